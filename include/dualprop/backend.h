@@ -1,0 +1,182 @@
+/*
+ * dualprop/backend.h - the table behind which all arithmetic happens.
+ *
+ * A backend is one constant table of functions. The library fills every optional slot that is NULL from the reference
+ * backend where memory is host memory (flag DUALPROP_BACKEND_HOST_MEMORY), so a new backend starts with a few slots.
+ * The table is append-only: struct_size says how much of it there is, api which meaning the slots have.
+ *
+ * Arrays are contiguous, row-major, of the instance's type ("real" below), in memory from the allocate slot. Weights
+ * live in a layout of the backend's own; write_weights and read_weights convert from and to [inputs, outputs]. Moments
+ * and gradients of weights have that same layout, so that the optimizer runs over them as they lie.
+ *
+ * The same-bits promise: a slot's result may depend on shapes and the instance's level, never on the number of threads.
+ *
+ * Threads: slots may be called from several threads at once, on different arrays.
+ */
+#ifndef DUALPROP_BACKEND_H
+#define DUALPROP_BACKEND_H
+
+#include "dualprop/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** The version of this table's meaning. */
+#define DUALPROP_BACKEND_API 1
+/** The one symbol of a backend module: const dualprop_backend *dualprop_backend_entry(void). */
+#define DUALPROP_BACKEND_ENTRY "dualprop_backend_entry"
+
+/** Flag: the instance's memory is ordinary host memory. */
+#define DUALPROP_BACKEND_HOST_MEMORY 1u
+
+/** What a backend gets from the library. Valid as long as the instance. */
+typedef struct dualprop_host {
+    uint64_t struct_size;
+    void *user_data;
+    void *(*allocate)(void *user_data, size_t size, size_t alignment);
+    void (*release)(void *user_data, void *pointer, size_t size);
+    /** Run task(argument, i) for i in 0..count-1 on the context's threads; returns when all are done. */
+    void (*parallel_for)(void *user_data, void (*task)(void *argument, int64_t index), void *argument, int64_t count);
+    /** How many tasks run at once, at most. */
+    int (*threads)(void *user_data);
+    void (*log)(void *user_data, int level, const char *component, const char *message);
+    /** Set the calling thread's last error and return status. */
+    dualprop_status (*fail)(void *user_data, dualprop_status status, const char *sentence);
+} dualprop_host;
+
+/** One learning step's numbers, the same for every element; c = 1 - beta^t of Adam is already in the two scales. */
+typedef struct dualprop_step_numbers {
+    int32_t kind;          /**< DUALPROP_SGD, _ADAM, _ADAMW */
+    int32_t reserved;
+    double learning_rate;  /**< of this layer and step */
+    double momentum;       /**< SGD */
+    double beta1, beta2;   /**< Adam: decay of the moments */
+    double epsilon;        /**< Adam */
+    double scale1, scale2; /**< Adam: 1/(1 - beta1^t), 1/(1 - beta2^t) */
+    double weight_decay;   /**< coupled (SGD, Adam) or apart (AdamW) */
+    double gradient_scale; /**< multiplies the gradient first (clipping); 1 = none */
+} dualprop_step_numbers;
+
+/**
+ * An elementwise dyad update of a hidden layer, in one pass over memory (Eq. 2, 19):
+ *     s+ = f(a + gain_plus * top_down),  s- = f(a - gain_minus * top_down),
+ *     mean = alpha s+ + (1 - alpha) s-,  delta = s+ - s-  (formed without cancellation)
+ * or with derivative set (back-propagation): mean = f(a), delta = f'(a) * top_down.
+ * top_down NULL means zero: mean = f(a), delta = 0 (delta not written where its pointer is NULL).
+ */
+typedef struct dualprop_dyad {
+    int32_t activation;
+    int32_t derivative;
+    double gain_plus, gain_minus, alpha;
+    int64_t count;        /**< elements */
+    const void *a;        /**< [count] */
+    const void *top_down; /**< [count] or NULL */
+    void *mean;           /**< [count]; NULL: not wanted (it cannot have changed) */
+    void *delta;          /**< [count] or NULL */
+    double *peak;         /**< receives max |s+|, |s-| (|f(a)|, |delta| in back-propagation); NaN where one is NaN */
+    double *change;       /**< NULL, or receives max |new s+- minus old|; mean and delta hold the old ones */
+    double old_alpha;     /**< the alpha under which the old mean and delta were formed */
+} dualprop_dyad;
+
+/** The output layer's step. Row b of count rows of width elements. */
+typedef struct dualprop_output {
+    int32_t loss;       /**< DUALPROP_MSE, _CROSS_ENTROPY */
+    int32_t exact;      /**< squared error: the exact step of DP, Eq. 3 */
+    int32_t derivative; /**< back-propagation: mean = a, delta = -g */
+    int32_t reserved;
+    double gain_plus, gain_minus, alpha, beta;
+    int64_t rows, width;
+    const void *a;      /**< [rows, width] */
+    const void *at;     /**< where g is taken: a itself, or the first prediction */
+    const void *target; /**< [rows, width] */
+    void *mean, *delta; /**< [rows, width] */
+    double *peak;       /**< as in dualprop_dyad */
+    double *change;     /**< as in dualprop_dyad, or NULL */
+    double old_alpha;
+} dualprop_output;
+
+/** The three directions of a dense layer. */
+typedef struct dualprop_dense {
+    int64_t batch, inputs, outputs;
+    void *workspace; /**< of dense_workspace bytes, aligned to 64 */
+} dualprop_dense;
+
+/** The backend table. Slots without "optional" are required. */
+typedef struct dualprop_backend {
+    uint64_t struct_size; /**< sizeof(dualprop_backend) */
+    uint32_t api;         /**< DUALPROP_BACKEND_API */
+    uint32_t flags;       /**< DUALPROP_BACKEND_HOST_MEMORY */
+    const char *name;     /**< "reference", "blis", ... */
+
+    /** Make an instance for one type and level; *self is handed to every slot. NO_BACKEND, NO_DEVICE: not here. */
+    dualprop_status (*create)(void **self, const dualprop_host *host, int type, int level);
+    void (*destroy)(void *self);
+    /** Describe the instance in a few words for people ("AVX-512, BLIS 0.9.0 skx micro-kernels 32x12"). */
+    void (*describe)(void *self, char *buffer, size_t size);
+
+    /* Memory. Aligned to 64 bytes. optional on host memory: the host's allocator and memcpy. */
+    dualprop_status (*allocate)(void *self, void **memory, size_t bytes);
+    void (*release)(void *self, void *memory, size_t bytes);
+    dualprop_status (*copy_in)(void *self, void *memory, const void *host, size_t bytes);
+    dualprop_status (*copy_out)(void *self, void *host, const void *memory, size_t bytes);
+    dualprop_status (*copy)(void *self, void *to, const void *from, size_t bytes);
+    dualprop_status (*fill_zero)(void *self, void *memory, size_t bytes);
+    dualprop_status (*synchronize)(void *self);
+
+    /* Layout of dense weights. optional, all three together: [inputs, outputs] as it is. */
+    int64_t (*weight_elements)(void *self, int64_t inputs, int64_t outputs); /**< in the backend's layout, padding in */
+    dualprop_status (*write_weights)(void *self, void *weights, const void *host, int64_t inputs, int64_t outputs);
+    dualprop_status (*read_weights)(void *self, void *host, const void *weights, int64_t inputs, int64_t outputs);
+
+    /** Bytes of workspace the three dense slots need for this shape; 0 is fine. */
+    int64_t (*dense_workspace)(void *self, int64_t batch, int64_t inputs, int64_t outputs);
+    /** a [batch, outputs] = x [batch, inputs] W + bias; then, where dyad is given, the dyad update of a. */
+    dualprop_status (*dense_bottom_up)(void *self, const dualprop_dense *shape, void *a, const void *x,
+                                       const void *weights, const void *bias, const dualprop_dyad *dyad);
+    /** top_down [batch, inputs] = delta [batch, outputs] W^T; then, where dyad is given, the dyad update with it. */
+    dualprop_status (*dense_top_down)(void *self, const dualprop_dense *shape, void *top_down, const void *delta,
+                                      const void *weights, const dualprop_dyad *dyad);
+    /**
+     * gradient = scale * x^T delta (+ gradient where accumulate), bias_gradient the column sums likewise; then, where
+     * step is given, the learning step on weights, bias and moments instead of writing the gradients (which may be
+     * NULL then; accumulate is 0).
+     */
+    dualprop_status (*dense_gradient)(void *self, const dualprop_dense *shape, void *gradient, void *bias_gradient,
+                                      const void *x, const void *delta, double scale, int accumulate,
+                                      const dualprop_step_numbers *step, void *weights, void *bias, void *moments[4]);
+
+    /** See dualprop_dyad. */
+    dualprop_status (*dyad_update)(void *self, const dualprop_dyad *dyad);
+    /** See dualprop_output. */
+    dualprop_status (*output_step)(void *self, const dualprop_output *output);
+    /**
+     * Summed loss of predictions [rows, width] against targets; how many rows have the target's class (its greatest
+     * value, the first of equals) as their greatest, and among their k greatest. A class counts as beaten by every
+     * strictly greater value, and by equal values before it.
+     */
+    dualprop_status (*evaluate)(void *self, int loss, const void *prediction, const void *target, int64_t rows,
+                                int64_t width, int k, double *sum, int64_t *correct, int64_t *top_k);
+    /**
+     * Rows of input into reals: type f32, f64 or u8, strides in elements ((rows, height, width, channels) in
+     * shape); bytes become (value/255 - mean[c]) * scale[c]. peak receives max |x|, NaN where one is NaN.
+     */
+    dualprop_status (*load_input)(void *self, void *x, const dualprop_view *input, const double *mean,
+                                  const double *scale, double *peak);
+    /** One learning step over count elements: w, g, and the moments the kind has (SGD 1, Adam 2). */
+    dualprop_status (*optimizer_step)(void *self, const dualprop_step_numbers *step, int64_t count, void *w,
+                                      const void *g, void *moment1, void *moment2);
+    /** sums[0] = x.y, sums[1] = x.x, sums[2] = y.y, sums[3] = |x - y|^2 in double; y may be x. */
+    dualprop_status (*compare)(void *self, int64_t count, const void *x, const void *y, double sums[4]);
+    /** max |x|, NaN where one is NaN. */
+    dualprop_status (*max_abs)(void *self, int64_t count, const void *x, double *peak);
+    /** Uniform numbers in (0, 1): Philox 4x32-10, key = seed, counter = (first + i)/4 and stream; see src/math. */
+    dualprop_status (*fill_uniform)(void *self, void *x, int64_t count, uint64_t seed, uint64_t stream,
+                                    uint64_t first);
+} dualprop_backend;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

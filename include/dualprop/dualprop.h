@@ -1,0 +1,36 @@
+/*
+ * dualprop/dualprop.h - neural networks trained by dual propagation: the whole interface.
+ *
+ * Dual propagation (Hoeier and Zach, ICML 2024) trains a network without a separate backward pass: each neuron is a
+ * dyad of two oppositely nudged states, s+ and s-, whose weighted mean sbar travels up and whose difference delta
+ * travels down. When the dyads have settled, the weights learn from delta_k sbar_{k-1}^T, which is local.
+ *
+ *     dualprop_context_create(&context, DUALPROP_BACKEND_AUTO, NULL);
+ *     dualprop_network_create(&network, context, 28, 28, 1);
+ *     dualprop_network_add_dense(network, 512, DUALPROP_RELU);
+ *     dualprop_network_add_dense(network, 10, DUALPROP_IDENTITY);
+ *     dualprop_network_initialize(network, seed);
+ *     dualprop_rule_create(&rule, context, DUALPROP_DP_ADJOINT);
+ *     dualprop_state_create(&state, network, rule, batch);
+ *     dualprop_optimizer_create(&optimizer, network, DUALPROP_ADAM);
+ *     for each batch:
+ *         dualprop_infer(state, images, labels, count);
+ *         dualprop_update(optimizer, state);
+ *     dualprop_predict(scores, state, images, count);
+ *
+ * Include this one, or the parts. dualprop/backend.h is only for those who bring a backend of their own.
+ */
+#ifndef DUALPROP_DUALPROP_H
+#define DUALPROP_DUALPROP_H
+
+#include "dualprop/checkpoint.h"
+#include "dualprop/context.h"
+#include "dualprop/network.h"
+#include "dualprop/optimizer.h"
+#include "dualprop/rule.h"
+#include "dualprop/state.h"
+#include "dualprop/status.h"
+#include "dualprop/types.h"
+#include "dualprop/version.h"
+
+#endif

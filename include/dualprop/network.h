@@ -1,0 +1,142 @@
+/*
+ * dualprop/network.h - a stack of maps: layers 1..L and their parameters.
+ *
+ * Layer k computes a_k = W_{k-1} sbar_{k-1} + b_{k-1} and f_k(a_k). A network is built by adding layers to an input
+ * shape, then initialised or filled. Parameters are read and written by name, "layer1.weight" ([inputs, outputs]) and
+ * "layer1.bias" ([outputs]), whatever layout the backend keeps them in.
+ *
+ * Ownership: destroy what you create; a network keeps its context alive, and states and optimizers keep their network
+ * alive.   Threads: reading, and inference of many states, in parallel; writing is alone (else DUALPROP_ERROR_BUSY).
+ */
+#ifndef DUALPROP_NETWORK_H
+#define DUALPROP_NETWORK_H
+
+#include "dualprop/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * Create a network without layers for inputs of shape (height, width, channels); for vectors (1, 1, n).
+ *
+ * @param network  receives the network; the caller destroys it
+ * @return DUALPROP_OK, DUALPROP_ERROR_INVALID_ARGUMENT (an extent < 1), DUALPROP_ERROR_RANGE (their product overflows),
+ *         or DUALPROP_ERROR_NO_MEMORY
+ * Threads: any.  Since: 0.1.
+ */
+DUALPROP_CALL dualprop_network_create(dualprop_network **network, dualprop_context *context, int64_t height,
+                                      int64_t width, int64_t channels);
+
+/** Destroy a network; NULL is fine. It stays alive inside until the states and optimizers made from it are gone. */
+DUALPROP_API void dualprop_network_destroy(dualprop_network *network);
+
+/** Make a new network with the same layers, parameters and settings, in the same context. Since: 0.1. */
+DUALPROP_CALL dualprop_network_clone(dualprop_network **clone, const dualprop_network *network);
+
+/**
+ * Copy all parameters of source into destination; both must have the same layers and precision, of any contexts.
+ *
+ * @return DUALPROP_OK, or DUALPROP_ERROR_INVALID_ARGUMENT where the layers differ, or DUALPROP_ERROR_BUSY
+ * Since: 0.1.
+ */
+DUALPROP_CALL dualprop_network_copy(dualprop_network *destination, const dualprop_network *source);
+
+/**
+ * Add a dense layer on top: a = W^T s + b with W of shape [inputs, outputs], then f. Its parameters are zero until
+ * dualprop_network_initialize() or dualprop_network_write().
+ *
+ * @param outputs     >= 1
+ * @param activation  DUALPROP_IDENTITY ... DUALPROP_TANH; the last layer must be IDENTITY for the rules (it is refused
+ *                    when a state is created, not here)
+ * @return DUALPROP_OK, or
+ *         DUALPROP_ERROR_INVALID_STATE     a state or an optimizer was already made from the network
+ *         DUALPROP_ERROR_RANGE             the number of weights overflows
+ * Since: 0.1.
+ */
+DUALPROP_CALL dualprop_network_add_dense(dualprop_network *network, int64_t outputs, int activation);
+
+/**
+ * Choose how dualprop_network_initialize() draws the weights.
+ *
+ * @param initializer  DUALPROP_INIT_...; DUALPROP_INIT_PAPER at first
+ * @param scale        finite, >= 0; the factor in the table of DUALPROP_INIT_... (1 if unsure; ignored by PAPER)
+ * Since: 0.1.
+ */
+DUALPROP_CALL dualprop_network_set_initializer(dualprop_network *network, int initializer, double scale);
+
+/** Draw all weights from the counter-based generator (Philox 4x32-10) keyed by seed, layer by layer; biases 0. */
+DUALPROP_CALL dualprop_network_initialize(dualprop_network *network, uint64_t seed);
+
+/**
+ * Set how bytes (u8 images) become numbers: (value/255 - mean[c]) / deviation[c] for each channel c. At first mean 0,
+ * deviation 1. Arrays of f32 and f64 are taken as they are.
+ *
+ * @param mean, deviation  [channels]; finite, deviation > 0
+ * @param channels         the network's number of input channels
+ * Since: 0.1.
+ */
+DUALPROP_CALL dualprop_network_set_input_transform(dualprop_network *network, const double *mean,
+                                                   const double *deviation, int64_t channels);
+
+/** Give the number of layers and of parameters, the input's size (height * width * channels) and the output's. */
+DUALPROP_CALL dualprop_network_info(int *layers, int64_t *parameters, int64_t *inputs, int64_t *outputs,
+                                    const dualprop_network *network);
+
+/** Give the input's shape. */
+DUALPROP_CALL dualprop_network_input_shape(int64_t *height, int64_t *width, int64_t *channels,
+                                           const dualprop_network *network);
+
+/** Give the generation: a counter that every write to the parameters raises. */
+DUALPROP_CALL dualprop_network_generation(uint64_t *generation, const dualprop_network *network);
+
+/** Give the number of named parameter tensors (2 a layer). */
+DUALPROP_CALL dualprop_network_parameter_count(int *count, const dualprop_network *network);
+
+/**
+ * Name parameter tensor number index and give its shape.
+ *
+ * @param name, size  receive the name, closed by a zero; INVALID_ARGUMENT where size is too small (32 is enough)
+ * @param shape       receives the extents; room for DUALPROP_MAX_RANK; may be NULL
+ * @param rank        receives their number; may be NULL
+ * @param index       0 .. count-1
+ */
+DUALPROP_CALL dualprop_network_parameter(char *name, size_t size, int64_t *shape, int *rank,
+                                         const dualprop_network *network, int index);
+
+/**
+ * Copy a parameter tensor into the caller's array.
+ *
+ * @param view  f32 or f64, of the tensor's shape, any strides
+ * @param name  "layer1.weight", "layer1.bias", ...
+ * @return DUALPROP_OK, or DUALPROP_ERROR_INVALID_ARGUMENT: no such name, or another shape or type
+ * Since: 0.1.
+ */
+DUALPROP_CALL dualprop_network_read(const dualprop_view *view, const dualprop_network *network, const char *name);
+
+/**
+ * Set a parameter tensor from the caller's array. All values must be finite; else DUALPROP_ERROR_NOT_FINITE and
+ * nothing changes. DUALPROP_ERROR_BUSY while a state infers on the network.
+ */
+DUALPROP_CALL dualprop_network_write(dualprop_network *network, const char *name, const dualprop_view *view);
+
+/** Borrow layer number index, 1..L; valid as long as the network and until a layer is added. */
+DUALPROP_CALL dualprop_network_layer(dualprop_layer **layer, dualprop_network *network, int index);
+
+/** Give a layer's sizes and activation; each may be NULL. */
+DUALPROP_CALL dualprop_layer_info(int64_t *inputs, int64_t *outputs, int *activation, const dualprop_layer *layer);
+
+/** Freeze a layer (1: its parameters never change in training) or thaw it (0). */
+DUALPROP_CALL dualprop_layer_set_frozen(dualprop_layer *layer, int frozen);
+
+/** Set the factor on the learning rate for one layer; finite and >= 0, 1 at first. */
+DUALPROP_CALL dualprop_layer_set_learning_rate(dualprop_layer *layer, double factor);
+
+/** Give what the two setters above set; each may be NULL. */
+DUALPROP_CALL dualprop_layer_training(int *frozen, double *learning_rate, const dualprop_layer *layer);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

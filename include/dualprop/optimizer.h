@@ -1,0 +1,92 @@
+/*
+ * dualprop/optimizer.h - learning: the contrastive Hebbian gradient and the step.
+ *
+ * The gradient of W_{k-1} is -1/(beta B) sum over the batch of delta_k sbar_{k-1}^T, that of b_{k-1} the same with 1
+ * for sbar; as beta -> 0 they equal the gradient of the mean loss. dualprop_update() computes and applies it layer by
+ * layer without keeping it; dualprop_gradient() and dualprop_step() do the two separately.
+ *
+ * Ownership: an optimizer keeps its network alive.   Threads: one call at a time; an update while a state infers on
+ * the network is DUALPROP_ERROR_BUSY.
+ */
+#ifndef DUALPROP_OPTIMIZER_H
+#define DUALPROP_OPTIMIZER_H
+
+#include "dualprop/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * Create an optimizer: DUALPROP_SGD (m = g + momentum m, w -= lr m, weight decay added to g), DUALPROP_ADAM (divides
+ * by sqrt(v) + epsilon; weight decay added to g) or DUALPROP_ADAMW (weight decay apart, w -= lr decay w).
+ *
+ * Defaults: SGD lr .025, momentum .9, decay 0; Adam and AdamW lr 1e-3, betas .9 and .999, epsilon 1e-8, decay 0
+ * (AdamW .01). No clipping. Moments and gradients are allocated here.
+ * Since: 0.1.
+ */
+DUALPROP_CALL dualprop_optimizer_create(dualprop_optimizer **optimizer, dualprop_network *network, int kind);
+
+/** Destroy an optimizer; NULL is fine. */
+DUALPROP_API void dualprop_optimizer_destroy(dualprop_optimizer *optimizer);
+
+/** Set the learning rate (the peak, under a schedule); finite, >= 0. */
+DUALPROP_CALL dualprop_optimizer_set_learning_rate(dualprop_optimizer *optimizer, double learning_rate);
+/** Set SGD's momentum; in [0, 1). */
+DUALPROP_CALL dualprop_optimizer_set_momentum(dualprop_optimizer *optimizer, double momentum);
+/** Set Adam's beta1 and beta2, in [0, 1), and epsilon, > 0. */
+DUALPROP_CALL dualprop_optimizer_set_moments(dualprop_optimizer *optimizer, double beta1, double beta2,
+                                             double epsilon);
+/** Set the weight decay, of all parameters (biases too); finite, >= 0. */
+DUALPROP_CALL dualprop_optimizer_set_weight_decay(dualprop_optimizer *optimizer, double weight_decay);
+/**
+ * Choose the learning-rate schedule. DUALPROP_RATE_CONSTANT ignores the rest. DUALPROP_RATE_WARMUP_COSINE goes, by
+ * step, linearly from start to the learning rate over warmup steps, by a cosine to end at step decay (which counts
+ * the warm-up), and stays there.
+ *
+ * @param warmup, decay  steps, 0 <= warmup <= decay
+ */
+DUALPROP_CALL dualprop_optimizer_set_schedule(dualprop_optimizer *optimizer, int schedule, double start, double end,
+                                              int64_t warmup, int64_t decay);
+/** Scale the whole gradient down to this L2 norm when it is above it; 0 = never. */
+DUALPROP_CALL dualprop_optimizer_set_clip(dualprop_optimizer *optimizer, double norm);
+
+/** Give the kind, the steps made, the rate of the next step; each may be NULL. */
+DUALPROP_CALL dualprop_optimizer_info(int *kind, int64_t *steps, double *learning_rate,
+                                      const dualprop_optimizer *optimizer);
+
+/** Compute the gradient from a settled state, replacing what was there. Allocates: never. */
+DUALPROP_CALL dualprop_gradient(dualprop_optimizer *optimizer, dualprop_state *state);
+/** Add a settled state's gradient: after several, the gradient is the mean over all their samples. */
+DUALPROP_CALL dualprop_gradient_accumulate(dualprop_optimizer *optimizer, dualprop_state *state);
+/**
+ * Apply the gradient; it is then used up, and another step needs another gradient.
+ *
+ * @return DUALPROP_OK, DUALPROP_ERROR_INVALID_STATE (no gradient), DUALPROP_ERROR_NOT_FINITE (gradient or result would
+ *         hold such a value; the parameters are as before), DUALPROP_ERROR_BUSY
+ */
+DUALPROP_CALL dualprop_step(dualprop_optimizer *optimizer);
+/** Gradient and step in one, fused where the backend can. The same statuses; the same bits as the two apart. */
+DUALPROP_CALL dualprop_update(dualprop_optimizer *optimizer, dualprop_state *state);
+
+/** Copy the gradient of a named parameter (as in dualprop_network_read()). INVALID_STATE where there is none. */
+DUALPROP_CALL dualprop_gradient_read(const dualprop_view *view, dualprop_optimizer *optimizer, const char *name);
+
+/**
+ * Compare the gradients that two optimizers of networks with the same layers hold, for one layer, weights and bias
+ * together: dual propagation's against its back-propagation twin's, say.
+ *
+ * @param cosine      of the angle between them (0 where one is zero); may be NULL
+ * @param norm        L2 norm of the first; may be NULL
+ * @param other_norm  L2 norm of the second; may be NULL
+ * @param difference  L2 norm of first minus second; may be NULL
+ * @param index       layer, 1..L
+ */
+DUALPROP_CALL dualprop_gradient_compare(double *cosine, double *norm, double *other_norm, double *difference,
+                                        dualprop_optimizer *optimizer, dualprop_optimizer *other, int index);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

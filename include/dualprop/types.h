@@ -1,0 +1,147 @@
+/*
+ * dualprop/types.h - the handles, the named choices, and views of a caller's arrays.
+ *
+ * Handles are opaque; each is made by its own _create call and ended by its own _destroy call, which takes NULL. A
+ * dualprop_layer is borrowed from its network and needs no destroying. Choices are plain ints so that the ABI has no
+ * enum in it.
+ */
+#ifndef DUALPROP_TYPES_H
+#define DUALPROP_TYPES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dualprop/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct dualprop_context dualprop_context;       /**< backend, threads, memory: everything is made from one */
+typedef struct dualprop_network dualprop_network;       /**< layers 1..L and their parameters */
+typedef struct dualprop_layer dualprop_layer;           /**< one layer of a network, borrowed */
+typedef struct dualprop_rule dualprop_rule;             /**< how dyads listen to their neighbours, and when */
+typedef struct dualprop_state dualprop_state;           /**< the dyads of one network for up to N samples */
+typedef struct dualprop_optimizer dualprop_optimizer;   /**< gradients, moments, learning rate */
+typedef struct dualprop_checkpoint dualprop_checkpoint; /**< named tensors and texts, as in a safetensors file */
+
+/** Element types. */
+enum { DUALPROP_F32 = 1, DUALPROP_F64 = 2, DUALPROP_U8 = 3, DUALPROP_I32 = 4 };
+
+/** Backends for dualprop_context_create(). AUTO takes the best that works here and logs why. */
+enum { DUALPROP_BACKEND_AUTO = 0, DUALPROP_BACKEND_REFERENCE = 1, DUALPROP_BACKEND_BLIS = 2, DUALPROP_BACKEND_CUDA = 3 };
+
+/** Instruction-set levels of the CPU backends. The same-bits promise holds per level. */
+enum { DUALPROP_LEVEL_AUTO = 0, DUALPROP_LEVEL_BASELINE = 1, DUALPROP_LEVEL_AVX2 = 2, DUALPROP_LEVEL_AVX512 = 3 };
+
+/** Activations f. relu'(0) = 0; leaky slope 0.01; hard sigmoid clips to [0, 1]. */
+enum {
+    DUALPROP_IDENTITY = 0,
+    DUALPROP_RELU = 1,
+    DUALPROP_LEAKY_RELU = 2,
+    DUALPROP_HARD_SIGMOID = 3,
+    DUALPROP_SIGMOID = 4,
+    DUALPROP_TANH = 5
+};
+
+/** Rules. DP is Eq. 2, DP_ADJOINT is DP^T, Eq. 19; BP is back-propagation on the same network. */
+enum { DUALPROP_BP = 0, DUALPROP_DP = 1, DUALPROP_DP_ADJOINT = 2 };
+
+/** Losses: 1/2 ||s - y||^2, and softmax cross-entropy; both summed over the batch. */
+enum { DUALPROP_MSE = 0, DUALPROP_CROSS_ENTROPY = 1 };
+
+/** Output steps: Eq. 22 with the loss linearised, or the exact minimisation, Eq. 3 (squared error). */
+enum { DUALPROP_OUTPUT_LINEAR = 0, DUALPROP_OUTPUT_EXACT = 1 };
+
+/** Where the linearised loss is taken: at the current a_L, or at the first feed-forward prediction. */
+enum { DUALPROP_NUDGE_AT_CURRENT = 0, DUALPROP_NUDGE_AT_PREDICTION = 1 };
+
+/** Schedules: who listens when. */
+enum { DUALPROP_FORWARD_BACKWARD = 0, DUALPROP_FORWARD = 1 };
+
+/** Initialisers; each sets the biases to zero. See dualprop_network_set_initializer(). */
+enum {
+    DUALPROP_INIT_PAPER = 0,     /**< N(0, 1)/28 for layer 1, N(0, 1)/sqrt(fan_in) after */
+    DUALPROP_INIT_NORMAL = 1,    /**< N(0, scale^2) */
+    DUALPROP_INIT_LECUN = 2,     /**< N(0, scale^2/fan_in) */
+    DUALPROP_INIT_TRUNCATED = 3, /**< normal cut at 2 sigma, then stretched so that its variance is scale^2/fan_in */
+    DUALPROP_INIT_GLOROT = 4,    /**< uniform, variance 2 scale^2/(fan_in + fan_out) */
+    DUALPROP_INIT_HE = 5         /**< N(0, 2 scale^2/fan_in) */
+};
+
+/** Optimizers. */
+enum { DUALPROP_SGD = 0, DUALPROP_ADAM = 1, DUALPROP_ADAMW = 2 };
+
+/** Learning-rate schedules. */
+enum { DUALPROP_RATE_CONSTANT = 0, DUALPROP_RATE_WARMUP_COSINE = 1 };
+
+/** What dualprop_state_read() and _write() touch. */
+enum {
+    DUALPROP_S_PLUS = 0,      /**< s+ */
+    DUALPROP_S_MINUS = 1,     /**< s- */
+    DUALPROP_S_MEAN = 2,      /**< sbar = alpha s+ + (1 - alpha) s- */
+    DUALPROP_S_DELTA = 3,     /**< delta = s+ - s- */
+    DUALPROP_S_BOTTOM_UP = 4, /**< a_k = W sbar_{k-1} + b; read only */
+    DUALPROP_S_TOP_DOWN = 5   /**< Delta_k = W_k^T delta_{k+1}; read only */
+};
+
+/** The greatest rank of a view. */
+#define DUALPROP_MAX_RANK 8
+
+/**
+ * A caller's array: where it lies, what its elements are, and how they are spaced.
+ *
+ * Fill struct_size with sizeof(dualprop_view). Strides count elements, not bytes; they may be 0 (a broadcast) for
+ * arrays that are read, and negative. The array is borrowed for the call that takes the view.
+ */
+typedef struct dualprop_view {
+    uint64_t struct_size;               /**< sizeof(dualprop_view) */
+    void *data;                         /**< the first element */
+    int32_t type;                       /**< DUALPROP_F32, _F64, _U8 or _I32 */
+    int32_t rank;                       /**< 0..DUALPROP_MAX_RANK */
+    int64_t shape[DUALPROP_MAX_RANK];   /**< extents */
+    int64_t strides[DUALPROP_MAX_RANK]; /**< in elements */
+} dualprop_view;
+
+/** Groups of names for dualprop_name() and dualprop_from_name(). */
+enum {
+    DUALPROP_NAMES_ACTIVATION = 0,
+    DUALPROP_NAMES_RULE = 1,
+    DUALPROP_NAMES_LOSS = 2,
+    DUALPROP_NAMES_OUTPUT_STEP = 3,
+    DUALPROP_NAMES_NUDGE_AT = 4,
+    DUALPROP_NAMES_SCHEDULE = 5,
+    DUALPROP_NAMES_INITIALIZER = 6,
+    DUALPROP_NAMES_OPTIMIZER = 7,
+    DUALPROP_NAMES_BACKEND = 8,
+    DUALPROP_NAMES_TYPE = 9,
+    DUALPROP_NAMES_LEVEL = 10,
+    DUALPROP_NAMES_RATE = 11
+};
+
+/**
+ * Give the name of a choice: dualprop_name(DUALPROP_NAMES_RULE, DUALPROP_DP_ADJOINT) is "dp-adjoint".
+ *
+ * @param group  one of DUALPROP_NAMES_...
+ * @param value  a constant of that group
+ * @return a static string, or NULL where there is no such value
+ * Threads: any.  Since: 0.1.
+ */
+DUALPROP_API const char *dualprop_name(int group, int value);
+
+/**
+ * Find a choice by its name; '-' and '_' are the same.
+ *
+ * @param value  receives the constant; untouched on failure
+ * @param group  one of DUALPROP_NAMES_...
+ * @param name   for instance "leaky-relu" or "leaky_relu"
+ * @return DUALPROP_OK, or DUALPROP_ERROR_INVALID_ARGUMENT where the group has no such name
+ * Threads: any.  Since: 0.1.
+ */
+DUALPROP_CALL dualprop_from_name(int *value, int group, const char *name);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,124 @@
+/*
+ * internal.h - the small services that the files of src/core offer each other.
+ *
+ * Names inside the library are dualprop__<module>_<verb>. Nothing here is exported.
+ */
+#ifndef DUALPROP_CORE_INTERNAL_H
+#define DUALPROP_CORE_INTERNAL_H
+
+#include "handles.h"
+
+/* ---- error.c: the last error, per thread and per context ---- */
+
+/* Keep a sentence as the last error and return status. context may be NULL. Never allocates. errno is kept. */
+dualprop_status dualprop__fail(const dualprop_context *context, dualprop_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void dualprop__log(const dualprop_context *context, int level, const char *component, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Refuse NULL and handles that are dead or of another kind, naming the argument. `handle` is evaluated once. */
+#define DUALPROP__REQUIRE_HANDLE(handle, kind)                                                              \
+    do {                                                                                                    \
+        dualprop_status dualprop__status_ = dualprop__check_handle((handle), (kind), #handle, __func__);   \
+        if (dualprop__status_ != DUALPROP_OK) return dualprop__status_;                                     \
+    } while (0)
+dualprop_status dualprop__check_handle(const void *handle, uint32_t kind, const char *argument, const char *function);
+
+/* Refuse unless condition holds; the sentence follows as a printf format and its arguments. */
+#define DUALPROP__REQUIRE(context, condition, status, ...)                                                  \
+    do {                                                                                                    \
+        if (!(condition)) return dualprop__fail((context), (status), __VA_ARGS__);                          \
+    } while (0)
+
+/* Pass a failure on. */
+#define DUALPROP__TRY(call)                                                                                 \
+    do {                                                                                                    \
+        dualprop_status dualprop__status_ = (call);                                                         \
+        if (dualprop__status_ != DUALPROP_OK) return dualprop__status_;                                     \
+    } while (0)
+
+/* ---- memory.c: the one door to the allocator ---- */
+
+/* Give zeroed memory aligned to 64 bytes, or NULL (with the last error set). size 0 gives a valid pointer. */
+void *dualprop__allocate(dualprop_context *context, size_t size);
+/* count * size with the overflow checked. */
+void *dualprop__allocate_array(dualprop_context *context, size_t count, size_t size);
+void dualprop__release(dualprop_context *context, void *pointer); /* NULL is fine; errno is kept */
+
+/* Overflow-checked sizes: true when the result fits. */
+#define DUALPROP__MULTIPLY(result, a, b) (!__builtin_mul_overflow((a), (b), (result)))
+#define DUALPROP__ADD(result, a, b) (!__builtin_add_overflow((a), (b), (result)))
+
+/* Reals in backend memory, zeroed. *memory is NULL on failure. */
+dualprop_status dualprop__reals_create(dualprop_context *context, void **memory, int64_t count);
+void dualprop__reals_destroy(dualprop_context *context, void *memory);
+
+/* ---- context.c ---- */
+void dualprop__context_retain(dualprop_context *context);
+void dualprop__context_release(dualprop_context *context);
+/* FORKED where this process did not make the context and its handles were busy or on a device; else OK. */
+dualprop_status dualprop__context_enter(dualprop_context *context);
+
+/* ---- thread_pool.c ---- */
+typedef struct dualprop__pool dualprop__pool;
+dualprop_status dualprop__pool_create(dualprop__pool **pool, dualprop_context *context, int threads);
+void dualprop__pool_destroy(dualprop__pool *pool);
+/* Concurrent callers are served too: who finds the pool busy, or is in a forked child, runs its loop alone. */
+void dualprop__pool_run(dualprop__pool *pool, void (*task)(void *argument, int64_t index), void *argument,
+                        int64_t count);
+int dualprop__pool_threads(const dualprop__pool *pool); /* as started */
+int dualprop__allowed_cpus(void);                       /* affinity mask and cgroup quota */
+
+/* ---- registry.c: from a number to a complete backend table ---- */
+dualprop_status dualprop__registry_open(dualprop_context *context, int backend, const dualprop_backend *own);
+/* src/cpu provides these two. */
+extern const dualprop_backend dualprop__reference_backend;
+extern const dualprop_backend dualprop__blis_backend;
+
+/* ---- network.c ---- */
+void dualprop__network_retain(dualprop_network *network);
+void dualprop__network_release(dualprop_network *network);
+dualprop_status dualprop__network_begin_read(dualprop_network *network);
+void dualprop__network_end_read(dualprop_network *network);
+dualprop_status dualprop__network_begin_write(dualprop_network *network);
+void dualprop__network_end_write(dualprop_network *network); /* raises the generation */
+/* Find a parameter tensor by name: its layer, and whether it is the bias. */
+dualprop_status dualprop__network_find(dualprop_layer **layer, int *is_bias, const dualprop_network *network,
+                                       const char *name);
+
+/* ---- rule.c ---- */
+void dualprop__rule_retain(dualprop_rule *rule);
+void dualprop__rule_release(dualprop_rule *rule);
+/* Refuse numbers and choices that contradict each other (exact step without a solution, bp with exact step, ...). */
+dualprop_status dualprop__rule_check(const dualprop_rule *rule);
+/* c+ and c- of Eq. 2 or Eq. 19. */
+void dualprop__rule_gains(double *gain_plus, double *gain_minus, const dualprop_rule *rule);
+
+/* ---- view.c ---- */
+/* Check a view: size, type among `types` (a bit mask of 1 << DUALPROP_F32 ...), rank, extents >= 0, data. */
+dualprop_status dualprop__view_check(const dualprop_context *context, const dualprop_view *view, unsigned types,
+                                     const char *argument);
+/* Describe a contiguous array. */
+dualprop_view dualprop__view_of(void *data, int type, int rank, const int64_t *shape);
+int64_t dualprop__view_count(const dualprop_view *view); /* elements; -1 where the product overflows */
+size_t dualprop__type_size(int type);
+/* Convert between a strided view (f32, f64, i32, u8) and contiguous f32/f64 host memory of the same element count. */
+void dualprop__view_gather(void *reals, int type, const dualprop_view *view);
+void dualprop__view_scatter(const dualprop_view *view, const void *reals, int type);
+/* Are all elements finite? */
+int dualprop__reals_finite(const void *reals, int type, int64_t count);
+
+/* ---- optimizer.c ---- */
+double dualprop__optimizer_rate(const dualprop_optimizer *optimizer); /* of the next step */
+
+/* ---- file.c: reading and writing whole files through the I/O table ---- */
+/* Read a whole regular file of at most limit bytes; *data is released with dualprop__release(). */
+dualprop_status dualprop__file_read(void **data, size_t *size, dualprop_context *context, const char *path,
+                                    uint64_t limit);
+/* Temporary file, write, sync, rename, sync the folder; pieces are written one after another. */
+typedef struct dualprop__piece { const void *data; size_t size; } dualprop__piece;
+dualprop_status dualprop__file_replace(dualprop_context *context, const char *path, const dualprop__piece *pieces,
+                                       int count);
+extern const dualprop_io dualprop__posix_io;
+
+#endif
