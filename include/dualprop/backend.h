@@ -159,10 +159,10 @@ typedef struct dualprop_backend {
                                 int64_t width, int k, double *sum, int64_t *correct, int64_t *top_k);
     /**
      * Rows of input into reals: type f32, f64 or u8, strides in elements ((rows, height, width, channels) in
-     * shape); bytes become (value/255 - mean[c]) * scale[c]. peak receives max |x|, NaN where one is NaN.
+     * shape); bytes become (value/255 - mean[c]) / deviation[c]. peak receives max |x|, NaN where one is NaN.
      */
     dualprop_status (*load_input)(void *self, void *x, const dualprop_view *input, const double *mean,
-                                  const double *scale, double *peak);
+                                  const double *deviation, double *peak);
     /** One learning step over count elements: w, g, and the moments the kind has (SGD 1, Adam 2). */
     dualprop_status (*optimizer_step)(void *self, const dualprop_step_numbers *step, int64_t count, void *w,
                                       const void *g, void *moment1, void *moment2);

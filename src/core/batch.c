@@ -1,0 +1,142 @@
+/*
+ * batch.c - a caller's images and targets into a state: shapes checked first, then loaded row by row.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "state_internal.h"
+
+#define INPUT_TYPES (1u << DUALPROP_F32 | 1u << DUALPROP_F64 | 1u << DUALPROP_U8)
+#define DENSE_TYPES (1u << DUALPROP_F32 | 1u << DUALPROP_F64)
+
+static int is_contiguous(const dualprop_view *view)
+{
+    int64_t expected = 1;
+    for (int i = view->rank - 1; i >= 0; i--) {
+        if (view->shape[i] != 1 && view->strides[i] != expected) return 0;
+        expected *= view->shape[i];
+    }
+    return 1;
+}
+
+/* Strides of (height, width, channels) inside one sample whose elements are `step` apart. */
+static void flat_strides(dualprop_view *images, int64_t step)
+{
+    images->strides[3] = step;
+    images->strides[2] = images->shape[3] * step;
+    images->strides[1] = images->shape[2] * images->strides[2];
+}
+
+/* Fill in the strides of (count, height, width, channels); false where the caller's shape cannot be read that way. */
+static int image_strides(dualprop_view *images, const dualprop_view *inputs)
+{
+    int64_t size = images->shape[1] * images->shape[2] * images->shape[3];
+    images->strides[0] = inputs->strides[0];
+    if (inputs->rank == 4 && !memcmp(inputs->shape, images->shape, sizeof(int64_t) * 4)) {
+        memcpy(images->strides, inputs->strides, sizeof(int64_t) * 4);
+    } else if (inputs->rank == 2 && inputs->shape[1] == size) {
+        flat_strides(images, inputs->strides[1]);
+    } else if (dualprop__view_count(inputs) == images->shape[0] * size && is_contiguous(inputs)) {
+        images->strides[0] = size;
+        flat_strides(images, 1);
+    } else {
+        return 0;
+    }
+    return 1;
+}
+
+dualprop_status dualprop__batch_inputs(dualprop_view *images, const dualprop_state *state, const dualprop_view *inputs)
+{
+    const dualprop_network *network = state->network;
+    DUALPROP__TRY(dualprop__view_check(state->context, inputs, INPUT_TYPES, "inputs"));
+    DUALPROP__REQUIRE(state->context, inputs->rank >= 1 && inputs->shape[0] >= 1, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "inputs holds no samples; expected a first extent >= 1");
+    *images = *inputs;
+    images->rank = 4;
+    images->shape[1] = network->height;
+    images->shape[2] = network->width;
+    images->shape[3] = network->channels;
+    DUALPROP__REQUIRE(state->context, image_strides(images, inputs), DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "inputs has another shape; expected (%lld, %lld, %lld, %lld) or as many elements in one row",
+                      (long long)inputs->shape[0], (long long)network->height, (long long)network->width,
+                      (long long)network->channels);
+    return DUALPROP_OK;
+}
+
+static int32_t label_at(const dualprop_view *targets, int64_t row)
+{
+    return ((const int32_t *)targets->data)[row * targets->strides[0]];
+}
+
+static dualprop_status check_labels(const dualprop_state *state, const dualprop_view *labels, int64_t count)
+{
+    int64_t classes = state->dyads[state->layer_count].width;
+    DUALPROP__REQUIRE(state->context, labels->rank == 1 && labels->shape[0] == count, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "labels has another shape; expected [%lld]", (long long)count);
+    for (int64_t row = 0; row < count; row++) {
+        int32_t label = label_at(labels, row);
+        DUALPROP__REQUIRE(state->context, label >= 0 && label < classes, DUALPROP_ERROR_INVALID_ARGUMENT,
+                          "labels[%lld] is %d; expected 0..%lld", (long long)row, label, (long long)classes - 1);
+    }
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop__batch_targets(const dualprop_state *state, const dualprop_view *targets, int64_t count)
+{
+    int64_t classes = state->dyads[state->layer_count].width;
+    DUALPROP__TRY(dualprop__view_check(state->context, targets, DENSE_TYPES | 1u << DUALPROP_I32, "targets"));
+    if (targets->type == DUALPROP_I32) return check_labels(state, targets, count);
+    DUALPROP__REQUIRE(state->context,
+                      targets->rank == 2 && targets->shape[0] == count && targets->shape[1] == classes,
+                      DUALPROP_ERROR_INVALID_ARGUMENT, "targets has another shape; expected (%lld, %lld)",
+                      (long long)count, (long long)classes);
+    return DUALPROP_OK;
+}
+
+/* The part of a view that holds rows first .. first+count-1. */
+static dualprop_view rows_of(const dualprop_view *view, int64_t first, int64_t count)
+{
+    dualprop_view rows = *view;
+    int64_t bytes = first * view->strides[0] * (int64_t)dualprop__type_size(view->type);
+    rows.data = (char *)view->data + bytes;
+    rows.shape[0] = count;
+    return rows;
+}
+
+dualprop_status dualprop__batch_load(dualprop_state *state, const dualprop_view *images, int64_t first, int64_t count)
+{
+    dualprop_context *context = state->context;
+    struct dualprop__dyads *input = &state->dyads[0];
+    dualprop_view rows = rows_of(images, first, count);
+    state->count = count;
+    DUALPROP__TRY(context->backend.load_input(context->instance, input->mean, &rows, state->network->mean,
+                                              state->network->deviation, &input->peak));
+    DUALPROP__REQUIRE(context, isfinite(input->peak), DUALPROP_ERROR_NOT_FINITE,
+                      "inputs hold a NaN or an infinite value; expected finite numbers");
+    input->mean_version++;
+    return DUALPROP_OK;
+}
+
+static void one_hot(void *rows, int type, const dualprop_view *labels, int64_t count, int64_t classes)
+{
+    memset(rows, 0, (size_t)(count * classes) * dualprop__type_size(type));
+    for (int64_t row = 0; row < count; row++) {
+        int64_t at = row * classes + label_at(labels, row);
+        if (type == DUALPROP_F32) ((float *)rows)[at] = 1.0f;
+        else ((double *)rows)[at] = 1.0;
+    }
+}
+
+dualprop_status dualprop__batch_load_targets(dualprop_state *state, const dualprop_view *targets, int64_t first,
+                                             int64_t count)
+{
+    dualprop_context *context = state->context;
+    int64_t classes = state->dyads[state->layer_count].width;
+    dualprop_view rows = rows_of(targets, first, count);
+    if (targets->type == DUALPROP_I32) one_hot(state->staging, context->precision, &rows, count, classes);
+    else dualprop__view_gather(state->staging, context->precision, &rows);
+    DUALPROP__REQUIRE(context, dualprop__reals_finite(state->staging, context->precision, count * classes),
+                      DUALPROP_ERROR_NOT_FINITE, "targets hold a NaN or an infinite value; expected finite numbers");
+    return context->backend.copy_in(context->instance, state->target, state->staging,
+                                    (size_t)(count * classes) * context->real_size);
+}
