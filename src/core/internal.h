@@ -51,7 +51,8 @@ void dualprop__release(dualprop_context *context, void *pointer); /* NULL is fin
 
 /* Reals in backend memory, zeroed. *memory is NULL on failure. */
 dualprop_status dualprop__reals_create(dualprop_context *context, void **memory, int64_t count);
-void dualprop__reals_destroy(dualprop_context *context, void *memory);
+/* count is what the memory was created with; NULL is fine. */
+void dualprop__reals_destroy(dualprop_context *context, void *memory, int64_t count);
 
 /* ---- context.c ---- */
 void dualprop__context_retain(dualprop_context *context);

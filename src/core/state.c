@@ -75,12 +75,13 @@ static void carve_all(struct arena *arena, dualprop_state *state, int64_t worksp
     state->workspace = carve_bytes(arena, (size_t)workspace);
 }
 
-static int64_t widest(const dualprop_state *state)
+/* Host reals: a batch of targets, or two rows of the widest layer. */
+static int staging_elements(size_t *elements, const dualprop_state *state)
 {
-    int64_t width = 0;
-    for (int k = 0; k <= state->layer_count; k++)
-        if (state->dyads[k].width > width) width = state->dyads[k].width;
-    return width;
+    size_t rows = (size_t)state->widest * 2;
+    int fits = DUALPROP__MULTIPLY(elements, (size_t)state->capacity, (size_t)state->dyads[state->layer_count].width);
+    if (rows > *elements) *elements = rows;
+    return fits;
 }
 
 /* Count the bytes of arena and staging memory; RANGE where they overflow. */
@@ -91,7 +92,7 @@ static dualprop_status measure(size_t *arena_bytes, size_t *staging_bytes, int64
     if (*workspace >= 0) carve_all(&arena, state, *workspace);
     size_t elements;
     int fits = *workspace >= 0 && !arena.overflow &&
-               DUALPROP__MULTIPLY(&elements, (size_t)state->capacity, (size_t)widest(state)) &&
+               staging_elements(&elements, state) &&
                DUALPROP__MULTIPLY(staging_bytes, elements, state->context->real_size);
     DUALPROP__REQUIRE(state->context, fits && arena.used < (size_t)INT64_MAX / 2, DUALPROP_ERROR_RANGE,
                       "a state for capacity %lld overflows the size of memory", (long long)state->capacity);
@@ -113,6 +114,7 @@ static dualprop_status allocate_arena(dualprop_state *state)
     if (status != DUALPROP_OK)
         return dualprop__fail(context, status, "a state for capacity %lld needs %zu bytes, which could not be had",
                               (long long)state->capacity, arena_bytes);
+    state->arena_bytes = arena_bytes;
     DUALPROP__TRY(context->backend.fill_zero(context->instance, state->arena, arena_bytes));
     struct arena arena = { state->arena, 0, context->real_size, 0 };
     carve_all(&arena, state, workspace);
@@ -160,6 +162,8 @@ static dualprop_status create_bare(dualprop_state **out, dualprop_network *netwo
         state->dyads[k].layer = network->layers[k - 1];
         state->dyads[k].width = network->layers[k - 1]->outputs;
     }
+    for (int k = 0; k <= state->layer_count; k++)
+        if (state->dyads[k].width > state->widest) state->widest = state->dyads[k].width;
     *out = state;
     return DUALPROP_OK;
 }
@@ -198,7 +202,7 @@ void dualprop_state_destroy(dualprop_state *state)
     dualprop_context *context = state->context;
     dualprop_network *network = state->network;
     if (state->phase == DUALPROP__OPEN) dualprop__infer_close(state, DUALPROP__IDLE);
-    if (state->arena) context->backend.release(context->instance, state->arena);
+    if (state->arena) context->backend.release(context->instance, state->arena, state->arena_bytes);
     dualprop__release(context, state->staging);
     dualprop__release(context, state->dyads);
     if (state->rule) dualprop__rule_release(state->rule);

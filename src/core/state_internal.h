@@ -38,10 +38,12 @@ struct dualprop_state {
     int layer_count;            /* L */
     struct dualprop__dyads *dyads; /* [L + 1] */
     void *arena;                /* all backend memory below, in one piece */
+    size_t arena_bytes;
     void *target;               /* (count, outputs) */
     void *prediction;           /* (count, outputs): a_L of the feed-forward start */
     void *workspace;            /* of the dense slots */
-    void *staging;              /* host memory of (capacity, widest layer) reals */
+    void *staging;              /* host memory: a batch of targets, or two rows of the widest layer */
+    int64_t widest;             /* elements of the widest layer, the input included */
     uint64_t bytes;             /* everything, for dualprop_state_memory_needed() */
     uint64_t plan;              /* the rule's, when this state was prepared */
     atomic_int busy;

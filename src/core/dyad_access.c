@@ -1,0 +1,239 @@
+/*
+ * dyad_access.c - reading and writing the dyads, and the report of an inference.
+ *
+ * Memory holds (sbar, delta); s+ = sbar + (1 - alpha) delta and s- = sbar - alpha delta are made here, on the host.
+ */
+#include "state_internal.h"
+
+#include <string.h>
+
+static double real_at(const void *reals, int type, int64_t i)
+{
+    return type == DUALPROP_F32 ? ((const float *)reals)[i] : ((const double *)reals)[i];
+}
+
+static void real_set(void *reals, int type, int64_t i, double value)
+{
+    if (type == DUALPROP_F32) ((float *)reals)[i] = (float)value;
+    else ((double *)reals)[i] = value;
+}
+
+/* One sample's dyads on the host, in the two halves of the state's staging memory. */
+struct row {
+    void *mean, *delta;
+    int64_t width;
+    int type;
+};
+
+static struct row row_of(dualprop_state *state, const struct dualprop__dyads *dyads)
+{
+    size_t half = (size_t)state->widest * state->context->real_size;
+    return (struct row){ state->staging, (char *)state->staging + half, dyads->width, state->context->precision };
+}
+
+/* Copy row b of a backend array to the host; zeros where there is no array. */
+static dualprop_status fetch(void *host, const dualprop_state *state, const void *array, int64_t b, int64_t width)
+{
+    size_t bytes = (size_t)width * state->context->real_size;
+    if (array)
+        return state->context->backend.copy_out(state->context->instance, host, (const char *)array + (size_t)b * bytes,
+                                                bytes);
+    memset(host, 0, bytes);
+    return DUALPROP_OK;
+}
+
+static dualprop_status store(const dualprop_state *state, void *array, int64_t b, const void *host, int64_t width)
+{
+    size_t bytes = (size_t)width * state->context->real_size;
+    return state->context->backend.copy_in(state->context->instance, (char *)array + (size_t)b * bytes, host, bytes);
+}
+
+static dualprop_status fetch_dyads(const struct row *row, const dualprop_state *state,
+                                   const struct dualprop__dyads *dyads, int64_t b)
+{
+    DUALPROP__TRY(fetch(row->mean, state, dyads->mean, b, dyads->width));
+    return fetch(row->delta, state, dyads->delta_version ? dyads->delta : NULL, b, dyads->width);
+}
+
+/* mean <- mean + factor * delta: Eq. 17 solved for s+ (factor 1 - alpha) or s- (factor -alpha). */
+static void add_delta(const struct row *row, double factor)
+{
+    for (int64_t i = 0; i < row->width; i++)
+        real_set(row->mean, row->type, i,
+                 real_at(row->mean, row->type, i) + factor * real_at(row->delta, row->type, i));
+}
+
+static dualprop_view row_view(const dualprop_view *view, int64_t b)
+{
+    dualprop_view row = *view;
+    row.data = (char *)view->data + b * view->strides[0] * (int64_t)dualprop__type_size(view->type);
+    row.shape[0] = 1;
+    return row;
+}
+
+static dualprop_status read_row(const dualprop_view *to, dualprop_state *state, const struct dualprop__dyads *dyads,
+                                int which, int64_t b)
+{
+    struct row row = row_of(state, dyads);
+    if (which == DUALPROP_S_BOTTOM_UP) {
+        DUALPROP__TRY(fetch(row.mean, state, dyads->a, b, dyads->width));
+    } else if (which == DUALPROP_S_TOP_DOWN) {
+        DUALPROP__TRY(fetch(row.mean, state, dyads->top_down_of ? dyads->top_down : NULL, b, dyads->width));
+    } else {
+        DUALPROP__TRY(fetch_dyads(&row, state, dyads, b));
+        if (which == DUALPROP_S_PLUS) add_delta(&row, 1.0 - state->alpha);
+        if (which == DUALPROP_S_MINUS) add_delta(&row, -state->alpha);
+    }
+    dualprop_view out = row_view(to, b);
+    dualprop__view_scatter(&out, which == DUALPROP_S_DELTA ? row.delta : row.mean, row.type);
+    return DUALPROP_OK;
+}
+
+static dualprop_status check_index(const dualprop_state *state, int index, int lowest)
+{
+    DUALPROP__REQUIRE(state->context, index >= lowest && index <= state->layer_count, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "index is %d; expected %d..%d", index, lowest, state->layer_count);
+    return DUALPROP_OK;
+}
+
+static dualprop_status check_which(const dualprop_state *state, int which, int last)
+{
+    DUALPROP__REQUIRE(state->context, which >= DUALPROP_S_PLUS && which <= last, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "which is %d; expected a DUALPROP_S_... of %d..%d", which, DUALPROP_S_PLUS, last);
+    return DUALPROP_OK;
+}
+
+static dualprop_status check_rows(const dualprop_state *state, const dualprop_view *view, int64_t width)
+{
+    DUALPROP__TRY(dualprop__view_check(state->context, view, 1u << DUALPROP_F32 | 1u << DUALPROP_F64, "view"));
+    DUALPROP__REQUIRE(state->context, view->rank == 2 && view->shape[0] == state->count && view->shape[1] == width,
+                      DUALPROP_ERROR_INVALID_ARGUMENT, "view has another shape; expected (%lld, %lld)",
+                      (long long)state->count, (long long)width);
+    return DUALPROP_OK;
+}
+
+/* ---- reading ---- */
+
+static dualprop_status read_layer(const dualprop_view *view, dualprop_state *state, int index, int which)
+{
+    DUALPROP__TRY(check_which(state, which, DUALPROP_S_TOP_DOWN));
+    DUALPROP__TRY(check_index(state, index, which <= DUALPROP_S_DELTA ? 0 : 1));
+    DUALPROP__REQUIRE(state->context, state->phase != DUALPROP__IDLE, DUALPROP_ERROR_INVALID_STATE,
+                      "state holds no inference; call dualprop_infer() or dualprop_infer_begin() first");
+    const struct dualprop__dyads *dyads = &state->dyads[index];
+    DUALPROP__TRY(check_rows(state, view, dyads->width));
+    for (int64_t b = 0; b < state->count; b++) DUALPROP__TRY(read_row(view, state, dyads, which, b));
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_state_read(const dualprop_view *view, dualprop_state *state, int index, int which)
+{
+    DUALPROP__TRY(dualprop__state_enter(state, __func__));
+    dualprop_status status = read_layer(view, state, index, which);
+    dualprop__state_leave(state);
+    return status;
+}
+
+/* ---- writing ---- */
+
+/* Put one new value into a dyad: s+ keeps s- and the other way round, sbar keeps delta and the other way round. */
+static void write_value(double *mean, double *delta, int which, double value, double alpha)
+{
+    double plus = *mean + (1.0 - alpha) * *delta, minus = *mean - alpha * *delta;
+    if (which == DUALPROP_S_PLUS) plus = value;
+    if (which == DUALPROP_S_MINUS) minus = value;
+    if (which == DUALPROP_S_PLUS || which == DUALPROP_S_MINUS) {
+        *mean = alpha * plus + (1.0 - alpha) * minus;
+        *delta = plus - minus;
+    } else if (which == DUALPROP_S_MEAN) {
+        *mean = value;
+    } else {
+        *delta = value;
+    }
+}
+
+static dualprop_status write_row(dualprop_state *state, struct dualprop__dyads *dyads, int which,
+                                 const dualprop_view *from, int64_t b)
+{
+    struct row row = row_of(state, dyads);
+    dualprop_view line = row_view(from, b);
+    DUALPROP__TRY(fetch_dyads(&row, state, dyads, b));
+    for (int64_t i = 0; i < row.width; i++) {
+        double mean = real_at(row.mean, row.type, i), delta = real_at(row.delta, row.type, i), value;
+        dualprop_view one = line;
+        one.data = (char *)line.data + i * line.strides[1] * (int64_t)dualprop__type_size(line.type);
+        one.shape[1] = 1;
+        dualprop__view_gather(&value, DUALPROP_F64, &one);
+        write_value(&mean, &delta, which, value, state->alpha);
+        real_set(row.mean, row.type, i, mean);
+        real_set(row.delta, row.type, i, delta);
+    }
+    DUALPROP__TRY(store(state, dyads->mean, b, row.mean, row.width));
+    return store(state, dyads->delta, b, row.delta, row.width);
+}
+
+static dualprop_status check_finite(const dualprop_state *state, const dualprop_view *view)
+{
+    for (int64_t b = 0; b < state->count; b++) {
+        dualprop_view line = row_view(view, b);
+        dualprop__view_gather(state->staging, state->context->precision, &line);
+        DUALPROP__REQUIRE(state->context,
+                          dualprop__reals_finite(state->staging, state->context->precision, view->shape[1]),
+                          DUALPROP_ERROR_NOT_FINITE, "view holds a NaN or an infinite value in row %lld",
+                          (long long)b);
+    }
+    return DUALPROP_OK;
+}
+
+static dualprop_status write_layer(dualprop_state *state, int index, int which, const dualprop_view *view)
+{
+    DUALPROP__TRY(check_which(state, which, DUALPROP_S_DELTA));
+    DUALPROP__TRY(check_index(state, index, 1));
+    DUALPROP__REQUIRE(state->context, state->phase == DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
+                      "no inference is open; call dualprop_infer_begin() first");
+    struct dualprop__dyads *dyads = &state->dyads[index];
+    DUALPROP__TRY(check_rows(state, view, dyads->width));
+    DUALPROP__TRY(check_finite(state, view));
+    for (int64_t b = 0; b < state->count; b++) DUALPROP__TRY(write_row(state, dyads, which, view, b));
+    dyads->mean_version++;
+    dyads->delta_version++;
+    dyads->a_of = UINT64_MAX; /* What was written is not what the layer would hear: its next visit computes again. */
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_state_write(dualprop_state *state, int index, int which, const dualprop_view *view)
+{
+    DUALPROP__TRY(dualprop__state_enter(state, __func__));
+    dualprop_status status = write_layer(state, index, which, view);
+    dualprop__state_leave(state);
+    return status;
+}
+
+/* ---- the report ---- */
+
+static dualprop_status report_prediction(double *loss, int64_t *correct, const dualprop_state *state)
+{
+    double sum;
+    int64_t hits, top_k;
+    const struct dualprop__dyads *output = &state->dyads[state->layer_count];
+    DUALPROP__TRY(state->context->backend.evaluate(state->context->instance, state->loss, state->prediction,
+                                                   state->target, state->count, output->width, 1, &sum, &hits,
+                                                   &top_k));
+    if (loss) *loss = sum / (double)state->count;
+    if (correct) *correct = hits;
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_state_report(int *passes, double *residual, int64_t *updates, int64_t *skipped, double *loss,
+                                      int64_t *correct, const dualprop_state *state)
+{
+    DUALPROP__REQUIRE_HANDLE(state, DUALPROP__STATE);
+    DUALPROP__REQUIRE(state->context, state->phase != DUALPROP__IDLE, DUALPROP_ERROR_INVALID_STATE,
+                      "state holds no inference; call dualprop_infer() first");
+    if (loss || correct) DUALPROP__TRY(report_prediction(loss, correct, state));
+    if (passes) *passes = state->passes;
+    if (residual) *residual = state->residual;
+    if (updates) *updates = state->updates;
+    if (skipped) *skipped = state->skipped;
+    return DUALPROP_OK;
+}

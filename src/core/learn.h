@@ -1,0 +1,23 @@
+/*
+ * learn.h - what gradient.c and step.c share: entering an optimizer, and one layer's numbers for a step.
+ */
+#ifndef DUALPROP_CORE_LEARN_H
+#define DUALPROP_CORE_LEARN_H
+
+#include "state_internal.h"
+
+/* One call at a time on an optimizer. */
+dualprop_status dualprop__optimizer_enter(dualprop_optimizer *optimizer, const char *function);
+void dualprop__optimizer_leave(dualprop_optimizer *optimizer);
+
+/* gradient.c: what a gradient held has to be multiplied by to be the mean over all samples in it. */
+double dualprop__gradient_scale(const dualprop_optimizer *optimizer);
+/* gradient.c: the rule's gradient of one layer, written, added, or (with step) applied at once. */
+dualprop_status dualprop__gradient_layer(dualprop_optimizer *optimizer, dualprop_state *state, int k, double scale,
+                                         int accumulate, const dualprop_step_numbers *step);
+/* gradient.c: a settled state of the optimizer's own network. */
+dualprop_status dualprop__gradient_check(const dualprop_optimizer *optimizer, const dualprop_state *state);
+/* gradient.c: compute the gradient with both handles entered. */
+dualprop_status dualprop__gradient_compute(dualprop_optimizer *optimizer, dualprop_state *state, int accumulate);
+
+#endif

@@ -1,0 +1,180 @@
+/*
+ * step.c - the learning step: the gradient applied to the parameters, never letting NaN or Inf reach them.
+ *
+ * A step is refused where it could leave the range of the type: when a gradient is not finite, or so large that its
+ * square, or the learning rate times it, might overflow. Since every allowed step adds less than 1e30, the sum of
+ * fewer than 1e8 steps stays finite in f32.
+ */
+#include "learn.h"
+
+#include <math.h>
+
+/* ---- numbers ---- */
+
+static dualprop_step_numbers layer_numbers(const dualprop_optimizer *optimizer, const dualprop_layer *layer,
+                                           double gradient_scale)
+{
+    double t = (double)(optimizer->steps + 1);
+    return (dualprop_step_numbers){
+        .kind = optimizer->kind,
+        .learning_rate = dualprop__optimizer_rate(optimizer) * layer->learning_rate,
+        .momentum = optimizer->momentum,
+        .beta1 = optimizer->beta1,
+        .beta2 = optimizer->beta2,
+        .epsilon = optimizer->epsilon,
+        .scale1 = 1.0 / (1.0 - pow(optimizer->beta1, t)),
+        .scale2 = 1.0 / (1.0 - pow(optimizer->beta2, t)),
+        .weight_decay = optimizer->weight_decay,
+        .gradient_scale = gradient_scale,
+    };
+}
+
+/* The largest gradient a step may take; see the head of this file. */
+static double largest_gradient(const dualprop_optimizer *optimizer, const dualprop_layer *layer)
+{
+    double square = optimizer->context->precision == DUALPROP_F32 ? 1e15 : 1e150;
+    double rate = dualprop__optimizer_rate(optimizer) * layer->learning_rate;
+    double reach = 1e30 * (1.0 - optimizer->momentum);
+    return rate > 0 ? fmin(square, reach / rate) : square;
+}
+
+/* ---- the step on a gradient held ---- */
+
+static dualprop_status check_gradient(const dualprop_optimizer *optimizer, const dualprop_layer *layer, double scale)
+{
+    dualprop_context *context = optimizer->context;
+    const struct dualprop__learning *learning = &optimizer->layers[layer->index - 1];
+    double weight, bias, allowed = largest_gradient(optimizer, layer);
+    DUALPROP__TRY(context->backend.max_abs(context->instance, layer->weight_elements, learning->weight_gradient,
+                                           &weight));
+    DUALPROP__TRY(context->backend.max_abs(context->instance, layer->outputs, learning->bias_gradient, &bias));
+    DUALPROP__REQUIRE(context, scale * weight <= allowed && scale * bias <= allowed, DUALPROP_ERROR_NOT_FINITE,
+                      "the gradient of layer %d reaches %g; a step allows %g, so none was made", layer->index,
+                      fmax(weight, bias) * scale, allowed);
+    return DUALPROP_OK;
+}
+
+static dualprop_status squared_norm(double *sum, const dualprop_optimizer *optimizer, const dualprop_layer *layer)
+{
+    dualprop_context *context = optimizer->context;
+    const struct dualprop__learning *learning = &optimizer->layers[layer->index - 1];
+    double weight[4], bias[4];
+    DUALPROP__TRY(context->backend.compare(context->instance, layer->weight_elements, learning->weight_gradient,
+                                           learning->weight_gradient, weight));
+    DUALPROP__TRY(context->backend.compare(context->instance, layer->outputs, learning->bias_gradient,
+                                           learning->bias_gradient, bias));
+    *sum += weight[1] + bias[1];
+    return DUALPROP_OK;
+}
+
+/* Make the scale smaller where the norm of the whole gradient, over the layers that learn, is above the clip. */
+static dualprop_status clip(double *scale, const dualprop_optimizer *optimizer)
+{
+    const dualprop_network *network = optimizer->network;
+    double sum = 0;
+    if (optimizer->clip <= 0) return DUALPROP_OK;
+    for (int k = 0; k < network->layer_count; k++)
+        if (!network->layers[k]->frozen) DUALPROP__TRY(squared_norm(&sum, optimizer, network->layers[k]));
+    double norm = *scale * sqrt(sum);
+    if (norm > optimizer->clip) *scale *= optimizer->clip / norm;
+    return DUALPROP_OK;
+}
+
+static dualprop_status apply_layer(dualprop_optimizer *optimizer, dualprop_layer *layer, double scale)
+{
+    dualprop_context *context = optimizer->context;
+    struct dualprop__learning *learning = &optimizer->layers[layer->index - 1];
+    dualprop_step_numbers numbers = layer_numbers(optimizer, layer, scale);
+    DUALPROP__TRY(context->backend.optimizer_step(context->instance, &numbers, layer->weight_elements, layer->weight,
+                                                  learning->weight_gradient, learning->moments[0],
+                                                  learning->moments[1]));
+    return context->backend.optimizer_step(context->instance, &numbers, layer->outputs, layer->bias,
+                                           learning->bias_gradient, learning->moments[2], learning->moments[3]);
+}
+
+/* With the network open for writing. */
+static dualprop_status apply_held(dualprop_optimizer *optimizer)
+{
+    const dualprop_network *network = optimizer->network;
+    double scale = dualprop__gradient_scale(optimizer);
+    for (int k = 0; k < network->layer_count; k++)
+        if (!network->layers[k]->frozen)
+            DUALPROP__TRY(check_gradient(optimizer, network->layers[k], scale));
+    DUALPROP__TRY(clip(&scale, optimizer));
+    for (int k = 0; k < network->layer_count; k++)
+        if (!network->layers[k]->frozen) DUALPROP__TRY(apply_layer(optimizer, network->layers[k], scale));
+    optimizer->steps++;
+    optimizer->gradient_samples = 0;
+    return DUALPROP_OK;
+}
+
+static dualprop_status step(dualprop_optimizer *optimizer)
+{
+    DUALPROP__REQUIRE(optimizer->context, optimizer->gradient_samples > 0, DUALPROP_ERROR_INVALID_STATE,
+                      "optimizer holds no gradient; call dualprop_gradient() first");
+    DUALPROP__TRY(dualprop__network_begin_write(optimizer->network));
+    dualprop_status status = apply_held(optimizer);
+    dualprop__network_end_write(optimizer->network);
+    return status;
+}
+
+dualprop_status dualprop_step(dualprop_optimizer *optimizer)
+{
+    DUALPROP__TRY(dualprop__optimizer_enter(optimizer, __func__));
+    dualprop_status status = step(optimizer);
+    dualprop__optimizer_leave(optimizer);
+    return status;
+}
+
+/* ---- gradient and step in one ---- */
+
+/*
+ * Can no gradient of this inference be too large? |grad| <= max |delta_k| max |sbar_{k-1}| / |beta|, where both are
+ * bounded by the peaks that inference has measured: |sbar| <= max |s+-| and |delta| <= 2 max |s+-|.
+ */
+static int is_surely_finite(const dualprop_optimizer *optimizer, const dualprop_state *state)
+{
+    for (int k = 1; k <= state->layer_count; k++) {
+        const struct dualprop__dyads *own = &state->dyads[k], *below = &state->dyads[k - 1];
+        double bound = 2.0 * own->peak * fmax(1.0, below->peak) / fabs(state->beta);
+        if (!(bound <= largest_gradient(optimizer, own->layer))) return 0;
+    }
+    return 1;
+}
+
+static dualprop_status update_fused(dualprop_optimizer *optimizer, dualprop_state *state)
+{
+    double scale = -1.0 / (state->beta * (double)state->count);
+    optimizer->gradient_samples = 0;
+    for (int k = 1; k <= state->layer_count; k++) {
+        const dualprop_layer *layer = state->dyads[k].layer;
+        dualprop_step_numbers numbers = layer_numbers(optimizer, layer, 1.0);
+        if (!layer->frozen) DUALPROP__TRY(dualprop__gradient_layer(optimizer, state, k, scale, 0, &numbers));
+    }
+    optimizer->steps++;
+    return DUALPROP_OK;
+}
+
+static dualprop_status update(dualprop_optimizer *optimizer, dualprop_state *state)
+{
+    DUALPROP__TRY(dualprop__gradient_check(optimizer, state));
+    int fused = optimizer->clip <= 0 && is_surely_finite(optimizer, state);
+    DUALPROP__TRY(dualprop__network_begin_write(optimizer->network));
+    dualprop_status status = fused ? update_fused(optimizer, state)
+                                   : dualprop__gradient_compute(optimizer, state, 0);
+    if (!fused && status == DUALPROP_OK) status = apply_held(optimizer);
+    dualprop__network_end_write(optimizer->network);
+    return status;
+}
+
+dualprop_status dualprop_update(dualprop_optimizer *optimizer, dualprop_state *state)
+{
+    DUALPROP__TRY(dualprop__optimizer_enter(optimizer, __func__));
+    dualprop_status status = dualprop__state_enter(state, __func__);
+    if (status == DUALPROP_OK) {
+        status = update(optimizer, state);
+        dualprop__state_leave(state);
+    }
+    dualprop__optimizer_leave(optimizer);
+    return status;
+}
