@@ -1,0 +1,345 @@
+/*
+ * reference_kernels.h - the reference backend's arithmetic: plain loops, sums in double, one thread.
+ *
+ * A template included by reference_f32.c and reference_f64.c. This is the specification of the slots in
+ * dualprop/backend.h: the clearest code that does it, against which other backends are tested. Products sum up in
+ * the order of their index, TILE columns at a time so that memory is read in rows.
+ */
+#include <string.h>
+
+#define TILE 64
+
+/* The greater of two, where a NaN is greater than everything. */
+static double greatest(double peak, double x)
+{
+    return x > peak || x != x ? x : peak;
+}
+
+static int64_t tile_width(int64_t first, int64_t width)
+{
+    return width - first < TILE ? width - first : TILE;
+}
+
+/* ---- dyads ---- */
+
+/* Follows the greatest |s+-| and the greatest change of s+- over a layer. */
+struct watch {
+    double peak, change;
+    double old_alpha;
+    int derivative, measure_change;
+};
+
+static double change_of(const struct watch *watch, const FORMULA(pair) *pair, double mean, double delta)
+{
+    if (watch->derivative) return greatest(fabs((double)pair->mean - mean), fabs((double)pair->delta - delta));
+    return greatest(fabs((double)pair->plus - (mean + (1 - watch->old_alpha) * delta)),
+                    fabs((double)pair->minus - (mean - watch->old_alpha * delta)));
+}
+
+static void see(struct watch *watch, const FORMULA(pair) *pair, const REAL *mean, const REAL *delta)
+{
+    double first = (double)(watch->derivative ? pair->mean : pair->plus);
+    double second = (double)(watch->derivative ? pair->delta : pair->minus);
+    watch->peak = greatest(greatest(watch->peak, fabs(first)), fabs(second));
+    if (!watch->measure_change) return;
+    double old_mean = mean ? (double)*mean : (double)pair->mean;
+    double old_delta = delta ? (double)*delta : 0;
+    watch->change = greatest(watch->change, change_of(watch, pair, old_mean, old_delta));
+}
+
+static void give(const struct watch *watch, double *peak, double *change)
+{
+    if (peak) *peak = watch->peak;
+    if (change) *change = watch->change;
+}
+
+/* Back-propagation: the activation and the slope times what comes from above. */
+static FORMULA(pair) derivative_pair(int activation, REAL a, REAL top_down)
+{
+    FORMULA(pair) pair;
+    pair.mean = pair.plus = pair.minus = FORMULA(activate)(activation, a);
+    pair.delta = FORMULA(slope)(activation, a) * top_down;
+    return pair;
+}
+
+static dualprop_status dyad_update(void *self, const dualprop_dyad *dyad)
+{
+    (void)self;
+    const REAL *a = dyad->a, *top_down = dyad->top_down;
+    REAL *mean = dyad->mean, *delta = dyad->delta;
+    FORMULA(gains) gains = FORMULA(gains_of)(dyad->gain_plus, dyad->gain_minus, dyad->alpha);
+    struct watch watch = { 0, 0, dyad->old_alpha, dyad->derivative, dyad->change != NULL };
+    for (int64_t i = 0; i < dyad->count; i++) {
+        REAL down = top_down ? top_down[i] : 0;
+        FORMULA(pair) pair = dyad->derivative ? derivative_pair(dyad->activation, a[i], down)
+                                              : FORMULA(hidden_pair)(dyad->activation, a[i], down, &gains);
+        see(&watch, &pair, mean ? mean + i : NULL, delta ? delta + i : NULL);
+        if (mean) mean[i] = pair.mean;
+        if (delta) delta[i] = pair.delta;
+    }
+    give(&watch, dyad->peak, dyad->change);
+    return DUALPROP_OK;
+}
+
+/* ---- the output layer ---- */
+
+static void output_row(const dualprop_output *output, int64_t first, const FORMULA(output_gains) *gains,
+                       struct watch *watch)
+{
+    const REAL *a = (const REAL *)output->a + first, *target = (const REAL *)output->target + first;
+    const REAL *at = output->exact ? a : (const REAL *)output->at + first;
+    REAL *mean = (REAL *)output->mean + first, *delta = (REAL *)output->delta + first;
+    FORMULA(softmax_row) row = { 0, 0, 0 };
+    if (output->loss == DUALPROP_CROSS_ENTROPY) row = FORMULA(softmax_row_of)(at, target, output->width);
+    for (int64_t i = 0; i < output->width; i++) {
+        REAL slope = output->loss == DUALPROP_CROSS_ENTROPY ? FORMULA(cross_entropy_slope)(at[i], target[i], &row)
+                                                            : FORMULA(squared_error_slope)(at[i], target[i]);
+        FORMULA(pair) pair = FORMULA(output_pair)(a[i], gains->beta * slope, gains);
+        see(watch, &pair, mean + i, delta + i);
+        mean[i] = pair.mean;
+        delta[i] = pair.delta;
+    }
+}
+
+static dualprop_status output_step(void *self, const dualprop_output *output)
+{
+    (void)self;
+    FORMULA(output_gains) gains = FORMULA(output_gains_of)(output);
+    struct watch watch = { 0, 0, output->old_alpha, output->derivative, output->change != NULL };
+    for (int64_t row = 0; row < output->rows; row++) output_row(output, row * output->width, &gains, &watch);
+    give(&watch, output->peak, output->change);
+    return DUALPROP_OK;
+}
+
+static dualprop_status evaluate(void *self, int loss, const void *prediction, const void *target, int64_t rows,
+                                int64_t width, int k, double *sum, int64_t *correct, int64_t *top_k)
+{
+    (void)self;
+    double total = 0;
+    int64_t first = 0, among = 0;
+    for (int64_t row = 0; row < rows; row++) {
+        const REAL *s = (const REAL *)prediction + row * width, *y = (const REAL *)target + row * width;
+        int64_t rank = FORMULA(rank_of_target)(s, y, width);
+        total += loss == DUALPROP_CROSS_ENTROPY ? FORMULA(cross_entropy)(s, y, width)
+                                                : FORMULA(squared_error)(s, y, width);
+        first += rank == 0;
+        among += rank < k;
+    }
+    if (sum) *sum = total;
+    if (correct) *correct = first;
+    if (top_k) *top_k = among;
+    return DUALPROP_OK;
+}
+
+/* ---- dense layers: weights [inputs, outputs] ---- */
+
+static int64_t dense_workspace(void *self, int64_t batch, int64_t inputs, int64_t outputs)
+{
+    (void)self, (void)batch, (void)inputs, (void)outputs;
+    return 0;
+}
+
+/* sums[j] += x * row[j] */
+static void add_row(double *sums, double x, const REAL *row, int64_t width)
+{
+    for (int64_t j = 0; j < width; j++) sums[j] += x * (double)row[j];
+}
+
+static void bottom_up_tile(const dualprop_dense *shape, REAL *a, const REAL *x, const REAL *weights, const REAL *bias,
+                           int64_t first)
+{
+    double sums[TILE] = { 0 };
+    int64_t width = tile_width(first, shape->outputs);
+    for (int64_t i = 0; i < shape->inputs; i++)
+        add_row(sums, (double)x[i], weights + i * shape->outputs + first, width);
+    for (int64_t j = 0; j < width; j++) a[first + j] = (REAL)(sums[j] + (bias ? (double)bias[first + j] : 0));
+}
+
+static dualprop_status dense_bottom_up(void *self, const dualprop_dense *shape, void *a, const void *x,
+                                       const void *weights, const void *bias, const dualprop_dyad *dyad)
+{
+    for (int64_t row = 0; row < shape->batch; row++)
+        for (int64_t first = 0; first < shape->outputs; first += TILE)
+            bottom_up_tile(shape, (REAL *)a + row * shape->outputs, (const REAL *)x + row * shape->inputs, weights,
+                           bias, first);
+    return dyad ? dyad_update(self, dyad) : DUALPROP_OK;
+}
+
+static double dot(const REAL *x, const REAL *y, int64_t count)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < count; i++) sum += (double)x[i] * (double)y[i];
+    return sum;
+}
+
+static dualprop_status dense_top_down(void *self, const dualprop_dense *shape, void *top_down, const void *delta,
+                                      const void *weights, const dualprop_dyad *dyad)
+{
+    for (int64_t row = 0; row < shape->batch; row++) {
+        const REAL *from = (const REAL *)delta + row * shape->outputs;
+        REAL *to = (REAL *)top_down + row * shape->inputs;
+        for (int64_t i = 0; i < shape->inputs; i++)
+            to[i] = (REAL)dot(from, (const REAL *)weights + i * shape->outputs, shape->outputs);
+    }
+    return dyad ? dyad_update(self, dyad) : DUALPROP_OK;
+}
+
+/* One parameter's step; moment2 is NULL where the kind has one moment. */
+static void learn(int kind, const FORMULA(step) *step, REAL *w, REAL g, REAL *moment1, REAL *moment2)
+{
+    *w = kind == DUALPROP_SGD ? FORMULA(sgd)(step, *w, g, moment1) : FORMULA(adam)(step, *w, g, moment1, moment2);
+}
+
+/* Where a row of gradients goes: into memory, or at once into the learning step. */
+struct sink {
+    int accumulate;
+    const dualprop_step_numbers *numbers; /* NULL: into memory */
+    FORMULA(step) step;
+    REAL *gradient, *parameter, *moment1, *moment2;
+};
+
+static void pour(const struct sink *sink, int64_t first, const double *sums, double scale, int64_t count)
+{
+    for (int64_t j = 0; j < count; j++) {
+        int64_t i = first + j;
+        double sum = scale * sums[j];
+        if (sink->numbers)
+            learn(sink->numbers->kind, &sink->step, sink->parameter + i, (REAL)sum, sink->moment1 + i,
+                  sink->moment2 ? sink->moment2 + i : NULL);
+        else
+            sink->gradient[i] = (REAL)(sink->accumulate ? (double)sink->gradient[i] + sum : sum);
+    }
+}
+
+/* Row i of x^T delta, or with x NULL the column sums of delta; x is column i, its elements `inputs` apart. */
+static void gradient_row(const dualprop_dense *shape, const struct sink *sink, int64_t start, const REAL *x,
+                         const REAL *delta, double scale)
+{
+    for (int64_t first = 0; first < shape->outputs; first += TILE) {
+        double sums[TILE] = { 0 };
+        int64_t width = tile_width(first, shape->outputs);
+        for (int64_t row = 0; row < shape->batch; row++)
+            add_row(sums, x ? (double)x[row * shape->inputs] : 1, delta + row * shape->outputs + first, width);
+        pour(sink, start + first, sums, scale, width);
+    }
+}
+
+static dualprop_status dense_gradient(void *self, const dualprop_dense *shape, void *gradient, void *bias_gradient,
+                                      const void *x, const void *delta, double scale, int accumulate,
+                                      const dualprop_step_numbers *step, void *weights, void *bias, void *moments[4])
+{
+    (void)self;
+    struct sink of_weights = { .accumulate = accumulate, .numbers = step, .gradient = gradient };
+    struct sink of_bias = { .accumulate = accumulate, .numbers = step, .gradient = bias_gradient };
+    if (step) {
+        of_weights.step = of_bias.step = FORMULA(step_of)(step);
+        of_weights.parameter = weights, of_weights.moment1 = moments[0], of_weights.moment2 = moments[1];
+        of_bias.parameter = bias, of_bias.moment1 = moments[2], of_bias.moment2 = moments[3];
+    }
+    for (int64_t i = 0; i < shape->inputs; i++)
+        gradient_row(shape, &of_weights, i * shape->outputs, (const REAL *)x + i, delta, scale);
+    if (of_bias.gradient || of_bias.parameter) gradient_row(shape, &of_bias, 0, NULL, delta, scale);
+    return DUALPROP_OK;
+}
+
+static dualprop_status optimizer_step(void *self, const dualprop_step_numbers *numbers, int64_t count, void *w,
+                                      const void *g, void *moment1, void *moment2)
+{
+    (void)self;
+    FORMULA(step) step = FORMULA(step_of)(numbers);
+    for (int64_t i = 0; i < count; i++)
+        learn(numbers->kind, &step, (REAL *)w + i, ((const REAL *)g)[i], (REAL *)moment1 + i,
+              moment2 ? (REAL *)moment2 + i : NULL);
+    return DUALPROP_OK;
+}
+
+/* ---- input ---- */
+
+/* One element of a view, bytes normalised for channel c. */
+static REAL input_at(const dualprop_view *view, int64_t offset, const double *mean, const double *deviation, int64_t c)
+{
+    if (view->type == DUALPROP_F32) return (REAL)((const float *)view->data)[offset];
+    if (view->type == DUALPROP_F64) return (REAL)((const double *)view->data)[offset];
+    double value = ((const uint8_t *)view->data)[offset] / 255.0;
+    return (REAL)((value - (mean ? mean[c] : 0)) / (deviation ? deviation[c] : 1));
+}
+
+/* Element i of a rank-4 view, counted in row-major order. */
+static int64_t offset_of(const dualprop_view *view, int64_t i)
+{
+    int64_t offset = 0;
+    for (int axis = 3; axis >= 0; axis--) {
+        offset += i % view->shape[axis] * view->strides[axis];
+        i /= view->shape[axis];
+    }
+    return offset;
+}
+
+static dualprop_status load_input(void *self, void *x, const dualprop_view *input, const double *mean,
+                                  const double *deviation, double *peak)
+{
+    (void)self;
+    int64_t channels = input->shape[3];
+    int64_t count = input->shape[0] * input->shape[1] * input->shape[2] * channels;
+    double most = 0;
+    for (int64_t i = 0; i < count; i++) {
+        REAL value = input_at(input, offset_of(input, i), mean, deviation, i % channels);
+        most = greatest(most, fabs((double)value));
+        ((REAL *)x)[i] = value;
+    }
+    if (peak) *peak = most;
+    return DUALPROP_OK;
+}
+
+/* ---- sums and random numbers ---- */
+
+static dualprop_status compare(void *self, int64_t count, const void *x, const void *y, double sums[4])
+{
+    (void)self;
+    const REAL *first = x, *second = y;
+    memset(sums, 0, 4 * sizeof *sums);
+    for (int64_t i = 0; i < count; i++) {
+        double a = (double)first[i], b = (double)second[i];
+        sums[0] += a * b;
+        sums[1] += a * a;
+        sums[2] += b * b;
+        sums[3] += (a - b) * (a - b);
+    }
+    return DUALPROP_OK;
+}
+
+static dualprop_status max_abs(void *self, int64_t count, const void *x, double *peak)
+{
+    (void)self;
+    *peak = 0;
+    for (int64_t i = 0; i < count; i++) *peak = greatest(*peak, fabs((double)((const REAL *)x)[i]));
+    return DUALPROP_OK;
+}
+
+static dualprop_status fill_uniform(void *self, void *x, int64_t count, uint64_t seed, uint64_t stream,
+                                    uint64_t first)
+{
+    (void)self;
+    for (int64_t i = 0; i < count; i++)
+        ((REAL *)x)[i] = FORMULA(uniform)(dualprop__philox_word(seed, stream, first + (uint64_t)i));
+    return DUALPROP_OK;
+}
+
+const dualprop_backend FORMULA(reference_kernels) = {
+    .struct_size = sizeof(dualprop_backend),
+    .api = DUALPROP_BACKEND_API,
+    .flags = DUALPROP_BACKEND_HOST_MEMORY,
+    .name = "reference",
+    .dense_workspace = dense_workspace,
+    .dense_bottom_up = dense_bottom_up,
+    .dense_top_down = dense_top_down,
+    .dense_gradient = dense_gradient,
+    .dyad_update = dyad_update,
+    .output_step = output_step,
+    .evaluate = evaluate,
+    .load_input = load_input,
+    .optimizer_step = optimizer_step,
+    .compare = compare,
+    .max_abs = max_abs,
+    .fill_uniform = fill_uniform,
+};

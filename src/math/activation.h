@@ -1,0 +1,176 @@
+/*
+ * activation.h - activations f, their slopes f', and differences f(x) - f(y) that do not cancel.
+ *
+ * A template of formulas.h, included once a type; it has no include guard on purpose.
+ *
+ * The two states of a dyad lie at x = a + plus and y = a - minus, and span = x - y is known better than the rounded x
+ * and y can tell: it is (c+ + c-) Delta. Subtracting f(x) and f(y) would lose all digits of a small span, so each
+ * activation f has a function f_difference(a, plus, minus, span) that does not:
+ *
+ *   piecewise linear   both states on one piece: slope * span, exactly; on two pieces: the plain difference, whose
+ *                      terms lie on either side of the kink
+ *   sigmoid            f(x) - f(y) = f(x) f(-y) (1 - e^-(x - y)), every factor of which is accurate
+ *   tanh               tanh x = 2 sigmoid(2x) - 1
+ */
+
+/* ---- identity ---- */
+
+DUALPROP__MATH REAL FORMULA(identity)(REAL x)
+{
+    return x;
+}
+
+DUALPROP__MATH REAL FORMULA(identity_slope)(REAL x)
+{
+    (void)x;
+    return 1;
+}
+
+DUALPROP__MATH REAL FORMULA(identity_difference)(REAL a, REAL plus, REAL minus, REAL span)
+{
+    (void)a, (void)plus, (void)minus;
+    return span;
+}
+
+/* ---- relu: max(x, 0); the slope at 0 is 0 ---- */
+
+DUALPROP__MATH REAL FORMULA(relu)(REAL x)
+{
+    return 0 > x ? 0 : x;
+}
+
+DUALPROP__MATH REAL FORMULA(relu_slope)(REAL x)
+{
+    return x > 0 ? (REAL)1 : (REAL)0;
+}
+
+DUALPROP__MATH REAL FORMULA(relu_difference)(REAL a, REAL plus, REAL minus, REAL span)
+{
+    REAL x = a + plus, y = a - minus;
+    REAL across = FORMULA(relu)(x) - FORMULA(relu)(y);
+    return (x > 0) & (y > 0) ? span : across;
+}
+
+/* ---- leaky relu: x above 0, 0.01 x below; the slope at 0 is 0.01 ---- */
+
+DUALPROP__MATH REAL FORMULA(leaky_relu)(REAL x)
+{
+    return x > 0 ? x : (REAL)0.01 * x;
+}
+
+DUALPROP__MATH REAL FORMULA(leaky_relu_slope)(REAL x)
+{
+    return x > 0 ? (REAL)1 : (REAL)0.01;
+}
+
+DUALPROP__MATH REAL FORMULA(leaky_relu_difference)(REAL a, REAL plus, REAL minus, REAL span)
+{
+    REAL x = a + plus, y = a - minus;
+    REAL across = FORMULA(leaky_relu)(x) - FORMULA(leaky_relu)(y);
+    REAL together = (x > 0) & (y > 0) ? span : across;
+    return (x <= 0) & (y <= 0) ? (REAL)0.01 * span : together;
+}
+
+/* ---- hard sigmoid: x clipped to [0, 1]; the slope at 0 and at 1 is 0 ---- */
+
+DUALPROP__MATH REAL FORMULA(clip)(REAL x, REAL low, REAL high)
+{
+    REAL below = high < x ? high : x;
+    return low > below ? low : below;
+}
+
+DUALPROP__MATH REAL FORMULA(hard_sigmoid)(REAL x)
+{
+    return FORMULA(clip)(x, 0, 1);
+}
+
+DUALPROP__MATH REAL FORMULA(hard_sigmoid_slope)(REAL x)
+{
+    return (x > 0) & (x < 1) ? (REAL)1 : (REAL)0;
+}
+
+/* Distances are taken from the nearer kink, so that a step across the kink at 1 keeps its digits as one at 0 does. */
+DUALPROP__MATH REAL FORMULA(hard_sigmoid_difference)(REAL a, REAL plus, REAL minus, REAL span)
+{
+    REAL kink = a > (REAL)0.5 ? (REAL)1 : (REAL)0;
+    REAL low = -kink, high = 1 - kink;
+    REAL x = (a - kink) + plus, y = (a - kink) - minus;
+    REAL across = FORMULA(clip)(x, low, high) - FORMULA(clip)(y, low, high);
+    return (x > low) & (x < high) & (y > low) & (y < high) ? span : across;
+}
+
+/* ---- sigmoid: 1 / (1 + e^-x) ---- */
+
+DUALPROP__MATH REAL FORMULA(sigmoid)(REAL x)
+{
+    return 1 / (1 + LIBM(exp)(-x));
+}
+
+DUALPROP__MATH REAL FORMULA(sigmoid_slope)(REAL x)
+{
+    return FORMULA(sigmoid)(x) * FORMULA(sigmoid)(-x);
+}
+
+/* The greater of x and y comes first, so that the exponential never overflows; the sign goes back in at the end. */
+DUALPROP__MATH REAL FORMULA(sigmoid_difference)(REAL a, REAL plus, REAL minus, REAL span)
+{
+    REAL x = a + plus, y = a - minus;
+    REAL greater = span < 0 ? y : x, lesser = span < 0 ? x : y;
+    REAL rise = -LIBM(expm1)(-LIBM(fabs)(span));
+    return LIBM(copysign)(FORMULA(sigmoid)(greater) * FORMULA(sigmoid)(-lesser) * rise, span);
+}
+
+/* ---- tanh ---- */
+
+DUALPROP__MATH REAL FORMULA(tanh)(REAL x)
+{
+    return LIBM(tanh)(x);
+}
+
+DUALPROP__MATH REAL FORMULA(tanh_slope)(REAL x)
+{
+    return 4 * FORMULA(sigmoid_slope)(2 * x);
+}
+
+DUALPROP__MATH REAL FORMULA(tanh_difference)(REAL a, REAL plus, REAL minus, REAL span)
+{
+    return 2 * FORMULA(sigmoid_difference)(2 * a, 2 * plus, 2 * minus, 2 * span);
+}
+
+/* ---- by number: for code that need not be fast ---- */
+
+DUALPROP__MATH REAL FORMULA(activate)(int activation, REAL x)
+{
+    switch (activation) {
+    case DUALPROP_RELU: return FORMULA(relu)(x);
+    case DUALPROP_LEAKY_RELU: return FORMULA(leaky_relu)(x);
+    case DUALPROP_HARD_SIGMOID: return FORMULA(hard_sigmoid)(x);
+    case DUALPROP_SIGMOID: return FORMULA(sigmoid)(x);
+    case DUALPROP_TANH: return FORMULA(tanh)(x);
+    default: return FORMULA(identity)(x);
+    }
+}
+
+DUALPROP__MATH REAL FORMULA(slope)(int activation, REAL x)
+{
+    switch (activation) {
+    case DUALPROP_RELU: return FORMULA(relu_slope)(x);
+    case DUALPROP_LEAKY_RELU: return FORMULA(leaky_relu_slope)(x);
+    case DUALPROP_HARD_SIGMOID: return FORMULA(hard_sigmoid_slope)(x);
+    case DUALPROP_SIGMOID: return FORMULA(sigmoid_slope)(x);
+    case DUALPROP_TANH: return FORMULA(tanh_slope)(x);
+    default: return FORMULA(identity_slope)(x);
+    }
+}
+
+DUALPROP__MATH REAL FORMULA(difference)(int activation, REAL a, REAL plus, REAL minus, REAL span)
+{
+    switch (activation) {
+    case DUALPROP_RELU: return FORMULA(relu_difference)(a, plus, minus, span);
+    case DUALPROP_LEAKY_RELU: return FORMULA(leaky_relu_difference)(a, plus, minus, span);
+    case DUALPROP_HARD_SIGMOID: return FORMULA(hard_sigmoid_difference)(a, plus, minus, span);
+    case DUALPROP_SIGMOID: return FORMULA(sigmoid_difference)(a, plus, minus, span);
+    case DUALPROP_TANH: return FORMULA(tanh_difference)(a, plus, minus, span);
+    default: return FORMULA(identity_difference)(a, plus, minus, span);
+    }
+}
