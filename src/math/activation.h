@@ -48,7 +48,7 @@ DUALPROP__MATH REAL FORMULA(relu_difference)(REAL a, REAL plus, REAL minus, REAL
 {
     REAL x = a + plus, y = a - minus;
     REAL across = FORMULA(relu)(x) - FORMULA(relu)(y);
-    return (x > 0) & (y > 0) ? span : across;
+    return ((x > 0) & (y > 0)) ? span : across;
 }
 
 /* ---- leaky relu: x above 0, 0.01 x below; the slope at 0 is 0.01 ---- */
@@ -67,8 +67,8 @@ DUALPROP__MATH REAL FORMULA(leaky_relu_difference)(REAL a, REAL plus, REAL minus
 {
     REAL x = a + plus, y = a - minus;
     REAL across = FORMULA(leaky_relu)(x) - FORMULA(leaky_relu)(y);
-    REAL together = (x > 0) & (y > 0) ? span : across;
-    return (x <= 0) & (y <= 0) ? (REAL)0.01 * span : together;
+    REAL together = ((x > 0) & (y > 0)) ? span : across;
+    return ((x <= 0) & (y <= 0)) ? (REAL)0.01 * span : together;
 }
 
 /* ---- hard sigmoid: x clipped to [0, 1]; the slope at 0 and at 1 is 0 ---- */
@@ -86,7 +86,7 @@ DUALPROP__MATH REAL FORMULA(hard_sigmoid)(REAL x)
 
 DUALPROP__MATH REAL FORMULA(hard_sigmoid_slope)(REAL x)
 {
-    return (x > 0) & (x < 1) ? (REAL)1 : (REAL)0;
+    return ((x > 0) & (x < 1)) ? (REAL)1 : (REAL)0;
 }
 
 /* Distances are taken from the nearer kink, so that a step across the kink at 1 keeps its digits as one at 0 does. */
@@ -96,7 +96,7 @@ DUALPROP__MATH REAL FORMULA(hard_sigmoid_difference)(REAL a, REAL plus, REAL min
     REAL low = -kink, high = 1 - kink;
     REAL x = (a - kink) + plus, y = (a - kink) - minus;
     REAL across = FORMULA(clip)(x, low, high) - FORMULA(clip)(y, low, high);
-    return (x > low) & (x < high) & (y > low) & (y < high) ? span : across;
+    return ((x > low) & (x < high) & (y > low) & (y < high)) ? span : across;
 }
 
 /* ---- sigmoid: 1 / (1 + e^-x) ---- */
