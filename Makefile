@@ -1,28 +1,228 @@
-# libdualprop - see README.md. `make demo` and `make check` are the two commands.
-VERSION := 0.1.0
-CC ?= gcc
+# libdualprop - see README.md. `make demo` and `make check` are the two commands; `make help` lists the rest.
+#
+# Options: CC, OPTIMIZE (-O3), CFLAGS and LDFLAGS (yours, added last), BLIS=no (without BLIS), SANITIZE=address,...,
+# BUILD (build) and LIB (lib) for a second build beside the first, DESTDIR, PREFIX, LIBDIR for installing.
+# Objects are rebuilt when the compiler or its flags change.
+
+BUILD ?= build
+LIB ?= lib
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
 OPTIMIZE ?= -O3
+BLIS ?= yes
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null)
+part = $(shell sed -n 's/^\#define DUALPROP_VERSION_$(1) //p' include/dualprop/version.h)
+VERSION := $(call part,MAJOR).$(call part,MINOR).$(call part,PATCH)
+SONAME := libdualprop.so.0
+
+# ---- Flags ----
+
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wframe-larger-than=4096
-BLIS_FOLDER ?= /usr/lib/$(shell $(CC) -dumpmachine)/blis-serial
-BLIS_INCLUDE ?= /usr/include/$(shell $(CC) -dumpmachine)/blis-serial
-CFLAGS_ALL := -std=c11 -D_GNU_SOURCE $(OPTIMIZE) -g -fPIC -fvisibility=hidden -fno-math-errno -fno-trapping-math -ffp-contract=off $(WARNINGS) -Iinclude -MMD -MP $(CFLAGS)
-CORE := $(wildcard src/core/*.c)
-CPU := $(wildcard src/cpu/*.c)
-OBJECTS := $(CORE:%.c=build/%.o) $(CPU:%.c=build/%.o)
-all: lib/libdualprop.so lib/libdualprop.a
-build/src/cpu/%_avx2.o: EXTRA := -mavx2 -mfma
-build/src/cpu/%_avx512.o: EXTRA := -mavx512f -mavx512vl -mavx512dq -mavx512bw -mfma -mprefer-vector-width=512
-build/src/cpu/blis_%.o: EXTRA += -isystem $(BLIS_INCLUDE)
-build/%.o: %.c
+NUMERICS := -fno-math-errno -fno-trapping-math -ffp-contract=off
+SANITIZERS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer \
+                -Wno-frame-larger-than)
+FLAGS = -std=c11 -D_GNU_SOURCE $(OPTIMIZE) -g -fPIC -fvisibility=hidden $(NUMERICS) $(WARNINGS) -Iinclude -MMD -MP \
+        $(if $(filter no,$(BLIS)),-DDUALPROP_NO_BLIS) $(SANITIZERS) $(CFLAGS)
+SYSTEM_LIBRARIES := -ljansson -lm -lpthread -ldl
+CHECK_LIBRARIES = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck -lsubunit -lrt)
+
+# ---- The library ----
+
+SOURCES := $(wildcard src/core/*.c src/cpu/*.c)
+ifeq ($(filter x86_64% amd64%,$(MACHINE)),)
+SOURCES := $(filter-out %_avx2.c %_avx512.c,$(SOURCES))
+endif
+ifeq ($(BLIS),no)
+SOURCES := $(filter-out src/cpu/blis%,$(SOURCES))
+else
+BLIS_FOLDER ?= /usr/lib/$(patsubst %-pc-linux-gnu,%-linux-gnu,$(MACHINE))/blis-serial
+BLIS_INCLUDE ?= /usr/include/$(patsubst %-pc-linux-gnu,%-linux-gnu,$(MACHINE))/blis-serial
+BLIS_LIBRARY ?= $(BLIS_FOLDER)/libblis.a
+endif
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+
+all: $(LIB)/libdualprop.so $(LIB)/libdualprop.a
+	@$(if $(shell command -v nvcc 2>/dev/null),echo "nvcc is here, but there is no CUDA module yet: CPU only.",:)
+
+$(BUILD)/src/cpu/%_avx2.o: SIMD := -mavx2 -mfma
+$(BUILD)/src/cpu/%_avx512.o: SIMD := -mavx512f -mavx512vl -mavx512dq -mavx512bw -mfma -mprefer-vector-width=512
+$(BUILD)/src/cpu/blis.o $(BUILD)/src/cpu/blis_%.o: INCLUDES = -isystem $(BLIS_INCLUDE)
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(EXTRA) -c $< -o $@
-lib/libdualprop.so: $(OBJECTS)
-	@mkdir -p lib
-	$(CC) -shared -o $@ $(OBJECTS) $(BLIS_FOLDER)/libblis.a -Wl,--exclude-libs,ALL -ljansson -lm -lpthread -ldl
-lib/libdualprop.a: $(OBJECTS)
-	@mkdir -p lib
-	rm -f $@ && ar rcs $@ $(OBJECTS)
--include $(OBJECTS:.o=.d)
+	$(CC) $(FLAGS) $(SIMD) $(INCLUDES) -c $< -o $@
+
+# A file that changes exactly when the compiler or the flags do.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(FLAGS) $(BLIS_INCLUDE)' | cmp -s - $@ || echo '$(CC) $(FLAGS) $(BLIS_INCLUDE)' >$@
+
+$(LIB)/$(SONAME): $(OBJECTS) $(BLIS_LIBRARY) src/libdualprop.map
+	@mkdir -p $(@D)
+	$(CC) -shared -o $@ $(SANITIZERS) $(OBJECTS) $(BLIS_LIBRARY) -Wl,-soname,$(SONAME) \
+	    -Wl,--version-script=src/libdualprop.map -Wl,--exclude-libs,ALL -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now \
+	    $(if $(SANITIZE),,-Wl,-z,defs) $(LDFLAGS) $(SYSTEM_LIBRARIES)
+
+$(LIB)/libdualprop.so: $(LIB)/$(SONAME)
+	ln -sf $(SONAME) $@
+
+# One object with BLIS's parts in it, in which every name but the public ones is made local.
+$(LIB)/libdualprop.a: $(OBJECTS) $(BLIS_LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) -nostdlib -r -o $(BUILD)/dualprop.o $(OBJECTS) $(BLIS_LIBRARY)
+	objcopy --wildcard --keep-global-symbol='dualprop_[a-z]*' $(BUILD)/dualprop.o
+	rm -f $@ && ar rcs $@ $(BUILD)/dualprop.o
+
+# ---- Programs: examples/NAME.c with examples/common, on the static library ----
+
+EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
+COMMON := $(patsubst %.c,$(BUILD)/%.o,$(wildcard examples/common/*.c))
+examples: $(EXAMPLES)
+$(BUILD)/examples/%.o: INCLUDES = -Iexamples
+$(EXAMPLES): $(BUILD)/examples/%: $(BUILD)/examples/%.o $(COMMON) $(LIB)/libdualprop.a
+	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $< $(COMMON) $(LIB)/libdualprop.a $(SYSTEM_LIBRARIES) -lz
+
+# ---- Tests: tests/main.c with all tests/test_*.c; other tests/NAME.c are programs of their own ----
+
+SUITES := $(sort $(patsubst tests/%.c,%,$(wildcard tests/test_*.c)))
+SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c)) $(COMMON)
+TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(filter-out tests/test_%.c,$(wildcard tests/*.c)))
+tests: $(TESTS)
+# Check's macros pass no variable arguments, which -Wpedantic would remark on; tests may use larger frames.
+$(BUILD)/tests/%.o: INCLUDES = -Isrc -Isrc/core -Itests -Iexamples -I$(BUILD)/tests -Wno-pedantic -Wno-frame-larger-than
+$(BUILD)/tests/main.o: $(BUILD)/tests/suites.h
+$(BUILD)/tests/main: $(SUITES:%=$(BUILD)/tests/%.o)
+$(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(SUPPORT) $(OBJECTS)
+	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $^ $(BLIS_LIBRARY) $(SYSTEM_LIBRARIES) -lz $(CHECK_LIBRARIES)
+
+$(BUILD)/tests/suites.h: FORCE
+	@mkdir -p $(@D)
+	@tools/list-suites $(SUITES) >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+# ---- The two commands ----
+
+deps:
+	@tools/install-deps
+
+demo: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) all examples
+	@tools/demo
+
+check: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) all examples tests
+	@tests/run.sh
+
+# ---- Parts of the check, and slower ones ----
+
+check-suites: tests
+	$(BUILD)/tests/main $(SUITE)
+check-headers:
+	CC='$(CC)' tests/headers.sh
+check-abi: all
+	tests/abi.sh
+check-manners: all
+	tests/manners.sh
+check-install: all
+	tests/install.sh
+check-python: all
+	tests/python.sh
+check-oom: tests
+	$(BUILD)/tests/main oom
+check-io: tests
+	$(BUILD)/tests/main io file checkpoint safetensors
+
+# Each in its own build folder, with its own copy of the objects.
+check-asan:
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/asan LIB=build/asan/lib SANITIZE=address OPTIMIZE=-O1 \
+	    build/asan/tests/main
+	CK_FORK=no ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=4096 LSAN_OPTIONS=suppressions=tests/lsan.txt \
+	    build/asan/tests/main $(SUITE)
+check-ubsan:
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/ubsan LIB=build/ubsan/lib SANITIZE=undefined OPTIMIZE=-O1 \
+	    build/ubsan/tests/main
+	build/ubsan/tests/main $(SUITE)
+check-tsan:
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/tsan LIB=build/tsan/lib SANITIZE=thread OPTIMIZE=-O1 \
+	    build/tsan/tests/main
+	CK_FORK=no TSAN_OPTIONS=halt_on_error=1 build/tsan/tests/main $(or $(SUITE),threads determinism context)
+check-valgrind: tests
+	CK_FORK=no valgrind -q --leak-check=full --errors-for-leak-kinds=definite,indirect --show-leak-kinds=definite,indirect \
+	    --error-exitcode=9 $(BUILD)/tests/main $(SUITE)
+check-fuzz:
+	@tests/fuzz.sh
+
+# ---- Experiments ----
+
+CASES ?= mlp
+bench: all examples
+	@CASES='$(CASES)' BENCH_VENV='$(BENCH_VENV)' tests/bench/run.sh
+
+VECTORS ?= tests/golden
+BACKEND ?= reference
+PRECISION ?= f64
+vectors:
+	@$(MAKE) --no-print-directory -j$(JOBS) all examples >&2
+	@$(BUILD)/examples/vectors --backend $(BACKEND) --precision $(PRECISION) $(VECTORS)
+
+reproduce-table1:
+	@$(MAKE) --no-print-directory -j$(JOBS) all examples
+	@tools/reproduce-table1
+
+# ---- Installing ----
+
+RELOCATED = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' \
+                -e 's|@VERSION@|$(VERSION)|g' -e 's|@PRIVATE_LIBRARIES@|$(SYSTEM_LIBRARIES)|g'
+install: all
+	install -d '$(DESTDIR)$(INCLUDEDIR)/dualprop' '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(LIBDIR)/cmake/dualprop'
+	install -m 644 include/dualprop/*.h '$(DESTDIR)$(INCLUDEDIR)/dualprop'
+	install -m 755 $(LIB)/$(SONAME) '$(DESTDIR)$(LIBDIR)'
+	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/libdualprop.so'
+	install -m 644 $(LIB)/libdualprop.a '$(DESTDIR)$(LIBDIR)'
+	$(RELOCATED) pkgconfig/dualprop.pc.in >'$(DESTDIR)$(LIBDIR)/pkgconfig/dualprop.pc'
+	$(RELOCATED) cmake/dualprop-config.cmake.in >'$(DESTDIR)$(LIBDIR)/cmake/dualprop/dualprop-config.cmake'
+	$(RELOCATED) cmake/dualprop-config-version.cmake.in \
+	    >'$(DESTDIR)$(LIBDIR)/cmake/dualprop/dualprop-config-version.cmake'
+
+uninstall:
+	rm -rf '$(DESTDIR)$(INCLUDEDIR)/dualprop' '$(DESTDIR)$(LIBDIR)/cmake/dualprop'
+	rm -f '$(DESTDIR)$(LIBDIR)'/libdualprop.* '$(DESTDIR)$(LIBDIR)/pkgconfig/dualprop.pc'
+
+# ---- The rest ----
+
+docs:
+	@command -v doxygen >/dev/null || { echo 'make docs needs doxygen; the headers in include/ are the manual.'; exit 1; }
+	mkdir -p $(BUILD)/docs && doxygen docs/Doxyfile
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+help:
+	@echo 'make                 the library: lib/libdualprop.so and lib/libdualprop.a'
+	@echo 'make deps            install what building and testing need (Debian, Ubuntu)'
+	@echo 'make demo            train on Fashion-MNIST by dual propagation and show the result'
+	@echo 'make check           all tests; check-suites, -headers, -abi, -manners, -install, -python, -oom, -io are parts,'
+	@echo '                     check-asan, -ubsan, -tsan, -valgrind, -fuzz go further (SUITE=NAME chooses)'
+	@echo 'make bench           speed against the frameworks (CASES=mlp BENCH_VENV=DIR)'
+	@echo 'make vectors         reference vectors (VECTORS=DIR BACKEND=reference PRECISION=f64)'
+	@echo 'make reproduce-table1   the MLP experiments of the paper'
+	@echo 'make install         DESTDIR= PREFIX=/usr/local LIBDIR=PREFIX/lib; make uninstall undoes it'
+	@echo 'make docs, format, clean'
+
 clean:
 	rm -rf build lib
-.PHONY: all clean
+
+-include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/examples/*.d $(BUILD)/examples/common/*.d $(BUILD)/tests/*.d \
+           $(BUILD)/tests/support/*.d)
+
+FORCE:
+.SECONDARY:
+.PHONY: all examples tests deps demo check check-suites check-headers check-abi check-manners check-install check-python \
+        check-oom check-io check-asan check-ubsan check-tsan check-valgrind check-fuzz bench vectors reproduce-table1 \
+        install uninstall docs format help clean FORCE

@@ -1,0 +1,12 @@
+/*
+ * main.h - what the runner offers the suites.
+ */
+#ifndef DUALPROP_TESTS_MAIN_H
+#define DUALPROP_TESTS_MAIN_H
+
+#include <check.h>
+
+/* Count this test as skipped and say why; return from the test afterwards. */
+void test_skip(const char *reason);
+
+#endif
