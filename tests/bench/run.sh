@@ -1,0 +1,12 @@
+#!/bin/sh
+# Runs the benchmark against PyTorch and JAX from PyPI, kept in a virtual environment outside the tree.
+# usage: run.sh    with CASES ("mlp", or any part of a case's name; default all) and BENCH_VENV in the environment
+set -eu
+here=$(dirname "$0")
+root=$here/../..
+venv=${BENCH_VENV:-${XDG_CACHE_HOME:-$HOME/.cache}/libdualprop-bench}
+if [ ! -x "$venv/bin/python" ]; then
+    python3 -m venv "$venv" >&2
+    "$venv/bin/pip" install --quiet numpy torch jax >&2
+fi
+exec "$venv/bin/python" "$here/bench.py" "$root/build/tests/bench/worker_dualprop" "${CASES:-all}"
