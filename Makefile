@@ -178,7 +178,8 @@ reproduce-table1:
 # ---- Installing ----
 
 RELOCATED = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' \
-                -e 's|@VERSION@|$(VERSION)|g' -e 's|@PRIVATE_LIBRARIES@|$(SYSTEM_LIBRARIES)|g'
+                -e 's|@VERSION@|$(VERSION)|g' -e 's|@PRIVATE_LIBRARIES@|$(SYSTEM_LIBRARIES)|g' \
+                -e 's|@INCLUDE_FROM_LIBRARY@|$(shell realpath -m --relative-to='$(LIBDIR)' '$(INCLUDEDIR)')|g'
 install: all
 	install -d '$(DESTDIR)$(INCLUDEDIR)/dualprop' '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(LIBDIR)/cmake/dualprop'
 	install -m 644 include/dualprop/*.h '$(DESTDIR)$(INCLUDEDIR)/dualprop'

@@ -1,0 +1,97 @@
+#!/bin/sh
+# Installs into a temporary folder and builds the README's program against what lies there: by pkg-config and by CMake,
+# shared and static, in C and in C++.
+cd "$(dirname "$0")/.."
+. tests/count.sh
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+prefix=$work/usr
+PKG_CONFIG_PATH=$prefix/lib/pkgconfig
+export PKG_CONFIG_PATH
+
+cat >"$work/expected" <<'EOF'
+0 xor 0 = 0
+0 xor 1 = 1
+1 xor 0 = 1
+1 xor 1 = 0
+EOF
+
+# Runs a program against the installed library; it must print what it was asked to print and nothing else.
+prints_what_it_should() {
+    LD_LIBRARY_PATH=$prefix/lib "$1" >"$work/output" 2>&1 || { cat "$work/output"; return 1; }
+    diff "$work/expected" "$work/output"
+}
+
+install_to_prefix() {
+    make --no-print-directory install PREFIX="$prefix" DESTDIR=
+}
+
+# A staged tree holds the same files, and none of them knows the stage.
+stage_like_prefix() {
+    make --no-print-directory install PREFIX=/usr LIBDIR=/usr/lib/some-machine DESTDIR="$work/stage" || return 1
+    (cd "$prefix" && find . ! -type d | sort) >"$work/direct"
+    (cd "$work/stage/usr" && find . ! -type d | sed 's|/some-machine||' | sort) >"$work/staged"
+    diff "$work/direct" "$work/staged" || return 1
+    ! grep -r "$work/stage" "$work/stage/usr" --include='*.pc' --include='*.cmake'
+}
+
+uninstall_leaves_nothing() {
+    make --no-print-directory uninstall PREFIX=/usr LIBDIR=/usr/lib/some-machine DESTDIR="$work/stage" || return 1
+    left=$(find "$work/stage" ! -type d)
+    [ -z "$left" ] || { echo "$left"; return 1; }
+}
+
+with_pkg_config() {
+    $CC -std=c11 -Wall -Wextra -Werror -o "$work/shared" examples/minimal.c $(pkg-config --cflags --libs dualprop) &&
+        prints_what_it_should "$work/shared"
+}
+
+with_pkg_config_static() {
+    $CC -std=c11 -static -o "$work/static" examples/minimal.c $(pkg-config --static --cflags --libs dualprop) &&
+        prints_what_it_should "$work/static"
+}
+
+with_the_archive() {
+    $CC -std=c11 -o "$work/archive" examples/minimal.c -I"$prefix/include" "$prefix/lib/libdualprop.a" \
+        -ljansson -lm -lpthread -ldl && prints_what_it_should "$work/archive"
+}
+
+in_cxx() {
+    $CXX -std=c++17 -x c++ -o "$work/cxx" examples/minimal.c $(pkg-config --cflags --libs dualprop) &&
+        prints_what_it_should "$work/cxx"
+}
+
+with_cmake() {
+    mkdir -p "$work/cmake" && cp examples/minimal.c "$work/cmake" && cat >"$work/cmake/CMakeLists.txt" <<'EOF'
+cmake_minimum_required(VERSION 3.13)
+project(minimal C)
+find_package(dualprop 0.1 REQUIRED)
+add_executable(shared minimal.c)
+target_link_libraries(shared PRIVATE dualprop::dualprop)
+add_executable(static minimal.c)
+target_link_libraries(static PRIVATE dualprop::dualprop_static)
+EOF
+    cmake -S "$work/cmake" -B "$work/cmake/build" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$CC" &&
+        cmake --build "$work/cmake/build" && prints_what_it_should "$work/cmake/build/shared" &&
+        prints_what_it_should "$work/cmake/build/static"
+}
+
+cmake_refuses_a_later_version() {
+    sed -i 's/dualprop 0.1/dualprop 99.0/' "$work/cmake/CMakeLists.txt"
+    ! cmake -S "$work/cmake" -B "$work/cmake/build99" -DCMAKE_PREFIX_PATH="$prefix"
+}
+
+test_that "make install" install_to_prefix
+test_that "a program by pkg-config, shared" with_pkg_config
+test_that "a program by pkg-config, static" with_pkg_config_static
+test_that "a program with libdualprop.a" with_the_archive
+if have "$CXX"; then test_that "a program in C++" in_cxx; else skip "a program in C++: no C++ compiler here"; fi
+if have cmake; then
+    test_that "a program by CMake, shared and static" with_cmake
+    test_that "CMake refuses a version that is not there" cmake_refuses_a_later_version
+else
+    skip "a program by CMake: cmake is not installed"
+fi
+test_that "make install DESTDIR= stages the same files" stage_like_prefix
+test_that "make uninstall" uninstall_leaves_nothing
+count_end

@@ -1,0 +1,38 @@
+#!/bin/sh
+# Runs every part of `make check` and adds up their counts. Each part ends with "N passed, N failed, N skipped" and
+# says on a line "skipped: REASON" what it left out. A part that ends badly without a failed test counts as one failure.
+set -u
+cd "$(dirname "$0")/.."
+build=${BUILD:-build}
+logs=$build/check
+mkdir -p "$logs"
+passed=0 failed=0 skipped=0
+
+part() {
+    name=$1
+    shift
+    echo "== $name"
+    "$@" >"$logs/$name.log" 2>&1 </dev/null
+    code=$?
+    count=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$logs/$name.log" | tail -n 1)
+    [ -n "$count" ] || count="0 passed, 0 failed, 0 skipped"
+    set -- $count
+    bad=$3
+    [ "$code" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
+    if [ "$bad" -gt 0 ] || [ "$code" -ne 0 ]; then
+        tail -n 60 "$logs/$name.log"
+    else
+        grep '^skipped: ' "$logs/$name.log"
+    fi
+    echo "   $1 passed, $bad failed, $5 skipped"
+    passed=$((passed + $1)) failed=$((failed + bad)) skipped=$((skipped + $5))
+}
+
+part suites "$build/tests/main"
+for program in tests/programs.sh tests/headers.sh tests/manners.sh tests/abi.sh tests/install.sh tests/readme.sh tests/python.sh; do
+    [ -e "$program" ] || continue
+    part "$(basename "$program" .sh)" sh "$program"
+done
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
