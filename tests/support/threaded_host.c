@@ -62,7 +62,7 @@ static void drop_log(void *user_data, int level, const char *component, const ch
     (void)user_data, (void)level, (void)component, (void)message;
 }
 
-static dualprop_status fail(void *user_data, dualprop_status status, const char *sentence)
+static dualprop_status keep_failure(void *user_data, dualprop_status status, const char *sentence)
 {
     threaded_host *host = user_data;
     snprintf(host->sentence, sizeof host->sentence, "%s", sentence);
@@ -82,6 +82,6 @@ void threaded_host_init(threaded_host *host, int thread_count)
         .parallel_for = parallel_for,
         .threads = threads,
         .log = drop_log,
-        .fail = fail,
+        .fail = keep_failure,
     };
 }
