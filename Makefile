@@ -160,8 +160,11 @@ check-fuzz:
 
 # ---- Experiments ----
 
-CASES ?= mlp
-bench: all examples
+BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
+$(BENCHES): %: %.o $(LIB)/libdualprop.a
+	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $^ $(SYSTEM_LIBRARIES)
+bench:
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(BENCHES) >&2
 	@CASES='$(CASES)' BENCH_VENV='$(BENCH_VENV)' tests/bench/run.sh
 
 VECTORS ?= tests/golden
@@ -220,7 +223,7 @@ clean:
 	rm -rf build lib
 
 -include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/examples/*.d $(BUILD)/examples/common/*.d $(BUILD)/tests/*.d \
-           $(BUILD)/tests/support/*.d)
+           $(BUILD)/tests/support/*.d $(BUILD)/tests/bench/*.d)
 
 FORCE:
 .SECONDARY:

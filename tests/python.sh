@@ -6,23 +6,27 @@ cd "$(dirname "$0")/.."
 folder=${BUILD:-build}/check/python
 mkdir -p "$folder"
 
+# The first python3 that has numpy: Debian's, where another comes before it on the path.
+for python in python3 /usr/bin/python3; do
+    "$python" -c 'import numpy' 2>/dev/null && break
+done
 venv=$folder/venv
 make_venv() {
     "$venv/bin/python" -c 'import numpy, safetensors' 2>/dev/null && return 0
     rm -rf "$venv"
-    python3 -m venv --system-site-packages "$venv" >"$folder/venv.log" 2>&1 &&
+    "$python" -m venv --system-site-packages "$venv" >"$folder/venv.log" 2>&1 &&
         timeout 120 "$venv/bin/python" -m pip install -q --disable-pip-version-check --retries 1 --timeout 15 safetensors \
             >>"$folder/venv.log" 2>&1
 }
 
-if ! python3 -c 'import numpy' 2>/dev/null; then
+if ! "$python" -c 'import numpy' 2>/dev/null; then
     skip "Python: python3 with numpy is not installed"
     skip "safetensors package: python3 with numpy is not installed"
     count_end
     exit
 fi
 
-python3 tests/python/smoke.py "$folder" >"$folder/smoke.log" 2>&1
+"$python" tests/python/smoke.py "$folder" >"$folder/smoke.log" 2>&1
 code=$?
 grep -v ' passed, ' "$folder/smoke.log"
 set -- $(grep -E '^[0-9]+ passed, ' "$folder/smoke.log" || echo "0 passed, 1 failed, 0 skipped")
