@@ -65,7 +65,15 @@ DUALPROP_CALL dualprop_network_add_dense(dualprop_network *network, int64_t outp
  */
 DUALPROP_CALL dualprop_network_set_initializer(dualprop_network *network, int initializer, double scale);
 
-/** Draw all weights from the counter-based generator (Philox 4x32-10) keyed by seed, layer by layer; biases 0. */
+/**
+ * Draw all weights from the counter-based generator (Philox 4x32-10) keyed by seed, layer by layer; biases 0.
+ *
+ * Weight i of layer k depends on (seed, k, i) alone: the same bits for any number of threads and on every backend.
+ *
+ * @return DUALPROP_OK, DUALPROP_ERROR_INVALID_STATE (no layers), DUALPROP_ERROR_NOT_FINITE (a scale so large that
+ *         weights could become infinite), DUALPROP_ERROR_BUSY or DUALPROP_ERROR_NO_MEMORY; nothing changed then
+ * Since: 0.1.
+ */
 DUALPROP_CALL dualprop_network_initialize(dualprop_network *network, uint64_t seed);
 
 /**
@@ -79,11 +87,14 @@ DUALPROP_CALL dualprop_network_initialize(dualprop_network *network, uint64_t se
 DUALPROP_CALL dualprop_network_set_input_transform(dualprop_network *network, const double *mean,
                                                    const double *deviation, int64_t channels);
 
-/** Give the number of layers and of parameters, the input's size (height * width * channels) and the output's. */
+/**
+ * Give the number of layers and of parameters, the input's size (height * width * channels) and the output's (the
+ * input's where there is no layer yet); each may be NULL.
+ */
 DUALPROP_CALL dualprop_network_info(int *layers, int64_t *parameters, int64_t *inputs, int64_t *outputs,
                                     const dualprop_network *network);
 
-/** Give the input's shape. */
+/** Give the input's shape; each may be NULL. */
 DUALPROP_CALL dualprop_network_input_shape(int64_t *height, int64_t *width, int64_t *channels,
                                            const dualprop_network *network);
 

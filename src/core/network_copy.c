@@ -1,0 +1,120 @@
+/*
+ * network_copy.c - a network's parameters into a new network, or into another of the same layers.
+ *
+ * Two contexts may have different backends, and so different layouts of weights; all copies therefore go by the
+ * public layout through one staging buffer on the host.
+ */
+#include <string.h>
+
+#include "network_internal.h"
+
+/* Copy all parameters between networks that were found alike and are open for reading and writing. */
+static dualprop_status copy_through(void *staging, dualprop_network *destination, const dualprop_network *source)
+{
+    for (int k = 0; k < source->layer_count; k++)
+        for (int is_bias = 0; is_bias <= 1; is_bias++) {
+            DUALPROP__TRY(dualprop__parameter_fetch(staging, source->layers[k], is_bias));
+            DUALPROP__TRY(dualprop__parameter_store(destination->layers[k], is_bias, staging));
+        }
+    return DUALPROP_OK;
+}
+
+static dualprop_status copy_parameters(dualprop_network *destination, const dualprop_network *source)
+{
+    void *staging = dualprop__parameter_staging(destination);
+    if (!staging) return DUALPROP_ERROR_NO_MEMORY;
+    dualprop_status status = copy_through(staging, destination, source);
+    dualprop__release(destination->context, staging);
+    return status;
+}
+
+static dualprop_status check_layer(const dualprop_layer *own, const dualprop_layer *other)
+{
+    int same = own->inputs == other->inputs && own->outputs == other->outputs && own->activation == other->activation;
+    DUALPROP__REQUIRE(own->network->context, same, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "source has another layer %d: %lld to %lld, %s; expected destination's %lld to %lld, %s",
+                      own->index, (long long)other->inputs, (long long)other->outputs,
+                      dualprop_name(DUALPROP_NAMES_ACTIVATION, other->activation), (long long)own->inputs,
+                      (long long)own->outputs, dualprop_name(DUALPROP_NAMES_ACTIVATION, own->activation));
+    return DUALPROP_OK;
+}
+
+static dualprop_status check_alike(const dualprop_network *destination, const dualprop_network *source)
+{
+    const dualprop_context *context = destination->context;
+    DUALPROP__REQUIRE(context, source->context->precision == context->precision, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "source has precision %s; expected destination's, %s",
+                      dualprop_name(DUALPROP_NAMES_TYPE, source->context->precision),
+                      dualprop_name(DUALPROP_NAMES_TYPE, context->precision));
+    DUALPROP__REQUIRE(context, source->layer_count == destination->layer_count, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "source has %d layers; expected destination's %d", source->layer_count,
+                      destination->layer_count);
+    for (int k = 0; k < source->layer_count; k++)
+        DUALPROP__TRY(check_layer(destination->layers[k], source->layers[k]));
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_network_copy(dualprop_network *destination, const dualprop_network *source)
+{
+    DUALPROP__REQUIRE_HANDLE(destination, DUALPROP__NETWORK);
+    DUALPROP__REQUIRE_HANDLE(source, DUALPROP__NETWORK);
+    DUALPROP__TRY(dualprop__context_enter(destination->context));
+    DUALPROP__TRY(dualprop__context_enter(source->context));
+    if (destination == source) return DUALPROP_OK;
+    DUALPROP__TRY(check_alike(destination, source));
+    /* Counting a reader is no change of the network, so const is honoured in all that a caller can see. */
+    dualprop_network *read = (dualprop_network *)source;
+    DUALPROP__TRY(dualprop__network_begin_read(read));
+    dualprop_status status = dualprop__network_begin_write(destination);
+    if (status == DUALPROP_OK) {
+        status = copy_parameters(destination, source);
+        dualprop__network_end_write(destination);
+    }
+    dualprop__network_end_read(read);
+    return status;
+}
+
+/* ---- clone ---- */
+
+static dualprop_status clone_layer(dualprop_network *clone, const dualprop_layer *layer)
+{
+    dualprop_layer *copy;
+    DUALPROP__TRY(dualprop__layer_create(&copy, clone, layer->inputs, layer->outputs, layer->activation));
+    copy->frozen = layer->frozen;
+    copy->learning_rate = layer->learning_rate;
+    dualprop_status status = dualprop__network_append(clone, copy);
+    if (status != DUALPROP_OK) dualprop__layer_destroy(copy);
+    return status;
+}
+
+static dualprop_status clone_contents(dualprop_network *clone, const dualprop_network *network)
+{
+    size_t channels = (size_t)network->channels;
+    clone->initializer = network->initializer;
+    clone->initializer_scale = network->initializer_scale;
+    memcpy(clone->mean, network->mean, channels * sizeof *clone->mean);
+    memcpy(clone->deviation, network->deviation, channels * sizeof *clone->deviation);
+    for (int k = 0; k < network->layer_count; k++) DUALPROP__TRY(clone_layer(clone, network->layers[k]));
+    return copy_parameters(clone, network);
+}
+
+dualprop_status dualprop_network_clone(dualprop_network **out, const dualprop_network *network)
+{
+    DUALPROP__REQUIRE(NULL, out, DUALPROP_ERROR_INVALID_ARGUMENT, "clone is NULL; expected a place for the result");
+    *out = NULL;
+    DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
+    dualprop_network *clone, *read = (dualprop_network *)network;
+    DUALPROP__TRY(dualprop_network_create(&clone, network->context, network->height, network->width,
+                                          network->channels));
+    dualprop_status status = dualprop__network_begin_read(read);
+    if (status == DUALPROP_OK) {
+        status = clone_contents(clone, network);
+        dualprop__network_end_read(read);
+    }
+    if (status != DUALPROP_OK) {
+        dualprop_network_destroy(clone);
+        return status;
+    }
+    *out = clone;
+    return DUALPROP_OK;
+}

@@ -1,0 +1,31 @@
+/*
+ * network_internal.h - what network.c, layer.c, network_copy.c, parameter.c and initialize.c offer each other.
+ *
+ * A parameter is a layer and whether its bias is meant. On the host it is contiguous, in the context's precision and
+ * in the public layout ([inputs, outputs] or [outputs]); a staging buffer holds any one parameter of a network.
+ */
+#ifndef DUALPROP_CORE_NETWORK_INTERNAL_H
+#define DUALPROP_CORE_NETWORK_INTERNAL_H
+
+#include "internal.h"
+
+/* layer.c */
+/* Make a layer with zero parameters; RANGE where its sizes overflow. Its network does not know of it yet. */
+dualprop_status dualprop__layer_create(dualprop_layer **layer, dualprop_network *network, int64_t inputs,
+                                       int64_t outputs, int activation);
+void dualprop__layer_destroy(dualprop_layer *layer); /* NULL and half-built are fine */
+
+/* network.c */
+int64_t dualprop__network_inputs(const dualprop_network *network);
+int64_t dualprop__network_outputs(const dualprop_network *network); /* the input's size where there is no layer */
+/* Put a layer on top; the network owns it from then on. On failure it stays the caller's. */
+dualprop_status dualprop__network_append(dualprop_network *network, dualprop_layer *layer);
+
+/* parameter.c */
+int64_t dualprop__parameter_elements(const dualprop_layer *layer, int is_bias);
+/* Host memory for any one parameter of the network, or NULL with the last error set. */
+void *dualprop__parameter_staging(const dualprop_network *network);
+dualprop_status dualprop__parameter_fetch(void *host, const dualprop_layer *layer, int is_bias);
+dualprop_status dualprop__parameter_store(dualprop_layer *layer, int is_bias, const void *host);
+
+#endif

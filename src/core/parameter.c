@@ -1,0 +1,205 @@
+/*
+ * parameter.c - parameters by name: "layer1.weight" is [inputs, outputs] and "layer1.bias" is [outputs].
+ *
+ * The backend keeps weights in a layout of its own; here they pass through a buffer on the host in the public one.
+ */
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "network_internal.h"
+
+#define REALS (1u << DUALPROP_F32 | 1u << DUALPROP_F64)
+
+/* ---- between the backend and the host ---- */
+
+int64_t dualprop__parameter_elements(const dualprop_layer *layer, int is_bias)
+{
+    return is_bias ? layer->outputs : layer->inputs * layer->outputs;
+}
+
+void *dualprop__parameter_staging(const dualprop_network *network)
+{
+    int64_t most = 0;
+    for (int k = 0; k < network->layer_count; k++) {
+        int64_t weights = dualprop__parameter_elements(network->layers[k], 0);
+        if (weights > most) most = weights; /* never fewer than the biases */
+    }
+    return dualprop__allocate_array(network->context, (size_t)most, network->context->real_size);
+}
+
+dualprop_status dualprop__parameter_fetch(void *host, const dualprop_layer *layer, int is_bias)
+{
+    const dualprop_context *context = layer->network->context;
+    const dualprop_backend *backend = &context->backend;
+    if (is_bias)
+        return backend->copy_out(context->instance, host, layer->bias, (size_t)layer->outputs * context->real_size);
+    return backend->read_weights(context->instance, host, layer->weight, layer->inputs, layer->outputs);
+}
+
+dualprop_status dualprop__parameter_store(dualprop_layer *layer, int is_bias, const void *host)
+{
+    const dualprop_context *context = layer->network->context;
+    const dualprop_backend *backend = &context->backend;
+    if (is_bias)
+        return backend->copy_in(context->instance, layer->bias, host, (size_t)layer->outputs * context->real_size);
+    return backend->write_weights(context->instance, layer->weight, host, layer->inputs, layer->outputs);
+}
+
+/* ---- names ---- */
+
+/* Read "layer<number>." of a name, in the one way we write it; gives the rest of the name, or NULL. */
+static const char *parse_layer(int *index, const char *name)
+{
+    const char *digits = name + strlen("layer");
+    int64_t number = 0;
+    if (strncmp(name, "layer", strlen("layer")) != 0 || *digits < '1' || *digits > '9') return NULL;
+    for (; *digits >= '0' && *digits <= '9'; digits++) {
+        number = number * 10 + (*digits - '0');
+        if (number > INT_MAX) return NULL;
+    }
+    *index = (int)number;
+    return *digits == '.' ? digits + 1 : NULL;
+}
+
+dualprop_status dualprop__network_find(dualprop_layer **layer, int *is_bias, const dualprop_network *network,
+                                       const char *name)
+{
+    DUALPROP__REQUIRE(network->context, name, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "name is NULL; expected a parameter such as layer1.weight");
+    int index = 0;
+    const char *rest = parse_layer(&index, name);
+    int bias = rest && strcmp(rest, "bias") == 0;
+    int found = rest && index <= network->layer_count && (bias || strcmp(rest, "weight") == 0);
+    DUALPROP__REQUIRE(network->context, found, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "name is \"%.64s\"; expected layerK.weight or layerK.bias with K in 1..%d", name,
+                      network->layer_count);
+    *layer = network->layers[index - 1];
+    *is_bias = bias;
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_network_parameter_count(int *count, const dualprop_network *network)
+{
+    DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
+    DUALPROP__REQUIRE(network->context, count, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "count is NULL; expected a place for the result");
+    *count = 2 * network->layer_count;
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_network_parameter(char *name, size_t size, int64_t *shape, int *rank,
+                                           const dualprop_network *network, int index)
+{
+    DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
+    const dualprop_context *context = network->context;
+    DUALPROP__REQUIRE(context, name, DUALPROP_ERROR_INVALID_ARGUMENT, "name is NULL; expected a place for the name");
+    DUALPROP__REQUIRE(context, index >= 0 && index < 2 * network->layer_count, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "index is %d; expected 0..%d", index, 2 * network->layer_count - 1);
+    const dualprop_layer *layer = network->layers[index / 2];
+    int is_bias = index % 2;
+    char text[32];
+    int length = snprintf(text, sizeof text, "layer%d.%s", layer->index, is_bias ? "bias" : "weight");
+    DUALPROP__REQUIRE(context, (size_t)length < size, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "size is %zu; expected at least %d for the name", size, length + 1);
+    memcpy(name, text, (size_t)length + 1);
+    if (shape) shape[0] = is_bias ? layer->outputs : layer->inputs;
+    if (shape && !is_bias) shape[1] = layer->outputs;
+    if (rank) *rank = is_bias ? 1 : 2;
+    return DUALPROP_OK;
+}
+
+/* ---- reading and writing ---- */
+
+static dualprop_status check_view(const dualprop_view *view, const dualprop_layer *layer, int is_bias,
+                                  const char *name)
+{
+    const dualprop_context *context = layer->network->context;
+    DUALPROP__TRY(dualprop__view_check(context, view, REALS, "view"));
+    if (is_bias) {
+        DUALPROP__REQUIRE(context, view->rank == 1 && view->shape[0] == layer->outputs,
+                          DUALPROP_ERROR_INVALID_ARGUMENT, "view has another shape than %s; expected [%lld]", name,
+                          (long long)layer->outputs);
+        return DUALPROP_OK;
+    }
+    DUALPROP__REQUIRE(context, view->rank == 2 && view->shape[0] == layer->inputs && view->shape[1] == layer->outputs,
+                      DUALPROP_ERROR_INVALID_ARGUMENT, "view has another shape than %s; expected [%lld, %lld]", name,
+                      (long long)layer->inputs, (long long)layer->outputs);
+    return DUALPROP_OK;
+}
+
+/* A broadcast has one place for many numbers: it can be read but not filled. */
+static dualprop_status check_writable(const dualprop_context *context, const dualprop_view *view)
+{
+    for (int i = 0; i < view->rank; i++)
+        DUALPROP__REQUIRE(context, view->strides[i] != 0 || view->shape[i] <= 1, DUALPROP_ERROR_INVALID_ARGUMENT,
+                          "view has stride 0 along axis %d; expected a place for every element", i);
+    return DUALPROP_OK;
+}
+
+static void *allocate_host(const dualprop_layer *layer, int is_bias)
+{
+    dualprop_context *context = layer->network->context;
+    return dualprop__allocate_array(context, (size_t)dualprop__parameter_elements(layer, is_bias),
+                                    context->real_size);
+}
+
+/* With the network open for reading. */
+static dualprop_status read_parameter(const dualprop_view *view, const dualprop_layer *layer, int is_bias)
+{
+    dualprop_context *context = layer->network->context;
+    void *host = allocate_host(layer, is_bias);
+    if (!host) return DUALPROP_ERROR_NO_MEMORY;
+    dualprop_status status = dualprop__parameter_fetch(host, layer, is_bias);
+    if (status == DUALPROP_OK) dualprop__view_scatter(view, host, context->precision);
+    dualprop__release(context, host);
+    return status;
+}
+
+dualprop_status dualprop_network_read(const dualprop_view *view, const dualprop_network *network, const char *name)
+{
+    DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
+    dualprop_layer *layer;
+    int is_bias;
+    DUALPROP__TRY(dualprop__context_enter(network->context));
+    DUALPROP__TRY(dualprop__network_find(&layer, &is_bias, network, name));
+    DUALPROP__TRY(check_view(view, layer, is_bias, name));
+    DUALPROP__TRY(check_writable(network->context, view));
+    /* Counting a reader is no change of the network, so const is honoured in all that a caller can see. */
+    dualprop_network *read = (dualprop_network *)network;
+    DUALPROP__TRY(dualprop__network_begin_read(read));
+    dualprop_status status = read_parameter(view, layer, is_bias);
+    dualprop__network_end_read(read);
+    return status;
+}
+
+static dualprop_status store_finite(dualprop_layer *layer, int is_bias, const void *host, const char *name)
+{
+    dualprop_network *network = layer->network;
+    int64_t elements = dualprop__parameter_elements(layer, is_bias);
+    DUALPROP__REQUIRE(network->context, dualprop__reals_finite(host, network->context->precision, elements),
+                      DUALPROP_ERROR_NOT_FINITE,
+                      "view for %s holds a value that is NaN or infinite in the context's precision; expected finite "
+                      "numbers", name);
+    DUALPROP__TRY(dualprop__network_begin_write(network));
+    dualprop_status status = dualprop__parameter_store(layer, is_bias, host);
+    dualprop__network_end_write(network);
+    return status;
+}
+
+dualprop_status dualprop_network_write(dualprop_network *network, const char *name, const dualprop_view *view)
+{
+    DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
+    dualprop_context *context = network->context;
+    dualprop_layer *layer;
+    int is_bias;
+    DUALPROP__TRY(dualprop__context_enter(context));
+    DUALPROP__TRY(dualprop__network_find(&layer, &is_bias, network, name));
+    DUALPROP__TRY(check_view(view, layer, is_bias, name));
+    void *host = allocate_host(layer, is_bias);
+    if (!host) return DUALPROP_ERROR_NO_MEMORY;
+    dualprop__view_gather(host, context->precision, view);
+    dualprop_status status = store_finite(layer, is_bias, host, name);
+    dualprop__release(context, host);
+    return status;
+}
