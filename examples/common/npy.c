@@ -125,7 +125,7 @@ static dualprop_status read_length(npy_file *file, uint32_t *length)
 
 static dualprop_status read_dictionary(npy_file *file, char *text)
 {
-    uint32_t length;
+    uint32_t length = 0;
 
     TRY(read_length(file, &length));
     if (length > HEADER_LIMIT) return refuse(file, "the header is too long; expected 4095 bytes at most");

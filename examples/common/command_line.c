@@ -1,0 +1,212 @@
+/*
+ * command_line.c - getopt_long() over the table of options.
+ */
+#include "command_line.h"
+
+#include <getopt.h>
+#include <string.h>
+
+#include "presets.h"
+
+/* The table as getopt_long() wants it; val is 1 more than the row, since 0 means something else. */
+static void make_long_options(struct option *options)
+{
+    memset(options, 0, sizeof *options * COMMAND_ROWS);
+    for (int row = 0; row < setting_count; row++) {
+        options[row].name = setting_table[row].name;
+        options[row].has_arg = setting_table[row].kind == VALUE_FLAG ? no_argument : required_argument;
+        options[row].val = row + 256;
+    }
+}
+
+static dualprop_status refuse_unknown(host *owner, const char *word)
+{
+    return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "unknown option %.80s; --help lists the options", word);
+}
+
+/* getopt_long() takes abbreviations, which would change their meaning when options are added. */
+static int is_whole_name(const char *word, int row)
+{
+    const char *name = setting_table[row].name;
+    size_t length = strlen(name);
+
+    return strncmp(word, "--", 2) == 0 && strncmp(word + 2, name, length) == 0 &&
+           (word[2 + length] == '\0' || word[2 + length] == '=');
+}
+
+static dualprop_status take_option(command_line *out, host *owner, int found, const char *word)
+{
+    int row = found - 256;
+
+    if (found == ':') return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "option %.80s needs a value", word);
+    if (found < 256 || !is_whole_name(word, row)) {
+        const char *equals = strchr(word, '=');
+        int is_flag = equals != NULL && optopt >= 256 && setting_table[optopt - 256].kind == VALUE_FLAG;
+        if (is_flag) return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "option %.80s takes no value", word);
+        return refuse_unknown(owner, word);
+    }
+    out->text[row] = optarg != NULL ? optarg : "";
+    return DUALPROP_OK;
+}
+
+static dualprop_status read_words(command_line *out, host *owner, int argc, char **argv)
+{
+    struct option options[COMMAND_ROWS];
+    int found;
+
+    make_long_options(options);
+    opterr = 0;
+    optind = 1;
+    for (;;) {
+        const char *word = optind < argc ? argv[optind] : "";
+        optopt = 0;
+        found = getopt_long(argc, argv, "+:", options, NULL);
+        if (found == -1) break;
+        TRY(take_option(out, owner, found, word));
+    }
+    if (optind < argc)
+        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "unexpected argument \"%.80s\"; expected options only",
+                         argv[optind]);
+    return DUALPROP_OK;
+}
+
+/* One "option=value" of a preset, unless the command line has the option. */
+static void take_entry(command_line *out, const char *entry)
+{
+    char name[40];
+    size_t length = strcspn(entry, "=");
+
+    snprintf(name, sizeof name, "%.*s", (int)length, entry);
+    int row = setting_find(name);
+    if (row >= 0 && out->text[row] == NULL) out->text[row] = entry + length + 1;
+}
+
+static dualprop_status apply_preset(command_line *out, host *owner)
+{
+    const char *name = out->text[setting_find("preset")];
+
+    if (name == NULL) return DUALPROP_OK;
+    const preset *found = preset_find(name);
+    if (found == NULL)
+        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--preset is \"%.80s\"; expected a name that --help lists",
+                         name);
+    for (int i = 0; found->own[i] != NULL; i++) take_entry(out, found->own[i]);
+    for (int i = 0; found->shared[i] != NULL; i++) take_entry(out, found->shared[i]);
+    return DUALPROP_OK;
+}
+
+dualprop_status command_line_read(command_line *out, host *owner, int argc, char **argv)
+{
+    memset(out, 0, sizeof *out);
+    TRY(read_words(out, owner, argc, argv));
+    return apply_preset(out, owner);
+}
+
+/* What the checkpoint says of a row: a text, or NULL where the row is not its business or it says nothing. */
+static const char *stored_text(const json_t *stored, int row)
+{
+    if (stored == NULL || setting_table[row].resume == RESUME_FREE) return NULL;
+    return json_string_value(json_object_get(stored, setting_table[row].name));
+}
+
+static dualprop_status read_stored(settings *out, host *owner, int row, const char *text)
+{
+    char sentence[MESSAGE_BYTES];
+
+    if (setting_read(out, owner, row, text) == DUALPROP_OK) return DUALPROP_OK;
+    snprintf(sentence, sizeof sentence, "%s", owner->message);
+    return host_fail(owner, DUALPROP_ERROR_FORMAT, "the settings in it are not valid: %s", sentence);
+}
+
+/* A value on the command line against the checkpoint's: both are read, then compared as they would be written. */
+static dualprop_status check_agreement(const settings *given, host *owner, int row, const char *stored)
+{
+    static const settings none;
+    settings from_file = none;
+    char here[512], there[512];
+
+    TRY(read_stored(&from_file, owner, row, stored));
+    setting_write(here, sizeof here, given, row);
+    setting_write(there, sizeof there, &from_file, row);
+    if (strcmp(here, there) == 0) return DUALPROP_OK;
+    return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
+                     "--%s %s contradicts the checkpoint of --resume, which was made with %s", setting_table[row].name, here,
+                     there);
+}
+
+static dualprop_status settle_row(settings *out, host *owner, int row, const char *given, const char *stored)
+{
+    if (given != NULL) {
+        TRY(setting_read(out, owner, row, given));
+        if (stored == NULL || setting_table[row].resume != RESUME_FIXED) return DUALPROP_OK;
+        return check_agreement(out, owner, row, stored);
+    }
+    if (stored != NULL) return read_stored(out, owner, row, stored);
+    const char *initial = setting_table[row].initial;
+    return initial != NULL && *initial != '\0' ? setting_read(out, owner, row, initial) : DUALPROP_OK;
+}
+
+/* The defaults that depend on another option. */
+static void complete(settings *out, const command_line *given, const json_t *stored)
+{
+    int rate = setting_find("lr"), decay = setting_find("weight-decay");
+
+    if (given->text[rate] == NULL && stored_text(stored, rate) == NULL)
+        out->learning_rate = out->optimizer == DUALPROP_SGD ? 0.025 : 0.001;
+    if (given->text[decay] == NULL && stored_text(stored, decay) == NULL)
+        out->weight_decay = out->optimizer == DUALPROP_ADAMW ? 0.01 : 0;
+}
+
+dualprop_status command_line_settings(settings *out, host *owner, const command_line *given, const json_t *stored)
+{
+    memset(out, 0, sizeof *out);
+    for (int row = 0; row < setting_count; row++)
+        TRY(settle_row(out, owner, row, given->text[row], stored_text(stored, row)));
+    complete(out, given, stored);
+    return settings_check(out, owner);
+}
+
+/* A limit of 0 is no option's value: it means that there is none. */
+static int is_worth_storing(const settings *self, int row)
+{
+    if (setting_table[row].offset == offsetof(settings, limit)) return self->limit > 0;
+    return setting_table[row].resume != RESUME_FREE;
+}
+
+json_t *settings_store(const settings *self)
+{
+    json_t *object = json_object();
+    char text[512];
+
+    for (int row = 0; object != NULL && row < setting_count; row++) {
+        if (!is_worth_storing(self, row)) continue;
+        setting_write(text, sizeof text, self, row);
+        if (json_object_set_new(object, setting_table[row].name, json_string(text)) != 0) {
+            json_decref(object);
+            object = NULL;
+        }
+    }
+    return object;
+}
+
+static void help_row(FILE *stream, const setting *row)
+{
+    char left[48];
+
+    snprintf(left, sizeof left, "--%s%s%s", row->name, row->value != NULL ? " " : "",
+             row->value != NULL ? row->value : "");
+    fprintf(stream, "  %-24s %s", left, row->help);
+    if (row->initial != NULL && row->initial[0] != '\0') fprintf(stream, " (%s)", row->initial);
+    fputc('\n', stream);
+}
+
+void command_line_help(FILE *stream, const char *program)
+{
+    fprintf(stream, "Usage: %s [options]\nTrain a dense network by dual propagation, and test it.\n\nOptions (defaults):\n",
+            program);
+    for (int row = 0; row < setting_count; row++) help_row(stream, &setting_table[row]);
+    fprintf(stream, "\nPresets:\n");
+    for (int i = 0; preset_at(i) != NULL; i++) fprintf(stream, "  %s\n", preset_at(i)->name);
+    fprintf(stream, "\nExit status: 0, 1 after a failure, 2 for a wrong option, 130 after Ctrl-C (the batch is finished and\n"
+                    "the checkpoint saved first).\n");
+}

@@ -1,0 +1,34 @@
+/*
+ * command_line.h - from argv to settings, through presets and the checkpoint that is resumed.
+ *
+ * Whoever speaks first wins: the command line, the preset, the checkpoint, the default. What the checkpoint fixes may
+ * be said again on the command line, but not otherwise.
+ */
+#ifndef EXAMPLES_COMMAND_LINE_H
+#define EXAMPLES_COMMAND_LINE_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "settings.h"
+
+#define COMMAND_ROWS 64
+
+/* The text given for each row of setting_table, or NULL. */
+typedef struct command_line {
+    const char *text[COMMAND_ROWS];
+} command_line;
+
+/* Read argv (exact names, "--name value" or "--name=value", nothing else), then the preset it names. */
+dualprop_status command_line_read(command_line *out, host *owner, int argc, char **argv);
+/*
+ * Fill in settings. stored is what settings_store() gave when the checkpoint was written, or NULL. A failure that is
+ * the checkpoint's rather than the command line's has the status FORMAT.
+ */
+dualprop_status command_line_settings(settings *out, host *owner, const command_line *given, const json_t *stored);
+/* What a checkpoint keeps: a new object of option names and values. NULL: no memory. */
+json_t *settings_store(const settings *self);
+
+void command_line_help(FILE *stream, const char *program);
+
+#endif

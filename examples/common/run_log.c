@@ -1,0 +1,110 @@
+/*
+ * run_log.c - the log through jansson.
+ */
+#include "run_log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+FILE *run_log_open(host *owner, const char *path, int append)
+{
+    int file = open(path, O_WRONLY | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | (append ? O_APPEND : O_TRUNC), 0666);
+    FILE *stream = file >= 0 ? fdopen(file, append ? "a" : "w") : NULL;
+
+    if (stream == NULL)
+        host_fail(owner, DUALPROP_ERROR_ACCESS, "%s: the log cannot be opened: %s; expected a file to write to", path,
+                  strerror(errno));
+    else
+        fcntl(file, F_SETFL, fcntl(file, F_GETFL) & ~O_NONBLOCK);
+    return stream;
+}
+
+double run_log_angle(const audit_sums *sums, int layer)
+{
+    double cosine = sums->cosine[layer - 1] / (double)sums->batches;
+
+    return acos(fmax(-1, fmin(1, cosine))) * (180 / 3.14159265358979323846);
+}
+
+static json_t *means(const double *sums, int64_t batches, int layers)
+{
+    json_t *list = json_array();
+
+    for (int k = 0; k < layers; k++) json_array_append_new(list, json_real(sums[k] / (double)batches));
+    return list;
+}
+
+static json_t *angles(const audit_sums *sums, int layers)
+{
+    json_t *list = json_array();
+
+    for (int k = 1; k <= layers; k++) json_array_append_new(list, json_real(run_log_angle(sums, k)));
+    return list;
+}
+
+static void add_norms(json_t *object, const audit_sums *sums, int layers)
+{
+    json_object_set_new(object, "norm", means(sums->norm, sums->batches, layers));
+    json_object_set_new(object, "bp_norm", means(sums->twin_norm, sums->batches, layers));
+    json_object_set_new(object, "difference", means(sums->difference, sums->batches, layers));
+}
+
+static void add_diagnostics(json_t *object, const epoch_report *report)
+{
+    const audit_sums *sums = &report->position->audit;
+
+    if (sums->batches == 0) return;
+    if ((report->diagnostics & DIAGNOSE_ANGLE) != 0) {
+        json_object_set_new(object, "angle", angles(sums, report->layers));
+        json_object_set_new(object, "cosine", means(sums->cosine, sums->batches, report->layers));
+    }
+    if ((report->diagnostics & DIAGNOSE_NORMS) != 0) add_norms(object, sums, report->layers);
+    if ((report->diagnostics & DIAGNOSE_SILENT) != 0)
+        json_object_set_new(object, "silent", means(sums->silent, sums->batches, report->layers));
+    if ((report->diagnostics & DIAGNOSE_RESIDUAL) != 0)
+        json_object_set_new(object, "residual", report->has_residual ? json_real(sums->residual / (double)sums->batches)
+                                                                     : json_null());
+}
+
+static void add_scores(json_t *object, const epoch_report *report)
+{
+    if (report->has_validation) {
+        json_object_set_new(object, "validation_accuracy", json_real(report->validation.accuracy));
+        json_object_set_new(object, "validation_loss", json_real(report->validation.loss));
+    }
+    json_object_set_new(object, "test_accuracy", json_real(report->test.accuracy));
+    json_object_set_new(object, "test_loss", json_real(report->test.loss));
+    json_object_set_new(object, "test_top5", json_real(report->test.top5));
+}
+
+static json_t *make_line(const epoch_report *report)
+{
+    const run_position *position = report->position;
+    double samples = (double)position->samples;
+    json_t *object = json_object();
+
+    json_object_set_new(object, "epoch", json_integer(position->epoch));
+    json_object_set_new(object, "train_accuracy", json_real((double)position->correct / samples));
+    json_object_set_new(object, "train_loss", json_real(position->loss / samples));
+    add_scores(object, report);
+    json_object_set_new(object, "seconds", json_real(position->seconds));
+    json_object_set_new(object, "samples_per_second", json_real(samples / fmax(position->epoch_seconds, 1e-9)));
+    json_object_set_new(object, "learning_rate", json_real(position->learning_rate));
+    add_diagnostics(object, report);
+    return object;
+}
+
+dualprop_status run_log_write(FILE *file, host *owner, const char *path, const epoch_report *report)
+{
+    json_t *line = make_line(report);
+    int failed = json_dumpf(line, file, JSON_COMPACT | JSON_REAL_PRECISION(9)) != 0;
+
+    failed |= fputc('\n', file) == EOF;
+    failed |= fflush(file) != 0;
+    json_decref(line);
+    if (!failed) return DUALPROP_OK;
+    return host_fail(owner, DUALPROP_ERROR_IO, "%s: writing the log failed: %s", path, strerror(errno));
+}

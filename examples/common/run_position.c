@@ -1,0 +1,120 @@
+/*
+ * run_position.c - numbers to JSON and back.
+ */
+#include "run_position.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+
+typedef struct member {
+    const char *name;
+    size_t offset;
+    int count; /* doubles; 0: one int64_t */
+} member;
+
+#define WHOLE(name, part) { name, offsetof(run_position, part), 0 }
+#define REAL(name, part) { name, offsetof(run_position, part), 1 }
+#define REALS(name, part) { name, offsetof(run_position, part), AUDIT_LAYERS }
+
+static const member members[] = {
+    WHOLE("epoch", epoch),
+    WHOLE("batch", batch),
+    REAL("seconds", seconds),
+    WHOLE("samples", samples),
+    WHOLE("correct", correct),
+    REAL("loss", loss),
+    REAL("epoch_seconds", epoch_seconds),
+    REAL("learning_rate", learning_rate),
+    WHOLE("audited", audit.batches),
+    REALS("cosine", audit.cosine),
+    REALS("norm", audit.norm),
+    REALS("twin_norm", audit.twin_norm),
+    REALS("difference", audit.difference),
+    REALS("silent", audit.silent),
+    REAL("residual", audit.residual),
+};
+#define MEMBERS (sizeof members / sizeof members[0])
+
+void run_position_clear_epoch(run_position *self)
+{
+    self->samples = self->correct = 0;
+    self->loss = self->epoch_seconds = 0;
+    memset(&self->audit, 0, sizeof self->audit);
+}
+
+static json_t *reals_to_json(const double *values, int count)
+{
+    json_t *list = json_array();
+
+    for (int i = 0; i < count; i++) {
+        if (json_array_append_new(list, json_real(values[i])) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static json_t *member_to_json(const run_position *self, const member *part)
+{
+    const char *place = (const char *)self + part->offset;
+
+    if (part->count == 0) return json_integer(*(const int64_t *)place);
+    if (part->count == 1) return json_real(*(const double *)place);
+    return reals_to_json((const double *)place, part->count);
+}
+
+json_t *run_position_to_json(const run_position *self)
+{
+    json_t *object = json_object();
+
+    for (size_t i = 0; i < MEMBERS; i++) {
+        if (json_object_set_new(object, members[i].name, member_to_json(self, &members[i])) != 0) {
+            json_decref(object);
+            return NULL;
+        }
+    }
+    return object;
+}
+
+static int whole_from_json(int64_t *value, const json_t *json)
+{
+    if (!json_is_integer(json) || json_integer_value(json) < 0 || json_integer_value(json) > (json_int_t)1 << 60) return 0;
+    *value = json_integer_value(json);
+    return 1;
+}
+
+static int real_from_json(double *value, const json_t *json)
+{
+    if (!json_is_number(json) || !isfinite(json_number_value(json))) return 0;
+    *value = json_number_value(json);
+    return 1;
+}
+
+static int reals_from_json(double *values, const json_t *list, int count)
+{
+    int good = json_is_array(list) && json_array_size(list) == (size_t)count;
+
+    for (int i = 0; good && i < count; i++) good = real_from_json(values + i, json_array_get(list, (size_t)i));
+    return good;
+}
+
+static int member_from_json(run_position *out, const member *part, const json_t *json)
+{
+    char *place = (char *)out + part->offset;
+
+    if (part->count == 0) return whole_from_json((int64_t *)place, json);
+    if (part->count == 1) return real_from_json((double *)place, json);
+    return reals_from_json((double *)place, json, part->count);
+}
+
+int run_position_from_json(run_position *out, const json_t *object)
+{
+    int good = json_is_object(object);
+
+    memset(out, 0, sizeof *out);
+    for (size_t i = 0; good && i < MEMBERS; i++)
+        good = member_from_json(out, &members[i], json_object_get(object, members[i].name));
+    return good;
+}

@@ -1,0 +1,358 @@
+/*
+ * settings.c - the table of options, and how values are read, written and checked.
+ */
+#include "settings.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "dataset.h"
+#include "numbers.h"
+
+#define PLACE(member) offsetof(settings, member)
+#define MANY 1e6
+#define HUGE_COUNT 1e15
+#define LARGE 1e30
+
+const setting setting_table[] = {
+    { "dataset", VALUE_CHOICE, RESUME_FIXED, PLACE(dataset), 0, 0, "mnist fashion-mnist npy", -1, "fashion-mnist",
+      "NAME", "what to learn: mnist, fashion-mnist, npy" },
+    { "data", VALUE_TEXT, RESUME_FREE, PLACE(data), 0, 0, NULL, -1, "", "DIR",
+      "folder of the data set's files (fashion-mnist: where Debian puts them)" },
+    { "limit", VALUE_INTEGER, RESUME_FIXED, PLACE(limit), 1, HUGE_COUNT, NULL, -1, NULL, "N",
+      "use the first N training samples (all)" },
+    { "hidden", VALUE_SIZES, RESUME_FIXED, PLACE(hidden), 1, MANY, NULL, -1, "512,512", "LIST",
+      "sizes of the hidden layers" },
+    { "activation", VALUE_CHOICE, RESUME_FIXED, PLACE(activation), 0, 0,
+      "identity relu leaky-relu hard-sigmoid sigmoid tanh", DUALPROP_NAMES_ACTIVATION, "relu", "NAME",
+      "of the hidden layers: identity, relu, leaky-relu, hard-sigmoid, sigmoid, tanh" },
+    { "init", VALUE_CHOICE, RESUME_FIXED, PLACE(initializer), 0, 0, "paper lecun truncated glorot he",
+      DUALPROP_NAMES_INITIALIZER, "paper", "NAME", "of the weights: paper, lecun, truncated, glorot, he" },
+    { "seed", VALUE_SEED, RESUME_FIXED, PLACE(seed), 0, 0, NULL, -1, "1", "N", "same seed, same bits" },
+    { "rule", VALUE_CHOICE, RESUME_FIXED, PLACE(rule), 0, 0, "bp dp dp-adjoint", DUALPROP_NAMES_RULE, "dp-adjoint",
+      "NAME", "bp, dp (Eq. 2), dp-adjoint (Eq. 19)" },
+    { "alpha", VALUE_REAL, RESUME_FIXED, PLACE(alpha), 0, 1, NULL, -1, "0.5", "X", "weight of s+ in the mean, 0 to 1" },
+    { "beta", VALUE_REAL, RESUME_FIXED, PLACE(beta), -LARGE, LARGE, NULL, -1, "0.5", "X", "strength of the nudge, not 0" },
+    { "loss", VALUE_CHOICE, RESUME_FIXED, PLACE(loss), 0, 0, "mse ce", DUALPROP_NAMES_LOSS, "mse", "NAME",
+      "mse (half the squared error) or ce (softmax cross-entropy)" },
+    { "output-step", VALUE_CHOICE, RESUME_FIXED, PLACE(output_step), 0, 0, "linear exact", DUALPROP_NAMES_OUTPUT_STEP,
+      "linear", "NAME", "linear (Eq. 22) or exact (Eq. 3; dp with mse)" },
+    { "nudge-at", VALUE_CHOICE, RESUME_FIXED, PLACE(nudge_at), 0, 0, "current prediction", DUALPROP_NAMES_NUDGE_AT,
+      "current", "NAME", "where the loss is linearised: current or prediction" },
+    { "schedule", VALUE_CHOICE, RESUME_FIXED, PLACE(schedule), 0, 0, "fw-bw fw", DUALPROP_NAMES_SCHEDULE, "fw-bw",
+      "NAME", "who listens when: fw-bw or fw" },
+    { "passes", VALUE_INTEGER, RESUME_FIXED, PLACE(passes), 1, MANY, NULL, -1, "1", "N", "passes of the schedule" },
+    { "tolerance", VALUE_REAL, RESUME_FIXED, PLACE(tolerance), 0, LARGE, NULL, -1, "0", "X",
+      "stop an inference when the states change by less" },
+    { "optimizer", VALUE_CHOICE, RESUME_FIXED, PLACE(optimizer), 0, 0, "sgd adam adamw", DUALPROP_NAMES_OPTIMIZER,
+      "adam", "NAME", "sgd, adam, adamw" },
+    { "lr", VALUE_REAL, RESUME_FIXED, PLACE(learning_rate), 0, LARGE, NULL, -1, NULL, "X",
+      "learning rate (adam, adamw 0.001; sgd 0.025)" },
+    { "momentum", VALUE_REAL, RESUME_FIXED, PLACE(momentum), 0, 0.999999, NULL, -1, "0.9", "X", "of sgd" },
+    { "weight-decay", VALUE_REAL, RESUME_FIXED, PLACE(weight_decay), 0, LARGE, NULL, -1, NULL, "X",
+      "(0; adamw 0.01)" },
+    { "warmup", VALUE_INTEGER, RESUME_FIXED, PLACE(warmup), 0, MANY, NULL, -1, "0", "N",
+      "epochs in which the learning rate rises" },
+    { "decay-epochs", VALUE_INTEGER, RESUME_FIXED, PLACE(decay_epochs), 0, MANY, NULL, -1, "0", "N",
+      "epochs, warm-up included, after which the rate has fallen to its least; 0 without --warmup: a constant rate" },
+    { "min-lr", VALUE_REAL, RESUME_FIXED, PLACE(min_learning_rate), 0, LARGE, NULL, -1, "0", "X",
+      "least learning rate" },
+    { "epochs", VALUE_INTEGER, RESUME_DEFAULT, PLACE(epochs), 1, MANY, NULL, -1, "10", "N",
+      "visits of the whole training set" },
+    { "batch", VALUE_INTEGER, RESUME_FIXED, PLACE(batch), 1, MANY, NULL, -1, "50", "N", "samples a step" },
+    { "shuffle", VALUE_CHOICE, RESUME_FIXED, PLACE(shuffle), 0, 0, "samples batches", -1, "samples", "NAME",
+      "what each epoch permutes: samples, or batches cut once in file order" },
+    { "validation", VALUE_REAL, RESUME_FIXED, PLACE(validation), 0, 0.9, NULL, -1, "0", "FRACTION",
+      "hold the last part of the training set out, and report on it" },
+    { "diagnostics", VALUE_SET, RESUME_DEFAULT, PLACE(diagnostics), 0, 0, "angle norms silent residual", -1, "off",
+      "LIST", "of angle, norms, silent, residual: compare with back-propagation's gradient" },
+    { "audit-every", VALUE_INTEGER, RESUME_DEFAULT, PLACE(audit_every), 1, MANY, NULL, -1, "100", "N",
+      "batches from one comparison to the next" },
+    { "backend", VALUE_CHOICE, RESUME_FREE, PLACE(backend), 0, 0, "auto blis cpu reference", DUALPROP_NAMES_BACKEND,
+      "auto", "NAME", "auto, blis (or cpu), reference" },
+    { "precision", VALUE_CHOICE, RESUME_FIXED, PLACE(precision), 0, 0, "f32 f64", DUALPROP_NAMES_TYPE, "f32", "NAME",
+      "f32 or f64" },
+    { "threads", VALUE_INTEGER, RESUME_FREE, PLACE(threads), 0, 1024, NULL, -1, "0", "N",
+      "0: all the process may use; the bits do not depend on it" },
+    { "checkpoint", VALUE_TEXT, RESUME_FREE, PLACE(checkpoint), 0, 0, NULL, -1, "", "FILE",
+      "save here after each epoch and on Ctrl-C" },
+    { "resume", VALUE_TEXT, RESUME_FREE, PLACE(resume), 0, 0, NULL, -1, "", "FILE",
+      "go on from a checkpoint, with its network, rule, optimizer and seed" },
+    { "log", VALUE_TEXT, RESUME_FREE, PLACE(log), 0, 0, NULL, -1, "", "FILE",
+      "one JSON object per epoch; added to the file when resuming" },
+    { "preset", VALUE_TEXT, RESUME_FREE, PLACE(preset), 0, 0, NULL, -1, "", "NAME",
+      "the settings of an experiment of the paper; options given beside it win" },
+    { "predict", VALUE_TEXT, RESUME_FREE, PLACE(predict), 0, 0, NULL, -1, "", "FILE",
+      "do not train: write the class of each image of FILE (IDX or .npy) on a line; needs --resume" },
+    { "quiet", VALUE_FLAG, RESUME_FREE, PLACE(quiet), 0, 0, NULL, -1, "", NULL, "only the last line" },
+    { "help", VALUE_FLAG, RESUME_FREE, PLACE(help), 0, 0, NULL, -1, "", NULL, "say this" },
+    { "version", VALUE_FLAG, RESUME_FREE, PLACE(version), 0, 0, NULL, -1, "", NULL, "say which library this is" },
+};
+const int setting_count = (int)(sizeof setting_table / sizeof setting_table[0]);
+
+int setting_find(const char *name)
+{
+    for (int row = 0; row < setting_count; row++) {
+        if (strcmp(setting_table[row].name, name) == 0) return row;
+    }
+    return -1;
+}
+
+static dualprop_status refuse(host *owner, const setting *row, const char *text, const char *expected)
+{
+    return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--%s is \"%.80s\"; expected %s", row->name, text, expected);
+}
+
+static dualprop_status refuse_number(host *owner, const setting *row, const char *text, const char *kind)
+{
+    char expected[120];
+
+    snprintf(expected, sizeof expected, "%s from %.9g to %.9g", kind, row->least, row->most);
+    return refuse(owner, row, text, expected);
+}
+
+static dualprop_status read_integer(void *place, host *owner, const setting *row, const char *text)
+{
+    int64_t value;
+
+    if (!number_integer(&value, text) || (double)value < row->least || (double)value > row->most)
+        return refuse_number(owner, row, text, "a whole number");
+    memcpy(place, &value, sizeof value);
+    return DUALPROP_OK;
+}
+
+static dualprop_status read_seed(void *place, host *owner, const setting *row, const char *text)
+{
+    uint64_t value;
+
+    if (!number_unsigned(&value, text)) return refuse(owner, row, text, "a whole number from 0 to 18446744073709551615");
+    memcpy(place, &value, sizeof value);
+    return DUALPROP_OK;
+}
+
+static dualprop_status read_real(void *place, host *owner, const setting *row, const char *text)
+{
+    double value;
+
+    if (!number_real(&value, text) || value < row->least || value > row->most)
+        return refuse_number(owner, row, text, "a number");
+    memcpy(place, &value, sizeof value);
+    return DUALPROP_OK;
+}
+
+/* Compare a typed word with one of the table; '_' and '-' are the same. */
+static int same_word(const char *typed, size_t typed_length, const char *word, size_t length)
+{
+    if (typed_length != length) return 0;
+    for (size_t i = 0; i < length; i++) {
+        if ((typed[i] == '_' ? '-' : typed[i]) != word[i]) return 0;
+    }
+    return 1;
+}
+
+/* The place of a word among words separated by spaces, or -1; *start and *length receive where it stands. */
+static int word_place(const char *words, const char *typed, size_t typed_length, const char **start, size_t *length)
+{
+    int place = 0;
+
+    for (*start = words; **start != '\0'; *start += *length + ((*start)[*length] == ' '), place++) {
+        *length = strcspn(*start, " ");
+        if (same_word(typed, typed_length, *start, *length)) return place;
+    }
+    return -1;
+}
+
+static dualprop_status refuse_choice(host *owner, const setting *row, const char *text)
+{
+    char expected[160];
+
+    snprintf(expected, sizeof expected, "one of: %s", row->choices);
+    return refuse(owner, row, text, expected);
+}
+
+static dualprop_status read_choice(void *place, host *owner, const setting *row, const char *text)
+{
+    const char *start;
+    char word[40];
+    size_t length;
+    int value = word_place(row->choices, text, strlen(text), &start, &length);
+
+    if (value < 0) return refuse_choice(owner, row, text);
+    snprintf(word, sizeof word, "%.*s", (int)length, start);
+    if (strcmp(word, "cpu") == 0) strcpy(word, "blis");
+    if (row->group >= 0 && dualprop_from_name(&value, row->group, word) != DUALPROP_OK)
+        return refuse_choice(owner, row, text);
+    memcpy(place, &value, sizeof value);
+    return DUALPROP_OK;
+}
+
+static dualprop_status read_set(void *place, host *owner, const setting *row, const char *text)
+{
+    int bits = 0;
+    const char *start;
+    size_t length, ignored;
+
+    for (const char *next = text; strcmp(text, "off") != 0; next += length + 1) {
+        length = strcspn(next, ",");
+        int bit = word_place(row->choices, next, length, &start, &ignored);
+        if (bit < 0) return refuse(owner, row, text, "off, or a list of: angle,norms,silent,residual");
+        bits |= 1 << bit;
+        if (next[length] == '\0') break;
+    }
+    memcpy(place, &bits, sizeof bits);
+    return DUALPROP_OK;
+}
+
+static dualprop_status read_size(sizes *list, host *owner, const setting *row, const char *text, const char *part)
+{
+    int64_t size;
+
+    if (!number_integer(&size, part) || (double)size < row->least || (double)size > row->most ||
+        list->count == SETTINGS_LAYERS)
+        return refuse(owner, row, text, "1 to 32 whole numbers from 1 to 1000000, separated by commas");
+    list->size[list->count++] = size;
+    return DUALPROP_OK;
+}
+
+static dualprop_status read_sizes(void *place, host *owner, const setting *row, const char *text)
+{
+    sizes list = { 0 };
+    char part[24];
+    size_t length;
+
+    for (const char *next = text;; next += length + 1) {
+        length = strcspn(next, ",");
+        snprintf(part, sizeof part, "%.*s", (int)(length < 23 ? length : 23), next);
+        TRY(read_size(&list, owner, row, text, part));
+        if (next[length] == '\0') break;
+    }
+    memcpy(place, &list, sizeof list);
+    return DUALPROP_OK;
+}
+
+static dualprop_status read_text(void *place, host *owner, const setting *row, const char *text)
+{
+    if (*text == '\0') return refuse(owner, row, text, "a name that is not empty");
+    memcpy(place, &text, sizeof text);
+    return DUALPROP_OK;
+}
+
+static dualprop_status read_flag(void *place, host *owner, const setting *row, const char *text)
+{
+    int on = 1;
+
+    (void)owner, (void)row, (void)text;
+    memcpy(place, &on, sizeof on);
+    return DUALPROP_OK;
+}
+
+dualprop_status setting_read(settings *out, host *owner, int row, const char *text)
+{
+    static dualprop_status (*const readers[])(void *, host *, const setting *, const char *) = {
+        [VALUE_INTEGER] = read_integer, [VALUE_SEED] = read_seed,   [VALUE_REAL] = read_real,
+        [VALUE_CHOICE] = read_choice,   [VALUE_SIZES] = read_sizes, [VALUE_SET] = read_set,
+        [VALUE_TEXT] = read_text,       [VALUE_FLAG] = read_flag
+    };
+    const setting *entry = &setting_table[row];
+
+    return readers[entry->kind]((char *)out + entry->offset, owner, entry, text);
+}
+
+/* The n-th of words separated by spaces. */
+static void write_word(char *text, size_t size, const char *words, int place)
+{
+    while (place-- > 0) words += strcspn(words, " ") + 1;
+    snprintf(text, size, "%.*s", (int)strcspn(words, " "), words);
+}
+
+static void write_choice(char *text, size_t size, const setting *row, int value)
+{
+    if (row->group < 0) {
+        write_word(text, size, row->choices, value);
+    } else {
+        const char *name = dualprop_name(row->group, value);
+        snprintf(text, size, "%s", name != NULL ? name : "");
+    }
+}
+
+static void write_sizes(char *text, size_t size, const sizes *list)
+{
+    size_t used = 0;
+
+    for (int i = 0; i < list->count && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, i == 0 ? "%" PRId64 : ",%" PRId64, list->size[i]);
+}
+
+static void write_set(char *text, size_t size, const setting *row, int bits)
+{
+    char word[40];
+    size_t used = 0;
+
+    snprintf(text, size, "off");
+    for (int bit = 0; bits >> bit != 0 && used < size; bit++) {
+        if ((bits >> bit & 1) == 0) continue;
+        write_word(word, sizeof word, row->choices, bit);
+        used += (size_t)snprintf(text + used, size - used, used == 0 ? "%s" : ",%s", word);
+    }
+}
+
+void setting_write(char *text, size_t size, const settings *self, int row)
+{
+    const setting *entry = &setting_table[row];
+    const void *place = (const char *)self + entry->offset;
+
+    text[0] = '\0';
+    switch (entry->kind) {
+    case VALUE_INTEGER: snprintf(text, size, "%" PRId64, *(const int64_t *)place); break;
+    case VALUE_SEED: snprintf(text, size, "%" PRIu64, *(const uint64_t *)place); break;
+    case VALUE_REAL: snprintf(text, size, "%.17g", *(const double *)place); break;
+    case VALUE_CHOICE: write_choice(text, size, entry, *(const int *)place); break;
+    case VALUE_SIZES: write_sizes(text, size, place); break;
+    case VALUE_SET: write_set(text, size, entry, *(const int *)place); break;
+    default: break;
+    }
+}
+
+static dualprop_status contradiction(host *owner, const char *sentence)
+{
+    return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "%s", sentence);
+}
+
+static dualprop_status check_output_step(const settings *self, host *owner)
+{
+    if (self->output_step != DUALPROP_OUTPUT_EXACT || self->rule == DUALPROP_DP_ADJOINT) return DUALPROP_OK;
+    if (self->rule == DUALPROP_BP)
+        return contradiction(owner, "--output-step exact contradicts --rule bp; expected --rule dp or dp-adjoint");
+    if (self->loss != DUALPROP_MSE)
+        return contradiction(owner, "--output-step exact contradicts --loss ce; expected --loss mse");
+    if ((1 - self->alpha) * self->beta < 1 && self->alpha * self->beta > -1) return DUALPROP_OK;
+    return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
+                     "--output-step exact has no solution with --alpha %g and --beta %g; expected (1 - alpha) beta < 1 and "
+                     "alpha beta > -1", self->alpha, self->beta);
+}
+
+static dualprop_status check_rate(const settings *self, host *owner)
+{
+    if (self->decay_epochs > 0 && self->warmup > self->decay_epochs)
+        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
+                         "--warmup %lld contradicts --decay-epochs %lld, which counts the warm-up; expected at most as many",
+                         (long long)self->warmup, (long long)self->decay_epochs);
+    if (self->decay_epochs == 0 && self->warmup > self->epochs)
+        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--warmup %lld contradicts --epochs %lld; expected at most "
+                         "as many", (long long)self->warmup, (long long)self->epochs);
+    return DUALPROP_OK;
+}
+
+dualprop_status settings_check(const settings *self, host *owner)
+{
+    if (self->beta == 0) return contradiction(owner, "--beta is 0; expected any other number");
+    TRY(check_output_step(self, owner));
+    TRY(check_rate(self, owner));
+    if (self->predict != NULL && self->resume == NULL)
+        return contradiction(owner, "--predict needs --resume FILE, the checkpoint of the network that predicts");
+    if (self->predict == NULL && self->data == NULL && dataset_default_folder(self->dataset) == NULL)
+        return contradiction(owner, "--dataset mnist and npy need --data DIR, the folder of their files");
+    return DUALPROP_OK;
+}

@@ -1,0 +1,83 @@
+/*
+ * settings.h - everything a run can be told, as one struct filled from one table of options.
+ *
+ * An option's value is a text until the last moment: it may come from the command line, from a preset, from the
+ * checkpoint that is resumed, or be the default, and it is read and checked by the same code in each case.
+ */
+#ifndef EXAMPLES_SETTINGS_H
+#define EXAMPLES_SETTINGS_H
+
+#include "host.h"
+
+#define SETTINGS_LAYERS 32
+
+/* Bits of settings.diagnostics. */
+enum { DIAGNOSE_ANGLE = 1, DIAGNOSE_NORMS = 2, DIAGNOSE_SILENT = 4, DIAGNOSE_RESIDUAL = 8 };
+
+/* A list of layer sizes. */
+typedef struct sizes {
+    int count;
+    int64_t size[SETTINGS_LAYERS];
+} sizes;
+
+typedef struct settings {
+    int dataset; /* DATASET_... */
+    const char *data;
+    int64_t limit; /* 0: all */
+    sizes hidden;
+    int activation, initializer;
+    uint64_t seed;
+    int rule;
+    double alpha, beta;
+    int loss, output_step, nudge_at, schedule;
+    int64_t passes;
+    double tolerance;
+    int optimizer;
+    double learning_rate, momentum, weight_decay;
+    int64_t warmup, decay_epochs; /* epochs; both 0: a constant rate */
+    double min_learning_rate;
+    int64_t epochs, batch;
+    int shuffle; /* SHUFFLE_... */
+    double validation;
+    int diagnostics;
+    int64_t audit_every;
+    int backend, precision;
+    int64_t threads; /* 0: all the process may use */
+    const char *checkpoint, *resume, *log, *preset, *predict;
+    int quiet, help, version;
+} settings;
+
+/* How a value is written. */
+enum { VALUE_INTEGER, VALUE_SEED, VALUE_REAL, VALUE_CHOICE, VALUE_SIZES, VALUE_SET, VALUE_TEXT, VALUE_FLAG };
+
+/* Who decides when a run is resumed: the command line alone; the file unless the command line says something; the
+ * file, and the command line may only agree. */
+enum { RESUME_FREE, RESUME_DEFAULT, RESUME_FIXED };
+
+/* One row of the table of options. */
+typedef struct setting {
+    const char *name;    /* without the dashes */
+    int kind;            /* VALUE_... */
+    int resume;          /* RESUME_... */
+    size_t offset;       /* in settings */
+    double least, most;  /* of a number; least is excluded where most < least */
+    const char *choices; /* separated by spaces */
+    int group;           /* DUALPROP_NAMES_..., or -1: a choice's number is its place among the choices */
+    const char *initial; /* the default as a text; NULL: said by settings_complete() */
+    const char *value;   /* what --help calls the value */
+    const char *help;
+} setting;
+
+extern const setting setting_table[];
+extern const int setting_count;
+
+/* The row of an option, or -1. Names are compared whole. */
+int setting_find(const char *name);
+/* Read text into the row's place in *out. INVALID_ARGUMENT with a sentence that names option, value and range. */
+dualprop_status setting_read(settings *out, host *owner, int row, const char *text);
+/* Write the row's value as setting_read() takes it; two values are the same when these texts are. */
+void setting_write(char *text, size_t size, const settings *self, int row);
+/* Refuse what contradicts itself, naming both options. */
+dualprop_status settings_check(const settings *self, host *owner);
+
+#endif
