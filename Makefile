@@ -48,7 +48,7 @@ endif
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 
 all: $(LIB)/libdualprop.so $(LIB)/libdualprop.a
-	@$(if $(shell command -v nvcc 2>/dev/null),echo "nvcc is here, but there is no CUDA module yet: CPU only.",:)
+	@! command -v nvcc >/dev/null || echo "nvcc is here, but there is no CUDA module yet: this build is for the CPU only."
 
 $(BUILD)/src/cpu/%_avx2.o: SIMD := -mavx2 -mfma
 $(BUILD)/src/cpu/%_avx512.o: SIMD := -mavx512f -mavx512vl -mavx512dq -mavx512bw -mfma -mprefer-vector-width=512

@@ -4,7 +4,7 @@
 cd "$(dirname "$0")/.."
 . tests/count.sh
 lib=${LIB:-lib}
-description=tests/abi/libdualprop.abi
+committed=tests/abi/libdualprop.abi
 
 describe() {
     abidw --headers-dir include/dualprop --no-corpus-path --no-comp-dir-path --no-show-locs --drop-private-types \
@@ -13,13 +13,13 @@ describe() {
 
 unchanged() {
     abidiff --headers-dir2 include/dualprop --no-added-syms --suppressions tests/abi/suppressions.txt \
-            "$description" "$lib/libdualprop.so.0" && return 0
+            "$committed" "$lib/libdualprop.so.0" && return 0
     echo "abidiff ended with $?. If the change is meant and allowed by docs/abi.md: tests/abi.sh --update"
     return 1
 }
 
 if [ "${1-}" = --update ]; then
-    describe "$description"
+    describe "$committed"
     exit
 fi
 case $(uname -m) in
