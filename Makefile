@@ -44,6 +44,7 @@ else
 BLIS_FOLDER ?= /usr/lib/$(patsubst %-pc-linux-gnu,%-linux-gnu,$(MACHINE))/blis-serial
 BLIS_INCLUDE ?= /usr/include/$(patsubst %-pc-linux-gnu,%-linux-gnu,$(MACHINE))/blis-serial
 BLIS_LIBRARY ?= $(BLIS_FOLDER)/libblis.a
+BLIS_VERSION ?= $(shell dpkg-query -W -f='$${Version} serial' libblis-serial-dev 2>/dev/null)
 endif
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 
@@ -52,6 +53,7 @@ all: $(LIB)/libdualprop.so $(LIB)/libdualprop.a
 
 $(BUILD)/src/cpu/%_avx2.o: SIMD := -mavx2 -mfma
 $(BUILD)/src/cpu/%_avx512.o: SIMD := -mavx512f -mavx512vl -mavx512dq -mavx512bw -mfma -mprefer-vector-width=512
+$(BUILD)/src/core/version.o: INCLUDES = $(if $(BLIS_VERSION),-DDUALPROP_BLIS_VERSION='"$(BLIS_VERSION)"')
 $(BUILD)/src/cpu/blis.o $(BUILD)/src/cpu/blis_%.o: INCLUDES = -isystem $(BLIS_INCLUDE)
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
@@ -94,8 +96,10 @@ SUITES := $(sort $(patsubst tests/%.c,%,$(wildcard tests/test_*.c)))
 SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c)) $(COMMON)
 TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(filter-out tests/test_%.c,$(wildcard tests/*.c)))
 tests: $(TESTS)
-# Check's macros pass no variable arguments, which -Wpedantic would remark on; tests may use larger frames.
-$(BUILD)/tests/%.o: INCLUDES = -Isrc -Isrc/core -Itests -Iexamples -I$(BUILD)/tests -Wno-pedantic -Wno-frame-larger-than
+# Check's macros pass no variable arguments, which -Wpedantic would remark on; tests may use larger frames; suites are
+# declared in the generated list alone.
+$(BUILD)/tests/%.o: INCLUDES = -Isrc -Isrc/core -Itests -Itests/support -Iexamples -I$(BUILD)/tests \
+                               -Wno-pedantic -Wno-frame-larger-than -Wno-missing-prototypes
 $(BUILD)/tests/main.o: $(BUILD)/tests/suites.h
 $(BUILD)/tests/main: $(SUITES:%=$(BUILD)/tests/%.o)
 $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(SUPPORT) $(OBJECTS)
