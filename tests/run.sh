@@ -29,6 +29,11 @@ part() {
 }
 
 part suites "$build/tests/main"
+if [ -x "$build/examples/vectors" ]; then
+    for backend in reference blis; do
+        part "vectors-$backend" "$build/examples/vectors" --backend "$backend" --precision f64 tests/golden
+    done
+fi
 for program in tests/programs.sh tests/headers.sh tests/manners.sh tests/abi.sh tests/install.sh tests/readme.sh tests/python.sh; do
     [ -e "$program" ] || continue
     part "$(basename "$program" .sh)" sh "$program"
