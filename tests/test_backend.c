@@ -1,0 +1,766 @@
+/*
+ * test_backend.c - every computing slot of every backend against the reference in double.
+ *
+ * The table `kernels` at the end has one row a slot: a function that makes inputs, calls the slot and records what it
+ * gave; how many sizes and variants there are; and the tolerance, in units of the type's epsilon, with its reason.
+ * Each row runs on every backend, type and level that this machine has. Its record is compared with the reference's
+ * in double for the same inputs; the guard bytes around all arrays are checked; and the record has to have the same
+ * bits for 1, 2, 3 and 4 threads.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/internal.h"
+#include "main.h"
+#include "support/workbench.h"
+#include "support/comparison.h"
+
+#define COUNT_OF(array) ((int)(sizeof(array) / sizeof((array)[0])))
+
+/* ---- sizes: around the tiles 6, 12, 16 and 32, and some that many threads share ---- */
+
+static const int64_t counts[] = { 1, 2, 7, 11, 12, 13, 15, 16, 17, 31, 32, 33, 50, 63, 64, 65, 100, 1000, 40001 };
+
+static const struct { int64_t batch, inputs, outputs; } shapes[] = {
+    { 1, 1, 1 },     { 1, 2, 1 },      { 2, 11, 12 },    { 11, 12, 2 },   { 12, 13, 31 },    { 13, 32, 33 },
+    { 31, 2, 50 },   { 32, 12, 100 },  { 33, 31, 11 },   { 50, 33, 13 },  { 100, 50, 32 },   { 11, 100, 1 },
+    { 1, 100, 33 },  { 12, 32, 32 },   { 24, 64, 96 },   { 6, 16, 16 },   { 5, 7, 17 },      { 12, 65, 129 },
+    { 50, 784, 10 }, { 100, 300, 301 }, { 50, 257, 512 },
+};
+
+static const int activations[] = { DUALPROP_IDENTITY,     DUALPROP_RELU,    DUALPROP_LEAKY_RELU,
+                                   DUALPROP_HARD_SIGMOID, DUALPROP_SIGMOID, DUALPROP_TANH };
+
+/* ---- dyads ---- */
+
+/* The gains of the rules, how large Delta is, and what is left out. */
+static const struct dyad_variant {
+    double gain_plus, gain_minus, alpha, size;
+    int derivative, silent, no_mean, no_delta, change;
+} dyad_variants[] = {
+    { .gain_plus = 0.5, .gain_minus = 0.5, .alpha = 0.5, .size = 2 },
+    { .gain_plus = 0.5, .gain_minus = 0.5, .alpha = 0.5, .size = 1e-4 },
+    { .gain_plus = 0.25, .gain_minus = 0.75, .alpha = 0.25, .size = 1 },
+    { .gain_plus = 0.75, .gain_minus = 0.25, .alpha = 0.25, .size = 1, .change = 1 },
+    { .gain_plus = 0, .gain_minus = 1, .alpha = 1, .size = 1 },
+    { .gain_plus = 0, .gain_minus = 1, .alpha = 1, .size = 1, .no_mean = 1 },
+    { .gain_plus = 1, .gain_minus = 0, .alpha = 0, .size = 1e-3 },
+    { .gain_plus = 1, .gain_minus = 0, .alpha = 1, .size = 1, .change = 1 },
+    { .derivative = 1, .alpha = 0.5, .size = 1 },
+    { .derivative = 1, .alpha = 0.5, .size = 1, .change = 1 },
+    { .gain_plus = 0.5, .gain_minus = 0.5, .alpha = 0.5, .silent = 1 },
+    { .gain_plus = 0.5, .gain_minus = 0.5, .alpha = 0.5, .silent = 1, .no_delta = 1 },
+    { .derivative = 1, .alpha = 0.5, .silent = 1, .change = 1 },
+};
+
+static dualprop_dyad make_dyad(workbench *bench, const struct dyad_variant *variant, int activation, int64_t count,
+                               double results[2])
+{
+    results[0] = results[1] = -1;
+    return (dualprop_dyad){
+        .activation = activation,
+        .derivative = variant->derivative,
+        .gain_plus = variant->gain_plus,
+        .gain_minus = variant->gain_minus,
+        .alpha = variant->alpha,
+        .count = count,
+        .a = bench_uniform(bench, count, -3, 3),
+        .top_down = variant->silent ? NULL : bench_uniform(bench, count, -variant->size, variant->size),
+        .mean = variant->no_mean ? NULL : bench_uniform(bench, count, -1, 1),
+        .delta = variant->no_delta ? NULL : bench_uniform(bench, count, -1, 1),
+        .peak = &results[0],
+        .change = variant->change ? &results[1] : NULL,
+        .old_alpha = 0.25,
+    };
+}
+
+/* A small Delta makes a small delta, whose absolute error is of its size: so nothing has cancelled. */
+static void record_dyad(workbench *bench, const dualprop_dyad *dyad, const double results[2], double scale,
+                        double delta_scale)
+{
+    if (dyad->mean) bench_record(bench, "mean", dyad->mean, dyad->count, scale);
+    if (dyad->delta) bench_record(bench, "delta", dyad->delta, dyad->count, delta_scale);
+    bench_record_number(bench, "peak", results[0], scale);
+    if (dyad->change) bench_record_number(bench, "change", results[1], scale);
+}
+
+static dualprop_status run_dyad(workbench *bench, int size, int number)
+{
+    const struct dyad_variant *variant = &dyad_variants[number / COUNT_OF(activations)];
+    double results[2];
+    dualprop_dyad dyad = make_dyad(bench, variant, activations[number % COUNT_OF(activations)], counts[size], results);
+    dualprop_status status = bench->backend->dyad_update(bench->self, &dyad);
+    record_dyad(bench, &dyad, results, 4, variant->size);
+    return status;
+}
+
+/* A NaN in a or in Delta, at the start, in the middle or at the end, has to reach the peak. */
+static dualprop_status run_dyad_nan(workbench *bench, int size, int number)
+{
+    int64_t places[3] = { 0, counts[size] / 2, counts[size] - 1 };
+    double results[2];
+    dualprop_dyad dyad = make_dyad(bench, &dyad_variants[3], activations[number / 6], counts[size], results);
+    void *where = (void *)(uintptr_t)(number % 2 ? dyad.top_down : dyad.a);
+    bench_set(bench, where, places[number / 2 % 3], NAN);
+    dualprop_status status = bench->backend->dyad_update(bench->self, &dyad);
+    record_dyad(bench, &dyad, results, 4, 1);
+    ck_assert_msg(isnan(results[0]), "the peak lost a NaN");
+    return status;
+}
+
+/* ---- output steps ---- */
+
+static const struct output_variant {
+    int loss, exact, derivative, at_prediction, change;
+    double gain_plus, gain_minus, alpha, beta;
+} output_variants[] = {
+    { DUALPROP_MSE, 0, 0, 0, 0, 0.5, 0.5, 0.5, 0.5 },   { DUALPROP_MSE, 0, 0, 1, 1, 0.25, 0.75, 0.25, 1 },
+    { DUALPROP_MSE, 0, 0, 0, 0, 0, 1, 1, -0.5 },        { DUALPROP_MSE, 0, 0, 0, 0, 0.75, 0.25, 0.25, 1e-4 },
+    { DUALPROP_MSE, 1, 0, 0, 0, 0.5, 0.5, 0.5, 0.5 },   { DUALPROP_MSE, 1, 0, 0, 1, 0, 1, 0, 0.5 },
+    { DUALPROP_MSE, 1, 0, 0, 0, 1, 0, 1, 0.5 },         { DUALPROP_MSE, 0, 1, 0, 1, 0.5, 0.5, 0.5, 1 },
+    { DUALPROP_CROSS_ENTROPY, 0, 0, 0, 0, 0.5, 0.5, 0.5, 0.5 },
+    { DUALPROP_CROSS_ENTROPY, 0, 0, 1, 1, 0.25, 0.75, 0.25, 1 },
+    { DUALPROP_CROSS_ENTROPY, 0, 0, 0, 0, 1, 0, 0, 1e-4 },
+    { DUALPROP_CROSS_ENTROPY, 0, 1, 0, 0, 0.5, 0.5, 0.5, 1 },
+};
+
+static const struct { int64_t rows, width; } rows_of_width[] = {
+    { 1, 1 }, { 1, 2 }, { 2, 10 }, { 11, 12 }, { 13, 31 }, { 31, 32 }, { 33, 33 }, { 50, 10 }, { 100, 100 }, { 7, 1000 },
+};
+
+/* One class a row, or weights that add up to 1 over two classes. */
+static void *make_targets(workbench *bench, int64_t rows, int64_t width)
+{
+    void *targets = bench_zeros(bench, rows * width);
+    for (int64_t row = 0; row < rows; row++) {
+        int64_t one = random_below(&bench->random, width), other = random_below(&bench->random, width);
+        bench_set(bench, targets, row * width + one, one == other || row % 2 ? 1 : 0.75);
+        if (one != other && row % 2 == 0) bench_set(bench, targets, row * width + other, 0.25);
+    }
+    return targets;
+}
+
+static dualprop_status output_step(workbench *bench, const struct output_variant *variant, int64_t rows, int64_t width,
+                                   int64_t nan_at)
+{
+    int64_t count = rows * width;
+    double peak = -1, change = -1;
+    dualprop_output output = {
+        .loss = variant->loss,
+        .exact = variant->exact,
+        .derivative = variant->derivative,
+        .gain_plus = variant->gain_plus,
+        .gain_minus = variant->gain_minus,
+        .alpha = variant->alpha,
+        .beta = variant->beta,
+        .rows = rows,
+        .width = width,
+        .a = bench_uniform(bench, count, -4, 4),
+        .target = make_targets(bench, rows, width),
+        .mean = bench_uniform(bench, count, -4, 4),
+        .delta = bench_uniform(bench, count, -1, 1),
+        .peak = &peak,
+        .change = variant->change ? &change : NULL,
+        .old_alpha = 0.75,
+    };
+    output.at = variant->at_prediction ? bench_uniform(bench, count, -4, 4) : output.a;
+    if (nan_at >= 0) bench_set(bench, (void *)(uintptr_t)output.a, nan_at, NAN);
+    dualprop_status status = bench->backend->output_step(bench->self, &output);
+    bench_record(bench, "mean", output.mean, count, 8);
+    bench_record(bench, "delta", output.delta, count, 8 * fabs(variant->beta));
+    bench_record_number(bench, "peak", peak, 8);
+    if (output.change) bench_record_number(bench, "change", change, 8);
+    ck_assert_msg(nan_at < 0 || isnan(peak), "the peak lost a NaN");
+    return status;
+}
+
+static dualprop_status run_output(workbench *bench, int size, int variant)
+{
+    return output_step(bench, &output_variants[variant], rows_of_width[size].rows, rows_of_width[size].width, -1);
+}
+
+static dualprop_status run_output_nan(workbench *bench, int size, int variant)
+{
+    int64_t rows = rows_of_width[size].rows, width = rows_of_width[size].width;
+    return output_step(bench, &output_variants[variant], rows, width, random_below(&bench->random, rows * width));
+}
+
+/* Some predictions are made equal, so that ties decide. */
+static dualprop_status run_evaluate(workbench *bench, int size, int variant)
+{
+    int64_t rows = rows_of_width[size].rows, width = rows_of_width[size].width, correct = -1, top_k = -1;
+    double sum = -1;
+    void *prediction = bench_uniform(bench, rows * width, -20, 20), *target = make_targets(bench, rows, width);
+    for (int64_t i = 0; i < rows * width; i += 3) bench_set(bench, prediction, i, (double)(i % 4));
+    dualprop_status status =
+        bench->backend->evaluate(bench->self, variant % 2 ? DUALPROP_CROSS_ENTROPY : DUALPROP_MSE, prediction, target,
+                                 rows, width, variant < 2 ? 1 : 5, &sum, &correct, &top_k);
+    bench_record_number(bench, "sum", sum, 20);
+    bench_record_number(bench, "correct", (double)correct, 0);
+    bench_record_number(bench, "top_k", (double)top_k, 0);
+    return status;
+}
+
+/* ---- dense layers ---- */
+
+static dualprop_dense make_shape(workbench *bench, int size)
+{
+    dualprop_dense shape = { shapes[size].batch, shapes[size].inputs, shapes[size].outputs, NULL };
+    int64_t bytes = bench->backend->dense_workspace(bench->self, shape.batch, shape.inputs, shape.outputs);
+    ck_assert_int_ge(bytes, 0);
+    shape.workspace = bench_bytes(bench, bytes);
+    return shape;
+}
+
+/* What follows the product: nothing, DP with ReLU, DP with tanh and the change measured, back-propagation. (The slope
+ * of ReLU jumps, so that no tolerance would hold for it behind a rounded product.) */
+#define FOLLOWERS 5
+static const struct follower {
+    int activation;
+    struct dyad_variant variant;
+} followers[FOLLOWERS] = {
+    { 0, { 0 } },
+    { DUALPROP_RELU, { .gain_plus = 0.5, .gain_minus = 0.5, .alpha = 0.5, .size = 1 } },
+    { DUALPROP_TANH, { .gain_plus = 0.75, .gain_minus = 0.25, .alpha = 0.25, .size = 1, .change = 1 } },
+    { DUALPROP_SIGMOID, { .derivative = 1, .alpha = 0.5, .size = 1 } },
+    { DUALPROP_LEAKY_RELU, { .gain_plus = 0, .gain_minus = 1, .alpha = 1, .size = 1 } },
+};
+
+static dualprop_status run_bottom_up(workbench *bench, int size, int variant)
+{
+    dualprop_dense shape = make_shape(bench, size);
+    int64_t count = shape.batch * shape.outputs;
+    double results[2], scale = (double)shape.inputs / 3 + 2;
+    void *x = bench_uniform(bench, shape.batch * shape.inputs, -1, 1);
+    void *weights = bench_weights(bench, shape.inputs, shape.outputs, -1, 1);
+    void *bias = bench_uniform(bench, shape.outputs, -1, 1);
+    dualprop_dyad dyad = make_dyad(bench, &followers[variant].variant, followers[variant].activation, count, results);
+    void *a = (void *)(uintptr_t)dyad.a;
+    memset(a, 0xff, (size_t)count * bench_real_size(bench));
+    dualprop_status status =
+        bench->backend->dense_bottom_up(bench->self, &shape, a, x, weights, bias, variant ? &dyad : NULL);
+    bench_record(bench, "a", a, count, scale);
+    if (variant) record_dyad(bench, &dyad, results, 2 * scale, 2 * scale);
+    return status;
+}
+
+static dualprop_status run_top_down(workbench *bench, int size, int variant)
+{
+    dualprop_dense shape = make_shape(bench, size);
+    int64_t count = shape.batch * shape.inputs;
+    double results[2], scale = (double)shape.outputs / 3 + 2;
+    void *delta = bench_uniform(bench, shape.batch * shape.outputs, -1, 1);
+    void *weights = bench_weights(bench, shape.inputs, shape.outputs, -1, 1);
+    dualprop_dyad dyad = make_dyad(bench, &followers[variant].variant, followers[variant].activation, count, results);
+    void *top_down = dyad.top_down ? (void *)(uintptr_t)dyad.top_down : bench_reals(bench, count);
+    memset(top_down, 0xff, (size_t)count * bench_real_size(bench));
+    dualprop_status status =
+        bench->backend->dense_top_down(bench->self, &shape, top_down, delta, weights, variant ? &dyad : NULL);
+    bench_record(bench, "top_down", top_down, count, scale);
+    if (variant) record_dyad(bench, &dyad, results, 2 * scale, 2 * scale);
+    return status;
+}
+
+/* Numbers large enough that a mistake in one of them shows. */
+static dualprop_step_numbers step_numbers(int kind)
+{
+    return (dualprop_step_numbers){
+        .kind = kind,
+        .learning_rate = 0.1,
+        .momentum = 0.75,
+        .beta1 = 0.75,
+        .beta2 = 0.875,
+        .epsilon = 0.01,
+        .scale1 = 1.25,
+        .scale2 = 1.5,
+        .weight_decay = 0.125,
+        .gradient_scale = 0.5,
+    };
+}
+
+/* Everything a layer learns with, in the backend's layout. */
+struct learning {
+    dualprop_dense shape;
+    int64_t elements;
+    void *x, *delta, *weights, *bias, *gradient, *bias_gradient, *moments[4];
+};
+
+static struct learning make_learning(workbench *bench, int size)
+{
+    struct learning learning = { .shape = make_shape(bench, size) };
+    const dualprop_dense *shape = &learning.shape;
+    learning.elements = bench->backend->weight_elements(bench->self, shape->inputs, shape->outputs);
+    learning.x = bench_uniform(bench, shape->batch * shape->inputs, -1, 1);
+    learning.delta = bench_uniform(bench, shape->batch * shape->outputs, -1, 1);
+    learning.weights = bench_weights(bench, shape->inputs, shape->outputs, -1, 1);
+    learning.gradient = bench_weights(bench, shape->inputs, shape->outputs, -1, 1);
+    learning.moments[0] = bench_weights(bench, shape->inputs, shape->outputs, -1, 1);
+    learning.moments[1] = bench_weights(bench, shape->inputs, shape->outputs, 0.1, 1);
+    learning.bias = bench_uniform(bench, shape->outputs, -1, 1);
+    learning.bias_gradient = bench_uniform(bench, shape->outputs, -1, 1);
+    learning.moments[2] = bench_uniform(bench, shape->outputs, -1, 1);
+    learning.moments[3] = bench_uniform(bench, shape->outputs, 0.1, 1);
+    return learning;
+}
+
+static void record_learned(workbench *bench, const struct learning *learning)
+{
+    int64_t inputs = learning->shape.inputs, outputs = learning->shape.outputs;
+    bench_record_weights(bench, "weights", learning->weights, inputs, outputs, 4);
+    bench_record_weights(bench, "weight moment 1", learning->moments[0], inputs, outputs, 4);
+    bench_record_weights(bench, "weight moment 2", learning->moments[1], inputs, outputs, 4);
+    bench_record(bench, "bias", learning->bias, outputs, 4);
+    bench_record(bench, "bias moment 1", learning->moments[2], outputs, 4);
+    bench_record(bench, "bias moment 2", learning->moments[3], outputs, 4);
+}
+
+static dualprop_status run_gradient(workbench *bench, int size, int accumulate)
+{
+    struct learning learning = make_learning(bench, size);
+    double scale = -0.5 / (double)learning.shape.batch;
+    dualprop_status status =
+        bench->backend->dense_gradient(bench->self, &learning.shape, learning.gradient, learning.bias_gradient,
+                                       learning.x, learning.delta, scale, accumulate, NULL, NULL, NULL, NULL);
+    bench_record_weights(bench, "gradient", learning.gradient, learning.shape.inputs, learning.shape.outputs, 2);
+    bench_record(bench, "bias gradient", learning.bias_gradient, learning.shape.outputs, 2);
+    return status;
+}
+
+static const int kinds[] = { DUALPROP_SGD, DUALPROP_ADAM, DUALPROP_ADAMW };
+
+static dualprop_status run_fused_step(workbench *bench, int size, int kind)
+{
+    struct learning learning = make_learning(bench, size);
+    dualprop_step_numbers numbers = step_numbers(kinds[kind]);
+    void *moments[4] = { learning.moments[0], kind ? learning.moments[1] : NULL, learning.moments[2],
+                         kind ? learning.moments[3] : NULL };
+    dualprop_status status = bench->backend->dense_gradient(
+        bench->self, &learning.shape, NULL, NULL, learning.x, learning.delta, -0.5 / (double)learning.shape.batch, 0,
+        &numbers, learning.weights, learning.bias, moments);
+    record_learned(bench, &learning);
+    return status;
+}
+
+/* The same in two calls, which has to give the same bits. */
+static dualprop_status run_separate_step(workbench *bench, int size, int kind)
+{
+    struct learning learning = make_learning(bench, size);
+    dualprop_step_numbers numbers = step_numbers(kinds[kind]);
+    void *second = kind ? learning.moments[1] : NULL, *bias_second = kind ? learning.moments[3] : NULL;
+    dualprop_status status = bench->backend->dense_gradient(
+        bench->self, &learning.shape, learning.gradient, learning.bias_gradient, learning.x, learning.delta,
+        -0.5 / (double)learning.shape.batch, 0, NULL, NULL, NULL, NULL);
+    if (status == DUALPROP_OK)
+        status = bench->backend->optimizer_step(bench->self, &numbers, learning.elements, learning.weights,
+                                                learning.gradient, learning.moments[0], second);
+    if (status == DUALPROP_OK)
+        status = bench->backend->optimizer_step(bench->self, &numbers, learning.shape.outputs, learning.bias,
+                                                learning.bias_gradient, learning.moments[2], bias_second);
+    record_learned(bench, &learning);
+    return status;
+}
+
+static dualprop_status run_optimizer(workbench *bench, int size, int kind)
+{
+    int64_t count = counts[size];
+    dualprop_step_numbers numbers = step_numbers(kinds[kind]);
+    void *w = bench_uniform(bench, count, -1, 1), *g = bench_uniform(bench, count, -1, 1);
+    void *moment1 = bench_uniform(bench, count, -1, 1), *moment2 = bench_uniform(bench, count, 0.1, 1);
+    dualprop_status status =
+        bench->backend->optimizer_step(bench->self, &numbers, count, w, g, moment1, kind ? moment2 : NULL);
+    bench_record(bench, "w", w, count, 2);
+    bench_record(bench, "moment 1", moment1, count, 2);
+    bench_record(bench, "moment 2", moment2, count, 2);
+    return status;
+}
+
+/* ---- input ---- */
+
+static const struct input_variant {
+    int type, layout; /* layouts: 0 packed, 1 gaps, 2 channels outside, 3 upside down, 4 every row the same */
+} input_variants[] = {
+    { DUALPROP_F32, 0 }, { DUALPROP_F64, 0 }, { DUALPROP_U8, 0 }, { DUALPROP_F32, 1 }, { DUALPROP_F64, 1 },
+    { DUALPROP_U8, 1 },  { DUALPROP_F32, 2 }, { DUALPROP_U8, 2 }, { DUALPROP_F64, 3 }, { DUALPROP_U8, 3 },
+    { DUALPROP_F32, 4 }, { DUALPROP_U8, 4 },
+};
+
+static const int64_t images[][4] = {
+    { 1, 1, 1, 1 }, { 3, 1, 1, 33 }, { 2, 5, 7, 3 }, { 50, 28, 28, 1 }, { 4, 1, 13, 2 }, { 100, 1, 1, 50 },
+};
+
+/* The strides of a layout, and the element of the buffer at which the view starts; gives the buffer's elements. */
+static int64_t lay_out(dualprop_view *view, int layout, int64_t *start)
+{
+    const int64_t *shape = view->shape;
+    int64_t step = layout == 1 ? 3 : 1, size = shape[1] * shape[2] * shape[3];
+    int64_t packed[4] = { size, shape[2] * shape[3], shape[3], 1 };
+    int64_t planes[4] = { size, shape[2], 1, shape[1] * shape[2] };
+    for (int axis = 0; axis < 4; axis++) view->strides[axis] = step * (layout == 2 ? planes : packed)[axis];
+    *start = 0;
+    if (layout == 3) {
+        *start = (shape[1] - 1) * view->strides[1];
+        view->strides[1] = -view->strides[1];
+    }
+    if (layout == 4) view->strides[0] = 0;
+    return step * shape[0] * size;
+}
+
+static void set_input(void *data, int type, int64_t index, uint64_t bits)
+{
+    double value = (double)(float)((double)(bits % 100000) / 25000 - 2);
+    if (type == DUALPROP_U8) ((uint8_t *)data)[index] = (uint8_t)bits;
+    else if (type == DUALPROP_F32) ((float *)data)[index] = (float)value;
+    else ((double *)data)[index] = value * 1.0000000001;
+}
+
+static dualprop_view make_input(workbench *bench, int size, const struct input_variant *variant)
+{
+    dualprop_view view = { .struct_size = sizeof view, .type = variant->type, .rank = 4 };
+    memcpy(view.shape, images[size], sizeof images[size]);
+    int64_t start, elements = lay_out(&view, variant->layout, &start);
+    int64_t width = variant->type == DUALPROP_U8 ? 1 : variant->type == DUALPROP_F32 ? 4 : 8;
+    char *data = bench_bytes(bench, elements * width);
+    for (int64_t i = 0; i < elements; i++) set_input(data, variant->type, i, random_bits(&bench->random) >> 20);
+    view.data = data + start * width;
+    return view;
+}
+
+static dualprop_status run_load(workbench *bench, int size, int number)
+{
+    dualprop_view view = make_input(bench, size, &input_variants[number]);
+    int64_t count = view.shape[0] * view.shape[1] * view.shape[2] * view.shape[3];
+    double mean[64], deviation[64], peak = -1;
+    for (int c = 0; c < 64; c++) mean[c] = 0.25 + c / 256.0, deviation[c] = 0.25 + c / 128.0;
+    void *x = bench_reals(bench, count);
+    dualprop_status status = bench->backend->load_input(bench->self, x, &view, mean, deviation, &peak);
+    bench_record(bench, "x", x, count, 0);
+    bench_record_number(bench, "peak", peak, 0);
+    return status;
+}
+
+static dualprop_status run_load_nan(workbench *bench, int size, int number)
+{
+    struct input_variant variant = { number % 2 ? DUALPROP_F64 : DUALPROP_F32, 0 };
+    dualprop_view view = make_input(bench, size, &variant);
+    int64_t count = view.shape[0] * view.shape[1] * view.shape[2] * view.shape[3];
+    int64_t at = random_below(&bench->random, count);
+    if (variant.type == DUALPROP_F32) ((float *)view.data)[at] = NAN;
+    else ((double *)view.data)[at] = NAN;
+    double mean[64] = { 0 }, deviation[64] = { 0 }, peak = -1;
+    void *x = bench_reals(bench, count);
+    dualprop_status status = bench->backend->load_input(bench->self, x, &view, mean, deviation, &peak);
+    bench_record_number(bench, "peak", peak, 0);
+    ck_assert_msg(isnan(peak), "the peak lost a NaN");
+    return status;
+}
+
+/* ---- sums ---- */
+
+static dualprop_status run_compare(workbench *bench, int size, int variant)
+{
+    int64_t count = counts[size];
+    double sums[4] = { -1, -1, -1, -1 };
+    void *x = bench_uniform(bench, count, -1, 1);
+    void *y = variant ? x : bench_uniform(bench, count, -1, 1);
+    dualprop_status status = bench->backend->compare(bench->self, count, x, y, sums);
+    bench_record_number(bench, "x.y", sums[0], (double)count);
+    bench_record_number(bench, "x.x", sums[1], (double)count);
+    bench_record_number(bench, "y.y", sums[2], (double)count);
+    bench_record_number(bench, "|x - y|^2", sums[3], (double)count);
+    return status;
+}
+
+/* Variants: as they come; a NaN at the start, in the middle, at the end, before an infinity; an infinity; all zero. */
+static dualprop_status run_max_abs(workbench *bench, int size, int variant)
+{
+    int64_t count = counts[size], places[3] = { 0, count / 2, count - 1 };
+    void *x = variant == 6 ? bench_zeros(bench, count) : bench_uniform(bench, count, -5, 3);
+    if (variant == 4 || variant == 5) bench_set(bench, x, count - 1, -INFINITY);
+    if (variant >= 1 && variant <= 4) bench_set(bench, x, places[(variant - 1) % 3], NAN);
+    double peak = -1;
+    dualprop_status status = bench->backend->max_abs(bench->self, count, x, &peak);
+    bench_record_number(bench, "peak", peak, 0);
+    return status;
+}
+
+static dualprop_status run_uniform(workbench *bench, int size, int variant)
+{
+    static const uint64_t firsts[] = { 0, 1, 6, 0xfffffffffULL };
+    void *x = bench_reals(bench, counts[size]);
+    dualprop_status status = bench->backend->fill_uniform(bench->self, x, counts[size], 0x123456789abcdefULL,
+                                                          (uint64_t)variant << 33, firsts[variant]);
+    bench_record(bench, "x", x, counts[size], 1);
+    return status;
+}
+
+/* ---- the table ---- */
+
+#define DYADS (COUNT_OF(dyad_variants) * COUNT_OF(activations))
+
+static const struct kernel {
+    const char *name;
+    dualprop_status (*run)(workbench *bench, int size, int variant);
+    int sizes, variants;
+    double absolute, relative; /* units of epsilon: absolute ones multiply the group's scale */
+    int in_double;             /* epsilon of double for both types */
+    const char *reason;
+} kernels[] = {
+    { "dyad_update", run_dyad, COUNT_OF(counts), DYADS, 4, 40, 0,
+      "rounding a + c Delta moves sigmoid by |2a| epsilon of itself, tanh by twice that; exp and products add a few" },
+    { "dyad_update NaN", run_dyad_nan, 17, 36, 4, 40, 0, "as dyad_update" },
+    { "output_step", run_output, COUNT_OF(rows_of_width), COUNT_OF(output_variants), 4, 8, 0,
+      "a handful of operations on numbers up to 8, and exp in softmax" },
+    { "output_step NaN", run_output_nan, COUNT_OF(rows_of_width), COUNT_OF(output_variants), 4, 8, 0,
+      "as output_step" },
+    { "evaluate", run_evaluate, COUNT_OF(rows_of_width), 4, 4, 4, 0, "exp and log of one type, sums in double" },
+    { "dense_bottom_up", run_bottom_up, COUNT_OF(shapes), FOLLOWERS, 2, 40, 0,
+      "a sum of K products below 1 errs by less than epsilon K / 3 in any order that random signs leave likely" },
+    { "dense_top_down", run_top_down, COUNT_OF(shapes), FOLLOWERS, 2, 40, 0, "as dense_bottom_up" },
+    { "dense_gradient", run_gradient, COUNT_OF(shapes), 2, 2, 4, 0,
+      "as dense_bottom_up, divided by the batch, which is the length of the sum" },
+    { "dense_gradient with step", run_fused_step, COUNT_OF(shapes), 3, 2, 8, 0,
+      "the error of the gradient passes through a step whose slope is below 4 at these moments" },
+    { "dense_gradient, step apart", run_separate_step, COUNT_OF(shapes), 3, 2, 8, 0, "the same" },
+    { "optimizer_step", run_optimizer, COUNT_OF(counts), 3, 2, 8, 0, "ten operations on numbers below 2" },
+    { "load_input", run_load, COUNT_OF(images), COUNT_OF(input_variants), 0, 1, 0, "one rounding to the type" },
+    { "load_input NaN", run_load_nan, COUNT_OF(images), 2, 0, 0, 0, "a NaN is a NaN" },
+    { "compare", run_compare, COUNT_OF(counts), 2, 1, 4, 1, "products of floats are exact in double; the sums round" },
+    { "max_abs", run_max_abs, COUNT_OF(counts), 7, 0, 0, 0, "nothing rounds" },
+    { "fill_uniform", run_uniform, COUNT_OF(counts), 4, 1, 0, 0, "a float drops the last 9 bits of the word" },
+};
+
+/* ---- the subjects ---- */
+
+static const struct subject {
+    const dualprop_backend *backend;
+    int type, level;
+    const char *name;
+} subjects[] = {
+    { &dualprop__reference_backend, DUALPROP_F32, DUALPROP_LEVEL_BASELINE, "reference f32" },
+    { &dualprop__reference_backend, DUALPROP_F64, DUALPROP_LEVEL_BASELINE, "reference f64" },
+#ifndef DUALPROP_NO_BLIS
+    { &dualprop__blis_backend, DUALPROP_F32, DUALPROP_LEVEL_BASELINE, "blis f32 baseline" },
+    { &dualprop__blis_backend, DUALPROP_F64, DUALPROP_LEVEL_BASELINE, "blis f64 baseline" },
+    { &dualprop__blis_backend, DUALPROP_F32, DUALPROP_LEVEL_AVX2, "blis f32 avx2" },
+    { &dualprop__blis_backend, DUALPROP_F64, DUALPROP_LEVEL_AVX2, "blis f64 avx2" },
+    { &dualprop__blis_backend, DUALPROP_F32, DUALPROP_LEVEL_AVX512, "blis f32 avx512" },
+    { &dualprop__blis_backend, DUALPROP_F64, DUALPROP_LEVEL_AVX512, "blis f64 avx512" },
+#endif
+};
+
+/* Open a subject; false where this machine does not have it. */
+static int open_subject(workbench *bench, const struct subject *subject, int threads)
+{
+    dualprop_status status = bench_open(bench, subject->backend, subject->type, subject->level, threads);
+    if (status == DUALPROP_ERROR_NO_BACKEND) return 0;
+    ck_assert_msg(status == DUALPROP_OK, "%s: create gave %s: %s", subject->name, dualprop_status_name(status),
+                  bench->host.sentence);
+    return 1;
+}
+
+static void run(workbench *bench, const struct kernel *kernel, int size, int variant)
+{
+    bench_begin(bench, (uint64_t)(size * 1000 + variant));
+    dualprop_status status = kernel->run(bench, size, variant);
+    ck_assert_msg(status == DUALPROP_OK, "%s, size %d, variant %d: %s: %s", kernel->name, size, variant,
+                  dualprop_status_name(status), bench->host.sentence);
+    ck_assert_msg(bench_intact(bench), "%s of %s, size %d, variant %d wrote outside an array", kernel->name,
+                  bench->backend->name, size, variant);
+}
+
+static void check_near(const workbench *bench, const workbench *expected, const struct kernel *kernel,
+                       const char *subject, int size, int variant)
+{
+    double epsilon = bench->type == DUALPROP_F32 && !kernel->in_double ? FLT_EPSILON : DBL_EPSILON;
+    ck_assert_int_eq(bench->group_count, expected->group_count);
+    for (int i = 0; i < bench->group_count; i++) {
+        const bench_group *group = &bench->groups[i];
+        double absolute = epsilon * kernel->absolute * group->scale, relative = epsilon * kernel->relative;
+        const double *values = bench->values + group->first, *wanted = expected->values + group->first;
+        int64_t far = comparison_first_far(values, wanted, group->count, absolute, relative);
+        ck_assert_msg(far < 0,
+                      "%s of %s, size %d, variant %d: %s[%lld] is %.17g, expected %.17g within %.3g + %.3g of it "
+                      "(%s; seed %llu)", kernel->name, subject, size, variant, group->label, (long long)far,
+                      values[far < 0 ? 0 : far], wanted[far < 0 ? 0 : far], absolute, relative, kernel->reason,
+                      (unsigned long long)random_seed());
+    }
+}
+
+/* NaNs have the same bits here too: they come from the same operations. */
+static void check_same_bits(const workbench *bench, const workbench *first, const char *what, const char *subject,
+                            int size, int variant)
+{
+    ck_assert_int_eq(bench->value_count, first->value_count);
+    for (int64_t i = 0; i < bench->value_count; i++) {
+        int same = !memcmp(&bench->values[i], &first->values[i], sizeof(double)) ||
+                   (isnan(bench->values[i]) && isnan(first->values[i]));
+        ck_assert_msg(same, "%s of %s, size %d, variant %d: value %lld is %.17g, but %.17g %s", what, subject, size,
+                      variant, (long long)i, bench->values[i], first->values[i],
+                      "with one thread, or in two calls");
+    }
+}
+
+static void check_threads(workbench benches[4], const struct kernel *kernel, const char *subject, int size, int variant)
+{
+    for (int i = 1; i < 4; i++) {
+        run(&benches[i], kernel, size, variant);
+        check_same_bits(&benches[i], &benches[0], kernel->name, subject, size, variant);
+    }
+}
+
+/* The largest size takes long, so only every seventh variant (activations and gains come in sixes) goes through it. */
+static int left_out(const struct kernel *kernel, int size, int variant)
+{
+    return size == kernel->sizes - 1 && kernel->variants > 7 && variant % 7 != 0;
+}
+
+static void check_subject(const struct kernel *kernel, const struct subject *subject)
+{
+    workbench expected, benches[4];
+    if (!open_subject(&benches[0], subject, 1)) return;
+    for (int i = 1; i < 4; i++) ck_assert(open_subject(&benches[i], subject, i + 1));
+    ck_assert_int_eq(bench_open(&expected, &dualprop__reference_backend, DUALPROP_F64, 0, 1), DUALPROP_OK);
+    for (int size = 0; size < kernel->sizes; size++)
+        for (int variant = 0; variant < kernel->variants; variant++) {
+            if (left_out(kernel, size, variant)) continue;
+            run(&expected, kernel, size, variant);
+            run(&benches[0], kernel, size, variant);
+            check_near(&benches[0], &expected, kernel, subject->name, size, variant);
+            check_threads(benches, kernel, subject->name, size, variant);
+        }
+    bench_close(&expected);
+    for (int i = 0; i < 4; i++) bench_close(&benches[i]);
+}
+
+START_TEST(kernel_agrees_with_the_reference)
+{
+    for (int i = 0; i < COUNT_OF(subjects); i++) check_subject(&kernels[_i], &subjects[i]);
+}
+END_TEST
+
+/* ---- what the table cannot say ---- */
+
+START_TEST(fused_step_has_the_bits_of_the_separate_one)
+{
+    struct kernel fused = { .name = "fused step", .run = run_fused_step };
+    struct kernel apart = { .name = "separate step", .run = run_separate_step };
+    workbench one, other;
+    if (!open_subject(&one, &subjects[_i], 1)) return;
+    ck_assert(open_subject(&other, &subjects[_i], 2));
+    for (int size = 0; size < COUNT_OF(shapes); size++)
+        for (int kind = 0; kind < 3; kind++) {
+            run(&one, &fused, size, kind);
+            run(&other, &apart, size, kind);
+            check_same_bits(&one, &other, "fused step", subjects[_i].name, size, kind);
+        }
+    bench_close(&one);
+    bench_close(&other);
+}
+END_TEST
+
+START_TEST(weights_come_back_as_they_were_written)
+{
+    workbench bench;
+    if (!open_subject(&bench, &subjects[_i], 1)) return;
+    for (int size = 0; size < COUNT_OF(shapes); size++) {
+        int64_t inputs = shapes[size].inputs, outputs = shapes[size].outputs;
+        bench_begin(&bench, (uint64_t)size);
+        ck_assert_int_ge(bench.backend->weight_elements(bench.self, inputs, outputs), inputs * outputs);
+        randomness before = bench.random;
+        void *weights = bench_weights(&bench, inputs, outputs, -1, 1);
+        bench_record_weights(&bench, "weights", weights, inputs, outputs, 0);
+        for (int64_t i = 0; i < inputs * outputs; i++)
+            ck_assert(bench.values[i] == (double)(float)random_uniform(&before, -1, 1));
+        ck_assert(bench_intact(&bench));
+    }
+    bench_close(&bench);
+}
+END_TEST
+
+static void check_memory(workbench *bench)
+{
+    const dualprop_backend *backend = bench->backend;
+    char text[] = "nineteen characters", back[sizeof text];
+    void *one = NULL, *other = NULL;
+    ck_assert_int_eq(backend->allocate(bench->self, &one, sizeof text), DUALPROP_OK);
+    ck_assert_int_eq(backend->allocate(bench->self, &other, sizeof text), DUALPROP_OK);
+    ck_assert_uint_eq((uintptr_t)one % 64, 0);
+    ck_assert_int_eq(backend->copy_in(bench->self, one, text, sizeof text), DUALPROP_OK);
+    ck_assert_int_eq(backend->copy(bench->self, other, one, sizeof text), DUALPROP_OK);
+    ck_assert_int_eq(backend->fill_zero(bench->self, one, sizeof text), DUALPROP_OK);
+    ck_assert_int_eq(backend->copy_out(bench->self, back, other, sizeof text), DUALPROP_OK);
+    ck_assert_int_eq(backend->synchronize(bench->self), DUALPROP_OK);
+    ck_assert_str_eq(back, text);
+    ck_assert_int_eq(backend->copy_out(bench->self, back, one, sizeof text), DUALPROP_OK);
+    for (size_t i = 0; i < sizeof back; i++) ck_assert_int_eq(back[i], 0);
+    backend->release(bench->self, one, sizeof text);
+    backend->release(bench->self, other, sizeof text);
+}
+
+START_TEST(memory_is_the_hosts)
+{
+    workbench bench;
+    char words[200] = "", cut[8] = "";
+    if (!open_subject(&bench, &subjects[_i], 1)) return;
+    if (bench.backend->allocate) check_memory(&bench);
+    bench.backend->describe(bench.self, words, sizeof words);
+    bench.backend->describe(bench.self, cut, sizeof cut);
+    ck_assert_uint_gt(strlen(words), 0);
+    ck_assert_uint_lt(strlen(cut), sizeof cut);
+    bench_close(&bench);
+}
+END_TEST
+
+/* Creation fails cleanly at each allocation, and an array that cannot be had is a status. */
+START_TEST(no_memory_is_a_status)
+{
+    threaded_host host;
+    threaded_host_init(&host, 2);
+    const struct subject *subject = &subjects[_i];
+    dualprop_status status = DUALPROP_ERROR_NO_MEMORY;
+    void *self = NULL;
+    for (long at = 1; status == DUALPROP_ERROR_NO_MEMORY && at < 100; at++) {
+        failing_allocator_arm(&host.memory, at, 0);
+        status = subject->backend->create(&self, &host.host, subject->type, subject->level);
+        if (status != DUALPROP_OK) ck_assert_int_eq(atomic_load(&host.memory.live_blocks), 0);
+    }
+    if (status == DUALPROP_ERROR_NO_BACKEND) return;
+    ck_assert_int_eq(status, DUALPROP_OK);
+    failing_allocator_arm(&host.memory, 1, 1);
+    void *memory = NULL;
+    if (subject->backend->allocate)
+        ck_assert_int_eq(subject->backend->allocate(self, &memory, 100), DUALPROP_ERROR_NO_MEMORY);
+    subject->backend->destroy(self);
+    ck_assert_int_eq(atomic_load(&host.memory.live_blocks), 0);
+}
+END_TEST
+
+START_TEST(subjects_that_this_machine_lacks)
+{
+    workbench bench;
+    if (open_subject(&bench, &subjects[_i], 1)) {
+        bench_close(&bench);
+        return;
+    }
+    char reason[200];
+    snprintf(reason, sizeof reason, "the table of kernels on %s: not on this machine", subjects[_i].name);
+    test_skip(reason);
+}
+END_TEST
+
+Suite *test_backend_suite(void);
+Suite *test_backend_suite(void)
+{
+    Suite *suite = suite_create("backend");
+    TCase *table = tcase_create("table"), *rest = tcase_create("rest");
+    tcase_add_loop_test(table, kernel_agrees_with_the_reference, 0, COUNT_OF(kernels));
+    tcase_add_loop_test(rest, fused_step_has_the_bits_of_the_separate_one, 0, COUNT_OF(subjects));
+    tcase_add_loop_test(rest, weights_come_back_as_they_were_written, 0, COUNT_OF(subjects));
+    tcase_add_loop_test(rest, memory_is_the_hosts, 0, COUNT_OF(subjects));
+    tcase_add_loop_test(rest, no_memory_is_a_status, 0, COUNT_OF(subjects));
+    tcase_add_loop_test(rest, subjects_that_this_machine_lacks, 0, COUNT_OF(subjects));
+    suite_add_tcase(suite, table);
+    suite_add_tcase(suite, rest);
+    return suite;
+}

@@ -1,0 +1,204 @@
+/*
+ * test_formulas.c - the arithmetic of one element: against long double, against known answers, and its exact promises.
+ */
+#include <float.h>
+#include <math.h>
+
+#include "main.h"
+#include "math/formulas.h"
+#include "support/comparison.h"
+#include "support/randomness.h"
+
+#define DRAWS 20000
+
+/* ---- f in long double, for the truth ---- */
+
+static long double true_sigmoid(long double x)
+{
+    return 1 / (1 + expl(-x));
+}
+
+static long double truth(int activation, long double x)
+{
+    switch (activation) {
+    case DUALPROP_RELU: return x > 0 ? x : 0;
+    case DUALPROP_LEAKY_RELU: return x > 0 ? x : 0.01L * x;
+    case DUALPROP_HARD_SIGMOID: return x < 0 ? 0 : x > 1 ? 1 : x;
+    case DUALPROP_SIGMOID: return true_sigmoid(x);
+    case DUALPROP_TANH: return tanhl(x);
+    default: return x;
+    }
+}
+
+/* A size between 1e-6 and 1, so that cancellation would show. */
+static float draw_top_down(randomness *random)
+{
+    return (float)(random_uniform(random, -1, 1) * pow(10, -random_uniform(random, 0, 6)));
+}
+
+/*
+ * delta against the truth at the same a and Delta, for floats. Rounding x = a + c Delta by epsilon |x| changes delta by
+ * that times |f''/f'| where f bends (below 2 for tanh, 1 for sigmoid), and at a kink by at most epsilon |span|.
+ */
+START_TEST(delta_keeps_its_digits)
+{
+    randomness random = random_start(1);
+    for (int i = 0; i < DRAWS; i++) {
+        float a = (float)random_uniform(&random, -4, 4), top_down = draw_top_down(&random);
+        double alpha = random_uniform(&random, 0, 1);
+        dualprop__gains_f32 gains = dualprop__gains_of_f32(alpha, 1 - alpha, alpha);
+        dualprop__pair_f32 pair = dualprop__hidden_pair_f32(_i, a, top_down, &gains);
+        long double plus = (long double)gains.plus * (long double)top_down;
+        long double minus = (long double)gains.minus * (long double)top_down;
+        double expected = (double)(truth(_i, a + plus) - truth(_i, a - minus));
+        ck_assert_msg(comparison_near((double)pair.delta, expected, 4 * FLT_EPSILON * fabs((double)top_down),
+                                      40 * FLT_EPSILON),
+                      "activation %d at a = %.9g, Delta = %.9g, alpha = %.9g: delta %.9g, expected %.9g (seed %llu)",
+                      _i, (double)a, (double)top_down, alpha, (double)pair.delta, expected,
+                      (unsigned long long)random_seed());
+    }
+}
+END_TEST
+
+/* s+ = mean + (1 - alpha) delta and s- = mean - alpha delta, to the rounding of a few operations. */
+START_TEST(mean_and_delta_give_the_states_back)
+{
+    randomness random = random_start(2);
+    for (int i = 0; i < DRAWS; i++) {
+        double a = random_uniform(&random, -4, 4), top_down = (double)draw_top_down(&random);
+        double alpha = random_uniform(&random, 0, 1);
+        dualprop__gains_f64 gains = dualprop__gains_of_f64(1 - alpha, alpha, alpha);
+        dualprop__pair_f64 pair = dualprop__hidden_pair_f64(_i, a, top_down, &gains);
+        ck_assert(comparison_near(pair.mean + (1 - alpha) * pair.delta, pair.plus, 32 * DBL_EPSILON, 0));
+        ck_assert(comparison_near(pair.mean - alpha * pair.delta, pair.minus, 32 * DBL_EPSILON, 0));
+    }
+}
+END_TEST
+
+/* Without top-down input, and at alpha 0 and 1 with the gain of that state 0, the mean is f(a) to the bit. */
+START_TEST(mean_is_exactly_the_feed_forward_state)
+{
+    randomness random = random_start(3);
+    for (int i = 0; i < DRAWS; i++) {
+        float a = (float)random_uniform(&random, -4, 4), f = dualprop__activate_f32(_i, a);
+        float top_down = draw_top_down(&random);
+        dualprop__gains_f32 one = dualprop__gains_of_f32(0, 1, 1), zero = dualprop__gains_of_f32(1, 0, 0);
+        dualprop__gains_f32 between = dualprop__gains_of_f32(0.3, 0.7, random_uniform(&random, 0, 1));
+        ck_assert(dualprop__hidden_pair_f32(_i, a, top_down, &one).mean == f);
+        ck_assert(dualprop__hidden_pair_f32(_i, a, top_down, &zero).mean == f);
+        ck_assert(dualprop__hidden_pair_f32(_i, a, 0, &between).mean == f);
+        ck_assert(dualprop__hidden_pair_f32(_i, a, 0, &between).delta == 0);
+    }
+}
+END_TEST
+
+/* f' is the limit of delta / Delta, away from kinks; the conventions hold on them. */
+START_TEST(slopes_are_limits)
+{
+    randomness random = random_start(4);
+    for (int i = 0; i < DRAWS; i++) {
+        double a = random_uniform(&random, -4, 4), small = 1e-9;
+        if (fabs(a) < 1e-6 || fabs(a - 1) < 1e-6) continue;
+        double limit = dualprop__difference_f64(_i, a, small / 2, small / 2, small) / small;
+        ck_assert(comparison_near(dualprop__slope_f64(_i, a), limit, 1e-9, 0));
+    }
+    ck_assert(dualprop__relu_slope_f64(0) == 0);
+    ck_assert(dualprop__leaky_relu_slope_f64(0) == 0.01);
+    ck_assert(dualprop__hard_sigmoid_slope_f64(0) == 0 && dualprop__hard_sigmoid_slope_f64(1) == 0);
+}
+END_TEST
+
+/* Where f is the identity delta does not depend on a, so a NaN there shows in the states only. */
+START_TEST(nan_passes_through)
+{
+    dualprop__gains_f32 gains = dualprop__gains_of_f32(0.5, 0.5, 0.5);
+    for (int which = 0; which < 2; which++) {
+        dualprop__pair_f32 pair = dualprop__hidden_pair_f32(_i, which ? 1 : NAN, which ? NAN : 1, &gains);
+        ck_assert(isnan(pair.plus) && isnan(pair.minus) && isnan(pair.mean));
+        ck_assert(isnan(pair.delta) || (_i == DUALPROP_IDENTITY && !which));
+    }
+}
+END_TEST
+
+START_TEST(saturation_stays_finite)
+{
+    dualprop__gains_f32 gains = dualprop__gains_of_f32(0.5, 0.5, 0.5);
+    const float far[] = { -FLT_MAX / 8, -1e4f, -100, 100, 1e4f, FLT_MAX / 8 };
+    for (int i = 0; i < 6; i++)
+        for (int j = 0; j < 6; j++) {
+            dualprop__pair_f32 pair = dualprop__hidden_pair_f32(_i, far[i], far[j], &gains);
+            ck_assert(isfinite(pair.mean) && isfinite(pair.delta));
+        }
+}
+END_TEST
+
+/* ---- the output steps ---- */
+
+/* Eq. 3 and 22 as the paper prints them. */
+START_TEST(output_steps_are_the_papers)
+{
+    randomness random = random_start(5);
+    for (int i = 0; i < DRAWS; i++) {
+        double a = random_uniform(&random, -2, 2), y = random_uniform(&random, -2, 2);
+        double alpha = random_uniform(&random, 0, 1), beta = random_uniform(&random, -0.9, 0.9), rest = 1 - alpha;
+        dualprop_output output = { .exact = i % 2, .alpha = alpha, .beta = beta, .gain_plus = alpha, .gain_minus = rest };
+        dualprop__output_gains_f64 gains = dualprop__output_gains_of_f64(&output);
+        dualprop__pair_f64 pair = dualprop__output_pair_f64(a, beta * (a - y), &gains);
+        double plus = output.exact ? (a + alpha * beta * y) / (1 + alpha * beta) : a - alpha * beta * (a - y);
+        double minus = output.exact ? (a - rest * beta * y) / (1 - rest * beta) : a + rest * beta * (a - y);
+        ck_assert(comparison_near(pair.plus, plus, 1e-13, 0) && comparison_near(pair.minus, minus, 1e-13, 0));
+        ck_assert(comparison_near(pair.delta, plus - minus, 1e-13, 0));
+        ck_assert(comparison_near(pair.mean, alpha * plus + rest * minus, 1e-13, 0));
+    }
+}
+END_TEST
+
+/* ---- random numbers ---- */
+
+/* The known answers that come with Random123, for ten rounds. */
+START_TEST(philox_gives_the_known_answers)
+{
+    static const struct { uint64_t seed, stream, index; uint32_t words[4]; } known[] = {
+        { 0, 0, 0, { 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8 } },
+        { UINT64_MAX, UINT64_MAX, UINT64_MAX, { 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd } },
+        { 0x299f31d0a4093822, 0x0370734413198a2e, 0x85a308d3243f6a88, { 0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1 } },
+    };
+    for (int i = 0; i < 3; i++) {
+        dualprop__philox_block block = dualprop__philox(known[i].seed, known[i].stream, known[i].index);
+        for (int j = 0; j < 4; j++) ck_assert_uint_eq(block.word[j], known[i].words[j]);
+    }
+}
+END_TEST
+
+START_TEST(uniforms_lie_strictly_inside)
+{
+    ck_assert(dualprop__uniform_f32(0) > 0 && dualprop__uniform_f32(UINT32_MAX) < 1);
+    ck_assert(dualprop__uniform_f64(0) > 0 && dualprop__uniform_f64(UINT32_MAX) < 1);
+    double sum = 0, squares = 0;
+    for (uint64_t i = 0; i < 100000; i++) {
+        double u = dualprop__uniform_f64(dualprop__philox_word(7, 0, i));
+        sum += u, squares += u * u;
+    }
+    ck_assert(comparison_near(sum / 1e5, 0.5, 0.005, 0));
+    ck_assert(comparison_near(squares / 1e5, 1.0 / 3, 0.005, 0));
+}
+END_TEST
+
+Suite *test_formulas_suite(void);
+Suite *test_formulas_suite(void)
+{
+    Suite *suite = suite_create("formulas");
+    TCase *activations = tcase_create("activations"), *rest = tcase_create("rest");
+    tcase_add_loop_test(activations, delta_keeps_its_digits, 0, DUALPROP_TANH + 1);
+    tcase_add_loop_test(activations, mean_and_delta_give_the_states_back, 0, DUALPROP_TANH + 1);
+    tcase_add_loop_test(activations, mean_is_exactly_the_feed_forward_state, 0, DUALPROP_TANH + 1);
+    tcase_add_loop_test(activations, slopes_are_limits, 0, DUALPROP_TANH + 1);
+    tcase_add_loop_test(activations, nan_passes_through, 0, DUALPROP_TANH + 1);
+    tcase_add_loop_test(activations, saturation_stays_finite, 0, DUALPROP_TANH + 1);
+    tcase_add_test(rest, output_steps_are_the_papers);
+    tcase_add_test(rest, philox_gives_the_known_answers);
+    tcase_add_test(rest, uniforms_lie_strictly_inside);
+    suite_add_tcase(suite, activations);
+    suite_add_tcase(suite, rest);
+    return suite;
+}
