@@ -16,6 +16,8 @@
 #include "math/formulas.h"
 #include "support/expect.h"
 
+Suite *test_initialize_suite(void);
+
 #define INPUTS 500
 #define OUTPUTS 400
 #define COUNT (INPUTS * OUTPUTS)

@@ -9,6 +9,8 @@
 #include "internal.h"
 #include "support/expect.h"
 
+Suite *test_rule_suite(void);
+
 static dualprop_context *context;
 static dualprop_rule *rule;
 
