@@ -1,0 +1,54 @@
+/*
+ * host.c - what a backend gets from its context: memory, threads, the log, the last error.
+ */
+#include "services.h"
+
+static void *allocate(void *user_data, size_t size, size_t alignment)
+{
+    return dualprop__allocate_aligned(user_data, size, alignment);
+}
+
+static void release(void *user_data, void *pointer, size_t size)
+{
+    (void)size;
+    dualprop__release(user_data, pointer);
+}
+
+/* A forked child has only itself, and neither our workers nor the caller's. */
+static void parallel_for(void *user_data, void (*task)(void *argument, int64_t index), void *argument, int64_t count)
+{
+    dualprop_context *context = user_data;
+    if (context->run && context->process == dualprop__process_id())
+        context->run(context->run_data, task, argument, count);
+    else
+        dualprop__pool_run(context->pool, task, argument, count);
+}
+
+static int threads(void *user_data)
+{
+    return ((dualprop_context *)user_data)->threads;
+}
+
+static void log_message(void *user_data, int level, const char *component, const char *message)
+{
+    dualprop__log(user_data, level, component, "%s", message);
+}
+
+static dualprop_status fail(void *user_data, dualprop_status status, const char *sentence)
+{
+    return dualprop__fail(user_data, status, "%s", sentence);
+}
+
+void dualprop__host_fill(dualprop_context *context)
+{
+    context->host = (dualprop_host){
+        .struct_size = sizeof(dualprop_host),
+        .user_data = context,
+        .allocate = allocate,
+        .release = release,
+        .parallel_for = parallel_for,
+        .threads = threads,
+        .log = log_message,
+        .fail = fail,
+    };
+}

@@ -1,0 +1,85 @@
+/*
+ * names.c - choices and their names, the same in every program and file.
+ *
+ * Where a value has two rows the first is its name and the second an alias.
+ */
+#include "internal.h"
+
+static const struct name {
+    int group, value;
+    const char *text;
+} names[] = {
+    { DUALPROP_NAMES_ACTIVATION, DUALPROP_IDENTITY, "identity" },
+    { DUALPROP_NAMES_ACTIVATION, DUALPROP_RELU, "relu" },
+    { DUALPROP_NAMES_ACTIVATION, DUALPROP_LEAKY_RELU, "leaky-relu" },
+    { DUALPROP_NAMES_ACTIVATION, DUALPROP_HARD_SIGMOID, "hard-sigmoid" },
+    { DUALPROP_NAMES_ACTIVATION, DUALPROP_SIGMOID, "sigmoid" },
+    { DUALPROP_NAMES_ACTIVATION, DUALPROP_TANH, "tanh" },
+    { DUALPROP_NAMES_RULE, DUALPROP_BP, "bp" },
+    { DUALPROP_NAMES_RULE, DUALPROP_DP, "dp" },
+    { DUALPROP_NAMES_RULE, DUALPROP_DP_ADJOINT, "dp-adjoint" },
+    { DUALPROP_NAMES_LOSS, DUALPROP_MSE, "mse" },
+    { DUALPROP_NAMES_LOSS, DUALPROP_CROSS_ENTROPY, "ce" },
+    { DUALPROP_NAMES_OUTPUT_STEP, DUALPROP_OUTPUT_LINEAR, "linear" },
+    { DUALPROP_NAMES_OUTPUT_STEP, DUALPROP_OUTPUT_EXACT, "exact" },
+    { DUALPROP_NAMES_NUDGE_AT, DUALPROP_NUDGE_AT_CURRENT, "current" },
+    { DUALPROP_NAMES_NUDGE_AT, DUALPROP_NUDGE_AT_PREDICTION, "prediction" },
+    { DUALPROP_NAMES_SCHEDULE, DUALPROP_FORWARD_BACKWARD, "fw-bw" },
+    { DUALPROP_NAMES_SCHEDULE, DUALPROP_FORWARD, "fw" },
+    { DUALPROP_NAMES_INITIALIZER, DUALPROP_INIT_PAPER, "paper" },
+    { DUALPROP_NAMES_INITIALIZER, DUALPROP_INIT_NORMAL, "normal" },
+    { DUALPROP_NAMES_INITIALIZER, DUALPROP_INIT_LECUN, "lecun" },
+    { DUALPROP_NAMES_INITIALIZER, DUALPROP_INIT_TRUNCATED, "truncated" },
+    { DUALPROP_NAMES_INITIALIZER, DUALPROP_INIT_GLOROT, "glorot" },
+    { DUALPROP_NAMES_INITIALIZER, DUALPROP_INIT_HE, "he" },
+    { DUALPROP_NAMES_OPTIMIZER, DUALPROP_SGD, "sgd" },
+    { DUALPROP_NAMES_OPTIMIZER, DUALPROP_ADAM, "adam" },
+    { DUALPROP_NAMES_OPTIMIZER, DUALPROP_ADAMW, "adamw" },
+    { DUALPROP_NAMES_BACKEND, DUALPROP_BACKEND_AUTO, "auto" },
+    { DUALPROP_NAMES_BACKEND, DUALPROP_BACKEND_REFERENCE, "reference" },
+    { DUALPROP_NAMES_BACKEND, DUALPROP_BACKEND_BLIS, "blis" },
+    { DUALPROP_NAMES_BACKEND, DUALPROP_BACKEND_BLIS, "cpu" },
+    { DUALPROP_NAMES_BACKEND, DUALPROP_BACKEND_CUDA, "cuda" },
+    { DUALPROP_NAMES_TYPE, DUALPROP_F32, "f32" },
+    { DUALPROP_NAMES_TYPE, DUALPROP_F64, "f64" },
+    { DUALPROP_NAMES_TYPE, DUALPROP_U8, "u8" },
+    { DUALPROP_NAMES_TYPE, DUALPROP_I32, "i32" },
+    { DUALPROP_NAMES_LEVEL, DUALPROP_LEVEL_AUTO, "auto" },
+    { DUALPROP_NAMES_LEVEL, DUALPROP_LEVEL_BASELINE, "baseline" },
+    { DUALPROP_NAMES_LEVEL, DUALPROP_LEVEL_AVX2, "avx2" },
+    { DUALPROP_NAMES_LEVEL, DUALPROP_LEVEL_AVX512, "avx512" },
+    { DUALPROP_NAMES_RATE, DUALPROP_RATE_CONSTANT, "constant" },
+    { DUALPROP_NAMES_RATE, DUALPROP_RATE_WARMUP_COSINE, "warmup-cosine" },
+};
+
+static const size_t count = sizeof names / sizeof names[0];
+
+/* '-' and '_' are the same. */
+static int same(const char *a, const char *b)
+{
+    for (; *a && *b; a++, b++) {
+        char first = *a == '_' ? '-' : *a, second = *b == '_' ? '-' : *b;
+        if (first != second) return 0;
+    }
+    return *a == *b;
+}
+
+const char *dualprop_name(int group, int value)
+{
+    for (size_t i = 0; i < count; i++)
+        if (names[i].group == group && names[i].value == value) return names[i].text;
+    return NULL;
+}
+
+dualprop_status dualprop_from_name(int *value, int group, const char *name)
+{
+    DUALPROP__REQUIRE(NULL, value, DUALPROP_ERROR_INVALID_ARGUMENT, "dualprop_from_name: value is NULL");
+    DUALPROP__REQUIRE(NULL, name, DUALPROP_ERROR_INVALID_ARGUMENT, "dualprop_from_name: name is NULL");
+    for (size_t i = 0; i < count; i++) {
+        if (names[i].group != group || !same(names[i].text, name)) continue;
+        *value = names[i].value;
+        return DUALPROP_OK;
+    }
+    return dualprop__fail(NULL, DUALPROP_ERROR_INVALID_ARGUMENT, "'%.64s' is no name in group %d of names", name,
+                          group);
+}
