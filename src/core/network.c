@@ -43,14 +43,9 @@ static dualprop_status allocate_transform(dualprop_network *network)
     return DUALPROP_OK;
 }
 
-dualprop_status dualprop_network_create(dualprop_network **out, dualprop_context *context, int64_t height,
-                                        int64_t width, int64_t channels)
+dualprop_status dualprop__network_make(dualprop_network **out, dualprop_context *context, int64_t height,
+                                       int64_t width, int64_t channels)
 {
-    DUALPROP__REQUIRE(NULL, out, DUALPROP_ERROR_INVALID_ARGUMENT, "network is NULL; expected a place for the result");
-    *out = NULL;
-    DUALPROP__REQUIRE_HANDLE(context, DUALPROP__CONTEXT);
-    DUALPROP__TRY(dualprop__context_enter(context));
-    DUALPROP__TRY(check_shape(context, height, width, channels));
     dualprop_network *network = dualprop__allocate(context, sizeof *network);
     if (!network) return DUALPROP_ERROR_NO_MEMORY;
     network->magic = DUALPROP__NETWORK;
@@ -63,12 +58,21 @@ dualprop_status dualprop_network_create(dualprop_network **out, dualprop_context
     network->initializer_scale = 1.0;
     dualprop__context_retain(context);
     dualprop_status status = allocate_transform(network);
-    if (status != DUALPROP_OK) {
-        dualprop__network_release(network);
-        return status;
-    }
-    *out = network;
-    return DUALPROP_OK;
+    if (status == DUALPROP_OK) *out = network;
+    else dualprop__network_release(network);
+    return status;
+}
+
+dualprop_status dualprop_network_create(dualprop_network **network, dualprop_context *context, int64_t height,
+                                        int64_t width, int64_t channels)
+{
+    DUALPROP__REQUIRE(NULL, network, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "network is NULL; expected a place for the result");
+    *network = NULL;
+    DUALPROP__REQUIRE_HANDLE(context, DUALPROP__CONTEXT);
+    DUALPROP__TRY(dualprop__context_enter(context));
+    DUALPROP__TRY(check_shape(context, height, width, channels));
+    return dualprop__network_make(network, context, height, width, channels);
 }
 
 void dualprop__network_retain(dualprop_network *network)
@@ -84,7 +88,6 @@ void dualprop__network_release(dualprop_network *network)
     dualprop__release(context, network->layers);
     dualprop__release(context, network->deviation);
     dualprop__release(context, network->mean);
-    network->magic = DUALPROP__DEAD;
     dualprop__release(context, network);
     dualprop__context_release(context);
 }
@@ -92,6 +95,7 @@ void dualprop__network_release(dualprop_network *network)
 void dualprop_network_destroy(dualprop_network *network)
 {
     if (!network || network->magic != DUALPROP__NETWORK) return;
+    network->magic = DUALPROP__DEAD; /* at once, so that nothing new is made from it */
     dualprop__network_release(network);
 }
 

@@ -104,8 +104,9 @@ dualprop_status dualprop_network_clone(dualprop_network **out, const dualprop_ne
     *out = NULL;
     DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
     dualprop_network *clone, *read = (dualprop_network *)network;
-    DUALPROP__TRY(dualprop_network_create(&clone, network->context, network->height, network->width,
-                                          network->channels));
+    DUALPROP__TRY(dualprop__context_enter(network->context));
+    DUALPROP__TRY(dualprop__network_make(&clone, network->context, network->height, network->width,
+                                         network->channels));
     dualprop_status status = dualprop__network_begin_read(read);
     if (status == DUALPROP_OK) {
         status = clone_contents(clone, network);

@@ -16,6 +16,9 @@ dualprop_status dualprop__layer_create(dualprop_layer **layer, dualprop_network 
 void dualprop__layer_destroy(dualprop_layer *layer); /* NULL and half-built are fine */
 
 /* network.c */
+/* As dualprop_network_create(), after its checks. The context lives, if only through its children. */
+dualprop_status dualprop__network_make(dualprop_network **network, dualprop_context *context, int64_t height,
+                                       int64_t width, int64_t channels);
 int64_t dualprop__network_inputs(const dualprop_network *network);
 int64_t dualprop__network_outputs(const dualprop_network *network); /* the input's size where there is no layer */
 /* Put a layer on top; the network owns it from then on. On failure it stays the caller's. */

@@ -64,7 +64,6 @@ void dualprop__rule_release(dualprop_rule *rule)
 {
     if (atomic_fetch_sub(&rule->references, 1) > 1) return;
     dualprop_context *context = rule->context;
-    rule->magic = DUALPROP__DEAD;
     dualprop__release(context, rule);
     dualprop__context_release(context);
 }
@@ -72,6 +71,7 @@ void dualprop__rule_release(dualprop_rule *rule)
 void dualprop_rule_destroy(dualprop_rule *rule)
 {
     if (!rule || rule->magic != DUALPROP__RULE) return;
+    rule->magic = DUALPROP__DEAD; /* at once, so that nothing new is made from it */
     dualprop__rule_release(rule);
 }
 
