@@ -102,7 +102,11 @@ typedef struct dualprop_dense {
     void *workspace; /**< of dense_workspace bytes, aligned to 64 */
 } dualprop_dense;
 
-/** The backend table. Slots without "optional" are required. */
+/**
+ * The backend table. Where memory is not host memory every slot is required. On host memory every slot from allocate
+ * on may be NULL, and the reference backend does it: allocate and release together, the three slots for the layout of
+ * weights together, and with a layout of its own a backend needs all four dense slots.
+ */
 typedef struct dualprop_backend {
     uint64_t struct_size; /**< sizeof(dualprop_backend) */
     uint32_t api;         /**< DUALPROP_BACKEND_API */
@@ -115,7 +119,7 @@ typedef struct dualprop_backend {
     /** Describe the instance in a few words for people ("AVX-512, BLIS 0.9.0 skx micro-kernels 32x12"). */
     void (*describe)(void *self, char *buffer, size_t size);
 
-    /* Memory. Aligned to 64 bytes. optional on host memory: the host's allocator and memcpy. */
+    /* Memory. Aligned to 64 bytes. NULL on host memory: the host's allocator and memcpy. */
     dualprop_status (*allocate)(void *self, void **memory, size_t bytes);
     void (*release)(void *self, void *memory, size_t bytes);
     dualprop_status (*copy_in)(void *self, void *memory, const void *host, size_t bytes);
@@ -124,7 +128,7 @@ typedef struct dualprop_backend {
     dualprop_status (*fill_zero)(void *self, void *memory, size_t bytes);
     dualprop_status (*synchronize)(void *self);
 
-    /* Layout of dense weights. optional, all three together: [inputs, outputs] as it is. */
+    /* Layout of dense weights. NULL, all three together: [inputs, outputs] as it is. */
     int64_t (*weight_elements)(void *self, int64_t inputs, int64_t outputs); /**< in the backend's layout, padding in */
     dualprop_status (*write_weights)(void *self, void *weights, const void *host, int64_t inputs, int64_t outputs);
     dualprop_status (*read_weights)(void *self, void *host, const void *weights, int64_t inputs, int64_t outputs);

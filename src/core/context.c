@@ -65,7 +65,7 @@ static dualprop_status start_threads(dualprop_context *context, int threads)
 
 static void destroy(dualprop_context *context)
 {
-    if (context->instance) context->backend.destroy(context->instance);
+    if (context->backend.destroy) context->backend.destroy(context->instance); /* else none was opened */
     dualprop__pool_destroy(context->pool);
     dualprop__error_detach(context);
     if (context->process == dualprop__process_id()) pthread_mutex_destroy(&context->lock);
