@@ -4,7 +4,7 @@
 #ifndef EXAMPLES_ARRAY_H
 #define EXAMPLES_ARRAY_H
 
-#include "host.h"
+#include "example_host.h"
 
 typedef struct array {
     int type; /* DUALPROP_U8, _I32, _F32 or _F64 */

@@ -8,7 +8,7 @@
 #ifndef EXAMPLES_BYTE_SOURCE_H
 #define EXAMPLES_BYTE_SOURCE_H
 
-#include "host.h"
+#include "example_host.h"
 
 typedef struct byte_source byte_source;
 

@@ -23,6 +23,7 @@ typedef struct epoch_report {
     int layers, diagnostics, has_residual;
     scores test, validation;
     int has_validation;
+    double seconds, samples_per_second; /* since this process began; of this epoch */
 } epoch_report;
 
 /* Open path, emptied unless append. NULL with a sentence in owner where that fails; never waits for a FIFO. */

@@ -20,11 +20,9 @@ typedef struct member {
 static const member members[] = {
     WHOLE("epoch", epoch),
     WHOLE("batch", batch),
-    REAL("seconds", seconds),
     WHOLE("samples", samples),
     WHOLE("correct", correct),
     REAL("loss", loss),
-    REAL("epoch_seconds", epoch_seconds),
     REAL("learning_rate", learning_rate),
     WHOLE("audited", audit.batches),
     REALS("cosine", audit.cosine),
@@ -39,7 +37,7 @@ static const member members[] = {
 void run_position_clear_epoch(run_position *self)
 {
     self->samples = self->correct = 0;
-    self->loss = self->epoch_seconds = 0;
+    self->loss = 0;
     memset(&self->audit, 0, sizeof self->audit);
 }
 

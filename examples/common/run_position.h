@@ -1,5 +1,7 @@
 /*
  * run_position.h - where a run stands: all that a checkpoint holds besides network, rule and optimizer.
+ *
+ * No times are in it, so that equal runs write equal files.
  */
 #ifndef EXAMPLES_RUN_POSITION_H
 #define EXAMPLES_RUN_POSITION_H
@@ -11,11 +13,9 @@
 typedef struct run_position {
     int64_t epoch;   /* epochs finished */
     int64_t batch;   /* batches finished of the one after */
-    double seconds;  /* spent so far */
     /* Of that epoch so far: */
     int64_t samples, correct;
     double loss;     /* summed over samples */
-    double epoch_seconds;
     double learning_rate; /* of the last step */
     audit_sums audit;
 } run_position;

@@ -7,7 +7,7 @@
 #ifndef EXAMPLES_SETTINGS_H
 #define EXAMPLES_SETTINGS_H
 
-#include "host.h"
+#include "example_host.h"
 
 #define SETTINGS_LAYERS 32
 

@@ -1,11 +1,11 @@
 /*
- * host.h - what the readers of data sets get from their host: memory, files, and a place for the sentence of an error.
+ * example_host.h - what the readers of data sets get from their host: memory, files, and a place for the sentence of an error.
  *
  * The tables are the library's own (dualprop/context.h), so that a program can hand the same ones to the readers and to
  * the context, and a test can make any allocation or read fail. Readers return a dualprop_status.
  */
-#ifndef EXAMPLES_HOST_H
-#define EXAMPLES_HOST_H
+#ifndef EXAMPLES_EXAMPLE_HOST_H
+#define EXAMPLES_EXAMPLE_HOST_H
 
 #include "dualprop/dualprop.h"
 

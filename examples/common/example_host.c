@@ -1,7 +1,7 @@
 /*
- * host.c - the default host of the readers: malloc, and POSIX files that must be regular.
+ * example_host.c - the default host of the readers: malloc, and POSIX files that must be regular.
  */
-#include "host.h"
+#include "example_host.h"
 
 #include <errno.h>
 #include <fcntl.h>

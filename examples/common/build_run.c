@@ -1,0 +1,100 @@
+/*
+ * build_run.c - making a run, new or from a checkpoint.
+ */
+#include "build_run.h"
+
+#include <math.h>
+#include <string.h>
+
+dualprop_status build_context(dualprop_context **context, host *owner, const settings *run)
+{
+    dualprop_options options = DUALPROP_OPTIONS_INIT;
+
+    options.precision = run->precision;
+    options.threads = run->threads == 0 ? DUALPROP_ALL_CPUS : (int32_t)run->threads;
+    options.allocator = &owner->allocator;
+    TRY_LIBRARY(owner, dualprop_context_create(context, run->backend, &options));
+    return DUALPROP_OK;
+}
+
+static dualprop_status build_network(dualprop_network **network, host *owner, const settings *run,
+                                     dualprop_context *context, const dataset *data)
+{
+    TRY_LIBRARY(owner, dualprop_network_create(network, context, data->height, data->width, data->channels));
+    for (int i = 0; i < run->hidden.count; i++)
+        TRY_LIBRARY(owner, dualprop_network_add_dense(*network, run->hidden.size[i], run->activation));
+    TRY_LIBRARY(owner, dualprop_network_add_dense(*network, data->classes, DUALPROP_IDENTITY));
+    TRY_LIBRARY(owner, dualprop_network_set_initializer(*network, run->initializer, 1));
+    TRY_LIBRARY(owner, dualprop_network_initialize(*network, run->seed));
+    return DUALPROP_OK;
+}
+
+static dualprop_status build_rule(dualprop_rule **rule, host *owner, const settings *run, dualprop_context *context)
+{
+    TRY_LIBRARY(owner, dualprop_rule_create(rule, context, run->rule));
+    TRY_LIBRARY(owner, dualprop_rule_set_alpha(*rule, run->alpha));
+    TRY_LIBRARY(owner, dualprop_rule_set_beta(*rule, run->beta));
+    TRY_LIBRARY(owner, dualprop_rule_set_loss(*rule, run->loss));
+    TRY_LIBRARY(owner, dualprop_rule_set_output_step(*rule, run->output_step));
+    TRY_LIBRARY(owner, dualprop_rule_set_nudge_at(*rule, run->nudge_at));
+    TRY_LIBRARY(owner, dualprop_rule_set_schedule(*rule, run->schedule, (int)run->passes));
+    TRY_LIBRARY(owner, dualprop_rule_set_tolerance(*rule, run->tolerance));
+    return DUALPROP_OK;
+}
+
+/* Warm-up starts at 1e-3 as in the paper's Table 3, or at a tenth of the peak where that is less. */
+static dualprop_status set_rate_schedule(dualprop_optimizer *optimizer, host *owner, const settings *run,
+                                         int64_t batches)
+{
+    int64_t decay = run->decay_epochs > 0 ? run->decay_epochs : run->epochs;
+
+    if (run->warmup == 0 && run->decay_epochs == 0) return DUALPROP_OK;
+    TRY_LIBRARY(owner, dualprop_optimizer_set_schedule(optimizer, DUALPROP_RATE_WARMUP_COSINE,
+                                                       fmin(1e-3, run->learning_rate / 10), run->min_learning_rate,
+                                                       run->warmup * batches, decay * batches));
+    return DUALPROP_OK;
+}
+
+static dualprop_status build_optimizer(dualprop_optimizer **optimizer, host *owner, const settings *run,
+                                       dualprop_network *network, int64_t batches)
+{
+    TRY_LIBRARY(owner, dualprop_optimizer_create(optimizer, network, run->optimizer));
+    TRY_LIBRARY(owner, dualprop_optimizer_set_learning_rate(*optimizer, run->learning_rate));
+    TRY_LIBRARY(owner, dualprop_optimizer_set_momentum(*optimizer, run->momentum));
+    TRY_LIBRARY(owner, dualprop_optimizer_set_weight_decay(*optimizer, run->weight_decay));
+    return set_rate_schedule(*optimizer, owner, run, batches);
+}
+
+dualprop_status build_parts(run_parts *parts, host *owner, const settings *run, dualprop_context *context,
+                            const dataset *data, int64_t batches)
+{
+    TRY(build_network(&parts->network, owner, run, context, data));
+    TRY(build_rule(&parts->rule, owner, run, context));
+    return build_optimizer(&parts->optimizer, owner, run, parts->network, batches);
+}
+
+static dualprop_status check_fit(host *owner, const settings *run, const dualprop_network *network, const dataset *data)
+{
+    int64_t inputs, outputs, expected = data->height * data->width * data->channels;
+
+    TRY_LIBRARY(owner, dualprop_network_info(NULL, NULL, &inputs, &outputs, network));
+    if (inputs == expected && outputs == data->classes) return DUALPROP_OK;
+    return host_fail(owner, DUALPROP_ERROR_FORMAT,
+                     "%s: its network has %lld inputs and %lld outputs; expected %lld and %d, as the data set has",
+                     run->resume, (long long)inputs, (long long)outputs, (long long)expected, data->classes);
+}
+
+dualprop_status build_resumed(run_parts *parts, run_position *position, host *owner, const settings *run,
+                              dualprop_context *context, const dataset *data)
+{
+    TRY(run_file_read(parts, position, owner, run->resume, context));
+    return check_fit(owner, run, parts->network, data);
+}
+
+void parts_destroy(run_parts *parts)
+{
+    dualprop_optimizer_destroy(parts->optimizer);
+    dualprop_rule_destroy(parts->rule);
+    dualprop_network_destroy(parts->network);
+    memset(parts, 0, sizeof *parts);
+}
