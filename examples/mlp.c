@@ -22,7 +22,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
 
 static int complain(const host *owner, int exit_status)
 {
-    fprintf(stderr, PROGRAM ": %s\n", owner->message);
+    fprintf(stderr, "%s: %s\n", owner->program, owner->message);
     return exit_status;
 }
 
@@ -77,7 +77,7 @@ static int run_program(int argc, char **argv)
     command_line given;
     settings run;
 
-    host_init(&owner);
+    host_init(&owner, PROGRAM);
     if (command_line_read(&given, &owner, argc, argv) != DUALPROP_OK) return complain(&owner, EXIT_USAGE);
     if (given.text[setting_find("help")] != NULL || given.text[setting_find("version")] != NULL) return answer(&given);
     int status = settle(&run, &owner, &given);

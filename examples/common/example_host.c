@@ -71,9 +71,10 @@ static int64_t file_close(void *user_data, int64_t file)
     return close((int)file) == 0 ? 0 : -errno;
 }
 
-void host_init(host *self)
+void host_init(host *self, const char *program)
 {
     memset(self, 0, sizeof *self);
+    self->program = program;
     self->allocator = (dualprop_allocator){ sizeof(dualprop_allocator), allocate, release, NULL };
     self->io.struct_size = sizeof(dualprop_io);
     self->io.open = open_regular;

@@ -15,11 +15,12 @@
 typedef struct host {
     dualprop_allocator allocator;
     dualprop_io io; /* only open, size, read and close are used by the readers */
+    const char *program; /* in front of what is written to stderr */
     char message[MESSAGE_BYTES];
 } host;
 
 /* Fill in malloc and POSIX files. Opening takes regular files only, and never waits for a FIFO. */
-void host_init(host *self);
+void host_init(host *self, const char *program);
 
 /* Zeroed memory for count elements of size bytes, or NULL: no memory, or the product overflows. */
 void *host_allocate(host *self, uint64_t count, size_t size);

@@ -255,7 +255,8 @@ static void save_epoch(trainer *self)
 {
     self->save_status = save(self);
     if (self->save_status == DUALPROP_OK) return;
-    fprintf(stderr, "mlp: epoch %" PRId64 " is not saved: %s\n", self->position.epoch, self->owner->message);
+    fprintf(stderr, "%s: epoch %" PRId64 " is not saved: %s\n", self->owner->program, self->position.epoch,
+            self->owner->message);
 }
 
 /* Log, then save: a run that dies between the two logs an epoch twice, rather than never. */
@@ -304,10 +305,10 @@ static dualprop_status stop(trainer *self)
 {
     progress_clear(&self->progress);
     if (self->trained > 0) TRY(save(self));
+    int saved = self->run->checkpoint != NULL && self->trained > 0;
     if (!self->run->quiet)
-        fprintf(stderr, "mlp: interrupted after %" PRId64 " epochs and %" PRId64 " batches%s%s\n", self->position.epoch,
-                self->position.batch, self->run->checkpoint != NULL && self->trained > 0 ? "; saved to " : "",
-                self->run->checkpoint != NULL && self->trained > 0 ? self->run->checkpoint : "");
+        fprintf(stderr, "%s: interrupted after %" PRId64 " epochs and %" PRId64 " batches%s%s\n", self->owner->program,
+                self->position.epoch, self->position.batch, saved ? "; saved to " : "", saved ? self->run->checkpoint : "");
     return DUALPROP_OK;
 }
 
