@@ -84,16 +84,18 @@ $(LIB)/libdualprop.a: $(OBJECTS) $(BLIS_LIBRARY)
 # ---- Programs: examples/NAME.c with examples/common, on the static library ----
 
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
-COMMON := $(patsubst %.c,$(BUILD)/%.o,$(wildcard examples/common/*.c))
+COMMON := $(BUILD)/examples/common.a
 examples: $(EXAMPLES)
 $(BUILD)/examples/%.o: INCLUDES = -Iexamples
+$(COMMON): $(patsubst %.c,$(BUILD)/%.o,$(wildcard examples/common/*.c))
+	rm -f $@ && ar rcs $@ $^
 $(EXAMPLES): $(BUILD)/examples/%: $(BUILD)/examples/%.o $(COMMON) $(LIB)/libdualprop.a
 	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $< $(COMMON) $(LIB)/libdualprop.a $(SYSTEM_LIBRARIES) -lz
 
 # ---- Tests: tests/main.c with all tests/test_*.c; other tests/NAME.c are programs of their own ----
 
 SUITES := $(sort $(patsubst tests/%.c,%,$(wildcard tests/test_*.c)))
-SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c)) $(COMMON)
+SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(filter-out tests/test_%.c,$(wildcard tests/*.c)))
 tests: $(TESTS)
 # Check's macros pass no variable arguments, which -Wpedantic would remark on; tests may use larger frames; suites are
@@ -102,8 +104,9 @@ $(BUILD)/tests/%.o: INCLUDES = -Isrc -Isrc/core -Itests -Itests/support -Iexampl
                                -Wno-pedantic -Wno-frame-larger-than -Wno-missing-prototypes
 $(BUILD)/tests/main.o: $(BUILD)/tests/suites.h
 $(BUILD)/tests/main: $(SUITES:%=$(BUILD)/tests/%.o)
-$(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(SUPPORT) $(OBJECTS)
-	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $^ $(BLIS_LIBRARY) $(SYSTEM_LIBRARIES) -lz $(CHECK_LIBRARIES)
+# The objects rather than the library, so that tests see internal names.
+$(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(SUPPORT) $(COMMON) $(OBJECTS)
+	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $(filter %.o,$^) $(COMMON) $(BLIS_LIBRARY) $(SYSTEM_LIBRARIES) -lz $(CHECK_LIBRARIES)
 
 $(BUILD)/tests/suites.h: FORCE
 	@mkdir -p $(@D)
