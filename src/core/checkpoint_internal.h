@@ -1,0 +1,67 @@
+/*
+ * checkpoint_internal.h - what is inside a checkpoint, and what the files that fill and read it offer each other.
+ *
+ * A checkpoint holds two lists in ascending order of names: tensors and texts. A tensor read from a file borrows its
+ * elements from the file's bytes, which the checkpoint keeps; one that was put in owns them.
+ */
+#ifndef DUALPROP_CORE_CHECKPOINT_INTERNAL_H
+#define DUALPROP_CORE_CHECKPOINT_INTERNAL_H
+
+#include "named_list.h"
+
+typedef struct dualprop__tensor {
+    const char *name; /* behind the struct, in the same block */
+    int type, rank;
+    int64_t shape[DUALPROP_MAX_RANK];
+    size_t size;    /* bytes */
+    uint64_t begin; /* of a file's data section */
+    void *data;     /* [size], row-major */
+    int owned;
+} dualprop__tensor;
+
+typedef struct dualprop__text {
+    const char *name, *value; /* behind the struct, in the same block */
+} dualprop__text;
+
+struct dualprop_checkpoint {
+    uint32_t magic;
+    dualprop_context *context;
+    dualprop__named_list tensors, texts;
+    void *bytes;      /* the file that was read, or NULL */
+    char source[208]; /* its name, for sentences about it; "checkpoint" where there is none */
+};
+
+/* ---- checkpoint_contents.c ---- */
+
+/* Make a tensor with zeroed elements of its own (own = 1), or without any (own = 0). NULL: out of memory. */
+dualprop__tensor *dualprop__tensor_create(dualprop_context *context, const char *name, int type, int rank,
+                                          const int64_t *shape, int own);
+void dualprop__tensor_destroy(dualprop_context *context, dualprop__tensor *tensor); /* NULL is fine */
+/* Bytes of an array; 0 (false) where an extent is negative or the product, extent by extent, overflows. */
+int dualprop__tensor_bytes(size_t *bytes, int type, int rank, const int64_t *shape);
+dualprop__text *dualprop__text_create(dualprop_context *context, const char *name, const char *value);
+
+/* Make room for one item and put it in; it is the checkpoint's afterwards, and destroyed on failure. NULL is passed on
+ * as NO_MEMORY. */
+dualprop_status dualprop__checkpoint_put_tensor(dualprop_checkpoint *checkpoint, dualprop__tensor *tensor);
+dualprop_status dualprop__checkpoint_put_text(dualprop_checkpoint *checkpoint, dualprop__text *text);
+/* Move everything out of `part` into the checkpoint, replacing what has the same names and all tensors for whose names
+ * `stale` holds. Nothing changes on failure. */
+dualprop_status dualprop__checkpoint_absorb(dualprop_checkpoint *checkpoint, dualprop_checkpoint *part,
+                                            int (*stale)(const char *name));
+/* Give the value of a text, or NULL. */
+const char *dualprop__checkpoint_text(const dualprop_checkpoint *checkpoint, const char *name);
+/* Find a tensor of the given type and shape; FORMAT where there is none, or another. */
+dualprop_status dualprop__checkpoint_expect(dualprop__tensor **tensor, const dualprop_checkpoint *checkpoint,
+                                            const char *name, int type, int rank, const int64_t *shape);
+/* The same, and NOT_FINITE where an element is. */
+dualprop_status dualprop__checkpoint_expect_finite(dualprop__tensor **tensor, const dualprop_checkpoint *checkpoint,
+                                                   const char *name, int type, int rank, const int64_t *shape);
+/* Describe a tensor's elements. */
+dualprop_view dualprop__tensor_view(const dualprop__tensor *tensor);
+
+/* Copy a name for a sentence: cut, and without control characters. */
+typedef struct dualprop__quoted { char text[72]; } dualprop__quoted;
+dualprop__quoted dualprop__quote(const char *name);
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * checkpoint_json.h - a network, a rule or an optimizer as a JSON text of a checkpoint.
+ *
+ * Every number of a file goes through the setter that a caller would use, so that a file can say nothing that a caller
+ * could not; the setter's refusal is a FORMAT error then.
+ */
+#ifndef DUALPROP_CORE_CHECKPOINT_JSON_H
+#define DUALPROP_CORE_CHECKPOINT_JSON_H
+
+#include "checkpoint_internal.h"
+#include "json_text.h"
+
+/* Write root (given back in any case; NULL is out of memory) as the text of that name. */
+dualprop_status dualprop__checkpoint_dump(dualprop_checkpoint *checkpoint, const char *name, json_t *root);
+/* Parse the text of that name; FORMAT where there is none. */
+dualprop_status dualprop__checkpoint_load(json_t **root, const dualprop_checkpoint *checkpoint, const char *name);
+/* A choice by its name; FORMAT where the group has none. */
+dualprop_status dualprop__checkpoint_choice(int *value, const dualprop_checkpoint *checkpoint, const char *text,
+                                            int group, const char *name);
+/* Turn a setter's refusal of what a text said into FORMAT, its sentence kept; pass everything else on. */
+dualprop_status dualprop__checkpoint_accept(const dualprop_checkpoint *checkpoint, const char *text,
+                                            dualprop_status status);
+
+#endif

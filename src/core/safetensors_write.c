@@ -1,0 +1,211 @@
+/*
+ * safetensors_write.c - from a checkpoint to a file.
+ *
+ * The same contents always give the same bytes: texts by name, then tensors by the size of their type, large ones
+ * first so that each is aligned, and by name. The header is padded with spaces so that the data begin at a multiple of
+ * 8 bytes.
+ */
+#include "safetensors.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "crc32.h"
+#include "json_text.h"
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "safetensors files are little endian, and are written and read without swapping bytes"
+#endif
+
+#define LENGTH_BYTES 8
+#define LONGEST_HEADER 100000000
+
+const char *dualprop__safetensors_dtype(int type)
+{
+    static const char *const names[] = { NULL, "F32", "F64", "U8", "I32" };
+    return type >= DUALPROP_F32 && type <= DUALPROP_I32 ? names[type] : NULL;
+}
+
+/* ---- checksums ---- */
+
+uint32_t dualprop__safetensors_crc32_texts(const dualprop_checkpoint *checkpoint)
+{
+    uint32_t checksum = 0;
+    for (size_t i = 0; i < checkpoint->texts.count; i++) {
+        const dualprop__text *text = checkpoint->texts.items[i];
+        if (strcmp(text->name, DUALPROP__CRC32) == 0 || strcmp(text->name, DUALPROP__CRC32_TEXTS) == 0) continue;
+        checksum = dualprop__crc32(checksum, text->name, strlen(text->name) + 1);
+        checksum = dualprop__crc32(checksum, text->value, strlen(text->value) + 1);
+    }
+    return checksum;
+}
+
+static uint32_t checksum_data(dualprop__tensor *const *tensors, size_t count)
+{
+    uint32_t checksum = 0;
+    for (size_t i = 0; i < count; i++) checksum = dualprop__crc32(checksum, tensors[i]->data, tensors[i]->size);
+    return checksum;
+}
+
+/* ---- the header ---- */
+
+/* A writer's own texts are put in before, so that they are checked and written like all others. */
+static dualprop_status set_own_texts(dualprop_checkpoint *scratch, uint32_t data_checksum)
+{
+    dualprop_context *context = scratch->context;
+    char digits[9];
+    DUALPROP__TRY(dualprop__checkpoint_put_text(scratch,
+                                                dualprop__text_create(context, DUALPROP__FORMAT, "dualprop-1")));
+    snprintf(digits, sizeof digits, "%08x", (unsigned)data_checksum);
+    DUALPROP__TRY(dualprop__checkpoint_put_text(scratch, dualprop__text_create(context, DUALPROP__CRC32, digits)));
+    snprintf(digits, sizeof digits, "%08x", (unsigned)dualprop__safetensors_crc32_texts(scratch));
+    return dualprop__checkpoint_put_text(scratch, dualprop__text_create(context, DUALPROP__CRC32_TEXTS, digits));
+}
+
+static dualprop_status copy_texts(dualprop_checkpoint *scratch, const dualprop_checkpoint *checkpoint)
+{
+    for (size_t i = 0; i < checkpoint->texts.count; i++) {
+        const dualprop__text *text = checkpoint->texts.items[i];
+        DUALPROP__TRY(dualprop__checkpoint_put_text(scratch, dualprop__text_create(scratch->context, text->name,
+                                                                                   text->value)));
+    }
+    return DUALPROP_OK;
+}
+
+/* Give __metadata__, or NULL where memory is out. */
+static json_t *describe_texts(const dualprop_checkpoint *scratch)
+{
+    json_t *metadata = json_object();
+    for (size_t i = 0; metadata && i < scratch->texts.count; i++) {
+        const dualprop__text *text = scratch->texts.items[i];
+        if (json_object_set_new(metadata, text->name, json_string(text->value)) == 0) continue;
+        json_decref(metadata);
+        return NULL;
+    }
+    return metadata;
+}
+
+static json_t *describe_shape(const dualprop__tensor *tensor)
+{
+    json_t *shape = json_array();
+    for (int i = 0; shape && i < tensor->rank; i++) {
+        if (json_array_append_new(shape, json_integer(tensor->shape[i])) == 0) continue;
+        json_decref(shape);
+        return NULL;
+    }
+    return shape;
+}
+
+static json_t *describe_tensor(const dualprop__tensor *tensor, uint64_t begin)
+{
+    return json_pack("{s:s, s:o, s:[I, I]}", "dtype", dualprop__safetensors_dtype(tensor->type), "shape",
+                     describe_shape(tensor), "data_offsets", (json_int_t)begin, (json_int_t)(begin + tensor->size));
+}
+
+static json_t *describe(const dualprop_checkpoint *scratch, dualprop__tensor *const *tensors, size_t count)
+{
+    json_t *root = json_object();
+    uint64_t begin = 0;
+    int failed = !root || json_object_set_new(root, "__metadata__", describe_texts(scratch)) != 0;
+    for (size_t i = 0; !failed && i < count; i++) {
+        failed = json_object_set_new(root, tensors[i]->name, describe_tensor(tensors[i], begin)) != 0;
+        begin += tensors[i]->size;
+    }
+    if (!failed) return root;
+    json_decref(root);
+    return NULL;
+}
+
+static dualprop_status finish_header(size_t *size, char *header, size_t length, const dualprop_context *context)
+{
+    size_t padded = (length + 7) / 8 * 8;
+    uint64_t limit = context->limits[DUALPROP_LIMIT_HEADER_BYTES];
+    if (limit > LONGEST_HEADER) limit = LONGEST_HEADER;
+    DUALPROP__REQUIRE(context, padded <= limit, DUALPROP_ERROR_LIMIT,
+                      "the header would have %zu bytes; expected at most %llu, or nobody could read the file", padded,
+                      (unsigned long long)limit);
+    memset(header + LENGTH_BYTES + length, ' ', padded - length);
+    for (int i = 0; i < LENGTH_BYTES; i++) header[i] = (char)((uint64_t)padded >> 8 * i & 0xff);
+    *size = LENGTH_BYTES + padded;
+    return DUALPROP_OK;
+}
+
+/* The header, its length in front; released by the caller. */
+static dualprop_status build_header(char **out, size_t *size, const dualprop_checkpoint *scratch,
+                                    dualprop__tensor *const *tensors, size_t count)
+{
+    dualprop_context *context = scratch->context;
+    char *header;
+    size_t length;
+    DUALPROP__TRY(dualprop__json_dump(&header, &length, context, describe(scratch, tensors, count), LENGTH_BYTES));
+    dualprop_status status = finish_header(size, header, length, context);
+    if (status == DUALPROP_OK) *out = header;
+    else dualprop__release(context, header);
+    return status;
+}
+
+/* ---- the file ---- */
+
+/* By the size of the type, descending, then by name. */
+static int compare_order(const void *left, const void *right)
+{
+    const dualprop__tensor *first = *(dualprop__tensor *const *)left, *second = *(dualprop__tensor *const *)right;
+    size_t first_size = dualprop__type_size(first->type), second_size = dualprop__type_size(second->type);
+    if (first_size != second_size) return first_size > second_size ? -1 : 1;
+    return strcmp(first->name, second->name);
+}
+
+static dualprop_status write_pieces(dualprop_context *context, const char *path, const char *header,
+                                    size_t header_size, dualprop__tensor *const *tensors, size_t count)
+{
+    dualprop__piece *pieces = dualprop__allocate_array(context, count + 1, sizeof *pieces);
+    if (!pieces) return DUALPROP_ERROR_NO_MEMORY;
+    pieces[0] = (dualprop__piece){ header, header_size };
+    for (size_t i = 0; i < count; i++) pieces[i + 1] = (dualprop__piece){ tensors[i]->data, tensors[i]->size };
+    dualprop_status status = dualprop__file_replace(context, path, pieces, (int)(count + 1));
+    dualprop__release(context, pieces);
+    return status;
+}
+
+static dualprop_status write_ordered(dualprop_checkpoint *scratch, const dualprop_checkpoint *checkpoint,
+                                     const char *path, dualprop__tensor **tensors)
+{
+    size_t count = checkpoint->tensors.count, header_size;
+    char *header;
+    if (count > 0) memcpy(tensors, checkpoint->tensors.items, count * sizeof *tensors);
+    if (count > 1) qsort(tensors, count, sizeof *tensors, compare_order);
+    DUALPROP__TRY(copy_texts(scratch, checkpoint));
+    DUALPROP__TRY(set_own_texts(scratch, checksum_data(tensors, count)));
+    DUALPROP__TRY(build_header(&header, &header_size, scratch, tensors, count));
+    dualprop_status status = write_pieces(scratch->context, path, header, header_size, tensors, count);
+    dualprop__release(scratch->context, header);
+    return status;
+}
+
+static dualprop_status check_count(const dualprop_checkpoint *checkpoint)
+{
+    uint64_t limit = checkpoint->context->limits[DUALPROP_LIMIT_TENSORS];
+    if (limit > INT_MAX - 1) limit = INT_MAX - 1;
+    DUALPROP__REQUIRE(checkpoint->context, checkpoint->tensors.count <= limit, DUALPROP_ERROR_LIMIT,
+                      "the checkpoint has %zu tensors; expected at most %llu", checkpoint->tensors.count,
+                      (unsigned long long)limit);
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop__safetensors_write(const dualprop_checkpoint *checkpoint, const char *path)
+{
+    dualprop_context *context = checkpoint->context;
+    dualprop_checkpoint *scratch;
+    DUALPROP__TRY(check_count(checkpoint));
+    dualprop__tensor **tensors = dualprop__allocate_array(context, checkpoint->tensors.count, sizeof *tensors);
+    if (!tensors) return DUALPROP_ERROR_NO_MEMORY;
+    dualprop_status status = dualprop_checkpoint_create(&scratch, context);
+    if (status == DUALPROP_OK) {
+        status = write_ordered(scratch, checkpoint, path, tensors);
+        dualprop_checkpoint_destroy(scratch);
+    }
+    dualprop__release(context, tensors);
+    return status;
+}
