@@ -293,6 +293,7 @@ static void print_start(const trainer *self)
 
     if (self->run->quiet || dualprop_context_info(NULL, &threads, &backend, self->context) != DUALPROP_OK) return;
     setting_write(hidden, sizeof hidden, self->run, setting_find("hidden"));
+    for (char *comma = hidden; (comma = strchr(comma, ',')) != NULL;) *comma = '-';
     printf("%" PRId64 "-%s-%d by %s, %" PRId64 " samples, backend %s, %s, %d %s\n",
            self->data.height * self->data.width * self->data.channels, hidden, self->classes,
            dualprop_name(DUALPROP_NAMES_RULE, self->run->rule), self->train_count, backend,
