@@ -69,12 +69,21 @@ static dualprop_status check_path(dualprop_context *context, const char *path)
 
 /* ---- single steps, repeated where a signal interrupted them ---- */
 
+#define RETRY(result, call) \
+    for (int tries_ = 0; tries_ < MOST_INTERRUPTIONS && ((result) = (call)) == -EINTR; tries_++) continue
+
 static int64_t open_file(dualprop_context *context, const char *path, int writable)
 {
-    int64_t file = -EINTR;
-    for (int i = 0; i < MOST_INTERRUPTIONS && file == -EINTR; i++)
-        file = context->io.open(context->io.user_data, path, writable);
+    int64_t file = 0;
+    RETRY(file, context->io.open(context->io.user_data, path, writable));
     return file;
+}
+
+static int64_t size_of_file(dualprop_context *context, int64_t file)
+{
+    int64_t size = 0;
+    RETRY(size, context->io.size(context->io.user_data, file));
+    return size;
 }
 
 /* An interrupted close has closed the file. */
@@ -86,10 +95,16 @@ static int64_t close_file(dualprop_context *context, int64_t file)
 
 static int64_t sync_file(dualprop_context *context, int64_t file)
 {
-    int64_t synced = -EINTR;
-    for (int i = 0; i < MOST_INTERRUPTIONS && synced == -EINTR; i++)
-        synced = context->io.sync(context->io.user_data, file);
+    int64_t synced = 0;
+    RETRY(synced, context->io.sync(context->io.user_data, file));
     return synced;
+}
+
+static int64_t rename_file(dualprop_context *context, const char *from, const char *to)
+{
+    int64_t renamed = 0;
+    RETRY(renamed, context->io.rename(context->io.user_data, from, to));
+    return renamed;
 }
 
 /* ---- reading ---- */
@@ -126,7 +141,7 @@ static dualprop_status read_whole(dualprop_context *context, int64_t file, const
 static dualprop_status read_open(void **data, size_t *size, dualprop_context *context, int64_t file, const char *path,
                                  uint64_t limit)
 {
-    int64_t bytes = context->io.size(context->io.user_data, file);
+    int64_t bytes = size_of_file(context, file);
     if (bytes < 0) return fail(context, DUALPROP_ERROR_IO, path, "asking for its size", -bytes);
     DUALPROP__REQUIRE(context, (uint64_t)bytes <= limit, DUALPROP_ERROR_LIMIT,
                       "%.256s: it has %lld bytes, expected at most %llu", path, (long long)bytes,
@@ -226,7 +241,7 @@ static dualprop_status write_temporary(dualprop_context *context, int64_t file, 
 
 static dualprop_status take_place(dualprop_context *context, const char *temporary, const char *path)
 {
-    int64_t renamed = context->io.rename(context->io.user_data, temporary, path);
+    int64_t renamed = rename_file(context, temporary, path);
     if (renamed < 0) return fail(context, DUALPROP_ERROR_IO, path, "renaming the temporary file to it", -renamed);
     return DUALPROP_OK;
 }
