@@ -1,0 +1,188 @@
+/*
+ * blis.c - the blis backend: BLIS's micro-kernels on panels of our own, and loops for the instruction set at hand.
+ *
+ * This file holds the instance and the table; blis_dense.c the products, blis_arrays.c the loops over arrays. The rest
+ * is the reference backend's: an instance begins as one of its instances.
+ */
+#include <stdio.h>
+
+#include "blis_instance.h"
+
+#define ALIGNMENT 64
+/* The largest tile of a micro-kernel, in bytes, that the functions of blis_dense.c keep on their stack. */
+#define LARGEST_TILE 2048
+
+/* ---- levels ---- */
+
+static int has_level(int level)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (level == DUALPROP_LEVEL_AVX512)
+        return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+    if (level == DUALPROP_LEVEL_AVX2) return avx2;
+#endif
+    return level == DUALPROP_LEVEL_BASELINE;
+}
+
+static int best_level(void)
+{
+    int level = DUALPROP_LEVEL_AVX512;
+    while (!has_level(level)) level--;
+    return level;
+}
+
+/* ---- the instance ---- */
+
+static const dualprop_host *host_of(const dualprop__blis *blis)
+{
+    return blis->reference.host;
+}
+
+static void destroy(void *self)
+{
+    dualprop__blis *blis = self;
+    if (!blis) return;
+    const dualprop_host *host = host_of(blis);
+    if (blis->kernel.context)
+        host->release(host->user_data, blis->kernel.context, dualprop__microkernel_context_size());
+    host->release(host->user_data, blis, sizeof *blis);
+}
+
+static dualprop_status fill(dualprop__blis *blis, const dualprop_host *host, int type, int level)
+{
+    *blis = (dualprop__blis){ .reference = { .host = host, .type = type }, .level = level };
+    blis->reference.kernels =
+        type == DUALPROP_F32 ? &dualprop__reference_kernels_f32 : &dualprop__reference_kernels_f64;
+    blis->loops = dualprop__elementwise_find(type, level);
+    void *context = host->allocate(host->user_data, dualprop__microkernel_context_size(), ALIGNMENT);
+    if (!context) return DUALPROP_ERROR_NO_MEMORY;
+    dualprop__microkernel_find(&blis->kernel, context, type, level);
+    size_t tile = (size_t)(blis->kernel.vector * blis->kernel.broadcast) * blis->loops->real_size;
+    return tile <= LARGEST_TILE ? DUALPROP_OK : DUALPROP_ERROR_NO_BACKEND;
+}
+
+static dualprop_status check(const dualprop_host *host, int type, int level)
+{
+    if (type != DUALPROP_F32 && type != DUALPROP_F64)
+        return host->fail(host->user_data, DUALPROP_ERROR_UNSUPPORTED, "the blis backend computes in f32 and f64");
+    if (level < DUALPROP_LEVEL_AUTO || level > DUALPROP_LEVEL_AVX512)
+        return host->fail(host->user_data, DUALPROP_ERROR_INVALID_ARGUMENT,
+                          "level: expected one of DUALPROP_LEVEL_...");
+    if (level != DUALPROP_LEVEL_AUTO && !has_level(level))
+        return host->fail(host->user_data, DUALPROP_ERROR_NO_BACKEND,
+                          "this processor has not the instruction set that the level asks for");
+    return DUALPROP_OK;
+}
+
+static dualprop_status create(void **self, const dualprop_host *host, int type, int level)
+{
+    *self = NULL;
+    dualprop_status status = check(host, type, level);
+    if (status != DUALPROP_OK) return status;
+    dualprop__blis *made = host->allocate(host->user_data, sizeof *made, ALIGNMENT);
+    if (!made)
+        return host->fail(host->user_data, DUALPROP_ERROR_NO_MEMORY, "no memory for the blis backend");
+    status = fill(made, host, type, level == DUALPROP_LEVEL_AUTO ? best_level() : level);
+    if (status != DUALPROP_OK) {
+        destroy(made);
+        return host->fail(host->user_data, status, status == DUALPROP_ERROR_NO_MEMORY
+                                                       ? "no memory for the blis backend"
+                                                       : "BLIS's micro-kernel is larger than this library expects");
+    }
+    *self = made;
+    return DUALPROP_OK;
+}
+
+static void describe(void *self, char *buffer, size_t size)
+{
+    static const char *const levels[] = {
+        [DUALPROP_LEVEL_BASELINE] = "baseline",
+        [DUALPROP_LEVEL_AVX2] = "AVX2",
+        [DUALPROP_LEVEL_AVX512] = "AVX-512",
+    };
+    const dualprop__blis *blis = self;
+    const dualprop__microkernel *kernel = &blis->kernel;
+    if (size == 0) return;
+    snprintf(buffer, size, "%s, BLIS %s %s micro-kernels %lldx%lld, %s", levels[blis->level], dualprop__blis_version(),
+             kernel->name, (long long)kernel->vector, (long long)kernel->broadcast,
+             blis->reference.type == DUALPROP_F32 ? "f32" : "f64");
+}
+
+/* ---- slots of the reference backend ---- */
+
+static dualprop_status allocate(void *self, void **memory, size_t bytes)
+{
+    return dualprop__reference_backend.allocate(self, memory, bytes);
+}
+
+static void release(void *self, void *memory, size_t bytes)
+{
+    dualprop__reference_backend.release(self, memory, bytes);
+}
+
+static dualprop_status copy(void *self, void *to, const void *from, size_t bytes)
+{
+    return dualprop__reference_backend.copy(self, to, from, bytes);
+}
+
+static dualprop_status fill_zero(void *self, void *memory, size_t bytes)
+{
+    return dualprop__reference_backend.fill_zero(self, memory, bytes);
+}
+
+static dualprop_status synchronize(void *self)
+{
+    return dualprop__reference_backend.synchronize(self);
+}
+
+static dualprop_status output_step(void *self, const dualprop_output *output)
+{
+    return dualprop__reference_backend.output_step(self, output);
+}
+
+static dualprop_status evaluate(void *self, int loss, const void *prediction, const void *target, int64_t rows,
+                                int64_t width, int k, double *sum, int64_t *correct, int64_t *top_k)
+{
+    return dualprop__reference_backend.evaluate(self, loss, prediction, target, rows, width, k, sum, correct, top_k);
+}
+
+static dualprop_status fill_uniform(void *self, void *x, int64_t count, uint64_t seed, uint64_t stream,
+                                    uint64_t first)
+{
+    return dualprop__reference_backend.fill_uniform(self, x, count, seed, stream, first);
+}
+
+const dualprop_backend dualprop__blis_backend = {
+    .struct_size = sizeof(dualprop_backend),
+    .api = DUALPROP_BACKEND_API,
+    .flags = DUALPROP_BACKEND_HOST_MEMORY,
+    .name = "blis",
+    .create = create,
+    .destroy = destroy,
+    .describe = describe,
+    .allocate = allocate,
+    .release = release,
+    .copy_in = copy,
+    .copy_out = copy,
+    .copy = copy,
+    .fill_zero = fill_zero,
+    .synchronize = synchronize,
+    .weight_elements = dualprop__blis_weight_elements,
+    .write_weights = dualprop__blis_write_weights,
+    .read_weights = dualprop__blis_read_weights,
+    .dense_workspace = dualprop__blis_dense_workspace,
+    .dense_bottom_up = dualprop__blis_dense_bottom_up,
+    .dense_top_down = dualprop__blis_dense_top_down,
+    .dense_gradient = dualprop__blis_dense_gradient,
+    .dyad_update = dualprop__blis_dyad_update,
+    .output_step = output_step,
+    .evaluate = evaluate,
+    .load_input = dualprop__blis_load_input,
+    .optimizer_step = dualprop__blis_optimizer_step,
+    .compare = dualprop__blis_compare,
+    .max_abs = dualprop__blis_max_abs,
+    .fill_uniform = fill_uniform,
+};

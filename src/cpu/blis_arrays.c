@@ -1,0 +1,278 @@
+/*
+ * blis_arrays.c - loops over arrays, cut into chunks that the threads share.
+ *
+ * Chunks are cut by the length of the array alone. Maxima are the same in any order; sums are kept apart for each
+ * chunk and added in the order of the chunks: so the number of threads does not show.
+ */
+#include <stdatomic.h>
+
+#include "blis_instance.h"
+
+/* Elements below which waking other threads costs more than it gains. */
+#define CHUNK ((int64_t)16384)
+
+static const dualprop__blis *of(const void *self)
+{
+    return self;
+}
+
+/* ---- chunks ---- */
+
+struct chunks {
+    void (*run)(void *job, int64_t chunk, int64_t first, int64_t count);
+    void *job;
+    int64_t count, size;
+};
+
+static void run_chunk(void *argument, int64_t index)
+{
+    const struct chunks *chunks = argument;
+    int64_t first = index * chunks->size;
+    int64_t left = chunks->count - first;
+    chunks->run(chunks->job, index, first, left < chunks->size ? left : chunks->size);
+}
+
+static void run_chunks(void *self, struct chunks chunks)
+{
+    const dualprop_host *host = of(self)->reference.host;
+    int64_t pieces = (chunks.count + chunks.size - 1) / chunks.size;
+    if (pieces == 1) run_chunk(&chunks, 0);
+    else if (pieces > 1) host->parallel_for(host->user_data, run_chunk, &chunks, pieces);
+}
+
+/* ---- shared peaks ---- */
+
+static uint64_t bits_of(double x)
+{
+    union { double value; uint64_t bits; } both = { .value = x };
+    return both.bits;
+}
+
+static double value_of(uint64_t bits)
+{
+    union { double value; uint64_t bits; } both = { .bits = bits };
+    return both.value;
+}
+
+static void raise_to(_Atomic uint64_t *most, double x)
+{
+    uint64_t bits = bits_of(x), seen = atomic_load_explicit(most, memory_order_relaxed);
+    while (bits > seen && !atomic_compare_exchange_weak_explicit(most, &seen, bits, memory_order_relaxed,
+                                                                 memory_order_relaxed)) {
+    }
+}
+
+void dualprop__shared_peaks_begin(dualprop__shared_peaks *shared)
+{
+    atomic_init(&shared->peak, 0);
+    atomic_init(&shared->change, 0);
+}
+
+void dualprop__shared_peaks_raise(dualprop__shared_peaks *shared, const dualprop__peaks *peaks)
+{
+    raise_to(&shared->peak, peaks->peak);
+    raise_to(&shared->change, peaks->change);
+}
+
+void dualprop__shared_peaks_give(dualprop__shared_peaks *shared, double *peak, double *change)
+{
+    if (peak) *peak = value_of(atomic_load(&shared->peak));
+    if (change) *change = value_of(atomic_load(&shared->change));
+}
+
+/* ---- dyads ---- */
+
+struct dyad_job {
+    const dualprop__blis *blis;
+    const dualprop_dyad *dyad;
+    dualprop__shared_peaks peaks;
+};
+
+static void update_chunk(void *argument, int64_t chunk, int64_t first, int64_t count)
+{
+    struct dyad_job *job = argument;
+    dualprop__tile tile = { first, 1, count, count };
+    dualprop__peaks peaks = { 0, 0 };
+    (void)chunk;
+    job->blis->loops->dyad(job->dyad, &tile, &peaks);
+    dualprop__shared_peaks_raise(&job->peaks, &peaks);
+}
+
+dualprop_status dualprop__blis_dyad_update(void *self, const dualprop_dyad *dyad)
+{
+    struct dyad_job job = { .blis = of(self), .dyad = dyad };
+    dualprop__shared_peaks_begin(&job.peaks);
+    run_chunks(self, (struct chunks){ update_chunk, &job, dyad->count, CHUNK });
+    dualprop__shared_peaks_give(&job.peaks, dyad->peak, dyad->change);
+    return DUALPROP_OK;
+}
+
+/* ---- the learning step ---- */
+
+struct step_job {
+    const dualprop__blis *blis;
+    const dualprop_step_numbers *step;
+    char *w, *moment1, *moment2;
+    const char *g;
+};
+
+static void step_chunk(void *argument, int64_t chunk, int64_t first, int64_t count)
+{
+    const struct step_job *job = argument;
+    int64_t offset = first * (int64_t)job->blis->loops->real_size;
+    (void)chunk;
+    job->blis->loops->step(job->step, count, job->w + offset, job->g + offset, job->moment1 + offset,
+                           job->moment2 ? job->moment2 + offset : NULL);
+}
+
+dualprop_status dualprop__blis_optimizer_step(void *self, const dualprop_step_numbers *step, int64_t count, void *w,
+                                              const void *g, void *moment1, void *moment2)
+{
+    struct step_job job = { of(self), step, w, moment1, moment2, g };
+    run_chunks(self, (struct chunks){ step_chunk, &job, count, CHUNK });
+    return DUALPROP_OK;
+}
+
+/* ---- input ---- */
+
+struct load_job {
+    const dualprop__blis *blis;
+    const dualprop_view *input;
+    char *x;
+    const void *table; /* of bytes: [256] reals for the channel at hand */
+    int64_t channel;
+    int64_t sample; /* elements of one */
+    dualprop__shared_peaks peaks;
+};
+
+static double load_sample(const struct load_job *job, int64_t row)
+{
+    const dualprop_view *input = job->input;
+    size_t size = job->blis->loops->real_size;
+    char *to = job->x + (size_t)(row * job->sample) * size;
+    int64_t offset = row * input->strides[0], channels = input->shape[3];
+    if (input->type == DUALPROP_F32)
+        return job->blis->loops->convert(to, (const float *)input->data + offset, DUALPROP_F32, job->sample);
+    if (input->type == DUALPROP_F64)
+        return job->blis->loops->convert(to, (const double *)input->data + offset, DUALPROP_F64, job->sample);
+    return job->blis->loops->look_up(to + (size_t)job->channel * size,
+                                     (const uint8_t *)input->data + offset + job->channel, job->table,
+                                     job->sample / channels, channels);
+}
+
+static void load_chunk(void *argument, int64_t chunk, int64_t first, int64_t count)
+{
+    struct load_job *job = argument;
+    dualprop__peaks peaks = { 0, 0 };
+    (void)chunk;
+    for (int64_t row = first; row < first + count; row++)
+        peaks.peak = dualprop__greatest(load_sample(job, row), peaks.peak);
+    dualprop__shared_peaks_raise(&job->peaks, &peaks);
+}
+
+static void load_rows(void *self, struct load_job *job)
+{
+    int64_t rows = CHUNK / (job->sample > 0 ? job->sample : 1);
+    run_chunks(self, (struct chunks){ load_chunk, job, job->input->shape[0], rows > 0 ? rows : 1 });
+}
+
+/* What the reference computes for a byte, once for each value it can have. */
+static void load_bytes(void *self, struct load_job *job, const double *mean, const double *deviation)
+{
+    double wide[256];
+    float narrow[256];
+    job->table = of(self)->reference.type == DUALPROP_F32 ? (const void *)narrow : (const void *)wide;
+    for (int64_t c = 0; c < job->input->shape[3]; c++) {
+        for (int value = 0; value < 256; value++) {
+            wide[value] = (value / 255.0 - (mean ? mean[c] : 0)) / (deviation ? deviation[c] : 1);
+            narrow[value] = (float)wide[value];
+        }
+        job->channel = c;
+        load_rows(self, job);
+    }
+}
+
+/* Are the elements of each sample side by side? */
+static int has_contiguous_samples(const dualprop_view *input)
+{
+    int64_t expected = 1;
+    for (int axis = 3; axis > 0; axis--) {
+        if (input->shape[axis] != 1 && input->strides[axis] != expected) return 0;
+        expected *= input->shape[axis];
+    }
+    return 1;
+}
+
+dualprop_status dualprop__blis_load_input(void *self, void *x, const dualprop_view *input, const double *mean,
+                                          const double *deviation, double *peak)
+{
+    if (!has_contiguous_samples(input))
+        return dualprop__reference_backend.load_input(self, x, input, mean, deviation, peak);
+    struct load_job job = { .blis = of(self), .input = input, .x = x };
+    job.sample = input->shape[1] * input->shape[2] * input->shape[3];
+    dualprop__shared_peaks_begin(&job.peaks);
+    if (input->type == DUALPROP_U8) load_bytes(self, &job, mean, deviation);
+    else load_rows(self, &job);
+    dualprop__shared_peaks_give(&job.peaks, peak, NULL);
+    return DUALPROP_OK;
+}
+
+/* ---- sums ---- */
+
+/* At most so many chunks, whose sums fit on the stack. */
+#define SUMS 64
+
+struct compare_job {
+    const dualprop__blis *blis;
+    const char *x, *y;
+    double sums[SUMS][4];
+};
+
+static void compare_chunk(void *argument, int64_t chunk, int64_t first, int64_t count)
+{
+    struct compare_job *job = argument;
+    int64_t offset = first * (int64_t)job->blis->loops->real_size;
+    job->blis->loops->compare(count, job->x + offset, job->y + offset, job->sums[chunk]);
+}
+
+/* Chunks of CHUNK elements, or larger ones where there would be too many. */
+static int64_t chunk_size(int64_t count)
+{
+    int64_t least = (count + SUMS - 1) / SUMS;
+    return least > CHUNK ? least : CHUNK;
+}
+
+dualprop_status dualprop__blis_compare(void *self, int64_t count, const void *x, const void *y, double sums[4])
+{
+    struct compare_job job = { .blis = of(self), .x = x, .y = y };
+    run_chunks(self, (struct chunks){ compare_chunk, &job, count, chunk_size(count) });
+    for (int s = 0; s < 4; s++) {
+        sums[s] = 0;
+        for (int chunk = 0; chunk < SUMS; chunk++) sums[s] += job.sums[chunk][s];
+    }
+    return DUALPROP_OK;
+}
+
+struct peak_job {
+    const dualprop__blis *blis;
+    const char *x;
+    dualprop__shared_peaks peaks;
+};
+
+static void peak_chunk(void *argument, int64_t chunk, int64_t first, int64_t count)
+{
+    struct peak_job *job = argument;
+    int64_t offset = first * (int64_t)job->blis->loops->real_size;
+    dualprop__peaks peaks = { job->blis->loops->max_abs(count, job->x + offset), 0 };
+    (void)chunk;
+    dualprop__shared_peaks_raise(&job->peaks, &peaks);
+}
+
+dualprop_status dualprop__blis_max_abs(void *self, int64_t count, const void *x, double *peak)
+{
+    struct peak_job job = { .blis = of(self), .x = x };
+    dualprop__shared_peaks_begin(&job.peaks);
+    run_chunks(self, (struct chunks){ peak_chunk, &job, count, chunk_size(count) });
+    dualprop__shared_peaks_give(&job.peaks, peak, NULL);
+    return DUALPROP_OK;
+}

@@ -1,0 +1,130 @@
+/*
+ * blis_bottom_up.c - a = x W + bias, and the dyad update of a while it is in the cache.
+ *
+ * Phase 1 packs x by samples. A unit of phase 2 is a block of samples times a block of outputs: for each DEPTH inputs,
+ * each panel of samples in the block meets each panel of weights; then bias and dyad.
+ */
+#include "blis_dense.h"
+
+/* A unit's size, at most, and how many units there should be at least, so that threads find work. */
+#define SAMPLE_PANELS 8
+#define OUTPUT_PANELS 4
+#define UNITS 16
+
+struct bottom_up {
+    const dualprop__blis *blis;
+    const dualprop_dense *shape;
+    dualprop__packing packing;
+    dualprop__cut samples, outputs, depth; /* in panels, panels, inputs */
+    void *a;
+    const void *weights, *bias;
+    const dualprop_dyad *dyad;
+    dualprop__shared_peaks peaks;
+};
+
+int64_t dualprop__bottom_up_bytes(const dualprop__blis *blis, int64_t batch, int64_t inputs, int64_t outputs)
+{
+    (void)outputs;
+    return dualprop__packed_bytes(blis, batch, inputs);
+}
+
+static void cut(struct bottom_up *job)
+{
+    const dualprop__microkernel *kernel = &job->blis->kernel;
+    int64_t samples = dualprop__ceil_div(job->shape->batch, kernel->broadcast);
+    int64_t outputs = dualprop__ceil_div(job->shape->outputs, kernel->vector);
+    int64_t most_samples = SAMPLE_PANELS, most_outputs = OUTPUT_PANELS;
+    job->depth = dualprop__cut_evenly(job->shape->inputs, DUALPROP__DEPTH);
+    for (;;) {
+        job->samples = dualprop__cut_evenly(samples, most_samples);
+        job->outputs = dualprop__cut_evenly(outputs, most_outputs);
+        if (job->samples.parts * job->outputs.parts >= UNITS) return;
+        if (most_outputs > 1) most_outputs--;
+        else if (most_samples > 1) most_samples--;
+        else return;
+    }
+}
+
+static void pack_unit(void *argument, int64_t unit, int64_t member)
+{
+    const struct bottom_up *job = argument;
+    (void)member;
+    dualprop__packing_run(&job->packing, unit);
+}
+
+/* One panel of samples times one panel of weights, for one part of the inputs. */
+static void multiply(const struct bottom_up *job, int64_t sample_panel, int64_t output_panel, int64_t part)
+{
+    const dualprop__blis *blis = job->blis;
+    const dualprop_dense *shape = job->shape;
+    int64_t vector = blis->kernel.vector, broadcast = blis->kernel.broadcast;
+    int64_t row = sample_panel * broadcast, column = output_panel * vector;
+    int64_t input = dualprop__cut_first(&job->depth, part);
+    dualprop__product product = {
+        .vector_count = dualprop__least(vector, shape->outputs - column),
+        .broadcast_count = dualprop__least(broadcast, shape->batch - row),
+        .depth = dualprop__cut_size(&job->depth, part),
+        .vectors = dualprop__at(blis, job->weights, column * shape->inputs + input * vector),
+        .broadcasts = dualprop__at(blis, job->packing.to, row * shape->inputs + input * broadcast),
+        .accumulate = part > 0,
+        .c = dualprop__at(blis, job->a, row * shape->outputs + column),
+        .stride = shape->outputs,
+    };
+    blis->kernel.run(&blis->kernel, &product);
+}
+
+static dualprop__tile tile_of(const struct bottom_up *job, int64_t samples, int64_t outputs)
+{
+    const dualprop_dense *shape = job->shape;
+    int64_t vector = job->blis->kernel.vector, broadcast = job->blis->kernel.broadcast;
+    int64_t row = dualprop__cut_first(&job->samples, samples) * broadcast;
+    int64_t column = dualprop__cut_first(&job->outputs, outputs) * vector;
+    return (dualprop__tile){
+        .first = row * shape->outputs + column,
+        .rows = dualprop__least(dualprop__cut_size(&job->samples, samples) * broadcast, shape->batch - row),
+        .width = dualprop__least(dualprop__cut_size(&job->outputs, outputs) * vector, shape->outputs - column),
+        .stride = shape->outputs,
+    };
+}
+
+static void finish(struct bottom_up *job, int64_t samples, int64_t outputs)
+{
+    const dualprop__blis *blis = job->blis;
+    dualprop__tile tile = tile_of(job, samples, outputs);
+    dualprop__peaks peaks = { 0, 0 };
+    int64_t column = dualprop__cut_first(&job->outputs, outputs) * blis->kernel.vector;
+    if (job->bias) blis->loops->add_bias(job->a, dualprop__at(blis, job->bias, column), &tile);
+    if (!job->dyad) return;
+    blis->loops->dyad(job->dyad, &tile, &peaks);
+    dualprop__shared_peaks_raise(&job->peaks, &peaks);
+}
+
+static void product_unit(void *argument, int64_t unit, int64_t member)
+{
+    struct bottom_up *job = argument;
+    int64_t outputs = unit / job->samples.parts, samples = unit % job->samples.parts;
+    int64_t sample = dualprop__cut_first(&job->samples, samples);
+    int64_t output = dualprop__cut_first(&job->outputs, outputs);
+    (void)member;
+    for (int64_t part = 0; part < job->depth.parts; part++)
+        for (int64_t s = sample; s < sample + dualprop__cut_size(&job->samples, samples); s++)
+            for (int64_t o = output; o < output + dualprop__cut_size(&job->outputs, outputs); o++)
+                multiply(job, s, o, part);
+    finish(job, samples, outputs);
+}
+
+dualprop_status dualprop__blis_dense_bottom_up(void *self, const dualprop_dense *shape, void *a, const void *x,
+                                               const void *weights, const void *bias, const dualprop_dyad *dyad)
+{
+    struct bottom_up job = { .blis = self, .shape = shape, .a = a, .weights = weights, .bias = bias, .dyad = dyad };
+    job.packing = dualprop__packing_of(self, shape->workspace, x, shape->batch, shape->inputs);
+    cut(&job);
+    dualprop__phase phases[2] = {
+        { .unit = pack_unit, .units = dualprop__packing_units(&job.packing) },
+        { .unit = product_unit, .units = job.samples.parts * job.outputs.parts },
+    };
+    dualprop__shared_peaks_begin(&job.peaks);
+    dualprop__team_run(job.blis->reference.host, &job, phases, 2, DUALPROP__MEMBERS);
+    if (dyad) dualprop__shared_peaks_give(&job.peaks, dyad->peak, dyad->change);
+    return DUALPROP_OK;
+}

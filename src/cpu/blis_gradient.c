@@ -1,0 +1,219 @@
+/*
+ * blis_gradient.c - scale x^T delta, and what becomes of it at once: memory, or the learning step.
+ *
+ * Phase 1 packs delta by outputs, [ceil(outputs / V)][batch][V], and x by inputs, [ceil(inputs / N)][batch][N]. A unit
+ * of phase 2 is a run of pieces of one panel of the weights; a piece is N inputs times V outputs, N * V neighbours in
+ * memory. Its sum over the batch goes into a buffer on the stack, and from there into the gradient, or straight into
+ * weights and moments, which were fetched into the cache meanwhile.
+ */
+#include "blis_dense.h"
+
+#include <stdalign.h>
+
+/* Pieces that a unit has, and panels of x that a unit packs. */
+#define PIECES 24
+#define PACKED_PANELS 8
+/* The largest piece in bytes; blis.c sees to it. */
+#define LARGEST_TILE 2048
+
+struct gradient {
+    const dualprop__blis *blis;
+    const dualprop_dense *shape;
+    const void *x, *delta;
+    char *packed_x, *packed_delta;
+    dualprop__cut pieces, depth, packing; /* in panels of inputs, samples, panels of inputs */
+    int64_t output_panels;
+    double scale;
+    int accumulate;
+    const dualprop_step_numbers *step;
+    void *gradient, *bias_gradient, *weights, *bias;
+    void **moments;
+};
+
+static int64_t packed_delta_bytes(const dualprop__blis *blis, int64_t batch, int64_t outputs)
+{
+    int64_t vector = blis->kernel.vector;
+    return dualprop__panel_bytes(blis, dualprop__ceil_div(outputs, vector) * vector * batch);
+}
+
+int64_t dualprop__gradient_bytes(const dualprop__blis *blis, int64_t batch, int64_t inputs, int64_t outputs)
+{
+    return packed_delta_bytes(blis, batch, outputs) + dualprop__packed_bytes(blis, inputs, batch);
+}
+
+/* ---- packing ---- */
+
+static void pack_delta(const struct gradient *job, int64_t panel)
+{
+    const dualprop__blis *blis = job->blis;
+    int64_t vector = blis->kernel.vector, outputs = job->shape->outputs, batch = job->shape->batch;
+    blis->loops->pack_rows(dualprop__at(blis, job->packed_delta, panel * batch * vector),
+                           dualprop__at(blis, job->delta, panel * vector), outputs, batch,
+                           dualprop__least(vector, outputs - panel * vector), vector);
+}
+
+static void pack_x(const struct gradient *job, int64_t panel)
+{
+    const dualprop__blis *blis = job->blis;
+    int64_t broadcast = blis->kernel.broadcast, inputs = job->shape->inputs, batch = job->shape->batch;
+    blis->loops->pack_rows(dualprop__at(blis, job->packed_x, panel * batch * broadcast),
+                           dualprop__at(blis, job->x, panel * broadcast), inputs, batch,
+                           dualprop__least(broadcast, inputs - panel * broadcast), broadcast);
+}
+
+static void pack_unit(void *argument, int64_t unit, int64_t member)
+{
+    const struct gradient *job = argument;
+    (void)member;
+    if (unit < job->output_panels) {
+        pack_delta(job, unit);
+        return;
+    }
+    int64_t part = unit - job->output_panels, first = dualprop__cut_first(&job->packing, part);
+    for (int64_t panel = first; panel < first + dualprop__cut_size(&job->packing, part); panel++) pack_x(job, panel);
+}
+
+/* ---- pieces ---- */
+
+/* Inputs of a piece. */
+static int64_t height_of(const struct gradient *job, int64_t piece)
+{
+    int64_t broadcast = job->blis->kernel.broadcast;
+    return dualprop__least(broadcast, job->shape->inputs - piece * broadcast);
+}
+
+/* The element at which a piece of a panel begins in weights, gradient and moments. */
+static int64_t start_of(const struct gradient *job, int64_t panel, int64_t piece)
+{
+    const dualprop__microkernel *kernel = &job->blis->kernel;
+    return (panel * job->shape->inputs + piece * kernel->broadcast) * kernel->vector;
+}
+
+static void sum_up(const struct gradient *job, void *tile, int64_t panel, int64_t piece)
+{
+    const dualprop__blis *blis = job->blis;
+    int64_t vector = blis->kernel.vector, broadcast = blis->kernel.broadcast, batch = job->shape->batch;
+    for (int64_t part = 0; part < job->depth.parts; part++) {
+        int64_t sample = dualprop__cut_first(&job->depth, part);
+        dualprop__product product = {
+            .vector_count = vector,
+            .broadcast_count = height_of(job, piece),
+            .depth = dualprop__cut_size(&job->depth, part),
+            .vectors = dualprop__at(blis, job->packed_delta, (panel * batch + sample) * vector),
+            .broadcasts = dualprop__at(blis, job->packed_x, (piece * batch + sample) * broadcast),
+            .accumulate = part > 0,
+            .c = tile,
+            .stride = vector,
+        };
+        blis->kernel.run(&blis->kernel, &product);
+    }
+}
+
+static void prefetch(const void *memory, int64_t bytes)
+{
+    for (int64_t i = 0; i < bytes; i += DUALPROP__LINE) __builtin_prefetch((const char *)memory + i, 1, 2);
+}
+
+/* Fetch what the learning step of a piece reads and writes. */
+static void fetch(const struct gradient *job, int64_t panel, int64_t piece)
+{
+    const dualprop__blis *blis = job->blis;
+    int64_t start = start_of(job, panel, piece);
+    int64_t bytes = height_of(job, piece) * blis->kernel.vector * (int64_t)blis->loops->real_size;
+    if (!job->step) return;
+    prefetch(dualprop__at(blis, job->weights, start), bytes);
+    prefetch(dualprop__at(blis, job->moments[0], start), bytes);
+    if (job->moments[1]) prefetch(dualprop__at(blis, job->moments[1], start), bytes);
+}
+
+static char *moment_at(const struct gradient *job, int index, int64_t element)
+{
+    return job->moments[index] ? dualprop__at(job->blis, job->moments[index], element) : NULL;
+}
+
+static void put_piece(const struct gradient *job, void *tile, int64_t panel, int64_t piece)
+{
+    const dualprop__blis *blis = job->blis;
+    int64_t start = start_of(job, panel, piece), count = height_of(job, piece) * blis->kernel.vector;
+    if (!job->step) {
+        blis->loops->scale(dualprop__at(blis, job->gradient, start), tile, job->scale, job->accumulate, count);
+        return;
+    }
+    blis->loops->scale(tile, tile, job->scale, 0, count);
+    blis->loops->step(job->step, count, dualprop__at(blis, job->weights, start), tile, moment_at(job, 0, start),
+                      moment_at(job, 1, start));
+}
+
+/* ---- bias ---- */
+
+static void put_bias(const struct gradient *job, int64_t panel)
+{
+    const dualprop__blis *blis = job->blis;
+    alignas(DUALPROP__LINE) char sums[LARGEST_TILE];
+    int64_t vector = blis->kernel.vector, first = panel * vector;
+    int64_t count = dualprop__least(vector, job->shape->outputs - first);
+    void *to = job->step ? sums : dualprop__at(blis, job->bias_gradient, first);
+    blis->loops->column_sums(to, dualprop__at(blis, job->packed_delta, first * job->shape->batch), job->scale,
+                             job->accumulate, job->shape->batch, count, vector);
+    if (job->step)
+        blis->loops->step(job->step, count, dualprop__at(blis, job->bias, first), sums, moment_at(job, 2, first),
+                          moment_at(job, 3, first));
+}
+
+/* ---- the job ---- */
+
+static void product_unit(void *argument, int64_t unit, int64_t member)
+{
+    const struct gradient *job = argument;
+    alignas(DUALPROP__LINE) char tile[LARGEST_TILE];
+    int64_t panel = unit / job->pieces.parts, part = unit % job->pieces.parts;
+    int64_t first = dualprop__cut_first(&job->pieces, part), end = first + dualprop__cut_size(&job->pieces, part);
+    (void)member;
+    fetch(job, panel, first);
+    if (part == 0 && (job->step ? job->bias : job->bias_gradient)) put_bias(job, panel);
+    for (int64_t piece = first; piece < end; piece++) {
+        if (piece + 1 < end) fetch(job, panel, piece + 1);
+        sum_up(job, tile, panel, piece);
+        put_piece(job, tile, panel, piece);
+    }
+}
+
+static void cut(struct gradient *job)
+{
+    const dualprop__microkernel *kernel = &job->blis->kernel;
+    int64_t input_panels = dualprop__ceil_div(job->shape->inputs, kernel->broadcast);
+    job->output_panels = dualprop__ceil_div(job->shape->outputs, kernel->vector);
+    job->pieces = dualprop__cut_evenly(input_panels, PIECES);
+    job->packing = dualprop__cut_evenly(input_panels, PACKED_PANELS);
+    job->depth = dualprop__cut_evenly(job->shape->batch, DUALPROP__DEPTH);
+}
+
+dualprop_status dualprop__blis_dense_gradient(void *self, const dualprop_dense *shape, void *gradient,
+                                              void *bias_gradient, const void *x, const void *delta, double scale,
+                                              int accumulate, const dualprop_step_numbers *step, void *weights,
+                                              void *bias, void *moments[4])
+{
+    struct gradient job = {
+        .blis = self,
+        .shape = shape,
+        .x = x,
+        .delta = delta,
+        .scale = scale,
+        .accumulate = step ? 0 : accumulate,
+        .step = step,
+        .gradient = gradient,
+        .bias_gradient = bias_gradient,
+        .weights = weights,
+        .bias = bias,
+        .moments = moments,
+    };
+    job.packed_delta = shape->workspace;
+    job.packed_x = job.packed_delta + packed_delta_bytes(self, shape->batch, shape->outputs);
+    cut(&job);
+    dualprop__phase phases[2] = {
+        { .unit = pack_unit, .units = job.output_panels + job.packing.parts },
+        { .unit = product_unit, .units = job.output_panels * job.pieces.parts },
+    };
+    dualprop__team_run(job.blis->reference.host, &job, phases, 2, DUALPROP__MEMBERS);
+    return DUALPROP_OK;
+}

@@ -1,0 +1,58 @@
+/*
+ * blis_instance.h - what the files of the blis backend share.
+ */
+#ifndef DUALPROP_CPU_BLIS_INSTANCE_H
+#define DUALPROP_CPU_BLIS_INSTANCE_H
+
+#include "blis_kernels.h"
+#include "elementwise.h"
+#include "reference.h"
+
+/* An instance begins as one of the reference backend, whose slots serve where nothing is to be gained. */
+typedef struct dualprop__blis {
+    struct dualprop__reference reference;
+    int level; /* never AUTO */
+    dualprop__microkernel kernel;
+    const dualprop__elementwise *loops;
+} dualprop__blis;
+
+extern const dualprop_backend dualprop__blis_backend;
+
+/* The greatest numbers that several threads have seen, as bits of doubles >= 0: they are in the order of the values. */
+typedef struct dualprop__shared_peaks {
+    _Atomic uint64_t peak, change;
+} dualprop__shared_peaks;
+
+void dualprop__shared_peaks_begin(dualprop__shared_peaks *shared);
+void dualprop__shared_peaks_raise(dualprop__shared_peaks *shared, const dualprop__peaks *peaks);
+/* Store what was found; either pointer may be NULL. */
+void dualprop__shared_peaks_give(dualprop__shared_peaks *shared, double *peak, double *change);
+
+/* ---- blis_dense.c: the three directions of a dense layer ---- */
+
+int64_t dualprop__blis_weight_elements(void *self, int64_t inputs, int64_t outputs);
+dualprop_status dualprop__blis_write_weights(void *self, void *weights, const void *host, int64_t inputs,
+                                             int64_t outputs);
+dualprop_status dualprop__blis_read_weights(void *self, void *host, const void *weights, int64_t inputs,
+                                            int64_t outputs);
+int64_t dualprop__blis_dense_workspace(void *self, int64_t batch, int64_t inputs, int64_t outputs);
+dualprop_status dualprop__blis_dense_bottom_up(void *self, const dualprop_dense *shape, void *a, const void *x,
+                                               const void *weights, const void *bias, const dualprop_dyad *dyad);
+dualprop_status dualprop__blis_dense_top_down(void *self, const dualprop_dense *shape, void *top_down,
+                                              const void *delta, const void *weights, const dualprop_dyad *dyad);
+dualprop_status dualprop__blis_dense_gradient(void *self, const dualprop_dense *shape, void *gradient,
+                                              void *bias_gradient, const void *x, const void *delta, double scale,
+                                              int accumulate, const dualprop_step_numbers *step, void *weights,
+                                              void *bias, void *moments[4]);
+
+/* ---- blis_arrays.c: loops over arrays, shared among the threads where they are long ---- */
+
+dualprop_status dualprop__blis_dyad_update(void *self, const dualprop_dyad *dyad);
+dualprop_status dualprop__blis_load_input(void *self, void *x, const dualprop_view *input, const double *mean,
+                                          const double *deviation, double *peak);
+dualprop_status dualprop__blis_optimizer_step(void *self, const dualprop_step_numbers *step, int64_t count, void *w,
+                                              const void *g, void *moment1, void *moment2);
+dualprop_status dualprop__blis_compare(void *self, int64_t count, const void *x, const void *y, double sums[4]);
+dualprop_status dualprop__blis_max_abs(void *self, int64_t count, const void *x, double *peak);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * blis_kernels.h - BLIS's micro-kernels, seen without blis.h.
+ *
+ * A micro-kernel multiplies two packed panels: one of `vector` numbers a step of the sum, which it loads as vectors,
+ * and one of `broadcast` numbers, which it loads one by one. The result is a tile of C whose rows (one for each
+ * broadcast number) are contiguous along the vector side and `stride` elements apart.
+ */
+#ifndef DUALPROP_CPU_BLIS_KERNELS_H
+#define DUALPROP_CPU_BLIS_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* C[j][i] = sum over k < depth of broadcasts[k][j] * vectors[k][i], added to C where accumulate is set. */
+typedef struct dualprop__product {
+    int64_t vector_count, broadcast_count; /* how much of the tile is wanted */
+    int64_t depth;
+    const void *vectors;    /* [depth][vector], aligned to 64 bytes; up to one row beyond it is read */
+    const void *broadcasts; /* [depth][broadcast]; the same */
+    int accumulate;
+    void *c;
+    int64_t stride;
+} dualprop__product;
+
+typedef struct dualprop__microkernel {
+    const char *name;
+    int64_t vector, broadcast;
+    void (*run)(const struct dualprop__microkernel *kernel, const dualprop__product *product);
+    void (*function)(void); /* BLIS's own */
+    void *context;          /* BLIS's cntx_t */
+} dualprop__microkernel;
+
+/* Bytes of memory that a kernel's context takes. */
+size_t dualprop__microkernel_context_size(void);
+
+/*
+ * Find the micro-kernel for a type and an instruction-set level. context is memory for as long as the kernel is used.
+ * BLIS's global state, and with it the environment, is not touched.
+ */
+void dualprop__microkernel_find(dualprop__microkernel *kernel, void *context, int type, int level);
+
+/* "0.9.0" */
+const char *dualprop__blis_version(void);
+
+#endif

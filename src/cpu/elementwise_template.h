@@ -1,0 +1,350 @@
+/*
+ * elementwise_template.h - the loops of elementwise.h, for one type and one instruction set.
+ *
+ * A template: its includer defines REAL, BITS (the signed integer of REAL's size), FORMULA(name) and TABLE. Loops are
+ * kept free of branches so that the compiler makes vectors of them. The greatest |x| is found as the greatest of
+ * the bits of x without the sign, in which order a NaN is above infinity: so no NaN is lost, and no order matters.
+ */
+
+/* Reals that the small buffers on the stack hold. */
+#define FORMULA_PIECE ((int64_t)(1024 / sizeof(REAL)))
+
+/* ---- the greatest |x| ---- */
+
+static inline BITS FORMULA(magnitude)(REAL x)
+{
+    BITS bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits & (BITS)((((uint64_t)1 << (8 * sizeof(BITS) - 1)) - 1));
+}
+
+static inline BITS FORMULA(greater)(BITS x, BITS y)
+{
+    return x > y ? x : y;
+}
+
+static double FORMULA(magnitude_value)(BITS bits)
+{
+    REAL x;
+    memcpy(&x, &bits, sizeof x);
+    return (double)x;
+}
+
+/* ---- dyads: for each activation, with and without input from above, and back-propagation ---- */
+
+/* A run of elements; the arrays do not overlap. */
+struct FORMULA(run) {
+    const REAL *a, *top_down; /* top_down NULL: nothing comes from above */
+    REAL *mean, *delta;       /* delta may be NULL then */
+    int64_t count;
+};
+
+typedef BITS (*FORMULA(dyad_loop))(const struct FORMULA(run) *run, const FORMULA(gains) *gains);
+
+#define DYAD_LOOPS(name)                                                                                              \
+    static BITS FORMULA(silent_##name)(const struct FORMULA(run) *run, const FORMULA(gains) *unused)                  \
+    {                                                                                                                 \
+        const REAL *restrict a = run->a;                                                                              \
+        REAL *restrict mean = run->mean;                                                                              \
+        BITS peak = 0;                                                                                                \
+        (void)unused;                                                                                                 \
+        for (int64_t i = 0; i < run->count; i++) {                                                                    \
+            mean[i] = FORMULA(name)(a[i]);                                                                            \
+            peak = FORMULA(greater)(peak, FORMULA(magnitude)(mean[i]));                                               \
+        }                                                                                                             \
+        return peak;                                                                                                  \
+    }                                                                                                                 \
+                                                                                                                      \
+    static BITS FORMULA(nudged_##name)(const struct FORMULA(run) *run, const FORMULA(gains) *given)                   \
+    {                                                                                                                 \
+        const REAL *restrict a = run->a, *restrict top_down = run->top_down;                                          \
+        REAL *restrict mean = run->mean, *restrict delta = run->delta;                                                \
+        const FORMULA(gains) gains = *given;                                                                          \
+        BITS peak = 0;                                                                                                \
+        for (int64_t i = 0; i < run->count; i++) {                                                                    \
+            REAL plus = gains.plus * top_down[i], minus = gains.minus * top_down[i];                                  \
+            REAL high = FORMULA(name)(a[i] + plus), low = FORMULA(name)(a[i] - minus);                                \
+            delta[i] = FORMULA(name##_difference)(a[i], plus, minus, gains.sum * top_down[i]);                        \
+            mean[i] = FORMULA(mean)(high, low, delta[i], &gains);                                                     \
+            BITS greater = FORMULA(greater)(FORMULA(magnitude)(high), FORMULA(magnitude)(low));                       \
+            peak = FORMULA(greater)(peak, greater);                                                                   \
+        }                                                                                                             \
+        return peak;                                                                                                  \
+    }                                                                                                                 \
+                                                                                                                      \
+    static BITS FORMULA(derivative_##name)(const struct FORMULA(run) *run, const FORMULA(gains) *unused)              \
+    {                                                                                                                 \
+        const REAL *restrict a = run->a, *restrict top_down = run->top_down;                                          \
+        REAL *restrict mean = run->mean, *restrict delta = run->delta;                                                \
+        BITS peak = 0;                                                                                                \
+        (void)unused;                                                                                                 \
+        for (int64_t i = 0; i < run->count; i++) {                                                                    \
+            mean[i] = FORMULA(name)(a[i]);                                                                            \
+            delta[i] = FORMULA(name##_slope)(a[i]) * top_down[i];                                                     \
+            BITS greater = FORMULA(greater)(FORMULA(magnitude)(mean[i]), FORMULA(magnitude)(delta[i]));               \
+            peak = FORMULA(greater)(peak, greater);                                                                   \
+        }                                                                                                             \
+        return peak;                                                                                                  \
+    }
+
+DYAD_LOOPS(identity)
+DYAD_LOOPS(relu)
+DYAD_LOOPS(leaky_relu)
+DYAD_LOOPS(hard_sigmoid)
+DYAD_LOOPS(sigmoid)
+DYAD_LOOPS(tanh)
+#undef DYAD_LOOPS
+
+#define LOOPS_OF(name) { FORMULA(silent_##name), FORMULA(nudged_##name), FORMULA(derivative_##name) }
+static FORMULA(dyad_loop) FORMULA(find_dyad_loop)(const dualprop_dyad *dyad)
+{
+    static const FORMULA(dyad_loop) loops[][3] = {
+        [DUALPROP_IDENTITY] = LOOPS_OF(identity),         [DUALPROP_RELU] = LOOPS_OF(relu),
+        [DUALPROP_LEAKY_RELU] = LOOPS_OF(leaky_relu),     [DUALPROP_HARD_SIGMOID] = LOOPS_OF(hard_sigmoid),
+        [DUALPROP_SIGMOID] = LOOPS_OF(sigmoid),           [DUALPROP_TANH] = LOOPS_OF(tanh),
+    };
+    return loops[dyad->activation][!dyad->top_down ? 0 : dyad->derivative ? 2 : 1];
+}
+#undef LOOPS_OF
+
+static void FORMULA(update_run)(const dualprop_dyad *dyad, const struct FORMULA(run) *run,
+                                const FORMULA(gains) *gains, dualprop__peaks *peaks)
+{
+    BITS peak = FORMULA(find_dyad_loop)(dyad)(run, gains);
+    peaks->peak = dualprop__greatest(FORMULA(magnitude_value)(peak), peaks->peak);
+    if (!run->top_down && run->delta) memset(run->delta, 0, (size_t)run->count * sizeof(REAL));
+}
+
+/* How far s+ and s- (f(a) and delta in back-propagation) are from the old ones. */
+static double FORMULA(change_of)(const dualprop_dyad *dyad, const struct FORMULA(run) *new_run, const REAL *old_mean,
+                                 const REAL *old_delta)
+{
+    double most = 0;
+    double plus = 1 - dyad->alpha, old_plus = 1 - dyad->old_alpha;
+    double minus = -dyad->alpha, old_minus = -dyad->old_alpha;
+    if (dyad->derivative) plus = old_plus = 0;
+    for (int64_t i = 0; i < new_run->count; i++) {
+        double mean = (double)new_run->mean[i], delta = (double)new_run->delta[i];
+        double before = (double)old_mean[i], before_delta = (double)old_delta[i];
+        double first = mean + plus * delta - (before + old_plus * before_delta);
+        double second = mean + minus * delta - (before + old_minus * before_delta);
+        if (dyad->derivative) second = delta - before_delta;
+        most = dualprop__greatest(fabs(first), dualprop__greatest(fabs(second), most));
+    }
+    return most;
+}
+
+/* Results that are not wanted, or that are compared with the old ones first, go through buffers. */
+static void FORMULA(dyad_through_buffers)(const dualprop_dyad *dyad, const struct FORMULA(run) *run,
+                                          const FORMULA(gains) *gains, dualprop__peaks *peaks)
+{
+    REAL mean[1024 / sizeof(REAL)], delta[1024 / sizeof(REAL)];
+    static const REAL zeros[1024 / sizeof(REAL)];
+    struct FORMULA(run) part = { run->a, run->top_down, mean, delta, run->count };
+    FORMULA(update_run)(dyad, &part, gains, peaks);
+    if (dyad->change)
+        peaks->change = dualprop__greatest(FORMULA(change_of)(dyad, &part, run->mean ? run->mean : mean,
+                                                              run->delta ? run->delta : zeros), peaks->change);
+    if (run->mean) memcpy(run->mean, mean, (size_t)run->count * sizeof(REAL));
+    if (run->delta) memcpy(run->delta, delta, (size_t)run->count * sizeof(REAL));
+}
+
+static struct FORMULA(run) FORMULA(run_of)(const dualprop_dyad *dyad, int64_t first, int64_t count)
+{
+    return (struct FORMULA(run)){
+        .a = (const REAL *)dyad->a + first,
+        .top_down = dyad->top_down ? (const REAL *)dyad->top_down + first : NULL,
+        .mean = dyad->mean ? (REAL *)dyad->mean + first : NULL,
+        .delta = dyad->delta ? (REAL *)dyad->delta + first : NULL,
+        .count = count,
+    };
+}
+
+static void FORMULA(dyad_row)(const dualprop_dyad *dyad, int64_t first, int64_t count, const FORMULA(gains) *gains,
+                              dualprop__peaks *peaks)
+{
+    if (dyad->mean && (dyad->delta || !dyad->top_down) && !dyad->change) {
+        struct FORMULA(run) run = FORMULA(run_of)(dyad, first, count);
+        FORMULA(update_run)(dyad, &run, gains, peaks);
+        return;
+    }
+    for (int64_t i = 0; i < count; i += FORMULA_PIECE) {
+        struct FORMULA(run) run =
+            FORMULA(run_of)(dyad, first + i, count - i < FORMULA_PIECE ? count - i : FORMULA_PIECE);
+        FORMULA(dyad_through_buffers)(dyad, &run, gains, peaks);
+    }
+}
+
+static void FORMULA(dyad_tile)(const dualprop_dyad *dyad, const dualprop__tile *tile, dualprop__peaks *peaks)
+{
+    FORMULA(gains) gains = FORMULA(gains_of)(dyad->gain_plus, dyad->gain_minus, dyad->alpha);
+    for (int64_t row = 0; row < tile->rows; row++)
+        FORMULA(dyad_row)(dyad, tile->first + row * tile->stride, tile->width, &gains, peaks);
+}
+
+static void FORMULA(add_bias)(void *a, const void *bias, const dualprop__tile *tile)
+{
+    const REAL *restrict from = bias;
+    for (int64_t row = 0; row < tile->rows; row++) {
+        REAL *restrict to = (REAL *)a + tile->first + row * tile->stride;
+        for (int64_t j = 0; j < tile->width; j++) to[j] += from[j];
+    }
+}
+
+/* ---- learning ---- */
+
+static void FORMULA(sgd_loop)(const FORMULA(step) *given, int64_t count, REAL *restrict w, const REAL *restrict g,
+                              REAL *restrict moment)
+{
+    const FORMULA(step) step = *given;
+    for (int64_t i = 0; i < count; i++) w[i] = FORMULA(sgd)(&step, w[i], g[i], moment + i);
+}
+
+static void FORMULA(adam_loop)(const FORMULA(step) *given, int64_t count, REAL *restrict w, const REAL *restrict g,
+                               REAL *restrict moment1, REAL *restrict moment2)
+{
+    const FORMULA(step) step = *given;
+    for (int64_t i = 0; i < count; i++) w[i] = FORMULA(adam)(&step, w[i], g[i], moment1 + i, moment2 + i);
+}
+
+static void FORMULA(step_loop)(const dualprop_step_numbers *numbers, int64_t count, void *w, const void *g,
+                               void *moment1, void *moment2)
+{
+    FORMULA(step) step = FORMULA(step_of)(numbers);
+    if (numbers->kind == DUALPROP_SGD) FORMULA(sgd_loop)(&step, count, w, g, moment1);
+    else FORMULA(adam_loop)(&step, count, w, g, moment1, moment2);
+}
+
+static void FORMULA(scale_loop)(void *to, const void *from, double scale, int accumulate, int64_t count)
+{
+    REAL *sums = to;
+    const REAL *terms = from;
+    REAL factor = (REAL)scale;
+    if (accumulate)
+        for (int64_t i = 0; i < count; i++) sums[i] = sums[i] + factor * terms[i];
+    else
+        for (int64_t i = 0; i < count; i++) sums[i] = factor * terms[i];
+}
+
+/* A few columns at a time, so that their sums stay in registers. */
+static void FORMULA(column_sums)(void *to, const void *from, double scale, int accumulate, int64_t rows, int64_t width,
+                                 int64_t stride)
+{
+    enum { COLUMNS = 16 };
+    for (int64_t first = 0; first < width; first += COLUMNS) {
+        double sums[COLUMNS] = { 0 };
+        int64_t count = width - first < COLUMNS ? width - first : COLUMNS;
+        for (int64_t row = 0; row < rows; row++) {
+            const REAL *terms = (const REAL *)from + row * stride + first;
+            for (int64_t j = 0; j < count; j++) sums[j] += (double)terms[j];
+        }
+        REAL *result = (REAL *)to + first;
+        for (int64_t j = 0; j < count; j++)
+            result[j] = (REAL)((accumulate ? (double)result[j] : 0) + scale * sums[j]);
+    }
+}
+
+/* ---- input ---- */
+
+static double FORMULA(convert_floats)(REAL *restrict to, const float *restrict from, int64_t count)
+{
+    BITS peak = 0;
+    for (int64_t i = 0; i < count; i++) {
+        to[i] = (REAL)from[i];
+        peak = FORMULA(greater)(peak, FORMULA(magnitude)(to[i]));
+    }
+    return FORMULA(magnitude_value)(peak);
+}
+
+static double FORMULA(convert_doubles)(REAL *restrict to, const double *restrict from, int64_t count)
+{
+    BITS peak = 0;
+    for (int64_t i = 0; i < count; i++) {
+        to[i] = (REAL)from[i];
+        peak = FORMULA(greater)(peak, FORMULA(magnitude)(to[i]));
+    }
+    return FORMULA(magnitude_value)(peak);
+}
+
+static double FORMULA(convert)(void *to, const void *from, int type, int64_t count)
+{
+    return type == DUALPROP_F32 ? FORMULA(convert_floats)(to, from, count) : FORMULA(convert_doubles)(to, from, count);
+}
+
+static double FORMULA(look_up)(void *to, const uint8_t *from, const void *table, int64_t count, int64_t stride)
+{
+    BITS peak = 0;
+    for (int64_t i = 0; i < count; i++) {
+        REAL value = ((const REAL *)table)[from[i * stride]];
+        ((REAL *)to)[i * stride] = value;
+        peak = FORMULA(greater)(peak, FORMULA(magnitude)(value));
+    }
+    return FORMULA(magnitude_value)(peak);
+}
+
+/* ---- sums ---- */
+
+static double FORMULA(max_abs)(int64_t count, const void *x)
+{
+    BITS peak = 0;
+    for (int64_t i = 0; i < count; i++) peak = FORMULA(greater)(peak, FORMULA(magnitude)(((const REAL *)x)[i]));
+    return FORMULA(magnitude_value)(peak);
+}
+
+/* Lane l sums every eighth element from l on; the lanes are added at the end. */
+static void FORMULA(compare)(int64_t count, const void *x, const void *y, double sums[4])
+{
+    enum { LANES = 8 };
+    double lanes[4][LANES] = { { 0 } };
+    for (int64_t i = 0; i < count; i += LANES)
+        for (int64_t l = 0; l < (count - i < LANES ? count - i : LANES); l++) {
+            double a = (double)((const REAL *)x)[i + l], b = (double)((const REAL *)y)[i + l];
+            lanes[0][l] += a * b;
+            lanes[1][l] += a * a;
+            lanes[2][l] += b * b;
+            lanes[3][l] += (a - b) * (a - b);
+        }
+    for (int s = 0; s < 4; s++)
+        for (int l = 0; l < LANES; l++) sums[s] += lanes[s][l];
+}
+
+/* ---- panels ---- */
+
+static void FORMULA(pack_rows)(void *to, const void *from, int64_t stride, int64_t depth, int64_t count,
+                               int64_t width)
+{
+    for (int64_t k = 0; k < depth; k++) {
+        REAL *restrict row = (REAL *)to + k * width;
+        const REAL *restrict source = (const REAL *)from + k * stride;
+        for (int64_t j = 0; j < count; j++) row[j] = source[j];
+        for (int64_t j = count; j < width; j++) row[j] = 0;
+    }
+}
+
+static void FORMULA(pack_columns)(void *to, const void *from, int64_t stride, int64_t depth, int64_t count,
+                                  int64_t width)
+{
+    for (int64_t k = 0; k < depth; k++) {
+        REAL *restrict row = (REAL *)to + k * width;
+        const REAL *restrict source = (const REAL *)from + k;
+        for (int64_t j = 0; j < count; j++) row[j] = source[j * stride];
+        for (int64_t j = count; j < width; j++) row[j] = 0;
+    }
+}
+
+const dualprop__elementwise TABLE = {
+    .real_size = sizeof(REAL),
+    .dyad = FORMULA(dyad_tile),
+    .add_bias = FORMULA(add_bias),
+    .step = FORMULA(step_loop),
+    .scale = FORMULA(scale_loop),
+    .column_sums = FORMULA(column_sums),
+    .convert = FORMULA(convert),
+    .look_up = FORMULA(look_up),
+    .max_abs = FORMULA(max_abs),
+    .compare = FORMULA(compare),
+    .pack_rows = FORMULA(pack_rows),
+    .pack_columns = FORMULA(pack_columns),
+};
+
+#undef FORMULA_PIECE
