@@ -684,6 +684,53 @@ START_TEST(weights_come_back_as_they_were_written)
 }
 END_TEST
 
+static void set_all(workbench *bench, void *reals, const double *values, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) bench_set(bench, reals, i, values[i]);
+}
+
+static int holds(workbench *bench, const void *reals, const double *values, int64_t count)
+{
+    int same = 1;
+    for (int64_t i = 0; i < count; i++) same &= bench_get(bench, reals, i) == values[i];
+    return same;
+}
+
+/* So that the reference itself is held to something: small whole numbers, multiplied with pencil and paper. */
+static void check_products(workbench *bench)
+{
+    static const double x[] = { 1, 2, 3, 4, 5, 6 }, w[] = { 1, -1, 2, 0, 0, 3 }, b[] = { 10, 20 }, d[] = { 1, 2, -1, 3 };
+    static const double bottom_up[] = { 15, 28, 24, 34 }, top_down[] = { -1, 2, 6, -4, -2, 9 };
+    static const double gradient[] = { -6, 28, -6, 38, -6, 48 }, bias_gradient[] = { 0, 10 };
+    dualprop_dense shape = { 2, 3, 2, bench_bytes(bench, bench->backend->dense_workspace(bench->self, 2, 3, 2)) };
+    int64_t elements = bench->backend->weight_elements(bench->self, 3, 2);
+    void *weights = bench_zeros(bench, elements), *slopes = bench_zeros(bench, elements), *plain = bench_reals(bench, 6);
+    void *input = bench_reals(bench, 6), *bias = bench_reals(bench, 2), *delta = bench_reals(bench, 4);
+    void *a = bench_reals(bench, 4), *down = bench_reals(bench, 6), *bias_slopes = bench_reals(bench, 2);
+    set_all(bench, plain, w, 6), set_all(bench, input, x, 6), set_all(bench, bias, b, 2), set_all(bench, delta, d, 4);
+    const dualprop_backend *backend = bench->backend;
+    ck_assert_int_eq(backend->write_weights(bench->self, weights, plain, 3, 2), DUALPROP_OK);
+    ck_assert_int_eq(backend->dense_bottom_up(bench->self, &shape, a, input, weights, bias, NULL), DUALPROP_OK);
+    ck_assert(holds(bench, a, bottom_up, 4));
+    ck_assert_int_eq(backend->dense_top_down(bench->self, &shape, down, delta, weights, NULL), DUALPROP_OK);
+    ck_assert(holds(bench, down, top_down, 6));
+    ck_assert_int_eq(backend->dense_gradient(bench->self, &shape, slopes, bias_slopes, input, delta, 2, 0, NULL, NULL,
+                                             NULL, NULL), DUALPROP_OK);
+    ck_assert_int_eq(backend->read_weights(bench->self, plain, slopes, 3, 2), DUALPROP_OK);
+    ck_assert(holds(bench, plain, gradient, 6) && holds(bench, bias_slopes, bias_gradient, 2));
+    ck_assert(bench_intact(bench));
+}
+
+START_TEST(products_by_hand)
+{
+    workbench bench;
+    if (!open_subject(&bench, &subjects[_i], 1)) return;
+    bench_begin(&bench, 0);
+    check_products(&bench);
+    bench_close(&bench);
+}
+END_TEST
+
 static void check_memory(workbench *bench)
 {
     const dualprop_backend *backend = bench->backend;
@@ -763,6 +810,7 @@ Suite *test_backend_suite(void)
     tcase_add_loop_test(table, kernel_agrees_with_the_reference, 0, COUNT_OF(kernels));
     tcase_add_loop_test(rest, fused_step_has_the_bits_of_the_separate_one, 0, COUNT_OF(subjects));
     tcase_add_loop_test(rest, weights_come_back_as_they_were_written, 0, COUNT_OF(subjects));
+    tcase_add_loop_test(rest, products_by_hand, 0, COUNT_OF(subjects));
     tcase_add_loop_test(rest, memory_is_the_hosts, 0, COUNT_OF(subjects));
     tcase_add_loop_test(rest, no_memory_is_a_status, 0, COUNT_OF(subjects));
     tcase_add_loop_test(rest, subjects_that_this_machine_lacks, 0, COUNT_OF(subjects));

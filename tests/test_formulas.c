@@ -153,6 +153,101 @@ START_TEST(output_steps_are_the_papers)
 }
 END_TEST
 
+/* ---- losses ---- */
+
+static double cross_entropy_moved(const double *s, const double *y, int moved, double by)
+{
+    double row[5];
+    for (int i = 0; i < 5; i++) row[i] = s[i] + (i == moved ? by : 0);
+    return dualprop__cross_entropy_f64(row, y, 5);
+}
+
+/* By central differences, for targets that do not add up to 1 either. */
+START_TEST(loss_slopes_are_derivatives)
+{
+    randomness random = random_start(6);
+    for (int draw = 0; draw < 1000; draw++) {
+        double s[5], y[5], step = 1e-5;
+        for (int i = 0; i < 5; i++) s[i] = random_uniform(&random, -3, 3), y[i] = random_uniform(&random, 0, 1);
+        dualprop__softmax_row_f64 row = dualprop__softmax_row_of_f64(s, y, 5);
+        for (int i = 0; i < 5; i++) {
+            double slope = (cross_entropy_moved(s, y, i, step) - cross_entropy_moved(s, y, i, -step)) / (2 * step);
+            ck_assert(comparison_near(dualprop__cross_entropy_slope_f64(s[i], y[i], &row), slope, 1e-8, 0));
+        }
+    }
+    ck_assert(dualprop__squared_error_slope_f64(3, 1) == 2);
+}
+END_TEST
+
+START_TEST(losses_by_hand)
+{
+    const double equal[] = { 7, 7, 7, 7 }, far[] = { -1000, 0, 1000, 0 }, second[] = { 0, 1, 0, 0 };
+    ck_assert(comparison_near(dualprop__cross_entropy_f64(equal, second, 4), log(4), 1e-15, 0));
+    ck_assert(dualprop__cross_entropy_f64(far, second, 4) == 1000);
+    ck_assert(dualprop__squared_error_f64(equal, second, 4) == (3 * 49 + 36) / 2.0);
+}
+END_TEST
+
+/* Strictly greater values beat the target's class, equal ones before it do, and NaN is never right. */
+START_TEST(ranks_by_hand)
+{
+    const double y[] = { 0, 0, 1, 0 };
+    const double first[] = { 1, 2, 3, 2 }, tie_before[] = { 3, 2, 3, 2 }, tie_after[] = { 1, 2, 3, 3 };
+    const double last[] = { 9, 8, 3, 7 }, nothing[] = { 1, 2, NAN, 2 }, other[] = { 1, NAN, 3, 2 };
+    ck_assert_int_eq(dualprop__rank_of_target_f64(first, y, 4), 0);
+    ck_assert_int_eq(dualprop__rank_of_target_f64(tie_before, y, 4), 1);
+    ck_assert_int_eq(dualprop__rank_of_target_f64(tie_after, y, 4), 0);
+    ck_assert_int_eq(dualprop__rank_of_target_f64(last, y, 4), 3);
+    ck_assert_int_eq(dualprop__rank_of_target_f64(nothing, y, 4), 3);
+    ck_assert_int_eq(dualprop__rank_of_target_f64(other, y, 4), 1);
+}
+END_TEST
+
+/* ---- optimizers, one step each with numbers that are exact ---- */
+
+static dualprop_step_numbers numbers_of(int kind, double decay)
+{
+    return (dualprop_step_numbers){ .kind = kind, .learning_rate = 0.5, .momentum = 0.75, .beta1 = 0.75, .beta2 = 0.5,
+                                    .epsilon = 1, .scale1 = 2, .scale2 = 4, .weight_decay = decay,
+                                    .gradient_scale = 0.5 };
+}
+
+/* w = 2, g = 8, so that scaled g is 4. */
+START_TEST(sgd_by_hand)
+{
+    dualprop_step_numbers numbers = numbers_of(DUALPROP_SGD, 0.25);
+    dualprop__step_f64 step = dualprop__step_of_f64(&numbers);
+    double m = 4, w = dualprop__sgd_f64(&step, 2, 8, &m);
+    ck_assert(m == 0.75 * 4 + 4 + 0.25 * 2);
+    ck_assert(w == 2 - 0.5 * 7.5);
+}
+END_TEST
+
+/* m = .75 * 4 + .25 * 4 = 4, v = .5 * 2 + .5 * 16 = 9, so the move is 2 * 4 / (sqrt(4 * 9) + 1) = 8/7. */
+START_TEST(adam_by_hand)
+{
+    dualprop_step_numbers numbers = numbers_of(DUALPROP_ADAM, 0);
+    dualprop__step_f64 step = dualprop__step_of_f64(&numbers);
+    double m = 4, v = 2, w = dualprop__adam_f64(&step, 2, 8, &m, &v);
+    ck_assert(m == 4 && v == 9);
+    ck_assert(comparison_near(w, 2 - 0.5 * 8 / 7, 1e-15, 0));
+}
+END_TEST
+
+/* Adam's decay goes through the moments: g' = 4 + 1 * 2 = 6. AdamW's does not. */
+START_TEST(weight_decay_by_hand)
+{
+    dualprop_step_numbers coupled = numbers_of(DUALPROP_ADAM, 1), apart = numbers_of(DUALPROP_ADAMW, 1);
+    dualprop__step_f64 first = dualprop__step_of_f64(&coupled), second = dualprop__step_of_f64(&apart);
+    double m = 4, v = 2, w = dualprop__adam_f64(&first, 2, 8, &m, &v);
+    ck_assert(m == 4.5 && v == 19);
+    ck_assert(comparison_near(w, 2 - 0.5 * 9 / (sqrt(76) + 1), 1e-15, 0));
+    m = 4, v = 2, w = dualprop__adam_f64(&second, 2, 8, &m, &v);
+    ck_assert(m == 4 && v == 9);
+    ck_assert(comparison_near(w, 2 - 0.5 * (8.0 / 7 + 2), 1e-15, 0));
+}
+END_TEST
+
 /* ---- random numbers ---- */
 
 /* The known answers that come with Random123, for ten rounds. */
@@ -196,6 +291,12 @@ Suite *test_formulas_suite(void)
     tcase_add_loop_test(activations, nan_passes_through, 0, DUALPROP_TANH + 1);
     tcase_add_loop_test(activations, saturation_stays_finite, 0, DUALPROP_TANH + 1);
     tcase_add_test(rest, output_steps_are_the_papers);
+    tcase_add_test(rest, loss_slopes_are_derivatives);
+    tcase_add_test(rest, losses_by_hand);
+    tcase_add_test(rest, ranks_by_hand);
+    tcase_add_test(rest, sgd_by_hand);
+    tcase_add_test(rest, adam_by_hand);
+    tcase_add_test(rest, weight_decay_by_hand);
     tcase_add_test(rest, philox_gives_the_known_answers);
     tcase_add_test(rest, uniforms_lie_strictly_inside);
     suite_add_tcase(suite, activations);
