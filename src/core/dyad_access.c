@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define REALS (1u << DUALPROP_F32 | 1u << DUALPROP_F64)
+
 static double real_at(const void *reals, int type, int64_t i)
 {
     return type == DUALPROP_F32 ? ((const float *)reals)[i] : ((const double *)reals)[i];
@@ -105,7 +107,7 @@ static dualprop_status check_which(const dualprop_state *state, int which, int l
 
 static dualprop_status check_rows(const dualprop_state *state, const dualprop_view *view, int64_t width)
 {
-    DUALPROP__TRY(dualprop__view_check(state->context, view, 1u << DUALPROP_F32 | 1u << DUALPROP_F64, "view"));
+    DUALPROP__TRY(dualprop__view_check(state->context, view, REALS, "view"));
     DUALPROP__REQUIRE(state->context, view->rank == 2 && view->shape[0] == state->count && view->shape[1] == width,
                       DUALPROP_ERROR_INVALID_ARGUMENT, "view has another shape; expected (%lld, %lld)",
                       (long long)state->count, (long long)width);
@@ -122,6 +124,7 @@ static dualprop_status read_layer(const dualprop_view *view, dualprop_state *sta
                       "state holds no inference; call dualprop_infer() or dualprop_infer_begin() first");
     const struct dualprop__dyads *dyads = &state->dyads[index];
     DUALPROP__TRY(check_rows(state, view, dyads->width));
+    DUALPROP__TRY(dualprop__view_check_output(state->context, view, REALS, "view"));
     for (int64_t b = 0; b < state->count; b++) DUALPROP__TRY(read_row(view, state, dyads, which, b));
     return DUALPROP_OK;
 }

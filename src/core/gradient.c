@@ -136,7 +136,7 @@ static dualprop_status fetch(void *host, dualprop_optimizer *optimizer, const du
 static dualprop_status check_shape(const dualprop_optimizer *optimizer, const dualprop_view *view,
                                    const dualprop_layer *layer, int is_bias)
 {
-    DUALPROP__TRY(dualprop__view_check(optimizer->context, view, 1u << DUALPROP_F32 | 1u << DUALPROP_F64, "view"));
+    DUALPROP__TRY(dualprop__view_check_output(optimizer->context, view, 1u << DUALPROP_F32 | 1u << DUALPROP_F64, "view"));
     int fits = is_bias ? view->rank == 1 && view->shape[0] == layer->outputs
                        : view->rank == 2 && view->shape[0] == layer->inputs && view->shape[1] == layer->outputs;
     DUALPROP__REQUIRE(optimizer->context, fits, DUALPROP_ERROR_INVALID_ARGUMENT,

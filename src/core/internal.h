@@ -99,6 +99,9 @@ void dualprop__rule_gains(double *gain_plus, double *gain_minus, const dualprop_
 /* Check a view: size, type among `types` (a bit mask of 1 << DUALPROP_F32 ...), rank, extents >= 0, data. */
 dualprop_status dualprop__view_check(const dualprop_context *context, const dualprop_view *view, unsigned types,
                                      const char *argument);
+/* The same for a view that is filled, which must have a place for every element: no stride may be 0. */
+dualprop_status dualprop__view_check_output(const dualprop_context *context, const dualprop_view *view,
+                                            unsigned types, const char *argument);
 /* Describe a contiguous array. */
 dualprop_view dualprop__view_of(void *data, int type, int rank, const int64_t *shape);
 int64_t dualprop__view_count(const dualprop_view *view); /* elements; -1 where the product overflows */

@@ -124,6 +124,11 @@ dualprop_status dualprop__network_begin_write(dualprop_network *network)
     return DUALPROP_OK;
 }
 
+void dualprop__network_abandon_write(dualprop_network *network)
+{
+    atomic_store(&network->users, 0);
+}
+
 void dualprop__network_end_write(dualprop_network *network)
 {
     atomic_fetch_add(&network->generation, 1);
@@ -197,7 +202,8 @@ dualprop_status dualprop_network_add_dense(dualprop_network *network, int64_t ou
                       "network already has a state or an optimizer; expected all layers to be added before");
     DUALPROP__TRY(dualprop__network_begin_write(network));
     dualprop_status status = add_layer(network, outputs, activation);
-    dualprop__network_end_write(network);
+    if (status == DUALPROP_OK) dualprop__network_end_write(network);
+    else dualprop__network_abandon_write(network);
     return status;
 }
 

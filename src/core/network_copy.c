@@ -19,11 +19,16 @@ static dualprop_status copy_through(void *staging, dualprop_network *destination
     return DUALPROP_OK;
 }
 
+/* With the source open for reading. Nothing is written, and no generation raised, before there is memory for all. */
 static dualprop_status copy_parameters(dualprop_network *destination, const dualprop_network *source)
 {
     void *staging = dualprop__parameter_staging(destination);
     if (!staging) return DUALPROP_ERROR_NO_MEMORY;
-    dualprop_status status = copy_through(staging, destination, source);
+    dualprop_status status = dualprop__network_begin_write(destination);
+    if (status == DUALPROP_OK) {
+        status = copy_through(staging, destination, source);
+        dualprop__network_end_write(destination);
+    }
     dualprop__release(destination->context, staging);
     return status;
 }
@@ -65,11 +70,7 @@ dualprop_status dualprop_network_copy(dualprop_network *destination, const dualp
     /* Counting a reader is no change of the network, so const is honoured in all that a caller can see. */
     dualprop_network *read = (dualprop_network *)source;
     DUALPROP__TRY(dualprop__network_begin_read(read));
-    dualprop_status status = dualprop__network_begin_write(destination);
-    if (status == DUALPROP_OK) {
-        status = copy_parameters(destination, source);
-        dualprop__network_end_write(destination);
-    }
+    dualprop_status status = copy_parameters(destination, source);
     dualprop__network_end_read(read);
     return status;
 }

@@ -24,6 +24,9 @@ int64_t dualprop__network_outputs(const dualprop_network *network); /* the input
 /* Put a layer on top; the network owns it from then on. On failure it stays the caller's. */
 dualprop_status dualprop__network_append(dualprop_network *network, dualprop_layer *layer);
 
+/* End a write before which nothing was changed. */
+void dualprop__network_abandon_write(dualprop_network *network);
+
 /* parameter.c */
 int64_t dualprop__parameter_elements(const dualprop_layer *layer, int is_bias);
 /* Host memory for any one parameter of the network, or NULL with the last error set. */

@@ -128,15 +128,6 @@ static dualprop_status check_view(const dualprop_view *view, const dualprop_laye
     return DUALPROP_OK;
 }
 
-/* A broadcast has one place for many numbers: it can be read but not filled. */
-static dualprop_status check_writable(const dualprop_context *context, const dualprop_view *view)
-{
-    for (int i = 0; i < view->rank; i++)
-        DUALPROP__REQUIRE(context, view->strides[i] != 0 || view->shape[i] <= 1, DUALPROP_ERROR_INVALID_ARGUMENT,
-                          "view has stride 0 along axis %d; expected a place for every element", i);
-    return DUALPROP_OK;
-}
-
 static void *allocate_host(const dualprop_layer *layer, int is_bias)
 {
     dualprop_context *context = layer->network->context;
@@ -164,7 +155,7 @@ dualprop_status dualprop_network_read(const dualprop_view *view, const dualprop_
     DUALPROP__TRY(dualprop__context_enter(network->context));
     DUALPROP__TRY(dualprop__network_find(&layer, &is_bias, network, name));
     DUALPROP__TRY(check_view(view, layer, is_bias, name));
-    DUALPROP__TRY(check_writable(network->context, view));
+    DUALPROP__TRY(dualprop__view_check_output(network->context, view, REALS, "view"));
     /* Counting a reader is no change of the network, so const is honoured in all that a caller can see. */
     dualprop_network *read = (dualprop_network *)network;
     DUALPROP__TRY(dualprop__network_begin_read(read));

@@ -61,7 +61,8 @@ static dualprop_status predict(const dualprop_view *scores, dualprop_state *stat
     dualprop_view images;
     int64_t width = state->dyads[state->layer_count].width;
     DUALPROP__TRY(dualprop__batch_inputs(&images, state, inputs));
-    DUALPROP__TRY(dualprop__view_check(state->context, scores, 1u << DUALPROP_F32 | 1u << DUALPROP_F64, "scores"));
+    DUALPROP__TRY(dualprop__view_check_output(state->context, scores, 1u << DUALPROP_F32 | 1u << DUALPROP_F64,
+                                              "scores"));
     DUALPROP__REQUIRE(state->context,
                       scores->rank == 2 && scores->shape[0] == images.shape[0] && scores->shape[1] == width,
                       DUALPROP_ERROR_INVALID_ARGUMENT, "scores has another shape; expected (%lld, %lld)",

@@ -111,6 +111,16 @@ dualprop_status dualprop__view_check(const dualprop_context *context, const dual
     return check_data(context, view, argument);
 }
 
+dualprop_status dualprop__view_check_output(const dualprop_context *context, const dualprop_view *view,
+                                            unsigned types, const char *argument)
+{
+    DUALPROP__TRY(dualprop__view_check(context, view, types, argument));
+    for (int d = 0; d < view->rank; d++)
+        DUALPROP__REQUIRE(context, view->strides[d] != 0 || view->shape[d] <= 1, DUALPROP_ERROR_INVALID_ARGUMENT,
+                          "%s: strides[%d] is 0, expected a place for every element", argument, d);
+    return DUALPROP_OK;
+}
+
 /* ---- copying rows ---- */
 
 /* Copy count elements whose neighbours are `stride` apart in `from`, or in `to`. */
