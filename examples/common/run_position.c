@@ -10,7 +10,7 @@
 typedef struct member {
     const char *name;
     size_t offset;
-    int count; /* doubles; 0: one int64_t */
+    int count; /* doubles at most; 0: one int64_t */
 } member;
 
 #define WHOLE(name, part) { name, offsetof(run_position, part), 0 }
@@ -41,10 +41,12 @@ void run_position_clear_epoch(run_position *self)
     memset(&self->audit, 0, sizeof self->audit);
 }
 
+/* Zeros at the end, of layers that the network does not have, are left out. */
 static json_t *reals_to_json(const double *values, int count)
 {
     json_t *list = json_array();
 
+    while (count > 0 && values[count - 1] == 0) count--;
     for (int i = 0; i < count; i++) {
         if (json_array_append_new(list, json_real(values[i])) != 0) {
             json_decref(list);
@@ -92,9 +94,10 @@ static int real_from_json(double *value, const json_t *json)
 
 static int reals_from_json(double *values, const json_t *list, int count)
 {
-    int good = json_is_array(list) && json_array_size(list) == (size_t)count;
+    size_t size = json_array_size(list);
+    int good = json_is_array(list) && size <= (size_t)count;
 
-    for (int i = 0; good && i < count; i++) good = real_from_json(values + i, json_array_get(list, (size_t)i));
+    for (size_t i = 0; good && i < size; i++) good = real_from_json(values + i, json_array_get(list, i));
     return good;
 }
 

@@ -1,0 +1,293 @@
+#!/bin/sh
+# Runs the example programs as people do: good and bad options, good and bad files, Ctrl-C, resuming.
+# The data are made here (bytes of a program are the images), so nothing needs to be installed.
+cd "$(dirname "$0")/.."
+. tests/count.sh
+build=${BUILD:-build}
+mlp=$PWD/$build/examples/mlp
+folder=$build/check/programs
+rm -rf "$folder" && mkdir -p "$folder" && cd "$folder" || exit 1
+
+# ---- Data ----
+
+# Big-endian 32-bit numbers as bytes.
+be32() {
+    for value in "$@"; do
+        printf "$(printf '\\%03o\\%03o\\%03o\\%03o' $((value >> 24 & 255)) $((value >> 16 & 255)) $((value >> 8 & 255)) $((value & 255)))"
+    done
+}
+
+bytes() { # COUNT: that many bytes of the program
+    cat "$mlp" "$mlp" "$mlp" "$mlp" | tail -c +5001 | head -c "$1"
+}
+
+images() { # COUNT
+    printf '\000\000\010\003'
+    be32 "$1" 28 28
+    bytes $((784 * $1))
+}
+
+labels() { # COUNT, a multiple of 10
+    printf '\000\000\010\001'
+    be32 "$1"
+    count=0
+    while [ $count -lt "$1" ]; do
+        printf '\000\001\002\003\004\005\006\007\010\011'
+        count=$((count + 10))
+    done
+}
+
+train=train-images-idx3-ubyte trained=train-labels-idx1-ubyte test=t10k-images-idx3-ubyte tested=t10k-labels-idx1-ubyte
+mkdir good
+images 400 >good/$train
+labels 400 >good/$trained
+images 50 >good/$test
+labels 50 >good/$tested
+mkdir packed
+for name in $train $trained $test $tested; do gzip -n <good/$name >packed/$name.gz; done
+
+# ---- What is expected of a run ----
+
+small="--dataset mnist --data good --hidden 16 --batch 20 --epochs 2 --backend reference"
+run() {
+    timeout 60 "$mlp" "$@" >stdout 2>stderr </dev/null
+}
+
+one_line() { # one line on stderr, beginning with the program's name and holding the text $1
+    [ "$(wc -l <stderr)" -eq 1 ] && [ "$(wc -c <stderr)" -lt 1100 ] && grep -q '^mlp: ' stderr && grep -qF -- "$1" stderr &&
+        return 0
+    echo "on stderr, where one line with $1 was expected:"
+    cat stderr
+    return 1
+}
+
+status_is() {
+    [ "$1" -eq "$2" ] || { echo "exit status $1; expected $2"; cat stderr; return 1; }
+}
+
+trains() {
+    run "$@"
+    status_is $? 0 && [ ! -s stderr ] &&
+        tail -n 1 stdout | grep -qE '^test accuracy [0-9]+\.[0-9]{2} %  \(top-5 [0-9]+\.[0-9]{2} %, loss [0-9.]+, [0-9]+ epochs?, [0-9.]+ s\)$'
+}
+
+refuses_option() { # TEXT OPTIONS...: exit status 2 and one line with the text
+    text=$1
+    shift
+    run "$@"
+    status_is $? 2 && one_line "$text" && [ ! -s stdout ]
+}
+
+refuses_file() { # TEXT OPTIONS...: exit status 1 and one line with the text
+    text=$1
+    shift
+    run "$@"
+    status_is $? 1 && one_line "$text"
+}
+
+# A copy of the good set in which one file is replaced by what the command writes.
+refuses_set() { # TEXT NAME COMMAND...
+    text=$1 name=$2
+    shift 2
+    rm -rf bad && cp -r good bad && rm bad/$name
+    "$@" >bad/$name
+    refuses_file "bad/$name: $text" $small --data bad
+}
+
+# ---- Options ----
+
+test_that "it trains" trains $small
+test_that "it says what it can do" eval 'run --help && grep -q -- --tolerance stdout && grep -q table1-dp-adjoint-0.5-fashion-mnist stdout'
+test_that "it says its version" eval 'run --version && grep -q "^mlp (libdualprop) [0-9.]*$" stdout'
+test_that "--quiet leaves one line" eval 'trains $small --quiet && [ "$(wc -l <stdout)" -eq 1 ]'
+for rule in bp dp dp-adjoint dp_adjoint; do
+    test_that "--rule $rule" trains $small --rule $rule
+done
+for options in "--rule dp --output-step exact" "--loss ce --nudge-at prediction" "--schedule fw --passes 2" \
+    "--passes 3 --tolerance 1e-3 --diagnostics residual,silent" "--optimizer sgd --momentum 0.5 --lr 0.01" \
+    "--optimizer adamw --weight-decay 0.1" "--warmup 1 --decay-epochs 2 --min-lr 1e-5" "--validation 0.25" \
+    "--shuffle batches" "--limit 30" "--batch 1000" "--activation tanh --init glorot" "--activation hard_sigmoid --init he" \
+    "--precision f64 --threads 1" "--backend cpu" "--backend=auto" "--hidden 8,7,6 --alpha 0" "--beta -0.25 --alpha 1" \
+    "--seed 18446744073709551615"; do
+    test_that "$options" trains $small $options
+done
+
+for case in "--alpha x" "--alpha 1.5" "--alpha -0.1" "--alpha nan" "--alpha 0.5x" "--alpha 0x1" "--alpha 0.5,0.5" \
+    "--beta 0" "--beta inf" "--beta 1e999" "--passes 0" "--passes 1.5" "--passes 99999999999999999999" "--epochs 0" \
+    "--epochs -1" "--epochs 1e3" "--batch 0" "--batch ten" "--seed -1" "--seed 18446744073709551616" "--hidden 0" \
+    "--hidden 5,,5" "--hidden 5," "--hidden x" "--lr -1" "--momentum 1" "--threads 2000" "--threads -1" "--limit 0" \
+    "--tolerance -1" "--validation 1" "--dataset cifar10" "--rule lpom" "--rule fenchel" "--loss hinge" \
+    "--output-step sprovr" "--schedule odd-even" "--backend cuda" "--precision tf32" "--precision bf16" \
+    "--optimizer lion" "--init normal" "--activation softmax" "--diagnostics gamma" "--diagnostics angle," \
+    "--audit-every 0" "--preset table3-cifar10" "--nudge-at first"; do
+    test_that "$case is refused" refuses_option "${case%% *}" $small $case
+done
+test_that "an empty value is refused" refuses_option --alpha $small --alpha ""
+for case in --damping=half --feedback=sign --order=1,2 --noise-state=0.1 --model=vgg16 --epoch=2 --frobnicate -x; do
+    test_that "$case is unknown" refuses_option "unknown option $case" $small $case
+done
+test_that "an option without its value" refuses_option "needs a value" --epochs
+test_that "a flag with a value" refuses_option "takes no value" $small --quiet=yes
+test_that "a word that is no option" refuses_option "unexpected argument" $small fashion
+test_that "control characters stay off the line" refuses_option "--rule" $small --rule "$(printf 'a\nb')"
+test_that "more samples than there are" refuses_option "--limit" $small --limit 401
+test_that "exact step with bp" refuses_option "--rule bp" $small --rule bp --output-step exact
+test_that "exact step with ce" refuses_option "--loss ce" $small --rule dp --output-step exact --loss ce
+test_that "exact step without a solution" refuses_option "--beta 2" $small --rule dp --output-step exact --beta 2
+test_that "warm-up longer than the decay" refuses_option "--warmup" $small --warmup 3 --decay-epochs 2
+test_that "mnist without its folder" refuses_option "--data" --dataset mnist
+test_that "--predict without a network" refuses_option "--resume" $small --predict good/$test
+
+# ---- Data files ----
+
+test_that "gzip is found by content" trains $small --data packed
+test_that "packing changes nothing" eval 'run $small --quiet && sed "s/,[^,]*$//" stdout >a && run $small --quiet --data packed &&
+    sed "s/,[^,]*$//" stdout | cmp - a'
+test_that "a missing folder" refuses_file "nowhere/$train" $small --data nowhere
+rm -rf bad && cp -r good bad && rm bad/$tested
+test_that "a missing file" refuses_file "bad/$tested: no such file" $small --data bad
+for name in $train $trained $test $tested; do
+    test_that "empty $name" refuses_set truncated $name true
+    test_that "one byte less in $name" refuses_set truncated $name head -c -1 good/$name
+    test_that "only the start of $name" refuses_set truncated $name head -c 6 good/$name
+    test_that "one byte more in $name" refuses_set "trailing bytes" $name sh -c "cat good/$name; printf x"
+    test_that "other bytes in $name" refuses_set "wrong magic number" $name bytes 1000
+    test_that "a text in place of $name" refuses_set "wrong magic number" $name echo "404 not found"
+    test_that "truncated gzip of $name" refuses_set truncated $name head -c -9 packed/$name.gz
+    test_that "bytes behind gzip of $name" refuses_set "bytes follow" $name sh -c "cat packed/$name.gz; printf x"
+    test_that "gzip garbage in $name" refuses_set "gzip data are corrupt" $name sh -c "head -c 300 packed/$name.gz | head -c 15; cat $mlp"
+done
+test_that "the wrong checksum in gzip" refuses_set gzip $tested sh -c "head -c -8 packed/$tested.gz; printf 12345678"
+test_that "labels where images belong" refuses_set "wrong rank" $train labels 400
+test_that "images where labels belong" refuses_set "wrong rank" $trained images 400
+test_that "another element type" refuses_set "wrong element type" $train sh -c "printf '\000\000\015\003'; tail -c +5 good/$train"
+test_that "rank 255" refuses_set "wrong rank" $train sh -c "printf '\000\000\010\377'; tail -c +5 good/$train"
+test_that "counts that overflow" refuses_set "the product of its extents overflows" $train eval "printf '\000\000\010\003'; be32 4294967295 4294967295 4294967295"
+test_that "a count with its sign bit" refuses_set truncated $train eval "printf '\000\000\010\003'; be32 4294967295 28 28; bytes 784"
+test_that "a count that gzip cannot hold" refuses_set truncated $train \
+    eval "{ printf '\000\000\010\003'; be32 2147483647 28 28; } | gzip"
+test_that "no images at all" refuses_set "it is empty" $test eval "printf '\000\000\010\003'; be32 0 28 28"
+test_that "images of another size" refuses_set "wrong shape" $train eval "printf '\000\000\010\003'; be32 400 14 56; bytes 313600"
+test_that "fewer labels than images" refuses_set "wrong count" $trained labels 390
+test_that "a label above 9" refuses_set "label 0 is 10" $tested sh -c "head -c 8 good/$tested; printf '\012'; tail -c +10 good/$tested"
+rm -rf bad && cp -r good bad && rm bad/$train && mkdir bad/$train
+test_that "a directory for a file" refuses_file "bad/$train: cannot be opened: it is a directory" $small --data bad
+rm -rf bad/$train && mkfifo bad/$train
+test_that "a FIFO for a file" refuses_file "bad/$train: cannot be opened: it is no regular file" $small --data bad
+rm -f bad/$train && ln -s /dev/zero bad/$train
+test_that "a device for a file" refuses_file "bad/$train: cannot be opened: it is no regular file" $small --data bad
+rm -f bad/$train && ln -s $train bad/$train
+test_that "a link to itself" refuses_file "bad/$train: cannot be opened" $small --data bad
+
+# .npy: a header of 118 bytes behind magic, version and length, as numpy writes it.
+npy() { # TYPE SHAPE
+    printf '\223NUMPY\001\000\166\000%-117s\n' "{'descr': '$1', 'fortran_order': False, 'shape': ($2), }"
+}
+mkdir arrays
+{ npy '|u1' '400, 784'; bytes 313600; } >arrays/train-images.npy
+{ npy '|u1' '400,'; labels 400 | tail -c +9; } >arrays/train-labels.npy
+{ npy '|u1' '50, 784'; bytes 39200; } >arrays/test-images.npy
+{ npy '|u1' '50,'; labels 50 | tail -c +9; } >arrays/test-labels.npy
+arrays="$small --dataset npy --data arrays"
+test_that "arrays of numpy" trains $arrays
+test_that "they train as IDX files do" eval 'run $small --quiet && sed "s/,[^,]*$//" stdout >a && run $arrays --quiet &&
+    sed "s/,[^,]*$//" stdout | cmp - a'
+refuses_array() { # TEXT COMMAND...: what it writes takes the place of the test images
+    text=$1
+    shift
+    rm -rf bad && cp -r arrays bad
+    "$@" >bad/test-images.npy
+    refuses_file "bad/test-images.npy: $text" $small --dataset npy --data bad
+}
+test_that "npy: truncated" refuses_array truncated eval "npy '|u1' '50, 784'; bytes 39199"
+test_that "npy: one byte more" refuses_array trailing eval "npy '|u1' '50, 784'; bytes 39201"
+test_that "npy: wrong magic" refuses_array "wrong magic" bytes 40000
+test_that "npy: big-endian" refuses_array "the header is not understood" eval "npy '>f4' '50, 784'; bytes 156800"
+test_that "npy: pickled objects" refuses_array "the header is not understood" eval "npy '|O' '50, 784'; bytes 156800"
+test_that "npy: complex numbers" refuses_array "the header is not understood" eval "npy '<c8' '50, 784'; bytes 313600"
+test_that "npy: other images than in training" refuses_array "wrong shape" eval "npy '|u1' '50, 783'; bytes 39150"
+test_that "npy: no axes" refuses_array "wrong rank" eval "npy '|u1' ''; bytes 1"
+test_that "npy: overflowing shape" refuses_array "the product of its extents overflows" eval "npy '<f4' '999999999999999999, 999999999999999999'"
+test_that "npy: not a number" refuses_array "element 0 is" eval "npy '<f4' '1, 784'; printf '\000\000\300\177'; bytes 3132"
+
+# ---- Saving, resuming, stopping ----
+
+test_that "it saves" trains $small --epochs 4 --checkpoint straight
+test_that "and resumes" eval 'trains $small --epochs 2 --checkpoint resumed && trains --resume resumed --data good --epochs 4 \
+    --checkpoint resumed --backend reference --threads 1 --quiet'
+test_that "to the same bits" cmp straight resumed
+test_that "the same bits for any number of threads" eval 'trains $small --epochs 4 --checkpoint threads --threads 3 && cmp straight threads'
+test_that "diagnostics change nothing" eval 'trains $small --epochs 4 --diagnostics off --checkpoint plain &&
+    trains $small --epochs 4 --quiet --log log --checkpoint plain && cmp straight plain'
+
+# Interrupt a run in its second epoch, in which each step is short, then let it end.
+interrupted_run() {
+    rm -f log halfway
+    "$mlp" $small --batch 1 --epochs 4 --log log --checkpoint halfway >stdout 2>stderr </dev/null &
+    process=$!
+    tries=0
+    while [ ! -s log ] && [ $tries -lt 600 ]; do sleep 0.02; tries=$((tries + 1)); done
+    kill -INT $process
+    wait $process
+    status_is $? 130 && one_line "interrupted after" && [ "$(wc -l <log)" -lt 4 ]
+}
+test_that "Ctrl-C ends a run with 130" interrupted_run
+test_that "which then goes on" trains --resume halfway --data good --checkpoint halfway --log log --backend reference
+test_that "to the bits of a run that never stopped" eval 'trains $small --batch 1 --epochs 4 --checkpoint whole && cmp whole halfway'
+test_that "with one line of log an epoch" eval '[ "$(grep -c "^{\"epoch\":[1-4]," log)" -eq 4 ] && [ "$(wc -l <log)" -eq 4 ]'
+
+for case in "--seed 2" "--hidden 17" "--rule dp" "--alpha 0.25" "--optimizer sgd" "--lr 0.01" "--batch 10" \
+    "--precision f64" "--loss ce" "--activation tanh"; do
+    test_that "$case contradicts the checkpoint" refuses_option "${case%% *}" --resume straight --data good $case
+done
+test_that "agreeing is fine" trains --resume straight --data good --seed 1 --hidden 16 --alpha .50 --rule dp_adjoint --backend reference
+test_that "a checkpoint that is not there" refuses_file nothing --resume nothing --data good
+head -c -1 straight >shorter
+test_that "a truncated checkpoint" refuses_file shorter --resume shorter --data good
+{ head -c -1 straight; printf '\377'; } >flipped
+test_that "a corrupt checkpoint" refuses_file flipped --resume flipped --data good
+test_that "a directory as checkpoint" refuses_file good --resume good --data good
+mkfifo fifo
+test_that "a FIFO as checkpoint" refuses_file fifo --resume fifo --data good
+test_that "a device as checkpoint" refuses_file /dev/zero --resume /dev/zero --data good
+test_that "data as checkpoint" refuses_file "good/$train" --resume good/$train --data good
+test_that "saving to a directory" refuses_file good $small --checkpoint good
+test_that "saving to a FIFO" refuses_file fifo $small --checkpoint fifo
+test_that "saving to a device" eval 'refuses_file /dev/null $small --checkpoint /dev/null && [ -c /dev/null ]'
+test_that "saving to no folder" refuses_file nowhere/x $small --checkpoint nowhere/x
+test_that "a log in no folder" refuses_file nowhere/x $small --log nowhere/x
+test_that "a directory as log" refuses_file good $small --log good
+test_that "a FIFO as log" refuses_file fifo $small --log fifo
+cp straight kept
+test_that "a failure keeps what was saved" eval 'refuses_file nowhere $small --data nowhere --checkpoint kept && cmp straight kept'
+
+# Undamped DP at alpha = 0 with a strong nudge and many passes diverges.
+diverges() {
+    cp straight kept
+    run $small --rule dp --alpha 0 --beta 0.9 --hidden 64,64 --init he --lr 0.1 --passes 200 --epochs 3 --checkpoint kept
+    status_is $? 1 && one_line "epoch 1, batch" && grep -q layer stderr && grep -q pass stderr && cmp straight kept
+}
+test_that "divergence is said, with layer and pass, and the checkpoint kept" diverges
+
+# ---- Logs and predictions ----
+
+test_that "a log has one object an epoch" eval 'trains $small --log log --diagnostics angle,norms,silent,residual --audit-every 5 &&
+    [ "$(wc -l <log)" -eq 2 ] && grep -q "^{\"epoch\":2,.*}$" log'
+for key in train_accuracy train_loss test_accuracy test_loss test_top5 seconds learning_rate angle cosine norm bp_norm \
+    difference silent residual; do
+    test_that "the log has $key" eval '[ "$(grep -c "\"$key\":" log)" -eq 2 ]'
+done
+test_that "a new run empties the log" eval 'trains $small --log log --epochs 1 && [ "$(wc -l <log)" -eq 1 ]'
+test_that "classes of an IDX file" eval 'run --resume straight --predict good/$test && [ "$(grep -cx "[0-9]" stdout)" -eq 50 ]'
+test_that "classes of the same .npy file" eval 'cp stdout classes && run --resume straight --predict arrays/test-images.npy && cmp stdout classes'
+{ npy '|u1' '2, 5'; bytes 10; } >small
+test_that "classes of images of another size" refuses_file "small: wrong shape" --resume straight --predict small
+test_that "classes of no file" refuses_file nothing --resume straight --predict nothing
+test_that "a full stdout" eval '"$mlp" --version >/dev/full 2>stderr; status_is $? 1 && one_line stdout'
+
+# ---- The other programs ----
+
+test_that "vectors: a folder that is not there" eval '"../../examples/vectors" nowhere 2>stderr; [ $? -eq 1 ] && [ "$(wc -l <stderr)" -eq 1 ]'
+test_that "vectors: a wrong option" eval '"../../examples/vectors" --precision f16 good 2>stderr; [ $? -eq 2 ]'
+test_that "minimal: exclusive-or is learned" eval '"../../examples/minimal" | grep -c "= " | grep -qx 4'
+count_end
