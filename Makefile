@@ -120,7 +120,7 @@ deps:
 
 demo: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) all examples
-	@tools/demo
+	@BUILD=$(BUILD) examples/demo/run.sh
 
 check: deps
 	@$(MAKE) --no-print-directory -j$(JOBS) all examples tests

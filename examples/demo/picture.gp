@@ -15,6 +15,6 @@ stats columns using 1 nooutput
 layers = int(STATS_columns) - 3
 set ylabel "angle to back-propagation's gradient (degrees)"
 set yrange [0:*]
-set key bottom right
+set key right center
 plot for [k = 1:layers] columns using 1:(column(3 + k)) with linespoints lw 2 pt 7 title sprintf("layer %d", k)
 unset multiplot
