@@ -103,6 +103,35 @@ typedef struct dualprop_dense {
 } dualprop_dense;
 
 /**
+ * A convolutional layer: the linear map  x -> convolution (+ bias) -> pooling, in its three directions.
+ *
+ * Arrays are NHWC: x (batch, height, width, channels), the map before pooling (batch, map_height, map_width, outputs),
+ * a and delta (batch, pooled_height, pooled_width, outputs); without pooling the pooled extents are the map's. The host
+ * array of weights is [kernel_height, kernel_width, channels, outputs]; for a locally connected layer, which has weights
+ * of its own at each place, [map_height, map_width, kernel_height, kernel_width, channels, outputs]. The bias is
+ * [outputs], or [map_height, map_width, outputs]; it is added before pooling.
+ *
+ * Padding is zeros, the same before and behind. Windows that do not fit drop the rest: map_height is
+ * floor((height + 2 padding_height - kernel_height) / stride_height) + 1, and pooling likewise without padding.
+ *
+ * Max pooling keeps, for each element of a, the place of the greatest element in its window: switches
+ * (batch, pooled_height, pooled_width, outputs) of bytes, row * window_width + column in the window, the first of
+ * equals. Going down and in the gradient delta passes through them to that place alone (to all places of the window,
+ * divided by their number, in average pooling; windows that overlap add).
+ */
+typedef struct dualprop_convolution {
+    int32_t kind;    /**< DUALPROP_LAYER_CONVOLUTION or DUALPROP_LAYER_LOCAL */
+    int32_t pooling; /**< DUALPROP_POOL_NONE, _MAX or _AVERAGE */
+    int64_t batch, height, width, channels, outputs;
+    int64_t kernel_height, kernel_width, stride_height, stride_width, padding_height, padding_width;
+    int64_t map_height, map_width;
+    int64_t window_height, window_width, window_stride_height, window_stride_width; /**< of pooling; the window <= 256 */
+    int64_t pooled_height, pooled_width;
+    void *workspace; /**< of convolution_workspace bytes, aligned to 64; free between calls */
+    void *cache;     /**< of convolution_cache bytes, aligned to 64; as convolution_prepare left it */
+} dualprop_convolution;
+
+/**
  * The backend table. Where memory is not host memory every slot is required. On host memory every slot from allocate
  * on may be NULL, and the reference backend does it: allocate and release together, the three slots for the layout of
  * weights together, and with a layout of its own a backend needs all four dense slots.
@@ -177,6 +206,40 @@ typedef struct dualprop_backend {
     /** Uniform numbers in (0, 1): Philox 4x32-10, key = seed, counter = (first + i)/4 and stream; see src/math. */
     dualprop_status (*fill_uniform)(void *self, void *x, int64_t count, uint64_t seed, uint64_t stream,
                                     uint64_t first);
+
+    /*
+     * Convolutions. Nine slots that come together; NULL on host memory: the reference backend's. Elsewhere NULL means
+     * that networks with such layers are refused (UNSUPPORTED). See dualprop_convolution.
+     */
+
+    /** Elements of the weights in the backend's layout, padding included; -1 where the shape is beyond the backend. */
+    int64_t (*convolution_weight_elements)(void *self, const dualprop_convolution *shape);
+    dualprop_status (*write_convolution_weights)(void *self, const dualprop_convolution *shape, void *weights,
+                                                 const void *host);
+    dualprop_status (*read_convolution_weights)(void *self, const dualprop_convolution *shape, void *host,
+                                                const void *weights);
+    /** Bytes of workspace and of cache, for batches up to shape->batch; 0 is fine, -1 is beyond the backend. */
+    int64_t (*convolution_workspace)(void *self, const dualprop_convolution *shape);
+    int64_t (*convolution_cache)(void *self, const dualprop_convolution *shape);
+    /**
+     * Derive from the weights what is worth keeping until they change, into shape->cache. Called before the first of
+     * the next two slots whenever the weights have changed; a state has a cache of its own for each layer.
+     */
+    dualprop_status (*convolution_prepare)(void *self, const dualprop_convolution *shape, const void *weights);
+    /** a = pool(W x + bias), switches written (NULL unless max pooling); then the dyad update of a where given. */
+    dualprop_status (*convolution_bottom_up)(void *self, const dualprop_convolution *shape, void *a,
+                                             uint8_t *switches, const void *x, const void *weights, const void *bias,
+                                             const dualprop_dyad *dyad);
+    /** top_down (batch, height, width, channels) = W^T unpool(delta); then the dyad update with it where given. */
+    dualprop_status (*convolution_top_down)(void *self, const dualprop_convolution *shape, void *top_down,
+                                            const void *delta, const uint8_t *switches, const void *weights,
+                                            const dualprop_dyad *dyad);
+    /** As dense_gradient, with unpool(delta) for delta. */
+    dualprop_status (*convolution_gradient)(void *self, const dualprop_convolution *shape, void *gradient,
+                                            void *bias_gradient, const void *x, const void *delta,
+                                            const uint8_t *switches, double scale, int accumulate,
+                                            const dualprop_step_numbers *step, void *weights, void *bias,
+                                            void *moments[4]);
 } dualprop_backend;
 
 #ifdef __cplusplus

@@ -44,6 +44,12 @@ enum {
     DUALPROP_TANH = 5
 };
 
+/** Kinds of layers: dense, convolutional, and locally connected (weights of its own at each place). */
+enum { DUALPROP_LAYER_DENSE = 0, DUALPROP_LAYER_CONVOLUTION = 1, DUALPROP_LAYER_LOCAL = 2 };
+
+/** Pooling, a part of a layer's linear map: none, the greatest of a window, or its mean. */
+enum { DUALPROP_POOL_NONE = 0, DUALPROP_POOL_MAX = 1, DUALPROP_POOL_AVERAGE = 2 };
+
 /** Rules. DP is Eq. 2, DP_ADJOINT is DP^T, Eq. 19; BP is back-propagation on the same network. */
 enum { DUALPROP_BP = 0, DUALPROP_DP = 1, DUALPROP_DP_ADJOINT = 2 };
 

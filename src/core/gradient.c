@@ -8,6 +8,7 @@
  * by dualprop_step() give the same bits.
  */
 #include "learn.h"
+#include "map.h"
 
 #include <math.h>
 
@@ -52,14 +53,9 @@ dualprop_status dualprop__gradient_layer(dualprop_optimizer *optimizer, dualprop
                                          int accumulate, const dualprop_step_numbers *step)
 {
     struct dualprop__dyads *own = &state->dyads[k];
-    const dualprop_layer *layer = own->layer;
-    struct dualprop__learning *learning = &optimizer->layers[k - 1];
-    dualprop_dense shape = { state->count, layer->inputs, layer->outputs, state->workspace };
     DUALPROP__TRY(materialise_zero(state, own));
-    return state->context->backend.dense_gradient(
-        state->context->instance, &shape, step ? NULL : learning->weight_gradient,
-        step ? NULL : learning->bias_gradient, state->dyads[k - 1].mean, own->delta, scale, accumulate, step,
-        step ? layer->weight : NULL, step ? layer->bias : NULL, learning->moments);
+    return dualprop__map_gradient(state, k, &optimizer->layers[k - 1], state->dyads[k - 1].mean, own->delta, scale,
+                                  accumulate, step);
 }
 
 dualprop_status dualprop__gradient_compute(dualprop_optimizer *optimizer, dualprop_state *state, int accumulate)

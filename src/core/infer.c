@@ -18,6 +18,7 @@
  * What has not changed is not computed again (state_internal.h says how that is known). Since the skipped work would
  * give the very same numbers, skipping is exact.
  */
+#include "map.h"
 #include "schedule.h"
 #include "state_internal.h"
 
@@ -28,21 +29,13 @@ static struct dualprop__dyads *output_of(dualprop_state *state)
     return &state->dyads[state->layer_count];
 }
 
-static dualprop_dense dense_shape(const dualprop_state *state, int k)
-{
-    const dualprop_layer *layer = state->dyads[k].layer;
-    return (dualprop_dense){ state->count, layer->inputs, layer->outputs, state->workspace };
-}
-
 /* a_k <- W_{k-1} sbar_{k-1} + b_{k-1}, followed by the dyad update where one is given. */
 static dualprop_status listen_below(dualprop_state *state, int k, const dualprop_dyad *update)
 {
     struct dualprop__dyads *own = &state->dyads[k];
     const struct dualprop__dyads *below = &state->dyads[k - 1];
-    dualprop_dense shape = dense_shape(state, k);
     own->a_of = below->mean_version;
-    return state->context->backend.dense_bottom_up(state->context->instance, &shape, own->a, below->mean,
-                                                   own->layer->weight, own->layer->bias, update);
+    return dualprop__map_bottom_up(state, k, own->a, below->mean, update);
 }
 
 /* Delta_k <- W_k^T delta_{k+1}, followed by the dyad update. */
@@ -50,10 +43,8 @@ static dualprop_status listen_above(dualprop_state *state, int k, const dualprop
 {
     struct dualprop__dyads *own = &state->dyads[k];
     const struct dualprop__dyads *above = &state->dyads[k + 1];
-    dualprop_dense shape = dense_shape(state, k + 1);
     own->top_down_of = above->delta_version;
-    return state->context->backend.dense_top_down(state->context->instance, &shape, own->top_down, above->delta,
-                                                  above->layer->weight, update);
+    return dualprop__map_top_down(state, k + 1, own->top_down, above->delta, update);
 }
 
 /* ---- the feed-forward start ---- */

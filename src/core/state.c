@@ -4,7 +4,7 @@
  * The same walk over the network first counts the bytes and then hands out the pieces, so the two cannot disagree.
  * Nothing is allocated after dualprop_state_create().
  */
-#include "state_internal.h"
+#include "map.h"
 
 #include <string.h>
 
@@ -40,15 +40,12 @@ static void *carve(struct arena *arena, int64_t rows, int64_t width)
     return carve_bytes(arena, bytes);
 }
 
-/* The largest workspace any dense layer asks for; -1 where the backend says the shape is beyond it. */
+/* The largest workspace any layer asks for; -1 where the backend says the shape is beyond it. */
 static int64_t workspace_bytes(const dualprop_state *state)
 {
-    const dualprop_backend *backend = &state->context->backend;
     int64_t most = 0;
     for (int k = 1; k <= state->layer_count; k++) {
-        const dualprop_layer *layer = state->network->layers[k - 1];
-        int64_t bytes = backend->dense_workspace(state->context->instance, state->capacity, layer->inputs,
-                                                 layer->outputs);
+        int64_t bytes = dualprop__map_workspace(state, state->network->layers[k - 1]);
         if (bytes < 0) return -1;
         if (bytes > most) most = bytes;
     }
