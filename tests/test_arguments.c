@@ -389,7 +389,7 @@ static void sweep_status_message(void)
 
 static void sweep_name(void)
 {
-    static const int NONE[] = { -1, 12, INT32_MIN, INT32_MAX };
+    static const int NONE[] = { -1, 99, INT32_MIN, INT32_MAX };
     for (int i = 0; i < 4; i++) {
         ck_assert_ptr_null(dualprop_name(NONE[i], 0));
         ck_assert_ptr_null(dualprop_name(DUALPROP_NAMES_RULE, NONE[i]));
@@ -649,6 +649,35 @@ static void sweep_network_initialize(void)
     HANDLES(network, NETWORK, "network", dualprop_network_initialize(bad, 1))
 }
 
+static void sweep_network_set_feedback(void)
+{
+    HANDLES(network, NETWORK, "network", dualprop_network_set_feedback(bad, DUALPROP_FEEDBACK_RANDOM, 1))
+    NUMBERS(int, "kind", dualprop_network_set_feedback(own.network, bad, 1), -1, 4, INT32_MIN, INT32_MAX);
+    expect_error(dualprop_network_set_feedback(own.network, DUALPROP_FEEDBACK_RANDOM, 1), DUALPROP_ERROR_INVALID_STATE,
+                 "network");
+}
+
+static void sweep_network_read_feedback(void)
+{
+    dualprop_view view = matrix_view(out.reals, DUALPROP_F32, INPUTS, HIDDEN);
+    HANDLES(network, NETWORK, "network", dualprop_network_read_feedback(&view, bad, 1))
+    NUMBERS(int, "index", dualprop_network_read_feedback(&view, own.network, bad), 0, -1, 3, INT32_MIN, INT32_MAX);
+    expect_error(dualprop_network_read_feedback(&view, own.network, 1), DUALPROP_ERROR_INVALID_STATE, "feedback");
+}
+
+static void sweep_network_write_feedback(void)
+{
+    dualprop_view view = matrix_view(values, DUALPROP_F32, INPUTS, HIDDEN);
+    HANDLES(network, NETWORK, "network", dualprop_network_write_feedback(bad, 1, &view))
+    NUMBERS(int, "index", dualprop_network_write_feedback(own.network, bad, &view), 0, -1, 3, INT32_MIN, INT32_MAX);
+    expect_error(dualprop_network_write_feedback(own.network, 1, &view), DUALPROP_ERROR_INVALID_STATE, "feedback");
+}
+
+static void sweep_layer_feedback(void)
+{
+    HANDLES(layer, LAYER, "layer", dualprop_layer_feedback(&out.i[0], &out.d[0], bad))
+}
+
 static void sweep_network_set_input_transform(void)
 {
     double mean = 0, deviation = 1;
@@ -753,8 +782,8 @@ static void sweep_rule_create(void)
     dualprop_rule *made;
     INVALID("rule", dualprop_rule_create(NULL, own.context, DUALPROP_DP));
     HANDLES_OF_CREATE(context, CONTEXT, "context", made, dualprop_rule_create(&made, bad, DUALPROP_DP))
-    NUMBERS(int, "variant", dualprop_rule_create(&made, own.context, bad), -1, 3, INT32_MIN, INT32_MAX);
-    NOTHING(made, DUALPROP_ERROR_INVALID_ARGUMENT, "variant", dualprop_rule_create(&made, own.context, 3));
+    NUMBERS(int, "variant", dualprop_rule_create(&made, own.context, bad), -1, 8, INT32_MIN, INT32_MAX);
+    NOTHING(made, DUALPROP_ERROR_INVALID_ARGUMENT, "variant", dualprop_rule_create(&made, own.context, 8));
 }
 
 static void sweep_rule_destroy(void)
@@ -764,7 +793,7 @@ static void sweep_rule_destroy(void)
 
 #define RULE_CHOICE(setter, argument)                                                                             \
     HANDLES(rule, RULE, "rule", setter(bad, 0))                                                                   \
-    NUMBERS(int, argument, setter(own.rule, bad), -1, 3, INT32_MIN, INT32_MAX)
+    NUMBERS(int, argument, setter(own.rule, bad), -1, 99, INT32_MIN, INT32_MAX)
 
 #define RULE_NUMBER(setter, argument, ...)                                                                        \
     HANDLES(rule, RULE, "rule", setter(bad, 2))                                                                   \
@@ -794,7 +823,7 @@ static void sweep_rule_set_loss(void)
 static void sweep_rule_set_output_step(void)
 {
     RULE_CHOICE(dualprop_rule_set_output_step, "output_step");
-    INVALID("output_step", dualprop_rule_set_output_step(own.rule, 2));
+    INVALID("output_step", dualprop_rule_set_output_step(own.rule, 3));
 }
 
 static void sweep_rule_set_nudge_at(void)
@@ -806,7 +835,7 @@ static void sweep_rule_set_nudge_at(void)
 static void sweep_rule_set_schedule(void)
 {
     HANDLES(rule, RULE, "rule", dualprop_rule_set_schedule(bad, DUALPROP_FORWARD, 1))
-    NUMBERS(int, "schedule", dualprop_rule_set_schedule(own.rule, bad, 1), -1, 2, INT32_MIN, INT32_MAX);
+    NUMBERS(int, "schedule", dualprop_rule_set_schedule(own.rule, bad, 1), -1, 9, INT32_MIN, INT32_MAX);
     NUMBERS(int, "passes", dualprop_rule_set_schedule(own.rule, DUALPROP_FORWARD, bad), 0, -1, 1000001, INT32_MIN,
             INT32_MAX);
 }
@@ -825,6 +854,118 @@ static void sweep_rule_choices(void)
 {
     HANDLES(rule, RULE, "rule", dualprop_rule_choices(&out.i[0], &out.i[1], &out.i[2], &out.i[3], &out.i[4],
                                                       &out.i[5], bad))
+}
+
+static void sweep_rule_set_order(void)
+{
+    int32_t layers[2] = { 1, 2 }, none[2] = { 1, -1 }, high[1] = { 65536 };
+    HANDLES(rule, RULE, "rule", dualprop_rule_set_order(bad, layers, 2))
+    INVALID("layers", dualprop_rule_set_order(own.rule, NULL, 2));
+    NUMBERS(int64_t, "count", dualprop_rule_set_order(own.rule, layers, bad), 0, -1, 65537, INT64_MIN, INT64_MAX);
+    INVALID("layers[1]", dualprop_rule_set_order(own.rule, none, 2));
+    INVALID("layers[0]", dualprop_rule_set_order(own.rule, high, 1));
+}
+
+static void sweep_rule_set_async_fraction(void)
+{
+    RULE_NUMBER(dualprop_rule_set_async_fraction, "fraction", 0, -1, 1.0000000000000002, 2);
+}
+
+static void sweep_rule_set_time_step(void)
+{
+    RULE_NUMBER(dualprop_rule_set_time_step, "step", 0, -1, 1.0000000000000002, 2);
+}
+
+static void sweep_rule_set_warm_start(void)
+{
+    RULE_CHOICE(dualprop_rule_set_warm_start, "warm_start");
+}
+
+static void sweep_rule_set_damping(void)
+{
+    HANDLES(rule, RULE, "rule", dualprop_rule_set_damping(bad, DUALPROP_DAMPING_HALF, 5))
+    NUMBERS(int, "damping", dualprop_rule_set_damping(own.rule, bad, 5), -1, DUALPROP_DAMPING_NONE,
+            DUALPROP_DAMPING_GIVEN, INT32_MIN, INT32_MAX);
+    NUMBERS(int, "power_iterations", dualprop_rule_set_damping(own.rule, DUALPROP_DAMPING_HALF, bad), 0, -1, 10001,
+            INT32_MIN, INT32_MAX);
+    expect_error(dualprop_rule_set_damping(own.rule, DUALPROP_DAMPING_HALF, 5), DUALPROP_ERROR_UNSUPPORTED, "variant");
+}
+
+static void sweep_rule_set_layer_damping(void)
+{
+    HANDLES(rule, RULE, "rule", dualprop_rule_set_layer_damping(bad, 1, 1))
+    NUMBERS(int, "index", dualprop_rule_set_layer_damping(own.rule, bad, 1), -2, 65536, INT32_MIN, INT32_MAX);
+    NUMBERS(double, "damping", dualprop_rule_set_layer_damping(own.rule, 1, bad), NO_NUMBERS, -1, -1e-300);
+    expect_error(dualprop_rule_set_layer_damping(own.rule, 1, 1), DUALPROP_ERROR_UNSUPPORTED, "variant");
+}
+
+static void sweep_rule_set_input_robustness(void)
+{
+    RULE_NUMBER(dualprop_rule_set_input_robustness, "strength", -1, -1e-300);
+}
+
+static void sweep_rule_set_feedback(void)
+{
+    RULE_CHOICE(dualprop_rule_set_feedback, "feedback");
+}
+
+static void sweep_rule_set_layer_alpha(void)
+{
+    HANDLES(rule, RULE, "rule", dualprop_rule_set_layer_alpha(bad, 1, 0.5))
+    NUMBERS(int, "index", dualprop_rule_set_layer_alpha(own.rule, bad, 0.5), 0, -1, 65536, INT32_MIN, INT32_MAX);
+    NUMBERS(double, "alpha", dualprop_rule_set_layer_alpha(own.rule, 1, bad), NO_NUMBERS, -1e-300, 2);
+}
+
+static void sweep_rule_set_layer_beta(void)
+{
+    HANDLES(rule, RULE, "rule", dualprop_rule_set_layer_beta(bad, 1, 0.5))
+    NUMBERS(int, "index", dualprop_rule_set_layer_beta(own.rule, bad, 0.5), 0, -1, 65536, INT32_MIN, INT32_MAX);
+    NUMBERS(double, "beta", dualprop_rule_set_layer_beta(own.rule, 1, bad), NO_NUMBERS, 0, -0.0);
+}
+
+static void sweep_rule_set_alpha_mismatch(void)
+{
+    RULE_NUMBER(dualprop_rule_set_alpha_mismatch, "deviation", -1, -1e-300);
+}
+
+static void sweep_rule_set_noise(void)
+{
+    HANDLES(rule, RULE, "rule", dualprop_rule_set_noise(bad, 0, 0, 0))
+    NUMBERS(double, "state", dualprop_rule_set_noise(own.rule, bad, 0, 0), NO_NUMBERS, -1);
+    NUMBERS(double, "top_down", dualprop_rule_set_noise(own.rule, 0, bad, 0), NO_NUMBERS, -1);
+    NUMBERS(double, "weight", dualprop_rule_set_noise(own.rule, 0, 0, bad), NO_NUMBERS, -1);
+}
+
+static void sweep_rule_set_quantization(void)
+{
+    HANDLES(rule, RULE, "rule", dualprop_rule_set_quantization(bad, 8))
+    NUMBERS(int, "bits", dualprop_rule_set_quantization(own.rule, bad), 1, 25, -1, INT32_MIN, INT32_MAX);
+}
+
+static void sweep_rule_set_seed(void)
+{
+    HANDLES(rule, RULE, "rule", dualprop_rule_set_seed(bad, 1))
+}
+
+static void sweep_rule_layer(void)
+{
+    HANDLES(rule, RULE, "rule", dualprop_rule_layer(&out.d[0], &out.d[1], &out.d[2], bad, 1))
+    NUMBERS(int, "index", dualprop_rule_layer(&out.d[0], &out.d[1], &out.d[2], own.rule, bad), -1, 65536, INT32_MAX);
+}
+
+static void sweep_rule_paths(void)
+{
+    HANDLES(rule, RULE, "rule", dualprop_rule_paths(&out.i[0], &out.i[1], &out.d[0], &out.i[2], bad))
+}
+
+static void sweep_rule_timing(void)
+{
+    HANDLES(rule, RULE, "rule", dualprop_rule_timing(&out.d[0], &out.d[1], &out.i[0], &out.u[0], bad))
+}
+
+static void sweep_rule_hardware(void)
+{
+    HANDLES(rule, RULE, "rule", dualprop_rule_hardware(&out.d[0], &out.d[1], &out.d[2], &out.d[3], &out.i[0], bad))
 }
 
 static void sweep_rule_numbers(void)
@@ -999,6 +1140,37 @@ static void sweep_state_report(void)
     expect_error(dualprop_state_report(&out.i[0], NULL, NULL, NULL, &out.d[0], NULL, fresh),
                  DUALPROP_ERROR_INVALID_STATE, "dualprop_infer");
     dualprop_state_destroy(fresh);
+}
+
+static void sweep_state_damping(void)
+{
+    dualprop_state *fresh;
+    HANDLES(state, STATE, "state", dualprop_state_damping(&out.d[0], &out.d[1], bad, 1))
+    NUMBERS(int, "index", dualprop_state_damping(&out.d[0], &out.d[1], own.state, bad), -1, 2, INT32_MIN, INT32_MAX);
+    expect_ok(dualprop_state_create(&fresh, own.network, own.rule, 1));
+    expect_error(dualprop_state_damping(&out.d[0], &out.d[1], fresh, 1), DUALPROP_ERROR_INVALID_STATE,
+                 "dualprop_infer");
+    dualprop_state_destroy(fresh);
+}
+
+static void sweep_state_position(void)
+{
+    HANDLES(state, STATE, "state", dualprop_state_position(&out.u[0], bad))
+    INVALID("inferences", dualprop_state_position(NULL, own.state));
+}
+
+static void sweep_state_set_position(void)
+{
+    HANDLES(state, STATE, "state", dualprop_state_set_position(bad, 1))
+    INVALID("inferences", dualprop_state_set_position(own.state, UINT64_MAX));
+}
+
+static void sweep_infer_update(void)
+{
+    HANDLES(optimizer, OPTIMIZER, "optimizer", dualprop_infer_update(bad, own.state))
+    HANDLES(state, STATE, "state", dualprop_infer_update(own.optimizer, bad))
+    INVALID("different networks", dualprop_infer_update(own.optimizer, foreign.state));
+    expect_error(dualprop_infer_update(own.optimizer, own.state), DUALPROP_ERROR_INVALID_STATE, "dualprop_infer_begin");
 }
 
 static void sweep_predict(void)
@@ -1236,6 +1408,19 @@ static void sweep_checkpoint_put_rule(void)
     HANDLES(rule, RULE, "rule", dualprop_checkpoint_put_rule(own.checkpoint, bad))
 }
 
+static void sweep_checkpoint_put_state(void)
+{
+    HANDLES(checkpoint, CHECKPOINT, "checkpoint", dualprop_checkpoint_put_state(bad, own.state))
+    HANDLES(state, STATE, "state", dualprop_checkpoint_put_state(own.checkpoint, bad))
+}
+
+static void sweep_checkpoint_get_state(void)
+{
+    HANDLES(state, STATE, "state", dualprop_checkpoint_get_state(bad, own.checkpoint))
+    HANDLES(checkpoint, CHECKPOINT, "checkpoint", dualprop_checkpoint_get_state(own.state, bad))
+    expect_error(dualprop_checkpoint_get_state(own.state, own.checkpoint), DUALPROP_ERROR_FORMAT, "state");
+}
+
 static void sweep_checkpoint_put_optimizer(void)
 {
     HANDLES(checkpoint, CHECKPOINT, "checkpoint", dualprop_checkpoint_put_optimizer(bad, own.optimizer))
@@ -1345,6 +1530,14 @@ static const struct sweep {
     SWEEP(rule_create), SWEEP(rule_destroy), SWEEP(rule_set_variant), SWEEP(rule_set_alpha), SWEEP(rule_set_beta),
     SWEEP(rule_set_loss), SWEEP(rule_set_output_step), SWEEP(rule_set_nudge_at), SWEEP(rule_set_schedule),
     SWEEP(rule_set_tolerance), SWEEP(rule_set_divergence_limit), SWEEP(rule_choices), SWEEP(rule_numbers),
+    SWEEP(rule_set_order), SWEEP(rule_set_async_fraction), SWEEP(rule_set_time_step), SWEEP(rule_set_warm_start),
+    SWEEP(rule_set_damping), SWEEP(rule_set_layer_damping), SWEEP(rule_set_input_robustness),
+    SWEEP(rule_set_feedback), SWEEP(rule_set_layer_alpha), SWEEP(rule_set_layer_beta),
+    SWEEP(rule_set_alpha_mismatch), SWEEP(rule_set_noise), SWEEP(rule_set_quantization), SWEEP(rule_set_seed),
+    SWEEP(rule_layer), SWEEP(rule_paths), SWEEP(rule_timing), SWEEP(rule_hardware),
+    SWEEP(network_set_feedback), SWEEP(network_read_feedback), SWEEP(network_write_feedback), SWEEP(layer_feedback),
+    SWEEP(state_damping), SWEEP(state_position), SWEEP(state_set_position), SWEEP(infer_update),
+    SWEEP(checkpoint_put_state), SWEEP(checkpoint_get_state),
     SWEEP(state_create), SWEEP(state_destroy), SWEEP(state_prepare), SWEEP(state_memory_needed), SWEEP(infer),
     SWEEP(infer_view), SWEEP(infer_begin), SWEEP(infer_layer), SWEEP(infer_pass), SWEEP(infer_end),
     SWEEP(state_read), SWEEP(state_write), SWEEP(state_report), SWEEP(predict), SWEEP(predict_view),

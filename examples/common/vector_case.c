@@ -171,13 +171,23 @@ static dualprop_status set_choices(vector_case *self, int passes)
     return DUALPROP_OK;
 }
 
+/* D_k of layers 1..L-1, as the file says them. */
+static dualprop_status set_damping(vector_case *self)
+{
+    const json_t *list = json_object_get(self->description, "damping");
+
+    for (size_t i = 0; i < json_array_size(list); i++)
+        TRY_LIBRARY(self->owner, dualprop_rule_set_layer_damping(self->rule, (int)i + 1,
+                                                                 json_number_value(json_array_get(list, i))));
+    return DUALPROP_OK;
+}
+
 static dualprop_status create_rule(vector_case *self)
 {
     double alpha, beta, passes;
     int variant;
 
     if (!choose(&variant, self, DUALPROP_NAMES_RULE, "rule", "")) return DUALPROP_OK;
-    if (json_object_get(self->description, "damping") != NULL) return skip(self, "no", "damping");
     TRY(number(&alpha, self, "alpha"));
     TRY(number(&beta, self, "beta"));
     TRY(number(&passes, self, "passes"));
@@ -186,6 +196,7 @@ static dualprop_status create_rule(vector_case *self)
     TRY_LIBRARY(self->owner, dualprop_rule_create(&self->twin_rule, self->context, DUALPROP_BP));
     TRY_LIBRARY(self->owner, dualprop_rule_set_alpha(self->rule, alpha));
     TRY_LIBRARY(self->owner, dualprop_rule_set_beta(self->rule, beta));
+    TRY(set_damping(self));
     return set_choices(self, (int)passes);
 }
 

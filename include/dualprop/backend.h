@@ -82,7 +82,7 @@ typedef struct dualprop_dyad {
 /** The output layer's step. Row b of count rows of width elements. */
 typedef struct dualprop_output {
     int32_t loss;       /**< DUALPROP_MSE, _CROSS_ENTROPY */
-    int32_t exact;      /**< squared error: the exact step of DP, Eq. 3 */
+    int32_t exact;      /**< DUALPROP_OUTPUT_...: of DP, Eq. 3 and Eq. 67, 68 (squared error in output_step) */
     int32_t derivative; /**< back-propagation: mean = a, delta = -g */
     int32_t reserved;
     double gain_plus, gain_minus, alpha, beta;
@@ -94,7 +94,41 @@ typedef struct dualprop_output {
     double *peak;       /**< as in dualprop_dyad */
     double *change;     /**< as in dualprop_dyad, or NULL */
     double old_alpha;
+    void *workspace;    /**< output_proximal: 7 * width doubles, aligned to 64; else NULL */
 } dualprop_output;
+
+/**
+ * A dyad update with everything a rule can ask for. With T = top_down + top_down_noise * noise_down,
+ *
+ *     s+' = f((a + c+ T + damping s+)/(1 + damping)),   s-' = f((a - c- T + damping s-)/(1 + damping)),
+ *     or, straight,  s+' = f(a) + c+ T,   s-' = f(a) - c- T;
+ *     s+- += time_step (s+-' - s+-);   s+- += state_noise * noise_plus, noise_minus;
+ *     s+- are rounded to multiples of quantum (halves to even ones) and cut to [-range, range], where quantum > 0;
+ *
+ * then emitted = f'(a) delta where wanted. c+ = strength alpha_i and c- = strength (1 - alpha_i), or the other way round
+ * (adjoint); for an output layer's step on squared error, of which top_down holds -beta loss'(a), they are divided by
+ * 1 + alpha_i beta and 1 - (1 - alpha_i) beta (EXACT), or both by 1 + (2 alpha_i - 1) beta (SPROVR).
+ * An element whose number in uniform is not below fraction keeps its mean and delta.
+ */
+typedef struct dualprop_dyad_general {
+    int32_t activation;
+    int32_t straight, adjoint;
+    int32_t output_step;        /**< DUALPROP_OUTPUT_...; LINEAR for hidden layers */
+    double alpha, strength, beta;
+    double damping, time_step, fraction;
+    double top_down_noise, state_noise; /**< standard deviations */
+    double quantum, range;
+    int64_t rows, width;
+    const void *alphas;         /**< [width], of each neuron; NULL: alpha for all */
+    const void *a;              /**< [rows, width] */
+    const void *top_down;       /**< [rows, width] or NULL, which means zero */
+    const void *uniform;        /**< [rows, width] in (0, 1), or NULL: all update */
+    const void *noise_plus, *noise_minus, *noise_down; /**< [rows, width] normal, or NULL: zero */
+    void *mean, *delta;         /**< [rows, width]: the old ones, replaced by the new */
+    int32_t delta_is_zero, reserved; /**< 1: the old delta is zero, whatever its memory holds */
+    void *emitted;              /**< [rows, width] or NULL */
+    double *peak, *change;      /**< as in dualprop_dyad; change may be NULL */
+} dualprop_dyad_general;
 
 /** The three directions of a dense layer. */
 typedef struct dualprop_dense {
@@ -240,6 +274,20 @@ typedef struct dualprop_backend {
                                             const uint8_t *switches, double scale, int accumulate,
                                             const dualprop_step_numbers *step, void *weights, void *bias,
                                             void *moments[4]);
+
+    /*
+     * The rarer options of rules, two slots that come together; NULL on host memory: the reference backend's. Elsewhere
+     * NULL means that rules with such options are refused (UNSUPPORTED).
+     */
+
+    /** See dualprop_dyad_general. */
+    dualprop_status (*dyad_general)(void *self, const dualprop_dyad_general *update);
+    /**
+     * The exact step (Eq. 3) or SPROVR's (Eq. 63-68) of cross-entropy: mean and delta of
+     * s+ = argmin alpha beta loss(s) + 1/2 ||s - a||^2 and s- the same with -(1 - alpha) beta; or of
+     * mean = a - (2 alpha - 1) beta loss'(mean), delta = -beta loss'(mean). Solved to rounding.
+     */
+    dualprop_status (*output_proximal)(void *self, const dualprop_output *output);
 } dualprop_backend;
 
 #ifdef __cplusplus

@@ -46,6 +46,12 @@ DUALPROP_CALL dualprop_checkpoint_write(const dualprop_checkpoint *checkpoint, c
 DUALPROP_CALL dualprop_checkpoint_put_network(dualprop_checkpoint *checkpoint, const dualprop_network *network);
 /** Put a copy of a rule in. */
 DUALPROP_CALL dualprop_checkpoint_put_rule(dualprop_checkpoint *checkpoint, const dualprop_rule *rule);
+/**
+ * Put in what a state carries from one inference to the next: how many it has begun (which with the rule's seed decides
+ * what is drawn), the vectors of power iterations, and where the rule starts warm its dyads. Under rules without these
+ * there is nothing to save.
+ */
+DUALPROP_CALL dualprop_checkpoint_put_state(dualprop_checkpoint *checkpoint, const dualprop_state *state);
 /** Put a copy of an optimizer's settings, step count and moments in. */
 DUALPROP_CALL dualprop_checkpoint_put_optimizer(dualprop_checkpoint *checkpoint, const dualprop_optimizer *optimizer);
 /** Put a text in under a key that is not one of ours; value NULL removes it. */
@@ -59,6 +65,11 @@ DUALPROP_CALL dualprop_checkpoint_put_tensor(dualprop_checkpoint *checkpoint, co
 DUALPROP_CALL dualprop_checkpoint_get_network(dualprop_network **network, const dualprop_checkpoint *checkpoint);
 /** Make the rule again. */
 DUALPROP_CALL dualprop_checkpoint_get_rule(dualprop_rule **rule, const dualprop_checkpoint *checkpoint);
+/**
+ * Give a state what dualprop_checkpoint_put_state() saved, so that its next inference is as if it had never stopped.
+ * The state has to be of the same layers and the same rule; a failure changes nothing.
+ */
+DUALPROP_CALL dualprop_checkpoint_get_state(dualprop_state *state, const dualprop_checkpoint *checkpoint);
 /** Make the optimizer again, for a network with the same layers. */
 DUALPROP_CALL dualprop_checkpoint_get_optimizer(dualprop_optimizer **optimizer, const dualprop_checkpoint *checkpoint,
                                                 dualprop_network *network);

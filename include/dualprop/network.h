@@ -131,6 +131,31 @@ DUALPROP_CALL dualprop_network_read(const dualprop_view *view, const dualprop_ne
  */
 DUALPROP_CALL dualprop_network_write(dualprop_network *network, const char *name, const dualprop_view *view);
 
+/**
+ * Give every layer feedback weights of its own, which carry delta down in place of W^T (W_0^T too, to an input that is a
+ * dyad) under rules of the same kind (dualprop_rule_set_feedback()). They are drawn as the network's initializer draws
+ * weights, from a stream apart.
+ *
+ *     DUALPROP_FEEDBACK_KOLEN_POLLACK  learn by the weights' gradient and decay, with moments of their own: with weight
+ *                                      decay (SGD, Adam or AdamW) they come to be the weights'
+ *     DUALPROP_FEEDBACK_RANDOM         stay as drawn
+ *     DUALPROP_FEEDBACK_SIGN           the sizes stay as drawn, the signs follow the weights' (0 is positive)
+ *     DUALPROP_FEEDBACK_SYMMETRIC      no feedback weights: W^T
+ *
+ * Clones and checkpoints have them; dualprop_network_copy() copies them where both networks have the same kind.
+ *
+ * @return DUALPROP_OK, DUALPROP_ERROR_INVALID_STATE (no layers yet, or a state or an optimizer was already made; no
+ *         layers can be added afterwards), DUALPROP_ERROR_BUSY or DUALPROP_ERROR_NO_MEMORY (the network has none then)
+ * Since: 0.1.
+ */
+DUALPROP_CALL dualprop_network_set_feedback(dualprop_network *network, int kind, uint64_t seed);
+/** Copy layer index's feedback weights, in the shape of its weights; INVALID_STATE where there are none. */
+DUALPROP_CALL dualprop_network_read_feedback(const dualprop_view *view, const dualprop_network *network, int index);
+/** Set layer index's feedback weights; finite. Under DUALPROP_FEEDBACK_SIGN the signs become the weights' at once. */
+DUALPROP_CALL dualprop_network_write_feedback(dualprop_network *network, int index, const dualprop_view *view);
+/** Give the feedback's kind, and the cosine between a layer's weights and feedback weights (1 without); may be NULL. */
+DUALPROP_CALL dualprop_layer_feedback(int *kind, double *cosine, const dualprop_layer *layer);
+
 /** Borrow layer number index, 1..L; valid as long as the network and until a layer is added. */
 DUALPROP_CALL dualprop_network_layer(dualprop_layer **layer, dualprop_network *network, int index);
 

@@ -38,7 +38,10 @@ DUALPROP_CALL dualprop_state_create(dualprop_state **state, dualprop_network *ne
 /** Destroy a state; NULL is fine. */
 DUALPROP_API void dualprop_state_destroy(dualprop_state *state);
 
-/** Plan again after the rule's variant, schedule, passes or tolerance changed. */
+/**
+ * Plan again after the rule's variant, schedule, passes, tolerance, or an option that was switched on or off. Memory is
+ * exchanged where the rule needs other memory than before; dyads to start warm from and power vectors are new then.
+ */
 DUALPROP_CALL dualprop_state_prepare(dualprop_state *state);
 
 /** Give the bytes dualprop_state_create() with these arguments would allocate. */
@@ -82,6 +85,15 @@ DUALPROP_CALL dualprop_infer_pass(dualprop_state *state);
 /** End the inference begun by hand. */
 DUALPROP_CALL dualprop_infer_end(dualprop_state *state);
 
+/**
+ * Learn while dyads settle: compute the gradient from the dyads as they are now, between begin and end, and step. The
+ * inference goes on with the same dyads and the new weights, so that weights may change after every pass, or every layer
+ * (multi-step updates). The same bits as dualprop_gradient() and dualprop_step() on such dyads.
+ *
+ * @return as dualprop_update(); INVALID_STATE outside begin .. end, BUSY where another state reads the network
+ */
+DUALPROP_CALL dualprop_infer_update(dualprop_optimizer *optimizer, dualprop_state *state);
+
 /** Copy s+, s-, sbar, delta, a or Delta (DUALPROP_S_...) of layer index into a (count, outputs) array. sbar_0 is x. */
 DUALPROP_CALL dualprop_state_read(const dualprop_view *view, dualprop_state *state, int index, int which);
 /**
@@ -102,6 +114,17 @@ DUALPROP_CALL dualprop_state_write(dualprop_state *state, int index, int which, 
  */
 DUALPROP_CALL dualprop_state_report(int *passes, double *residual, int64_t *updates, int64_t *skipped, double *loss,
                                     int64_t *correct, const dualprop_state *state);
+
+/**
+ * Give gamma_k, the spectral norm of the map above layer index as the last inference estimated it (NaN where it did
+ * not), and the damping D_k it used; each may be NULL. index 0 .. L-1.
+ */
+DUALPROP_CALL dualprop_state_damping(double *gamma, double *damping, const dualprop_state *state, int index);
+
+/** Give the number of inferences that this state has begun: with the rule's seed it decides what is drawn next. */
+DUALPROP_CALL dualprop_state_position(uint64_t *inferences, const dualprop_state *state);
+/** Set it: two states of one rule draw the same in the inference of the same number. */
+DUALPROP_CALL dualprop_state_set_position(dualprop_state *state, uint64_t inferences);
 
 /**
  * Compute the network's outputs.

@@ -50,20 +50,50 @@ enum { DUALPROP_LAYER_DENSE = 0, DUALPROP_LAYER_CONVOLUTION = 1, DUALPROP_LAYER_
 /** Pooling, a part of a layer's linear map: none, the greatest of a window, or its mean. */
 enum { DUALPROP_POOL_NONE = 0, DUALPROP_POOL_MAX = 1, DUALPROP_POOL_AVERAGE = 2 };
 
-/** Rules. DP is Eq. 2, DP_ADJOINT is DP^T, Eq. 19; BP is back-propagation on the same network. */
-enum { DUALPROP_BP = 0, DUALPROP_DP = 1, DUALPROP_DP_ADJOINT = 2 };
+/** Rules; dualprop/rule.h says what each does. */
+enum {
+    DUALPROP_BP = 0,            /**< back-propagation on the same network */
+    DUALPROP_DP = 1,            /**< dual propagation, Eq. 2 */
+    DUALPROP_DP_ADJOINT = 2,    /**< DP^T, Eq. 19 */
+    DUALPROP_DP_DAMPED = 3,     /**< DP with damped (stabilised) updates, Eq. 50 */
+    DUALPROP_LPOM = 4,          /**< damped DP with alpha fixed at 1 */
+    DUALPROP_INVERTED_LPOM = 5, /**< damped DP with alpha fixed at 0 */
+    DUALPROP_FENCHEL = 6,       /**< Fenchel back-propagation: DP^T with alpha fixed at 0 */
+    DUALPROP_LECUN = 7          /**< the variant from LeCun's Lagrangian, after Eq. 25 */
+};
 
 /** Losses: 1/2 ||s - y||^2, and softmax cross-entropy; both summed over the batch. */
 enum { DUALPROP_MSE = 0, DUALPROP_CROSS_ENTROPY = 1 };
 
-/** Output steps: Eq. 22 with the loss linearised, or the exact minimisation, Eq. 3 (squared error). */
-enum { DUALPROP_OUTPUT_LINEAR = 0, DUALPROP_OUTPUT_EXACT = 1 };
+/** Output steps: the loss linearised, Eq. 22; the exact minimisation, Eq. 3; or SPROVR's, Eq. 63-68. */
+enum { DUALPROP_OUTPUT_LINEAR = 0, DUALPROP_OUTPUT_EXACT = 1, DUALPROP_OUTPUT_SPROVR = 2 };
 
 /** Where the linearised loss is taken: at the current a_L, or at the first feed-forward prediction. */
 enum { DUALPROP_NUDGE_AT_CURRENT = 0, DUALPROP_NUDGE_AT_PREDICTION = 1 };
 
-/** Schedules: who listens when. */
-enum { DUALPROP_FORWARD_BACKWARD = 0, DUALPROP_FORWARD = 1 };
+/** Schedules: who listens when; see dualprop_rule_set_schedule(). */
+enum {
+    DUALPROP_FORWARD_BACKWARD = 0,
+    DUALPROP_FORWARD = 1,
+    DUALPROP_BACKWARD = 2,
+    DUALPROP_ODD_EVEN = 3,
+    DUALPROP_EVEN_ODD = 4,
+    DUALPROP_JACOBI = 5,
+    DUALPROP_RANDOM = 6,
+    DUALPROP_ASYNC = 7,
+    DUALPROP_LIST = 8
+};
+
+/** Where the damping D_k of damped rules comes from; see dualprop_rule_set_damping(). */
+enum { DUALPROP_DAMPING_NONE = 0, DUALPROP_DAMPING_HALF = 1, DUALPROP_DAMPING_GAMMA2 = 2, DUALPROP_DAMPING_GIVEN = 3 };
+
+/** What carries delta down: W^T, or weights of its own; see dualprop_network_set_feedback(). */
+enum {
+    DUALPROP_FEEDBACK_SYMMETRIC = 0,
+    DUALPROP_FEEDBACK_KOLEN_POLLACK = 1,
+    DUALPROP_FEEDBACK_RANDOM = 2,
+    DUALPROP_FEEDBACK_SIGN = 3
+};
 
 /** Initialisers; each sets the biases to zero. See dualprop_network_set_initializer(). */
 enum {
@@ -122,7 +152,9 @@ enum {
     DUALPROP_NAMES_BACKEND = 8,
     DUALPROP_NAMES_TYPE = 9,
     DUALPROP_NAMES_LEVEL = 10,
-    DUALPROP_NAMES_RATE = 11
+    DUALPROP_NAMES_RATE = 11,
+    DUALPROP_NAMES_DAMPING = 12,
+    DUALPROP_NAMES_FEEDBACK = 13
 };
 
 /**

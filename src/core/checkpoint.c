@@ -161,7 +161,7 @@ static dualprop_status check_name(const dualprop_checkpoint *checkpoint, const c
 static int is_our_key(const char *key)
 {
     static const char *const ours[] = { DUALPROP__FORMAT, DUALPROP__CRC32, DUALPROP__CRC32_TEXTS,
-                                        "network", "rule", "optimizer" };
+                                        "network", "rule", "optimizer", "feedback", "state" };
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         if (strcmp(key, ours[i]) == 0) return 1;
     return 0;

@@ -21,4 +21,16 @@ dualprop_status dualprop__checkpoint_choice(int *value, const dualprop_checkpoin
 dualprop_status dualprop__checkpoint_accept(const dualprop_checkpoint *checkpoint, const char *text,
                                             dualprop_status status);
 
+/* checkpoint_options.c: a rule's options as an object (NULL: out of memory), and from one (NULL: there are none). */
+json_t *dualprop__checkpoint_describe_options(const dualprop_rule *rule);
+dualprop_status dualprop__checkpoint_set_options(dualprop_rule *rule, const dualprop_checkpoint *checkpoint,
+                                                 json_t *options);
+/* checkpoint_feedback.c: feedback weights and their moments, with the network and the optimizer they belong to. */
+dualprop_status dualprop__checkpoint_put_feedback(dualprop_checkpoint *part, const dualprop_network *network);
+dualprop_status dualprop__checkpoint_get_feedback(dualprop_network *network, const dualprop_checkpoint *checkpoint);
+dualprop_status dualprop__checkpoint_put_feedback_moments(dualprop_checkpoint *part,
+                                                          const dualprop_optimizer *optimizer);
+dualprop_status dualprop__checkpoint_get_feedback_moments(dualprop_optimizer *optimizer,
+                                                          const dualprop_checkpoint *checkpoint);
+
 #endif

@@ -20,7 +20,8 @@ static int is_parameter(const char *name)
     if (strncmp(name, "layer", 5) != 0) return 0;
     size_t digits = strspn(name + 5, "0123456789");
     const char *rest = name + 5 + digits;
-    return digits > 0 && (strcmp(rest, ".weight") == 0 || strcmp(rest, ".bias") == 0);
+    return digits > 0 && (strcmp(rest, ".weight") == 0 || strcmp(rest, ".bias") == 0 ||
+                          strcmp(rest, ".feedback") == 0);
 }
 
 static dualprop_status put_parameter(dualprop_checkpoint *part, const dualprop_layer *layer, int is_bias)
@@ -96,6 +97,7 @@ static dualprop_status fill(dualprop_checkpoint *part, const dualprop_network *n
         DUALPROP__TRY(put_parameter(part, network->layers[k], 0));
         DUALPROP__TRY(put_parameter(part, network->layers[k], 1));
     }
+    DUALPROP__TRY(dualprop__checkpoint_put_feedback(part, network));
     return dualprop__checkpoint_dump(part, "network", describe(network));
 }
 
@@ -279,7 +281,7 @@ static dualprop_status fill_network(dualprop_network *network, const dualprop_ch
     DUALPROP__TRY(set_transform(network, checkpoint, record));
     for (size_t k = 0; k < json_array_size(record->layers); k++)
         DUALPROP__TRY(add_layer(network, checkpoint, json_array_get(record->layers, k)));
-    return DUALPROP_OK;
+    return dualprop__checkpoint_get_feedback(network, checkpoint);
 }
 
 static dualprop_status build(dualprop_network **out, const dualprop_checkpoint *checkpoint, json_t *root)

@@ -104,6 +104,7 @@ static dualprop_status fill(dualprop_checkpoint *part, const dualprop_optimizer 
             struct moment moment = moment_of(optimizer, k, number);
             DUALPROP__TRY(put_moment(part, &moment));
         }
+    DUALPROP__TRY(dualprop__checkpoint_put_feedback_moments(part, optimizer));
     return dualprop__checkpoint_dump(part, "optimizer", describe(optimizer));
 }
 
@@ -208,6 +209,7 @@ static dualprop_status build(dualprop_optimizer **out, const dualprop_checkpoint
     DUALPROP__TRY(dualprop_optimizer_create(&optimizer, network, record.kind_value));
     dualprop_status status = dualprop__checkpoint_accept(checkpoint, "optimizer", apply(optimizer, &record));
     if (status == DUALPROP_OK) status = get_moments(optimizer, checkpoint);
+    if (status == DUALPROP_OK) status = dualprop__checkpoint_get_feedback_moments(optimizer, checkpoint);
     if (status == DUALPROP_OK) *out = optimizer;
     else dualprop_optimizer_destroy(optimizer);
     return status;

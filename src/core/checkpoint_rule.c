@@ -1,5 +1,6 @@
 /*
- * checkpoint_rule.c - a rule in a checkpoint: its choices by name and its numbers, as JSON.
+ * checkpoint_rule.c - a rule in a checkpoint: its choices by name and its numbers, as JSON; checkpoint_options.c has the
+ * rest.
  */
 #include <limits.h>
 
@@ -10,13 +11,14 @@ dualprop_status dualprop_checkpoint_put_rule(dualprop_checkpoint *checkpoint, co
     DUALPROP__REQUIRE_HANDLE(checkpoint, DUALPROP__CHECKPOINT);
     DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
     json_t *root = json_pack(
-        "{s:s, s:f, s:f, s:s, s:s, s:s, s:s, s:i, s:f, s:f}",
+        "{s:s, s:f, s:f, s:s, s:s, s:s, s:s, s:i, s:f, s:f, s:o}",
         "variant", dualprop_name(DUALPROP_NAMES_RULE, rule->variant), "alpha", rule->alpha, "beta", rule->beta,
         "loss", dualprop_name(DUALPROP_NAMES_LOSS, rule->loss),
         "output_step", dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, rule->output_step),
         "nudge_at", dualprop_name(DUALPROP_NAMES_NUDGE_AT, rule->nudge_at),
         "schedule", dualprop_name(DUALPROP_NAMES_SCHEDULE, rule->schedule), "passes", rule->passes,
-        "tolerance", rule->tolerance, "divergence_limit", rule->divergence_limit);
+        "tolerance", rule->tolerance, "divergence_limit", rule->divergence_limit,
+        "options", dualprop__checkpoint_describe_options(rule));
     return dualprop__checkpoint_dump(checkpoint, "rule", root);
 }
 
@@ -25,16 +27,18 @@ struct record {
     const char *variant, *loss, *output_step, *nudge_at, *schedule;
     double alpha, beta, tolerance, divergence_limit;
     json_int_t passes;
+    json_t *options; /* NULL: from before there were options */
 };
 
 static dualprop_status unpack(struct record *record, const dualprop_checkpoint *checkpoint, json_t *root)
 {
     json_error_t error;
     int failed = json_unpack_ex(
-        root, &error, JSON_STRICT, "{s:s, s:F, s:F, s:s, s:s, s:s, s:s, s:I, s:F, s:F}",
+        root, &error, JSON_STRICT, "{s:s, s:F, s:F, s:s, s:s, s:s, s:s, s:I, s:F, s:F, s?o}",
         "variant", &record->variant, "alpha", &record->alpha, "beta", &record->beta, "loss", &record->loss,
         "output_step", &record->output_step, "nudge_at", &record->nudge_at, "schedule", &record->schedule,
-        "passes", &record->passes, "tolerance", &record->tolerance, "divergence_limit", &record->divergence_limit);
+        "passes", &record->passes, "tolerance", &record->tolerance, "divergence_limit", &record->divergence_limit,
+        "options", &record->options);
     if (failed) return dualprop__json_fail(checkpoint->context, checkpoint->source, "text \"rule\"", &error);
     DUALPROP__REQUIRE(checkpoint->context, record->passes >= 1 && record->passes <= INT_MAX, DUALPROP_ERROR_FORMAT,
                       "%s: the rule's passes are %lld; expected >= 1", checkpoint->source,
@@ -71,12 +75,13 @@ static dualprop_status set_numbers(dualprop_rule *rule, const struct record *rec
 
 static dualprop_status build(dualprop_rule **out, const dualprop_checkpoint *checkpoint, json_t *root)
 {
-    struct record record;
+    struct record record = { 0 };
     dualprop_rule *rule;
     DUALPROP__TRY(unpack(&record, checkpoint, root));
     DUALPROP__TRY(dualprop_rule_create(&rule, checkpoint->context, DUALPROP_DP));
     dualprop_status status = set_choices(rule, checkpoint, &record);
     if (status == DUALPROP_OK) status = set_numbers(rule, &record);
+    if (status == DUALPROP_OK) status = dualprop__checkpoint_set_options(rule, checkpoint, record.options);
     if (status == DUALPROP_OK) *out = rule;
     else dualprop_rule_destroy(rule);
     return dualprop__checkpoint_accept(checkpoint, "rule", status);

@@ -158,6 +158,16 @@ static dualprop_status fill_uniform(void *self, void *x, int64_t count, uint64_t
     return PASS(fill_uniform, x, count, seed, stream, first);
 }
 
+static dualprop_status dyad_general(void *self, const dualprop_dyad_general *update)
+{
+    return PASS(dyad_general, update);
+}
+
+static dualprop_status output_proximal(void *self, const dualprop_output *output)
+{
+    return PASS(output_proximal, output);
+}
+
 static const dualprop_backend slots = {
     .struct_size = sizeof(dualprop_backend),
     .api = DUALPROP_BACKEND_API,
@@ -186,6 +196,8 @@ static const dualprop_backend slots = {
     .compare = compare,
     .max_abs = max_abs,
     .fill_uniform = fill_uniform,
+    .dyad_general = dyad_general,
+    .output_proximal = output_proximal,
 };
 
 dualprop_status dualprop__composite_create(dualprop_backend *table, void **self, dualprop_context *context)

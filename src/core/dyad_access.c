@@ -20,17 +20,32 @@ static void real_set(void *reals, int type, int64_t i, double value)
     else ((double *)reals)[i] = value;
 }
 
-/* One sample's dyads on the host, in the two halves of the state's staging memory. */
+/* One sample's dyads on the host, in the three parts of the state's staging memory. */
 struct row {
-    void *mean, *delta;
+    void *mean, *delta, *alphas;
+    double alpha; /* of all neurons where single_alphas is 0 */
+    int single_alphas;
     int64_t width;
     int type;
 };
 
 static struct row row_of(dualprop_state *state, const struct dualprop__dyads *dyads)
 {
-    size_t half = (size_t)state->widest * state->context->real_size;
-    return (struct row){ state->staging, (char *)state->staging + half, dyads->width, state->context->precision };
+    size_t part = (size_t)state->widest * state->context->real_size;
+    return (struct row){
+        .mean = state->staging,
+        .delta = (char *)state->staging + part,
+        .alphas = (char *)state->staging + 2 * part,
+        .alpha = dyads->alpha,
+        .single_alphas = state->needs.alphas && dyads->alphas,
+        .width = dyads->width,
+        .type = state->context->precision,
+    };
+}
+
+static double alpha_at(const struct row *row, int64_t i)
+{
+    return row->single_alphas ? real_at(row->alphas, row->type, i) : row->alpha;
 }
 
 /* Copy row b of a backend array to the host; zeros where there is no array. */
@@ -54,15 +69,18 @@ static dualprop_status fetch_dyads(const struct row *row, const dualprop_state *
                                    const struct dualprop__dyads *dyads, int64_t b)
 {
     DUALPROP__TRY(fetch(row->mean, state, dyads->mean, b, dyads->width));
+    if (row->single_alphas) DUALPROP__TRY(fetch(row->alphas, state, dyads->alphas, 0, dyads->width));
     return fetch(row->delta, state, dyads->delta_version ? dyads->delta : NULL, b, dyads->width);
 }
 
-/* mean <- mean + factor * delta: Eq. 17 solved for s+ (factor 1 - alpha) or s- (factor -alpha). */
-static void add_delta(const struct row *row, double factor)
+/* Eq. 17 solved for s+ = sbar + (1 - alpha) delta or s- = sbar - alpha delta, in place of the mean. */
+static void solve(const struct row *row, int is_plus)
 {
-    for (int64_t i = 0; i < row->width; i++)
+    for (int64_t i = 0; i < row->width; i++) {
+        double factor = is_plus ? 1.0 - alpha_at(row, i) : -alpha_at(row, i);
         real_set(row->mean, row->type, i,
                  real_at(row->mean, row->type, i) + factor * real_at(row->delta, row->type, i));
+    }
 }
 
 static dualprop_view row_view(const dualprop_view *view, int64_t b)
@@ -83,8 +101,7 @@ static dualprop_status read_row(const dualprop_view *to, dualprop_state *state, 
         DUALPROP__TRY(fetch(row.mean, state, dyads->top_down_of ? dyads->top_down : NULL, b, dyads->width));
     } else {
         DUALPROP__TRY(fetch_dyads(&row, state, dyads, b));
-        if (which == DUALPROP_S_PLUS) add_delta(&row, 1.0 - state->alpha);
-        if (which == DUALPROP_S_MINUS) add_delta(&row, -state->alpha);
+        if (which == DUALPROP_S_PLUS || which == DUALPROP_S_MINUS) solve(&row, which == DUALPROP_S_PLUS);
     }
     dualprop_view out = row_view(to, b);
     dualprop__view_scatter(&out, which == DUALPROP_S_DELTA ? row.delta : row.mean, row.type);
@@ -167,7 +184,7 @@ static dualprop_status write_row(dualprop_state *state, struct dualprop__dyads *
         one.data = (char *)line.data + i * line.strides[1] * (int64_t)dualprop__type_size(line.type);
         one.shape[1] = 1;
         dualprop__view_gather(&value, DUALPROP_F64, &one);
-        write_value(&mean, &delta, which, value, state->alpha);
+        write_value(&mean, &delta, which, value, alpha_at(&row, i));
         real_set(row.mean, row.type, i, mean);
         real_set(row.delta, row.type, i, delta);
     }
@@ -239,4 +256,44 @@ dualprop_status dualprop_state_report(int *passes, double *residual, int64_t *up
     if (updates) *updates = state->updates;
     if (skipped) *skipped = state->skipped;
     return DUALPROP_OK;
+}
+
+/* ---- damping, and the position of what is drawn ---- */
+
+dualprop_status dualprop_state_damping(double *gamma, double *damping, const dualprop_state *state, int index)
+{
+    DUALPROP__REQUIRE_HANDLE(state, DUALPROP__STATE);
+    DUALPROP__REQUIRE(state->context, index >= 0 && index < state->layer_count, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "index is %d; expected 0..%d", index, state->layer_count - 1);
+    DUALPROP__REQUIRE(state->context, state->phase != DUALPROP__IDLE, DUALPROP_ERROR_INVALID_STATE,
+                      "state holds no inference; call dualprop_infer() first");
+    if (gamma) *gamma = state->dyads[index].gamma;
+    if (damping) *damping = state->dyads[index].damping;
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_state_position(uint64_t *inferences, const dualprop_state *state)
+{
+    DUALPROP__REQUIRE_HANDLE(state, DUALPROP__STATE);
+    DUALPROP__REQUIRE(state->context, inferences, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "inferences is NULL; expected a place for the result");
+    *inferences = state->inferences;
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_state_set_position(dualprop_state *state, uint64_t inferences)
+{
+    DUALPROP__TRY(dualprop__state_enter(state, __func__));
+    dualprop_status status = DUALPROP_OK;
+    if (state->phase == DUALPROP__OPEN)
+        status = dualprop__fail(state->context, DUALPROP_ERROR_INVALID_STATE,
+                                "an inference is open; call dualprop_infer_end() first");
+    else if (inferences > INT64_MAX)
+        status = dualprop__fail(state->context, DUALPROP_ERROR_INVALID_ARGUMENT,
+                                "inferences is %llu; expected at most %lld", (unsigned long long)inferences,
+                                (long long)INT64_MAX);
+    else
+        state->inferences = inferences;
+    dualprop__state_leave(state);
+    return status;
 }

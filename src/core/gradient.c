@@ -45,8 +45,14 @@ dualprop_status dualprop__gradient_check(const dualprop_optimizer *optimizer, co
 static dualprop_status materialise_zero(dualprop_state *state, struct dualprop__dyads *dyads)
 {
     size_t bytes = (size_t)(state->count * dyads->width) * state->context->real_size;
+    void *array = dyads->emitted ? dyads->emitted : dyads->delta;
     if (dyads->delta_version != 0) return DUALPROP_OK;
-    return state->context->backend.fill_zero(state->context->instance, dyads->delta, bytes);
+    return state->context->backend.fill_zero(state->context->instance, array, bytes);
+}
+
+double dualprop__gradient_factor(const dualprop_state *state, int k, int64_t samples)
+{
+    return -1.0 / (state->dyads[k].beta * (double)samples);
 }
 
 dualprop_status dualprop__gradient_layer(dualprop_optimizer *optimizer, dualprop_state *state, int k, double scale,
@@ -54,20 +60,25 @@ dualprop_status dualprop__gradient_layer(dualprop_optimizer *optimizer, dualprop
 {
     struct dualprop__dyads *own = &state->dyads[k];
     DUALPROP__TRY(materialise_zero(state, own));
-    return dualprop__map_gradient(state, k, &optimizer->layers[k - 1], state->dyads[k - 1].mean, own->delta, scale,
+    return dualprop__map_gradient(state, k, &optimizer->layers[k - 1], state->dyads[k - 1].mean, dualprop__emission(own), scale,
                                   accumulate, step);
 }
 
 dualprop_status dualprop__gradient_compute(dualprop_optimizer *optimizer, dualprop_state *state, int accumulate)
 {
     DUALPROP__TRY(dualprop__gradient_check(optimizer, state));
+    return dualprop__gradient_of_dyads(optimizer, state, accumulate);
+}
+
+dualprop_status dualprop__gradient_of_dyads(dualprop_optimizer *optimizer, dualprop_state *state, int accumulate)
+{
     int adds = accumulate && optimizer->gradient_samples > 0;
     int64_t first = adds ? optimizer->first_samples : state->count;
     int64_t samples = adds ? optimizer->gradient_samples + state->count : state->count;
-    double scale = -1.0 / (state->beta * (double)first);
     optimizer->gradient_samples = 0; /* Half a gradient, after a failure, is none. */
     for (int k = 1; k <= state->layer_count; k++)
-        DUALPROP__TRY(dualprop__gradient_layer(optimizer, state, k, scale, adds, NULL));
+        DUALPROP__TRY(dualprop__gradient_layer(optimizer, state, k, dualprop__gradient_factor(state, k, first), adds,
+                                               NULL));
     optimizer->first_samples = first;
     optimizer->gradient_samples = samples;
     return DUALPROP_OK;

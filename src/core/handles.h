@@ -67,6 +67,7 @@ struct dualprop_layer {
     int64_t inputs, outputs;
     int64_t weight_elements; /* in the backend's layout */
     void *weight, *bias;     /* backend memory */
+    void *feedback;          /* what carries delta down in place of the weights, in their layout; NULL: they do */
     int frozen;
     double learning_rate;
 };
@@ -83,7 +84,15 @@ struct dualprop_network {
     atomic_uint_fast64_t generation;
     int initializer;
     double initializer_scale;
+    int feedback;            /* DUALPROP_FEEDBACK_...: how layers' feedback weights were drawn, and learn */
+    void *feedback_staging;  /* host memory for two of the largest weights, where there is feedback */
     double *mean, *deviation; /* [channels] */
+};
+
+/* A number of some layers: values[k] where k < count and it is no NaN; else the rule's number for all. */
+struct dualprop__layer_numbers {
+    double *values;
+    int count;
 };
 
 struct dualprop_rule {
@@ -92,6 +101,18 @@ struct dualprop_rule {
     dualprop_context *context;
     int variant, loss, output_step, nudge_at, schedule, passes;
     double alpha, beta, tolerance, divergence_limit;
+    struct dualprop__layer_numbers layer_alpha, layer_beta, layer_damping;
+    int damping, power_iterations;
+    double common_damping; /* of layers without a number of their own, where it is given */
+    double input_robustness; /* rho; 0: the input is no dyad */
+    int feedback;
+    int32_t *order; /* [order_count] of DUALPROP_LIST */
+    int order_count;
+    double async_fraction, time_step;
+    int warm_start;
+    double alpha_mismatch, noise_state, noise_down, noise_weight;
+    int quantize_bits; /* 0: states are reals */
+    uint64_t seed;
     atomic_uint_fast64_t plan; /* raised by what changes a state's plan */
 };
 
@@ -99,6 +120,7 @@ struct dualprop_rule {
 struct dualprop__learning {
     void *weight_gradient, *bias_gradient;
     void *moments[4]; /* weight first and second, bias first and second; NULL where the kind has none */
+    void *feedback_moments[2]; /* first and second of feedback weights that learn; else NULL */
 };
 
 struct dualprop_optimizer {

@@ -5,156 +5,18 @@
  *
  *     s+_k = s-_k = f_k(a_k),   a_k = W_{k-1} sbar_{k-1} + b_{k-1},
  *
- * and then the layers listen in the order of the schedule. A hidden layer takes (Eq. 2 for DP, Eq. 19 for DP^T)
- *
- *     s+_k <- f_k(a_k + c+ Delta_k),   s-_k <- f_k(a_k - c- Delta_k),   Delta_k = W_k^T delta_{k+1},
- *
- * with c+ = alpha, c- = 1 - alpha for DP and the two exchanged for DP^T; the output layer takes (Eq. 22, or Eq. 3)
- *
- *     s+_L <- a_L - c+ g,   s-_L <- a_L + c- g,   g = beta loss'(.).
+ * and then the layers listen in the order of the schedule (schedule.c): a hidden layer as in listen.c (Eq. 2, 19), or in
+ * general.c (Eq. 50 and the imperfections of hardware), the output layer as in output.c (Eq. 3, 22, 63-68).
  *
  * Back-propagation fits the same walk: sbar_k = f_k(a_k) and delta_k = f'_k(a_k) Delta_k, with delta_L = -loss'(a_L).
- *
- * What has not changed is not computed again (state_internal.h says how that is known). Since the skipped work would
- * give the very same numbers, skipping is exact.
  */
-#include "map.h"
+#include "rule_internal.h"
 #include "schedule.h"
 #include "state_internal.h"
 
 #include <math.h>
 
-static struct dualprop__dyads *output_of(dualprop_state *state)
-{
-    return &state->dyads[state->layer_count];
-}
-
-/* a_k <- W_{k-1} sbar_{k-1} + b_{k-1}, followed by the dyad update where one is given. */
-static dualprop_status listen_below(dualprop_state *state, int k, const dualprop_dyad *update)
-{
-    struct dualprop__dyads *own = &state->dyads[k];
-    const struct dualprop__dyads *below = &state->dyads[k - 1];
-    own->a_of = below->mean_version;
-    return dualprop__map_bottom_up(state, k, own->a, below->mean, update);
-}
-
-/* Delta_k <- W_k^T delta_{k+1}, followed by the dyad update. */
-static dualprop_status listen_above(dualprop_state *state, int k, const dualprop_dyad *update)
-{
-    struct dualprop__dyads *own = &state->dyads[k];
-    const struct dualprop__dyads *above = &state->dyads[k + 1];
-    own->top_down_of = above->delta_version;
-    return dualprop__map_top_down(state, k + 1, own->top_down, above->delta, update);
-}
-
-/* ---- the feed-forward start ---- */
-
-static dualprop_status feed_forward_layer(dualprop_state *state, int k)
-{
-    struct dualprop__dyads *own = &state->dyads[k];
-    dualprop_dyad update = {
-        .activation = own->layer->activation,
-        .count = state->count * own->width,
-        .a = own->a,
-        .mean = own->mean,
-        .peak = &own->feed_forward_peak,
-    };
-    DUALPROP__TRY(listen_below(state, k, &update));
-    own->peak = own->feed_forward_peak;
-    own->mean_version++;
-    own->delta_version = 0;
-    own->top_down_of = 0;
-    DUALPROP__REQUIRE(state->context, isfinite(own->peak), DUALPROP_ERROR_DIVERGED,
-                      "layer %d became non-finite in the feed-forward pass", k);
-    return DUALPROP_OK;
-}
-
-dualprop_status dualprop__feed_forward(dualprop_state *state)
-{
-    for (int k = 1; k <= state->layer_count; k++) DUALPROP__TRY(feed_forward_layer(state, k));
-    return DUALPROP_OK;
-}
-
-/* ---- one layer listens ---- */
-
-static dualprop_dyad hidden_update(dualprop_state *state, int k)
-{
-    struct dualprop__dyads *own = &state->dyads[k];
-    return (dualprop_dyad){
-        .activation = own->layer->activation,
-        .derivative = state->variant == DUALPROP_BP,
-        .gain_plus = state->gain_plus,
-        .gain_minus = state->gain_minus,
-        .alpha = state->alpha,
-        .count = state->count * own->width,
-        .a = own->a,
-        .top_down = own->top_down,
-        .mean = own->mean,
-        .delta = own->delta,
-        .peak = &own->peak,
-        .change = state->tolerance > 0 ? &own->change : NULL,
-        .old_alpha = state->alpha,
-    };
-}
-
-/* Eq. 2 and 19. */
-static dualprop_status update_hidden(dualprop_state *state, int k, int below_changed, int above_changed)
-{
-    struct dualprop__dyads *own = &state->dyads[k];
-    int silent = state->dyads[k + 1].delta_version == 0;
-    dualprop_dyad update = hidden_update(state, k);
-    if (silent) update.top_down = NULL;
-    if (!below_changed && !state->mean_listens && !update.change) update.mean = NULL;
-    if (below_changed) DUALPROP__TRY(listen_below(state, k, above_changed ? NULL : &update));
-    if (above_changed) DUALPROP__TRY(listen_above(state, k, &update));
-    if (below_changed || state->mean_listens) own->mean_version++;
-    if (!silent) own->delta_version++;
-    return DUALPROP_OK;
-}
-
-/* Eq. 22, or Eq. 3 where the step is exact. */
-static dualprop_status update_output(dualprop_state *state, int below_changed)
-{
-    struct dualprop__dyads *own = output_of(state);
-    int at_prediction = state->nudge_at == DUALPROP_NUDGE_AT_PREDICTION && !state->exact;
-    if (below_changed) DUALPROP__TRY(listen_below(state, state->layer_count, NULL));
-    dualprop_output step = {
-        .loss = state->loss,
-        .exact = state->exact,
-        .derivative = state->variant == DUALPROP_BP,
-        .gain_plus = state->gain_plus,
-        .gain_minus = state->gain_minus,
-        .alpha = state->alpha,
-        .beta = state->beta,
-        .rows = state->count,
-        .width = own->width,
-        .a = own->a,
-        .at = at_prediction ? state->prediction : own->a,
-        .target = state->target,
-        .mean = own->mean,
-        .delta = own->delta,
-        .peak = &own->peak,
-        .change = state->tolerance > 0 ? &own->change : NULL,
-        .old_alpha = state->alpha,
-    };
-    DUALPROP__TRY(state->context->backend.output_step(state->context->instance, &step));
-    own->mean_version++;
-    /* Nudged at the prediction, delta_L = -beta loss'(prediction) stays what it was however a_L moves. */
-    if (!at_prediction || own->delta_version == 0) own->delta_version++;
-    return DUALPROP_OK;
-}
-
-static dualprop_status check_size(const dualprop_state *state, int k)
-{
-    const struct dualprop__dyads *own = &state->dyads[k];
-    double allowed = state->limit * fmax(1.0, own->feed_forward_peak);
-    DUALPROP__REQUIRE(state->context, isfinite(own->peak), DUALPROP_ERROR_DIVERGED,
-                      "layer %d became non-finite in pass %d", k, state->passes);
-    DUALPROP__REQUIRE(state->context, own->peak <= allowed, DUALPROP_ERROR_DIVERGED,
-                      "layer %d reached %.3g in pass %d; the divergence limit allows %.3g", k, own->peak,
-                      state->passes, allowed);
-    return DUALPROP_OK;
-}
+/* ---- passes ---- */
 
 static dualprop_status check_cancelled(const dualprop_state *state)
 {
@@ -163,80 +25,85 @@ static dualprop_status check_cancelled(const dualprop_state *state)
     return DUALPROP_OK;
 }
 
-/* Layer k listens once, unless nothing it hears has changed. */
 static dualprop_status visit(dualprop_state *state, int k)
 {
-    struct dualprop__dyads *own = &state->dyads[k];
-    int is_output = k == state->layer_count;
-    int below_changed = own->a_of != state->dyads[k - 1].mean_version;
-    int above_changed = is_output ? own->delta_version == 0
-                                  : own->top_down_of != state->dyads[k + 1].delta_version;
     DUALPROP__TRY(check_cancelled(state));
-    own->change = 0;
-    if (!below_changed && !above_changed) {
-        state->skipped++;
-    } else {
-        DUALPROP__TRY(is_output ? update_output(state, below_changed)
-                                : update_hidden(state, k, below_changed, above_changed));
-        state->updates++;
-        DUALPROP__TRY(check_size(state, k));
+    return dualprop__listen(state, k);
+}
+
+static dualprop__schedule schedule_of(const dualprop_state *state)
+{
+    return (dualprop__schedule){
+        .kind = state->schedule,
+        .lowest = state->lowest,
+        .layers = state->layer_count,
+        .order = state->order,
+        .order_count = state->needs.order_count,
+        .seed = state->seed,
+        .inference = state->inferences,
+    };
+}
+
+/* Have all layers been visited at least once? Before that nothing can be said to have settled. */
+static int is_complete(const dualprop_state *state)
+{
+    for (int k = state->lowest; k <= state->layer_count; k++)
+        if (state->dyads[k].visits == 0) return 0;
+    return 1;
+}
+
+/* max |change of s+-| / max |s+-| of the pass; layers that it did not visit count with their last change. */
+static double residual_of(dualprop_state *state)
+{
+    for (int k = state->lowest; k <= state->layer_count; k++) {
+        const struct dualprop__dyads *own = &state->dyads[k];
+        if (own->seen_in_pass || own->visits == 0) continue;
+        state->pass_change = fmax(state->pass_change, own->change);
+        state->pass_peak = fmax(state->pass_peak, own->peak);
     }
-    state->pass_change = fmax(state->pass_change, own->change);
-    state->pass_peak = fmax(state->pass_peak, own->peak);
+    return state->pass_peak > 0 ? state->pass_change / state->pass_peak : 0;
+}
+
+static dualprop_status visit_all(dualprop_state *state)
+{
+    dualprop__schedule schedule = schedule_of(state);
+    if (state->schedule == DUALPROP_JACOBI) {
+        DUALPROP__TRY(check_cancelled(state));
+        return dualprop__listen_together(state);
+    }
+    for (int i = 0; i < dualprop__schedule_visits(&schedule, state->passes); i++)
+        DUALPROP__TRY(visit(state, dualprop__schedule_layer(&schedule, state->passes, i)));
     return DUALPROP_OK;
 }
 
-/* ---- passes ---- */
-
 static dualprop_status run_pass(dualprop_state *state)
 {
-    int schedule = state->rule->schedule;
-    int pass = ++state->passes;
+    state->passes++;
     state->pass_change = 0;
     state->pass_peak = 0;
-    for (int i = 0; i < dualprop__schedule_visits(schedule, state->layer_count, pass); i++)
-        DUALPROP__TRY(visit(state, dualprop__schedule_layer(schedule, state->layer_count, pass, i)));
-    if (state->tolerance > 0) state->residual = state->pass_peak > 0 ? state->pass_change / state->pass_peak : 0;
+    for (int k = 0; k <= state->layer_count; k++) state->dyads[k].seen_in_pass = 0;
+    DUALPROP__TRY(visit_all(state));
+    if (state->tolerance > 0) state->residual = residual_of(state);
     return DUALPROP_OK;
 }
 
 static dualprop_status run_closing_visit(dualprop_state *state)
 {
-    int closing = dualprop__schedule_closing(state->rule->schedule);
-    return closing && state->passes > 0 ? visit(state, closing) : DUALPROP_OK;
+    dualprop__schedule schedule = schedule_of(state);
+    int closing = dualprop__schedule_closing(&schedule);
+    return closing >= 0 && state->passes > 0 ? visit(state, closing) : DUALPROP_OK;
 }
 
 static dualprop_status run_all_passes(dualprop_state *state)
 {
-    while (state->passes < state->rule->passes) {
+    while (state->passes < state->most_passes) {
         DUALPROP__TRY(run_pass(state));
-        /* Forward-backward's first pass has not visited layer 1 yet, so it cannot tell that all have settled. */
-        int complete = state->passes > 1 || state->rule->schedule == DUALPROP_FORWARD;
-        if (complete && state->residual < state->tolerance) break;
+        if (is_complete(state) && state->residual < state->tolerance) break;
     }
     return run_closing_visit(state);
 }
 
 /* ---- beginning and ending ---- */
-
-/* Keep the rule's numbers for this inference, so that a change meanwhile cannot mix two rules. */
-static void take_rule(dualprop_state *state)
-{
-    const dualprop_rule *rule = state->rule;
-    int bp = rule->variant == DUALPROP_BP;
-    state->variant = rule->variant;
-    state->loss = rule->loss;
-    state->nudge_at = rule->nudge_at;
-    state->exact = rule->output_step == DUALPROP_OUTPUT_EXACT && rule->variant == DUALPROP_DP;
-    state->alpha = bp ? 0.5 : rule->alpha;
-    state->beta = bp ? 1.0 : rule->beta;
-    state->tolerance = rule->tolerance;
-    state->limit = rule->divergence_limit;
-    dualprop__rule_gains(&state->gain_plus, &state->gain_minus, rule);
-    int plus_listens = state->alpha != 0 && state->gain_plus != 0;
-    int minus_listens = state->alpha != 1 && state->gain_minus != 0;
-    state->mean_listens = !bp && (plus_listens || minus_listens);
-}
 
 static dualprop_status check_ready(const dualprop_state *state)
 {
@@ -245,8 +112,9 @@ static dualprop_status check_ready(const dualprop_state *state)
     DUALPROP__REQUIRE(state->context, state->phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
                       "an inference is open; call dualprop_infer_end() first");
     DUALPROP__REQUIRE(state->context, state->plan == atomic_load(&state->rule->plan), DUALPROP_ERROR_INVALID_STATE,
-                      "the rule's variant, schedule, passes or tolerance changed; call dualprop_state_prepare()");
-    return dualprop__rule_check(state->rule);
+                      "the rule's variant, schedule, passes, tolerance or another option that a state is planned for "
+                      "changed; call dualprop_state_prepare()");
+    return dualprop__rule_check_network(state->rule, state->network);
 }
 
 static dualprop_status check_batch(dualprop_view *images, const dualprop_state *state, const dualprop_view *inputs,
@@ -263,7 +131,7 @@ static dualprop_status check_batch(dualprop_view *images, const dualprop_state *
 static dualprop_status clear_deltas(dualprop_state *state)
 {
     const dualprop_backend *backend = &state->context->backend;
-    for (int k = 1; k <= state->layer_count; k++) {
+    for (int k = state->lowest; k <= state->layer_count; k++) {
         struct dualprop__dyads *own = &state->dyads[k];
         size_t bytes = (size_t)(state->count * own->width) * state->context->real_size;
         DUALPROP__TRY(backend->fill_zero(state->context->instance, own->delta, bytes));
@@ -273,24 +141,66 @@ static dualprop_status clear_deltas(dualprop_state *state)
 
 static dualprop_status keep_prediction(dualprop_state *state)
 {
-    const struct dualprop__dyads *output = output_of(state);
+    const struct dualprop__dyads *output = &state->dyads[state->layer_count];
     size_t bytes = (size_t)(state->count * output->width) * state->context->real_size;
     return state->context->backend.copy(state->context->instance, state->prediction, output->a, bytes);
+}
+
+/* The input's dyads begin at x, whatever they were before. */
+static dualprop_status start_input(dualprop_state *state)
+{
+    struct dualprop__dyads *input = &state->dyads[0];
+    size_t bytes = (size_t)(state->count * input->width) * state->context->real_size;
+    input->feed_forward_peak = input->peak;
+    input->delta_version = 0;
+    input->top_down_of = 0;
+    if (!input->a) return DUALPROP_OK;
+    return state->context->backend.copy(state->context->instance, input->a, input->mean, bytes);
+}
+
+/* From the feed-forward state, or from where the last inference ended. */
+static dualprop_status start_dyads(dualprop_state *state, int is_warm)
+{
+    if (is_warm) return dualprop__feed_forward_beside(state);
+    if (state->tolerance > 0) DUALPROP__TRY(clear_deltas(state));
+    return dualprop__feed_forward(state);
+}
+
+static void start_report(dualprop_state *state)
+{
+    state->passes = 0;
+    state->updates = 0;
+    state->skipped = 0;
+    state->residual = NAN;
+    for (int k = 0; k <= state->layer_count; k++) state->dyads[k].visits = 0, state->dyads[k].change = 0;
 }
 
 static dualprop_status start(dualprop_state *state, const dualprop_view *images, const dualprop_view *targets)
 {
     int64_t count = images->shape[0];
-    state->passes = 0;
-    state->updates = 0;
-    state->skipped = 0;
-    state->residual = NAN;
-    take_rule(state);
+    int is_warm = state->rule->warm_start && state->warm_count == count;
+    state->warm_count = 0;
+    state->inferences++;
+    start_report(state);
+    dualprop__take_rule(state);
     DUALPROP__TRY(dualprop__batch_load_targets(state, targets, 0, count));
     DUALPROP__TRY(dualprop__batch_load(state, images, 0, count));
-    if (state->tolerance > 0) DUALPROP__TRY(clear_deltas(state));
-    DUALPROP__TRY(dualprop__feed_forward(state));
+    DUALPROP__TRY(dualprop__draw_hardware(state));
+    DUALPROP__TRY(dualprop__find_damping(state));
+    DUALPROP__TRY(start_input(state));
+    DUALPROP__TRY(start_dyads(state, is_warm));
     return keep_prediction(state);
+}
+
+/* What was computed from the weights is no longer of use. */
+void dualprop__forget_products(dualprop_state *state)
+{
+    for (int k = 0; k <= state->layer_count; k++) {
+        struct dualprop__dyads *own = &state->dyads[k];
+        own->a_of = UINT64_MAX;
+        int silent = k == state->layer_count || state->dyads[k + 1].delta_version == 0;
+        own->top_down_of = silent ? 0 : UINT64_MAX;
+    }
 }
 
 static dualprop_status open_inference(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets)
@@ -309,6 +219,7 @@ static dualprop_status open_inference(dualprop_state *state, const dualprop_view
 void dualprop__infer_close(dualprop_state *state, enum dualprop__phase phase)
 {
     state->phase = phase;
+    state->warm_count = phase == DUALPROP__SETTLED ? state->count : 0;
     dualprop__network_end_read(state->network);
 }
 
@@ -376,8 +287,9 @@ dualprop_status dualprop_infer_begin(dualprop_state *state, const dualprop_view 
 static dualprop_status layer_by_hand(dualprop_state *state, int index)
 {
     DUALPROP__TRY(check_open(state));
-    DUALPROP__REQUIRE(state->context, index >= 1 && index <= state->layer_count, DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "index is %d; expected 1..%d", index, state->layer_count);
+    DUALPROP__REQUIRE(state->context, index >= state->lowest && index <= state->layer_count,
+                      DUALPROP_ERROR_INVALID_ARGUMENT, "index is %d; expected %d..%d", index, state->lowest,
+                      state->layer_count);
     return close_on_failure(state, visit(state, index));
 }
 

@@ -10,34 +10,13 @@
 #include <math.h>
 
 #include "../math/formulas.h"
+#include "draw.h"
 #include "network_internal.h"
 
 /* The standard deviation of a standard normal variable cut at two of its deviations. */
 static const double TRUNCATED_DEVIATION = 0.87962566103423978;
-static const double TWO_PI = 6.28318530717958647692;
-
-/* No draw below is larger: the normal's least uniform is 2^-53, and sqrt(-2 ln 2^-53) < 8.6. */
-static const double LARGEST_DRAW = 9.0;
-
-/* Elements one task draws. */
-#define TASK_ELEMENTS 16384
 
 /* ---- distributions of mean 0 and variance 1 ---- */
-
-/* A uniform number strictly inside (0, 1) from two words: 52 bits and a half, exact in double. */
-static double uniform_of(uint32_t high, uint32_t low)
-{
-    uint64_t bits = (uint64_t)high << 20 | low >> 12;
-    return ((double)bits + 0.5) * 0x1p-52;
-}
-
-/* Box and Muller's transform of block i, which has four words: two for the radius and two for the angle. */
-static double draw_normal(uint64_t seed, uint64_t stream, uint64_t i)
-{
-    dualprop__philox_block block = dualprop__philox(seed, stream, i);
-    double radius = sqrt(-2.0 * log(uniform_of(block.word[0], block.word[1])));
-    return radius * cos(TWO_PI * uniform_of(block.word[2], block.word[3]));
-}
 
 /* Draw again while outside two deviations; attempts are told apart in the upper half of the stream's number. */
 static double draw_truncated(uint64_t seed, uint64_t stream, uint64_t i)
@@ -45,7 +24,7 @@ static double draw_truncated(uint64_t seed, uint64_t stream, uint64_t i)
     uint64_t attempt = 0;
     double draw;
     do
-        draw = draw_normal(seed, stream | attempt++ << 32, i);
+        draw = dualprop__draw_normal(seed, stream | attempt++ << 32, i);
     while (fabs(draw) > 2.0);
     return draw / TRUNCATED_DEVIATION;
 }
@@ -58,14 +37,12 @@ static double draw_uniform(uint64_t seed, uint64_t stream, uint64_t i)
 
 /* ---- what each initialiser asks for ---- */
 
-typedef double (*draw_function)(uint64_t seed, uint64_t stream, uint64_t i);
-
-static draw_function draw_of(int initializer)
+static dualprop__draw draw_of(int initializer)
 {
     switch (initializer) {
     case DUALPROP_INIT_TRUNCATED: return draw_truncated;
     case DUALPROP_INIT_GLOROT: return draw_uniform;
-    default: return draw_normal;
+    default: return dualprop__draw_normal;
     }
 }
 
@@ -82,49 +59,19 @@ static double deviation_of(const dualprop_network *network, const dualprop_layer
     }
 }
 
-/* ---- drawing a layer, on the context's threads ---- */
+/* ---- drawing a layer ---- */
 
-struct drawing {
-    draw_function draw;
-    double deviation;
-    uint64_t seed, stream;
-    int64_t count;
-    int precision;
-    void *reals; /* [count] */
-};
-
-static void draw_task(void *argument, int64_t index)
-{
-    const struct drawing *drawing = argument;
-    int64_t first = index * TASK_ELEMENTS, end = first + TASK_ELEMENTS;
-    if (end > drawing->count) end = drawing->count;
-    for (int64_t i = first; i < end; i++) {
-        double value = drawing->deviation * drawing->draw(drawing->seed, drawing->stream, (uint64_t)i);
-        if (drawing->precision == DUALPROP_F32) ((float *)drawing->reals)[i] = (float)value;
-        else ((double *)drawing->reals)[i] = value;
-    }
-}
-
-static void draw_weights(void *reals, const dualprop_layer *layer, uint64_t seed)
+void dualprop__draw_weights(void *reals, const dualprop_layer *layer, uint64_t seed, uint64_t stream)
 {
     const dualprop_network *network = layer->network;
-    const dualprop_host *host = &network->context->host;
-    struct drawing drawing = {
-        .draw = draw_of(network->initializer),
-        .deviation = deviation_of(network, layer),
-        .seed = seed,
-        .stream = (uint64_t)layer->index,
-        .count = dualprop__parameter_elements(layer, 0),
-        .precision = network->context->precision,
-        .reals = reals,
-    };
-    host->parallel_for(host->user_data, draw_task, &drawing, (drawing.count + TASK_ELEMENTS - 1) / TASK_ELEMENTS);
+    dualprop__draw_fill(reals, network->context, draw_of(network->initializer), deviation_of(network, layer), seed,
+                        stream, 0, dualprop__parameter_elements(layer, 0));
 }
 
 static dualprop_status initialize_layer(dualprop_layer *layer, void *staging, uint64_t seed)
 {
     const dualprop_context *context = layer->network->context;
-    draw_weights(staging, layer, seed);
+    dualprop__draw_weights(staging, layer, seed, (uint64_t)layer->index);
     DUALPROP__TRY(dualprop__parameter_store(layer, 0, staging));
     return context->backend.fill_zero(context->instance, layer->bias, (size_t)layer->outputs * context->real_size);
 }
@@ -142,7 +89,7 @@ static dualprop_status check_deviations(const dualprop_network *network)
 {
     double largest = network->context->precision == DUALPROP_F32 ? 3.4e38 : 1.7e308;
     for (int k = 0; k < network->layer_count; k++)
-        DUALPROP__REQUIRE(network->context, deviation_of(network, network->layers[k]) <= largest / LARGEST_DRAW,
+        DUALPROP__REQUIRE(network->context, deviation_of(network, network->layers[k]) <= largest / DUALPROP__LARGEST_DRAW,
                           DUALPROP_ERROR_NOT_FINITE,
                           "the initializer's scale is %g; weights of layer %d could become infinite",
                           network->initializer_scale, k + 1);

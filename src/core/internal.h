@@ -83,6 +83,9 @@ dualprop_status dualprop__network_begin_read(dualprop_network *network);
 void dualprop__network_end_read(dualprop_network *network);
 dualprop_status dualprop__network_begin_write(dualprop_network *network);
 void dualprop__network_end_write(dualprop_network *network); /* raises the generation */
+/* From the caller's own read to a write, where nobody else reads (else BUSY), and back. */
+dualprop_status dualprop__network_upgrade(dualprop_network *network);
+void dualprop__network_downgrade(dualprop_network *network);
 /* Find a parameter tensor by name: its layer, and whether it is the bias. */
 dualprop_status dualprop__network_find(dualprop_layer **layer, int *is_bias, const dualprop_network *network,
                                        const char *name);
@@ -92,8 +95,6 @@ void dualprop__rule_retain(dualprop_rule *rule);
 void dualprop__rule_release(dualprop_rule *rule);
 /* Refuse numbers and choices that contradict each other (exact step without a solution, bp with exact step, ...). */
 dualprop_status dualprop__rule_check(const dualprop_rule *rule);
-/* c+ and c- of Eq. 2 or Eq. 19. */
-void dualprop__rule_gains(double *gain_plus, double *gain_minus, const dualprop_rule *rule);
 
 /* ---- view.c ---- */
 /* Check a view: size, type among `types` (a bit mask of 1 << DUALPROP_F32 ...), rank, extents >= 0, data. */

@@ -59,6 +59,7 @@ void dualprop__layer_destroy(dualprop_layer *layer)
 {
     if (!layer) return;
     dualprop_context *context = layer->network->context;
+    dualprop__reals_destroy(context, layer->feedback, layer->weight_elements);
     dualprop__reals_destroy(context, layer->bias, layer->outputs);
     dualprop__reals_destroy(context, layer->weight, layer->weight_elements);
     layer->magic = DUALPROP__DEAD;

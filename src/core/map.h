@@ -24,4 +24,11 @@ dualprop_status dualprop__map_gradient(dualprop_state *state, int k, struct dual
                                        const void *x, const void *delta, double scale, int accumulate,
                                        const dualprop_step_numbers *step);
 
+/* One sample through the linear map alone, without bias and pooling, and back: for power iterations. */
+dualprop_status dualprop__map_linear_up(dualprop_state *state, int k, void *a, const void *x);
+dualprop_status dualprop__map_linear_down(dualprop_state *state, int k, void *top_down, const void *delta);
+
+/* Weights in the public layout on the host into the backend's. */
+dualprop_status dualprop__map_write_weights(dualprop_state *state, int k, void *weights, const void *host);
+
 #endif

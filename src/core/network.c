@@ -85,6 +85,7 @@ void dualprop__network_release(dualprop_network *network)
     if (atomic_fetch_sub(&network->references, 1) > 1) return;
     dualprop_context *context = network->context;
     for (int k = 0; k < network->layer_count; k++) dualprop__layer_destroy(network->layers[k]);
+    dualprop__release(context, network->feedback_staging);
     dualprop__release(context, network->layers);
     dualprop__release(context, network->deviation);
     dualprop__release(context, network->mean);
@@ -131,8 +132,24 @@ void dualprop__network_abandon_write(dualprop_network *network)
 
 void dualprop__network_end_write(dualprop_network *network)
 {
+    dualprop__feedback_align(network);
     atomic_fetch_add(&network->generation, 1);
     atomic_store(&network->users, 0);
+}
+
+dualprop_status dualprop__network_upgrade(dualprop_network *network)
+{
+    int alone = 1;
+    DUALPROP__REQUIRE(network->context, atomic_compare_exchange_strong(&network->users, &alone, -1),
+                      DUALPROP_ERROR_BUSY, "network is in use by another call; expected it to be free");
+    return DUALPROP_OK;
+}
+
+void dualprop__network_downgrade(dualprop_network *network)
+{
+    dualprop__feedback_align(network);
+    atomic_fetch_add(&network->generation, 1);
+    atomic_store(&network->users, 1);
 }
 
 /* ---- layers ---- */
@@ -198,6 +215,8 @@ dualprop_status dualprop_network_add_dense(dualprop_network *network, int64_t ou
     DUALPROP__REQUIRE(context, activation >= DUALPROP_IDENTITY && activation <= DUALPROP_TANH,
                       DUALPROP_ERROR_INVALID_ARGUMENT, "activation is %d; expected DUALPROP_IDENTITY .. DUALPROP_TANH",
                       activation);
+    DUALPROP__REQUIRE(context, network->feedback == DUALPROP_FEEDBACK_SYMMETRIC, DUALPROP_ERROR_INVALID_STATE,
+                      "network already has feedback weights; expected all layers to be added before");
     DUALPROP__REQUIRE(context, !atomic_load(&network->sealed), DUALPROP_ERROR_INVALID_STATE,
                       "network already has a state or an optimizer; expected all layers to be added before");
     DUALPROP__TRY(dualprop__network_begin_write(network));

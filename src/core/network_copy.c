@@ -8,6 +8,17 @@
 
 #include "network_internal.h"
 
+/* Feedback weights are copied where both have them, of one kind. */
+static dualprop_status copy_feedback(void *staging, dualprop_network *destination, const dualprop_network *source)
+{
+    if (source->feedback == DUALPROP_FEEDBACK_SYMMETRIC || source->feedback != destination->feedback) return DUALPROP_OK;
+    for (int k = 0; k < source->layer_count; k++) {
+        DUALPROP__TRY(dualprop__weights_fetch(staging, source->layers[k], source->layers[k]->feedback));
+        DUALPROP__TRY(dualprop__weights_store(destination->layers[k], destination->layers[k]->feedback, staging));
+    }
+    return DUALPROP_OK;
+}
+
 /* Copy all parameters between networks that were found alike and are open for reading and writing. */
 static dualprop_status copy_through(void *staging, dualprop_network *destination, const dualprop_network *source)
 {
@@ -16,7 +27,7 @@ static dualprop_status copy_through(void *staging, dualprop_network *destination
             DUALPROP__TRY(dualprop__parameter_fetch(staging, source->layers[k], is_bias));
             DUALPROP__TRY(dualprop__parameter_store(destination->layers[k], is_bias, staging));
         }
-    return DUALPROP_OK;
+    return copy_feedback(staging, destination, source);
 }
 
 /* With the source open for reading. Nothing is written, and no generation raised, before there is memory for all. */
@@ -96,6 +107,7 @@ static dualprop_status clone_contents(dualprop_network *clone, const dualprop_ne
     memcpy(clone->mean, network->mean, channels * sizeof *clone->mean);
     memcpy(clone->deviation, network->deviation, channels * sizeof *clone->deviation);
     for (int k = 0; k < network->layer_count; k++) DUALPROP__TRY(clone_layer(clone, network->layers[k]));
+    DUALPROP__TRY(dualprop__feedback_allocate(clone, network->feedback));
     return copy_parameters(clone, network);
 }
 

@@ -33,5 +33,19 @@ int64_t dualprop__parameter_elements(const dualprop_layer *layer, int is_bias);
 void *dualprop__parameter_staging(const dualprop_network *network);
 dualprop_status dualprop__parameter_fetch(void *host, const dualprop_layer *layer, int is_bias);
 dualprop_status dualprop__parameter_store(dualprop_layer *layer, int is_bias, const void *host);
+/* The same for what has the layout of a layer's weights, such as feedback weights and moments. */
+dualprop_status dualprop__weights_fetch(void *host, const dualprop_layer *layer, const void *weights);
+dualprop_status dualprop__weights_store(const dualprop_layer *layer, void *weights, const void *host);
+int dualprop__weights_shape(int64_t *shape, const dualprop_layer *layer); /* gives the rank */
+dualprop_status dualprop__weights_check_view(const dualprop_view *view, const dualprop_layer *layer);
+
+/* initialize.c: draw weights as the network's initializer does, from any stream. */
+void dualprop__draw_weights(void *reals, const dualprop_layer *layer, uint64_t seed, uint64_t stream);
+
+/* feedback.c */
+/* Make zero feedback weights of a kind (SYMMETRIC: none); the network has none on failure. */
+dualprop_status dualprop__feedback_allocate(dualprop_network *network, int kind);
+/* Bring the signs of sign-symmetric feedback weights back to those of the weights. */
+void dualprop__feedback_align(dualprop_network *network);
 
 #endif

@@ -24,12 +24,16 @@ static dualprop_status create_learning(struct dualprop__learning *learning, cons
         DUALPROP__TRY(dualprop__reals_create(context, &learning->moments[i], layer->weight_elements));
         DUALPROP__TRY(dualprop__reals_create(context, &learning->moments[2 + i], layer->outputs));
     }
+    for (int i = 0; i < moment_count(kind) && layer->network->feedback == DUALPROP_FEEDBACK_KOLEN_POLLACK; i++)
+        DUALPROP__TRY(dualprop__reals_create(context, &learning->feedback_moments[i], layer->weight_elements));
     return DUALPROP_OK;
 }
 
 static void destroy_learning(struct dualprop__learning *learning, const dualprop_layer *layer)
 {
     dualprop_context *context = layer->network->context;
+    for (int i = 0; i < 2; i++)
+        dualprop__reals_destroy(context, learning->feedback_moments[i], layer->weight_elements);
     for (int i = 0; i < 4; i++)
         dualprop__reals_destroy(context, learning->moments[i], i < 2 ? layer->weight_elements : layer->outputs);
     dualprop__reals_destroy(context, learning->bias_gradient, layer->outputs);

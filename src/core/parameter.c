@@ -46,6 +46,25 @@ dualprop_status dualprop__parameter_store(dualprop_layer *layer, int is_bias, co
     return backend->write_weights(context->instance, layer->weight, host, layer->inputs, layer->outputs);
 }
 
+dualprop_status dualprop__weights_fetch(void *host, const dualprop_layer *layer, const void *weights)
+{
+    const dualprop_context *context = layer->network->context;
+    return context->backend.read_weights(context->instance, host, weights, layer->inputs, layer->outputs);
+}
+
+dualprop_status dualprop__weights_store(const dualprop_layer *layer, void *weights, const void *host)
+{
+    const dualprop_context *context = layer->network->context;
+    return context->backend.write_weights(context->instance, weights, host, layer->inputs, layer->outputs);
+}
+
+int dualprop__weights_shape(int64_t *shape, const dualprop_layer *layer)
+{
+    shape[0] = layer->inputs;
+    shape[1] = layer->outputs;
+    return 2;
+}
+
 /* ---- names ---- */
 
 /* Read "layer<number>." of a name, in the one way we write it; gives the rest of the name, or NULL. */
@@ -126,6 +145,11 @@ static dualprop_status check_view(const dualprop_view *view, const dualprop_laye
                       DUALPROP_ERROR_INVALID_ARGUMENT, "view has another shape than %s; expected [%lld, %lld]", name,
                       (long long)layer->inputs, (long long)layer->outputs);
     return DUALPROP_OK;
+}
+
+dualprop_status dualprop__weights_check_view(const dualprop_view *view, const dualprop_layer *layer)
+{
+    return check_view(view, layer, 0, "the weights");
 }
 
 static void *allocate_host(const dualprop_layer *layer, int is_bias)

@@ -17,6 +17,7 @@ static dualprop_status begin(dualprop_state *state)
                       "an inference is open; call dualprop_infer_end() first");
     DUALPROP__TRY(dualprop__network_begin_read(state->network));
     state->phase = DUALPROP__IDLE;
+    state->warm_count = 0;
     return DUALPROP_OK;
 }
 

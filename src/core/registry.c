@@ -22,6 +22,12 @@ static int has_all_slots(const dualprop_backend *table)
            table->optimizer_step && table->compare && table->max_abs && table->fill_uniform;
 }
 
+/* The slots for the rarer options of rules: a table on host memory gets them from the reference backend. */
+static int has_options(const dualprop_backend *table)
+{
+    return table->dyad_general && table->output_proximal;
+}
+
 /* Why the slots that are there cannot be completed; NULL when they can. */
 static const char *what_is_missing(const dualprop_backend *table)
 {
@@ -32,6 +38,7 @@ static const char *what_is_missing(const dualprop_backend *table)
     if (!(table->flags & DUALPROP_BACKEND_HOST_MEMORY))
         return has_all_slots(table) ? NULL : "every slot is required where memory is not host memory";
     if (!table->allocate != !table->release) return "allocate and release come together";
+    if (!table->dyad_general != !table->output_proximal) return "dyad_general and output_proximal come together";
     if (weights != 0 && weights != 3) return "weight_elements, write_weights and read_weights come together";
     if (weights == 3 && dense != 4) return "with a layout of weights of its own it needs all four dense slots";
     return NULL;
@@ -57,7 +64,9 @@ static dualprop_status open_table(dualprop_context *context, const dualprop_back
     dualprop_backend table;
     void *instance = NULL;
     DUALPROP__TRY(copy_table(&table, context, from));
-    if (has_all_slots(&table))
+    int complete = has_all_slots(&table) &&
+                   (has_options(&table) || !(table.flags & DUALPROP_BACKEND_HOST_MEMORY));
+    if (complete)
         DUALPROP__TRY(table.create(&instance, &context->host, context->precision, context->level));
     else
         DUALPROP__TRY(dualprop__composite_create(&table, &instance, context));

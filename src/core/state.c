@@ -4,9 +4,11 @@
  * The same walk over the network first counts the bytes and then hands out the pieces, so the two cannot disagree.
  * Nothing is allocated after dualprop_state_create().
  */
-#include "map.h"
-
 #include <string.h>
+
+#include "map.h"
+#include "network_internal.h"
+#include "rule_internal.h"
 
 #define PIECE_ALIGNMENT 64
 
@@ -61,7 +63,38 @@ static void carve_layer(struct arena *arena, struct dualprop__dyads *dyads, int6
     dyads->delta = carve(arena, capacity, dyads->width);
 }
 
-static void carve_all(struct arena *arena, dualprop_state *state, int64_t workspace)
+/* What the rarer options keep for layer k. */
+static void carve_options(struct arena *arena, dualprop_state *state, int k)
+{
+    const struct dualprop__needs *needs = &state->needs;
+    struct dualprop__dyads *own = &state->dyads[k];
+    int is_hidden = k > 0 && k < state->layer_count, has_dyads = k > 0 || needs->input_dyads;
+    if (k == 0 && needs->input_dyads) {
+        own->a = carve(arena, state->capacity, own->width);
+        own->top_down = carve(arena, state->capacity, own->width);
+        own->delta = carve(arena, state->capacity, own->width);
+    }
+    own->emitted = needs->emitted && is_hidden ? carve(arena, state->capacity, own->width) : NULL;
+    own->alphas = needs->alphas && has_dyads ? carve(arena, 1, own->width) : NULL;
+    own->power = needs->power && has_dyads && k < state->layer_count ? carve(arena, 1, own->width) : NULL;
+    own->noisy = needs->weight_noise && k > 0 ? carve(arena, 1, own->layer->weight_elements) : NULL;
+}
+
+static void carve_scratch(struct arena *arena, dualprop_state *state)
+{
+    const struct dualprop__needs *needs = &state->needs;
+    int64_t outputs = state->dyads[state->layer_count].width;
+    state->uniform = needs->mask ? carve(arena, state->capacity, state->widest) : NULL;
+    for (int i = 0; i < 3; i++) {
+        int wanted = i < 2 ? needs->state_noise : needs->down_noise;
+        state->normals[i] = wanted ? carve(arena, state->capacity, state->widest) : NULL;
+    }
+    state->target_mean = needs->general_output ? carve(arena, state->capacity, outputs) : NULL;
+    state->power_image = needs->power ? carve(arena, 1, state->widest) : NULL;
+    state->proximal = state->rule ? carve_bytes(arena, (size_t)outputs * 7 * sizeof(double)) : NULL;
+}
+
+static void carve_all(struct arena *arena, dualprop_state *state)
 {
     int learns = state->rule != NULL;
     int64_t outputs = state->dyads[state->layer_count].width;
@@ -69,52 +102,145 @@ static void carve_all(struct arena *arena, dualprop_state *state, int64_t worksp
     for (int k = 1; k <= state->layer_count; k++) carve_layer(arena, &state->dyads[k], state->capacity, learns);
     state->target = carve(arena, state->capacity, outputs);
     state->prediction = carve(arena, state->capacity, outputs);
-    state->workspace = carve_bytes(arena, (size_t)workspace);
+    state->workspace = carve_bytes(arena, (size_t)state->workspace_bytes);
+    for (int k = 0; k <= state->layer_count; k++) carve_options(arena, state, k);
+    carve_scratch(arena, state);
 }
 
-/* Host reals: a batch of targets, or two rows of the widest layer. */
+/* Host reals: a batch of targets, or three rows of the widest layer, or the draws or weights of one layer. */
 static int staging_elements(size_t *elements, const dualprop_state *state)
 {
-    size_t rows = (size_t)state->widest * 2;
-    int fits = DUALPROP__MULTIPLY(elements, (size_t)state->capacity, (size_t)state->dyads[state->layer_count].width);
+    const struct dualprop__needs *needs = &state->needs;
+    size_t rows = 0, draws = 0, weights = 0;
+    int fits = DUALPROP__MULTIPLY(elements, (size_t)state->capacity, (size_t)state->dyads[state->layer_count].width) &&
+               DUALPROP__MULTIPLY(&draws, (size_t)state->capacity, (size_t)state->widest) &&
+               DUALPROP__MULTIPLY(&rows, (size_t)state->widest, (size_t)3);
+    for (int k = 1; k <= state->layer_count; k++) {
+        size_t own = (size_t)dualprop__parameter_elements(state->dyads[k].layer, 0);
+        if (own > weights) weights = own;
+    }
     if (rows > *elements) *elements = rows;
+    if ((needs->state_noise || needs->down_noise) && draws > *elements) *elements = draws;
+    if (needs->weight_noise && weights > *elements) *elements = weights;
     return fits;
 }
 
-/* Count the bytes of arena and staging memory; RANGE where they overflow. */
-static dualprop_status measure(size_t *arena_bytes, size_t *staging_bytes, int64_t *workspace, dualprop_state *state)
+/* Count the bytes of arena and staging memory; RANGE where they overflow. The arrays are nowhere afterwards. */
+static dualprop_status measure(size_t *arena_bytes, size_t *staging_bytes, dualprop_state *state)
 {
     struct arena arena = { NULL, 0, state->context->real_size, 0 };
-    *workspace = workspace_bytes(state);
-    if (*workspace >= 0) carve_all(&arena, state, *workspace);
+    state->workspace_bytes = workspace_bytes(state);
+    if (state->workspace_bytes >= 0) carve_all(&arena, state);
     size_t elements;
-    int fits = *workspace >= 0 && !arena.overflow &&
+    int fits = state->workspace_bytes >= 0 && !arena.overflow &&
                staging_elements(&elements, state) &&
                DUALPROP__MULTIPLY(staging_bytes, elements, state->context->real_size);
     DUALPROP__REQUIRE(state->context, fits && arena.used < (size_t)INT64_MAX / 2, DUALPROP_ERROR_RANGE,
                       "a state for capacity %lld overflows the size of memory", (long long)state->capacity);
     *arena_bytes = arena.used;
     state->bytes = (uint64_t)arena.used + *staging_bytes + sizeof *state +
-                   (uint64_t)(state->layer_count + 1) * sizeof *state->dyads;
+                   (uint64_t)(state->layer_count + 1) * sizeof *state->dyads +
+                   (uint64_t)state->needs.order_count * sizeof *state->order;
     return DUALPROP_OK;
 }
 
-static dualprop_status allocate_arena(dualprop_state *state)
+static void hand_out(dualprop_state *state)
 {
-    size_t arena_bytes, staging_bytes;
-    int64_t workspace;
+    struct arena arena = { state->arena, 0, state->context->real_size, 0 };
+    carve_all(&arena, state);
+}
+
+/* The memory that a plan stands on, so that it can be exchanged as a whole. */
+struct memory {
+    void *arena, *staging;
+    size_t arena_bytes;
+    int32_t *order;
+};
+
+static void release_memory(const dualprop_state *state, const struct memory *memory)
+{
     dualprop_context *context = state->context;
-    DUALPROP__TRY(measure(&arena_bytes, &staging_bytes, &workspace, state));
-    state->staging = dualprop__allocate(context, staging_bytes);
-    if (!state->staging) return DUALPROP_ERROR_NO_MEMORY;
-    dualprop_status status = context->backend.allocate(context->instance, &state->arena, arena_bytes);
+    if (memory->arena) context->backend.release(context->instance, memory->arena, memory->arena_bytes);
+    dualprop__release(context, memory->staging);
+    dualprop__release(context, memory->order);
+}
+
+/* The order is copied, so that a rule that gets another one does not pull it away from under an inference. */
+static dualprop_status copy_order(int32_t **order, const dualprop_state *state)
+{
+    size_t count = (size_t)state->needs.order_count;
+    *order = NULL;
+    if (count == 0) return DUALPROP_OK;
+    *order = dualprop__allocate_array(state->context, count, sizeof **order);
+    if (!*order) return DUALPROP_ERROR_NO_MEMORY;
+    memcpy(*order, state->rule->order, count * sizeof **order);
+    return DUALPROP_OK;
+}
+
+static dualprop_status allocate_memory(struct memory *memory, dualprop_state *state)
+{
+    size_t staging_bytes;
+    dualprop_context *context = state->context;
+    DUALPROP__TRY(measure(&memory->arena_bytes, &staging_bytes, state));
+    DUALPROP__TRY(copy_order(&memory->order, state));
+    memory->staging = dualprop__allocate(context, staging_bytes);
+    if (!memory->staging) return DUALPROP_ERROR_NO_MEMORY;
+    dualprop_status status = context->backend.allocate(context->instance, &memory->arena, memory->arena_bytes);
     if (status != DUALPROP_OK)
         return dualprop__fail(context, status, "a state for capacity %lld needs %zu bytes, which could not be had",
-                              (long long)state->capacity, arena_bytes);
-    state->arena_bytes = arena_bytes;
-    DUALPROP__TRY(context->backend.fill_zero(context->instance, state->arena, arena_bytes));
-    struct arena arena = { state->arena, 0, context->real_size, 0 };
-    carve_all(&arena, state, workspace);
+                              (long long)state->capacity, memory->arena_bytes);
+    return context->backend.fill_zero(context->instance, memory->arena, memory->arena_bytes);
+}
+
+static struct dualprop__needs needs_of(const dualprop_rule *rule)
+{
+    struct dualprop__needs needs = { 0 };
+    if (!rule) return needs;
+    needs.emitted = rule->variant == DUALPROP_LECUN;
+    needs.input_dyads = rule->input_robustness > 0;
+    needs.power = rule->damping == DUALPROP_DAMPING_HALF || rule->damping == DUALPROP_DAMPING_GAMMA2;
+    needs.alphas = rule->alpha_mismatch > 0;
+    needs.mask = rule->schedule == DUALPROP_ASYNC;
+    needs.state_noise = rule->noise_state > 0;
+    needs.down_noise = rule->noise_down > 0;
+    needs.weight_noise = rule->noise_weight > 0;
+    needs.general_output = needs.alphas || needs.mask || needs.state_noise || needs.down_noise ||
+                           rule->time_step != 1.0 || rule->quantize_bits > 0;
+    needs.order_count = rule->schedule == DUALPROP_LIST ? rule->order_count : 0;
+    return needs;
+}
+
+/* Give the state the memory that its rule needs now. On failure it keeps what it had. */
+static dualprop_status plan(dualprop_state *state)
+{
+    struct memory fresh = { 0 }, old = { state->arena, state->staging, state->arena_bytes, state->order };
+    struct dualprop__needs needs = state->needs;
+    uint64_t bytes = state->bytes;
+    state->needs = needs_of(state->rule);
+    dualprop_status status = allocate_memory(&fresh, state);
+    const struct memory *kept = status == DUALPROP_OK ? &fresh : &old;
+    if (status != DUALPROP_OK) state->needs = needs, state->bytes = bytes;
+    state->arena = kept->arena;
+    state->arena_bytes = kept->arena_bytes;
+    state->staging = kept->staging;
+    state->order = kept->order;
+    if (state->arena) hand_out(state);
+    release_memory(state, status == DUALPROP_OK ? &old : &fresh);
+    if (status != DUALPROP_OK) return status;
+    for (int k = 0; k <= state->layer_count; k++) memset(state->dyads[k].alphas_of, 0, sizeof state->dyads[k].alphas_of);
+    return dualprop__seed_power_vectors(state);
+}
+
+/* A backend may be without the slots for the rarer options. */
+static dualprop_status check_options(const dualprop_context *context, const dualprop_rule *rule)
+{
+    int wanted = dualprop__rule_is_damped(rule) || rule->variant == DUALPROP_LECUN || rule->alpha_mismatch > 0 ||
+                 rule->schedule == DUALPROP_ASYNC || rule->noise_state > 0 || rule->noise_down > 0 ||
+                 rule->time_step != 1.0 || rule->quantize_bits > 0 ||
+                 (dualprop__rule_output_step(rule) != DUALPROP_OUTPUT_LINEAR && rule->loss == DUALPROP_CROSS_ENTROPY);
+    DUALPROP__REQUIRE(context, !wanted || context->backend.dyad_general, DUALPROP_ERROR_UNSUPPORTED,
+                      "the backend %s has no damping, lecun, mismatch, asynchrony, noise, time steps, quantization or "
+                      "exact cross-entropy steps", context->backend.name);
     return DUALPROP_OK;
 }
 
@@ -131,7 +257,8 @@ static dualprop_status check_fit(const dualprop_network *network, const dualprop
     DUALPROP__REQUIRE(context, network->layers[network->layer_count - 1]->activation == DUALPROP_IDENTITY,
                       DUALPROP_ERROR_UNSUPPORTED, "the last layer's activation is %s; the rules expect identity",
                       dualprop_name(DUALPROP_NAMES_ACTIVATION, network->layers[network->layer_count - 1]->activation));
-    return dualprop__rule_check(rule);
+    DUALPROP__TRY(check_options(context, rule));
+    return dualprop__rule_check_network(rule, network);
 }
 
 /* A state with its records but without its arrays. */
@@ -182,7 +309,7 @@ dualprop_status dualprop_state_create(dualprop_state **out, dualprop_network *ne
     DUALPROP__TRY(check_fit(network, rule, capacity));
     dualprop_state *state;
     DUALPROP__TRY(create_bare(&state, network, rule, capacity));
-    dualprop_status status = allocate_arena(state);
+    dualprop_status status = plan(state);
     if (status != DUALPROP_OK) {
         dualprop_state_destroy(state);
         return status;
@@ -199,8 +326,7 @@ void dualprop_state_destroy(dualprop_state *state)
     dualprop_context *context = state->context;
     dualprop_network *network = state->network;
     if (state->phase == DUALPROP__OPEN) dualprop__infer_close(state, DUALPROP__IDLE);
-    if (state->arena) context->backend.release(context->instance, state->arena, state->arena_bytes);
-    dualprop__release(context, state->staging);
+    release_memory(state, &(struct memory){ state->arena, state->staging, state->arena_bytes, state->order });
     dualprop__release(context, state->dyads);
     if (state->rule) dualprop__rule_release(state->rule);
     state->magic = DUALPROP__DEAD;
@@ -208,20 +334,26 @@ void dualprop_state_destroy(dualprop_state *state)
     dualprop__network_release(network);
 }
 
+/* Memory is exchanged only where the rule needs other memory than before. */
+static dualprop_status prepare(dualprop_state *state)
+{
+    DUALPROP__REQUIRE(state->context, state->phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
+                      "an inference is open; call dualprop_infer_end() first");
+    if (!state->rule) return DUALPROP_OK;
+    DUALPROP__TRY(check_fit(state->network, state->rule, state->capacity));
+    struct dualprop__needs needs = needs_of(state->rule);
+    int same = memcmp(&needs, &state->needs, sizeof needs) == 0 && needs.order_count == 0;
+    if (!same) DUALPROP__TRY(plan(state));
+    state->plan = atomic_load(&state->rule->plan);
+    state->phase = DUALPROP__IDLE;
+    state->warm_count = same ? state->warm_count : 0;
+    return DUALPROP_OK;
+}
+
 dualprop_status dualprop_state_prepare(dualprop_state *state)
 {
     DUALPROP__TRY(dualprop__state_enter(state, __func__));
-    dualprop_status status = DUALPROP_OK;
-    if (state->phase == DUALPROP__OPEN)
-        status = dualprop__fail(state->context, DUALPROP_ERROR_INVALID_STATE,
-                                "an inference is open; call dualprop_infer_end() first");
-    else if (state->rule)
-        status = check_fit(state->network, state->rule, state->capacity);
-    /* Every schedule so far uses the same arrays, so planning again is a matter of remembering the rule's plan. */
-    if (status == DUALPROP_OK && state->rule) {
-        state->plan = atomic_load(&state->rule->plan);
-        state->phase = DUALPROP__IDLE;
-    }
+    dualprop_status status = prepare(state);
     dualprop__state_leave(state);
     return status;
 }
@@ -234,9 +366,9 @@ dualprop_status dualprop_state_memory_needed(uint64_t *bytes, dualprop_network *
     DUALPROP__TRY(check_fit(network, rule, capacity));
     dualprop_state *state;
     size_t arena_bytes, staging_bytes;
-    int64_t workspace;
     DUALPROP__TRY(create_bare(&state, network, rule, capacity));
-    dualprop_status status = measure(&arena_bytes, &staging_bytes, &workspace, state);
+    state->needs = needs_of(rule);
+    dualprop_status status = measure(&arena_bytes, &staging_bytes, state);
     if (status == DUALPROP_OK) *bytes = state->bytes;
     dualprop_state_destroy(state);
     return status;

@@ -4,6 +4,8 @@
  * A step is refused where it could leave the range of the type: when a gradient is not finite, or so large that its
  * square, or the learning rate times it, might overflow. Since every allowed step adds less than 1e30, the sum of
  * fewer than 1e8 steps stays finite in f32.
+ *
+ * Kolen-Pollack feedback weights take the weights' gradient, with moments of their own and the same decay.
  */
 #include "learn.h"
 
@@ -80,6 +82,16 @@ static dualprop_status clip(double *scale, const dualprop_optimizer *optimizer)
     return DUALPROP_OK;
 }
 
+static dualprop_status apply_feedback(const dualprop_layer *layer, const struct dualprop__learning *learning,
+                                      const dualprop_step_numbers *numbers)
+{
+    dualprop_context *context = layer->network->context;
+    if (layer->network->feedback != DUALPROP_FEEDBACK_KOLEN_POLLACK) return DUALPROP_OK;
+    return context->backend.optimizer_step(context->instance, numbers, layer->weight_elements, layer->feedback,
+                                           learning->weight_gradient, learning->feedback_moments[0],
+                                           learning->feedback_moments[1]);
+}
+
 static dualprop_status apply_layer(dualprop_optimizer *optimizer, dualprop_layer *layer, double scale)
 {
     dualprop_context *context = optimizer->context;
@@ -88,6 +100,7 @@ static dualprop_status apply_layer(dualprop_optimizer *optimizer, dualprop_layer
     DUALPROP__TRY(context->backend.optimizer_step(context->instance, &numbers, layer->weight_elements, layer->weight,
                                                   learning->weight_gradient, learning->moments[0],
                                                   learning->moments[1]));
+    DUALPROP__TRY(apply_feedback(layer, learning, &numbers));
     return context->backend.optimizer_step(context->instance, &numbers, layer->outputs, layer->bias,
                                            learning->bias_gradient, learning->moments[2], learning->moments[3]);
 }
@@ -136,7 +149,7 @@ static int is_surely_finite(const dualprop_optimizer *optimizer, const dualprop_
 {
     for (int k = 1; k <= state->layer_count; k++) {
         const struct dualprop__dyads *own = &state->dyads[k], *below = &state->dyads[k - 1];
-        double bound = 2.0 * own->peak * fmax(1.0, below->peak) / fabs(state->beta);
+        double bound = 2.0 * own->peak * fmax(1.0, below->peak) / fabs(own->beta);
         if (!(bound <= largest_gradient(optimizer, own->layer))) return 0;
     }
     return 1;
@@ -144,12 +157,12 @@ static int is_surely_finite(const dualprop_optimizer *optimizer, const dualprop_
 
 static dualprop_status update_fused(dualprop_optimizer *optimizer, dualprop_state *state)
 {
-    double scale = -1.0 / (state->beta * (double)state->count);
     optimizer->gradient_samples = 0;
     for (int k = 1; k <= state->layer_count; k++) {
         const dualprop_layer *layer = state->dyads[k].layer;
         dualprop_step_numbers numbers = layer_numbers(optimizer, layer, 1.0);
-        if (!layer->frozen) DUALPROP__TRY(dualprop__gradient_layer(optimizer, state, k, scale, 0, &numbers));
+        double factor = dualprop__gradient_factor(state, k, state->count);
+        if (!layer->frozen) DUALPROP__TRY(dualprop__gradient_layer(optimizer, state, k, factor, 0, &numbers));
     }
     optimizer->steps++;
     return DUALPROP_OK;
@@ -158,7 +171,8 @@ static dualprop_status update_fused(dualprop_optimizer *optimizer, dualprop_stat
 static dualprop_status update(dualprop_optimizer *optimizer, dualprop_state *state)
 {
     DUALPROP__TRY(dualprop__gradient_check(optimizer, state));
-    int fused = optimizer->clip <= 0 && is_surely_finite(optimizer, state);
+    int has_twin = optimizer->network->feedback == DUALPROP_FEEDBACK_KOLEN_POLLACK;
+    int fused = optimizer->clip <= 0 && !has_twin && is_surely_finite(optimizer, state);
     DUALPROP__TRY(dualprop__network_begin_write(optimizer->network));
     dualprop_status status = fused ? update_fused(optimizer, state)
                                    : dualprop__gradient_compute(optimizer, state, 0);
@@ -173,6 +187,35 @@ dualprop_status dualprop_update(dualprop_optimizer *optimizer, dualprop_state *s
     dualprop_status status = dualprop__state_enter(state, __func__);
     if (status == DUALPROP_OK) {
         status = update(optimizer, state);
+        dualprop__state_leave(state);
+    }
+    dualprop__optimizer_leave(optimizer);
+    return status;
+}
+
+/* ---- learning while dyads settle ---- */
+
+static dualprop_status update_open(dualprop_optimizer *optimizer, dualprop_state *state)
+{
+    DUALPROP__REQUIRE(optimizer->context, state->network == optimizer->network, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "state and optimizer are of different networks; expected the same");
+    DUALPROP__REQUIRE(optimizer->context, state->phase == DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
+                      "no inference is open; call dualprop_infer_begin() first");
+    DUALPROP__TRY(dualprop__network_upgrade(optimizer->network));
+    dualprop_status status = dualprop__gradient_of_dyads(optimizer, state, 0);
+    if (status == DUALPROP_OK) status = apply_held(optimizer);
+    dualprop__network_downgrade(optimizer->network);
+    DUALPROP__TRY(status);
+    dualprop__forget_products(state);
+    return dualprop__draw_weight_noise(state);
+}
+
+dualprop_status dualprop_infer_update(dualprop_optimizer *optimizer, dualprop_state *state)
+{
+    DUALPROP__TRY(dualprop__optimizer_enter(optimizer, __func__));
+    dualprop_status status = dualprop__state_enter(state, __func__);
+    if (status == DUALPROP_OK) {
+        status = update_open(optimizer, state);
         dualprop__state_leave(state);
     }
     dualprop__optimizer_leave(optimizer);

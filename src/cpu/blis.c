@@ -155,6 +155,16 @@ static dualprop_status fill_uniform(void *self, void *x, int64_t count, uint64_t
     return dualprop__reference_backend.fill_uniform(self, x, count, seed, stream, first);
 }
 
+static dualprop_status dyad_general(void *self, const dualprop_dyad_general *update)
+{
+    return dualprop__reference_backend.dyad_general(self, update);
+}
+
+static dualprop_status output_proximal(void *self, const dualprop_output *output)
+{
+    return dualprop__reference_backend.output_proximal(self, output);
+}
+
 const dualprop_backend dualprop__blis_backend = {
     .struct_size = sizeof(dualprop_backend),
     .api = DUALPROP_BACKEND_API,
@@ -185,4 +195,6 @@ const dualprop_backend dualprop__blis_backend = {
     .compare = dualprop__blis_compare,
     .max_abs = dualprop__blis_max_abs,
     .fill_uniform = fill_uniform,
+    .dyad_general = dyad_general,
+    .output_proximal = output_proximal,
 };

@@ -175,6 +175,16 @@ static dualprop_status fill_uniform(void *self, void *x, int64_t count, uint64_t
     return of(self)->kernels->fill_uniform(self, x, count, seed, stream, first);
 }
 
+static dualprop_status dyad_general(void *self, const dualprop_dyad_general *update)
+{
+    return of(self)->kernels->dyad_general(self, update);
+}
+
+static dualprop_status output_proximal(void *self, const dualprop_output *output)
+{
+    return of(self)->kernels->output_proximal(self, output);
+}
+
 const dualprop_backend dualprop__reference_backend = {
     .struct_size = sizeof(dualprop_backend),
     .api = DUALPROP_BACKEND_API,
@@ -205,4 +215,6 @@ const dualprop_backend dualprop__reference_backend = {
     .compare = compare,
     .max_abs = max_abs,
     .fill_uniform = fill_uniform,
+    .dyad_general = dyad_general,
+    .output_proximal = output_proximal,
 };

@@ -111,6 +111,74 @@ static dualprop_status output_step(void *self, const dualprop_output *output)
     return DUALPROP_OK;
 }
 
+/* ---- the rarer options ---- */
+
+static REAL element_of(const void *array, int64_t i)
+{
+    return array ? ((const REAL *)array)[i] : 0;
+}
+
+static void general_element(const dualprop_dyad_general *update, const FORMULA(gains) *gains, int64_t i,
+                            struct watch *watch)
+{
+    REAL *mean = (REAL *)update->mean + i, *delta = (REAL *)update->delta + i, a = element_of(update->a, i);
+    REAL old = update->delta_is_zero ? 0 : *delta;
+    FORMULA(draws) draws = { element_of(update->noise_plus, i), element_of(update->noise_minus, i),
+                             element_of(update->noise_down, i) };
+    FORMULA(pair) pair =
+        FORMULA(general_pair)(update, gains, a, element_of(update->top_down, i), *mean, old, &draws);
+    if (update->uniform && !((double)element_of(update->uniform, i) < update->fraction)) {
+        pair.mean = *mean;
+        pair.delta = old;
+        FORMULA(take_apart)(&pair, gains);
+    }
+    watch->old_alpha = (double)gains->alpha;
+    see(watch, &pair, mean, &old);
+    *mean = pair.mean;
+    *delta = pair.delta;
+    if (update->emitted) ((REAL *)update->emitted)[i] = FORMULA(slope)(update->activation, a) * pair.delta;
+}
+
+static dualprop_status dyad_general(void *self, const dualprop_dyad_general *update)
+{
+    (void)self;
+    FORMULA(gains) gains = FORMULA(general_gains)(update, update->alpha);
+    struct watch watch = { 0, 0, update->alpha, 0, update->change != NULL };
+    for (int64_t row = 0; row < update->rows; row++)
+        for (int64_t j = 0; j < update->width; j++) {
+            if (update->alphas) gains = FORMULA(general_gains)(update, (double)element_of(update->alphas, j));
+            general_element(update, &gains, row * update->width + j, &watch);
+        }
+    give(&watch, update->peak, update->change);
+    return DUALPROP_OK;
+}
+
+static void proximal_row(const dualprop_output *output, int64_t first, const FORMULA(gains) *gains,
+                         struct watch *watch)
+{
+    double *means = output->workspace, *deltas = means + output->width, *work = deltas + output->width;
+    REAL *mean = (REAL *)output->mean + first, *delta = (REAL *)output->delta + first;
+    FORMULA(proximal_step)(means, deltas, output, (const REAL *)output->a + first,
+                           (const REAL *)output->target + first, work);
+    for (int64_t i = 0; i < output->width; i++) {
+        FORMULA(pair) pair = { 0, 0, (REAL)means[i], (REAL)deltas[i] };
+        FORMULA(take_apart)(&pair, gains);
+        see(watch, &pair, mean + i, delta + i);
+        mean[i] = pair.mean;
+        delta[i] = pair.delta;
+    }
+}
+
+static dualprop_status output_proximal(void *self, const dualprop_output *output)
+{
+    (void)self;
+    FORMULA(gains) gains = FORMULA(gains_of)(0, 0, output->alpha);
+    struct watch watch = { 0, 0, output->old_alpha, 0, output->change != NULL };
+    for (int64_t row = 0; row < output->rows; row++) proximal_row(output, row * output->width, &gains, &watch);
+    give(&watch, output->peak, output->change);
+    return DUALPROP_OK;
+}
+
 static dualprop_status evaluate(void *self, int loss, const void *prediction, const void *target, int64_t rows,
                                 int64_t width, int k, double *sum, int64_t *correct, int64_t *top_k)
 {
@@ -342,4 +410,6 @@ const dualprop_backend FORMULA(reference_kernels) = {
     .compare = compare,
     .max_abs = max_abs,
     .fill_uniform = fill_uniform,
+    .dyad_general = dyad_general,
+    .output_proximal = output_proximal,
 };

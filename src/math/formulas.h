@@ -30,6 +30,7 @@
 #include "activation.h"
 #include "nudge.h"
 #include "loss.h"
+#include "general.h"
 #include "optimizer_math.h"
 #undef REAL
 #undef FORMULA
@@ -41,6 +42,7 @@
 #include "activation.h"
 #include "nudge.h"
 #include "loss.h"
+#include "general.h"
 #include "optimizer_math.h"
 #undef REAL
 #undef FORMULA

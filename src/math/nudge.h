@@ -63,7 +63,10 @@ DUALPROP__MATH FORMULA(pair) FORMULA(hidden_pair)(int activation, REAL a, REAL t
  * The linear step (Eq. 22) has plus = c+ and minus = c-. The exact step of DP with squared error (Eq. 3) has
  * s+ = (a + alpha beta y)/(1 + alpha beta), s- = (a - (1 - alpha) beta y)/(1 - (1 - alpha) beta), which is the same form
  * with plus = alpha/(1 + alpha beta), minus = (1 - alpha)/(1 - (1 - alpha) beta), and their sum simplifies to
- * 1/((1 + alpha beta)(1 - (1 - alpha) beta)). Back-propagation has mean = a and delta = -g.
+ * 1/((1 + alpha beta)(1 - (1 - alpha) beta)). SPROVR's step (Eq. 67, 68) takes the loss at the mean,
+ * mean = (a + (2 alpha - 1) beta y)/(1 + (2 alpha - 1) beta), delta = -beta (mean - y), which is the form with
+ * plus = alpha/n, minus = (1 - alpha)/n, sum = 1/n, n = 1 + (2 alpha - 1) beta. Back-propagation has mean = a and
+ * delta = -g.
  */
 typedef struct FORMULA(output_gains) {
     REAL plus, minus, sum, shift;
@@ -75,9 +78,11 @@ DUALPROP__MATH FORMULA(output_gains) FORMULA(output_gains_of)(const dualprop_out
     double alpha = output->alpha, rest = 1 - output->alpha;
     double stiff_plus = output->exact ? 1 + alpha * output->beta : 1;
     double stiff_minus = output->exact ? 1 - rest * output->beta : 1;
+    if (output->exact == DUALPROP_OUTPUT_SPROVR) stiff_plus = stiff_minus = 1 + (2 * alpha - 1) * output->beta;
     double plus = output->exact ? alpha / stiff_plus : output->gain_plus;
     double minus = output->exact ? rest / stiff_minus : output->gain_minus;
     double sum = output->exact ? 1 / (stiff_plus * stiff_minus) : plus + minus;
+    if (output->exact == DUALPROP_OUTPUT_SPROVR) sum = 1 / stiff_plus;
     FORMULA(output_gains) gains;
     gains.plus = output->derivative ? 0 : (REAL)plus;
     gains.minus = output->derivative ? 0 : (REAL)minus;
