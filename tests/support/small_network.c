@@ -64,13 +64,16 @@ static void create_rule(struct small_network *small)
 {
     const struct small_plan *plan = &small->plan;
     must(dualprop_rule_create(&small->rule, small->context, plan->variant));
-    must(dualprop_rule_set_alpha(small->rule, plan->alpha));
+    int fixes_alpha = plan->variant >= DUALPROP_LPOM && plan->variant <= DUALPROP_FENCHEL;
+    if (!fixes_alpha) must(dualprop_rule_set_alpha(small->rule, plan->alpha));
     must(dualprop_rule_set_beta(small->rule, plan->beta));
+    must(dualprop_rule_set_feedback(small->rule, plan->feedback));
     must(dualprop_rule_set_loss(small->rule, plan->loss));
     must(dualprop_rule_set_output_step(small->rule, plan->output_step));
     must(dualprop_rule_set_nudge_at(small->rule, plan->nudge_at));
     must(dualprop_rule_set_schedule(small->rule, plan->schedule, plan->passes ? plan->passes : 1));
     must(dualprop_rule_set_tolerance(small->rule, plan->tolerance));
+    if (plan->configure) plan->configure(small->rule);
     must(dualprop_state_create(&small->state, small->network, small->rule, plan->batch));
     must(dualprop_optimizer_create(&small->optimizer, small->network, DUALPROP_SGD));
 }
@@ -88,6 +91,7 @@ struct small_network small_create(const struct small_plan *plan)
                                         k == plan->layers ? DUALPROP_IDENTITY : plan->activation));
     must(dualprop_network_set_initializer(small.network, DUALPROP_INIT_LECUN, plan->scale > 0 ? plan->scale : 1.0));
     must(dualprop_network_initialize(small.network, plan->seed));
+    if (plan->feedback) must(dualprop_network_set_feedback(small.network, plan->feedback, plan->seed + 1));
     for (int k = 1; k <= plan->layers; k++) fill_bias(&small, k, &random);
     fill_data(&small, &random);
     create_rule(&small);
@@ -101,6 +105,8 @@ struct small_network small_twin(const struct small_network *small, int variant)
     twin.plan.schedule = DUALPROP_FORWARD_BACKWARD;
     twin.plan.passes = 1;
     twin.plan.tolerance = 0;
+    twin.plan.feedback = DUALPROP_FEEDBACK_SYMMETRIC;
+    twin.plan.configure = NULL;
     if (variant == DUALPROP_BP) {
         twin.plan.output_step = DUALPROP_OUTPUT_LINEAR;
         twin.plan.nudge_at = DUALPROP_NUDGE_AT_CURRENT;
