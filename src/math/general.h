@@ -192,10 +192,12 @@ DUALPROP__MATH void FORMULA(proximal_row)(double *s, const REAL *a, const REAL *
             x[i] = -(s[i] - (double)a[i] + t * (targets * p[i] - (double)y[i]));
         double slope = FORMULA(newton_direction)(x, p, t * targets, width);
         for (int64_t i = 0; i < width; i++) size = fmax(size, fabs(x[i])), scale = fmax(scale, fabs(s[i]));
+        /* Close to the solution values differ by less than their rounding, and full steps are safe. */
+        int is_close = size <= 1e-5 * scale;
         for (length = 1; length > 1e-9; length /= 2) {
             for (int64_t i = 0; i < width; i++) s[i] += length * x[i];
             double next = FORMULA(proximal_value)(p, s, a, y, t, width);
-            if (!(next > value + 1e-4 * length * slope) || size <= 1e-9 * scale) break;
+            if (is_close || next <= value + 1e-4 * length * slope) break;
             for (int64_t i = 0; i < width; i++) s[i] -= length * x[i];
         }
         if (!(size > 4e-16 * scale) || length <= 1e-9) return;
