@@ -308,29 +308,7 @@ static void FORMULA(compare)(int64_t count, const void *x, const void *y, double
         for (int l = 0; l < LANES; l++) sums[s] += lanes[s][l];
 }
 
-/* ---- panels ---- */
-
-static void FORMULA(pack_rows)(void *to, const void *from, int64_t stride, int64_t depth, int64_t count,
-                               int64_t width)
-{
-    for (int64_t k = 0; k < depth; k++) {
-        REAL *restrict row = (REAL *)to + k * width;
-        const REAL *restrict source = (const REAL *)from + k * stride;
-        for (int64_t j = 0; j < count; j++) row[j] = source[j];
-        for (int64_t j = count; j < width; j++) row[j] = 0;
-    }
-}
-
-static void FORMULA(pack_columns)(void *to, const void *from, int64_t stride, int64_t depth, int64_t count,
-                                  int64_t width)
-{
-    for (int64_t k = 0; k < depth; k++) {
-        REAL *restrict row = (REAL *)to + k * width;
-        const REAL *restrict source = (const REAL *)from + k;
-        for (int64_t j = 0; j < count; j++) row[j] = source[j * stride];
-        for (int64_t j = count; j < width; j++) row[j] = 0;
-    }
-}
+#include "panels_template.h"
 
 const dualprop__elementwise TABLE = {
     .real_size = sizeof(REAL),
