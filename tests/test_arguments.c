@@ -627,7 +627,7 @@ static void sweep_network_add_dense(void)
     struct copy before = { 0, 0, NULL }, after = { 0, 0, NULL };
     add_network(&before, open);
     NUMBERS(int64_t, "outputs", dualprop_network_add_dense(open, bad, DUALPROP_RELU), 0, -1, INT64_MIN);
-    NUMBERS(int, "activation", dualprop_network_add_dense(open, 1, bad), -1, 6, INT32_MIN, INT32_MAX);
+    NUMBERS(int, "activation", dualprop_network_add_dense(open, 1, bad), -1, 10, INT32_MIN, INT32_MAX);
     expect_error(dualprop_network_add_dense(open, INT64_MAX, DUALPROP_RELU), DUALPROP_ERROR_RANGE, "outputs");
     add_network(&after, open);
     ck_assert(before.size == after.size && memcmp(before.bytes, after.bytes, before.size) == 0);

@@ -30,7 +30,12 @@ static const struct { int64_t batch, inputs, outputs; } shapes[] = {
 };
 
 static const int activations[] = { DUALPROP_IDENTITY,     DUALPROP_RELU,    DUALPROP_LEAKY_RELU,
-                                   DUALPROP_HARD_SIGMOID, DUALPROP_SIGMOID, DUALPROP_TANH };
+                                   DUALPROP_HARD_SIGMOID, DUALPROP_SIGMOID, DUALPROP_TANH,
+                                   DUALPROP_SOFTPLUS,     DUALPROP_ELU,     DUALPROP_SILU };
+
+static const struct { int64_t rows, width; } rows_of_width[] = {
+    { 1, 1 }, { 1, 2 }, { 2, 10 }, { 11, 12 }, { 13, 31 }, { 31, 32 }, { 33, 33 }, { 50, 10 }, { 100, 100 }, { 7, 1000 },
+};
 
 /* ---- dyads ---- */
 
@@ -95,6 +100,33 @@ static dualprop_status run_dyad(workbench *bench, int size, int number)
     return status;
 }
 
+/* Softmax over rows of every width, down to one element. */
+static dualprop_status run_softmax(workbench *bench, int size, int number)
+{
+    const struct dyad_variant *variant = &dyad_variants[number];
+    double results[2];
+    int64_t rows = rows_of_width[size].rows, width = rows_of_width[size].width;
+    dualprop_dyad dyad = make_dyad(bench, variant, DUALPROP_SOFTMAX, rows * width, results);
+    dyad.width = width;
+    dualprop_status status = bench->backend->dyad_update(bench->self, &dyad);
+    record_dyad(bench, &dyad, results, 4, variant->size);
+    return status;
+}
+
+static dualprop_status run_softmax_nan(workbench *bench, int size, int number)
+{
+    double results[2];
+    int64_t rows = rows_of_width[size].rows, width = rows_of_width[size].width;
+    dualprop_dyad dyad = make_dyad(bench, &dyad_variants[3], DUALPROP_SOFTMAX, rows * width, results);
+    dyad.width = width;
+    void *where = (void *)(uintptr_t)(number % 2 ? dyad.top_down : dyad.a);
+    bench_set(bench, where, random_below(&bench->random, rows * width), NAN);
+    dualprop_status status = bench->backend->dyad_update(bench->self, &dyad);
+    record_dyad(bench, &dyad, results, 4, 1);
+    ck_assert_msg(isnan(results[0]), "the peak lost a NaN");
+    return status;
+}
+
 /* A NaN in a or in Delta, at the start, in the middle or at the end, has to reach the peak. */
 static dualprop_status run_dyad_nan(workbench *bench, int size, int number)
 {
@@ -123,10 +155,6 @@ static const struct output_variant {
     { DUALPROP_CROSS_ENTROPY, 0, 0, 1, 1, 0.25, 0.75, 0.25, 1 },
     { DUALPROP_CROSS_ENTROPY, 0, 0, 0, 0, 1, 0, 0, 1e-4 },
     { DUALPROP_CROSS_ENTROPY, 0, 1, 0, 0, 0.5, 0.5, 0.5, 1 },
-};
-
-static const struct { int64_t rows, width; } rows_of_width[] = {
-    { 1, 1 }, { 1, 2 }, { 2, 10 }, { 11, 12 }, { 13, 31 }, { 31, 32 }, { 33, 33 }, { 50, 10 }, { 100, 100 }, { 7, 1000 },
 };
 
 /* One class a row, or weights that add up to 1 over two classes. */
@@ -508,7 +536,10 @@ static const struct kernel {
 } kernels[] = {
     { "dyad_update", run_dyad, COUNT_OF(counts), DYADS, 4, 40, 0,
       "rounding a + c Delta moves sigmoid by |2a| epsilon of itself, tanh by twice that; exp and products add a few" },
-    { "dyad_update NaN", run_dyad_nan, 17, 36, 4, 40, 0, "as dyad_update" },
+    { "dyad_update NaN", run_dyad_nan, 17, 6 * COUNT_OF(activations), 4, 40, 0, "as dyad_update" },
+    { "dyad_update softmax", run_softmax, COUNT_OF(rows_of_width), COUNT_OF(dyad_variants), 4, 40, 0,
+      "as dyad_update: exp of numbers below 10, and sums in double" },
+    { "dyad_update softmax NaN", run_softmax_nan, COUNT_OF(rows_of_width), 4, 4, 40, 0, "as dyad_update" },
     { "output_step", run_output, COUNT_OF(rows_of_width), COUNT_OF(output_variants), 4, 8, 0,
       "a handful of operations on numbers up to 8, and exp in softmax" },
     { "output_step NaN", run_output_nan, COUNT_OF(rows_of_width), COUNT_OF(output_variants), 4, 8, 0,

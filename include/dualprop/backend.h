@@ -64,6 +64,9 @@ typedef struct dualprop_step_numbers {
  *     mean = alpha s+ + (1 - alpha) s-,  delta = s+ - s-  (formed without cancellation)
  * or with derivative set (back-propagation): mean = f(a), delta = f'(a) * top_down.
  * top_down NULL means zero: mean = f(a), delta = 0 (delta not written where its pointer is NULL).
+ *
+ * With DUALPROP_SOFTMAX the arrays are count / width rows, and f and its Jacobian belong to each row as a whole. The
+ * fused slots never get it: it comes to dyad_update alone, after the product.
  */
 typedef struct dualprop_dyad {
     int32_t activation;
@@ -77,6 +80,7 @@ typedef struct dualprop_dyad {
     double *peak;         /**< receives max |s+|, |s-| (|f(a)|, |delta| in back-propagation); NaN where one is NaN */
     double *change;       /**< NULL, or receives max |new s+- minus old|; mean and delta hold the old ones */
     double old_alpha;     /**< the alpha under which the old mean and delta were formed */
+    int64_t width;        /**< of a row, for softmax */
 } dualprop_dyad;
 
 /** The output layer's step. Row b of count rows of width elements. */

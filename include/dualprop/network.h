@@ -47,7 +47,7 @@ DUALPROP_CALL dualprop_network_copy(dualprop_network *destination, const dualpro
  * dualprop_network_initialize() or dualprop_network_write().
  *
  * @param outputs     >= 1
- * @param activation  DUALPROP_IDENTITY ... DUALPROP_TANH; the last layer must be IDENTITY for the rules (it is refused
+ * @param activation  DUALPROP_IDENTITY ... DUALPROP_SOFTMAX; the last layer must be IDENTITY for the rules (it is refused
  *                    when a state is created, not here)
  * @return DUALPROP_OK, or
  *         DUALPROP_ERROR_INVALID_STATE     a state or an optimizer was already made from the network

@@ -34,14 +34,25 @@ enum { DUALPROP_BACKEND_AUTO = 0, DUALPROP_BACKEND_REFERENCE = 1, DUALPROP_BACKE
 /** Instruction-set levels of the CPU backends. The same-bits promise holds per level. */
 enum { DUALPROP_LEVEL_AUTO = 0, DUALPROP_LEVEL_BASELINE = 1, DUALPROP_LEVEL_AVX2 = 2, DUALPROP_LEVEL_AVX512 = 3 };
 
-/** Activations f. relu'(0) = 0; leaky slope 0.01; hard sigmoid clips to [0, 1]. */
+/**
+ * Activations f, each with the resting energy G that it comes from: f^-1 = G', so that f(a) minimises G(s) - s a
+ * (below Eq. 1). G is given up to a constant; where no G is named f decreases somewhere, and then no convex G has f.
+ *
+ * All but softmax are elementwise. Softmax runs over a layer's outputs (over the channels at each place of a
+ * convolution); its G is the sum over the row, on rows that add up to 1. Its inverse is known up to a constant that
+ * the row shares, which Eq. 24 allows.
+ */
 enum {
-    DUALPROP_IDENTITY = 0,
-    DUALPROP_RELU = 1,
-    DUALPROP_LEAKY_RELU = 2,
-    DUALPROP_HARD_SIGMOID = 3,
-    DUALPROP_SIGMOID = 4,
-    DUALPROP_TANH = 5
+    DUALPROP_IDENTITY = 0,     /**< a;  G = s^2/2 */
+    DUALPROP_RELU = 1,         /**< max(a, 0), slope 0 at 0;  G = s^2/2 on s >= 0 */
+    DUALPROP_LEAKY_RELU = 2,   /**< a above 0, 0.01 a below, slope 0.01 at 0;  G = s^2/2 above 0, 50 s^2 below */
+    DUALPROP_HARD_SIGMOID = 3, /**< a clipped to [0, 1], slope 0 at both ends;  G = s^2/2 on [0, 1] */
+    DUALPROP_SIGMOID = 4,      /**< 1/(1 + e^-a);  G = s log s + (1 - s) log(1 - s) on [0, 1] */
+    DUALPROP_TANH = 5,         /**< G = ((1 + s) log(1 + s) + (1 - s) log(1 - s))/2 on [-1, 1] */
+    DUALPROP_SOFTPLUS = 6,     /**< log(1 + e^a);  G = s^2/2 + Li2(e^-s) on s >= 0, Li2 the dilogarithm */
+    DUALPROP_ELU = 7,          /**< a above 0, e^a - 1 below;  G = s^2/2 above 0, (1 + s) log(1 + s) - s on [-1, 0] */
+    DUALPROP_SILU = 8,         /**< a/(1 + e^-a); decreases below -1.278..., so it has no G */
+    DUALPROP_SOFTMAX = 9       /**< e^a_i / sum_j e^a_j;  G = sum_i s_i log s_i on s >= 0, sum_i s_i = 1 */
 };
 
 /** Kinds of layers: dense, convolutional, and locally connected (weights of its own at each place). */

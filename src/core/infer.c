@@ -29,13 +29,26 @@ static struct dualprop__dyads *output_of(dualprop_state *state)
     return &state->dyads[state->layer_count];
 }
 
+/* Softmax needs whole rows, which a fused update does not have: it follows the product. */
+static int comes_after(const dualprop_dyad *update)
+{
+    return update && update->activation == DUALPROP_SOFTMAX;
+}
+
+static dualprop_status update_after(const dualprop_state *state, const dualprop_dyad *update)
+{
+    if (!comes_after(update)) return DUALPROP_OK;
+    return state->context->backend.dyad_update(state->context->instance, update);
+}
+
 /* a_k <- W_{k-1} sbar_{k-1} + b_{k-1}, followed by the dyad update where one is given. */
 static dualprop_status listen_below(dualprop_state *state, int k, const dualprop_dyad *update)
 {
     struct dualprop__dyads *own = &state->dyads[k];
     const struct dualprop__dyads *below = &state->dyads[k - 1];
     own->a_of = below->mean_version;
-    return dualprop__map_bottom_up(state, k, own->a, below->mean, update);
+    DUALPROP__TRY(dualprop__map_bottom_up(state, k, own->a, below->mean, comes_after(update) ? NULL : update));
+    return update_after(state, update);
 }
 
 /* Delta_k <- W_k^T delta_{k+1}, followed by the dyad update. */
@@ -44,7 +57,9 @@ static dualprop_status listen_above(dualprop_state *state, int k, const dualprop
     struct dualprop__dyads *own = &state->dyads[k];
     const struct dualprop__dyads *above = &state->dyads[k + 1];
     own->top_down_of = above->delta_version;
-    return dualprop__map_top_down(state, k + 1, own->top_down, above->delta, update);
+    const dualprop_dyad *fused = comes_after(update) ? NULL : update;
+    DUALPROP__TRY(dualprop__map_top_down(state, k + 1, own->top_down, above->delta, fused));
+    return update_after(state, update);
 }
 
 /* ---- the feed-forward start ---- */
@@ -58,6 +73,7 @@ static dualprop_status feed_forward_layer(dualprop_state *state, int k)
         .a = own->a,
         .mean = own->mean,
         .peak = &own->feed_forward_peak,
+        .width = own->layer->outputs,
     };
     DUALPROP__TRY(listen_below(state, k, &update));
     own->peak = own->feed_forward_peak;
@@ -94,6 +110,7 @@ static dualprop_dyad hidden_update(dualprop_state *state, int k)
         .peak = &own->peak,
         .change = state->tolerance > 0 ? &own->change : NULL,
         .old_alpha = state->alpha,
+        .width = own->layer->outputs,
     };
 }
 

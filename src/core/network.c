@@ -195,9 +195,9 @@ dualprop_status dualprop_network_add_dense(dualprop_network *network, int64_t ou
     DUALPROP__TRY(dualprop__context_enter(context));
     DUALPROP__REQUIRE(context, outputs >= 1, DUALPROP_ERROR_INVALID_ARGUMENT, "outputs is %lld; expected >= 1",
                       (long long)outputs);
-    DUALPROP__REQUIRE(context, activation >= DUALPROP_IDENTITY && activation <= DUALPROP_TANH,
-                      DUALPROP_ERROR_INVALID_ARGUMENT, "activation is %d; expected DUALPROP_IDENTITY .. DUALPROP_TANH",
-                      activation);
+    DUALPROP__REQUIRE(context, activation >= DUALPROP_IDENTITY && activation <= DUALPROP_SOFTMAX,
+                      DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "activation is %d; expected DUALPROP_IDENTITY .. DUALPROP_SOFTMAX", activation);
     DUALPROP__REQUIRE(context, !atomic_load(&network->sealed), DUALPROP_ERROR_INVALID_STATE,
                       "network already has a state or an optimizer; expected all layers to be added before");
     DUALPROP__TRY(dualprop__network_begin_write(network));

@@ -91,9 +91,12 @@ struct dyad_job {
 static void update_chunk(void *argument, int64_t chunk, int64_t first, int64_t count)
 {
     struct dyad_job *job = argument;
+    int by_rows = job->dyad->activation == DUALPROP_SOFTMAX;
+    int64_t width = job->dyad->width;
     dualprop__tile tile = { first, 1, count, count };
     dualprop__peaks peaks = { 0, 0 };
     (void)chunk;
+    if (by_rows) tile = (dualprop__tile){ first * width, count, width, width };
     job->blis->loops->dyad(job->dyad, &tile, &peaks);
     dualprop__shared_peaks_raise(&job->peaks, &peaks);
 }
@@ -101,8 +104,13 @@ static void update_chunk(void *argument, int64_t chunk, int64_t first, int64_t c
 dualprop_status dualprop__blis_dyad_update(void *self, const dualprop_dyad *dyad)
 {
     struct dyad_job job = { .blis = of(self), .dyad = dyad };
+    struct chunks chunks = { update_chunk, &job, dyad->count, CHUNK };
+    if (dyad->activation == DUALPROP_SOFTMAX) {
+        chunks.count = dyad->count / dyad->width;
+        chunks.size = CHUNK / dyad->width > 0 ? CHUNK / dyad->width : 1;
+    }
     dualprop__shared_peaks_begin(&job.peaks);
-    run_chunks(self, (struct chunks){ update_chunk, &job, dyad->count, CHUNK });
+    run_chunks(self, chunks);
     dualprop__shared_peaks_give(&job.peaks, dyad->peak, dyad->change);
     return DUALPROP_OK;
 }

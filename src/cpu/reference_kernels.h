@@ -62,21 +62,54 @@ static FORMULA(pair) derivative_pair(int activation, REAL a, REAL top_down)
     return pair;
 }
 
-static dualprop_status dyad_update(void *self, const dualprop_dyad *dyad)
+/* An update and, for softmax, what the elements of the row at hand share. */
+struct update {
+    const dualprop_dyad *dyad;
+    FORMULA(gains) gains;
+    FORMULA(softmax_dyads) row;
+};
+
+static FORMULA(pair) pair_of(const struct update *update, REAL a, REAL top_down)
 {
-    (void)self;
-    const REAL *a = dyad->a, *top_down = dyad->top_down;
-    REAL *mean = dyad->mean, *delta = dyad->delta;
-    FORMULA(gains) gains = FORMULA(gains_of)(dyad->gain_plus, dyad->gain_minus, dyad->alpha);
-    struct watch watch = { 0, 0, dyad->old_alpha, dyad->derivative, dyad->change != NULL };
-    for (int64_t i = 0; i < dyad->count; i++) {
-        REAL down = top_down ? top_down[i] : 0;
-        FORMULA(pair) pair = dyad->derivative ? derivative_pair(dyad->activation, a[i], down)
-                                              : FORMULA(hidden_pair)(dyad->activation, a[i], down, &gains);
-        see(&watch, &pair, mean ? mean + i : NULL, delta ? delta + i : NULL);
+    const dualprop_dyad *dyad = update->dyad;
+    if (dyad->activation == DUALPROP_SOFTMAX)
+        return dyad->derivative ? FORMULA(softmax_slope_pair)(&update->row, a, top_down)
+                                : FORMULA(softmax_pair)(&update->row, a, top_down, &update->gains);
+    return dyad->derivative ? derivative_pair(dyad->activation, a, top_down)
+                            : FORMULA(hidden_pair)(dyad->activation, a, top_down, &update->gains);
+}
+
+static void begin_row(struct update *update, int64_t first, int64_t width)
+{
+    const dualprop_dyad *dyad = update->dyad;
+    const REAL *a = (const REAL *)dyad->a + first;
+    const REAL *top_down = dyad->top_down ? (const REAL *)dyad->top_down + first : NULL;
+    if (dyad->activation != DUALPROP_SOFTMAX) return;
+    update->row = dyad->derivative ? FORMULA(softmax_slopes_of)(a, top_down, width)
+                                   : FORMULA(softmax_dyads_of)(a, top_down, width, &update->gains);
+}
+
+static void update_row(struct update *update, int64_t first, int64_t width, struct watch *watch)
+{
+    const REAL *a = update->dyad->a, *top_down = update->dyad->top_down;
+    REAL *mean = update->dyad->mean, *delta = update->dyad->delta;
+    begin_row(update, first, width);
+    for (int64_t i = first; i < first + width; i++) {
+        FORMULA(pair) pair = pair_of(update, a[i], top_down ? top_down[i] : 0);
+        see(watch, &pair, mean ? mean + i : NULL, delta ? delta + i : NULL);
         if (mean) mean[i] = pair.mean;
         if (delta) delta[i] = pair.delta;
     }
+}
+
+static dualprop_status dyad_update(void *self, const dualprop_dyad *dyad)
+{
+    (void)self;
+    struct update update = { .dyad = dyad };
+    update.gains = FORMULA(gains_of)(dyad->gain_plus, dyad->gain_minus, dyad->alpha);
+    struct watch watch = { 0, 0, dyad->old_alpha, dyad->derivative, dyad->change != NULL };
+    int64_t width = dyad->activation == DUALPROP_SOFTMAX ? dyad->width : dyad->count;
+    for (int64_t first = 0; first < dyad->count; first += width) update_row(&update, first, width, &watch);
     give(&watch, dyad->peak, dyad->change);
     return DUALPROP_OK;
 }

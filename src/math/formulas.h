@@ -29,6 +29,7 @@
 #define LIBM(name) name##f
 #include "activation.h"
 #include "nudge.h"
+#include "softmax.h"
 #include "loss.h"
 #include "optimizer_math.h"
 #undef REAL
@@ -40,6 +41,7 @@
 #define LIBM(name) name
 #include "activation.h"
 #include "nudge.h"
+#include "softmax.h"
 #include "loss.h"
 #include "optimizer_math.h"
 #undef REAL
