@@ -34,6 +34,9 @@ enum { DUALPROP_BACKEND_AUTO = 0, DUALPROP_BACKEND_REFERENCE = 1, DUALPROP_BACKE
 /** Instruction-set levels of the CPU backends. The same-bits promise holds per level. */
 enum { DUALPROP_LEVEL_AUTO = 0, DUALPROP_LEVEL_BASELINE = 1, DUALPROP_LEVEL_AVX2 = 2, DUALPROP_LEVEL_AVX512 = 3 };
 
+/** How products of f32 are computed where a backend has a choice: strictly, or through tensor cores' shorter types. */
+enum { DUALPROP_NUMERICS_STRICT = 0, DUALPROP_NUMERICS_TF32 = 1, DUALPROP_NUMERICS_BF16 = 2 };
+
 /** Activations f. relu'(0) = 0; leaky slope 0.01; hard sigmoid clips to [0, 1]. */
 enum {
     DUALPROP_IDENTITY = 0,
@@ -122,7 +125,8 @@ enum {
     DUALPROP_NAMES_BACKEND = 8,
     DUALPROP_NAMES_TYPE = 9,
     DUALPROP_NAMES_LEVEL = 10,
-    DUALPROP_NAMES_RATE = 11
+    DUALPROP_NAMES_RATE = 11,
+    DUALPROP_NAMES_NUMERICS = 20
 };
 
 /**
