@@ -43,6 +43,10 @@ typedef struct dualprop_host {
     void (*log)(void *user_data, int level, const char *component, const char *message);
     /** Set the calling thread's last error and return status. */
     dualprop_status (*fail)(void *user_data, dualprop_status status, const char *sentence);
+    int32_t numerics;      /**< DUALPROP_NUMERICS_...: how products of f32 may be computed */
+    int32_t deterministic; /**< 1: the same bits in every run, whatever it costs */
+    int32_t device;        /**< which device, where there are several */
+    int32_t reserved;
 } dualprop_host;
 
 /** One learning step's numbers, the same for every element; c = 1 - beta^t of Adam is already in the two scales. */
@@ -244,6 +248,21 @@ typedef struct dualprop_backend {
                                             const uint8_t *switches, double scale, int accumulate,
                                             const dualprop_step_numbers *step, void *weights, void *bias,
                                             void *moments[4]);
+
+    /*
+     * Devices. Three slots that may be NULL; the last two come together.
+     */
+
+    /** Put all later work into the caller's stream (a cudaStream_t), or with NULL into the instance's own. */
+    dualprop_status (*set_stream)(void *self, void *stream);
+    /**
+     * From here to end_deferred the calling thread needs no numbers: slots may be put off, and peak and change of the
+     * dyad, output and input slots may be written by end_deferred only, each the greatest of all the calls that named
+     * that place. Slots that return other numbers or copy to the host still do it at once.
+     */
+    dualprop_status (*begin_deferred)(void *self);
+    /** Do what was put off and write what it gives; with discard set, or on failure, neither need be done. */
+    dualprop_status (*end_deferred)(void *self, int discard);
 } dualprop_backend;
 
 #ifdef __cplusplus

@@ -34,6 +34,9 @@ enum { DUALPROP_BACKEND_AUTO = 0, DUALPROP_BACKEND_REFERENCE = 1, DUALPROP_BACKE
 /** Instruction-set levels of the CPU backends. The same-bits promise holds per level. */
 enum { DUALPROP_LEVEL_AUTO = 0, DUALPROP_LEVEL_BASELINE = 1, DUALPROP_LEVEL_AVX2 = 2, DUALPROP_LEVEL_AVX512 = 3 };
 
+/** How products of f32 are computed where a backend has a choice: strictly, or through tensor cores' shorter types. */
+enum { DUALPROP_NUMERICS_STRICT = 0, DUALPROP_NUMERICS_TF32 = 1, DUALPROP_NUMERICS_BF16 = 2 };
+
 /**
  * Activations f, each with the resting energy G that it comes from: f^-1 = G', so that f(a) minimises G(s) - s a
  * (below Eq. 1). G is given up to a constant; where no G is named f decreases somewhere, and then no convex G has f.
@@ -133,7 +136,8 @@ enum {
     DUALPROP_NAMES_BACKEND = 8,
     DUALPROP_NAMES_TYPE = 9,
     DUALPROP_NAMES_LEVEL = 10,
-    DUALPROP_NAMES_RATE = 11
+    DUALPROP_NAMES_RATE = 11,
+    DUALPROP_NAMES_NUMERICS = 20
 };
 
 /**

@@ -37,6 +37,8 @@ struct dualprop_context {
     int precision;          /* DUALPROP_F32 or _F64 */
     size_t real_size;       /* 4 or 8 */
     int level;              /* as asked for */
+    int numerics, deterministic, device;
+    const char *module;     /* the caller's, while the context is made */
     int threads;            /* of the pool, or of run */
     dualprop_allocator allocator;
     dualprop_io io;
@@ -54,7 +56,7 @@ struct dualprop_context {
     dualprop_host host;
     dualprop_backend backend; /* with every optional slot filled */
     void *instance;           /* first argument of the slots */
-    char why[256];            /* why this backend was chosen */
+    char why[512];            /* why this backend was chosen */
     dualprop_status error_status;
     char error_text[512];
 };

@@ -1,8 +1,9 @@
 /*
  * module.c - finding and loading the CUDA module, libdualprop-cuda.so.0.
  *
- * Looked for in the folders of DUALPROP_BACKEND_PATH (separated by ':'; ignored in programs with raised privileges),
- * beside this library, and then wherever the dynamic loader looks. It is never unloaded.
+ * The caller may name the file (options.module). Else it is looked for in the folders of DUALPROP_BACKEND_PATH (separated
+ * by ':'; ignored in programs with raised privileges), beside this library, and then wherever the dynamic loader looks.
+ * It is never unloaded.
  */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -85,6 +86,7 @@ static dualprop_status look(char **path, dualprop_context *context)
 int dualprop__module_exists(dualprop_context *context)
 {
     char *path = NULL;
+    if (context->module) return 1;
     if (look(&path, context) != DUALPROP_OK || !path) return 0;
     dualprop__release(context, path);
     return 1;
@@ -122,6 +124,7 @@ static dualprop_status open_module(const dualprop_backend **table, dualprop_cont
 dualprop_status dualprop__module_load(const dualprop_backend **table, dualprop_context *context)
 {
     char *path = NULL;
+    if (context->module) return open_module(table, context, context->module);
     DUALPROP__TRY(look(&path, context));
     dualprop_status status = open_module(table, context, path ? path : MODULE);
     dualprop__release(context, path);

@@ -54,6 +54,9 @@ static const struct name {
     { DUALPROP_NAMES_LEVEL, DUALPROP_LEVEL_AVX512, "avx512" },
     { DUALPROP_NAMES_RATE, DUALPROP_RATE_CONSTANT, "constant" },
     { DUALPROP_NAMES_RATE, DUALPROP_RATE_WARMUP_COSINE, "warmup-cosine" },
+    { DUALPROP_NAMES_NUMERICS, DUALPROP_NUMERICS_STRICT, "strict" },
+    { DUALPROP_NAMES_NUMERICS, DUALPROP_NUMERICS_TF32, "tf32" },
+    { DUALPROP_NAMES_NUMERICS, DUALPROP_NUMERICS_BF16, "bf16" },
 };
 
 static const size_t count = sizeof names / sizeof names[0];

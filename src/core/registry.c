@@ -33,6 +33,7 @@ static const char *what_is_missing(const dualprop_backend *table)
         return has_all_slots(table) ? NULL : "every slot is required where memory is not host memory";
     if (!table->allocate != !table->release) return "allocate and release come together";
     if (weights != 0 && weights != 3) return "weight_elements, write_weights and read_weights come together";
+    if (!table->begin_deferred != !table->end_deferred) return "begin_deferred and end_deferred come together";
     if (weights == 3 && dense != 4) return "with a layout of weights of its own it needs all four dense slots";
     return NULL;
 }
@@ -52,11 +53,22 @@ static dualprop_status copy_table(dualprop_backend *to, const dualprop_context *
     return DUALPROP_OK;
 }
 
+/* The CPU backends compute one way only. */
+static dualprop_status check_numerics(const dualprop_context *context, const dualprop_backend *table)
+{
+    int strict = context->numerics == DUALPROP_NUMERICS_STRICT;
+    DUALPROP__REQUIRE(context, strict || !(table->flags & DUALPROP_BACKEND_HOST_MEMORY), DUALPROP_ERROR_UNSUPPORTED,
+                      "precision %s is for CUDA devices; the backend is %.64s (%s)",
+                      dualprop_name(DUALPROP_NAMES_NUMERICS, context->numerics), table->name, context->why);
+    return DUALPROP_OK;
+}
+
 static dualprop_status open_table(dualprop_context *context, const dualprop_backend *from)
 {
     dualprop_backend table;
     void *instance = NULL;
     DUALPROP__TRY(copy_table(&table, context, from));
+    DUALPROP__TRY(check_numerics(context, &table));
     if (has_all_slots(&table))
         DUALPROP__TRY(table.create(&instance, &context->host, context->precision, context->level));
     else
@@ -97,10 +109,16 @@ static int is_absent(dualprop_status status)
            status == DUALPROP_ERROR_BACKEND_VERSION || status == DUALPROP_ERROR_DEVICE;
 }
 
+/* The module computes in f32 only, which is a reason for the CPU too. */
+static int cuda_is_absent(dualprop_status status)
+{
+    return is_absent(status) || status == DUALPROP_ERROR_UNSUPPORTED;
+}
+
 /* Note the last error as the reason why a backend was not taken. */
 static void explain_absence(dualprop_context *context, const char *name)
 {
-    char reason[160] = "", text[128] = "";
+    char reason[256] = "", text[224] = "";
     if (dualprop_last_error(text, sizeof text, NULL, NULL) != DUALPROP_OK) return;
     snprintf(reason, sizeof reason, "not %s: %s", name, text);
     explain(context, reason);
@@ -108,10 +126,11 @@ static void explain_absence(dualprop_context *context, const char *name)
 
 static dualprop_status open_best(dualprop_context *context)
 {
-    dualprop_status status = DUALPROP_ERROR_NO_BACKEND;
-    if (!dualprop__module_exists(context)) explain(context, "no CUDA module was found");
-    else if ((status = open_cuda(context)) != DUALPROP_OK) explain_absence(context, "cuda");
-    if (status == DUALPROP_OK || status == DUALPROP_ERROR_NO_MEMORY) return status;
+    dualprop_status status = open_cuda(context);
+    if (status == DUALPROP_OK) explain(context, "a CUDA device is here");
+    if (!cuda_is_absent(status)) return status;
+    if (dualprop__module_exists(context)) explain_absence(context, "cuda");
+    else explain(context, "no CUDA module was found");
     status = open_blis(context);
     if (status == DUALPROP_OK) explain(context, "BLIS is the fastest on a CPU");
     if (!is_absent(status)) return status;
