@@ -454,17 +454,53 @@ static dualprop_view make_input(workbench *bench, int size, const struct input_v
     return view;
 }
 
-static dualprop_status run_load(workbench *bench, int size, int number)
+static dualprop_status load(workbench *bench, int size, const struct input_variant *variant, const int32_t *moves)
 {
-    dualprop_view view = make_input(bench, size, &input_variants[number]);
+    dualprop_view view = make_input(bench, size, variant);
     int64_t count = view.shape[0] * view.shape[1] * view.shape[2] * view.shape[3];
     double mean[64], deviation[64], peak = -1;
     for (int c = 0; c < 64; c++) mean[c] = 0.25 + c / 256.0, deviation[c] = 0.25 + c / 128.0;
     void *x = bench_reals(bench, count);
-    dualprop_status status = bench->backend->load_input(bench->self, x, &view, mean, deviation, &peak);
+    dualprop_status status = bench->backend->load_input(bench->self, x, &view, mean, deviation, moves, &peak);
     bench_record(bench, "x", x, count, 0);
     bench_record_number(bench, "peak", peak, 0);
     return status;
+}
+
+static dualprop_status run_load(workbench *bench, int size, int number)
+{
+    return load(bench, size, &input_variants[number], NULL);
+}
+
+/* Shifts up to beyond the image, far beyond it now and then, every second one mirrored. */
+static dualprop_status run_load_moved(workbench *bench, int size, int number)
+{
+    static const int32_t far[] = { INT32_MIN, INT32_MAX };
+    int64_t rows = images[size][0];
+    int32_t *moves = bench_bytes(bench, rows * 3 * (int64_t)sizeof *moves);
+    for (int64_t row = 0; row < rows; row++) {
+        for (int axis = 0; axis < 2; axis++) {
+            int32_t reach = (int32_t)images[size][1 + axis] + 1;
+            moves[3 * row + axis] = (int32_t)random_below(&bench->random, 2 * reach + 1) - reach;
+        }
+        moves[3 * row + 2] = (int32_t)random_below(&bench->random, 2);
+        if (row % 16 == 7) moves[3 * row + row / 16 % 2] = far[row / 32 % 2];
+    }
+    return load(bench, size, &input_variants[number], moves);
+}
+
+/* Numbers by hand: a 2 x 3 image of one channel, mirrored, then one row down and one column left. */
+static void check_moves(workbench *bench)
+{
+    static const int32_t moves[] = { 1, -1, 1 };
+    static const double pixels[] = { 1, 2, 3, 4, 5, 6 }, moved[] = { 0, 0, 0, 2, 1, 0 };
+    dualprop_view view = { .struct_size = sizeof view, .data = (void *)(uintptr_t)pixels, .type = DUALPROP_F64,
+                           .rank = 4, .shape = { 1, 2, 3, 1 }, .strides = { 6, 3, 1, 1 } };
+    double peak = -1;
+    void *x = bench_reals(bench, 6);
+    ck_assert_int_eq(bench->backend->load_input(bench->self, x, &view, NULL, NULL, moves, &peak), DUALPROP_OK);
+    for (int i = 0; i < 6; i++) ck_assert_double_eq(bench_get(bench, x, i), moved[i]);
+    ck_assert_double_eq(peak, 2);
 }
 
 static dualprop_status run_load_nan(workbench *bench, int size, int number)
@@ -477,7 +513,7 @@ static dualprop_status run_load_nan(workbench *bench, int size, int number)
     else ((double *)view.data)[at] = NAN;
     double mean[64] = { 0 }, deviation[64] = { 0 }, peak = -1;
     void *x = bench_reals(bench, count);
-    dualprop_status status = bench->backend->load_input(bench->self, x, &view, mean, deviation, &peak);
+    dualprop_status status = bench->backend->load_input(bench->self, x, &view, mean, deviation, NULL, &peak);
     bench_record_number(bench, "peak", peak, 0);
     ck_assert_msg(isnan(peak), "the peak lost a NaN");
     return status;
@@ -555,6 +591,7 @@ static const struct kernel {
     { "dense_gradient, step apart", run_separate_step, COUNT_OF(shapes), 3, 2, 8, 0, "the same" },
     { "optimizer_step", run_optimizer, COUNT_OF(counts), 3, 2, 8, 0, "ten operations on numbers below 2" },
     { "load_input", run_load, COUNT_OF(images), COUNT_OF(input_variants), 0, 1, 0, "one rounding to the type" },
+    { "load_input moved", run_load_moved, COUNT_OF(images), COUNT_OF(input_variants), 0, 1, 0, "as load_input" },
     { "load_input NaN", run_load_nan, COUNT_OF(images), 2, 0, 0, 0, "a NaN is a NaN" },
     { "compare", run_compare, COUNT_OF(counts), 2, 1, 4, 1, "products of floats are exact in double; the sums round" },
     { "max_abs", run_max_abs, COUNT_OF(counts), 7, 0, 0, 0, "nothing rounds" },
@@ -758,6 +795,7 @@ START_TEST(products_by_hand)
     if (!open_subject(&bench, &subjects[_i], 1)) return;
     bench_begin(&bench, 0);
     check_products(&bench);
+    check_moves(&bench);
     bench_close(&bench);
 }
 END_TEST

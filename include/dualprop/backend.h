@@ -201,9 +201,11 @@ typedef struct dualprop_backend {
     /**
      * Rows of input into reals: type f32, f64 or u8, strides in elements ((rows, height, width, channels) in
      * shape); bytes become (value/255 - mean[c]) / deviation[c]. peak receives max |x|, NaN where one is NaN.
+     * moves is NULL, or host memory with three numbers a row of input: rows down, columns right, and 1 to mirror left
+     * and right (else 0). The image is mirrored first, then shifted; what comes in at the edges is 0, not normalised.
      */
     dualprop_status (*load_input)(void *self, void *x, const dualprop_view *input, const double *mean,
-                                  const double *deviation, double *peak);
+                                  const double *deviation, const int32_t *moves, double *peak);
     /** One learning step over count elements: w, g, and the moments the kind has (SGD 1, Adam 2). */
     dualprop_status (*optimizer_step)(void *self, const dualprop_step_numbers *step, int64_t count, void *w,
                                       const void *g, void *moment1, void *moment2);

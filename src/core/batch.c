@@ -110,7 +110,7 @@ dualprop_status dualprop__batch_load(dualprop_state *state, const dualprop_view 
     dualprop_view rows = rows_of(images, first, count);
     state->count = count;
     DUALPROP__TRY(context->backend.load_input(context->instance, input->mean, &rows, state->network->mean,
-                                              state->network->deviation, &input->peak));
+                                              state->network->deviation, NULL, &input->peak));
     DUALPROP__REQUIRE(context, isfinite(input->peak), DUALPROP_ERROR_NOT_FINITE,
                       "inputs hold a NaN or an infinite value; expected finite numbers");
     input->mean_version++;

@@ -131,9 +131,9 @@ static dualprop_status evaluate(void *self, int loss, const void *prediction, co
 }
 
 static dualprop_status load_input(void *self, void *x, const dualprop_view *input, const double *mean,
-                                  const double *deviation, double *peak)
+                                  const double *deviation, const int32_t *moves, double *peak)
 {
-    return PASS(load_input, x, input, mean, deviation, peak);
+    return PASS(load_input, x, input, mean, deviation, moves, peak);
 }
 
 static dualprop_status optimizer_step(void *self, const dualprop_step_numbers *step, int64_t count, void *w,

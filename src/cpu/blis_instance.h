@@ -49,7 +49,7 @@ dualprop_status dualprop__blis_dense_gradient(void *self, const dualprop_dense *
 
 dualprop_status dualprop__blis_dyad_update(void *self, const dualprop_dyad *dyad);
 dualprop_status dualprop__blis_load_input(void *self, void *x, const dualprop_view *input, const double *mean,
-                                          const double *deviation, double *peak);
+                                          const double *deviation, const int32_t *moves, double *peak);
 dualprop_status dualprop__blis_optimizer_step(void *self, const dualprop_step_numbers *step, int64_t count, void *w,
                                               const void *g, void *moment1, void *moment2);
 dualprop_status dualprop__blis_compare(void *self, int64_t count, const void *x, const void *y, double sums[4]);

@@ -297,26 +297,43 @@ static REAL input_at(const dualprop_view *view, int64_t offset, const double *me
     return (REAL)((value - (mean ? mean[c] : 0)) / (deviation ? deviation[c] : 1));
 }
 
-/* Element i of a rank-4 view, counted in row-major order. */
-static int64_t offset_of(const dualprop_view *view, int64_t i)
+/* The four indices of element i of a rank-4 view, counted in row-major order. */
+static void indices_of(int64_t at[4], const dualprop_view *view, int64_t i)
 {
-    int64_t offset = 0;
     for (int axis = 3; axis >= 0; axis--) {
-        offset += i % view->shape[axis] * view->strides[axis];
+        at[axis] = i % view->shape[axis];
         i /= view->shape[axis];
     }
-    return offset;
+}
+
+/* From an element of the moved image to the one it shows; false where a zero came in. */
+static int undo_move(int64_t at[4], const dualprop_view *view, const int32_t *move)
+{
+    at[1] -= move[0];
+    at[2] -= move[1];
+    if (at[1] < 0 || at[1] >= view->shape[1] || at[2] < 0 || at[2] >= view->shape[2]) return 0;
+    if (move[2]) at[2] = view->shape[2] - 1 - at[2];
+    return 1;
+}
+
+static REAL loaded_at(const dualprop_view *input, int64_t i, const double *mean, const double *deviation,
+                      const int32_t *moves)
+{
+    int64_t at[4], offset = 0;
+    indices_of(at, input, i);
+    if (moves && !undo_move(at, input, moves + 3 * at[0])) return 0;
+    for (int axis = 0; axis < 4; axis++) offset += at[axis] * input->strides[axis];
+    return input_at(input, offset, mean, deviation, at[3]);
 }
 
 static dualprop_status load_input(void *self, void *x, const dualprop_view *input, const double *mean,
-                                  const double *deviation, double *peak)
+                                  const double *deviation, const int32_t *moves, double *peak)
 {
     (void)self;
-    int64_t channels = input->shape[3];
-    int64_t count = input->shape[0] * input->shape[1] * input->shape[2] * channels;
+    int64_t count = input->shape[0] * input->shape[1] * input->shape[2] * input->shape[3];
     double most = 0;
     for (int64_t i = 0; i < count; i++) {
-        REAL value = input_at(input, offset_of(input, i), mean, deviation, i % channels);
+        REAL value = loaded_at(input, i, mean, deviation, moves);
         most = greatest(most, fabs((double)value));
         ((REAL *)x)[i] = value;
     }
