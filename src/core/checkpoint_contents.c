@@ -149,7 +149,7 @@ dualprop_status dualprop__checkpoint_expect(dualprop__tensor **out, const dualpr
 dualprop_status dualprop__checkpoint_expect_finite(dualprop__tensor **out, const dualprop_checkpoint *checkpoint,
                                                    const char *name, int type, int rank, const int64_t *shape)
 {
-    dualprop__tensor *tensor;
+    dualprop__tensor *tensor = NULL;
     DUALPROP__TRY(dualprop__checkpoint_expect(&tensor, checkpoint, name, type, rank, shape));
     DUALPROP__REQUIRE(checkpoint->context,
                       dualprop__reals_finite(tensor->data, type, (int64_t)(tensor->size / dualprop__type_size(type))),
