@@ -130,7 +130,7 @@ static dualprop_status add_layers(vector_case *self)
 
 static dualprop_status find_tensor(dualprop_view *view, vector_case *self, const char *name)
 {
-    char text[80];
+    char text[128];
 
     if (dualprop_checkpoint_find(view, self->file, name) == DUALPROP_OK &&
         (view->type == DUALPROP_F32 || view->type == DUALPROP_F64))

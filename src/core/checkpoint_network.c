@@ -163,14 +163,15 @@ static dualprop_status check_record(struct record *record, const dualprop_checkp
 
 static dualprop_status unpack(struct record *record, const dualprop_checkpoint *checkpoint, json_t *root)
 {
-    json_error_t error;
     json_int_t height, width, channels;
     *record = (struct record){ 0 };
-    if (json_unpack_ex(root, &error, JSON_STRICT, "{s:s, s:[I, I, I], s:s, s:F, s:o, s?o, s?o}", "precision",
-                       &record->precision, "input", &height, &width, &channels, "initializer", &record->initializer,
-                       "initializer_scale", &record->scale, "layers", &record->layers, "mean", &record->mean,
-                       "deviation", &record->deviation) != 0)
-        return dualprop__json_fail(checkpoint->context, checkpoint->source, "text \"network\"", &error);
+    record->mean = json_object_get(root, "mean");
+    record->deviation = json_object_get(root, "deviation");
+    DUALPROP__TRY(dualprop__json_unpack(
+        checkpoint->context, checkpoint->source, "text \"network\"", root,
+        (record->mean != NULL) + (record->deviation != NULL), "{s:s, s:[I, I, I!], s:s, s:F, s:o}",
+        "precision", &record->precision, "input", &height, &width, &channels, "initializer", &record->initializer,
+        "initializer_scale", &record->scale, "layers", &record->layers));
     record->input[0] = height;
     record->input[1] = width;
     record->input[2] = channels;
@@ -182,11 +183,10 @@ static dualprop_status unpack_layer(struct layer_record *layer, const dualprop_c
 {
     const char *kind;
     json_int_t outputs;
-    json_error_t error;
-    if (json_unpack_ex(value, &error, JSON_STRICT, "{s:s, s:I, s:s, s:b, s:F}", "kind", &kind, "outputs", &outputs,
-                       "activation", &layer->activation, "frozen", &layer->frozen, "learning_rate",
-                       &layer->learning_rate) != 0)
-        return dualprop__json_fail(checkpoint->context, checkpoint->source, "text \"network\"", &error);
+    DUALPROP__TRY(dualprop__json_unpack(
+        checkpoint->context, checkpoint->source, "text \"network\"", value, 0, "{s:s, s:I, s:s, s:b, s:F}",
+        "kind", &kind, "outputs", &outputs, "activation", &layer->activation, "frozen", &layer->frozen,
+        "learning_rate", &layer->learning_rate));
     DUALPROP__REQUIRE(checkpoint->context, strcmp(kind, "dense") == 0, DUALPROP_ERROR_FORMAT,
                       "%s: layer %d is of kind %s; expected dense", checkpoint->source, layer->index,
                       dualprop__quote(kind).text);

@@ -141,15 +141,14 @@ struct record {
 
 static dualprop_status unpack(struct record *record, const dualprop_checkpoint *checkpoint, json_t *root)
 {
-    json_error_t error;
-    int failed = json_unpack_ex(
-        root, &error, JSON_STRICT, "{s:s, s:F, s:F, s:F, s:F, s:F, s:F, s:F, s:s, s:F, s:F, s:I, s:I, s:I}",
+    DUALPROP__TRY(dualprop__json_unpack(
+        checkpoint->context, checkpoint->source, "text \"optimizer\"", root, 0,
+        "{s:s, s:F, s:F, s:F, s:F, s:F, s:F, s:F, s:s, s:F, s:F, s:I, s:I, s:I}",
         "kind", &record->kind, "learning_rate", &record->learning_rate, "momentum", &record->momentum,
         "beta1", &record->beta1, "beta2", &record->beta2, "epsilon", &record->epsilon,
         "weight_decay", &record->weight_decay, "clip", &record->clip, "schedule", &record->schedule,
         "start", &record->start, "end", &record->end, "warmup", &record->warmup, "decay", &record->decay,
-        "steps", &record->steps);
-    if (failed) return dualprop__json_fail(checkpoint->context, checkpoint->source, "text \"optimizer\"", &error);
+        "steps", &record->steps));
     DUALPROP__REQUIRE(checkpoint->context, record->steps >= 0, DUALPROP_ERROR_FORMAT,
                       "%s: the optimizer's steps are %lld; expected >= 0", checkpoint->source,
                       (long long)record->steps);

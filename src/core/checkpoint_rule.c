@@ -29,13 +29,12 @@ struct record {
 
 static dualprop_status unpack(struct record *record, const dualprop_checkpoint *checkpoint, json_t *root)
 {
-    json_error_t error;
-    int failed = json_unpack_ex(
-        root, &error, JSON_STRICT, "{s:s, s:F, s:F, s:s, s:s, s:s, s:s, s:I, s:F, s:F}",
+    DUALPROP__TRY(dualprop__json_unpack(
+        checkpoint->context, checkpoint->source, "text \"rule\"", root, 0,
+        "{s:s, s:F, s:F, s:s, s:s, s:s, s:s, s:I, s:F, s:F}",
         "variant", &record->variant, "alpha", &record->alpha, "beta", &record->beta, "loss", &record->loss,
         "output_step", &record->output_step, "nudge_at", &record->nudge_at, "schedule", &record->schedule,
-        "passes", &record->passes, "tolerance", &record->tolerance, "divergence_limit", &record->divergence_limit);
-    if (failed) return dualprop__json_fail(checkpoint->context, checkpoint->source, "text \"rule\"", &error);
+        "passes", &record->passes, "tolerance", &record->tolerance, "divergence_limit", &record->divergence_limit));
     DUALPROP__REQUIRE(checkpoint->context, record->passes >= 1 && record->passes <= INT_MAX, DUALPROP_ERROR_FORMAT,
                       "%s: the rule's passes are %lld; expected >= 1", checkpoint->source,
                       (long long)record->passes);
