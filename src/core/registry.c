@@ -13,7 +13,17 @@
 
 /* ---- tables ---- */
 
-static int has_all_slots(const dualprop_backend *table)
+/* How many of the nine slots for convolutions there are. */
+static int count_convolutions(const dualprop_backend *table)
+{
+    return !!table->convolution_weight_elements + !!table->write_convolution_weights +
+           !!table->read_convolution_weights + !!table->convolution_workspace + !!table->convolution_cache +
+           !!table->convolution_prepare + !!table->convolution_bottom_up + !!table->convolution_top_down +
+           !!table->convolution_gradient;
+}
+
+/* All but those for convolutions, without which a device refuses such networks. */
+static int has_dense_slots(const dualprop_backend *table)
 {
     return table->allocate && table->release && table->copy_in && table->copy_out && table->copy && table->fill_zero &&
            table->synchronize && table->weight_elements && table->write_weights && table->read_weights &&
@@ -22,15 +32,28 @@ static int has_all_slots(const dualprop_backend *table)
            table->optimizer_step && table->compare && table->max_abs && table->fill_uniform;
 }
 
+static int is_on_host(const dualprop_backend *table)
+{
+    return (table->flags & DUALPROP_BACKEND_HOST_MEMORY) != 0;
+}
+
+/* Can it work as it is? */
+static int is_complete(const dualprop_backend *table)
+{
+    return has_dense_slots(table) && (count_convolutions(table) == 9 || !is_on_host(table));
+}
+
 /* Why the slots that are there cannot be completed; NULL when they can. */
 static const char *what_is_missing(const dualprop_backend *table)
 {
     int weights = !!table->weight_elements + !!table->write_weights + !!table->read_weights;
+    int convolutions = count_convolutions(table);
     int dense = !!table->dense_workspace + !!table->dense_bottom_up + !!table->dense_top_down + !!table->dense_gradient;
     if (!table->name || !table->create || !table->destroy || !table->describe)
         return "name, create, destroy and describe are required";
-    if (!(table->flags & DUALPROP_BACKEND_HOST_MEMORY))
-        return has_all_slots(table) ? NULL : "every slot is required where memory is not host memory";
+    if (convolutions != 0 && convolutions != 9) return "the nine slots for convolutions come together";
+    if (!is_on_host(table))
+        return has_dense_slots(table) ? NULL : "every slot is required where memory is not host memory";
     if (!table->allocate != !table->release) return "allocate and release come together";
     if (weights != 0 && weights != 3) return "weight_elements, write_weights and read_weights come together";
     if (weights == 3 && dense != 4) return "with a layout of weights of its own it needs all four dense slots";
@@ -57,7 +80,7 @@ static dualprop_status open_table(dualprop_context *context, const dualprop_back
     dualprop_backend table;
     void *instance = NULL;
     DUALPROP__TRY(copy_table(&table, context, from));
-    if (has_all_slots(&table))
+    if (is_complete(&table))
         DUALPROP__TRY(table.create(&instance, &context->host, context->precision, context->level));
     else
         DUALPROP__TRY(dualprop__composite_create(&table, &instance, context));

@@ -198,6 +198,18 @@ struct sink {
     REAL *gradient, *parameter, *moment1, *moment2;
 };
 
+/* The two sinks of a layer: of its weights and of its bias. */
+static void open_sinks(struct sink sinks[2], void *gradient, void *bias_gradient, int accumulate,
+                       const dualprop_step_numbers *step, void *weights, void *bias, void *moments[4])
+{
+    sinks[0] = (struct sink){ .accumulate = accumulate, .numbers = step, .gradient = gradient };
+    sinks[1] = (struct sink){ .accumulate = accumulate, .numbers = step, .gradient = bias_gradient };
+    if (!step) return;
+    sinks[0].step = sinks[1].step = FORMULA(step_of)(step);
+    sinks[0].parameter = weights, sinks[0].moment1 = moments[0], sinks[0].moment2 = moments[1];
+    sinks[1].parameter = bias, sinks[1].moment1 = moments[2], sinks[1].moment2 = moments[3];
+}
+
 static void pour(const struct sink *sink, int64_t first, const double *sums, double scale, int64_t count)
 {
     for (int64_t j = 0; j < count; j++) {
@@ -229,18 +241,19 @@ static dualprop_status dense_gradient(void *self, const dualprop_dense *shape, v
                                       const dualprop_step_numbers *step, void *weights, void *bias, void *moments[4])
 {
     (void)self;
-    struct sink of_weights = { .accumulate = accumulate, .numbers = step, .gradient = gradient };
-    struct sink of_bias = { .accumulate = accumulate, .numbers = step, .gradient = bias_gradient };
-    if (step) {
-        of_weights.step = of_bias.step = FORMULA(step_of)(step);
-        of_weights.parameter = weights, of_weights.moment1 = moments[0], of_weights.moment2 = moments[1];
-        of_bias.parameter = bias, of_bias.moment1 = moments[2], of_bias.moment2 = moments[3];
-    }
+    struct sink sinks[2];
+    open_sinks(sinks, gradient, bias_gradient, accumulate, step, weights, bias, moments);
     for (int64_t i = 0; i < shape->inputs; i++)
-        gradient_row(shape, &of_weights, i * shape->outputs, (const REAL *)x + i, delta, scale);
-    if (of_bias.gradient || of_bias.parameter) gradient_row(shape, &of_bias, 0, NULL, delta, scale);
+        gradient_row(shape, &sinks[0], i * shape->outputs, (const REAL *)x + i, delta, scale);
+    if (sinks[1].gradient || sinks[1].parameter) gradient_row(shape, &sinks[1], 0, NULL, delta, scale);
     return DUALPROP_OK;
 }
+
+/* ---- convolutional layers ---- */
+
+#include "reference_convolution.h"
+
+/* ---- the learning step ---- */
 
 static dualprop_status optimizer_step(void *self, const dualprop_step_numbers *numbers, int64_t count, void *w,
                                       const void *g, void *moment1, void *moment2)
@@ -359,4 +372,13 @@ const dualprop_backend FORMULA(reference_kernels) = {
     .compare = compare,
     .max_abs = max_abs,
     .fill_uniform = fill_uniform,
+    .convolution_weight_elements = convolution_weight_elements,
+    .write_convolution_weights = write_convolution_weights,
+    .read_convolution_weights = read_convolution_weights,
+    .convolution_workspace = convolution_workspace,
+    .convolution_cache = convolution_cache,
+    .convolution_prepare = convolution_prepare,
+    .convolution_bottom_up = convolution_bottom_up,
+    .convolution_top_down = convolution_top_down,
+    .convolution_gradient = convolution_gradient,
 };
