@@ -172,7 +172,7 @@ typedef struct dualprop_backend {
 
     /** Bytes of workspace the three dense slots need for this shape; 0 is fine. */
     int64_t (*dense_workspace)(void *self, int64_t batch, int64_t inputs, int64_t outputs);
-    /** a [batch, outputs] = x [batch, inputs] W + bias; then, where dyad is given, the dyad update of a. */
+    /** a [batch, outputs] = x [batch, inputs] W + bias, which may be NULL for none; then, where dyad is given, the dyad update of a. */
     dualprop_status (*dense_bottom_up)(void *self, const dualprop_dense *shape, void *a, const void *x,
                                        const void *weights, const void *bias, const dualprop_dyad *dyad);
     /** top_down [batch, inputs] = delta [batch, outputs] W^T; then, where dyad is given, the dyad update with it. */
@@ -236,7 +236,7 @@ typedef struct dualprop_backend {
      * the next two slots whenever the weights have changed; a state has a cache of its own for each layer.
      */
     dualprop_status (*convolution_prepare)(void *self, const dualprop_convolution *shape, const void *weights);
-    /** a = pool(W x + bias), switches written (NULL unless max pooling); then the dyad update of a where given. */
+    /** a = pool(W x + bias), bias NULL for none, switches written (NULL unless max pooling); then the dyad update of a where given. */
     dualprop_status (*convolution_bottom_up)(void *self, const dualprop_convolution *shape, void *a,
                                              uint8_t *switches, const void *x, const void *weights, const void *bias,
                                              const dualprop_dyad *dyad);

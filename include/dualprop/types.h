@@ -25,6 +25,8 @@ typedef struct dualprop_state dualprop_state;           /**< the dyads of one ne
 typedef struct dualprop_optimizer dualprop_optimizer;   /**< gradients, moments, learning rate */
 typedef struct dualprop_checkpoint dualprop_checkpoint; /**< named tensors and texts, as in a safetensors file */
 
+typedef struct dualprop_diagnostics dualprop_diagnostics; /**< what is measured beside training */
+
 /** Element types. */
 enum { DUALPROP_F32 = 1, DUALPROP_F64 = 2, DUALPROP_U8 = 3, DUALPROP_I32 = 4 };
 
