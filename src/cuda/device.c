@@ -248,7 +248,7 @@ static void describe(void *instance, char *buffer, size_t size)
     if (cudaRuntimeGetVersion(&runtime) != cudaSuccess) runtime = CUDART_VERSION;
     snprintf(buffer, size, "%s, compute capability %d.%d, CUDA %d.%d, cuBLASLt %zu, %s%s",
              self->properties.name, self->properties.major, self->properties.minor, runtime / 1000, runtime % 1000 / 10,
-             dualprop__cuda_products_version(), numerics[self->numerics],
+             dualprop__cuda_products_version(self), numerics[self->numerics],
              self->deterministic ? ", deterministic" : "");
 }
 

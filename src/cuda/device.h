@@ -40,7 +40,6 @@ struct dualprop__cuda_uploads {
     void *pinned[2];
     cudaEvent_t done[2];
     int next;
-    void *staging; /* on the device: inputs as the caller has them */
 };
 
 struct dualprop__cuda_recording; /* program.c */

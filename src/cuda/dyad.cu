@@ -71,6 +71,66 @@ struct dyad_body {
 static_assert(sizeof(dualprop__gains_f32) == 28, "a body has no gaps");
 static_assert(sizeof(dyad_body) == 96, "a body has no gaps");
 
+/* ---- hidden layers whose activation is softmax: a thread a row ---- */
+
+struct softmax_body {
+    const float *a, *top_down;
+    float *mean, *delta;
+    places to;
+    int64_t width;
+    double old_alpha;
+    dualprop__gains_f32 gains;
+    int derivative;
+
+    static constexpr const char *name()
+    {
+        return "softmax dyad update";
+    }
+
+    DUALPROP__CUDA_BOTH void element(int64_t i, const dualprop__softmax_dyads_f32 &row, maxima *seen) const
+    {
+        float down = top_down ? top_down[i] : 0.0f;
+        dualprop__pair_f32 pair = derivative ? dualprop__softmax_slope_pair_f32(&row, a[i], down)
+                                             : dualprop__softmax_pair_f32(&row, a[i], down, &gains);
+        old_dyad old = { mean ? (double)mean[i] : (double)pair.mean, delta ? (double)delta[i] : 0 };
+        float peak = peak_of(pair, derivative);
+        double change = to.change ? change_of(pair, old, old_alpha, derivative) : 0;
+        if (order_of(peak) > order_of(seen->peak)) seen->peak = peak;
+        if (order_of(change) > order_of(seen->change)) seen->change = change;
+        if (mean) mean[i] = pair.mean;
+        if (delta) delta[i] = pair.delta;
+    }
+
+    DUALPROP__CUDA_BOTH maxima operator()(int64_t number) const
+    {
+        int64_t first = number * width;
+        const float *down = top_down ? top_down + first : NULL;
+        maxima seen = { 0, 0 };
+        dualprop__softmax_dyads_f32 row = derivative ? dualprop__softmax_slopes_of_f32(a + first, down, width)
+                                                     : dualprop__softmax_dyads_of_f32(a + first, down, width, &gains);
+        for (int64_t i = first; i < first + width; i++) element(i, row, &seen);
+        return seen;
+    }
+};
+
+static_assert(sizeof(softmax_body) == 96, "a body has no gaps");
+
+dualprop_status softmax_update(dualprop__cuda *self, const dualprop_dyad *dyad, const dyad_body &like)
+{
+    softmax_body body;
+    memset((void *)&body, 0, sizeof body);
+    body.a = like.a;
+    body.top_down = like.top_down;
+    body.mean = like.mean;
+    body.delta = like.delta;
+    body.to = like.to;
+    body.width = dyad->width;
+    body.old_alpha = like.old_alpha;
+    body.gains = like.gains;
+    body.derivative = like.derivative;
+    return issue<watched>(self, body, dyad->count / dyad->width);
+}
+
 /* ---- the output layer: a warp a row ---- */
 
 struct output_body {
@@ -185,7 +245,8 @@ dualprop_status dualprop__cuda_dyad(dualprop__cuda *self, const dualprop_dyad *d
     body.gains = dualprop__gains_of_f32(dyad->gain_plus, dyad->gain_minus, dyad->alpha);
     body.activation = dyad->activation;
     body.derivative = dyad->derivative;
-    DUALPROP__CUDA_PASS((issue<watched>(self, body, dyad->count)));
+    if (dyad->activation == DUALPROP_SOFTMAX) DUALPROP__CUDA_PASS(softmax_update(self, dyad, body));
+    else DUALPROP__CUDA_PASS((issue<watched>(self, body, dyad->count)));
     return dualprop__cuda_peaks_give(self);
 }
 

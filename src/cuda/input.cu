@@ -1,8 +1,11 @@
 /*
  * input.cu - a caller's samples into the network's reals, and random numbers.
  *
- * Samples travel as they are (bytes stay bytes) in chunks: the host gathers one into a pinned buffer, while the one before it
- * is on its way; the device turns it into normalised reals and follows the greatest of them.
+ * Samples travel as they are (bytes stay bytes): the host gathers a piece into a pinned buffer while the one before it
+ * is on its way. When as many images as fit into the workspace are there, the device moves and normalises them in one
+ * launch and follows the greatest of the results. The workspace holds, one behind the other,
+ *
+ *     | mean | deviation | moves of these images | the images |
  */
 #include "door.cuh"
 
@@ -16,8 +19,9 @@ struct input_body {
     const void *from;
     float *x;
     const double *mean, *deviation; /* [channels] or NULL */
+    const int32_t *moves;           /* [images, 3] or NULL */
     places to;
-    int64_t first, channels; /* element i here is number first + i of all */
+    int64_t height, width, channels;
     int64_t type;
 
     static constexpr const char *name()
@@ -25,18 +29,30 @@ struct input_body {
         return "input transform";
     }
 
-    DUALPROP__CUDA_BOTH float value(int64_t i) const
+    DUALPROP__CUDA_BOTH float value(int64_t i, int64_t channel) const
     {
         if (type == DUALPROP_F32) return ((const float *)from)[i];
         if (type == DUALPROP_F64) return (float)((const double *)from)[i];
-        int64_t channel = (first + i) % channels;
         double byte = ((const uint8_t *)from)[i] / 255.0;
         return (float)((byte - (mean ? mean[channel] : 0)) / (deviation ? deviation[channel] : 1));
     }
 
+    /* From a place in the moved image to the one it shows, or 0 where a zero came in. */
+    DUALPROP__CUDA_BOTH float moved(int64_t image, int64_t row, int64_t column, int64_t channel) const
+    {
+        const int32_t *move = moves + 3 * image;
+        row -= move[0];
+        column -= move[1];
+        if (row < 0 || row >= height || column < 0 || column >= width) return 0;
+        if (move[2]) column = width - 1 - column;
+        return value(((image * height + row) * width + column) * channels + channel, channel);
+    }
+
     DUALPROP__CUDA_BOTH maxima operator()(int64_t i) const
     {
-        maxima seen = { 0, value(i) };
+        int64_t channel = i % channels, at = i / channels;
+        maxima seen = { 0, 0 };
+        seen.peak = moves ? moved(at / width / height, at / width % height, at % width, channel) : value(i, channel);
         x[i] = seen.peak;
         return seen;
     }
@@ -98,61 +114,101 @@ void gather(char *to, const dualprop_view *view, int64_t first, int64_t count)
 
 /* ---- the two together ---- */
 
-/* Mean and deviation to the device, one behind the other; larger ones than usual fit into the workspace. */
-dualprop_status send_normalisation(dualprop__cuda *self, input_body *body, const double *mean, const double *deviation)
+/* A batch on its way: the caller's view and the parts of the workspace. */
+struct batch {
+    const dualprop_view *input;
+    const int32_t *moves;
+    int64_t image, images; /* elements of an image; images at once */
+    char *tables, *samples;
+};
+
+int64_t rounded(int64_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+/* Divide the workspace: tables for the channels, then as many images as there is room for. */
+dualprop_status lay_out(dualprop__cuda *self, batch *batch, int64_t tables)
+{
+    const dualprop_view *input = batch->input;
+    batch->image = input->shape[1] * input->shape[2] * input->shape[3];
+    int64_t bytes = batch->image * size_of(input->type) + 3 * (int64_t)sizeof(int32_t);
+    DUALPROP__CUDA_PASS(dualprop__cuda_reserve(self, (size_t)(tables + bytes + 256)));
+    batch->images = ((int64_t)self->workspace_bytes - tables - 256) / bytes;
+    if (batch->images > input->shape[0]) batch->images = input->shape[0];
+    batch->tables = (char *)self->workspace;
+    batch->samples = batch->tables + tables + rounded(batch->images * 3 * (int64_t)sizeof(int32_t));
+    return DUALPROP_OK;
+}
+
+dualprop_status send_tables(dualprop__cuda *self, const batch &batch, input_body *body, const double *mean,
+                            const double *deviation)
 {
     size_t bytes = (size_t)body->channels * sizeof(double);
-    if (body->type != DUALPROP_U8 || (!mean && !deviation)) return DUALPROP_OK;
-    if (2 * bytes > self->workspace_bytes) DUALPROP__CUDA_PASS(dualprop__cuda_reserve(self, 2 * bytes));
-    char *place = (char *)self->workspace;
-    if (mean) {
-        DUALPROP__CUDA_PASS(dualprop__cuda_upload(self, place, mean, bytes));
-        body->mean = (const double *)place;
-    }
-    if (deviation) {
-        DUALPROP__CUDA_PASS(dualprop__cuda_upload(self, place + bytes, deviation, bytes));
-        body->deviation = (const double *)(place + bytes);
+    if (mean) DUALPROP__CUDA_PASS(dualprop__cuda_upload(self, batch.tables, mean, bytes));
+    if (deviation) DUALPROP__CUDA_PASS(dualprop__cuda_upload(self, batch.tables + bytes, deviation, bytes));
+    if (mean) body->mean = (const double *)batch.tables;
+    if (deviation) body->deviation = (const double *)(batch.tables + bytes);
+    return DUALPROP_OK;
+}
+
+/* Elements first .. first+count-1 of the view to the start of the samples. */
+dualprop_status send_elements(dualprop__cuda *self, const batch &batch, int64_t first, int64_t count)
+{
+    int64_t size = size_of(batch.input->type), most = DUALPROP__CUDA_CHUNK / size;
+    for (int64_t at = 0; at < count; at += most) {
+        int64_t piece = count - at < most ? count - at : most;
+        void *pinned = NULL;
+        DUALPROP__CUDA_PASS(dualprop__cuda_upload_begin(self, &pinned));
+        gather((char *)pinned, batch.input, first + at, piece);
+        DUALPROP__CUDA_PASS(dualprop__cuda_upload_end(self, batch.samples + at * size, (size_t)(piece * size)));
     }
     return DUALPROP_OK;
 }
 
-dualprop_status load_chunk(dualprop__cuda *self, input_body body, const dualprop_view *input, int64_t count)
+dualprop_status load_images(dualprop__cuda *self, const batch &batch, input_body body, int64_t first, int64_t images)
 {
-    void *pinned;
-    DUALPROP__CUDA_PASS(dualprop__cuda_upload_begin(self, &pinned));
-    gather((char *)pinned, input, body.first, count);
-    DUALPROP__CUDA_PASS(dualprop__cuda_upload_end(self, self->uploads.staging, (size_t)(count * size_of(input->type))));
-    body.from = self->uploads.staging;
-    body.x += body.first;
-    return issue<watched>(self, body, count);
+    char *moves = batch.samples - rounded(batch.images * 3 * (int64_t)sizeof(int32_t));
+    if (batch.moves) {
+        DUALPROP__CUDA_PASS(dualprop__cuda_upload(self, moves, batch.moves + 3 * first,
+                                                  (size_t)(3 * images) * sizeof(int32_t)));
+        body.moves = (const int32_t *)moves;
+    }
+    DUALPROP__CUDA_PASS(send_elements(self, batch, first * batch.image, images * batch.image));
+    body.from = batch.samples;
+    body.x += first * batch.image;
+    return issue<watched>(self, body, images * batch.image);
 }
 
-dualprop_status load_chunks(dualprop__cuda *self, const input_body &body, const dualprop_view *input)
+dualprop_status load_batch(dualprop__cuda *self, batch batch, input_body body, const double *mean,
+                           const double *deviation)
 {
-    int64_t all = input->shape[0] * input->shape[1] * input->shape[2] * input->shape[3];
-    int64_t most = DUALPROP__CUDA_CHUNK / size_of(input->type);
-    for (int64_t first = 0; first < all; first += most) {
-        input_body chunk = body;
-        chunk.first = first;
-        DUALPROP__CUDA_PASS(load_chunk(self, chunk, input, all - first < most ? all - first : most));
+    int normalises = body.type == DUALPROP_U8 && (mean || deviation);
+    DUALPROP__CUDA_PASS(lay_out(self, &batch, normalises ? rounded(2 * body.channels * (int64_t)sizeof(double)) : 0));
+    if (normalises) DUALPROP__CUDA_PASS(send_tables(self, batch, &body, mean, deviation));
+    for (int64_t first = 0; first < batch.input->shape[0]; first += batch.images) {
+        int64_t left = batch.input->shape[0] - first;
+        DUALPROP__CUDA_PASS(load_images(self, batch, body, first, left < batch.images ? left : batch.images));
     }
     return DUALPROP_OK;
 }
 
 /* The copies go at once, after what was put off, and the transform with them; only the peak may wait. */
 dualprop_status load_input(dualprop__cuda *self, float *x, const dualprop_view *input, const double *mean,
-                           const double *deviation, double *peak)
+                           const double *deviation, const int32_t *moves, double *peak)
 {
     input_body body;
+    batch batch = { input, moves, 0, 0, NULL, NULL };
     memset((void *)&body, 0, sizeof body);
     DUALPROP__CUDA_PASS(dualprop__cuda_flush(self));
     DUALPROP__CUDA_PASS(dualprop__cuda_peak(self, &body.to.peak, peak));
     body.x = x;
+    body.height = input->shape[1];
+    body.width = input->shape[2];
     body.channels = input->shape[3];
     body.type = input->type;
     struct dualprop__cuda_recording *paused = dualprop__cuda_pause(self);
-    dualprop_status status = send_normalisation(self, &body, mean, deviation);
-    if (status == DUALPROP_OK) status = load_chunks(self, body, input);
+    dualprop_status status = load_batch(self, batch, body, mean, deviation);
     dualprop__cuda_go_on(paused);
     return status == DUALPROP_OK ? dualprop__cuda_peaks_give(self) : status;
 }
@@ -165,10 +221,10 @@ dualprop_status fill_uniform(dualprop__cuda *self, const uniform_body &body, int
 } // namespace
 
 dualprop_status dualprop__cuda_load_input(void *instance, void *x, const dualprop_view *input, const double *mean,
-                                          const double *deviation, double *peak)
+                                          const double *deviation, const int32_t *moves, double *peak)
 {
     dualprop__cuda *self = (dualprop__cuda *)instance;
-    DUALPROP__CUDA_SLOT(self, load_input(self, (float *)x, input, mean, deviation, peak));
+    DUALPROP__CUDA_SLOT(self, load_input(self, (float *)x, input, mean, deviation, moves, peak));
 }
 
 dualprop_status dualprop__cuda_fill_uniform(void *instance, void *x, int64_t count, uint64_t seed, uint64_t stream,

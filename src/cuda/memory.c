@@ -76,7 +76,6 @@ dualprop_status dualprop__cuda_uploads_create(dualprop__cuda *self)
         DUALPROP__CUDA_TRY(self, cudaMallocHost(&uploads->pinned[i], DUALPROP__CUDA_CHUNK));
         DUALPROP__CUDA_TRY(self, cudaEventCreateWithFlags(&uploads->done[i], cudaEventDisableTiming));
     }
-    DUALPROP__CUDA_TRY(self, cudaMalloc(&uploads->staging, DUALPROP__CUDA_CHUNK));
     return DUALPROP_OK;
 }
 
@@ -88,7 +87,6 @@ void dualprop__cuda_uploads_destroy(dualprop__cuda *self)
         if (uploads->done[i]) cudaEventDestroy(uploads->done[i]);
         if (uploads->pinned[i]) cudaFreeHost(uploads->pinned[i]);
     }
-    if (uploads->staging) cudaFree(uploads->staging);
 }
 
 dualprop_status dualprop__cuda_upload_begin(dualprop__cuda *self, void **pinned)

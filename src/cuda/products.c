@@ -11,6 +11,8 @@
 #include <cublasLt.h>
 #include <string.h>
 
+#include "vendor.h"
+
 #define FIRST_PLANS 64
 
 /* What decides a plan; compared as bytes. */
@@ -27,7 +29,18 @@ struct plan {
     cublasLtMatmulAlgo_t algorithm;
 };
 
+#define FUNCTIONS(X)                                                                                                 \
+    X(cublasLtGetVersion) X(cublasLtCreate) X(cublasLtDestroy) X(cublasLtMatmul) X(cublasLtMatmulAlgoGetHeuristic)    \
+    X(cublasLtMatmulDescCreate) X(cublasLtMatmulDescDestroy) X(cublasLtMatmulDescSetAttribute)                       \
+    X(cublasLtMatrixLayoutCreate) X(cublasLtMatrixLayoutDestroy) X(cublasLtMatrixLayoutSetAttribute)                 \
+    X(cublasLtMatmulPreferenceCreate) X(cublasLtMatmulPreferenceDestroy) X(cublasLtMatmulPreferenceSetAttribute)
+
+struct api {
+    FUNCTIONS(DUALPROP__CUDA_POINTER)
+};
+
 struct dualprop__cuda_products {
+    struct api api;
     cublasLtHandle_t handle;
     struct plan *plans;
     int count, room;
@@ -74,12 +87,12 @@ static struct key key_of(const dualprop__cuda_product *product)
     return key;
 }
 
-static void destroy_plan(struct plan *plan)
+static void destroy_plan(const struct api *api, struct plan *plan)
 {
-    if (plan->operation) cublasLtMatmulDescDestroy(plan->operation);
-    if (plan->a) cublasLtMatrixLayoutDestroy(plan->a);
-    if (plan->b) cublasLtMatrixLayoutDestroy(plan->b);
-    if (plan->d) cublasLtMatrixLayoutDestroy(plan->d);
+    if (plan->operation) api->cublasLtMatmulDescDestroy(plan->operation);
+    if (plan->a) api->cublasLtMatrixLayoutDestroy(plan->a);
+    if (plan->b) api->cublasLtMatrixLayoutDestroy(plan->b);
+    if (plan->d) api->cublasLtMatrixLayoutDestroy(plan->d);
 }
 
 static cublasComputeType_t compute_type(const dualprop__cuda *self)
@@ -94,13 +107,13 @@ static dualprop_status make_operation(dualprop__cuda *self, struct plan *plan)
     int32_t a = plan->key.a_transposed ? CUBLAS_OP_T : CUBLAS_OP_N, b = plan->key.b_transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
     uint32_t epilogue = CUBLASLT_EPILOGUE_BIAS;
     int64_t bias_stride = plan->key.rows;
-    TRY(self, cublasLtMatmulDescCreate(&plan->operation, compute_type(self), CUDA_R_32F));
-    TRY(self, cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_TRANSA, &a, sizeof a));
-    TRY(self, cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_TRANSB, &b, sizeof b));
+    TRY(self, self->products->api.cublasLtMatmulDescCreate(&plan->operation, compute_type(self), CUDA_R_32F));
+    TRY(self, self->products->api.cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_TRANSA, &a, sizeof a));
+    TRY(self, self->products->api.cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_TRANSB, &b, sizeof b));
     if (!plan->key.has_bias) return DUALPROP_OK;
-    TRY(self, cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue));
+    TRY(self, self->products->api.cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue));
     if (plan->key.batch > 1)
-        TRY(self, cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE, &bias_stride,
+        TRY(self, self->products->api.cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE, &bias_stride,
                                                  sizeof bias_stride));
     return DUALPROP_OK;
 }
@@ -109,10 +122,10 @@ static dualprop_status make_layout(dualprop__cuda *self, cublasLtMatrixLayout_t 
                                    int64_t step, int64_t batch, int64_t stride)
 {
     int32_t count = (int32_t)batch;
-    TRY(self, cublasLtMatrixLayoutCreate(layout, CUDA_R_32F, (uint64_t)rows, (uint64_t)columns, step));
+    TRY(self, self->products->api.cublasLtMatrixLayoutCreate(layout, CUDA_R_32F, (uint64_t)rows, (uint64_t)columns, step));
     if (batch == 1) return DUALPROP_OK;
-    TRY(self, cublasLtMatrixLayoutSetAttribute(*layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count, sizeof count));
-    TRY(self, cublasLtMatrixLayoutSetAttribute(*layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &stride,
+    TRY(self, self->products->api.cublasLtMatrixLayoutSetAttribute(*layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count, sizeof count));
+    TRY(self, self->products->api.cublasLtMatrixLayoutSetAttribute(*layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &stride,
                                                sizeof stride));
     return DUALPROP_OK;
 }
@@ -136,12 +149,12 @@ static dualprop_status prefer(dualprop__cuda *self, cublasLtMatmulPreference_t p
     };
     uint32_t reductions = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE | CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE;
     uint64_t workspace = self->workspace_bytes;
-    TRY(self, cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace,
+    TRY(self, self->products->api.cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace,
                                                    sizeof workspace));
-    TRY(self, cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &reductions,
+    TRY(self, self->products->api.cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &reductions,
                                                    sizeof reductions));
     for (size_t i = 0; i < sizeof alignments / sizeof alignments[0]; i++)
-        TRY(self, cublasLtMatmulPreferenceSetAttribute(preference, alignments[i], &alignment, sizeof alignment));
+        TRY(self, self->products->api.cublasLtMatmulPreferenceSetAttribute(preference, alignments[i], &alignment, sizeof alignment));
     return DUALPROP_OK;
 }
 
@@ -151,7 +164,7 @@ static dualprop_status ask(dualprop__cuda *self, struct plan *plan, cublasLtMatm
     int found = 0;
     memset(&result, 0, sizeof result);
     DUALPROP__CUDA_PASS(prefer(self, preference, plan->key.alignment));
-    TRY(self, cublasLtMatmulAlgoGetHeuristic(self->products->handle, plan->operation, plan->a, plan->b, plan->d, plan->d,
+    TRY(self, self->products->api.cublasLtMatmulAlgoGetHeuristic(self->products->handle, plan->operation, plan->a, plan->b, plan->d, plan->d,
                                              preference, 1, &result, &found));
     if (found == 0 || result.state != CUBLAS_STATUS_SUCCESS)
         return dualprop__cuda_fail(self, DUALPROP_ERROR_UNSUPPORTED, "cuBLASLt has no algorithm for a product of %lld x "
@@ -164,9 +177,9 @@ static dualprop_status ask(dualprop__cuda *self, struct plan *plan, cublasLtMatm
 static dualprop_status choose_algorithm(dualprop__cuda *self, struct plan *plan)
 {
     cublasLtMatmulPreference_t preference;
-    TRY(self, cublasLtMatmulPreferenceCreate(&preference));
+    TRY(self, self->products->api.cublasLtMatmulPreferenceCreate(&preference));
     dualprop_status status = ask(self, plan, preference);
-    cublasLtMatmulPreferenceDestroy(preference);
+    self->products->api.cublasLtMatmulPreferenceDestroy(preference);
     return status;
 }
 
@@ -177,7 +190,7 @@ static dualprop_status make_plan(dualprop__cuda *self, struct plan *plan, const 
     dualprop_status status = make_operation(self, plan);
     if (status == DUALPROP_OK) status = make_layouts(self, plan);
     if (status == DUALPROP_OK) status = choose_algorithm(self, plan);
-    if (status != DUALPROP_OK) destroy_plan(plan);
+    if (status != DUALPROP_OK) destroy_plan(&self->products->api, plan);
     return status;
 }
 
@@ -218,9 +231,9 @@ static dualprop_status run_product(dualprop__cuda *self, const void *arguments)
     struct plan *plan;
     DUALPROP__CUDA_PASS(find_plan(self, &plan, &key));
     if (product->bias)
-        TRY(self, cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &product->bias,
+        TRY(self, self->products->api.cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &product->bias,
                                                  sizeof product->bias));
-    TRY(self, cublasLtMatmul(self->products->handle, plan->operation, &product->scale, product->a, plan->a, product->b,
+    TRY(self, self->products->api.cublasLtMatmul(self->products->handle, plan->operation, &product->scale, product->a, plan->a, product->b,
                              plan->b, &product->keep, product->d, plan->d, product->d, plan->d, &plan->algorithm,
                              self->workspace, self->workspace_bytes, self->stream));
     return DUALPROP_OK;
@@ -233,16 +246,23 @@ dualprop_status dualprop__cuda_multiply(dualprop__cuda *self, const dualprop__cu
 
 /* ---- the handle ---- */
 
-size_t dualprop__cuda_products_version(void)
+size_t dualprop__cuda_products_version(const dualprop__cuda *self)
 {
-    return cublasLtGetVersion();
+    return self->products->api.cublasLtGetVersion();
+}
+
+static dualprop_status load(dualprop__cuda *self, struct api *api)
+{
+    static const char *const names[] = { FUNCTIONS(DUALPROP__CUDA_NAME) };
+    return dualprop__cuda_vendor_load(self, api, names, sizeof names / sizeof names[0], DUALPROP_CUBLASLT, "cuBLASLt");
 }
 
 dualprop_status dualprop__cuda_products_create(dualprop__cuda *self)
 {
     self->products = dualprop__cuda_host_allocate(self, sizeof *self->products);
     if (!self->products) return DUALPROP_ERROR_NO_MEMORY;
-    TRY(self, cublasLtCreate(&self->products->handle));
+    DUALPROP__CUDA_PASS(load(self, &self->products->api));
+    TRY(self, self->products->api.cublasLtCreate(&self->products->handle));
     return make_room(self);
 }
 
@@ -251,8 +271,8 @@ void dualprop__cuda_products_destroy(dualprop__cuda *self)
     struct dualprop__cuda_products *products = self->products;
     if (!products) return;
     if (dualprop__cuda_is_ours(self)) {
-        for (int i = 0; i < products->count; i++) destroy_plan(&products->plans[i]);
-        if (products->handle) cublasLtDestroy(products->handle);
+        for (int i = 0; i < products->count; i++) destroy_plan(&products->api, &products->plans[i]);
+        if (products->handle) products->api.cublasLtDestroy(products->handle);
     }
     dualprop__cuda_host_release(self, products->plans, (size_t)products->room * sizeof *products->plans);
     dualprop__cuda_host_release(self, products, sizeof *products);

@@ -46,7 +46,7 @@ dualprop_status dualprop__cuda_column_sums(dualprop__cuda *self, float *to, cons
 
 /* ---- input.cu ---- */
 dualprop_status dualprop__cuda_load_input(void *self, void *x, const dualprop_view *input, const double *mean,
-                                          const double *deviation, double *peak);
+                                          const double *deviation, const int32_t *moves, double *peak);
 dualprop_status dualprop__cuda_fill_uniform(void *self, void *x, int64_t count, uint64_t seed, uint64_t stream,
                                             uint64_t first);
 
@@ -73,7 +73,7 @@ typedef struct dualprop__cuda_product {
 dualprop_status dualprop__cuda_multiply(dualprop__cuda *self, const dualprop__cuda_product *product);
 dualprop_status dualprop__cuda_products_create(dualprop__cuda *self);
 void dualprop__cuda_products_destroy(dualprop__cuda *self);
-size_t dualprop__cuda_products_version(void);
+size_t dualprop__cuda_products_version(const dualprop__cuda *self);
 
 #ifdef __cplusplus
 }
