@@ -6,9 +6,12 @@
  * It is never unloaded.
  */
 #include <dlfcn.h>
+#include <elf.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "services.h"
@@ -94,6 +97,23 @@ int dualprop__module_exists(dualprop_context *context)
 
 /* ---- loading ---- */
 
+/*
+ * The dynamic loader maps a file by what its headers say and dies of SIGBUS where a truncated one ends. The table of
+ * sections comes last in a library, so a file that holds it is whole; what is no ELF file at all the loader can tell.
+ */
+static int is_truncated(const char *path)
+{
+    Elf64_Ehdr header;
+    struct stat about;
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), truncated = 0;
+    if (file < 0) return 0;
+    if (fstat(file, &about) == 0 && S_ISREG(about.st_mode) && read(file, &header, sizeof header) == sizeof header &&
+        memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 && header.e_ident[EI_CLASS] == ELFCLASS64)
+        truncated = header.e_shoff + (uint64_t)header.e_shnum * header.e_shentsize > (uint64_t)about.st_size;
+    close(file);
+    return truncated;
+}
+
 static dualprop_status not_loaded(dualprop_context *context, const char *name)
 {
     const char *error = context->loader.error(context->loader.user_data);
@@ -104,6 +124,8 @@ static dualprop_status not_loaded(dualprop_context *context, const char *name)
 static dualprop_status open_module(const dualprop_backend **table, dualprop_context *context, const char *name)
 {
     const dualprop_loader *loader = &context->loader;
+    DUALPROP__REQUIRE(context, !is_truncated(name), DUALPROP_ERROR_NO_BACKEND,
+                      "the CUDA module %.160s cannot be loaded: the file is truncated", name);
     void *module = loader->open(loader->user_data, name);
     if (!module) return not_loaded(context, name);
     void *symbol = loader->symbol(loader->user_data, module, DUALPROP_BACKEND_ENTRY);
