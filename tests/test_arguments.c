@@ -552,6 +552,19 @@ static void run_all(void *user_data, void (*task)(void *argument, int64_t index)
     for (int64_t i = 0; i < count; i++) task(argument, i);
 }
 
+static void sweep_context_set_stream(void)
+{
+    int something;
+    HANDLES(context, CONTEXT, "context", dualprop_context_set_stream(bad, NULL))
+    expect_error(dualprop_context_set_stream(own.context, &something), DUALPROP_ERROR_UNSUPPORTED, "stream");
+}
+
+static void sweep_context_synchronize(void)
+{
+    HANDLES(context, CONTEXT, "context", dualprop_context_synchronize(bad))
+    ck_assert_int_eq(dualprop_context_synchronize(own.context), DUALPROP_OK);
+}
+
 static void sweep_context_set_parallel_for(void)
 {
     HANDLES(context, CONTEXT, "context", dualprop_context_set_parallel_for(bad, run_all, NULL, 1))
@@ -1461,7 +1474,7 @@ static const struct sweep {
     SWEEP(status_name), SWEEP(status_message), SWEEP(name), SWEEP(from_name), SWEEP(version), SWEEP(version_string),
     SWEEP(build_info),
     SWEEP(context_create), SWEEP(context_destroy), SWEEP(last_error), SWEEP(context_set_log),
-    SWEEP(context_set_parallel_for), SWEEP(context_cancel), SWEEP(context_resume), SWEEP(context_describe),
+    SWEEP(context_set_parallel_for), SWEEP(context_set_stream), SWEEP(context_synchronize), SWEEP(context_cancel), SWEEP(context_resume), SWEEP(context_describe),
     SWEEP(context_info), SWEEP(context_memory), SWEEP(context_set_limit),
     SWEEP(network_create), SWEEP(network_destroy), SWEEP(network_clone), SWEEP(network_copy),
     SWEEP(network_add_dense), SWEEP(network_set_initializer), SWEEP(network_initialize),
