@@ -95,7 +95,7 @@ typedef struct model {
     dualprop_optimizer *optimizer;
 } model;
 
-static char path[64];
+static char path[96];
 static dualprop_context *context;
 
 #define TRY(call)                                             \
