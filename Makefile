@@ -204,6 +204,7 @@ check-python: all
 	tests/python.sh
 check-oom: tests
 	$(BUILD)/tests/main oom
+	$(BUILD)/tests/host_memory
 check-io: tests
 	$(BUILD)/tests/main io file checkpoint safetensors
 

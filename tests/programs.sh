@@ -69,7 +69,7 @@ for case in "--alpha x" "--alpha 1.5" "--alpha -0.1" "--alpha nan" "--alpha 0.5x
     "--hidden 5,,5" "--hidden 5," "--hidden x" "--lr -1" "--momentum 1" "--threads 2000" "--threads -1" "--limit 0" \
     "--tolerance -1" "--validation 1" "--dataset svhn" "--augment turn" "--rule lpom" "--rule fenchel" "--loss hinge" \
     "--output-step sprovr" "--schedule odd-even" "--backend cuda" "--precision tf32" "--precision bf16" \
-    "--optimizer lion" "--init normal" "--activation softmax" "--diagnostics gamma" "--diagnostics angle," \
+    "--optimizer lion" "--init normal" "--activation gelu" "--diagnostics gamma" "--diagnostics angle," \
     "--audit-every 0" "--preset table3-cifar10" "--nudge-at first"; do
     test_that "$case is refused" refuses_option "${case%% *}" $small $case
 done

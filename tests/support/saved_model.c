@@ -24,6 +24,7 @@ dualprop_status saved_model_open(saved_model *model, const saved_plan *plan)
     options.precision = plan->precision;
     options.allocator = plan->allocator;
     options.io = plan->io;
+    options.threads = plan->threads;
     return dualprop_context_create(&model->context, plan->backend, &options);
 }
 

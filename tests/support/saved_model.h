@@ -18,6 +18,7 @@ typedef struct saved_plan {
     int backend, precision, kind; /* kind of the optimizer */
     const dualprop_allocator *allocator;
     const dualprop_io *io;
+    int threads;
 } saved_plan;
 
 typedef struct saved_model {
