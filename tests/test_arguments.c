@@ -165,7 +165,7 @@ static void add_network(struct copy *copy, const dualprop_network *network)
         const dualprop_layer *layer = network->layers[k];
         add_bytes(copy, layer, sizeof *layer);
         add_bytes(copy, layer->weight, (size_t)layer->weight_elements * sizeof(float));
-        add_bytes(copy, layer->bias, (size_t)layer->outputs * sizeof(float));
+        add_bytes(copy, layer->bias, (size_t)layer->bias_elements * sizeof(float));
     }
 }
 
@@ -175,7 +175,7 @@ static void add_optimizer(struct copy *copy, const dualprop_optimizer *optimizer
     for (int k = 0; k < optimizer->network->layer_count; k++) {
         const dualprop_layer *layer = optimizer->network->layers[k];
         const struct dualprop__learning *learning = &optimizer->layers[k];
-        size_t weight = (size_t)layer->weight_elements * sizeof(float), bias = (size_t)layer->outputs * sizeof(float);
+        size_t weight = (size_t)layer->weight_elements * sizeof(float), bias = (size_t)layer->bias_elements * sizeof(float);
         add_bytes(copy, learning->weight_gradient, weight);
         add_bytes(copy, learning->bias_gradient, bias);
         for (int i = 0; i < 4; i++) add_bytes(copy, learning->moments[i], i < 2 ? weight : bias);
@@ -655,6 +655,102 @@ static void sweep_network_add_dense(void)
     dualprop_network_destroy(open);
 }
 
+/* A network of images that is open for more layers, with one convolutional layer; the calls may not change it. */
+static dualprop_network *open_images(void)
+{
+    dualprop_network *open;
+    static const int64_t three[2] = { 3, 3 };
+    expect_ok(dualprop_network_create(&open, own.context, 6, 5, 2));
+    expect_ok(dualprop_network_add_convolution(open, 3, three, NULL, NULL, DUALPROP_RELU));
+    return open;
+}
+
+typedef dualprop_status (*add_images)(dualprop_network *network, int64_t channels, const int64_t kernel[2],
+                                      const int64_t stride[2], const int64_t padding[2], int activation);
+
+#define PAIRS(word, call, ...)                                                                                    \
+    do {                                                                                                          \
+        static const int64_t bad_pairs[][2] = { __VA_ARGS__ };                                                    \
+        for (size_t bad_index = 0; bad_index < sizeof bad_pairs / sizeof bad_pairs[0]; bad_index++) {             \
+            const int64_t *bad = bad_pairs[bad_index];                                                            \
+            INVALID(word, call);                                                                                  \
+        }                                                                                                         \
+    } while (0)
+
+static void refuse_image_layers(dualprop_network *open, add_images add)
+{
+    static const int64_t three[2] = { 3, 3 }, two[2] = { 2, 2 }, huge[2] = { INT64_MAX, 1 }, none[2] = { 0, 0 };
+    NUMBERS(int64_t, "channels", add(open, bad, three, NULL, NULL, 0), 0, -1, INT64_MIN);
+    INVALID("kernel", add(open, 1, NULL, NULL, NULL, 0));
+    PAIRS("kernel", add(open, 1, bad, NULL, NULL, 0), { 0, 3 }, { 3, -1 }, { INT64_MIN, 3 });
+    PAIRS("kernel", add(open, 1, bad, NULL, none, 0), { 7, 3 }, { 3, 6 }, { 3, INT64_MAX });
+    PAIRS("stride", add(open, 1, three, bad, NULL, 0), { 0, 1 }, { 1, 0 }, { 1, -1 }, { INT64_MIN, 1 });
+    PAIRS("padding", add(open, 1, three, NULL, bad, 0), { -1, 0 }, { 0, -1 }, { 3, 0 }, { 0, INT64_MAX });
+    INVALID("padding", add(open, 1, two, NULL, NULL, 0));
+    NUMBERS(int, "activation", add(open, 1, three, NULL, NULL, bad), -1, 10, INT32_MIN, INT32_MAX);
+    expect_error(add(open, INT64_MAX, three, NULL, NULL, 0), DUALPROP_ERROR_RANGE, "channels");
+    expect_error(add(open, 1, huge, NULL, huge, 0), DUALPROP_ERROR_INVALID_ARGUMENT, "padding");
+    expect_error(add(open, 1, (int64_t[]){ INT64_MAX, 1 }, NULL, (int64_t[]){ INT64_MAX - 1, 0 }, 0),
+                 DUALPROP_ERROR_RANGE, "padded");
+}
+
+static void sweep_images(add_images add)
+{
+    static const int64_t one[2] = { 1, 1 };
+    dualprop_network *open = open_images();
+    struct copy before = { 0, 0, NULL }, after = { 0, 0, NULL };
+    HANDLES(network, NETWORK, "network", add(bad, 1, one, NULL, NULL, 0))
+    expect_error(add(own.network, 1, one, NULL, NULL, 0), DUALPROP_ERROR_INVALID_STATE, "network");
+    add_network(&before, open);
+    refuse_image_layers(open, add);
+    add_network(&after, open);
+    ck_assert(before.size == after.size && memcmp(before.bytes, after.bytes, before.size) == 0);
+    free(before.bytes);
+    free(after.bytes);
+    dualprop_network_destroy(open);
+}
+
+static void sweep_network_add_convolution(void)
+{
+    sweep_images(dualprop_network_add_convolution);
+}
+
+static void sweep_network_add_local(void)
+{
+    sweep_images(dualprop_network_add_local);
+}
+
+static void sweep_network_add_pooling(void)
+{
+    static const int64_t two[2] = { 2, 2 };
+    dualprop_network *open = open_images(), *empty;
+    expect_ok(dualprop_network_create(&empty, own.context, 6, 5, 2));
+    HANDLES(network, NETWORK, "network", dualprop_network_add_pooling(bad, DUALPROP_POOL_MAX, two, NULL))
+    expect_error(dualprop_network_add_pooling(own.network, DUALPROP_POOL_MAX, two, NULL), DUALPROP_ERROR_INVALID_STATE,
+                 "network");
+    expect_error(dualprop_network_add_pooling(empty, DUALPROP_POOL_MAX, two, NULL), DUALPROP_ERROR_INVALID_STATE,
+                 "no layers");
+    NUMBERS(int, "pooling", dualprop_network_add_pooling(open, bad, two, NULL), 0, -1, 3, INT32_MIN, INT32_MAX);
+    INVALID("window", dualprop_network_add_pooling(open, DUALPROP_POOL_MAX, NULL, NULL));
+    PAIRS("window", dualprop_network_add_pooling(open, DUALPROP_POOL_MAX, bad, NULL), { 0, 2 }, { 2, -1 }, { 7, 2 },
+          { 2, 6 }, { INT64_MAX, INT64_MAX });
+    PAIRS("stride", dualprop_network_add_pooling(open, DUALPROP_POOL_AVERAGE, two, bad), { 0, 2 }, { 2, INT64_MIN });
+    expect_ok(dualprop_network_add_pooling(open, DUALPROP_POOL_MAX, two, NULL));
+    expect_error(dualprop_network_add_pooling(open, DUALPROP_POOL_MAX, two, NULL), DUALPROP_ERROR_INVALID_STATE,
+                 "already");
+    expect_ok(dualprop_network_add_dense(open, 2, 0));
+    expect_error(dualprop_network_add_pooling(open, DUALPROP_POOL_MAX, two, NULL), DUALPROP_ERROR_INVALID_STATE,
+                 "dense");
+    dualprop_network_destroy(empty);
+    dualprop_network_destroy(open);
+}
+
+static void sweep_network_add_flatten(void)
+{
+    HANDLES(network, NETWORK, "network", dualprop_network_add_flatten(bad))
+    expect_error(dualprop_network_add_flatten(own.network), DUALPROP_ERROR_INVALID_STATE, "network");
+}
+
 static void sweep_network_set_initializer(void)
 {
     HANDLES(network, NETWORK, "network", dualprop_network_set_initializer(bad, DUALPROP_INIT_HE, 1))
@@ -746,6 +842,12 @@ static void sweep_network_layer(void)
 static void sweep_layer_info(void)
 {
     HANDLES(layer, LAYER, "layer", dualprop_layer_info(&out.n[0], &out.n[1], &out.i[0], bad))
+}
+
+static void sweep_layer_shape(void)
+{
+    HANDLES(layer, LAYER, "layer", dualprop_layer_shape(&out.i[0], out.n, out.n, out.n, out.n, &out.i[1], out.n, out.n,
+                                                        bad))
 }
 
 static void sweep_layer_set_frozen(void)
@@ -840,6 +942,18 @@ static void sweep_rule_set_divergence_limit(void)
     RULE_NUMBER(dualprop_rule_set_divergence_limit, "limit", 1, 0, -1);
 }
 
+static void sweep_rule_set_pool_switches(void)
+{
+    RULE_CHOICE(dualprop_rule_set_pool_switches, "switches");
+    INVALID("switches", dualprop_rule_set_pool_switches(own.rule, 2));
+}
+
+static void sweep_rule_pool_switches(void)
+{
+    HANDLES(rule, RULE, "rule", dualprop_rule_pool_switches(&out.i[0], bad))
+    INVALID("switches", dualprop_rule_pool_switches(NULL, own.rule));
+}
+
 static void sweep_rule_choices(void)
 {
     HANDLES(rule, RULE, "rule", dualprop_rule_choices(&out.i[0], &out.i[1], &out.i[2], &out.i[3], &out.i[4],
@@ -888,6 +1002,16 @@ static void sweep_state_destroy(void)
 static void sweep_state_prepare(void)
 {
     HANDLES(state, STATE, "state", dualprop_state_prepare(bad))
+}
+
+static void sweep_state_set_moves(void)
+{
+    static const int32_t mirrored_twice[3] = { 0, 0, 2 }, mirrored_back[3] = { 0, 0, -1 }, still[3 * COUNT];
+    HANDLES(state, STATE, "state", dualprop_state_set_moves(bad, still, 1))
+    NUMBERS(int64_t, "count", dualprop_state_set_moves(own.state, still, bad), -1, CAPACITY + 1, INT64_MIN, INT64_MAX);
+    INVALID("moves", dualprop_state_set_moves(own.state, NULL, 1));
+    INVALID("moves", dualprop_state_set_moves(own.state, mirrored_twice, 1));
+    INVALID("moves", dualprop_state_set_moves(own.state, mirrored_back, 1));
 }
 
 static void sweep_state_memory_needed(void)
@@ -1477,14 +1601,16 @@ static const struct sweep {
     SWEEP(context_set_parallel_for), SWEEP(context_set_stream), SWEEP(context_synchronize), SWEEP(context_cancel), SWEEP(context_resume), SWEEP(context_describe),
     SWEEP(context_info), SWEEP(context_memory), SWEEP(context_set_limit),
     SWEEP(network_create), SWEEP(network_destroy), SWEEP(network_clone), SWEEP(network_copy),
-    SWEEP(network_add_dense), SWEEP(network_set_initializer), SWEEP(network_initialize),
+    SWEEP(network_add_dense), SWEEP(network_add_convolution), SWEEP(network_add_local), SWEEP(network_add_pooling),
+    SWEEP(network_add_flatten), SWEEP(network_set_initializer), SWEEP(network_initialize),
     SWEEP(network_set_input_transform), SWEEP(network_info), SWEEP(network_input_shape), SWEEP(network_generation),
     SWEEP(network_parameter_count), SWEEP(network_parameter), SWEEP(network_read), SWEEP(network_write),
-    SWEEP(network_layer), SWEEP(layer_info), SWEEP(layer_set_frozen), SWEEP(layer_set_learning_rate),
+    SWEEP(network_layer), SWEEP(layer_info), SWEEP(layer_shape), SWEEP(layer_set_frozen), SWEEP(layer_set_learning_rate),
     SWEEP(layer_training),
     SWEEP(rule_create), SWEEP(rule_destroy), SWEEP(rule_set_variant), SWEEP(rule_set_alpha), SWEEP(rule_set_beta),
     SWEEP(rule_set_loss), SWEEP(rule_set_output_step), SWEEP(rule_set_nudge_at), SWEEP(rule_set_schedule),
     SWEEP(rule_set_tolerance), SWEEP(rule_set_divergence_limit), SWEEP(rule_choices), SWEEP(rule_numbers),
+    SWEEP(rule_set_pool_switches), SWEEP(rule_pool_switches), SWEEP(state_set_moves),
     SWEEP(state_create), SWEEP(state_destroy), SWEEP(state_prepare), SWEEP(state_memory_needed), SWEEP(infer),
     SWEEP(infer_view), SWEEP(infer_begin), SWEEP(infer_layer), SWEEP(infer_pass), SWEEP(infer_end),
     SWEEP(state_read), SWEEP(state_write), SWEEP(state_report), SWEEP(predict), SWEEP(predict_view),

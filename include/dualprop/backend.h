@@ -119,6 +119,9 @@ typedef struct dualprop_dense {
  * of its own at each place, [map_height, map_width, kernel_height, kernel_width, channels, outputs]. The bias is
  * [outputs], or [map_height, map_width, outputs]; it is added before pooling.
  *
+ * The layout of weights and what a cache holds follow from the shape without batch and pooling: the core uses one and the
+ * same for every batch up to the capacity of a state, and for the map without its pooling too.
+ *
  * Padding is zeros, the same before and behind. Windows that do not fit drop the rest: map_height is
  * floor((height + 2 padding_height - kernel_height) / stride_height) + 1, and pooling likewise without padding.
  *

@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "diagnostics.h"
+#include "map.h"
 #include "../math/formulas.h"
 
 #define MOST_ITERATIONS 1000000
@@ -15,33 +16,38 @@
 /* Philox's streams here, apart from those of dualprop_network_initialize(), which count layers from 1. */
 #define STREAM ((uint64_t)1 << 40)
 
-/* ---- one layer's linear map on one vector, without bias and pooling ---- */
+/* ---- linear maps on one vector ---- */
 
-static dualprop_status apply(dualprop_diagnostics *diagnostics, int k, void *to, const void *from, int down)
+/*
+ * One layer is taken without its pooling; where there are several, pooling is on the way, and max pooling goes down
+ * through the switches that the vector itself chose: the norm is then of the network as the vector sees it, which a
+ * Lipschitz constant of all its inputs can only exceed.
+ */
+static dualprop_status up(dualprop_state *twin, int k, void *to, const void *from, int alone)
 {
-    dualprop_context *context = diagnostics->context;
-    const dualprop_layer *layer = diagnostics->twin->dyads[k].layer;
-    dualprop_dense shape = { 1, layer->inputs, layer->outputs, diagnostics->twin->workspace };
-    if (down)
-        return context->backend.dense_top_down(context->instance, &shape, to, from, layer->weight, NULL);
-    return context->backend.dense_bottom_up(context->instance, &shape, to, from, layer->weight, NULL, NULL);
+    return alone ? dualprop__map_linear_up(twin, k, to, from) : dualprop__map_pooled_up(twin, k, to, from);
+}
+
+static dualprop_status down(dualprop_state *twin, int k, void *to, const void *from, int alone)
+{
+    return alone ? dualprop__map_linear_down(twin, k, to, from) : dualprop__map_pooled_down(twin, k, to, from);
 }
 
 /* Through layers first..last and back; the twin's arrays hold what is on the way. */
-static dualprop_status go_up(dualprop_diagnostics *diagnostics, int first, int last)
+static dualprop_status go_up(dualprop_diagnostics *diagnostics, int first, int last, int alone)
 {
     struct dualprop__dyads *dyads = diagnostics->twin->dyads;
     for (int k = first; k <= last; k++)
-        DUALPROP__TRY(apply(diagnostics, k, dyads[k].a, k == first ? dyads[k - 1].mean : dyads[k - 1].a, 0));
+        DUALPROP__TRY(up(diagnostics->twin, k, dyads[k].a, k == first ? dyads[k - 1].mean : dyads[k - 1].a, alone));
     return DUALPROP_OK;
 }
 
-static dualprop_status go_down(dualprop_diagnostics *diagnostics, int first, int last)
+static dualprop_status go_down(dualprop_diagnostics *diagnostics, int first, int last, int alone)
 {
     struct dualprop__dyads *dyads = diagnostics->twin->dyads;
     for (int k = last; k >= first; k--)
-        DUALPROP__TRY(apply(diagnostics, k, k == first ? dyads[k - 1].mean : dyads[k - 1].top_down,
-                            k == last ? dyads[k].delta : dyads[k].top_down, 1));
+        DUALPROP__TRY(down(diagnostics->twin, k, k == first ? dyads[k - 1].mean : dyads[k - 1].top_down,
+                           k == last ? dyads[k].delta : dyads[k].top_down, alone));
     return DUALPROP_OK;
 }
 
@@ -65,17 +71,19 @@ static void draw(double *vector, int64_t count, int which)
 }
 
 /* vector <- W^T W vector, normalised; gives |W^T u| for the unit vector u along W vector. */
-static dualprop_status iterate(double *norm, double *vector, dualprop_diagnostics *diagnostics, int first, int last)
+static dualprop_status iterate(double *norm, double *vector, dualprop_diagnostics *diagnostics, int first, int last,
+                               int alone)
 {
     struct dualprop__dyads *dyads = diagnostics->twin->dyads;
     double *image = diagnostics->rows;
+    int64_t width = alone ? dualprop__map_width(dyads[last].layer) : dyads[last].width;
     DUALPROP__TRY(dualprop__diagnostics_put(dyads[first - 1].mean, diagnostics, vector, dyads[first - 1].width));
-    DUALPROP__TRY(go_up(diagnostics, first, last));
-    DUALPROP__TRY(dualprop__diagnostics_get(image, diagnostics, dyads[last].a, 0, dyads[last].width));
-    *norm = normalise(image, dyads[last].width);
+    DUALPROP__TRY(go_up(diagnostics, first, last, alone));
+    DUALPROP__TRY(dualprop__diagnostics_get(image, diagnostics, dyads[last].a, 0, width));
+    *norm = normalise(image, width);
     if (!(*norm > 0 && isfinite(*norm))) return DUALPROP_OK;
-    DUALPROP__TRY(dualprop__diagnostics_put(dyads[last].delta, diagnostics, image, dyads[last].width));
-    DUALPROP__TRY(go_down(diagnostics, first, last));
+    DUALPROP__TRY(dualprop__diagnostics_put(dyads[last].delta, diagnostics, image, width));
+    DUALPROP__TRY(go_down(diagnostics, first, last, alone));
     DUALPROP__TRY(dualprop__diagnostics_get(vector, diagnostics, dyads[first - 1].mean, 0, dyads[first - 1].width));
     *norm = normalise(vector, dyads[first - 1].width);
     return DUALPROP_OK;
@@ -99,7 +107,7 @@ static dualprop_status power_iteration(double *norm, dualprop_diagnostics *diagn
     for (int i = 0; i < iterations; i++) {
         double now;
         DUALPROP__TRY(check_cancelled(diagnostics->context));
-        DUALPROP__TRY(iterate(&now, vector, diagnostics, first, last));
+        DUALPROP__TRY(iterate(&now, vector, diagnostics, first, last, which > 0));
         DUALPROP__REQUIRE(diagnostics->context, isfinite(now), DUALPROP_ERROR_NOT_FINITE,
                           "the product of the weights of layers %d..%d overflows", first, last);
         *norm = fmax(now, previous);
