@@ -30,7 +30,31 @@ SANITIZERS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all 
 FLAGS = -std=c11 -D_GNU_SOURCE $(OPTIMIZE) -g -fPIC -fvisibility=hidden $(NUMERICS) $(WARNINGS) -Iinclude -MMD -MP \
         $(if $(filter no,$(BLIS)),-DDUALPROP_NO_BLIS) $(SANITIZERS) $(CFLAGS)
 SYSTEM_LIBRARIES := -ljansson -lm -lpthread -ldl
+# Of the programs, which read data sets.
+FILE_LIBRARIES := -lz -lzip
 CHECK_LIBRARIES = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck -lsubunit -lrt)
+
+# ---- Is there CUDA? NVCC=no says that there is none ----
+
+NVCC ?= $(shell command -v nvcc 2>/dev/null || { [ ! -x /usr/local/cuda/bin/nvcc ] || echo /usr/local/cuda/bin/nvcc; })
+ifneq ($(filter-out no,$(NVCC)),)
+CUDA_HOME ?= $(patsubst %/bin/nvcc,%,$(realpath $(NVCC)))
+CUDA_INCLUDE ?= $(firstword $(patsubst %/cublasLt.h,%,$(wildcard $(CUDA_HOME)/include/cublasLt.h /usr/include/cublasLt.h)))
+CUDNN_INCLUDE ?= $(firstword $(patsubst %/cudnn.h,%,$(wildcard $(CUDA_HOME)/include/cudnn.h /usr/include/cudnn.h \
+                 /usr/include/*/cudnn.h)))
+CUDA_LIB ?= $(firstword $(patsubst %/libcudart.so,%,$(wildcard $(CUDA_HOME)/lib64/libcudart.so $(CUDA_HOME)/lib/libcudart.so \
+            /usr/lib/*/libcudart.so)))
+CUDNN_LIB ?= $(firstword $(patsubst %/libcudnn.so,%,$(wildcard $(CUDA_LIB)/libcudnn.so /usr/lib/*/libcudnn.so)))
+CUDA_MISSING := $(if $(CUDA_INCLUDE)$(CUDA_LIB),,cuBLASLt and the CUDA runtime) $(if $(CUDNN_INCLUDE)$(CUDNN_LIB),,cuDNN)
+ifeq ($(strip $(CUDA_MISSING)),)
+CUDA_MODULE := $(LIB)/libdualprop-cuda.so.0
+CUDA_SAYS := built with the CUDA module, by $(NVCC)
+else
+CUDA_SAYS := built for the CPU only: nvcc is here, but not $(strip $(CUDA_MISSING))
+endif
+else
+CUDA_SAYS := built for the CPU only: there is no nvcc
+endif
 
 # ---- The library ----
 
@@ -48,8 +72,8 @@ BLIS_VERSION ?= $(shell dpkg-query -W -f='$${Version} serial' libblis-serial-dev
 endif
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 
-all: $(LIB)/libdualprop.so $(LIB)/libdualprop.a
-	@! command -v nvcc >/dev/null || echo "nvcc is here, but there is no CUDA module yet: this build is for the CPU only."
+all: $(LIB)/libdualprop.so $(LIB)/libdualprop.a $(CUDA_MODULE)
+	@echo "$(CUDA_SAYS)"
 
 $(BUILD)/src/cpu/%_avx2.o: SIMD := -mavx2 -mfma
 $(BUILD)/src/cpu/%_avx512.o: SIMD := -mavx512f -mavx512vl -mavx512dq -mavx512bw -mfma -mprefer-vector-width=512
@@ -81,6 +105,44 @@ $(LIB)/libdualprop.a: $(OBJECTS) $(BLIS_LIBRARY)
 	objcopy --wildcard --keep-global-symbol='dualprop_[a-z]*' $(BUILD)/dualprop.o
 	rm -f $@ && ar rcs $@ $(BUILD)/dualprop.o
 
+# ---- The CUDA module: CUDA_ARCHS=all makes one for all devices from compute capability 7.5 on ----
+
+ifneq ($(CUDA_MODULE),)
+CUDA_ARCHS ?= 90
+CUDA_LIST := $(if $(filter all,$(CUDA_ARCHS)),$(filter 75 80 86 89 90 100 120,\
+             $(shell $(NVCC) --list-gpu-arch | sed -n 's/^compute_//p')),$(CUDA_ARCHS))
+# Machine code for each, and PTX of the last for devices to come.
+CUDA_CODE := $(foreach arch,$(CUDA_LIST),-gencode arch=compute_$(arch),code=sm_$(arch)) \
+             -gencode arch=compute_$(lastword $(CUDA_LIST)),code=compute_$(lastword $(CUDA_LIST))
+comma := ,
+space := $(subst x,,x x)
+CUDA_HOST_FLAGS := -fPIC -fvisibility=hidden -fno-exceptions -fno-rtti -fno-threadsafe-statics -ffp-contract=off -Wall -Wextra \
+                   -Wshadow -Werror
+CUDA_FLAGS := -std=c++17 -O3 -fmad=false --cudart shared -Werror all-warnings -Iinclude -Isrc -I$(CUDA_INCLUDE) \
+              -Xcompiler $(subst $(space),$(comma),$(strip $(CUDA_HOST_FLAGS))) $(CUDA_CODE)
+CUDA_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/cuda/*.c)) $(patsubst %.cu,$(BUILD)/%.cu.o,$(wildcard src/cuda/*.cu))
+
+# cuBLASLt and cuDNN are loaded at run time, by these names.
+soname = $(shell readelf -d $(1) 2>/dev/null | sed -n 's/.*soname: \[\(.*\)\]/\1/p')
+CUBLASLT_SONAME := $(call soname,$(CUDA_LIB)/libcublasLt.so)
+CUDNN_SONAME := $(call soname,$(CUDNN_LIB)/libcudnn.so)
+
+$(BUILD)/src/cuda/%.o: INCLUDES = -Werror -DDUALPROP_CUBLASLT='"$(CUBLASLT_SONAME)"' -DDUALPROP_CUDNN='"$(CUDNN_SONAME)"' \
+                                  -Isrc -isystem $(CUDA_INCLUDE) -isystem $(CUDNN_INCLUDE)
+$(BUILD)/%.cu.o: %.cu $(BUILD)/cuda-flags
+	@mkdir -p $(@D)
+	$(NVCC) $(CUDA_FLAGS) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
+$(BUILD)/cuda-flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(NVCC) $(CUDA_FLAGS)' | cmp -s - $@ || echo '$(NVCC) $(CUDA_FLAGS)' >$@
+# Needs the CUDA runtime alone, which is small and finds out whether there is a device.
+$(CUDA_MODULE): $(CUDA_OBJECTS) src/cuda/module.map
+	@mkdir -p $(@D)
+	$(CC) -shared -o $@ $(CUDA_OBJECTS) -Wl,-soname,libdualprop-cuda.so.0 -Wl,--version-script=src/cuda/module.map \
+	    -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now -Wl,-z,defs $(LDFLAGS) -L$(CUDA_LIB) -lcudart -lm \
+	    -lpthread -ldl
+endif
+
 # ---- Programs: examples/NAME.c with examples/common, on the static library ----
 
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
@@ -90,7 +152,7 @@ $(BUILD)/examples/%.o: INCLUDES = -Iexamples
 $(COMMON): $(patsubst %.c,$(BUILD)/%.o,$(wildcard examples/common/*.c))
 	rm -f $@ && ar rcs $@ $^
 $(EXAMPLES): $(BUILD)/examples/%: $(BUILD)/examples/%.o $(COMMON) $(LIB)/libdualprop.a
-	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $< $(COMMON) $(LIB)/libdualprop.a $(SYSTEM_LIBRARIES) -lz
+	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $< $(COMMON) $(LIB)/libdualprop.a $(SYSTEM_LIBRARIES) $(FILE_LIBRARIES)
 
 # ---- Tests: tests/main.c with all tests/test_*.c; other tests/NAME.c are programs of their own ----
 
@@ -106,7 +168,7 @@ $(BUILD)/tests/main.o: $(BUILD)/tests/suites.h
 $(BUILD)/tests/main: $(SUITES:%=$(BUILD)/tests/%.o)
 # The objects rather than the library, so that tests see internal names.
 $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(SUPPORT) $(COMMON) $(OBJECTS)
-	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $(filter %.o,$^) $(COMMON) $(BLIS_LIBRARY) $(SYSTEM_LIBRARIES) -lz $(CHECK_LIBRARIES)
+	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $(filter %.o,$^) $(COMMON) $(BLIS_LIBRARY) $(SYSTEM_LIBRARIES) $(FILE_LIBRARIES) $(CHECK_LIBRARIES)
 
 $(BUILD)/tests/suites.h: FORCE
 	@mkdir -p $(@D)
@@ -142,6 +204,7 @@ check-python: all
 	tests/python.sh
 check-oom: tests
 	$(BUILD)/tests/main oom
+	$(BUILD)/tests/host_memory
 check-io: tests
 	$(BUILD)/tests/main io file checkpoint safetensors
 
@@ -229,7 +292,7 @@ help:
 clean:
 	rm -rf build lib
 
--include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/examples/*.d $(BUILD)/examples/common/*.d $(BUILD)/tests/*.d \
+-include $(OBJECTS:.o=.d) $(CUDA_OBJECTS:.o=.d) $(wildcard $(BUILD)/examples/*.d $(BUILD)/examples/common/*.d $(BUILD)/tests/*.d \
            $(BUILD)/tests/support/*.d $(BUILD)/tests/bench/*.d)
 
 FORCE:

@@ -29,6 +29,7 @@ part() {
 }
 
 part suites "$build/tests/main"
+part host-memory "$build/tests/host_memory"
 if [ -x "$build/examples/vectors" ]; then
     for backend in reference blis; do
         part "vectors-$backend" "$build/examples/vectors" --backend "$backend" --precision f64 tests/golden

@@ -51,7 +51,7 @@ static const dualprop_allocator GRAVE = { sizeof(dualprop_allocator), grave_allo
 
 /* ---- the world ---- */
 
-enum kind { CONTEXT, NETWORK, LAYER, RULE, STATE, OPTIMIZER, CHECKPOINT, KINDS };
+enum kind { CONTEXT, NETWORK, LAYER, RULE, STATE, OPTIMIZER, CHECKPOINT, DIAGNOSTICS, KINDS };
 
 /* One object of each kind. */
 struct world {
@@ -62,6 +62,7 @@ struct world {
     dualprop_state *state;
     dualprop_optimizer *optimizer;
     dualprop_checkpoint *checkpoint;
+    dualprop_diagnostics *diagnostics;
 };
 
 static struct world own, foreign, dead; /* foreign is alive, in another context */
@@ -104,11 +105,16 @@ static struct world world_create(void)
     expect_ok(dualprop_checkpoint_put_rule(made.checkpoint, made.rule));
     expect_ok(dualprop_checkpoint_put_optimizer(made.checkpoint, made.optimizer));
     expect_ok(dualprop_checkpoint_put_text(made.checkpoint, "note", "kept"));
+    dualprop_view inputs = matrix_view(images, DUALPROP_F32, COUNT, INPUTS);
+    dualprop_view targets = vector_view(labels, DUALPROP_I32, COUNT);
+    expect_ok(dualprop_diagnostics_create(&made.diagnostics, made.network, DUALPROP_MSE, CAPACITY));
+    expect_ok(dualprop_diagnostics_twin(made.diagnostics, &inputs, &targets));
     return made;
 }
 
 static void world_destroy(struct world *of)
 {
+    dualprop_diagnostics_destroy(of->diagnostics);
     dualprop_checkpoint_destroy(of->checkpoint);
     dualprop_optimizer_destroy(of->optimizer);
     dualprop_state_destroy(of->state);
@@ -159,7 +165,7 @@ static void add_network(struct copy *copy, const dualprop_network *network)
         const dualprop_layer *layer = network->layers[k];
         add_bytes(copy, layer, sizeof *layer);
         add_bytes(copy, layer->weight, (size_t)layer->weight_elements * sizeof(float));
-        add_bytes(copy, layer->bias, (size_t)layer->outputs * sizeof(float));
+        add_bytes(copy, layer->bias, (size_t)layer->bias_elements * sizeof(float));
     }
 }
 
@@ -169,7 +175,7 @@ static void add_optimizer(struct copy *copy, const dualprop_optimizer *optimizer
     for (int k = 0; k < optimizer->network->layer_count; k++) {
         const dualprop_layer *layer = optimizer->network->layers[k];
         const struct dualprop__learning *learning = &optimizer->layers[k];
-        size_t weight = (size_t)layer->weight_elements * sizeof(float), bias = (size_t)layer->outputs * sizeof(float);
+        size_t weight = (size_t)layer->weight_elements * sizeof(float), bias = (size_t)layer->bias_elements * sizeof(float);
         add_bytes(copy, learning->weight_gradient, weight);
         add_bytes(copy, learning->bias_gradient, bias);
         for (int i = 0; i < 4; i++) add_bytes(copy, learning->moments[i], i < 2 ? weight : bias);
@@ -251,7 +257,7 @@ static void expect_outputs_untouched(const char *function)
 static void *handle_of(const struct world *of, int kind)
 {
     void *const handles[KINDS] = { of->context, of->network, of->layer, of->rule, of->state, of->optimizer,
-                                   of->checkpoint };
+                                   of->checkpoint, of->diagnostics };
     return handles[kind];
 }
 
@@ -546,6 +552,19 @@ static void run_all(void *user_data, void (*task)(void *argument, int64_t index)
     for (int64_t i = 0; i < count; i++) task(argument, i);
 }
 
+static void sweep_context_set_stream(void)
+{
+    int something;
+    HANDLES(context, CONTEXT, "context", dualprop_context_set_stream(bad, NULL))
+    expect_error(dualprop_context_set_stream(own.context, &something), DUALPROP_ERROR_UNSUPPORTED, "stream");
+}
+
+static void sweep_context_synchronize(void)
+{
+    HANDLES(context, CONTEXT, "context", dualprop_context_synchronize(bad))
+    ck_assert_int_eq(dualprop_context_synchronize(own.context), DUALPROP_OK);
+}
+
 static void sweep_context_set_parallel_for(void)
 {
     HANDLES(context, CONTEXT, "context", dualprop_context_set_parallel_for(bad, run_all, NULL, 1))
@@ -627,13 +646,109 @@ static void sweep_network_add_dense(void)
     struct copy before = { 0, 0, NULL }, after = { 0, 0, NULL };
     add_network(&before, open);
     NUMBERS(int64_t, "outputs", dualprop_network_add_dense(open, bad, DUALPROP_RELU), 0, -1, INT64_MIN);
-    NUMBERS(int, "activation", dualprop_network_add_dense(open, 1, bad), -1, 6, INT32_MIN, INT32_MAX);
+    NUMBERS(int, "activation", dualprop_network_add_dense(open, 1, bad), -1, 10, INT32_MIN, INT32_MAX);
     expect_error(dualprop_network_add_dense(open, INT64_MAX, DUALPROP_RELU), DUALPROP_ERROR_RANGE, "outputs");
     add_network(&after, open);
     ck_assert(before.size == after.size && memcmp(before.bytes, after.bytes, before.size) == 0);
     free(before.bytes);
     free(after.bytes);
     dualprop_network_destroy(open);
+}
+
+/* A network of images that is open for more layers, with one convolutional layer; the calls may not change it. */
+static dualprop_network *open_images(void)
+{
+    dualprop_network *open;
+    static const int64_t three[2] = { 3, 3 };
+    expect_ok(dualprop_network_create(&open, own.context, 6, 5, 2));
+    expect_ok(dualprop_network_add_convolution(open, 3, three, NULL, NULL, DUALPROP_RELU));
+    return open;
+}
+
+typedef dualprop_status (*add_images)(dualprop_network *network, int64_t channels, const int64_t kernel[2],
+                                      const int64_t stride[2], const int64_t padding[2], int activation);
+
+#define PAIRS(word, call, ...)                                                                                    \
+    do {                                                                                                          \
+        static const int64_t bad_pairs[][2] = { __VA_ARGS__ };                                                    \
+        for (size_t bad_index = 0; bad_index < sizeof bad_pairs / sizeof bad_pairs[0]; bad_index++) {             \
+            const int64_t *bad = bad_pairs[bad_index];                                                            \
+            INVALID(word, call);                                                                                  \
+        }                                                                                                         \
+    } while (0)
+
+static void refuse_image_layers(dualprop_network *open, add_images add)
+{
+    static const int64_t three[2] = { 3, 3 }, two[2] = { 2, 2 }, huge[2] = { INT64_MAX, 1 }, none[2] = { 0, 0 };
+    NUMBERS(int64_t, "channels", add(open, bad, three, NULL, NULL, 0), 0, -1, INT64_MIN);
+    INVALID("kernel", add(open, 1, NULL, NULL, NULL, 0));
+    PAIRS("kernel", add(open, 1, bad, NULL, NULL, 0), { 0, 3 }, { 3, -1 }, { INT64_MIN, 3 });
+    PAIRS("kernel", add(open, 1, bad, NULL, none, 0), { 7, 3 }, { 3, 6 }, { 3, INT64_MAX });
+    PAIRS("stride", add(open, 1, three, bad, NULL, 0), { 0, 1 }, { 1, 0 }, { 1, -1 }, { INT64_MIN, 1 });
+    PAIRS("padding", add(open, 1, three, NULL, bad, 0), { -1, 0 }, { 0, -1 }, { 3, 0 }, { 0, INT64_MAX });
+    INVALID("padding", add(open, 1, two, NULL, NULL, 0));
+    NUMBERS(int, "activation", add(open, 1, three, NULL, NULL, bad), -1, 10, INT32_MIN, INT32_MAX);
+    expect_error(add(open, INT64_MAX, three, NULL, NULL, 0), DUALPROP_ERROR_RANGE, "channels");
+    expect_error(add(open, 1, huge, NULL, huge, 0), DUALPROP_ERROR_INVALID_ARGUMENT, "padding");
+    expect_error(add(open, 1, (int64_t[]){ INT64_MAX, 1 }, NULL, (int64_t[]){ INT64_MAX - 1, 0 }, 0),
+                 DUALPROP_ERROR_RANGE, "padded");
+}
+
+static void sweep_images(add_images add)
+{
+    static const int64_t one[2] = { 1, 1 };
+    dualprop_network *open = open_images();
+    struct copy before = { 0, 0, NULL }, after = { 0, 0, NULL };
+    HANDLES(network, NETWORK, "network", add(bad, 1, one, NULL, NULL, 0))
+    expect_error(add(own.network, 1, one, NULL, NULL, 0), DUALPROP_ERROR_INVALID_STATE, "network");
+    add_network(&before, open);
+    refuse_image_layers(open, add);
+    add_network(&after, open);
+    ck_assert(before.size == after.size && memcmp(before.bytes, after.bytes, before.size) == 0);
+    free(before.bytes);
+    free(after.bytes);
+    dualprop_network_destroy(open);
+}
+
+static void sweep_network_add_convolution(void)
+{
+    sweep_images(dualprop_network_add_convolution);
+}
+
+static void sweep_network_add_local(void)
+{
+    sweep_images(dualprop_network_add_local);
+}
+
+static void sweep_network_add_pooling(void)
+{
+    static const int64_t two[2] = { 2, 2 };
+    dualprop_network *open = open_images(), *empty;
+    expect_ok(dualprop_network_create(&empty, own.context, 6, 5, 2));
+    HANDLES(network, NETWORK, "network", dualprop_network_add_pooling(bad, DUALPROP_POOL_MAX, two, NULL))
+    expect_error(dualprop_network_add_pooling(own.network, DUALPROP_POOL_MAX, two, NULL), DUALPROP_ERROR_INVALID_STATE,
+                 "network");
+    expect_error(dualprop_network_add_pooling(empty, DUALPROP_POOL_MAX, two, NULL), DUALPROP_ERROR_INVALID_STATE,
+                 "no layers");
+    NUMBERS(int, "pooling", dualprop_network_add_pooling(open, bad, two, NULL), 0, -1, 3, INT32_MIN, INT32_MAX);
+    INVALID("window", dualprop_network_add_pooling(open, DUALPROP_POOL_MAX, NULL, NULL));
+    PAIRS("window", dualprop_network_add_pooling(open, DUALPROP_POOL_MAX, bad, NULL), { 0, 2 }, { 2, -1 }, { 7, 2 },
+          { 2, 6 }, { INT64_MAX, INT64_MAX });
+    PAIRS("stride", dualprop_network_add_pooling(open, DUALPROP_POOL_AVERAGE, two, bad), { 0, 2 }, { 2, INT64_MIN });
+    expect_ok(dualprop_network_add_pooling(open, DUALPROP_POOL_MAX, two, NULL));
+    expect_error(dualprop_network_add_pooling(open, DUALPROP_POOL_MAX, two, NULL), DUALPROP_ERROR_INVALID_STATE,
+                 "already");
+    expect_ok(dualprop_network_add_dense(open, 2, 0));
+    expect_error(dualprop_network_add_pooling(open, DUALPROP_POOL_MAX, two, NULL), DUALPROP_ERROR_INVALID_STATE,
+                 "dense");
+    dualprop_network_destroy(empty);
+    dualprop_network_destroy(open);
+}
+
+static void sweep_network_add_flatten(void)
+{
+    HANDLES(network, NETWORK, "network", dualprop_network_add_flatten(bad))
+    expect_error(dualprop_network_add_flatten(own.network), DUALPROP_ERROR_INVALID_STATE, "network");
 }
 
 static void sweep_network_set_initializer(void)
@@ -758,6 +873,12 @@ static void sweep_layer_info(void)
     HANDLES(layer, LAYER, "layer", dualprop_layer_info(&out.n[0], &out.n[1], &out.i[0], bad))
 }
 
+static void sweep_layer_shape(void)
+{
+    HANDLES(layer, LAYER, "layer", dualprop_layer_shape(&out.i[0], out.n, out.n, out.n, out.n, &out.i[1], out.n, out.n,
+                                                        bad))
+}
+
 static void sweep_layer_set_frozen(void)
 {
     HANDLES(layer, LAYER, "layer", dualprop_layer_set_frozen(bad, 1))
@@ -848,6 +969,18 @@ static void sweep_rule_set_tolerance(void)
 static void sweep_rule_set_divergence_limit(void)
 {
     RULE_NUMBER(dualprop_rule_set_divergence_limit, "limit", 1, 0, -1);
+}
+
+static void sweep_rule_set_pool_switches(void)
+{
+    RULE_CHOICE(dualprop_rule_set_pool_switches, "switches");
+    INVALID("switches", dualprop_rule_set_pool_switches(own.rule, 2));
+}
+
+static void sweep_rule_pool_switches(void)
+{
+    HANDLES(rule, RULE, "rule", dualprop_rule_pool_switches(&out.i[0], bad))
+    INVALID("switches", dualprop_rule_pool_switches(NULL, own.rule));
 }
 
 static void sweep_rule_choices(void)
@@ -1010,6 +1143,16 @@ static void sweep_state_destroy(void)
 static void sweep_state_prepare(void)
 {
     HANDLES(state, STATE, "state", dualprop_state_prepare(bad))
+}
+
+static void sweep_state_set_moves(void)
+{
+    static const int32_t mirrored_twice[3] = { 0, 0, 2 }, mirrored_back[3] = { 0, 0, -1 }, still[3 * COUNT];
+    HANDLES(state, STATE, "state", dualprop_state_set_moves(bad, still, 1))
+    NUMBERS(int64_t, "count", dualprop_state_set_moves(own.state, still, bad), -1, CAPACITY + 1, INT64_MIN, INT64_MAX);
+    INVALID("moves", dualprop_state_set_moves(own.state, NULL, 1));
+    INVALID("moves", dualprop_state_set_moves(own.state, mirrored_twice, 1));
+    INVALID("moves", dualprop_state_set_moves(own.state, mirrored_back, 1));
 }
 
 static void sweep_state_memory_needed(void)
@@ -1508,6 +1651,127 @@ static void sweep_checkpoint_find(void)
     INVALID("layer9.weight", dualprop_checkpoint_find(&out.view, own.checkpoint, "layer9.weight"));
 }
 
+/* ---- diagnostics.h ---- */
+
+static dualprop_view gradient_view(void)
+{
+    return matrix_view(out.reals, DUALPROP_F32, COUNT, INPUTS);
+}
+
+static void sweep_diagnostics_create(void)
+{
+    dualprop_diagnostics *made;
+    dualprop_network *empty;
+    INVALID("diagnostics", dualprop_diagnostics_create(NULL, own.network, DUALPROP_MSE, 1));
+    HANDLES_OF_CREATE(network, NETWORK, "network", made, dualprop_diagnostics_create(&made, bad, DUALPROP_MSE, 1))
+    NUMBERS(int, "loss", dualprop_diagnostics_create(&made, own.network, bad, 1), -1, 2, INT32_MIN, INT32_MAX);
+    NUMBERS(int64_t, "capacity", dualprop_diagnostics_create(&made, own.network, DUALPROP_MSE, bad), 0, -1, INT64_MIN);
+    NOTHING(made, DUALPROP_ERROR_RANGE, "capacity",
+            dualprop_diagnostics_create(&made, own.network, DUALPROP_MSE, INT64_MAX));
+    expect_ok(dualprop_network_create(&empty, own.context, 1, 1, 2));
+    NOTHING(made, DUALPROP_ERROR_INVALID_ARGUMENT, "layers",
+            dualprop_diagnostics_create(&made, empty, DUALPROP_MSE, 1));
+    expect_ok(dualprop_network_add_dense(empty, 2, DUALPROP_RELU));
+    NOTHING(made, DUALPROP_ERROR_UNSUPPORTED, "relu", dualprop_diagnostics_create(&made, empty, DUALPROP_MSE, 1));
+    dualprop_network_destroy(empty);
+}
+
+static void sweep_diagnostics_destroy(void)
+{
+    DESTROYS(diagnostics, DIAGNOSTICS);
+}
+
+static void sweep_diagnostics_twin(void)
+{
+    dualprop_view inputs = image_view(), targets = label_view(), many = image_view(), labels_of_many = label_view();
+    HANDLES(diagnostics, DIAGNOSTICS, "diagnostics", dualprop_diagnostics_twin(bad, &inputs, &targets))
+    VIEWS(inputs, DUALPROP_I32, BAD_VIEWS, "inputs", dualprop_diagnostics_twin(own.diagnostics, bad, &targets))
+    VIEWS(targets, DUALPROP_U8, BAD_VIEWS_OF_ANY_SHAPE, "", dualprop_diagnostics_twin(own.diagnostics, &inputs, bad))
+    many.shape[0] = labels_of_many.shape[0] = CAPACITY + 1;
+    many.strides[0] = labels_of_many.strides[0] = 0;
+    INVALID("count", dualprop_diagnostics_twin(own.diagnostics, &many, &labels_of_many));
+}
+
+static void sweep_diagnostics_compare(void)
+{
+    double *d = out.d;
+    dualprop_diagnostics *fresh;
+    HANDLES(diagnostics, DIAGNOSTICS, "diagnostics",
+            dualprop_diagnostics_compare(d, d + 1, d + 2, d + 3, d, bad, own.optimizer, 1))
+    HANDLES(optimizer, OPTIMIZER, "optimizer",
+            dualprop_diagnostics_compare(d, d + 1, d + 2, d + 3, d, own.diagnostics, bad, 1))
+    INVALID("context", dualprop_diagnostics_compare(d, d, d, d, d, own.diagnostics, foreign.optimizer, 1));
+    NUMBERS(int, "index", dualprop_diagnostics_compare(d, d, d, d, d, own.diagnostics, own.optimizer, bad), 0, 3, -1,
+            INT32_MIN, INT32_MAX);
+    expect_ok(dualprop_diagnostics_create(&fresh, own.network, DUALPROP_MSE, 1));
+    expect_error(dualprop_diagnostics_compare(d, d, d, d, d, fresh, own.optimizer, 1), DUALPROP_ERROR_INVALID_STATE,
+                 "gradient");
+    dualprop_diagnostics_destroy(fresh);
+}
+
+static void sweep_diagnostics_input_gradient(void)
+{
+    dualprop_view inputs = image_view(), targets = label_view(), gradient = gradient_view();
+    HANDLES(diagnostics, DIAGNOSTICS, "diagnostics",
+            dualprop_diagnostics_input_gradient(&gradient, bad, &inputs, &targets))
+    OUTPUT_VIEWS(gradient, DUALPROP_I32, "gradient",
+                 dualprop_diagnostics_input_gradient(bad, own.diagnostics, &inputs, &targets));
+    VIEWS(inputs, DUALPROP_I32, BAD_VIEWS, "", dualprop_diagnostics_input_gradient(&gradient, own.diagnostics, bad, &targets))
+    VIEWS(targets, DUALPROP_U8, BAD_VIEWS_OF_ANY_SHAPE, "",
+          dualprop_diagnostics_input_gradient(&gradient, own.diagnostics, &inputs, bad))
+}
+
+static void sweep_diagnostics_spectral_norm(void)
+{
+    HANDLES(diagnostics, DIAGNOSTICS, "diagnostics", dualprop_diagnostics_spectral_norm(out.d, bad, 1, 1))
+    INVALID("gamma", dualprop_diagnostics_spectral_norm(NULL, own.diagnostics, 1, 1));
+    NUMBERS(int, "index", dualprop_diagnostics_spectral_norm(out.d, own.diagnostics, bad, 1), 0, 3, -1, INT32_MIN,
+            INT32_MAX);
+    NUMBERS(int, "iterations", dualprop_diagnostics_spectral_norm(out.d, own.diagnostics, 1, bad), 0, -1, 1000001,
+            INT32_MIN, INT32_MAX);
+}
+
+static void sweep_diagnostics_lipschitz(void)
+{
+    HANDLES(diagnostics, DIAGNOSTICS, "diagnostics", dualprop_diagnostics_lipschitz(out.d, bad, 1))
+    INVALID("norm", dualprop_diagnostics_lipschitz(NULL, own.diagnostics, 1));
+    NUMBERS(int, "iterations", dualprop_diagnostics_lipschitz(out.d, own.diagnostics, bad), 0, -1, 1000001, INT32_MIN,
+            INT32_MAX);
+}
+
+static void sweep_diagnostics_restart(void)
+{
+    HANDLES(diagnostics, DIAGNOSTICS, "diagnostics", dualprop_diagnostics_restart(bad))
+}
+
+static void sweep_diagnostics_silent(void)
+{
+    dualprop_state *idle;
+    HANDLES(state, STATE, "state", dualprop_diagnostics_silent(out.d, bad, 1))
+    INVALID("fraction", dualprop_diagnostics_silent(NULL, own.state, 1));
+    NUMBERS(int, "index", dualprop_diagnostics_silent(out.d, own.state, bad), 0, 3, -1, INT32_MIN, INT32_MAX);
+    expect_ok(dualprop_state_create(&idle, own.network, own.rule, 1));
+    expect_error(dualprop_diagnostics_silent(out.d, idle, 1), DUALPROP_ERROR_INVALID_STATE, "inference");
+    dualprop_state_destroy(idle);
+}
+
+static void sweep_diagnostics_objective(void)
+{
+    double *d = out.d;
+    dualprop_state *idle;
+    dualprop_diagnostics *small;
+    HANDLES(diagnostics, DIAGNOSTICS, "diagnostics", dualprop_diagnostics_objective(d, d + 1, d + 2, bad, own.state))
+    HANDLES(state, STATE, "state", dualprop_diagnostics_objective(d, d + 1, d + 2, own.diagnostics, bad))
+    INVALID("networks", dualprop_diagnostics_objective(d, d + 1, d + 2, own.diagnostics, foreign.state));
+    expect_ok(dualprop_state_create(&idle, own.network, own.rule, 1));
+    expect_error(dualprop_diagnostics_objective(d, d + 1, d + 2, own.diagnostics, idle), DUALPROP_ERROR_INVALID_STATE,
+                 "inference");
+    dualprop_state_destroy(idle);
+    expect_ok(dualprop_diagnostics_create(&small, own.network, DUALPROP_MSE, COUNT - 1));
+    INVALID("capacity", dualprop_diagnostics_objective(d, d + 1, d + 2, small, own.state));
+    dualprop_diagnostics_destroy(small);
+}
+
 /* ---- the list ---- */
 
 #define SWEEP(name) { "dualprop_" #name, sweep_##name }
@@ -1519,13 +1783,14 @@ static const struct sweep {
     SWEEP(status_name), SWEEP(status_message), SWEEP(name), SWEEP(from_name), SWEEP(version), SWEEP(version_string),
     SWEEP(build_info),
     SWEEP(context_create), SWEEP(context_destroy), SWEEP(last_error), SWEEP(context_set_log),
-    SWEEP(context_set_parallel_for), SWEEP(context_cancel), SWEEP(context_resume), SWEEP(context_describe),
+    SWEEP(context_set_parallel_for), SWEEP(context_set_stream), SWEEP(context_synchronize), SWEEP(context_cancel), SWEEP(context_resume), SWEEP(context_describe),
     SWEEP(context_info), SWEEP(context_memory), SWEEP(context_set_limit),
     SWEEP(network_create), SWEEP(network_destroy), SWEEP(network_clone), SWEEP(network_copy),
-    SWEEP(network_add_dense), SWEEP(network_set_initializer), SWEEP(network_initialize),
+    SWEEP(network_add_dense), SWEEP(network_add_convolution), SWEEP(network_add_local), SWEEP(network_add_pooling),
+    SWEEP(network_add_flatten), SWEEP(network_set_initializer), SWEEP(network_initialize),
     SWEEP(network_set_input_transform), SWEEP(network_info), SWEEP(network_input_shape), SWEEP(network_generation),
     SWEEP(network_parameter_count), SWEEP(network_parameter), SWEEP(network_read), SWEEP(network_write),
-    SWEEP(network_layer), SWEEP(layer_info), SWEEP(layer_set_frozen), SWEEP(layer_set_learning_rate),
+    SWEEP(network_layer), SWEEP(layer_info), SWEEP(layer_shape), SWEEP(layer_set_frozen), SWEEP(layer_set_learning_rate),
     SWEEP(layer_training),
     SWEEP(rule_create), SWEEP(rule_destroy), SWEEP(rule_set_variant), SWEEP(rule_set_alpha), SWEEP(rule_set_beta),
     SWEEP(rule_set_loss), SWEEP(rule_set_output_step), SWEEP(rule_set_nudge_at), SWEEP(rule_set_schedule),
@@ -1538,6 +1803,7 @@ static const struct sweep {
     SWEEP(network_set_feedback), SWEEP(network_read_feedback), SWEEP(network_write_feedback), SWEEP(layer_feedback),
     SWEEP(state_damping), SWEEP(state_position), SWEEP(state_set_position), SWEEP(infer_update),
     SWEEP(checkpoint_put_state), SWEEP(checkpoint_get_state),
+    SWEEP(rule_set_pool_switches), SWEEP(rule_pool_switches), SWEEP(state_set_moves),
     SWEEP(state_create), SWEEP(state_destroy), SWEEP(state_prepare), SWEEP(state_memory_needed), SWEEP(infer),
     SWEEP(infer_view), SWEEP(infer_begin), SWEEP(infer_layer), SWEEP(infer_pass), SWEEP(infer_end),
     SWEEP(state_read), SWEEP(state_write), SWEEP(state_report), SWEEP(predict), SWEEP(predict_view),
@@ -1551,6 +1817,9 @@ static const struct sweep {
     SWEEP(checkpoint_put_optimizer), SWEEP(checkpoint_put_text), SWEEP(checkpoint_put_tensor),
     SWEEP(checkpoint_get_network), SWEEP(checkpoint_get_rule), SWEEP(checkpoint_get_optimizer),
     SWEEP(checkpoint_get_text), SWEEP(checkpoint_tensor_count), SWEEP(checkpoint_tensor), SWEEP(checkpoint_find),
+    SWEEP(diagnostics_create), SWEEP(diagnostics_destroy), SWEEP(diagnostics_twin), SWEEP(diagnostics_compare),
+    SWEEP(diagnostics_input_gradient), SWEEP(diagnostics_spectral_norm), SWEEP(diagnostics_lipschitz),
+    SWEEP(diagnostics_restart), SWEEP(diagnostics_silent), SWEEP(diagnostics_objective),
 };
 #define SWEEP_COUNT ((int)(sizeof SWEEPS / sizeof SWEEPS[0]))
 

@@ -30,7 +30,12 @@ static const struct { int64_t batch, inputs, outputs; } shapes[] = {
 };
 
 static const int activations[] = { DUALPROP_IDENTITY,     DUALPROP_RELU,    DUALPROP_LEAKY_RELU,
-                                   DUALPROP_HARD_SIGMOID, DUALPROP_SIGMOID, DUALPROP_TANH };
+                                   DUALPROP_HARD_SIGMOID, DUALPROP_SIGMOID, DUALPROP_TANH,
+                                   DUALPROP_SOFTPLUS,     DUALPROP_ELU,     DUALPROP_SILU };
+
+static const struct { int64_t rows, width; } rows_of_width[] = {
+    { 1, 1 }, { 1, 2 }, { 2, 10 }, { 11, 12 }, { 13, 31 }, { 31, 32 }, { 33, 33 }, { 50, 10 }, { 100, 100 }, { 7, 1000 },
+};
 
 /* ---- dyads ---- */
 
@@ -95,6 +100,33 @@ static dualprop_status run_dyad(workbench *bench, int size, int number)
     return status;
 }
 
+/* Softmax over rows of every width, down to one element. */
+static dualprop_status run_softmax(workbench *bench, int size, int number)
+{
+    const struct dyad_variant *variant = &dyad_variants[number];
+    double results[2];
+    int64_t rows = rows_of_width[size].rows, width = rows_of_width[size].width;
+    dualprop_dyad dyad = make_dyad(bench, variant, DUALPROP_SOFTMAX, rows * width, results);
+    dyad.width = width;
+    dualprop_status status = bench->backend->dyad_update(bench->self, &dyad);
+    record_dyad(bench, &dyad, results, 4, variant->size);
+    return status;
+}
+
+static dualprop_status run_softmax_nan(workbench *bench, int size, int number)
+{
+    double results[2];
+    int64_t rows = rows_of_width[size].rows, width = rows_of_width[size].width;
+    dualprop_dyad dyad = make_dyad(bench, &dyad_variants[3], DUALPROP_SOFTMAX, rows * width, results);
+    dyad.width = width;
+    void *where = (void *)(uintptr_t)(number % 2 ? dyad.top_down : dyad.a);
+    bench_set(bench, where, random_below(&bench->random, rows * width), NAN);
+    dualprop_status status = bench->backend->dyad_update(bench->self, &dyad);
+    record_dyad(bench, &dyad, results, 4, 1);
+    ck_assert_msg(isnan(results[0]), "the peak lost a NaN");
+    return status;
+}
+
 /* A NaN in a or in Delta, at the start, in the middle or at the end, has to reach the peak. */
 static dualprop_status run_dyad_nan(workbench *bench, int size, int number)
 {
@@ -123,10 +155,6 @@ static const struct output_variant {
     { DUALPROP_CROSS_ENTROPY, 0, 0, 1, 1, 0.25, 0.75, 0.25, 1 },
     { DUALPROP_CROSS_ENTROPY, 0, 0, 0, 0, 1, 0, 0, 1e-4 },
     { DUALPROP_CROSS_ENTROPY, 0, 1, 0, 0, 0.5, 0.5, 0.5, 1 },
-};
-
-static const struct { int64_t rows, width; } rows_of_width[] = {
-    { 1, 1 }, { 1, 2 }, { 2, 10 }, { 11, 12 }, { 13, 31 }, { 31, 32 }, { 33, 33 }, { 50, 10 }, { 100, 100 }, { 7, 1000 },
 };
 
 /* One class a row, or weights that add up to 1 over two classes. */
@@ -375,6 +403,301 @@ static dualprop_status run_optimizer(workbench *bench, int size, int kind)
     return status;
 }
 
+/* ---- convolutional layers ---- */
+
+#define CONVOLUTION DUALPROP_LAYER_CONVOLUTION
+#define LOCAL DUALPROP_LAYER_LOCAL
+#define NONE DUALPROP_POOL_NONE
+#define MAX DUALPROP_POOL_MAX
+#define AVERAGE DUALPROP_POOL_AVERAGE
+
+/* Images of one and of many tiles, square and not, dividing by 4 and not; strides, paddings and kernels of all kinds;
+ * pooling that drops a rest, and windows that overlap; channels around the tiles of micro-kernels. */
+static const struct convolution_case {
+    int kind, pooling;
+    int64_t batch, height, width, channels, outputs, kernel[2], stride[2], padding[2], window[2], window_stride[2];
+} convolutions[] = {
+    { CONVOLUTION, NONE, 1, 1, 1, 1, 1, { 1, 1 }, { 1, 1 }, { 0, 0 }, { 0 }, { 0 } },
+    { CONVOLUTION, NONE, 1, 2, 1, 1, 2, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 0 }, { 0 } },
+    { CONVOLUTION, NONE, 2, 5, 7, 3, 4, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 0 }, { 0 } },
+    { CONVOLUTION, MAX, 3, 8, 8, 5, 7, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 2, 2 }, { 2, 2 } },
+    { CONVOLUTION, MAX, 1, 9, 6, 2, 17, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 2, 2 }, { 2, 2 } },
+    { CONVOLUTION, MAX, 2, 11, 11, 3, 5, { 3, 3 }, { 2, 2 }, { 1, 1 }, { 3, 3 }, { 2, 2 } },
+    { CONVOLUTION, MAX, 2, 9, 10, 16, 18, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 3, 2 }, { 1, 2 } },
+    { CONVOLUTION, AVERAGE, 2, 10, 9, 4, 6, { 5, 5 }, { 1, 1 }, { 2, 2 }, { 3, 2 }, { 2, 2 } },
+    { CONVOLUTION, AVERAGE, 4, 8, 8, 16, 16, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 2, 2 }, { 2, 2 } },
+    { CONVOLUTION, AVERAGE, 3, 6, 6, 19, 33, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 6, 6 }, { 6, 6 } },
+    { CONVOLUTION, NONE, 2, 6, 11, 3, 33, { 1, 1 }, { 1, 1 }, { 0, 0 }, { 0 }, { 0 } },
+    { CONVOLUTION, NONE, 3, 9, 8, 6, 12, { 4, 2 }, { 3, 2 }, { 1, 0 }, { 0 }, { 0 } },
+    { CONVOLUTION, NONE, 2, 12, 13, 2, 65, { 7, 3 }, { 2, 1 }, { 3, 1 }, { 0 }, { 0 } },
+    { CONVOLUTION, NONE, 2, 6, 10, 16, 16, { 3, 3 }, { 1, 1 }, { 0, 0 }, { 0 }, { 0 } },
+    { CONVOLUTION, NONE, 3, 7, 5, 18, 20, { 3, 3 }, { 1, 1 }, { 2, 0 }, { 0 }, { 0 } },
+    { CONVOLUTION, NONE, 2, 5, 9, 4, 8, { 1, 3 }, { 2, 4 }, { 0, 2 }, { 0 }, { 0 } },
+    { CONVOLUTION, NONE, 5, 4, 4, 32, 48, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 0 }, { 0 } },
+    { CONVOLUTION, NONE, 3, 2, 2, 64, 33, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 0 }, { 0 } },
+    { CONVOLUTION, MAX, 13, 2, 2, 31, 70, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 2, 2 }, { 2, 2 } },
+    { CONVOLUTION, NONE, 2, 13, 14, 17, 18, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 0 }, { 0 } },
+    { LOCAL, NONE, 1, 3, 3, 2, 1, { 3, 3 }, { 1, 1 }, { 0, 0 }, { 0 }, { 0 } },
+    { LOCAL, NONE, 2, 5, 6, 3, 4, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 0 }, { 0 } },
+    { LOCAL, MAX, 3, 8, 7, 2, 9, { 3, 3 }, { 1, 1 }, { 0, 0 }, { 2, 2 }, { 2, 2 } },
+    { LOCAL, AVERAGE, 12, 9, 9, 5, 13, { 2, 3 }, { 2, 3 }, { 1, 0 }, { 3, 2 }, { 1, 1 } },
+    { LOCAL, MAX, 33, 4, 4, 7, 3, { 4, 1 }, { 1, 1 }, { 3, 0 }, { 2, 3 }, { 2, 1 } },
+    { CONVOLUTION, MAX, 2, 32, 32, 3, 64, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 2, 2 }, { 2, 2 } },
+    { CONVOLUTION, MAX, 1, 16, 16, 64, 64, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 2, 2 }, { 2, 2 } },
+};
+
+static int64_t extent_of(int64_t extent, int64_t padding, int64_t window, int64_t stride)
+{
+    return (extent + 2 * padding - window) / stride + 1;
+}
+
+static dualprop_convolution convolution_shape(int size)
+{
+    const struct convolution_case *given = &convolutions[size];
+    dualprop_convolution shape = {
+        .kind = given->kind, .pooling = given->pooling, .batch = given->batch, .height = given->height,
+        .width = given->width, .channels = given->channels, .outputs = given->outputs,
+        .kernel_height = given->kernel[0], .kernel_width = given->kernel[1], .stride_height = given->stride[0],
+        .stride_width = given->stride[1], .padding_height = given->padding[0], .padding_width = given->padding[1],
+        .window_height = given->window[0], .window_width = given->window[1],
+        .window_stride_height = given->window_stride[0], .window_stride_width = given->window_stride[1],
+    };
+    shape.map_height = extent_of(shape.height, shape.padding_height, shape.kernel_height, shape.stride_height);
+    shape.map_width = extent_of(shape.width, shape.padding_width, shape.kernel_width, shape.stride_width);
+    shape.pooled_height = shape.map_height, shape.pooled_width = shape.map_width;
+    if (shape.pooling == NONE) return shape;
+    shape.pooled_height = extent_of(shape.map_height, 0, shape.window_height, shape.window_stride_height);
+    shape.pooled_width = extent_of(shape.map_width, 0, shape.window_width, shape.window_stride_width);
+    return shape;
+}
+
+static void furnish(workbench *bench, dualprop_convolution *shape)
+{
+    int64_t workspace = bench->backend->convolution_workspace(bench->self, shape);
+    int64_t cache = bench->backend->convolution_cache(bench->self, shape);
+    ck_assert_int_ge(workspace, 0);
+    ck_assert_int_ge(cache, 0);
+    shape->workspace = bench_bytes(bench, workspace);
+    shape->cache = bench_bytes(bench, cache);
+}
+
+static int64_t map_elements(const dualprop_convolution *shape)
+{
+    return shape->batch * shape->map_height * shape->map_width * shape->outputs;
+}
+
+static int64_t pooled_elements(const dualprop_convolution *shape)
+{
+    return shape->batch * shape->pooled_height * shape->pooled_width * shape->outputs;
+}
+
+static int64_t input_elements(const dualprop_convolution *shape)
+{
+    return shape->batch * shape->height * shape->width * shape->channels;
+}
+
+static int64_t bias_elements(const dualprop_convolution *shape)
+{
+    return shape->kind == LOCAL ? shape->map_height * shape->map_width * shape->outputs : shape->outputs;
+}
+
+static uint8_t *make_switches(workbench *bench, const dualprop_convolution *shape)
+{
+    if (shape->pooling != MAX) return NULL;
+    uint8_t *switches = bench_bytes(bench, pooled_elements(shape));
+    for (int64_t i = 0; i < pooled_elements(shape); i++)
+        switches[i] = (uint8_t)random_below(&bench->random, shape->window_height * shape->window_width);
+    return switches;
+}
+
+/* The place in the map that switch i points to. */
+static int64_t switched_to(const dualprop_convolution *shape, const uint8_t *switches, int64_t i)
+{
+    int64_t o = i % shape->outputs, column = i / shape->outputs % shape->pooled_width;
+    int64_t row = i / shape->outputs / shape->pooled_width % shape->pooled_height;
+    int64_t b = i / shape->outputs / shape->pooled_width / shape->pooled_height;
+    int64_t y = row * shape->window_stride_height + switches[i] / shape->window_width;
+    int64_t x = column * shape->window_stride_width + switches[i] % shape->window_width;
+    return ((b * shape->map_height + y) * shape->map_width + x) * shape->outputs + o;
+}
+
+/* What the map without pooling holds where the switches point: it has to be the greatest, so it is compared like a. */
+static void record_switched(workbench *bench, const dualprop_convolution *shape, const uint8_t *switches,
+                            const void *x, const void *weights, const void *bias, double scale)
+{
+    dualprop_convolution plain = *shape;
+    plain.pooling = NONE;
+    plain.pooled_height = plain.map_height, plain.pooled_width = plain.map_width;
+    furnish(bench, &plain);
+    void *map = bench_reals(bench, map_elements(shape)), *seen = bench_reals(bench, pooled_elements(shape));
+    ck_assert_int_eq(bench->backend->convolution_prepare(bench->self, &plain, weights), DUALPROP_OK);
+    ck_assert_int_eq(
+        bench->backend->convolution_bottom_up(bench->self, &plain, map, NULL, x, weights, bias, NULL), DUALPROP_OK);
+    for (int64_t i = 0; i < pooled_elements(shape); i++) {
+        ck_assert(switches[i] < shape->window_height * shape->window_width);
+        bench_set(bench, seen, i, bench_get(bench, map, switched_to(shape, switches, i)));
+    }
+    bench_record(bench, "map at the switch", seen, pooled_elements(shape), scale);
+}
+
+/* The length of the sums of the first two directions, and a third of it: the size of such a sum of random products. */
+static double taps_scale(const dualprop_convolution *shape, int64_t depth)
+{
+    return (double)(shape->kernel_height * shape->kernel_width * depth) / 3 + 2;
+}
+
+static dualprop_status run_convolution_bottom_up(workbench *bench, int size, int variant)
+{
+    dualprop_convolution shape = convolution_shape(size);
+    furnish(bench, &shape);
+    int64_t count = pooled_elements(&shape);
+    double results[2], scale = taps_scale(&shape, shape.channels);
+    void *x = bench_uniform(bench, input_elements(&shape), -1, 1);
+    void *weights = bench_convolution_weights(bench, &shape, -1, 1);
+    void *bias = bench_uniform(bench, bias_elements(&shape), -1, 1);
+    uint8_t *switches = make_switches(bench, &shape);
+    dualprop_dyad dyad = make_dyad(bench, &followers[variant].variant, followers[variant].activation, count, results);
+    void *a = (void *)(uintptr_t)dyad.a;
+    memset(a, 0xff, (size_t)count * bench_real_size(bench));
+    dualprop_status status = bench->backend->convolution_prepare(bench->self, &shape, weights);
+    if (status == DUALPROP_OK)
+        status = bench->backend->convolution_bottom_up(bench->self, &shape, a, switches, x, weights, bias,
+                                                       variant ? &dyad : NULL);
+    bench_record(bench, "a", a, count, scale);
+    if (switches && variant == 0) record_switched(bench, &shape, switches, x, weights, bias, scale);
+    if (variant) record_dyad(bench, &dyad, results, 2 * scale, 2 * scale);
+    return status;
+}
+
+/* Variant 0 has a NaN in the bias, 1 in the input: neither pooling nor the activation may lose it. */
+static dualprop_status run_convolution_nan(workbench *bench, int size, int variant)
+{
+    dualprop_convolution shape = convolution_shape(size);
+    furnish(bench, &shape);
+    double results[2];
+    void *x = bench_uniform(bench, input_elements(&shape), -1, 1);
+    void *weights = bench_convolution_weights(bench, &shape, 0.5, 1);
+    void *bias = bench_uniform(bench, bias_elements(&shape), -1, 1);
+    uint8_t *switches = make_switches(bench, &shape);
+    dualprop_dyad dyad = make_dyad(bench, &dyad_variants[10], DUALPROP_RELU, pooled_elements(&shape), results);
+    if (variant == 0) bench_set(bench, bias, random_below(&bench->random, shape.outputs), NAN);
+    for (int64_t i = 0; variant == 1 && i < shape.height * shape.width; i++)
+        bench_set(bench, x, i * shape.channels, NAN);
+    dualprop_status status = bench->backend->convolution_prepare(bench->self, &shape, weights);
+    if (status == DUALPROP_OK)
+        status = bench->backend->convolution_bottom_up(bench->self, &shape, (void *)(uintptr_t)dyad.a, switches, x,
+                                                       weights, bias, &dyad);
+    bench_record_number(bench, "peak", results[0], 0);
+    ck_assert_msg(isnan(results[0]), "the peak lost a NaN");
+    return status;
+}
+
+static dualprop_status run_convolution_top_down(workbench *bench, int size, int variant)
+{
+    dualprop_convolution shape = convolution_shape(size);
+    furnish(bench, &shape);
+    int64_t count = input_elements(&shape);
+    double results[2], scale = taps_scale(&shape, shape.outputs);
+    void *delta = bench_uniform(bench, pooled_elements(&shape), -1, 1);
+    void *weights = bench_convolution_weights(bench, &shape, -1, 1);
+    uint8_t *switches = make_switches(bench, &shape);
+    dualprop_dyad dyad = make_dyad(bench, &followers[variant].variant, followers[variant].activation, count, results);
+    void *top_down = dyad.top_down ? (void *)(uintptr_t)dyad.top_down : bench_reals(bench, count);
+    memset(top_down, 0xff, (size_t)count * bench_real_size(bench));
+    dualprop_status status = bench->backend->convolution_prepare(bench->self, &shape, weights);
+    if (status == DUALPROP_OK)
+        status = bench->backend->convolution_top_down(bench->self, &shape, top_down, delta, switches, weights,
+                                                      variant ? &dyad : NULL);
+    bench_record(bench, "top_down", top_down, count, scale);
+    if (variant) record_dyad(bench, &dyad, results, 2 * scale, 2 * scale);
+    return status;
+}
+
+/* Everything a convolutional layer learns with. */
+struct convolution_learning {
+    dualprop_convolution shape;
+    int64_t elements, biases;
+    uint8_t *switches;
+    double scale;
+    void *x, *delta, *weights, *bias, *gradient, *bias_gradient, *moments[4];
+};
+
+static struct convolution_learning make_convolution_learning(workbench *bench, int size)
+{
+    struct convolution_learning learning = { .shape = convolution_shape(size) };
+    dualprop_convolution *shape = &learning.shape;
+    furnish(bench, shape);
+    learning.elements = bench->backend->convolution_weight_elements(bench->self, shape);
+    learning.biases = bias_elements(shape);
+    learning.scale = -0.5 / (double)(shape->batch * (shape->kind == LOCAL ? 1 : shape->map_height * shape->map_width));
+    learning.x = bench_uniform(bench, input_elements(shape), -1, 1);
+    learning.delta = bench_uniform(bench, pooled_elements(shape), -1, 1);
+    learning.switches = make_switches(bench, shape);
+    learning.weights = bench_convolution_weights(bench, shape, -1, 1);
+    learning.gradient = bench_convolution_weights(bench, shape, -1, 1);
+    learning.moments[0] = bench_convolution_weights(bench, shape, -1, 1);
+    learning.moments[1] = bench_convolution_weights(bench, shape, 0.1, 1);
+    learning.bias = bench_uniform(bench, learning.biases, -1, 1);
+    learning.bias_gradient = bench_uniform(bench, learning.biases, -1, 1);
+    learning.moments[2] = bench_uniform(bench, learning.biases, -1, 1);
+    learning.moments[3] = bench_uniform(bench, learning.biases, 0.1, 1);
+    return learning;
+}
+
+static void record_convolution_learned(workbench *bench, const struct convolution_learning *learning)
+{
+    const dualprop_convolution *shape = &learning->shape;
+    bench_record_convolution_weights(bench, "weights", shape, learning->weights, 4);
+    bench_record_convolution_weights(bench, "weight moment 1", shape, learning->moments[0], 4);
+    bench_record_convolution_weights(bench, "weight moment 2", shape, learning->moments[1], 4);
+    bench_record(bench, "bias", learning->bias, learning->biases, 4);
+    bench_record(bench, "bias moment 1", learning->moments[2], learning->biases, 4);
+    bench_record(bench, "bias moment 2", learning->moments[3], learning->biases, 4);
+}
+
+static dualprop_status run_convolution_gradient(workbench *bench, int size, int accumulate)
+{
+    struct convolution_learning learning = make_convolution_learning(bench, size);
+    dualprop_status status = bench->backend->convolution_gradient(
+        bench->self, &learning.shape, learning.gradient, learning.bias_gradient, learning.x, learning.delta,
+        learning.switches, learning.scale, accumulate, NULL, NULL, NULL, NULL);
+    bench_record_convolution_weights(bench, "gradient", &learning.shape, learning.gradient, 2);
+    bench_record(bench, "bias gradient", learning.bias_gradient, learning.biases, 2);
+    return status;
+}
+
+static dualprop_status run_convolution_fused(workbench *bench, int size, int kind)
+{
+    struct convolution_learning learning = make_convolution_learning(bench, size);
+    dualprop_step_numbers numbers = step_numbers(kinds[kind]);
+    void *moments[4] = { learning.moments[0], kind ? learning.moments[1] : NULL, learning.moments[2],
+                         kind ? learning.moments[3] : NULL };
+    dualprop_status status = bench->backend->convolution_gradient(
+        bench->self, &learning.shape, NULL, NULL, learning.x, learning.delta, learning.switches, learning.scale, 0,
+        &numbers, learning.weights, learning.bias, moments);
+    record_convolution_learned(bench, &learning);
+    return status;
+}
+
+/* The same in two calls, which has to give the same bits. */
+static dualprop_status run_convolution_apart(workbench *bench, int size, int kind)
+{
+    struct convolution_learning learning = make_convolution_learning(bench, size);
+    dualprop_step_numbers numbers = step_numbers(kinds[kind]);
+    void *second = kind ? learning.moments[1] : NULL, *bias_second = kind ? learning.moments[3] : NULL;
+    dualprop_status status = bench->backend->convolution_gradient(
+        bench->self, &learning.shape, learning.gradient, learning.bias_gradient, learning.x, learning.delta,
+        learning.switches, learning.scale, 0, NULL, NULL, NULL, NULL);
+    if (status == DUALPROP_OK)
+        status = bench->backend->optimizer_step(bench->self, &numbers, learning.elements, learning.weights,
+                                                learning.gradient, learning.moments[0], second);
+    if (status == DUALPROP_OK)
+        status = bench->backend->optimizer_step(bench->self, &numbers, learning.biases, learning.bias,
+                                                learning.bias_gradient, learning.moments[2], bias_second);
+    record_convolution_learned(bench, &learning);
+    return status;
+}
+
 /* ---- input ---- */
 
 static const struct input_variant {
@@ -426,17 +749,53 @@ static dualprop_view make_input(workbench *bench, int size, const struct input_v
     return view;
 }
 
-static dualprop_status run_load(workbench *bench, int size, int number)
+static dualprop_status load(workbench *bench, int size, const struct input_variant *variant, const int32_t *moves)
 {
-    dualprop_view view = make_input(bench, size, &input_variants[number]);
+    dualprop_view view = make_input(bench, size, variant);
     int64_t count = view.shape[0] * view.shape[1] * view.shape[2] * view.shape[3];
     double mean[64], deviation[64], peak = -1;
     for (int c = 0; c < 64; c++) mean[c] = 0.25 + c / 256.0, deviation[c] = 0.25 + c / 128.0;
     void *x = bench_reals(bench, count);
-    dualprop_status status = bench->backend->load_input(bench->self, x, &view, mean, deviation, &peak);
+    dualprop_status status = bench->backend->load_input(bench->self, x, &view, mean, deviation, moves, &peak);
     bench_record(bench, "x", x, count, 0);
     bench_record_number(bench, "peak", peak, 0);
     return status;
+}
+
+static dualprop_status run_load(workbench *bench, int size, int number)
+{
+    return load(bench, size, &input_variants[number], NULL);
+}
+
+/* Shifts up to beyond the image, far beyond it now and then, every second one mirrored. */
+static dualprop_status run_load_moved(workbench *bench, int size, int number)
+{
+    static const int32_t far[] = { INT32_MIN, INT32_MAX };
+    int64_t rows = images[size][0];
+    int32_t *moves = bench_bytes(bench, rows * 3 * (int64_t)sizeof *moves);
+    for (int64_t row = 0; row < rows; row++) {
+        for (int axis = 0; axis < 2; axis++) {
+            int32_t reach = (int32_t)images[size][1 + axis] + 1;
+            moves[3 * row + axis] = (int32_t)random_below(&bench->random, 2 * reach + 1) - reach;
+        }
+        moves[3 * row + 2] = (int32_t)random_below(&bench->random, 2);
+        if (row % 16 == 7) moves[3 * row + row / 16 % 2] = far[row / 32 % 2];
+    }
+    return load(bench, size, &input_variants[number], moves);
+}
+
+/* Numbers by hand: a 2 x 3 image of one channel, mirrored, then one row down and one column left. */
+static void check_moves(workbench *bench)
+{
+    static const int32_t moves[] = { 1, -1, 1 };
+    static const double pixels[] = { 1, 2, 3, 4, 5, 6 }, moved[] = { 0, 0, 0, 2, 1, 0 };
+    dualprop_view view = { .struct_size = sizeof view, .data = (void *)(uintptr_t)pixels, .type = DUALPROP_F64,
+                           .rank = 4, .shape = { 1, 2, 3, 1 }, .strides = { 6, 3, 1, 1 } };
+    double peak = -1;
+    void *x = bench_reals(bench, 6);
+    ck_assert_int_eq(bench->backend->load_input(bench->self, x, &view, NULL, NULL, moves, &peak), DUALPROP_OK);
+    for (int i = 0; i < 6; i++) ck_assert_double_eq(bench_get(bench, x, i), moved[i]);
+    ck_assert_double_eq(peak, 2);
 }
 
 static dualprop_status run_load_nan(workbench *bench, int size, int number)
@@ -449,7 +808,7 @@ static dualprop_status run_load_nan(workbench *bench, int size, int number)
     else ((double *)view.data)[at] = NAN;
     double mean[64] = { 0 }, deviation[64] = { 0 }, peak = -1;
     void *x = bench_reals(bench, count);
-    dualprop_status status = bench->backend->load_input(bench->self, x, &view, mean, deviation, &peak);
+    dualprop_status status = bench->backend->load_input(bench->self, x, &view, mean, deviation, NULL, &peak);
     bench_record_number(bench, "peak", peak, 0);
     ck_assert_msg(isnan(peak), "the peak lost a NaN");
     return status;
@@ -460,14 +819,15 @@ static dualprop_status run_load_nan(workbench *bench, int size, int number)
 static dualprop_status run_compare(workbench *bench, int size, int variant)
 {
     int64_t count = counts[size];
+    double scale = (double)count * sqrt((double)count);
     double sums[4] = { -1, -1, -1, -1 };
     void *x = bench_uniform(bench, count, -1, 1);
     void *y = variant ? x : bench_uniform(bench, count, -1, 1);
     dualprop_status status = bench->backend->compare(bench->self, count, x, y, sums);
-    bench_record_number(bench, "x.y", sums[0], (double)count);
-    bench_record_number(bench, "x.x", sums[1], (double)count);
-    bench_record_number(bench, "y.y", sums[2], (double)count);
-    bench_record_number(bench, "|x - y|^2", sums[3], (double)count);
+    bench_record_number(bench, "x.y", sums[0], scale);
+    bench_record_number(bench, "x.x", sums[1], scale);
+    bench_record_number(bench, "y.y", sums[2], scale);
+    bench_record_number(bench, "|x - y|^2", sums[3], scale);
     return status;
 }
 
@@ -508,7 +868,10 @@ static const struct kernel {
 } kernels[] = {
     { "dyad_update", run_dyad, COUNT_OF(counts), DYADS, 4, 40, 0,
       "rounding a + c Delta moves sigmoid by |2a| epsilon of itself, tanh by twice that; exp and products add a few" },
-    { "dyad_update NaN", run_dyad_nan, 17, 36, 4, 40, 0, "as dyad_update" },
+    { "dyad_update NaN", run_dyad_nan, 17, 6 * COUNT_OF(activations), 4, 40, 0, "as dyad_update" },
+    { "dyad_update softmax", run_softmax, COUNT_OF(rows_of_width), COUNT_OF(dyad_variants), 4, 40, 0,
+      "as dyad_update: exp of numbers below 10, and sums in double" },
+    { "dyad_update softmax NaN", run_softmax_nan, COUNT_OF(rows_of_width), 4, 4, 40, 0, "as dyad_update" },
     { "output_step", run_output, COUNT_OF(rows_of_width), COUNT_OF(output_variants), 4, 8, 0,
       "a handful of operations on numbers up to 8, and exp in softmax" },
     { "output_step NaN", run_output_nan, COUNT_OF(rows_of_width), COUNT_OF(output_variants), 4, 8, 0,
@@ -522,10 +885,22 @@ static const struct kernel {
     { "dense_gradient with step", run_fused_step, COUNT_OF(shapes), 3, 2, 8, 0,
       "the error of the gradient passes through a step whose slope is below 4 at these moments" },
     { "dense_gradient, step apart", run_separate_step, COUNT_OF(shapes), 3, 2, 8, 0, "the same" },
+    { "convolution_bottom_up", run_convolution_bottom_up, COUNT_OF(convolutions), FOLLOWERS, 2, 40, 0,
+      "as dense_bottom_up, K being the taps times the channels" },
+    { "convolution_bottom_up NaN", run_convolution_nan, COUNT_OF(convolutions), 2, 0, 0, 0, "a NaN is a NaN" },
+    { "convolution_top_down", run_convolution_top_down, COUNT_OF(convolutions), FOLLOWERS, 2, 40, 0,
+      "as dense_bottom_up, K being the taps times the outputs" },
+    { "convolution_gradient", run_convolution_gradient, COUNT_OF(convolutions), 2, 2, 4, 0,
+      "as dense_gradient, divided by the samples and the places that share a weight" },
+    { "convolution_gradient with step", run_convolution_fused, COUNT_OF(convolutions), 3, 2, 8, 0,
+      "as dense_gradient with step" },
+    { "convolution_gradient, step apart", run_convolution_apart, COUNT_OF(convolutions), 3, 2, 8, 0, "the same" },
     { "optimizer_step", run_optimizer, COUNT_OF(counts), 3, 2, 8, 0, "ten operations on numbers below 2" },
     { "load_input", run_load, COUNT_OF(images), COUNT_OF(input_variants), 0, 1, 0, "one rounding to the type" },
+    { "load_input moved", run_load_moved, COUNT_OF(images), COUNT_OF(input_variants), 0, 1, 0, "as load_input" },
     { "load_input NaN", run_load_nan, COUNT_OF(images), 2, 0, 0, 0, "a NaN is a NaN" },
-    { "compare", run_compare, COUNT_OF(counts), 2, 1, 4, 1, "products of floats are exact in double; the sums round" },
+    { "compare", run_compare, COUNT_OF(counts), 2, 1, 4, 1,
+      "each of n additions rounds a sum of at most 4 n, and the square root of n of these errors is left" },
     { "max_abs", run_max_abs, COUNT_OF(counts), 7, 0, 0, 0, "nothing rounds" },
     { "fill_uniform", run_uniform, COUNT_OF(counts), 4, 1, 0, 0, "a float drops the last 9 bits of the word" },
 };
@@ -619,9 +994,16 @@ static int left_out(const struct kernel *kernel, int size, int variant)
     return size == kernel->sizes - 1 && kernel->variants > 7 && variant % 7 != 0;
 }
 
+/* A backend on host memory may leave the slots for convolutions to the reference. */
+static int has_slot(const struct kernel *kernel, const struct subject *subject)
+{
+    return strncmp(kernel->name, "convolution", 11) != 0 || subject->backend->convolution_bottom_up;
+}
+
 static void check_subject(const struct kernel *kernel, const struct subject *subject)
 {
     workbench expected, benches[4];
+    if (!has_slot(kernel, subject)) return;
     if (!open_subject(&benches[0], subject, 1)) return;
     for (int i = 1; i < 4; i++) ck_assert(open_subject(&benches[i], subject, i + 1));
     ck_assert_int_eq(bench_open(&expected, &dualprop__reference_backend, DUALPROP_F64, 0, 1), DUALPROP_OK);
@@ -657,6 +1039,24 @@ START_TEST(fused_step_has_the_bits_of_the_separate_one)
             run(&one, &fused, size, kind);
             run(&other, &apart, size, kind);
             check_same_bits(&other, &one, "separate step", subjects[_i].name, size, kind);
+        }
+    bench_close(&one);
+    bench_close(&other);
+}
+END_TEST
+
+START_TEST(fused_convolution_step_has_the_bits_of_the_separate_one)
+{
+    struct kernel fused = { .name = "convolution fused step", .run = run_convolution_fused };
+    struct kernel apart = { .name = "convolution separate step", .run = run_convolution_apart };
+    workbench one, other;
+    if (!has_slot(&fused, &subjects[_i]) || !open_subject(&one, &subjects[_i], 1)) return;
+    ck_assert(open_subject(&other, &subjects[_i], 2));
+    for (int size = 0; size < COUNT_OF(convolutions); size++)
+        for (int kind = 0; kind < 3; kind++) {
+            run(&one, &fused, size, kind);
+            run(&other, &apart, size, kind);
+            check_same_bits(&other, &one, apart.name, subjects[_i].name, size, kind);
         }
     bench_close(&one);
     bench_close(&other);
@@ -727,6 +1127,94 @@ START_TEST(products_by_hand)
     if (!open_subject(&bench, &subjects[_i], 1)) return;
     bench_begin(&bench, 0);
     check_products(&bench);
+    check_moves(&bench);
+    bench_close(&bench);
+}
+END_TEST
+
+/* One 3 x 3 image of one channel, two 2 x 2 kernels, pooled over 2 x 2: everything with pencil and paper. */
+static const double image[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9 };
+static const double kernels_of_two[] = { 1, 0, -1, 0, 0, 1, 2, -1 };
+
+static dualprop_convolution small_convolution(workbench *bench, int pooling)
+{
+    dualprop_convolution shape = {
+        .kind = CONVOLUTION, .pooling = pooling, .batch = 1, .height = 3, .width = 3, .channels = 1, .outputs = 2,
+        .kernel_height = 2, .kernel_width = 2, .stride_height = 1, .stride_width = 1, .map_height = 2, .map_width = 2,
+        .window_height = 2, .window_width = 2, .window_stride_height = 2, .window_stride_width = 2,
+        .pooled_height = 1, .pooled_width = 1,
+    };
+    furnish(bench, &shape);
+    return shape;
+}
+
+/* Kernel 1 gives x00 - x01 + 2 x11 = 9, 11, 15, 17, kernel 2 gives x10 - x11 = -1 everywhere: the first of equals. */
+static void check_convolution(workbench *bench, int pooling, const double a_expected[2], const double down_expected[9],
+                              const double gradient_expected[8])
+{
+    static const double bias_values[] = { 0.5, 0.25 }, delta_values[] = { 4, 8 };
+    const dualprop_backend *backend = bench->backend;
+    dualprop_convolution shape = small_convolution(bench, pooling);
+    uint8_t *switches = pooling == MAX ? bench_bytes(bench, 2) : NULL;
+    void *x = bench_reals(bench, 9), *plain = bench_reals(bench, 8), *bias = bench_reals(bench, 2);
+    void *a = bench_reals(bench, 2), *delta = bench_reals(bench, 2), *down = bench_reals(bench, 9);
+    int64_t elements = backend->convolution_weight_elements(bench->self, &shape);
+    void *weights = bench_zeros(bench, elements), *slopes = bench_zeros(bench, elements);
+    set_all(bench, x, image, 9), set_all(bench, plain, kernels_of_two, 8), set_all(bench, bias, bias_values, 2);
+    set_all(bench, delta, delta_values, 2);
+    ck_assert_int_eq(backend->write_convolution_weights(bench->self, &shape, weights, plain), DUALPROP_OK);
+    ck_assert_int_eq(backend->convolution_prepare(bench->self, &shape, weights), DUALPROP_OK);
+    ck_assert_int_eq(backend->convolution_bottom_up(bench->self, &shape, a, switches, x, weights, bias, NULL),
+                     DUALPROP_OK);
+    ck_assert(holds(bench, a, a_expected, 2));
+    if (switches) ck_assert(switches[0] == 3 && switches[1] == 0);
+    ck_assert_int_eq(backend->convolution_top_down(bench->self, &shape, down, delta, switches, weights, NULL),
+                     DUALPROP_OK);
+    ck_assert(holds(bench, down, down_expected, 9));
+    ck_assert_int_eq(backend->convolution_gradient(bench->self, &shape, slopes, bias, x, delta, switches, 2, 0, NULL,
+                                                   NULL, NULL, NULL), DUALPROP_OK);
+    ck_assert_int_eq(backend->read_convolution_weights(bench->self, &shape, plain, slopes), DUALPROP_OK);
+    ck_assert(holds(bench, plain, gradient_expected, 8));
+    ck_assert(holds(bench, bias, (double[]){ 8, 16 }, 2));
+    ck_assert(bench_intact(bench));
+}
+
+START_TEST(convolutions_by_hand)
+{
+    static const double greatest[] = { 17.5, -0.75 }, greatest_down[] = { 0, 0, 0, 8, -4, -4, 0, 0, 8 };
+    static const double mean[] = { 13.5, -0.75 }, mean_down[] = { 1, 0, -1, 3, 2, -1, 2, 2, 0 };
+    static const double greatest_gradient[] = { 40, 16, 48, 32, 64, 64, 72, 80 };
+    static const double mean_gradient[] = { 24, 48, 32, 64, 48, 96, 56, 112 };
+    workbench bench;
+    struct kernel kernel = { .name = "convolutions by hand" };
+    if (!has_slot(&kernel, &subjects[_i]) || !open_subject(&bench, &subjects[_i], 1)) return;
+    bench_begin(&bench, 0);
+    check_convolution(&bench, MAX, greatest, greatest_down, greatest_gradient);
+    bench_begin(&bench, 0);
+    check_convolution(&bench, AVERAGE, mean, mean_down, mean_gradient);
+    bench_close(&bench);
+}
+END_TEST
+
+START_TEST(convolution_weights_come_back_as_they_were_written)
+{
+    workbench bench;
+    struct kernel kernel = { .name = "convolution weights" };
+    if (!has_slot(&kernel, &subjects[_i]) || !open_subject(&bench, &subjects[_i], 1)) return;
+    for (int size = 0; size < COUNT_OF(convolutions); size++) {
+        dualprop_convolution shape = convolution_shape(size);
+        int64_t count = bench_convolution_elements(&shape);
+        bench_begin(&bench, (uint64_t)size);
+        ck_assert_int_ge(bench.backend->convolution_weight_elements(bench.self, &shape), count);
+        randomness before = bench.random;
+        void *weights = bench_convolution_weights(&bench, &shape, -1, 1);
+        bench_record_convolution_weights(&bench, "weights", &shape, weights, 0);
+        int same = 1;
+        for (int64_t i = 0; i < count; i++)
+            same &= bench.values[i] == (double)(float)random_uniform(&before, -1, 1);
+        ck_assert(same);
+        ck_assert(bench_intact(&bench));
+    }
     bench_close(&bench);
 }
 END_TEST
@@ -809,6 +1297,9 @@ Suite *test_backend_suite(void)
     TCase *table = tcase_create("table"), *rest = tcase_create("rest");
     tcase_add_loop_test(table, kernel_agrees_with_the_reference, 0, COUNT_OF(kernels));
     tcase_add_loop_test(rest, fused_step_has_the_bits_of_the_separate_one, 0, COUNT_OF(subjects));
+    tcase_add_loop_test(rest, fused_convolution_step_has_the_bits_of_the_separate_one, 0, COUNT_OF(subjects));
+    tcase_add_loop_test(rest, convolution_weights_come_back_as_they_were_written, 0, COUNT_OF(subjects));
+    tcase_add_loop_test(rest, convolutions_by_hand, 0, COUNT_OF(subjects));
     tcase_add_loop_test(rest, weights_come_back_as_they_were_written, 0, COUNT_OF(subjects));
     tcase_add_loop_test(rest, products_by_hand, 0, COUNT_OF(subjects));
     tcase_add_loop_test(rest, memory_is_the_hosts, 0, COUNT_OF(subjects));

@@ -26,6 +26,9 @@ static long double truth(int activation, long double x)
     case DUALPROP_HARD_SIGMOID: return x < 0 ? 0 : x > 1 ? 1 : x;
     case DUALPROP_SIGMOID: return true_sigmoid(x);
     case DUALPROP_TANH: return tanhl(x);
+    case DUALPROP_SOFTPLUS: return log1pl(expl(x));
+    case DUALPROP_ELU: return x > 0 ? x : expm1l(x);
+    case DUALPROP_SILU: return x * true_sigmoid(x);
     default: return x;
     }
 }
@@ -38,7 +41,8 @@ static float draw_top_down(randomness *random)
 
 /*
  * delta against the truth at the same a and Delta, for floats. Rounding x = a + c Delta by epsilon |x| changes delta by
- * that times |f''/f'| where f bends (below 2 for tanh, 1 for sigmoid), and at a kink by at most epsilon |span|.
+ * that times |f''/f'| where f bends (below 2 for tanh, 1 for sigmoid, softplus and elu), and at a kink, or near the
+ * minimum of silu, by at most epsilon |span|.
  */
 START_TEST(delta_keeps_its_digits)
 {
@@ -104,6 +108,7 @@ START_TEST(slopes_are_limits)
     }
     ck_assert(dualprop__relu_slope_f64(0) == 0);
     ck_assert(dualprop__leaky_relu_slope_f64(0) == 0.01);
+    ck_assert(dualprop__elu_slope_f64(0) == 1);
     ck_assert(dualprop__hard_sigmoid_slope_f64(0) == 0 && dualprop__hard_sigmoid_slope_f64(1) == 0);
 }
 END_TEST
@@ -128,6 +133,150 @@ START_TEST(saturation_stays_finite)
         for (int j = 0; j < 6; j++) {
             dualprop__pair_f32 pair = dualprop__hidden_pair_f32(_i, far[i], far[j], &gains);
             ck_assert(isfinite(pair.mean) && isfinite(pair.delta));
+        }
+}
+END_TEST
+
+/* ---- softmax, whose elements share a row ---- */
+
+#define ROW 7
+
+static void true_softmax(long double *s, const float *a, const float *top_down, long double gain)
+{
+    long double sum = 0;
+    for (int i = 0; i < ROW; i++) sum += s[i] = expl((long double)a[i] + gain * (long double)top_down[i]);
+    for (int i = 0; i < ROW; i++) s[i] /= sum;
+}
+
+/* Delta's greatest size decides the error: rounding h = Delta and the arguments moves delta by less than s of it. */
+START_TEST(softmax_delta_keeps_its_digits)
+{
+    randomness random = random_start(10);
+    for (int draw = 0; draw < DRAWS / 4; draw++) {
+        float a[ROW], top_down[ROW];
+        long double plus[ROW], minus[ROW];
+        double alpha = random_uniform(&random, 0, 1), size = 2 * pow(10, -random_uniform(&random, 0, 7));
+        for (int i = 0; i < ROW; i++) a[i] = (float)random_uniform(&random, -4, 4);
+        for (int i = 0; i < ROW; i++) top_down[i] = (float)random_uniform(&random, -size, size);
+        dualprop__gains_f32 gains = dualprop__gains_of_f32(1 - alpha, alpha, alpha);
+        dualprop__softmax_dyads_f32 row = dualprop__softmax_dyads_of_f32(a, top_down, ROW, &gains);
+        true_softmax(plus, a, top_down, (long double)gains.plus);
+        true_softmax(minus, a, top_down, -(long double)gains.minus);
+        for (int i = 0; i < ROW; i++) {
+            dualprop__pair_f32 pair = dualprop__softmax_pair_f32(&row, a[i], top_down[i], &gains);
+            double expected = (double)(plus[i] - minus[i]);
+            ck_assert_msg(comparison_near((double)pair.delta, expected, 8 * FLT_EPSILON * size * (double)plus[i], 40 * FLT_EPSILON),
+                          "size %g: delta %.9g, expected %.9g (seed %llu)", size, (double)pair.delta, expected,
+                          (unsigned long long)random_seed());
+            ck_assert(comparison_near((double)pair.plus, (double)plus[i], 0, 20 * FLT_EPSILON));
+            ck_assert(comparison_near((double)pair.minus, (double)minus[i], 0, 20 * FLT_EPSILON));
+        }
+    }
+}
+END_TEST
+
+/* Delta equal in a whole row is nothing to softmax: to f32 rounding of it, delta is 0, however small the shift. */
+START_TEST(softmax_ignores_a_shift)
+{
+    float a[ROW] = { -3, -1, 0, 0.5f, 1, 2, 4 }, top_down[ROW];
+    for (double shift = 1e-6; shift < 1; shift *= 10) {
+        for (int i = 0; i < ROW; i++) top_down[i] = (float)shift;
+        dualprop__gains_f32 gains = dualprop__gains_of_f32(0.5, 0.5, 0.5);
+        dualprop__softmax_dyads_f32 row = dualprop__softmax_dyads_of_f32(a, top_down, ROW, &gains);
+        for (int i = 0; i < ROW; i++) {
+            dualprop__pair_f32 pair = dualprop__softmax_pair_f32(&row, a[i], top_down[i], &gains);
+            ck_assert(comparison_near((double)pair.delta, 0, 4 * FLT_EPSILON * shift, 0));
+        }
+    }
+}
+END_TEST
+
+START_TEST(softmax_slopes_are_limits)
+{
+    randomness random = random_start(11);
+    for (int draw = 0; draw < 1000; draw++) {
+        double a[ROW], top_down[ROW], small[ROW];
+        for (int i = 0; i < ROW; i++) a[i] = random_uniform(&random, -4, 4);
+        for (int i = 0; i < ROW; i++) top_down[i] = random_uniform(&random, -1, 1), small[i] = 1e-7 * top_down[i];
+        dualprop__gains_f64 gains = dualprop__gains_of_f64(0.5, 0.5, 0.5);
+        dualprop__softmax_dyads_f64 near = dualprop__softmax_dyads_of_f64(a, small, ROW, &gains);
+        dualprop__softmax_dyads_f64 slope = dualprop__softmax_slopes_of_f64(a, top_down, ROW);
+        for (int i = 0; i < ROW; i++) {
+            double limit = dualprop__softmax_pair_f64(&near, a[i], small[i], &gains).delta / 1e-7;
+            dualprop__pair_f64 pair = dualprop__softmax_slope_pair_f64(&slope, a[i], top_down[i]);
+            ck_assert(comparison_near(pair.delta, limit, 1e-13, 0));
+        }
+    }
+}
+END_TEST
+
+START_TEST(softmax_saturates_and_shows_nan)
+{
+    const float far[] = { -FLT_MAX / 8, -1e4f, -100, 100, 1e4f, FLT_MAX / 8 };
+    dualprop__gains_f32 gains = dualprop__gains_of_f32(0.5, 0.5, 0.5);
+    for (int j = 0; j < 6; j++) {
+        float top_down[6] = { far[j], 0, -far[j], 1, far[j], 0 };
+        dualprop__softmax_dyads_f32 row = dualprop__softmax_dyads_of_f32(far, top_down, 6, &gains);
+        for (int i = 0; i < 6; i++) {
+            dualprop__pair_f32 pair = dualprop__softmax_pair_f32(&row, far[i], top_down[i], &gains);
+            ck_assert(isfinite(pair.mean) && isfinite(pair.delta) && fabs((double)pair.delta) <= 1);
+        }
+        top_down[j] = NAN;
+        row = dualprop__softmax_dyads_of_f32(far, top_down, 6, &gains);
+        dualprop__pair_f32 pair = dualprop__softmax_pair_f32(&row, far[0], top_down[0], &gains);
+        ck_assert(isnan(pair.mean) && isnan(pair.delta));
+    }
+}
+END_TEST
+
+/* ---- resting energies ---- */
+
+/* Li2 by its series, which the arguments below 1 make short enough. */
+static double dilogarithm(double z)
+{
+    double sum = 0, power = z;
+    for (int n = 1; n < 4000; n++, power *= z) sum += power / ((double)n * n);
+    return sum;
+}
+
+/* G as dualprop/types.h gives it. */
+static double resting_energy(int activation, double s)
+{
+    switch (activation) {
+    case DUALPROP_LEAKY_RELU: return s > 0 ? s * s / 2 : 50 * s * s;
+    case DUALPROP_SIGMOID: return s * log(s) + (1 - s) * log(1 - s);
+    case DUALPROP_TANH: return ((1 + s) * log(1 + s) + (1 - s) * log(1 - s)) / 2;
+    case DUALPROP_SOFTPLUS: return s * s / 2 + dilogarithm(exp(-s));
+    case DUALPROP_ELU: return s > 0 ? s * s / 2 : (1 + s) * log(1 + s) - s;
+    default: return s * s / 2;
+    }
+}
+
+/* f(a) minimises G(s) - s a: where f rises, G'(f(a)) = a. */
+START_TEST(activations_come_from_their_resting_energy)
+{
+    randomness random = random_start(12);
+    if (_i == DUALPROP_SILU) return;
+    for (int draw = 0; draw < 200; draw++) {
+        double a = random_uniform(&random, -3, 3), s = dualprop__activate_f64(_i, a), step = 1e-5;
+        if (dualprop__slope_f64(_i, a) < 0.009 || fabs(a) < 1e-3) continue;
+        double slope = (resting_energy(_i, s + step) - resting_energy(_i, s - step)) / (2 * step);
+        ck_assert_msg(comparison_near(slope, a, 1e-5, 1e-5), "activation %d: G'(f(%g)) = %g", _i, a, slope);
+    }
+}
+END_TEST
+
+/* Moving weight from one element to another inside the simplex changes sum s log s by the difference of their a. */
+START_TEST(softmax_comes_from_its_resting_energy)
+{
+    double a[ROW] = { -3, -1, 0, 0.5, 1, 2, 4 }, s[ROW], step = 1e-7;
+    dualprop__softmax_of_f64 row = dualprop__softmax_sum_f64(a, NULL, 0, ROW);
+    for (int i = 0; i < ROW; i++) s[i] = dualprop__softmax_value_f64(&row, a[i]);
+    for (int i = 0; i < ROW; i++)
+        for (int j = 0; j < ROW; j++) {
+            double up = (s[i] + step) * log(s[i] + step) + (s[j] - step) * log(s[j] - step);
+            double down = (s[i] - step) * log(s[i] - step) + (s[j] + step) * log(s[j] + step);
+            if (i != j) ck_assert(comparison_near((up - down) / (2 * step), a[i] - a[j], 1e-6, 0));
         }
 }
 END_TEST
@@ -284,12 +433,18 @@ Suite *test_formulas_suite(void)
 {
     Suite *suite = suite_create("formulas");
     TCase *activations = tcase_create("activations"), *rest = tcase_create("rest");
-    tcase_add_loop_test(activations, delta_keeps_its_digits, 0, DUALPROP_TANH + 1);
-    tcase_add_loop_test(activations, mean_and_delta_give_the_states_back, 0, DUALPROP_TANH + 1);
-    tcase_add_loop_test(activations, mean_is_exactly_the_feed_forward_state, 0, DUALPROP_TANH + 1);
-    tcase_add_loop_test(activations, slopes_are_limits, 0, DUALPROP_TANH + 1);
-    tcase_add_loop_test(activations, nan_passes_through, 0, DUALPROP_TANH + 1);
-    tcase_add_loop_test(activations, saturation_stays_finite, 0, DUALPROP_TANH + 1);
+    tcase_add_loop_test(activations, delta_keeps_its_digits, 0, DUALPROP_SOFTMAX);
+    tcase_add_loop_test(activations, mean_and_delta_give_the_states_back, 0, DUALPROP_SOFTMAX);
+    tcase_add_loop_test(activations, mean_is_exactly_the_feed_forward_state, 0, DUALPROP_SOFTMAX);
+    tcase_add_loop_test(activations, slopes_are_limits, 0, DUALPROP_SOFTMAX);
+    tcase_add_loop_test(activations, nan_passes_through, 0, DUALPROP_SOFTMAX);
+    tcase_add_loop_test(activations, saturation_stays_finite, 0, DUALPROP_SOFTMAX);
+    tcase_add_loop_test(activations, activations_come_from_their_resting_energy, 0, DUALPROP_SOFTMAX);
+    tcase_add_test(activations, softmax_delta_keeps_its_digits);
+    tcase_add_test(activations, softmax_ignores_a_shift);
+    tcase_add_test(activations, softmax_slopes_are_limits);
+    tcase_add_test(activations, softmax_saturates_and_shows_nan);
+    tcase_add_test(activations, softmax_comes_from_its_resting_energy);
     tcase_add_test(rest, output_steps_are_the_papers);
     tcase_add_test(rest, loss_slopes_are_derivatives);
     tcase_add_test(rest, losses_by_hand);

@@ -55,7 +55,7 @@ START_TEST(test_small_beta_equals_back_propagation)
     struct small_plan plan = plan_of(_i);
     plan.beta = 1e-5;
     for (int loss = DUALPROP_MSE; loss <= DUALPROP_CROSS_ENTROPY; loss++)
-        for (int activation = DUALPROP_IDENTITY; activation <= DUALPROP_TANH; activation++) {
+        for (int activation = DUALPROP_IDENTITY; activation <= DUALPROP_SOFTMAX; activation++) {
             plan.loss = loss;
             plan.activation = activation;
             plan.schedule = DUALPROP_FORWARD_BACKWARD;
@@ -110,7 +110,7 @@ START_TEST(test_order_in_beta)
     struct small_plan plan = plan_of(_i);
     plan.passes = 3;
     for (int variant = DUALPROP_DP; variant <= DUALPROP_DP_ADJOINT; variant++)
-        for (int activation = DUALPROP_SIGMOID; activation <= DUALPROP_TANH; activation++) {
+        for (int activation = DUALPROP_SIGMOID; activation <= DUALPROP_SOFTMAX; activation++) {
             plan.variant = variant;
             plan.activation = activation;
             plan.alpha = 0;

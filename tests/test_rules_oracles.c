@@ -467,7 +467,7 @@ START_TEST(damping_settles_where_dp_diverges)
 {
     struct small_plan plan = plan_of(_i);
     plan.activation = DUALPROP_IDENTITY;
-    plan.scale = 2;
+    plan.scale = 1.4; /* with much larger weights the lagged dyads diverge in spite of gamma2 */
     plan.passes = 3000;
     plan.beta = 0.9;
     plan.tolerance = 1e-9;

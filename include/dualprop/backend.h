@@ -43,6 +43,10 @@ typedef struct dualprop_host {
     void (*log)(void *user_data, int level, const char *component, const char *message);
     /** Set the calling thread's last error and return status. */
     dualprop_status (*fail)(void *user_data, dualprop_status status, const char *sentence);
+    int32_t numerics;      /**< DUALPROP_NUMERICS_...: how products of f32 may be computed */
+    int32_t deterministic; /**< 1: the same bits in every run, whatever it costs */
+    int32_t device;        /**< which device, where there are several */
+    int32_t reserved;
 } dualprop_host;
 
 /** One learning step's numbers, the same for every element; c = 1 - beta^t of Adam is already in the two scales. */
@@ -64,6 +68,9 @@ typedef struct dualprop_step_numbers {
  *     mean = alpha s+ + (1 - alpha) s-,  delta = s+ - s-  (formed without cancellation)
  * or with derivative set (back-propagation): mean = f(a), delta = f'(a) * top_down.
  * top_down NULL means zero: mean = f(a), delta = 0 (delta not written where its pointer is NULL).
+ *
+ * With DUALPROP_SOFTMAX the arrays are count / width rows, and f and its Jacobian belong to each row as a whole. The
+ * fused slots never get it: it comes to dyad_update alone, after the product.
  */
 typedef struct dualprop_dyad {
     int32_t activation;
@@ -77,6 +84,7 @@ typedef struct dualprop_dyad {
     double *peak;         /**< receives max |s+|, |s-| (|f(a)|, |delta| in back-propagation); NaN where one is NaN */
     double *change;       /**< NULL, or receives max |new s+- minus old|; mean and delta hold the old ones */
     double old_alpha;     /**< the alpha under which the old mean and delta were formed */
+    int64_t width;        /**< of a row, for softmax */
 } dualprop_dyad;
 
 /** The output layer's step. Row b of count rows of width elements. */
@@ -145,6 +153,9 @@ typedef struct dualprop_dense {
  * of its own at each place, [map_height, map_width, kernel_height, kernel_width, channels, outputs]. The bias is
  * [outputs], or [map_height, map_width, outputs]; it is added before pooling.
  *
+ * The layout of weights and what a cache holds follow from the shape without batch and pooling: the core uses one and the
+ * same for every batch up to the capacity of a state, and for the map without its pooling too.
+ *
  * Padding is zeros, the same before and behind. Windows that do not fit drop the rest: map_height is
  * floor((height + 2 padding_height - kernel_height) / stride_height) + 1, and pooling likewise without padding.
  *
@@ -198,7 +209,7 @@ typedef struct dualprop_backend {
 
     /** Bytes of workspace the three dense slots need for this shape; 0 is fine. */
     int64_t (*dense_workspace)(void *self, int64_t batch, int64_t inputs, int64_t outputs);
-    /** a [batch, outputs] = x [batch, inputs] W + bias; then, where dyad is given, the dyad update of a. */
+    /** a [batch, outputs] = x [batch, inputs] W + bias, which may be NULL for none; then, where dyad is given, the dyad update of a. */
     dualprop_status (*dense_bottom_up)(void *self, const dualprop_dense *shape, void *a, const void *x,
                                        const void *weights, const void *bias, const dualprop_dyad *dyad);
     /** top_down [batch, inputs] = delta [batch, outputs] W^T; then, where dyad is given, the dyad update with it. */
@@ -227,9 +238,11 @@ typedef struct dualprop_backend {
     /**
      * Rows of input into reals: type f32, f64 or u8, strides in elements ((rows, height, width, channels) in
      * shape); bytes become (value/255 - mean[c]) / deviation[c]. peak receives max |x|, NaN where one is NaN.
+     * moves is NULL, or host memory with three numbers a row of input: rows down, columns right, and 1 to mirror left
+     * and right (else 0). The image is mirrored first, then shifted; what comes in at the edges is 0, not normalised.
      */
     dualprop_status (*load_input)(void *self, void *x, const dualprop_view *input, const double *mean,
-                                  const double *deviation, double *peak);
+                                  const double *deviation, const int32_t *moves, double *peak);
     /** One learning step over count elements: w, g, and the moments the kind has (SGD 1, Adam 2). */
     dualprop_status (*optimizer_step)(void *self, const dualprop_step_numbers *step, int64_t count, void *w,
                                       const void *g, void *moment1, void *moment2);
@@ -260,7 +273,7 @@ typedef struct dualprop_backend {
      * the next two slots whenever the weights have changed; a state has a cache of its own for each layer.
      */
     dualprop_status (*convolution_prepare)(void *self, const dualprop_convolution *shape, const void *weights);
-    /** a = pool(W x + bias), switches written (NULL unless max pooling); then the dyad update of a where given. */
+    /** a = pool(W x + bias), bias NULL for none, switches written (NULL unless max pooling); then the dyad update of a where given. */
     dualprop_status (*convolution_bottom_up)(void *self, const dualprop_convolution *shape, void *a,
                                              uint8_t *switches, const void *x, const void *weights, const void *bias,
                                              const dualprop_dyad *dyad);
@@ -274,6 +287,21 @@ typedef struct dualprop_backend {
                                             const uint8_t *switches, double scale, int accumulate,
                                             const dualprop_step_numbers *step, void *weights, void *bias,
                                             void *moments[4]);
+
+    /*
+     * Devices. Three slots that may be NULL; the last two come together.
+     */
+
+    /** Put all later work into the caller's stream (a cudaStream_t), or with NULL into the instance's own. */
+    dualprop_status (*set_stream)(void *self, void *stream);
+    /**
+     * From here to end_deferred the calling thread needs no numbers: slots may be put off, and peak and change of the
+     * dyad, output and input slots may be written by end_deferred only, each the greatest of all the calls that named
+     * that place. Slots that return other numbers or copy to the host still do it at once.
+     */
+    dualprop_status (*begin_deferred)(void *self);
+    /** Do what was put off and write what it gives; with discard set, or on failure, neither need be done. */
+    dualprop_status (*end_deferred)(void *self, int discard);
 
     /*
      * The rarer options of rules, two slots that come together; NULL on host memory: the reference backend's. Elsewhere

@@ -77,13 +77,19 @@ typedef struct dualprop_options {
     const dualprop_threads *thread_hooks;   /**< copied; NULL = pthreads */
     const dualprop_loader *loader;          /**< copied; NULL = dlopen */
     const struct dualprop_backend *backend; /**< borrowed for the context's life: a table of your own; NULL = ours */
+    const char *module;                     /**< borrowed for the call: the CUDA module's file; NULL = look for it */
+    int32_t numerics;                       /**< DUALPROP_NUMERICS_...; only backends on a device take others than STRICT */
+    int32_t deterministic;                  /**< 1: on a device too, the same bits in every run; 0: it may choose by timing */
+    int32_t device;                         /**< which CUDA device, from 0 */
+    int32_t reserved;                       /**< 0 */
 } dualprop_options;
 
 /** Ask for all CPUs that the process may use (affinity mask and cgroup limit). */
 #define DUALPROP_ALL_CPUS (-1)
 
 /** The start of a dualprop_options: size and version filled in, defaults everywhere else. */
-#define DUALPROP_OPTIONS_INIT { sizeof(dualprop_options), DUALPROP_VERSION, 0, 0, 0, NULL, NULL, NULL, NULL, NULL }
+#define DUALPROP_OPTIONS_INIT \
+    { sizeof(dualprop_options), DUALPROP_VERSION, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0 }
 
 /** Levels of log messages. */
 enum { DUALPROP_LOG_ERROR = 0, DUALPROP_LOG_WARNING = 1, DUALPROP_LOG_INFO = 2, DUALPROP_LOG_DEBUG = 3 };
@@ -150,6 +156,21 @@ DUALPROP_CALL dualprop_context_set_log(dualprop_context *context, dualprop_log l
  */
 DUALPROP_CALL dualprop_context_set_parallel_for(dualprop_context *context, dualprop_parallel_for run, void *user_data,
                                                 int threads);
+
+/**
+ * Let all work of a context on a CUDA device go into the caller's stream, after what is in it already.
+ *
+ * What the old stream still has to do is waited for first. Calls that give numbers to the host wait for the stream;
+ * others may return while the device is still at work.
+ *
+ * @param stream  a cudaStream_t, which must outlive its use; NULL for the context's own stream again
+ * @return DUALPROP_OK, DUALPROP_ERROR_UNSUPPORTED where the backend has no streams, or DUALPROP_ERROR_DEVICE
+ * Threads: not while another call uses the context.  Since: 0.1.
+ */
+DUALPROP_CALL dualprop_context_set_stream(dualprop_context *context, void *stream);
+
+/** Wait until a device has done all that this context asked of it; on the CPU that is always so. Since: 0.1. */
+DUALPROP_CALL dualprop_context_synchronize(dualprop_context *context);
 
 /**
  * Ask running calls on this context to stop: they return DUALPROP_ERROR_CANCELLED within one pass, and so does every

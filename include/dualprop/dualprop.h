@@ -25,6 +25,7 @@
 
 #include "dualprop/checkpoint.h"
 #include "dualprop/context.h"
+#include "dualprop/diagnostics.h"
 #include "dualprop/network.h"
 #include "dualprop/optimizer.h"
 #include "dualprop/rule.h"

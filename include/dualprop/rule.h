@@ -30,7 +30,7 @@
  * beta and alpha, to rounding, as long as sbar is the feed-forward state: no noise, no quantisation.
  *
  * One rule serves many states. Numbers may be changed at any time; what changes a state's memory or order of work (the
- * variant, schedule, passes, order, a tolerance, feedback, and switching any option on or off) needs
+ * variant, schedule, passes, order, a tolerance, pool switches, feedback, and switching any option on or off) needs
  * dualprop_state_prepare() on each state that uses the rule; else its next inference is INVALID_STATE. Options that
  * contradict each other are refused, naming both, by dualprop_state_create(), _prepare() and _infer() with
  * DUALPROP_ERROR_UNSUPPORTED, so that setters may come in any order.
@@ -126,6 +126,21 @@ DUALPROP_CALL dualprop_rule_set_async_fraction(dualprop_rule *rule, double fract
  */
 DUALPROP_CALL dualprop_rule_set_tolerance(dualprop_rule *rule, double tolerance);
 /**
+ * Choose through whose arg-max max pooling passes delta down. No rule of the method says; the two differ at finite beta
+ * by whole windows, and agree as beta -> 0.
+ *
+ * DUALPROP_SWITCHES_BOTTOM_UP  of the layer's last bottom-up evaluation, in the inference and in the gradient; the
+ *                              default, and free
+ * DUALPROP_SWITCHES_ORIGINAL   as the method's original code: Delta_k goes through the arg-max that s+ of layer k has
+ *                              before its update, the gradient through that of the final sbar; one more bottom-up
+ *                              evaluation of the pooled layer each time
+ *
+ * Part of the plan, as the schedule is. Back-propagation has one state, for which both are the same.
+ */
+DUALPROP_CALL dualprop_rule_set_pool_switches(dualprop_rule *rule, int switches);
+/** Give whose switches max pooling uses. */
+DUALPROP_CALL dualprop_rule_pool_switches(int *switches, const dualprop_rule *rule);
+/**
  * Set the time step of leaky integration, in (0, 1]: s+- <- s+- + step (f(.) - s+-), at the output too. 1, the default,
  * takes f(.) at once.
  */
@@ -148,14 +163,17 @@ DUALPROP_CALL dualprop_rule_set_divergence_limit(dualprop_rule *rule, double lim
  *
  * gamma_k is the spectral norm of W_k, the map above layer k (without bias and pooling), by power iterations at the
  * start of each inference; each goes on from the state's last vector, the first from one drawn from the seed.
- * (dualprop_rule_set_layer_damping() gives numbers instead.)
+ * (dualprop_rule_set_layer_damping() gives numbers instead.) Both are derived for one layer whose neighbours stand still;
+ * with several layers of large weights dyads, whose s+ and s- lag behind each other, may diverge even so, and that is
+ * reported as for every rule.
  *
  * @param damping           DUALPROP_DAMPING_HALF or DUALPROP_DAMPING_GAMMA2
  * @param power_iterations  1 .. 10,000
  */
 DUALPROP_CALL dualprop_rule_set_damping(dualprop_rule *rule, int damping, int power_iterations);
 /**
- * Give D_k as a number; the damping becomes DUALPROP_DAMPING_GIVEN, and layers without a number have that of index -1 (0 at first).
+ * Give D_k as a number; the damping becomes DUALPROP_DAMPING_GIVEN, and layers without a number have that of index -1
+ * (0 at first).
  *
  * @param index    0 (the input, with input robustness) .. L-1; -1 sets the number of all layers
  * @param damping  finite, >= 0

@@ -44,6 +44,18 @@ DUALPROP_API void dualprop_state_destroy(dualprop_state *state);
  */
 DUALPROP_CALL dualprop_state_prepare(dualprop_state *state);
 
+/**
+ * Move the images of the next batch as it is loaded, as augmentation does: for the next inference, prediction or
+ * evaluation only, whose count has to be this one. Each image is mirrored first, then shifted; what comes in at the
+ * edges is 0 (of the normalised image). A batch that is refused leaves the moves set.
+ *
+ * @param moves  [count][3]: rows down, columns right (negative: up, left), and 1 to mirror left and right, else 0;
+ *               copied; NULL with count 0 takes back what was set
+ * @param count  0 .. capacity
+ * Since: 0.1.
+ */
+DUALPROP_CALL dualprop_state_set_moves(dualprop_state *state, const int32_t *moves, int64_t count);
+
 /** Give the bytes dualprop_state_create() with these arguments would allocate. */
 DUALPROP_CALL dualprop_state_memory_needed(uint64_t *bytes, dualprop_network *network, dualprop_rule *rule,
                                            int64_t capacity);
@@ -94,7 +106,10 @@ DUALPROP_CALL dualprop_infer_end(dualprop_state *state);
  */
 DUALPROP_CALL dualprop_infer_update(dualprop_optimizer *optimizer, dualprop_state *state);
 
-/** Copy s+, s-, sbar, delta, a or Delta (DUALPROP_S_...) of layer index into a (count, outputs) array. sbar_0 is x. */
+/**
+ * Copy s+, s-, sbar, delta, a or Delta (DUALPROP_S_...) of layer index into an array of shape (count, outputs) or
+ * (count, height, width, channels), as dualprop_layer_shape() gives them. sbar_0 is x.
+ */
 DUALPROP_CALL dualprop_state_read(const dualprop_view *view, dualprop_state *state, int index, int which);
 /**
  * Overwrite s+, s-, sbar or delta of layer index between begin and end; the others of the dyad follow: writing s+

@@ -25,6 +25,8 @@ typedef struct dualprop_state dualprop_state;           /**< the dyads of one ne
 typedef struct dualprop_optimizer dualprop_optimizer;   /**< gradients, moments, learning rate */
 typedef struct dualprop_checkpoint dualprop_checkpoint; /**< named tensors and texts, as in a safetensors file */
 
+typedef struct dualprop_diagnostics dualprop_diagnostics; /**< what is measured beside training */
+
 /** Element types. */
 enum { DUALPROP_F32 = 1, DUALPROP_F64 = 2, DUALPROP_U8 = 3, DUALPROP_I32 = 4 };
 
@@ -34,14 +36,28 @@ enum { DUALPROP_BACKEND_AUTO = 0, DUALPROP_BACKEND_REFERENCE = 1, DUALPROP_BACKE
 /** Instruction-set levels of the CPU backends. The same-bits promise holds per level. */
 enum { DUALPROP_LEVEL_AUTO = 0, DUALPROP_LEVEL_BASELINE = 1, DUALPROP_LEVEL_AVX2 = 2, DUALPROP_LEVEL_AVX512 = 3 };
 
-/** Activations f. relu'(0) = 0; leaky slope 0.01; hard sigmoid clips to [0, 1]. */
+/** How products of f32 are computed where a backend has a choice: strictly, or through tensor cores' shorter types. */
+enum { DUALPROP_NUMERICS_STRICT = 0, DUALPROP_NUMERICS_TF32 = 1, DUALPROP_NUMERICS_BF16 = 2 };
+
+/**
+ * Activations f, each with the resting energy G that it comes from: f^-1 = G', so that f(a) minimises G(s) - s a
+ * (below Eq. 1). G is given up to a constant; where no G is named f decreases somewhere, and then no convex G has f.
+ *
+ * All but softmax are elementwise. Softmax runs over a layer's outputs (over the channels at each place of a
+ * convolution); its G is the sum over the row, on rows that add up to 1. Its inverse is known up to a constant that
+ * the row shares, which Eq. 24 allows.
+ */
 enum {
-    DUALPROP_IDENTITY = 0,
-    DUALPROP_RELU = 1,
-    DUALPROP_LEAKY_RELU = 2,
-    DUALPROP_HARD_SIGMOID = 3,
-    DUALPROP_SIGMOID = 4,
-    DUALPROP_TANH = 5
+    DUALPROP_IDENTITY = 0,     /**< a;  G = s^2/2 */
+    DUALPROP_RELU = 1,         /**< max(a, 0), slope 0 at 0;  G = s^2/2 on s >= 0 */
+    DUALPROP_LEAKY_RELU = 2,   /**< a above 0, 0.01 a below, slope 0.01 at 0;  G = s^2/2 above 0, 50 s^2 below */
+    DUALPROP_HARD_SIGMOID = 3, /**< a clipped to [0, 1], slope 0 at both ends;  G = s^2/2 on [0, 1] */
+    DUALPROP_SIGMOID = 4,      /**< 1/(1 + e^-a);  G = s log s + (1 - s) log(1 - s) on [0, 1] */
+    DUALPROP_TANH = 5,         /**< G = ((1 + s) log(1 + s) + (1 - s) log(1 - s))/2 on [-1, 1] */
+    DUALPROP_SOFTPLUS = 6,     /**< log(1 + e^a);  G = s^2/2 + Li2(e^-s) on s >= 0, Li2 the dilogarithm */
+    DUALPROP_ELU = 7,          /**< a above 0, e^a - 1 below;  G = s^2/2 above 0, (1 + s) log(1 + s) - s on [-1, 0] */
+    DUALPROP_SILU = 8,         /**< a/(1 + e^-a); decreases below -1.278..., so it has no G */
+    DUALPROP_SOFTMAX = 9       /**< e^a_i / sum_j e^a_j;  G = sum_i s_i log s_i on s >= 0, sum_i s_i = 1 */
 };
 
 /** Kinds of layers: dense, convolutional, and locally connected (weights of its own at each place). */
@@ -49,6 +65,9 @@ enum { DUALPROP_LAYER_DENSE = 0, DUALPROP_LAYER_CONVOLUTION = 1, DUALPROP_LAYER_
 
 /** Pooling, a part of a layer's linear map: none, the greatest of a window, or its mean. */
 enum { DUALPROP_POOL_NONE = 0, DUALPROP_POOL_MAX = 1, DUALPROP_POOL_AVERAGE = 2 };
+
+/** Whose arg-max max pooling passes delta down through: see dualprop_rule_set_pool_switches(). */
+enum { DUALPROP_SWITCHES_BOTTOM_UP = 0, DUALPROP_SWITCHES_ORIGINAL = 1 };
 
 /** Rules; dualprop/rule.h says what each does. */
 enum {
@@ -95,9 +114,12 @@ enum {
     DUALPROP_FEEDBACK_SIGN = 3
 };
 
-/** Initialisers; each sets the biases to zero. See dualprop_network_set_initializer(). */
+/**
+ * Initialisers; each sets the biases to zero. See dualprop_network_set_initializer(). fan_in and fan_out are the inputs
+ * and outputs of a dense layer; of the others, the places of the kernel times the channels below and above.
+ */
 enum {
-    DUALPROP_INIT_PAPER = 0,     /**< N(0, 1)/28 for layer 1, N(0, 1)/sqrt(fan_in) after */
+    DUALPROP_INIT_PAPER = 0,     /**< N(0, 1)/28 for layer 1 where it is dense, else N(0, 1)/sqrt(fan_in) */
     DUALPROP_INIT_NORMAL = 1,    /**< N(0, scale^2) */
     DUALPROP_INIT_LECUN = 2,     /**< N(0, scale^2/fan_in) */
     DUALPROP_INIT_TRUNCATED = 3, /**< normal cut at 2 sigma, then stretched so that its variance is scale^2/fan_in */
@@ -154,7 +176,11 @@ enum {
     DUALPROP_NAMES_LEVEL = 10,
     DUALPROP_NAMES_RATE = 11,
     DUALPROP_NAMES_DAMPING = 12,
-    DUALPROP_NAMES_FEEDBACK = 13
+    DUALPROP_NAMES_FEEDBACK = 13,
+    DUALPROP_NAMES_NUMERICS = 20,
+    DUALPROP_NAMES_LAYER = 21,
+    DUALPROP_NAMES_POOLING = 22,
+    DUALPROP_NAMES_SWITCHES = 23
 };
 
 /**

@@ -16,11 +16,11 @@ static dualprop_status put_tensor(dualprop_checkpoint *part, const dualprop_laye
                                   const void *weights)
 {
     int64_t shape[DUALPROP_MAX_RANK];
-    int rank = dualprop__weights_shape(shape, layer);
+    int rank = dualprop__parameter_shape(shape, layer, 0);
     dualprop__tensor *tensor =
         dualprop__tensor_create(part->context, name, layer->network->context->precision, rank, shape, 1);
     if (!tensor) return DUALPROP_ERROR_NO_MEMORY;
-    dualprop_status status = dualprop__weights_fetch(tensor->data, layer, weights);
+    dualprop_status status = dualprop__parameter_read(tensor->data, layer, 0, weights);
     if (status == DUALPROP_OK) return dualprop__checkpoint_put_tensor(part, tensor);
     dualprop__tensor_destroy(part->context, tensor);
     return status;
@@ -30,11 +30,11 @@ static dualprop_status get_tensor(const dualprop_checkpoint *checkpoint, const d
                                   void *weights)
 {
     int64_t shape[DUALPROP_MAX_RANK];
-    int rank = dualprop__weights_shape(shape, layer);
+    int rank = dualprop__parameter_shape(shape, layer, 0);
     dualprop__tensor *tensor;
     DUALPROP__TRY(dualprop__checkpoint_expect_finite(&tensor, checkpoint, name, layer->network->context->precision, rank,
                                                      shape));
-    return dualprop__weights_store(layer, weights, tensor->data);
+    return dualprop__parameter_write(layer, 0, weights, tensor->data);
 }
 
 /* ---- a network's ---- */
@@ -58,15 +58,14 @@ dualprop_status dualprop__checkpoint_put_feedback(dualprop_checkpoint *part, con
 static dualprop_status read_kind(int *kind, const dualprop_checkpoint *checkpoint)
 {
     json_t *root;
-    json_error_t error;
     const char *name;
     *kind = DUALPROP_FEEDBACK_SYMMETRIC;
     if (!dualprop__checkpoint_text(checkpoint, "feedback")) return DUALPROP_OK; /* from before there was feedback */
     DUALPROP__TRY(dualprop__checkpoint_load(&root, checkpoint, "feedback"));
-    dualprop_status status =
-        json_unpack_ex(root, &error, JSON_STRICT, "{s:s}", "kind", &name) != 0
-            ? dualprop__json_fail(checkpoint->context, checkpoint->source, "text \"feedback\"", &error)
-            : dualprop__checkpoint_choice(kind, checkpoint, "feedback", DUALPROP_NAMES_FEEDBACK, name);
+    dualprop_status status = dualprop__json_unpack(checkpoint->context, checkpoint->source, "text \"feedback\"", root, 0,
+                                                   "{s:s}", "kind", &name);
+    if (status == DUALPROP_OK)
+        status = dualprop__checkpoint_choice(kind, checkpoint, "feedback", DUALPROP_NAMES_FEEDBACK, name);
     json_decref(root);
     return status;
 }

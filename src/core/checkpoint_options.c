@@ -68,9 +68,9 @@ struct record {
 
 static dualprop_status unpack(struct record *record, const dualprop_checkpoint *checkpoint, json_t *root)
 {
-    json_error_t error;
-    int failed = json_unpack_ex(
-        root, &error, JSON_STRICT, "{s:s, s:i, s:F, s:F, s:s, s:F, s:F, s:i, s:F, s:F, s:F, s:F, s:i, s:s, s:o, s:o, s:o, s:o}",
+    return dualprop__json_unpack(
+        checkpoint->context, checkpoint->source, "text \"rule\"", root, 0,
+        "{s:s, s:i, s:F, s:F, s:s, s:F, s:F, s:i, s:F, s:F, s:F, s:F, s:i, s:s, s:o, s:o, s:o, s:o}",
         "damping", &record->damping, "power_iterations", &record->power_iterations,
         "common_damping", &record->common_damping, "input_robustness", &record->input_robustness,
         "feedback", &record->feedback, "async_fraction", &record->async_fraction, "time_step", &record->time_step,
@@ -79,8 +79,6 @@ static dualprop_status unpack(struct record *record, const dualprop_checkpoint *
         "quantize_bits", &record->quantize_bits, "seed", &record->seed, "order", &record->order,
         "layer_alpha", &record->layer_alpha, "layer_beta", &record->layer_beta,
         "layer_damping", &record->layer_damping);
-    if (failed) return dualprop__json_fail(checkpoint->context, checkpoint->source, "text \"rule\"", &error);
-    return DUALPROP_OK;
 }
 
 static dualprop_status set_seed(dualprop_rule *rule, const dualprop_checkpoint *checkpoint, const char *text)

@@ -114,12 +114,10 @@ struct record {
 static dualprop_status read_record(struct record *record, const dualprop_checkpoint *checkpoint)
 {
     json_t *root;
-    json_error_t error;
-    dualprop_status status = DUALPROP_OK;
     DUALPROP__TRY(dualprop__checkpoint_load(&root, checkpoint, "state"));
-    if (json_unpack_ex(root, &error, JSON_STRICT, "{s:I, s:I}", "inferences", &record->inferences, "warm_count",
-                       &record->warm_count) != 0)
-        status = dualprop__json_fail(checkpoint->context, checkpoint->source, "text \"state\"", &error);
+    dualprop_status status = dualprop__json_unpack(checkpoint->context, checkpoint->source, "text \"state\"", root, 0,
+                                                   "{s:I, s:I}", "inferences", &record->inferences, "warm_count",
+                                                   &record->warm_count);
     json_decref(root);
     return status;
 }

@@ -42,6 +42,10 @@ static void take_settings(dualprop_context *context, const struct dualprop__sett
     context->precision = settings->options.precision;
     context->real_size = dualprop__type_size(context->precision);
     context->level = settings->options.level;
+    context->numerics = settings->options.numerics;
+    context->deterministic = settings->options.deterministic;
+    context->device = settings->options.device;
+    context->module = settings->options.module;
     context->allocator = settings->allocator;
     context->io = settings->io;
     context->thread_hooks = settings->thread_hooks;
@@ -85,6 +89,7 @@ dualprop_status dualprop_context_create(dualprop_context **context, int backend,
     take_settings(made, &settings);
     dualprop_status status = start_threads(made, settings.options.threads);
     if (status == DUALPROP_OK) status = dualprop__registry_open(made, backend, settings.options.backend);
+    made->module = NULL;
     if (status == DUALPROP_OK) *context = made;
     else destroy(made);
     return status;
@@ -149,6 +154,22 @@ dualprop_status dualprop_context_set_parallel_for(dualprop_context *context, dua
     context->run_data = user_data;
     context->threads = run ? threads : dualprop__pool_threads(context->pool);
     return DUALPROP_OK;
+}
+
+dualprop_status dualprop_context_set_stream(dualprop_context *context, void *stream)
+{
+    DUALPROP__REQUIRE_HANDLE(context, DUALPROP__CONTEXT);
+    DUALPROP__TRY(dualprop__context_enter(context));
+    DUALPROP__REQUIRE(context, context->backend.set_stream, DUALPROP_ERROR_UNSUPPORTED,
+                      "the backend %s has no streams", context->backend.name);
+    return context->backend.set_stream(context->instance, stream);
+}
+
+dualprop_status dualprop_context_synchronize(dualprop_context *context)
+{
+    DUALPROP__REQUIRE_HANDLE(context, DUALPROP__CONTEXT);
+    DUALPROP__TRY(dualprop__context_enter(context));
+    return context->backend.synchronize(context->instance);
 }
 
 dualprop_status dualprop_context_cancel(dualprop_context *context)
@@ -244,6 +265,7 @@ dualprop_status dualprop_context_describe(char *buffer, size_t size, size_t *nee
     append_member(&text, "level", dualprop_name(DUALPROP_NAMES_LEVEL, context->level));
     append_member(&text, "kernels", kernels);
     append_member(&text, "precision", dualprop_name(DUALPROP_NAMES_TYPE, context->precision));
+    append_member(&text, "numerics", dualprop_name(DUALPROP_NAMES_NUMERICS, context->numerics));
     append_member(&text, "why", context->why);
     append(&text, "}");
     if (size > 0) buffer[text.length < size ? text.length : size - 1] = '\0';

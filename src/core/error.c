@@ -69,6 +69,7 @@ static const char *kind_name(uint32_t kind)
     case DUALPROP__STATE: return "state";
     case DUALPROP__OPTIMIZER: return "optimizer";
     case DUALPROP__CHECKPOINT: return "checkpoint";
+    case DUALPROP__DIAGNOSTICS: return "diagnostics";
     case DUALPROP__DEAD: return "destroyed handle";
     default: return NULL;
     }

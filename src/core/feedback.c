@@ -30,10 +30,10 @@ static dualprop_status align_layer(const dualprop_network *network, dualprop_lay
     const dualprop_context *context = network->context;
     int64_t count = dualprop__parameter_elements(layer, 0);
     void *weights = network->feedback_staging, *feedback = (char *)weights + (size_t)count * context->real_size;
-    DUALPROP__TRY(dualprop__weights_fetch(weights, layer, layer->weight));
-    DUALPROP__TRY(dualprop__weights_fetch(feedback, layer, layer->feedback));
+    DUALPROP__TRY(dualprop__parameter_read(weights, layer, 0, layer->weight));
+    DUALPROP__TRY(dualprop__parameter_read(feedback, layer, 0, layer->feedback));
     take_signs(feedback, weights, context->precision, count);
-    return dualprop__weights_store(layer, layer->feedback, feedback);
+    return dualprop__parameter_write(layer, 0, layer->feedback, feedback);
 }
 
 /* A backend that fails here fails the next call that uses the network, which says so. */
@@ -48,7 +48,7 @@ static dualprop_status draw_layer(dualprop_layer *layer, uint64_t seed)
 {
     void *staging = layer->network->feedback_staging;
     dualprop__draw_weights(staging, layer, seed, dualprop__stream_of_feedback(layer->index));
-    return dualprop__weights_store(layer, layer->feedback, staging);
+    return dualprop__parameter_write(layer, 0, layer->feedback, staging);
 }
 
 /* ---- life ---- */
@@ -129,7 +129,7 @@ static dualprop_status find(dualprop_layer **layer, const dualprop_network *netw
     *layer = network->layers[index - 1];
     DUALPROP__REQUIRE(network->context, (*layer)->feedback, DUALPROP_ERROR_INVALID_STATE,
                       "network has no feedback weights; call dualprop_network_set_feedback() first");
-    return dualprop__weights_check_view(view, *layer);
+    return dualprop__parameter_check(view, *layer, 0, "the weights");
 }
 
 dualprop_status dualprop_network_read_feedback(const dualprop_view *view, const dualprop_network *network, int index)
@@ -145,7 +145,7 @@ dualprop_status dualprop_network_read_feedback(const dualprop_view *view, const 
     dualprop_network *read = (dualprop_network *)network;
     dualprop_status status = dualprop__network_begin_read(read);
     if (status == DUALPROP_OK) {
-        status = dualprop__weights_fetch(host, layer, layer->feedback);
+        status = dualprop__parameter_read(host, layer, 0, layer->feedback);
         dualprop__network_end_read(read);
     }
     if (status == DUALPROP_OK) dualprop__view_scatter(view, host, context->precision);
@@ -161,7 +161,7 @@ static dualprop_status store_finite(dualprop_layer *layer, const void *host)
                       DUALPROP_ERROR_NOT_FINITE,
                       "view holds a value that is NaN or infinite in the context's precision; expected finite numbers");
     DUALPROP__TRY(dualprop__network_begin_write(network));
-    dualprop_status status = dualprop__weights_store(layer, layer->feedback, host);
+    dualprop_status status = dualprop__parameter_write(layer, 0, layer->feedback, host);
     dualprop__network_end_write(network);
     return status;
 }

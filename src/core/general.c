@@ -178,7 +178,8 @@ static dualprop_status set_noisy_weights(dualprop_state *state, int k)
     int64_t count = dualprop__parameter_elements(layer, 0);
     DUALPROP__TRY(dualprop__parameter_fetch(state->staging, layer, 0));
     add_draws(state->staging, state, take(state, DUALPROP__DRAW_WEIGHTS, count), count);
-    return dualprop__map_write_weights(state, k, state->dyads[k].noisy, state->staging);
+    dualprop__map_forget(state, k);
+    return dualprop__parameter_write(layer, 0, state->dyads[k].noisy, state->staging);
 }
 
 dualprop_status dualprop__draw_weight_noise(dualprop_state *state)

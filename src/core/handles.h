@@ -22,6 +22,7 @@ enum {
     DUALPROP__STATE = 0x44505005,
     DUALPROP__OPTIMIZER = 0x44506006,
     DUALPROP__CHECKPOINT = 0x44507007,
+    DUALPROP__DIAGNOSTICS = 0x44508008,
     DUALPROP__DEAD = 0x4450dead
 };
 
@@ -37,6 +38,8 @@ struct dualprop_context {
     int precision;          /* DUALPROP_F32 or _F64 */
     size_t real_size;       /* 4 or 8 */
     int level;              /* as asked for */
+    int numerics, deterministic, device;
+    const char *module;     /* the caller's, while the context is made */
     int threads;            /* of the pool, or of run */
     dualprop_allocator allocator;
     dualprop_io io;
@@ -54,7 +57,7 @@ struct dualprop_context {
     dualprop_host host;
     dualprop_backend backend; /* with every optional slot filled */
     void *instance;           /* first argument of the slots */
-    char why[256];            /* why this backend was chosen */
+    char why[512];            /* why this backend was chosen */
     dualprop_status error_status;
     char error_text[512];
 };
@@ -63,8 +66,10 @@ struct dualprop_layer {
     uint32_t magic;
     dualprop_network *network;
     int index; /* 1..L */
-    int activation;
-    int64_t inputs, outputs;
+    int kind, activation;
+    int64_t inputs, outputs;   /* elements of a sample on either side, pooling included */
+    int64_t bias_elements;
+    dualprop_convolution map;  /* of a convolutional or local layer, for a batch of 1 */
     int64_t weight_elements; /* in the backend's layout */
     void *weight, *bias;     /* backend memory */
     void *feedback;          /* what carries delta down in place of the weights, in their layout; NULL: they do */
@@ -79,6 +84,7 @@ struct dualprop_network {
     int64_t height, width, channels;
     int layer_count;
     dualprop_layer **layers; /* [layer_count] */
+    int64_t top[3];          /* height, width, channels of what the next layer takes */
     atomic_int sealed;       /* a state or an optimizer was made: no more layers */
     atomic_int users;        /* > 0: that many read; -1: one writes */
     atomic_uint_fast64_t generation;
@@ -100,6 +106,7 @@ struct dualprop_rule {
     atomic_int references;
     dualprop_context *context;
     int variant, loss, output_step, nudge_at, schedule, passes;
+    int pool_switches;
     double alpha, beta, tolerance, divergence_limit;
     struct dualprop__layer_numbers layer_alpha, layer_beta, layer_damping;
     int damping, power_iterations;

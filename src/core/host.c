@@ -50,5 +50,8 @@ void dualprop__host_fill(dualprop_context *context)
         .threads = threads,
         .log = log_message,
         .fail = fail,
+        .numerics = context->numerics,
+        .deterministic = context->deterministic,
+        .device = context->device,
     };
 }

@@ -112,8 +112,8 @@ static dualprop_status check_ready(const dualprop_state *state)
     DUALPROP__REQUIRE(state->context, state->phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
                       "an inference is open; call dualprop_infer_end() first");
     DUALPROP__REQUIRE(state->context, state->plan == atomic_load(&state->rule->plan), DUALPROP_ERROR_INVALID_STATE,
-                      "the rule's variant, schedule, passes, tolerance or another option that a state is planned for "
-                      "changed; call dualprop_state_prepare()");
+                      "the rule's variant, schedule, passes, tolerance, switches or another option that a state is "
+                      "planned for changed; call dualprop_state_prepare()");
     return dualprop__rule_check_network(state->rule, state->network);
 }
 
@@ -124,6 +124,7 @@ static dualprop_status check_batch(dualprop_view *images, const dualprop_state *
     DUALPROP__REQUIRE(state->context, images->shape[0] <= state->capacity, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "count is %lld; expected 1..%lld, the state's capacity", (long long)images->shape[0],
                       (long long)state->capacity);
+    DUALPROP__TRY(dualprop__batch_moves(state, images->shape[0]));
     return dualprop__batch_targets(state, targets, images->shape[0]);
 }
 

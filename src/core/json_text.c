@@ -3,6 +3,7 @@
  */
 #include "json_text.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 dualprop__json_limits dualprop__json_limits_of(const dualprop_context *context)
@@ -13,86 +14,12 @@ dualprop__json_limits dualprop__json_limits_of(const dualprop_context *context)
     return (dualprop__json_limits){ context->limits[DUALPROP_LIMIT_NAME_BYTES], values };
 }
 
-/* ---- the linear look ---- */
+/* ---- taking apart ---- */
 
-struct look {
-    const dualprop_context *context;
-    const char *source, *what;
-    const char *text, *end;
-    const dualprop__json_limits *limits;
-    int depth;
-    uint64_t values;
-};
-
-/* Give the closing quote of the string that begins at `at`, or NULL. */
-static const char *string_end(const char *at, const char *end)
+static dualprop_status fail(const dualprop_context *context, const char *source, const char *what,
+                            const json_error_t *error)
 {
-    for (at++; at < end && *at != '"'; at++)
-        if (*at == '\\') at++;
-    return at < end ? at : NULL;
-}
-
-static int is_key(const char *after, const char *end)
-{
-    while (after < end && memchr(" \t\r\n", *after, 4)) after++;
-    return after < end && *after == ':';
-}
-
-/* Pass over a string. An escape takes at most 6 bytes for one, so a longer key than that is too long for certain. */
-static dualprop_status look_at_string(const char **at, const struct look *look)
-{
-    const char *close = string_end(*at, look->end);
-    DUALPROP__REQUIRE(look->context, close, DUALPROP_ERROR_FORMAT, "%s: the %s ends inside a string", look->source,
-                      look->what);
-    uint64_t length = (uint64_t)(close - *at) - 1;
-    DUALPROP__REQUIRE(look->context, length / 6 <= look->limits->key_bytes || !is_key(close + 1, look->end),
-                      DUALPROP_ERROR_LIMIT, "%s: the %s has a name of %llu bytes; expected at most %llu", look->source,
-                      look->what, (unsigned long long)length, (unsigned long long)look->limits->key_bytes);
-    *at = close;
-    return DUALPROP_OK;
-}
-
-static dualprop_status look_at_byte(struct look *look, char byte)
-{
-    if (byte == '{' || byte == '[') look->depth++;
-    if (byte == '}' || byte == ']') look->depth--;
-    if (byte == '{' || byte == '[' || byte == ',') look->values++;
-    DUALPROP__REQUIRE(look->context, look->depth >= 0, DUALPROP_ERROR_FORMAT,
-                      "%s: the %s closes a bracket that was never opened", look->source, look->what);
-    DUALPROP__REQUIRE(look->context, look->depth <= DUALPROP__JSON_DEPTH, DUALPROP_ERROR_FORMAT,
-                      "%s: the %s is nested more than %d deep", look->source, look->what, DUALPROP__JSON_DEPTH);
-    DUALPROP__REQUIRE(look->context, look->values <= look->limits->values, DUALPROP_ERROR_LIMIT,
-                      "%s: the %s has more than %llu values, by the context's limit of tensors", look->source,
-                      look->what, (unsigned long long)look->limits->values);
-    return DUALPROP_OK;
-}
-
-static dualprop_status look_through(struct look *look)
-{
-    for (const char *at = look->text; at < look->end; at++) {
-        if (*at == '"') DUALPROP__TRY(look_at_string(&at, look));
-        else DUALPROP__TRY(look_at_byte(look, *at));
-    }
-    return DUALPROP_OK;
-}
-
-/* ---- parsing ---- */
-
-/* jansson reports some failed allocations as a bad token. Ask its allocator whether there is memory at all. */
-static int memory_is_out(void)
-{
-    json_malloc_t allocate;
-    json_free_t release;
-    json_get_alloc_funcs(&allocate, &release);
-    void *probe = allocate(64);
-    if (probe) release(probe);
-    return probe == NULL;
-}
-
-dualprop_status dualprop__json_fail(const dualprop_context *context, const char *source, const char *what,
-                                    const json_error_t *error)
-{
-    if (json_error_code(error) == json_error_out_of_memory || memory_is_out())
+    if (json_error_code(error) == json_error_out_of_memory)
         return dualprop__fail(context, DUALPROP_ERROR_NO_MEMORY, "out of memory for the %s of %s", what, source);
     char text[JSON_ERROR_TEXT_LENGTH];
     size_t length = 0;
@@ -104,17 +31,22 @@ dualprop_status dualprop__json_fail(const dualprop_context *context, const char 
     return dualprop__fail(context, DUALPROP_ERROR_FORMAT, "%s: the %s is not as expected: %s", source, what, text);
 }
 
-dualprop_status dualprop__json_load(json_t **root, const dualprop_context *context, const char *source,
-                                    const char *what, const char *text, size_t length,
-                                    const dualprop__json_limits *limits)
+/* What is left over is found by counting: jansson's JSON_STRICT collects its names in a buffer that it takes for
+ * granted, and takes a failed allocation for an unknown name. */
+dualprop_status dualprop__json_unpack(const dualprop_context *context, const char *source, const char *what,
+                                      json_t *root, size_t more, const char *format, ...)
 {
-    struct look look = { context, source, what, text, text + length, limits, 0, 0 };
+    size_t members = more;
     json_error_t error;
-    DUALPROP__TRY(look_through(&look));
-    *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
-    /* Once more: a single allocation that failed would else pass for a broken text. */
-    if (!*root) *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
-    return *root ? DUALPROP_OK : dualprop__json_fail(context, source, what, &error);
+    va_list arguments;
+    for (const char *at = format; *at; at++) members += *at == ':';
+    va_start(arguments, format);
+    int failed = json_vunpack_ex(root, &error, 0, format, arguments) != 0;
+    va_end(arguments);
+    if (failed) return fail(context, source, what, &error);
+    DUALPROP__REQUIRE(context, json_object_size(root) == members, DUALPROP_ERROR_FORMAT,
+                      "%s: the %s has %zu members; expected %zu", source, what, json_object_size(root), members);
+    return DUALPROP_OK;
 }
 
 /* ---- writing ---- */

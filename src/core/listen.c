@@ -15,13 +15,26 @@
 
 /* ---- the products ---- */
 
+/* Softmax needs whole rows, which a fused update does not have: it follows the product. */
+static int comes_after(const dualprop_dyad *update)
+{
+    return update && update->activation == DUALPROP_SOFTMAX;
+}
+
+static dualprop_status update_after(const dualprop_state *state, const dualprop_dyad *update)
+{
+    if (!comes_after(update)) return DUALPROP_OK;
+    return state->context->backend.dyad_update(state->context->instance, update);
+}
+
 /* a_k <- W_{k-1} sbar_{k-1} + b_{k-1}, followed by the dyad update where one is given. */
 static dualprop_status hear_below(dualprop_state *state, int k, const dualprop_dyad *update)
 {
     struct dualprop__dyads *own = &state->dyads[k];
     const struct dualprop__dyads *below = &state->dyads[k - 1];
     own->a_of = below->mean_version;
-    return dualprop__map_bottom_up(state, k, own->a, below->mean, update);
+    DUALPROP__TRY(dualprop__map_bottom_up(state, k, own->a, below->mean, comes_after(update) ? NULL : update));
+    return update_after(state, update);
 }
 
 /* Delta_k <- W_k^T delta_{k+1}, followed by the dyad update. */
@@ -30,7 +43,9 @@ static dualprop_status hear_above(dualprop_state *state, int k, const dualprop_d
     struct dualprop__dyads *own = &state->dyads[k];
     const struct dualprop__dyads *above = &state->dyads[k + 1];
     own->top_down_of = above->delta_version;
-    return dualprop__map_top_down(state, k + 1, own->top_down, dualprop__emission(above), update);
+    const dualprop_dyad *fused = comes_after(update) ? NULL : update;
+    DUALPROP__TRY(dualprop__map_top_down(state, k + 1, own->top_down, dualprop__emission(above), fused));
+    return update_after(state, update);
 }
 
 /* ---- the feed-forward start ---- */
@@ -50,6 +65,7 @@ static dualprop_dyad start_update(const dualprop_state *state, struct dualprop__
         .a = own->a,
         .mean = mean,
         .peak = &own->feed_forward_peak,
+        .width = dualprop__layer_channels(own->layer),
     };
 }
 
@@ -79,7 +95,8 @@ dualprop_status dualprop__feed_forward_beside(dualprop_state *state)
     for (int k = 1; k <= state->layer_count; k++) {
         struct dualprop__dyads *own = &state->dyads[k];
         dualprop_dyad update = start_update(state, own, own->top_down);
-        DUALPROP__TRY(dualprop__map_bottom_up(state, k, own->a, below, &update));
+        DUALPROP__TRY(dualprop__map_bottom_up(state, k, own->a, below, comes_after(&update) ? NULL : &update));
+        DUALPROP__TRY(update_after(state, &update));
         DUALPROP__TRY(check_start(state, k));
         own->peak = fmax(own->peak, own->feed_forward_peak);
         below = own->top_down;
@@ -107,6 +124,7 @@ static dualprop_dyad hidden_update(dualprop_state *state, int k)
         .peak = &own->peak,
         .change = state->tolerance > 0 ? &own->change : NULL,
         .old_alpha = own->alpha,
+        .width = own->layer ? dualprop__layer_channels(own->layer) : own->width,
     };
 }
 
@@ -124,7 +142,7 @@ static struct heard hear(const dualprop_state *state, int k)
     if (k == state->layer_count) {
         heard.above = own->delta_version == 0;
     } else {
-        heard.above = own->top_down_of != state->dyads[k + 1].delta_version;
+        heard.above = own->top_down_of != state->dyads[k + 1].delta_version || dualprop__switches_changed(state, k);
         heard.silent = state->dyads[k + 1].delta_version == 0;
     }
     return heard;

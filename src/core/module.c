@@ -1,13 +1,17 @@
 /*
  * module.c - finding and loading the CUDA module, libdualprop-cuda.so.0.
  *
- * Looked for in the folders of DUALPROP_BACKEND_PATH (separated by ':'; ignored in programs with raised privileges),
- * beside this library, and then wherever the dynamic loader looks. It is never unloaded.
+ * The caller may name the file (options.module). Else it is looked for in the folders of DUALPROP_BACKEND_PATH (separated
+ * by ':'; ignored in programs with raised privileges), beside this library, and then wherever the dynamic loader looks.
+ * It is never unloaded.
  */
 #include <dlfcn.h>
+#include <elf.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "services.h"
@@ -85,12 +89,30 @@ static dualprop_status look(char **path, dualprop_context *context)
 int dualprop__module_exists(dualprop_context *context)
 {
     char *path = NULL;
+    if (context->module) return 1;
     if (look(&path, context) != DUALPROP_OK || !path) return 0;
     dualprop__release(context, path);
     return 1;
 }
 
 /* ---- loading ---- */
+
+/*
+ * The dynamic loader maps a file by what its headers say and dies of SIGBUS where a truncated one ends. The table of
+ * sections comes last in a library, so a file that holds it is whole; what is no ELF file at all the loader can tell.
+ */
+static int is_truncated(const char *path)
+{
+    Elf64_Ehdr header;
+    struct stat about;
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), truncated = 0;
+    if (file < 0) return 0;
+    if (fstat(file, &about) == 0 && S_ISREG(about.st_mode) && read(file, &header, sizeof header) == sizeof header &&
+        memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 && header.e_ident[EI_CLASS] == ELFCLASS64)
+        truncated = header.e_shoff + (uint64_t)header.e_shnum * header.e_shentsize > (uint64_t)about.st_size;
+    close(file);
+    return truncated;
+}
 
 static dualprop_status not_loaded(dualprop_context *context, const char *name)
 {
@@ -102,6 +124,8 @@ static dualprop_status not_loaded(dualprop_context *context, const char *name)
 static dualprop_status open_module(const dualprop_backend **table, dualprop_context *context, const char *name)
 {
     const dualprop_loader *loader = &context->loader;
+    DUALPROP__REQUIRE(context, !is_truncated(name), DUALPROP_ERROR_NO_BACKEND,
+                      "the CUDA module %.160s cannot be loaded: the file is truncated", name);
     void *module = loader->open(loader->user_data, name);
     if (!module) return not_loaded(context, name);
     void *symbol = loader->symbol(loader->user_data, module, DUALPROP_BACKEND_ENTRY);
@@ -122,6 +146,7 @@ static dualprop_status open_module(const dualprop_backend **table, dualprop_cont
 dualprop_status dualprop__module_load(const dualprop_backend **table, dualprop_context *context)
 {
     char *path = NULL;
+    if (context->module) return open_module(table, context, context->module);
     DUALPROP__TRY(look(&path, context));
     dualprop_status status = open_module(table, context, path ? path : MODULE);
     dualprop__release(context, path);

@@ -49,6 +49,14 @@ static dualprop_status check_numbers(const dualprop_options *options)
             "options.threads is %d, expected 1 to %d or DUALPROP_ALL_CPUS", options->threads, MOST_THREADS);
     REQUIRE(options->level >= DUALPROP_LEVEL_AUTO && options->level <= DUALPROP_LEVEL_AVX512,
             "options.level is %d, expected one of DUALPROP_LEVEL_...", options->level);
+    REQUIRE(options->numerics >= DUALPROP_NUMERICS_STRICT && options->numerics <= DUALPROP_NUMERICS_BF16,
+            "options.numerics is %d, expected one of DUALPROP_NUMERICS_...", options->numerics);
+    REQUIRE(options->numerics == DUALPROP_NUMERICS_STRICT || options->precision != DUALPROP_F64,
+            "options.numerics is %s, expected strict with precision f64",
+            dualprop_name(DUALPROP_NAMES_NUMERICS, options->numerics));
+    REQUIRE(options->deterministic == 0 || options->deterministic == 1, "options.deterministic is %d, expected 0 or 1",
+            options->deterministic);
+    REQUIRE(options->device >= 0, "options.device is %d, expected 0 or more", options->device);
     return DUALPROP_OK;
 }
 

@@ -13,7 +13,17 @@
 
 /* ---- tables ---- */
 
-static int has_all_slots(const dualprop_backend *table)
+/* How many of the nine slots for convolutions there are. */
+static int count_convolutions(const dualprop_backend *table)
+{
+    return !!table->convolution_weight_elements + !!table->write_convolution_weights +
+           !!table->read_convolution_weights + !!table->convolution_workspace + !!table->convolution_cache +
+           !!table->convolution_prepare + !!table->convolution_bottom_up + !!table->convolution_top_down +
+           !!table->convolution_gradient;
+}
+
+/* All but those for convolutions, without which a device refuses such networks. */
+static int has_dense_slots(const dualprop_backend *table)
 {
     return table->allocate && table->release && table->copy_in && table->copy_out && table->copy && table->fill_zero &&
            table->synchronize && table->weight_elements && table->write_weights && table->read_weights &&
@@ -28,15 +38,30 @@ static int has_options(const dualprop_backend *table)
     return table->dyad_general && table->output_proximal;
 }
 
+static int is_on_host(const dualprop_backend *table)
+{
+    return (table->flags & DUALPROP_BACKEND_HOST_MEMORY) != 0;
+}
+
+/* Can it work as it is? */
+static int is_complete(const dualprop_backend *table)
+{
+    return has_dense_slots(table) &&
+           ((count_convolutions(table) == 9 && has_options(table)) || !is_on_host(table));
+}
+
 /* Why the slots that are there cannot be completed; NULL when they can. */
 static const char *what_is_missing(const dualprop_backend *table)
 {
     int weights = !!table->weight_elements + !!table->write_weights + !!table->read_weights;
+    int convolutions = count_convolutions(table);
     int dense = !!table->dense_workspace + !!table->dense_bottom_up + !!table->dense_top_down + !!table->dense_gradient;
     if (!table->name || !table->create || !table->destroy || !table->describe)
         return "name, create, destroy and describe are required";
-    if (!(table->flags & DUALPROP_BACKEND_HOST_MEMORY))
-        return has_all_slots(table) ? NULL : "every slot is required where memory is not host memory";
+    if (convolutions != 0 && convolutions != 9) return "the nine slots for convolutions come together";
+    if (!table->begin_deferred != !table->end_deferred) return "begin_deferred and end_deferred come together";
+    if (!is_on_host(table))
+        return has_dense_slots(table) ? NULL : "every slot is required where memory is not host memory";
     if (!table->allocate != !table->release) return "allocate and release come together";
     if (!table->dyad_general != !table->output_proximal) return "dyad_general and output_proximal come together";
     if (weights != 0 && weights != 3) return "weight_elements, write_weights and read_weights come together";
@@ -59,14 +84,23 @@ static dualprop_status copy_table(dualprop_backend *to, const dualprop_context *
     return DUALPROP_OK;
 }
 
+/* The CPU backends compute one way only. */
+static dualprop_status check_numerics(const dualprop_context *context, const dualprop_backend *table)
+{
+    int strict = context->numerics == DUALPROP_NUMERICS_STRICT;
+    DUALPROP__REQUIRE(context, strict || !is_on_host(table), DUALPROP_ERROR_UNSUPPORTED,
+                      "precision %s is for CUDA devices; the backend is %.64s (%s)",
+                      dualprop_name(DUALPROP_NAMES_NUMERICS, context->numerics), table->name, context->why);
+    return DUALPROP_OK;
+}
+
 static dualprop_status open_table(dualprop_context *context, const dualprop_backend *from)
 {
     dualprop_backend table;
     void *instance = NULL;
     DUALPROP__TRY(copy_table(&table, context, from));
-    int complete = has_all_slots(&table) &&
-                   (has_options(&table) || !(table.flags & DUALPROP_BACKEND_HOST_MEMORY));
-    if (complete)
+    DUALPROP__TRY(check_numerics(context, &table));
+    if (is_complete(&table))
         DUALPROP__TRY(table.create(&instance, &context->host, context->precision, context->level));
     else
         DUALPROP__TRY(dualprop__composite_create(&table, &instance, context));
@@ -106,10 +140,16 @@ static int is_absent(dualprop_status status)
            status == DUALPROP_ERROR_BACKEND_VERSION || status == DUALPROP_ERROR_DEVICE;
 }
 
+/* The module computes in f32 only, which is a reason for the CPU too. */
+static int cuda_is_absent(dualprop_status status)
+{
+    return is_absent(status) || status == DUALPROP_ERROR_UNSUPPORTED;
+}
+
 /* Note the last error as the reason why a backend was not taken. */
 static void explain_absence(dualprop_context *context, const char *name)
 {
-    char reason[160] = "", text[128] = "";
+    char reason[256] = "", text[224] = "";
     if (dualprop_last_error(text, sizeof text, NULL, NULL) != DUALPROP_OK) return;
     snprintf(reason, sizeof reason, "not %s: %s", name, text);
     explain(context, reason);
@@ -117,10 +157,11 @@ static void explain_absence(dualprop_context *context, const char *name)
 
 static dualprop_status open_best(dualprop_context *context)
 {
-    dualprop_status status = DUALPROP_ERROR_NO_BACKEND;
-    if (!dualprop__module_exists(context)) explain(context, "no CUDA module was found");
-    else if ((status = open_cuda(context)) != DUALPROP_OK) explain_absence(context, "cuda");
-    if (status == DUALPROP_OK || status == DUALPROP_ERROR_NO_MEMORY) return status;
+    dualprop_status status = open_cuda(context);
+    if (status == DUALPROP_OK) explain(context, "a CUDA device is here");
+    if (!cuda_is_absent(status)) return status;
+    if (dualprop__module_exists(context)) explain_absence(context, "cuda");
+    else explain(context, "no CUDA module was found");
     status = open_blis(context);
     if (status == DUALPROP_OK) explain(context, "BLIS is the fastest on a CPU");
     if (!is_absent(status)) return status;

@@ -158,6 +158,26 @@ dualprop_status dualprop_rule_set_tolerance(dualprop_rule *rule, double toleranc
     return DUALPROP_OK;
 }
 
+dualprop_status dualprop_rule_set_pool_switches(dualprop_rule *rule, int switches)
+{
+    DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
+    DUALPROP__TRY(dualprop__rule_check_choice(rule->context, switches, DUALPROP_SWITCHES_BOTTOM_UP,
+                                              DUALPROP_SWITCHES_ORIGINAL, "switches",
+                                              "DUALPROP_SWITCHES_BOTTOM_UP or DUALPROP_SWITCHES_ORIGINAL"));
+    dualprop__rule_replan(rule, rule->pool_switches != switches);
+    rule->pool_switches = switches;
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_rule_pool_switches(int *switches, const dualprop_rule *rule)
+{
+    DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
+    DUALPROP__REQUIRE(rule->context, switches, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "switches is NULL; expected a place for the result");
+    *switches = rule->pool_switches;
+    return DUALPROP_OK;
+}
+
 /* ---- what may change at any time ---- */
 
 dualprop_status dualprop__rule_check_alpha(const dualprop_rule *rule, double alpha)
@@ -336,10 +356,9 @@ static dualprop_status check_mismatch(const dualprop_rule *rule)
     return dualprop__rule_check_output_numbers(rule, 1.0, rule->beta);
 }
 
-/* Back-propagation has no dyads for these to work on. Give the name of the first that is on, or NULL. */
-static const char *option_of_dyads(const dualprop_rule *rule)
+/* The first option that is on of those which change the update of single neurons, or NULL. */
+static const char *option_of_neurons(const dualprop_rule *rule)
 {
-    if (rule->input_robustness > 0) return "input_robustness";
     if (rule->alpha_mismatch > 0) return "alpha_mismatch";
     if (rule->noise_state > 0) return "state noise";
     if (rule->noise_down > 0) return "top-down noise";
@@ -356,7 +375,8 @@ static dualprop_status check_variant_options(const dualprop_rule *rule)
     DUALPROP__REQUIRE(rule->context, !has_damping || dualprop__rule_is_damped(rule), DUALPROP_ERROR_UNSUPPORTED,
                       "damping %s contradicts variant %s; expected dp-damped, lpom or inverted-lpom",
                       dualprop_name(DUALPROP_NAMES_DAMPING, rule->damping), name);
-    const char *option = rule->variant == DUALPROP_BP ? option_of_dyads(rule) : NULL;
+    const char *option = rule->input_robustness > 0 ? "input_robustness" : option_of_neurons(rule);
+    if (rule->variant != DUALPROP_BP) option = NULL; /* which alone has no dyads for these to work on */
     DUALPROP__REQUIRE(rule->context, !option, DUALPROP_ERROR_UNSUPPORTED, "%s contradicts variant bp: it has no dyads",
                       option);
     DUALPROP__REQUIRE(rule->context, rule->schedule != DUALPROP_LIST || rule->order_count > 0,
@@ -402,9 +422,31 @@ static dualprop_status check_order(const dualprop_rule *rule, int layers)
     return DUALPROP_OK;
 }
 
+/* Softmax mixes the neurons of a layer; the updates with options are of single neurons. */
+static dualprop_status check_softmax(const dualprop_rule *rule, const dualprop_network *network)
+{
+    const char *option = rule->variant == DUALPROP_LECUN ? "variant lecun" : option_of_neurons(rule);
+    for (int k = 0; k < network->layer_count && option; k++)
+        DUALPROP__REQUIRE(rule->context, network->layers[k]->activation != DUALPROP_SOFTMAX,
+                          DUALPROP_ERROR_UNSUPPORTED, "%s contradicts the activation softmax of layer %d", option, k + 1);
+    return DUALPROP_OK;
+}
+
+/* The arg-max at s+ is taken with one alpha a layer. */
+static dualprop_status check_switches(const dualprop_rule *rule)
+{
+    DUALPROP__REQUIRE(rule->context,
+                      rule->pool_switches == DUALPROP_SWITCHES_BOTTOM_UP || rule->alpha_mismatch == 0,
+                      DUALPROP_ERROR_UNSUPPORTED,
+                      "alpha_mismatch contradicts pool_switches original, which takes one alpha for all neurons");
+    return DUALPROP_OK;
+}
+
 /* Where damping is not a projection, s = f(a) is not its fixed point. */
 static dualprop_status check_activations(const dualprop_rule *rule, const dualprop_network *network)
 {
+    DUALPROP__TRY(check_softmax(rule, network));
+    DUALPROP__TRY(check_switches(rule));
     if (!dualprop__rule_is_damped(rule)) return DUALPROP_OK;
     for (int k = 0; k < network->layer_count; k++) {
         int activation = network->layers[k]->activation;

@@ -60,6 +60,7 @@ void dualprop__take_rule(dualprop_state *state)
     state->loss = rule->loss;
     state->nudge_at = rule->nudge_at;
     state->output_step = dualprop__rule_output_step(rule);
+    state->own_switches = rule->variant != DUALPROP_BP && rule->pool_switches == DUALPROP_SWITCHES_ORIGINAL;
     state->schedule = rule->schedule;
     state->most_passes = rule->passes;
     state->feedback = rule->feedback;

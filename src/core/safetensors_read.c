@@ -5,6 +5,7 @@
  */
 #include "safetensors.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,11 +114,11 @@ static dualprop_status read_tensor(dualprop_checkpoint *checkpoint, const char *
     const char *dtype;
     json_t *extents;
     json_int_t begin, end;
-    json_error_t error;
+    char what[sizeof name.text + 8];
     DUALPROP__TRY(check_name(checkpoint, key));
-    if (json_unpack_ex(value, &error, JSON_STRICT, "{s:s, s:o, s:[I, I]}", "dtype", &dtype, "shape", &extents,
-                       "data_offsets", &begin, &end) != 0)
-        return dualprop__json_fail(context, checkpoint->source, name.text, &error);
+    snprintf(what, sizeof what, "tensor %s", name.text);
+    DUALPROP__TRY(dualprop__json_unpack(context, checkpoint->source, what, value, 0, "{s:s, s:o, s:[I, I!]}",
+                                        "dtype", &dtype, "shape", &extents, "data_offsets", &begin, &end));
     int type = find_type(dtype), rank = 0;
     int64_t shape[DUALPROP_MAX_RANK];
     size_t bytes;

@@ -172,7 +172,7 @@ static dualprop_status write_pieces(dualprop_context *context, const char *path,
 static dualprop_status write_ordered(dualprop_checkpoint *scratch, const dualprop_checkpoint *checkpoint,
                                      const char *path, dualprop__tensor **tensors)
 {
-    size_t count = checkpoint->tensors.count, header_size;
+    size_t count = checkpoint->tensors.count, header_size = 0;
     char *header;
     if (count > 0) memcpy(tensors, checkpoint->tensors.items, count * sizeof *tensors);
     if (count > 1) qsort(tensors, count, sizeof *tensors, compare_order);

@@ -31,15 +31,22 @@ static void *carve_bytes(struct arena *arena, size_t bytes)
     return piece;
 }
 
-static void *carve(struct arena *arena, int64_t rows, int64_t width)
+/* Reals: rows of width elements, or `least` elements where that is more. */
+static void *carve_at_least(struct arena *arena, int64_t rows, int64_t width, int64_t least)
 {
     size_t elements, bytes = 0;
-    if (!DUALPROP__MULTIPLY(&elements, (size_t)rows, (size_t)width) ||
-        !DUALPROP__MULTIPLY(&bytes, elements, arena->real_size)) {
+    int fits = DUALPROP__MULTIPLY(&elements, (size_t)rows, (size_t)width);
+    if (elements < (size_t)least) elements = (size_t)least;
+    if (!fits || !DUALPROP__MULTIPLY(&bytes, elements, arena->real_size)) {
         arena->overflow = 1;
         return NULL;
     }
     return carve_bytes(arena, bytes);
+}
+
+static void *carve(struct arena *arena, int64_t rows, int64_t width)
+{
+    return carve_at_least(arena, rows, width, 0);
 }
 
 /* The largest workspace any layer asks for; -1 where the backend says the shape is beyond it. */
@@ -54,13 +61,36 @@ static int64_t workspace_bytes(const dualprop_state *state)
     return most;
 }
 
+/* All caches together, as far as they count; -1 where the backend says that a shape is beyond it. */
+static int64_t cache_bytes(const dualprop_state *state)
+{
+    int64_t sum = 0;
+    for (int k = 1; k <= state->layer_count; k++) {
+        int64_t bytes = dualprop__map_cache(state, state->network->layers[k - 1]);
+        if (bytes < 0 || !DUALPROP__ADD(&sum, sum, bytes)) return -1;
+    }
+    return sum;
+}
+
+/* Bytes for max pooling, and what the backend keeps of the weights. */
+static void carve_convolution(struct arena *arena, dualprop_state *state, struct dualprop__dyads *dyads)
+{
+    size_t switches = 0;
+    if (!DUALPROP__MULTIPLY(&switches, (size_t)dualprop__switches_elements(dyads->layer), (size_t)state->capacity))
+        arena->overflow = 1;
+    dyads->switches = switches > 0 ? carve_bytes(arena, switches) : NULL;
+    dyads->cache = carve_bytes(arena, (size_t)dualprop__map_cache(state, dyads->layer));
+    dyads->cached_weights = NULL;
+}
+
 static void carve_layer(struct arena *arena, struct dualprop__dyads *dyads, int64_t capacity, int learns)
 {
-    dyads->a = carve(arena, capacity, dyads->width);
+    int64_t map = dualprop__map_width(dyads->layer); /* one sample before pooling has to fit, too */
+    dyads->a = carve_at_least(arena, capacity, dyads->width, map);
     dyads->mean = carve(arena, capacity, dyads->width);
     if (!learns) return;
     dyads->top_down = carve(arena, capacity, dyads->width);
-    dyads->delta = carve(arena, capacity, dyads->width);
+    dyads->delta = carve_at_least(arena, capacity, dyads->width, map);
 }
 
 /* What the rarer options keep for layer k. */
@@ -99,7 +129,10 @@ static void carve_all(struct arena *arena, dualprop_state *state)
     int learns = state->rule != NULL;
     int64_t outputs = state->dyads[state->layer_count].width;
     state->dyads[0].mean = carve(arena, state->capacity, state->dyads[0].width);
-    for (int k = 1; k <= state->layer_count; k++) carve_layer(arena, &state->dyads[k], state->capacity, learns);
+    for (int k = 1; k <= state->layer_count; k++) {
+        carve_layer(arena, &state->dyads[k], state->capacity, learns);
+        carve_convolution(arena, state, &state->dyads[k]);
+    }
     state->target = carve(arena, state->capacity, outputs);
     state->prediction = carve(arena, state->capacity, outputs);
     state->workspace = carve_bytes(arena, (size_t)state->workspace_bytes);
@@ -129,16 +162,19 @@ static int staging_elements(size_t *elements, const dualprop_state *state)
 static dualprop_status measure(size_t *arena_bytes, size_t *staging_bytes, dualprop_state *state)
 {
     struct arena arena = { NULL, 0, state->context->real_size, 0 };
+    size_t elements, moves;
+    uint64_t scratch;
     state->workspace_bytes = workspace_bytes(state);
-    if (state->workspace_bytes >= 0) carve_all(&arena, state);
-    size_t elements;
-    int fits = state->workspace_bytes >= 0 && !arena.overflow &&
-               staging_elements(&elements, state) &&
-               DUALPROP__MULTIPLY(staging_bytes, elements, state->context->real_size);
+    int fits = state->workspace_bytes >= 0 && cache_bytes(state) >= 0;
+    if (fits) carve_all(&arena, state);
+    fits = fits && !arena.overflow && staging_elements(&elements, state) &&
+           DUALPROP__MULTIPLY(staging_bytes, elements, state->context->real_size) &&
+           DUALPROP__MULTIPLY(&moves, (size_t)state->capacity, 3 * sizeof *state->moves);
     DUALPROP__REQUIRE(state->context, fits && arena.used < (size_t)INT64_MAX / 2, DUALPROP_ERROR_RANGE,
                       "a state for capacity %lld overflows the size of memory", (long long)state->capacity);
+    DUALPROP__TRY(dualprop__switches_measure(&scratch, state));
     *arena_bytes = arena.used;
-    state->bytes = (uint64_t)arena.used + *staging_bytes + sizeof *state +
+    state->bytes = (uint64_t)arena.used + *staging_bytes + moves + scratch + sizeof *state +
                    (uint64_t)(state->layer_count + 1) * sizeof *state->dyads +
                    (uint64_t)state->needs.order_count * sizeof *state->order;
     return DUALPROP_OK;
@@ -218,6 +254,7 @@ static dualprop_status plan(dualprop_state *state)
     uint64_t bytes = state->bytes;
     state->needs = needs_of(state->rule);
     dualprop_status status = allocate_memory(&fresh, state);
+    if (status == DUALPROP_OK) status = dualprop__switches_plan(state);
     const struct memory *kept = status == DUALPROP_OK ? &fresh : &old;
     if (status != DUALPROP_OK) state->needs = needs, state->bytes = bytes;
     state->arena = kept->arena;
@@ -286,10 +323,19 @@ static dualprop_status create_bare(dualprop_state **out, dualprop_network *netwo
         state->dyads[k].layer = network->layers[k - 1];
         state->dyads[k].width = network->layers[k - 1]->outputs;
     }
-    for (int k = 0; k <= state->layer_count; k++)
+    for (int k = 0; k <= state->layer_count; k++) {
+        int64_t map = k > 0 ? dualprop__map_width(state->dyads[k].layer) : 0;
         if (state->dyads[k].width > state->widest) state->widest = state->dyads[k].width;
+        if (map > state->widest) state->widest = map;
+    }
     *out = state;
     return DUALPROP_OK;
+}
+
+static dualprop_status allocate_moves(dualprop_state *state)
+{
+    state->moves = dualprop__allocate_array(state->context, (size_t)state->capacity, 3 * sizeof *state->moves);
+    return state->moves ? DUALPROP_OK : DUALPROP_ERROR_NO_MEMORY;
 }
 
 static dualprop_status check_handles(dualprop_network *network, dualprop_rule *rule)
@@ -310,6 +356,7 @@ dualprop_status dualprop_state_create(dualprop_state **out, dualprop_network *ne
     dualprop_state *state;
     DUALPROP__TRY(create_bare(&state, network, rule, capacity));
     dualprop_status status = plan(state);
+    if (status == DUALPROP_OK) status = allocate_moves(state);
     if (status != DUALPROP_OK) {
         dualprop_state_destroy(state);
         return status;
@@ -326,6 +373,8 @@ void dualprop_state_destroy(dualprop_state *state)
     dualprop_context *context = state->context;
     dualprop_network *network = state->network;
     if (state->phase == DUALPROP__OPEN) dualprop__infer_close(state, DUALPROP__IDLE);
+    dualprop__switches_release(state);
+    dualprop__release(context, state->moves);
     release_memory(state, &(struct memory){ state->arena, state->staging, state->arena_bytes, state->order });
     dualprop__release(context, state->dyads);
     if (state->rule) dualprop__rule_release(state->rule);
@@ -344,6 +393,7 @@ static dualprop_status prepare(dualprop_state *state)
     struct dualprop__needs needs = needs_of(state->rule);
     int same = memcmp(&needs, &state->needs, sizeof needs) == 0 && needs.order_count == 0;
     if (!same) DUALPROP__TRY(plan(state));
+    else DUALPROP__TRY(dualprop__switches_plan(state));
     state->plan = atomic_load(&state->rule->plan);
     state->phase = DUALPROP__IDLE;
     state->warm_count = same ? state->warm_count : 0;

@@ -25,9 +25,14 @@ struct dualprop__dyads {
     void *alphas;   /* [width]: alpha of each neuron */
     void *power;    /* [width]: the vector that power iterations on W_k have come to */
     void *noisy;    /* the layer's weights as an inference with weight noise reads them */
+    uint8_t *switches;  /* (count, width): of the layer's max pooling, else NULL */
+    void *cache;        /* what the backend derived from the layer's weights, of cached_generation */
+    const void *cached_weights; /* NULL: nothing */
+    uint64_t cached_generation;
     uint64_t mean_version, delta_version;
     uint64_t a_of;        /* the mean_version below that a was computed from */
     uint64_t top_down_of; /* the delta_version above that top_down was computed from; 0: it is zero */
+    uint64_t switched_mean, switched_delta; /* the versions at which switches above were taken anew */
     double peak;              /* max |s+|, |s-| of the last update */
     double feed_forward_peak; /* max |f(a)| of the feed-forward start */
     double change;            /* max |change of s+-| of the last update, where measured */
@@ -67,8 +72,13 @@ struct dualprop_state {
     size_t arena_bytes;
     void *target;               /* (count, outputs) */
     void *prediction;           /* (count, outputs): a_L of the feed-forward start */
-    void *workspace;            /* of the dense slots */
+    void *workspace;            /* of the slots of layers */
+    void *scratch;              /* (count, widest pooled layer): a that only gives switches; NULL unless original */
+    int64_t scratch_elements;
+    int32_t *moves;             /* [3 * capacity] host: of the next batch */
+    int64_t moves_count;        /* its samples; 0: no moves */
     void *staging;              /* host memory: a batch of targets, or three rows of the widest layer, or draws */
+    int64_t widest;             /* elements of the widest layer, before pooling, the input included */
     struct dualprop__needs needs;
     int32_t *order;             /* [needs.order_count]: of DUALPROP_LIST */
     int64_t workspace_bytes;
@@ -76,7 +86,6 @@ struct dualprop_state {
     void *target_mean;          /* (count, outputs): scratch of general output updates */
     void *power_image;          /* [widest]: W v in a power iteration */
     void *proximal;             /* 7 * outputs doubles, for output_proximal */
-    int64_t widest;             /* elements of the widest layer, the input included */
     uint64_t bytes;             /* everything, for dualprop_state_memory_needed() */
     uint64_t plan;              /* the rule's, when this state was prepared */
     atomic_int busy;
@@ -89,6 +98,7 @@ struct dualprop_state {
     double tolerance, limit, time_step, fraction, noise_state, noise_down;
     uint64_t seed;
     int loss;
+    int own_switches;           /* are switches taken anew? see switches.c */
     int passes;
     double residual;
     double pass_change, pass_peak;
@@ -107,6 +117,8 @@ void dualprop__state_leave(dualprop_state *state);
 dualprop_status dualprop__batch_inputs(dualprop_view *images, const dualprop_state *state, const dualprop_view *inputs);
 /* Check labels or dense targets for `count` samples. */
 dualprop_status dualprop__batch_targets(const dualprop_state *state, const dualprop_view *targets, int64_t count);
+/* Refuse a batch of another size than the moves that are set. */
+dualprop_status dualprop__batch_moves(const dualprop_state *state, int64_t count);
 /* Load rows first .. first+count-1 of checked views. */
 dualprop_status dualprop__batch_load(dualprop_state *state, const dualprop_view *images, int64_t first, int64_t count);
 dualprop_status dualprop__batch_load_targets(dualprop_state *state, const dualprop_view *targets, int64_t first,

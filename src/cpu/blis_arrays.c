@@ -5,6 +5,7 @@
  * chunk and added in the order of the chunks: so the number of threads does not show.
  */
 #include <stdatomic.h>
+#include <string.h>
 
 #include "blis_instance.h"
 
@@ -91,9 +92,12 @@ struct dyad_job {
 static void update_chunk(void *argument, int64_t chunk, int64_t first, int64_t count)
 {
     struct dyad_job *job = argument;
+    int by_rows = job->dyad->activation == DUALPROP_SOFTMAX;
+    int64_t width = job->dyad->width;
     dualprop__tile tile = { first, 1, count, count };
     dualprop__peaks peaks = { 0, 0 };
     (void)chunk;
+    if (by_rows) tile = (dualprop__tile){ first * width, count, width, width };
     job->blis->loops->dyad(job->dyad, &tile, &peaks);
     dualprop__shared_peaks_raise(&job->peaks, &peaks);
 }
@@ -101,8 +105,13 @@ static void update_chunk(void *argument, int64_t chunk, int64_t first, int64_t c
 dualprop_status dualprop__blis_dyad_update(void *self, const dualprop_dyad *dyad)
 {
     struct dyad_job job = { .blis = of(self), .dyad = dyad };
+    struct chunks chunks = { update_chunk, &job, dyad->count, CHUNK };
+    if (dyad->activation == DUALPROP_SOFTMAX) {
+        chunks.count = dyad->count / dyad->width;
+        chunks.size = CHUNK / dyad->width > 0 ? CHUNK / dyad->width : 1;
+    }
     dualprop__shared_peaks_begin(&job.peaks);
-    run_chunks(self, (struct chunks){ update_chunk, &job, dyad->count, CHUNK });
+    run_chunks(self, chunks);
     dualprop__shared_peaks_give(&job.peaks, dyad->peak, dyad->change);
     return DUALPROP_OK;
 }
@@ -138,6 +147,7 @@ dualprop_status dualprop__blis_optimizer_step(void *self, const dualprop_step_nu
 struct load_job {
     const dualprop__blis *blis;
     const dualprop_view *input;
+    const int32_t *moves; /* or NULL */
     char *x;
     const void *table; /* of bytes: [256] reals for the channel at hand */
     int64_t channel;
@@ -145,19 +155,60 @@ struct load_job {
     dualprop__shared_peaks peaks;
 };
 
-static double load_sample(const struct load_job *job, int64_t row)
+/* Load `count` elements that lie side by side, from element `from` of the view to element `to` of x. */
+static double load_run(const struct load_job *job, int64_t to, int64_t from, int64_t count)
 {
     const dualprop_view *input = job->input;
+    const dualprop__elementwise *loops = job->blis->loops;
+    char *x = job->x + (size_t)to * loops->real_size;
+    int64_t channels = input->shape[3];
+    if (input->type == DUALPROP_F32) return loops->convert(x, (const float *)input->data + from, DUALPROP_F32, count);
+    if (input->type == DUALPROP_F64) return loops->convert(x, (const double *)input->data + from, DUALPROP_F64, count);
+    return loops->look_up(x + (size_t)job->channel * loops->real_size,
+                          (const uint8_t *)input->data + from + job->channel, job->table, count / channels, channels);
+}
+
+/* Exchange the pixels of a row from left to right; a pixel is `bytes` long. */
+static void mirror_row(char *row, int64_t pixels, size_t bytes)
+{
+    char *left = row, *right = row + (size_t)(pixels - 1) * bytes;
+    for (; left < right; left += bytes, right -= bytes)
+        for (size_t i = 0; i < bytes; i++) {
+            char kept = left[i];
+            left[i] = right[i];
+            right[i] = kept;
+        }
+}
+
+/* Load row y of a moved image, whose first element is `to` of x and whose source begins at `from` of the view. The
+ * pixels that stay in the image come from a run of the source, mirrored once all channels are there. */
+static double load_moved_row(const struct load_job *job, int64_t to, int64_t from, int64_t y, const int32_t move[3])
+{
+    int64_t height = job->input->shape[1], width = job->input->shape[2], channels = job->input->shape[3];
+    int64_t right = move[1], source = y - move[0], length = width * channels;
     size_t size = job->blis->loops->real_size;
-    char *to = job->x + (size_t)(row * job->sample) * size;
-    int64_t offset = row * input->strides[0], channels = input->shape[3];
-    if (input->type == DUALPROP_F32)
-        return job->blis->loops->convert(to, (const float *)input->data + offset, DUALPROP_F32, job->sample);
-    if (input->type == DUALPROP_F64)
-        return job->blis->loops->convert(to, (const double *)input->data + offset, DUALPROP_F64, job->sample);
-    return job->blis->loops->look_up(to + (size_t)job->channel * size,
-                                     (const uint8_t *)input->data + offset + job->channel, job->table,
-                                     job->sample / channels, channels);
+    char *row = job->x + (size_t)(to + y * length) * size;
+    int64_t stay = width - (right < 0 ? -right : right), start = right > 0 ? right : 0;
+    if (source < 0 || source >= height || stay < 0) stay = 0;
+    if (job->channel == 0) memset(row, 0, (size_t)length * size);
+    if (stay == 0) return 0;
+    int64_t shown = right > 0 ? 0 : -right; /* the first column that is shown, of the mirrored image where it is */
+    if (move[2]) shown = width - shown - stay;
+    double peak = load_run(job, to + y * length + start * channels, from + source * length + shown * channels,
+                           stay * channels);
+    int complete = job->input->type != DUALPROP_U8 || job->channel == channels - 1;
+    if (move[2] && complete) mirror_row(row + (size_t)(start * channels) * size, stay, (size_t)channels * size);
+    return peak;
+}
+
+static double load_sample(const struct load_job *job, int64_t row)
+{
+    int64_t to = row * job->sample, from = row * job->input->strides[0];
+    double peak = 0;
+    if (!job->moves) return load_run(job, to, from, job->sample);
+    for (int64_t y = 0; y < job->input->shape[1]; y++)
+        peak = dualprop__greatest(load_moved_row(job, to, from, y, job->moves + 3 * row), peak);
+    return peak;
 }
 
 static void load_chunk(void *argument, int64_t chunk, int64_t first, int64_t count)
@@ -204,11 +255,11 @@ static int has_contiguous_samples(const dualprop_view *input)
 }
 
 dualprop_status dualprop__blis_load_input(void *self, void *x, const dualprop_view *input, const double *mean,
-                                          const double *deviation, double *peak)
+                                          const double *deviation, const int32_t *moves, double *peak)
 {
     if (!has_contiguous_samples(input))
-        return dualprop__reference_backend.load_input(self, x, input, mean, deviation, peak);
-    struct load_job job = { .blis = of(self), .input = input, .x = x };
+        return dualprop__reference_backend.load_input(self, x, input, mean, deviation, moves, peak);
+    struct load_job job = { .blis = of(self), .input = input, .moves = moves, .x = x };
     job.sample = input->shape[1] * input->shape[2] * input->shape[3];
     dualprop__shared_peaks_begin(&job.peaks);
     if (input->type == DUALPROP_U8) load_bytes(self, &job, mean, deviation);

@@ -2,12 +2,16 @@
  * blis_bottom_up.c - a = x W + bias, and the dyad update of a while it is in the cache.
  *
  * Phase 1 packs x by samples. A unit of phase 2 is a block of samples times a block of outputs: for each DEPTH inputs,
- * each panel of samples in the block meets each panel of weights; then bias and dyad.
+ * each panel of weights, which stays in the nearest cache, meets each panel of samples in the block; then bias and
+ * dyad. The next panel of weights is fetched meanwhile.
  */
 #include "blis_dense.h"
 
-/* A unit's size, at most, and how many units there should be at least, so that threads find work. */
-#define SAMPLE_PANELS 8
+/*
+ * A unit's size, at most, and how many units there should be at least, so that threads find work. Blocks of samples
+ * are large, since each block reads the weights anew.
+ */
+#define SAMPLE_PANELS 24
 #define OUTPUT_PANELS 4
 #define UNITS 16
 
@@ -73,6 +77,42 @@ static void multiply(const struct bottom_up *job, int64_t sample_panel, int64_t 
     blis->kernel.run(&blis->kernel, &product);
 }
 
+/* Fetch one of `shares` shares of a panel of weights. */
+static void fetch(const struct bottom_up *job, int64_t output_panel, int64_t part, int64_t share, int64_t shares)
+{
+    const dualprop__blis *blis = job->blis;
+    int64_t input = dualprop__cut_first(&job->depth, part), vector = blis->kernel.vector;
+    int64_t bytes = dualprop__cut_size(&job->depth, part) * vector * (int64_t)blis->loops->real_size;
+    const char *panel = dualprop__at(blis, job->weights, (output_panel * job->shape->inputs + input) * vector);
+    dualprop__fetch(panel, bytes * share / shares, bytes * (share + 1) / shares);
+}
+
+/* Fetch what the dyad update will read and write where one panel of samples meets one of outputs. */
+static void fetch_dyads(const struct bottom_up *job, int64_t sample_panel, int64_t output_panel)
+{
+    int64_t vector = job->blis->kernel.vector, broadcast = job->blis->kernel.broadcast;
+    int64_t row = sample_panel * broadcast, column = output_panel * vector;
+    dualprop__tile tile = {
+        .first = row * job->shape->outputs + column,
+        .rows = dualprop__least(broadcast, job->shape->batch - row),
+        .width = dualprop__least(vector, job->shape->outputs - column),
+        .stride = job->shape->outputs,
+    };
+    dualprop__fetch_dyads(job->blis, job->dyad, &tile);
+}
+
+/* One panel of weights, for one part of the inputs, times a block of samples. */
+static void multiply_block(const struct bottom_up *job, int64_t samples, int64_t output_panel, int64_t part)
+{
+    int64_t first = dualprop__cut_first(&job->samples, samples), count = dualprop__cut_size(&job->samples, samples);
+    int64_t outputs = dualprop__ceil_div(job->shape->outputs, job->blis->kernel.vector);
+    for (int64_t i = 0; i < count; i++) {
+        if (output_panel + 1 < outputs) fetch(job, output_panel + 1, part, i, count);
+        if (job->dyad && part == 0) fetch_dyads(job, first + i, output_panel);
+        multiply(job, first + i, output_panel, part);
+    }
+}
+
 static dualprop__tile tile_of(const struct bottom_up *job, int64_t samples, int64_t outputs)
 {
     const dualprop_dense *shape = job->shape;
@@ -103,13 +143,11 @@ static void product_unit(void *argument, int64_t unit, int64_t member)
 {
     struct bottom_up *job = argument;
     int64_t outputs = unit / job->samples.parts, samples = unit % job->samples.parts;
-    int64_t sample = dualprop__cut_first(&job->samples, samples);
-    int64_t output = dualprop__cut_first(&job->outputs, outputs);
+    int64_t first = dualprop__cut_first(&job->outputs, outputs);
     (void)member;
     for (int64_t part = 0; part < job->depth.parts; part++)
-        for (int64_t s = sample; s < sample + dualprop__cut_size(&job->samples, samples); s++)
-            for (int64_t o = output; o < output + dualprop__cut_size(&job->outputs, outputs); o++)
-                multiply(job, s, o, part);
+        for (int64_t panel = first; panel < first + dualprop__cut_size(&job->outputs, outputs); panel++)
+            multiply_block(job, samples, panel, part);
     finish(job, samples, outputs);
 }
 

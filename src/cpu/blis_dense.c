@@ -17,6 +17,24 @@ dualprop__cut dualprop__cut_evenly(int64_t whole, int64_t most)
     return (dualprop__cut){ whole, part, dualprop__ceil_div(whole, part) };
 }
 
+/* The array may be NULL. */
+static void fetch_tile(const dualprop__blis *blis, const void *array, const dualprop__tile *tile)
+{
+    int64_t size = (int64_t)blis->loops->real_size;
+    if (!array) return;
+    for (int64_t row = 0; row < tile->rows; row++) {
+        int64_t from = (tile->first + row * tile->stride) * size;
+        dualprop__fetch(array, from, from + tile->width * size);
+    }
+}
+
+void dualprop__fetch_dyads(const dualprop__blis *blis, const dualprop_dyad *dyad, const dualprop__tile *tile)
+{
+    if (dyad->top_down) fetch_tile(blis, dyad->a, tile);
+    fetch_tile(blis, dyad->mean, tile);
+    fetch_tile(blis, dyad->delta, tile);
+}
+
 /* ---- weights ---- */
 
 int64_t dualprop__blis_weight_elements(void *self, int64_t inputs, int64_t outputs)

@@ -61,6 +61,15 @@ static inline int64_t dualprop__cut_size(const dualprop__cut *cut, int64_t index
     return dualprop__least(cut->part, cut->whole - index * cut->part);
 }
 
+/* Bring bytes `from` to `to` of an array into the second-level cache. */
+static inline void dualprop__fetch(const char *array, int64_t from, int64_t to)
+{
+    for (int64_t i = from & -DUALPROP__LINE; i < to; i += DUALPROP__LINE) __builtin_prefetch(array + i, 0, 2);
+}
+
+/* Bring the tile of everything into it that a dyad update reads and writes beside what a product is about to write. */
+void dualprop__fetch_dyads(const dualprop__blis *blis, const dualprop_dyad *dyad, const dualprop__tile *tile);
+
 /* ---- samples as broadcasts: [ceil(batch / N)][width][N] ---- */
 
 /* One job: pack rows of an array [batch, width]. */

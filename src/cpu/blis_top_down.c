@@ -1,22 +1,22 @@
 /*
  * blis_top_down.c - Delta = delta W^T, and the dyad update of the layer below while Delta is in the cache.
  *
- * Phase 1 packs delta by samples. A unit of phase 2 is one panel of inputs for a block of samples: for each DEPTH
- * outputs it transposes its block of W into the member's slice of the workspace, and multiplies.
+ * Phase 1 packs delta by samples. A unit of phase 2 is a few panels of inputs for a block of samples: for each panel
+ * and each DEPTH outputs it transposes the block of W into the member's slice of the workspace, and multiplies, while
+ * the next block is fetched. A few panels, so that the dyad update has rows of some length.
  */
 #include "blis_dense.h"
 
 /* Blocks of samples are large, since each block transposes the weights anew. */
 #define SAMPLE_PANELS 48
+#define INPUT_PANELS 4
 #define UNITS 16
 
 struct top_down {
     const dualprop__blis *blis;
     const dualprop_dense *shape;
     dualprop__packing packing;
-    dualprop__cut samples; /* in panels */
-    dualprop__cut depth;   /* in panels of outputs */
-    int64_t input_panels;
+    dualprop__cut samples, inputs, depth; /* in panels, panels, panels of outputs */
     void *top_down;
     const void *weights;
     char *slices;
@@ -39,13 +39,18 @@ static int64_t slice_bytes(const dualprop__blis *blis)
 static void cut(struct top_down *job)
 {
     const dualprop__microkernel *kernel = &job->blis->kernel;
-    int64_t samples = dualprop__ceil_div(job->shape->batch, kernel->broadcast), most = SAMPLE_PANELS;
-    job->input_panels = dualprop__ceil_div(job->shape->inputs, kernel->vector);
+    int64_t samples = dualprop__ceil_div(job->shape->batch, kernel->broadcast), most_samples = SAMPLE_PANELS;
+    int64_t inputs = dualprop__ceil_div(job->shape->inputs, kernel->vector), most_inputs = INPUT_PANELS;
     job->depth = dualprop__cut_evenly(dualprop__ceil_div(job->shape->outputs, kernel->vector),
                                       panels_deep(job->blis));
-    job->samples = dualprop__cut_evenly(samples, most);
-    while (most > 1 && job->samples.parts * job->input_panels < UNITS)
-        job->samples = dualprop__cut_evenly(samples, --most);
+    for (;;) {
+        job->samples = dualprop__cut_evenly(samples, most_samples);
+        job->inputs = dualprop__cut_evenly(inputs, most_inputs);
+        if (job->samples.parts * job->inputs.parts >= UNITS) return;
+        if (most_inputs > 1) most_inputs--;
+        else if (most_samples > 1) most_samples--;
+        else return;
+    }
 }
 
 static struct top_down plan(const dualprop__blis *blis, const dualprop_dense *shape)
@@ -59,7 +64,7 @@ int64_t dualprop__top_down_bytes(const dualprop__blis *blis, int64_t batch, int6
 {
     dualprop_dense shape = { batch, inputs, outputs, NULL };
     struct top_down job = plan(blis, &shape);
-    int64_t members = dualprop__least(DUALPROP__MEMBERS, job.samples.parts * job.input_panels);
+    int64_t members = dualprop__least(DUALPROP__MEMBERS, job.samples.parts * job.inputs.parts);
     return dualprop__packed_bytes(blis, batch, outputs) + members * job.slice_bytes;
 }
 
@@ -115,16 +120,62 @@ static void multiply(const struct top_down *job, const char *slice, int64_t samp
     blis->kernel.run(&blis->kernel, &product);
 }
 
-static void update_dyads(struct top_down *job, int64_t input_panel, int64_t first, int64_t count)
+/* Fetch one of `shares` shares of the weights that the next panel's slice is made of. */
+static void fetch(const struct top_down *job, int64_t input_panel, int64_t part, int64_t share, int64_t shares)
+{
+    const dualprop__blis *blis = job->blis;
+    int64_t vector = blis->kernel.vector, panels = dualprop__cut_size(&job->depth, part);
+    int64_t bytes = vector * vector * (int64_t)blis->loops->real_size;
+    for (int64_t o = panels * share / shares; o < panels * (share + 1) / shares; o++) {
+        int64_t output = first_output(job, part) + o * vector;
+        dualprop__fetch(dualprop__at(blis, job->weights, output * job->shape->inputs + input_panel * vector * vector),
+                        0, bytes);
+    }
+}
+
+/* Fetch what the dyad update will read and write where one panel of samples meets one of inputs. */
+static void fetch_dyads(const struct top_down *job, int64_t sample_panel, int64_t input_panel)
+{
+    int64_t vector = job->blis->kernel.vector, broadcast = job->blis->kernel.broadcast;
+    int64_t row = sample_panel * broadcast, column = input_panel * vector;
+    dualprop__tile tile = {
+        .first = row * job->shape->inputs + column,
+        .rows = dualprop__least(broadcast, job->shape->batch - row),
+        .width = dualprop__least(vector, job->shape->inputs - column),
+        .stride = job->shape->inputs,
+    };
+    dualprop__fetch_dyads(job->blis, job->dyad, &tile);
+}
+
+/* One panel of inputs, for one part of the outputs, times a block of samples. */
+static void multiply_block(const struct top_down *job, char *slice, int64_t samples, int64_t input_panel, int64_t part)
+{
+    int64_t first = dualprop__cut_first(&job->samples, samples), count = dualprop__cut_size(&job->samples, samples);
+    transpose(job, slice, input_panel, part);
+    for (int64_t i = 0; i < count; i++) {
+        if (input_panel + 1 < job->inputs.whole) fetch(job, input_panel + 1, part, i, count);
+        if (job->dyad && part == 0) fetch_dyads(job, first + i, input_panel);
+        multiply(job, slice, first + i, input_panel, part);
+    }
+}
+
+static dualprop__tile tile_of(const struct top_down *job, int64_t samples, int64_t inputs)
 {
     const dualprop_dense *shape = job->shape;
-    int64_t row = first * job->blis->kernel.broadcast, column = input_panel * job->blis->kernel.vector;
-    dualprop__tile tile = {
+    int64_t vector = job->blis->kernel.vector, broadcast = job->blis->kernel.broadcast;
+    int64_t row = dualprop__cut_first(&job->samples, samples) * broadcast;
+    int64_t column = dualprop__cut_first(&job->inputs, inputs) * vector;
+    return (dualprop__tile){
         .first = row * shape->inputs + column,
-        .rows = dualprop__least(count * job->blis->kernel.broadcast, shape->batch - row),
-        .width = dualprop__least(job->blis->kernel.vector, shape->inputs - column),
+        .rows = dualprop__least(dualprop__cut_size(&job->samples, samples) * broadcast, shape->batch - row),
+        .width = dualprop__least(dualprop__cut_size(&job->inputs, inputs) * vector, shape->inputs - column),
         .stride = shape->inputs,
     };
+}
+
+static void update_dyads(struct top_down *job, int64_t samples, int64_t inputs)
+{
+    dualprop__tile tile = tile_of(job, samples, inputs);
     dualprop__peaks peaks = { 0, 0 };
     job->blis->loops->dyad(job->dyad, &tile, &peaks);
     dualprop__shared_peaks_raise(&job->peaks, &peaks);
@@ -133,16 +184,12 @@ static void update_dyads(struct top_down *job, int64_t input_panel, int64_t firs
 static void product_unit(void *argument, int64_t unit, int64_t member)
 {
     struct top_down *job = argument;
-    int64_t input_panel = unit / job->samples.parts, samples = unit % job->samples.parts;
-    int64_t first = dualprop__cut_first(&job->samples, samples);
-    int64_t count = dualprop__cut_size(&job->samples, samples);
+    int64_t inputs = unit / job->samples.parts, samples = unit % job->samples.parts;
+    int64_t first = dualprop__cut_first(&job->inputs, inputs);
     char *slice = job->slices + member * job->slice_bytes;
-    for (int64_t part = 0; part < job->depth.parts; part++) {
-        transpose(job, slice, input_panel, part);
-        for (int64_t sample = first; sample < first + count; sample++)
-            multiply(job, slice, sample, input_panel, part);
-    }
-    if (job->dyad) update_dyads(job, input_panel, first, count);
+    for (int64_t panel = first; panel < first + dualprop__cut_size(&job->inputs, inputs); panel++)
+        for (int64_t part = 0; part < job->depth.parts; part++) multiply_block(job, slice, samples, panel, part);
+    if (job->dyad) update_dyads(job, samples, inputs);
 }
 
 dualprop_status dualprop__blis_dense_top_down(void *self, const dualprop_dense *shape, void *top_down,
@@ -156,7 +203,7 @@ dualprop_status dualprop__blis_dense_top_down(void *self, const dualprop_dense *
     job.slices = (char *)shape->workspace + dualprop__packed_bytes(job.blis, shape->batch, shape->outputs);
     dualprop__phase phases[2] = {
         { .unit = pack_unit, .units = dualprop__packing_units(&job.packing) },
-        { .unit = product_unit, .units = job.samples.parts * job.input_panels },
+        { .unit = product_unit, .units = job.samples.parts * job.inputs.parts },
     };
     dualprop__shared_peaks_begin(&job.peaks);
     dualprop__team_run(job.blis->reference.host, &job, phases, 2,

@@ -23,7 +23,7 @@ typedef struct dualprop__peaks {
 typedef struct dualprop__elementwise {
     size_t real_size;
 
-    /* The dyad update of a tile; raises the peaks. */
+    /* The dyad update of a tile; raises the peaks. A tile's rows are whole rows of softmax. */
     void (*dyad)(const dualprop_dyad *dyad, const dualprop__tile *tile, dualprop__peaks *peaks);
     /* a[row][j] += bias[j]; bias lies under the tile's first column. */
     void (*add_bias)(void *a, const void *bias, const dualprop__tile *tile);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../math/formulas.h"
+#include "transpose.h"
 
 #define REAL float
 #define BITS int32_t

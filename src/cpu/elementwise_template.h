@@ -37,6 +37,7 @@ struct FORMULA(run) {
     const REAL *a, *top_down; /* top_down NULL: nothing comes from above */
     REAL *mean, *delta;       /* delta may be NULL then */
     int64_t count;
+    const FORMULA(softmax_dyads) *row; /* what the elements of its row share, for softmax */
 };
 
 typedef BITS (*FORMULA(dyad_loop))(const struct FORMULA(run) *run, const FORMULA(gains) *gains);
@@ -93,7 +94,61 @@ DYAD_LOOPS(leaky_relu)
 DYAD_LOOPS(hard_sigmoid)
 DYAD_LOOPS(sigmoid)
 DYAD_LOOPS(tanh)
+DYAD_LOOPS(softplus)
+DYAD_LOOPS(elu)
+DYAD_LOOPS(silu)
 #undef DYAD_LOOPS
+
+/* ---- softmax, whose elements know their row ---- */
+
+static BITS FORMULA(silent_softmax)(const struct FORMULA(run) *run, const FORMULA(gains) *unused)
+{
+    BITS peak = 0;
+    (void)unused;
+    for (int64_t i = 0; i < run->count; i++) {
+        run->mean[i] = FORMULA(softmax_value)(&run->row->plus, run->a[i]);
+        peak = FORMULA(greater)(peak, FORMULA(magnitude)(run->mean[i]));
+    }
+    return peak;
+}
+
+static BITS FORMULA(nudged_softmax)(const struct FORMULA(run) *run, const FORMULA(gains) *gains)
+{
+    BITS peak = 0;
+    for (int64_t i = 0; i < run->count; i++) {
+        FORMULA(pair) pair = FORMULA(softmax_pair)(run->row, run->a[i], run->top_down[i], gains);
+        run->mean[i] = pair.mean;
+        run->delta[i] = pair.delta;
+        BITS greater = FORMULA(greater)(FORMULA(magnitude)(pair.plus), FORMULA(magnitude)(pair.minus));
+        peak = FORMULA(greater)(peak, greater);
+    }
+    return peak;
+}
+
+static BITS FORMULA(derivative_softmax)(const struct FORMULA(run) *run, const FORMULA(gains) *unused)
+{
+    BITS peak = 0;
+    (void)unused;
+    for (int64_t i = 0; i < run->count; i++) {
+        FORMULA(pair) pair = FORMULA(softmax_slope_pair)(run->row, run->a[i], run->top_down[i]);
+        run->mean[i] = pair.mean;
+        run->delta[i] = pair.delta;
+        BITS greater = FORMULA(greater)(FORMULA(magnitude)(pair.mean), FORMULA(magnitude)(pair.delta));
+        peak = FORMULA(greater)(peak, greater);
+    }
+    return peak;
+}
+
+static FORMULA(softmax_dyads) FORMULA(softmax_row_at)(const dualprop_dyad *dyad, int64_t first, int64_t width,
+                                                      const FORMULA(gains) *gains)
+{
+    const REAL *a = (const REAL *)dyad->a + first;
+    const REAL *top_down = dyad->top_down ? (const REAL *)dyad->top_down + first : NULL;
+    return dyad->derivative ? FORMULA(softmax_slopes_of)(a, top_down, width)
+                            : FORMULA(softmax_dyads_of)(a, top_down, width, gains);
+}
+
+/* ---- any activation ---- */
 
 #define LOOPS_OF(name) { FORMULA(silent_##name), FORMULA(nudged_##name), FORMULA(derivative_##name) }
 static FORMULA(dyad_loop) FORMULA(find_dyad_loop)(const dualprop_dyad *dyad)
@@ -102,6 +157,8 @@ static FORMULA(dyad_loop) FORMULA(find_dyad_loop)(const dualprop_dyad *dyad)
         [DUALPROP_IDENTITY] = LOOPS_OF(identity),         [DUALPROP_RELU] = LOOPS_OF(relu),
         [DUALPROP_LEAKY_RELU] = LOOPS_OF(leaky_relu),     [DUALPROP_HARD_SIGMOID] = LOOPS_OF(hard_sigmoid),
         [DUALPROP_SIGMOID] = LOOPS_OF(sigmoid),           [DUALPROP_TANH] = LOOPS_OF(tanh),
+        [DUALPROP_SOFTPLUS] = LOOPS_OF(softplus),         [DUALPROP_ELU] = LOOPS_OF(elu),
+        [DUALPROP_SILU] = LOOPS_OF(silu),                 [DUALPROP_SOFTMAX] = LOOPS_OF(softmax),
     };
     return loops[dyad->activation][!dyad->top_down ? 0 : dyad->derivative ? 2 : 1];
 }
@@ -140,7 +197,7 @@ static void FORMULA(dyad_through_buffers)(const dualprop_dyad *dyad, const struc
 {
     REAL mean[1024 / sizeof(REAL)], delta[1024 / sizeof(REAL)];
     static const REAL zeros[1024 / sizeof(REAL)];
-    struct FORMULA(run) part = { run->a, run->top_down, mean, delta, run->count };
+    struct FORMULA(run) part = { run->a, run->top_down, mean, delta, run->count, run->row };
     FORMULA(update_run)(dyad, &part, gains, peaks);
     if (dyad->change)
         peaks->change = dualprop__greatest(FORMULA(change_of)(dyad, &part, run->mean ? run->mean : mean,
@@ -149,7 +206,8 @@ static void FORMULA(dyad_through_buffers)(const dualprop_dyad *dyad, const struc
     if (run->delta) memcpy(run->delta, delta, (size_t)run->count * sizeof(REAL));
 }
 
-static struct FORMULA(run) FORMULA(run_of)(const dualprop_dyad *dyad, int64_t first, int64_t count)
+static struct FORMULA(run) FORMULA(run_of)(const dualprop_dyad *dyad, int64_t first, int64_t count,
+                                           const FORMULA(softmax_dyads) *row)
 {
     return (struct FORMULA(run)){
         .a = (const REAL *)dyad->a + first,
@@ -157,20 +215,23 @@ static struct FORMULA(run) FORMULA(run_of)(const dualprop_dyad *dyad, int64_t fi
         .mean = dyad->mean ? (REAL *)dyad->mean + first : NULL,
         .delta = dyad->delta ? (REAL *)dyad->delta + first : NULL,
         .count = count,
+        .row = row,
     };
 }
 
 static void FORMULA(dyad_row)(const dualprop_dyad *dyad, int64_t first, int64_t count, const FORMULA(gains) *gains,
                               dualprop__peaks *peaks)
 {
+    FORMULA(softmax_dyads) row = { .far = 0 };
+    if (dyad->activation == DUALPROP_SOFTMAX) row = FORMULA(softmax_row_at)(dyad, first, count, gains);
     if (dyad->mean && (dyad->delta || !dyad->top_down) && !dyad->change) {
-        struct FORMULA(run) run = FORMULA(run_of)(dyad, first, count);
+        struct FORMULA(run) run = FORMULA(run_of)(dyad, first, count, &row);
         FORMULA(update_run)(dyad, &run, gains, peaks);
         return;
     }
     for (int64_t i = 0; i < count; i += FORMULA_PIECE) {
         struct FORMULA(run) run =
-            FORMULA(run_of)(dyad, first + i, count - i < FORMULA_PIECE ? count - i : FORMULA_PIECE);
+            FORMULA(run_of)(dyad, first + i, count - i < FORMULA_PIECE ? count - i : FORMULA_PIECE, &row);
         FORMULA(dyad_through_buffers)(dyad, &run, gains, peaks);
     }
 }
@@ -308,29 +369,7 @@ static void FORMULA(compare)(int64_t count, const void *x, const void *y, double
         for (int l = 0; l < LANES; l++) sums[s] += lanes[s][l];
 }
 
-/* ---- panels ---- */
-
-static void FORMULA(pack_rows)(void *to, const void *from, int64_t stride, int64_t depth, int64_t count,
-                               int64_t width)
-{
-    for (int64_t k = 0; k < depth; k++) {
-        REAL *restrict row = (REAL *)to + k * width;
-        const REAL *restrict source = (const REAL *)from + k * stride;
-        for (int64_t j = 0; j < count; j++) row[j] = source[j];
-        for (int64_t j = count; j < width; j++) row[j] = 0;
-    }
-}
-
-static void FORMULA(pack_columns)(void *to, const void *from, int64_t stride, int64_t depth, int64_t count,
-                                  int64_t width)
-{
-    for (int64_t k = 0; k < depth; k++) {
-        REAL *restrict row = (REAL *)to + k * width;
-        const REAL *restrict source = (const REAL *)from + k;
-        for (int64_t j = 0; j < count; j++) row[j] = source[j * stride];
-        for (int64_t j = count; j < width; j++) row[j] = 0;
-    }
-}
+#include "panels_template.h"
 
 const dualprop__elementwise TABLE = {
     .real_size = sizeof(REAL),

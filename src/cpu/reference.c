@@ -148,9 +148,9 @@ static dualprop_status evaluate(void *self, int loss, const void *prediction, co
 }
 
 static dualprop_status load_input(void *self, void *x, const dualprop_view *input, const double *mean,
-                                  const double *deviation, double *peak)
+                                  const double *deviation, const int32_t *moves, double *peak)
 {
-    return of(self)->kernels->load_input(self, x, input, mean, deviation, peak);
+    return of(self)->kernels->load_input(self, x, input, mean, deviation, moves, peak);
 }
 
 static dualprop_status optimizer_step(void *self, const dualprop_step_numbers *step, int64_t count, void *w,
@@ -185,6 +185,62 @@ static dualprop_status output_proximal(void *self, const dualprop_output *output
     return of(self)->kernels->output_proximal(self, output);
 }
 
+static int64_t convolution_weight_elements(void *self, const dualprop_convolution *shape)
+{
+    return of(self)->kernels->convolution_weight_elements(self, shape);
+}
+
+static dualprop_status write_convolution_weights(void *self, const dualprop_convolution *shape, void *weights,
+                                                 const void *host)
+{
+    return of(self)->kernels->write_convolution_weights(self, shape, weights, host);
+}
+
+static dualprop_status read_convolution_weights(void *self, const dualprop_convolution *shape, void *host,
+                                                const void *weights)
+{
+    return of(self)->kernels->read_convolution_weights(self, shape, host, weights);
+}
+
+static int64_t convolution_workspace(void *self, const dualprop_convolution *shape)
+{
+    return of(self)->kernels->convolution_workspace(self, shape);
+}
+
+static int64_t convolution_cache(void *self, const dualprop_convolution *shape)
+{
+    return of(self)->kernels->convolution_cache(self, shape);
+}
+
+static dualprop_status convolution_prepare(void *self, const dualprop_convolution *shape, const void *weights)
+{
+    return of(self)->kernels->convolution_prepare(self, shape, weights);
+}
+
+static dualprop_status convolution_bottom_up(void *self, const dualprop_convolution *shape, void *a,
+                                             uint8_t *switches, const void *x, const void *weights, const void *bias,
+                                             const dualprop_dyad *dyad)
+{
+    return of(self)->kernels->convolution_bottom_up(self, shape, a, switches, x, weights, bias, dyad);
+}
+
+static dualprop_status convolution_top_down(void *self, const dualprop_convolution *shape, void *top_down,
+                                            const void *delta, const uint8_t *switches, const void *weights,
+                                            const dualprop_dyad *dyad)
+{
+    return of(self)->kernels->convolution_top_down(self, shape, top_down, delta, switches, weights, dyad);
+}
+
+static dualprop_status convolution_gradient(void *self, const dualprop_convolution *shape, void *gradient,
+                                            void *bias_gradient, const void *x, const void *delta,
+                                            const uint8_t *switches, double scale, int accumulate,
+                                            const dualprop_step_numbers *step, void *weights, void *bias,
+                                            void *moments[4])
+{
+    return of(self)->kernels->convolution_gradient(self, shape, gradient, bias_gradient, x, delta, switches, scale,
+                                                   accumulate, step, weights, bias, moments);
+}
+
 const dualprop_backend dualprop__reference_backend = {
     .struct_size = sizeof(dualprop_backend),
     .api = DUALPROP_BACKEND_API,
@@ -215,6 +271,15 @@ const dualprop_backend dualprop__reference_backend = {
     .compare = compare,
     .max_abs = max_abs,
     .fill_uniform = fill_uniform,
+    .convolution_weight_elements = convolution_weight_elements,
+    .write_convolution_weights = write_convolution_weights,
+    .read_convolution_weights = read_convolution_weights,
+    .convolution_workspace = convolution_workspace,
+    .convolution_cache = convolution_cache,
+    .convolution_prepare = convolution_prepare,
+    .convolution_bottom_up = convolution_bottom_up,
+    .convolution_top_down = convolution_top_down,
+    .convolution_gradient = convolution_gradient,
     .dyad_general = dyad_general,
     .output_proximal = output_proximal,
 };

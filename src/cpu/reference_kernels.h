@@ -62,21 +62,54 @@ static FORMULA(pair) derivative_pair(int activation, REAL a, REAL top_down)
     return pair;
 }
 
-static dualprop_status dyad_update(void *self, const dualprop_dyad *dyad)
+/* An update and, for softmax, what the elements of the row at hand share. */
+struct update {
+    const dualprop_dyad *dyad;
+    FORMULA(gains) gains;
+    FORMULA(softmax_dyads) row;
+};
+
+static FORMULA(pair) pair_of(const struct update *update, REAL a, REAL top_down)
 {
-    (void)self;
-    const REAL *a = dyad->a, *top_down = dyad->top_down;
-    REAL *mean = dyad->mean, *delta = dyad->delta;
-    FORMULA(gains) gains = FORMULA(gains_of)(dyad->gain_plus, dyad->gain_minus, dyad->alpha);
-    struct watch watch = { 0, 0, dyad->old_alpha, dyad->derivative, dyad->change != NULL };
-    for (int64_t i = 0; i < dyad->count; i++) {
-        REAL down = top_down ? top_down[i] : 0;
-        FORMULA(pair) pair = dyad->derivative ? derivative_pair(dyad->activation, a[i], down)
-                                              : FORMULA(hidden_pair)(dyad->activation, a[i], down, &gains);
-        see(&watch, &pair, mean ? mean + i : NULL, delta ? delta + i : NULL);
+    const dualprop_dyad *dyad = update->dyad;
+    if (dyad->activation == DUALPROP_SOFTMAX)
+        return dyad->derivative ? FORMULA(softmax_slope_pair)(&update->row, a, top_down)
+                                : FORMULA(softmax_pair)(&update->row, a, top_down, &update->gains);
+    return dyad->derivative ? derivative_pair(dyad->activation, a, top_down)
+                            : FORMULA(hidden_pair)(dyad->activation, a, top_down, &update->gains);
+}
+
+static void begin_row(struct update *update, int64_t first, int64_t width)
+{
+    const dualprop_dyad *dyad = update->dyad;
+    const REAL *a = (const REAL *)dyad->a + first;
+    const REAL *top_down = dyad->top_down ? (const REAL *)dyad->top_down + first : NULL;
+    if (dyad->activation != DUALPROP_SOFTMAX) return;
+    update->row = dyad->derivative ? FORMULA(softmax_slopes_of)(a, top_down, width)
+                                   : FORMULA(softmax_dyads_of)(a, top_down, width, &update->gains);
+}
+
+static void update_row(struct update *update, int64_t first, int64_t width, struct watch *watch)
+{
+    const REAL *a = update->dyad->a, *top_down = update->dyad->top_down;
+    REAL *mean = update->dyad->mean, *delta = update->dyad->delta;
+    begin_row(update, first, width);
+    for (int64_t i = first; i < first + width; i++) {
+        FORMULA(pair) pair = pair_of(update, a[i], top_down ? top_down[i] : 0);
+        see(watch, &pair, mean ? mean + i : NULL, delta ? delta + i : NULL);
         if (mean) mean[i] = pair.mean;
         if (delta) delta[i] = pair.delta;
     }
+}
+
+static dualprop_status dyad_update(void *self, const dualprop_dyad *dyad)
+{
+    (void)self;
+    struct update update = { .dyad = dyad };
+    update.gains = FORMULA(gains_of)(dyad->gain_plus, dyad->gain_minus, dyad->alpha);
+    struct watch watch = { 0, 0, dyad->old_alpha, dyad->derivative, dyad->change != NULL };
+    int64_t width = dyad->activation == DUALPROP_SOFTMAX ? dyad->width : dyad->count;
+    for (int64_t first = 0; first < dyad->count; first += width) update_row(&update, first, width, &watch);
     give(&watch, dyad->peak, dyad->change);
     return DUALPROP_OK;
 }
@@ -266,6 +299,18 @@ struct sink {
     REAL *gradient, *parameter, *moment1, *moment2;
 };
 
+/* The two sinks of a layer: of its weights and of its bias. */
+static void open_sinks(struct sink sinks[2], void *gradient, void *bias_gradient, int accumulate,
+                       const dualprop_step_numbers *step, void *weights, void *bias, void *moments[4])
+{
+    sinks[0] = (struct sink){ .accumulate = accumulate, .numbers = step, .gradient = gradient };
+    sinks[1] = (struct sink){ .accumulate = accumulate, .numbers = step, .gradient = bias_gradient };
+    if (!step) return;
+    sinks[0].step = sinks[1].step = FORMULA(step_of)(step);
+    sinks[0].parameter = weights, sinks[0].moment1 = moments[0], sinks[0].moment2 = moments[1];
+    sinks[1].parameter = bias, sinks[1].moment1 = moments[2], sinks[1].moment2 = moments[3];
+}
+
 static void pour(const struct sink *sink, int64_t first, const double *sums, double scale, int64_t count)
 {
     for (int64_t j = 0; j < count; j++) {
@@ -297,18 +342,19 @@ static dualprop_status dense_gradient(void *self, const dualprop_dense *shape, v
                                       const dualprop_step_numbers *step, void *weights, void *bias, void *moments[4])
 {
     (void)self;
-    struct sink of_weights = { .accumulate = accumulate, .numbers = step, .gradient = gradient };
-    struct sink of_bias = { .accumulate = accumulate, .numbers = step, .gradient = bias_gradient };
-    if (step) {
-        of_weights.step = of_bias.step = FORMULA(step_of)(step);
-        of_weights.parameter = weights, of_weights.moment1 = moments[0], of_weights.moment2 = moments[1];
-        of_bias.parameter = bias, of_bias.moment1 = moments[2], of_bias.moment2 = moments[3];
-    }
+    struct sink sinks[2];
+    open_sinks(sinks, gradient, bias_gradient, accumulate, step, weights, bias, moments);
     for (int64_t i = 0; i < shape->inputs; i++)
-        gradient_row(shape, &of_weights, i * shape->outputs, (const REAL *)x + i, delta, scale);
-    if (of_bias.gradient || of_bias.parameter) gradient_row(shape, &of_bias, 0, NULL, delta, scale);
+        gradient_row(shape, &sinks[0], i * shape->outputs, (const REAL *)x + i, delta, scale);
+    if (sinks[1].gradient || sinks[1].parameter) gradient_row(shape, &sinks[1], 0, NULL, delta, scale);
     return DUALPROP_OK;
 }
+
+/* ---- convolutional layers ---- */
+
+#include "reference_convolution.h"
+
+/* ---- the learning step ---- */
 
 static dualprop_status optimizer_step(void *self, const dualprop_step_numbers *numbers, int64_t count, void *w,
                                       const void *g, void *moment1, void *moment2)
@@ -332,26 +378,43 @@ static REAL input_at(const dualprop_view *view, int64_t offset, const double *me
     return (REAL)((value - (mean ? mean[c] : 0)) / (deviation ? deviation[c] : 1));
 }
 
-/* Element i of a rank-4 view, counted in row-major order. */
-static int64_t offset_of(const dualprop_view *view, int64_t i)
+/* The four indices of element i of a rank-4 view, counted in row-major order. */
+static void indices_of(int64_t at[4], const dualprop_view *view, int64_t i)
 {
-    int64_t offset = 0;
     for (int axis = 3; axis >= 0; axis--) {
-        offset += i % view->shape[axis] * view->strides[axis];
+        at[axis] = i % view->shape[axis];
         i /= view->shape[axis];
     }
-    return offset;
+}
+
+/* From an element of the moved image to the one it shows; false where a zero came in. */
+static int undo_move(int64_t at[4], const dualprop_view *view, const int32_t *move)
+{
+    at[1] -= move[0];
+    at[2] -= move[1];
+    if (at[1] < 0 || at[1] >= view->shape[1] || at[2] < 0 || at[2] >= view->shape[2]) return 0;
+    if (move[2]) at[2] = view->shape[2] - 1 - at[2];
+    return 1;
+}
+
+static REAL loaded_at(const dualprop_view *input, int64_t i, const double *mean, const double *deviation,
+                      const int32_t *moves)
+{
+    int64_t at[4], offset = 0;
+    indices_of(at, input, i);
+    if (moves && !undo_move(at, input, moves + 3 * at[0])) return 0;
+    for (int axis = 0; axis < 4; axis++) offset += at[axis] * input->strides[axis];
+    return input_at(input, offset, mean, deviation, at[3]);
 }
 
 static dualprop_status load_input(void *self, void *x, const dualprop_view *input, const double *mean,
-                                  const double *deviation, double *peak)
+                                  const double *deviation, const int32_t *moves, double *peak)
 {
     (void)self;
-    int64_t channels = input->shape[3];
-    int64_t count = input->shape[0] * input->shape[1] * input->shape[2] * channels;
+    int64_t count = input->shape[0] * input->shape[1] * input->shape[2] * input->shape[3];
     double most = 0;
     for (int64_t i = 0; i < count; i++) {
-        REAL value = input_at(input, offset_of(input, i), mean, deviation, i % channels);
+        REAL value = loaded_at(input, i, mean, deviation, moves);
         most = greatest(most, fabs((double)value));
         ((REAL *)x)[i] = value;
     }
@@ -410,6 +473,15 @@ const dualprop_backend FORMULA(reference_kernels) = {
     .compare = compare,
     .max_abs = max_abs,
     .fill_uniform = fill_uniform,
+    .convolution_weight_elements = convolution_weight_elements,
+    .write_convolution_weights = write_convolution_weights,
+    .read_convolution_weights = read_convolution_weights,
+    .convolution_workspace = convolution_workspace,
+    .convolution_cache = convolution_cache,
+    .convolution_prepare = convolution_prepare,
+    .convolution_bottom_up = convolution_bottom_up,
+    .convolution_top_down = convolution_top_down,
+    .convolution_gradient = convolution_gradient,
     .dyad_general = dyad_general,
     .output_proximal = output_proximal,
 };

@@ -11,6 +11,11 @@
  *                      terms lie on either side of the kink
  *   sigmoid            f(x) - f(y) = f(x) f(-y) (1 - e^-(x - y)), every factor of which is accurate
  *   tanh               tanh x = 2 sigmoid(2x) - 1
+ *   softplus           f(x) - f(y) = log(1 + sigmoid(y) (e^(x - y) - 1)) while x - y is small
+ *   elu                below 0: f(x) - f(y) = e^x (1 - e^-(x - y)); across 0 both terms have one sign
+ *   silu               the product rule: the mean of the sigmoids times x - y, plus their difference times the mean
+ *
+ * Softmax is not elementwise; it is in softmax.h.
  */
 
 /* ---- identity ---- */
@@ -137,6 +142,78 @@ DUALPROP__MATH REAL FORMULA(tanh_difference)(REAL a, REAL plus, REAL minus, REAL
     return 2 * FORMULA(sigmoid_difference)(2 * a, 2 * plus, 2 * minus, 2 * span);
 }
 
+/* ---- softplus: log(1 + e^x) ---- */
+
+DUALPROP__MATH REAL FORMULA(softplus)(REAL x)
+{
+    REAL positive = 0 > x ? 0 : x;
+    return positive + LIBM(log1p)(LIBM(exp)(-LIBM(fabs)(x)));
+}
+
+DUALPROP__MATH REAL FORMULA(softplus_slope)(REAL x)
+{
+    return FORMULA(sigmoid)(x);
+}
+
+/* f(x) - f(y) for x >= y with x - y > 1: softplus(x) = x + softplus(-x) takes the large part of two positive ones. */
+DUALPROP__MATH REAL FORMULA(softplus_far_difference)(REAL x, REAL y, REAL span)
+{
+    REAL above = span + (FORMULA(softplus)(-x) - FORMULA(softplus)(-y));
+    REAL across = FORMULA(softplus)(x) - FORMULA(softplus)(y);
+    return ((x > 0) & (y > 0)) ? above : across;
+}
+
+DUALPROP__MATH REAL FORMULA(softplus_difference)(REAL a, REAL plus, REAL minus, REAL span)
+{
+    REAL x = a + plus, y = a - minus, size = LIBM(fabs)(span);
+    REAL greater = span < 0 ? y : x, lesser = span < 0 ? x : y;
+    REAL rise = size > 1 ? FORMULA(softplus_far_difference)(greater, lesser, size)
+                         : LIBM(log1p)(FORMULA(sigmoid)(lesser) * LIBM(expm1)(size));
+    return LIBM(copysign)(rise, span);
+}
+
+/* ---- elu: x above 0, e^x - 1 below; the slope at 0 is 1 from both sides ---- */
+
+DUALPROP__MATH REAL FORMULA(elu)(REAL x)
+{
+    return x > 0 ? x : LIBM(expm1)(x);
+}
+
+DUALPROP__MATH REAL FORMULA(elu_slope)(REAL x)
+{
+    return x > 0 ? (REAL)1 : LIBM(exp)(x);
+}
+
+DUALPROP__MATH REAL FORMULA(elu_difference)(REAL a, REAL plus, REAL minus, REAL span)
+{
+    REAL x = a + plus, y = a - minus;
+    REAL greater = span < 0 ? y : x;
+    REAL below = LIBM(copysign)(LIBM(exp)(greater) * -LIBM(expm1)(-LIBM(fabs)(span)), span);
+    REAL across = FORMULA(elu)(x) - FORMULA(elu)(y);
+    REAL together = ((x > 0) & (y > 0)) ? span : across;
+    return ((x <= 0) & (y <= 0)) ? below : together;
+}
+
+/* ---- silu: x sigmoid(x) ---- */
+
+DUALPROP__MATH REAL FORMULA(silu)(REAL x)
+{
+    return x * FORMULA(sigmoid)(x);
+}
+
+DUALPROP__MATH REAL FORMULA(silu_slope)(REAL x)
+{
+    return FORMULA(sigmoid)(x) * (1 + x * FORMULA(sigmoid)(-x));
+}
+
+DUALPROP__MATH REAL FORMULA(silu_difference)(REAL a, REAL plus, REAL minus, REAL span)
+{
+    REAL x = a + plus, y = a - minus;
+    REAL gate = (REAL)0.5 * (FORMULA(sigmoid)(x) + FORMULA(sigmoid)(y));
+    REAL middle = (REAL)0.5 * x + (REAL)0.5 * y;
+    return gate * span + middle * FORMULA(sigmoid_difference)(a, plus, minus, span);
+}
+
 /* ---- by number: for code that need not be fast ---- */
 
 DUALPROP__MATH REAL FORMULA(activate)(int activation, REAL x)
@@ -147,6 +224,9 @@ DUALPROP__MATH REAL FORMULA(activate)(int activation, REAL x)
     case DUALPROP_HARD_SIGMOID: return FORMULA(hard_sigmoid)(x);
     case DUALPROP_SIGMOID: return FORMULA(sigmoid)(x);
     case DUALPROP_TANH: return FORMULA(tanh)(x);
+    case DUALPROP_SOFTPLUS: return FORMULA(softplus)(x);
+    case DUALPROP_ELU: return FORMULA(elu)(x);
+    case DUALPROP_SILU: return FORMULA(silu)(x);
     default: return FORMULA(identity)(x);
     }
 }
@@ -159,6 +239,9 @@ DUALPROP__MATH REAL FORMULA(slope)(int activation, REAL x)
     case DUALPROP_HARD_SIGMOID: return FORMULA(hard_sigmoid_slope)(x);
     case DUALPROP_SIGMOID: return FORMULA(sigmoid_slope)(x);
     case DUALPROP_TANH: return FORMULA(tanh_slope)(x);
+    case DUALPROP_SOFTPLUS: return FORMULA(softplus_slope)(x);
+    case DUALPROP_ELU: return FORMULA(elu_slope)(x);
+    case DUALPROP_SILU: return FORMULA(silu_slope)(x);
     default: return FORMULA(identity_slope)(x);
     }
 }
@@ -171,6 +254,9 @@ DUALPROP__MATH REAL FORMULA(difference)(int activation, REAL a, REAL plus, REAL 
     case DUALPROP_HARD_SIGMOID: return FORMULA(hard_sigmoid_difference)(a, plus, minus, span);
     case DUALPROP_SIGMOID: return FORMULA(sigmoid_difference)(a, plus, minus, span);
     case DUALPROP_TANH: return FORMULA(tanh_difference)(a, plus, minus, span);
+    case DUALPROP_SOFTPLUS: return FORMULA(softplus_difference)(a, plus, minus, span);
+    case DUALPROP_ELU: return FORMULA(elu_difference)(a, plus, minus, span);
+    case DUALPROP_SILU: return FORMULA(silu_difference)(a, plus, minus, span);
     default: return FORMULA(identity_difference)(a, plus, minus, span);
     }
 }

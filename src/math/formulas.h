@@ -29,6 +29,7 @@
 #define LIBM(name) name##f
 #include "activation.h"
 #include "nudge.h"
+#include "softmax.h"
 #include "loss.h"
 #include "general.h"
 #include "optimizer_math.h"
@@ -41,6 +42,7 @@
 #define LIBM(name) name
 #include "activation.h"
 #include "nudge.h"
+#include "softmax.h"
 #include "loss.h"
 #include "general.h"
 #include "optimizer_math.h"

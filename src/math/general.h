@@ -135,7 +135,7 @@ DUALPROP__MATH FORMULA(pair) FORMULA(general_pair)(const dualprop_dyad_general *
  */
 
 /* Fill p; give log sum e^s, relative to nothing. */
-DUALPROP__MATH double FORMULA(softmax_of)(double *p, const double *s, int64_t width)
+DUALPROP__MATH double FORMULA(proximal_softmax)(double *p, const double *s, int64_t width)
 {
     double top = s[0], sum = 0;
     for (int64_t i = 1; i < width; i++) top = s[i] > top ? s[i] : top;
@@ -148,7 +148,7 @@ DUALPROP__MATH double FORMULA(softmax_of)(double *p, const double *s, int64_t wi
 DUALPROP__MATH double FORMULA(proximal_value)(double *p, const double *s, const REAL *a, const REAL *y, double t,
                                               int64_t width)
 {
-    double log_sum = FORMULA(softmax_of)(p, s, width), value = 0;
+    double log_sum = FORMULA(proximal_softmax)(p, s, width), value = 0;
     for (int64_t i = 0; i < width; i++) {
         double away = s[i] - (double)a[i];
         value += t * (double)y[i] * (log_sum - s[i]) + away * away / 2;
@@ -209,7 +209,7 @@ DUALPROP__MATH void FORMULA(nudge_row)(double *g, const double *s, const REAL *y
 {
     double targets = 0;
     for (int64_t i = 0; i < width; i++) targets += (double)y[i];
-    FORMULA(softmax_of)(g, s, width);
+    FORMULA(proximal_softmax)(g, s, width);
     for (int64_t i = 0; i < width; i++) g[i] = beta * (targets * g[i] - (double)y[i]);
 }
 

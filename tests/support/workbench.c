@@ -103,6 +103,21 @@ void *bench_weights(workbench *bench, int64_t inputs, int64_t outputs, double lo
     return weights;
 }
 
+int64_t bench_convolution_elements(const dualprop_convolution *shape)
+{
+    int64_t places = shape->kind == DUALPROP_LAYER_LOCAL ? shape->map_height * shape->map_width : 1;
+    return places * shape->kernel_height * shape->kernel_width * shape->channels * shape->outputs;
+}
+
+void *bench_convolution_weights(workbench *bench, const dualprop_convolution *shape, double low, double high)
+{
+    const dualprop_backend *backend = bench->backend;
+    void *plain = bench_uniform(bench, bench_convolution_elements(shape), low, high);
+    void *weights = bench_zeros(bench, backend->convolution_weight_elements(bench->self, shape));
+    ck_assert_int_eq(backend->write_convolution_weights(bench->self, shape, weights, plain), DUALPROP_OK);
+    return weights;
+}
+
 /* ---- the record ---- */
 
 static double *extend(workbench *bench, const char *label, int64_t count, double scale)
@@ -131,6 +146,15 @@ void bench_record_weights(workbench *bench, const char *label, const void *weigh
     void *plain = bench_reals(bench, inputs * outputs);
     ck_assert_int_eq(bench->backend->read_weights(bench->self, plain, weights, inputs, outputs), DUALPROP_OK);
     bench_record(bench, label, plain, inputs * outputs, scale);
+}
+
+void bench_record_convolution_weights(workbench *bench, const char *label, const dualprop_convolution *shape,
+                                      const void *weights, double scale)
+{
+    int64_t count = bench_convolution_elements(shape);
+    void *plain = bench_reals(bench, count);
+    ck_assert_int_eq(bench->backend->read_convolution_weights(bench->self, shape, plain, weights), DUALPROP_OK);
+    bench_record(bench, label, plain, count, scale);
 }
 
 void bench_record_number(workbench *bench, const char *label, double value, double scale)

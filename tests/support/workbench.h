@@ -15,7 +15,10 @@
 #include "support/randomness.h"
 #include "support/threaded_host.h"
 
-#define BENCH_ARRAYS 32
+#define BENCH_ARRAYS 48
+
+/* Elements of the weights of a convolution as the host has them. */
+int64_t bench_convolution_elements(const dualprop_convolution *shape);
 
 /* A stretch of the record: what it is, and the natural size of its errors (of absolute ones, in units of epsilon). */
 typedef struct bench_group {
@@ -54,6 +57,7 @@ void *bench_uniform(workbench *bench, int64_t count, double low, double high);
 void *bench_bytes(workbench *bench, int64_t bytes);
 /* Weights in the backend's layout. */
 void *bench_weights(workbench *bench, int64_t inputs, int64_t outputs, double low, double high);
+void *bench_convolution_weights(workbench *bench, const dualprop_convolution *shape, double low, double high);
 void bench_set(const workbench *bench, void *reals, int64_t index, double value);
 double bench_get(const workbench *bench, const void *reals, int64_t index);
 size_t bench_real_size(const workbench *bench);
@@ -62,6 +66,8 @@ size_t bench_real_size(const workbench *bench);
 void bench_record(workbench *bench, const char *label, const void *reals, int64_t count, double scale);
 void bench_record_weights(workbench *bench, const char *label, const void *weights, int64_t inputs, int64_t outputs,
                           double scale);
+void bench_record_convolution_weights(workbench *bench, const char *label, const dualprop_convolution *shape,
+                                      const void *weights, double scale);
 void bench_record_number(workbench *bench, const char *label, double value, double scale);
 
 #endif

@@ -1,0 +1,192 @@
+/*
+ * device.h - an instance of the CUDA backend: one device, one stream at a time, and what all files here share.
+ *
+ * Every slot runs between dualprop__cuda_enter() and dualprop__cuda_leave(), which hold the instance's lock, make its
+ * device the thread's current one and give the caller's back. So one thread at a time issues work, all of it in one
+ * stream, and what one instance owns (workspace, scratch) is free again for the next piece of work in the stream.
+ *
+ * A sticky error of the device ends the instance: every later call gives DUALPROP_ERROR_DEVICE and the first sentence.
+ */
+#ifndef DUALPROP_CUDA_DEVICE_H
+#define DUALPROP_CUDA_DEVICE_H
+
+#include <cuda_runtime_api.h>
+#include <pthread.h>
+#include <sys/types.h>
+
+#include "dualprop/backend.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct dualprop__cuda dualprop__cuda;
+
+/* ---- the parts of an instance, each in a file of its own ---- */
+
+#define DUALPROP__CUDA_PEAKS 4096     /* places for maxima in one deferred stretch */
+#define DUALPROP__CUDA_SCRATCH 65536  /* bytes on the device, and pinned on the host, for sums and small tables */
+#define DUALPROP__CUDA_CHUNK 1048576  /* bytes of each of the two upload buffers */
+
+/* peaks.c: maxima that kernels leave on the device, as the bits of doubles >= 0, and where the host wants them. */
+struct dualprop__cuda_peaks {
+    uint64_t *device, *pinned;
+    double **targets;
+    int count;
+};
+
+/* memory.c: two pinned buffers, each free again when its event has come. */
+struct dualprop__cuda_uploads {
+    void *pinned[2];
+    cudaEvent_t done[2];
+    int next;
+};
+
+struct dualprop__cuda_recording; /* program.c */
+struct dualprop__cuda_program;   /* program.c */
+struct dualprop__cuda_products;  /* products.c */
+struct dualprop__cuda_dnn;       /* dnn.c */
+
+struct dualprop__cuda {
+    const dualprop_host *host;
+    pid_t process;
+    int device;
+    int has_lock;
+    pthread_mutex_t lock;
+    int numerics, deterministic;
+    struct cudaDeviceProp properties;
+    cudaStream_t stream;     /* where work goes now */
+    cudaStream_t own_stream; /* ours; graphs are captured on it */
+    dualprop_status dead;    /* OK, or DEVICE after a sticky error */
+    char why_dead[256];
+    void *workspace; /* on the device, for the piece of work in the stream */
+    size_t workspace_bytes;
+    void *scratch, *scratch_pinned;
+    struct dualprop__cuda_peaks peaks; /* of slots that are not put off */
+    struct dualprop__cuda_uploads uploads;
+    struct dualprop__cuda_recording *idle_recordings;
+    struct dualprop__cuda_program *programs;
+    struct dualprop__cuda_products *products;
+    struct dualprop__cuda_dnn *dnn;
+    uint64_t program_clock;
+    int64_t graph_launches;
+};
+
+/* ---- device.c ---- */
+
+/* Is this the process that made the instance? */
+int dualprop__cuda_is_ours(const dualprop__cuda *self);
+/* What leave has to undo. */
+struct dualprop__cuda_visit {
+    int device;
+};
+dualprop_status dualprop__cuda_enter(dualprop__cuda *self, struct dualprop__cuda_visit *visit);
+/* Hands status on, or the device's own error where it has one. */
+dualprop_status dualprop__cuda_leave(dualprop__cuda *self, const struct dualprop__cuda_visit *visit,
+                                     dualprop_status status);
+
+/* The body of a slot: enter, work, leave. `work` is an expression of type dualprop_status. */
+#define DUALPROP__CUDA_SLOT(self, work)                                                      \
+    do {                                                                                     \
+        struct dualprop__cuda_visit dualprop__visit_;                                        \
+        dualprop_status dualprop__entered_ = dualprop__cuda_enter((self), &dualprop__visit_); \
+        if (dualprop__entered_ != DUALPROP_OK) return dualprop__entered_;                    \
+        return dualprop__cuda_leave((self), &dualprop__visit_, (work));                      \
+    } while (0)
+
+/* Set the last error to a sentence and give status back. */
+dualprop_status dualprop__cuda_fail(const dualprop__cuda *self, dualprop_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The status for an error of the CUDA runtime; `call` is the call's text, of which the name is quoted. */
+dualprop_status dualprop__cuda_status(dualprop__cuda *self, cudaError_t error, const char *call);
+
+#define DUALPROP__CUDA_TRY(self, call)                                                       \
+    do {                                                                                     \
+        cudaError_t dualprop__error_ = (call);                                               \
+        if (dualprop__error_ != cudaSuccess) return dualprop__cuda_status((self), dualprop__error_, #call); \
+    } while (0)
+#define DUALPROP__CUDA_PASS(call)                                                            \
+    do {                                                                                     \
+        dualprop_status dualprop__status_ = (call);                                          \
+        if (dualprop__status_ != DUALPROP_OK) return dualprop__status_;                      \
+    } while (0)
+
+void *dualprop__cuda_host_allocate(dualprop__cuda *self, size_t size); /* zeroed; NULL with the last error set */
+void dualprop__cuda_host_release(dualprop__cuda *self, void *memory, size_t size);
+
+/* ---- peaks.c ---- */
+
+dualprop_status dualprop__cuda_peaks_create(dualprop__cuda *self, struct dualprop__cuda_peaks *peaks);
+void dualprop__cuda_peaks_destroy(dualprop__cuda *self, struct dualprop__cuda_peaks *peaks);
+/* The place on the device for the maximum that `target` wants; NULL in *place where target is NULL. */
+dualprop_status dualprop__cuda_peak(dualprop__cuda *self, uint64_t **place, double *target);
+/* Write the maxima to their targets and clear the places: nothing, while the thread's slots are put off. */
+dualprop_status dualprop__cuda_peaks_give(dualprop__cuda *self);
+/* The same for peaks given, whatever the thread does. */
+dualprop_status dualprop__cuda_peaks_settle(dualprop__cuda *self, struct dualprop__cuda_peaks *peaks);
+/* Forget the targets after a failure. */
+void dualprop__cuda_peaks_drop(dualprop__cuda *self, struct dualprop__cuda_peaks *peaks);
+
+/* ---- memory.c ---- */
+
+dualprop_status dualprop__cuda_uploads_create(dualprop__cuda *self);
+void dualprop__cuda_uploads_destroy(dualprop__cuda *self);
+/* A pinned buffer of DUALPROP__CUDA_CHUNK bytes that no copy reads any more. */
+dualprop_status dualprop__cuda_upload_begin(dualprop__cuda *self, void **pinned);
+/* Send its first bytes to the device. */
+dualprop_status dualprop__cuda_upload_end(dualprop__cuda *self, void *memory, size_t bytes);
+dualprop_status dualprop__cuda_upload(dualprop__cuda *self, void *memory, const void *host, size_t bytes);
+/* Bring bytes to the host and wait for them. */
+dualprop_status dualprop__cuda_download(dualprop__cuda *self, void *host, const void *memory, size_t bytes);
+/* Make the workspace at least so large. */
+dualprop_status dualprop__cuda_reserve(dualprop__cuda *self, size_t bytes);
+
+/* The memory slots of the table. */
+dualprop_status dualprop__cuda_allocate(void *self, void **memory, size_t bytes);
+void dualprop__cuda_release(void *self, void *memory, size_t bytes);
+dualprop_status dualprop__cuda_copy_in(void *self, void *memory, const void *host, size_t bytes);
+dualprop_status dualprop__cuda_copy_out(void *self, void *host, const void *memory, size_t bytes);
+dualprop_status dualprop__cuda_copy(void *self, void *to, const void *from, size_t bytes);
+dualprop_status dualprop__cuda_fill_zero(void *self, void *memory, size_t bytes);
+
+/* ---- program.c: doing work now, or putting it off ---- */
+
+/* One piece of work; its arguments are copied, and the same work has to have the same bytes each time. */
+typedef dualprop_status (*dualprop__cuda_run)(dualprop__cuda *self, const void *arguments);
+dualprop_status dualprop__cuda_issue(dualprop__cuda *self, dualprop__cuda_run run, const void *arguments, size_t size);
+/* Do what the thread has put off, so that a result can be had now. */
+dualprop_status dualprop__cuda_flush(dualprop__cuda *self);
+/* Between the two, the calling thread's work is not put off. */
+struct dualprop__cuda_recording *dualprop__cuda_pause(const dualprop__cuda *self);
+void dualprop__cuda_go_on(struct dualprop__cuda_recording *paused);
+/* The peaks of this thread: those of its recording, or the instance's. */
+struct dualprop__cuda_peaks *dualprop__cuda_peaks_of(dualprop__cuda *self);
+int dualprop__cuda_is_deferred(const dualprop__cuda *self);
+dualprop_status dualprop__cuda_begin_deferred(dualprop__cuda *self);
+dualprop_status dualprop__cuda_end_deferred(dualprop__cuda *self, int discard);
+/* End the stretch without the device. */
+void dualprop__cuda_abandon(dualprop__cuda *self);
+dualprop_status dualprop__cuda_programs_create(dualprop__cuda *self);
+void dualprop__cuda_programs_destroy(dualprop__cuda *self);
+/* Graphs that were captured with other memory or another stream's settings are of no use any more. */
+void dualprop__cuda_programs_forget(dualprop__cuda *self);
+
+/* learn.c: one tensor's learning step, put off until the thread asks for something else. */
+typedef struct dualprop__cuda_tensor {
+    float *w;
+    const float *g;
+    float *moment1, *moment2; /* moment2 NULL where the kind has one moment */
+    int64_t count;
+} dualprop__cuda_tensor;
+dualprop_status dualprop__cuda_learn(dualprop__cuda *self, const dualprop_step_numbers *numbers,
+                                     const dualprop__cuda_tensor *tensors, int count);
+/* Wait no longer. */
+dualprop_status dualprop__cuda_learn_finish(dualprop__cuda *self);
+/* The work that follows reads no parameters and no gradients of others: tensors may go on waiting (1), or not (0). */
+void dualprop__cuda_gather(dualprop__cuda *self, int gathering);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,276 @@
+/*
+ * dyad.cu - the elementwise update of a hidden layer (Eq. 2, 19) and the step of the output layer (Eq. 3, 22).
+ *
+ * The formulas are those of src/math, which the CPU compiles too.
+ */
+#include "door.cuh"
+
+using namespace dualprop_cuda;
+
+namespace {
+
+/* What an update found in place of s+ and s- before, to tell how far they moved. */
+struct old_dyad {
+    double mean, delta;
+};
+
+/* max |new - old| of s+ and s- (of f(a) and delta in back-propagation), in double, NaN where one is NaN. */
+DUALPROP__CUDA_BOTH double change_of(const dualprop__pair_f32 &pair, const old_dyad &old, double old_alpha, int derivative)
+{
+    double first = derivative ? (double)pair.mean - old.mean
+                              : (double)pair.plus - (old.mean + (1 - old_alpha) * old.delta);
+    double second = derivative ? (double)pair.delta - old.delta
+                               : (double)pair.minus - (old.mean - old_alpha * old.delta);
+    return order_of(first) > order_of(second) ? fabs(first) : fabs(second);
+}
+
+DUALPROP__CUDA_BOTH float peak_of(const dualprop__pair_f32 &pair, int derivative)
+{
+    float first = derivative ? pair.mean : pair.plus, second = derivative ? pair.delta : pair.minus;
+    return order_of(first) > order_of(second) ? first : second;
+}
+
+/* ---- hidden layers ---- */
+
+struct dyad_body {
+    const float *a, *top_down;
+    float *mean, *delta;
+    places to;
+    double old_alpha;
+    dualprop__gains_f32 gains;
+    int activation, derivative, reserved;
+
+    static constexpr const char *name()
+    {
+        return "dyad update";
+    }
+
+    DUALPROP__CUDA_BOTH dualprop__pair_f32 update(float at, float down) const
+    {
+        if (!derivative) return dualprop__hidden_pair_f32(activation, at, down, &gains);
+        dualprop__pair_f32 pair;
+        pair.mean = pair.plus = pair.minus = dualprop__activate_f32(activation, at);
+        pair.delta = dualprop__slope_f32(activation, at) * down;
+        return pair;
+    }
+
+    DUALPROP__CUDA_BOTH maxima operator()(int64_t i) const
+    {
+        dualprop__pair_f32 pair = update(a[i], top_down ? top_down[i] : 0.0f);
+        maxima seen = { 0, peak_of(pair, derivative) };
+        if (to.change) {
+            old_dyad old = { mean ? (double)mean[i] : (double)pair.mean, delta ? (double)delta[i] : 0 };
+            seen.change = change_of(pair, old, old_alpha, derivative);
+        }
+        if (mean) mean[i] = pair.mean;
+        if (delta) delta[i] = pair.delta;
+        return seen;
+    }
+};
+
+static_assert(sizeof(dualprop__gains_f32) == 28, "a body has no gaps");
+static_assert(sizeof(dyad_body) == 96, "a body has no gaps");
+
+/* ---- hidden layers whose activation is softmax: a thread a row ---- */
+
+struct softmax_body {
+    const float *a, *top_down;
+    float *mean, *delta;
+    places to;
+    int64_t width;
+    double old_alpha;
+    dualprop__gains_f32 gains;
+    int derivative;
+
+    static constexpr const char *name()
+    {
+        return "softmax dyad update";
+    }
+
+    DUALPROP__CUDA_BOTH void element(int64_t i, const dualprop__softmax_dyads_f32 &row, maxima *seen) const
+    {
+        float down = top_down ? top_down[i] : 0.0f;
+        dualprop__pair_f32 pair = derivative ? dualprop__softmax_slope_pair_f32(&row, a[i], down)
+                                             : dualprop__softmax_pair_f32(&row, a[i], down, &gains);
+        old_dyad old = { mean ? (double)mean[i] : (double)pair.mean, delta ? (double)delta[i] : 0 };
+        float peak = peak_of(pair, derivative);
+        double change = to.change ? change_of(pair, old, old_alpha, derivative) : 0;
+        if (order_of(peak) > order_of(seen->peak)) seen->peak = peak;
+        if (order_of(change) > order_of(seen->change)) seen->change = change;
+        if (mean) mean[i] = pair.mean;
+        if (delta) delta[i] = pair.delta;
+    }
+
+    DUALPROP__CUDA_BOTH maxima operator()(int64_t number) const
+    {
+        int64_t first = number * width;
+        const float *down = top_down ? top_down + first : NULL;
+        maxima seen = { 0, 0 };
+        dualprop__softmax_dyads_f32 row = derivative ? dualprop__softmax_slopes_of_f32(a + first, down, width)
+                                                     : dualprop__softmax_dyads_of_f32(a + first, down, width, &gains);
+        for (int64_t i = first; i < first + width; i++) element(i, row, &seen);
+        return seen;
+    }
+};
+
+static_assert(sizeof(softmax_body) == 96, "a body has no gaps");
+
+dualprop_status softmax_update(dualprop__cuda *self, const dualprop_dyad *dyad, const dyad_body &like)
+{
+    softmax_body body;
+    memset((void *)&body, 0, sizeof body);
+    body.a = like.a;
+    body.top_down = like.top_down;
+    body.mean = like.mean;
+    body.delta = like.delta;
+    body.to = like.to;
+    body.width = dyad->width;
+    body.old_alpha = like.old_alpha;
+    body.gains = like.gains;
+    body.derivative = like.derivative;
+    return issue<watched>(self, body, dyad->count / dyad->width);
+}
+
+/* ---- the output layer: a warp a row ---- */
+
+struct output_body {
+    const float *a, *at, *target;
+    float *mean, *delta;
+    places to;
+    int64_t width;
+    double old_alpha;
+    dualprop__output_gains_f32 gains;
+    int loss, derivative, reserved;
+
+    struct parts {
+        double v[2];
+    };
+
+    struct memory {
+        dualprop__softmax_row_f32 row;
+    };
+
+    static constexpr const char *name()
+    {
+        return "output step";
+    }
+
+    DUALPROP__CUDA_BOTH int rounds() const
+    {
+        return loss == DUALPROP_CROSS_ENTROPY ? 2 : 0;
+    }
+
+    /* Round 0: the greatest value of the row. Round 1: sum e^(s - top) and sum y. */
+    DUALPROP__CUDA_BOTH parts part(int round, int64_t row, int lane, const memory &kept) const
+    {
+        const float *s = at + row * width, *y = target + row * width;
+        parts own = { { round == 0 ? -(double)HUGE_VALF : 0, 0 } };
+        for (int64_t i = lane; i < width; i += lanes) {
+            if (round == 0) {
+                own.v[0] = combine(0, own.v[0], (double)s[i]);
+            } else {
+                own.v[0] += (double)expf(s[i] - kept.row.top);
+                own.v[1] += (double)y[i];
+            }
+        }
+        return own;
+    }
+
+    DUALPROP__CUDA_BOTH double combine(int round, double x, double y) const
+    {
+        return round == 0 ? (x > y ? x : y) : x + y;
+    }
+
+    DUALPROP__CUDA_BOTH void take(int round, const parts &total, memory *kept) const
+    {
+        if (round == 0) {
+            kept->row.top = (float)total.v[0];
+        } else {
+            kept->row.scale = (float)(total.v[1] / total.v[0]);
+            kept->row.log_sum = 0; /* of the loss alone */
+        }
+    }
+
+    DUALPROP__CUDA_BOTH void finish(int64_t row, int lane, const memory &kept, watch *seen) const
+    {
+        for (int64_t i = row * width + lane; i < (row + 1) * width; i += lanes) {
+            float slope = loss == DUALPROP_CROSS_ENTROPY
+                              ? dualprop__cross_entropy_slope_f32(at[i], target[i], &kept.row)
+                              : dualprop__squared_error_slope_f32(at[i], target[i]);
+            dualprop__pair_f32 pair = dualprop__output_pair_f32(a[i], gains.beta * slope, &gains);
+            old_dyad old = { (double)mean[i], (double)delta[i] };
+            maxima found = { to.change ? change_of(pair, old, old_alpha, derivative) : 0, peak_of(pair, derivative) };
+            seen->see(found);
+            mean[i] = pair.mean;
+            delta[i] = pair.delta;
+        }
+    }
+};
+
+static_assert(sizeof(output_body) == 104, "a body has no gaps");
+
+dualprop_status output_step(dualprop__cuda *self, const dualprop_output *output)
+{
+    output_body body;
+    memset(&body, 0, sizeof body);
+    DUALPROP__CUDA_PASS(dualprop__cuda_peak(self, &body.to.peak, output->peak));
+    DUALPROP__CUDA_PASS(dualprop__cuda_peak(self, &body.to.change, output->change));
+    body.a = (const float *)output->a;
+    body.at = (const float *)(output->exact ? output->a : output->at);
+    body.target = (const float *)output->target;
+    body.mean = (float *)output->mean;
+    body.delta = (float *)output->delta;
+    body.width = output->width;
+    body.old_alpha = output->old_alpha;
+    body.gains = dualprop__output_gains_of_f32(output);
+    body.loss = output->loss;
+    body.derivative = output->derivative;
+    DUALPROP__CUDA_PASS((issue<team>(self, body, output->rows)));
+    return dualprop__cuda_peaks_give(self);
+}
+
+} // namespace
+
+dualprop_status dualprop__cuda_dyad(dualprop__cuda *self, const dualprop_dyad *dyad)
+{
+    dyad_body body;
+    memset(&body, 0, sizeof body);
+    DUALPROP__CUDA_PASS(dualprop__cuda_peak(self, &body.to.peak, dyad->peak));
+    DUALPROP__CUDA_PASS(dualprop__cuda_peak(self, &body.to.change, dyad->change));
+    body.a = (const float *)dyad->a;
+    body.top_down = (const float *)dyad->top_down;
+    body.mean = (float *)dyad->mean;
+    body.delta = (float *)dyad->delta;
+    body.old_alpha = dyad->old_alpha;
+    body.gains = dualprop__gains_of_f32(dyad->gain_plus, dyad->gain_minus, dyad->alpha);
+    body.activation = dyad->activation;
+    body.derivative = dyad->derivative;
+    if (dyad->activation == DUALPROP_SOFTMAX) DUALPROP__CUDA_PASS(softmax_update(self, dyad, body));
+    else DUALPROP__CUDA_PASS((issue<watched>(self, body, dyad->count)));
+    return dualprop__cuda_peaks_give(self);
+}
+
+dualprop_status dualprop__cuda_dyad_update(void *instance, const dualprop_dyad *dyad)
+{
+    dualprop__cuda *self = (dualprop__cuda *)instance;
+    DUALPROP__CUDA_SLOT(self, dualprop__cuda_dyad(self, dyad));
+}
+
+dualprop_status dualprop__cuda_output_step(void *instance, const dualprop_output *output)
+{
+    dualprop__cuda *self = (dualprop__cuda *)instance;
+    DUALPROP__CUDA_SLOT(self, output_step(self, output));
+}
+
+dualprop_status dualprop__cuda_kernels_check(dualprop__cuda *self)
+{
+    struct cudaFuncAttributes attributes;
+    cudaError_t error = cudaFuncGetAttributes(&attributes, watched<dyad_body>::kernel());
+    if (error != cudaErrorNoKernelImageForDevice && error != cudaErrorInvalidDeviceFunction &&
+        error != cudaErrorUnsupportedPtxVersion)
+        return error == cudaSuccess ? DUALPROP_OK : dualprop__cuda_status(self, error, "cudaFuncGetAttributes");
+    cudaGetLastError();
+    return dualprop__cuda_fail(self, DUALPROP_ERROR_NO_DEVICE, "this CUDA module has no kernels for compute capability "
+                               "%d.%d of device %d; build it with CUDA_ARCHS=all", self->properties.major,
+                               self->properties.minor, self->device);
+}

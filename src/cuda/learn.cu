@@ -1,0 +1,178 @@
+/*
+ * learn.cu - the learning step, of up to 32 tensors in one launch.
+ *
+ * In a deferred stretch tensors are gathered until something else is asked for. The numbers of a step (rates, Adam's scales)
+ * differ from step to step; kernels read them from a table on the device, so that the launch is always the same.
+ */
+#include "door.cuh"
+#include "program.h"
+
+using namespace dualprop_cuda;
+
+namespace {
+
+using numbers_f32 = dualprop__step_f32;
+static_assert(sizeof(numbers_f32) <= DUALPROP__CUDA_STEP_BYTES, "the numbers of a step have their room");
+
+struct learn_body {
+    struct tensor {
+        float *w;
+        const float *g;
+        float *moment1, *moment2;
+        const numbers_f32 *numbers;
+        int64_t end; /* of this tensor's elements, counted over all of them */
+    } tensors[DUALPROP__CUDA_TENSORS];
+    int kind, count;
+
+    static constexpr const char *name()
+    {
+        return "learning step";
+    }
+
+    /* The first tensor that ends behind element i. */
+    DUALPROP__CUDA_BOTH int tensor_of(int64_t i) const
+    {
+        int low = 0, high = count - 1;
+        while (low < high) {
+            int middle = (low + high) / 2;
+            if (i < tensors[middle].end) high = middle;
+            else low = middle + 1;
+        }
+        return low;
+    }
+
+    DUALPROP__CUDA_BOTH void operator()(int64_t i) const
+    {
+        int number = tensor_of(i);
+        const tensor &own = tensors[number];
+        int64_t at = number > 0 ? i - tensors[number - 1].end : i;
+        own.w[at] = kind == DUALPROP_SGD
+                        ? dualprop__sgd_f32(own.numbers, own.w[at], own.g[at], own.moment1 + at)
+                        : dualprop__adam_f32(own.numbers, own.w[at], own.g[at], own.moment1 + at, own.moment2 + at);
+    }
+};
+
+static_assert(sizeof(learn_body) <= 4000, "kernel arguments have their limit");
+
+struct launch_of_tensors {
+    learn_body body;
+    int64_t elements;
+
+    launch_of_tensors(int kind)
+    {
+        memset((void *)this, 0, sizeof *this);
+        body.kind = kind;
+    }
+
+    void add(const dualprop__cuda_tensor &tensor, const void *numbers)
+    {
+        learn_body::tensor &to = body.tensors[body.count++];
+        elements += tensor.count;
+        to.w = tensor.w;
+        to.g = tensor.g;
+        to.moment1 = tensor.moment1;
+        to.moment2 = tensor.moment2;
+        to.numbers = (const numbers_f32 *)numbers;
+        to.end = elements;
+    }
+};
+
+/* ---- at once ---- */
+
+/* The numbers go where scratch has its last bytes; copies and kernels are in one stream, so they wait for each other. */
+dualprop_status learn_now(dualprop__cuda *self, const dualprop_step_numbers *numbers,
+                          const dualprop__cuda_tensor *tensors, int count)
+{
+    numbers_f32 own = dualprop__step_of_f32(numbers);
+    void *place = (char *)self->scratch + DUALPROP__CUDA_SCRATCH - DUALPROP__CUDA_STEP_BYTES;
+    launch_of_tensors launch(numbers->kind);
+    DUALPROP__CUDA_PASS(dualprop__cuda_upload(self, place, &own, sizeof own));
+    for (int i = 0; i < count; i++) launch.add(tensors[i], place);
+    return issue<each>(self, launch.body, launch.elements);
+}
+
+/* ---- put off ---- */
+
+void *step_at(void *table, int index)
+{
+    return (char *)table + (size_t)index * DUALPROP__CUDA_STEP_BYTES;
+}
+
+/* The number of these numbers in the table; equal ones share it. -1 where the table is full. */
+dualprop_status keep_numbers(dualprop__cuda *self, struct dualprop__cuda_recording *recording, int *index,
+                             const dualprop_step_numbers *numbers)
+{
+    numbers_f32 own = dualprop__step_of_f32(numbers);
+    int last = recording->step_count - 1;
+    *index = last;
+    if (last >= 0 && memcmp(step_at(recording->steps_pinned, last), &own, sizeof own) == 0) return DUALPROP_OK;
+    if (last + 1 == DUALPROP__CUDA_STEPS) DUALPROP__CUDA_PASS(dualprop__cuda_flush(self));
+    if (recording->step_count == 0) DUALPROP__CUDA_TRY(self, cudaEventSynchronize(recording->steps_sent));
+    *index = recording->step_count++;
+    memcpy(step_at(recording->steps_pinned, *index), &own, sizeof own);
+    return DUALPROP_OK;
+}
+
+dualprop_status learn_later(dualprop__cuda *self, struct dualprop__cuda_recording *recording,
+                            const dualprop_step_numbers *numbers, const dualprop__cuda_tensor *tensors, int count)
+{
+    int index, full = recording->tensor_count + count > DUALPROP__CUDA_TENSORS;
+    if (full || (recording->tensor_count > 0 && recording->tensor_kind != numbers->kind))
+        DUALPROP__CUDA_PASS(dualprop__cuda_learn_flush(self, recording));
+    DUALPROP__CUDA_PASS(keep_numbers(self, recording, &index, numbers));
+    recording->tensor_kind = numbers->kind;
+    for (int i = 0; i < count; i++) {
+        recording->tensors[recording->tensor_count] = tensors[i];
+        recording->tensor_steps[recording->tensor_count++] = index;
+    }
+    return DUALPROP_OK;
+}
+
+dualprop_status optimizer_step(dualprop__cuda *self, const dualprop_step_numbers *numbers,
+                               const dualprop__cuda_tensor &tensor)
+{
+    struct dualprop__cuda_recording *recording = dualprop__cuda_recording_of(self);
+    if (tensor.count <= 0) return DUALPROP_OK;
+    if (!recording) return learn_now(self, numbers, &tensor, 1);
+    return learn_later(self, recording, numbers, &tensor, 1);
+}
+
+} // namespace
+
+dualprop_status dualprop__cuda_learn_flush(dualprop__cuda *self, struct dualprop__cuda_recording *recording)
+{
+    if (recording->tensor_count == 0) return DUALPROP_OK;
+    launch_of_tensors launch(recording->tensor_kind);
+    for (int i = 0; i < recording->tensor_count; i++)
+        launch.add(recording->tensors[i], step_at(recording->steps, recording->tensor_steps[i]));
+    recording->tensor_count = 0;
+    return issue<each>(self, launch.body, launch.elements);
+}
+
+dualprop_status dualprop__cuda_learn_finish(dualprop__cuda *self)
+{
+    struct dualprop__cuda_recording *recording = dualprop__cuda_recording_of(self);
+    return recording ? dualprop__cuda_learn_flush(self, recording) : DUALPROP_OK;
+}
+
+void dualprop__cuda_gather(dualprop__cuda *self, int gathering)
+{
+    struct dualprop__cuda_recording *recording = dualprop__cuda_recording_of(self);
+    if (recording) recording->gathering = gathering;
+}
+
+dualprop_status dualprop__cuda_learn(dualprop__cuda *self, const dualprop_step_numbers *numbers,
+                                     const dualprop__cuda_tensor *tensors, int count)
+{
+    struct dualprop__cuda_recording *recording = dualprop__cuda_recording_of(self);
+    if (!recording) return learn_now(self, numbers, tensors, count);
+    return learn_later(self, recording, numbers, tensors, count);
+}
+
+dualprop_status dualprop__cuda_optimizer_step(void *instance, const dualprop_step_numbers *step, int64_t count, void *w,
+                                              const void *g, void *moment1, void *moment2)
+{
+    dualprop__cuda *self = (dualprop__cuda *)instance;
+    dualprop__cuda_tensor tensor = { (float *)w, (const float *)g, (float *)moment1, (float *)moment2, count };
+    DUALPROP__CUDA_SLOT(self, optimizer_step(self, step, tensor));
+}

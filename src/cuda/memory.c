@@ -1,0 +1,186 @@
+/*
+ * memory.c - device memory, and the ways in and out of it.
+ *
+ * What comes from the host goes through two pinned buffers in turn: while one is on its way, the other is filled. A buffer
+ * is filled again only when the event behind its last copy has come. So the caller's array may change as soon as a
+ * call returns, and nobody waits for the device unless both buffers are on their way.
+ */
+#include "slots.h"
+
+#include <string.h>
+
+/* ---- the slots: allocating ---- */
+
+static dualprop_status allocate(dualprop__cuda *self, void **memory, size_t bytes)
+{
+    size_t free_bytes = 0, all_bytes = 0;
+    cudaError_t error = cudaMalloc(memory, bytes ? bytes : 1);
+    if (error == cudaSuccess) return DUALPROP_OK;
+    *memory = NULL;
+    dualprop_status status = dualprop__cuda_status(self, error, "cudaMalloc");
+    if (status != DUALPROP_ERROR_NO_MEMORY || cudaMemGetInfo(&free_bytes, &all_bytes) != cudaSuccess) return status;
+    return dualprop__cuda_fail(self, status, "out of memory on CUDA device %d: %zu bytes were asked for, %zu of %zu are free",
+                               self->device, bytes, free_bytes, all_bytes);
+}
+
+dualprop_status dualprop__cuda_allocate(void *self, void **memory, size_t bytes)
+{
+    *memory = NULL;
+    DUALPROP__CUDA_SLOT(self, allocate(self, memory, bytes));
+}
+
+/* Also after a sticky error, when the runtime only forgets the address; in a forked child there is nothing to give. */
+void dualprop__cuda_release(void *instance, void *memory, size_t bytes)
+{
+    dualprop__cuda *self = instance;
+    int before = self->device;
+    (void)bytes;
+    if (!memory || !dualprop__cuda_is_ours(self)) return;
+    pthread_mutex_lock(&self->lock);
+    cudaGetDevice(&before);
+    if (before != self->device) cudaSetDevice(self->device);
+    cudaFree(memory);
+    cudaGetLastError();
+    if (before != self->device) cudaSetDevice(before);
+    pthread_mutex_unlock(&self->lock);
+}
+
+/* ---- workspace ---- */
+
+dualprop_status dualprop__cuda_reserve(dualprop__cuda *self, size_t bytes)
+{
+    void *larger = NULL;
+    if (bytes <= self->workspace_bytes) return DUALPROP_OK;
+    DUALPROP__CUDA_PASS(allocate(self, &larger, bytes));
+    if (self->workspace) {
+        cudaError_t error = cudaStreamSynchronize(self->stream);
+        dualprop__cuda_programs_forget(self);
+        cudaFree(self->workspace);
+        if (error != cudaSuccess) {
+            self->workspace = larger;
+            self->workspace_bytes = bytes;
+            return dualprop__cuda_status(self, error, "cudaStreamSynchronize");
+        }
+    }
+    self->workspace = larger;
+    self->workspace_bytes = bytes;
+    return DUALPROP_OK;
+}
+
+/* ---- uploads ---- */
+
+dualprop_status dualprop__cuda_uploads_create(dualprop__cuda *self)
+{
+    struct dualprop__cuda_uploads *uploads = &self->uploads;
+    for (int i = 0; i < 2; i++) {
+        DUALPROP__CUDA_TRY(self, cudaMallocHost(&uploads->pinned[i], DUALPROP__CUDA_CHUNK));
+        DUALPROP__CUDA_TRY(self, cudaEventCreateWithFlags(&uploads->done[i], cudaEventDisableTiming));
+    }
+    return DUALPROP_OK;
+}
+
+void dualprop__cuda_uploads_destroy(dualprop__cuda *self)
+{
+    struct dualprop__cuda_uploads *uploads = &self->uploads;
+    if (!dualprop__cuda_is_ours(self)) return;
+    for (int i = 0; i < 2; i++) {
+        if (uploads->done[i]) cudaEventDestroy(uploads->done[i]);
+        if (uploads->pinned[i]) cudaFreeHost(uploads->pinned[i]);
+    }
+}
+
+dualprop_status dualprop__cuda_upload_begin(dualprop__cuda *self, void **pinned)
+{
+    struct dualprop__cuda_uploads *uploads = &self->uploads;
+    uploads->next = !uploads->next;
+    DUALPROP__CUDA_TRY(self, cudaEventSynchronize(uploads->done[uploads->next]));
+    *pinned = uploads->pinned[uploads->next];
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop__cuda_upload_end(dualprop__cuda *self, void *memory, size_t bytes)
+{
+    struct dualprop__cuda_uploads *uploads = &self->uploads;
+    DUALPROP__CUDA_TRY(self, cudaMemcpyAsync(memory, uploads->pinned[uploads->next], bytes, cudaMemcpyHostToDevice,
+                                             self->stream));
+    DUALPROP__CUDA_TRY(self, cudaEventRecord(uploads->done[uploads->next], self->stream));
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop__cuda_upload(dualprop__cuda *self, void *memory, const void *host, size_t bytes)
+{
+    for (size_t at = 0; at < bytes; at += DUALPROP__CUDA_CHUNK) {
+        size_t piece = bytes - at < DUALPROP__CUDA_CHUNK ? bytes - at : DUALPROP__CUDA_CHUNK;
+        void *pinned = NULL;
+        DUALPROP__CUDA_PASS(dualprop__cuda_upload_begin(self, &pinned));
+        memcpy(pinned, (const char *)host + at, piece);
+        DUALPROP__CUDA_PASS(dualprop__cuda_upload_end(self, (char *)memory + at, piece));
+    }
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop__cuda_download(dualprop__cuda *self, void *host, const void *memory, size_t bytes)
+{
+    if (bytes == 0) return DUALPROP_OK;
+    DUALPROP__CUDA_TRY(self, cudaMemcpyAsync(host, memory, bytes, cudaMemcpyDeviceToHost, self->stream));
+    DUALPROP__CUDA_TRY(self, cudaStreamSynchronize(self->stream));
+    return DUALPROP_OK;
+}
+
+/* ---- the slots: copying ---- */
+
+/* What was put off may still have to read the old contents. */
+static dualprop_status copy_in(dualprop__cuda *self, void *memory, const void *host, size_t bytes)
+{
+    DUALPROP__CUDA_PASS(dualprop__cuda_flush(self));
+    return dualprop__cuda_upload(self, memory, host, bytes);
+}
+
+dualprop_status dualprop__cuda_copy_in(void *self, void *memory, const void *host, size_t bytes)
+{
+    DUALPROP__CUDA_SLOT(self, copy_in(self, memory, host, bytes));
+}
+
+static dualprop_status copy_out(dualprop__cuda *self, void *host, const void *memory, size_t bytes)
+{
+    DUALPROP__CUDA_PASS(dualprop__cuda_flush(self));
+    return dualprop__cuda_download(self, host, memory, bytes);
+}
+
+dualprop_status dualprop__cuda_copy_out(void *self, void *host, const void *memory, size_t bytes)
+{
+    DUALPROP__CUDA_SLOT(self, copy_out(self, host, memory, bytes));
+}
+
+struct copy {
+    void *to;
+    const void *from; /* NULL: zeros */
+    size_t bytes;
+};
+
+static dualprop_status run_copy(dualprop__cuda *self, const void *arguments)
+{
+    const struct copy *copy = arguments;
+    if (copy->from)
+        DUALPROP__CUDA_TRY(self, cudaMemcpyAsync(copy->to, copy->from, copy->bytes, cudaMemcpyDeviceToDevice,
+                                                 self->stream));
+    else
+        DUALPROP__CUDA_TRY(self, cudaMemsetAsync(copy->to, 0, copy->bytes, self->stream));
+    return DUALPROP_OK;
+}
+
+static dualprop_status issue_copy(dualprop__cuda *self, void *to, const void *from, size_t bytes)
+{
+    struct copy copy = { to, from, bytes };
+    return bytes > 0 ? dualprop__cuda_issue(self, run_copy, &copy, sizeof copy) : DUALPROP_OK;
+}
+
+dualprop_status dualprop__cuda_copy(void *self, void *to, const void *from, size_t bytes)
+{
+    DUALPROP__CUDA_SLOT(self, issue_copy(self, to, from, bytes));
+}
+
+dualprop_status dualprop__cuda_fill_zero(void *self, void *memory, size_t bytes)
+{
+    DUALPROP__CUDA_SLOT(self, issue_copy(self, memory, NULL, bytes));
+}

@@ -1,0 +1,27 @@
+/*
+ * vendor.c - loading a vendor's library.
+ */
+#include "vendor.h"
+
+#include <dlfcn.h>
+#include <string.h>
+
+static dualprop_status missing(dualprop__cuda *self, const char *title)
+{
+    const char *error = dlerror();
+    return dualprop__cuda_fail(self, DUALPROP_ERROR_NO_BACKEND, "%s cannot be loaded: %.300s", title,
+                               error ? error : "the loader gave no reason");
+}
+
+dualprop_status dualprop__cuda_vendor_load(dualprop__cuda *self, void *api, const char *const *names, size_t count,
+                                           const char *library, const char *title)
+{
+    void *loaded = dlopen(library, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    if (!loaded) return missing(self, title);
+    for (size_t i = 0; i < count; i++) {
+        void *symbol = dlsym(loaded, names[i]);
+        if (!symbol) return missing(self, title);
+        memcpy((char *)api + i * sizeof symbol, &symbol, sizeof symbol);
+    }
+    return DUALPROP_OK;
+}

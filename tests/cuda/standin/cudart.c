@@ -1,0 +1,626 @@
+/*
+ * cudart.c - the stand-in for the CUDA runtime; see standin.h.
+ */
+#include "standin.h"
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cuda/ticket.h"
+
+#define GUARD 64
+#define GUARD_BYTE 0xa5
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static standin_state state = { .driver = 13000, .device_count = 1, .capability = 90, .memory = (size_t)8 << 30 };
+
+/* ---- for the tests ---- */
+
+standin_state *standin_control(void)
+{
+    return &state;
+}
+
+void standin_reset(void)
+{
+    long live = state.live;
+    size_t used = state.used;
+    memset(&state, 0, sizeof state);
+    state = (standin_state){ .driver = 13000, .device_count = 1, .capability = 90, .memory = (size_t)8 << 30 };
+    state.live = live;
+    state.used = used;
+}
+
+void standin_complain(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    if (state.complaints++ == 0) vsnprintf(state.complaint, sizeof state.complaint, format, arguments);
+    va_end(arguments);
+}
+
+void standin_made(long things)
+{
+    __atomic_fetch_add(&state.live, things, __ATOMIC_SEQ_CST);
+}
+
+static cudaError_t last;
+static int sticky;
+
+cudaError_t standin_call(const char *name)
+{
+    long number = __atomic_add_fetch(&state.calls, 1, __ATOMIC_SEQ_CST);
+    if (number == state.fail_at) {
+        snprintf(state.failed, sizeof state.failed, "%s", name);
+        last = (cudaError_t)state.fail_error;
+        sticky = state.fail_sticky;
+        return last;
+    }
+    if (state.fail_sticky && state.fail_at > 0 && number > state.fail_at) return (cudaError_t)state.fail_error;
+    return cudaSuccess;
+}
+
+#define CALL()                                     \
+    do {                                           \
+        cudaError_t error_ = standin_call(__func__); \
+        if (error_ != cudaSuccess) return error_;  \
+    } while (0)
+
+/* ---- memory ---- */
+
+struct block {
+    struct block *next;
+    char *memory; /* behind the first guard */
+    size_t bytes;
+    int pinned;
+};
+
+static struct block *blocks;
+
+static struct block *find_block(const void *memory, size_t bytes)
+{
+    for (struct block *block = blocks; block; block = block->next)
+        if ((const char *)memory >= block->memory && (const char *)memory + bytes <= block->memory + block->bytes)
+            return block;
+    return NULL;
+}
+
+void standin_check(const void *memory, size_t bytes, const char *what)
+{
+    if (state.lenient || bytes == 0) return;
+    pthread_mutex_lock(&lock);
+    struct block *block = find_block(memory, bytes);
+    pthread_mutex_unlock(&lock);
+    if (!block || block->pinned) standin_complain("%s: %zu bytes at %p are not device memory", what, bytes, memory);
+}
+
+static cudaError_t make_block(void **memory, size_t bytes, int pinned)
+{
+    struct block *block = malloc(sizeof *block);
+    char *begin = NULL;
+    *memory = NULL;
+    if (!pinned && state.used + bytes > state.memory) {
+        free(block);
+        return last = cudaErrorMemoryAllocation;
+    }
+    if (!block || posix_memalign((void **)&begin, 256, bytes + 256 + GUARD)) abort();
+    memset(begin, GUARD_BYTE, 256);
+    memset(begin + 256, 0xff, bytes);
+    memset(begin + 256 + bytes, GUARD_BYTE, GUARD);
+    pthread_mutex_lock(&lock);
+    *block = (struct block){ blocks, begin + 256, bytes, pinned };
+    blocks = block;
+    if (!pinned) state.used += bytes;
+    pthread_mutex_unlock(&lock);
+    standin_made(1);
+    *memory = block->memory;
+    return cudaSuccess;
+}
+
+static int is_intact(const struct block *block)
+{
+    for (int i = 0; i < GUARD; i++)
+        if ((unsigned char)block->memory[-1 - i] != GUARD_BYTE || (unsigned char)block->memory[block->bytes + (size_t)i] != GUARD_BYTE)
+            return 0;
+    return 1;
+}
+
+static cudaError_t drop_block(void *memory, int pinned)
+{
+    if (!memory) return cudaSuccess;
+    pthread_mutex_lock(&lock);
+    struct block **link = &blocks;
+    while (*link && (*link)->memory != memory) link = &(*link)->next;
+    struct block *block = *link;
+    if (block) *link = block->next;
+    if (block && !pinned) state.used -= block->bytes;
+    pthread_mutex_unlock(&lock);
+    if (!block || block->pinned != pinned) {
+        standin_complain("%p was freed, but is no such memory", memory);
+        return last = cudaErrorInvalidValue;
+    }
+    if (!is_intact(block)) standin_complain("something wrote around the %zu bytes at %p", block->bytes, memory);
+    free(block->memory - 256);
+    free(block);
+    standin_made(-1);
+    return cudaSuccess;
+}
+
+/* ---- streams: queues of work ---- */
+
+struct work {
+    struct work *next;
+    void (*run)(const void *payload);
+    size_t size;
+    char payload[];
+};
+
+struct queue {
+    struct work *first, **end;
+};
+
+struct CUgraph_st {
+    struct queue queue;
+};
+
+struct CUgraphExec_st {
+    struct queue queue;
+};
+
+struct CUstream_st {
+    struct CUgraph_st *capturing;
+};
+
+static struct queue pending = { NULL, &pending.first };
+static pthread_mutex_t pending_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void push(struct queue *queue, void (*run)(const void *payload), const void *payload, size_t size)
+{
+    struct work *work = malloc(sizeof *work + size);
+    if (!work) abort();
+    work->next = NULL;
+    work->run = run;
+    work->size = size;
+    memcpy(work->payload, payload, size);
+    *queue->end = work;
+    queue->end = &work->next;
+}
+
+static void drop_queue(struct queue *queue)
+{
+    while (queue->first) {
+        struct work *work = queue->first;
+        queue->first = work->next;
+        free(work);
+    }
+    queue->end = &queue->first;
+}
+
+/* All streams are done in the order in which work came, which is one of the orders that a device may choose. */
+static void drain(void)
+{
+    pthread_mutex_lock(&pending_lock);
+    while (pending.first) {
+        struct work *work = pending.first;
+        pending.first = work->next;
+        if (!pending.first) pending.end = &pending.first;
+        work->run(work->payload);
+        free(work);
+    }
+    pthread_mutex_unlock(&pending_lock);
+}
+
+void standin_enqueue(cudaStream_t stream, void (*run)(const void *payload), const void *payload, size_t size)
+{
+    if (stream && stream->capturing) {
+        push(&stream->capturing->queue, run, payload, size);
+        return;
+    }
+    pthread_mutex_lock(&pending_lock);
+    push(&pending, run, payload, size);
+    pthread_mutex_unlock(&pending_lock);
+    if (state.eager) drain();
+}
+
+/* ---- the runtime's calls ---- */
+
+const char *cudaGetErrorString(cudaError_t error)
+{
+    return error == cudaErrorMemoryAllocation ? "out of memory" : error == cudaErrorIllegalAddress ? "an illegal memory access" : "an error";
+}
+
+cudaError_t cudaGetLastError(void)
+{
+    cudaError_t error = last;
+    if (!sticky) last = cudaSuccess;
+    return error;
+}
+
+cudaError_t cudaPeekAtLastError(void)
+{
+    return last;
+}
+
+cudaError_t cudaDriverGetVersion(int *version)
+{
+    *version = state.driver;
+    return cudaSuccess;
+}
+
+cudaError_t cudaRuntimeGetVersion(int *version)
+{
+    *version = CUDART_VERSION;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceCount(int *count)
+{
+    CALL();
+    *count = state.device_count;
+    if (state.driver < CUDART_VERSION) return last = cudaErrorInsufficientDriver;
+    return state.device_count > 0 ? cudaSuccess : (last = cudaErrorNoDevice);
+}
+
+static _Thread_local int device;
+
+cudaError_t cudaGetDevice(int *number)
+{
+    CALL();
+    *number = device;
+    return cudaSuccess;
+}
+
+cudaError_t cudaSetDevice(int number)
+{
+    CALL();
+    if (number >= state.device_count) return last = cudaErrorInvalidDevice;
+    device = number;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int number)
+{
+    CALL();
+    (void)number;
+    memset(properties, 0, sizeof *properties);
+    snprintf(properties->name, sizeof properties->name, "stand-in without a GPU");
+    properties->major = state.capability / 10;
+    properties->minor = state.capability % 10;
+    properties->multiProcessorCount = 132;
+    properties->totalGlobalMem = state.memory;
+    return cudaSuccess;
+}
+
+cudaError_t cudaFuncGetAttributes(struct cudaFuncAttributes *attributes, const void *function)
+{
+    CALL();
+    (void)function;
+    memset(attributes, 0, sizeof *attributes);
+    return state.capability >= 75 ? cudaSuccess : (last = cudaErrorNoKernelImageForDevice);
+}
+
+cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *all)
+{
+    CALL();
+    *free_bytes = state.memory - state.used;
+    *all = state.memory;
+    return cudaSuccess;
+}
+
+cudaError_t cudaMalloc(void **memory, size_t bytes)
+{
+    CALL();
+    state.mallocs++;
+    return make_block(memory, bytes, 0);
+}
+
+cudaError_t cudaMallocHost(void **memory, size_t bytes)
+{
+    CALL();
+    state.mallocs++;
+    return make_block(memory, bytes, 1);
+}
+
+/* Giving back never fails by order, so that what leaks is the module's fault; it waits for the device as the real one does. */
+cudaError_t cudaFree(void *memory)
+{
+    drain();
+    return drop_block(memory, 0);
+}
+
+cudaError_t cudaFreeHost(void *memory)
+{
+    drain();
+    return drop_block(memory, 1);
+}
+
+struct copy {
+    void *to;
+    const void *from;
+    size_t bytes;
+    int value;
+};
+
+static void do_copy(const void *payload)
+{
+    const struct copy *copy = payload;
+    memmove(copy->to, copy->from, copy->bytes);
+}
+
+static void do_set(const void *payload)
+{
+    const struct copy *copy = payload;
+    memset(copy->to, copy->value, copy->bytes);
+}
+
+/* From and to pageable memory the real one waits; from and to pinned memory it comes back at once. */
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind, cudaStream_t stream)
+{
+    CALL();
+    struct copy copy = { to, from, bytes, 0 };
+    const void *host = kind == cudaMemcpyHostToDevice ? from : to;
+    if (kind != cudaMemcpyHostToDevice) standin_check(from, bytes, "copy from the device");
+    if (kind != cudaMemcpyDeviceToHost) standin_check(to, bytes, "copy to the device");
+    if (stream && stream->capturing && kind != cudaMemcpyDeviceToDevice)
+        standin_complain("a copy from or to the host was captured");
+    pthread_mutex_lock(&lock);
+    const struct block *block = kind == cudaMemcpyDeviceToDevice ? NULL : find_block(host, bytes);
+    pthread_mutex_unlock(&lock);
+    standin_enqueue(stream, do_copy, &copy, sizeof copy);
+    if (kind != cudaMemcpyDeviceToDevice && !(block && block->pinned)) drain();
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t stream)
+{
+    CALL();
+    struct copy copy = { to, NULL, bytes, value };
+    standin_check(to, bytes, "fill");
+    standin_enqueue(stream, do_set, &copy, sizeof copy);
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned int flags)
+{
+    CALL();
+    (void)flags;
+    *stream = calloc(1, sizeof **stream);
+    standin_made(1);
+    return *stream ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+
+cudaError_t cudaStreamDestroy(cudaStream_t stream)
+{
+    drain();
+    free(stream);
+    standin_made(-1);
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t stream)
+{
+    CALL();
+    if (stream && stream->capturing) {
+        standin_complain("a stream was waited for while it captures");
+        return last = cudaErrorStreamCaptureUnsupported;
+    }
+    state.synchronizations++;
+    drain();
+    return cudaSuccess;
+}
+
+struct CUevent_st {
+    int recorded;
+};
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned int flags)
+{
+    CALL();
+    (void)flags;
+    *event = calloc(1, sizeof **event);
+    standin_made(1);
+    return *event ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+
+cudaError_t cudaEventCreate(cudaEvent_t *event)
+{
+    return cudaEventCreateWithFlags(event, 0);
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t event)
+{
+    free(event);
+    standin_made(-1);
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
+{
+    CALL();
+    if (stream && stream->capturing) standin_complain("an event was recorded into a graph");
+    event->recorded = 1;
+    return cudaSuccess;
+}
+
+/* An event that was not recorded has come already. */
+cudaError_t cudaEventSynchronize(cudaEvent_t event)
+{
+    CALL();
+    if (event->recorded) drain();
+    event->recorded = 0;
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t start, cudaEvent_t end)
+{
+    CALL();
+    (void)start, (void)end;
+    *milliseconds = 1;
+    return cudaSuccess;
+}
+
+/* ---- graphs ---- */
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMode mode)
+{
+    CALL();
+    (void)mode;
+    if (!stream || stream->capturing) return last = cudaErrorIllegalState;
+    stream->capturing = calloc(1, sizeof *stream->capturing);
+    if (!stream->capturing) abort();
+    stream->capturing->queue.end = &stream->capturing->queue.first;
+    standin_made(1);
+    return cudaSuccess;
+}
+
+/* Capturing ends whether or not the call is told to fail. */
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph)
+{
+    cudaError_t error = standin_call(__func__);
+    *graph = stream->capturing;
+    stream->capturing = NULL;
+    if (error == cudaSuccess) return error;
+    cudaGraphDestroy(*graph);
+    *graph = NULL;
+    return error;
+}
+
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *executable, cudaGraph_t graph, unsigned long long flags)
+{
+    CALL();
+    (void)flags;
+    *executable = calloc(1, sizeof **executable);
+    if (!*executable) abort();
+    (*executable)->queue.end = &(*executable)->queue.first;
+    for (struct work *work = graph->queue.first; work; work = work->next)
+        push(&(*executable)->queue, work->run, work->payload, work->size);
+    standin_made(1);
+    state.captures++;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph)
+{
+    drop_queue(&graph->queue);
+    free(graph);
+    standin_made(-1);
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable)
+{
+    drain();
+    drop_queue(&executable->queue);
+    free(executable);
+    standin_made(-1);
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream)
+{
+    CALL();
+    state.graph_launches++;
+    for (struct work *work = executable->queue.first; work; work = work->next)
+        standin_enqueue(stream, work->run, work->payload, work->size);
+    return cudaSuccess;
+}
+
+/* ---- kernels ---- */
+
+struct launch {
+    const dualprop__cuda_ticket *ticket;
+    int64_t count;
+    char body[4096];
+};
+
+static void do_kernel(const void *payload)
+{
+    const struct launch *launch = payload;
+    launch->ticket->serial(launch->body, launch->count);
+}
+
+cudaError_t cudaLaunchKernel(const void *function, dim3 grid, dim3 threads, void **arguments, size_t shared,
+                             cudaStream_t stream)
+{
+    CALL();
+    struct launch launch;
+    const dualprop__cuda_ticket *ticket = *(const dualprop__cuda_ticket **)arguments[2];
+    (void)function;
+    if (ticket->magic != DUALPROP__CUDA_TICKET || ticket->body_size > sizeof launch.body) {
+        standin_complain("a kernel came without its ticket");
+        return last = cudaErrorInvalidValue;
+    }
+    if (grid.x == 0 || grid.y != 1 || grid.z != 1 || threads.x == 0 || threads.x > 1024 || shared > 48 * 1024)
+        standin_complain("kernel %s: a grid of %u x %u, %zu bytes shared", ticket->name, grid.x, threads.x, shared);
+    launch.ticket = ticket;
+    memcpy(&launch.count, arguments[1], sizeof launch.count);
+    memcpy(launch.body, arguments[0], ticket->body_size);
+    state.kernels++;
+    standin_enqueue(stream, do_kernel, &launch, offsetof(struct launch, body) + ticket->body_size);
+    return cudaSuccess;
+}
+
+/* What the compiler puts into programs with kernels. */
+void **__cudaRegisterFatBinary(void *binary);
+void __cudaRegisterFatBinaryEnd(void **handle);
+void __cudaUnregisterFatBinary(void **handle);
+void __cudaRegisterFunction(void **handle, const char *host, char *device_name, const char *name, int limit, void *thread,
+                            void *block, void *block_size, void *grid_size, int *warp);
+unsigned __cudaPushCallConfiguration(dim3 grid, dim3 threads, size_t shared, void *stream);
+cudaError_t __cudaPopCallConfiguration(dim3 *grid, dim3 *threads, size_t *shared, void *stream);
+cudaError_t __cudaGetKernel(void **kernel, const void *function);
+cudaError_t __cudaLaunchKernel(void *kernel, dim3 grid, dim3 threads, void **arguments, size_t shared, cudaStream_t stream);
+
+void **__cudaRegisterFatBinary(void *binary)
+{
+    static void *handle;
+    (void)binary;
+    return &handle;
+}
+
+void __cudaRegisterFatBinaryEnd(void **handle)
+{
+    (void)handle;
+}
+
+void __cudaUnregisterFatBinary(void **handle)
+{
+    (void)handle;
+}
+
+void __cudaRegisterFunction(void **handle, const char *host, char *device_name, const char *name, int limit, void *thread,
+                            void *block, void *block_size, void *grid_size, int *warp)
+{
+    (void)handle, (void)host, (void)device_name, (void)name, (void)limit, (void)thread, (void)block, (void)block_size;
+    (void)grid_size, (void)warp;
+}
+
+unsigned __cudaPushCallConfiguration(dim3 grid, dim3 threads, size_t shared, void *stream)
+{
+    (void)grid, (void)threads, (void)shared, (void)stream;
+    standin_complain("a kernel was launched beside the door");
+    return 1;
+}
+
+cudaError_t __cudaPopCallConfiguration(dim3 *grid, dim3 *threads, size_t *shared, void *stream)
+{
+    (void)grid, (void)threads, (void)shared, (void)stream;
+    return cudaErrorInvalidValue;
+}
+
+cudaError_t __cudaGetKernel(void **kernel, const void *function)
+{
+    (void)function;
+    *kernel = NULL;
+    return cudaErrorInvalidValue;
+}
+
+cudaError_t __cudaLaunchKernel(void *kernel, dim3 grid, dim3 threads, void **arguments, size_t shared, cudaStream_t stream)
+{
+    (void)kernel, (void)grid, (void)threads, (void)arguments, (void)shared, (void)stream;
+    standin_complain("a kernel was launched beside the door");
+    return cudaErrorInvalidValue;
+}

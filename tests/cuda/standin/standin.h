@@ -1,0 +1,57 @@
+/*
+ * standin.h - stand-ins for the CUDA runtime, cuBLASLt and cuDNN, for machines without a GPU. In tests only.
+ *
+ * They are shared libraries with the names of the real ones, first in the library path of the CUDA tests. "Device memory" is
+ * host memory with guards around it, filled with NaNs; streams are queues whose work is done when somebody waits for it, and
+ * not before, so that a result that is read too early is not there yet; graphs are lists of work; kernels are done one
+ * element after another through their tickets (src/cuda/ticket.h).
+ *
+ * Any call can be made to fail, and everything that was made has to be given back.
+ */
+#ifndef DUALPROP_TESTS_STANDIN_H
+#define DUALPROP_TESTS_STANDIN_H
+
+#include <cuda_runtime_api.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- for the tests ---- */
+
+/* What the tests may set and read; standin_control() gives the one there is. */
+typedef struct standin_state {
+    /* The call that fails, counted from 1 over all calls of the three libraries; 0: none. */
+    long fail_at;
+    int fail_error;   /* with this cudaError_t, or what the other libraries make of it */
+    int fail_sticky;  /* and every call of the runtime after it */
+    long calls;       /* made so far */
+    char failed[64];  /* the name of the call that failed */
+    /* What is there. */
+    int driver, device_count, capability; /* 13000, 1, 90 */
+    size_t memory; /* bytes on the device */
+    int eager;     /* do work at once instead of when somebody waits */
+    int lenient;   /* let pointers lead where no device memory is: for tests that hand in arrays of their own */
+    /* What was done. */
+    long live;          /* things made and not given back: memory, streams, events, graphs, handles, descriptors */
+    size_t used;        /* bytes of device memory */
+    long kernels, products, convolutions, graph_launches, captures, synchronizations, mallocs;
+    /* Broken rules: the first is told. */
+    long complaints;
+    char complaint[256];
+} standin_state;
+
+standin_state *standin_control(void);
+/* Begin anew, with nothing failing and all counts at 0; what is live stays so. */
+void standin_reset(void);
+
+/* ---- for the other stand-ins ---- */
+
+/* Count a call; the error it has to fail with, or cudaSuccess. */
+cudaError_t standin_call(const char *name);
+void standin_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Put work into a stream: the payload is copied. */
+void standin_enqueue(cudaStream_t stream, void (*work)(const void *payload), const void *payload, size_t size);
+/* Complain unless all these bytes are device memory. */
+void standin_check(const void *memory, size_t bytes, const char *what);
+void standin_made(long things); /* +1, or -1 when it is given back */
+
+#endif

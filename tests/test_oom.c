@@ -1,0 +1,301 @@
+/*
+ * test_oom.c - every allocation of every operation fails, once or for ever: the status is NO_MEMORY, the weights keep
+ * their bits, the same call succeeds afterwards, and in the end every block has been given back.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "main.h"
+#include "support/expect.h"
+#include "support/failing_allocator.h"
+#include "support/saved_model.h"
+#include "support/scratch_folder.h"
+
+static failing_allocator memory;
+static dualprop_allocator table;
+static scratch_folder folder;
+
+static void setup(void)
+{
+    memset(&memory, 0, sizeof memory);
+    table = failing_allocator_table(&memory);
+    folder = scratch_folder_create();
+}
+
+static void teardown(void)
+{
+    ck_assert_int_eq(memory.live_blocks, 0);
+    ck_assert_int_eq(memory.live_bytes, 0);
+    ck_assert_int_eq(memory.misuse, 0);
+    scratch_folder_destroy(&folder);
+}
+
+/* ---- operations on a model that has been trained ---- */
+
+static dualprop_status make_another(saved_model *model)
+{
+    saved_model other;
+    saved_plan plan = { DUALPROP_BACKEND_REFERENCE, model->precision, DUALPROP_ADAM, &table, NULL, 2 };
+    dualprop_status status = saved_model_create(&other, &plan);
+    if (status == DUALPROP_OK) status = saved_model_train(&other, 1);
+    saved_model_destroy(&other);
+    return status;
+}
+
+static dualprop_status make_network(saved_model *model)
+{
+    static const double mean[4] = { 0, 1, 2, 3 }, deviation[4] = { 1, 1, 1, 1 };
+    dualprop_network *network;
+    dualprop_status status = dualprop_network_create(&network, model->context, 3, 1, 4);
+    if (status == DUALPROP_OK) status = dualprop_network_set_input_transform(network, mean, deviation, 4);
+    for (int k = 0; k < 10 && status == DUALPROP_OK; k++) {
+        int layers;
+        expect_ok(dualprop_network_info(&layers, NULL, NULL, NULL, network));
+        ck_assert_int_eq(layers, k);
+        status = dualprop_network_add_dense(network, 5, DUALPROP_RELU);
+    }
+    if (status == DUALPROP_OK) status = dualprop_network_initialize(network, 1);
+    dualprop_network_destroy(network);
+    return status;
+}
+
+static dualprop_status clone_network(saved_model *model)
+{
+    dualprop_network *clone;
+    dualprop_status status = dualprop_network_clone(&clone, model->network);
+    ck_assert((status == DUALPROP_OK) == (clone != NULL));
+    dualprop_network_destroy(clone);
+    return status;
+}
+
+static dualprop_status copy_network(saved_model *model)
+{
+    return dualprop_network_copy(model->network, model->network);
+}
+
+static dualprop_status make_state(saved_model *model)
+{
+    dualprop_state *state;
+    dualprop_status status = dualprop_state_create(&state, model->network, model->rule, 3);
+    ck_assert((status == DUALPROP_OK) == (state != NULL));
+    dualprop_state_destroy(state);
+    return status;
+}
+
+static dualprop_status make_optimizer(saved_model *model)
+{
+    dualprop_optimizer *optimizer;
+    dualprop_status status = dualprop_optimizer_create(&optimizer, model->network, DUALPROP_ADAMW);
+    ck_assert((status == DUALPROP_OK) == (optimizer != NULL));
+    dualprop_optimizer_destroy(optimizer);
+    return status;
+}
+
+/* From one plan to another and back. */
+static dualprop_status prepare_another_plan(saved_model *model)
+{
+    dualprop_status status = DUALPROP_OK;
+    for (int i = 0; i < 2 && status == DUALPROP_OK; i++) {
+        expect_ok(dualprop_rule_set_variant(model->rule, i == 0 ? DUALPROP_BP : DUALPROP_DP_ADJOINT));
+        status = dualprop_state_prepare(model->state);
+    }
+    return status;
+}
+
+static dualprop_status write_parameters(saved_model *model)
+{
+    double seven[7] = { 0 };
+    dualprop_view view = vector_view(seven, DUALPROP_F64, 7);
+    dualprop_status status = dualprop_network_read(&view, model->network, "layer2.bias");
+    return status == DUALPROP_OK ? dualprop_network_write(model->network, "layer2.bias", &view) : status;
+}
+
+static dualprop_status save(saved_model *model)
+{
+    return saved_model_save(model, folder.file);
+}
+
+static dualprop_status load(saved_model *model)
+{
+    saved_model loaded = { .precision = model->precision };
+    dualprop_checkpoint *checkpoint = NULL;
+    dualprop_status status = dualprop_checkpoint_read(&checkpoint, model->context, folder.file);
+    if (status == DUALPROP_OK) status = saved_model_get(&loaded, checkpoint);
+    dualprop_checkpoint_destroy(checkpoint);
+    saved_model_destroy(&loaded);
+    return status;
+}
+
+static dualprop_status fill_checkpoint(saved_model *model)
+{
+    float number = 1;
+    dualprop_view view = vector_view(&number, DUALPROP_F32, 1);
+    dualprop_checkpoint *checkpoint;
+    dualprop_status status = dualprop_checkpoint_create(&checkpoint, model->context);
+    for (char name[] = "a"; name[0] < 'h' && status == DUALPROP_OK; name[0]++) {
+        status = dualprop_checkpoint_put_tensor(checkpoint, name, &view);
+        if (status == DUALPROP_OK) status = dualprop_checkpoint_put_text(checkpoint, name, name);
+    }
+    dualprop_checkpoint_destroy(checkpoint);
+    return status;
+}
+
+static dualprop_status make_diagnostics(saved_model *model)
+{
+    dualprop_diagnostics *diagnostics;
+    dualprop_status status = dualprop_diagnostics_create(&diagnostics, model->network, DUALPROP_MSE, 2);
+    dualprop_diagnostics_destroy(diagnostics);
+    return status;
+}
+
+static const struct {
+    const char *name;
+    dualprop_status (*run)(saved_model *model);
+    long least; /* allocations there are at least */
+} operations[] = {
+    { "create", make_another, 20 },     { "network", make_network, 10 },     { "clone", clone_network, 5 },
+    { "copy", copy_network, 0 },        { "state", make_state, 1 },          { "optimizer", make_optimizer, 2 },
+    { "prepare", prepare_another_plan, 0 }, { "write", write_parameters, 0 },{ "save", save, 20 },
+    { "load", load, 20 },               { "checkpoint", fill_checkpoint, 7 }, { "diagnostics", make_diagnostics, 2 },
+};
+enum { OPERATIONS = sizeof operations / sizeof *operations };
+
+static const saved_plan plans[] = {
+    { DUALPROP_BACKEND_REFERENCE, DUALPROP_F64, DUALPROP_ADAM, &table, NULL, 1 },
+    { DUALPROP_BACKEND_BLIS, DUALPROP_F32, DUALPROP_SGD, &table, NULL, 2 },
+};
+
+/* Fail allocation number `at`. Gives whether there was one. */
+static int fail_at(saved_model *model, int operation, long at, int for_ever)
+{
+    uint32_t before = saved_model_parameters(model);
+    failing_allocator_arm(&memory, at, for_ever);
+    dualprop_status status = operations[operation].run(model);
+    long failures = memory.failures;
+    failing_allocator_arm(&memory, 0, 0);
+    ck_assert_msg(status == (failures > 0 ? DUALPROP_ERROR_NO_MEMORY : DUALPROP_OK), "%s, allocation %ld: %s",
+                  operations[operation].name, at, dualprop_status_name(status));
+    ck_assert_uint_eq(saved_model_parameters(model), before);
+    return failures > 0;
+}
+
+/* A row is an operation on a backend. */
+START_TEST(every_allocation_fails)
+{
+    int operation = _i / 2;
+    saved_model model;
+    expect_ok(saved_model_create(&model, &plans[_i % 2]));
+    expect_ok(saved_model_train(&model, 2));
+    expect_ok(saved_model_save(&model, folder.file));
+    for (int for_ever = 0; for_ever < 2; for_ever++) {
+        long at = 1, live = memory.live_blocks;
+        while (fail_at(&model, operation, at, for_ever)) {
+            ck_assert_int_eq(memory.live_blocks, live);
+            at++;
+        }
+        ck_assert_int_ge(at - 1, operations[operation].least);
+        /* And all is well again. */
+        expect_ok(operations[operation].run(&model));
+    }
+    expect_ok(saved_model_train(&model, 1));
+    saved_model_destroy(&model);
+}
+END_TEST
+
+/* A state whose new plan found no memory is refused until it is prepared. */
+START_TEST(a_state_without_a_plan_says_so)
+{
+    float images[SAVED_INPUTS] = { 0 };
+    int32_t label = 0;
+    saved_model model;
+    expect_ok(saved_model_create(&model, &plans[1]));
+    expect_ok(dualprop_rule_set_variant(model.rule, DUALPROP_BP));
+    failing_allocator_arm(&memory, 1, 1);
+    dualprop_status status = dualprop_state_prepare(model.state);
+    long failures = memory.failures;
+    failing_allocator_arm(&memory, 0, 0);
+    if (failures > 0) {
+        ck_assert_int_eq(status, DUALPROP_ERROR_NO_MEMORY);
+        expect_error(dualprop_infer(model.state, images, &label, 1), DUALPROP_ERROR_INVALID_STATE, "prepare");
+    }
+    expect_ok(dualprop_state_prepare(model.state));
+    expect_ok(dualprop_infer(model.state, images, &label, 1));
+    saved_model_destroy(&model);
+}
+END_TEST
+
+/* ---- what allocates nothing ---- */
+
+static void use_everything(saved_model *model)
+{
+    static const float images[SAVED_BATCH * SAVED_INPUTS];
+    static const double wide[SAVED_BATCH * SAVED_INPUTS];
+    static const int32_t labels[SAVED_BATCH];
+    double scores[SAVED_BATCH * SAVED_OUTPUTS], loss;
+    int64_t correct, top;
+    const void *x = model->precision == DUALPROP_F64 ? (const void *)wide : images;
+    dualprop_view view = matrix_view(scores, DUALPROP_F64, SAVED_BATCH, SAVED_OUTPUTS);
+    dualprop_view inputs = matrix_view((void *)(uintptr_t)images, DUALPROP_F32, SAVED_BATCH, SAVED_INPUTS);
+    dualprop_view targets = matrix_view(scores, DUALPROP_F64, SAVED_BATCH, SAVED_OUTPUTS);
+    expect_ok(dualprop_predict(scores, model->state, x, SAVED_BATCH));
+    expect_ok(dualprop_predict_view(&view, model->state, &inputs));
+    for (int i = 0; i < SAVED_BATCH * SAVED_OUTPUTS; i++) scores[i] = i % SAVED_OUTPUTS == 0;
+    expect_ok(dualprop_evaluate(&loss, &correct, &top, 2, model->state, x, labels, SAVED_BATCH));
+    expect_ok(dualprop_evaluate_view(&loss, &correct, &top, 2, model->state, &inputs, &targets));
+    expect_ok(dualprop_infer_begin(model->state, &inputs, &targets));
+    expect_ok(dualprop_infer_layer(model->state, 2));
+    expect_ok(dualprop_infer_pass(model->state));
+    expect_ok(dualprop_infer_end(model->state));
+    expect_ok(dualprop_gradient(model->optimizer, model->state));
+    expect_ok(dualprop_infer_view(model->state, &inputs, &targets));
+    expect_ok(dualprop_gradient_accumulate(model->optimizer, model->state));
+    expect_ok(dualprop_step(model->optimizer));
+    expect_ok(saved_model_train(model, 3));
+}
+
+/* With an allocator that would fail: inference, update, prediction and evaluation never ask it. Nor does destroying. */
+START_TEST(a_step_allocates_nothing)
+{
+    saved_plan plan = { _i % 2 ? DUALPROP_BACKEND_BLIS : DUALPROP_BACKEND_REFERENCE, _i / 2 % 2 ? DUALPROP_F64 : DUALPROP_F32,
+                        _i / 4 % 2 ? DUALPROP_ADAM : DUALPROP_SGD, &table, NULL, 1 + _i / 8 };
+    saved_model model;
+    uint64_t before, after;
+    expect_ok(saved_model_create(&model, &plan));
+    expect_ok(dualprop_context_memory(NULL, NULL, &before, model.context));
+    failing_allocator_arm(&memory, 1, 1);
+    use_everything(&model);
+    expect_ok(dualprop_context_memory(NULL, NULL, &after, model.context));
+    saved_model_destroy(&model);
+    ck_assert_int_eq(memory.allocations, 0);
+    ck_assert_uint_eq(before, after);
+}
+END_TEST
+
+/* The allocator is asked for what was counted, and the error can be read although there is no memory. */
+START_TEST(running_out_is_said_in_a_sentence)
+{
+    char text[256];
+    saved_model model;
+    dualprop_network *network;
+    expect_ok(saved_model_create(&model, &plans[0]));
+    failing_allocator_arm(&memory, 1, 1);
+    ck_assert_int_eq(dualprop_network_create(&network, model.context, 1, 1, 1), DUALPROP_ERROR_NO_MEMORY);
+    ck_assert_ptr_null(network);
+    expect_ok(dualprop_last_error(text, sizeof text, NULL, model.context));
+    ck_assert_ptr_nonnull(strstr(text, "memory"));
+    saved_model_destroy(&model);
+}
+END_TEST
+
+Suite *test_oom_suite(void)
+{
+    Suite *suite = suite_create("oom");
+    TCase *tests = tcase_create("oom");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_loop_test(tests, every_allocation_fails, 0, 2 * OPERATIONS);
+    tcase_add_test(tests, a_state_without_a_plan_says_so);
+    tcase_add_loop_test(tests, a_step_allocates_nothing, 0, 16);
+    tcase_add_test(tests, running_out_is_said_in_a_sentence);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
