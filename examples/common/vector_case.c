@@ -104,15 +104,55 @@ static dualprop_status create_network(vector_case *self)
     return DUALPROP_OK;
 }
 
+/* "conv3x3": stride 1, zeros that keep the size. Gives 0 where the kind is another. */
+static int read_kernel(int64_t kernel[2], const char *kind)
+{
+    int rows, columns, length = 0;
+
+    if (sscanf(kind, "conv%dx%d%n", &rows, &columns, &length) != 2 || kind[length] != 0) return 0;
+    kernel[0] = rows;
+    kernel[1] = columns;
+    return 1;
+}
+
+/* "max2x2" or "average2x2", the window being the stride. Gives 0 where it is another. */
+static int read_pooling(int *pooling, int64_t window[2], const char *pool)
+{
+    char name[16];
+    int rows, columns, length = 0;
+
+    if (sscanf(pool, "%15[a-z]%dx%d%n", name, &rows, &columns, &length) != 3 || pool[length] != 0) return 0;
+    window[0] = rows;
+    window[1] = columns;
+    return dualprop_from_name(pooling, DUALPROP_NAMES_POOLING, name) == DUALPROP_OK;
+}
+
+static dualprop_status add_pooling(vector_case *self, const json_t *layer)
+{
+    const char *pool = json_string_value(json_object_get(layer, "pool"));
+    int64_t window[2];
+    int pooling;
+
+    if (pool == NULL || strcmp(pool, "none") == 0) return DUALPROP_OK;
+    if (!read_pooling(&pooling, window, pool)) return skip(self, "no pooling", pool);
+    TRY_LIBRARY(self->owner, dualprop_network_add_pooling(self->network, pooling, window, NULL));
+    return DUALPROP_OK;
+}
+
 static dualprop_status add_layer(vector_case *self, const json_t *layer, int activation)
 {
     const char *kind = json_string_value(json_object_get(layer, "kind"));
-    int64_t features = (int64_t)json_integer_value(json_object_get(layer, "features"));
+    int64_t features = (int64_t)json_integer_value(json_object_get(layer, "features")), kernel[2];
 
     if (kind == NULL) return refuse(self, "a layer of its case has no kind");
-    if (strcmp(kind, "dense") != 0) return skip(self, "no layer of kind", kind);
-    TRY_LIBRARY(self->owner, dualprop_network_add_dense(self->network, features, activation));
-    return DUALPROP_OK;
+    if (strcmp(kind, "dense") == 0) {
+        TRY_LIBRARY(self->owner, dualprop_network_add_dense(self->network, features, activation));
+        return DUALPROP_OK;
+    }
+    if (!read_kernel(kernel, kind)) return skip(self, "no layer of kind", kind);
+    TRY_LIBRARY(self->owner,
+                dualprop_network_add_convolution(self->network, features, kernel, NULL, NULL, activation));
+    return add_pooling(self, layer);
 }
 
 static dualprop_status add_layers(vector_case *self)
@@ -156,13 +196,16 @@ static dualprop_status write_parameters(vector_case *self)
 
 static dualprop_status set_choices(vector_case *self, int passes)
 {
-    int loss, nudge_at, schedule, output_step;
+    int loss, nudge_at, schedule, output_step, switches;
 
     if (!choose(&loss, self, DUALPROP_NAMES_LOSS, "loss", "") ||
         !choose(&nudge_at, self, DUALPROP_NAMES_NUDGE_AT, "nudge_at", "current") ||
         !choose(&schedule, self, DUALPROP_NAMES_SCHEDULE, "schedule", "") ||
         !choose(&output_step, self, DUALPROP_NAMES_OUTPUT_STEP, "output_step", "linear"))
         return DUALPROP_OK;
+    if (strcmp(word(self, "pool_switches", "any"), "any") == 0) switches = DUALPROP_SWITCHES_BOTTOM_UP;
+    else if (!choose(&switches, self, DUALPROP_NAMES_SWITCHES, "pool_switches", "")) return DUALPROP_OK;
+    TRY_LIBRARY(self->owner, dualprop_rule_set_pool_switches(self->rule, switches));
     TRY_LIBRARY(self->owner, dualprop_rule_set_loss(self->rule, loss));
     TRY_LIBRARY(self->owner, dualprop_rule_set_loss(self->twin_rule, loss));
     TRY_LIBRARY(self->owner, dualprop_rule_set_nudge_at(self->rule, nudge_at));

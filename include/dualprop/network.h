@@ -2,8 +2,8 @@
  * dualprop/network.h - a stack of maps: layers 1..L and their parameters.
  *
  * Layer k computes a_k = W_{k-1} sbar_{k-1} + b_{k-1} and f_k(a_k). A network is built by adding layers to an input
- * shape, then initialised or filled. Parameters are read and written by name, "layer1.weight" ([inputs, outputs]) and
- * "layer1.bias" ([outputs]), whatever layout the backend keeps them in.
+ * shape, then initialised or filled. Parameters are read and written by name, "layer1.weight" ([inputs, outputs] of a
+ * dense layer) and "layer1.bias" ([outputs]), whatever layout the backend keeps them in.
  *
  * Ownership: destroy what you create; a network keeps its context alive, and states and optimizers keep their network
  * alive.   Threads: reading, and inference of many states, in parallel; writing is alone (else DUALPROP_ERROR_BUSY).
@@ -55,6 +55,64 @@ DUALPROP_CALL dualprop_network_copy(dualprop_network *destination, const dualpro
  * Since: 0.1.
  */
 DUALPROP_CALL dualprop_network_add_dense(dualprop_network *network, int64_t outputs, int activation);
+
+/**
+ * Add a convolutional layer on top, for images (height, width, channels): at each place of the map
+ *
+ *     a = bias + sum over the kernel and the channels below of weight * s,   then f
+ *
+ * with zeros around the image and weights of shape [kernel height, kernel width, channels below, channels], whose first
+ * element meets the upper left (a correlation, as usual). The map has
+ * floor((extent + 2 padding - kernel) / stride) + 1 places along each axis; softmax runs over the channels at each place.
+ *
+ * @param channels    of the map, >= 1
+ * @param kernel      height and width, >= 1, at most the padded image
+ * @param stride      down and right, >= 1; NULL is 1, 1
+ * @param padding     rows above and below, columns left and right; 0 .. one less than the kernel. NULL keeps the size at
+ *                    stride 1 (half of the kernel, which must be odd)
+ * @param activation  as for a dense layer
+ * @return DUALPROP_OK, or
+ *         DUALPROP_ERROR_INVALID_ARGUMENT  a number out of its range; the text says which
+ *         DUALPROP_ERROR_INVALID_STATE     a state or an optimizer was already made from the network
+ *         DUALPROP_ERROR_RANGE             a size overflows
+ *         DUALPROP_ERROR_UNSUPPORTED       the backend has no convolutions
+ * Since: 0.1.
+ */
+DUALPROP_CALL dualprop_network_add_convolution(dualprop_network *network, int64_t channels, const int64_t kernel[2],
+                                               const int64_t stride[2], const int64_t padding[2], int activation);
+
+/**
+ * Add a locally connected layer on top: as a convolution, but with weights [map height, map width, kernel height, kernel
+ * width, channels below, channels] and biases [map height, map width, channels] of their own at each place, as local
+ * learning rules that share nothing need. The map is the one before pooling.
+ */
+DUALPROP_CALL dualprop_network_add_local(dualprop_network *network, int64_t channels, const int64_t kernel[2],
+                                         const int64_t stride[2], const int64_t padding[2], int activation);
+
+/**
+ * Put pooling behind the last layer's map. It becomes a part of that layer's linear map and is no layer of its own:
+ * convolution, bias, pooling, then the activation. Windows that do not fit drop the rest of the map.
+ *
+ * Max pooling sends delta down to the place of the greatest value only (the first of equals, row by row); see
+ * dualprop_rule_set_pool_switches(). Pointers to the last layer become invalid.
+ *
+ * @param pooling  DUALPROP_POOL_MAX or DUALPROP_POOL_AVERAGE
+ * @param window   height and width, >= 1, at most the map and together at most 256 places
+ * @param stride   down and right, >= 1; NULL is the window
+ * @return DUALPROP_OK, or
+ *         DUALPROP_ERROR_INVALID_ARGUMENT  a number out of its range; the text says which
+ *         DUALPROP_ERROR_INVALID_STATE     no layer yet, or the last one is dense, pooled already or flattened; or a
+ *                                          state or an optimizer was already made from the network
+ * Since: 0.1.
+ */
+DUALPROP_CALL dualprop_network_add_pooling(dualprop_network *network, int pooling, const int64_t window[2],
+                                           const int64_t stride[2]);
+
+/**
+ * Take what the network gives so far as a vector: (height, width, channels) becomes (1, 1, height * width * channels),
+ * in the same order. It is no layer. A dense layer flattens by itself.
+ */
+DUALPROP_CALL dualprop_network_add_flatten(dualprop_network *network);
 
 /**
  * Choose how dualprop_network_initialize() draws the weights.
@@ -134,8 +192,21 @@ DUALPROP_CALL dualprop_network_write(dualprop_network *network, const char *name
 /** Borrow layer number index, 1..L; valid as long as the network and until a layer is added. */
 DUALPROP_CALL dualprop_network_layer(dualprop_layer **layer, dualprop_network *network, int index);
 
-/** Give a layer's sizes and activation; each may be NULL. */
+/** Give a layer's sizes, in elements of one sample (pooling included), and activation; each may be NULL. */
 DUALPROP_CALL dualprop_layer_info(int64_t *inputs, int64_t *outputs, int *activation, const dualprop_layer *layer);
+
+/**
+ * Give a layer's kind and shape; each may be NULL.
+ *
+ * @param kind           DUALPROP_LAYER_...
+ * @param output         height, width and channels of its output, behind pooling; (1, 1, outputs) for a dense layer
+ * @param kernel, stride, padding   height and width each; zeros for a dense layer
+ * @param pooling        DUALPROP_POOL_...
+ * @param window, window_stride     of pooling; zeros without
+ */
+DUALPROP_CALL dualprop_layer_shape(int *kind, int64_t output[3], int64_t kernel[2], int64_t stride[2],
+                                   int64_t padding[2], int *pooling, int64_t window[2], int64_t window_stride[2],
+                                   const dualprop_layer *layer);
 
 /** Freeze a layer (1: its parameters never change in training) or thaw it (0). */
 DUALPROP_CALL dualprop_layer_set_frozen(dualprop_layer *layer, int frozen);

@@ -6,8 +6,8 @@
  *     s+_k <- f_k(a_k + c+ Delta_k),   s-_k <- f_k(a_k - c- Delta_k),   Delta_k = W_k^T delta_{k+1}
  *
  * and at the output, with g = beta loss'(.) of the summed loss (Eq. 22):  s+_L = a_L - c+ g,  s-_L = a_L + c- g.
- * One rule serves many states. Numbers may be changed at any time; a change of variant, schedule, passes or tolerance
- * needs dualprop_state_prepare() on each state that uses the rule (else its next inference is INVALID_STATE).
+ * One rule serves many states. Numbers may be changed at any time; a change of variant, schedule, passes, tolerance or
+ * switches needs dualprop_state_prepare() on each state that uses the rule (else its next inference is INVALID_STATE).
  *
  * Defaults: alpha 1/2, beta 1/2, squared error, linear output step, nudge at the current a_L, fw-bw with one pass,
  * no tolerance, divergence limit 1e4.   Threads: reading in parallel; setting alone.
@@ -54,6 +54,21 @@ DUALPROP_CALL dualprop_rule_set_nudge_at(dualprop_rule *rule, int nudge_at);
 DUALPROP_CALL dualprop_rule_set_schedule(dualprop_rule *rule, int schedule, int passes);
 /** Stop early when max |change of s+-| / max |s+-| of a pass falls below tolerance; 0 (never) or positive, finite. */
 DUALPROP_CALL dualprop_rule_set_tolerance(dualprop_rule *rule, double tolerance);
+/**
+ * Choose through whose arg-max max pooling passes delta down. No rule of the method says; the two differ at finite beta
+ * by whole windows, and agree as beta -> 0.
+ *
+ * DUALPROP_SWITCHES_BOTTOM_UP  of the layer's last bottom-up evaluation, in the inference and in the gradient; the
+ *                              default, and free
+ * DUALPROP_SWITCHES_ORIGINAL   as the method's original code: Delta_k goes through the arg-max that s+ of layer k has
+ *                              before its update, the gradient through that of the final sbar; one more bottom-up
+ *                              evaluation of the pooled layer each time
+ *
+ * Part of the plan, as the schedule is. Back-propagation has one state, for which both are the same.
+ */
+DUALPROP_CALL dualprop_rule_set_pool_switches(dualprop_rule *rule, int switches);
+/** Give whose switches max pooling uses. */
+DUALPROP_CALL dualprop_rule_pool_switches(int *switches, const dualprop_rule *rule);
 /** Report divergence when max |s+-| of a layer exceeds limit * max(1, its feed-forward value); limit > 1. */
 DUALPROP_CALL dualprop_rule_set_divergence_limit(dualprop_rule *rule, double limit);
 

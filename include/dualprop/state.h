@@ -38,8 +38,20 @@ DUALPROP_CALL dualprop_state_create(dualprop_state **state, dualprop_network *ne
 /** Destroy a state; NULL is fine. */
 DUALPROP_API void dualprop_state_destroy(dualprop_state *state);
 
-/** Plan again after the rule's variant, schedule, passes or tolerance changed. */
+/** Plan again after the rule's variant, schedule, passes, tolerance or switches changed. */
 DUALPROP_CALL dualprop_state_prepare(dualprop_state *state);
+
+/**
+ * Move the images of the next batch as it is loaded, as augmentation does: for the next inference, prediction or
+ * evaluation only, whose count has to be this one. Each image is mirrored first, then shifted; what comes in at the
+ * edges is 0 (of the normalised image). A batch that is refused leaves the moves set.
+ *
+ * @param moves  [count][3]: rows down, columns right (negative: up, left), and 1 to mirror left and right, else 0;
+ *               copied; NULL with count 0 takes back what was set
+ * @param count  0 .. capacity
+ * Since: 0.1.
+ */
+DUALPROP_CALL dualprop_state_set_moves(dualprop_state *state, const int32_t *moves, int64_t count);
 
 /** Give the bytes dualprop_state_create() with these arguments would allocate. */
 DUALPROP_CALL dualprop_state_memory_needed(uint64_t *bytes, dualprop_network *network, dualprop_rule *rule,
@@ -82,7 +94,10 @@ DUALPROP_CALL dualprop_infer_pass(dualprop_state *state);
 /** End the inference begun by hand. */
 DUALPROP_CALL dualprop_infer_end(dualprop_state *state);
 
-/** Copy s+, s-, sbar, delta, a or Delta (DUALPROP_S_...) of layer index into a (count, outputs) array. sbar_0 is x. */
+/**
+ * Copy s+, s-, sbar, delta, a or Delta (DUALPROP_S_...) of layer index into an array of shape (count, outputs) or
+ * (count, height, width, channels), as dualprop_layer_shape() gives them. sbar_0 is x.
+ */
 DUALPROP_CALL dualprop_state_read(const dualprop_view *view, dualprop_state *state, int index, int which);
 /**
  * Overwrite s+, s-, sbar or delta of layer index between begin and end; the others of the dyad follow: writing s+

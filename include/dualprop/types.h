@@ -64,6 +64,9 @@ enum { DUALPROP_LAYER_DENSE = 0, DUALPROP_LAYER_CONVOLUTION = 1, DUALPROP_LAYER_
 /** Pooling, a part of a layer's linear map: none, the greatest of a window, or its mean. */
 enum { DUALPROP_POOL_NONE = 0, DUALPROP_POOL_MAX = 1, DUALPROP_POOL_AVERAGE = 2 };
 
+/** Whose arg-max max pooling passes delta down through: see dualprop_rule_set_pool_switches(). */
+enum { DUALPROP_SWITCHES_BOTTOM_UP = 0, DUALPROP_SWITCHES_ORIGINAL = 1 };
+
 /** Rules. DP is Eq. 2, DP_ADJOINT is DP^T, Eq. 19; BP is back-propagation on the same network. */
 enum { DUALPROP_BP = 0, DUALPROP_DP = 1, DUALPROP_DP_ADJOINT = 2 };
 
@@ -79,9 +82,12 @@ enum { DUALPROP_NUDGE_AT_CURRENT = 0, DUALPROP_NUDGE_AT_PREDICTION = 1 };
 /** Schedules: who listens when. */
 enum { DUALPROP_FORWARD_BACKWARD = 0, DUALPROP_FORWARD = 1 };
 
-/** Initialisers; each sets the biases to zero. See dualprop_network_set_initializer(). */
+/**
+ * Initialisers; each sets the biases to zero. See dualprop_network_set_initializer(). fan_in and fan_out are the inputs
+ * and outputs of a dense layer; of the others, the places of the kernel times the channels below and above.
+ */
 enum {
-    DUALPROP_INIT_PAPER = 0,     /**< N(0, 1)/28 for layer 1, N(0, 1)/sqrt(fan_in) after */
+    DUALPROP_INIT_PAPER = 0,     /**< N(0, 1)/28 for layer 1 where it is dense, else N(0, 1)/sqrt(fan_in) */
     DUALPROP_INIT_NORMAL = 1,    /**< N(0, scale^2) */
     DUALPROP_INIT_LECUN = 2,     /**< N(0, scale^2/fan_in) */
     DUALPROP_INIT_TRUNCATED = 3, /**< normal cut at 2 sigma, then stretched so that its variance is scale^2/fan_in */
@@ -137,7 +143,10 @@ enum {
     DUALPROP_NAMES_TYPE = 9,
     DUALPROP_NAMES_LEVEL = 10,
     DUALPROP_NAMES_RATE = 11,
-    DUALPROP_NAMES_NUMERICS = 20
+    DUALPROP_NAMES_NUMERICS = 20,
+    DUALPROP_NAMES_LAYER = 21,
+    DUALPROP_NAMES_POOLING = 22,
+    DUALPROP_NAMES_SWITCHES = 23
 };
 
 /**

@@ -103,14 +103,54 @@ static dualprop_view rows_of(const dualprop_view *view, int64_t first, int64_t c
     return rows;
 }
 
+/* ---- moves ---- */
+
+static dualprop_status check_moves(const dualprop_state *state, const int32_t *moves, int64_t count)
+{
+    DUALPROP__REQUIRE(state->context, count >= 0 && count <= state->capacity, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "count is %lld; expected 0..%lld, the state's capacity", (long long)count,
+                      (long long)state->capacity);
+    DUALPROP__REQUIRE(state->context, moves || count == 0, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "moves is NULL; expected three numbers for each of %lld samples", (long long)count);
+    for (int64_t i = 0; i < count; i++)
+        DUALPROP__REQUIRE(state->context, moves[3 * i + 2] == 0 || moves[3 * i + 2] == 1,
+                          DUALPROP_ERROR_INVALID_ARGUMENT, "moves[%lld][2] is %d; expected 0, or 1 to mirror",
+                          (long long)i, moves[3 * i + 2]);
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_state_set_moves(dualprop_state *state, const int32_t *moves, int64_t count)
+{
+    DUALPROP__TRY(dualprop__state_enter(state, __func__));
+    dualprop_status status = check_moves(state, moves, count);
+    if (status == DUALPROP_OK) {
+        if (count > 0) memcpy(state->moves, moves, (size_t)count * 3 * sizeof *moves);
+        state->moves_count = count;
+    }
+    dualprop__state_leave(state);
+    return status;
+}
+
+dualprop_status dualprop__batch_moves(const dualprop_state *state, int64_t count)
+{
+    DUALPROP__REQUIRE(state->context, state->moves_count == 0 || state->moves_count == count,
+                      DUALPROP_ERROR_INVALID_ARGUMENT, "count is %lld, but moves were set for %lld samples",
+                      (long long)count, (long long)state->moves_count);
+    return DUALPROP_OK;
+}
+
+/* ---- loading ---- */
+
 dualprop_status dualprop__batch_load(dualprop_state *state, const dualprop_view *images, int64_t first, int64_t count)
 {
     dualprop_context *context = state->context;
     struct dualprop__dyads *input = &state->dyads[0];
     dualprop_view rows = rows_of(images, first, count);
+    const int32_t *moves = state->moves_count > 0 ? state->moves : NULL;
     state->count = count;
+    state->moves_count = 0;
     DUALPROP__TRY(context->backend.load_input(context->instance, input->mean, &rows, state->network->mean,
-                                              state->network->deviation, NULL, &input->peak));
+                                              state->network->deviation, moves, &input->peak));
     DUALPROP__REQUIRE(context, isfinite(input->peak), DUALPROP_ERROR_NOT_FINITE,
                       "inputs hold a NaN or an infinite value; expected finite numbers");
     input->mean_version++;

@@ -139,9 +139,8 @@ dualprop_status dualprop__checkpoint_expect(dualprop__tensor **out, const dualpr
                       dualprop_name(DUALPROP_NAMES_TYPE, tensor->type), dualprop_name(DUALPROP_NAMES_TYPE, type));
     DUALPROP__REQUIRE(checkpoint->context,
                       tensor->rank == rank && memcmp(tensor->shape, shape, (size_t)rank * sizeof *shape) == 0,
-                      DUALPROP_ERROR_FORMAT, "%s: tensor %s has another shape than its layer; expected [%lld%s%.0lld]",
-                      checkpoint->source, name, (long long)shape[0], rank > 1 ? ", " : "",
-                      rank > 1 ? (long long)shape[1] : 0LL);
+                      DUALPROP_ERROR_FORMAT, "%s: tensor %s has another shape than its layer; expected %s",
+                      checkpoint->source, name, dualprop__describe_shape(shape, rank).text);
     *out = tensor;
     return DUALPROP_OK;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "checkpoint_json.h"
+#include "layer_shape.h"
 #include "network_internal.h"
 
 #define NAME_SIZE 32
@@ -26,10 +27,11 @@ static int is_parameter(const char *name)
 static dualprop_status put_parameter(dualprop_checkpoint *part, const dualprop_layer *layer, int is_bias)
 {
     char name[NAME_SIZE];
-    int64_t shape[2] = { is_bias ? layer->outputs : layer->inputs, layer->outputs };
+    int64_t shape[DUALPROP_MAX_RANK];
+    int rank = dualprop__parameter_shape(shape, layer, is_bias);
     snprintf(name, sizeof name, "layer%d.%s", layer->index, is_bias ? "bias" : "weight");
     dualprop__tensor *tensor = dualprop__tensor_create(part->context, name, layer->network->context->precision,
-                                                       is_bias ? 1 : 2, shape, 1);
+                                                       rank, shape, 1);
     if (!tensor) return DUALPROP_ERROR_NO_MEMORY;
     dualprop_status status = dualprop__parameter_fetch(tensor->data, layer, is_bias);
     if (status == DUALPROP_OK) return dualprop__checkpoint_put_tensor(part, tensor);
@@ -37,8 +39,41 @@ static dualprop_status put_parameter(dualprop_checkpoint *part, const dualprop_l
     return status;
 }
 
-static json_t *describe_layer(const dualprop_layer *layer)
+static json_t *describe_pair(int64_t first, int64_t second)
 {
+    return json_pack("[I, I]", (json_int_t)first, (json_int_t)second);
+}
+
+/* Does it take the layer below as a vector? */
+static int is_flattened(const dualprop_network *network, int k)
+{
+    const dualprop_convolution *map = &network->layers[k]->map;
+    int64_t below[3] = { network->height, network->width, network->channels };
+    if (k > 0) dualprop__layer_output(below, network->layers[k - 1]);
+    return below[0] != map->height || below[1] != map->width || below[2] != map->channels;
+}
+
+static json_t *describe_convolution(const dualprop_network *network, int k)
+{
+    const dualprop_layer *layer = network->layers[k];
+    const dualprop_convolution *map = &layer->map;
+    return json_pack("{s:s, s:I, s:s, s:b, s:f, s:b, s:o, s:o, s:o, s:s, s:o, s:o}",
+                     "kind", dualprop_name(DUALPROP_NAMES_LAYER, layer->kind), "channels", (json_int_t)map->outputs,
+                     "activation", dualprop_name(DUALPROP_NAMES_ACTIVATION, layer->activation),
+                     "frozen", layer->frozen, "learning_rate", layer->learning_rate,
+                     "flatten", is_flattened(network, k),
+                     "kernel", describe_pair(map->kernel_height, map->kernel_width),
+                     "stride", describe_pair(map->stride_height, map->stride_width),
+                     "padding", describe_pair(map->padding_height, map->padding_width),
+                     "pooling", dualprop_name(DUALPROP_NAMES_POOLING, map->pooling),
+                     "window", describe_pair(map->window_height, map->window_width),
+                     "window_stride", describe_pair(map->window_stride_height, map->window_stride_width));
+}
+
+static json_t *describe_layer(const dualprop_network *network, int k)
+{
+    const dualprop_layer *layer = network->layers[k];
+    if (layer->kind != DUALPROP_LAYER_DENSE) return describe_convolution(network, k);
     return json_pack("{s:s, s:I, s:s, s:b, s:f}", "kind", "dense", "outputs", (json_int_t)layer->outputs,
                      "activation", dualprop_name(DUALPROP_NAMES_ACTIVATION, layer->activation), "frozen",
                      layer->frozen, "learning_rate", layer->learning_rate);
@@ -48,7 +83,7 @@ static json_t *describe_layers(const dualprop_network *network)
 {
     json_t *layers = json_array();
     for (int k = 0; layers && k < network->layer_count; k++) {
-        if (json_array_append_new(layers, describe_layer(network->layers[k])) == 0) continue;
+        if (json_array_append_new(layers, describe_layer(network, k)) == 0) continue;
         json_decref(layers);
         return NULL;
     }
@@ -131,10 +166,11 @@ struct record {
 
 struct layer_record {
     int index; /* 1..L */
-    const char *activation;
-    int64_t inputs, outputs;
-    int frozen;
+    const char *kind, *activation, *pooling;
+    int64_t outputs;
+    int frozen, flatten;
     double learning_rate;
+    int64_t kernel[2], stride[2], padding[2], window[2], window_stride[2];
 };
 
 static dualprop_status check_record(struct record *record, const dualprop_checkpoint *checkpoint)
@@ -177,61 +213,123 @@ static dualprop_status unpack(struct record *record, const dualprop_checkpoint *
     return check_record(record, checkpoint);
 }
 
-static dualprop_status unpack_layer(struct layer_record *layer, const dualprop_checkpoint *checkpoint,
-                                    json_t *value)
+static dualprop_status unpack_dense(struct layer_record *layer, const dualprop_checkpoint *checkpoint, json_t *value)
 {
-    const char *kind;
     json_int_t outputs;
     json_error_t error;
-    if (json_unpack_ex(value, &error, JSON_STRICT, "{s:s, s:I, s:s, s:b, s:F}", "kind", &kind, "outputs", &outputs,
-                       "activation", &layer->activation, "frozen", &layer->frozen, "learning_rate",
+    if (json_unpack_ex(value, &error, JSON_STRICT, "{s:s, s:I, s:s, s:b, s:F}", "kind", &layer->kind, "outputs",
+                       &outputs, "activation", &layer->activation, "frozen", &layer->frozen, "learning_rate",
                        &layer->learning_rate) != 0)
         return dualprop__json_fail(checkpoint->context, checkpoint->source, "text \"network\"", &error);
-    DUALPROP__REQUIRE(checkpoint->context, strcmp(kind, "dense") == 0, DUALPROP_ERROR_FORMAT,
-                      "%s: layer %d is of kind %s; expected dense", checkpoint->source, layer->index,
-                      dualprop__quote(kind).text);
     layer->outputs = outputs;
     return DUALPROP_OK;
 }
 
+static dualprop_status unpack_convolution(struct layer_record *layer, const dualprop_checkpoint *checkpoint,
+                                          json_t *value)
+{
+    json_int_t channels, pairs[5][2];
+    int64_t *places[5] = { layer->kernel, layer->stride, layer->padding, layer->window, layer->window_stride };
+    json_error_t error;
+    if (json_unpack_ex(value, &error, JSON_STRICT,
+                       "{s:s, s:I, s:s, s:b, s:F, s:b, s:[I, I], s:[I, I], s:[I, I], s:s, s:[I, I], s:[I, I]}",
+                       "kind", &layer->kind, "channels", &channels, "activation", &layer->activation, "frozen",
+                       &layer->frozen, "learning_rate", &layer->learning_rate, "flatten", &layer->flatten, "kernel",
+                       &pairs[0][0], &pairs[0][1], "stride", &pairs[1][0], &pairs[1][1], "padding", &pairs[2][0],
+                       &pairs[2][1], "pooling", &layer->pooling, "window", &pairs[3][0], &pairs[3][1],
+                       "window_stride", &pairs[4][0], &pairs[4][1]) != 0)
+        return dualprop__json_fail(checkpoint->context, checkpoint->source, "text \"network\"", &error);
+    layer->outputs = channels;
+    for (int i = 0; i < 10; i++) places[i / 2][i % 2] = pairs[i / 2][i % 2];
+    return DUALPROP_OK;
+}
+
+static dualprop_status unpack_layer(int *kind, struct layer_record *layer, const dualprop_checkpoint *checkpoint,
+                                    json_t *value)
+{
+    const char *name = json_string_value(json_object_get(value, "kind"));
+    if (!name || dualprop_from_name(kind, DUALPROP_NAMES_LAYER, name) != DUALPROP_OK)
+        return dualprop__fail(checkpoint->context, DUALPROP_ERROR_FORMAT,
+                              "%s: layer %d is of kind %s; expected dense, convolution or local", checkpoint->source,
+                              layer->index, name ? dualprop__quote(name).text : "(none)");
+    return *kind == DUALPROP_LAYER_DENSE ? unpack_dense(layer, checkpoint, value)
+                                         : unpack_convolution(layer, checkpoint, value);
+}
+
 /* ---- getting: tensors and layers ---- */
+
+static dualprop_status describe_image_layer(dualprop_layer *layer, const dualprop_checkpoint *checkpoint,
+                                            const struct layer_record *record, int kind, const int64_t top[3])
+{
+    int64_t input[3] = { top[0], top[1], top[2] };
+    int pooling;
+    if (record->flatten) dualprop__flatten(input);
+    DUALPROP__TRY(dualprop__checkpoint_choice(&pooling, checkpoint, "network", DUALPROP_NAMES_POOLING,
+                                              record->pooling));
+    DUALPROP__TRY(dualprop__describe_convolution(layer, checkpoint->context, kind, input, record->outputs,
+                                                 record->kernel, record->stride, record->padding, layer->activation));
+    if (pooling == DUALPROP_POOL_NONE) return DUALPROP_OK;
+    return dualprop__describe_pooling(layer, checkpoint->context, pooling, record->window, record->window_stride);
+}
+
+/* From a record and what lies below to a layer's description. */
+static dualprop_status describe_record(dualprop_layer *layer, const dualprop_checkpoint *checkpoint, json_t *value,
+                                       int index, const int64_t top[3])
+{
+    struct layer_record record = { .index = index };
+    int kind, activation;
+    DUALPROP__TRY(unpack_layer(&kind, &record, checkpoint, value));
+    DUALPROP__TRY(dualprop__checkpoint_choice(&activation, checkpoint, "network", DUALPROP_NAMES_ACTIVATION,
+                                              record.activation));
+    layer->activation = activation;
+    if (kind == DUALPROP_LAYER_DENSE)
+        DUALPROP__TRY(dualprop__describe_dense(layer, checkpoint->context, top, record.outputs, activation));
+    else
+        DUALPROP__TRY(describe_image_layer(layer, checkpoint, &record, kind, top));
+    layer->index = index;
+    layer->frozen = record.frozen;
+    layer->learning_rate = record.learning_rate;
+    return DUALPROP_OK;
+}
 
 /* Find a layer's two tensors. */
 static dualprop_status expect(dualprop__tensor *tensors[2], const dualprop_checkpoint *checkpoint,
-                              const struct layer_record *layer)
+                              const dualprop_layer *layer)
 {
-    int type = checkpoint->context->precision;
-    char name[NAME_SIZE];
-    snprintf(name, sizeof name, "layer%d.weight", layer->index);
-    DUALPROP__TRY(dualprop__checkpoint_expect_finite(&tensors[0], checkpoint, name, type, 2,
-                                                     (int64_t[]){ layer->inputs, layer->outputs }));
-    snprintf(name, sizeof name, "layer%d.bias", layer->index);
-    return dualprop__checkpoint_expect_finite(&tensors[1], checkpoint, name, type, 1, &layer->outputs);
+    for (int is_bias = 0; is_bias <= 1; is_bias++) {
+        char name[NAME_SIZE];
+        int64_t shape[DUALPROP_MAX_RANK];
+        int rank = dualprop__parameter_shape(shape, layer, is_bias);
+        snprintf(name, sizeof name, "layer%d.%s", layer->index, is_bias ? "bias" : "weight");
+        DUALPROP__TRY(dualprop__checkpoint_expect_finite(&tensors[is_bias], checkpoint, name,
+                                                         checkpoint->context->precision, rank, shape));
+    }
+    return DUALPROP_OK;
 }
 
 static dualprop_status check_layers(const dualprop_checkpoint *checkpoint, const struct record *record)
 {
-    struct layer_record layer = { .inputs = record->inputs };
-    for (size_t k = 0; k < json_array_size(record->layers); k++, layer.inputs = layer.outputs) {
+    int64_t top[3] = { record->input[0], record->input[1], record->input[2] };
+    for (size_t k = 0; k < json_array_size(record->layers); k++) {
+        dualprop_layer layer = { 0 };
         dualprop__tensor *tensors[2];
-        layer.index = (int)k + 1;
-        DUALPROP__TRY(unpack_layer(&layer, checkpoint, json_array_get(record->layers, k)));
+        dualprop_status status =
+            describe_record(&layer, checkpoint, json_array_get(record->layers, k), (int)k + 1, top);
+        DUALPROP__TRY(dualprop__checkpoint_accept(checkpoint, "network", status));
         DUALPROP__TRY(expect(tensors, checkpoint, &layer));
+        dualprop__layer_output(top, &layer);
     }
     return DUALPROP_OK;
 }
 
 static dualprop_status add_layer(dualprop_network *network, const dualprop_checkpoint *checkpoint, json_t *value)
 {
-    struct layer_record layer = { .index = network->layer_count + 1, .inputs = dualprop__network_outputs(network) };
+    dualprop_layer layer = { 0 };
     dualprop__tensor *tensors[2];
     dualprop_layer *added;
-    int activation;
-    DUALPROP__TRY(unpack_layer(&layer, checkpoint, value));
+    DUALPROP__TRY(describe_record(&layer, checkpoint, value, network->layer_count + 1, network->top));
     DUALPROP__TRY(expect(tensors, checkpoint, &layer));
-    DUALPROP__TRY(dualprop__checkpoint_choice(&activation, checkpoint, "network", DUALPROP_NAMES_ACTIVATION,
-                                              layer.activation));
-    DUALPROP__TRY(dualprop_network_add_dense(network, layer.outputs, activation));
+    DUALPROP__TRY(dualprop__network_append(network, &layer));
     DUALPROP__TRY(dualprop_network_layer(&added, network, layer.index));
     DUALPROP__TRY(dualprop_layer_set_frozen(added, layer.frozen));
     DUALPROP__TRY(dualprop_layer_set_learning_rate(added, layer.learning_rate));

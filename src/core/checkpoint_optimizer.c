@@ -33,33 +33,6 @@ static void name_moment(char name[NAME_SIZE], const struct moment *moment)
              moment->is_bias ? "bias" : "weight", moment->order + 1);
 }
 
-static void shape_of(int64_t shape[2], int *rank, const struct moment *moment)
-{
-    *rank = moment->is_bias ? 1 : 2;
-    shape[0] = moment->is_bias ? moment->layer->outputs : moment->layer->inputs;
-    shape[1] = moment->layer->outputs;
-}
-
-static dualprop_status fetch(void *host, const struct moment *moment)
-{
-    const dualprop_layer *layer = moment->layer;
-    const dualprop_context *context = layer->network->context;
-    if (moment->is_bias)
-        return context->backend.copy_out(context->instance, host, moment->memory,
-                                         (size_t)layer->outputs * context->real_size);
-    return context->backend.read_weights(context->instance, host, moment->memory, layer->inputs, layer->outputs);
-}
-
-static dualprop_status store(const struct moment *moment, const void *host)
-{
-    const dualprop_layer *layer = moment->layer;
-    const dualprop_context *context = layer->network->context;
-    if (moment->is_bias)
-        return context->backend.copy_in(context->instance, moment->memory, host,
-                                        (size_t)layer->outputs * context->real_size);
-    return context->backend.write_weights(context->instance, moment->memory, host, layer->inputs, layer->outputs);
-}
-
 /* ---- putting ---- */
 
 static int is_moment(const char *name)
@@ -70,15 +43,14 @@ static int is_moment(const char *name)
 static dualprop_status put_moment(dualprop_checkpoint *part, const struct moment *moment)
 {
     char name[NAME_SIZE];
-    int64_t shape[2];
-    int rank;
+    int64_t shape[DUALPROP_MAX_RANK];
     if (!moment->memory) return DUALPROP_OK;
     name_moment(name, moment);
-    shape_of(shape, &rank, moment);
+    int rank = dualprop__parameter_shape(shape, moment->layer, moment->is_bias);
     dualprop__tensor *tensor = dualprop__tensor_create(part->context, name, moment->layer->network->context->precision,
                                                        rank, shape, 1);
     if (!tensor) return DUALPROP_ERROR_NO_MEMORY;
-    dualprop_status status = fetch(tensor->data, moment);
+    dualprop_status status = dualprop__parameter_read(tensor->data, moment->layer, moment->is_bias, moment->memory);
     if (status == DUALPROP_OK) return dualprop__checkpoint_put_tensor(part, tensor);
     dualprop__tensor_destroy(part->context, tensor);
     return status;
@@ -178,15 +150,14 @@ static dualprop_status apply(dualprop_optimizer *optimizer, const struct record 
 static dualprop_status get_moment(const dualprop_checkpoint *checkpoint, const struct moment *moment)
 {
     char name[NAME_SIZE];
-    int64_t shape[2];
-    int rank;
+    int64_t shape[DUALPROP_MAX_RANK];
     dualprop__tensor *tensor;
     if (!moment->memory) return DUALPROP_OK;
     name_moment(name, moment);
-    shape_of(shape, &rank, moment);
+    int rank = dualprop__parameter_shape(shape, moment->layer, moment->is_bias);
     DUALPROP__TRY(dualprop__checkpoint_expect_finite(&tensor, checkpoint, name,
                                                      moment->layer->network->context->precision, rank, shape));
-    return store(moment, tensor->data);
+    return dualprop__parameter_write(moment->layer, moment->is_bias, moment->memory, tensor->data);
 }
 
 static dualprop_status get_moments(dualprop_optimizer *optimizer, const dualprop_checkpoint *checkpoint)

@@ -10,19 +10,20 @@ dualprop_status dualprop_checkpoint_put_rule(dualprop_checkpoint *checkpoint, co
     DUALPROP__REQUIRE_HANDLE(checkpoint, DUALPROP__CHECKPOINT);
     DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
     json_t *root = json_pack(
-        "{s:s, s:f, s:f, s:s, s:s, s:s, s:s, s:i, s:f, s:f}",
+        "{s:s, s:f, s:f, s:s, s:s, s:s, s:s, s:i, s:f, s:f, s:s}",
         "variant", dualprop_name(DUALPROP_NAMES_RULE, rule->variant), "alpha", rule->alpha, "beta", rule->beta,
         "loss", dualprop_name(DUALPROP_NAMES_LOSS, rule->loss),
         "output_step", dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, rule->output_step),
         "nudge_at", dualprop_name(DUALPROP_NAMES_NUDGE_AT, rule->nudge_at),
         "schedule", dualprop_name(DUALPROP_NAMES_SCHEDULE, rule->schedule), "passes", rule->passes,
-        "tolerance", rule->tolerance, "divergence_limit", rule->divergence_limit);
+        "tolerance", rule->tolerance, "divergence_limit", rule->divergence_limit,
+        "pool_switches", dualprop_name(DUALPROP_NAMES_SWITCHES, rule->pool_switches));
     return dualprop__checkpoint_dump(checkpoint, "rule", root);
 }
 
 /* What the text says. */
 struct record {
-    const char *variant, *loss, *output_step, *nudge_at, *schedule;
+    const char *variant, *loss, *output_step, *nudge_at, *schedule, *pool_switches;
     double alpha, beta, tolerance, divergence_limit;
     json_int_t passes;
 };
@@ -30,11 +31,13 @@ struct record {
 static dualprop_status unpack(struct record *record, const dualprop_checkpoint *checkpoint, json_t *root)
 {
     json_error_t error;
+    record->pool_switches = "bottom-up"; /* files from before there was a choice do not say */
     int failed = json_unpack_ex(
-        root, &error, JSON_STRICT, "{s:s, s:F, s:F, s:s, s:s, s:s, s:s, s:I, s:F, s:F}",
+        root, &error, JSON_STRICT, "{s:s, s:F, s:F, s:s, s:s, s:s, s:s, s:I, s:F, s:F, s?s}",
         "variant", &record->variant, "alpha", &record->alpha, "beta", &record->beta, "loss", &record->loss,
         "output_step", &record->output_step, "nudge_at", &record->nudge_at, "schedule", &record->schedule,
-        "passes", &record->passes, "tolerance", &record->tolerance, "divergence_limit", &record->divergence_limit);
+        "passes", &record->passes, "tolerance", &record->tolerance, "divergence_limit", &record->divergence_limit,
+        "pool_switches", &record->pool_switches);
     if (failed) return dualprop__json_fail(checkpoint->context, checkpoint->source, "text \"rule\"", &error);
     DUALPROP__REQUIRE(checkpoint->context, record->passes >= 1 && record->passes <= INT_MAX, DUALPROP_ERROR_FORMAT,
                       "%s: the rule's passes are %lld; expected >= 1", checkpoint->source,
@@ -45,7 +48,7 @@ static dualprop_status unpack(struct record *record, const dualprop_checkpoint *
 static dualprop_status set_choices(dualprop_rule *rule, const dualprop_checkpoint *checkpoint,
                                    const struct record *record)
 {
-    int variant, loss, output_step, nudge_at, schedule;
+    int variant, loss, output_step, nudge_at, schedule, pool_switches;
     DUALPROP__TRY(dualprop__checkpoint_choice(&variant, checkpoint, "rule", DUALPROP_NAMES_RULE, record->variant));
     DUALPROP__TRY(dualprop__checkpoint_choice(&loss, checkpoint, "rule", DUALPROP_NAMES_LOSS, record->loss));
     DUALPROP__TRY(dualprop__checkpoint_choice(&output_step, checkpoint, "rule", DUALPROP_NAMES_OUTPUT_STEP,
@@ -54,6 +57,9 @@ static dualprop_status set_choices(dualprop_rule *rule, const dualprop_checkpoin
                                               record->nudge_at));
     DUALPROP__TRY(dualprop__checkpoint_choice(&schedule, checkpoint, "rule", DUALPROP_NAMES_SCHEDULE,
                                               record->schedule));
+    DUALPROP__TRY(dualprop__checkpoint_choice(&pool_switches, checkpoint, "rule", DUALPROP_NAMES_SWITCHES,
+                                              record->pool_switches));
+    DUALPROP__TRY(dualprop_rule_set_pool_switches(rule, pool_switches));
     DUALPROP__TRY(dualprop_rule_set_variant(rule, variant));
     DUALPROP__TRY(dualprop_rule_set_loss(rule, loss));
     DUALPROP__TRY(dualprop_rule_set_output_step(rule, output_step));

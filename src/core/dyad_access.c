@@ -3,6 +3,7 @@
  *
  * Memory holds (sbar, delta); s+ = sbar + (1 - alpha) delta and s- = sbar - alpha delta are made here, on the host.
  */
+#include "layer_shape.h"
 #include "state_internal.h"
 
 #include <string.h>
@@ -105,12 +106,26 @@ static dualprop_status check_which(const dualprop_state *state, int which, int l
     return DUALPROP_OK;
 }
 
-static dualprop_status check_rows(const dualprop_state *state, const dualprop_view *view, int64_t width)
+/* (count, height, width, channels) of layer index; dense layers are (1, 1, outputs). */
+static void image_shape(int64_t shape[4], const dualprop_state *state, int index)
 {
+    const dualprop_network *network = state->network;
+    shape[0] = state->count;
+    shape[1] = network->height, shape[2] = network->width, shape[3] = network->channels;
+    if (index > 0) dualprop__layer_output(shape + 1, state->dyads[index].layer);
+}
+
+static dualprop_status check_rows(const dualprop_state *state, const dualprop_view *view, int index)
+{
+    int64_t image[4], width = state->dyads[index].width;
     DUALPROP__TRY(dualprop__view_check(state->context, view, REALS, "view"));
-    DUALPROP__REQUIRE(state->context, view->rank == 2 && view->shape[0] == state->count && view->shape[1] == width,
-                      DUALPROP_ERROR_INVALID_ARGUMENT, "view has another shape; expected (%lld, %lld)",
-                      (long long)state->count, (long long)width);
+    image_shape(image, state, index);
+    int flat = view->rank == 2 && view->shape[0] == state->count && view->shape[1] == width;
+    int whole = view->rank == 4 && memcmp(view->shape, image, sizeof image) == 0;
+    DUALPROP__REQUIRE(state->context, flat || whole, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "view has another shape; expected (%lld, %lld) or (%lld, %lld, %lld, %lld)",
+                      (long long)state->count, (long long)width, (long long)image[0], (long long)image[1],
+                      (long long)image[2], (long long)image[3]);
     return DUALPROP_OK;
 }
 
@@ -123,7 +138,7 @@ static dualprop_status read_layer(const dualprop_view *view, dualprop_state *sta
     DUALPROP__REQUIRE(state->context, state->phase != DUALPROP__IDLE, DUALPROP_ERROR_INVALID_STATE,
                       "state holds no inference; call dualprop_infer() or dualprop_infer_begin() first");
     const struct dualprop__dyads *dyads = &state->dyads[index];
-    DUALPROP__TRY(check_rows(state, view, dyads->width));
+    DUALPROP__TRY(check_rows(state, view, index));
     DUALPROP__TRY(dualprop__view_check_output(state->context, view, REALS, "view"));
     for (int64_t b = 0; b < state->count; b++) DUALPROP__TRY(read_row(view, state, dyads, which, b));
     return DUALPROP_OK;
@@ -155,6 +170,21 @@ static void write_value(double *mean, double *delta, int which, double value, do
     }
 }
 
+/* Element i of a sample, counted in row-major order. */
+static double element_of(const dualprop_view *line, int64_t i)
+{
+    double value;
+    int64_t offset = 0;
+    for (int axis = line->rank - 1; axis > 0; axis--) {
+        offset += i % line->shape[axis] * line->strides[axis];
+        i /= line->shape[axis];
+    }
+    dualprop_view one = { .struct_size = sizeof one, .type = line->type };
+    one.data = (char *)line->data + offset * (int64_t)dualprop__type_size(line->type);
+    dualprop__view_gather(&value, DUALPROP_F64, &one);
+    return value;
+}
+
 static dualprop_status write_row(dualprop_state *state, struct dualprop__dyads *dyads, int which,
                                  const dualprop_view *from, int64_t b)
 {
@@ -162,12 +192,8 @@ static dualprop_status write_row(dualprop_state *state, struct dualprop__dyads *
     dualprop_view line = row_view(from, b);
     DUALPROP__TRY(fetch_dyads(&row, state, dyads, b));
     for (int64_t i = 0; i < row.width; i++) {
-        double mean = real_at(row.mean, row.type, i), delta = real_at(row.delta, row.type, i), value;
-        dualprop_view one = line;
-        one.data = (char *)line.data + i * line.strides[1] * (int64_t)dualprop__type_size(line.type);
-        one.shape[1] = 1;
-        dualprop__view_gather(&value, DUALPROP_F64, &one);
-        write_value(&mean, &delta, which, value, state->alpha);
+        double mean = real_at(row.mean, row.type, i), delta = real_at(row.delta, row.type, i);
+        write_value(&mean, &delta, which, element_of(&line, i), state->alpha);
         real_set(row.mean, row.type, i, mean);
         real_set(row.delta, row.type, i, delta);
     }
@@ -175,13 +201,13 @@ static dualprop_status write_row(dualprop_state *state, struct dualprop__dyads *
     return store(state, dyads->delta, b, row.delta, row.width);
 }
 
-static dualprop_status check_finite(const dualprop_state *state, const dualprop_view *view)
+static dualprop_status check_finite(const dualprop_state *state, const dualprop_view *view, int64_t width)
 {
     for (int64_t b = 0; b < state->count; b++) {
         dualprop_view line = row_view(view, b);
         dualprop__view_gather(state->staging, state->context->precision, &line);
         DUALPROP__REQUIRE(state->context,
-                          dualprop__reals_finite(state->staging, state->context->precision, view->shape[1]),
+                          dualprop__reals_finite(state->staging, state->context->precision, width),
                           DUALPROP_ERROR_NOT_FINITE, "view holds a NaN or an infinite value in row %lld",
                           (long long)b);
     }
@@ -195,8 +221,8 @@ static dualprop_status write_layer(dualprop_state *state, int index, int which, 
     DUALPROP__REQUIRE(state->context, state->phase == DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
                       "no inference is open; call dualprop_infer_begin() first");
     struct dualprop__dyads *dyads = &state->dyads[index];
-    DUALPROP__TRY(check_rows(state, view, dyads->width));
-    DUALPROP__TRY(check_finite(state, view));
+    DUALPROP__TRY(check_rows(state, view, index));
+    DUALPROP__TRY(check_finite(state, view, dyads->width));
     for (int64_t b = 0; b < state->count; b++) DUALPROP__TRY(write_row(state, dyads, which, view, b));
     dyads->mean_version++;
     dyads->delta_version++;

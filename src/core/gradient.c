@@ -7,6 +7,7 @@
  * first batch's size, so that one batch alone needs no scaling, and dualprop_update() and dualprop_gradient() followed
  * by dualprop_step() give the same bits.
  */
+#include "layer_shape.h"
 #include "learn.h"
 #include "map.h"
 
@@ -113,31 +114,14 @@ static void multiply(void *reals, int type, int64_t count, double factor)
     }
 }
 
-/* Bring a layer's gradient to the host as [inputs, outputs] or [outputs], scaled to the mean. */
+/* Bring a layer's gradient to the host in the public layout, scaled to the mean. */
 static dualprop_status fetch(void *host, dualprop_optimizer *optimizer, const dualprop_layer *layer, int is_bias)
 {
-    dualprop_context *context = optimizer->context;
     const struct dualprop__learning *learning = &optimizer->layers[layer->index - 1];
-    if (is_bias)
-        DUALPROP__TRY(context->backend.copy_out(context->instance, host, learning->bias_gradient,
-                                                (size_t)layer->outputs * context->real_size));
-    else
-        DUALPROP__TRY(context->backend.read_weights(context->instance, host, learning->weight_gradient, layer->inputs,
-                                                    layer->outputs));
-    multiply(host, context->precision, is_bias ? layer->outputs : layer->inputs * layer->outputs,
+    DUALPROP__TRY(dualprop__parameter_read(host, layer, is_bias,
+                                           is_bias ? learning->bias_gradient : learning->weight_gradient));
+    multiply(host, optimizer->context->precision, dualprop__parameter_elements(layer, is_bias),
              dualprop__gradient_scale(optimizer));
-    return DUALPROP_OK;
-}
-
-static dualprop_status check_shape(const dualprop_optimizer *optimizer, const dualprop_view *view,
-                                   const dualprop_layer *layer, int is_bias)
-{
-    DUALPROP__TRY(dualprop__view_check_output(optimizer->context, view, 1u << DUALPROP_F32 | 1u << DUALPROP_F64, "view"));
-    int fits = is_bias ? view->rank == 1 && view->shape[0] == layer->outputs
-                       : view->rank == 2 && view->shape[0] == layer->inputs && view->shape[1] == layer->outputs;
-    DUALPROP__REQUIRE(optimizer->context, fits, DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "view has another shape than the parameter; expected [%lld, %lld] (weight) or [%lld] (bias)",
-                      (long long)layer->inputs, (long long)layer->outputs, (long long)layer->outputs);
     return DUALPROP_OK;
 }
 
@@ -147,9 +131,10 @@ static dualprop_status read_gradient(const dualprop_view *view, dualprop_optimiz
     dualprop_layer *layer;
     int is_bias;
     DUALPROP__TRY(dualprop__network_find(&layer, &is_bias, optimizer->network, name));
-    DUALPROP__TRY(check_shape(optimizer, view, layer, is_bias));
+    DUALPROP__TRY(dualprop__view_check_output(context, view, 1u << DUALPROP_F32 | 1u << DUALPROP_F64, "view"));
+    DUALPROP__TRY(dualprop__parameter_check(view, layer, is_bias, name));
     DUALPROP__TRY(check_held(optimizer));
-    int64_t count = is_bias ? layer->outputs : layer->inputs * layer->outputs;
+    int64_t count = dualprop__parameter_elements(layer, is_bias);
     void *host = dualprop__allocate_array(context, (size_t)count, context->real_size);
     if (!host) return DUALPROP_ERROR_NO_MEMORY;
     dualprop_status status = fetch(host, optimizer, layer, is_bias);
@@ -176,8 +161,8 @@ static dualprop_status compare_sums(double sums[4], const dualprop_optimizer *op
     double bias_sums[4];
     DUALPROP__TRY(context->backend.compare(context->instance, layer->weight_elements, x->weight_gradient,
                                            y->weight_gradient, sums));
-    DUALPROP__TRY(context->backend.compare(context->instance, layer->outputs, x->bias_gradient, y->bias_gradient,
-                                           bias_sums));
+    DUALPROP__TRY(context->backend.compare(context->instance, layer->bias_elements, x->bias_gradient,
+                                           y->bias_gradient, bias_sums));
     for (int i = 0; i < 4; i++) sums[i] += bias_sums[i];
     return DUALPROP_OK;
 }
@@ -192,7 +177,7 @@ static dualprop_status check_comparable(const dualprop_optimizer *optimizer, con
                                               index <= other->network->layer_count,
                       DUALPROP_ERROR_INVALID_ARGUMENT, "index is %d; expected 1..%d", index, network->layer_count);
     const dualprop_layer *layer = network->layers[index - 1], *twin = other->network->layers[index - 1];
-    DUALPROP__REQUIRE(optimizer->context, layer->inputs == twin->inputs && layer->outputs == twin->outputs,
+    DUALPROP__REQUIRE(optimizer->context, dualprop__layer_alike(layer, twin),
                       DUALPROP_ERROR_INVALID_ARGUMENT, "layer %d has another shape in other's network", index);
     DUALPROP__TRY(check_held(optimizer));
     return check_held(other);

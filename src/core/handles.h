@@ -65,8 +65,10 @@ struct dualprop_layer {
     uint32_t magic;
     dualprop_network *network;
     int index; /* 1..L */
-    int activation;
-    int64_t inputs, outputs;
+    int kind, activation;
+    int64_t inputs, outputs;   /* elements of a sample on either side, pooling included */
+    int64_t bias_elements;
+    dualprop_convolution map;  /* of a convolutional or local layer, for a batch of 1 */
     int64_t weight_elements; /* in the backend's layout */
     void *weight, *bias;     /* backend memory */
     int frozen;
@@ -80,6 +82,7 @@ struct dualprop_network {
     int64_t height, width, channels;
     int layer_count;
     dualprop_layer **layers; /* [layer_count] */
+    int64_t top[3];          /* height, width, channels of what the next layer takes */
     atomic_int sealed;       /* a state or an optimizer was made: no more layers */
     atomic_int users;        /* > 0: that many read; -1: one writes */
     atomic_uint_fast64_t generation;
@@ -93,6 +96,7 @@ struct dualprop_rule {
     atomic_int references;
     dualprop_context *context;
     int variant, loss, output_step, nudge_at, schedule, passes;
+    int pool_switches;
     double alpha, beta, tolerance, divergence_limit;
     atomic_uint_fast64_t plan; /* raised by what changes a state's plan */
 };

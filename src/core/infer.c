@@ -73,7 +73,7 @@ static dualprop_status feed_forward_layer(dualprop_state *state, int k)
         .a = own->a,
         .mean = own->mean,
         .peak = &own->feed_forward_peak,
-        .width = own->layer->outputs,
+        .width = dualprop__layer_channels(own->layer),
     };
     DUALPROP__TRY(listen_below(state, k, &update));
     own->peak = own->feed_forward_peak;
@@ -110,7 +110,7 @@ static dualprop_dyad hidden_update(dualprop_state *state, int k)
         .peak = &own->peak,
         .change = state->tolerance > 0 ? &own->change : NULL,
         .old_alpha = state->alpha,
-        .width = own->layer->outputs,
+        .width = dualprop__layer_channels(own->layer),
     };
 }
 
@@ -187,7 +187,8 @@ static dualprop_status visit(dualprop_state *state, int k)
     int is_output = k == state->layer_count;
     int below_changed = own->a_of != state->dyads[k - 1].mean_version;
     int above_changed = is_output ? own->delta_version == 0
-                                  : own->top_down_of != state->dyads[k + 1].delta_version;
+                                  : own->top_down_of != state->dyads[k + 1].delta_version ||
+                                        dualprop__switches_changed(state, k);
     DUALPROP__TRY(check_cancelled(state));
     own->change = 0;
     if (!below_changed && !above_changed) {
@@ -245,6 +246,7 @@ static void take_rule(dualprop_state *state)
     state->loss = rule->loss;
     state->nudge_at = rule->nudge_at;
     state->exact = rule->output_step == DUALPROP_OUTPUT_EXACT && rule->variant == DUALPROP_DP;
+    state->own_switches = !bp && rule->pool_switches == DUALPROP_SWITCHES_ORIGINAL;
     state->alpha = bp ? 0.5 : rule->alpha;
     state->beta = bp ? 1.0 : rule->beta;
     state->tolerance = rule->tolerance;
@@ -262,7 +264,7 @@ static dualprop_status check_ready(const dualprop_state *state)
     DUALPROP__REQUIRE(state->context, state->phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
                       "an inference is open; call dualprop_infer_end() first");
     DUALPROP__REQUIRE(state->context, state->plan == atomic_load(&state->rule->plan), DUALPROP_ERROR_INVALID_STATE,
-                      "the rule's variant, schedule, passes or tolerance changed; call dualprop_state_prepare()");
+                      "the rule's variant, schedule, passes, tolerance or switches changed; call dualprop_state_prepare()");
     return dualprop__rule_check(state->rule);
 }
 
@@ -273,6 +275,7 @@ static dualprop_status check_batch(dualprop_view *images, const dualprop_state *
     DUALPROP__REQUIRE(state->context, images->shape[0] <= state->capacity, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "count is %lld; expected 1..%lld, the state's capacity", (long long)images->shape[0],
                       (long long)state->capacity);
+    DUALPROP__TRY(dualprop__batch_moves(state, images->shape[0]));
     return dualprop__batch_targets(state, targets, images->shape[0]);
 }
 

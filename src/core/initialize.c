@@ -1,7 +1,7 @@
 /*
  * initialize.c - the first weights, from the counter-based generator.
  *
- * Layer k is stream k of the generator keyed by the seed, and weight i of its [inputs, outputs] matrix depends on
+ * Layer k is stream k of the generator keyed by the seed, and weight i of its array in the public layout depends on
  * nothing but (seed, k, i). So any part can be drawn on any thread and the bits are the same, on every backend too:
  * the draws are made here on the host, in double, and rounded to the context's precision at the end.
  *
@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "../math/formulas.h"
+#include "layer_shape.h"
 #include "network_internal.h"
 
 /* The standard deviation of a standard normal variable cut at two of its deviations. */
@@ -71,14 +72,16 @@ static draw_function draw_of(int initializer)
 
 static double deviation_of(const dualprop_network *network, const dualprop_layer *layer)
 {
-    double scale = network->initializer_scale, fan_in = (double)layer->inputs, fan_out = (double)layer->outputs;
+    double scale = network->initializer_scale, fan_in, fan_out;
+    int is_first = layer->index == 1 && layer->kind == DUALPROP_LAYER_DENSE;
+    dualprop__layer_fans(&fan_in, &fan_out, layer);
     switch (network->initializer) {
     case DUALPROP_INIT_NORMAL: return scale;
     case DUALPROP_INIT_LECUN: return scale / sqrt(fan_in);
     case DUALPROP_INIT_TRUNCATED: return scale / sqrt(fan_in);
     case DUALPROP_INIT_GLOROT: return scale * sqrt(2.0 / (fan_in + fan_out));
     case DUALPROP_INIT_HE: return scale * sqrt(2.0 / fan_in);
-    default: return layer->index == 1 ? 1.0 / 28.0 : 1.0 / sqrt(fan_in); /* the paper's */
+    default: return is_first ? 1.0 / 28.0 : 1.0 / sqrt(fan_in); /* the paper's */
     }
 }
 
@@ -126,7 +129,7 @@ static dualprop_status initialize_layer(dualprop_layer *layer, void *staging, ui
     const dualprop_context *context = layer->network->context;
     draw_weights(staging, layer, seed);
     DUALPROP__TRY(dualprop__parameter_store(layer, 0, staging));
-    return context->backend.fill_zero(context->instance, layer->bias, (size_t)layer->outputs * context->real_size);
+    return context->backend.fill_zero(context->instance, layer->bias, (size_t)layer->bias_elements * context->real_size);
 }
 
 /* With the network open for writing. */

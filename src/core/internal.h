@@ -87,6 +87,23 @@ void dualprop__network_end_write(dualprop_network *network); /* raises the gener
 dualprop_status dualprop__network_find(dualprop_layer **layer, int *is_bias, const dualprop_network *network,
                                        const char *name);
 
+/* ---- layer_shape.c: see layer_shape.h for more ---- */
+/* The extents of a parameter in the public layout; gives their number. */
+int dualprop__parameter_shape(int64_t shape[DUALPROP_MAX_RANK], const dualprop_layer *layer, int is_bias);
+int64_t dualprop__parameter_elements(const dualprop_layer *layer, int is_bias);
+/* Refuse a view of another shape than the parameter's. */
+dualprop_status dualprop__parameter_check(const dualprop_view *view, const dualprop_layer *layer, int is_bias,
+                                          const char *name);
+/* Outputs at one place: what softmax runs over. */
+int64_t dualprop__layer_channels(const dualprop_layer *layer);
+/* "[3, 3, 16, 32]", for sentences. */
+typedef struct dualprop__shape_text { char text[200]; } dualprop__shape_text;
+dualprop__shape_text dualprop__describe_shape(const int64_t *shape, int rank);
+
+/* ---- parameter.c: arrays of a layer's parameters (weights, gradients, moments) and the public layout ---- */
+dualprop_status dualprop__parameter_read(void *host, const dualprop_layer *layer, int is_bias, const void *memory);
+dualprop_status dualprop__parameter_write(const dualprop_layer *layer, int is_bias, void *memory, const void *host);
+
 /* ---- rule.c ---- */
 void dualprop__rule_retain(dualprop_rule *rule);
 void dualprop__rule_release(dualprop_rule *rule);

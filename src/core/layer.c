@@ -3,63 +3,57 @@
  */
 #include <math.h>
 
+#include "layer_shape.h"
 #include "network_internal.h"
 
-/*
- * Backends pad both extents of a weight matrix; this much for each keeps every byte count that a backend can form
- * from a shape that passed within int64_t.
- */
-#define PADDING 4096
-
-/* Can a matrix of this shape, padded, be counted in bytes? */
-static int shape_fits(int64_t inputs, int64_t outputs, size_t real_size)
+/* Elements of the weights in the backend's layout; -1 where it cannot hold them. */
+static int64_t weight_elements(const dualprop_layer *layer)
 {
-    int64_t rows, columns, elements, bytes;
-    return DUALPROP__ADD(&rows, inputs, PADDING) && DUALPROP__ADD(&columns, outputs, PADDING) &&
-           DUALPROP__MULTIPLY(&elements, rows, columns) && DUALPROP__MULTIPLY(&bytes, elements, (int64_t)real_size);
+    const dualprop_context *context = layer->network->context;
+    return layer->kind == DUALPROP_LAYER_DENSE
+               ? context->backend.weight_elements(context->instance, layer->inputs, layer->outputs)
+               : context->backend.convolution_weight_elements(context->instance, &layer->map);
 }
 
 static dualprop_status create_parameters(dualprop_layer *layer)
 {
     dualprop_context *context = layer->network->context;
-    int64_t elements = context->backend.weight_elements(context->instance, layer->inputs, layer->outputs);
+    int64_t elements = weight_elements(layer);
     DUALPROP__REQUIRE(context, elements > 0, DUALPROP_ERROR_RANGE,
                       "a layer of %lld inputs and %lld outputs is beyond what the backend can hold",
                       (long long)layer->inputs, (long long)layer->outputs);
     layer->weight_elements = elements;
     DUALPROP__TRY(dualprop__reals_create(context, &layer->weight, elements));
-    return dualprop__reals_create(context, &layer->bias, layer->outputs);
+    return dualprop__reals_create(context, &layer->bias, layer->bias_elements);
 }
 
-dualprop_status dualprop__layer_create(dualprop_layer **out, dualprop_network *network, int64_t inputs,
-                                       int64_t outputs, int activation)
+dualprop_status dualprop__layer_create(dualprop_layer **out, dualprop_network *network,
+                                       const dualprop_layer *description, int index)
 {
-    dualprop_context *context = network->context;
-    DUALPROP__REQUIRE(context, shape_fits(inputs, outputs, context->real_size), DUALPROP_ERROR_RANGE,
-                      "outputs is %lld; the number of weights for %lld inputs overflows", (long long)outputs,
-                      (long long)inputs);
-    dualprop_layer *layer = dualprop__allocate(context, sizeof *layer);
+    dualprop_layer *layer = dualprop__allocate(network->context, sizeof *layer);
     if (!layer) return DUALPROP_ERROR_NO_MEMORY;
     layer->magic = DUALPROP__LAYER;
     layer->network = network;
-    layer->activation = activation;
-    layer->inputs = inputs;
-    layer->outputs = outputs;
-    layer->learning_rate = 1.0;
+    layer->index = index;
+    layer->kind = description->kind;
+    layer->activation = description->activation;
+    layer->inputs = description->inputs;
+    layer->outputs = description->outputs;
+    layer->bias_elements = description->bias_elements;
+    layer->map = description->map;
+    layer->frozen = description->frozen;
+    layer->learning_rate = description->learning_rate;
     dualprop_status status = create_parameters(layer);
-    if (status != DUALPROP_OK) {
-        dualprop__layer_destroy(layer);
-        return status;
-    }
-    *out = layer;
-    return DUALPROP_OK;
+    if (status == DUALPROP_OK) *out = layer;
+    else dualprop__layer_destroy(layer);
+    return status;
 }
 
 void dualprop__layer_destroy(dualprop_layer *layer)
 {
     if (!layer) return;
     dualprop_context *context = layer->network->context;
-    dualprop__reals_destroy(context, layer->bias, layer->outputs);
+    dualprop__reals_destroy(context, layer->bias, layer->bias_elements);
     dualprop__reals_destroy(context, layer->weight, layer->weight_elements);
     layer->magic = DUALPROP__DEAD;
     dualprop__release(context, layer);
@@ -71,6 +65,30 @@ dualprop_status dualprop_layer_info(int64_t *inputs, int64_t *outputs, int *acti
     if (inputs) *inputs = layer->inputs;
     if (outputs) *outputs = layer->outputs;
     if (activation) *activation = layer->activation;
+    return DUALPROP_OK;
+}
+
+static void give_pair(int64_t pair[2], int64_t first, int64_t second)
+{
+    if (!pair) return;
+    pair[0] = first;
+    pair[1] = second;
+}
+
+dualprop_status dualprop_layer_shape(int *kind, int64_t output[3], int64_t kernel[2], int64_t stride[2],
+                                     int64_t padding[2], int *pooling, int64_t window[2], int64_t window_stride[2],
+                                     const dualprop_layer *layer)
+{
+    DUALPROP__REQUIRE_HANDLE(layer, DUALPROP__LAYER);
+    const dualprop_convolution *map = &layer->map; /* zeros in a dense layer */
+    if (kind) *kind = layer->kind;
+    if (output) dualprop__layer_output(output, layer);
+    give_pair(kernel, map->kernel_height, map->kernel_width);
+    give_pair(stride, map->stride_height, map->stride_width);
+    give_pair(padding, map->padding_height, map->padding_width);
+    if (pooling) *pooling = map->pooling;
+    give_pair(window, map->window_height, map->window_width);
+    give_pair(window_stride, map->window_stride_height, map->window_stride_width);
     return DUALPROP_OK;
 }
 

@@ -51,9 +51,9 @@ dualprop_status dualprop__network_make(dualprop_network **out, dualprop_context 
     network->magic = DUALPROP__NETWORK;
     atomic_init(&network->references, 1);
     network->context = context;
-    network->height = height;
-    network->width = width;
-    network->channels = channels;
+    network->height = network->top[0] = height;
+    network->width = network->top[1] = width;
+    network->channels = network->top[2] = channels;
     network->initializer = DUALPROP_INIT_PAPER;
     network->initializer_scale = 1.0;
     dualprop__context_retain(context);
@@ -148,65 +148,6 @@ int64_t dualprop__network_outputs(const dualprop_network *network)
                                 : dualprop__network_inputs(network);
 }
 
-/* All parameters of the layers there are; they fit because each append saw to it. */
-static int64_t count_parameters(const dualprop_network *network)
-{
-    int64_t count = 0;
-    for (int k = 0; k < network->layer_count; k++)
-        count += dualprop__parameter_elements(network->layers[k], 0) +
-                 dualprop__parameter_elements(network->layers[k], 1);
-    return count;
-}
-
-dualprop_status dualprop__network_append(dualprop_network *network, dualprop_layer *layer)
-{
-    dualprop_context *context = network->context;
-    int64_t total, own = dualprop__parameter_elements(layer, 0) + layer->outputs;
-    DUALPROP__REQUIRE(context, DUALPROP__ADD(&total, count_parameters(network), own) &&
-                                   network->layer_count < INT_MAX / 2,
-                      DUALPROP_ERROR_RANGE, "the network's number of parameters overflows with another %lld",
-                      (long long)own);
-    size_t count = (size_t)network->layer_count;
-    dualprop_layer **layers = dualprop__allocate_array(context, count + 1, sizeof *layers);
-    if (!layers) return DUALPROP_ERROR_NO_MEMORY;
-    if (count > 0) memcpy(layers, network->layers, count * sizeof *layers);
-    layers[count] = layer;
-    layer->index = network->layer_count + 1;
-    dualprop__release(context, network->layers);
-    network->layers = layers;
-    network->layer_count++;
-    return DUALPROP_OK;
-}
-
-/* With the network open for writing. */
-static dualprop_status add_layer(dualprop_network *network, int64_t outputs, int activation)
-{
-    dualprop_layer *layer;
-    DUALPROP__TRY(dualprop__layer_create(&layer, network, dualprop__network_outputs(network), outputs, activation));
-    dualprop_status status = dualprop__network_append(network, layer);
-    if (status != DUALPROP_OK) dualprop__layer_destroy(layer);
-    return status;
-}
-
-dualprop_status dualprop_network_add_dense(dualprop_network *network, int64_t outputs, int activation)
-{
-    DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
-    dualprop_context *context = network->context;
-    DUALPROP__TRY(dualprop__context_enter(context));
-    DUALPROP__REQUIRE(context, outputs >= 1, DUALPROP_ERROR_INVALID_ARGUMENT, "outputs is %lld; expected >= 1",
-                      (long long)outputs);
-    DUALPROP__REQUIRE(context, activation >= DUALPROP_IDENTITY && activation <= DUALPROP_SOFTMAX,
-                      DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "activation is %d; expected DUALPROP_IDENTITY .. DUALPROP_SOFTMAX", activation);
-    DUALPROP__REQUIRE(context, !atomic_load(&network->sealed), DUALPROP_ERROR_INVALID_STATE,
-                      "network already has a state or an optimizer; expected all layers to be added before");
-    DUALPROP__TRY(dualprop__network_begin_write(network));
-    dualprop_status status = add_layer(network, outputs, activation);
-    if (status == DUALPROP_OK) dualprop__network_end_write(network);
-    else dualprop__network_abandon_write(network);
-    return status;
-}
-
 dualprop_status dualprop_network_layer(dualprop_layer **layer, dualprop_network *network, int index)
 {
     DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
@@ -259,7 +200,7 @@ dualprop_status dualprop_network_info(int *layers, int64_t *parameters, int64_t 
 {
     DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
     if (layers) *layers = network->layer_count;
-    if (parameters) *parameters = count_parameters(network);
+    if (parameters) *parameters = dualprop__network_parameters(network);
     if (inputs) *inputs = dualprop__network_inputs(network);
     if (outputs) *outputs = dualprop__network_outputs(network);
     return DUALPROP_OK;

@@ -4,8 +4,10 @@
  * Two contexts may have different backends, and so different layouts of weights; all copies therefore go by the
  * public layout through one staging buffer on the host.
  */
+#include <stdio.h>
 #include <string.h>
 
+#include "layer_shape.h"
 #include "network_internal.h"
 
 /* Copy all parameters between networks that were found alike and are open for reading and writing. */
@@ -33,14 +35,27 @@ static dualprop_status copy_parameters(dualprop_network *destination, const dual
     return status;
 }
 
+/* A layer in words, for the sentence below. */
+typedef struct layer_text { char text[160]; } layer_text;
+
+static layer_text describe(const dualprop_layer *layer)
+{
+    layer_text words;
+    int64_t weight[DUALPROP_MAX_RANK], output[3];
+    int rank = dualprop__parameter_shape(weight, layer, 0);
+    dualprop__layer_output(output, layer);
+    snprintf(words.text, sizeof words.text, "%s %.80s to %.60s, %s", dualprop_name(DUALPROP_NAMES_LAYER, layer->kind),
+             dualprop__describe_shape(weight, rank).text, dualprop__describe_shape(output, 3).text,
+             dualprop_name(DUALPROP_NAMES_ACTIVATION, layer->activation));
+    return words;
+}
+
 static dualprop_status check_layer(const dualprop_layer *own, const dualprop_layer *other)
 {
-    int same = own->inputs == other->inputs && own->outputs == other->outputs && own->activation == other->activation;
-    DUALPROP__REQUIRE(own->network->context, same, DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "source has another layer %d: %lld to %lld, %s; expected destination's %lld to %lld, %s",
-                      own->index, (long long)other->inputs, (long long)other->outputs,
-                      dualprop_name(DUALPROP_NAMES_ACTIVATION, other->activation), (long long)own->inputs,
-                      (long long)own->outputs, dualprop_name(DUALPROP_NAMES_ACTIVATION, own->activation));
+    DUALPROP__REQUIRE(own->network->context,
+                      dualprop__layer_alike(own, other) && own->activation == other->activation,
+                      DUALPROP_ERROR_INVALID_ARGUMENT, "source has another layer %d: %s; expected destination's %s",
+                      own->index, describe(other).text, describe(own).text);
     return DUALPROP_OK;
 }
 
@@ -77,17 +92,6 @@ dualprop_status dualprop_network_copy(dualprop_network *destination, const dualp
 
 /* ---- clone ---- */
 
-static dualprop_status clone_layer(dualprop_network *clone, const dualprop_layer *layer)
-{
-    dualprop_layer *copy;
-    DUALPROP__TRY(dualprop__layer_create(&copy, clone, layer->inputs, layer->outputs, layer->activation));
-    copy->frozen = layer->frozen;
-    copy->learning_rate = layer->learning_rate;
-    dualprop_status status = dualprop__network_append(clone, copy);
-    if (status != DUALPROP_OK) dualprop__layer_destroy(copy);
-    return status;
-}
-
 static dualprop_status clone_contents(dualprop_network *clone, const dualprop_network *network)
 {
     size_t channels = (size_t)network->channels;
@@ -95,7 +99,8 @@ static dualprop_status clone_contents(dualprop_network *clone, const dualprop_ne
     clone->initializer_scale = network->initializer_scale;
     memcpy(clone->mean, network->mean, channels * sizeof *clone->mean);
     memcpy(clone->deviation, network->deviation, channels * sizeof *clone->deviation);
-    for (int k = 0; k < network->layer_count; k++) DUALPROP__TRY(clone_layer(clone, network->layers[k]));
+    for (int k = 0; k < network->layer_count; k++) DUALPROP__TRY(dualprop__network_append(clone, network->layers[k]));
+    memcpy(clone->top, network->top, sizeof clone->top);
     return copy_parameters(clone, network);
 }
 

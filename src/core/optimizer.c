@@ -19,10 +19,10 @@ static dualprop_status create_learning(struct dualprop__learning *learning, cons
 {
     dualprop_context *context = layer->network->context;
     DUALPROP__TRY(dualprop__reals_create(context, &learning->weight_gradient, layer->weight_elements));
-    DUALPROP__TRY(dualprop__reals_create(context, &learning->bias_gradient, layer->outputs));
+    DUALPROP__TRY(dualprop__reals_create(context, &learning->bias_gradient, layer->bias_elements));
     for (int i = 0; i < moment_count(kind); i++) {
         DUALPROP__TRY(dualprop__reals_create(context, &learning->moments[i], layer->weight_elements));
-        DUALPROP__TRY(dualprop__reals_create(context, &learning->moments[2 + i], layer->outputs));
+        DUALPROP__TRY(dualprop__reals_create(context, &learning->moments[2 + i], layer->bias_elements));
     }
     return DUALPROP_OK;
 }
@@ -31,8 +31,8 @@ static void destroy_learning(struct dualprop__learning *learning, const dualprop
 {
     dualprop_context *context = layer->network->context;
     for (int i = 0; i < 4; i++)
-        dualprop__reals_destroy(context, learning->moments[i], i < 2 ? layer->weight_elements : layer->outputs);
-    dualprop__reals_destroy(context, learning->bias_gradient, layer->outputs);
+        dualprop__reals_destroy(context, learning->moments[i], i < 2 ? layer->weight_elements : layer->bias_elements);
+    dualprop__reals_destroy(context, learning->bias_gradient, layer->bias_elements);
     dualprop__reals_destroy(context, learning->weight_gradient, layer->weight_elements);
 }
 

@@ -1,5 +1,5 @@
 /*
- * parameter.c - parameters by name: "layer1.weight" is [inputs, outputs] and "layer1.bias" is [outputs].
+ * parameter.c - parameters by name, "layer1.weight" and "layer1.bias", in the public layout (layer_shape.c).
  *
  * The backend keeps weights in a layout of its own; here they pass through a buffer on the host in the public one.
  */
@@ -13,11 +13,6 @@
 
 /* ---- between the backend and the host ---- */
 
-int64_t dualprop__parameter_elements(const dualprop_layer *layer, int is_bias)
-{
-    return is_bias ? layer->outputs : layer->inputs * layer->outputs;
-}
-
 void *dualprop__parameter_staging(const dualprop_network *network)
 {
     int64_t most = 0;
@@ -28,22 +23,36 @@ void *dualprop__parameter_staging(const dualprop_network *network)
     return dualprop__allocate_array(network->context, (size_t)most, network->context->real_size);
 }
 
-dualprop_status dualprop__parameter_fetch(void *host, const dualprop_layer *layer, int is_bias)
+dualprop_status dualprop__parameter_read(void *host, const dualprop_layer *layer, int is_bias, const void *memory)
 {
     const dualprop_context *context = layer->network->context;
     const dualprop_backend *backend = &context->backend;
     if (is_bias)
-        return backend->copy_out(context->instance, host, layer->bias, (size_t)layer->outputs * context->real_size);
-    return backend->read_weights(context->instance, host, layer->weight, layer->inputs, layer->outputs);
+        return backend->copy_out(context->instance, host, memory, (size_t)layer->bias_elements * context->real_size);
+    if (layer->kind == DUALPROP_LAYER_DENSE)
+        return backend->read_weights(context->instance, host, memory, layer->inputs, layer->outputs);
+    return backend->read_convolution_weights(context->instance, &layer->map, host, memory);
+}
+
+dualprop_status dualprop__parameter_write(const dualprop_layer *layer, int is_bias, void *memory, const void *host)
+{
+    const dualprop_context *context = layer->network->context;
+    const dualprop_backend *backend = &context->backend;
+    if (is_bias)
+        return backend->copy_in(context->instance, memory, host, (size_t)layer->bias_elements * context->real_size);
+    if (layer->kind == DUALPROP_LAYER_DENSE)
+        return backend->write_weights(context->instance, memory, host, layer->inputs, layer->outputs);
+    return backend->write_convolution_weights(context->instance, &layer->map, memory, host);
+}
+
+dualprop_status dualprop__parameter_fetch(void *host, const dualprop_layer *layer, int is_bias)
+{
+    return dualprop__parameter_read(host, layer, is_bias, is_bias ? layer->bias : layer->weight);
 }
 
 dualprop_status dualprop__parameter_store(dualprop_layer *layer, int is_bias, const void *host)
 {
-    const dualprop_context *context = layer->network->context;
-    const dualprop_backend *backend = &context->backend;
-    if (is_bias)
-        return backend->copy_in(context->instance, layer->bias, host, (size_t)layer->outputs * context->real_size);
-    return backend->write_weights(context->instance, layer->weight, host, layer->inputs, layer->outputs);
+    return dualprop__parameter_write(layer, is_bias, is_bias ? layer->bias : layer->weight, host);
 }
 
 /* ---- names ---- */
@@ -103,9 +112,10 @@ dualprop_status dualprop_network_parameter(char *name, size_t size, int64_t *sha
     DUALPROP__REQUIRE(context, (size_t)length < size, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "size is %zu; expected at least %d for the name", size, length + 1);
     memcpy(name, text, (size_t)length + 1);
-    if (shape) shape[0] = is_bias ? layer->outputs : layer->inputs;
-    if (shape && !is_bias) shape[1] = layer->outputs;
-    if (rank) *rank = is_bias ? 1 : 2;
+    int64_t extents[DUALPROP_MAX_RANK];
+    int axes = dualprop__parameter_shape(extents, layer, is_bias);
+    if (shape) memcpy(shape, extents, (size_t)axes * sizeof *shape);
+    if (rank) *rank = axes;
     return DUALPROP_OK;
 }
 
@@ -116,16 +126,7 @@ static dualprop_status check_view(const dualprop_view *view, const dualprop_laye
 {
     const dualprop_context *context = layer->network->context;
     DUALPROP__TRY(dualprop__view_check(context, view, REALS, "view"));
-    if (is_bias) {
-        DUALPROP__REQUIRE(context, view->rank == 1 && view->shape[0] == layer->outputs,
-                          DUALPROP_ERROR_INVALID_ARGUMENT, "view has another shape than %s; expected [%lld]", name,
-                          (long long)layer->outputs);
-        return DUALPROP_OK;
-    }
-    DUALPROP__REQUIRE(context, view->rank == 2 && view->shape[0] == layer->inputs && view->shape[1] == layer->outputs,
-                      DUALPROP_ERROR_INVALID_ARGUMENT, "view has another shape than %s; expected [%lld, %lld]", name,
-                      (long long)layer->inputs, (long long)layer->outputs);
-    return DUALPROP_OK;
+    return dualprop__parameter_check(view, layer, is_bias, name);
 }
 
 static void *allocate_host(const dualprop_layer *layer, int is_bias)

@@ -67,6 +67,7 @@ static dualprop_status predict(const dualprop_view *scores, dualprop_state *stat
                       scores->rank == 2 && scores->shape[0] == images.shape[0] && scores->shape[1] == width,
                       DUALPROP_ERROR_INVALID_ARGUMENT, "scores has another shape; expected (%lld, %lld)",
                       (long long)images.shape[0], (long long)width);
+    DUALPROP__TRY(dualprop__batch_moves(state, images.shape[0]));
     DUALPROP__TRY(begin(state));
     dualprop_status status = predict_pieces(scores, state, &images);
     dualprop__network_end_read(state->network);
@@ -146,6 +147,7 @@ static dualprop_status evaluate(struct score *total, dualprop_state *state, int 
                       "k is %d; expected 1..%lld", k, (long long)width);
     DUALPROP__TRY(dualprop__batch_inputs(&images, state, inputs));
     DUALPROP__TRY(dualprop__batch_targets(state, targets, images.shape[0]));
+    DUALPROP__TRY(dualprop__batch_moves(state, images.shape[0]));
     DUALPROP__TRY(begin(state));
     dualprop_status status = evaluate_pieces(total, state, &images, targets, k);
     dualprop__network_end_read(state->network);

@@ -109,6 +109,25 @@ dualprop_status dualprop_rule_set_tolerance(dualprop_rule *rule, double toleranc
     return DUALPROP_OK;
 }
 
+dualprop_status dualprop_rule_set_pool_switches(dualprop_rule *rule, int switches)
+{
+    DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
+    DUALPROP__TRY(check_choice(rule->context, switches, DUALPROP_SWITCHES_ORIGINAL, "switches",
+                               "DUALPROP_SWITCHES_BOTTOM_UP or DUALPROP_SWITCHES_ORIGINAL"));
+    if (rule->pool_switches != switches) atomic_fetch_add(&rule->plan, 1);
+    rule->pool_switches = switches;
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_rule_pool_switches(int *switches, const dualprop_rule *rule)
+{
+    DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
+    DUALPROP__REQUIRE(rule->context, switches, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "switches is NULL; expected a place for the result");
+    *switches = rule->pool_switches;
+    return DUALPROP_OK;
+}
+
 /* ---- what may change at any time ---- */
 
 dualprop_status dualprop_rule_set_alpha(dualprop_rule *rule, double alpha)

@@ -52,6 +52,28 @@ static int64_t workspace_bytes(const dualprop_state *state)
     return most;
 }
 
+/* All caches together, as far as they count; -1 where the backend says that a shape is beyond it. */
+static int64_t cache_bytes(const dualprop_state *state)
+{
+    int64_t sum = 0;
+    for (int k = 1; k <= state->layer_count; k++) {
+        int64_t bytes = dualprop__map_cache(state, state->network->layers[k - 1]);
+        if (bytes < 0 || !DUALPROP__ADD(&sum, sum, bytes)) return -1;
+    }
+    return sum;
+}
+
+/* Bytes for max pooling, and what the backend keeps of the weights. */
+static void carve_convolution(struct arena *arena, dualprop_state *state, struct dualprop__dyads *dyads)
+{
+    size_t switches = 0;
+    if (!DUALPROP__MULTIPLY(&switches, (size_t)dualprop__switches_elements(dyads->layer), (size_t)state->capacity))
+        arena->overflow = 1;
+    dyads->switches = switches > 0 ? carve_bytes(arena, switches) : NULL;
+    dyads->cache = carve_bytes(arena, (size_t)dualprop__map_cache(state, dyads->layer));
+    dyads->cached_weights = NULL;
+}
+
 static void carve_layer(struct arena *arena, struct dualprop__dyads *dyads, int64_t capacity, int learns)
 {
     dyads->a = carve(arena, capacity, dyads->width);
@@ -66,7 +88,10 @@ static void carve_all(struct arena *arena, dualprop_state *state, int64_t worksp
     int learns = state->rule != NULL;
     int64_t outputs = state->dyads[state->layer_count].width;
     state->dyads[0].mean = carve(arena, state->capacity, state->dyads[0].width);
-    for (int k = 1; k <= state->layer_count; k++) carve_layer(arena, &state->dyads[k], state->capacity, learns);
+    for (int k = 1; k <= state->layer_count; k++) {
+        carve_layer(arena, &state->dyads[k], state->capacity, learns);
+        carve_convolution(arena, state, &state->dyads[k]);
+    }
     state->target = carve(arena, state->capacity, outputs);
     state->prediction = carve(arena, state->capacity, outputs);
     state->workspace = carve_bytes(arena, (size_t)workspace);
@@ -85,16 +110,19 @@ static int staging_elements(size_t *elements, const dualprop_state *state)
 static dualprop_status measure(size_t *arena_bytes, size_t *staging_bytes, int64_t *workspace, dualprop_state *state)
 {
     struct arena arena = { NULL, 0, state->context->real_size, 0 };
+    size_t elements, moves;
+    uint64_t scratch;
     *workspace = workspace_bytes(state);
-    if (*workspace >= 0) carve_all(&arena, state, *workspace);
-    size_t elements;
-    int fits = *workspace >= 0 && !arena.overflow &&
-               staging_elements(&elements, state) &&
-               DUALPROP__MULTIPLY(staging_bytes, elements, state->context->real_size);
+    int fits = *workspace >= 0 && cache_bytes(state) >= 0;
+    if (fits) carve_all(&arena, state, *workspace);
+    fits = fits && !arena.overflow && staging_elements(&elements, state) &&
+           DUALPROP__MULTIPLY(staging_bytes, elements, state->context->real_size) &&
+           DUALPROP__MULTIPLY(&moves, (size_t)state->capacity, 3 * sizeof *state->moves);
     DUALPROP__REQUIRE(state->context, fits && arena.used < (size_t)INT64_MAX / 2, DUALPROP_ERROR_RANGE,
                       "a state for capacity %lld overflows the size of memory", (long long)state->capacity);
+    DUALPROP__TRY(dualprop__switches_measure(&scratch, state));
     *arena_bytes = arena.used;
-    state->bytes = (uint64_t)arena.used + *staging_bytes + sizeof *state +
+    state->bytes = (uint64_t)arena.used + *staging_bytes + moves + scratch + sizeof *state +
                    (uint64_t)(state->layer_count + 1) * sizeof *state->dyads;
     return DUALPROP_OK;
 }
@@ -106,7 +134,9 @@ static dualprop_status allocate_arena(dualprop_state *state)
     dualprop_context *context = state->context;
     DUALPROP__TRY(measure(&arena_bytes, &staging_bytes, &workspace, state));
     state->staging = dualprop__allocate(context, staging_bytes);
-    if (!state->staging) return DUALPROP_ERROR_NO_MEMORY;
+    state->moves = dualprop__allocate_array(context, (size_t)state->capacity, 3 * sizeof *state->moves);
+    if (!state->staging || !state->moves) return DUALPROP_ERROR_NO_MEMORY;
+    DUALPROP__TRY(dualprop__switches_plan(state));
     dualprop_status status = context->backend.allocate(context->instance, &state->arena, arena_bytes);
     if (status != DUALPROP_OK)
         return dualprop__fail(context, status, "a state for capacity %lld needs %zu bytes, which could not be had",
@@ -200,6 +230,8 @@ void dualprop_state_destroy(dualprop_state *state)
     dualprop_network *network = state->network;
     if (state->phase == DUALPROP__OPEN) dualprop__infer_close(state, DUALPROP__IDLE);
     if (state->arena) context->backend.release(context->instance, state->arena, state->arena_bytes);
+    dualprop__switches_release(state);
+    dualprop__release(context, state->moves);
     dualprop__release(context, state->staging);
     dualprop__release(context, state->dyads);
     if (state->rule) dualprop__rule_release(state->rule);
@@ -217,7 +249,8 @@ dualprop_status dualprop_state_prepare(dualprop_state *state)
                                 "an inference is open; call dualprop_infer_end() first");
     else if (state->rule)
         status = check_fit(state->network, state->rule, state->capacity);
-    /* Every schedule so far uses the same arrays, so planning again is a matter of remembering the rule's plan. */
+    /* Every schedule so far uses the same arrays; only switches that are taken anew need more. */
+    if (status == DUALPROP_OK) status = dualprop__switches_plan(state);
     if (status == DUALPROP_OK && state->rule) {
         state->plan = atomic_load(&state->rule->plan);
         state->phase = DUALPROP__IDLE;

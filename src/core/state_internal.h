@@ -18,9 +18,14 @@ struct dualprop__dyads {
     void *top_down; /* Delta_k = W_k^T delta_{k+1} */
     void *mean;     /* sbar_k */
     void *delta;    /* delta_k */
+    uint8_t *switches;  /* (count, width): of the layer's max pooling, else NULL */
+    void *cache;        /* what the backend derived from the layer's weights, of cached_generation */
+    const void *cached_weights; /* NULL: nothing */
+    uint64_t cached_generation;
     uint64_t mean_version, delta_version;
     uint64_t a_of;        /* the mean_version below that a was computed from */
     uint64_t top_down_of; /* the delta_version above that top_down was computed from; 0: it is zero */
+    uint64_t switched_mean, switched_delta; /* the versions at which switches above were taken anew */
     double peak;              /* max |s+|, |s-| of the last update */
     double feed_forward_peak; /* max |f(a)| of the feed-forward start */
     double change;            /* max |change of s+-| of the last update, where measured */
@@ -41,7 +46,11 @@ struct dualprop_state {
     size_t arena_bytes;
     void *target;               /* (count, outputs) */
     void *prediction;           /* (count, outputs): a_L of the feed-forward start */
-    void *workspace;            /* of the dense slots */
+    void *workspace;            /* of the slots of layers */
+    void *scratch;              /* (count, widest pooled layer): a that only gives switches; NULL unless original */
+    int64_t scratch_elements;
+    int32_t *moves;             /* [3 * capacity] host: of the next batch */
+    int64_t moves_count;        /* its samples; 0: no moves */
     void *staging;              /* host memory: a batch of targets, or two rows of the widest layer */
     int64_t widest;             /* elements of the widest layer, the input included */
     uint64_t bytes;             /* everything, for dualprop_state_memory_needed() */
@@ -53,6 +62,7 @@ struct dualprop_state {
     int variant, nudge_at, exact;         /* the rule as it was when the inference began */
     double alpha, beta, gain_plus, gain_minus, tolerance, limit;
     int loss;
+    int own_switches;           /* are switches taken anew? see switches.c */
     int mean_listens;           /* can Delta change sbar? not with DP^T at alpha 0 and 1, nor in back-propagation */
     int passes;
     double residual;
@@ -69,6 +79,8 @@ void dualprop__state_leave(dualprop_state *state);
 dualprop_status dualprop__batch_inputs(dualprop_view *images, const dualprop_state *state, const dualprop_view *inputs);
 /* Check labels or dense targets for `count` samples. */
 dualprop_status dualprop__batch_targets(const dualprop_state *state, const dualprop_view *targets, int64_t count);
+/* Refuse a batch of another size than the moves that are set. */
+dualprop_status dualprop__batch_moves(const dualprop_state *state, int64_t count);
 /* Load rows first .. first+count-1 of checked views. */
 dualprop_status dualprop__batch_load(dualprop_state *state, const dualprop_view *images, int64_t first, int64_t count);
 dualprop_status dualprop__batch_load_targets(dualprop_state *state, const dualprop_view *targets, int64_t first,

@@ -47,7 +47,7 @@ static dualprop_status check_gradient(const dualprop_optimizer *optimizer, const
     double weight, bias, allowed = largest_gradient(optimizer, layer);
     DUALPROP__TRY(context->backend.max_abs(context->instance, layer->weight_elements, learning->weight_gradient,
                                            &weight));
-    DUALPROP__TRY(context->backend.max_abs(context->instance, layer->outputs, learning->bias_gradient, &bias));
+    DUALPROP__TRY(context->backend.max_abs(context->instance, layer->bias_elements, learning->bias_gradient, &bias));
     DUALPROP__REQUIRE(context, scale * weight <= allowed && scale * bias <= allowed, DUALPROP_ERROR_NOT_FINITE,
                       "the gradient of layer %d reaches %g; a step allows %g, so none was made", layer->index,
                       fmax(weight, bias) * scale, allowed);
@@ -61,7 +61,7 @@ static dualprop_status squared_norm(double *sum, const dualprop_optimizer *optim
     double weight[4], bias[4];
     DUALPROP__TRY(context->backend.compare(context->instance, layer->weight_elements, learning->weight_gradient,
                                            learning->weight_gradient, weight));
-    DUALPROP__TRY(context->backend.compare(context->instance, layer->outputs, learning->bias_gradient,
+    DUALPROP__TRY(context->backend.compare(context->instance, layer->bias_elements, learning->bias_gradient,
                                            learning->bias_gradient, bias));
     *sum += weight[1] + bias[1];
     return DUALPROP_OK;
@@ -88,7 +88,7 @@ static dualprop_status apply_layer(dualprop_optimizer *optimizer, dualprop_layer
     DUALPROP__TRY(context->backend.optimizer_step(context->instance, &numbers, layer->weight_elements, layer->weight,
                                                   learning->weight_gradient, learning->moments[0],
                                                   learning->moments[1]));
-    return context->backend.optimizer_step(context->instance, &numbers, layer->outputs, layer->bias,
+    return context->backend.optimizer_step(context->instance, &numbers, layer->bias_elements, layer->bias,
                                            learning->bias_gradient, learning->moments[2], learning->moments[3]);
 }
 

@@ -1,0 +1,173 @@
+/*
+ * network_add.c - adding layers on top of a network, and what its top then is.
+ */
+#include <limits.h>
+#include <string.h>
+
+#include "layer_shape.h"
+#include "network_internal.h"
+
+/* ---- on top ---- */
+
+/* All parameters of the layers there are; they fit because each append saw to it. */
+int64_t dualprop__network_parameters(const dualprop_network *network)
+{
+    int64_t count = 0;
+    for (int k = 0; k < network->layer_count; k++)
+        count += dualprop__parameter_elements(network->layers[k], 0) +
+                 dualprop__parameter_elements(network->layers[k], 1);
+    return count;
+}
+
+dualprop_status dualprop__network_append(dualprop_network *network, const dualprop_layer *description)
+{
+    dualprop_context *context = network->context;
+    int64_t total, own = dualprop__parameter_elements(description, 0) + dualprop__parameter_elements(description, 1);
+    DUALPROP__REQUIRE(context, DUALPROP__ADD(&total, dualprop__network_parameters(network), own) &&
+                                   network->layer_count < INT_MAX / 2,
+                      DUALPROP_ERROR_RANGE, "the network's number of parameters overflows with another %lld",
+                      (long long)own);
+    size_t count = (size_t)network->layer_count;
+    dualprop_layer **layers = dualprop__allocate_array(context, count + 1, sizeof *layers);
+    if (!layers) return DUALPROP_ERROR_NO_MEMORY;
+    if (count > 0) memcpy(layers, network->layers, count * sizeof *layers);
+    dualprop_status status = dualprop__layer_create(&layers[count], network, description, network->layer_count + 1);
+    if (status != DUALPROP_OK) {
+        dualprop__release(context, layers);
+        return status;
+    }
+    dualprop__release(context, network->layers);
+    network->layers = layers;
+    network->layer_count++;
+    dualprop__layer_output(network->top, layers[count]);
+    return DUALPROP_OK;
+}
+
+/* Let a change of the layers begin, unless states and optimizers rely on them already. */
+static dualprop_status begin_change(dualprop_network *network)
+{
+    DUALPROP__REQUIRE(network->context, !atomic_load(&network->sealed), DUALPROP_ERROR_INVALID_STATE,
+                      "network already has a state or an optimizer; expected all layers to be added before");
+    return dualprop__network_begin_write(network);
+}
+
+static dualprop_status end_change(dualprop_network *network, dualprop_status status)
+{
+    if (status == DUALPROP_OK) dualprop__network_end_write(network);
+    else dualprop__network_abandon_write(network);
+    return status;
+}
+
+/* ---- dense and convolutional layers ---- */
+
+dualprop_status dualprop_network_add_dense(dualprop_network *network, int64_t outputs, int activation)
+{
+    dualprop_layer layer;
+    DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
+    DUALPROP__TRY(dualprop__context_enter(network->context));
+    DUALPROP__TRY(begin_change(network));
+    dualprop_status status = dualprop__describe_dense(&layer, network->context, network->top, outputs, activation);
+    if (status == DUALPROP_OK) status = dualprop__network_append(network, &layer);
+    return end_change(network, status);
+}
+
+static dualprop_status add_convolution(dualprop_network *network, int kind, int64_t channels, const int64_t *kernel,
+                                       const int64_t *stride, const int64_t *padding, int activation)
+{
+    dualprop_layer layer;
+    DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
+    DUALPROP__TRY(dualprop__context_enter(network->context));
+    DUALPROP__TRY(begin_change(network));
+    dualprop_status status = dualprop__describe_convolution(&layer, network->context, kind, network->top, channels,
+                                                            kernel, stride, padding, activation);
+    if (status == DUALPROP_OK) status = dualprop__network_append(network, &layer);
+    return end_change(network, status);
+}
+
+dualprop_status dualprop_network_add_convolution(dualprop_network *network, int64_t channels, const int64_t kernel[2],
+                                                 const int64_t stride[2], const int64_t padding[2], int activation)
+{
+    return add_convolution(network, DUALPROP_LAYER_CONVOLUTION, channels, kernel, stride, padding, activation);
+}
+
+dualprop_status dualprop_network_add_local(dualprop_network *network, int64_t channels, const int64_t kernel[2],
+                                           const int64_t stride[2], const int64_t padding[2], int activation)
+{
+    return add_convolution(network, DUALPROP_LAYER_LOCAL, channels, kernel, stride, padding, activation);
+}
+
+/* ---- pooling ---- */
+
+/* The layer that pooling would go to: the last one, where it is an image that nothing has flattened or pooled yet. */
+static dualprop_status check_poolable(const dualprop_network *network)
+{
+    const dualprop_layer *last = network->layer_count ? network->layers[network->layer_count - 1] : NULL;
+    int64_t shape[3] = { 0 };
+    DUALPROP__REQUIRE(network->context, last && last->kind != DUALPROP_LAYER_DENSE, DUALPROP_ERROR_INVALID_STATE,
+                      "pooling goes behind a convolutional layer; the network %s",
+                      last ? "ends with a dense layer" : "has no layers yet");
+    DUALPROP__REQUIRE(network->context, last->map.pooling == DUALPROP_POOL_NONE, DUALPROP_ERROR_INVALID_STATE,
+                      "layer %d has its pooling already; expected one for each layer", last->index);
+    dualprop__layer_output(shape, last);
+    DUALPROP__REQUIRE(network->context, !memcmp(shape, network->top, sizeof shape), DUALPROP_ERROR_INVALID_STATE,
+                      "layer %d was flattened; pooling comes before that", last->index);
+    return DUALPROP_OK;
+}
+
+static dualprop_status copy_parameters(dualprop_layer *to, const dualprop_layer *from)
+{
+    void *staging = dualprop__parameter_staging(from->network);
+    if (!staging) return DUALPROP_ERROR_NO_MEMORY;
+    dualprop_status status = DUALPROP_OK;
+    for (int is_bias = 0; is_bias <= 1 && status == DUALPROP_OK; is_bias++) {
+        status = dualprop__parameter_fetch(staging, from, is_bias);
+        if (status == DUALPROP_OK) status = dualprop__parameter_store(to, is_bias, staging);
+    }
+    dualprop__release(from->network->context, staging);
+    return status;
+}
+
+/* A backend may lay weights out by the whole shape, so the last layer is made anew. */
+static dualprop_status replace_last(dualprop_network *network, const dualprop_layer *description)
+{
+    dualprop_layer **last = &network->layers[network->layer_count - 1], *pooled;
+    DUALPROP__TRY(dualprop__layer_create(&pooled, network, description, network->layer_count));
+    dualprop_status status = copy_parameters(pooled, *last);
+    if (status != DUALPROP_OK) {
+        dualprop__layer_destroy(pooled);
+        return status;
+    }
+    dualprop__layer_destroy(*last);
+    *last = pooled;
+    dualprop__layer_output(network->top, pooled);
+    return DUALPROP_OK;
+}
+
+static dualprop_status add_pooling(dualprop_network *network, int pooling, const int64_t window[2],
+                                   const int64_t *stride)
+{
+    DUALPROP__TRY(check_poolable(network));
+    dualprop_layer layer = *network->layers[network->layer_count - 1];
+    DUALPROP__TRY(dualprop__describe_pooling(&layer, network->context, pooling, window, stride));
+    return replace_last(network, &layer);
+}
+
+dualprop_status dualprop_network_add_pooling(dualprop_network *network, int pooling, const int64_t window[2],
+                                             const int64_t stride[2])
+{
+    DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
+    DUALPROP__TRY(dualprop__context_enter(network->context));
+    DUALPROP__TRY(begin_change(network));
+    return end_change(network, add_pooling(network, pooling, window, stride));
+}
+
+/* ---- flatten ---- */
+
+dualprop_status dualprop_network_add_flatten(dualprop_network *network)
+{
+    DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
+    DUALPROP__TRY(dualprop__context_enter(network->context));
+    DUALPROP__TRY(begin_change(network));
+    dualprop__flatten(network->top);
+    return end_change(network, DUALPROP_OK);
+}
