@@ -1,16 +1,17 @@
 /*
  * blis.c - the blis backend: BLIS's micro-kernels on panels of our own, and loops for the instruction set at hand.
  *
- * This file holds the instance and the table; blis_dense.c the products, blis_arrays.c the loops over arrays. The rest
- * is the reference backend's: an instance begins as one of its instances.
+ * This file holds the instance and the table; blis_dense.c and blis_convolution.c the products, blis_arrays.c the loops
+ * over arrays. The rest is the reference backend's: an instance begins as one of its instances.
  */
 #include <stdio.h>
 
 #include "blis_instance.h"
 
 #define ALIGNMENT 64
-/* The largest tile of a micro-kernel, in bytes, that the functions of blis_dense.c keep on their stack. */
+/* The largest tile of a micro-kernel, in bytes, and its most broadcasts, that our functions keep on their stack. */
 #define LARGEST_TILE 2048
+#define MOST_BROADCASTS 64
 
 /* ---- levels ---- */
 
@@ -57,11 +58,13 @@ static dualprop_status fill(dualprop__blis *blis, const dualprop_host *host, int
     blis->reference.kernels =
         type == DUALPROP_F32 ? &dualprop__reference_kernels_f32 : &dualprop__reference_kernels_f64;
     blis->loops = dualprop__elementwise_find(type, level);
+    blis->convolution_loops = dualprop__convolution_loops_find(type, level);
     void *context = host->allocate(host->user_data, dualprop__microkernel_context_size(), ALIGNMENT);
     if (!context) return DUALPROP_ERROR_NO_MEMORY;
     dualprop__microkernel_find(&blis->kernel, context, type, level);
     size_t tile = (size_t)(blis->kernel.vector * blis->kernel.broadcast) * blis->loops->real_size;
-    return tile <= LARGEST_TILE ? DUALPROP_OK : DUALPROP_ERROR_NO_BACKEND;
+    int fits = tile <= LARGEST_TILE && blis->kernel.broadcast <= MOST_BROADCASTS;
+    return fits ? DUALPROP_OK : DUALPROP_ERROR_NO_BACKEND;
 }
 
 static dualprop_status check(const dualprop_host *host, int type, int level)
@@ -185,4 +188,13 @@ const dualprop_backend dualprop__blis_backend = {
     .compare = dualprop__blis_compare,
     .max_abs = dualprop__blis_max_abs,
     .fill_uniform = fill_uniform,
+    .convolution_weight_elements = dualprop__blis_convolution_weight_elements,
+    .write_convolution_weights = dualprop__blis_write_convolution_weights,
+    .read_convolution_weights = dualprop__blis_read_convolution_weights,
+    .convolution_workspace = dualprop__blis_convolution_workspace,
+    .convolution_cache = dualprop__blis_convolution_cache,
+    .convolution_prepare = dualprop__blis_convolution_prepare,
+    .convolution_bottom_up = dualprop__blis_convolution_bottom_up,
+    .convolution_top_down = dualprop__blis_convolution_top_down,
+    .convolution_gradient = dualprop__blis_convolution_gradient,
 };

@@ -5,6 +5,7 @@
 #define DUALPROP_CPU_BLIS_INSTANCE_H
 
 #include "blis_kernels.h"
+#include "convolution_loops.h"
 #include "elementwise.h"
 #include "reference.h"
 
@@ -14,6 +15,8 @@ typedef struct dualprop__blis {
     int level; /* never AUTO */
     dualprop__microkernel kernel;
     const dualprop__elementwise *loops;
+    const dualprop__convolution_loops *convolution_loops;
+    int convolutions; /* see dualprop__blis_choose_convolutions */
 } dualprop__blis;
 
 extern const dualprop_backend dualprop__blis_backend;
@@ -44,6 +47,28 @@ dualprop_status dualprop__blis_dense_gradient(void *self, const dualprop_dense *
                                               void *bias_gradient, const void *x, const void *delta, double scale,
                                               int accumulate, const dualprop_step_numbers *step, void *weights,
                                               void *bias, void *moments[4]);
+
+/* ---- blis_convolution.c: the three directions of a convolutional layer ---- */
+
+int64_t dualprop__blis_convolution_weight_elements(void *self, const dualprop_convolution *shape);
+dualprop_status dualprop__blis_write_convolution_weights(void *self, const dualprop_convolution *shape, void *weights,
+                                                         const void *host);
+dualprop_status dualprop__blis_read_convolution_weights(void *self, const dualprop_convolution *shape, void *host,
+                                                        const void *weights);
+int64_t dualprop__blis_convolution_workspace(void *self, const dualprop_convolution *shape);
+int64_t dualprop__blis_convolution_cache(void *self, const dualprop_convolution *shape);
+dualprop_status dualprop__blis_convolution_prepare(void *self, const dualprop_convolution *shape, const void *weights);
+dualprop_status dualprop__blis_convolution_bottom_up(void *self, const dualprop_convolution *shape, void *a,
+                                                     uint8_t *switches, const void *x, const void *weights,
+                                                     const void *bias, const dualprop_dyad *dyad);
+dualprop_status dualprop__blis_convolution_top_down(void *self, const dualprop_convolution *shape, void *top_down,
+                                                    const void *delta, const uint8_t *switches, const void *weights,
+                                                    const dualprop_dyad *dyad);
+dualprop_status dualprop__blis_convolution_gradient(void *self, const dualprop_convolution *shape, void *gradient,
+                                                    void *bias_gradient, const void *x, const void *delta,
+                                                    const uint8_t *switches, double scale, int accumulate,
+                                                    const dualprop_step_numbers *step, void *weights, void *bias,
+                                                    void *moments[4]);
 
 /* ---- blis_arrays.c: loops over arrays, shared among the threads where they are long ---- */
 
