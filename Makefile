@@ -30,6 +30,8 @@ SANITIZERS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all 
 FLAGS = -std=c11 -D_GNU_SOURCE $(OPTIMIZE) -g -fPIC -fvisibility=hidden $(NUMERICS) $(WARNINGS) -Iinclude -MMD -MP \
         $(if $(filter no,$(BLIS)),-DDUALPROP_NO_BLIS) $(SANITIZERS) $(CFLAGS)
 SYSTEM_LIBRARIES := -ljansson -lm -lpthread -ldl
+# Of the programs, which read data sets.
+FILE_LIBRARIES := -lz -lzip
 CHECK_LIBRARIES = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck -lsubunit -lrt)
 
 # ---- The library ----
@@ -90,7 +92,7 @@ $(BUILD)/examples/%.o: INCLUDES = -Iexamples
 $(COMMON): $(patsubst %.c,$(BUILD)/%.o,$(wildcard examples/common/*.c))
 	rm -f $@ && ar rcs $@ $^
 $(EXAMPLES): $(BUILD)/examples/%: $(BUILD)/examples/%.o $(COMMON) $(LIB)/libdualprop.a
-	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $< $(COMMON) $(LIB)/libdualprop.a $(SYSTEM_LIBRARIES) -lz
+	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $< $(COMMON) $(LIB)/libdualprop.a $(SYSTEM_LIBRARIES) $(FILE_LIBRARIES)
 
 # ---- Tests: tests/main.c with all tests/test_*.c; other tests/NAME.c are programs of their own ----
 
@@ -106,7 +108,7 @@ $(BUILD)/tests/main.o: $(BUILD)/tests/suites.h
 $(BUILD)/tests/main: $(SUITES:%=$(BUILD)/tests/%.o)
 # The objects rather than the library, so that tests see internal names.
 $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(SUPPORT) $(COMMON) $(OBJECTS)
-	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $(filter %.o,$^) $(COMMON) $(BLIS_LIBRARY) $(SYSTEM_LIBRARIES) -lz $(CHECK_LIBRARIES)
+	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $(filter %.o,$^) $(COMMON) $(BLIS_LIBRARY) $(SYSTEM_LIBRARIES) $(FILE_LIBRARIES) $(CHECK_LIBRARIES)
 
 $(BUILD)/tests/suites.h: FORCE
 	@mkdir -p $(@D)

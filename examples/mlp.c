@@ -11,84 +11,35 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/command_line.h"
-#include "common/interrupt.h"
-#include "common/run_file.h"
-#include "common/trainer.h"
+#include "common/program.h"
 
-#define PROGRAM "mlp"
-
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
-
-static int complain(const host *owner, int exit_status)
+static dualprop_status add_layers(dualprop_network *network, host *owner, const settings *run, const dataset *data)
 {
-    fprintf(stderr, "%s: %s\n", owner->program, owner->message);
-    return exit_status;
+    for (int i = 0; i < run->hidden.count; i++)
+        TRY_LIBRARY(owner, dualprop_network_add_dense(network, run->hidden.size[i], run->activation));
+    TRY_LIBRARY(owner, dualprop_network_add_dense(network, data->classes, DUALPROP_IDENTITY));
+    return DUALPROP_OK;
 }
 
-/* Whose fault a status is: the options', or that of a file or the machine. */
-static int exit_status_of(dualprop_status status)
+/* For instance 784-512-512-10. */
+static void describe(char *text, size_t size, const settings *run, const dataset *data)
 {
-    return status == DUALPROP_ERROR_INVALID_ARGUMENT || status == DUALPROP_ERROR_UNSUPPORTED ? EXIT_USAGE : EXIT_FAILED;
+    char hidden[400];
+
+    setting_write(hidden, sizeof hidden, run, setting_find("hidden"));
+    for (char *comma = hidden; (comma = strchr(comma, ',')) != NULL;) *comma = '-';
+    snprintf(text, size, "%lld-%s-%d", (long long)(data->height * data->width * data->channels), hidden, data->classes);
 }
 
-static int train(host *owner, const settings *run)
-{
-    trainer *session;
-    int interrupted = 0;
-
-    interrupt_watch();
-    dualprop_status status = trainer_create(&session, owner, run);
-    if (status != DUALPROP_OK) return complain(owner, exit_status_of(status));
-    status = trainer_run(&interrupted, session);
-    trainer_destroy(session);
-    if (status != DUALPROP_OK) return complain(owner, EXIT_FAILED);
-    return interrupted ? EXIT_INTERRUPTED : EXIT_DONE;
-}
-
-static int predict(host *owner, const settings *run)
-{
-    return trainer_predict(owner, run) == DUALPROP_OK ? EXIT_DONE : complain(owner, EXIT_FAILED);
-}
-
-/* Options and, where a run is resumed, the settings in its checkpoint. */
-static int settle(settings *run, host *owner, const command_line *given)
-{
-    const char *resume = given->text[setting_find("resume")];
-    json_t *stored = NULL;
-
-    if (resume != NULL && *resume != '\0' && run_file_peek(&stored, owner, resume) != DUALPROP_OK)
-        return complain(owner, EXIT_FAILED);
-    dualprop_status status = command_line_settings(run, owner, given, stored);
-    json_decref(stored);
-    return status == DUALPROP_OK ? EXIT_DONE : complain(owner, exit_status_of(status));
-}
-
-static int answer(const command_line *given)
-{
-    if (given->text[setting_find("help")] != NULL) command_line_help(stdout, PROGRAM);
-    else printf(PROGRAM " (libdualprop) %s\n", dualprop_version_string());
-    return EXIT_DONE;
-}
-
-static int run_program(int argc, char **argv)
-{
-    host owner;
-    command_line given;
-    settings run;
-
-    host_init(&owner, PROGRAM);
-    if (command_line_read(&given, &owner, argc, argv) != DUALPROP_OK) return complain(&owner, EXIT_USAGE);
-    if (given.text[setting_find("help")] != NULL || given.text[setting_find("version")] != NULL) return answer(&given);
-    int status = settle(&run, &owner, &given);
-    if (status != EXIT_DONE) return status;
-    return run.predict != NULL ? predict(&owner, &run) : train(&owner, &run);
-}
+static const char *const defaults[] = { NULL };
+static const char *const without[] = { "model", NULL };
 
 int main(int argc, char **argv)
 {
-    int status = run_program(argc, argv);
-    if (fflush(stdout) == 0 || status != EXIT_DONE) return status;
-    fprintf(stderr, PROGRAM ": writing to stdout failed; expected it to take the results\n");
-    return EXIT_FAILED;
+    static const program mlp = {
+        .name = "mlp", .purpose = "Train a dense network by dual propagation, and test it.", .defaults = defaults,
+        .without = without, .presets = mlp_presets, .notes = "", .add_layers = add_layers, .describe = describe
+    };
+
+    return program_main(&mlp, argc, argv);
 }

@@ -1,10 +1,11 @@
 #!/bin/sh
-# Runs the example programs as people do: good and bad options, good and bad files, Ctrl-C, resuming.
-# The data are made here (bytes of a program are the images), so nothing needs to be installed.
+# Runs mlp and the small programs as people do: good and bad options, good and bad files, Ctrl-C, resuming.
+# The data are made here, so nothing needs to be installed.
 cd "$(dirname "$0")/.."
 . tests/count.sh
 build=${BUILD:-build}
-mlp=$PWD/$build/examples/mlp
+program=$PWD/$build/examples/mlp
+. tests/program_runs.sh
 folder=$build/check/programs
 rm -rf "$folder" && mkdir -p "$folder" && cd "$folder" || exit 1
 
@@ -15,10 +16,6 @@ be32() {
     for value in "$@"; do
         printf "$(printf '\\%03o\\%03o\\%03o\\%03o' $((value >> 24 & 255)) $((value >> 16 & 255)) $((value >> 8 & 255)) $((value & 255)))"
     done
-}
-
-bytes() { # COUNT: that many bytes of the program
-    cat "$mlp" "$mlp" "$mlp" "$mlp" | tail -c +5001 | head -c "$1"
 }
 
 images() { # COUNT
@@ -46,53 +43,7 @@ labels 50 >good/$tested
 mkdir packed
 for name in $train $trained $test $tested; do gzip -n <good/$name >packed/$name.gz; done
 
-# ---- What is expected of a run ----
-
 small="--dataset mnist --data good --hidden 16 --batch 20 --epochs 2 --backend reference"
-run() {
-    timeout 60 "$mlp" "$@" >stdout 2>stderr </dev/null
-}
-
-one_line() { # one line on stderr, beginning with the program's name and holding the text $1
-    [ "$(wc -l <stderr)" -eq 1 ] && [ "$(wc -c <stderr)" -lt 1100 ] && grep -q '^mlp: ' stderr && grep -qF -- "$1" stderr &&
-        return 0
-    echo "on stderr, where one line with $1 was expected:"
-    cat stderr
-    return 1
-}
-
-status_is() {
-    [ "$1" -eq "$2" ] || { echo "exit status $1; expected $2"; cat stderr; return 1; }
-}
-
-trains() {
-    run "$@"
-    status_is $? 0 && [ ! -s stderr ] &&
-        tail -n 1 stdout | grep -qE '^test accuracy [0-9]+\.[0-9]{2} %  \(top-5 [0-9]+\.[0-9]{2} %, loss [0-9.]+, [0-9]+ epochs?, [0-9.]+ s\)$'
-}
-
-refuses_option() { # TEXT OPTIONS...: exit status 2 and one line with the text
-    text=$1
-    shift
-    run "$@"
-    status_is $? 2 && one_line "$text" && [ ! -s stdout ]
-}
-
-refuses_file() { # TEXT OPTIONS...: exit status 1 and one line with the text
-    text=$1
-    shift
-    run "$@"
-    status_is $? 1 && one_line "$text"
-}
-
-# A copy of the good set in which one file is replaced by what the command writes.
-refuses_set() { # TEXT NAME COMMAND...
-    text=$1 name=$2
-    shift 2
-    rm -rf bad && cp -r good bad && rm bad/$name
-    "$@" >bad/$name
-    refuses_file "bad/$name: $text" $small --data bad
-}
 
 # ---- Options ----
 
@@ -116,7 +67,7 @@ for case in "--alpha x" "--alpha 1.5" "--alpha -0.1" "--alpha nan" "--alpha 0.5x
     "--beta 0" "--beta inf" "--beta 1e999" "--passes 0" "--passes 1.5" "--passes 99999999999999999999" "--epochs 0" \
     "--epochs -1" "--epochs 1e3" "--batch 0" "--batch ten" "--seed -1" "--seed 18446744073709551616" "--hidden 0" \
     "--hidden 5,,5" "--hidden 5," "--hidden x" "--lr -1" "--momentum 1" "--threads 2000" "--threads -1" "--limit 0" \
-    "--tolerance -1" "--validation 1" "--dataset cifar10" "--rule lpom" "--rule fenchel" "--loss hinge" \
+    "--tolerance -1" "--validation 1" "--dataset svhn" "--augment turn" "--rule lpom" "--rule fenchel" "--loss hinge" \
     "--output-step sprovr" "--schedule odd-even" "--backend cuda" "--precision tf32" "--precision bf16" \
     "--optimizer lion" "--init normal" "--activation softmax" "--diagnostics gamma" "--diagnostics angle," \
     "--audit-every 0" "--preset table3-cifar10" "--nudge-at first"; do
@@ -155,7 +106,7 @@ for name in $train $trained $test $tested; do
     test_that "a text in place of $name" refuses_set "wrong magic number" $name echo "404 not found"
     test_that "truncated gzip of $name" refuses_set truncated $name head -c -9 packed/$name.gz
     test_that "bytes behind gzip of $name" refuses_set "bytes follow" $name sh -c "cat packed/$name.gz; printf x"
-    test_that "gzip garbage in $name" refuses_set "gzip data are corrupt" $name sh -c "head -c 300 packed/$name.gz | head -c 15; cat $mlp"
+    test_that "gzip garbage in $name" refuses_set "gzip data are corrupt" $name sh -c "head -c 300 packed/$name.gz | head -c 15; cat $program"
 done
 test_that "the wrong checksum in gzip" refuses_set gzip $tested sh -c "head -c -8 packed/$tested.gz; printf 12345678"
 test_that "labels where images belong" refuses_set "wrong rank" $train labels 400
@@ -179,10 +130,6 @@ test_that "a device for a file" refuses_file "bad/$train: cannot be opened: it i
 rm -f bad/$train && ln -s $train bad/$train
 test_that "a link to itself" refuses_file "bad/$train: cannot be opened" $small --data bad
 
-# .npy: a header of 118 bytes behind magic, version and length, as numpy writes it.
-npy() { # TYPE SHAPE
-    printf '\223NUMPY\001\000\166\000%-117s\n' "{'descr': '$1', 'fortran_order': False, 'shape': ($2), }"
-}
 mkdir arrays
 { npy '|u1' '400, 784'; bytes 313600; } >arrays/train-images.npy
 { npy '|u1' '400,'; labels 400 | tail -c +9; } >arrays/train-labels.npy
@@ -220,18 +167,7 @@ test_that "the same bits for any number of threads" eval 'trains $small --epochs
 test_that "diagnostics change nothing" eval 'trains $small --epochs 4 --diagnostics off --checkpoint plain &&
     trains $small --epochs 4 --quiet --log log --checkpoint plain && cmp straight plain'
 
-# Interrupt a run in its second epoch, in which each step is short, then let it end.
-interrupted_run() {
-    rm -f log halfway
-    "$mlp" $small --batch 1 --epochs 4 --log log --checkpoint halfway >stdout 2>stderr </dev/null &
-    process=$!
-    tries=0
-    while [ ! -s log ] && [ $tries -lt 600 ]; do sleep 0.02; tries=$((tries + 1)); done
-    kill -INT $process
-    wait $process
-    status_is $? 130 && one_line "interrupted after" && [ "$(wc -l <log)" -lt 4 ]
-}
-test_that "Ctrl-C ends a run with 130" interrupted_run
+test_that "Ctrl-C ends a run with 130" interrupted_run $small --batch 1 --epochs 4
 test_that "which then goes on" trains --resume halfway --data good --checkpoint halfway --log log --backend reference
 test_that "to the bits of a run that never stopped" eval 'trains $small --batch 1 --epochs 4 --checkpoint whole && cmp whole halfway'
 test_that "with one line of log an epoch" eval '[ "$(grep -c "^{\"epoch\":[1-4]," log)" -eq 4 ] && [ "$(wc -l <log)" -eq 4 ]'
@@ -283,7 +219,7 @@ test_that "classes of the same .npy file" eval 'cp stdout classes && run --resum
 { npy '|u1' '2, 5'; bytes 10; } >small
 test_that "classes of images of another size" refuses_file "small: wrong shape" --resume straight --predict small
 test_that "classes of no file" refuses_file nothing --resume straight --predict nothing
-test_that "a full stdout" eval '"$mlp" --version >/dev/full 2>stderr; status_is $? 1 && one_line stdout'
+test_that "a full stdout" eval '"$program" --version >/dev/full 2>stderr; status_is $? 1 && one_line stdout'
 
 # ---- The other programs ----
 

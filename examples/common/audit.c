@@ -123,14 +123,14 @@ static dualprop_status count_silent(audit_sums *sums, audit *self, dualprop_stat
 
 /* Everything is read before the twin infers, so that nothing it does can touch what is measured. */
 dualprop_status audit_batch(audit_sums *sums, audit *self, dualprop_state *state, dualprop_optimizer *optimizer,
-                            const dualprop_view *images, const dualprop_view *labels)
+                            const batch *learned)
 {
     double residual;
 
     TRY_LIBRARY(self->owner, dualprop_state_report(NULL, &residual, NULL, NULL, NULL, NULL, state));
     if (isfinite(residual)) sums->residual += residual;
-    if ((self->wanted & DIAGNOSE_SILENT) != 0) TRY(count_silent(sums, self, state, images->shape[0]));
-    TRY_LIBRARY(self->owner, dualprop_infer_view(self->twin_state, images, labels));
+    if ((self->wanted & DIAGNOSE_SILENT) != 0) TRY(count_silent(sums, self, state, learned->count));
+    TRY(batch_infer(learned, self->owner, self->twin_state));
     TRY_LIBRARY(self->owner, dualprop_gradient(self->twin_optimizer, self->twin_state));
     TRY(compare(sums, self, optimizer));
     sums->batches++;

@@ -7,6 +7,7 @@
 #ifndef EXAMPLES_AUDIT_H
 #define EXAMPLES_AUDIT_H
 
+#include "one_batch.h"
 #include "settings.h"
 
 #define AUDIT_LAYERS (SETTINGS_LAYERS + 1)
@@ -29,6 +30,6 @@ dualprop_status audit_create(audit **self, host *owner, const settings *run, dua
 void audit_destroy(audit *self);
 /* Add one batch: state has settled on it, optimizer holds its gradient. */
 dualprop_status audit_batch(audit_sums *sums, audit *self, dualprop_state *state, dualprop_optimizer *optimizer,
-                            const dualprop_view *images, const dualprop_view *labels);
+                            const batch *learned);
 
 #endif

@@ -1,13 +1,22 @@
 /*
- * batches.h - cutting a training set into the batches of an epoch.
+ * batches.h - cutting a training set into the batches of an epoch, and preparing the next while one is learned.
  *
- * Either single samples are permuted, and a batch is copied together; or batches were cut once in file order and only
- * their order changes, and a batch is a view of the data set.
+ * Either single samples are permuted; or batches were cut once in file order and only their order changes. A batch is
+ * copied together, and how each of its images is moved is drawn, by a thread of its own where that takes a while.
  */
 #ifndef EXAMPLES_BATCHES_H
 #define EXAMPLES_BATCHES_H
 
+#include "one_batch.h"
 #include "dataset.h"
+#include "prefetch.h"
+#include "settings.h"
+
+/* What a batch is copied to. */
+typedef struct batch_room {
+    array images, labels;
+    int32_t *moves;
+} batch_room;
 
 typedef struct batches {
     host *owner;
@@ -16,16 +25,23 @@ typedef struct batches {
     int64_t size;  /* of a batch; the last may be shorter */
     int64_t batch_count;
     int kind;       /* SHUFFLE_... */
+    int augment;    /* AUGMENT_... */
+    uint64_t seed;
+    int64_t epoch;
     int64_t *order; /* of samples or of batches */
     int64_t order_count;
-    array images, labels; /* a batch copied together */
+    batch_room room[2]; /* batch number index is in room[index % 2] */
+    prefetch ahead;
 } batches;
 
-dualprop_status batches_create(batches *self, host *owner, const samples *source, int64_t count, int64_t size, int kind);
+/* Of the first count samples of source (borrowed), as the settings want them cut; self must not be moved afterwards. */
+dualprop_status batches_create(batches *self, host *owner, const samples *source, int64_t count, const settings *run);
 void batches_destroy(batches *self);
+/* Samples that an epoch visits. */
+int64_t batches_samples(const batches *self);
 /* Order them anew for an epoch. */
-void batches_shuffle(batches *self, uint64_t seed, int64_t epoch);
-/* Batch number index, 0 .. batch_count-1; the views hold until the next call. */
-void batches_view(dualprop_view *images, dualprop_view *labels, batches *self, int64_t index);
+void batches_shuffle(batches *self, int64_t epoch);
+/* Batch number index, 0 .. batch_count-1; what is in it holds until the next call. */
+void batches_take(batch *out, batches *self, int64_t index);
 
 #endif

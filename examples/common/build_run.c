@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "program.h"
+
 dualprop_status build_context(dualprop_context **context, host *owner, const settings *run)
 {
     dualprop_options options = DUALPROP_OPTIONS_INIT;
@@ -17,16 +19,21 @@ dualprop_status build_context(dualprop_context **context, host *owner, const set
     return DUALPROP_OK;
 }
 
+static dualprop_status fill_network(dualprop_network *network, host *owner, const settings *run, const dataset *data)
+{
+    TRY(run->program->add_layers(network, owner, run, data));
+    if (data->mean != NULL)
+        TRY_LIBRARY(owner, dualprop_network_set_input_transform(network, data->mean, data->deviation, data->channels));
+    TRY_LIBRARY(owner, dualprop_network_set_initializer(network, run->initializer, 1));
+    TRY_LIBRARY(owner, dualprop_network_initialize(network, run->seed));
+    return DUALPROP_OK;
+}
+
 static dualprop_status build_network(dualprop_network **network, host *owner, const settings *run,
                                      dualprop_context *context, const dataset *data)
 {
     TRY_LIBRARY(owner, dualprop_network_create(network, context, data->height, data->width, data->channels));
-    for (int i = 0; i < run->hidden.count; i++)
-        TRY_LIBRARY(owner, dualprop_network_add_dense(*network, run->hidden.size[i], run->activation));
-    TRY_LIBRARY(owner, dualprop_network_add_dense(*network, data->classes, DUALPROP_IDENTITY));
-    TRY_LIBRARY(owner, dualprop_network_set_initializer(*network, run->initializer, 1));
-    TRY_LIBRARY(owner, dualprop_network_initialize(*network, run->seed));
-    return DUALPROP_OK;
+    return fill_network(*network, owner, run, data);
 }
 
 static dualprop_status build_rule(dualprop_rule **rule, host *owner, const settings *run, dualprop_context *context)
@@ -96,5 +103,6 @@ void parts_destroy(run_parts *parts)
     dualprop_optimizer_destroy(parts->optimizer);
     dualprop_rule_destroy(parts->rule);
     dualprop_network_destroy(parts->network);
+    dualprop_network_destroy(parts->best);
     memset(parts, 0, sizeof *parts);
 }

@@ -20,6 +20,8 @@ struct byte_source {
     uint64_t delivered; /* bytes handed out */
     int zipped;
     int ended;          /* the gzip stream came to its end, checksum included */
+    int streamed;       /* the bytes come from other */
+    byte_stream other;
     z_stream stream;
     size_t chunk_begin, chunk_end;
     unsigned char chunk[CHUNK_BYTES];
@@ -112,9 +114,25 @@ dualprop_status byte_source_open(byte_source **source, host *owner, const char *
     return status;
 }
 
+dualprop_status byte_source_open_stream(byte_source **source, host *owner, const char *path, const byte_stream *stream)
+{
+    *source = host_allocate(owner, 1, sizeof **source);
+    if (*source == NULL) {
+        stream->close(stream->context);
+        return host_no_memory(owner, path);
+    }
+    (*source)->owner = owner;
+    (*source)->path = path;
+    (*source)->file = -1;
+    (*source)->streamed = 1;
+    (*source)->other = *stream;
+    return DUALPROP_OK;
+}
+
 void byte_source_close(byte_source *source)
 {
     if (source == NULL) return;
+    if (source->streamed) source->other.close(source->other.context);
     if (source->zipped) inflateEnd(&source->stream);
     if (source->file >= 0) source->owner->io.close(source->owner->io.user_data, source->file);
     host_release(source->owner, source, 1, sizeof *source);
@@ -162,9 +180,21 @@ static dualprop_status take_zipped(byte_source *source, unsigned char *buffer, s
     return DUALPROP_OK;
 }
 
+/* Hand out at most size bytes of the other library's; *got is 0 at the end. */
+static dualprop_status take_streamed(byte_source *source, unsigned char *buffer, size_t size, size_t *got)
+{
+    int64_t count = source->other.read(source->other.context, buffer, size);
+
+    *got = count > 0 ? (size_t)count : 0;
+    if (count >= 0) return DUALPROP_OK;
+    return host_fail(source->owner, DUALPROP_ERROR_CORRUPT, "%s: unpacking failed after %llu bytes: %s", source->path,
+                     (unsigned long long)source->delivered, source->other.explain(source->other.context));
+}
+
 static dualprop_status take(byte_source *source, unsigned char *buffer, size_t size, size_t *got)
 {
-    TRY(source->zipped ? take_zipped(source, buffer, size, got) : take_raw(source, buffer, size, got));
+    if (source->streamed) TRY(take_streamed(source, buffer, size, got));
+    else TRY(source->zipped ? take_zipped(source, buffer, size, got) : take_raw(source, buffer, size, got));
     source->delivered += *got;
     return DUALPROP_OK;
 }
@@ -212,8 +242,19 @@ dualprop_status byte_source_finish(byte_source *source, uint64_t after_bytes)
     return source->zipped ? finish_zipped(source) : DUALPROP_OK;
 }
 
+int byte_source_is_zipped(const byte_source *source)
+{
+    return source->zipped;
+}
+
+uint64_t byte_source_delivered(const byte_source *source)
+{
+    return source->delivered;
+}
+
 uint64_t byte_source_bound(const byte_source *source)
 {
+    if (source->streamed) return source->delivered < source->other.size ? source->other.size - source->delivered : 0;
     uint64_t left = source->size - source->taken + (source->chunk_end - source->chunk_begin);
     uint64_t bound;
 

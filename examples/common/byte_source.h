@@ -14,6 +14,17 @@ typedef struct byte_source byte_source;
 
 /* Open a regular file. path is borrowed until the source is closed. */
 dualprop_status byte_source_open(byte_source **source, host *owner, const char *path);
+/* Bytes that another library unpacks: a member of an archive. */
+typedef struct byte_stream {
+    void *context;
+    uint64_t size; /* that will come, as announced and found possible */
+    int64_t (*read)(void *context, void *buffer, uint64_t size); /* 0 at the end; negative: failed */
+    const char *(*explain)(void *context);                       /* the last failure */
+    void (*close)(void *context);
+} byte_stream;
+
+/* Read from a stream, which is closed with the source, and on failure too. */
+dualprop_status byte_source_open_stream(byte_source **source, host *owner, const char *path, const byte_stream *stream);
 /* NULL is fine. */
 void byte_source_close(byte_source *source);
 
@@ -23,5 +34,9 @@ dualprop_status byte_source_read(byte_source *source, void *buffer, uint64_t siz
 dualprop_status byte_source_finish(byte_source *source, uint64_t after_bytes);
 /* The most bytes that can still come: of a raw file what is left, of a gzip file 1,032 times that. */
 uint64_t byte_source_bound(const byte_source *source);
+/* Is the file gzip? */
+int byte_source_is_zipped(const byte_source *source);
+/* Bytes handed out so far. */
+uint64_t byte_source_delivered(const byte_source *source);
 
 #endif

@@ -38,8 +38,10 @@ static dualprop_status prepare(classifier *self)
 
     TRY(build_context(&self->context, owner, self->run));
     TRY(run_file_read(&self->parts, NULL, owner, self->run->resume, self->context));
-    TRY(images_open(&self->images, owner, self->run->predict));
+    TRY(images_open(&self->images, owner, self->run->dataset, self->run->predict));
     TRY(check_images(self));
+    if (self->parts.best != NULL)
+        TRY_LIBRARY(owner, dualprop_network_copy(self->parts.network, self->parts.best));
     TRY_LIBRARY(owner, dualprop_network_info(NULL, NULL, NULL, &self->outputs, self->parts.network));
     TRY_LIBRARY(owner, dualprop_state_create(&self->state, self->parts.network, NULL, PREDICT_BATCH));
     self->scores = host_allocate(owner, (uint64_t)(PREDICT_BATCH * self->outputs), sizeof(double));

@@ -6,16 +6,18 @@
 #include <getopt.h>
 #include <string.h>
 
-#include "presets.h"
+#include "program.h"
 
-/* The table as getopt_long() wants it; val is 1 more than the row, since 0 means something else. */
-static void make_long_options(struct option *options)
+/* The program's part of the table as getopt_long() wants it; val is 256 more than the row, since characters are below. */
+static void make_long_options(struct option *options, const program *self)
 {
     memset(options, 0, sizeof *options * COMMAND_ROWS);
     for (int row = 0; row < setting_count; row++) {
-        options[row].name = setting_table[row].name;
-        options[row].has_arg = setting_table[row].kind == VALUE_FLAG ? no_argument : required_argument;
-        options[row].val = row + 256;
+        if (!program_has(self, row)) continue;
+        options->name = setting_table[row].name;
+        options->has_arg = setting_table[row].kind == VALUE_FLAG ? no_argument : required_argument;
+        options->val = row + 256;
+        options++;
     }
 }
 
@@ -49,12 +51,12 @@ static dualprop_status take_option(command_line *out, host *owner, int found, co
     return DUALPROP_OK;
 }
 
-static dualprop_status read_words(command_line *out, host *owner, int argc, char **argv)
+static dualprop_status read_words(command_line *out, host *owner, const program *self, int argc, char **argv)
 {
     struct option options[COMMAND_ROWS];
     int found;
 
-    make_long_options(options);
+    make_long_options(options, self);
     opterr = 0;
     optind = 1;
     for (;;) {
@@ -81,12 +83,20 @@ static void take_entry(command_line *out, const char *entry)
     if (row >= 0 && out->text[row] == NULL) out->text[row] = entry + length + 1;
 }
 
-static dualprop_status apply_preset(command_line *out, host *owner)
+static const preset *find_preset(const program *self, const char *name)
+{
+    const preset *found = self->presets;
+
+    while (found->name != NULL && strcmp(found->name, name) != 0) found++;
+    return found->name != NULL ? found : NULL;
+}
+
+static dualprop_status apply_preset(command_line *out, host *owner, const program *self)
 {
     const char *name = out->text[setting_find("preset")];
 
     if (name == NULL) return DUALPROP_OK;
-    const preset *found = preset_find(name);
+    const preset *found = find_preset(self, name);
     if (found == NULL)
         return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--preset is \"%.80s\"; expected a name that --help lists",
                          name);
@@ -95,11 +105,11 @@ static dualprop_status apply_preset(command_line *out, host *owner)
     return DUALPROP_OK;
 }
 
-dualprop_status command_line_read(command_line *out, host *owner, int argc, char **argv)
+dualprop_status command_line_read(command_line *out, host *owner, const program *self, int argc, char **argv)
 {
     memset(out, 0, sizeof *out);
-    TRY(read_words(out, owner, argc, argv));
-    return apply_preset(out, owner);
+    TRY(read_words(out, owner, self, argc, argv));
+    return apply_preset(out, owner, self);
 }
 
 /* What the checkpoint says of a row: a text, or NULL where the row is not its business or it says nothing. */
@@ -142,27 +152,56 @@ static dualprop_status settle_row(settings *out, host *owner, int row, const cha
         return check_agreement(out, owner, row, stored);
     }
     if (stored != NULL) return read_stored(out, owner, row, stored);
-    const char *initial = setting_table[row].initial;
+    const char *initial = program_default(out->program, row);
     return initial != NULL && *initial != '\0' ? setting_read(out, owner, row, initial) : DUALPROP_OK;
 }
 
-/* The defaults that depend on another option. */
-static void complete(settings *out, const command_line *given, const json_t *stored)
-{
-    int rate = setting_find("lr"), decay = setting_find("weight-decay");
+/* All that may have decided about an option. */
+typedef struct sources {
+    const program *program;
+    const command_line *given;
+    const json_t *stored;
+} sources;
 
-    if (given->text[rate] == NULL && stored_text(stored, rate) == NULL)
-        out->learning_rate = out->optimizer == DUALPROP_SGD ? 0.025 : 0.001;
-    if (given->text[decay] == NULL && stored_text(stored, decay) == NULL)
-        out->weight_decay = out->optimizer == DUALPROP_ADAMW ? 0.01 : 0;
+static int is_said(const void *context, const char *option)
+{
+    const sources *from = context;
+    int row = setting_find(option);
+    const char *initial = program_default(from->program, row);
+
+    return from->given->text[row] != NULL || stored_text(from->stored, row) != NULL || (initial != NULL && *initial != '\0');
 }
 
-dualprop_status command_line_settings(settings *out, host *owner, const command_line *given, const json_t *stored)
+/* The defaults that depend on another option. */
+static void complete(settings *out, const sources *from)
 {
+    if (!is_said(from, "lr")) out->learning_rate = out->optimizer == DUALPROP_SGD ? 0.025 : 0.001;
+    if (!is_said(from, "weight-decay")) out->weight_decay = out->optimizer == DUALPROP_ADAMW ? 0.01 : 0;
+    if (from->program->complete != NULL) from->program->complete(out, is_said, from);
+}
+
+/* A checkpoint holds the settings of one program; another would read them with its own defaults. */
+static dualprop_status check_program(host *owner, const program *self, const json_t *stored)
+{
+    const char *name = stored != NULL ? json_string_value(json_object_get(stored, PROGRAM_KEY)) : self->name;
+
+    if (name != NULL && strcmp(name, self->name) == 0) return DUALPROP_OK;
+    return host_fail(owner, DUALPROP_ERROR_FORMAT, "the checkpoint of --resume was made by the program \"%.40s\"; expected "
+                     "one that %s made", name != NULL ? name : "", self->name);
+}
+
+dualprop_status command_line_settings(settings *out, host *owner, const program *self, const command_line *given,
+                                      const json_t *stored)
+{
+    sources from = { self, given, stored };
+
     memset(out, 0, sizeof *out);
-    for (int row = 0; row < setting_count; row++)
-        TRY(settle_row(out, owner, row, given->text[row], stored_text(stored, row)));
-    complete(out, given, stored);
+    out->program = self;
+    TRY(check_program(owner, self, stored));
+    for (int row = 0; row < setting_count; row++) {
+        if (program_has(self, row)) TRY(settle_row(out, owner, row, given->text[row], stored_text(stored, row)));
+    }
+    complete(out, &from);
     return settings_check(out, owner);
 }
 
@@ -170,12 +209,12 @@ dualprop_status command_line_settings(settings *out, host *owner, const command_
 static int is_worth_storing(const settings *self, int row)
 {
     if (setting_table[row].offset == offsetof(settings, limit)) return self->limit > 0;
-    return setting_table[row].resume != RESUME_FREE;
+    return setting_table[row].resume != RESUME_FREE && program_has(self->program, row);
 }
 
 json_t *settings_store(const settings *self)
 {
-    json_t *object = json_object();
+    json_t *object = json_pack("{s:s}", PROGRAM_KEY, self->program->name);
     char text[512];
 
     for (int row = 0; object != NULL && row < setting_count; row++) {
@@ -189,24 +228,27 @@ json_t *settings_store(const settings *self)
     return object;
 }
 
-static void help_row(FILE *stream, const setting *row)
+static void help_row(FILE *stream, const program *self, int row)
 {
+    const setting *entry = &setting_table[row];
+    const char *initial = program_default(self, row);
     char left[48];
 
-    snprintf(left, sizeof left, "--%s%s%s", row->name, row->value != NULL ? " " : "",
-             row->value != NULL ? row->value : "");
-    fprintf(stream, "  %-24s %s", left, row->help);
-    if (row->initial != NULL && row->initial[0] != '\0') fprintf(stream, " (%s)", row->initial);
+    snprintf(left, sizeof left, "--%s%s%s", entry->name, entry->value != NULL ? " " : "",
+             entry->value != NULL ? entry->value : "");
+    fprintf(stream, "  %-24s %s", left, entry->help);
+    if (initial != NULL && initial[0] != '\0') fprintf(stream, " (%s)", initial);
     fputc('\n', stream);
 }
 
-void command_line_help(FILE *stream, const char *program)
+void command_line_help(FILE *stream, const program *self)
 {
-    fprintf(stream, "Usage: %s [options]\nTrain a dense network by dual propagation, and test it.\n\nOptions (defaults):\n",
-            program);
-    for (int row = 0; row < setting_count; row++) help_row(stream, &setting_table[row]);
+    fprintf(stream, "Usage: %s [options]\n%s\n\nOptions (defaults):\n", self->name, self->purpose);
+    for (int row = 0; row < setting_count; row++) {
+        if (program_has(self, row)) help_row(stream, self, row);
+    }
     fprintf(stream, "\nPresets:\n");
-    for (int i = 0; preset_at(i) != NULL; i++) fprintf(stream, "  %s\n", preset_at(i)->name);
-    fprintf(stream, "\nExit status: 0, 1 after a failure, 2 for a wrong option, 130 after Ctrl-C (the batch is finished and\n"
-                    "the checkpoint saved first).\n");
+    for (const preset *entry = self->presets; entry->name != NULL; entry++) fprintf(stream, "  %s\n", entry->name);
+    fprintf(stream, "%s\nExit status: 0, 1 after a failure, 2 for a wrong option, 130 after Ctrl-C (the batch is finished "
+                    "and\nthe checkpoint saved first).\n", self->notes);
 }

@@ -12,7 +12,9 @@
 
 #include "settings.h"
 
-#define COMMAND_ROWS 64
+#define COMMAND_ROWS 96
+/* What a checkpoint's settings call the program that made it. */
+#define PROGRAM_KEY "program"
 
 /* The text given for each row of setting_table, or NULL. */
 typedef struct command_line {
@@ -20,15 +22,16 @@ typedef struct command_line {
 } command_line;
 
 /* Read argv (exact names, "--name value" or "--name=value", nothing else), then the preset it names. */
-dualprop_status command_line_read(command_line *out, host *owner, int argc, char **argv);
+dualprop_status command_line_read(command_line *out, host *owner, const program *self, int argc, char **argv);
 /*
  * Fill in settings. stored is what settings_store() gave when the checkpoint was written, or NULL. A failure that is
  * the checkpoint's rather than the command line's has the status FORMAT.
  */
-dualprop_status command_line_settings(settings *out, host *owner, const command_line *given, const json_t *stored);
+dualprop_status command_line_settings(settings *out, host *owner, const program *self, const command_line *given,
+                                      const json_t *stored);
 /* What a checkpoint keeps: a new object of option names and values. NULL: no memory. */
 json_t *settings_store(const settings *self);
 
-void command_line_help(FILE *stream, const char *program);
+void command_line_help(FILE *stream, const program *self);
 
 #endif

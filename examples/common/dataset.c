@@ -8,10 +8,11 @@
 #include <string.h>
 
 #include "byte_source.h"
+#include "cifar.h"
 #include "idx.h"
+#include "imagenet32.h"
 #include "npy.h"
 
-#define PATH_BYTES 1500
 #define MNIST_SIDE 28
 #define MNIST_CLASSES 10
 
@@ -38,9 +39,9 @@ static int is_there(host *owner, const char *path)
 /* folder/name, or folder/name.gz where only that is there. */
 static dualprop_status find_file(char *path, host *owner, const char *folder, const char *name)
 {
-    if (snprintf(path, PATH_BYTES, "%s/%s.gz", folder, name) >= PATH_BYTES)
+    if (snprintf(path, DATASET_PATH_BYTES, "%s/%s.gz", folder, name) >= DATASET_PATH_BYTES)
         return host_fail(owner, DUALPROP_ERROR_ACCESS, "%.100s...: the path is too long; expected below %d bytes", folder,
-                         PATH_BYTES);
+                         DATASET_PATH_BYTES);
     int packed = is_there(owner, path);
     path[strlen(path) - 3] = '\0';
     if (is_there(owner, path)) return DUALPROP_OK;
@@ -49,6 +50,21 @@ static dualprop_status find_file(char *path, host *owner, const char *folder, co
                          "set there (see --data)", path);
     strcat(path, ".gz");
     return DUALPROP_OK;
+}
+
+dualprop_status dataset_find_file(char *path, host *owner, const char *folder, const char *inner, const char *name)
+{
+    int length = snprintf(path, DATASET_PATH_BYTES, "%s/%s%s%s", folder, inner != NULL ? inner : "",
+                          inner != NULL ? "/" : "", name);
+
+    if (length >= DATASET_PATH_BYTES)
+        return host_fail(owner, DUALPROP_ERROR_ACCESS, "%.100s...: the path is too long; expected below %d bytes", folder,
+                         DATASET_PATH_BYTES);
+    if (inner != NULL && is_there(owner, path)) return DUALPROP_OK;
+    snprintf(path, DATASET_PATH_BYTES, "%s/%s", folder, name);
+    if (is_there(owner, path)) return DUALPROP_OK;
+    return host_fail(owner, DUALPROP_ERROR_ACCESS, "%s: no such file; expected a file of the data set there (see --data)",
+                     path);
 }
 
 static dualprop_status check_side(const array *images, host *owner, const char *path)
@@ -132,7 +148,7 @@ static dualprop_status check_labels(int *greatest, const samples *pair, host *ow
 static dualprop_status read_pair(samples *pair, int *greatest, host *owner, int kind, const char *folder,
                                  const char *const *names, int classes)
 {
-    char images_path[PATH_BYTES], labels_path[PATH_BYTES];
+    char images_path[DATASET_PATH_BYTES], labels_path[DATASET_PATH_BYTES];
 
     TRY(find_file(images_path, owner, folder, names[0]));
     TRY(find_file(labels_path, owner, folder, names[1]));
@@ -167,13 +183,29 @@ static dualprop_status check_same_shape(const dataset *self, host *owner, const 
                      folder, name, test, train);
 }
 
-static dualprop_status apply_limit(dataset *self, host *owner, const char *folder, const char *name, int64_t limit)
+static dualprop_status apply_limit(dataset *self, host *owner, const char *folder, int64_t limit)
 {
     if (limit > self->train.count)
-        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--limit is %lld; expected at most %lld, the samples of "
-                         "%s/%s", (long long)limit, (long long)self->train.count, folder, name);
+        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--limit is %lld; expected at most %lld, the training "
+                         "samples of %s", (long long)limit, (long long)self->train.count, folder);
     if (limit > 0) self->train.count = limit;
     return DUALPROP_OK;
+}
+
+/* A class that never occurs in training is a label that was meant otherwise (counted from 1, say), or a part missing. */
+static dualprop_status check_classes(const dataset *self, host *owner, const char *folder)
+{
+    unsigned char *seen = host_allocate(owner, (uint64_t)self->classes, 1);
+    const int32_t *labels = self->train.labels.data;
+    int class = 0;
+
+    if (seen == NULL) return host_no_memory(owner, "labels");
+    for (int64_t i = 0; i < self->train.count; i++) seen[labels[i]] = 1;
+    while (class < self->classes && seen[class]) class++;
+    host_release(owner, seen, (uint64_t)self->classes, 1);
+    if (class == self->classes) return DUALPROP_OK;
+    return host_fail(owner, DUALPROP_ERROR_FORMAT, "%s: no training sample of class %d; expected one at least of each of the "
+                     "classes 0 to %d", folder, class, self->classes - 1);
 }
 
 /* The greatest label decides how many outputs a network gets, so it is held below what could be meant. */
@@ -197,14 +229,37 @@ static dualprop_status read_mnist_set(dataset *self, host *owner, int kind, cons
     return read_pair(&self->test, &greatest, owner, kind, folder, mnist_names + 2, MNIST_CLASSES);
 }
 
+/* Of the training images of CIFAR-10, CIFAR-100 and ImageNet, as the paper's experiments took them. */
+static const double cifar10_mean[3] = { .4914, .4822, .4465 }, cifar10_deviation[3] = { .2023, .1994, .2010 };
+static const double cifar100_mean[3] = { .5074, .4867, .4411 }, cifar100_deviation[3] = { .2011, .1987, .2025 };
+static const double imagenet_mean[3] = { .485, .456, .406 }, imagenet_deviation[3] = { .229, .224, .225 };
+
+static void set_normalisation(dataset *self, int kind)
+{
+    if (kind == DATASET_CIFAR10) self->mean = cifar10_mean, self->deviation = cifar10_deviation;
+    if (kind == DATASET_CIFAR100) self->mean = cifar100_mean, self->deviation = cifar100_deviation;
+    if (kind == DATASET_IMAGENET32) self->mean = imagenet_mean, self->deviation = imagenet_deviation;
+}
+
+static dualprop_status read_files(dataset *self, host *owner, int kind, const char *folder)
+{
+    switch (kind) {
+    case DATASET_NPY: return read_npy_set(self, owner, folder);
+    case DATASET_CIFAR10:
+    case DATASET_CIFAR100: return cifar_read_set(self, owner, kind, folder);
+    case DATASET_IMAGENET32: return imagenet32_read_set(self, owner, folder);
+    default: return read_mnist_set(self, owner, kind, folder);
+    }
+}
+
 static dualprop_status read_set(dataset *self, host *owner, int kind, const char *folder, int64_t limit)
 {
-    const char *const *names = kind == DATASET_NPY ? npy_names : mnist_names;
-
-    TRY(kind == DATASET_NPY ? read_npy_set(self, owner, folder) : read_mnist_set(self, owner, kind, folder));
+    TRY(read_files(self, owner, kind, folder));
     set_shape(self);
-    TRY(check_same_shape(self, owner, folder, names[2]));
-    return apply_limit(self, owner, folder, names[0], limit);
+    set_normalisation(self, kind);
+    TRY(check_same_shape(self, owner, folder, kind == DATASET_NPY ? npy_names[2] : mnist_names[2]));
+    TRY(check_classes(self, owner, folder));
+    return apply_limit(self, owner, folder, limit);
 }
 
 dualprop_status dataset_open(dataset *out, host *owner, int kind, const char *folder, int64_t limit)
@@ -219,10 +274,8 @@ dualprop_status dataset_open(dataset *out, host *owner, int kind, const char *fo
 
 void dataset_close(dataset *self, host *owner)
 {
-    array_release(&self->train.images, owner);
-    array_release(&self->train.labels, owner);
-    array_release(&self->test.images, owner);
-    array_release(&self->test.labels, owner);
+    samples_release(&self->train, owner);
+    samples_release(&self->test, owner);
     memset(self, 0, sizeof *self);
 }
 
@@ -238,42 +291,25 @@ static dualprop_status has_npy_magic(int *is_npy, host *owner, const char *path)
     return status;
 }
 
-dualprop_status images_open(array *out, host *owner, const char *path)
+static dualprop_status read_images_alone(array *out, host *owner, int kind, const char *path)
 {
-    array made = { 0 };
     int is_npy;
 
     TRY(has_npy_magic(&is_npy, owner, path));
-    dualprop_status status = is_npy ? read_npy_images(&made, owner, path) : idx_read(&made, owner, path, 3);
+    if (is_npy) return read_npy_images(out, owner, path);
+    if (kind == DATASET_CIFAR10 || kind == DATASET_CIFAR100) return cifar_read_images(out, owner, kind, path);
+    if (kind == DATASET_IMAGENET32) return imagenet32_read_images(out, owner, path);
+    return idx_read(out, owner, path, 3);
+}
+
+dualprop_status images_open(array *out, host *owner, int kind, const char *path)
+{
+    array made = { 0 };
+    dualprop_status status = read_images_alone(&made, owner, kind, path);
+
     if (status == DUALPROP_OK && made.count == 0)
         status = host_fail(owner, DUALPROP_ERROR_FORMAT, "%s: it is empty; expected one image at least", path);
     if (status == DUALPROP_OK) *out = made;
     else array_release(&made, owner);
     return status;
-}
-
-int64_t images_elements(const array *images)
-{
-    return (int64_t)images->count / images->shape[0];
-}
-
-static dualprop_view contiguous(const array *whole, int64_t first, int64_t count)
-{
-    dualprop_view view = { .struct_size = sizeof view, .type = whole->type, .rank = whole->rank };
-    int64_t stride = 1;
-
-    for (int axis = whole->rank - 1; axis >= 0; axis--) {
-        view.shape[axis] = axis == 0 ? count : whole->shape[axis];
-        view.strides[axis] = stride;
-        stride *= whole->shape[axis];
-    }
-    int64_t elements = images_elements(whole);
-    view.data = (char *)whole->data + (size_t)(first * elements) * array_type_size(whole->type);
-    return view;
-}
-
-void samples_view(dualprop_view *images, dualprop_view *labels, const samples *self, int64_t first, int64_t count)
-{
-    *images = contiguous(&self->images, first, count);
-    *labels = contiguous(&self->labels, first, count);
 }

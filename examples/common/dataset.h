@@ -3,44 +3,53 @@
  *
  * mnist, fashion-mnist: the four IDX files of the original distributions (train-images-idx3-ubyte and so on), raw or
  * with .gz behind the name. npy: train-images.npy, train-labels.npy, test-images.npy and test-labels.npy; images of
- * shape (N, features), (N, height, width) or (N, height, width, channels). Bytes stay bytes: the network's input
- * transform makes numbers of them, value / 255.
+ * shape (N, features), (N, height, width) or (N, height, width, channels). cifar10, cifar100: see cifar.h; imagenet32:
+ * see imagenet32.h. Bytes stay bytes: the network's input transform makes numbers of them, value / 255, for the colour
+ * sets minus the mean and divided by the deviation of each channel.
  */
 #ifndef EXAMPLES_DATASET_H
 #define EXAMPLES_DATASET_H
 
-#include "array.h"
+#include "samples.h"
 
-enum { DATASET_MNIST = 0, DATASET_FASHION_MNIST = 1, DATASET_NPY = 2 };
+enum {
+    DATASET_MNIST = 0,
+    DATASET_FASHION_MNIST = 1,
+    DATASET_NPY = 2,
+    DATASET_CIFAR10 = 3,
+    DATASET_CIFAR100 = 4,
+    DATASET_IMAGENET32 = 5
+};
 
-/* Some samples: images of shape (count, height, width, channels), and one int32 label each. */
-typedef struct samples {
-    array images;
-    array labels;
-    int64_t count; /* the first so many are used */
-} samples;
+/* The longest path of a data file, closing zero included. */
+#define DATASET_PATH_BYTES 1500
 
 typedef struct dataset {
     samples train, test;
     int64_t height, width, channels;
     int classes;
+    const double *mean, *deviation; /* of each channel of value / 255; NULL: as it is */
 } dataset;
 
 /* Where the data set lies if nobody says: a folder, or NULL where there is no such place. */
 const char *dataset_default_folder(int kind);
 /*
- * Read all four files, or nothing. limit > 0 keeps the first limit training samples (refused if there are fewer).
+ * Read all files, or nothing. Each class must occur in the training set. limit > 0 keeps the first limit training samples (refused if there are fewer).
  * Errors name the file, the check that failed and what was expected.
  */
 dualprop_status dataset_open(dataset *out, host *owner, int kind, const char *folder, int64_t limit);
 void dataset_close(dataset *self, host *owner);
 
-/* Images alone, for prediction: IDX or .npy, told by content. */
-dualprop_status images_open(array *out, host *owner, const char *path);
+/*
+ * Hold a fraction of the training set out, which samples the seed decides: *first receives where they begin, behind the
+ * others, which keep their order.
+ */
+dualprop_status dataset_hold_out(dataset *self, host *owner, double fraction, uint64_t seed, int64_t *first);
 
-/* Views of count samples from the one numbered first on. */
-void samples_view(dualprop_view *images, dualprop_view *labels, const samples *self, int64_t first, int64_t count);
-/* Elements of one image. */
-int64_t images_elements(const array *images);
+/* Images alone, for prediction: .npy, told by content, or what the files of this kind of data set are. */
+dualprop_status images_open(array *out, host *owner, int kind, const char *path);
+
+/* folder/name, or where that is not there folder/inner/name. inner may be NULL. */
+dualprop_status dataset_find_file(char *path, host *owner, const char *folder, const char *inner, const char *name);
 
 #endif

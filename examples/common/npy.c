@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "byte_source.h"
-
 #define HEADER_LIMIT 4095
 
 typedef struct npy_header {
@@ -179,7 +177,7 @@ static dualprop_status check_finite(const npy_file *file, const array *reals)
     return DUALPROP_OK;
 }
 
-static dualprop_status read_reals(array *out, npy_file *file)
+static dualprop_status read_shape(array *out, npy_file *file)
 {
     TRY(read_header(file));
     out->type = real_type(&file->header);
@@ -187,6 +185,12 @@ static dualprop_status read_reals(array *out, npy_file *file)
     out->rank = file->header.rank;
     memcpy(out->shape, file->header.shape, sizeof out->shape);
     out->count = file->header.count;
+    return DUALPROP_OK;
+}
+
+static dualprop_status read_reals(array *out, npy_file *file)
+{
+    TRY(read_shape(out, file));
     out->data = host_allocate(file->owner, out->count, array_type_size(out->type));
     if (out->data == NULL) return host_no_memory(file->owner, file->path);
     TRY(read_elements(file, out->data));
@@ -243,17 +247,24 @@ static dualprop_status read_labels(array *out, npy_file *file)
     return read_and_convert_labels(out, file);
 }
 
+static dualprop_status read_source(array *out, npy_file *file, dualprop_status (*read)(array *out, npy_file *file))
+{
+    array made = { 0 };
+    dualprop_status status = read(&made, file);
+
+    if (status == DUALPROP_OK) *out = made;
+    else array_release(&made, file->owner);
+    return status;
+}
+
 static dualprop_status read_file(array *out, host *owner, const char *path,
                                  dualprop_status (*read)(array *out, npy_file *file))
 {
     npy_file file = { .owner = owner, .path = path };
-    array made = { 0 };
 
     TRY(byte_source_open(&file.source, owner, path));
-    dualprop_status status = read(&made, &file);
+    dualprop_status status = read_source(out, &file, read);
     byte_source_close(file.source);
-    if (status == DUALPROP_OK) *out = made;
-    else array_release(&made, owner);
     return status;
 }
 
@@ -265,4 +276,18 @@ dualprop_status npy_read_reals(array *out, host *owner, const char *path)
 dualprop_status npy_read_labels(array *out, host *owner, const char *path)
 {
     return read_file(out, owner, path, read_labels);
+}
+
+dualprop_status npy_read_labels_from(array *out, host *owner, const char *path, byte_source *source)
+{
+    npy_file file = { .owner = owner, .path = path, .source = source };
+
+    return read_source(out, &file, read_labels);
+}
+
+dualprop_status npy_read_shape_from(array *shape, host *owner, const char *path, byte_source *source)
+{
+    npy_file file = { .owner = owner, .path = path, .source = source };
+
+    return read_source(shape, &file, read_shape);
 }

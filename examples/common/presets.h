@@ -11,9 +11,8 @@ typedef struct preset {
     const char *own[6];
 } preset;
 
-/* Find by name; NULL where there is none. */
-const preset *preset_find(const char *name);
-/* Number index, or NULL behind the last. */
-const preset *preset_at(int index);
+/* Each program's, closed by one without a name. */
+extern const preset mlp_presets[];
+extern const preset vgg16_presets[];
 
 #endif

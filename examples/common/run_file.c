@@ -4,15 +4,18 @@
 #include "run_file.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "array.h"
 #include "command_line.h"
 
 #define KEY_SETTINGS "run.settings"
 #define KEY_POSITION "run.position"
+#define KEY_BEST "best."
 
 static dualprop_status check_folder(host *owner, const char *path)
 {
@@ -41,6 +44,89 @@ dualprop_status run_file_check(host *owner, const char *path)
     return check_folder(owner, path);
 }
 
+/* One parameter tensor of a network: what it is called here and in the file, its shape, and room for it. */
+typedef struct parameter {
+    char name[64], key[80];
+    dualprop_view view;
+    uint64_t count;
+} parameter;
+
+static dualprop_status parameter_open(parameter *self, host *owner, const dualprop_network *network, int index)
+{
+    dualprop_view *view = &self->view;
+
+    memset(self, 0, sizeof *self);
+    view->struct_size = sizeof *view;
+    TRY_LIBRARY(owner, dualprop_network_parameter(self->name, sizeof self->name, view->shape, &view->rank, network, index));
+    snprintf(self->key, sizeof self->key, KEY_BEST "%s", self->name);
+    self->count = 1;
+    for (int axis = view->rank - 1; axis >= 0; axis--) {
+        view->strides[axis] = (int64_t)self->count;
+        self->count *= (uint64_t)view->shape[axis];
+    }
+    return DUALPROP_OK;
+}
+
+static dualprop_status copy_parameter(dualprop_checkpoint *checkpoint, host *owner, const dualprop_network *network,
+                                      const parameter *entry)
+{
+    TRY_LIBRARY(owner, dualprop_network_read(&entry->view, network, entry->name));
+    TRY_LIBRARY(owner, dualprop_checkpoint_put_tensor(checkpoint, entry->key, &entry->view));
+    return DUALPROP_OK;
+}
+
+static dualprop_status put_parameter(dualprop_checkpoint *checkpoint, host *owner, const dualprop_network *network,
+                                     int index, int type)
+{
+    parameter entry;
+
+    TRY(parameter_open(&entry, owner, network, index));
+    entry.view.type = type;
+    entry.view.data = host_allocate(owner, entry.count, array_type_size(type));
+    if (entry.view.data == NULL) return host_no_memory(owner, "a checkpoint");
+    dualprop_status status = copy_parameter(checkpoint, owner, network, &entry);
+    host_release(owner, entry.view.data, entry.count, array_type_size(type));
+    return status;
+}
+
+static dualprop_status put_best(dualprop_checkpoint *checkpoint, host *owner, const dualprop_network *best, int type)
+{
+    int count;
+
+    TRY_LIBRARY(owner, dualprop_network_parameter_count(&count, best));
+    for (int i = 0; i < count; i++) TRY(put_parameter(checkpoint, owner, best, i, type));
+    return DUALPROP_OK;
+}
+
+static dualprop_status get_parameters(dualprop_network *best, host *owner, const dualprop_checkpoint *checkpoint)
+{
+    int count;
+
+    TRY_LIBRARY(owner, dualprop_network_parameter_count(&count, best));
+    for (int i = 0; i < count; i++) {
+        parameter entry;
+        dualprop_view stored = { .struct_size = sizeof stored };
+        TRY(parameter_open(&entry, owner, best, i));
+        TRY_LIBRARY(owner, dualprop_checkpoint_find(&stored, checkpoint, entry.key));
+        TRY_LIBRARY(owner, dualprop_network_write(best, entry.name, &stored));
+    }
+    return DUALPROP_OK;
+}
+
+/* The best network, where the file has one: a copy of the network with other parameters. */
+static dualprop_status get_best(run_parts *parts, host *owner, const char *path, const dualprop_checkpoint *checkpoint)
+{
+    dualprop_view view = { .struct_size = sizeof view };
+    char sentence[MESSAGE_BYTES];
+
+    if (dualprop_checkpoint_find(&view, checkpoint, KEY_BEST "layer1.weight") != DUALPROP_OK) return DUALPROP_OK;
+    TRY_LIBRARY(owner, dualprop_network_clone(&parts->best, parts->network));
+    dualprop_status status = get_parameters(parts->best, owner, checkpoint);
+    if (status == DUALPROP_OK || status == DUALPROP_ERROR_NO_MEMORY) return status;
+    snprintf(sentence, sizeof sentence, "%s", owner->message);
+    return host_fail(owner, DUALPROP_ERROR_FORMAT, "%s: its best network does not fit: %s", path, sentence);
+}
+
 /* Takes object over. Seventeen digits keep every bit of a double; sorted keys make equal runs write equal files. */
 static dualprop_status put_json(dualprop_checkpoint *checkpoint, host *owner, const char *key, json_t *object)
 {
@@ -59,6 +145,7 @@ static dualprop_status fill(dualprop_checkpoint *checkpoint, host *owner, const 
     TRY_LIBRARY(owner, dualprop_checkpoint_put_network(checkpoint, parts->network));
     TRY_LIBRARY(owner, dualprop_checkpoint_put_rule(checkpoint, parts->rule));
     TRY_LIBRARY(owner, dualprop_checkpoint_put_optimizer(checkpoint, parts->optimizer));
+    if (parts->best != NULL) TRY(put_best(checkpoint, owner, parts->best, run->precision));
     TRY(put_json(checkpoint, owner, KEY_SETTINGS, settings_store(run)));
     return put_json(checkpoint, owner, KEY_POSITION, run_position_to_json(position));
 }
@@ -143,6 +230,7 @@ static dualprop_status get_parts(run_parts *parts, run_position *position, host 
                                  const dualprop_checkpoint *checkpoint)
 {
     TRY_LIBRARY(owner, dualprop_checkpoint_get_network(&parts->network, checkpoint));
+    TRY(get_best(parts, owner, path, checkpoint));
     if (position == NULL) return DUALPROP_OK;
     TRY_LIBRARY(owner, dualprop_checkpoint_get_rule(&parts->rule, checkpoint));
     TRY_LIBRARY(owner, dualprop_checkpoint_get_optimizer(&parts->optimizer, checkpoint, parts->network));

@@ -1,6 +1,7 @@
 /*
  * run_file.h - a run in a checkpoint: network, rule and optimizer as the library writes them, and two texts of ours,
- * run.settings and run.position.
+ * run.settings and run.position. Where there is a validation set, also the parameters that did best on it, as tensors
+ * best.layer1.weight and so on.
  */
 #ifndef EXAMPLES_RUN_FILE_H
 #define EXAMPLES_RUN_FILE_H
@@ -12,6 +13,7 @@ typedef struct run_parts {
     dualprop_network *network;
     dualprop_rule *rule;
     dualprop_optimizer *optimizer;
+    dualprop_network *best; /* on the validation set; NULL: there is no such set, or nothing has been trained */
 } run_parts;
 
 /* Refuse a path that cannot become a file: a folder that is not there or not writable, a directory, a device. */
@@ -21,7 +23,7 @@ dualprop_status run_file_write(host *owner, const char *path, dualprop_context *
                                const settings *run, const run_position *position);
 /* Read the settings only; *stored is the caller's to json_decref(). Needs no context: it makes a small one. */
 dualprop_status run_file_peek(json_t **stored, host *owner, const char *path);
-/* Make the parts again, and the position; position may be NULL, and then only the network is made. */
+/* Make the parts again, and the position; position may be NULL, and then only the networks are made. */
 dualprop_status run_file_read(run_parts *parts, run_position *position, host *owner, const char *path,
                               dualprop_context *context);
 

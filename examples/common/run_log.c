@@ -74,6 +74,7 @@ static void add_scores(json_t *object, const epoch_report *report)
     if (report->has_validation) {
         json_object_set_new(object, "validation_accuracy", json_real(report->validation.accuracy));
         json_object_set_new(object, "validation_loss", json_real(report->validation.loss));
+        json_object_set_new(object, "validation_top5", json_real(report->validation.top5));
     }
     json_object_set_new(object, "test_accuracy", json_real(report->test.accuracy));
     json_object_set_new(object, "test_loss", json_real(report->test.loss));

@@ -1,9 +1,10 @@
 /*
  * run_log.h - one JSON object a line, one line an epoch.
  *
- * Keys: epoch, train_accuracy, train_loss, validation_accuracy and validation_loss (where there is such a set),
- * test_accuracy, test_loss, test_top5, seconds, samples_per_second, learning_rate; with diagnostics also angle (degrees,
- * one a layer, of the mean cosine), cosine, norm, bp_norm, difference, silent, residual. Accuracies are fractions.
+ * Keys: epoch, train_accuracy, train_loss, validation_accuracy, validation_loss and validation_top5 (where there is
+ * such a set), test_accuracy, test_loss, test_top5, seconds, samples_per_second, learning_rate; with diagnostics also
+ * angle (degrees, one a layer, of the mean cosine), cosine, norm, bp_norm, difference, silent, residual. Accuracies are
+ * fractions.
  */
 #ifndef EXAMPLES_RUN_LOG_H
 #define EXAMPLES_RUN_LOG_H

@@ -17,6 +17,9 @@ typedef struct run_position {
     int64_t samples, correct;
     double loss;     /* summed over samples */
     double learning_rate; /* of the last step */
+    double validation;    /* accuracy after the last finished epoch */
+    int64_t best_epoch;   /* the finished epoch after which the network did best on the validation set; 0: none */
+    double best_validation;
     audit_sums audit;
 } run_position;
 

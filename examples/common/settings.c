@@ -17,14 +17,16 @@
 #define LARGE 1e30
 
 const setting setting_table[] = {
-    { "dataset", VALUE_CHOICE, RESUME_FIXED, PLACE(dataset), 0, 0, "mnist fashion-mnist npy", -1, "fashion-mnist",
-      "NAME", "what to learn: mnist, fashion-mnist, npy" },
+    { "dataset", VALUE_CHOICE, RESUME_FIXED, PLACE(dataset), 0, 0, "mnist fashion-mnist npy cifar10 cifar100 imagenet32",
+      -1, "fashion-mnist", "NAME", "what to learn: mnist, fashion-mnist, cifar10, cifar100, imagenet32, npy" },
     { "data", VALUE_TEXT, RESUME_FREE, PLACE(data), 0, 0, NULL, -1, "", "DIR",
       "folder of the data set's files (fashion-mnist: where Debian puts them)" },
     { "limit", VALUE_INTEGER, RESUME_FIXED, PLACE(limit), 1, HUGE_COUNT, NULL, -1, NULL, "N",
       "use the first N training samples (all)" },
     { "hidden", VALUE_SIZES, RESUME_FIXED, PLACE(hidden), 1, MANY, NULL, -1, "512,512", "LIST",
       "sizes of the hidden layers" },
+    { "model", VALUE_CHOICE, RESUME_FIXED, PLACE(model), 0, 0, "vgg16 vgglike cnn minicnn", -1, "vgg16", "NAME",
+      "the network: vgg16, vgglike, cnn, minicnn" },
     { "activation", VALUE_CHOICE, RESUME_FIXED, PLACE(activation), 0, 0,
       "identity relu leaky-relu hard-sigmoid sigmoid tanh softplus elu silu softmax", DUALPROP_NAMES_ACTIVATION, "relu",
       "NAME", "of the hidden layers: identity, relu, leaky-relu, hard-sigmoid, sigmoid, tanh, softplus, elu, silu, softmax" },
@@ -54,9 +56,10 @@ const setting setting_table[] = {
     { "weight-decay", VALUE_REAL, RESUME_FIXED, PLACE(weight_decay), 0, LARGE, NULL, -1, NULL, "X",
       "(0; adamw 0.01)" },
     { "warmup", VALUE_INTEGER, RESUME_FIXED, PLACE(warmup), 0, MANY, NULL, -1, "0", "N",
-      "epochs in which the learning rate rises" },
+      "epochs in which the learning rate rises (vgg16: a thirteenth of the epochs)" },
     { "decay-epochs", VALUE_INTEGER, RESUME_FIXED, PLACE(decay_epochs), 0, MANY, NULL, -1, "0", "N",
-      "epochs, warm-up included, after which the rate has fallen to its least; 0 without --warmup: a constant rate" },
+      "epochs, warm-up included, after which the rate has fallen to its least; 0 without --warmup: a constant rate (vgg16: "
+      "twelve thirteenths of the epochs)" },
     { "min-lr", VALUE_REAL, RESUME_FIXED, PLACE(min_learning_rate), 0, LARGE, NULL, -1, "0", "X",
       "least learning rate" },
     { "epochs", VALUE_INTEGER, RESUME_DEFAULT, PLACE(epochs), 1, MANY, NULL, -1, "10", "N",
@@ -64,8 +67,10 @@ const setting setting_table[] = {
     { "batch", VALUE_INTEGER, RESUME_FIXED, PLACE(batch), 1, MANY, NULL, -1, "50", "N", "samples a step" },
     { "shuffle", VALUE_CHOICE, RESUME_FIXED, PLACE(shuffle), 0, 0, "samples batches", -1, "samples", "NAME",
       "what each epoch permutes: samples, or batches cut once in file order" },
+    { "augment", VALUE_SET, RESUME_FIXED, PLACE(augment), 0, 0, "crop flip", -1, "off", "LIST",
+      "of crop (shift by up to 4 pixels, zeros outside), flip: images in training are moved at random; or off (vgg16: crop,flip for the colour sets)" },
     { "validation", VALUE_REAL, RESUME_FIXED, PLACE(validation), 0, 0.9, NULL, -1, "0", "FRACTION",
-      "hold the last part of the training set out, and report on it" },
+      "hold this part of the training set out, drawn by the seed; the network that does best on it is tested" },
     { "diagnostics", VALUE_SET, RESUME_DEFAULT, PLACE(diagnostics), 0, 0, "angle norms silent residual", -1, "off",
       "LIST", "of angle, norms, silent, residual: compare with back-propagation's gradient" },
     { "audit-every", VALUE_INTEGER, RESUME_DEFAULT, PLACE(audit_every), 1, MANY, NULL, -1, "100", "N",
@@ -188,6 +193,15 @@ static dualprop_status read_choice(void *place, host *owner, const setting *row,
     return DUALPROP_OK;
 }
 
+static dualprop_status refuse_set(host *owner, const setting *row, const char *text)
+{
+    char expected[160];
+
+    snprintf(expected, sizeof expected, "off, or a list of: %s", row->choices);
+    for (char *space = expected + strlen("off, or a list of: "); (space = strchr(space, ' ')) != NULL;) *space = ',';
+    return refuse(owner, row, text, expected);
+}
+
 static dualprop_status read_set(void *place, host *owner, const setting *row, const char *text)
 {
     int bits = 0;
@@ -197,7 +211,7 @@ static dualprop_status read_set(void *place, host *owner, const setting *row, co
     for (const char *next = text; strcmp(text, "off") != 0; next += length + 1) {
         length = strcspn(next, ",");
         int bit = word_place(row->choices, next, length, &start, &ignored);
-        if (bit < 0) return refuse(owner, row, text, "off, or a list of: angle,norms,silent,residual");
+        if (bit < 0) return refuse_set(owner, row, text);
         bits |= 1 << bit;
         if (next[length] == '\0') break;
     }
@@ -353,6 +367,7 @@ dualprop_status settings_check(const settings *self, host *owner)
     if (self->predict != NULL && self->resume == NULL)
         return contradiction(owner, "--predict needs --resume FILE, the checkpoint of the network that predicts");
     if (self->predict == NULL && self->data == NULL && dataset_default_folder(self->dataset) == NULL)
-        return contradiction(owner, "--dataset mnist and npy need --data DIR, the folder of their files");
+        return contradiction(owner, "--data DIR is missing, the folder of the data set's files; only fashion-mnist is "
+                                    "looked for where Debian puts it");
     return DUALPROP_OK;
 }

@@ -14,17 +14,24 @@
 /* Bits of settings.diagnostics. */
 enum { DIAGNOSE_ANGLE = 1, DIAGNOSE_NORMS = 2, DIAGNOSE_SILENT = 4, DIAGNOSE_RESIDUAL = 8 };
 
+/* Bits of settings.augment. */
+enum { AUGMENT_CROP = 1, AUGMENT_FLIP = 2 };
+
 /* A list of layer sizes. */
 typedef struct sizes {
     int count;
     int64_t size[SETTINGS_LAYERS];
 } sizes;
 
+typedef struct program program; /* program.h */
+
 typedef struct settings {
+    const program *program;
     int dataset; /* DATASET_... */
     const char *data;
     int64_t limit; /* 0: all */
     sizes hidden;
+    int model; /* MODEL_... of models.h */
     int activation, initializer;
     uint64_t seed;
     int rule;
@@ -38,6 +45,7 @@ typedef struct settings {
     double min_learning_rate;
     int64_t epochs, batch;
     int shuffle; /* SHUFFLE_... */
+    int augment; /* bits: AUGMENT_... */
     double validation;
     int diagnostics;
     int64_t audit_every;

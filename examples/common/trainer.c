@@ -11,17 +11,22 @@
 #include "batches.h"
 #include "build_run.h"
 #include "interrupt.h"
+#include "program.h"
 #include "progress.h"
 #include "run_log.h"
 
 #define TOP 5
+/* Batches of samples evaluated between two looks at Ctrl-C. */
+#define EVALUATED_BATCHES 10
+/* A run is given up when it does worse than half its best on the validation set, once so many epochs are over. */
+#define PATIENT_EPOCHS 5
 
 struct trainer {
     host *owner;
     const settings *run;
     dataset data;
     int64_t train_count; /* the rest of data.train is for validation */
-    batches batches;
+    batches batches;     /* of the samples before */
     dualprop_context *context;
     run_parts parts;
     dualprop_state *state;
@@ -31,7 +36,8 @@ struct trainer {
     progress progress;
     int layers, classes;
     int64_t trained; /* samples in this process */
-    scores test;
+    scores test;             /* of the network after the last epoch, or at the end of the best */
+    int restored;                /* parts.network is the best one now, no longer the last */
     dualprop_status save_status; /* of the last attempt */
 };
 
@@ -43,20 +49,25 @@ static dualprop_status read_data(trainer *self)
     const char *folder = run->data != NULL ? run->data : dataset_default_folder(run->dataset);
 
     TRY(dataset_open(&self->data, self->owner, run->dataset, folder, run->limit));
-    int64_t held_out = (int64_t)floor(run->validation * (double)self->data.train.count);
-    self->train_count = self->data.train.count - held_out;
-    return batches_create(&self->batches, self->owner, &self->data.train, self->train_count, run->batch, run->shuffle);
+    TRY(dataset_hold_out(&self->data, self->owner, run->validation, run->seed, &self->train_count));
+    return batches_create(&self->batches, self->owner, &self->data.train, self->train_count, run);
 }
 
-/* A position is only worth something within the run it belongs to. */
+/* A position is only worth something within the run it belongs to. All batches may be done, but not yet evaluated. */
 static dualprop_status check_position(const trainer *self)
 {
     const run_position *position = &self->position;
+    int64_t last = self->batches.batch_count;
 
-    if (position->batch < self->batches.batch_count && position->epoch <= 1000000) return DUALPROP_OK;
+    if (position->batch > last || (position->batch == last && position->samples == 0) || position->epoch > 1000000)
+        return host_fail(self->owner, DUALPROP_ERROR_FORMAT,
+                         "%s: it stands behind batch %" PRId64 " of epoch %" PRId64 "; expected %" PRId64 " at most",
+                         self->run->resume, position->batch, position->epoch + 1, last);
+    if ((position->best_epoch > 0) == (self->parts.best != NULL) && position->best_epoch <= position->epoch)
+        return DUALPROP_OK;
     return host_fail(self->owner, DUALPROP_ERROR_FORMAT,
-                     "%s: it stands at batch %" PRId64 " of epoch %" PRId64 "; expected a batch below %" PRId64,
-                     self->run->resume, position->batch, position->epoch + 1, self->batches.batch_count);
+                     "%s: the best of its %" PRId64 " epochs is %" PRId64 "; expected one of them, with its network",
+                     self->run->resume, position->epoch, position->best_epoch);
 }
 
 static dualprop_status make_parts(trainer *self)
@@ -130,19 +141,19 @@ void trainer_destroy(trainer *self)
 
 /* ---- One batch ---- */
 
-static dualprop_status learn(trainer *self, const dualprop_view *images, const dualprop_view *labels)
+static dualprop_status learn(trainer *self, const batch *next)
 {
     host *owner = self->owner;
     int audited = self->audit != NULL && self->position.batch % self->run->audit_every == 0;
 
     TRY_LIBRARY(owner, dualprop_optimizer_info(NULL, NULL, &self->position.learning_rate, self->parts.optimizer));
-    TRY_LIBRARY(owner, dualprop_infer_view(self->state, images, labels));
+    TRY(batch_infer(next, owner, self->state));
     if (!audited) {
         TRY_LIBRARY(owner, dualprop_update(self->parts.optimizer, self->state));
         return DUALPROP_OK;
     }
     TRY_LIBRARY(owner, dualprop_gradient(self->parts.optimizer, self->state));
-    TRY(audit_batch(&self->position.audit, self->audit, self->state, self->parts.optimizer, images, labels));
+    TRY(audit_batch(&self->position.audit, self->audit, self->state, self->parts.optimizer, next));
     TRY_LIBRARY(owner, dualprop_step(self->parts.optimizer));
     return DUALPROP_OK;
 }
@@ -174,11 +185,11 @@ static dualprop_status place_failure(trainer *self, dualprop_status status)
 
 static dualprop_status train_batch(trainer *self)
 {
-    dualprop_view images, labels;
+    batch next;
 
-    batches_view(&images, &labels, &self->batches, self->position.batch);
-    dualprop_status status = learn(self, &images, &labels);
-    if (status == DUALPROP_OK) status = add_report(self, images.shape[0]);
+    batches_take(&next, &self->batches, self->position.batch);
+    dualprop_status status = learn(self, &next);
+    if (status == DUALPROP_OK) status = add_report(self, next.count);
     if (status != DUALPROP_OK) return place_failure(self, status);
     self->position.batch++;
     return DUALPROP_OK;
@@ -186,16 +197,33 @@ static dualprop_status train_batch(trainer *self)
 
 /* ---- One epoch ---- */
 
-static dualprop_status evaluate(scores *out, trainer *self, const samples *set, int64_t first, int64_t count)
+/* Add the sums over count samples to *out. */
+static dualprop_status evaluate_some(scores *out, trainer *self, const samples *set, int64_t first, int64_t count)
 {
     dualprop_view images, labels;
     int64_t correct, top;
+    double loss;
 
     samples_view(&images, &labels, set, first, count);
-    TRY_LIBRARY(self->owner, dualprop_evaluate_view(&out->loss, &correct, &top, self->classes < TOP ? self->classes : TOP,
+    TRY_LIBRARY(self->owner, dualprop_evaluate_view(&loss, &correct, &top, self->classes < TOP ? self->classes : TOP,
                                                     self->state, &images, &labels));
-    out->accuracy = (double)correct / (double)count;
-    out->top5 = (double)top / (double)count;
+    out->loss += loss * (double)count;
+    out->accuracy += (double)correct;
+    out->top5 += (double)top;
+    return DUALPROP_OK;
+}
+
+/* CANCELLED, with no sentence, after Ctrl-C. */
+static dualprop_status evaluate(scores *out, trainer *self, const samples *set, int64_t first, int64_t count)
+{
+    int64_t step = EVALUATED_BATCHES * self->batches.size;
+    scores sums = { 0 };
+
+    for (int64_t done = 0; done < count; done += step) {
+        if (interrupt_came()) return DUALPROP_ERROR_CANCELLED;
+        TRY(evaluate_some(&sums, self, set, first + done, count - done < step ? count - done : step));
+    }
+    *out = (scores){ sums.loss / (double)count, sums.accuracy / (double)count, sums.top5 / (double)count };
     return DUALPROP_OK;
 }
 
@@ -228,20 +256,38 @@ static int has_residual(const trainer *self)
     return self->run->tolerance > 0;
 }
 
-static dualprop_status report_epoch(trainer *self, double samples_per_second)
+static dualprop_status evaluate_epoch(epoch_report *report, trainer *self)
 {
-    epoch_report report = { .position = &self->position, .layers = self->layers, .diagnostics = self->run->diagnostics,
-                            .has_residual = has_residual(self), .samples_per_second = samples_per_second };
     int64_t held_out = self->data.train.count - self->train_count;
 
     TRY(evaluate(&self->test, self, &self->data.test, 0, self->data.test.count));
-    report.test = self->test;
-    report.has_validation = held_out > 0;
-    if (held_out > 0) TRY(evaluate(&report.validation, self, &self->data.train, self->train_count, held_out));
-    report.seconds = progress_clock() - self->progress.begun;
+    report->test = self->test;
+    report->has_validation = held_out > 0;
+    return held_out > 0 ? evaluate(&report->validation, self, &self->data.train, self->train_count, held_out)
+                        : DUALPROP_OK;
+}
+
+/* Keep a copy of the network that does best on the validation set; the first of equals. */
+static dualprop_status remember_best(trainer *self, const epoch_report *report)
+{
+    run_position *position = &self->position;
+
+    if (!report->has_validation) return DUALPROP_OK;
+    position->validation = report->validation.accuracy;
+    if (position->best_epoch > 0 && position->validation <= position->best_validation) return DUALPROP_OK;
+    if (self->parts.best == NULL)
+        TRY_LIBRARY(self->owner, dualprop_network_clone(&self->parts.best, self->parts.network));
+    else TRY_LIBRARY(self->owner, dualprop_network_copy(self->parts.best, self->parts.network));
+    position->best_epoch = position->epoch;
+    position->best_validation = position->validation;
+    return DUALPROP_OK;
+}
+
+static dualprop_status report_epoch(trainer *self, const epoch_report *report)
+{
     progress_clear(&self->progress);
-    print_epoch(self, &report);
-    return self->log != NULL ? run_log_write(self->log, self->owner, self->run->log, &report) : DUALPROP_OK;
+    print_epoch(self, report);
+    return self->log != NULL ? run_log_write(self->log, self->owner, self->run->log, report) : DUALPROP_OK;
 }
 
 static dualprop_status save(trainer *self)
@@ -262,9 +308,15 @@ static void save_epoch(trainer *self)
 /* Log, then save: a run that dies between the two logs an epoch twice, rather than never. */
 static dualprop_status finish_epoch(trainer *self, double samples_per_second)
 {
+    epoch_report report = { .position = &self->position, .layers = self->layers, .diagnostics = self->run->diagnostics,
+                            .has_residual = has_residual(self), .samples_per_second = samples_per_second };
+
+    TRY(evaluate_epoch(&report, self));
+    report.seconds = progress_clock() - self->progress.begun;
     self->position.epoch++;
     self->position.batch = 0;
-    TRY(report_epoch(self, samples_per_second));
+    TRY(remember_best(self, &report));
+    TRY(report_epoch(self, &report));
     run_position_clear_epoch(&self->position);
     save_epoch(self);
     return DUALPROP_OK;
@@ -275,9 +327,9 @@ static dualprop_status train_epoch(trainer *self)
     double begun = progress_clock();
     int64_t before = self->trained;
 
-    batches_shuffle(&self->batches, self->run->seed, self->position.epoch);
+    batches_shuffle(&self->batches, self->position.epoch);
     while (self->position.batch < self->batches.batch_count) {
-        if (interrupt_came()) return DUALPROP_OK;
+        if (interrupt_came()) return DUALPROP_ERROR_CANCELLED;
         TRY(train_batch(self));
     }
     return finish_epoch(self, (double)(self->trained - before) / fmax(progress_clock() - begun, 1e-9));
@@ -287,42 +339,80 @@ static dualprop_status train_epoch(trainer *self)
 
 static void print_start(const trainer *self)
 {
-    char hidden[400];
+    char network[500];
     const char *backend;
+    int64_t parameters;
     int threads;
 
-    if (self->run->quiet || dualprop_context_info(NULL, &threads, &backend, self->context) != DUALPROP_OK) return;
-    setting_write(hidden, sizeof hidden, self->run, setting_find("hidden"));
-    for (char *comma = hidden; (comma = strchr(comma, ',')) != NULL;) *comma = '-';
-    printf("%" PRId64 "-%s-%d by %s, %" PRId64 " samples, backend %s, %s, %d %s\n",
-           self->data.height * self->data.width * self->data.channels, hidden, self->classes,
+    if (self->run->quiet || dualprop_context_info(NULL, &threads, &backend, self->context) != DUALPROP_OK ||
+        dualprop_network_info(NULL, &parameters, NULL, NULL, self->parts.network) != DUALPROP_OK)
+        return;
+    self->run->program->describe(network, sizeof network, self->run, &self->data);
+    printf("%s, %" PRId64 " parameters, by %s, %" PRId64 " samples, backend %s, %s, %d %s\n", network, parameters,
            dualprop_name(DUALPROP_NAMES_RULE, self->run->rule), self->train_count, backend,
            dualprop_name(DUALPROP_NAMES_TYPE, self->run->precision), threads, threads == 1 ? "thread" : "threads");
     fflush(stdout);
 }
 
-/* A run that was interrupted before its first batch has nothing to save. */
+/* A run that was interrupted before its first batch, or after its last, has nothing to save. */
 static dualprop_status stop(trainer *self)
 {
-    progress_clear(&self->progress);
-    if (self->trained > 0) TRY(save(self));
     int saved = self->run->checkpoint != NULL && self->trained > 0;
+
+    progress_clear(&self->progress);
+    if (saved && !self->restored) TRY(save(self));
     if (!self->run->quiet)
         fprintf(stderr, "%s: interrupted after %" PRId64 " epochs and %" PRId64 " batches%s%s\n", self->owner->program,
                 self->position.epoch, self->position.batch, saved ? "; saved to " : "", saved ? self->run->checkpoint : "");
     return DUALPROP_OK;
 }
 
-static dualprop_status finish(trainer *self)
+/* Test the best network. */
+static dualprop_status restore_best(trainer *self)
 {
-    /* A run that was resumed at its end has not been tested in this process. */
-    if (self->trained == 0) TRY(evaluate(&self->test, self, &self->data.test, 0, self->data.test.count));
+    self->restored = 1;
+    TRY_LIBRARY(self->owner, dualprop_network_copy(self->parts.network, self->parts.best));
+    return evaluate(&self->test, self, &self->data.test, 0, self->data.test.count);
+}
+
+/* Test what has not been tested after the last epoch: another network that did best on the validation set, or that of a
+ * run that was resumed at its end. */
+static dualprop_status test(trainer *self)
+{
+    if (self->parts.best != NULL && self->position.best_epoch != self->position.epoch) return restore_best(self);
+    return self->trained > 0 ? DUALPROP_OK : evaluate(&self->test, self, &self->data.test, 0, self->data.test.count);
+}
+
+static void print_test(const trainer *self)
+{
+    const run_position *position = &self->position;
+
+    if (position->best_epoch > 0 && !self->run->quiet)
+        printf("best on the validation set: epoch %" PRId64 ", %.2f %%\n", position->best_epoch,
+               100 * position->best_validation);
     printf("test accuracy %.2f %%  (top-%d %.2f %%, loss %.4f, %" PRId64 " epoch%s, %.1f s)\n",
            100 * self->test.accuracy, self->classes < TOP ? self->classes : TOP, 100 * self->test.top5, self->test.loss,
-           self->position.epoch, self->position.epoch == 1 ? "" : "s", progress_clock() - self->progress.begun);
+           position->epoch, position->epoch == 1 ? "" : "s", progress_clock() - self->progress.begun);
+}
+
+static dualprop_status finish(trainer *self)
+{
+    TRY(test(self));
+    print_test(self);
     if (self->save_status == DUALPROP_OK) return DUALPROP_OK;
     return host_fail(self->owner, self->save_status, "%s: the trained network is not saved; expected a place to write to",
                      self->run->checkpoint);
+}
+
+/* After a divergence the best network is still worth a test; the failure's sentence is kept. */
+static dualprop_status finish_failed(trainer *self, dualprop_status failure)
+{
+    char sentence[MESSAGE_BYTES];
+
+    if (failure != DUALPROP_ERROR_DIVERGED || self->parts.best == NULL) return failure;
+    snprintf(sentence, sizeof sentence, "%s", self->owner->message);
+    if (restore_best(self) == DUALPROP_OK) print_test(self);
+    return host_fail(self->owner, failure, "%s", sentence);
 }
 
 static int64_t samples_left(const trainer *self)
@@ -330,14 +420,27 @@ static int64_t samples_left(const trainer *self)
     int64_t epochs = self->run->epochs - self->position.epoch;
     int64_t all;
 
-    if (epochs <= 0 || __builtin_mul_overflow(epochs, self->train_count, &all)) return 0;
+    if (epochs <= 0 || __builtin_mul_overflow(epochs, batches_samples(&self->batches), &all)) return 0;
     return all - self->position.batch * self->batches.size;
+}
+
+static int is_given_up(const run_position *position)
+{
+    return position->epoch > PATIENT_EPOCHS && position->validation < position->best_validation / 2;
+}
+
+static void print_given_up(const trainer *self)
+{
+    if (self->run->quiet) return;
+    printf("given up after epoch %" PRId64 ": validation %.2f %%, below half of the best\n", self->position.epoch,
+           100 * self->position.validation);
 }
 
 static dualprop_status train(trainer *self)
 {
-    while (self->position.epoch < self->run->epochs && !interrupt_came()) TRY(train_epoch(self));
-    return DUALPROP_OK;
+    while (self->position.epoch < self->run->epochs && !is_given_up(&self->position)) TRY(train_epoch(self));
+    if (self->position.epoch < self->run->epochs) print_given_up(self);
+    return finish(self);
 }
 
 dualprop_status trainer_run(int *interrupted, trainer *self)
@@ -346,7 +449,6 @@ dualprop_status trainer_run(int *interrupted, trainer *self)
     progress_begin(&self->progress, self->run->quiet, samples_left(self));
     dualprop_status status = train(self);
     progress_clear(&self->progress);
-    *interrupted = interrupt_came() && self->position.epoch < self->run->epochs;
-    if (status != DUALPROP_OK) return status;
-    return *interrupted ? stop(self) : finish(self);
+    *interrupted = status == DUALPROP_ERROR_CANCELLED;
+    return *interrupted ? stop(self) : finish_failed(self, status);
 }
