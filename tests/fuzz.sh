@@ -1,28 +1,57 @@
 #!/bin/sh
-# Fuzzes the checkpoint reader for FUZZ_SECONDS (60) with clang's libFuzzer; without clang, replays the corpus with gcc.
+# Fuzzes the readers of checkpoints and of images, each for FUZZ_SECONDS (60), with clang's libFuzzer; without clang,
+# replays the corpus with gcc. HARNESSES ("checkpoint images") chooses.
 set -eu
 cd "$(dirname "$0")/.."
 folder=build/fuzz
-corpus=$folder/corpus
-mkdir -p "$corpus"
-for seed in tests/fuzz/corpus/* build/check/python/smoke.safetensors; do
-    [ ! -f "$seed" ] || cp "$seed" "$corpus"
-done
 
-fuzzed() {
+fuzzed() { # COMPILER FLAGS: the library and what the harnesses need of the programs
     make --no-print-directory BUILD="$folder" LIB="$folder/lib" CC="$1" OPTIMIZE=-O1 BLIS=no \
-        SANITIZE=address,undefined CFLAGS="$2" "$folder/lib/libdualprop.a"
+        SANITIZE=address,undefined CFLAGS="$2" "$folder/lib/libdualprop.a" "$folder/examples/common.a"
+}
+
+harness() { # COMPILER NAME OUTPUT OPTIONS...
+    compiler=$1 source=tests/fuzz/fuzz_$2.c output=$3
+    shift 3
+    "$compiler" -g -O1 -Iinclude -Iexamples "$@" -o "$output" "$source" "$folder/examples/common.a" \
+        "$folder/lib/libdualprop.a" -ljansson -lm -lpthread -ldl -lz -lzip
+}
+
+# Small good files: the first byte says which reader they are for.
+seed_images() { # CORPUS
+    python3 tests/python/make_images.py arrays "$folder/images" 1 && python3 tests/python/make_images.py mnist "$folder/images" 1 &&
+        python3 tests/python/make_images.py cifar10 "$folder/images" 1 &&
+        python3 tests/python/make_images.py imagenet32 "$folder/images" 1 || return 0
+    for seed in 0:t10k-images-idx3-ubyte 2:test-images.npy 3:test_batch.bin 5:val_data.npz 6:test-labels.npy \
+        7:t10k-labels-idx1-ubyte; do
+        { printf "\\00${seed%%:*}"; cat "$folder/images/${seed#*:}"; } >"$1/seed${seed%%:*}"
+    done
+}
+
+seeds() { # NAME: fills its corpus
+    corpus=$folder/corpus-$1
+    mkdir -p "$corpus"
+    for seed in tests/fuzz/corpus/"$1"/* build/check/python/smoke.safetensors; do
+        case $1:$seed in images:*smoke*) continue ;; esac
+        [ ! -f "$seed" ] || cp "$seed" "$corpus"
+    done
+    [ "$1" != images ] || seed_images "$corpus"
 }
 
 if command -v clang >/dev/null 2>&1; then
     fuzzed clang -fsanitize=fuzzer-no-link
-    clang -g -O1 -Iinclude -fsanitize=address,undefined,fuzzer -o "$folder/fuzz_checkpoint" tests/fuzz/fuzz_checkpoint.c \
-        "$folder/lib/libdualprop.a" -ljansson -lm -lpthread -ldl
-    exec "$folder/fuzz_checkpoint" -max_total_time="${FUZZ_SECONDS:-60}" -rss_limit_mb=1024 -malloc_limit_mb=256 -timeout=5 \
-        -max_len=65536 -artifact_prefix="$folder/" "$corpus"
+    for name in ${HARNESSES:-checkpoint images}; do
+        seeds "$name"
+        harness clang "$name" "$folder/fuzz_$name" -fsanitize=address,undefined,fuzzer
+        "$folder/fuzz_$name" -max_total_time="${FUZZ_SECONDS:-60}" -rss_limit_mb=1024 -malloc_limit_mb=256 -timeout=5 \
+            -max_len=65536 -artifact_prefix="$folder/" "$corpus"
+    done
+    exit
 fi
 echo "no clang here: the corpus is replayed instead"
 fuzzed gcc ''
-gcc -g -O1 -Iinclude -fsanitize=address,undefined -o "$folder/replay" tests/fuzz/fuzz_checkpoint.c tests/fuzz/replay.c \
-    "$folder/lib/libdualprop.a" -ljansson -lm -lpthread -ldl
-exec "$folder/replay" "$corpus"/*
+for name in ${HARNESSES:-checkpoint images}; do
+    seeds "$name"
+    harness gcc "$name" "$folder/replay_$name" -fsanitize=address,undefined tests/fuzz/replay.c
+    "$folder/replay_$name" "$corpus"/*
+done
