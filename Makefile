@@ -247,6 +247,12 @@ vectors:
 reproduce-table1:
 	@$(MAKE) --no-print-directory -j$(JOBS) all examples
 	@tools/reproduce-table1
+reproduce-table3:
+	@$(MAKE) --no-print-directory -j$(JOBS) all examples
+	@tools/reproduce-table3 $(DATA)
+learn-cifar10:
+	@$(MAKE) --no-print-directory -j$(JOBS) all examples
+	@tools/learn-cifar10 $(DATA) $(PARTS)
 
 # ---- Installing ----
 
@@ -286,6 +292,8 @@ help:
 	@echo 'make bench           speed against the frameworks (CASES=mlp BENCH_VENV=DIR)'
 	@echo 'make vectors         reference vectors (VECTORS=DIR BACKEND=reference PRECISION=f64)'
 	@echo 'make reproduce-table1   the MLP experiments of the paper'
+	@echo 'make reproduce-table3   those with VGG16 (DATA=DIR, the folder of CIFAR-10; many hours)'
+	@echo 'make learn-cifar10   the runs of docs/cifar10.md (DATA=DIR PARTS="minicnn cnn vgg16")'
 	@echo 'make install         DESTDIR= PREFIX=/usr/local LIBDIR=PREFIX/lib; make uninstall undoes it'
 	@echo 'make docs, format, clean'
 
@@ -299,4 +307,5 @@ FORCE:
 .SECONDARY:
 .PHONY: all examples tests deps demo check check-suites check-headers check-abi check-manners check-install check-python \
         check-oom check-io check-asan check-ubsan check-tsan check-valgrind check-fuzz bench vectors reproduce-table1 \
+        reproduce-table3 learn-cifar10 \
         install uninstall docs format help clean FORCE

@@ -39,6 +39,7 @@ typedef struct settings {
     int loss, output_step, nudge_at, schedule;
     int64_t passes;
     double tolerance;
+    int pool_switches;
     int optimizer;
     double learning_rate, momentum, weight_decay;
     int64_t warmup, decay_epochs; /* epochs; both 0: a constant rate */
