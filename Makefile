@@ -175,6 +175,37 @@ $(BUILD)/tests/suites.h: FORCE
 	@tools/list-suites $(SUITES) >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
+# ---- Tests of the CUDA module: on stand-ins of the CUDA libraries, or with DUALPROP_TEST_GPU=1 on a device ----
+
+ifneq ($(CUDA_MODULE),)
+CUDA_TESTS := $(BUILD)/tests/cuda/main
+CUDA_SUITES := $(sort $(patsubst tests/cuda/%.c,%,$(wildcard tests/cuda/test_*.c)))
+CUDART_SONAME := $(call soname,$(CUDA_LIB)/libcudart.so)
+STANDIN := $(BUILD)/tests/cuda/standin
+STANDINS := $(STANDIN)/$(CUDART_SONAME) $(STANDIN)/$(CUBLASLT_SONAME)
+tests: $(CUDA_TESTS) $(STANDINS)
+$(BUILD)/tests/cuda/%.o: INCLUDES = -I$(BUILD)/tests/cuda -Isrc -Isrc/core -Itests -Itests/cuda -Itests/support \
+                                    -isystem $(CUDA_INCLUDE) -isystem $(CUDNN_INCLUDE) -DCUDART_SONAME='"$(CUDART_SONAME)"' \
+                                    -Wno-pedantic -Wno-frame-larger-than -Wno-missing-prototypes
+$(BUILD)/tests/cuda/main.o: tests/main.c $(BUILD)/tests/cuda/suites.h $(BUILD)/flags
+	$(CC) $(FLAGS) $(INCLUDES) -c $< -o $@
+$(BUILD)/tests/cuda/suites.h: FORCE
+	@mkdir -p $(@D)
+	@tools/list-suites $(CUDA_SUITES) >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+$(CUDA_TESTS): $(BUILD)/tests/cuda/main.o $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/cuda/*.c)) $(SUPPORT) $(COMMON) $(OBJECTS)
+	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $(filter %.o,$^) $(COMMON) $(BLIS_LIBRARY) $(SYSTEM_LIBRARIES) -lz $(CHECK_LIBRARIES)
+# A stand-in has the name and the symbol version of the library that it stands in for.
+$(STANDIN)/%.map: $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo '$* { *; };' >$@
+$(STANDIN)/$(CUDART_SONAME): $(BUILD)/tests/cuda/standin/cudart.o $(STANDIN)/$(CUDART_SONAME).map
+	$(CC) -shared -o $@ $(SANITIZERS) $< -Wl,-soname,$(@F) -Wl,--version-script=$@.map -lpthread
+$(STANDIN)/$(CUBLASLT_SONAME): $(BUILD)/tests/cuda/standin/cublaslt.o $(STANDIN)/$(CUDART_SONAME) $(STANDIN)/$(CUBLASLT_SONAME).map
+	$(CC) -shared -o $@ $(SANITIZERS) $(filter-out %.map,$^) -Wl,-soname,$(@F) -Wl,--version-script=$@.map
+$(BUILD)/tests/cuda/standin/%.o: FLAGS := $(subst -fvisibility=hidden,,$(FLAGS))
+endif
+
 # ---- The two commands ----
 
 deps:
@@ -202,6 +233,8 @@ check-install: all
 	tests/install.sh
 check-python: all
 	tests/python.sh
+check-cuda: all tests
+	tests/cuda.sh
 check-oom: tests
 	$(BUILD)/tests/main oom
 	$(BUILD)/tests/host_memory
@@ -247,6 +280,12 @@ vectors:
 reproduce-table1:
 	@$(MAKE) --no-print-directory -j$(JOBS) all examples
 	@tools/reproduce-table1
+reproduce-table3:
+	@$(MAKE) --no-print-directory -j$(JOBS) all examples
+	@tools/reproduce-table3 $(DATA)
+learn-cifar10:
+	@$(MAKE) --no-print-directory -j$(JOBS) all examples
+	@tools/learn-cifar10 $(DATA) $(PARTS)
 
 # ---- Installing ----
 
@@ -286,6 +325,8 @@ help:
 	@echo 'make bench           speed against the frameworks (CASES=mlp BENCH_VENV=DIR)'
 	@echo 'make vectors         reference vectors (VECTORS=DIR BACKEND=reference PRECISION=f64)'
 	@echo 'make reproduce-table1   the MLP experiments of the paper'
+	@echo 'make reproduce-table3   those with VGG16 (DATA=DIR, the folder of CIFAR-10; many hours)'
+	@echo 'make learn-cifar10   the runs of docs/cifar10.md (DATA=DIR PARTS="minicnn cnn vgg16")'
 	@echo 'make install         DESTDIR= PREFIX=/usr/local LIBDIR=PREFIX/lib; make uninstall undoes it'
 	@echo 'make docs, format, clean'
 
@@ -293,10 +334,11 @@ clean:
 	rm -rf build lib
 
 -include $(OBJECTS:.o=.d) $(CUDA_OBJECTS:.o=.d) $(wildcard $(BUILD)/examples/*.d $(BUILD)/examples/common/*.d $(BUILD)/tests/*.d \
-           $(BUILD)/tests/support/*.d $(BUILD)/tests/bench/*.d)
+           $(BUILD)/tests/support/*.d $(BUILD)/tests/bench/*.d $(BUILD)/tests/cuda/*.d $(BUILD)/tests/cuda/standin/*.d)
 
 FORCE:
 .SECONDARY:
 .PHONY: all examples tests deps demo check check-suites check-headers check-abi check-manners check-install check-python \
-        check-oom check-io check-asan check-ubsan check-tsan check-valgrind check-fuzz bench vectors reproduce-table1 \
+        check-cuda check-oom check-io check-asan check-ubsan check-tsan check-valgrind check-fuzz bench vectors reproduce-table1 \
+        reproduce-table3 learn-cifar10 \
         install uninstall docs format help clean FORCE

@@ -59,7 +59,9 @@ for options in "--rule dp --output-step exact" "--loss ce --nudge-at prediction"
     "--optimizer adamw --weight-decay 0.1" "--warmup 1 --decay-epochs 2 --min-lr 1e-5" "--validation 0.25" \
     "--shuffle batches" "--limit 30" "--batch 1000" "--activation tanh --init glorot" "--activation hard_sigmoid --init he" \
     "--precision f64 --threads 1" "--backend cpu" "--backend=auto" "--hidden 8,7,6 --alpha 0" "--beta -0.25 --alpha 1" \
-    "--seed 18446744073709551615"; do
+    "--seed 18446744073709551615" "--activation softplus" "--activation elu" "--activation silu" "--activation softmax" \
+    "--rule bp --adversarial fgsm" "--rule bp --adversarial raw --epsilon 0.5" "--attack 0.1,0" \
+    "--diagnostics gamma,lipschitz,objective"; do
     test_that "$options" trains $small $options
 done
 
@@ -69,8 +71,9 @@ for case in "--alpha x" "--alpha 1.5" "--alpha -0.1" "--alpha nan" "--alpha 0.5x
     "--hidden 5,,5" "--hidden 5," "--hidden x" "--lr -1" "--momentum 1" "--threads 2000" "--threads -1" "--limit 0" \
     "--tolerance -1" "--validation 1" "--dataset svhn" "--augment turn" "--rule lpom" "--rule fenchel" "--loss hinge" \
     "--output-step sprovr" "--schedule odd-even" "--backend cuda" "--precision tf32" "--precision bf16" \
-    "--optimizer lion" "--init normal" "--activation gelu" "--diagnostics gamma" "--diagnostics angle," \
-    "--audit-every 0" "--preset table3-cifar10" "--nudge-at first"; do
+    "--optimizer lion" "--init normal" "--activation softsign" "--diagnostics beta" "--diagnostics angle," \
+    "--adversarial pgd" "--adversarial fgsm" "--epsilon -1" "--attack x" "--attack 0.1," "--attack -1" \
+    "--attack 1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1" "--audit-log al" "--audit-every 0" "--preset table3-cifar10" "--nudge-at first"; do
     test_that "$case is refused" refuses_option "${case%% *}" $small $case
 done
 test_that "an empty value is refused" refuses_option --alpha $small --alpha ""
@@ -213,6 +216,17 @@ for key in train_accuracy train_loss test_accuracy test_loss test_top5 seconds l
     difference silent residual; do
     test_that "the log has $key" eval '[ "$(grep -c "\"$key\":" log)" -eq 2 ]'
 done
+test_that "a log of the measured batches" eval 'trains $small --diagnostics angle,objective --audit-every 7 --audit-log audits &&
+    [ "$(grep -c "^{\"epoch\":[12],\"batch\":\(1\|8\|15\),\"angle\":.*\"objective\":.*}$" audits)" -eq 6 ] && [ "$(wc -l <audits)" -eq 6 ]'
+test_that "norms, objectives and attacks in the log" eval 'trains $small --log log --diagnostics gamma,lipschitz,objective --attack 0.1,0 &&
+    [ "$(grep -c "\"objective\":\[.*\"gamma\":\[.*\"lipschitz\":" log)" -eq 2 ] && [ "$(grep -c "^{\"attack\":" log)" -eq 4 ]'
+test_that "and on the screen" eval 'grep -q "Eq. 1, 12, 18: .* gamma .* Lipschitz" stdout && grep -q "^under pgd with epsilon 0.1: " stdout'
+test_that "an attack of no size is none" eval '[ "$(sed -n "s/^under fgsm with epsilon 0: \([0-9.]*\) .*/\1/p" stdout)" = "$(sed -n "\$s/^test accuracy \([0-9.]*\) .*/\1/p" stdout)" ]'
+test_that "adversarial training of no size is none" eval 'trains $small --rule bp && result >plainly &&
+    trains $small --rule bp --adversarial fgsm --epsilon 0 && result | cmp - plainly'
+test_that "a trained network is attacked" eval 'trains --resume straight --data good --attack 0.1 --backend reference && grep -q "^under fgsm" stdout'
+test_that "--rule bp has no objective" refuses_option "--diagnostics objective" $small --rule bp --diagnostics objective
+test_that "an audit log in no folder" refuses_file nowhere/x $small --diagnostics angle --audit-log nowhere/x
 test_that "a new run empties the log" eval 'trains $small --log log --epochs 1 && [ "$(wc -l <log)" -eq 1 ]'
 test_that "classes of an IDX file" eval 'run --resume straight --predict good/$test && [ "$(grep -cx "[0-9]" stdout)" -eq 50 ]'
 test_that "classes of the same .npy file" eval 'cp stdout classes && run --resume straight --predict arrays/test-images.npy && cmp stdout classes'

@@ -1709,16 +1709,33 @@ static void sweep_diagnostics_compare(void)
     dualprop_diagnostics_destroy(fresh);
 }
 
+static void sweep_diagnostics_state(void)
+{
+    dualprop_state *twin;
+    HANDLES(diagnostics, DIAGNOSTICS, "diagnostics", dualprop_diagnostics_state(&twin, bad))
+    INVALID("twin", dualprop_diagnostics_state(NULL, own.diagnostics));
+}
+
 static void sweep_diagnostics_input_gradient(void)
 {
-    dualprop_view inputs = image_view(), targets = label_view(), gradient = gradient_view();
-    HANDLES(diagnostics, DIAGNOSTICS, "diagnostics",
-            dualprop_diagnostics_input_gradient(&gradient, bad, &inputs, &targets))
+    dualprop_view gradient = gradient_view();
+    dualprop_state *idle;
+    dualprop_diagnostics *small;
+    HANDLES(diagnostics, DIAGNOSTICS, "diagnostics", dualprop_diagnostics_input_gradient(&gradient, bad, own.state))
+    HANDLES(state, STATE, "state", dualprop_diagnostics_input_gradient(&gradient, own.diagnostics, bad))
     OUTPUT_VIEWS(gradient, DUALPROP_I32, "gradient",
-                 dualprop_diagnostics_input_gradient(bad, own.diagnostics, &inputs, &targets));
-    VIEWS(inputs, DUALPROP_I32, BAD_VIEWS, "", dualprop_diagnostics_input_gradient(&gradient, own.diagnostics, bad, &targets))
-    VIEWS(targets, DUALPROP_U8, BAD_VIEWS_OF_ANY_SHAPE, "",
-          dualprop_diagnostics_input_gradient(&gradient, own.diagnostics, &inputs, bad))
+                 dualprop_diagnostics_input_gradient(bad, own.diagnostics, own.state));
+    INVALID("networks", dualprop_diagnostics_input_gradient(&gradient, own.diagnostics, foreign.state));
+    expect_ok(dualprop_state_create(&idle, own.network, own.rule, COUNT));
+    gradient.shape[0] = 0;
+    INVALID("gradient", dualprop_diagnostics_input_gradient(&gradient, own.diagnostics, own.state));
+    expect_error(dualprop_diagnostics_input_gradient(&gradient, own.diagnostics, idle), DUALPROP_ERROR_INVALID_STATE,
+                 "settled");
+    dualprop_state_destroy(idle);
+    gradient = gradient_view();
+    expect_ok(dualprop_diagnostics_create(&small, own.network, DUALPROP_MSE, COUNT - 1));
+    INVALID("capacity", dualprop_diagnostics_input_gradient(&gradient, small, own.state));
+    dualprop_diagnostics_destroy(small);
 }
 
 static void sweep_diagnostics_spectral_norm(void)
@@ -1818,7 +1835,8 @@ static const struct sweep {
     SWEEP(checkpoint_get_network), SWEEP(checkpoint_get_rule), SWEEP(checkpoint_get_optimizer),
     SWEEP(checkpoint_get_text), SWEEP(checkpoint_tensor_count), SWEEP(checkpoint_tensor), SWEEP(checkpoint_find),
     SWEEP(diagnostics_create), SWEEP(diagnostics_destroy), SWEEP(diagnostics_twin), SWEEP(diagnostics_compare),
-    SWEEP(diagnostics_input_gradient), SWEEP(diagnostics_spectral_norm), SWEEP(diagnostics_lipschitz),
+    SWEEP(diagnostics_state), SWEEP(diagnostics_input_gradient), SWEEP(diagnostics_spectral_norm),
+    SWEEP(diagnostics_lipschitz),
     SWEEP(diagnostics_restart), SWEEP(diagnostics_silent), SWEEP(diagnostics_objective),
 };
 #define SWEEP_COUNT ((int)(sizeof SWEEPS / sizeof SWEEPS[0]))

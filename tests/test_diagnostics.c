@@ -105,24 +105,29 @@ static double loss_of_row(struct small_network *small, int64_t b)
     return loss;
 }
 
-/* Central differences of each sample's own loss; their error is about step^2. */
-static void expect_input_gradient(const struct small_plan *plan)
+static double difference_of_losses(struct small_network *small, int64_t i)
 {
-    double gradient[SMALL_MAX_REALS], step = 1e-5;
+    double x = small->x[i], step = 1e-5;
+    int64_t b = i / small->plan.widths[0];
+    small->x[i] = x + step;
+    double above = loss_of_row(small, b);
+    small->x[i] = x - step;
+    double below = loss_of_row(small, b);
+    small->x[i] = x;
+    return (above - below) / (2 * step);
+}
+
+/* Central differences of each sample's own loss; their error is about step^2, and that of dual propagation about beta. */
+static void expect_input_gradient(const struct small_plan *plan, double tolerance)
+{
+    double gradient[SMALL_MAX_REALS];
     struct small_network small = small_create(plan);
     dualprop_diagnostics *diagnostics = diagnose(&small);
-    dualprop_view inputs = inputs_of(&small), targets = targets_of(&small);
     dualprop_view view = matrix_view(gradient, DUALPROP_F64, plan->batch, plan->widths[0]);
-    expect_ok(dualprop_diagnostics_input_gradient(&view, diagnostics, &inputs, &targets));
-    for (int64_t i = 0; i < plan->batch * plan->widths[0]; i++) {
-        double x = small.x[i];
-        small.x[i] = x + step;
-        double above = loss_of_row(&small, i / plan->widths[0]);
-        small.x[i] = x - step;
-        double slope = (above - loss_of_row(&small, i / plan->widths[0])) / (2 * step);
-        small.x[i] = x;
-        ck_assert_double_eq_tol(gradient[i], slope, 1e-8);
-    }
+    ck_assert_int_eq(small_infer(&small), DUALPROP_OK);
+    expect_ok(dualprop_diagnostics_input_gradient(&view, diagnostics, small.state));
+    for (int64_t i = 0; i < plan->batch * plan->widths[0]; i++)
+        ck_assert_double_eq_tol(gradient[i], difference_of_losses(&small, i), tolerance);
     dualprop_diagnostics_destroy(diagnostics);
     small_destroy(&small);
 }
@@ -132,35 +137,42 @@ START_TEST(input_gradient_is_each_samples_own)
     static const int SMOOTH[] = { DUALPROP_IDENTITY, DUALPROP_SIGMOID, DUALPROP_TANH, DUALPROP_SOFTPLUS,
                                   DUALPROP_SILU, DUALPROP_SOFTMAX };
     struct small_plan plan = plan_of(_i);
+    plan.beta = 1e-4;
     for (int i = 0; i < 6; i++)
         for (plan.loss = DUALPROP_MSE; plan.loss <= DUALPROP_CROSS_ENTROPY; plan.loss++) {
             plan.activation = SMOOTH[i];
-            expect_input_gradient(&plan);
+            plan.variant = DUALPROP_BP;
+            expect_input_gradient(&plan, 1e-8);
+            plan.variant = DUALPROP_DP_ADJOINT;
+            expect_input_gradient(&plan, 1e-6);
         }
 }
 END_TEST
 
-/* f32 out of f64, strided, for fewer samples than the capacity; and the twin's gradient stays. */
+/* f32 out of f64, strided, by the twin; whose gradient stays, while its inference is used up. */
 START_TEST(input_gradient_fills_the_callers_array)
 {
     struct small_plan plan = plan_of(_i);
-    float wide[2 * 20];
+    float wide[4 * 20];
     double exact[SMALL_MAX_REALS], before, after;
+    plan.variant = DUALPROP_BP;
     struct small_network small = small_create(&plan);
     dualprop_diagnostics *diagnostics = diagnose(&small);
+    dualprop_state *twin;
     dualprop_view inputs = inputs_of(&small), targets = targets_of(&small);
+    dualprop_view all = matrix_view(exact, DUALPROP_F64, 4, 7), some = matrix_view(wide, DUALPROP_F32, 4, 7);
+    some.strides[0] = 20;
+    some.strides[1] = 2;
+    for (int i = 0; i < 80; i++) wide[i] = 77;
     small_gradient(&small);
     expect_ok(dualprop_diagnostics_twin(diagnostics, &inputs, &targets));
     expect_ok(dualprop_diagnostics_compare(NULL, NULL, NULL, &before, NULL, diagnostics, small.optimizer, 1));
-    dualprop_view all = matrix_view(exact, DUALPROP_F64, plan.batch, 7);
-    expect_ok(dualprop_diagnostics_input_gradient(&all, diagnostics, &inputs, &targets));
-    inputs.shape[0] = targets.shape[0] = 2;
-    dualprop_view some = matrix_view(wide, DUALPROP_F32, 2, 7);
-    some.strides[0] = 20;
-    some.strides[1] = 2;
-    for (int i = 0; i < 40; i++) wide[i] = 77;
-    expect_ok(dualprop_diagnostics_input_gradient(&some, diagnostics, &inputs, &targets));
-    for (int b = 0; b < 2; b++)
+    expect_ok(dualprop_diagnostics_state(&twin, diagnostics));
+    expect_ok(dualprop_diagnostics_input_gradient(&some, diagnostics, twin));
+    expect_error(dualprop_diagnostics_input_gradient(&some, diagnostics, twin), DUALPROP_ERROR_INVALID_STATE, "settled");
+    expect_ok(dualprop_diagnostics_input_gradient(&all, diagnostics, small.state));
+    expect_ok(dualprop_diagnostics_input_gradient(&all, diagnostics, small.state));
+    for (int b = 0; b < 4; b++)
         for (int i = 0; i < 20; i++)
             ck_assert(wide[20 * b + i] == (i < 14 && i % 2 == 0 ? (float)exact[7 * b + i / 2] : 77));
     expect_ok(dualprop_diagnostics_compare(NULL, NULL, NULL, &after, NULL, diagnostics, small.optimizer, 1));
@@ -545,7 +557,7 @@ START_TEST(an_audit_changes_nothing)
     expect_ok(dualprop_diagnostics_spectral_norm(&value, diagnostics, 2, 5));
     expect_ok(dualprop_diagnostics_lipschitz(&value, diagnostics, 5));
     expect_ok(dualprop_diagnostics_silent(&value, small.state, 1));
-    expect_ok(dualprop_diagnostics_input_gradient(&view, diagnostics, &inputs, &targets));
+    expect_ok(dualprop_diagnostics_input_gradient(&view, diagnostics, small.state));
     expect_ok(dualprop_context_memory(NULL, NULL, &later, small.context));
     ck_assert_uint_eq(allocations, later);
     expect_ok(dualprop_network_generation(&now, small.network));

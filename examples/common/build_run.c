@@ -46,6 +46,7 @@ static dualprop_status build_rule(dualprop_rule **rule, host *owner, const setti
     TRY_LIBRARY(owner, dualprop_rule_set_nudge_at(*rule, run->nudge_at));
     TRY_LIBRARY(owner, dualprop_rule_set_schedule(*rule, run->schedule, (int)run->passes));
     TRY_LIBRARY(owner, dualprop_rule_set_tolerance(*rule, run->tolerance));
+    TRY_LIBRARY(owner, dualprop_rule_set_pool_switches(*rule, run->pool_switches));
     return DUALPROP_OK;
 }
 

@@ -5,6 +5,7 @@
 
 dualprop_status batch_infer(const batch *self, host *owner, dualprop_state *state)
 {
+    if (self->moves != NULL) TRY_LIBRARY(owner, dualprop_state_set_moves(state, self->moves, self->count));
     TRY_LIBRARY(owner, dualprop_infer_view(state, &self->images, &self->labels));
     return DUALPROP_OK;
 }

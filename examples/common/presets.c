@@ -23,6 +23,8 @@ static const char *const table2[] = { "limit=50000", "hidden=1000,1000,1000,1000
 #define ADJOINT(alpha) "rule=dp-adjoint", "output-step=linear", "alpha=" alpha
 #define ORIGINAL(alpha) "rule=dp", "output-step=exact", "alpha=" alpha
 #define BACKPROP "rule=bp", "output-step=linear"
+/* The paper says FGSM; its experiments took the gradient itself rather than its sign. */
+#define ADVERSARIAL(name) "adversarial=" name, "epsilon=0.01"
 
 const preset mlp_presets[] = {
     { "table1-dp-0.5-mnist", table1, { "dataset=mnist", ORIGINAL("0.5") } },
@@ -30,11 +32,15 @@ const preset mlp_presets[] = {
     { "table1-dp-adjoint-0.5-mnist", table1, { "dataset=mnist", ADJOINT("0.5") } },
     { "table1-dp-adjoint-1-mnist", table1, { "dataset=mnist", ADJOINT("1") } },
     { "table1-bp-mnist", table1, { "dataset=mnist", BACKPROP } },
+    { "table1-bp-fgsm-mnist", table1, { "dataset=mnist", BACKPROP, ADVERSARIAL("fgsm") } },
+    { "table1-bp-raw-mnist", table1, { "dataset=mnist", BACKPROP, ADVERSARIAL("raw") } },
     { "table1-dp-0.5-fashion-mnist", table1, { "dataset=fashion-mnist", ORIGINAL("0.5") } },
     { "table1-dp-adjoint-0-fashion-mnist", table1, { "dataset=fashion-mnist", ADJOINT("0") } },
     { "table1-dp-adjoint-0.5-fashion-mnist", table1, { "dataset=fashion-mnist", ADJOINT("0.5") } },
     { "table1-dp-adjoint-1-fashion-mnist", table1, { "dataset=fashion-mnist", ADJOINT("1") } },
     { "table1-bp-fashion-mnist", table1, { "dataset=fashion-mnist", BACKPROP } },
+    { "table1-bp-fgsm-fashion-mnist", table1, { "dataset=fashion-mnist", BACKPROP, ADVERSARIAL("fgsm") } },
+    { "table1-bp-raw-fashion-mnist", table1, { "dataset=fashion-mnist", BACKPROP, ADVERSARIAL("raw") } },
     { "table2-dp-0-mnist", table2, { "dataset=mnist", ORIGINAL("0") } },
     { "table2-dp-1-mnist", table2, { "dataset=mnist", ORIGINAL("1") } },
     { "table2-dp-adjoint-0-mnist", table2, { "dataset=mnist", ADJOINT("0") } },

@@ -52,21 +52,43 @@ static void add_norms(json_t *object, const audit_sums *sums, int layers)
     json_object_set_new(object, "difference", means(sums->difference, sums->batches, layers));
 }
 
-static void add_diagnostics(json_t *object, const epoch_report *report)
+static json_t *finite_or_null(double value)
 {
-    const audit_sums *sums = &report->position->audit;
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static json_t *objectives(const audit_sums *sums)
+{
+    json_t *list = json_array();
+
+    for (int i = 0; i < 3; i++) json_array_append_new(list, finite_or_null(sums->objective[i] / (double)sums->batches));
+    return list;
+}
+
+static void add_sums(json_t *object, const audit_sums *sums, const epoch_report *report)
+{
+    int wanted = report->diagnostics, layers = report->layers;
 
     if (sums->batches == 0) return;
-    if ((report->diagnostics & DIAGNOSE_ANGLE) != 0) {
-        json_object_set_new(object, "angle", angles(sums, report->layers));
-        json_object_set_new(object, "cosine", means(sums->cosine, sums->batches, report->layers));
+    if ((wanted & DIAGNOSE_ANGLE) != 0) {
+        json_object_set_new(object, "angle", angles(sums, layers));
+        json_object_set_new(object, "cosine", means(sums->cosine, sums->batches, layers));
     }
-    if ((report->diagnostics & DIAGNOSE_NORMS) != 0) add_norms(object, sums, report->layers);
-    if ((report->diagnostics & DIAGNOSE_SILENT) != 0)
-        json_object_set_new(object, "silent", means(sums->silent, sums->batches, report->layers));
-    if ((report->diagnostics & DIAGNOSE_RESIDUAL) != 0)
+    if ((wanted & DIAGNOSE_NORMS) != 0) add_norms(object, sums, layers);
+    if ((wanted & DIAGNOSE_SILENT) != 0) json_object_set_new(object, "silent", means(sums->silent, sums->batches, layers));
+    if ((wanted & DIAGNOSE_RESIDUAL) != 0)
         json_object_set_new(object, "residual", report->has_residual ? json_real(sums->residual / (double)sums->batches)
                                                                      : json_null());
+    if ((wanted & DIAGNOSE_OBJECTIVE) != 0) json_object_set_new(object, "objective", objectives(sums));
+}
+
+static void add_weights(json_t *object, const epoch_report *report)
+{
+    if (report->weights == NULL) return;
+    if ((report->diagnostics & DIAGNOSE_GAMMA) != 0)
+        json_object_set_new(object, "gamma", means(report->weights->gamma, 1, report->layers));
+    if ((report->diagnostics & DIAGNOSE_LIPSCHITZ) != 0)
+        json_object_set_new(object, "lipschitz", json_real(report->weights->lipschitz));
 }
 
 static void add_scores(json_t *object, const epoch_report *report)
@@ -94,13 +116,14 @@ static json_t *make_line(const epoch_report *report)
     json_object_set_new(object, "seconds", json_real(report->seconds));
     json_object_set_new(object, "samples_per_second", json_real(report->samples_per_second));
     json_object_set_new(object, "learning_rate", json_real(position->learning_rate));
-    add_diagnostics(object, report);
+    add_sums(object, &position->audit, report);
+    add_weights(object, report);
     return object;
 }
 
-dualprop_status run_log_write(FILE *file, host *owner, const char *path, const epoch_report *report)
+/* Write one line and give the object back. */
+static dualprop_status write_line(json_t *line, FILE *file, host *owner, const char *path)
 {
-    json_t *line = make_line(report);
     int failed = json_dumpf(line, file, JSON_COMPACT | JSON_REAL_PRECISION(9)) != 0;
 
     failed |= fputc('\n', file) == EOF;
@@ -108,4 +131,31 @@ dualprop_status run_log_write(FILE *file, host *owner, const char *path, const e
     json_decref(line);
     if (!failed) return DUALPROP_OK;
     return host_fail(owner, DUALPROP_ERROR_IO, "%s: writing the log failed: %s", path, strerror(errno));
+}
+
+dualprop_status run_log_write(FILE *file, host *owner, const char *path, const epoch_report *report)
+{
+    return write_line(make_line(report), file, owner, path);
+}
+
+dualprop_status run_log_write_audit(FILE *file, host *owner, const char *path, const audit_sums *sums, int64_t epoch,
+                                    int64_t number, const epoch_report *shape)
+{
+    json_t *object = json_object();
+
+    json_object_set_new(object, "epoch", json_integer(epoch));
+    json_object_set_new(object, "batch", json_integer(number));
+    add_sums(object, sums, shape);
+    return write_line(object, file, owner, path);
+}
+
+dualprop_status run_log_write_attack(FILE *file, host *owner, const char *path, const char *attack, double epsilon,
+                                     double accuracy)
+{
+    json_t *object = json_object();
+
+    json_object_set_new(object, "attack", json_string(attack));
+    json_object_set_new(object, "epsilon", json_real(epsilon));
+    json_object_set_new(object, "test_accuracy", json_real(accuracy));
+    return write_line(object, file, owner, path);
 }

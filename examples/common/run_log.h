@@ -3,8 +3,12 @@
  *
  * Keys: epoch, train_accuracy, train_loss, validation_accuracy, validation_loss and validation_top5 (where there is
  * such a set), test_accuracy, test_loss, test_top5, seconds, samples_per_second, learning_rate; with diagnostics also
- * angle (degrees, one a layer, of the mean cosine), cosine, norm, bp_norm, difference, silent, residual. Accuracies are
- * fractions.
+ * angle (degrees, one a layer, of the mean cosine), cosine, norm, bp_norm, difference, silent, residual, objective (three
+ * numbers: Eq. 1, 12 and 18; null where there is no G), and of the weights after the epoch gamma (one a layer) and
+ * lipschitz. Accuracies are fractions.
+ *
+ * Behind the last epoch, with --attack, one line an attack: attack (fgsm or pgd), epsilon, test_accuracy.
+ * The log of audits has one line a measured batch: epoch, batch (both from 1) and the keys of the diagnostics.
  */
 #ifndef EXAMPLES_RUN_LOG_H
 #define EXAMPLES_RUN_LOG_H
@@ -24,6 +28,7 @@ typedef struct epoch_report {
     int layers, diagnostics, has_residual;
     scores test, validation;
     int has_validation;
+    const audit_weights *weights; /* NULL: none were measured */
     double seconds, samples_per_second; /* since this process began; of this epoch */
 } epoch_report;
 
@@ -31,6 +36,12 @@ typedef struct epoch_report {
 FILE *run_log_open(host *owner, const char *path, int append);
 /* Write one line, and out with it. */
 dualprop_status run_log_write(FILE *file, host *owner, const char *path, const epoch_report *report);
+/* One line for a measured batch, number 1, 2, ... of an epoch. */
+dualprop_status run_log_write_audit(FILE *file, host *owner, const char *path, const audit_sums *sums, int64_t epoch,
+                                    int64_t number, const epoch_report *shape);
+/* One line for an attack. */
+dualprop_status run_log_write_attack(FILE *file, host *owner, const char *path, const char *attack, double epsilon,
+                                     double accuracy);
 /* The angle in degrees that belongs to a layer's mean cosine; layer 1, 2, ... */
 double run_log_angle(const audit_sums *sums, int layer);
 

@@ -34,6 +34,7 @@ static const member members[] = {
     REALS("difference", audit.difference),
     REALS("silent", audit.silent),
     REAL("residual", audit.residual),
+    { "objective", offsetof(run_position, audit.objective), 3 },
 };
 #define MEMBERS (sizeof members / sizeof members[0])
 

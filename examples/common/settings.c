@@ -48,6 +48,9 @@ const setting setting_table[] = {
     { "passes", VALUE_INTEGER, RESUME_FIXED, PLACE(passes), 1, MANY, NULL, -1, "1", "N", "passes of the schedule" },
     { "tolerance", VALUE_REAL, RESUME_FIXED, PLACE(tolerance), 0, LARGE, NULL, -1, "0", "X",
       "stop an inference when the states change by less" },
+    { "pool-switches", VALUE_CHOICE, RESUME_FIXED, PLACE(pool_switches), 0, 0, "bottom-up original",
+      DUALPROP_NAMES_SWITCHES, "bottom-up", "NAME",
+      "whose arg-max max pooling passes delta down through: bottom-up, original (as the paper's code)" },
     { "optimizer", VALUE_CHOICE, RESUME_FIXED, PLACE(optimizer), 0, 0, "sgd adam adamw", DUALPROP_NAMES_OPTIMIZER,
       "adam", "NAME", "sgd, adam, adamw" },
     { "lr", VALUE_REAL, RESUME_FIXED, PLACE(learning_rate), 0, LARGE, NULL, -1, NULL, "X",
@@ -71,10 +74,20 @@ const setting setting_table[] = {
       "of crop (shift by up to 4 pixels, zeros outside), flip: images in training are moved at random; or off (vgg16: crop,flip for the colour sets)" },
     { "validation", VALUE_REAL, RESUME_FIXED, PLACE(validation), 0, 0.9, NULL, -1, "0", "FRACTION",
       "hold this part of the training set out, drawn by the seed; the network that does best on it is tested" },
-    { "diagnostics", VALUE_SET, RESUME_DEFAULT, PLACE(diagnostics), 0, 0, "angle norms silent residual", -1, "off",
-      "LIST", "of angle, norms, silent, residual: compare with back-propagation's gradient" },
+    { "adversarial", VALUE_CHOICE, RESUME_FIXED, PLACE(adversarial), 0, 0, "off fgsm raw", -1, "off", "NAME",
+      "train on x + epsilon sign(grad_x) (fgsm) or x + epsilon grad_x (raw) of each sample's loss; with --rule bp" },
+    { "epsilon", VALUE_REAL, RESUME_FIXED, PLACE(epsilon), 0, LARGE, NULL, -1, "0.01", "X",
+      "of --adversarial, where a byte's range is 0 to 1" },
+    { "attack", VALUE_NUMBERS, RESUME_FREE, PLACE(attack), 0, LARGE, NULL, -1, "", "LIST",
+      "at the end, test under fgsm and pgd at these epsilons, images kept in their range" },
+    { "diagnostics", VALUE_SET, RESUME_DEFAULT, PLACE(diagnostics), 0, 0,
+      "angle norms silent residual gamma lipschitz objective", -1, "off", "LIST",
+      "of angle, norms (against back-propagation's gradient), silent, residual, gamma, lipschitz (norms of the weights), "
+      "objective (Eq. 1, 12, 18)" },
     { "audit-every", VALUE_INTEGER, RESUME_DEFAULT, PLACE(audit_every), 1, MANY, NULL, -1, "100", "N",
-      "batches from one comparison to the next" },
+      "batches from one measurement to the next" },
+    { "audit-log", VALUE_TEXT, RESUME_FREE, PLACE(audit_log), 0, 0, NULL, -1, "", "FILE",
+      "one JSON object per measured batch; added to the file when resuming" },
     { "backend", VALUE_CHOICE, RESUME_FREE, PLACE(backend), 0, 0, "auto blis cpu reference", DUALPROP_NAMES_BACKEND,
       "auto", "NAME", "auto, blis (or cpu), reference" },
     { "precision", VALUE_CHOICE, RESUME_FIXED, PLACE(precision), 0, 0, "f32 f64", DUALPROP_NAMES_TYPE, "f32", "NAME",
@@ -246,6 +259,34 @@ static dualprop_status read_sizes(void *place, host *owner, const setting *row, 
     return DUALPROP_OK;
 }
 
+static dualprop_status refuse_numbers(host *owner, const setting *row, const char *text)
+{
+    char expected[120];
+
+    snprintf(expected, sizeof expected, "1 to %d numbers from %.9g to %.9g, separated by commas", SETTINGS_NUMBERS,
+             row->least, row->most);
+    return refuse(owner, row, text, expected);
+}
+
+static dualprop_status read_numbers(void *place, host *owner, const setting *row, const char *text)
+{
+    number_list list = { 0 };
+    char part[40];
+    double value;
+    size_t length;
+
+    for (const char *next = text;; next += length + 1) {
+        length = strcspn(next, ",");
+        snprintf(part, sizeof part, "%.*s", (int)(length < 39 ? length : 39), next);
+        if (!number_real(&value, part) || value < row->least || value > row->most || list.count == SETTINGS_NUMBERS)
+            return refuse_numbers(owner, row, text);
+        list.value[list.count++] = value;
+        if (next[length] == '\0') break;
+    }
+    memcpy(place, &list, sizeof list);
+    return DUALPROP_OK;
+}
+
 static dualprop_status read_text(void *place, host *owner, const setting *row, const char *text)
 {
     if (*text == '\0') return refuse(owner, row, text, "a name that is not empty");
@@ -267,7 +308,7 @@ dualprop_status setting_read(settings *out, host *owner, int row, const char *te
     static dualprop_status (*const readers[])(void *, host *, const setting *, const char *) = {
         [VALUE_INTEGER] = read_integer, [VALUE_SEED] = read_seed,   [VALUE_REAL] = read_real,
         [VALUE_CHOICE] = read_choice,   [VALUE_SIZES] = read_sizes, [VALUE_SET] = read_set,
-        [VALUE_TEXT] = read_text,       [VALUE_FLAG] = read_flag
+        [VALUE_TEXT] = read_text,       [VALUE_FLAG] = read_flag,   [VALUE_NUMBERS] = read_numbers
     };
     const setting *entry = &setting_table[row];
 
@@ -299,6 +340,14 @@ static void write_sizes(char *text, size_t size, const sizes *list)
         used += (size_t)snprintf(text + used, size - used, i == 0 ? "%" PRId64 : ",%" PRId64, list->size[i]);
 }
 
+static void write_numbers(char *text, size_t size, const number_list *list)
+{
+    size_t used = 0;
+
+    for (int i = 0; i < list->count && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, i == 0 ? "%.17g" : ",%.17g", list->value[i]);
+}
+
 static void write_set(char *text, size_t size, const setting *row, int bits)
 {
     char word[40];
@@ -324,6 +373,7 @@ void setting_write(char *text, size_t size, const settings *self, int row)
     case VALUE_REAL: snprintf(text, size, "%.17g", *(const double *)place); break;
     case VALUE_CHOICE: write_choice(text, size, entry, *(const int *)place); break;
     case VALUE_SIZES: write_sizes(text, size, place); break;
+    case VALUE_NUMBERS: write_numbers(text, size, place); break;
     case VALUE_SET: write_set(text, size, entry, *(const int *)place); break;
     default: break;
     }
@@ -359,11 +409,23 @@ static dualprop_status check_rate(const settings *self, host *owner)
     return DUALPROP_OK;
 }
 
+static dualprop_status check_diagnostics(const settings *self, host *owner)
+{
+    if (self->adversarial != ADVERSARIAL_OFF && self->rule != DUALPROP_BP)
+        return contradiction(owner, "--adversarial is for back-propagation; expected --rule bp, or --adversarial off");
+    if ((self->diagnostics & DIAGNOSE_OBJECTIVE) != 0 && self->rule == DUALPROP_BP)
+        return contradiction(owner, "--diagnostics objective contradicts --rule bp, which has no objective but its loss");
+    if (self->audit_log != NULL && self->diagnostics == 0)
+        return contradiction(owner, "--audit-log needs --diagnostics LIST, what to write into it");
+    return DUALPROP_OK;
+}
+
 dualprop_status settings_check(const settings *self, host *owner)
 {
     if (self->beta == 0) return contradiction(owner, "--beta is 0; expected any other number");
     TRY(check_output_step(self, owner));
     TRY(check_rate(self, owner));
+    TRY(check_diagnostics(self, owner));
     if (self->predict != NULL && self->resume == NULL)
         return contradiction(owner, "--predict needs --resume FILE, the checkpoint of the network that predicts");
     if (self->predict == NULL && self->data == NULL && dataset_default_folder(self->dataset) == NULL)

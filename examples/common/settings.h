@@ -12,7 +12,18 @@
 #define SETTINGS_LAYERS 32
 
 /* Bits of settings.diagnostics. */
-enum { DIAGNOSE_ANGLE = 1, DIAGNOSE_NORMS = 2, DIAGNOSE_SILENT = 4, DIAGNOSE_RESIDUAL = 8 };
+enum {
+    DIAGNOSE_ANGLE = 1,
+    DIAGNOSE_NORMS = 2,
+    DIAGNOSE_SILENT = 4,
+    DIAGNOSE_RESIDUAL = 8,
+    DIAGNOSE_GAMMA = 16,
+    DIAGNOSE_LIPSCHITZ = 32,
+    DIAGNOSE_OBJECTIVE = 64
+};
+
+/* settings.adversarial: what the network is trained on instead of x. */
+enum { ADVERSARIAL_OFF = 0, ADVERSARIAL_FGSM = 1, ADVERSARIAL_RAW = 2 };
 
 /* Bits of settings.augment. */
 enum { AUGMENT_CROP = 1, AUGMENT_FLIP = 2 };
@@ -22,6 +33,14 @@ typedef struct sizes {
     int count;
     int64_t size[SETTINGS_LAYERS];
 } sizes;
+
+#define SETTINGS_NUMBERS 16
+
+/* A list of numbers. */
+typedef struct number_list {
+    int count;
+    double value[SETTINGS_NUMBERS];
+} number_list;
 
 typedef struct program program; /* program.h */
 
@@ -39,6 +58,7 @@ typedef struct settings {
     int loss, output_step, nudge_at, schedule;
     int64_t passes;
     double tolerance;
+    int pool_switches;
     int optimizer;
     double learning_rate, momentum, weight_decay;
     int64_t warmup, decay_epochs; /* epochs; both 0: a constant rate */
@@ -47,8 +67,12 @@ typedef struct settings {
     int shuffle; /* SHUFFLE_... */
     int augment; /* bits: AUGMENT_... */
     double validation;
+    int adversarial; /* ADVERSARIAL_... */
+    double epsilon;
+    number_list attack; /* epsilons */
     int diagnostics;
     int64_t audit_every;
+    const char *audit_log;
     int backend, precision;
     int64_t threads; /* 0: all the process may use */
     const char *checkpoint, *resume, *log, *preset, *predict;
@@ -56,7 +80,7 @@ typedef struct settings {
 } settings;
 
 /* How a value is written. */
-enum { VALUE_INTEGER, VALUE_SEED, VALUE_REAL, VALUE_CHOICE, VALUE_SIZES, VALUE_SET, VALUE_TEXT, VALUE_FLAG };
+enum { VALUE_INTEGER, VALUE_SEED, VALUE_REAL, VALUE_CHOICE, VALUE_SIZES, VALUE_NUMBERS, VALUE_SET, VALUE_TEXT, VALUE_FLAG };
 
 /* Who decides when a run is resumed: the command line alone; the file unless the command line says something; the
  * file, and the command line may only agree. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "attack.h"
 #include "batches.h"
 #include "build_run.h"
 #include "interrupt.h"
@@ -30,9 +31,11 @@ struct trainer {
     dualprop_context *context;
     run_parts parts;
     dualprop_state *state;
-    audit *audit; /* NULL: no diagnostics */
+    audit *audit;   /* NULL: no diagnostics */
+    attack *attack; /* NULL: neither --adversarial nor --attack */
+    audit_weights weights;
     run_position position;
-    FILE *log;
+    FILE *log, *audit_log;
     progress progress;
     int layers, classes;
     int64_t trained; /* samples in this process */
@@ -80,11 +83,11 @@ static dualprop_status make_parts(trainer *self)
     return check_position(self);
 }
 
-static dualprop_status open_log(trainer *self)
+static dualprop_status open_log(FILE **log, trainer *self, const char *path)
 {
-    if (self->run->log == NULL) return DUALPROP_OK;
-    self->log = run_log_open(self->owner, self->run->log, self->run->resume != NULL);
-    return self->log != NULL ? DUALPROP_OK : DUALPROP_ERROR_ACCESS;
+    if (path == NULL) return DUALPROP_OK;
+    *log = run_log_open(self->owner, path, self->run->resume != NULL);
+    return *log != NULL ? DUALPROP_OK : DUALPROP_ERROR_ACCESS;
 }
 
 static dualprop_status make_state(trainer *self)
@@ -98,8 +101,17 @@ static dualprop_status make_state(trainer *self)
         return host_fail(owner, DUALPROP_ERROR_FORMAT, "%s: its network has %d layers; expected %d at most",
                          self->run->resume, self->layers, AUDIT_LAYERS);
     TRY_LIBRARY(owner, dualprop_state_create(&self->state, self->parts.network, self->parts.rule, self->batches.size));
-    if (self->run->diagnostics == 0) return DUALPROP_OK;
-    return audit_create(&self->audit, owner, self->run, self->context, self->parts.network, self->batches.size);
+    return DUALPROP_OK;
+}
+
+static dualprop_status make_measures(trainer *self)
+{
+    const settings *run = self->run;
+
+    if (run->diagnostics != 0)
+        TRY(audit_create(&self->audit, self->owner, run, self->parts.network, self->batches.size));
+    if (run->adversarial == ADVERSARIAL_OFF && run->attack.count == 0) return DUALPROP_OK;
+    return attack_create(&self->attack, self->owner, run, self->parts.network, &self->data, self->batches.size);
 }
 
 static dualprop_status create_all(trainer *self)
@@ -109,7 +121,9 @@ static dualprop_status create_all(trainer *self)
     TRY(read_data(self));
     TRY(make_parts(self));
     TRY(make_state(self));
-    return open_log(self);
+    TRY(make_measures(self));
+    TRY(open_log(&self->log, self, self->run->log));
+    return open_log(&self->audit_log, self, self->run->audit_log);
 }
 
 dualprop_status trainer_create(trainer **self, host *owner, const settings *run)
@@ -130,6 +144,8 @@ void trainer_destroy(trainer *self)
 {
     if (self == NULL) return;
     if (self->log != NULL) fclose(self->log);
+    if (self->audit_log != NULL) fclose(self->audit_log);
+    attack_destroy(self->attack);
     audit_destroy(self->audit);
     dualprop_state_destroy(self->state);
     parts_destroy(&self->parts);
@@ -140,6 +156,23 @@ void trainer_destroy(trainer *self)
 }
 
 /* ---- One batch ---- */
+
+static epoch_report report_of(const trainer *self)
+{
+    return (epoch_report){ .position = &self->position, .layers = self->layers, .diagnostics = self->run->diagnostics,
+                           .has_residual = self->run->tolerance > 0, .weights = self->audit ? &self->weights : NULL };
+}
+
+static dualprop_status measure(trainer *self, const batch *learned)
+{
+    epoch_report shape = report_of(self);
+    audit_sums alone;
+
+    TRY(audit_batch(&self->position.audit, &alone, self->audit, self->state, self->parts.optimizer, learned));
+    if (self->audit_log == NULL) return DUALPROP_OK;
+    return run_log_write_audit(self->audit_log, self->owner, self->run->audit_log, &alone, self->position.epoch + 1,
+                               self->position.batch + 1, &shape);
+}
 
 static dualprop_status learn(trainer *self, const batch *next)
 {
@@ -153,9 +186,20 @@ static dualprop_status learn(trainer *self, const batch *next)
         return DUALPROP_OK;
     }
     TRY_LIBRARY(owner, dualprop_gradient(self->parts.optimizer, self->state));
-    TRY(audit_batch(&self->position.audit, self->audit, self->state, self->parts.optimizer, next));
+    TRY(measure(self, next));
     TRY_LIBRARY(owner, dualprop_step(self->parts.optimizer));
     return DUALPROP_OK;
+}
+
+/* With --adversarial the network learns from what the attack makes of the batch. */
+static dualprop_status prepare(batch *out, trainer *self)
+{
+    batch clean;
+
+    batches_take(&clean, &self->batches, self->position.batch);
+    *out = clean;
+    if (self->run->adversarial == ADVERSARIAL_OFF) return DUALPROP_OK;
+    return attack_batch(out, self->attack, &clean, self->run->adversarial, self->run->epsilon);
 }
 
 static dualprop_status add_report(trainer *self, int64_t count)
@@ -187,8 +231,8 @@ static dualprop_status train_batch(trainer *self)
 {
     batch next;
 
-    batches_take(&next, &self->batches, self->position.batch);
-    dualprop_status status = learn(self, &next);
+    dualprop_status status = prepare(&next, self);
+    if (status == DUALPROP_OK) status = learn(self, &next);
     if (status == DUALPROP_OK) status = add_report(self, next.count);
     if (status != DUALPROP_OK) return place_failure(self, status);
     self->position.batch++;
@@ -227,6 +271,12 @@ static dualprop_status evaluate(scores *out, trainer *self, const samples *set, 
     return DUALPROP_OK;
 }
 
+static void print_list(const char *title, const char *format, const double *values, int count, double scale)
+{
+    printf("  %s", title);
+    for (int k = 0; k < count; k++) printf(format, scale * values[k]);
+}
+
 static void print_angles(const epoch_report *report)
 {
     const audit_sums *sums = &report->position->audit;
@@ -234,6 +284,30 @@ static void print_angles(const epoch_report *report)
     if ((report->diagnostics & DIAGNOSE_ANGLE) == 0 || sums->batches == 0) return;
     printf("  angles");
     for (int k = 1; k <= report->layers; k++) printf(" %.1f", run_log_angle(sums, k));
+}
+
+static void print_norm_ratios(const audit_sums *sums, int layers)
+{
+    printf("  norms/bp");
+    for (int k = 0; k < layers; k++) printf(" %.3g", sums->twin_norm[k] > 0 ? sums->norm[k] / sums->twin_norm[k] : 0);
+}
+
+/* All that was measured but the angles, on a line of its own, in words short enough for it. */
+static void print_measures(const epoch_report *report)
+{
+    const audit_sums *sums = &report->position->audit;
+    int wanted = report->diagnostics & ~DIAGNOSE_ANGLE, layers = report->layers;
+    double each = 1 / (double)sums->batches;
+
+    if (wanted == 0 || sums->batches == 0) return;
+    printf("        ");
+    if ((wanted & DIAGNOSE_NORMS) != 0) print_norm_ratios(sums, layers);
+    if ((wanted & DIAGNOSE_SILENT) != 0) print_list("silent %", " %.1f", sums->silent, layers, 100 * each);
+    if ((wanted & DIAGNOSE_RESIDUAL) != 0 && report->has_residual) printf("  residual %.1e", each * sums->residual);
+    if ((wanted & DIAGNOSE_OBJECTIVE) != 0) print_list("Eq. 1, 12, 18:", " %.5f", sums->objective, 3, each);
+    if ((wanted & DIAGNOSE_GAMMA) != 0) print_list("gamma", " %.3g", report->weights->gamma, layers, 1);
+    if ((wanted & DIAGNOSE_LIPSCHITZ) != 0) printf("  Lipschitz %.4g", report->weights->lipschitz);
+    printf("\n");
 }
 
 static void print_epoch(const trainer *self, const epoch_report *report)
@@ -248,18 +322,15 @@ static void print_epoch(const trainer *self, const epoch_report *report)
     printf("  test %.2f %% (loss %.4f)", 100 * report->test.accuracy, report->test.loss);
     print_angles(report);
     printf("  %.0f samples/s\n", report->samples_per_second);
+    print_measures(report);
     fflush(stdout);
-}
-
-static int has_residual(const trainer *self)
-{
-    return self->run->tolerance > 0;
 }
 
 static dualprop_status evaluate_epoch(epoch_report *report, trainer *self)
 {
     int64_t held_out = self->data.train.count - self->train_count;
 
+    if (self->audit != NULL) TRY(audit_norms(&self->weights, self->audit));
     TRY(evaluate(&self->test, self, &self->data.test, 0, self->data.test.count));
     report->test = self->test;
     report->has_validation = held_out > 0;
@@ -308,9 +379,9 @@ static void save_epoch(trainer *self)
 /* Log, then save: a run that dies between the two logs an epoch twice, rather than never. */
 static dualprop_status finish_epoch(trainer *self, double samples_per_second)
 {
-    epoch_report report = { .position = &self->position, .layers = self->layers, .diagnostics = self->run->diagnostics,
-                            .has_residual = has_residual(self), .samples_per_second = samples_per_second };
+    epoch_report report = report_of(self);
 
+    report.samples_per_second = samples_per_second;
     TRY(evaluate_epoch(&report, self));
     report.seconds = progress_clock() - self->progress.begun;
     self->position.epoch++;
@@ -395,9 +466,31 @@ static void print_test(const trainer *self)
            position->epoch, position->epoch == 1 ? "" : "s", progress_clock() - self->progress.begun);
 }
 
+static dualprop_status test_attack(trainer *self, int kind, double epsilon)
+{
+    int64_t correct;
+
+    TRY(attack_test(&correct, self->attack, &self->data.test, kind, epsilon));
+    double accuracy = (double)correct / (double)self->data.test.count;
+    if (!self->run->quiet) {
+        printf("under %s with epsilon %g: %.2f %%\n", attack_name(kind), epsilon, 100 * accuracy);
+        fflush(stdout);
+    }
+    if (self->log == NULL) return DUALPROP_OK;
+    return run_log_write_attack(self->log, self->owner, self->run->log, attack_name(kind), epsilon, accuracy);
+}
+
+static dualprop_status test_attacks(trainer *self)
+{
+    for (int i = 0; i < self->run->attack.count; i++)
+        for (int kind = 0; kind < ATTACK_KINDS; kind++) TRY(test_attack(self, kind, self->run->attack.value[i]));
+    return DUALPROP_OK;
+}
+
 static dualprop_status finish(trainer *self)
 {
     TRY(test(self));
+    TRY(test_attacks(self));
     print_test(self);
     if (self->save_status == DUALPROP_OK) return DUALPROP_OK;
     return host_fail(self->owner, self->save_status, "%s: the trained network is not saved; expected a place to write to",

@@ -55,6 +55,15 @@ DUALPROP_CALL dualprop_diagnostics_twin(dualprop_diagnostics *diagnostics, const
                                         const dualprop_view *targets);
 
 /**
+ * Give the twin's state, borrowed for the life of the diagnostics: to let it infer without a gradient, to read its
+ * dyads, or to set how the images of its next batch are moved.
+ *
+ * @param twin  receives the state
+ * Threads: one at a time.  Allocates: never.  Since: 0.1.
+ */
+DUALPROP_CALL dualprop_diagnostics_state(dualprop_state **twin, dualprop_diagnostics *diagnostics);
+
+/**
  * Compare the gradient an optimizer holds with the twin's, for one layer, weights and bias together, before decay,
  * momentum and the like.
  *
@@ -74,18 +83,22 @@ DUALPROP_CALL dualprop_diagnostics_compare(double *angle, double *cosine, double
                                            dualprop_optimizer *optimizer, int index);
 
 /**
- * Compute the gradient of each sample's own loss with respect to its input, grad_x loss(f(x), y), by back-propagation:
- * what adversarial attacks and training need. Nothing is divided by the batch. For bytes it is the gradient with
- * respect to the numbers that the network's input transform makes of them.
+ * Compute what a settled state says of its inputs: -1/beta W_0^T delta_1, sample by sample. Of a back-propagation state
+ * (the twin, say) it is the gradient of each sample's own loss with respect to its input, which adversarial attacks and
+ * training need; of other rules it is their estimate of it. Nothing is divided by the batch. Where the inputs were
+ * bytes it is about the numbers that the network's input transform made of them; dualprop_state_read() of layer 0 gives
+ * those.
  *
- * @param gradient         (count, inputs) of f32 or f64, inputs being height * width * channels; written on success
- * @param inputs, targets  as dualprop_infer_view() takes them; the first extent at most the capacity
- * @return as dualprop_infer_view()
- * The twin's gradient, for dualprop_diagnostics_compare(), stays what it was.
+ * @param gradient  (count, inputs) of f32 or f64, inputs being height * width * channels; written on success
+ * @param state     settled, of the same network; its batch at most the capacity. If it is the twin, its inference is
+ *                  used up
+ * @return DUALPROP_OK, or
+ *         DUALPROP_ERROR_INVALID_STATE     the state has not settled
+ *         DUALPROP_ERROR_INVALID_ARGUMENT  another network, too large a batch, or a view of another shape
  * Threads: one at a time.  Allocates: never.  Since: 0.1.
  */
 DUALPROP_CALL dualprop_diagnostics_input_gradient(const dualprop_view *gradient, dualprop_diagnostics *diagnostics,
-                                                  const dualprop_view *inputs, const dualprop_view *targets);
+                                                  dualprop_state *state);
 
 /* ---- the weights ---- */
 

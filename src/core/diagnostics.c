@@ -172,57 +172,87 @@ dualprop_status dualprop_diagnostics_compare(double *angle, double *cosine, doub
     return DUALPROP_OK;
 }
 
-/* ---- the gradient of the input ---- */
-
-static dualprop_status check_gradient(const dualprop_diagnostics *diagnostics, const dualprop_view *gradient,
-                                      const dualprop_view *images)
+dualprop_status dualprop_diagnostics_state(dualprop_state **twin, dualprop_diagnostics *diagnostics)
 {
-    int64_t inputs = diagnostics->twin->dyads[0].width;
-    DUALPROP__TRY(dualprop__view_check_output(diagnostics->context, gradient, REALS, "gradient"));
-    DUALPROP__REQUIRE(diagnostics->context,
-                      gradient->rank == 2 && gradient->shape[0] == images->shape[0] && gradient->shape[1] == inputs,
-                      DUALPROP_ERROR_INVALID_ARGUMENT, "gradient has another shape; expected (%lld, %lld)",
-                      (long long)images->shape[0], (long long)inputs);
+    DUALPROP__REQUIRE(NULL, twin, DUALPROP_ERROR_INVALID_ARGUMENT, "twin is NULL; expected a place for the result");
+    DUALPROP__TRY(dualprop__diagnostics_enter(diagnostics, __func__));
+    *twin = diagnostics->twin;
+    dualprop__diagnostics_leave(diagnostics);
     return DUALPROP_OK;
 }
 
-/* delta_k is -grad of the loss in a_k, so grad_x = -W_0^T delta_1; it is formed where x was. */
-static dualprop_status give_input_gradient(const dualprop_view *gradient, dualprop_diagnostics *diagnostics)
+/* ---- the gradient of the input ---- */
+
+static dualprop_status check_settled(const dualprop_diagnostics *diagnostics, const dualprop_state *state)
 {
-    dualprop_state *twin = diagnostics->twin;
-    int64_t inputs = twin->dyads[0].width;
-    twin->phase = DUALPROP__IDLE;
-    DUALPROP__TRY(dualprop__map_top_down(twin, 1, twin->dyads[0].mean, twin->dyads[1].delta, NULL));
-    for (int64_t b = 0; b < twin->count; b++) {
-        dualprop_view row = *gradient;
-        row.data = (char *)gradient->data + b * gradient->strides[0] * (int64_t)dualprop__type_size(gradient->type);
-        row.shape[0] = 1;
-        DUALPROP__TRY(dualprop__diagnostics_get(diagnostics->rows, diagnostics, twin->dyads[0].mean, b * inputs,
-                                                inputs));
-        for (int64_t i = 0; i < inputs; i++) diagnostics->rows[i] = -diagnostics->rows[i];
-        dualprop__view_scatter(&row, diagnostics->rows, DUALPROP_F64);
-    }
+    const dualprop_context *context = diagnostics->context;
+    DUALPROP__REQUIRE(context, state->network == diagnostics->network, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "state and diagnostics are of different networks; expected the same");
+    DUALPROP__REQUIRE(context, state->phase == DUALPROP__SETTLED, DUALPROP_ERROR_INVALID_STATE,
+                      "state has not settled; call dualprop_infer() first");
+    DUALPROP__REQUIRE(context, state->count <= diagnostics->twin->capacity, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "state holds %lld samples; expected at most %lld, the capacity of diagnostics",
+                      (long long)state->count, (long long)diagnostics->twin->capacity);
+    return DUALPROP_OK;
+}
+
+static dualprop_status check_gradient(const dualprop_view *gradient, const dualprop_diagnostics *diagnostics,
+                                      const dualprop_state *state)
+{
+    int64_t inputs = state->dyads[0].width;
+    DUALPROP__TRY(dualprop__view_check_output(diagnostics->context, gradient, REALS, "gradient"));
+    DUALPROP__REQUIRE(diagnostics->context,
+                      gradient->rank == 2 && gradient->shape[0] == state->count && gradient->shape[1] == inputs,
+                      DUALPROP_ERROR_INVALID_ARGUMENT, "gradient has another shape; expected (%lld, %lld)",
+                      (long long)state->count, (long long)inputs);
+    return check_settled(diagnostics, state);
+}
+
+static dualprop_status give_row(const dualprop_view *gradient, dualprop_diagnostics *diagnostics, double scale, int64_t b)
+{
+    int64_t inputs = gradient->shape[1];
+    dualprop_view row = *gradient;
+    row.data = (char *)gradient->data + b * gradient->strides[0] * (int64_t)dualprop__type_size(gradient->type);
+    row.shape[0] = 1;
+    DUALPROP__TRY(dualprop__diagnostics_get(diagnostics->rows, diagnostics, diagnostics->twin->dyads[0].mean, b * inputs,
+                                            inputs));
+    for (int64_t i = 0; i < inputs; i++) diagnostics->rows[i] *= scale;
+    dualprop__view_scatter(&row, diagnostics->rows, DUALPROP_F64);
+    return DUALPROP_OK;
+}
+
+/* delta_k is -beta grad of the loss in a_k, so grad_x = -1/beta W_0^T delta_1; it is formed where the twin's x was. */
+static dualprop_status give_gradient(const dualprop_view *gradient, dualprop_diagnostics *diagnostics,
+                                     dualprop_state *state)
+{
+    int silent = state->dyads[1].delta_version == 0;
+    void *memory = diagnostics->twin->dyads[0].mean;
+    diagnostics->twin->phase = DUALPROP__IDLE;
+    if (!silent) DUALPROP__TRY(dualprop__map_top_down(state, 1, memory, state->dyads[1].delta, NULL));
+    for (int64_t b = 0; b < state->count; b++)
+        DUALPROP__TRY(give_row(gradient, diagnostics, silent ? 0 : -1 / state->beta, b));
     return DUALPROP_OK;
 }
 
 static dualprop_status input_gradient(const dualprop_view *gradient, dualprop_diagnostics *diagnostics,
-                                      const dualprop_view *inputs, const dualprop_view *targets)
+                                      dualprop_state *state)
 {
-    dualprop_view images;
-    DUALPROP__TRY(dualprop__batch_inputs(&images, diagnostics->twin, inputs));
-    DUALPROP__TRY(check_gradient(diagnostics, gradient, &images));
-    DUALPROP__TRY(dualprop_infer_view(diagnostics->twin, inputs, targets));
+    DUALPROP__TRY(check_gradient(gradient, diagnostics, state));
     DUALPROP__TRY(dualprop__network_begin_read(diagnostics->network));
-    dualprop_status status = give_input_gradient(gradient, diagnostics);
+    dualprop_status status = give_gradient(gradient, diagnostics, state);
     dualprop__network_end_read(diagnostics->network);
     return status;
 }
 
 dualprop_status dualprop_diagnostics_input_gradient(const dualprop_view *gradient, dualprop_diagnostics *diagnostics,
-                                                    const dualprop_view *inputs, const dualprop_view *targets)
+                                                    dualprop_state *state)
 {
     DUALPROP__TRY(dualprop__diagnostics_enter(diagnostics, __func__));
-    dualprop_status status = input_gradient(gradient, diagnostics, inputs, targets);
+    dualprop_status status = dualprop__state_enter(state, __func__);
+    if (status == DUALPROP_OK) {
+        status = input_gradient(gradient, diagnostics, state);
+        dualprop__state_leave(state);
+    }
     dualprop__diagnostics_leave(diagnostics);
     return status;
 }

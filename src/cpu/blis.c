@@ -9,9 +9,9 @@
 #include "blis_instance.h"
 
 #define ALIGNMENT 64
-/* The largest tile of a micro-kernel, in bytes, and its most broadcasts, that our functions keep on their stack. */
+/* The largest tile of a micro-kernel, in bytes, and its longest sides, that our functions keep on their stack. */
 #define LARGEST_TILE 2048
-#define MOST_BROADCASTS 64
+#define LONGEST_SIDE 64
 
 /* ---- levels ---- */
 
@@ -63,7 +63,7 @@ static dualprop_status fill(dualprop__blis *blis, const dualprop_host *host, int
     if (!context) return DUALPROP_ERROR_NO_MEMORY;
     dualprop__microkernel_find(&blis->kernel, context, type, level);
     size_t tile = (size_t)(blis->kernel.vector * blis->kernel.broadcast) * blis->loops->real_size;
-    int fits = tile <= LARGEST_TILE && blis->kernel.broadcast <= MOST_BROADCASTS;
+    int fits = tile <= LARGEST_TILE && blis->kernel.broadcast <= LONGEST_SIDE && blis->kernel.vector <= LONGEST_SIDE;
     return fits ? DUALPROP_OK : DUALPROP_ERROR_NO_BACKEND;
 }
 

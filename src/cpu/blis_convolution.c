@@ -4,7 +4,7 @@
  * Locally connected layers, which have weights of their own at each place and so no panels to share, are the reference
  * backend's.
  */
-#include "blis_im2col.h"
+#include "blis_winograd.h"
 
 static dualprop__blis *of(void *self)
 {
@@ -129,6 +129,10 @@ int64_t dualprop__blis_convolution_workspace(void *self, const dualprop_convolut
 {
     if (is_local(shape)) return dualprop__reference_backend.convolution_workspace(self, shape);
     if (is_beyond(shape)) return -1;
+    if (dualprop__winograd_fits(self, shape)) {
+        int64_t bytes = dualprop__most(dualprop__winograd_bytes(self, shape, 0), dualprop__winograd_bytes(self, shape, 1));
+        return dualprop__most(bytes, dualprop__winograd_gradient_bytes(self, shape));
+    }
     int64_t bytes = dualprop__im2col_bottom_up_bytes(self, shape);
     bytes = dualprop__most(bytes, dualprop__im2col_top_down_bytes(self, shape));
     return dualprop__most(bytes, dualprop__im2col_gradient_bytes(self, shape));
@@ -138,13 +142,15 @@ int64_t dualprop__blis_convolution_cache(void *self, const dualprop_convolution 
 {
     if (is_local(shape)) return dualprop__reference_backend.convolution_cache(self, shape);
     if (is_beyond(shape)) return -1;
-    return dualprop__im2col_cache(self, shape);
+    return dualprop__winograd_fits(self, shape) ? dualprop__winograd_cache(self, shape)
+                                                : dualprop__im2col_cache(self, shape);
 }
 
 dualprop_status dualprop__blis_convolution_prepare(void *self, const dualprop_convolution *shape, const void *weights)
 {
     if (is_local(shape)) return dualprop__reference_backend.convolution_prepare(self, shape, weights);
-    dualprop__im2col_prepare(self, shape, weights);
+    if (dualprop__winograd_fits(self, shape)) dualprop__winograd_prepare(self, shape, weights);
+    else dualprop__im2col_prepare(self, shape, weights);
     return DUALPROP_OK;
 }
 
@@ -154,7 +160,9 @@ dualprop_status dualprop__blis_convolution_bottom_up(void *self, const dualprop_
 {
     if (is_local(shape))
         return dualprop__reference_backend.convolution_bottom_up(self, shape, a, switches, x, weights, bias, dyad);
-    dualprop__im2col_bottom_up(self, shape, a, switches, x, weights, bias, dyad);
+    if (dualprop__winograd_fits(self, shape))
+        dualprop__winograd_bottom_up(self, shape, a, switches, x, weights, bias, dyad);
+    else dualprop__im2col_bottom_up(self, shape, a, switches, x, weights, bias, dyad);
     return DUALPROP_OK;
 }
 
@@ -164,7 +172,9 @@ dualprop_status dualprop__blis_convolution_top_down(void *self, const dualprop_c
 {
     if (is_local(shape))
         return dualprop__reference_backend.convolution_top_down(self, shape, top_down, delta, switches, weights, dyad);
-    dualprop__im2col_top_down(self, shape, top_down, delta, switches, dyad);
+    if (dualprop__winograd_fits(self, shape))
+        dualprop__winograd_top_down(self, shape, top_down, delta, switches, weights, dyad);
+    else dualprop__im2col_top_down(self, shape, top_down, delta, switches, dyad);
     return DUALPROP_OK;
 }
 
@@ -180,6 +190,7 @@ dualprop_status dualprop__blis_convolution_gradient(void *self, const dualprop_c
                                                                 moments);
     dualprop__learning learning = { scale, step ? 0 : accumulate, step, gradient, bias_gradient, weights, bias,
                                     moments };
-    dualprop__im2col_gradient(self, shape, x, delta, switches, &learning);
+    if (dualprop__winograd_fits(self, shape)) dualprop__winograd_gradient(self, shape, x, delta, switches, &learning);
+    else dualprop__im2col_gradient(self, shape, x, delta, switches, &learning);
     return DUALPROP_OK;
 }

@@ -18,6 +18,8 @@
 
 /* Pixels that a micro-kernel broadcasts at once, at most; blis.c sees to it. */
 #define DUALPROP__BROADCASTS 64
+/* And reals on its vector side. */
+#define DUALPROP__MOST_VECTOR 64
 
 /* For tests: compute an instance's convolutions in one way wherever it is possible. Before any weights are written. */
 enum { DUALPROP__BY_RULE = 0, DUALPROP__IM2COL = 1, DUALPROP__WINOGRAD = 2 };

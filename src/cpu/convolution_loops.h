@@ -20,6 +20,75 @@ typedef struct dualprop__pooled_row {
     int64_t pooled_pixel;       /* from one pooled pixel to the next, in its array and in the switches */
 } dualprop__pooled_row;
 
+/*
+ * Winograd's transforms, between pixels of NHWC images and planes of panels. An element of a plane is `plane` elements
+ * from the same one of the next plane. A tile's patch is what its outputs depend on. Pixels are pointers to channel 0.
+ */
+
+/* B^T d B for `tiles` tiles, all channels, as panels of broadcasts: panels[plane][channel][tile]. */
+typedef struct dualprop__winograd_input {
+    const void *const *pixels; /* [tiles][patch * patch] */
+    int64_t tiles, channels;
+    void *panels;
+    int64_t plane;
+    void *stage; /* [tiles][planes][lanes], aligned to 64 bytes */
+} dualprop__winograd_input;
+
+/* A^T m A of one tile, plus bias, `channels` of `vector` channels; rows x columns of the outputs are within the image. */
+typedef struct dualprop__winograd_output {
+    const void *m; /* [planes][vector], aligned to 64 bytes */
+    int64_t vector, channels;
+    const void *bias; /* [channels] or NULL */
+    void *to;
+    int64_t pixel, row; /* elements between pixels and rows of `to` */
+    int64_t rows, columns;
+} dualprop__winograd_output;
+
+/* G g G^T for `count` filters of `vector` outputs; plane rows first_row to first_row + rows alone are written. */
+typedef struct dualprop__winograd_filters {
+    const void *g; /* [count][vector] of tap 0 */
+    int64_t tap;   /* elements from tap to tap; negative turns the filters by 180 degrees */
+    int64_t count, vector;
+    int64_t first_row, rows;
+    void *u; /* [rows * patch][count][vector] */
+    int64_t plane;
+} dualprop__winograd_filters;
+
+/* Tiles that are written at once, at most: together whole lines, whatever a panel's width. */
+#define DUALPROP__TILES_AT_ONCE 8
+
+/* For the gradient, a panel of `width` channels: B^T d B of the pixels of x, or A d A^T of those of delta, as
+ * panels[plane][tile][width], zeros from `channels` on. */
+typedef struct dualprop__winograd_columns {
+    const void *const *pixels; /* [tiles][patch * patch], or [tiles][tile * tile] */
+    int64_t tiles;             /* at most DUALPROP__TILES_AT_ONCE */
+    int64_t first, channels;   /* the panel's first channel; channels of the pixels */
+    int64_t width;
+    void *panels;
+    int64_t plane;
+    void *stage; /* [planes][DUALPROP__TILES_AT_ONCE * width + lanes], rounded up to lines */
+} dualprop__winograd_columns;
+
+/* G^T u G for `count` filters of `vector` outputs. */
+typedef struct dualprop__winograd_sums {
+    const void *u; /* [planes][count][vector] */
+    int64_t plane;
+    int64_t count, vector;
+    void *g; /* [9][count][vector] */
+} dualprop__winograd_sums;
+
+/* One form of Winograd's convolution. Along each axis a tile has `tile` outputs, a patch `patch` pixels. */
+typedef struct dualprop__winograd_loops {
+    int64_t tile, patch, points, planes; /* planes: points * points */
+    int64_t offset; /* from a tile's first output to its patch */
+    void (*input)(const dualprop__winograd_input *input);
+    void (*output)(const dualprop__winograd_output *output);
+    void (*filters)(const dualprop__winograd_filters *filters);
+    void (*input_columns)(const dualprop__winograd_columns *columns);
+    void (*delta_columns)(const dualprop__winograd_columns *columns);
+    void (*gradient)(const dualprop__winograd_sums *sums);
+} dualprop__winograd_loops;
+
 typedef struct dualprop__convolution_loops {
     int64_t lanes; /* reals in a vector register */
 
@@ -37,6 +106,9 @@ typedef struct dualprop__convolution_loops {
      */
     void (*unpool)(const dualprop__pooled_row *row, int64_t window_row, void *map, const void *delta,
                    const uint8_t *switches, int accumulate);
+
+    dualprop__winograd_loops large; /* F(4x4, 3x3) */
+    dualprop__winograd_loops small; /* images of 2x2 */
 } dualprop__convolution_loops;
 
 extern const dualprop__convolution_loops dualprop__convolution_loops_baseline_f32,

@@ -6,6 +6,7 @@
  */
 #include "gather_template.h"
 #include "pooling_template.h"
+#include "winograd_template.h"
 
 const dualprop__convolution_loops TABLE = {
     .lanes = VECTOR_BYTES / (int64_t)sizeof(REAL),
@@ -14,8 +15,11 @@ const dualprop__convolution_loops TABLE = {
     .pool_max = FORMULA(pool_max),
     .pool_average = FORMULA(pool_average),
     .unpool = FORMULA(unpool),
+    .large = WINOGRAD_LOOPS(large, 4, 6, 6, -1),
+    .small = WINOGRAD_LOOPS(small, 2, 2, 3, 0),
 };
 
+#undef WINOGRAD_LOOPS
 #undef REAL
 #undef FORMULA
 #undef TABLE

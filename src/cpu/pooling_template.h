@@ -5,11 +5,12 @@
  * makes vectors of them.
  */
 
+/* A NaN is greater than everything, the first of several. */
 static void FORMULA(take_greater)(REAL *restrict best, uint8_t *restrict switches, const REAL *restrict x,
                                   uint8_t place, int64_t channels)
 {
     for (int64_t c = 0; c < channels; c++) {
-        int greater = x[c] > best[c];
+        int greater = !(x[c] <= best[c]) & (best[c] == best[c]);
         best[c] = greater ? x[c] : best[c];
         switches[c] = greater ? place : switches[c];
     }

@@ -1,9 +1,9 @@
 """Write a small data set in the exact files of a large one, for tests. The images of a class resemble each other.
 
-usage: make_images.py cifar10|cifar100|imagenet32|arrays|mnist DIR SAMPLES [stored|last]
+usage: make_images.py cifar10|cifar100|imagenet32|arrays|tiny|mnist DIR SAMPLES [stored|last]
 
-SAMPLES is per training file. arrays are the test images of cifar10 as .npy, for training and for testing; mnist their
-green planes, cut. Archives of imagenet32 are packed unless "stored"; "last" gives the last label of each a 1001.
+SAMPLES is per training file. arrays are the test images of cifar10 as .npy, for training and for testing; tiny the first
+5 x 4 pixels of them; mnist their green planes, cut. Archives of imagenet32 are packed unless "stored"; "last" gives the last label of each a 1001.
 Needs nothing but Python.
 """
 import os
@@ -81,12 +81,13 @@ def test_records(samples):
     return [i % 10 for i in range(samples)], [images.image(i % 10) for i in range(samples)]
 
 
-def write_arrays(folder, samples):
+def write_arrays(folder, samples, height=32, width=32):
     labels, planes = test_records(samples)
-    pixels = b"".join(bytes(image[PIXELS * c + i] for i in range(PIXELS) for c in range(3)) for image in planes)
+    places = [32 * row + column for row in range(height) for column in range(width)]
+    pixels = b"".join(bytes(image[PIXELS * c + i] for i in places for c in range(3)) for image in planes)
     for name in ["train", "test"]:
         with open(os.path.join(folder, name + "-images.npy"), "wb") as file:
-            file.write(npy("|u1", (samples, 32, 32, 3), pixels))
+            file.write(npy("|u1", (samples, height, width, 3), pixels))
         with open(os.path.join(folder, name + "-labels.npy"), "wb") as file:
             file.write(npy("|u1", (samples,), bytes(labels)))
 
@@ -108,6 +109,8 @@ def main(kind, folder, samples, variant=None):
         write_imagenet32(folder, samples, variant)
     elif kind == "arrays":
         write_arrays(folder, samples)
+    elif kind == "tiny":
+        write_arrays(folder, samples, 5, 4)
     elif kind == "mnist":
         write_mnist(folder, samples)
     else:

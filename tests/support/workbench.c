@@ -19,8 +19,16 @@ dualprop_status bench_open(workbench *bench, const dualprop_backend *backend, in
     return backend->create(&bench->self, &bench->host.host, type, level);
 }
 
+/* On a device what was asked for may not have been done yet. */
+static void wait_for(const workbench *bench)
+{
+    if (bench->self && !(bench->backend->flags & DUALPROP_BACKEND_HOST_MEMORY))
+        ck_assert_int_eq(bench->backend->synchronize(bench->self), DUALPROP_OK);
+}
+
 static void release_arrays(workbench *bench)
 {
+    if (bench->array_count > 0) wait_for(bench);
     for (int i = 0; i < bench->array_count; i++) guard_destroy(bench->arrays[i]);
     bench->array_count = 0;
 }
@@ -46,6 +54,7 @@ void bench_begin(workbench *bench, uint64_t stream)
 
 int bench_intact(const workbench *bench)
 {
+    wait_for(bench);
     for (int i = 0; i < bench->array_count; i++)
         if (!guard_intact(bench->arrays[i])) return 0;
     return 1;
@@ -75,9 +84,15 @@ void bench_set(const workbench *bench, void *reals, int64_t index, double value)
     else ((double *)reals)[index] = value;
 }
 
-double bench_get(const workbench *bench, const void *reals, int64_t index)
+static double value_at(const workbench *bench, const void *reals, int64_t index)
 {
     return bench->type == DUALPROP_F32 ? (double)((const float *)reals)[index] : ((const double *)reals)[index];
+}
+
+double bench_get(const workbench *bench, const void *reals, int64_t index)
+{
+    wait_for(bench);
+    return value_at(bench, reals, index);
 }
 
 void *bench_zeros(workbench *bench, int64_t count)
@@ -137,7 +152,8 @@ static double *extend(workbench *bench, const char *label, int64_t count, double
 void bench_record(workbench *bench, const char *label, const void *reals, int64_t count, double scale)
 {
     double *values = extend(bench, label, count, scale);
-    for (int64_t i = 0; i < count; i++) values[i] = bench_get(bench, reals, i);
+    wait_for(bench);
+    for (int64_t i = 0; i < count; i++) values[i] = value_at(bench, reals, i);
 }
 
 void bench_record_weights(workbench *bench, const char *label, const void *weights, int64_t inputs, int64_t outputs,

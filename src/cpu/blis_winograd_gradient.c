@@ -1,0 +1,467 @@
+/*
+ * blis_winograd_gradient.c - dg = G^T [ sum over tiles of (B^T d B) . (A dY A^T) ] G, and what becomes of it at once.
+ *
+ * In each plane the sum over tiles is a product: deltas [tiles][V] as vectors, columns [tiles][N] as broadcasts. A region is
+ * some panels of outputs times some panels of channels, in all planes: its dU lies in a slice, is transformed back there, and
+ * goes into the gradient, or into weights and moments, without ever being in memory as a whole.
+ *
+ * Where the filters outweigh, columns and deltas are made for a block of tiles, and a unit is a region. With several blocks
+ * the transformed regions are added up in the workspace.
+ *
+ * By chunks, the tiles are cut into groups; a unit is a group, which goes through its tiles chunk by chunk and adds to a dU of
+ * its own, of the whole layer; then a unit is a region, for which the groups are added up in their order. How many groups
+ * there are depends on the shape alone.
+ */
+#include <string.h>
+
+#include "blis_winograd.h"
+
+/* Tiles of a chunk; groups, at least and at most; bytes of dU in all groups, about. */
+#define CHUNK_TILES 48
+#define GROUPS_AT_LEAST 4
+#define GROUPS 16
+#define GROUP_BYTES ((int64_t)8 << 20)
+/* Bytes of columns and deltas in a block, about. */
+#define BLOCK_BYTES ((int64_t)32 << 20)
+/* A region: outputs and channels, about. */
+#define REGION_OUTPUTS 32
+#define REGION_CHANNELS 72
+
+struct gradient {
+    const dualprop__blis *blis;
+    const dualprop_convolution *shape;
+    const dualprop__learning *learning;
+    const dualprop__winograd_loops *loops;
+    dualprop__unpooling unpooling;
+    dualprop__tiles patches, deltas;
+    const void *delta; /* pooled */
+    int by_chunks;
+    int64_t tiles;
+    int64_t channel_panels, output_panels;
+    dualprop__cut blocks;            /* tiles: of a block, or of a group */
+    int64_t chunk;                   /* tiles whose columns and deltas are there at once */
+    dualprop__cut channels, outputs; /* panels: the regions */
+    int64_t column_plane, delta_plane, region_plane;
+    int64_t column_bytes, delta_bytes, region_bytes, layer_bytes, taps_bytes, stage_bytes, slice_bytes, members;
+    int64_t block;                   /* the one at hand */
+    char *slices, *columns, *sums;   /* sums: dU of each group, or the transformed regions */
+};
+
+/* ---- the plan ---- */
+
+static int64_t to_lines(int64_t bytes)
+{
+    return dualprop__ceil_div(bytes, DUALPROP__LINE) * DUALPROP__LINE;
+}
+
+static void plan_tiles(struct gradient *job)
+{
+    const dualprop_convolution *shape = job->shape;
+    const dualprop__microkernel *kernel = &job->blis->kernel;
+    int64_t size = (int64_t)job->blis->loops->real_size;
+    job->patches = dualprop__tiles_of(job->blis, shape, shape->channels);
+    job->deltas = dualprop__tiles_of(job->blis, shape, shape->outputs);
+    job->loops = job->patches.loops;
+    job->tiles = job->patches.rows * job->patches.columns;
+    job->by_chunks = dualprop__winograd_by_chunks(shape);
+    job->channel_panels = dualprop__ceil_div(shape->channels, kernel->broadcast);
+    job->output_panels = dualprop__ceil_div(shape->outputs, kernel->vector);
+    job->channels = dualprop__cut_evenly(job->channel_panels, dualprop__most(1, REGION_CHANNELS / kernel->broadcast));
+    job->outputs = dualprop__cut_evenly(job->output_panels, dualprop__most(1, REGION_OUTPUTS / kernel->vector));
+    /* dU of the whole layer has the planes of one panel of outputs. */
+    job->layer_bytes = job->output_panels * job->loops->planes * size *
+                       dualprop__plane(job->blis, job->channel_panels * kernel->broadcast * kernel->vector);
+}
+
+static int64_t multiple(int64_t x, int64_t of)
+{
+    return dualprop__ceil_div(x, of) * of;
+}
+
+/* Cuts are at whole runs of tiles, which are written at once. */
+static dualprop__cut cut_tiles(int64_t tiles, int64_t parts)
+{
+    int64_t part = multiple(dualprop__ceil_div(tiles, parts), DUALPROP__TILES_AT_ONCE);
+    return (dualprop__cut){ tiles, part, dualprop__ceil_div(tiles, part) };
+}
+
+static void plan_blocks(struct gradient *job)
+{
+    int64_t size = (int64_t)job->blis->loops->real_size;
+    if (job->by_chunks) {
+        int64_t groups = dualprop__least(GROUPS, dualprop__most(GROUPS_AT_LEAST, GROUP_BYTES / job->layer_bytes));
+        job->blocks = cut_tiles(job->tiles, groups);
+        job->chunk = dualprop__least(CHUNK_TILES, job->blocks.part);
+        return;
+    }
+    int64_t tile = (job->shape->channels + job->shape->outputs) * job->loops->planes * size;
+    int64_t most = dualprop__most(BLOCK_BYTES / tile, DUALPROP__DEPTH);
+    job->blocks = cut_tiles(job->tiles, dualprop__ceil_div(job->tiles, most));
+    job->chunk = job->blocks.part;
+}
+
+static void plan_bytes(struct gradient *job)
+{
+    const dualprop__blis *blis = job->blis;
+    int64_t size = (int64_t)blis->loops->real_size, planes = job->loops->planes;
+    int64_t vector = blis->kernel.vector, broadcast = blis->kernel.broadcast;
+    int64_t rows = job->channels.part * broadcast, lanes = blis->convolution_loops->lanes;
+    job->column_plane = dualprop__plane(blis, job->chunk * broadcast);
+    job->delta_plane = dualprop__plane(blis, job->chunk * vector);
+    job->region_plane = dualprop__plane(blis, (job->by_chunks ? job->channel_panels * broadcast : rows) * vector);
+    job->column_bytes = job->channel_panels * planes * job->column_plane * size;
+    job->delta_bytes = job->output_panels * planes * job->delta_plane * size;
+    job->region_bytes = to_lines((job->by_chunks ? 1 : job->outputs.part) * planes * dualprop__plane(blis, rows * vector) * size);
+    job->taps_bytes = to_lines(DUALPROP__NINE * rows * vector * size);
+    int64_t widest = dualprop__most(vector, broadcast);
+    job->stage_bytes = to_lines(planes * (multiple(DUALPROP__TILES_AT_ONCE * widest + lanes, 16)) * size);
+    int64_t both = job->column_bytes + job->delta_bytes;
+    job->slice_bytes = dualprop__most(job->region_bytes + job->taps_bytes,
+                                      job->stage_bytes + (job->by_chunks ? both : 0));
+}
+
+static struct gradient plan(const dualprop__blis *blis, const dualprop_convolution *shape, dualprop__space *space)
+{
+    struct gradient job = { .blis = blis, .shape = shape };
+    int64_t size = (int64_t)blis->loops->real_size;
+    plan_tiles(&job);
+    plan_blocks(&job);
+    plan_bytes(&job);
+    int64_t regions = job.channels.parts * job.outputs.parts, runs = job.blocks.part / DUALPROP__TILES_AT_ONCE;
+    int64_t units = dualprop__most(regions, job.by_chunks ? job.blocks.parts : 2 * runs);
+    int64_t weights = dualprop__blis_weight_elements((void *)(uintptr_t)blis, DUALPROP__NINE * shape->channels,
+                                                     shape->outputs) * size;
+    job.members = dualprop__least(dualprop__members_of(job.slice_bytes), units);
+    job.patches.images.zeros = dualprop__take(space, shape->channels * size);
+    job.deltas.images.zeros = dualprop__take(space, shape->outputs * size);
+    job.unpooling.map = dualprop__take(space, dualprop__map_bytes(blis, shape));
+    job.columns = dualprop__take(space, job.by_chunks ? 0 : job.column_bytes + job.delta_bytes);
+    job.sums = dualprop__take(space, job.by_chunks ? job.blocks.parts * job.layer_bytes : job.blocks.parts > 1 ? weights : 0);
+    job.slices = dualprop__take(space, job.slice_bytes * job.members);
+    return job;
+}
+
+int64_t dualprop__winograd_gradient_bytes(const dualprop__blis *blis, const dualprop_convolution *shape)
+{
+    dualprop__space space = { NULL, 0 };
+    plan(blis, shape, &space);
+    return space.used;
+}
+
+static void unpool_unit(void *argument, int64_t image, int64_t member)
+{
+    const struct gradient *job = argument;
+    (void)member;
+    dualprop__unpool_image(&job->unpooling, image);
+}
+
+/* ---- columns and deltas, a run of tiles at a time ---- */
+
+/* Where they lie: for all tiles of a block, or of a chunk, from tile `first` on. */
+struct transformed {
+    char *columns, *deltas, *stage;
+    int64_t first;
+};
+
+static void transform_columns(const struct gradient *job, const struct transformed *to, int64_t tile, int64_t tiles)
+{
+    const void *pixels[DUALPROP__TILES_AT_ONCE * DUALPROP__PATCH];
+    int64_t broadcast = job->blis->kernel.broadcast, patch = job->loops->patch;
+    for (int64_t t = 0; t < tiles; t++)
+        dualprop__tile_pixels(&job->patches, tile + t, job->loops->offset, patch, pixels + t * patch * patch);
+    for (int64_t panel = 0; panel < job->channel_panels; panel++) {
+        int64_t start = panel * job->loops->planes * job->column_plane + (tile - to->first) * broadcast;
+        dualprop__winograd_columns columns = {
+            .pixels = pixels, .tiles = tiles, .first = panel * broadcast, .channels = job->shape->channels,
+            .width = broadcast, .panels = dualprop__at(job->blis, to->columns, start), .plane = job->column_plane,
+            .stage = to->stage,
+        };
+        job->loops->input_columns(&columns);
+    }
+}
+
+static void transform_deltas(const struct gradient *job, const struct transformed *to, int64_t tile, int64_t tiles)
+{
+    const void *pixels[DUALPROP__TILES_AT_ONCE * DUALPROP__PATCH];
+    int64_t vector = job->blis->kernel.vector, side = job->loops->tile;
+    for (int64_t t = 0; t < tiles; t++)
+        dualprop__tile_pixels(&job->deltas, tile + t, 0, side, pixels + t * side * side);
+    for (int64_t panel = 0; panel < job->output_panels; panel++) {
+        int64_t start = panel * job->loops->planes * job->delta_plane + (tile - to->first) * vector;
+        dualprop__winograd_columns columns = {
+            .pixels = pixels, .tiles = tiles, .first = panel * vector, .channels = job->shape->outputs,
+            .width = vector, .panels = dualprop__at(job->blis, to->deltas, start), .plane = job->delta_plane,
+            .stage = to->stage,
+        };
+        job->loops->delta_columns(&columns);
+    }
+}
+
+/* ---- products ---- */
+
+/* dU of a region or of the whole layer: panels of outputs and channels, from the first ones on. */
+struct sums {
+    char *u; /* [output_panels][planes][channel_panels * N][V] */
+    int64_t plane, first_output, outputs, first_channel, channels;
+    int accumulate;
+};
+
+/* One panel of outputs times one of channels in one plane, DEPTH tiles at a time. */
+static void multiply(const struct gradient *job, const struct transformed *from, const struct sums *to, int64_t tiles,
+                     int64_t output, int64_t plane, int64_t channel)
+{
+    const dualprop__blis *blis = job->blis;
+    int64_t vector = blis->kernel.vector, broadcast = blis->kernel.broadcast, planes = job->loops->planes;
+    int64_t delta = ((to->first_output + output) * planes + plane) * job->delta_plane;
+    int64_t column = ((to->first_channel + channel) * planes + plane) * job->column_plane;
+    dualprop__cut depth = dualprop__cut_evenly(tiles, DUALPROP__DEPTH);
+    for (int64_t part = 0; part < depth.parts; part++) {
+        int64_t first = dualprop__cut_first(&depth, part);
+        dualprop__product product = {
+            .vector_count = vector,
+            .broadcast_count = broadcast,
+            .depth = dualprop__cut_size(&depth, part),
+            .vectors = dualprop__at(blis, from->deltas, delta + first * vector),
+            .broadcasts = dualprop__at(blis, from->columns, column + first * broadcast),
+            .accumulate = to->accumulate || part > 0,
+            .c = dualprop__at(blis, to->u,
+                              (output * planes + plane) * to->plane + channel * broadcast * vector),
+            .stride = vector,
+        };
+        blis->kernel.run(&blis->kernel, &product);
+    }
+}
+
+static void multiply_all(const struct gradient *job, const struct transformed *from, const struct sums *to,
+                         int64_t tiles)
+{
+    for (int64_t plane = 0; plane < job->loops->planes; plane++)
+        for (int64_t output = 0; output < to->outputs; output++)
+            for (int64_t channel = 0; channel < to->channels; channel++)
+                multiply(job, from, to, tiles, output, plane, channel);
+}
+
+/* ---- regions ---- */
+
+struct region {
+    int64_t first_output, outputs, first_channel, channels; /* panels */
+    char *u, *taps;                                         /* in the slice */
+};
+
+static struct region region_of(const struct gradient *job, int64_t unit, int64_t member)
+{
+    int64_t outputs = unit / job->channels.parts, channels = unit % job->channels.parts;
+    char *slice = job->slices + member * job->slice_bytes;
+    return (struct region){
+        .first_output = dualprop__cut_first(&job->outputs, outputs),
+        .outputs = dualprop__cut_size(&job->outputs, outputs),
+        .first_channel = dualprop__cut_first(&job->channels, channels),
+        .channels = dualprop__cut_size(&job->channels, channels),
+        .u = slice,
+        .taps = slice + job->region_bytes,
+    };
+}
+
+/* Channels of the region, without what the last panel has beyond them. */
+static int64_t channel_count(const struct gradient *job, const struct region *region)
+{
+    int64_t broadcast = job->blis->kernel.broadcast;
+    return dualprop__least(region->channels * broadcast, job->shape->channels - region->first_channel * broadcast);
+}
+
+/* The element of the weights where a tap of the region's channels begins, for one panel of outputs. */
+static int64_t start_of(const struct gradient *job, const struct region *region, int64_t output, int64_t tap)
+{
+    int64_t row = (output * DUALPROP__NINE + tap) * job->shape->channels;
+    return (row + region->first_channel * job->blis->kernel.broadcast) * job->blis->kernel.vector;
+}
+
+/* A gradient that is added up over blocks lies in the workspace until the last one. */
+static void put_tap(const struct gradient *job, int64_t start, int64_t count, char *taps)
+{
+    const dualprop__blis *blis = job->blis;
+    char *sums = dualprop__at(blis, job->sums, start);
+    int is_last = job->by_chunks || job->block == job->blocks.parts - 1;
+    if (!job->by_chunks && job->blocks.parts > 1) blis->loops->scale(sums, taps, 1, job->block > 0, count);
+    else sums = taps;
+    if (is_last) dualprop__learn_weights(blis, job->learning, start, count, sums);
+}
+
+/* u: dU of one panel of outputs. */
+static void finish_panel(const struct gradient *job, const struct region *region, int64_t output, const char *u)
+{
+    const dualprop__blis *blis = job->blis;
+    int64_t count = channel_count(job, region), elements = count * blis->kernel.vector;
+    dualprop__winograd_sums sums = {
+        .u = u, .plane = dualprop__plane(blis, job->channels.part * blis->kernel.broadcast * blis->kernel.vector),
+        .count = count, .vector = blis->kernel.vector, .g = region->taps,
+    };
+    job->loops->gradient(&sums);
+    for (int64_t tap = 0; tap < DUALPROP__NINE; tap++)
+        put_tap(job, start_of(job, region, output, tap), elements, dualprop__at(blis, region->taps, tap * elements));
+}
+
+static void fetch(const struct gradient *job, const struct region *region)
+{
+    for (int64_t output = region->first_output; output < region->first_output + region->outputs; output++)
+        for (int64_t tap = 0; tap < DUALPROP__NINE; tap++)
+            dualprop__fetch_weights(job->blis, job->learning, start_of(job, region, output, tap),
+                                    channel_count(job, region) * job->blis->kernel.vector);
+}
+
+/* ---- units, whole blocks ---- */
+
+static struct transformed transformed_block(const struct gradient *job)
+{
+    return (struct transformed){ .columns = job->columns, .deltas = job->columns + job->column_bytes,
+                                 .first = dualprop__cut_first(&job->blocks, job->block) };
+}
+
+/* Columns or deltas of one run of tiles. */
+static void transform_unit(void *argument, int64_t unit, int64_t member)
+{
+    const struct gradient *job = argument;
+    struct transformed to = transformed_block(job);
+    int64_t size = dualprop__cut_size(&job->blocks, job->block), tile = unit / 2 * DUALPROP__TILES_AT_ONCE;
+    int64_t tiles = dualprop__least(DUALPROP__TILES_AT_ONCE, size - tile);
+    to.stage = job->slices + member * job->slice_bytes;
+    if (unit % 2 == 0) transform_columns(job, &to, to.first + tile, tiles);
+    else transform_deltas(job, &to, to.first + tile, tiles);
+}
+
+static void bias_unit(const struct gradient *job, int64_t panel)
+{
+    dualprop__learn_bias(job->blis, job->shape, job->learning, job->delta, panel);
+}
+
+/* Biases come with the first block. */
+static void region_unit(void *argument, int64_t unit, int64_t member)
+{
+    const struct gradient *job = argument;
+    int64_t regions = job->channels.parts * job->outputs.parts;
+    if (unit >= regions) {
+        bias_unit(job, unit - regions);
+        return;
+    }
+    struct region region = region_of(job, unit, member);
+    struct transformed from = transformed_block(job);
+    struct sums sums = { region.u, job->region_plane, region.first_output, region.outputs, region.first_channel,
+                         region.channels, 0 };
+    multiply_all(job, &from, &sums, dualprop__cut_size(&job->blocks, job->block));
+    fetch(job, &region);
+    for (int64_t i = 0; i < region.outputs; i++)
+        finish_panel(job, &region, region.first_output + i,
+                     dualprop__at(job->blis, region.u, i * job->loops->planes * job->region_plane));
+}
+
+/* ---- units, by chunks ---- */
+
+static void transform_chunk(const struct gradient *job, const struct transformed *to, int64_t tiles)
+{
+    for (int64_t t = 0; t < tiles; t += DUALPROP__TILES_AT_ONCE) {
+        int64_t count = dualprop__least(DUALPROP__TILES_AT_ONCE, tiles - t);
+        transform_columns(job, to, to->first + t, count);
+        transform_deltas(job, to, to->first + t, count);
+    }
+}
+
+static void group_unit(void *argument, int64_t group, int64_t member)
+{
+    const struct gradient *job = argument;
+    char *slice = job->slices + member * job->slice_bytes;
+    struct transformed from = { .columns = slice + job->stage_bytes, .stage = slice };
+    struct sums sums = { job->sums + group * job->layer_bytes, job->region_plane, 0, job->output_panels, 0,
+                         job->channel_panels, 0 };
+    int64_t end = dualprop__cut_first(&job->blocks, group) + dualprop__cut_size(&job->blocks, group);
+    from.deltas = from.columns + job->column_bytes;
+    for (from.first = dualprop__cut_first(&job->blocks, group); from.first < end; from.first += job->chunk) {
+        int64_t tiles = dualprop__least(job->chunk, end - from.first);
+        transform_chunk(job, &from, tiles);
+        multiply_all(job, &from, &sums, tiles);
+        sums.accumulate = 1;
+    }
+}
+
+/* All groups' dU of one panel of outputs, for the region's channels, into the slice. */
+static void add_groups(const struct gradient *job, const struct region *region, int64_t output)
+{
+    const dualprop__blis *blis = job->blis;
+    int64_t vector = blis->kernel.vector, broadcast = blis->kernel.broadcast, planes = job->loops->planes;
+    int64_t plane = dualprop__plane(blis, job->channels.part * broadcast * vector);
+    int64_t count = channel_count(job, region) * vector;
+    for (int64_t p = 0; p < planes; p++)
+        for (int64_t group = 0; group < job->blocks.parts; group++) {
+            int64_t start = (output * planes + p) * job->region_plane + region->first_channel * broadcast * vector;
+            blis->loops->scale(dualprop__at(blis, region->u, p * plane),
+                               dualprop__at(blis, job->sums + group * job->layer_bytes, start), 1, group > 0, count);
+        }
+}
+
+static void sum_unit(void *argument, int64_t unit, int64_t member)
+{
+    const struct gradient *job = argument;
+    int64_t regions = job->channels.parts * job->outputs.parts;
+    if (unit >= regions) {
+        bias_unit(job, unit - regions);
+        return;
+    }
+    struct region region = region_of(job, unit, member);
+    fetch(job, &region);
+    for (int64_t i = 0; i < region.outputs; i++) {
+        add_groups(job, &region, region.first_output + i);
+        finish_panel(job, &region, region.first_output + i, region.u);
+    }
+}
+
+/* ---- the job ---- */
+
+static void run_phases(struct gradient *job, dualprop__phase *phases, int count)
+{
+    dualprop__team_run(job->blis->reference.host, job, phases, count, job->members);
+}
+
+static void run_blocks(struct gradient *job, int64_t regions, int64_t biases)
+{
+    for (job->block = 0; job->block < job->blocks.parts; job->block++) {
+        int64_t runs = dualprop__ceil_div(dualprop__cut_size(&job->blocks, job->block), DUALPROP__TILES_AT_ONCE);
+        dualprop__phase phases[2] = {
+            { .unit = transform_unit, .units = 2 * runs },
+            { .unit = region_unit, .units = regions + (job->block == 0 ? biases : 0) },
+        };
+        run_phases(job, phases, 2);
+    }
+}
+
+static void run_groups(struct gradient *job, int64_t regions, int64_t biases)
+{
+    dualprop__phase phases[2] = {
+        { .unit = group_unit, .units = job->blocks.parts },
+        { .unit = sum_unit, .units = regions + biases },
+    };
+    run_phases(job, phases, 2);
+}
+
+static void clear(const dualprop__images *images)
+{
+    memset((void *)(uintptr_t)images->zeros, 0, (size_t)images->channels * images->blis->loops->real_size);
+}
+
+void dualprop__winograd_gradient(const dualprop__blis *blis, const dualprop_convolution *shape, const void *x,
+                                 const void *delta, const uint8_t *switches, const dualprop__learning *learning)
+{
+    dualprop__space space = { shape->workspace, 0 };
+    struct gradient job = plan(blis, shape, &space);
+    dualprop__phase unpool = { .unit = unpool_unit, .units = shape->batch };
+    int64_t regions = job.channels.parts * job.outputs.parts;
+    int64_t biases = dualprop__has_bias(learning) ? job.output_panels : 0;
+    job.learning = learning;
+    job.unpooling = (dualprop__unpooling){ blis, shape, delta, switches, job.unpooling.map };
+    job.patches.images.pixels = x;
+    job.deltas.images.pixels = dualprop__is_pooled(shape) ? job.unpooling.map : delta;
+    job.delta = delta;
+    clear(&job.patches.images);
+    clear(&job.deltas.images);
+    if (dualprop__is_pooled(shape)) run_phases(&job, &unpool, 1);
+    if (job.by_chunks) run_groups(&job, regions, biases);
+    else run_blocks(&job, regions, biases);
+}

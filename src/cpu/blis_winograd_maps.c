@@ -1,0 +1,487 @@
+/*
+ * blis_winograd_maps.c - bottom-up and top-down: from images to images, by way of V, the products M, and back.
+ *
+ * A chunk is some rows of tiles, about CHUNK_TILES tiles. By chunks, a unit is a chunk: its V stays in the cache while one
+ * panel of outputs after another is multiplied and transformed back, then the dyad update follows. Otherwise V is made for
+ * a block of chunks, a chunk a unit, and then a unit is a panel of outputs for the whole block: it transforms its filters, a
+ * row of planes at a time where the products of the whole block fit into its slice, multiplies, and transforms back.
+ *
+ * Pooling windows that tile the tiles are pooled from a row of tiles in the nearest cache; other pooling has a phase of its own.
+ */
+#include <string.h>
+
+#include "blis_winograd.h"
+
+#define CHUNK_TILES 48
+/* Bytes of V for a block of chunks, and of M for what a unit transforms back at once, about. */
+#define BLOCK_BYTES ((int64_t)16 << 20)
+#define PRODUCT_BYTES ((int64_t)1 << 20)
+
+struct pass {
+    const dualprop__blis *blis;
+    const dualprop_convolution *shape;
+    int is_top_down, by_chunks, pools, pools_at_once;
+    dualprop__tiles tiles;
+    int64_t inputs, outputs, panels; /* channels of the two images, panels of the second */
+    int64_t result_height, result_width;
+    dualprop__unpooling unpooling;
+    dualprop__cut chunks; /* rows of tiles */
+    dualprop__cut blocks; /* chunks */
+    int64_t block;        /* the one at hand */
+    int64_t chunk_tiles;  /* of a whole chunk, rounded up to panels */
+    int64_t plane, filter_plane; /* of V and of U */
+    int64_t part_chunks, part_rows; /* chunks that are transformed back at once, rows of planes that U has at once */
+    char *patches, *slices, *map;
+    int64_t patch_bytes, product_bytes, filter_bytes, slice_bytes, members;
+    const void *weights, *bias;
+    void *result;
+    uint8_t *switches;
+    const dualprop_dyad *dyad;
+    dualprop__shared_peaks peaks;
+};
+
+/* ---- the plan ---- */
+
+static int64_t divisor(int64_t x, int64_t y)
+{
+    while (y != 0) {
+        int64_t rest = x % y;
+        x = y;
+        y = rest;
+    }
+    return x;
+}
+
+/* Chunks have so many rows of tiles that whole panels of tiles come of them, where that is few enough. */
+static dualprop__cut cut_chunks(const struct pass *job)
+{
+    int64_t broadcast = job->blis->kernel.broadcast, rows = dualprop__most(1, CHUNK_TILES / job->tiles.columns);
+    int64_t even = broadcast / divisor(broadcast, job->tiles.columns);
+    dualprop__cut chunks = dualprop__cut_evenly(job->tiles.rows, rows >= even ? rows - rows % even : rows);
+    if (rows >= even) chunks.part = dualprop__ceil_div(chunks.part, even) * even;
+    chunks.parts = dualprop__ceil_div(chunks.whole, chunks.part);
+    return chunks;
+}
+
+/* Do the windows of pooling tile the tiles? */
+static int pools_at_once(const struct pass *job)
+{
+    const dualprop_convolution *shape = job->shape;
+    return job->pools && shape->window_height == shape->window_stride_height &&
+           job->tiles.loops->tile % shape->window_height == 0;
+}
+
+static void plan_direction(struct pass *job)
+{
+    const dualprop_convolution *shape = job->shape;
+    job->inputs = job->is_top_down ? shape->outputs : shape->channels;
+    job->outputs = job->is_top_down ? shape->channels : shape->outputs;
+    job->panels = dualprop__ceil_div(job->outputs, job->blis->kernel.vector);
+    job->tiles = dualprop__tiles_of(job->blis, shape, job->inputs);
+    job->pools = !job->is_top_down && dualprop__is_pooled(shape);
+    job->pools_at_once = pools_at_once(job);
+    job->result_height = job->pools ? shape->pooled_height : shape->height;
+    job->result_width = job->pools ? shape->pooled_width : shape->width;
+    job->by_chunks = dualprop__winograd_by_chunks(shape);
+}
+
+static void plan_chunks(struct pass *job)
+{
+    const dualprop__blis *blis = job->blis;
+    int64_t size = (int64_t)blis->loops->real_size, broadcast = blis->kernel.broadcast;
+    int64_t planes = job->tiles.loops->planes, points = job->tiles.loops->points;
+    job->chunks = cut_chunks(job);
+    job->chunk_tiles = dualprop__ceil_div(job->chunks.part * job->tiles.columns, broadcast) * broadcast;
+    job->plane = dualprop__plane(blis, job->inputs * broadcast);
+    job->filter_plane = dualprop__plane(blis, job->inputs * blis->kernel.vector);
+    job->patch_bytes = job->chunk_tiles / broadcast * planes * job->plane * size;
+    job->product_bytes = job->chunk_tiles * planes * blis->kernel.vector * size;
+    int64_t most = dualprop__most(1, BLOCK_BYTES / job->patch_bytes);
+    job->blocks = dualprop__cut_evenly(job->chunks.parts, job->by_chunks ? 1 : most);
+    int fits = job->blocks.part * job->product_bytes <= PRODUCT_BYTES;
+    job->part_chunks = fits ? job->blocks.part : dualprop__least(2, job->blocks.part);
+    job->part_rows = job->part_chunks == job->blocks.part ? 1 : points;
+}
+
+/* A slice: pixels of a panel of tiles; a stage, or a row of tiles, or a filter's scratch; products; V of a chunk, or U. */
+static int64_t pixel_bytes(const struct pass *job)
+{
+    int64_t bytes = job->blis->kernel.broadcast * DUALPROP__PATCH * (int64_t)sizeof(void *);
+    return dualprop__ceil_div(bytes, DUALPROP__LINE) * DUALPROP__LINE;
+}
+
+static int64_t small_bytes(const struct pass *job)
+{
+    const dualprop__winograd_loops *loops = job->tiles.loops;
+    int64_t size = (int64_t)job->blis->loops->real_size, vector = job->blis->kernel.vector;
+    int64_t stage = job->blis->kernel.broadcast * loops->planes * job->blis->convolution_loops->lanes * size;
+    int64_t row = loops->tile * job->shape->width * vector * size;
+    int64_t bytes = dualprop__most(dualprop__most(stage, row), dualprop__filter_scratch(job->blis));
+    return dualprop__ceil_div(bytes, DUALPROP__LINE) * DUALPROP__LINE;
+}
+
+static struct pass plan(const dualprop__blis *blis, const dualprop_convolution *shape, int is_top_down,
+                        dualprop__space *space)
+{
+    struct pass job = { .blis = blis, .shape = shape, .is_top_down = is_top_down };
+    plan_direction(&job);
+    plan_chunks(&job);
+    int64_t size = (int64_t)blis->loops->real_size;
+    job.filter_bytes = job.part_rows * job.tiles.loops->points * job.filter_plane * size;
+    job.slice_bytes = pixel_bytes(&job) + small_bytes(&job) + job.part_chunks * job.product_bytes +
+                      (job.by_chunks ? job.patch_bytes : job.filter_bytes);
+    int64_t units = dualprop__most(job.chunks.parts, job.panels);
+    job.members = dualprop__least(dualprop__members_of(job.slice_bytes), units);
+    job.tiles.images.zeros = dualprop__take(space, job.inputs * size);
+    int has_map = job.is_top_down ? dualprop__is_pooled(shape) : job.pools && !job.pools_at_once;
+    job.map = dualprop__take(space, has_map ? dualprop__map_bytes(blis, shape) : 0);
+    job.patches = dualprop__take(space, job.by_chunks ? 0 : job.blocks.part * job.patch_bytes);
+    job.slices = dualprop__take(space, job.slice_bytes * job.members);
+    return job;
+}
+
+int64_t dualprop__winograd_bytes(const dualprop__blis *blis, const dualprop_convolution *shape, int is_top_down)
+{
+    dualprop__space space = { NULL, 0 };
+    plan(blis, shape, is_top_down, &space);
+    return space.used;
+}
+
+/* ---- a slice ---- */
+
+struct slice {
+    const void **pixels;
+    char *small, *products, *large; /* large: V of a chunk, or U */
+};
+
+static struct slice slice_of(const struct pass *job, int64_t member)
+{
+    char *start = job->slices + member * job->slice_bytes;
+    struct slice slice = { .pixels = (const void **)start, .small = start + pixel_bytes(job) };
+    slice.products = slice.small + small_bytes(job);
+    slice.large = slice.products + job->part_chunks * job->product_bytes;
+    return slice;
+}
+
+/* ---- V ---- */
+
+static void transform_panel(const struct pass *job, int64_t first_tile, int64_t tiles, void *panels,
+                            const struct slice *slice)
+{
+    int64_t broadcast = job->blis->kernel.broadcast, patch = job->tiles.loops->patch;
+    for (int64_t t = 0; t < broadcast; t++) {
+        const void **to = slice->pixels + t * patch * patch;
+        if (t < tiles) dualprop__tile_pixels(&job->tiles, first_tile + t, job->tiles.loops->offset, patch, to);
+        else for (int64_t i = 0; i < patch * patch; i++) to[i] = job->tiles.images.zeros;
+    }
+    dualprop__winograd_input input = { .pixels = slice->pixels, .tiles = broadcast, .channels = job->inputs,
+                                       .panels = panels, .plane = job->plane, .stage = slice->small };
+    job->tiles.loops->input(&input);
+}
+
+static int64_t first_tile_of(const struct pass *job, int64_t chunk)
+{
+    return dualprop__cut_first(&job->chunks, chunk) * job->tiles.columns;
+}
+
+static int64_t tiles_of(const struct pass *job, int64_t chunk)
+{
+    return dualprop__cut_size(&job->chunks, chunk) * job->tiles.columns;
+}
+
+static char *panel_at(const struct pass *job, char *patches, int64_t panel)
+{
+    return dualprop__at(job->blis, patches, panel * job->tiles.loops->planes * job->plane);
+}
+
+static void transform_chunk(const struct pass *job, int64_t chunk, char *patches, const struct slice *slice)
+{
+    int64_t broadcast = job->blis->kernel.broadcast, first = first_tile_of(job, chunk), tiles = tiles_of(job, chunk);
+    for (int64_t t = 0; t < tiles; t += broadcast)
+        transform_panel(job, first + t, dualprop__least(broadcast, tiles - t),
+                        panel_at(job, patches, t / broadcast), slice);
+}
+
+static void patch_unit(void *argument, int64_t index, int64_t member)
+{
+    const struct pass *job = argument;
+    struct slice slice = slice_of(job, member);
+    transform_chunk(job, dualprop__cut_first(&job->blocks, job->block) + index,
+                    job->patches + index * job->patch_bytes, &slice);
+}
+
+/* ---- products ---- */
+
+/* Planes first to first + count of one chunk: all panels of tiles times U of one panel of outputs. */
+static void multiply_chunk(const struct pass *job, int64_t chunk, char *patches, const char *filters, int64_t first,
+                           int64_t count, char *products)
+{
+    const dualprop__blis *blis = job->blis;
+    int64_t vector = blis->kernel.vector, broadcast = blis->kernel.broadcast, planes = job->tiles.loops->planes;
+    int64_t panels = dualprop__ceil_div(tiles_of(job, chunk), broadcast);
+    for (int64_t p = first; p < first + count; p++)
+        for (int64_t panel = 0; panel < panels; panel++) {
+            dualprop__product product = {
+                .vector_count = vector,
+                .broadcast_count = broadcast,
+                .depth = job->inputs,
+                .vectors = dualprop__at(blis, filters, (p - first) * job->filter_plane),
+                .broadcasts = dualprop__at(blis, panel_at(job, patches, panel), p * job->plane),
+                .c = dualprop__at(blis, products, (panel * broadcast * planes + p) * vector),
+                .stride = planes * vector,
+            };
+            blis->kernel.run(&blis->kernel, &product);
+        }
+}
+
+/* ---- back to images ---- */
+
+struct row {
+    const struct pass *job;
+    int64_t index;      /* of the row of tiles, of all images */
+    int64_t image, y;   /* its first row of pixels */
+    int64_t rows, count; /* of pixels; channels of the panel */
+    char *to;
+    int64_t pixel;
+};
+
+static struct row row_of(const struct pass *job, int64_t index, int64_t panel, char *small)
+{
+    struct row row = { .job = job, .index = index, .image = index / job->tiles.image_rows };
+    int64_t vector = job->blis->kernel.vector, height = job->shape->height, width = job->shape->width;
+    void *images = job->pools ? job->map : job->result;
+    row.y = index % job->tiles.image_rows * job->tiles.loops->tile;
+    row.rows = dualprop__least(job->tiles.loops->tile, height - row.y);
+    row.count = dualprop__least(vector, job->outputs - panel * vector);
+    row.pixel = job->pools_at_once ? vector : job->outputs;
+    row.to = job->pools_at_once ? small
+                                : dualprop__at(job->blis, images,
+                                               (row.image * height + row.y) * width * job->outputs + panel * vector);
+    return row;
+}
+
+static void transform_back(const struct row *row, const char *products, const void *bias)
+{
+    const struct pass *job = row->job;
+    int64_t vector = job->blis->kernel.vector, tile = job->tiles.loops->tile, width = job->shape->width;
+    for (int64_t x = 0; x < job->tiles.columns; x++) {
+        dualprop__winograd_output output = {
+            .m = dualprop__at(job->blis, products, x * job->tiles.loops->planes * vector),
+            .vector = vector,
+            .channels = row->count,
+            .bias = bias,
+            .to = dualprop__at(job->blis, row->to, x * tile * row->pixel),
+            .pixel = row->pixel,
+            .row = row->pixel * width,
+            .rows = row->rows,
+            .columns = dualprop__least(tile, width - x * tile),
+        };
+        job->tiles.loops->output(&output);
+    }
+}
+
+/* The rows of windows that lie in the row of tiles. */
+static void pool_tiles(const struct row *row, int64_t panel, void *a)
+{
+    const struct pass *job = row->job;
+    const dualprop_convolution *shape = job->shape;
+    int64_t window = shape->window_height, first = row->y / window;
+    for (int64_t i = 0; (i + 1) * window <= row->rows && first + i < shape->pooled_height; i++)
+        dualprop__pool_row(job->blis, shape, row->image * shape->pooled_height + first + i,
+                           dualprop__at(job->blis, row->to, i * window * shape->width * row->pixel), row->pixel,
+                           panel * job->blis->kernel.vector, row->count, a, job->switches);
+}
+
+static void finish_chunk(const struct pass *job, int64_t chunk, int64_t panel, const char *products, char *small)
+{
+    const dualprop__blis *blis = job->blis;
+    int64_t first = dualprop__cut_first(&job->chunks, chunk), rows = dualprop__cut_size(&job->chunks, chunk);
+    int64_t row_elements = job->tiles.columns * job->tiles.loops->planes * blis->kernel.vector;
+    const void *bias = job->bias ? dualprop__at(blis, job->bias, panel * blis->kernel.vector) : NULL;
+    for (int64_t i = 0; i < rows; i++) {
+        struct row row = row_of(job, first + i, panel, small);
+        transform_back(&row, dualprop__at(blis, products, i * row_elements), bias);
+        if (job->pools_at_once) pool_tiles(&row, panel, job->result);
+    }
+}
+
+/* ---- dyads ---- */
+
+static void update_rows(struct pass *job, int64_t first, int64_t end)
+{
+    int64_t row_size = job->result_width * job->outputs, count = (end - first) * row_size;
+    dualprop__tile tile = { first * row_size, 1, count, count };
+    dualprop__peaks peaks = { 0, 0 };
+    job->blis->loops->dyad(job->dyad, &tile, &peaks);
+    dualprop__shared_peaks_raise(&job->peaks, &peaks);
+}
+
+/* The first row of the result, of all images, that belongs to a row of tiles. */
+static int64_t result_row(const struct pass *job, int64_t row)
+{
+    int64_t step = job->tiles.loops->tile / (job->pools_at_once ? job->shape->window_height : 1);
+    int64_t within = dualprop__least(row % job->tiles.image_rows * step, job->result_height);
+    return row / job->tiles.image_rows * job->result_height + within;
+}
+
+static void update_chunk(struct pass *job, int64_t chunk)
+{
+    int64_t first = dualprop__cut_first(&job->chunks, chunk), end = first + dualprop__cut_size(&job->chunks, chunk);
+    if (job->dyad && (!job->pools || job->pools_at_once)) update_rows(job, result_row(job, first), result_row(job, end));
+}
+
+static void update_unit(void *argument, int64_t chunk, int64_t member)
+{
+    (void)member;
+    update_chunk(argument, chunk);
+}
+
+/* ---- pooling that has a phase of its own ---- */
+
+static void pool_unit(void *argument, int64_t image, int64_t member)
+{
+    struct pass *job = argument;
+    const dualprop_convolution *shape = job->shape;
+    int64_t map_row = shape->map_width * shape->outputs;
+    (void)member;
+    for (int64_t y = 0; y < shape->pooled_height; y++) {
+        int64_t row = image * shape->map_height + y * shape->window_stride_height;
+        dualprop__pool_row(job->blis, shape, image * shape->pooled_height + y,
+                           dualprop__at(job->blis, job->map, row * map_row), shape->outputs, 0, shape->outputs,
+                           job->result, job->switches);
+    }
+    if (job->dyad) update_rows(job, image * shape->pooled_height, (image + 1) * shape->pooled_height);
+}
+
+static void unpool_unit(void *argument, int64_t image, int64_t member)
+{
+    const struct pass *job = argument;
+    (void)member;
+    dualprop__unpool_image(&job->unpooling, image);
+}
+
+/* ---- units ---- */
+
+static void chunk_unit(void *argument, int64_t chunk, int64_t member)
+{
+    struct pass *job = argument;
+    struct slice slice = slice_of(job, member);
+    transform_chunk(job, chunk, slice.large, &slice);
+    for (int64_t panel = 0; panel < job->panels; panel++) {
+        const char *filters = dualprop__cached_filters(job->blis, job->shape, job->is_top_down, panel);
+        multiply_chunk(job, chunk, slice.large, filters, 0, job->tiles.loops->planes, slice.products);
+        finish_chunk(job, chunk, panel, slice.products, slice.small);
+    }
+    update_chunk(job, chunk);
+}
+
+static void transform_filters(const struct pass *job, int64_t panel, int64_t first_row, const struct slice *slice)
+{
+    dualprop__filter_panel filters = {
+        .blis = job->blis,
+        .shape = job->shape,
+        .loops = job->tiles.loops,
+        .weights = job->weights,
+        .turned = job->is_top_down,
+        .panel = panel,
+        .first_row = first_row,
+        .rows = job->part_rows,
+        .u = slice->large,
+        .plane = job->filter_plane,
+        .scratch = slice->small,
+    };
+    dualprop__transform_filters(&filters);
+}
+
+/* Chunks first to first + count of the block. */
+static void multiply_part(const struct pass *job, int64_t panel, int64_t first, int64_t count,
+                          const struct slice *slice)
+{
+    int64_t start = dualprop__cut_first(&job->blocks, job->block), points = job->tiles.loops->points;
+    for (int64_t row = 0; row < points; row += job->part_rows) {
+        if (first == 0) transform_filters(job, panel, row, slice);
+        for (int64_t i = first; i < first + count; i++)
+            multiply_chunk(job, start + i, job->patches + i * job->patch_bytes, slice->large, row * points,
+                           job->part_rows * points, slice->products + (i - first) * job->product_bytes);
+    }
+}
+
+static void panel_unit(void *argument, int64_t panel, int64_t member)
+{
+    const struct pass *job = argument;
+    struct slice slice = slice_of(job, member);
+    int64_t start = dualprop__cut_first(&job->blocks, job->block), chunks = dualprop__cut_size(&job->blocks, job->block);
+    for (int64_t first = 0; first < chunks; first += job->part_chunks) {
+        int64_t count = dualprop__least(job->part_chunks, chunks - first);
+        multiply_part(job, panel, first, count, &slice);
+        for (int64_t i = 0; i < count; i++)
+            finish_chunk(job, start + first + i, panel, slice.products + i * job->product_bytes, slice.small);
+    }
+}
+
+/* ---- the job ---- */
+
+static void run_phases(struct pass *job, dualprop__phase *phases, int count)
+{
+    dualprop__team_run(job->blis->reference.host, job, phases, count, job->members);
+}
+
+static void run_products(struct pass *job)
+{
+    if (job->by_chunks) {
+        dualprop__phase phase = { .unit = chunk_unit, .units = job->chunks.parts };
+        run_phases(job, &phase, 1);
+        return;
+    }
+    for (job->block = 0; job->block < job->blocks.parts; job->block++) {
+        dualprop__phase phases[2] = {
+            { .unit = patch_unit, .units = dualprop__cut_size(&job->blocks, job->block) },
+            { .unit = panel_unit, .units = job->panels },
+        };
+        run_phases(job, phases, 2);
+    }
+}
+
+static void run(struct pass *job)
+{
+    dualprop__phase unpool = { .unit = unpool_unit, .units = job->shape->batch };
+    dualprop__phase pool = { .unit = pool_unit, .units = job->shape->batch };
+    dualprop__phase update = { .unit = update_unit, .units = job->chunks.parts };
+    size_t zeros = (size_t)job->inputs * job->blis->loops->real_size;
+    memset((void *)(uintptr_t)job->tiles.images.zeros, 0, zeros);
+    dualprop__shared_peaks_begin(&job->peaks);
+    if (job->is_top_down && dualprop__is_pooled(job->shape)) run_phases(job, &unpool, 1);
+    run_products(job);
+    if (job->pools && !job->pools_at_once) run_phases(job, &pool, 1);
+    else if (job->dyad && !job->by_chunks) run_phases(job, &update, 1);
+    if (job->dyad) dualprop__shared_peaks_give(&job->peaks, job->dyad->peak, job->dyad->change);
+}
+
+void dualprop__winograd_bottom_up(const dualprop__blis *blis, const dualprop_convolution *shape, void *a,
+                                  uint8_t *switches, const void *x, const void *weights, const void *bias,
+                                  const dualprop_dyad *dyad)
+{
+    dualprop__space space = { shape->workspace, 0 };
+    struct pass job = plan(blis, shape, 0, &space);
+    job.tiles.images.pixels = x;
+    job.weights = weights;
+    job.bias = bias;
+    job.result = a;
+    job.switches = switches;
+    job.dyad = dyad;
+    run(&job);
+}
+
+void dualprop__winograd_top_down(const dualprop__blis *blis, const dualprop_convolution *shape, void *top_down,
+                                 const void *delta, const uint8_t *switches, const void *weights,
+                                 const dualprop_dyad *dyad)
+{
+    dualprop__space space = { shape->workspace, 0 };
+    struct pass job = plan(blis, shape, 1, &space);
+    job.unpooling = (dualprop__unpooling){ blis, shape, delta, switches, job.map };
+    job.tiles.images.pixels = dualprop__is_pooled(shape) ? job.map : delta;
+    job.weights = weights;
+    job.result = top_down;
+    job.dyad = dyad;
+    run(&job);
+}

@@ -1,0 +1,155 @@
+/*
+ * learner.c - see learner.h.
+ */
+#include "learner.h"
+
+#include <string.h>
+
+#include "support/randomness.h"
+
+#define TRY(call)                                         \
+    do {                                                  \
+        dualprop_status status_ = (call);                 \
+        if (status_ != DUALPROP_OK) return status_;       \
+    } while (0)
+
+dualprop_status learner_mlp(dualprop_network *network)
+{
+    TRY(dualprop_network_add_dense(network, 33, DUALPROP_RELU));
+    TRY(dualprop_network_add_dense(network, 17, DUALPROP_TANH));
+    return dualprop_network_add_dense(network, LEARNER_CLASSES, DUALPROP_IDENTITY);
+}
+
+learner_plan learner_plan_mlp(void)
+{
+    return (learner_plan){
+        .height = 6, .width = 5, .channels = 2,
+        .add_layers = learner_mlp,
+        .variant = DUALPROP_DP_ADJOINT, .loss = DUALPROP_MSE, .schedule = DUALPROP_FORWARD_BACKWARD, .passes = 1,
+        .optimizer = DUALPROP_ADAM,
+        .alpha = 0.5, .beta = 0.5,
+        .capacity = 20,
+        .options = DUALPROP_OPTIONS_INIT,
+    };
+}
+
+/* Images in which a class is brighter in places of its own. */
+static void draw_samples(learner *self)
+{
+    const learner_plan *plan = self->plan;
+    int64_t size = plan->height * plan->width * plan->channels;
+    randomness random = random_start(77);
+    for (int64_t i = 0; i < LEARNER_SAMPLES; i++) {
+        self->labels[i] = (int32_t)(i % LEARNER_CLASSES);
+        for (int64_t j = 0; j < size; j++)
+            self->images[i * size + j] = (uint8_t)(random_bits(&random) % 100 + (j % LEARNER_CLASSES == i % LEARNER_CLASSES ? 120 : 0));
+    }
+}
+
+static dualprop_status make_network(learner *self)
+{
+    const learner_plan *plan = self->plan;
+    double mean[3] = { 0.4, 0.3, 0.35 }, deviation[3] = { 0.25, 0.3, 0.2 };
+    TRY(dualprop_network_create(&self->network, self->context, plan->height, plan->width, plan->channels));
+    TRY(plan->add_layers(self->network));
+    TRY(dualprop_network_set_input_transform(self->network, mean, deviation, plan->channels));
+    TRY(dualprop_network_set_initializer(self->network, DUALPROP_INIT_LECUN, 1.0));
+    return dualprop_network_initialize(self->network, 5);
+}
+
+static dualprop_status make_rule(learner *self)
+{
+    const learner_plan *plan = self->plan;
+    TRY(dualprop_rule_create(&self->rule, self->context, plan->variant));
+    TRY(dualprop_rule_set_alpha(self->rule, plan->alpha));
+    TRY(dualprop_rule_set_beta(self->rule, plan->beta));
+    TRY(dualprop_rule_set_loss(self->rule, plan->loss));
+    TRY(dualprop_rule_set_nudge_at(self->rule, plan->nudge_at));
+    TRY(dualprop_rule_set_tolerance(self->rule, plan->tolerance));
+    return dualprop_rule_set_schedule(self->rule, plan->schedule, plan->passes);
+}
+
+dualprop_status learner_begin(learner *self, const learner_plan *plan, int backend)
+{
+    self->plan = plan;
+    draw_samples(self);
+    TRY(dualprop_context_create(&self->context, backend, &plan->options));
+    TRY(make_network(self));
+    TRY(make_rule(self));
+    TRY(dualprop_state_create(&self->state, self->network, self->rule, plan->capacity));
+    TRY(dualprop_optimizer_create(&self->optimizer, self->network, plan->optimizer));
+    TRY(dualprop_optimizer_set_learning_rate(self->optimizer, plan->optimizer == DUALPROP_SGD ? 0.05 : 0.01));
+    return dualprop_optimizer_set_clip(self->optimizer, plan->clip);
+}
+
+void learner_end(learner *self)
+{
+    dualprop_optimizer_destroy(self->optimizer);
+    dualprop_state_destroy(self->state);
+    dualprop_rule_destroy(self->rule);
+    dualprop_network_destroy(self->network);
+    dualprop_context_destroy(self->context);
+    memset(self, 0, sizeof *self);
+}
+
+static dualprop_view images_of(learner *self, int64_t first, int64_t count)
+{
+    const learner_plan *plan = self->plan;
+    int64_t size = plan->height * plan->width * plan->channels;
+    return (dualprop_view){
+        .struct_size = sizeof(dualprop_view), .data = self->images + first * size, .type = DUALPROP_U8, .rank = 4,
+        .shape = { count, plan->height, plan->width, plan->channels },
+        .strides = { size, plan->width * plan->channels, plan->channels, 1 },
+    };
+}
+
+static dualprop_view labels_of(learner *self, int64_t first, int64_t count)
+{
+    return (dualprop_view){ .struct_size = sizeof(dualprop_view), .data = self->labels + first, .type = DUALPROP_I32,
+                            .rank = 1, .shape = { count }, .strides = { 1 } };
+}
+
+dualprop_status learner_epoch(learner *self)
+{
+    for (int64_t first = 0; first < LEARNER_SAMPLES; first += self->plan->capacity) {
+        int64_t left = LEARNER_SAMPLES - first, count = left < self->plan->capacity ? left : self->plan->capacity;
+        dualprop_view images = images_of(self, first, count), labels = labels_of(self, first, count);
+        TRY(dualprop_infer_view(self->state, &images, &labels));
+        TRY(dualprop_update(self->optimizer, self->state));
+    }
+    return DUALPROP_OK;
+}
+
+dualprop_status learner_score(learner *self, double *loss, int64_t *correct)
+{
+    dualprop_view images = images_of(self, 0, LEARNER_SAMPLES), labels = labels_of(self, 0, LEARNER_SAMPLES);
+    int64_t top = 0;
+    return dualprop_evaluate_view(loss, correct, &top, 3, self->state, &images, &labels);
+}
+
+static dualprop_status read_parameter(learner *self, int index, float *values, int64_t room, int64_t *count)
+{
+    char name[64];
+    dualprop_view view = { .struct_size = sizeof view, .type = DUALPROP_F32 };
+    int rank;
+    int64_t elements = 1;
+    TRY(dualprop_network_parameter(name, sizeof name, view.shape, &rank, self->network, index));
+    view.rank = rank;
+    for (int axis = rank - 1; axis >= 0; axis--) {
+        view.strides[axis] = elements;
+        elements *= view.shape[axis];
+    }
+    if (*count + elements > room) return DUALPROP_ERROR_LIMIT;
+    view.data = values + *count;
+    *count += elements;
+    return dualprop_network_read(&view, self->network, name);
+}
+
+dualprop_status learner_parameters(learner *self, float *values, int64_t room, int64_t *count)
+{
+    int parameters;
+    *count = 0;
+    TRY(dualprop_network_parameter_count(&parameters, self->network));
+    for (int i = 0; i < parameters; i++) TRY(read_parameter(self, i, values, room, count));
+    return DUALPROP_OK;
+}

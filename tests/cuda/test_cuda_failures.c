@@ -1,0 +1,318 @@
+/*
+ * test_cuda_failures.c - devices that are not there, and calls that fail: error k at call n for every n.
+ *
+ * A run of learning makes some thousand calls of the CUDA libraries. Each sweep makes one of them fail, in turn, and looks that
+ * the run ends with a status and a sentence, that the weights on the device are finite or as before, that everything is
+ * given back, and, where the device goes on living, that the same learner then learns on.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cuda_test.h"
+#include "learner.h"
+#include "support/expect.h"
+
+/* ---- what is not there ---- */
+
+static dualprop_status create(const dualprop_options *options, int backend, char *sentence, size_t size)
+{
+    dualprop_context *context = NULL;
+    dualprop_status status = dualprop_context_create(&context, backend, options);
+    sentence[0] = '\0';
+    if (status != DUALPROP_OK) ck_assert_int_eq(dualprop_last_error(sentence, size, NULL, NULL), DUALPROP_OK);
+    else ck_assert_int_eq(dualprop_context_describe(sentence, size, NULL, context), DUALPROP_OK);
+    dualprop_context_destroy(context);
+    return status;
+}
+
+static const struct absence {
+    int driver, devices, capability, device, precision;
+    dualprop_status status;
+    const char *word;
+} absences[] = {
+    { 0, 1, 90, 0, DUALPROP_F32, DUALPROP_ERROR_NO_DEVICE, "no NVIDIA driver" },
+    { 12040, 1, 90, 0, DUALPROP_F32, DUALPROP_ERROR_NO_DEVICE, "driver is for CUDA 12.4" },
+    { 13000, 0, 90, 0, DUALPROP_F32, DUALPROP_ERROR_NO_DEVICE, "no CUDA device" },
+    { 13000, 1, 90, 1, DUALPROP_F32, DUALPROP_ERROR_NO_DEVICE, "device is 1; expected 0..0" },
+    { 13000, 1, 61, 0, DUALPROP_F32, DUALPROP_ERROR_NO_DEVICE, "capability 6.1" },
+    { 13000, 1, 90, 0, DUALPROP_F64, DUALPROP_ERROR_UNSUPPORTED, "f64" },
+};
+
+static void set_absence(standin_state *standin, dualprop_options *options, const struct absence *absence)
+{
+    standin->driver = absence->driver;
+    standin->device_count = absence->devices;
+    standin->capability = absence->capability;
+    options->device = absence->device;
+    options->precision = absence->precision;
+}
+
+START_TEST(what_is_absent_is_said)
+{
+    char sentence[600];
+    dualprop_options options = DUALPROP_OPTIONS_INIT;
+    if (cuda_needs_standin("absent devices")) return;
+    set_absence(cuda_standin(), &options, &absences[_i]);
+    ck_assert_int_eq(create(&options, DUALPROP_BACKEND_CUDA, sentence, sizeof sentence), absences[_i].status);
+    ck_assert_msg(strstr(sentence, absences[_i].word), "\"%s\" does not say \"%s\"", sentence, absences[_i].word);
+    cuda_check_clean(0);
+}
+END_TEST
+
+START_TEST(auto_says_why_it_took_the_cpu)
+{
+    char words[600];
+    dualprop_options options = DUALPROP_OPTIONS_INIT;
+    if (cuda_needs_standin("absent devices")) return;
+    set_absence(cuda_standin(), &options, &absences[_i]);
+    ck_assert_int_eq(create(&options, DUALPROP_BACKEND_AUTO, words, sizeof words), DUALPROP_OK);
+    ck_assert_msg(strstr(words, absences[_i].word) && strstr(words, "not cuda"), "\"%s\" does not say why", words);
+    cuda_check_clean(0);
+}
+END_TEST
+
+START_TEST(auto_takes_the_device)
+{
+    char words[600];
+    cuda_standin();
+    ck_assert_int_eq(create(NULL, DUALPROP_BACKEND_AUTO, words, sizeof words), DUALPROP_OK);
+    ck_assert_msg(strstr(words, "\"backend\": \"cuda\""), "%s", words);
+    cuda_check_clean(0);
+}
+END_TEST
+
+/* ---- the search for the module ---- */
+
+static void expect_module_error(const char *file, const char *contents, size_t size, const char *word)
+{
+    char path[] = "/tmp/dualprop-module-XXXXXX", sentence[600];
+    dualprop_options options = DUALPROP_OPTIONS_INIT;
+    options.module = file ? file : path;
+    if (!file) {
+        int made = mkstemp(path);
+        ck_assert_int_ge(made, 0);
+        ck_assert_int_eq(write(made, contents, size), (ssize_t)size);
+        close(made);
+    }
+    ck_assert_int_eq(create(&options, DUALPROP_BACKEND_CUDA, sentence, sizeof sentence), DUALPROP_ERROR_NO_BACKEND);
+    ck_assert_msg(strstr(sentence, word) && strstr(sentence, options.module), "\"%s\" does not say \"%s\"", sentence, word);
+    if (!file) unlink(path);
+}
+
+START_TEST(a_module_that_is_none_is_refused)
+{
+    char half[4096];
+    const char *module = getenv("DUALPROP_TEST_MODULE");
+    FILE *file = fopen(module ? module : "lib/libdualprop-cuda.so.0", "rb");
+    ck_assert(file && fread(half, 1, sizeof half, file) == sizeof half);
+    fclose(file);
+    expect_module_error("/nonexistent/libdualprop-cuda.so.0", NULL, 0, "No such file");
+    expect_module_error(NULL, "these are words", 15, "short");
+    expect_module_error(NULL, half, sizeof half, "truncated");
+    expect_module_error("libm.so.6", NULL, 0, "dualprop_backend_entry");
+}
+END_TEST
+
+START_TEST(the_module_is_found_by_its_path)
+{
+    char words[600];
+    dualprop_options options = DUALPROP_OPTIONS_INIT;
+    const char *module = getenv("DUALPROP_TEST_MODULE");
+    cuda_standin();
+    options.module = module ? module : "lib/libdualprop-cuda.so.0";
+    ck_assert_int_eq(create(&options, DUALPROP_BACKEND_CUDA, words, sizeof words), DUALPROP_OK);
+    cuda_check_clean(0);
+}
+END_TEST
+
+/* ---- numerics ---- */
+
+START_TEST(tensor_cores_are_for_devices)
+{
+    char sentence[600];
+    dualprop_options options = DUALPROP_OPTIONS_INIT;
+    standin_state *standin = cuda_standin();
+    for (int numerics = DUALPROP_NUMERICS_TF32; numerics <= DUALPROP_NUMERICS_BF16; numerics++) {
+        options.numerics = numerics;
+        ck_assert_int_eq(create(&options, DUALPROP_BACKEND_CUDA, sentence, sizeof sentence), DUALPROP_OK);
+        ck_assert_ptr_nonnull(strstr(sentence, numerics == DUALPROP_NUMERICS_TF32 ? "TF32" : "BF16"));
+        ck_assert_int_eq(create(&options, DUALPROP_BACKEND_REFERENCE, sentence, sizeof sentence),
+                         DUALPROP_ERROR_UNSUPPORTED);
+        if (!standin) continue;
+        standin->device_count = 0;
+        ck_assert_int_eq(create(&options, DUALPROP_BACKEND_AUTO, sentence, sizeof sentence), DUALPROP_ERROR_UNSUPPORTED);
+        ck_assert_msg(strstr(sentence, "no CUDA device"), "%s", sentence);
+        standin->device_count = 1;
+    }
+    options.precision = DUALPROP_F64;
+    ck_assert_int_eq(create(&options, DUALPROP_BACKEND_CUDA, sentence, sizeof sentence), DUALPROP_ERROR_INVALID_ARGUMENT);
+    cuda_check_clean(0);
+}
+END_TEST
+
+/* ---- calls that fail ---- */
+
+static learner_plan plan(void)
+{
+    learner_plan made = learner_plan_mlp();
+    made.passes = 2;
+    return made;
+}
+
+static dualprop_status run(learner *self, const learner_plan *with)
+{
+    double loss;
+    int64_t correct, count;
+    static float values[20000];
+    dualprop_status status = learner_begin(self, with, DUALPROP_BACKEND_CUDA);
+    for (int i = 0; i < 2 && status == DUALPROP_OK; i++) status = learner_epoch(self);
+    if (status == DUALPROP_OK) status = learner_score(self, &loss, &correct);
+    return status == DUALPROP_OK ? learner_parameters(self, values, 20000, &count) : status;
+}
+
+static long count_calls(const learner_plan *with)
+{
+    static learner self;
+    const standin_state *standin = cuda_standin();
+    expect_ok(run(&self, with));
+    long calls = standin->calls;
+    learner_end(&self);
+    cuda_check_clean(0);
+    return calls;
+}
+
+static void check_failure(dualprop_status status, int error, int sticky, long at, const standin_state *standin)
+{
+    char sentence[600] = "";
+    int expected = error == cudaErrorMemoryAllocation ? DUALPROP_ERROR_NO_MEMORY : DUALPROP_ERROR_DEVICE;
+    /* Where the device is looked for, nothing of it can be said to have failed. */
+    int absent = status == DUALPROP_ERROR_NO_DEVICE && strncmp(standin->failed, "cudaGetDevice", 13) == 0;
+    if (status == DUALPROP_OK) {
+        /* Graphs only make it faster; all else has to be noticed. */
+        int harmless = strstr(standin->failed, "Capture") || strstr(standin->failed, "GraphInstantiate");
+        ck_assert_msg(!sticky && harmless, "call %ld, %s, failed and nobody noticed", at, standin->failed);
+        return;
+    }
+    ck_assert_int_eq(dualprop_last_error(sentence, sizeof sentence, NULL, NULL), DUALPROP_OK);
+    ck_assert_msg(status == expected || absent, "call %ld, %s: status %s, expected %s: %s", at, standin->failed,
+                  dualprop_status_name(status), dualprop_status_name((dualprop_status)expected), sentence);
+    ck_assert_msg(strlen(sentence) > 10, "call %ld, %s: no sentence", at, standin->failed);
+}
+
+/* After an error that is not sticky the same handles go on; after a sticky one every call fails and destroying works. */
+static void check_afterwards(learner *self, int sticky, long at, standin_state *standin)
+{
+    standin->fail_at = 0;
+    standin->fail_sticky = sticky;
+    if (!self->optimizer) return;
+    dualprop_status status = learner_epoch(self);
+    if (sticky) ck_assert_msg(status == DUALPROP_ERROR_DEVICE, "call %ld: a dead device gave %s", at, dualprop_status_name(status));
+    else ck_assert_msg(status == DUALPROP_OK, "call %ld, %s: the device did not recover: %s", at, standin->failed,
+                       dualprop_status_name(status));
+}
+
+static void sweep(int error, int sticky)
+{
+    static learner self;
+    learner_plan with = plan();
+    long calls = count_calls(&with);
+    ck_assert_int_gt(calls, 300);
+    for (long at = 1; at <= calls; at++) {
+        standin_state *standin = cuda_standin();
+        standin->fail_at = at;
+        standin->fail_error = error;
+        standin->fail_sticky = sticky;
+        dualprop_status status = run(&self, &with);
+        check_failure(status, error, sticky, at, standin);
+        check_afterwards(&self, sticky, at, standin);
+        learner_end(&self);
+        cuda_check_clean(0);
+    }
+}
+
+START_TEST(every_call_may_be_out_of_memory)
+{
+    if (!cuda_needs_standin("out of memory at every call")) sweep(cudaErrorMemoryAllocation, 0);
+}
+END_TEST
+
+START_TEST(every_call_may_fail_once)
+{
+    if (!cuda_needs_standin("an error at every call")) sweep(cudaErrorInvalidValue, 0);
+}
+END_TEST
+
+START_TEST(the_device_may_die_at_every_call)
+{
+    if (!cuda_needs_standin("a dead device at every call")) sweep(cudaErrorIllegalAddress, 1);
+}
+END_TEST
+
+/* ---- out of memory for real, and fork ---- */
+
+START_TEST(out_of_memory_passes)
+{
+    static learner self;
+    learner_plan with = plan();
+    dualprop_state *large = NULL;
+    standin_state *standin = cuda_standin();
+    if (cuda_needs_standin("a full device")) return;
+    expect_ok(learner_begin(&self, &with, DUALPROP_BACKEND_CUDA));
+    standin->memory = standin->used + 100000;
+    expect_error(dualprop_state_create(&large, self.network, self.rule, 1000), DUALPROP_ERROR_NO_MEMORY, "capacity");
+    ck_assert_ptr_null(large);
+    expect_ok(learner_epoch(&self));
+    standin->memory = standin->used + 10000000;
+    expect_ok(dualprop_state_create(&large, self.network, self.rule, 1000));
+    dualprop_state_destroy(large);
+    learner_end(&self);
+    cuda_check_clean(0);
+}
+END_TEST
+
+START_TEST(a_forked_child_is_refused)
+{
+    static learner self;
+    learner_plan with = plan();
+    cuda_standin();
+    expect_ok(learner_begin(&self, &with, DUALPROP_BACKEND_CUDA));
+    expect_ok(learner_epoch(&self));
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        dualprop_status status = learner_epoch(&self);
+        learner_end(&self);
+        _exit(status == DUALPROP_ERROR_FORKED ? 0 : 1);
+    }
+    int result = -1;
+    ck_assert_int_eq(waitpid(child, &result, 0), child);
+    ck_assert(WIFEXITED(result) && WEXITSTATUS(result) == 0);
+    expect_ok(learner_epoch(&self));
+    learner_end(&self);
+    cuda_check_clean(0);
+}
+END_TEST
+
+Suite *test_cuda_failures_suite(void)
+{
+    Suite *suite = suite_create("cuda failures");
+    TCase *absent = tcase_create("absent"), *failing = tcase_create("failing");
+    int count = (int)(sizeof absences / sizeof absences[0]);
+    tcase_add_loop_test(absent, what_is_absent_is_said, 0, count);
+    tcase_add_loop_test(absent, auto_says_why_it_took_the_cpu, 0, count);
+    tcase_add_test(absent, auto_takes_the_device);
+    tcase_add_test(absent, a_module_that_is_none_is_refused);
+    tcase_add_test(absent, the_module_is_found_by_its_path);
+    tcase_add_test(absent, tensor_cores_are_for_devices);
+    tcase_add_test(failing, every_call_may_be_out_of_memory);
+    tcase_add_test(failing, every_call_may_fail_once);
+    tcase_add_test(failing, the_device_may_die_at_every_call);
+    tcase_add_test(failing, out_of_memory_passes);
+    tcase_add_test(failing, a_forked_child_is_refused);
+    suite_add_tcase(suite, absent);
+    suite_add_tcase(suite, failing);
+    return suite;
+}
