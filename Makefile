@@ -239,7 +239,7 @@ check-oom: tests
 	$(BUILD)/tests/main oom
 	$(BUILD)/tests/host_memory
 check-io: tests
-	$(BUILD)/tests/main io file checkpoint safetensors
+	$(BUILD)/tests/main io file checkpoint hostile_files data_files
 
 # Each in its own build folder, with its own copy of the objects.
 check-asan:
