@@ -239,24 +239,24 @@ check-oom: tests
 	$(BUILD)/tests/main oom
 	$(BUILD)/tests/host_memory
 check-io: tests
-	$(BUILD)/tests/main io file checkpoint safetensors
+	$(BUILD)/tests/main io file checkpoint hostile_files data_files
 
 # Each in its own build folder, with its own copy of the objects.
 check-asan:
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/asan LIB=build/asan/lib SANITIZE=address OPTIMIZE=-O1 \
 	    build/asan/tests/main
-	CK_FORK=no ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=4096 LSAN_OPTIONS=suppressions=tests/lsan.txt \
+	CK_FORK=no CK_TIMEOUT_MULTIPLIER=10 ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=4096 LSAN_OPTIONS=suppressions=tests/lsan.txt \
 	    build/asan/tests/main $(SUITE)
 check-ubsan:
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/ubsan LIB=build/ubsan/lib SANITIZE=undefined OPTIMIZE=-O1 \
 	    build/ubsan/tests/main
-	build/ubsan/tests/main $(SUITE)
+	CK_TIMEOUT_MULTIPLIER=10 build/ubsan/tests/main $(SUITE)
 check-tsan:
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/tsan LIB=build/tsan/lib SANITIZE=thread OPTIMIZE=-O1 \
 	    build/tsan/tests/main
-	CK_FORK=no TSAN_OPTIONS=halt_on_error=1 build/tsan/tests/main $(or $(SUITE),threads determinism context)
+	CK_FORK=no CK_TIMEOUT_MULTIPLIER=20 TSAN_OPTIONS=halt_on_error=1 build/tsan/tests/main $(or $(SUITE),threads determinism context)
 check-valgrind: tests
-	CK_FORK=no valgrind -q --leak-check=full --errors-for-leak-kinds=definite,indirect --show-leak-kinds=definite,indirect \
+	CK_FORK=no CK_TIMEOUT_MULTIPLIER=50 valgrind -q --leak-check=full --errors-for-leak-kinds=definite,indirect --show-leak-kinds=definite,indirect \
 	    --error-exitcode=9 $(BUILD)/tests/main $(SUITE)
 check-fuzz:
 	@tests/fuzz.sh
