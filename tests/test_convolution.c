@@ -136,8 +136,8 @@ START_TEST(vgg16_has_its_parameters)
     dualprop_network *network = create_network(&context, 32, 32, 3);
     int64_t parameters;
     for (size_t i = 0; i < sizeof channels / sizeof channels[0]; i++)
-        if (channels[i]) expect_ok(dualprop_network_add_convolution(network, channels[i], three, NULL, NULL, DUALPROP_RELU));
-        else expect_ok(dualprop_network_add_pooling(network, DUALPROP_POOL_MAX, two, NULL));
+        expect_ok(channels[i] ? dualprop_network_add_convolution(network, channels[i], three, NULL, NULL, DUALPROP_RELU)
+                              : dualprop_network_add_pooling(network, DUALPROP_POOL_MAX, two, NULL));
     expect_output(network, 13, 1, 1, 512);
     expect_ok(dualprop_network_add_dense(network, 4096, DUALPROP_RELU));
     expect_ok(dualprop_network_add_dense(network, 4096, DUALPROP_RELU));

@@ -17,8 +17,8 @@ static struct image_plan plan_of(int i)
 {
     return (struct image_plan){ .backend = i % BACKENDS ? DUALPROP_BACKEND_BLIS : DUALPROP_BACKEND_REFERENCE,
                                 .precision = DUALPROP_F64, .activation = DUALPROP_TANH,
-                                .pooling = i / BACKENDS % 2 ? DUALPROP_POOL_AVERAGE : DUALPROP_POOL_MAX, .variant = DUALPROP_DP_ADJOINT, .alpha = 0.5,
-                                .beta = 0.5, .loss = DUALPROP_CROSS_ENTROPY };
+                                .pooling = i / BACKENDS % 2 ? DUALPROP_POOL_AVERAGE : DUALPROP_POOL_MAX,
+                                .variant = DUALPROP_DP_ADJOINT, .alpha = 0.5, .beta = 0.5, .loss = DUALPROP_CROSS_ENTROPY };
 }
 
 static struct image_plan twin_of(const struct image_plan *plan)

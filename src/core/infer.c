@@ -264,7 +264,8 @@ static dualprop_status check_ready(const dualprop_state *state)
     DUALPROP__REQUIRE(state->context, state->phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
                       "an inference is open; call dualprop_infer_end() first");
     DUALPROP__REQUIRE(state->context, state->plan == atomic_load(&state->rule->plan), DUALPROP_ERROR_INVALID_STATE,
-                      "the rule's variant, schedule, passes, tolerance or switches changed; call dualprop_state_prepare()");
+                      "the rule's variant, schedule, passes, tolerance or switches changed; call "
+                      "dualprop_state_prepare()");
     return dualprop__rule_check(state->rule);
 }
 
