@@ -230,7 +230,7 @@ static dualprop_status give_gradient(const dualprop_view *gradient, dualprop_dia
     diagnostics->twin->phase = DUALPROP__IDLE;
     if (!silent) DUALPROP__TRY(dualprop__map_top_down(state, 1, memory, state->dyads[1].delta, NULL));
     for (int64_t b = 0; b < state->count; b++)
-        DUALPROP__TRY(give_row(gradient, diagnostics, silent ? 0 : -1 / state->beta, b));
+        DUALPROP__TRY(give_row(gradient, diagnostics, silent ? 0 : -1 / state->beta, b)); /* beta of layer 1 */
     return DUALPROP_OK;
 }
 

@@ -29,6 +29,19 @@ struct sample {
     int64_t width;
 };
 
+/* The numbers of layer k's dyads, as the inference took them from the rule. */
+static double alpha_of(const dualprop_state *state, int k)
+{
+    (void)k;
+    return state->alpha;
+}
+
+static double beta_of(const dualprop_state *state, int k)
+{
+    (void)k;
+    return state->beta;
+}
+
 static struct sample sample_of(dualprop_diagnostics *diagnostics, int64_t width)
 {
     double *rows = diagnostics->rows;
@@ -75,8 +88,9 @@ static dualprop_status add_losses(struct sums *sums, const struct sample *sample
     DUALPROP__TRY(dualprop__diagnostics_get(sample->other, diagnostics, state->target, b * sample->width,
                                             sample->width));
     sums->loss_mean += loss_at(sample, sample->other, state->loss, 0);
-    sums->loss_plus += loss_at(sample, sample->other, state->loss, 1 - state->alpha);
-    sums->loss_minus += loss_at(sample, sample->other, state->loss, -state->alpha);
+    double alpha = alpha_of(state, state->layer_count);
+    sums->loss_plus += loss_at(sample, sample->other, state->loss, 1 - alpha);
+    sums->loss_minus += loss_at(sample, sample->other, state->loss, -alpha);
     return DUALPROP_OK;
 }
 
@@ -87,7 +101,7 @@ static dualprop_status add_layer(struct sums *sums, dualprop_diagnostics *diagno
     DUALPROP__TRY(dualprop__map_bottom_up(twin, k, twin->dyads[k].a, state->dyads[k - 1].mean, NULL));
     for (int64_t b = 0; b < state->count; b++) {
         DUALPROP__TRY(fetch(&sample, diagnostics, state, k, b));
-        add_energies(sums, &sample, state->dyads[k].layer->activation, state->alpha, state->beta);
+        add_energies(sums, &sample, state->dyads[k].layer->activation, alpha_of(state, k), beta_of(state, k));
         if (k == state->layer_count) DUALPROP__TRY(add_losses(sums, &sample, diagnostics, state, b));
     }
     return DUALPROP_OK;
@@ -130,7 +144,8 @@ static dualprop_status objective(double values[3], dualprop_diagnostics *diagnos
     DUALPROP__TRY(dualprop__network_begin_read(diagnostics->network));
     dualprop_status status = sum_up(&sums, diagnostics, state);
     dualprop__network_end_read(diagnostics->network);
-    double nudged = state->alpha * sums.loss_plus + (1 - state->alpha) * sums.loss_minus;
+    double alpha = alpha_of(state, state->layer_count);
+    double nudged = alpha * sums.loss_plus + (1 - alpha) * sums.loss_minus;
     values[0] = none + (nudged + sums.contrast) / count;
     values[1] = none + (sums.loss_mean + sums.contrast) / count;
     values[2] = none + (sums.loss_mean + sums.adjoint) / count;
