@@ -287,6 +287,12 @@ learn-cifar10:
 	@$(MAKE) --no-print-directory -j$(JOBS) all examples
 	@tools/learn-cifar10 $(DATA) $(PARTS)
 
+# From logs of runs with --diagnostics angle,norms; PICTURE=, HEADING=, TITLES= and FIRST= as examples/figures/draw.sh says.
+figure2:
+	@examples/figures/draw.sh figure2 $(LOG) $(AUDIT_LOG)
+figure3:
+	@examples/figures/draw.sh figure3 $(LOG)
+
 # ---- Installing ----
 
 RELOCATED = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' \
@@ -327,6 +333,8 @@ help:
 	@echo 'make reproduce-table1   the MLP experiments of the paper'
 	@echo 'make reproduce-table3   those with VGG16 (DATA=DIR, the folder of CIFAR-10; many hours)'
 	@echo 'make learn-cifar10   the runs of docs/cifar10.md (DATA=DIR PARTS="minicnn cnn vgg16")'
+	@echo 'make figure2         the angles of a run, as in Fig. 2 (LOG=run.jsonl AUDIT_LOG=batches.jsonl PICTURE=out.png)'
+	@echo 'make figure3         angles and norms of runs, as in Fig. 3 (LOG="a.jsonl b.jsonl" TITLES="alpha 0;alpha 1")'
 	@echo 'make install         DESTDIR= PREFIX=/usr/local LIBDIR=PREFIX/lib; make uninstall undoes it'
 	@echo 'make docs, format, clean'
 
@@ -340,5 +348,5 @@ FORCE:
 .SECONDARY:
 .PHONY: all examples tests deps demo check check-suites check-headers check-abi check-manners check-install check-python \
         check-cuda check-oom check-io check-asan check-ubsan check-tsan check-valgrind check-fuzz bench vectors reproduce-table1 \
-        reproduce-table3 learn-cifar10 \
+        reproduce-table3 learn-cifar10 figure2 figure3 \
         install uninstall docs format help clean FORCE

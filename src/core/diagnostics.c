@@ -228,9 +228,9 @@ static dualprop_status give_gradient(const dualprop_view *gradient, dualprop_dia
     int silent = state->dyads[1].delta_version == 0;
     void *memory = diagnostics->twin->dyads[0].mean;
     diagnostics->twin->phase = DUALPROP__IDLE;
-    if (!silent) DUALPROP__TRY(dualprop__map_top_down(state, 1, memory, state->dyads[1].delta, NULL));
+    if (!silent) DUALPROP__TRY(dualprop__map_top_down(state, 1, memory, dualprop__emission(&state->dyads[1]), NULL));
     for (int64_t b = 0; b < state->count; b++)
-        DUALPROP__TRY(give_row(gradient, diagnostics, silent ? 0 : -1 / state->beta, b));
+        DUALPROP__TRY(give_row(gradient, diagnostics, silent ? 0 : -1 / state->dyads[1].beta, b));
     return DUALPROP_OK;
 }
 
