@@ -182,7 +182,7 @@ CUDA_TESTS := $(BUILD)/tests/cuda/main
 CUDA_SUITES := $(sort $(patsubst tests/cuda/%.c,%,$(wildcard tests/cuda/test_*.c)))
 CUDART_SONAME := $(call soname,$(CUDA_LIB)/libcudart.so)
 STANDIN := $(BUILD)/tests/cuda/standin
-STANDINS := $(STANDIN)/$(CUDART_SONAME) $(STANDIN)/$(CUBLASLT_SONAME)
+STANDINS := $(STANDIN)/$(CUDART_SONAME) $(STANDIN)/$(CUBLASLT_SONAME) $(STANDIN)/$(CUDNN_SONAME)
 tests: $(CUDA_TESTS) $(STANDINS)
 $(BUILD)/tests/cuda/%.o: INCLUDES = -I$(BUILD)/tests/cuda -Isrc -Isrc/core -Itests -Itests/cuda -Itests/support \
                                     -isystem $(CUDA_INCLUDE) -isystem $(CUDNN_INCLUDE) -DCUDART_SONAME='"$(CUDART_SONAME)"' \
@@ -203,6 +203,8 @@ $(STANDIN)/$(CUDART_SONAME): $(BUILD)/tests/cuda/standin/cudart.o $(STANDIN)/$(C
 	$(CC) -shared -o $@ $(SANITIZERS) $< -Wl,-soname,$(@F) -Wl,--version-script=$@.map -lpthread
 $(STANDIN)/$(CUBLASLT_SONAME): $(BUILD)/tests/cuda/standin/cublaslt.o $(STANDIN)/$(CUDART_SONAME) $(STANDIN)/$(CUBLASLT_SONAME).map
 	$(CC) -shared -o $@ $(SANITIZERS) $(filter-out %.map,$^) -Wl,-soname,$(@F) -Wl,--version-script=$@.map
+$(STANDIN)/$(CUDNN_SONAME): $(BUILD)/tests/cuda/standin/cudnn.o $(STANDIN)/$(CUDART_SONAME) $(STANDIN)/$(CUDNN_SONAME).map
+	$(CC) -shared -o $@ $(SANITIZERS) $(filter-out %.map,$^) -Wl,-soname,$(@F) -Wl,--version-script=$@.map -lpthread -ldl
 $(BUILD)/tests/cuda/standin/%.o: FLAGS := $(subst -fvisibility=hidden,,$(FLAGS))
 endif
 
