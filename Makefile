@@ -183,7 +183,7 @@ CUDA_SUITES := $(sort $(patsubst tests/cuda/%.c,%,$(wildcard tests/cuda/test_*.c
 CUDART_SONAME := $(call soname,$(CUDA_LIB)/libcudart.so)
 STANDIN := $(BUILD)/tests/cuda/standin
 STANDINS := $(STANDIN)/$(CUDART_SONAME) $(STANDIN)/$(CUBLASLT_SONAME) $(STANDIN)/$(CUDNN_SONAME)
-tests: $(CUDA_TESTS) $(STANDINS)
+tests: $(CUDA_TESTS) $(STANDINS) $(STANDIN)/real-cudnn
 $(BUILD)/tests/cuda/%.o: INCLUDES = -I$(BUILD)/tests/cuda -Isrc -Isrc/core -Itests -Itests/cuda -Itests/support \
                                     -isystem $(CUDA_INCLUDE) -isystem $(CUDNN_INCLUDE) -DCUDART_SONAME='"$(CUDART_SONAME)"' \
                                     -Wno-pedantic -Wno-frame-larger-than -Wno-missing-prototypes
@@ -195,6 +195,10 @@ $(BUILD)/tests/cuda/suites.h: FORCE
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 $(CUDA_TESTS): $(BUILD)/tests/cuda/main.o $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/cuda/*.c)) $(SUPPORT) $(COMMON) $(OBJECTS)
 	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $(filter %.o,$^) $(COMMON) $(BLIS_LIBRARY) $(SYSTEM_LIBRARIES) -lz $(CHECK_LIBRARIES)
+# The stand-in for cuDNN asks the real one what it thinks.
+$(STANDIN)/real-cudnn: $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo '$(CUDNN_LIB)/$(CUDNN_SONAME)' >$@
 # A stand-in has the name and the symbol version of the library that it stands in for.
 $(STANDIN)/%.map: $(BUILD)/flags
 	@mkdir -p $(@D)

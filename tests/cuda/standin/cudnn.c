@@ -90,7 +90,7 @@ static void open_real(void)
     void *symbol, *library;
     const char *path = getenv("DUALPROP_REAL_CUDNN");
     if (!path || !*path) return;
-    library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    library = dlmopen(LM_ID_NEWLM, path, RTLD_NOW | RTLD_LOCAL); /* apart, since the two have one name */
     if (!library) {
         standin_complain("the real cuDNN cannot be loaded: %s", dlerror());
         return;
