@@ -30,7 +30,7 @@
 struct gradient {
     const dualprop__blis *blis;
     const dualprop_convolution *shape;
-    const dualprop__learning *learning;
+    const dualprop__sink *sink;
     const dualprop__winograd_loops *loops;
     dualprop__unpooling unpooling;
     dualprop__tiles patches, deltas;
@@ -284,7 +284,7 @@ static void put_tap(const struct gradient *job, int64_t start, int64_t count, ch
     int is_last = job->by_chunks || job->block == job->blocks.parts - 1;
     if (!job->by_chunks && job->blocks.parts > 1) blis->loops->scale(sums, taps, 1, job->block > 0, count);
     else sums = taps;
-    if (is_last) dualprop__learn_weights(blis, job->learning, start, count, sums);
+    if (is_last) dualprop__learn_weights(blis, job->sink, start, count, sums);
 }
 
 /* u: dU of one panel of outputs. */
@@ -305,7 +305,7 @@ static void fetch(const struct gradient *job, const struct region *region)
 {
     for (int64_t output = region->first_output; output < region->first_output + region->outputs; output++)
         for (int64_t tap = 0; tap < DUALPROP__NINE; tap++)
-            dualprop__fetch_weights(job->blis, job->learning, start_of(job, region, output, tap),
+            dualprop__fetch_weights(job->blis, job->sink, start_of(job, region, output, tap),
                                     channel_count(job, region) * job->blis->kernel.vector);
 }
 
@@ -331,7 +331,7 @@ static void transform_unit(void *argument, int64_t unit, int64_t member)
 
 static void bias_unit(const struct gradient *job, int64_t panel)
 {
-    dualprop__learn_bias(job->blis, job->shape, job->learning, job->delta, panel);
+    dualprop__learn_bias(job->blis, job->shape, job->sink, job->delta, panel);
 }
 
 /* Biases come with the first block. */
@@ -447,14 +447,14 @@ static void clear(const dualprop__images *images)
 }
 
 void dualprop__winograd_gradient(const dualprop__blis *blis, const dualprop_convolution *shape, const void *x,
-                                 const void *delta, const uint8_t *switches, const dualprop__learning *learning)
+                                 const void *delta, const uint8_t *switches, const dualprop__sink *sink)
 {
     dualprop__space space = { shape->workspace, 0 };
     struct gradient job = plan(blis, shape, &space);
     dualprop__phase unpool = { .unit = unpool_unit, .units = shape->batch };
     int64_t regions = job.channels.parts * job.outputs.parts;
-    int64_t biases = dualprop__has_bias(learning) ? job.output_panels : 0;
-    job.learning = learning;
+    int64_t biases = dualprop__has_bias(sink) ? job.output_panels : 0;
+    job.sink = sink;
     job.unpooling = (dualprop__unpooling){ blis, shape, delta, switches, job.unpooling.map };
     job.patches.images.pixels = x;
     job.deltas.images.pixels = dualprop__is_pooled(shape) ? job.unpooling.map : delta;

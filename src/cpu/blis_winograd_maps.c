@@ -3,8 +3,8 @@
  *
  * A chunk is some rows of tiles, about CHUNK_TILES tiles. By chunks, a unit is a chunk: its V stays in the cache while one
  * panel of outputs after another is multiplied and transformed back, then the dyad update follows. Otherwise V is made for
- * a block of chunks, a chunk a unit, and then a unit is a panel of outputs for the whole block: it transforms its filters, a
- * row of planes at a time where the products of the whole block fit into its slice, multiplies, and transforms back.
+ * a block of chunks, a chunk a unit, and then a unit is a panel of outputs for the whole block: it transforms its filters,
+ * multiplies and transforms back a few chunks at a time.
  *
  * Pooling windows that tile the tiles are pooled from a row of tiles in the nearest cache; other pooling has a phase of its own.
  */
@@ -13,9 +13,9 @@
 #include "blis_winograd.h"
 
 #define CHUNK_TILES 48
-/* Bytes of V for a block of chunks, and of M for what a unit transforms back at once, about. */
+/* Bytes of V for a block of chunks, about; chunks whose products a unit transforms back at once. */
 #define BLOCK_BYTES ((int64_t)16 << 20)
-#define PRODUCT_BYTES ((int64_t)1 << 20)
+#define PART_CHUNKS 2
 
 struct pass {
     const dualprop__blis *blis;
@@ -30,7 +30,7 @@ struct pass {
     int64_t block;        /* the one at hand */
     int64_t chunk_tiles;  /* of a whole chunk, rounded up to panels */
     int64_t plane, filter_plane; /* of V and of U */
-    int64_t part_chunks, part_rows; /* chunks that are transformed back at once, rows of planes that U has at once */
+    int64_t part_chunks;         /* chunks that are transformed back at once */
     char *patches, *slices, *map;
     int64_t patch_bytes, product_bytes, filter_bytes, slice_bytes, members;
     const void *weights, *bias;
@@ -89,7 +89,7 @@ static void plan_chunks(struct pass *job)
 {
     const dualprop__blis *blis = job->blis;
     int64_t size = (int64_t)blis->loops->real_size, broadcast = blis->kernel.broadcast;
-    int64_t planes = job->tiles.loops->planes, points = job->tiles.loops->points;
+    int64_t planes = job->tiles.loops->planes;
     job->chunks = cut_chunks(job);
     job->chunk_tiles = dualprop__ceil_div(job->chunks.part * job->tiles.columns, broadcast) * broadcast;
     job->plane = dualprop__plane(blis, job->inputs * broadcast);
@@ -98,9 +98,8 @@ static void plan_chunks(struct pass *job)
     job->product_bytes = job->chunk_tiles * planes * blis->kernel.vector * size;
     int64_t most = dualprop__most(1, BLOCK_BYTES / job->patch_bytes);
     job->blocks = dualprop__cut_evenly(job->chunks.parts, job->by_chunks ? 1 : most);
-    int fits = job->blocks.part * job->product_bytes <= PRODUCT_BYTES;
-    job->part_chunks = fits ? job->blocks.part : dualprop__least(2, job->blocks.part);
-    job->part_rows = job->part_chunks == job->blocks.part ? 1 : points;
+    job->part_chunks = dualprop__least(PART_CHUNKS, job->blocks.part);
+    job->filter_bytes = planes * job->filter_plane * size;
 }
 
 /* A slice: pixels of a panel of tiles; a stage, or a row of tiles, or a filter's scratch; products; V of a chunk, or U. */
@@ -127,7 +126,6 @@ static struct pass plan(const dualprop__blis *blis, const dualprop_convolution *
     plan_direction(&job);
     plan_chunks(&job);
     int64_t size = (int64_t)blis->loops->real_size;
-    job.filter_bytes = job.part_rows * job.tiles.loops->points * job.filter_plane * size;
     job.slice_bytes = pixel_bytes(&job) + small_bytes(&job) + job.part_chunks * job.product_bytes +
                       (job.by_chunks ? job.patch_bytes : job.filter_bytes);
     int64_t units = dualprop__most(job.chunks.parts, job.panels);
@@ -212,26 +210,25 @@ static void patch_unit(void *argument, int64_t index, int64_t member)
 
 /* ---- products ---- */
 
-/* Planes first to first + count of one chunk: all panels of tiles times U of one panel of outputs. */
-static void multiply_chunk(const struct pass *job, int64_t chunk, char *patches, const char *filters, int64_t first,
-                           int64_t count, char *products)
+/* One plane of one chunk: all panels of tiles times U of one panel of outputs. */
+static void multiply_plane(const struct pass *job, int64_t chunk, int64_t plane, char *patches, const char *filters,
+                           char *products)
 {
     const dualprop__blis *blis = job->blis;
     int64_t vector = blis->kernel.vector, broadcast = blis->kernel.broadcast, planes = job->tiles.loops->planes;
     int64_t panels = dualprop__ceil_div(tiles_of(job, chunk), broadcast);
-    for (int64_t p = first; p < first + count; p++)
-        for (int64_t panel = 0; panel < panels; panel++) {
-            dualprop__product product = {
-                .vector_count = vector,
-                .broadcast_count = broadcast,
-                .depth = job->inputs,
-                .vectors = dualprop__at(blis, filters, (p - first) * job->filter_plane),
-                .broadcasts = dualprop__at(blis, panel_at(job, patches, panel), p * job->plane),
-                .c = dualprop__at(blis, products, (panel * broadcast * planes + p) * vector),
-                .stride = planes * vector,
-            };
-            blis->kernel.run(&blis->kernel, &product);
-        }
+    for (int64_t panel = 0; panel < panels; panel++) {
+        dualprop__product product = {
+            .vector_count = vector,
+            .broadcast_count = broadcast,
+            .depth = job->inputs,
+            .vectors = dualprop__at(blis, filters, plane * job->filter_plane),
+            .broadcasts = dualprop__at(blis, panel_at(job, patches, panel), plane * job->plane),
+            .c = dualprop__at(blis, products, (panel * broadcast * planes + plane) * vector),
+            .stride = planes * vector,
+        };
+        blis->kernel.run(&blis->kernel, &product);
+    }
 }
 
 /* ---- back to images ---- */
@@ -369,13 +366,14 @@ static void chunk_unit(void *argument, int64_t chunk, int64_t member)
     transform_chunk(job, chunk, slice.large, &slice);
     for (int64_t panel = 0; panel < job->panels; panel++) {
         const char *filters = dualprop__cached_filters(job->blis, job->shape, job->is_top_down, panel);
-        multiply_chunk(job, chunk, slice.large, filters, 0, job->tiles.loops->planes, slice.products);
+        for (int64_t plane = 0; plane < job->tiles.loops->planes; plane++)
+            multiply_plane(job, chunk, plane, slice.large, filters, slice.products);
         finish_chunk(job, chunk, panel, slice.products, slice.small);
     }
     update_chunk(job, chunk);
 }
 
-static void transform_filters(const struct pass *job, int64_t panel, int64_t first_row, const struct slice *slice)
+static void transform_filters(const struct pass *job, int64_t panel, const struct slice *slice)
 {
     dualprop__filter_panel filters = {
         .blis = job->blis,
@@ -384,8 +382,6 @@ static void transform_filters(const struct pass *job, int64_t panel, int64_t fir
         .weights = job->weights,
         .turned = job->is_top_down,
         .panel = panel,
-        .first_row = first_row,
-        .rows = job->part_rows,
         .u = slice->large,
         .plane = job->filter_plane,
         .scratch = slice->small,
@@ -394,29 +390,25 @@ static void transform_filters(const struct pass *job, int64_t panel, int64_t fir
 }
 
 /* Chunks first to first + count of the block. */
-static void multiply_part(const struct pass *job, int64_t panel, int64_t first, int64_t count,
-                          const struct slice *slice)
+static void panel_part(const struct pass *job, int64_t panel, int64_t first, int64_t count, const struct slice *slice)
 {
-    int64_t start = dualprop__cut_first(&job->blocks, job->block), points = job->tiles.loops->points;
-    for (int64_t row = 0; row < points; row += job->part_rows) {
-        if (first == 0) transform_filters(job, panel, row, slice);
-        for (int64_t i = first; i < first + count; i++)
-            multiply_chunk(job, start + i, job->patches + i * job->patch_bytes, slice->large, row * points,
-                           job->part_rows * points, slice->products + (i - first) * job->product_bytes);
-    }
+    int64_t start = dualprop__cut_first(&job->blocks, job->block);
+    for (int64_t plane = 0; plane < job->tiles.loops->planes; plane++)
+        for (int64_t i = 0; i < count; i++)
+            multiply_plane(job, start + first + i, plane, job->patches + (first + i) * job->patch_bytes, slice->large,
+                           slice->products + i * job->product_bytes);
+    for (int64_t i = 0; i < count; i++)
+        finish_chunk(job, start + first + i, panel, slice->products + i * job->product_bytes, slice->small);
 }
 
 static void panel_unit(void *argument, int64_t panel, int64_t member)
 {
     const struct pass *job = argument;
     struct slice slice = slice_of(job, member);
-    int64_t start = dualprop__cut_first(&job->blocks, job->block), chunks = dualprop__cut_size(&job->blocks, job->block);
-    for (int64_t first = 0; first < chunks; first += job->part_chunks) {
-        int64_t count = dualprop__least(job->part_chunks, chunks - first);
-        multiply_part(job, panel, first, count, &slice);
-        for (int64_t i = 0; i < count; i++)
-            finish_chunk(job, start + first + i, panel, slice.products + i * job->product_bytes, slice.small);
-    }
+    int64_t chunks = dualprop__cut_size(&job->blocks, job->block);
+    transform_filters(job, panel, &slice);
+    for (int64_t first = 0; first < chunks; first += job->part_chunks)
+        panel_part(job, panel, first, dualprop__least(job->part_chunks, chunks - first), &slice);
 }
 
 /* ---- the job ---- */

@@ -44,13 +44,12 @@ typedef struct dualprop__winograd_output {
     int64_t rows, columns;
 } dualprop__winograd_output;
 
-/* G g G^T for `count` filters of `vector` outputs; plane rows first_row to first_row + rows alone are written. */
+/* G g G^T for `count` filters of `vector` outputs. */
 typedef struct dualprop__winograd_filters {
     const void *g; /* [count][vector] of tap 0 */
     int64_t tap;   /* elements from tap to tap; negative turns the filters by 180 degrees */
     int64_t count, vector;
-    int64_t first_row, rows;
-    void *u; /* [rows * patch][count][vector] */
+    void *u; /* [planes][count][vector] */
     int64_t plane;
 } dualprop__winograd_filters;
 
