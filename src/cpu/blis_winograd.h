@@ -7,10 +7,10 @@
  * P planes, V vectors and N broadcasts of the micro-kernel, and a plane's `pad`:
  *
  *     U            [ceil(outputs / V)][P][inputs][V]         filters; pad behind each plane
- *     V            [ceil(tiles / N)][P][inputs][N]           patches, bottom-up and top-down; pad behind each plane
+ *     V            [P][ceil(tiles / N)][inputs][N]           patches, bottom-up and top-down; pad behind each plane
  *     M            [tiles][P][V]                             products, for one panel of outputs
- *     columns      [ceil(channels / N)][P][tiles][N]         patches for the gradient; pad behind each plane
- *     deltas       [ceil(outputs / V)][P][tiles][V]          tiles of delta for the gradient; pad behind each plane
+ *     columns      [P][ceil(channels / N)][tiles][N]         patches for the gradient; pad behind each plane
+ *     deltas       [P][ceil(outputs / V)][tiles][V]          tiles of delta for the gradient; pad behind each plane
  *     dU           [P][channels][V]                          gradient of the filters; pad behind each plane
  *
  * Top-down is bottom-up with the filters turned by 180 degrees and channels and outputs exchanged. Without the pads the

@@ -29,6 +29,7 @@ struct pass {
     dualprop__cut blocks; /* chunks */
     int64_t block;        /* the one at hand */
     int64_t chunk_tiles;  /* of a whole chunk, rounded up to panels */
+    int64_t panel_size;          /* elements of V for one panel of tiles in one plane */
     int64_t plane, filter_plane; /* of V and of U */
     int64_t part_chunks;         /* chunks that are transformed back at once */
     char *patches, *slices, *map;
@@ -92,12 +93,14 @@ static void plan_chunks(struct pass *job)
     int64_t planes = job->tiles.loops->planes;
     job->chunks = cut_chunks(job);
     job->chunk_tiles = dualprop__ceil_div(job->chunks.part * job->tiles.columns, broadcast) * broadcast;
-    job->plane = dualprop__plane(blis, job->inputs * broadcast);
+    job->panel_size = job->inputs * broadcast;
     job->filter_plane = dualprop__plane(blis, job->inputs * blis->kernel.vector);
-    job->patch_bytes = job->chunk_tiles / broadcast * planes * job->plane * size;
     job->product_bytes = job->chunk_tiles * planes * blis->kernel.vector * size;
-    int64_t most = dualprop__most(1, BLOCK_BYTES / job->patch_bytes);
+    int64_t chunk_size = job->chunk_tiles / broadcast * job->panel_size;
+    int64_t most = dualprop__most(1, BLOCK_BYTES / (chunk_size * planes * size));
     job->blocks = dualprop__cut_evenly(job->chunks.parts, job->by_chunks ? 1 : most);
+    job->plane = dualprop__plane(blis, job->blocks.part * chunk_size);
+    job->patch_bytes = planes * job->plane * size;
     job->part_chunks = dualprop__least(PART_CHUNKS, job->blocks.part);
     job->filter_bytes = planes * job->filter_plane * size;
 }
@@ -133,7 +136,7 @@ static struct pass plan(const dualprop__blis *blis, const dualprop_convolution *
     job.tiles.images.zeros = dualprop__take(space, job.inputs * size);
     int has_map = job.is_top_down ? dualprop__is_pooled(shape) : job.pools && !job.pools_at_once;
     job.map = dualprop__take(space, has_map ? dualprop__map_bytes(blis, shape) : 0);
-    job.patches = dualprop__take(space, job.by_chunks ? 0 : job.blocks.part * job.patch_bytes);
+    job.patches = dualprop__take(space, job.by_chunks ? 0 : job.patch_bytes);
     job.slices = dualprop__take(space, job.slice_bytes * job.members);
     return job;
 }
@@ -187,9 +190,12 @@ static int64_t tiles_of(const struct pass *job, int64_t chunk)
     return dualprop__cut_size(&job->chunks, chunk) * job->tiles.columns;
 }
 
-static char *panel_at(const struct pass *job, char *patches, int64_t panel)
+/* V of a chunk begins there in the first plane. */
+static char *chunk_at(const struct pass *job, int64_t chunk)
 {
-    return dualprop__at(job->blis, patches, panel * job->tiles.loops->planes * job->plane);
+    int64_t first = dualprop__cut_first(&job->blocks, job->block);
+    int64_t panels = (chunk - first) * job->chunk_tiles / job->blis->kernel.broadcast;
+    return dualprop__at(job->blis, job->patches, panels * job->panel_size);
 }
 
 static void transform_chunk(const struct pass *job, int64_t chunk, char *patches, const struct slice *slice)
@@ -197,15 +203,15 @@ static void transform_chunk(const struct pass *job, int64_t chunk, char *patches
     int64_t broadcast = job->blis->kernel.broadcast, first = first_tile_of(job, chunk), tiles = tiles_of(job, chunk);
     for (int64_t t = 0; t < tiles; t += broadcast)
         transform_panel(job, first + t, dualprop__least(broadcast, tiles - t),
-                        panel_at(job, patches, t / broadcast), slice);
+                        dualprop__at(job->blis, patches, t / broadcast * job->panel_size), slice);
 }
 
 static void patch_unit(void *argument, int64_t index, int64_t member)
 {
     const struct pass *job = argument;
     struct slice slice = slice_of(job, member);
-    transform_chunk(job, dualprop__cut_first(&job->blocks, job->block) + index,
-                    job->patches + index * job->patch_bytes, &slice);
+    int64_t chunk = dualprop__cut_first(&job->blocks, job->block) + index;
+    transform_chunk(job, chunk, chunk_at(job, chunk), &slice);
 }
 
 /* ---- products ---- */
@@ -223,7 +229,7 @@ static void multiply_plane(const struct pass *job, int64_t chunk, int64_t plane,
             .broadcast_count = broadcast,
             .depth = job->inputs,
             .vectors = dualprop__at(blis, filters, plane * job->filter_plane),
-            .broadcasts = dualprop__at(blis, panel_at(job, patches, panel), plane * job->plane),
+            .broadcasts = dualprop__at(blis, patches, plane * job->plane + panel * job->panel_size),
             .c = dualprop__at(blis, products, (panel * broadcast * planes + plane) * vector),
             .stride = planes * vector,
         };
@@ -395,7 +401,7 @@ static void panel_part(const struct pass *job, int64_t panel, int64_t first, int
     int64_t start = dualprop__cut_first(&job->blocks, job->block);
     for (int64_t plane = 0; plane < job->tiles.loops->planes; plane++)
         for (int64_t i = 0; i < count; i++)
-            multiply_plane(job, start + first + i, plane, job->patches + (first + i) * job->patch_bytes, slice->large,
+            multiply_plane(job, start + first + i, plane, chunk_at(job, start + first + i), slice->large,
                            slice->products + i * job->product_bytes);
     for (int64_t i = 0; i < count; i++)
         finish_chunk(job, start + first + i, panel, slice->products + i * job->product_bytes, slice->small);
