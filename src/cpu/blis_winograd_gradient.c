@@ -173,12 +173,22 @@ static int64_t start_in_block(const struct gradient *job, int64_t plane, int64_t
     return tile / job->part * job->loops->planes * plane + (panel * job->part + tile % job->part) * width;
 }
 
-static void transform_columns(const struct gradient *job, const struct transformed *to, int64_t tile, int64_t tiles)
+/* Pixels of a run of tiles; gives how many tiles it has. */
+static int64_t find_pixels(const dualprop__tiles *tiles, const struct transformed *to, int64_t tile, int64_t offset,
+                           int64_t side, const void **pixels)
+{
+    int64_t count = dualprop__least(DUALPROP__TILES_AT_ONCE, to->first + to->tiles - tile);
+    for (int64_t t = 0; t < count; t++)
+        dualprop__tile_pixels(tiles, tile + t, offset, side, pixels + t * side * side);
+    return count;
+}
+
+/* The run of tiles that begins with `tile`. */
+static void transform_columns(const struct gradient *job, const struct transformed *to, int64_t tile)
 {
     const void *pixels[DUALPROP__TILES_AT_ONCE * DUALPROP__PATCH];
-    int64_t broadcast = job->blis->kernel.broadcast, patch = job->loops->patch;
-    for (int64_t t = 0; t < tiles; t++)
-        dualprop__tile_pixels(&job->patches, tile + t, job->loops->offset, patch, pixels + t * patch * patch);
+    int64_t broadcast = job->blis->kernel.broadcast;
+    int64_t tiles = find_pixels(&job->patches, to, tile, job->loops->offset, job->loops->patch, pixels);
     for (int64_t panel = 0; panel < job->channel_panels; panel++) {
         int64_t start = start_in_block(job, job->column_plane, tile - to->first, panel, broadcast);
         dualprop__winograd_columns columns = {
@@ -190,12 +200,11 @@ static void transform_columns(const struct gradient *job, const struct transform
     }
 }
 
-static void transform_deltas(const struct gradient *job, const struct transformed *to, int64_t tile, int64_t tiles)
+static void transform_deltas(const struct gradient *job, const struct transformed *to, int64_t tile)
 {
     const void *pixels[DUALPROP__TILES_AT_ONCE * DUALPROP__PATCH];
-    int64_t vector = job->blis->kernel.vector, side = job->loops->tile;
-    for (int64_t t = 0; t < tiles; t++)
-        dualprop__tile_pixels(&job->deltas, tile + t, 0, side, pixels + t * side * side);
+    int64_t vector = job->blis->kernel.vector;
+    int64_t tiles = find_pixels(&job->deltas, to, tile, 0, job->loops->tile, pixels);
     for (int64_t panel = 0; panel < job->output_panels; panel++) {
         int64_t start = start_in_block(job, job->delta_plane, tile - to->first, panel, vector);
         dualprop__winograd_columns columns = {
@@ -329,11 +338,10 @@ static void transform_unit(void *argument, int64_t unit, int64_t member)
 {
     const struct gradient *job = argument;
     struct transformed to = transformed_block(job);
-    int64_t tile = unit / 2 * DUALPROP__TILES_AT_ONCE;
-    int64_t tiles = dualprop__least(DUALPROP__TILES_AT_ONCE, to.tiles - tile);
+    int64_t tile = to.first + unit / 2 * DUALPROP__TILES_AT_ONCE;
     to.stage = job->slices + member * job->slice_bytes;
-    if (unit % 2 == 0) transform_columns(job, &to, to.first + tile, tiles);
-    else transform_deltas(job, &to, to.first + tile, tiles);
+    if (unit % 2 == 0) transform_columns(job, &to, tile);
+    else transform_deltas(job, &to, tile);
 }
 
 static void bias_unit(const struct gradient *job, int64_t panel)
@@ -366,9 +374,8 @@ static void region_unit(void *argument, int64_t unit, int64_t member)
 static void transform_chunk(const struct gradient *job, const struct transformed *to)
 {
     for (int64_t t = 0; t < to->tiles; t += DUALPROP__TILES_AT_ONCE) {
-        int64_t count = dualprop__least(DUALPROP__TILES_AT_ONCE, to->tiles - t);
-        transform_columns(job, to, to->first + t, count);
-        transform_deltas(job, to, to->first + t, count);
+        transform_columns(job, to, to->first + t);
+        transform_deltas(job, to, to->first + t);
     }
 }
 

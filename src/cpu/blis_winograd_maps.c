@@ -105,18 +105,18 @@ static void plan_chunks(struct pass *job)
     job->filter_bytes = planes * job->filter_plane * size;
 }
 
-/* A slice: pixels of a panel of tiles; a stage, or a row of tiles, or a filter's scratch; products; V of a chunk, or U. */
+/* A slice: pixels of two panels of tiles; a stage, or a row of tiles, or a filter's scratch; products; V of a chunk, or U. */
 static int64_t pixel_bytes(const struct pass *job)
 {
     int64_t bytes = job->blis->kernel.broadcast * DUALPROP__PATCH * (int64_t)sizeof(void *);
-    return dualprop__ceil_div(bytes, DUALPROP__LINE) * DUALPROP__LINE;
+    return 2 * dualprop__ceil_div(bytes, DUALPROP__LINE) * DUALPROP__LINE;
 }
 
 static int64_t small_bytes(const struct pass *job)
 {
     const dualprop__winograd_loops *loops = job->tiles.loops;
     int64_t size = (int64_t)job->blis->loops->real_size, vector = job->blis->kernel.vector;
-    int64_t stage = job->blis->kernel.broadcast * loops->planes * job->blis->convolution_loops->lanes * size;
+    int64_t stage = job->blis->kernel.broadcast * loops->planes * DUALPROP__LINE;
     int64_t row = loops->tile * job->shape->width * vector * size;
     int64_t bytes = dualprop__most(dualprop__most(stage, row), dualprop__filter_scratch(job->blis));
     return dualprop__ceil_div(bytes, DUALPROP__LINE) * DUALPROP__LINE;
@@ -151,14 +151,16 @@ int64_t dualprop__winograd_bytes(const dualprop__blis *blis, const dualprop_conv
 /* ---- a slice ---- */
 
 struct slice {
-    const void **pixels;
+    const void **pixels[2]; /* of this panel of tiles, and of the next */
     char *small, *products, *large; /* large: V of a chunk, or U */
 };
 
 static struct slice slice_of(const struct pass *job, int64_t member)
 {
     char *start = job->slices + member * job->slice_bytes;
-    struct slice slice = { .pixels = (const void **)start, .small = start + pixel_bytes(job) };
+    struct slice slice = { .small = start + pixel_bytes(job) };
+    slice.pixels[0] = (const void **)start;
+    slice.pixels[1] = (const void **)(start + pixel_bytes(job) / 2);
     slice.products = slice.small + small_bytes(job);
     slice.large = slice.products + job->part_chunks * job->product_bytes;
     return slice;
@@ -166,18 +168,15 @@ static struct slice slice_of(const struct pass *job, int64_t member)
 
 /* ---- V ---- */
 
-static void transform_panel(const struct pass *job, int64_t first_tile, int64_t tiles, void *panels,
-                            const struct slice *slice)
+/* Of a panel of tiles; beyond the last there are zeros. */
+static void find_pixels(const struct pass *job, int64_t first_tile, int64_t tiles, const void **pixels)
 {
-    int64_t broadcast = job->blis->kernel.broadcast, patch = job->tiles.loops->patch;
-    for (int64_t t = 0; t < broadcast; t++) {
-        const void **to = slice->pixels + t * patch * patch;
-        if (t < tiles) dualprop__tile_pixels(&job->tiles, first_tile + t, job->tiles.loops->offset, patch, to);
-        else for (int64_t i = 0; i < patch * patch; i++) to[i] = job->tiles.images.zeros;
+    int64_t patch = job->tiles.loops->patch, squared = patch * patch;
+    for (int64_t t = 0; t < job->blis->kernel.broadcast; t++) {
+        if (t < tiles)
+            dualprop__tile_pixels(&job->tiles, first_tile + t, job->tiles.loops->offset, patch, pixels + t * squared);
+        else for (int64_t i = 0; i < squared; i++) pixels[t * squared + i] = job->tiles.images.zeros;
     }
-    dualprop__winograd_input input = { .pixels = slice->pixels, .tiles = broadcast, .channels = job->inputs,
-                                       .panels = panels, .plane = job->plane, .stage = slice->small };
-    job->tiles.loops->input(&input);
 }
 
 static int64_t first_tile_of(const struct pass *job, int64_t chunk)
@@ -201,9 +200,22 @@ static char *chunk_at(const struct pass *job, int64_t chunk)
 static void transform_chunk(const struct pass *job, int64_t chunk, char *patches, const struct slice *slice)
 {
     int64_t broadcast = job->blis->kernel.broadcast, first = first_tile_of(job, chunk), tiles = tiles_of(job, chunk);
-    for (int64_t t = 0; t < tiles; t += broadcast)
-        transform_panel(job, first + t, dualprop__least(broadcast, tiles - t),
-                        dualprop__at(job->blis, patches, t / broadcast * job->panel_size), slice);
+    int64_t panels = dualprop__ceil_div(tiles, broadcast);
+    find_pixels(job, first, tiles, slice->pixels[0]);
+    for (int64_t panel = 0; panel < panels; panel++) {
+        int64_t next = (panel + 1) * broadcast;
+        dualprop__winograd_input input = {
+            .pixels = slice->pixels[panel % 2],
+            .next = panel + 1 < panels ? slice->pixels[(panel + 1) % 2] : NULL,
+            .tiles = broadcast,
+            .channels = job->inputs,
+            .panels = dualprop__at(job->blis, patches, panel * job->panel_size),
+            .plane = job->plane,
+            .stage = slice->small,
+        };
+        if (input.next) find_pixels(job, first + next, tiles - next, slice->pixels[(panel + 1) % 2]);
+        job->tiles.loops->input(&input);
+    }
 }
 
 static void patch_unit(void *argument, int64_t index, int64_t member)
@@ -216,9 +228,23 @@ static void patch_unit(void *argument, int64_t index, int64_t member)
 
 /* ---- products ---- */
 
+/* While a panel of outputs is multiplied, the pixels its results go to are fetched, some with each product. */
+struct fetching {
+    const char *next, *end;
+    int64_t pixel, at_once;
+};
+
+static void fetch_some(struct fetching *fetching)
+{
+    for (int64_t i = 0; i < fetching->at_once && fetching->next < fetching->end; i++) {
+        __builtin_prefetch(fetching->next, 1, 2);
+        fetching->next += fetching->pixel;
+    }
+}
+
 /* One plane of one chunk: all panels of tiles times U of one panel of outputs. */
 static void multiply_plane(const struct pass *job, int64_t chunk, int64_t plane, char *patches, const char *filters,
-                           char *products)
+                           char *products, struct fetching *fetching)
 {
     const dualprop__blis *blis = job->blis;
     int64_t vector = blis->kernel.vector, broadcast = blis->kernel.broadcast, planes = job->tiles.loops->planes;
@@ -233,6 +259,7 @@ static void multiply_plane(const struct pass *job, int64_t chunk, int64_t plane,
             .c = dualprop__at(blis, products, (panel * broadcast * planes + plane) * vector),
             .stride = planes * vector,
         };
+        fetch_some(fetching);
         blis->kernel.run(&blis->kernel, &product);
     }
 }
@@ -365,6 +392,22 @@ static void unpool_unit(void *argument, int64_t image, int64_t member)
 
 /* ---- units ---- */
 
+/* The results of `chunks` chunks, for one panel of outputs. */
+static struct fetching fetching_of(const struct pass *job, int64_t chunk, int64_t chunks, int64_t panel)
+{
+    const dualprop__blis *blis = job->blis;
+    int64_t first = dualprop__cut_first(&job->chunks, chunk), last = dualprop__cut_first(&job->chunks, chunk + chunks - 1);
+    int64_t end = last + dualprop__cut_size(&job->chunks, chunk + chunks - 1);
+    int64_t start = result_row(job, first) * job->result_width, pixels = result_row(job, end) * job->result_width - start;
+    int64_t products = chunks * job->chunk_tiles / blis->kernel.broadcast * job->tiles.loops->planes;
+    struct fetching fetching = { .pixel = job->outputs * (int64_t)blis->loops->real_size };
+    if (job->pools && !job->pools_at_once) return fetching;
+    fetching.next = dualprop__at(blis, job->result, start * job->outputs + panel * blis->kernel.vector);
+    fetching.end = fetching.next + pixels * fetching.pixel;
+    fetching.at_once = dualprop__ceil_div(pixels, products);
+    return fetching;
+}
+
 static void chunk_unit(void *argument, int64_t chunk, int64_t member)
 {
     struct pass *job = argument;
@@ -372,8 +415,9 @@ static void chunk_unit(void *argument, int64_t chunk, int64_t member)
     transform_chunk(job, chunk, slice.large, &slice);
     for (int64_t panel = 0; panel < job->panels; panel++) {
         const char *filters = dualprop__cached_filters(job->blis, job->shape, job->is_top_down, panel);
+        struct fetching fetching = fetching_of(job, chunk, 1, panel);
         for (int64_t plane = 0; plane < job->tiles.loops->planes; plane++)
-            multiply_plane(job, chunk, plane, slice.large, filters, slice.products);
+            multiply_plane(job, chunk, plane, slice.large, filters, slice.products, &fetching);
         finish_chunk(job, chunk, panel, slice.products, slice.small);
     }
     update_chunk(job, chunk);
@@ -399,10 +443,11 @@ static void transform_filters(const struct pass *job, int64_t panel, const struc
 static void panel_part(const struct pass *job, int64_t panel, int64_t first, int64_t count, const struct slice *slice)
 {
     int64_t start = dualprop__cut_first(&job->blocks, job->block);
+    struct fetching fetching = fetching_of(job, start + first, count, panel);
     for (int64_t plane = 0; plane < job->tiles.loops->planes; plane++)
         for (int64_t i = 0; i < count; i++)
             multiply_plane(job, start + first + i, plane, chunk_at(job, start + first + i), slice->large,
-                           slice->products + i * job->product_bytes);
+                           slice->products + i * job->product_bytes, &fetching);
     for (int64_t i = 0; i < count; i++)
         finish_chunk(job, start + first + i, panel, slice->products + i * job->product_bytes, slice->small);
 }

@@ -261,16 +261,43 @@ static __attribute__((noinline)) void FORMULA(from_some)(REAL *to, int64_t plane
     transform(to, plane, rows, 0);
 }
 
+/* Fetch the pixels that a tile does not share with its neighbours, from channel `channel` on. */
+INLINE void FORMULA(fetch_tile)(const void *const *pixels, int side, int64_t channel)
+{
+    int first = side == 6 ? 1 : 0, end = side == 6 ? 5 : side;
+    for (int i = first; i < end; i++)
+        for (int j = first; j < end; j++)
+            __builtin_prefetch((const REAL *)pixels[i * side + j] + channel, 0, 2);
+}
+
+/* Vectors of a line of 64 bytes: so many channels are transformed at once, since they come from memory at once. */
+enum { FORMULA(line_vectors) = 64 / VECTOR_BYTES };
+#define LINE_VECTORS FORMULA(line_vectors)
+
 /* One vector of channels of a panel of tiles, from the stage to one plane. */
-INLINE void FORMULA(put_plane)(const dualprop__winograd_input *input, int64_t planes, int64_t p, int64_t channel,
-                               int64_t count)
+INLINE void FORMULA(put_plane)(const dualprop__winograd_input *input, const REAL *from, int64_t planes, int64_t p,
+                               int64_t channel, int64_t count)
 {
     const void *rows[64];
-    const REAL *from = (const REAL *)input->stage + p * LANES;
+    int64_t stride = planes * LANES * LINE_VECTORS;
     REAL *to = (REAL *)input->panels + p * input->plane + channel * input->tiles;
-    if (count == LANES && FORMULA(interleave_stage)(to, from, planes * LANES, LANES, input->tiles)) return;
-    for (int64_t t = 0; t < input->tiles; t++) rows[t] = from + t * planes * LANES;
-    FORMULA(interleave)(to, rows, count, input->tiles);
+    if (count >= LANES && FORMULA(interleave_stage)(to, from, stride, LANES, input->tiles)) return;
+    for (int64_t t = 0; t < input->tiles; t++) rows[t] = from + t * stride;
+    FORMULA(interleave)(to, rows, count < LANES ? count : LANES, input->tiles);
+}
+
+/* One tile into the stage: [LINE_VECTORS][planes][LANES]. */
+INLINE void FORMULA(stage_tile)(const dualprop__winograd_input *input, int64_t t, int64_t first, int64_t planes,
+                                int patch, FORMULA(from_vectors) transform)
+{
+    const void *const *pixels = input->pixels + t * patch * patch;
+    REAL *to = (REAL *)input->stage + t * planes * LANES * LINE_VECTORS;
+    if (input->next) FORMULA(fetch_tile)(input->next + t * patch * patch, patch, first);
+    for (int64_t v = 0; v < LINE_VECTORS && first + v * LANES < input->channels; v++) {
+        int64_t channel = first + v * LANES, count = input->channels - channel;
+        if (count >= LANES) transform(to + v * planes * LANES, LANES, pixels, channel);
+        else FORMULA(from_some)(to + v * planes * LANES, LANES, pixels, channel, count, patch * patch, transform);
+    }
 }
 
 /* Tile by tile into the stage, then plane by plane from there, transposed. */
@@ -278,15 +305,14 @@ INLINE void FORMULA(input_panels)(const dualprop__winograd_input *input, int pat
                                   FORMULA(from_vectors) transform)
 {
     int64_t planes = points * points;
-    for (int64_t channel = 0; channel < input->channels; channel += LANES) {
-        int64_t count = input->channels - channel < LANES ? input->channels - channel : LANES;
-        for (int64_t t = 0; t < input->tiles; t++) {
-            const void *const *pixels = input->pixels + t * patch * patch;
-            REAL *to = (REAL *)input->stage + t * planes * LANES;
-            if (count == LANES) transform(to, LANES, pixels, channel);
-            else FORMULA(from_some)(to, LANES, pixels, channel, count, patch * patch, transform);
-        }
-        for (int64_t p = 0; p < planes; p++) FORMULA(put_plane)(input, planes, p, channel, count);
+    for (int64_t first = 0; first < input->channels; first += LANES * LINE_VECTORS) {
+        for (int64_t t = 0; t < input->tiles; t++) FORMULA(stage_tile)(input, t, first, planes, patch, transform);
+        for (int64_t p = 0; p < planes; p++)
+            for (int64_t v = 0; v < LINE_VECTORS && first + v * LANES < input->channels; v++) {
+                int64_t channel = first + v * LANES;
+                FORMULA(put_plane)(input, (const REAL *)input->stage + (v * planes + p) * LANES, planes, p, channel,
+                                   input->channels - channel);
+            }
     }
 }
 
@@ -344,7 +370,8 @@ INLINE void FORMULA(columns)(const dualprop__winograd_columns *columns, int side
                              FORMULA(from_vectors) transform)
 {
     int64_t staged = (DUALPROP__TILES_AT_ONCE * columns->width + LANES + 15) / 16 * 16;
-    for (int64_t t = 0; t < columns->tiles; t++)
+    for (int64_t t = 0; t < columns->tiles; t++) {
+        if (columns->next) FORMULA(fetch_tile)(columns->next + t * side * side, side, columns->first);
         for (int64_t i = 0; i < columns->width; i += LANES) {
             const void *const *pixels = columns->pixels + t * side * side;
             REAL *to = (REAL *)columns->stage + t * columns->width + i;
@@ -352,6 +379,7 @@ INLINE void FORMULA(columns)(const dualprop__winograd_columns *columns, int side
             if (count >= LANES) transform(to, staged, pixels, channel);
             else FORMULA(from_some)(to, staged, pixels, channel, count, side * side, transform);
         }
+    }
     FORMULA(put_columns)(columns, points * points, staged);
 }
 
@@ -426,4 +454,5 @@ WINOGRAD_FORM(small, 2, 2, 3)
 #undef LANES
 #undef INLINE
 #undef LONGEST
+#undef LINE_VECTORS
 #undef FMA
