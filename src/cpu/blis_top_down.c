@@ -64,7 +64,9 @@ int64_t dualprop__top_down_bytes(const dualprop__blis *blis, int64_t batch, int6
 {
     dualprop_dense shape = { batch, inputs, outputs, NULL };
     struct top_down job = plan(blis, &shape);
-    int64_t members = dualprop__least(DUALPROP__MEMBERS, job.samples.parts * job.inputs.parts);
+    /* As many units as there could be, so that a larger batch never takes less. */
+    int64_t panels = dualprop__ceil_div(batch, blis->kernel.broadcast) * dualprop__ceil_div(inputs, blis->kernel.vector);
+    int64_t members = dualprop__least(DUALPROP__MEMBERS, panels);
     return dualprop__packed_bytes(blis, batch, outputs) + members * job.slice_bytes;
 }
 
