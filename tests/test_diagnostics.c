@@ -680,19 +680,25 @@ START_TEST(objectives_are_finite_for_every_g)
 }
 END_TEST
 
-START_TEST(back_propagation_has_no_objective)
+static void expect_no_objective(int backend, int variant, const char *word)
 {
-    struct small_plan plan = plan_of(_i);
+    struct small_plan plan = plan_of(backend);
     double value = 7;
-    plan.variant = DUALPROP_BP;
+    plan.variant = variant;
     struct small_network small = small_create(&plan);
     dualprop_diagnostics *diagnostics = diagnose(&small);
     small_gradient(&small);
     expect_error(dualprop_diagnostics_objective(&value, NULL, NULL, diagnostics, small.state),
-                 DUALPROP_ERROR_UNSUPPORTED, "back-propagation");
+                 DUALPROP_ERROR_UNSUPPORTED, word);
     ck_assert(value == 7);
     dualprop_diagnostics_destroy(diagnostics);
     small_destroy(&small);
+}
+
+START_TEST(some_rules_have_no_objective)
+{
+    expect_no_objective(_i, DUALPROP_BP, "back-propagation");
+    expect_no_objective(_i, DUALPROP_LECUN, "lecun");
 }
 END_TEST
 
@@ -884,7 +890,7 @@ Suite *test_diagnostics_suite(void)
     tcase_add_loop_test(objectives, the_gradient_is_the_objectives, 0, 2);
     tcase_add_loop_test(objectives, objectives_of_a_quadratic_problem, 0, 2);
     tcase_add_loop_test(objectives, objectives_are_finite_for_every_g, 0, 2);
-    tcase_add_loop_test(objectives, back_propagation_has_no_objective, 0, 2);
+    tcase_add_loop_test(objectives, some_rules_have_no_objective, 0, 2);
     suite_add_tcase(suite, twin);
     suite_add_tcase(suite, norms);
     suite_add_tcase(suite, images);
