@@ -11,6 +11,8 @@
 
 #define VECTOR 16
 #define BROADCAST 6
+/* How far ahead broadcasts are fetched, in floats: into the next panel too, since panels follow one another. */
+#define AHEAD 384
 
 /* One result: `rows` rows of two vectors each, all in registers. rows is a constant wherever this is inlined. */
 static inline __attribute__((always_inline)) void multiply(int rows, const dualprop__product *product, float *c,
@@ -26,6 +28,7 @@ static inline __attribute__((always_inline)) void multiply(int rows, const dualp
 #pragma GCC unroll 4
     for (int64_t k = 0; k < product->depth; k++, vectors += VECTOR, broadcasts += BROADCAST) {
         __m256 first = _mm256_load_ps(vectors), second = _mm256_load_ps(vectors + 8);
+        _mm_prefetch((const char *)(broadcasts + AHEAD), _MM_HINT_T0);
 #pragma GCC unroll 6
         for (int i = 0; i < rows; i++) {
             __m256 factor = _mm256_broadcast_ss(broadcasts + i);

@@ -10,6 +10,9 @@ Between rounds a probe of multiply-adds in registers shows whether the cores are
 threads together reach what one reaches alone, times their number. Rounds between probes below 90 % of that are
 repeated, up to ROUNDS_AT_MOST; where too few are quiet, all rounds count, and "quiet_pairs" says how few were.
 
+The VGG16 cases run on two threads and on one. Those named fw16 are set against our own step with one pass up and down:
+their ratio, over_fw_bw, is how many times as long they take.
+
 Cases ending in -products set our step without its optimizer, inference and gradient, against what BLIS alone needs for
 the very products: there the ratio is the share of BLIS's rate that we keep, dyads and all else included.
 """
@@ -30,6 +33,12 @@ FRAMEWORKS = {"torch-fused": ("worker_torch.py", "fused"), "torch-foreach": ("wo
 BLIS = {"blis": ("worker_blis",)}
 CASES = {"dp-fw-bw": (("dp-adjoint", "update"), FRAMEWORKS), "bp": (("bp", "update"), FRAMEWORKS),
          "products": (("dp-adjoint", "gradient"), BLIS)}
+VGG16_FRAMEWORKS = {"torch-" + mode: ("worker_torch_vgg16.py", mode)
+                    for mode in ("eager", "channels-last", "compile", "compile-channels-last")}
+VGG16_FW_BW = ("dp-adjoint", 0.5, "fw-bw", 1)
+VGG16_CASES = {"vgg16-dp-fw-bw": (VGG16_FW_BW, VGG16_FRAMEWORKS), "vgg16-bp": (("bp", 0.5, "fw-bw", 1), VGG16_FRAMEWORKS),
+               **{f"vgg16-dp-fw16-alpha-{alpha}": (("dp-adjoint", alpha, "fw", 16), None) for alpha in (0.5, 0, 1)}}
+VGG16_BATCH = 100
 BATCHES = [int(word) for word in os.environ.get("BATCHES", "50 100 512").split()]
 THREADS = 2
 
@@ -74,12 +83,19 @@ def summary(rounds):
     return {"min": round(min(times), 4), "median": round(statistics.median(times), 4)}
 
 
-def start(folder, ours, baselines, batch, widths):
-    workers = {"ours": Worker(folder / "worker_dualprop", *ours, THREADS, batch, widths)}
-    for name, (program, *mode) in baselines.items():
+def start(folder, programs, arguments):
+    """Workers by name; each program is a file and its own arguments, and all of them get the arguments too."""
+    workers = {}
+    for name, (program, *own) in programs.items():
         command = [sys.executable, HERE / program] if program.endswith(".py") else [folder / program]
-        workers[name] = Worker(*command, *mode, THREADS, batch, widths)
+        workers[name] = Worker(*command, *own, *arguments)
     return workers
+
+
+def steps_a_round(times):
+    """As many as take 150 ms; at least five, or two where a step takes long."""
+    typical = statistics.median(times)
+    return max(5 if typical < 100 else 2, min(100, int(150 / typical)))
 
 
 def run_rounds(workers, steps, probe):
@@ -104,40 +120,67 @@ def ratio_of(times):
     return min(medians[name] for name in medians if name != "ours") / medians["ours"]
 
 
-def run_case(folder, probe, name, ours, baselines, batch, widths):
-    workers = start(folder, ours, baselines, batch, widths)
+def over(rounds, name):
+    """How many times as long as the other our step takes."""
+    return round(statistics.median(statistics.median(r["ours"]) / statistics.median(r[name]) for r in rounds), 3)
+
+
+def run_case(probe, name, workers, threads, batch, warm_steps=10):
     state_bytes, all_bytes = workers["ours"].ask(0) or (0, 0)
-    warm = {key: worker.ask(10) for key, worker in workers.items()}
+    warm = {key: worker.ask(warm_steps) for key, worker in workers.items()}
     missing = sorted(key for key, times in warm.items() if not times)
     running = {key: worker for key, worker in workers.items() if key not in missing}
     if "ours" in missing or len(running) < 2:
         for worker in workers.values():
             worker.close()
         raise SystemExit(f"bench: nothing to compare; these did not run: {', '.join(missing)}")
-    steps = {key: max(5, min(100, int(150 / statistics.median(warm[key])))) for key in running}
+    steps = {key: steps_a_round(warm[key]) for key in running}
     rounds, quiet = run_rounds(running, steps, probe)
     for worker in workers.values():
         worker.close()
+    ratio = {"over_fw_bw": over(rounds, "fw-bw")} if "fw-bw" in running else {
+        "ratio": round(statistics.median(map(ratio_of, rounds)), 3)}
     print(json.dumps({
-        "name": name, "threads": THREADS, "batch": batch, "ours_ms": summary([r["ours"] for r in rounds]),
+        "name": name, "threads": threads, "batch": batch, "ours_ms": summary([r["ours"] for r in rounds]),
         "baselines": {key: summary([r[key] for r in rounds]) for key in running if key != "ours"},
-        "ratio": round(statistics.median(map(ratio_of, rounds)), 3), "pairs": len(rounds), "quiet_pairs": quiet,
+        **ratio, "pairs": len(rounds), "quiet_pairs": quiet,
         "state_bytes": int(state_bytes), "all_bytes": int(all_bytes), "not_run": missing}), flush=True)
 
 
-def main():
-    folder, wanted = pathlib.Path(sys.argv[1]), sys.argv[2].split()
-    probe = None
+def is_wanted(name):
+    wanted = sys.argv[2].split()
+    return "all" in wanted or any(word in name for word in wanted)
+
+
+def run_mlps(folder, probe):
     for network, widths in NETWORKS.items():
         for case, (ours, baselines) in CASES.items():
             name = f"mlp-{network}-{case}"
-            if "all" not in wanted and not any(word in name for word in wanted):
-                continue
-            probe = probe or Probe(folder / "probe", THREADS)
-            for batch in BATCHES:
-                run_case(folder, probe, name, ours, baselines, batch, widths)
-    if probe:
-        print(json.dumps({"name": "fma-probe", "threads": THREADS, "gflops": {
+            for batch in BATCHES if is_wanted(name) else []:
+                programs = {"ours": ("worker_dualprop", *ours), **baselines}
+                run_case(probe(THREADS), name, start(folder, programs, (THREADS, batch, widths)), THREADS, batch)
+
+
+def run_vgg16(folder, probe):
+    for name, (ours, baselines) in VGG16_CASES.items():
+        for threads in (2, 1) if is_wanted(name) else ():
+            programs = {"ours": ("worker_vgg16", *ours), **(baselines or {"fw-bw": ("worker_vgg16", *VGG16_FW_BW)})}
+            workers = start(folder, programs, (threads, VGG16_BATCH))
+            run_case(probe(threads), name, workers, threads, VGG16_BATCH, warm_steps=3)
+
+
+def main():
+    folder, probes = pathlib.Path(sys.argv[1]), {}
+
+    def probe_of(threads):
+        if threads not in probes:
+            probes[threads] = Probe(folder / "probe", threads)
+        return probes[threads]
+
+    run_mlps(folder, probe_of)
+    run_vgg16(folder, probe_of)
+    for threads, probe in probes.items():
+        print(json.dumps({"name": "fma-probe", "threads": threads, "gflops": {
             "best": round(probe.best, 1), "median": round(statistics.median(probe.seen), 1),
             "min": round(min(probe.seen), 1)}}), flush=True)
 
