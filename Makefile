@@ -151,6 +151,13 @@ examples: $(EXAMPLES)
 $(BUILD)/examples/%.o: INCLUDES = -Iexamples
 $(COMMON): $(patsubst %.c,$(BUILD)/%.o,$(wildcard examples/common/*.c))
 	rm -f $@ && ar rcs $@ $^
+# The static library looks for the CUDA module beside the program.
+ifneq ($(CUDA_MODULE),)
+examples: $(BUILD)/examples/libdualprop-cuda.so.0
+$(BUILD)/examples/libdualprop-cuda.so.0: $(CUDA_MODULE)
+	@mkdir -p $(@D)
+	ln -sf $(abspath $<) $@
+endif
 $(EXAMPLES): $(BUILD)/examples/%: $(BUILD)/examples/%.o $(COMMON) $(LIB)/libdualprop.a
 	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $< $(COMMON) $(LIB)/libdualprop.a $(SYSTEM_LIBRARIES) $(FILE_LIBRARIES)
 
@@ -308,7 +315,7 @@ RELOCATED = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@I
 install: all
 	install -d '$(DESTDIR)$(INCLUDEDIR)/dualprop' '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(LIBDIR)/cmake/dualprop'
 	install -m 644 include/dualprop/*.h '$(DESTDIR)$(INCLUDEDIR)/dualprop'
-	install -m 755 $(LIB)/$(SONAME) '$(DESTDIR)$(LIBDIR)'
+	install -m 755 $(LIB)/$(SONAME) $(CUDA_MODULE) '$(DESTDIR)$(LIBDIR)'
 	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/libdualprop.so'
 	install -m 644 $(LIB)/libdualprop.a '$(DESTDIR)$(LIBDIR)'
 	$(RELOCATED) pkgconfig/dualprop.pc.in >'$(DESTDIR)$(LIBDIR)/pkgconfig/dualprop.pc'
@@ -318,7 +325,7 @@ install: all
 
 uninstall:
 	rm -rf '$(DESTDIR)$(INCLUDEDIR)/dualprop' '$(DESTDIR)$(LIBDIR)/cmake/dualprop'
-	rm -f '$(DESTDIR)$(LIBDIR)'/libdualprop.* '$(DESTDIR)$(LIBDIR)/pkgconfig/dualprop.pc'
+	rm -f '$(DESTDIR)$(LIBDIR)'/libdualprop.* '$(DESTDIR)$(LIBDIR)'/libdualprop-cuda.so.0 '$(DESTDIR)$(LIBDIR)/pkgconfig/dualprop.pc'
 
 # ---- The rest ----
 

@@ -70,12 +70,20 @@ for case in "--alpha x" "--alpha 1.5" "--alpha -0.1" "--alpha nan" "--alpha 0.5x
     "--epochs -1" "--epochs 1e3" "--batch 0" "--batch ten" "--seed -1" "--seed 18446744073709551616" "--hidden 0" \
     "--hidden 5,,5" "--hidden 5," "--hidden x" "--lr -1" "--momentum 1" "--threads 2000" "--threads -1" "--limit 0" \
     "--tolerance -1" "--validation 1" "--dataset svhn" "--augment turn" "--rule lpom" "--rule fenchel" "--loss hinge" \
-    "--output-step sprovr" "--schedule odd-even" "--backend cuda" "--precision tf32" "--precision bf16" \
+    "--output-step sprovr" "--schedule odd-even" "--backend gpu" "--precision f16" \
     "--optimizer lion" "--init normal" "--activation softsign" "--diagnostics beta" "--diagnostics angle," \
     "--adversarial pgd" "--adversarial fgsm" "--epsilon -1" "--attack x" "--attack 0.1," "--attack -1" \
     "--attack 1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1" "--audit-log al" "--audit-every 0" "--preset table3-cifar10" "--nudge-at first"; do
     test_that "$case is refused" refuses_option "${case%% *}" $small $case
 done
+# Asked for by name, a device that is not here is one sentence, and no other backend takes its place.
+if [ -e /dev/nvidiactl ]; then
+    skip "--backend cuda without a device: there is one here"
+else
+    test_that "--backend cuda without a device" refuses_file CUDA $small --backend cuda
+    test_that "--precision tf32 without a device" refuses_option "for CUDA devices" $small --precision tf32
+    test_that "--precision bf16 on the CPU" refuses_option "for CUDA devices" $small --backend cpu --precision bf16
+fi
 test_that "an empty value is refused" refuses_option --alpha $small --alpha ""
 for case in --damping=half --feedback=sign --order=1,2 --noise-state=0.1 --model=vgg16 --epoch=2 --frobnicate -x; do
     test_that "$case is unknown" refuses_option "unknown option $case" $small $case

@@ -12,7 +12,8 @@ dualprop_status build_context(dualprop_context **context, host *owner, const set
 {
     dualprop_options options = DUALPROP_OPTIONS_INIT;
 
-    options.precision = run->precision;
+    options.precision = settings_type(run);
+    options.numerics = settings_numerics(run);
     options.threads = run->threads == 0 ? DUALPROP_ALL_CPUS : (int32_t)run->threads;
     options.allocator = &owner->allocator;
     TRY_LIBRARY(owner, dualprop_context_create(context, run->backend, &options));

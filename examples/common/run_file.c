@@ -145,7 +145,7 @@ static dualprop_status fill(dualprop_checkpoint *checkpoint, host *owner, const 
     TRY_LIBRARY(owner, dualprop_checkpoint_put_network(checkpoint, parts->network));
     TRY_LIBRARY(owner, dualprop_checkpoint_put_rule(checkpoint, parts->rule));
     TRY_LIBRARY(owner, dualprop_checkpoint_put_optimizer(checkpoint, parts->optimizer));
-    if (parts->best != NULL) TRY(put_best(checkpoint, owner, parts->best, run->precision));
+    if (parts->best != NULL) TRY(put_best(checkpoint, owner, parts->best, settings_type(run)));
     TRY(put_json(checkpoint, owner, KEY_SETTINGS, settings_store(run)));
     return put_json(checkpoint, owner, KEY_POSITION, run_position_to_json(position));
 }

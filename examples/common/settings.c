@@ -89,10 +89,10 @@ const setting setting_table[] = {
       "batches from one measurement to the next" },
     { "audit-log", VALUE_TEXT, RESUME_FREE, PLACE(audit_log), 0, 0, NULL, -1, "", "FILE",
       "one JSON object per measured batch; added to the file when resuming" },
-    { "backend", VALUE_CHOICE, RESUME_FREE, PLACE(backend), 0, 0, "auto blis cpu reference", DUALPROP_NAMES_BACKEND,
-      "auto", "NAME", "auto, blis (or cpu), reference" },
-    { "precision", VALUE_CHOICE, RESUME_FIXED, PLACE(precision), 0, 0, "f32 f64", DUALPROP_NAMES_TYPE, "f32", "NAME",
-      "f32 or f64" },
+    { "backend", VALUE_CHOICE, RESUME_FREE, PLACE(backend), 0, 0, "auto blis cpu reference cuda",
+      DUALPROP_NAMES_BACKEND, "auto", "NAME", "auto, blis (or cpu), reference, cuda" },
+    { "precision", VALUE_CHOICE, RESUME_FIXED, PLACE(precision), 0, 0, "f32 f64 tf32 bf16", -1, "f32", "NAME",
+      "f32, f64 (CPU), or f32 with products in tf32 or bf16 (CUDA)" },
     { "threads", VALUE_INTEGER, RESUME_FREE, PLACE(threads), 0, 1024, NULL, -1, "0", "N",
       "0: all the process may use; the bits do not depend on it" },
     { "checkpoint", VALUE_TEXT, RESUME_FREE, PLACE(checkpoint), 0, 0, NULL, -1, "", "FILE",
@@ -433,4 +433,15 @@ dualprop_status settings_check(const settings *self, host *owner)
         return contradiction(owner, "--data DIR is missing, the folder of the data set's files; only fashion-mnist is "
                                     "looked for where Debian puts it");
     return DUALPROP_OK;
+}
+
+int settings_type(const settings *run)
+{
+    return run->precision == PRECISION_F64 ? DUALPROP_F64 : DUALPROP_F32;
+}
+
+int settings_numerics(const settings *run)
+{
+    if (run->precision == PRECISION_TF32) return DUALPROP_NUMERICS_TF32;
+    return run->precision == PRECISION_BF16 ? DUALPROP_NUMERICS_BF16 : DUALPROP_NUMERICS_STRICT;
 }

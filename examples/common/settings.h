@@ -44,6 +44,8 @@ typedef struct number_list {
 
 typedef struct program program; /* program.h */
 
+enum { PRECISION_F32, PRECISION_F64, PRECISION_TF32, PRECISION_BF16 };
+
 typedef struct settings {
     const program *program;
     int dataset; /* DATASET_... */
@@ -73,11 +75,15 @@ typedef struct settings {
     int diagnostics;
     int64_t audit_every;
     const char *audit_log;
-    int backend, precision;
+    int backend, precision; /* PRECISION_... */
     int64_t threads; /* 0: all the process may use */
     const char *checkpoint, *resume, *log, *preset, *predict;
     int quiet, help, version;
 } settings;
+
+/* What precision means to a context: DUALPROP_F32 or _F64, and DUALPROP_NUMERICS_... */
+int settings_type(const settings *run);
+int settings_numerics(const settings *run);
 
 /* How a value is written. */
 enum { VALUE_INTEGER, VALUE_SEED, VALUE_REAL, VALUE_CHOICE, VALUE_SIZES, VALUE_NUMBERS, VALUE_SET, VALUE_TEXT, VALUE_FLAG };

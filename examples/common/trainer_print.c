@@ -8,6 +8,7 @@
 
 void trainer_print_start(const trainer *self)
 {
+    static const char *const precisions[] = { "f32", "f64", "f32 (products in tf32)", "f32 (products in bf16)" };
     char network[500];
     const char *backend;
     int64_t parameters;
@@ -19,7 +20,7 @@ void trainer_print_start(const trainer *self)
     self->run->program->describe(network, sizeof network, self->run, &self->data);
     printf("%s, %" PRId64 " parameters, by %s, %" PRId64 " samples, backend %s, %s, %d %s\n", network, parameters,
            dualprop_name(DUALPROP_NAMES_RULE, self->run->rule), self->train_count, backend,
-           dualprop_name(DUALPROP_NAMES_TYPE, self->run->precision), threads, threads == 1 ? "thread" : "threads");
+           precisions[self->run->precision], threads, threads == 1 ? "thread" : "threads");
     fflush(stdout);
 }
 

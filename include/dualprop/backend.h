@@ -218,8 +218,8 @@ typedef struct dualprop_backend {
                                       const void *weights, const dualprop_dyad *dyad);
     /**
      * gradient = scale * x^T delta (+ gradient where accumulate), bias_gradient the column sums likewise; then, where
-     * step is given, the learning step on weights, bias and moments instead of writing the gradients (which may be
-     * NULL then; accumulate is 0).
+     * step is given, the learning step on weights, bias and moments instead (accumulate is 0; the gradients are NULL
+     * then, or memory that may be used on the way).
      */
     dualprop_status (*dense_gradient)(void *self, const dualprop_dense *shape, void *gradient, void *bias_gradient,
                                       const void *x, const void *delta, double scale, int accumulate,

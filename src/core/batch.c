@@ -141,6 +141,13 @@ dualprop_status dualprop__batch_moves(const dualprop_state *state, int64_t count
 
 /* ---- loading ---- */
 
+dualprop_status dualprop__batch_check(const dualprop_state *state)
+{
+    DUALPROP__REQUIRE(state->context, isfinite(state->dyads[0].peak), DUALPROP_ERROR_NOT_FINITE,
+                      "inputs hold a NaN or an infinite value; expected finite numbers");
+    return DUALPROP_OK;
+}
+
 dualprop_status dualprop__batch_load(dualprop_state *state, const dualprop_view *images, int64_t first, int64_t count)
 {
     dualprop_context *context = state->context;
@@ -151,8 +158,7 @@ dualprop_status dualprop__batch_load(dualprop_state *state, const dualprop_view 
     state->moves_count = 0;
     DUALPROP__TRY(context->backend.load_input(context->instance, input->mean, &rows, state->network->mean,
                                               state->network->deviation, moves, &input->peak));
-    DUALPROP__REQUIRE(context, isfinite(input->peak), DUALPROP_ERROR_NOT_FINITE,
-                      "inputs hold a NaN or an infinite value; expected finite numbers");
+    if (!state->deferred) DUALPROP__TRY(dualprop__batch_check(state));
     input->mean_version++;
     return DUALPROP_OK;
 }

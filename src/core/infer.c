@@ -176,7 +176,9 @@ static void start_report(dualprop_state *state)
     for (int k = 0; k <= state->layer_count; k++) state->dyads[k].visits = 0, state->dyads[k].change = 0;
 }
 
-static dualprop_status start(dualprop_state *state, const dualprop_view *images, const dualprop_view *targets)
+/* by_hand: somebody may look at the dyads, and at errors, after each step of the inference. */
+static dualprop_status start(dualprop_state *state, const dualprop_view *images, const dualprop_view *targets,
+                             int by_hand)
 {
     int64_t count = images->shape[0];
     int is_warm = state->rule->warm_start && state->warm_count == count;
@@ -184,6 +186,7 @@ static dualprop_status start(dualprop_state *state, const dualprop_view *images,
     state->inferences++;
     start_report(state);
     dualprop__take_rule(state);
+    if (!by_hand && dualprop__can_defer(state, is_warm)) DUALPROP__TRY(dualprop__deferred_begin(state));
     DUALPROP__TRY(dualprop__batch_load_targets(state, targets, 0, count));
     DUALPROP__TRY(dualprop__batch_load(state, images, 0, count));
     DUALPROP__TRY(dualprop__draw_hardware(state));
@@ -204,7 +207,8 @@ void dualprop__forget_products(dualprop_state *state)
     }
 }
 
-static dualprop_status open_inference(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets)
+static dualprop_status open_inference(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets,
+                                      int by_hand)
 {
     dualprop_view images;
     DUALPROP__TRY(check_ready(state));
@@ -212,7 +216,7 @@ static dualprop_status open_inference(dualprop_state *state, const dualprop_view
     DUALPROP__TRY(check_batch(&images, state, inputs, targets));
     DUALPROP__TRY(dualprop__network_begin_read(state->network));
     state->phase = DUALPROP__OPEN;
-    dualprop_status status = start(state, &images, targets);
+    dualprop_status status = start(state, &images, targets, by_hand);
     if (status != DUALPROP_OK) dualprop__infer_close(state, DUALPROP__IDLE);
     return status;
 }
@@ -238,11 +242,23 @@ static dualprop_status close_on_failure(dualprop_state *state, dualprop_status s
     return status;
 }
 
+/* What was loaded is still there, so the whole can be done again, with a look after each visit. */
+static dualprop_status run_again(dualprop_state *state)
+{
+    start_report(state);
+    DUALPROP__TRY(start_dyads(state, 0));
+    DUALPROP__TRY(keep_prediction(state));
+    return run_all_passes(state);
+}
+
 static dualprop_status infer(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets)
 {
-    DUALPROP__TRY(open_inference(state, inputs, targets));
-    dualprop_status status = run_all_passes(state);
-    dualprop__infer_close(state, status == DUALPROP_OK ? DUALPROP__SETTLED : DUALPROP__IDLE);
+    dualprop_status status = open_inference(state, inputs, targets, 0);
+    int is_open = status == DUALPROP_OK, deferred = state->deferred;
+    if (is_open) status = run_all_passes(state);
+    status = dualprop__deferred_end(state, status);
+    if (is_open && deferred && status == DUALPROP_ERROR_DIVERGED) status = run_again(state);
+    if (is_open) dualprop__infer_close(state, status == DUALPROP_OK ? DUALPROP__SETTLED : DUALPROP__IDLE);
     return status;
 }
 
@@ -280,7 +296,7 @@ dualprop_status dualprop_infer(dualprop_state *state, const void *images, const 
 dualprop_status dualprop_infer_begin(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets)
 {
     DUALPROP__TRY(dualprop__state_enter(state, __func__));
-    dualprop_status status = open_inference(state, inputs, targets);
+    dualprop_status status = open_inference(state, inputs, targets, 1);
     dualprop__state_leave(state);
     return status;
 }

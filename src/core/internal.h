@@ -60,6 +60,11 @@ void dualprop__context_release(dualprop_context *context);
 /* FORKED where this process did not make the context and its handles were busy or on a device; else OK. */
 dualprop_status dualprop__context_enter(dualprop_context *context);
 
+/* ---- deferred.c: a stretch of slots that a device may put off; on the CPU these do nothing ---- */
+dualprop_status dualprop__device_begin(const dualprop_context *context);
+/* End it, in the course of which `status` came about; gives status, or what went wrong while ending. */
+dualprop_status dualprop__device_end(const dualprop_context *context, dualprop_status status);
+
 /* ---- thread_pool.c ---- */
 typedef struct dualprop__pool dualprop__pool;
 dualprop_status dualprop__pool_create(dualprop__pool **pool, dualprop_context *context, int threads);

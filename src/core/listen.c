@@ -52,6 +52,7 @@ static dualprop_status hear_above(dualprop_state *state, int k, const dualprop_d
 
 static dualprop_status check_start(const dualprop_state *state, int k)
 {
+    if (state->deferred) return DUALPROP_OK;
     DUALPROP__REQUIRE(state->context, isfinite(state->dyads[k].feed_forward_peak), DUALPROP_ERROR_DIVERGED,
                       "layer %d became non-finite in the feed-forward pass", k);
     return DUALPROP_OK;
@@ -192,6 +193,7 @@ static dualprop_status check_size(const dualprop_state *state, int k)
 {
     const struct dualprop__dyads *own = &state->dyads[k];
     double allowed = state->limit * fmax(1.0, own->feed_forward_peak);
+    if (state->deferred) return DUALPROP_OK;
     DUALPROP__REQUIRE(state->context, isfinite(own->peak), DUALPROP_ERROR_DIVERGED,
                       "layer %d became non-finite in pass %d", k, state->passes);
     DUALPROP__REQUIRE(state->context, own->peak <= allowed, DUALPROP_ERROR_DIVERGED,

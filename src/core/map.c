@@ -199,7 +199,8 @@ dualprop_status dualprop__map_gradient(dualprop_state *state, int k, struct dual
 {
     const dualprop_layer *layer = state->dyads[k].layer;
     const dualprop_backend *backend = &state->context->backend;
-    void *gradient = step ? NULL : learning->weight_gradient, *bias_gradient = step ? NULL : learning->bias_gradient;
+    int spares = step && !backend->begin_deferred; /* a device puts the gradients of a step there, all layers' at once */
+    void *gradient = spares ? NULL : learning->weight_gradient, *bias_gradient = spares ? NULL : learning->bias_gradient;
     void *weight = step ? layer->weight : NULL, *bias = step ? layer->bias : NULL;
     if (is_dense(layer)) {
         dualprop_dense shape = dense_shape(state, layer);

@@ -64,10 +64,9 @@ static dualprop_status update_general(dualprop_state *state)
 {
     struct dualprop__dyads *own = output_of(state);
     dualprop_output step = step_of(state);
-    double peak;
     step.mean = state->target_mean;
     step.delta = own->top_down;
-    step.peak = &peak;
+    step.peak = &state->scratch_peak;
     step.change = NULL;
     if (!is_proximal(state)) {
         step.exact = DUALPROP_OUTPUT_LINEAR;

@@ -25,26 +25,26 @@ static dualprop_status feed_piece(dualprop_state *state, const dualprop_view *im
 {
     DUALPROP__REQUIRE(state->context, !atomic_load(&state->context->cancelled), DUALPROP_ERROR_CANCELLED,
                       "cancelled by dualprop_context_cancel()");
-    DUALPROP__TRY(dualprop__batch_load(state, images, first, piece_size(state, images->shape[0] - first)));
-    return dualprop__feed_forward(state);
+    DUALPROP__TRY(dualprop__deferred_begin(state));
+    int deferred = state->deferred;
+    dualprop_status status = dualprop__batch_load(state, images, first, piece_size(state, images->shape[0] - first));
+    if (status == DUALPROP_OK) status = dualprop__feed_forward(state);
+    status = dualprop__deferred_end(state, status);
+    return deferred && status == DUALPROP_ERROR_DIVERGED ? dualprop__feed_forward(state) : status;
 }
 
 /* ---- predict ---- */
 
-/* Copy the outputs of `count` samples, a row at a time through staging memory, into rows first.. of a view. */
+/* Copy the outputs of `count` samples through staging memory, which holds a batch of them, into rows first.. of a view. */
 static dualprop_status give_scores(const dualprop_view *scores, dualprop_state *state, int64_t first)
 {
     const struct dualprop__dyads *output = &state->dyads[state->layer_count];
-    size_t bytes = (size_t)output->width * state->context->real_size;
-    dualprop_view row = *scores;
-    row.shape[0] = 1;
-    for (int64_t b = 0; b < state->count; b++) {
-        DUALPROP__TRY(state->context->backend.copy_out(state->context->instance, state->staging,
-                                                       (const char *)output->mean + (size_t)b * bytes, bytes));
-        row.data = (char *)scores->data +
-                   (first + b) * scores->strides[0] * (int64_t)dualprop__type_size(scores->type);
-        dualprop__view_scatter(&row, state->staging, state->context->precision);
-    }
+    size_t bytes = (size_t)(state->count * output->width) * state->context->real_size;
+    dualprop_view rows = *scores;
+    DUALPROP__TRY(state->context->backend.copy_out(state->context->instance, state->staging, output->mean, bytes));
+    rows.shape[0] = state->count;
+    rows.data = (char *)scores->data + first * scores->strides[0] * (int64_t)dualprop__type_size(scores->type);
+    dualprop__view_scatter(&rows, state->staging, state->context->precision);
     return DUALPROP_OK;
 }
 

@@ -106,6 +106,7 @@ struct dualprop_state {
     int64_t updates, skipped;
     uint64_t inferences;        /* begun so far; with the seed it decides what is drawn */
     uint64_t drawn[8];          /* of each kind of draws in this inference */
+    int deferred;               /* peaks come at the end of the inference; see deferred.c */
     int64_t warm_count;         /* samples of the last inference that ended well; 0: none */
 };
 
@@ -124,6 +125,16 @@ dualprop_status dualprop__batch_moves(const dualprop_state *state, int64_t count
 dualprop_status dualprop__batch_load(dualprop_state *state, const dualprop_view *images, int64_t first, int64_t count);
 dualprop_status dualprop__batch_load_targets(dualprop_state *state, const dualprop_view *targets, int64_t first,
                                              int64_t count);
+
+/* Refuse what was loaded where it was not finite. */
+dualprop_status dualprop__batch_check(const dualprop_state *state);
+
+/* deferred.c: may this inference, whose rule was taken, look at its peaks at the end? */
+int dualprop__can_defer(const dualprop_state *state, int is_warm);
+/* Nothing, on the CPU. */
+dualprop_status dualprop__deferred_begin(dualprop_state *state);
+/* End what was begun, in whose course `status` came about, and look. DIVERGED without a sentence: do it again, to know where. */
+dualprop_status dualprop__deferred_end(dualprop_state *state, dualprop_status status);
 
 /* listen.c: s_k = f_k(a_k) for all layers, from the input that was loaded. */
 dualprop_status dualprop__feed_forward(dualprop_state *state);

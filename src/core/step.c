@@ -105,6 +105,14 @@ static dualprop_status apply_layer(dualprop_optimizer *optimizer, dualprop_layer
                                            learning->bias_gradient, learning->moments[2], learning->moments[3]);
 }
 
+static dualprop_status apply_layers(dualprop_optimizer *optimizer, double scale)
+{
+    const dualprop_network *network = optimizer->network;
+    for (int k = 0; k < network->layer_count; k++)
+        if (!network->layers[k]->frozen) DUALPROP__TRY(apply_layer(optimizer, network->layers[k], scale));
+    return DUALPROP_OK;
+}
+
 /* With the network open for writing. */
 static dualprop_status apply_held(dualprop_optimizer *optimizer)
 {
@@ -114,8 +122,8 @@ static dualprop_status apply_held(dualprop_optimizer *optimizer)
         if (!network->layers[k]->frozen)
             DUALPROP__TRY(check_gradient(optimizer, network->layers[k], scale));
     DUALPROP__TRY(clip(&scale, optimizer));
-    for (int k = 0; k < network->layer_count; k++)
-        if (!network->layers[k]->frozen) DUALPROP__TRY(apply_layer(optimizer, network->layers[k], scale));
+    DUALPROP__TRY(dualprop__device_begin(optimizer->context));
+    DUALPROP__TRY(dualprop__device_end(optimizer->context, apply_layers(optimizer, scale)));
     optimizer->steps++;
     optimizer->gradient_samples = 0;
     return DUALPROP_OK;
@@ -155,15 +163,22 @@ static int is_surely_finite(const dualprop_optimizer *optimizer, const dualprop_
     return 1;
 }
 
-static dualprop_status update_fused(dualprop_optimizer *optimizer, dualprop_state *state)
+static dualprop_status learn_layers(dualprop_optimizer *optimizer, dualprop_state *state)
 {
-    optimizer->gradient_samples = 0;
     for (int k = 1; k <= state->layer_count; k++) {
         const dualprop_layer *layer = state->dyads[k].layer;
         dualprop_step_numbers numbers = layer_numbers(optimizer, layer, 1.0);
         double factor = dualprop__gradient_factor(state, k, state->count);
         if (!layer->frozen) DUALPROP__TRY(dualprop__gradient_layer(optimizer, state, k, factor, 0, &numbers));
     }
+    return DUALPROP_OK;
+}
+
+static dualprop_status update_fused(dualprop_optimizer *optimizer, dualprop_state *state)
+{
+    optimizer->gradient_samples = 0;
+    DUALPROP__TRY(dualprop__device_begin(optimizer->context));
+    DUALPROP__TRY(dualprop__device_end(optimizer->context, learn_layers(optimizer, state)));
     optimizer->steps++;
     return DUALPROP_OK;
 }

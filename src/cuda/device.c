@@ -125,7 +125,7 @@ static dualprop_status no_device(dualprop__cuda *self, cudaError_t error)
     if (cudaDriverGetVersion(&driver) != cudaSuccess) driver = 0;
     if (cudaRuntimeGetVersion(&runtime) != cudaSuccess) runtime = CUDART_VERSION;
     if (error == cudaErrorInsufficientDriver && driver == 0)
-        return dualprop__cuda_fail(self, DUALPROP_ERROR_NO_DEVICE, "no NVIDIA driver is installed here (libcuda.so.1 is "
+        return dualprop__cuda_fail(self, DUALPROP_ERROR_NO_DEVICE, "there is no CUDA device: no NVIDIA driver is installed (libcuda.so.1 is "
                                    "missing or does not answer)");
     if (error == cudaErrorInsufficientDriver)
         return dualprop__cuda_fail(self, DUALPROP_ERROR_NO_DEVICE, "the NVIDIA driver is for CUDA %d.%d; the runtime "

@@ -20,6 +20,35 @@ dualprop_status learner_mlp(dualprop_network *network)
     return dualprop_network_add_dense(network, LEARNER_CLASSES, DUALPROP_IDENTITY);
 }
 
+static const int64_t one[2] = { 1, 1 }, two[2] = { 2, 2 }, three[2] = { 3, 3 };
+
+dualprop_status learner_cnn(dualprop_network *network)
+{
+    TRY(dualprop_network_add_convolution(network, 6, three, NULL, NULL, DUALPROP_RELU));
+    TRY(dualprop_network_add_pooling(network, DUALPROP_POOL_MAX, three, two));
+    TRY(dualprop_network_add_convolution(network, 5, two, two, one, DUALPROP_TANH));
+    TRY(dualprop_network_add_convolution(network, 7, three, NULL, NULL, DUALPROP_RELU));
+    TRY(dualprop_network_add_pooling(network, DUALPROP_POOL_AVERAGE, two, one));
+    return dualprop_network_add_dense(network, LEARNER_CLASSES, DUALPROP_IDENTITY);
+}
+
+dualprop_status learner_local(dualprop_network *network)
+{
+    static const int64_t none[2] = { 0, 0 };
+    TRY(dualprop_network_add_local(network, 4, three, two, none, DUALPROP_RELU));
+    TRY(dualprop_network_add_pooling(network, DUALPROP_POOL_MAX, two, one));
+    TRY(dualprop_network_add_local(network, 3, two, NULL, none, DUALPROP_TANH));
+    return dualprop_network_add_dense(network, LEARNER_CLASSES, DUALPROP_IDENTITY);
+}
+
+learner_plan learner_plan_images(dualprop_status (*add_layers)(dualprop_network *network))
+{
+    learner_plan plan = learner_plan_mlp();
+    plan.height = 12, plan.width = 11, plan.channels = 3;
+    plan.add_layers = add_layers;
+    return plan;
+}
+
 learner_plan learner_plan_mlp(void)
 {
     return (learner_plan){

@@ -41,9 +41,12 @@ dualprop_status learner_epoch(learner *self);
 dualprop_status learner_score(learner *self, double *loss, int64_t *correct);
 dualprop_status learner_parameters(learner *self, float *values, int64_t room, int64_t *count);
 
-/* Layers: a multi-layer perceptron. */
+/* Layers: a multi-layer perceptron; convolutions with both kinds of pooling; locally connected ones. */
 dualprop_status learner_mlp(dualprop_network *network);
+dualprop_status learner_cnn(dualprop_network *network);
+dualprop_status learner_local(dualprop_network *network);
 /* The plan that the others are made from. */
 learner_plan learner_plan_mlp(void);
+learner_plan learner_plan_images(dualprop_status (*add_layers)(dualprop_network *network));
 
 #endif

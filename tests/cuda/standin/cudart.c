@@ -50,12 +50,14 @@ void standin_made(long things)
 
 static cudaError_t last;
 static int sticky;
+static int capturing; /* streams that do */
 
 cudaError_t standin_call(const char *name)
 {
     long number = __atomic_add_fetch(&state.calls, 1, __ATOMIC_SEQ_CST);
     if (number == state.fail_at) {
         snprintf(state.failed, sizeof state.failed, "%s", name);
+        state.failed_in_graph = capturing > 0;
         last = (cudaError_t)state.fail_error;
         sticky = state.fail_sticky;
         return last;
@@ -473,6 +475,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMo
     stream->capturing = calloc(1, sizeof *stream->capturing);
     if (!stream->capturing) abort();
     stream->capturing->queue.end = &stream->capturing->queue.first;
+    capturing++;
     standin_made(1);
     return cudaSuccess;
 }
@@ -483,6 +486,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph)
     cudaError_t error = standin_call(__func__);
     *graph = stream->capturing;
     stream->capturing = NULL;
+    capturing--;
     if (error == cudaSuccess) return error;
     cudaGraphDestroy(*graph);
     *graph = NULL;

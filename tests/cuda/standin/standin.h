@@ -25,6 +25,7 @@ typedef struct standin_state {
     int fail_sticky;  /* and every call of the runtime after it */
     long calls;       /* made so far */
     char failed[64];  /* the name of the call that failed */
+    int failed_in_graph; /* it came while work was captured */
     /* What is there. */
     int driver, device_count, capability; /* 13000, 1, 90 */
     size_t memory; /* bytes on the device */
