@@ -182,8 +182,8 @@ CUDA_TESTS := $(BUILD)/tests/cuda/main
 CUDA_SUITES := $(sort $(patsubst tests/cuda/%.c,%,$(wildcard tests/cuda/test_*.c)))
 CUDART_SONAME := $(call soname,$(CUDA_LIB)/libcudart.so)
 STANDIN := $(BUILD)/tests/cuda/standin
-STANDINS := $(STANDIN)/$(CUDART_SONAME) $(STANDIN)/$(CUBLASLT_SONAME)
-tests: $(CUDA_TESTS) $(STANDINS)
+STANDINS := $(STANDIN)/$(CUDART_SONAME) $(STANDIN)/$(CUBLASLT_SONAME) $(STANDIN)/$(CUDNN_SONAME)
+tests: $(CUDA_TESTS) $(STANDINS) $(STANDIN)/real-cudnn
 $(BUILD)/tests/cuda/%.o: INCLUDES = -I$(BUILD)/tests/cuda -Isrc -Isrc/core -Itests -Itests/cuda -Itests/support \
                                     -isystem $(CUDA_INCLUDE) -isystem $(CUDNN_INCLUDE) -DCUDART_SONAME='"$(CUDART_SONAME)"' \
                                     -Wno-pedantic -Wno-frame-larger-than -Wno-missing-prototypes
@@ -195,6 +195,10 @@ $(BUILD)/tests/cuda/suites.h: FORCE
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 $(CUDA_TESTS): $(BUILD)/tests/cuda/main.o $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/cuda/*.c)) $(SUPPORT) $(COMMON) $(OBJECTS)
 	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $(filter %.o,$^) $(COMMON) $(BLIS_LIBRARY) $(SYSTEM_LIBRARIES) -lz $(CHECK_LIBRARIES)
+# The stand-in for cuDNN asks the real one what it thinks.
+$(STANDIN)/real-cudnn: $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo '$(CUDNN_LIB)/$(CUDNN_SONAME)' >$@
 # A stand-in has the name and the symbol version of the library that it stands in for.
 $(STANDIN)/%.map: $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -203,6 +207,8 @@ $(STANDIN)/$(CUDART_SONAME): $(BUILD)/tests/cuda/standin/cudart.o $(STANDIN)/$(C
 	$(CC) -shared -o $@ $(SANITIZERS) $< -Wl,-soname,$(@F) -Wl,--version-script=$@.map -lpthread
 $(STANDIN)/$(CUBLASLT_SONAME): $(BUILD)/tests/cuda/standin/cublaslt.o $(STANDIN)/$(CUDART_SONAME) $(STANDIN)/$(CUBLASLT_SONAME).map
 	$(CC) -shared -o $@ $(SANITIZERS) $(filter-out %.map,$^) -Wl,-soname,$(@F) -Wl,--version-script=$@.map
+$(STANDIN)/$(CUDNN_SONAME): $(BUILD)/tests/cuda/standin/cudnn.o $(STANDIN)/$(CUDART_SONAME) $(STANDIN)/$(CUDNN_SONAME).map
+	$(CC) -shared -o $@ $(SANITIZERS) $(filter-out %.map,$^) -Wl,-soname,$(@F) -Wl,--version-script=$@.map -lpthread -ldl
 $(BUILD)/tests/cuda/standin/%.o: FLAGS := $(subst -fvisibility=hidden,,$(FLAGS))
 endif
 
@@ -239,24 +245,24 @@ check-oom: tests
 	$(BUILD)/tests/main oom
 	$(BUILD)/tests/host_memory
 check-io: tests
-	$(BUILD)/tests/main io file checkpoint safetensors
+	$(BUILD)/tests/main io file checkpoint hostile_files data_files
 
 # Each in its own build folder, with its own copy of the objects.
 check-asan:
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/asan LIB=build/asan/lib SANITIZE=address OPTIMIZE=-O1 \
 	    build/asan/tests/main
-	CK_FORK=no ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=4096 LSAN_OPTIONS=suppressions=tests/lsan.txt \
+	CK_FORK=no CK_TIMEOUT_MULTIPLIER=10 ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=4096 LSAN_OPTIONS=suppressions=tests/lsan.txt \
 	    build/asan/tests/main $(SUITE)
 check-ubsan:
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/ubsan LIB=build/ubsan/lib SANITIZE=undefined OPTIMIZE=-O1 \
 	    build/ubsan/tests/main
-	build/ubsan/tests/main $(SUITE)
+	CK_TIMEOUT_MULTIPLIER=10 build/ubsan/tests/main $(SUITE)
 check-tsan:
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/tsan LIB=build/tsan/lib SANITIZE=thread OPTIMIZE=-O1 \
 	    build/tsan/tests/main
-	CK_FORK=no TSAN_OPTIONS=halt_on_error=1 build/tsan/tests/main $(or $(SUITE),threads determinism context)
+	CK_FORK=no CK_TIMEOUT_MULTIPLIER=20 TSAN_OPTIONS=halt_on_error=1 build/tsan/tests/main $(or $(SUITE),threads determinism context)
 check-valgrind: tests
-	CK_FORK=no valgrind -q --leak-check=full --errors-for-leak-kinds=definite,indirect --show-leak-kinds=definite,indirect \
+	CK_FORK=no CK_TIMEOUT_MULTIPLIER=50 valgrind -q --leak-check=full --errors-for-leak-kinds=definite,indirect --show-leak-kinds=definite,indirect \
 	    --error-exitcode=9 $(BUILD)/tests/main $(SUITE)
 check-fuzz:
 	@tests/fuzz.sh
@@ -291,6 +297,12 @@ reproduce-table3:
 learn-cifar10:
 	@$(MAKE) --no-print-directory -j$(JOBS) all examples
 	@tools/learn-cifar10 $(DATA) $(PARTS)
+
+# From logs of runs with --diagnostics angle,norms; PICTURE=, HEADING=, TITLES= and FIRST= as examples/figures/draw.sh says.
+figure2:
+	@examples/figures/draw.sh figure2 $(LOG) $(AUDIT_LOG)
+figure3:
+	@examples/figures/draw.sh figure3 $(LOG)
 
 # ---- Installing ----
 
@@ -332,6 +344,8 @@ help:
 	@echo 'make reproduce-table1   the MLP experiments of the paper'
 	@echo 'make reproduce-table3   those with VGG16 (DATA=DIR, the folder of CIFAR-10; many hours)'
 	@echo 'make learn-cifar10   the runs of docs/cifar10.md (DATA=DIR PARTS="minicnn cnn vgg16")'
+	@echo 'make figure2         the angles of a run, as in Fig. 2 (LOG=run.jsonl AUDIT_LOG=batches.jsonl PICTURE=out.png)'
+	@echo 'make figure3         angles and norms of runs, as in Fig. 3 (LOG="a.jsonl b.jsonl" TITLES="alpha 0;alpha 1")'
 	@echo 'make install         DESTDIR= PREFIX=/usr/local LIBDIR=PREFIX/lib; make uninstall undoes it'
 	@echo 'make docs, format, clean'
 
@@ -344,6 +358,7 @@ clean:
 FORCE:
 .SECONDARY:
 .PHONY: all examples tests deps demo check check-suites check-headers check-abi check-manners check-install check-python \
-        check-cuda check-oom check-io check-asan check-ubsan check-tsan check-valgrind check-fuzz bench vectors combinations reproduce-table1 \
-        reproduce-table3 learn-cifar10 \
+        check-cuda check-oom check-io check-asan check-ubsan check-tsan check-valgrind check-fuzz bench vectors \
+        combinations reproduce-table1 \
+        reproduce-table3 learn-cifar10 figure2 figure3 \
         install uninstall docs format help clean FORCE

@@ -68,6 +68,17 @@ test_that "crops and flips change what is learned from" eval 'trains $small --qu
 test_that "so does normalising" eval 'trains $small --quiet && result >a && rm -rf arrays && mkdir arrays &&
     python3 "$make_images" arrays arrays 20 && trains $small --dataset npy --data arrays --quiet && ! result | cmp -s - a'
 
+# At alpha 0 and 1 nothing but delta moves after the first pass: fw with as many passes as there are layers learns what
+# fw-bw learns in one. The log has more digits than the last line.
+learned() { # OPTIONS...
+    trains $small --quiet --log log "$@" && sed 's/"seconds.*//' log
+}
+for alpha in 0 1; do
+    test_that "at alpha $alpha fw and fw-bw are the same, bit for bit" eval "learned --alpha $alpha >a &&
+        learned --alpha $alpha --schedule fw --passes 4 | cmp - a && learned --alpha $alpha --schedule fw --passes 5 | cmp - a"
+done
+test_that "at alpha 1/2 they are not" eval 'learned --alpha 0.5 >a && ! learned --alpha 0.5 --schedule fw --passes 4 | cmp -s - a'
+
 # ---- Data sets ----
 
 test_that "CIFAR-100" trains $small --dataset cifar100 --data hundred

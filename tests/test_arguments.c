@@ -175,7 +175,8 @@ static void add_optimizer(struct copy *copy, const dualprop_optimizer *optimizer
     for (int k = 0; k < optimizer->network->layer_count; k++) {
         const dualprop_layer *layer = optimizer->network->layers[k];
         const struct dualprop__learning *learning = &optimizer->layers[k];
-        size_t weight = (size_t)layer->weight_elements * sizeof(float), bias = (size_t)layer->bias_elements * sizeof(float);
+        size_t weight = (size_t)layer->weight_elements * sizeof(float);
+        size_t bias = (size_t)layer->bias_elements * sizeof(float);
         add_bytes(copy, learning->weight_gradient, weight);
         add_bytes(copy, learning->bias_gradient, bias);
         for (int i = 0; i < 4; i++) add_bytes(copy, learning->moments[i], i < 2 ? weight : bias);

@@ -315,6 +315,193 @@ START_TEST(a_product_that_overflows_is_no_norm)
 }
 END_TEST
 
+/* ---- layers of images ---- */
+
+/* 5 x 4 images of 2 channels, a pooled convolution, a strided one, a locally connected layer, and a dense one on top. */
+enum { IMAGE = 40, ANSWERS = 3, PICTURES = 3 };
+
+struct pictures {
+    dualprop_context *context;
+    dualprop_network *network;
+    dualprop_rule *rule;
+    dualprop_state *state;
+    dualprop_diagnostics *diagnostics;
+    double x[PICTURES * IMAGE], y[PICTURES * ANSWERS];
+};
+
+static void add_layers(dualprop_network *network, int pooling, int activation)
+{
+    static const int64_t three[2] = { 3, 3 }, two[2] = { 2, 2 }, one[2] = { 1, 1 }, none[2] = { 0, 0 };
+    expect_ok(dualprop_network_add_convolution(network, 4, three, NULL, NULL, activation));
+    if (pooling) expect_ok(dualprop_network_add_pooling(network, pooling, two, NULL));
+    expect_ok(dualprop_network_add_convolution(network, 3, two, one, one, activation));
+    expect_ok(dualprop_network_add_local(network, 2, two, NULL, none, activation));
+    expect_ok(dualprop_network_add_dense(network, ANSWERS, DUALPROP_IDENTITY));
+    expect_ok(dualprop_network_set_initializer(network, DUALPROP_INIT_LECUN, 1.5));
+    expect_ok(dualprop_network_initialize(network, 6));
+}
+
+static struct pictures *make_pictures(int backend, int pooling, int activation, int variant)
+{
+    struct pictures *made = calloc(1, sizeof *made);
+    randomness random = random_start(31);
+    dualprop_options options = DUALPROP_OPTIONS_INIT;
+    options.precision = DUALPROP_F64;
+    expect_ok(dualprop_context_create(&made->context, backend, &options));
+    expect_ok(dualprop_network_create(&made->network, made->context, 5, 4, 2));
+    add_layers(made->network, pooling, activation);
+    expect_ok(dualprop_rule_create(&made->rule, made->context, variant));
+    expect_ok(dualprop_rule_set_beta(made->rule, 1e-5));
+    expect_ok(dualprop_state_create(&made->state, made->network, made->rule, PICTURES));
+    expect_ok(dualprop_diagnostics_create(&made->diagnostics, made->network, DUALPROP_MSE, PICTURES));
+    for (int i = 0; i < PICTURES * IMAGE; i++) made->x[i] = random_uniform(&random, -1, 1);
+    for (int i = 0; i < PICTURES * ANSWERS; i++) made->y[i] = random_uniform(&random, -1, 1);
+    return made;
+}
+
+static void destroy_pictures(struct pictures *of)
+{
+    dualprop_diagnostics_destroy(of->diagnostics);
+    dualprop_state_destroy(of->state);
+    dualprop_rule_destroy(of->rule);
+    dualprop_network_destroy(of->network);
+    dualprop_context_destroy(of->context);
+    free(of);
+}
+
+static double loss_of_picture(struct pictures *of, int b)
+{
+    double loss;
+    dualprop_view input = matrix_view(of->x + b * IMAGE, DUALPROP_F64, 1, IMAGE);
+    dualprop_view target = matrix_view(of->y + b * ANSWERS, DUALPROP_F64, 1, ANSWERS);
+    expect_ok(dualprop_evaluate_view(&loss, NULL, NULL, 1, of->state, &input, &target));
+    return loss;
+}
+
+/* Central differences, with a step so small that no maximum changes its place. */
+START_TEST(input_gradient_through_images)
+{
+    static const int ACTIVATIONS[] = { DUALPROP_TANH, DUALPROP_SOFTMAX };
+    double gradient[PICTURES * IMAGE];
+    for (int pooling = DUALPROP_POOL_NONE; pooling <= DUALPROP_POOL_AVERAGE; pooling++)
+        for (int i = 0; i < 2; i++) {
+            struct pictures *of = make_pictures(BACKENDS[_i % 2], pooling, ACTIVATIONS[i],
+                                                _i < 2 ? DUALPROP_BP : DUALPROP_DP_ADJOINT);
+            dualprop_view inputs = matrix_view(of->x, DUALPROP_F64, PICTURES, IMAGE);
+            dualprop_view targets = matrix_view(of->y, DUALPROP_F64, PICTURES, ANSWERS);
+            dualprop_view view = matrix_view(gradient, DUALPROP_F64, PICTURES, IMAGE);
+            expect_ok(dualprop_infer_view(of->state, &inputs, &targets));
+            expect_ok(dualprop_diagnostics_input_gradient(&view, of->diagnostics, of->state));
+            for (int j = 0; j < PICTURES * IMAGE; j++) {
+                double x = of->x[j];
+                of->x[j] = x + 1e-6;
+                double above = loss_of_picture(of, j / IMAGE);
+                of->x[j] = x - 1e-6;
+                double slope = (above - loss_of_picture(of, j / IMAGE)) / 2e-6;
+                of->x[j] = x;
+                ck_assert_double_eq_tol(gradient[j], slope, 1e-8);
+            }
+            destroy_pictures(of);
+        }
+}
+END_TEST
+
+/* A network of layer k alone, with the identity, without pooling and bias. */
+static dualprop_network *network_of_layer(const struct pictures *of, int k)
+{
+    int kind;
+    int64_t below[3] = { 5, 4, 2 }, output[3], kernel[2], stride[2], padding[2];
+    dualprop_layer *layer;
+    dualprop_network *alone;
+    if (k > 1) {
+        expect_ok(dualprop_network_layer(&layer, of->network, k - 1));
+        expect_ok(dualprop_layer_shape(NULL, below, NULL, NULL, NULL, NULL, NULL, NULL, layer));
+    }
+    expect_ok(dualprop_network_layer(&layer, of->network, k));
+    expect_ok(dualprop_layer_shape(&kind, output, kernel, stride, padding, NULL, NULL, NULL, layer));
+    expect_ok(dualprop_network_create(&alone, of->context, below[0], below[1], below[2]));
+    if (kind == DUALPROP_LAYER_DENSE)
+        expect_ok(dualprop_network_add_dense(alone, output[2], DUALPROP_IDENTITY));
+    else if (kind == DUALPROP_LAYER_CONVOLUTION)
+        expect_ok(dualprop_network_add_convolution(alone, output[2], kernel, stride, padding, DUALPROP_IDENTITY));
+    else
+        expect_ok(dualprop_network_add_local(alone, output[2], kernel, stride, padding, DUALPROP_IDENTITY));
+    return alone;
+}
+
+static void copy_weights(dualprop_network *alone, const struct pictures *of, int k)
+{
+    static double weights[20000];
+    char name[32];
+    dualprop_view view = { .struct_size = sizeof view, .data = weights, .type = DUALPROP_F64 };
+    expect_ok(dualprop_network_parameter(name, sizeof name, view.shape, &view.rank, of->network, 2 * (k - 1)));
+    int64_t size = 1;
+    for (int axis = view.rank - 1; axis >= 0; size *= view.shape[axis--]) view.strides[axis] = size;
+    ck_assert_int_le(size, 20000);
+    expect_ok(dualprop_network_read(&view, of->network, name));
+    expect_ok(dualprop_network_write(alone, "layer1.weight", &view));
+}
+
+/* The matrix [inputs, outputs] of a network without activations and biases: what it makes of each unit vector. */
+static double *matrix_of(dualprop_network *network, int64_t *inputs, int64_t *outputs)
+{
+    dualprop_state *state;
+    expect_ok(dualprop_network_info(NULL, NULL, inputs, outputs, network));
+    double *units = calloc((size_t)(*inputs * *inputs), sizeof *units);
+    double *matrix = calloc((size_t)(*inputs * *outputs), sizeof *matrix);
+    for (int64_t i = 0; i < *inputs; i++) units[i * (*inputs + 1)] = 1;
+    expect_ok(dualprop_state_create(&state, network, NULL, *inputs));
+    expect_ok(dualprop_predict(matrix, state, units, *inputs));
+    dualprop_state_destroy(state);
+    free(units);
+    return matrix;
+}
+
+static double true_norm(dualprop_network *network)
+{
+    int64_t inputs, outputs;
+    double *matrix = matrix_of(network, &inputs, &outputs);
+    double norm = greatest_singular_value(matrix, inputs, outputs);
+    free(matrix);
+    return norm;
+}
+
+START_TEST(norms_of_layers_of_images)
+{
+    for (int pooling = DUALPROP_POOL_NONE; pooling <= DUALPROP_POOL_AVERAGE; pooling++) {
+        struct pictures *of = make_pictures(BACKENDS[_i], pooling, DUALPROP_RELU, DUALPROP_DP_ADJOINT);
+        for (int k = 1; k <= 4; k++) {
+            double norm;
+            dualprop_network *alone = network_of_layer(of, k);
+            copy_weights(alone, of, k);
+            expect_ok(dualprop_diagnostics_spectral_norm(&norm, of->diagnostics, k, 20000));
+            ck_assert_double_eq_tol(norm / true_norm(alone), 1, 1e-10);
+            dualprop_network_destroy(alone);
+        }
+        destroy_pictures(of);
+    }
+}
+END_TEST
+
+/* All layers with the identity are one matrix, average pooling included; max pooling leaves a lower bound. */
+START_TEST(lipschitz_through_images)
+{
+    for (int pooling = DUALPROP_POOL_NONE; pooling <= DUALPROP_POOL_AVERAGE; pooling++) {
+        struct pictures *of = make_pictures(BACKENDS[_i], pooling, DUALPROP_IDENTITY, DUALPROP_DP_ADJOINT);
+        double norm, bound = 1;
+        expect_ok(dualprop_diagnostics_lipschitz(&norm, of->diagnostics, 20000));
+        for (int k = 1; k <= 4; k++) {
+            double gamma;
+            expect_ok(dualprop_diagnostics_spectral_norm(&gamma, of->diagnostics, k, 20000));
+            bound *= gamma;
+        }
+        if (pooling == DUALPROP_POOL_MAX) ck_assert(norm > 0 && norm <= bound);
+        else ck_assert_double_eq_tol(norm / true_norm(of->network), 1, 1e-10);
+        destroy_pictures(of);
+    }
+}
+END_TEST
+
 /* ---- objectives ---- */
 
 enum { EQ_1, EQ_12, EQ_18 };
@@ -608,6 +795,7 @@ Suite *test_diagnostics_suite(void)
 {
     Suite *suite = suite_create("diagnostics");
     TCase *twin = tcase_create("twin"), *norms = tcase_create("norms"), *objectives = tcase_create("objectives");
+    TCase *images = tcase_create("images");
     tcase_add_loop_test(twin, the_twin_is_back_propagation, 0, 2);
     tcase_add_loop_test(twin, small_angles_keep_their_digits, 0, 2);
     tcase_add_loop_test(twin, input_gradient_is_each_samples_own, 0, 2);
@@ -619,6 +807,9 @@ Suite *test_diagnostics_suite(void)
     tcase_add_loop_test(norms, iterations_go_on_from_the_last_vector, 0, 2);
     tcase_add_loop_test(norms, norms_of_zero_and_of_the_identity, 0, 2);
     tcase_add_loop_test(norms, a_product_that_overflows_is_no_norm, 0, 2);
+    tcase_add_loop_test(images, input_gradient_through_images, 0, 4);
+    tcase_add_loop_test(images, norms_of_layers_of_images, 0, 2);
+    tcase_add_loop_test(images, lipschitz_through_images, 0, 2);
     tcase_add_loop_test(objectives, settled_dp_makes_eq_1_stationary, 0, 2);
     tcase_add_loop_test(objectives, the_linear_step_does_not, 0, 2);
     tcase_add_loop_test(objectives, settled_adjoint_makes_eq_18_stationary, 0, 2);
@@ -628,6 +819,7 @@ Suite *test_diagnostics_suite(void)
     tcase_add_loop_test(objectives, back_propagation_has_no_objective, 0, 2);
     suite_add_tcase(suite, twin);
     suite_add_tcase(suite, norms);
+    suite_add_tcase(suite, images);
     suite_add_tcase(suite, objectives);
     return suite;
 }

@@ -182,10 +182,11 @@ START_TEST(odd_paths_are_refused_at_once)
     ck_assert_int_eq(read_status(context, name), expected);
     ck_assert_int_eq(dualprop_last_error(text, sizeof text, NULL, context), DUALPROP_OK);
     ck_assert_ptr_nonnull(strstr(text, expected == DUALPROP_ERROR_ACCESS ? "opening" : "path is"));
-    if (_i == CIRCLE || _i == NOTHING) return; /* a name to write to */
     int before = entries(0);
-    ck_assert_int_eq(replace(context, name), expected);
+    /* The first two are names to write to. */
+    if (_i != CIRCLE && _i != NOTHING) ck_assert_int_eq(replace(context, name), expected);
     ck_assert_int_eq(entries(0), before);
+    alarm(0);
     dualprop_context_destroy(context);
 }
 END_TEST
@@ -196,6 +197,7 @@ START_TEST(a_file_that_is_not_what_its_size_says)
     alarm(2);
     ck_assert_int_eq(read_status(context, "/proc/self/status"), DUALPROP_ERROR_IO); /* "0 bytes" */
     ck_assert_int_eq(read_status(context, "/proc/self/mem"), DUALPROP_ERROR_IO);
+    alarm(0);
     dualprop_context_destroy(context);
 }
 END_TEST

@@ -14,18 +14,16 @@ struct audit {
     int wanted; /* DIAGNOSE_... */
     int layers;
     dualprop_diagnostics *diagnostics;
+    dualprop_state *twin; /* borrowed from it */
 };
 
 static dualprop_status create_parts(audit *self, const settings *run, dualprop_network *network, int64_t capacity)
 {
     host *owner = self->owner;
-    double norm;
 
     TRY_LIBRARY(owner, dualprop_network_info(&self->layers, NULL, NULL, NULL, network));
     TRY_LIBRARY(owner, dualprop_diagnostics_create(&self->diagnostics, network, run->loss, capacity));
-    if ((self->wanted & DIAGNOSE_LIPSCHITZ) == 0) return DUALPROP_OK;
-    /* Said before the run, rather than after its first epoch, where the network has no such norm. */
-    TRY_LIBRARY(owner, dualprop_diagnostics_lipschitz(&norm, self->diagnostics, 1));
+    TRY_LIBRARY(owner, dualprop_diagnostics_state(&self->twin, self->diagnostics));
     return DUALPROP_OK;
 }
 
@@ -53,6 +51,7 @@ void audit_destroy(audit *self)
 
 static dualprop_status compare(audit_sums *sums, audit *self, dualprop_optimizer *optimizer, const batch *learned)
 {
+    TRY(batch_move(learned, self->owner, self->twin));
     TRY_LIBRARY(self->owner, dualprop_diagnostics_twin(self->diagnostics, &learned->images, &learned->labels));
     for (int k = 0; k < self->layers; k++)
         TRY_LIBRARY(self->owner, dualprop_diagnostics_compare(NULL, &sums->cosine[k], &sums->norm[k], &sums->twin_norm[k],

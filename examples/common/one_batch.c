@@ -3,9 +3,15 @@
  */
 #include "one_batch.h"
 
-dualprop_status batch_infer(const batch *self, host *owner, dualprop_state *state)
+dualprop_status batch_move(const batch *self, host *owner, dualprop_state *state)
 {
     if (self->moves != NULL) TRY_LIBRARY(owner, dualprop_state_set_moves(state, self->moves, self->count));
+    return DUALPROP_OK;
+}
+
+dualprop_status batch_infer(const batch *self, host *owner, dualprop_state *state)
+{
+    TRY(batch_move(self, owner, state));
     TRY_LIBRARY(owner, dualprop_infer_view(state, &self->images, &self->labels));
     return DUALPROP_OK;
 }

@@ -13,6 +13,8 @@ typedef struct batch {
     int64_t count;
 } batch;
 
+/* Say how the images of a state's next batch are moved. */
+dualprop_status batch_move(const batch *self, host *owner, dualprop_state *state);
 /* Let a state settle on a batch, its images moved. */
 dualprop_status batch_infer(const batch *self, host *owner, dualprop_state *state);
 

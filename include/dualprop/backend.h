@@ -177,9 +177,10 @@ typedef struct dualprop_convolution {
 } dualprop_convolution;
 
 /**
- * The backend table. Where memory is not host memory every slot is required. On host memory every slot from allocate
- * on may be NULL, and the reference backend does it: allocate and release together, the three slots for the layout of
- * weights together, and with a layout of its own a backend needs all four dense slots.
+ * The backend table. Where memory is not host memory every slot up to fill_uniform is required. On host memory every
+ * slot from allocate on may be NULL, and the reference backend does it: allocate and release together, the three slots
+ * for the layout of weights together, the nine for convolutions together, and with a layout of its own a backend needs
+ * all four dense slots.
  */
 typedef struct dualprop_backend {
     uint64_t struct_size; /**< sizeof(dualprop_backend) */

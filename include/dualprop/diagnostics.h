@@ -121,9 +121,11 @@ DUALPROP_CALL dualprop_diagnostics_spectral_norm(double *gamma, dualprop_diagnos
  * Estimate the spectral norm of W_{L-1} ... W_0, all layers' linear maps one after another, likewise: a bound on the
  * network's Lipschitz constant where no activation has a slope above 1 (that of silu reaches 1.1).
  *
- * @return as dualprop_diagnostics_spectral_norm(), or DUALPROP_ERROR_UNSUPPORTED where a layer pools: max pooling is
- *         not linear, so that there is no such product. The product of the layers' gammas is a bound even then, as long
- *         as the windows do not overlap
+ * Average pooling is linear and belongs to the product. Max pooling is not: the iteration goes down through the places
+ * that its own vector made the greatest, and the estimate is a lower bound for the maps with pooling. The product of the
+ * layers' gammas is an upper bound, as long as pooling windows do not overlap.
+ *
+ * @return as dualprop_diagnostics_spectral_norm()
  */
 DUALPROP_CALL dualprop_diagnostics_lipschitz(double *norm, dualprop_diagnostics *diagnostics, int iterations);
 

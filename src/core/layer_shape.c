@@ -111,7 +111,8 @@ static dualprop_status infer_sizes(dualprop_layer *layer, const dualprop_context
     int64_t taps, depth, area, copies;
     int is_local = layer->kind == DUALPROP_LAYER_LOCAL;
     int counts = DUALPROP__MULTIPLY(&area, map->map_height, map->map_width) &&
-                 DUALPROP__MULTIPLY(&copies, is_local ? area : 1, (int64_t)FORMS) && DUALPROP__MULTIPLY(&taps, map->kernel_height, map->kernel_width) &&
+                 DUALPROP__MULTIPLY(&copies, is_local ? area : 1, (int64_t)FORMS) &&
+                 DUALPROP__MULTIPLY(&taps, map->kernel_height, map->kernel_width) &&
                  DUALPROP__MULTIPLY(&depth, taps, map->channels) && fits(depth, map->outputs, copies) &&
                  fits(area, map->outputs, FORMS) && fits(area, depth, FORMS);
     DUALPROP__REQUIRE(context, counts, DUALPROP_ERROR_RANGE,

@@ -6,8 +6,8 @@
  *     Eq. 18   l(sbar_L)                           + 1/beta sum_k delta_k.(f_k^-1(sbar_k) - a_k)
  *
  * Each layer has its own beta_k and alpha_k; where the input is a dyad, E_0 adds k = 0 with the identity, a_0 = x, and
- * beta_1 rho in place of beta. The a_k in a state belong to the sbar that a layer heard last, which may have moved since: here each is formed anew,
- * into the twin's memory.
+ * beta_1 rho in place of beta. The a_k in a state belong to the sbar that a layer heard last, which may have moved
+ * since: here each is formed anew, into the twin's memory.
  */
 #include "diagnostics.h"
 

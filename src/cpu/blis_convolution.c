@@ -42,39 +42,39 @@ int64_t dualprop__members_of(int64_t slice_bytes)
 
 /* ---- what becomes of a gradient ---- */
 
-static char *moment_at(const dualprop__blis *blis, const dualprop__learning *learning, int index, int64_t element)
+static char *moment_at(const dualprop__blis *blis, const dualprop__sink *sink, int index, int64_t element)
 {
-    return learning->moments[index] ? dualprop__at(blis, learning->moments[index], element) : NULL;
+    return sink->moments[index] ? dualprop__at(blis, sink->moments[index], element) : NULL;
 }
 
-void dualprop__learn_weights(const dualprop__blis *blis, const dualprop__learning *learning, int64_t first,
+void dualprop__learn_weights(const dualprop__blis *blis, const dualprop__sink *sink, int64_t first,
                              int64_t count, void *sums)
 {
-    if (!learning->step) {
-        blis->loops->scale(dualprop__at(blis, learning->gradient, first), sums, learning->scale,
-                           learning->accumulate, count);
+    if (!sink->step) {
+        blis->loops->scale(dualprop__at(blis, sink->gradient, first), sums, sink->scale,
+                           sink->accumulate, count);
         return;
     }
-    blis->loops->scale(sums, sums, learning->scale, 0, count);
-    blis->loops->step(learning->step, count, dualprop__at(blis, learning->weights, first), sums,
-                      moment_at(blis, learning, 0, first), moment_at(blis, learning, 1, first));
+    blis->loops->scale(sums, sums, sink->scale, 0, count);
+    blis->loops->step(sink->step, count, dualprop__at(blis, sink->weights, first), sums,
+                      moment_at(blis, sink, 0, first), moment_at(blis, sink, 1, first));
 }
 
 /* The largest panel of biases in bytes; blis.c sees to it. */
 #define LARGEST_PANEL 2048
 
 void dualprop__learn_bias(const dualprop__blis *blis, const dualprop_convolution *shape,
-                          const dualprop__learning *learning, const void *delta, int64_t panel)
+                          const dualprop__sink *sink, const void *delta, int64_t panel)
 {
     alignas(DUALPROP__LINE) char sums[LARGEST_PANEL];
     int64_t first = panel * blis->kernel.vector;
     int64_t count = dualprop__least(blis->kernel.vector, shape->outputs - first);
-    void *to = learning->step ? sums : dualprop__at(blis, learning->bias_gradient, first);
-    blis->loops->column_sums(to, dualprop__at(blis, delta, first), learning->scale, learning->accumulate,
+    void *to = sink->step ? sums : dualprop__at(blis, sink->bias_gradient, first);
+    blis->loops->column_sums(to, dualprop__at(blis, delta, first), sink->scale, sink->accumulate,
                              shape->batch * shape->pooled_height * shape->pooled_width, count, shape->outputs);
-    if (learning->step)
-        blis->loops->step(learning->step, count, dualprop__at(blis, learning->bias, first), sums,
-                          moment_at(blis, learning, 2, first), moment_at(blis, learning, 3, first));
+    if (sink->step)
+        blis->loops->step(sink->step, count, dualprop__at(blis, sink->bias, first), sums,
+                          moment_at(blis, sink, 2, first), moment_at(blis, sink, 3, first));
 }
 
 static void prefetch(const void *memory, int64_t bytes)
@@ -82,14 +82,14 @@ static void prefetch(const void *memory, int64_t bytes)
     for (int64_t i = 0; i < bytes; i += DUALPROP__LINE) __builtin_prefetch((const char *)memory + i, 1, 2);
 }
 
-void dualprop__fetch_weights(const dualprop__blis *blis, const dualprop__learning *learning, int64_t first,
+void dualprop__fetch_weights(const dualprop__blis *blis, const dualprop__sink *sink, int64_t first,
                              int64_t count)
 {
     int64_t bytes = count * (int64_t)blis->loops->real_size;
-    if (!learning->step) return;
-    prefetch(dualprop__at(blis, learning->weights, first), bytes);
+    if (!sink->step) return;
+    prefetch(dualprop__at(blis, sink->weights, first), bytes);
     for (int i = 0; i < 2; i++)
-        if (learning->moments[i]) prefetch(moment_at(blis, learning, i, first), bytes);
+        if (sink->moments[i]) prefetch(moment_at(blis, sink, i, first), bytes);
 }
 
 /* ---- the slots ---- */
@@ -188,9 +188,9 @@ dualprop_status dualprop__blis_convolution_gradient(void *self, const dualprop_c
         return dualprop__reference_backend.convolution_gradient(self, shape, gradient, bias_gradient, x, delta,
                                                                 switches, scale, accumulate, step, weights, bias,
                                                                 moments);
-    dualprop__learning learning = { scale, step ? 0 : accumulate, step, gradient, bias_gradient, weights, bias,
+    dualprop__sink sink = { scale, step ? 0 : accumulate, step, gradient, bias_gradient, weights, bias,
                                     moments };
-    if (dualprop__winograd_fits(self, shape)) dualprop__winograd_gradient(self, shape, x, delta, switches, &learning);
-    else dualprop__im2col_gradient(self, shape, x, delta, switches, &learning);
+    if (dualprop__winograd_fits(self, shape)) dualprop__winograd_gradient(self, shape, x, delta, switches, &sink);
+    else dualprop__im2col_gradient(self, shape, x, delta, switches, &sink);
     return DUALPROP_OK;
 }

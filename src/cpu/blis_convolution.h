@@ -81,27 +81,27 @@ int64_t dualprop__map_bytes(const dualprop__blis *blis, const dualprop_convoluti
 
 /* ---- what becomes of a gradient ---- */
 
-typedef struct dualprop__learning {
+typedef struct dualprop__sink {
     double scale;
     int accumulate;
     const dualprop_step_numbers *step; /* NULL: the gradients are written */
     void *gradient, *bias_gradient, *weights, *bias;
     void **moments;
-} dualprop__learning;
+} dualprop__sink;
 
 /* sums: count elements of the gradient from element `first` of the weights' layout on. They are destroyed. */
-void dualprop__learn_weights(const dualprop__blis *blis, const dualprop__learning *learning, int64_t first,
+void dualprop__learn_weights(const dualprop__blis *blis, const dualprop__sink *sink, int64_t first,
                              int64_t count, void *sums);
 /* The bias of one panel of outputs, from all of delta. */
 void dualprop__learn_bias(const dualprop__blis *blis, const dualprop_convolution *shape,
-                          const dualprop__learning *learning, const void *delta, int64_t panel);
-static inline int dualprop__has_bias(const dualprop__learning *learning)
+                          const dualprop__sink *sink, const void *delta, int64_t panel);
+static inline int dualprop__has_bias(const dualprop__sink *sink)
 {
-    return (learning->step ? learning->bias : learning->bias_gradient) != NULL;
+    return (sink->step ? sink->bias : sink->bias_gradient) != NULL;
 }
 
 /* Fetch what dualprop__learn_weights will touch. */
-void dualprop__fetch_weights(const dualprop__blis *blis, const dualprop__learning *learning, int64_t first,
+void dualprop__fetch_weights(const dualprop__blis *blis, const dualprop__sink *sink, int64_t first,
                              int64_t count);
 
 /* ---- im2col ---- */
@@ -114,6 +114,6 @@ void dualprop__im2col_bottom_up(const dualprop__blis *blis, const dualprop_convo
 void dualprop__im2col_top_down(const dualprop__blis *blis, const dualprop_convolution *shape, void *top_down,
                                const void *delta, const uint8_t *switches, const dualprop_dyad *dyad);
 void dualprop__im2col_gradient(const dualprop__blis *blis, const dualprop_convolution *shape, const void *x,
-                               const void *delta, const uint8_t *switches, const dualprop__learning *learning);
+                               const void *delta, const uint8_t *switches, const dualprop__sink *sink);
 
 #endif

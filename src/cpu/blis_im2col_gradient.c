@@ -21,7 +21,7 @@
 struct gradient {
     const dualprop__blis *blis;
     const dualprop_convolution *shape;
-    const dualprop__learning *learning;
+    const dualprop__sink *sink;
     dualprop__unpooling unpooling;
     dualprop__images images;
     const void *delta; /* pooled */
@@ -201,23 +201,23 @@ static void learn_unit(void *argument, int64_t index, int64_t member)
     const dualprop__blis *blis = job->blis;
     (void)member;
     if (index >= job->pieces.parts) {
-        dualprop__learn_bias(blis, job->shape, job->learning, job->delta, index - job->pieces.parts);
+        dualprop__learn_bias(blis, job->shape, job->sink, job->delta, index - job->pieces.parts);
         return;
     }
     int64_t first = dualprop__cut_first(&job->pieces, index), count = dualprop__cut_size(&job->pieces, index);
     char *sums = dualprop__at(blis, job->sums, first);
     for (int64_t group = 1; group < job->groups.parts; group++)
         blis->loops->scale(sums, dualprop__at(blis, job->sums, group * job->elements + first), 1, 1, count);
-    dualprop__learn_weights(blis, job->learning, first, count, sums);
+    dualprop__learn_weights(blis, job->sink, first, count, sums);
 }
 
 void dualprop__im2col_gradient(const dualprop__blis *blis, const dualprop_convolution *shape, const void *x,
-                               const void *delta, const uint8_t *switches, const dualprop__learning *learning)
+                               const void *delta, const uint8_t *switches, const dualprop__sink *sink)
 {
     dualprop__space space = { shape->workspace, 0 };
     struct gradient job = plan(blis, shape, &space);
     int is_pooled = dualprop__is_pooled(shape);
-    job.learning = learning;
+    job.sink = sink;
     job.unpooling = (dualprop__unpooling){ blis, shape, delta, switches, job.unpooling.map };
     job.images.pixels = x;
     job.delta = delta;
@@ -226,7 +226,7 @@ void dualprop__im2col_gradient(const dualprop__blis *blis, const dualprop_convol
     dualprop__phase phases[3] = {
         { .unit = unpool_unit, .units = shape->batch },
         { .unit = sum_unit, .units = job.groups.parts * job.parts.parts },
-        { .unit = learn_unit, .units = job.pieces.parts + (dualprop__has_bias(learning) ? job.output_panels : 0) },
+        { .unit = learn_unit, .units = job.pieces.parts + (dualprop__has_bias(sink) ? job.output_panels : 0) },
     };
     dualprop__team_run(blis->reference.host, &job, is_pooled ? phases : phases + 1, is_pooled ? 3 : 2, job.members);
 }

@@ -104,8 +104,6 @@ static void transform(const dualprop__filter_panel *filters, const void *g, int6
         .tap = filters->turned ? -tap : tap,
         .count = count,
         .vector = vector,
-        .first_row = filters->first_row,
-        .rows = filters->rows,
         .u = dualprop__at(blis, filters->u, first * vector),
         .plane = filters->plane,
     };
@@ -190,7 +188,7 @@ static void prepare_panel(void *argument, int64_t unit, int64_t member)
     const dualprop__tiles tiles = dualprop__tiles_of(blis, job->shape, 0);
     int64_t straight = panels_of(blis, job->shape->outputs);
     dualprop__filter_panel filters = { .blis = blis, .shape = job->shape, .loops = tiles.loops,
-                                       .weights = job->weights, .rows = tiles.loops->points };
+                                       .weights = job->weights };
     (void)member;
     filters.turned = unit >= straight;
     filters.panel = filters.turned ? unit - straight : unit;

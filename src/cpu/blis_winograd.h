@@ -7,10 +7,10 @@
  * P planes, V vectors and N broadcasts of the micro-kernel, and a plane's `pad`:
  *
  *     U            [ceil(outputs / V)][P][inputs][V]         filters; pad behind each plane
- *     V            [ceil(tiles / N)][P][inputs][N]           patches, bottom-up and top-down; pad behind each plane
+ *     V            [P][ceil(tiles / N)][inputs][N]           patches, bottom-up and top-down; pad behind each plane
  *     M            [tiles][P][V]                             products, for one panel of outputs
- *     columns      [ceil(channels / N)][P][tiles][N]         patches for the gradient; pad behind each plane
- *     deltas       [ceil(outputs / V)][P][tiles][V]          tiles of delta for the gradient; pad behind each plane
+ *     columns      [P][ceil(channels / N)][tiles][N]         patches for the gradient; pad behind each plane
+ *     deltas       [P][ceil(outputs / V)][tiles][V]          tiles of delta for the gradient; pad behind each plane
  *     dU           [P][channels][V]                          gradient of the filters; pad behind each plane
  *
  * Top-down is bottom-up with the filters turned by 180 degrees and channels and outputs exchanged. Without the pads the
@@ -53,15 +53,15 @@ int64_t dualprop__plane(const dualprop__blis *blis, int64_t elements);
 
 /* ---- filters ---- */
 
-/* Rows of planes of the filters of one panel: of outputs, or, turned, of channels. */
+/* The filters of one panel: of outputs, or, turned, of channels. */
 typedef struct dualprop__filter_panel {
     const dualprop__blis *blis;
     const dualprop_convolution *shape;
     const dualprop__winograd_loops *loops;
     const void *weights;
     int turned;
-    int64_t panel, first_row, rows;
-    void *u;
+    int64_t panel;
+    void *u; /* [planes][inputs][V] */
     int64_t plane;
     void *scratch; /* of dualprop__filter_scratch bytes */
 } dualprop__filter_panel;
@@ -87,6 +87,6 @@ void dualprop__winograd_top_down(const dualprop__blis *blis, const dualprop_conv
                                  const void *delta, const uint8_t *switches, const void *weights,
                                  const dualprop_dyad *dyad);
 void dualprop__winograd_gradient(const dualprop__blis *blis, const dualprop_convolution *shape, const void *x,
-                                 const void *delta, const uint8_t *switches, const dualprop__learning *learning);
+                                 const void *delta, const uint8_t *switches, const dualprop__sink *sink);
 
 #endif

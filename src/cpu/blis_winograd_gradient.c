@@ -30,7 +30,7 @@
 struct gradient {
     const dualprop__blis *blis;
     const dualprop_convolution *shape;
-    const dualprop__learning *learning;
+    const dualprop__sink *sink;
     const dualprop__winograd_loops *loops;
     dualprop__unpooling unpooling;
     dualprop__tiles patches, deltas;
@@ -39,7 +39,7 @@ struct gradient {
     int64_t tiles;
     int64_t channel_panels, output_panels;
     dualprop__cut blocks;            /* tiles: of a block, or of a group */
-    int64_t chunk;                   /* tiles whose columns and deltas are there at once */
+    int64_t part, parts;             /* tiles one sum goes over at once, in a block or chunk; how many there are */
     dualprop__cut channels, outputs; /* panels: the regions */
     int64_t column_plane, delta_plane, region_plane;
     int64_t column_bytes, delta_bytes, region_bytes, layer_bytes, taps_bytes, stage_bytes, slice_bytes, members;
@@ -85,19 +85,23 @@ static dualprop__cut cut_tiles(int64_t tiles, int64_t parts)
     return (dualprop__cut){ tiles, part, dualprop__ceil_div(tiles, part) };
 }
 
+/* A block, or by chunks a chunk, consists of parts, over which sums go at once. */
 static void plan_blocks(struct gradient *job)
 {
     int64_t size = (int64_t)job->blis->loops->real_size;
     if (job->by_chunks) {
         int64_t groups = dualprop__least(GROUPS, dualprop__most(GROUPS_AT_LEAST, GROUP_BYTES / job->layer_bytes));
         job->blocks = cut_tiles(job->tiles, groups);
-        job->chunk = dualprop__least(CHUNK_TILES, job->blocks.part);
+        job->part = dualprop__least(CHUNK_TILES, job->blocks.part);
+        job->parts = 1;
         return;
     }
     int64_t tile = (job->shape->channels + job->shape->outputs) * job->loops->planes * size;
     int64_t most = dualprop__most(BLOCK_BYTES / tile, DUALPROP__DEPTH);
     job->blocks = cut_tiles(job->tiles, dualprop__ceil_div(job->tiles, most));
-    job->chunk = job->blocks.part;
+    dualprop__cut parts = cut_tiles(job->blocks.part, dualprop__ceil_div(job->blocks.part, DUALPROP__DEPTH));
+    job->part = parts.part;
+    job->parts = parts.parts;
 }
 
 static void plan_bytes(struct gradient *job)
@@ -106,11 +110,11 @@ static void plan_bytes(struct gradient *job)
     int64_t size = (int64_t)blis->loops->real_size, planes = job->loops->planes;
     int64_t vector = blis->kernel.vector, broadcast = blis->kernel.broadcast;
     int64_t rows = job->channels.part * broadcast, lanes = blis->convolution_loops->lanes;
-    job->column_plane = dualprop__plane(blis, job->chunk * broadcast);
-    job->delta_plane = dualprop__plane(blis, job->chunk * vector);
+    job->column_plane = dualprop__plane(blis, job->channel_panels * job->part * broadcast);
+    job->delta_plane = dualprop__plane(blis, job->output_panels * job->part * vector);
     job->region_plane = dualprop__plane(blis, (job->by_chunks ? job->channel_panels * broadcast : rows) * vector);
-    job->column_bytes = job->channel_panels * planes * job->column_plane * size;
-    job->delta_bytes = job->output_panels * planes * job->delta_plane * size;
+    job->column_bytes = job->parts * planes * job->column_plane * size;
+    job->delta_bytes = job->parts * planes * job->delta_plane * size;
     job->region_bytes = to_lines((job->by_chunks ? 1 : job->outputs.part) * planes * dualprop__plane(blis, rows * vector) * size);
     job->taps_bytes = to_lines(DUALPROP__NINE * rows * vector * size);
     int64_t widest = dualprop__most(vector, broadcast);
@@ -157,20 +161,36 @@ static void unpool_unit(void *argument, int64_t image, int64_t member)
 
 /* ---- columns and deltas, a run of tiles at a time ---- */
 
-/* Where they lie: for all tiles of a block, or of a chunk, from tile `first` on. */
+/* Where they lie: for the tiles of a block, or of a chunk, from tile `first` on. */
 struct transformed {
     char *columns, *deltas, *stage;
-    int64_t first;
+    int64_t first, tiles;
 };
 
-static void transform_columns(const struct gradient *job, const struct transformed *to, int64_t tile, int64_t tiles)
+/* The element of plane 0 where a tile lies in a panel `width` wide. */
+static int64_t start_in_block(const struct gradient *job, int64_t plane, int64_t tile, int64_t panel, int64_t width)
+{
+    return tile / job->part * job->loops->planes * plane + (panel * job->part + tile % job->part) * width;
+}
+
+/* Pixels of a run of tiles; gives how many tiles it has. */
+static int64_t find_pixels(const dualprop__tiles *tiles, const struct transformed *to, int64_t tile, int64_t offset,
+                           int64_t side, const void **pixels)
+{
+    int64_t count = dualprop__least(DUALPROP__TILES_AT_ONCE, to->first + to->tiles - tile);
+    for (int64_t t = 0; t < count; t++)
+        dualprop__tile_pixels(tiles, tile + t, offset, side, pixels + t * side * side);
+    return count;
+}
+
+/* The run of tiles that begins with `tile`. */
+static void transform_columns(const struct gradient *job, const struct transformed *to, int64_t tile)
 {
     const void *pixels[DUALPROP__TILES_AT_ONCE * DUALPROP__PATCH];
-    int64_t broadcast = job->blis->kernel.broadcast, patch = job->loops->patch;
-    for (int64_t t = 0; t < tiles; t++)
-        dualprop__tile_pixels(&job->patches, tile + t, job->loops->offset, patch, pixels + t * patch * patch);
+    int64_t broadcast = job->blis->kernel.broadcast;
+    int64_t tiles = find_pixels(&job->patches, to, tile, job->loops->offset, job->loops->patch, pixels);
     for (int64_t panel = 0; panel < job->channel_panels; panel++) {
-        int64_t start = panel * job->loops->planes * job->column_plane + (tile - to->first) * broadcast;
+        int64_t start = start_in_block(job, job->column_plane, tile - to->first, panel, broadcast);
         dualprop__winograd_columns columns = {
             .pixels = pixels, .tiles = tiles, .first = panel * broadcast, .channels = job->shape->channels,
             .width = broadcast, .panels = dualprop__at(job->blis, to->columns, start), .plane = job->column_plane,
@@ -180,14 +200,13 @@ static void transform_columns(const struct gradient *job, const struct transform
     }
 }
 
-static void transform_deltas(const struct gradient *job, const struct transformed *to, int64_t tile, int64_t tiles)
+static void transform_deltas(const struct gradient *job, const struct transformed *to, int64_t tile)
 {
     const void *pixels[DUALPROP__TILES_AT_ONCE * DUALPROP__PATCH];
-    int64_t vector = job->blis->kernel.vector, side = job->loops->tile;
-    for (int64_t t = 0; t < tiles; t++)
-        dualprop__tile_pixels(&job->deltas, tile + t, 0, side, pixels + t * side * side);
+    int64_t vector = job->blis->kernel.vector;
+    int64_t tiles = find_pixels(&job->deltas, to, tile, 0, job->loops->tile, pixels);
     for (int64_t panel = 0; panel < job->output_panels; panel++) {
-        int64_t start = panel * job->loops->planes * job->delta_plane + (tile - to->first) * vector;
+        int64_t start = start_in_block(job, job->delta_plane, tile - to->first, panel, vector);
         dualprop__winograd_columns columns = {
             .pixels = pixels, .tiles = tiles, .first = panel * vector, .channels = job->shape->outputs,
             .width = vector, .panels = dualprop__at(job->blis, to->deltas, start), .plane = job->delta_plane,
@@ -206,39 +225,35 @@ struct sums {
     int accumulate;
 };
 
-/* One panel of outputs times one of channels in one plane, DEPTH tiles at a time. */
-static void multiply(const struct gradient *job, const struct transformed *from, const struct sums *to, int64_t tiles,
-                     int64_t output, int64_t plane, int64_t channel)
+/* One panel of outputs times one of channels, in one plane, over one part of the tiles. */
+static void multiply(const struct gradient *job, const struct transformed *from, const struct sums *to, int64_t plane,
+                     int64_t part, int64_t output, int64_t channel)
 {
     const dualprop__blis *blis = job->blis;
     int64_t vector = blis->kernel.vector, broadcast = blis->kernel.broadcast, planes = job->loops->planes;
-    int64_t delta = ((to->first_output + output) * planes + plane) * job->delta_plane;
-    int64_t column = ((to->first_channel + channel) * planes + plane) * job->column_plane;
-    dualprop__cut depth = dualprop__cut_evenly(tiles, DUALPROP__DEPTH);
-    for (int64_t part = 0; part < depth.parts; part++) {
-        int64_t first = dualprop__cut_first(&depth, part);
-        dualprop__product product = {
-            .vector_count = vector,
-            .broadcast_count = broadcast,
-            .depth = dualprop__cut_size(&depth, part),
-            .vectors = dualprop__at(blis, from->deltas, delta + first * vector),
-            .broadcasts = dualprop__at(blis, from->columns, column + first * broadcast),
-            .accumulate = to->accumulate || part > 0,
-            .c = dualprop__at(blis, to->u,
-                              (output * planes + plane) * to->plane + channel * broadcast * vector),
-            .stride = vector,
-        };
-        blis->kernel.run(&blis->kernel, &product);
-    }
+    int64_t first = part * job->part;
+    int64_t delta = start_in_block(job, job->delta_plane, first, to->first_output + output, vector);
+    int64_t column = start_in_block(job, job->column_plane, first, to->first_channel + channel, broadcast);
+    dualprop__product product = {
+        .vector_count = vector,
+        .broadcast_count = broadcast,
+        .depth = dualprop__least(job->part, from->tiles - first),
+        .vectors = dualprop__at(blis, from->deltas, delta + plane * job->delta_plane),
+        .broadcasts = dualprop__at(blis, from->columns, column + plane * job->column_plane),
+        .accumulate = to->accumulate || part > 0,
+        .c = dualprop__at(blis, to->u, (output * planes + plane) * to->plane + channel * broadcast * vector),
+        .stride = vector,
+    };
+    blis->kernel.run(&blis->kernel, &product);
 }
 
-static void multiply_all(const struct gradient *job, const struct transformed *from, const struct sums *to,
-                         int64_t tiles)
+static void multiply_all(const struct gradient *job, const struct transformed *from, const struct sums *to)
 {
     for (int64_t plane = 0; plane < job->loops->planes; plane++)
-        for (int64_t output = 0; output < to->outputs; output++)
-            for (int64_t channel = 0; channel < to->channels; channel++)
-                multiply(job, from, to, tiles, output, plane, channel);
+        for (int64_t part = 0; part * job->part < from->tiles; part++)
+            for (int64_t output = 0; output < to->outputs; output++)
+                for (int64_t channel = 0; channel < to->channels; channel++)
+                    multiply(job, from, to, plane, part, output, channel);
 }
 
 /* ---- regions ---- */
@@ -284,7 +299,7 @@ static void put_tap(const struct gradient *job, int64_t start, int64_t count, ch
     int is_last = job->by_chunks || job->block == job->blocks.parts - 1;
     if (!job->by_chunks && job->blocks.parts > 1) blis->loops->scale(sums, taps, 1, job->block > 0, count);
     else sums = taps;
-    if (is_last) dualprop__learn_weights(blis, job->learning, start, count, sums);
+    if (is_last) dualprop__learn_weights(blis, job->sink, start, count, sums);
 }
 
 /* u: dU of one panel of outputs. */
@@ -305,7 +320,7 @@ static void fetch(const struct gradient *job, const struct region *region)
 {
     for (int64_t output = region->first_output; output < region->first_output + region->outputs; output++)
         for (int64_t tap = 0; tap < DUALPROP__NINE; tap++)
-            dualprop__fetch_weights(job->blis, job->learning, start_of(job, region, output, tap),
+            dualprop__fetch_weights(job->blis, job->sink, start_of(job, region, output, tap),
                                     channel_count(job, region) * job->blis->kernel.vector);
 }
 
@@ -314,7 +329,8 @@ static void fetch(const struct gradient *job, const struct region *region)
 static struct transformed transformed_block(const struct gradient *job)
 {
     return (struct transformed){ .columns = job->columns, .deltas = job->columns + job->column_bytes,
-                                 .first = dualprop__cut_first(&job->blocks, job->block) };
+                                 .first = dualprop__cut_first(&job->blocks, job->block),
+                                 .tiles = dualprop__cut_size(&job->blocks, job->block) };
 }
 
 /* Columns or deltas of one run of tiles. */
@@ -322,16 +338,15 @@ static void transform_unit(void *argument, int64_t unit, int64_t member)
 {
     const struct gradient *job = argument;
     struct transformed to = transformed_block(job);
-    int64_t size = dualprop__cut_size(&job->blocks, job->block), tile = unit / 2 * DUALPROP__TILES_AT_ONCE;
-    int64_t tiles = dualprop__least(DUALPROP__TILES_AT_ONCE, size - tile);
+    int64_t tile = to.first + unit / 2 * DUALPROP__TILES_AT_ONCE;
     to.stage = job->slices + member * job->slice_bytes;
-    if (unit % 2 == 0) transform_columns(job, &to, to.first + tile, tiles);
-    else transform_deltas(job, &to, to.first + tile, tiles);
+    if (unit % 2 == 0) transform_columns(job, &to, tile);
+    else transform_deltas(job, &to, tile);
 }
 
 static void bias_unit(const struct gradient *job, int64_t panel)
 {
-    dualprop__learn_bias(job->blis, job->shape, job->learning, job->delta, panel);
+    dualprop__learn_bias(job->blis, job->shape, job->sink, job->delta, panel);
 }
 
 /* Biases come with the first block. */
@@ -347,7 +362,7 @@ static void region_unit(void *argument, int64_t unit, int64_t member)
     struct transformed from = transformed_block(job);
     struct sums sums = { region.u, job->region_plane, region.first_output, region.outputs, region.first_channel,
                          region.channels, 0 };
-    multiply_all(job, &from, &sums, dualprop__cut_size(&job->blocks, job->block));
+    multiply_all(job, &from, &sums);
     fetch(job, &region);
     for (int64_t i = 0; i < region.outputs; i++)
         finish_panel(job, &region, region.first_output + i,
@@ -356,12 +371,11 @@ static void region_unit(void *argument, int64_t unit, int64_t member)
 
 /* ---- units, by chunks ---- */
 
-static void transform_chunk(const struct gradient *job, const struct transformed *to, int64_t tiles)
+static void transform_chunk(const struct gradient *job, const struct transformed *to)
 {
-    for (int64_t t = 0; t < tiles; t += DUALPROP__TILES_AT_ONCE) {
-        int64_t count = dualprop__least(DUALPROP__TILES_AT_ONCE, tiles - t);
-        transform_columns(job, to, to->first + t, count);
-        transform_deltas(job, to, to->first + t, count);
+    for (int64_t t = 0; t < to->tiles; t += DUALPROP__TILES_AT_ONCE) {
+        transform_columns(job, to, to->first + t);
+        transform_deltas(job, to, to->first + t);
     }
 }
 
@@ -374,10 +388,10 @@ static void group_unit(void *argument, int64_t group, int64_t member)
                          job->channel_panels, 0 };
     int64_t end = dualprop__cut_first(&job->blocks, group) + dualprop__cut_size(&job->blocks, group);
     from.deltas = from.columns + job->column_bytes;
-    for (from.first = dualprop__cut_first(&job->blocks, group); from.first < end; from.first += job->chunk) {
-        int64_t tiles = dualprop__least(job->chunk, end - from.first);
-        transform_chunk(job, &from, tiles);
-        multiply_all(job, &from, &sums, tiles);
+    for (from.first = dualprop__cut_first(&job->blocks, group); from.first < end; from.first += job->part) {
+        from.tiles = dualprop__least(job->part, end - from.first);
+        transform_chunk(job, &from);
+        multiply_all(job, &from, &sums);
         sums.accumulate = 1;
     }
 }
@@ -447,14 +461,14 @@ static void clear(const dualprop__images *images)
 }
 
 void dualprop__winograd_gradient(const dualprop__blis *blis, const dualprop_convolution *shape, const void *x,
-                                 const void *delta, const uint8_t *switches, const dualprop__learning *learning)
+                                 const void *delta, const uint8_t *switches, const dualprop__sink *sink)
 {
     dualprop__space space = { shape->workspace, 0 };
     struct gradient job = plan(blis, shape, &space);
     dualprop__phase unpool = { .unit = unpool_unit, .units = shape->batch };
     int64_t regions = job.channels.parts * job.outputs.parts;
-    int64_t biases = dualprop__has_bias(learning) ? job.output_panels : 0;
-    job.learning = learning;
+    int64_t biases = dualprop__has_bias(sink) ? job.output_panels : 0;
+    job.sink = sink;
     job.unpooling = (dualprop__unpooling){ blis, shape, delta, switches, job.unpooling.map };
     job.patches.images.pixels = x;
     job.deltas.images.pixels = dualprop__is_pooled(shape) ? job.unpooling.map : delta;

@@ -3,8 +3,8 @@
  *
  * A chunk is some rows of tiles, about CHUNK_TILES tiles. By chunks, a unit is a chunk: its V stays in the cache while one
  * panel of outputs after another is multiplied and transformed back, then the dyad update follows. Otherwise V is made for
- * a block of chunks, a chunk a unit, and then a unit is a panel of outputs for the whole block: it transforms its filters, a
- * row of planes at a time where the products of the whole block fit into its slice, multiplies, and transforms back.
+ * a block of chunks, a chunk a unit, and then a unit is a panel of outputs for the whole block: it transforms its filters,
+ * multiplies and transforms back a few chunks at a time.
  *
  * Pooling windows that tile the tiles are pooled from a row of tiles in the nearest cache; other pooling has a phase of its own.
  */
@@ -13,9 +13,9 @@
 #include "blis_winograd.h"
 
 #define CHUNK_TILES 48
-/* Bytes of V for a block of chunks, and of M for what a unit transforms back at once, about. */
+/* Bytes of V for a block of chunks, about; chunks whose products a unit transforms back at once. */
 #define BLOCK_BYTES ((int64_t)16 << 20)
-#define PRODUCT_BYTES ((int64_t)1 << 20)
+#define PART_CHUNKS 2
 
 struct pass {
     const dualprop__blis *blis;
@@ -29,8 +29,9 @@ struct pass {
     dualprop__cut blocks; /* chunks */
     int64_t block;        /* the one at hand */
     int64_t chunk_tiles;  /* of a whole chunk, rounded up to panels */
+    int64_t panel_size;          /* elements of V for one panel of tiles in one plane */
     int64_t plane, filter_plane; /* of V and of U */
-    int64_t part_chunks, part_rows; /* chunks that are transformed back at once, rows of planes that U has at once */
+    int64_t part_chunks;         /* chunks that are transformed back at once */
     char *patches, *slices, *map;
     int64_t patch_bytes, product_bytes, filter_bytes, slice_bytes, members;
     const void *weights, *bias;
@@ -89,32 +90,33 @@ static void plan_chunks(struct pass *job)
 {
     const dualprop__blis *blis = job->blis;
     int64_t size = (int64_t)blis->loops->real_size, broadcast = blis->kernel.broadcast;
-    int64_t planes = job->tiles.loops->planes, points = job->tiles.loops->points;
+    int64_t planes = job->tiles.loops->planes;
     job->chunks = cut_chunks(job);
     job->chunk_tiles = dualprop__ceil_div(job->chunks.part * job->tiles.columns, broadcast) * broadcast;
-    job->plane = dualprop__plane(blis, job->inputs * broadcast);
+    job->panel_size = job->inputs * broadcast;
     job->filter_plane = dualprop__plane(blis, job->inputs * blis->kernel.vector);
-    job->patch_bytes = job->chunk_tiles / broadcast * planes * job->plane * size;
     job->product_bytes = job->chunk_tiles * planes * blis->kernel.vector * size;
-    int64_t most = dualprop__most(1, BLOCK_BYTES / job->patch_bytes);
+    int64_t chunk_size = job->chunk_tiles / broadcast * job->panel_size;
+    int64_t most = dualprop__most(1, BLOCK_BYTES / (chunk_size * planes * size));
     job->blocks = dualprop__cut_evenly(job->chunks.parts, job->by_chunks ? 1 : most);
-    int fits = job->blocks.part * job->product_bytes <= PRODUCT_BYTES;
-    job->part_chunks = fits ? job->blocks.part : dualprop__least(2, job->blocks.part);
-    job->part_rows = job->part_chunks == job->blocks.part ? 1 : points;
+    job->plane = dualprop__plane(blis, job->blocks.part * chunk_size);
+    job->patch_bytes = planes * job->plane * size;
+    job->part_chunks = dualprop__least(PART_CHUNKS, job->blocks.part);
+    job->filter_bytes = planes * job->filter_plane * size;
 }
 
-/* A slice: pixels of a panel of tiles; a stage, or a row of tiles, or a filter's scratch; products; V of a chunk, or U. */
+/* A slice: pixels of two panels of tiles; a stage, or a row of tiles, or a filter's scratch; products; V of a chunk, or U. */
 static int64_t pixel_bytes(const struct pass *job)
 {
     int64_t bytes = job->blis->kernel.broadcast * DUALPROP__PATCH * (int64_t)sizeof(void *);
-    return dualprop__ceil_div(bytes, DUALPROP__LINE) * DUALPROP__LINE;
+    return 2 * dualprop__ceil_div(bytes, DUALPROP__LINE) * DUALPROP__LINE;
 }
 
 static int64_t small_bytes(const struct pass *job)
 {
     const dualprop__winograd_loops *loops = job->tiles.loops;
     int64_t size = (int64_t)job->blis->loops->real_size, vector = job->blis->kernel.vector;
-    int64_t stage = job->blis->kernel.broadcast * loops->planes * job->blis->convolution_loops->lanes * size;
+    int64_t stage = job->blis->kernel.broadcast * loops->planes * DUALPROP__LINE;
     int64_t row = loops->tile * job->shape->width * vector * size;
     int64_t bytes = dualprop__most(dualprop__most(stage, row), dualprop__filter_scratch(job->blis));
     return dualprop__ceil_div(bytes, DUALPROP__LINE) * DUALPROP__LINE;
@@ -127,7 +129,6 @@ static struct pass plan(const dualprop__blis *blis, const dualprop_convolution *
     plan_direction(&job);
     plan_chunks(&job);
     int64_t size = (int64_t)blis->loops->real_size;
-    job.filter_bytes = job.part_rows * job.tiles.loops->points * job.filter_plane * size;
     job.slice_bytes = pixel_bytes(&job) + small_bytes(&job) + job.part_chunks * job.product_bytes +
                       (job.by_chunks ? job.patch_bytes : job.filter_bytes);
     int64_t units = dualprop__most(job.chunks.parts, job.panels);
@@ -135,7 +136,7 @@ static struct pass plan(const dualprop__blis *blis, const dualprop_convolution *
     job.tiles.images.zeros = dualprop__take(space, job.inputs * size);
     int has_map = job.is_top_down ? dualprop__is_pooled(shape) : job.pools && !job.pools_at_once;
     job.map = dualprop__take(space, has_map ? dualprop__map_bytes(blis, shape) : 0);
-    job.patches = dualprop__take(space, job.by_chunks ? 0 : job.blocks.part * job.patch_bytes);
+    job.patches = dualprop__take(space, job.by_chunks ? 0 : job.patch_bytes);
     job.slices = dualprop__take(space, job.slice_bytes * job.members);
     return job;
 }
@@ -150,14 +151,16 @@ int64_t dualprop__winograd_bytes(const dualprop__blis *blis, const dualprop_conv
 /* ---- a slice ---- */
 
 struct slice {
-    const void **pixels;
+    const void **pixels[2]; /* of this panel of tiles, and of the next */
     char *small, *products, *large; /* large: V of a chunk, or U */
 };
 
 static struct slice slice_of(const struct pass *job, int64_t member)
 {
     char *start = job->slices + member * job->slice_bytes;
-    struct slice slice = { .pixels = (const void **)start, .small = start + pixel_bytes(job) };
+    struct slice slice = { .small = start + pixel_bytes(job) };
+    slice.pixels[0] = (const void **)start;
+    slice.pixels[1] = (const void **)(start + pixel_bytes(job) / 2);
     slice.products = slice.small + small_bytes(job);
     slice.large = slice.products + job->part_chunks * job->product_bytes;
     return slice;
@@ -165,18 +168,15 @@ static struct slice slice_of(const struct pass *job, int64_t member)
 
 /* ---- V ---- */
 
-static void transform_panel(const struct pass *job, int64_t first_tile, int64_t tiles, void *panels,
-                            const struct slice *slice)
+/* Of a panel of tiles; beyond the last there are zeros. */
+static void find_pixels(const struct pass *job, int64_t first_tile, int64_t tiles, const void **pixels)
 {
-    int64_t broadcast = job->blis->kernel.broadcast, patch = job->tiles.loops->patch;
-    for (int64_t t = 0; t < broadcast; t++) {
-        const void **to = slice->pixels + t * patch * patch;
-        if (t < tiles) dualprop__tile_pixels(&job->tiles, first_tile + t, job->tiles.loops->offset, patch, to);
-        else for (int64_t i = 0; i < patch * patch; i++) to[i] = job->tiles.images.zeros;
+    int64_t patch = job->tiles.loops->patch, squared = patch * patch;
+    for (int64_t t = 0; t < job->blis->kernel.broadcast; t++) {
+        if (t < tiles)
+            dualprop__tile_pixels(&job->tiles, first_tile + t, job->tiles.loops->offset, patch, pixels + t * squared);
+        else for (int64_t i = 0; i < squared; i++) pixels[t * squared + i] = job->tiles.images.zeros;
     }
-    dualprop__winograd_input input = { .pixels = slice->pixels, .tiles = broadcast, .channels = job->inputs,
-                                       .panels = panels, .plane = job->plane, .stage = slice->small };
-    job->tiles.loops->input(&input);
 }
 
 static int64_t first_tile_of(const struct pass *job, int64_t chunk)
@@ -189,49 +189,79 @@ static int64_t tiles_of(const struct pass *job, int64_t chunk)
     return dualprop__cut_size(&job->chunks, chunk) * job->tiles.columns;
 }
 
-static char *panel_at(const struct pass *job, char *patches, int64_t panel)
+/* V of a chunk begins there in the first plane. */
+static char *chunk_at(const struct pass *job, int64_t chunk)
 {
-    return dualprop__at(job->blis, patches, panel * job->tiles.loops->planes * job->plane);
+    int64_t first = dualprop__cut_first(&job->blocks, job->block);
+    int64_t panels = (chunk - first) * job->chunk_tiles / job->blis->kernel.broadcast;
+    return dualprop__at(job->blis, job->patches, panels * job->panel_size);
 }
 
 static void transform_chunk(const struct pass *job, int64_t chunk, char *patches, const struct slice *slice)
 {
     int64_t broadcast = job->blis->kernel.broadcast, first = first_tile_of(job, chunk), tiles = tiles_of(job, chunk);
-    for (int64_t t = 0; t < tiles; t += broadcast)
-        transform_panel(job, first + t, dualprop__least(broadcast, tiles - t),
-                        panel_at(job, patches, t / broadcast), slice);
+    int64_t panels = dualprop__ceil_div(tiles, broadcast);
+    find_pixels(job, first, tiles, slice->pixels[0]);
+    for (int64_t panel = 0; panel < panels; panel++) {
+        int64_t next = (panel + 1) * broadcast;
+        dualprop__winograd_input input = {
+            .pixels = slice->pixels[panel % 2],
+            .next = panel + 1 < panels ? slice->pixels[(panel + 1) % 2] : NULL,
+            .tiles = broadcast,
+            .channels = job->inputs,
+            .panels = dualprop__at(job->blis, patches, panel * job->panel_size),
+            .plane = job->plane,
+            .stage = slice->small,
+        };
+        if (input.next) find_pixels(job, first + next, tiles - next, slice->pixels[(panel + 1) % 2]);
+        job->tiles.loops->input(&input);
+    }
 }
 
 static void patch_unit(void *argument, int64_t index, int64_t member)
 {
     const struct pass *job = argument;
     struct slice slice = slice_of(job, member);
-    transform_chunk(job, dualprop__cut_first(&job->blocks, job->block) + index,
-                    job->patches + index * job->patch_bytes, &slice);
+    int64_t chunk = dualprop__cut_first(&job->blocks, job->block) + index;
+    transform_chunk(job, chunk, chunk_at(job, chunk), &slice);
 }
 
 /* ---- products ---- */
 
-/* Planes first to first + count of one chunk: all panels of tiles times U of one panel of outputs. */
-static void multiply_chunk(const struct pass *job, int64_t chunk, char *patches, const char *filters, int64_t first,
-                           int64_t count, char *products)
+/* While a panel of outputs is multiplied, the pixels its results go to are fetched, some with each product. */
+struct fetching {
+    const char *next, *end;
+    int64_t pixel, at_once;
+};
+
+static void fetch_some(struct fetching *fetching)
+{
+    for (int64_t i = 0; i < fetching->at_once && fetching->next < fetching->end; i++) {
+        __builtin_prefetch(fetching->next, 1, 2);
+        fetching->next += fetching->pixel;
+    }
+}
+
+/* One plane of one chunk: all panels of tiles times U of one panel of outputs. */
+static void multiply_plane(const struct pass *job, int64_t chunk, int64_t plane, char *patches, const char *filters,
+                           char *products, struct fetching *fetching)
 {
     const dualprop__blis *blis = job->blis;
     int64_t vector = blis->kernel.vector, broadcast = blis->kernel.broadcast, planes = job->tiles.loops->planes;
     int64_t panels = dualprop__ceil_div(tiles_of(job, chunk), broadcast);
-    for (int64_t p = first; p < first + count; p++)
-        for (int64_t panel = 0; panel < panels; panel++) {
-            dualprop__product product = {
-                .vector_count = vector,
-                .broadcast_count = broadcast,
-                .depth = job->inputs,
-                .vectors = dualprop__at(blis, filters, (p - first) * job->filter_plane),
-                .broadcasts = dualprop__at(blis, panel_at(job, patches, panel), p * job->plane),
-                .c = dualprop__at(blis, products, (panel * broadcast * planes + p) * vector),
-                .stride = planes * vector,
-            };
-            blis->kernel.run(&blis->kernel, &product);
-        }
+    for (int64_t panel = 0; panel < panels; panel++) {
+        dualprop__product product = {
+            .vector_count = vector,
+            .broadcast_count = broadcast,
+            .depth = job->inputs,
+            .vectors = dualprop__at(blis, filters, plane * job->filter_plane),
+            .broadcasts = dualprop__at(blis, patches, plane * job->plane + panel * job->panel_size),
+            .c = dualprop__at(blis, products, (panel * broadcast * planes + plane) * vector),
+            .stride = planes * vector,
+        };
+        fetch_some(fetching);
+        blis->kernel.run(&blis->kernel, &product);
+    }
 }
 
 /* ---- back to images ---- */
@@ -362,6 +392,22 @@ static void unpool_unit(void *argument, int64_t image, int64_t member)
 
 /* ---- units ---- */
 
+/* The results of `chunks` chunks, for one panel of outputs. */
+static struct fetching fetching_of(const struct pass *job, int64_t chunk, int64_t chunks, int64_t panel)
+{
+    const dualprop__blis *blis = job->blis;
+    int64_t first = dualprop__cut_first(&job->chunks, chunk), last = dualprop__cut_first(&job->chunks, chunk + chunks - 1);
+    int64_t end = last + dualprop__cut_size(&job->chunks, chunk + chunks - 1);
+    int64_t start = result_row(job, first) * job->result_width, pixels = result_row(job, end) * job->result_width - start;
+    int64_t products = chunks * job->chunk_tiles / blis->kernel.broadcast * job->tiles.loops->planes;
+    struct fetching fetching = { .pixel = job->outputs * (int64_t)blis->loops->real_size };
+    if (job->pools && !job->pools_at_once) return fetching;
+    fetching.next = dualprop__at(blis, job->result, start * job->outputs + panel * blis->kernel.vector);
+    fetching.end = fetching.next + pixels * fetching.pixel;
+    fetching.at_once = dualprop__ceil_div(pixels, products);
+    return fetching;
+}
+
 static void chunk_unit(void *argument, int64_t chunk, int64_t member)
 {
     struct pass *job = argument;
@@ -369,13 +415,15 @@ static void chunk_unit(void *argument, int64_t chunk, int64_t member)
     transform_chunk(job, chunk, slice.large, &slice);
     for (int64_t panel = 0; panel < job->panels; panel++) {
         const char *filters = dualprop__cached_filters(job->blis, job->shape, job->is_top_down, panel);
-        multiply_chunk(job, chunk, slice.large, filters, 0, job->tiles.loops->planes, slice.products);
+        struct fetching fetching = fetching_of(job, chunk, 1, panel);
+        for (int64_t plane = 0; plane < job->tiles.loops->planes; plane++)
+            multiply_plane(job, chunk, plane, slice.large, filters, slice.products, &fetching);
         finish_chunk(job, chunk, panel, slice.products, slice.small);
     }
     update_chunk(job, chunk);
 }
 
-static void transform_filters(const struct pass *job, int64_t panel, int64_t first_row, const struct slice *slice)
+static void transform_filters(const struct pass *job, int64_t panel, const struct slice *slice)
 {
     dualprop__filter_panel filters = {
         .blis = job->blis,
@@ -384,8 +432,6 @@ static void transform_filters(const struct pass *job, int64_t panel, int64_t fir
         .weights = job->weights,
         .turned = job->is_top_down,
         .panel = panel,
-        .first_row = first_row,
-        .rows = job->part_rows,
         .u = slice->large,
         .plane = job->filter_plane,
         .scratch = slice->small,
@@ -394,29 +440,26 @@ static void transform_filters(const struct pass *job, int64_t panel, int64_t fir
 }
 
 /* Chunks first to first + count of the block. */
-static void multiply_part(const struct pass *job, int64_t panel, int64_t first, int64_t count,
-                          const struct slice *slice)
+static void panel_part(const struct pass *job, int64_t panel, int64_t first, int64_t count, const struct slice *slice)
 {
-    int64_t start = dualprop__cut_first(&job->blocks, job->block), points = job->tiles.loops->points;
-    for (int64_t row = 0; row < points; row += job->part_rows) {
-        if (first == 0) transform_filters(job, panel, row, slice);
-        for (int64_t i = first; i < first + count; i++)
-            multiply_chunk(job, start + i, job->patches + i * job->patch_bytes, slice->large, row * points,
-                           job->part_rows * points, slice->products + (i - first) * job->product_bytes);
-    }
+    int64_t start = dualprop__cut_first(&job->blocks, job->block);
+    struct fetching fetching = fetching_of(job, start + first, count, panel);
+    for (int64_t plane = 0; plane < job->tiles.loops->planes; plane++)
+        for (int64_t i = 0; i < count; i++)
+            multiply_plane(job, start + first + i, plane, chunk_at(job, start + first + i), slice->large,
+                           slice->products + i * job->product_bytes, &fetching);
+    for (int64_t i = 0; i < count; i++)
+        finish_chunk(job, start + first + i, panel, slice->products + i * job->product_bytes, slice->small);
 }
 
 static void panel_unit(void *argument, int64_t panel, int64_t member)
 {
     const struct pass *job = argument;
     struct slice slice = slice_of(job, member);
-    int64_t start = dualprop__cut_first(&job->blocks, job->block), chunks = dualprop__cut_size(&job->blocks, job->block);
-    for (int64_t first = 0; first < chunks; first += job->part_chunks) {
-        int64_t count = dualprop__least(job->part_chunks, chunks - first);
-        multiply_part(job, panel, first, count, &slice);
-        for (int64_t i = 0; i < count; i++)
-            finish_chunk(job, start + first + i, panel, slice.products + i * job->product_bytes, slice.small);
-    }
+    int64_t chunks = dualprop__cut_size(&job->blocks, job->block);
+    transform_filters(job, panel, &slice);
+    for (int64_t first = 0; first < chunks; first += job->part_chunks)
+        panel_part(job, panel, first, dualprop__least(job->part_chunks, chunks - first), &slice);
 }
 
 /* ---- the job ---- */

@@ -28,10 +28,11 @@ typedef struct dualprop__pooled_row {
 /* B^T d B for `tiles` tiles, all channels, as panels of broadcasts: panels[plane][channel][tile]. */
 typedef struct dualprop__winograd_input {
     const void *const *pixels; /* [tiles][patch * patch] */
+    const void *const *next;   /* of the next panel, to be fetched meanwhile; or NULL */
     int64_t tiles, channels;
     void *panels;
     int64_t plane;
-    void *stage; /* [tiles][planes][lanes], aligned to 64 bytes */
+    void *stage; /* [tiles][planes] lines of 64 bytes */
 } dualprop__winograd_input;
 
 /* A^T m A of one tile, plus bias, `channels` of `vector` channels; rows x columns of the outputs are within the image. */
@@ -44,13 +45,12 @@ typedef struct dualprop__winograd_output {
     int64_t rows, columns;
 } dualprop__winograd_output;
 
-/* G g G^T for `count` filters of `vector` outputs; plane rows first_row to first_row + rows alone are written. */
+/* G g G^T for `count` filters of `vector` outputs. */
 typedef struct dualprop__winograd_filters {
     const void *g; /* [count][vector] of tap 0 */
     int64_t tap;   /* elements from tap to tap; negative turns the filters by 180 degrees */
     int64_t count, vector;
-    int64_t first_row, rows;
-    void *u; /* [rows * patch][count][vector] */
+    void *u; /* [planes][count][vector] */
     int64_t plane;
 } dualprop__winograd_filters;
 
@@ -61,6 +61,7 @@ typedef struct dualprop__winograd_filters {
  * panels[plane][tile][width], zeros from `channels` on. */
 typedef struct dualprop__winograd_columns {
     const void *const *pixels; /* [tiles][patch * patch], or [tiles][tile * tile] */
+    const void *const *next;   /* of the next tiles, to be fetched meanwhile; or NULL */
     int64_t tiles;             /* at most DUALPROP__TILES_AT_ONCE */
     int64_t first, channels;   /* the panel's first channel; channels of the pixels */
     int64_t width;

@@ -2,8 +2,8 @@
  * gather_template.h - from rows that lie somewhere to panels.
  *
  * A template, see convolution_loops.h. The panels that a micro-kernel broadcasts from want the channels of N pixels
- * pixel by pixel: a transpose of N rows. Six, twelve, and multiples of eight floats are transposed in registers, eight
- * channels at a time; every other width, and double, one by one.
+ * pixel by pixel: a transpose of N rows. Six and twelve floats, and multiples of four, are transposed in registers,
+ * eight channels at a time; every other width, and double, one by one.
  */
 
 static void FORMULA(interleave_some)(REAL *to, const void *const *from, int64_t first, int64_t depth, int64_t width)
@@ -40,12 +40,10 @@ static inline void store_eight(float *to, eight x)
 #define HALVES_HIGH(x, y) SHUFFLE_EIGHT(x, y, 4, 5, 6, 7, 12, 13, 14, 15)
 
 /* Eight channels of six rows: 48 neighbours. Pairs of rows become pairs of numbers, of which a channel has three. */
-static inline void interleave_six(float *to, const void *const *from, int64_t k)
+static inline void interleave_six(float *to, const eight *r)
 {
-    eight r0 = load_eight(from[0], k), r1 = load_eight(from[1], k), r2 = load_eight(from[2], k);
-    eight r3 = load_eight(from[3], k), r4 = load_eight(from[4], k), r5 = load_eight(from[5], k);
-    eight a = ZIP_LOW(r0, r1), b = ZIP_LOW(r2, r3), c = ZIP_LOW(r4, r5);
-    eight d = ZIP_HIGH(r0, r1), e = ZIP_HIGH(r2, r3), f = ZIP_HIGH(r4, r5);
+    eight a = ZIP_LOW(r[0], r[1]), b = ZIP_LOW(r[2], r[3]), c = ZIP_LOW(r[4], r[5]);
+    eight d = ZIP_HIGH(r[0], r[1]), e = ZIP_HIGH(r[2], r[3]), f = ZIP_HIGH(r[4], r[5]);
     eight p0 = PAIRS_LOW(a, b), p1 = PAIRS_CROSSED(c, a), p2 = PAIRS_HIGH(b, c);
     eight p3 = PAIRS_LOW(d, e), p4 = PAIRS_CROSSED(f, d), p5 = PAIRS_HIGH(e, f);
     store_eight(to, HALVES_LOW(p0, p1));
@@ -54,6 +52,25 @@ static inline void interleave_six(float *to, const void *const *from, int64_t k)
     store_eight(to + 24, HALVES_HIGH(p0, p1));
     store_eight(to + 32, HALVES_HIGH(p2, p3));
     store_eight(to + 40, HALVES_HIGH(p4, p5));
+}
+
+/* Eight channels of twelve rows: 96 neighbours; a channel has six pairs. */
+static inline void interleave_twelve(float *to, const eight *r)
+{
+    for (int half = 0; half < 2; half++) {
+        eight p[6];
+        for (int i = 0; i < 3; i++) {
+            const eight *q = r + 4 * i;
+            eight x = half ? ZIP_HIGH(q[0], q[1]) : ZIP_LOW(q[0], q[1]);
+            eight y = half ? ZIP_HIGH(q[2], q[3]) : ZIP_LOW(q[2], q[3]);
+            p[i] = PAIRS_LOW(x, y);
+            p[i + 3] = PAIRS_HIGH(x, y);
+        }
+        for (int i = 0; i < 3; i++) {
+            store_eight(to + 24 * half + 8 * i, HALVES_LOW(p[2 * i], p[2 * i + 1]));
+            store_eight(to + 48 + 24 * half + 8 * i, HALVES_HIGH(p[2 * i], p[2 * i + 1]));
+        }
+    }
 }
 
 /* Eight channels of four rows, as four numbers in each row of `to`. */
@@ -85,19 +102,51 @@ static inline void interleave_eight(float *to, const void *const *from, int64_t 
     }
 }
 
+static inline void interleave_rows(float *to, const void *const *from, int64_t k, int64_t width)
+{
+    eight rows[12];
+    for (int64_t j = 0; j < width; j++) rows[j] = load_eight(from[j], k);
+    if (width == 6) interleave_six(to, rows);
+    else interleave_twelve(to, rows);
+}
+
+static inline void interleave_columns(float *to, const void *const *from, int64_t k, int64_t width)
+{
+    int64_t j = 0;
+    for (; j + 8 <= width; j += 8) interleave_eight(to + j, from + j, k, width);
+    if (j < width) interleave_four(to + j, from + j, k, width);
+}
+
 /* As many channels as there are eights of; the rest is the caller's. */
 static int64_t FORMULA(interleave_eights)(float *to, const void *const *from, int64_t depth, int64_t width)
 {
     int64_t k = 0;
     if (width == 6)
-        for (; k + 8 <= depth; k += 8) interleave_six(to + k * 6, from, k);
+        for (; k + 8 <= depth; k += 8) interleave_rows(to + k * 6, from, k, 6);
+    else if (width == 12)
+        for (; k + 8 <= depth; k += 8) interleave_rows(to + k * 12, from, k, 12);
     else if (width % 4 == 0)
-        for (; k + 8 <= depth; k += 8)
-            for (int64_t j = 0; j < width; j += width - j >= 8 ? 8 : 4) {
-                if (width - j >= 8) interleave_eight(to + k * width + j, from + j, k, width);
-                else interleave_four(to + k * width + j, from + j, k, width);
-            }
+        for (; k + 8 <= depth; k += 8) interleave_columns(to + k * width, from, k, width);
     return k;
+}
+
+/* `lanes` channels of `width` rows, which are `stride` apart; gives 0 where there is no fast way. */
+static inline int FORMULA(interleave_stage)(float *to, const float *from, int64_t stride, int64_t lanes, int64_t width)
+{
+    if (width != 6 && width != 12) return 0;
+    for (int64_t k = 0; k < lanes; k += 8) {
+        eight rows[12];
+        if (width == 6) {
+#pragma GCC unroll 6
+            for (int j = 0; j < 6; j++) rows[j] = load_eight(from + j * stride, k);
+            interleave_six(to + k * 6, rows);
+        } else {
+#pragma GCC unroll 12
+            for (int j = 0; j < 12; j++) rows[j] = load_eight(from + j * stride, k);
+            interleave_twelve(to + k * 12, rows);
+        }
+    }
+    return 1;
 }
 
 #else
@@ -105,6 +154,12 @@ static int64_t FORMULA(interleave_eights)(float *to, const void *const *from, in
 static int64_t FORMULA(interleave_eights)(REAL *to, const void *const *from, int64_t depth, int64_t width)
 {
     (void)to, (void)from, (void)depth, (void)width;
+    return 0;
+}
+
+static inline int FORMULA(interleave_stage)(REAL *to, const REAL *from, int64_t stride, int64_t lanes, int64_t width)
+{
+    (void)to, (void)from, (void)stride, (void)lanes, (void)width;
     return 0;
 }
 

@@ -123,7 +123,7 @@ static int64_t window_step(const dualprop_convolution *shape, int64_t number)
     return number / shape->window_width * shape->map_width + number % shape->window_width;
 }
 
-/* The greatest of a window, the first of equals; a NaN is greater than everything. from is the window's first element. */
+/* The greatest of a window, the first of equals; a NaN is greater than everything. from is its first element. */
 static REAL greatest_of(const dualprop_convolution *shape, const REAL *from, uint8_t *which)
 {
     REAL most = from[0];

@@ -183,14 +183,25 @@ INLINE void FORMULA(gradient_axis_small)(VECTOR *to, const VECTOR *u)
 
 typedef void (*FORMULA(axis))(VECTOR *to, const VECTOR *from);
 
-/* Rows first to first + rows of f(f(from)^T)^T, where column j of `from` is half done already: middle[i * in + j]. */
-INLINE void FORMULA(second_axis)(REAL *to, int64_t plane, const VECTOR *middle, int in, int out, int64_t first,
-                                 int64_t rows, FORMULA(axis) f)
+/* f(f(from)^T)^T plus `bias`, where column j of `from` is half done already: middle[i * in + j]. */
+INLINE void FORMULA(second_axis)(REAL *to, int64_t row_step, int64_t column_step, const VECTOR *middle, VECTOR bias,
+                                 int in, int out, FORMULA(axis) f)
 {
 #pragma GCC unroll 6
-    for (int64_t i = 0; i < rows; i++) {
+    for (int i = 0; i < out; i++) {
         VECTOR row[LONGEST];
-        f(row, middle + (first + i) * in);
+        f(row, middle + i * in);
+#pragma GCC unroll 6
+        for (int j = 0; j < out; j++) FORMULA(store)(to + i * row_step + j * column_step, row[j] + bias);
+    }
+}
+
+INLINE void FORMULA(to_planes)(REAL *to, int64_t plane, const VECTOR *middle, int in, int out, FORMULA(axis) f)
+{
+#pragma GCC unroll 6
+    for (int i = 0; i < out; i++) {
+        VECTOR row[LONGEST];
+        f(row, middle + i * in);
 #pragma GCC unroll 6
         for (int j = 0; j < out; j++) FORMULA(store)(to + (i * out + j) * plane, row[j]);
     }
@@ -204,93 +215,140 @@ INLINE void FORMULA(first_axis)(VECTOR *middle, const VECTOR *column, int j, int
     for (int i = 0; i < out; i++) middle[i * in + j] = result[i];
 }
 
-/* From in * in pixels, `count` channels from channel `channel` on, to out * out planes. */
-INLINE void FORMULA(from_pixels)(REAL *to, int64_t plane, const void *const *pixels, int64_t channel, int64_t count,
-                                 int in, int out, FORMULA(axis) f)
+/* From in * in pixels, a vector of channels from channel `channel` on, to out * out planes. */
+INLINE void FORMULA(from_pixels)(REAL *to, int64_t plane, const void *const *pixels, int64_t channel, int in, int out,
+                                 FORMULA(axis) f)
 {
     VECTOR middle[LONGEST * LONGEST];
 #pragma GCC unroll 6
     for (int j = 0; j < in; j++) {
         VECTOR column[LONGEST];
 #pragma GCC unroll 6
-        for (int i = 0; i < in; i++)
-            column[i] = FORMULA(load_some)((const REAL *)pixels[i * in + j] + channel, count);
+        for (int i = 0; i < in; i++) column[i] = FORMULA(load)((const REAL *)pixels[i * in + j] + channel);
         FORMULA(first_axis)(middle, column, j, in, out, f);
     }
-    FORMULA(second_axis)(to, plane, middle, in, out, 0, out, f);
+    FORMULA(to_planes)(to, plane, middle, in, out, f);
 }
 
-/* From in * in planes; rows first to first + rows of the result. */
-INLINE void FORMULA(from_planes)(REAL *to, int64_t plane, const REAL *from, int64_t from_plane, int in, int out,
-                                 int64_t first, int64_t rows, FORMULA(axis) f)
+/* The first axis, from in * in planes. */
+INLINE void FORMULA(from_planes)(VECTOR *middle, const REAL *from, int64_t plane, int in, int out, FORMULA(axis) f)
 {
-    VECTOR middle[LONGEST * LONGEST];
 #pragma GCC unroll 6
     for (int j = 0; j < in; j++) {
         VECTOR column[LONGEST];
 #pragma GCC unroll 6
-        for (int i = 0; i < in; i++) column[i] = FORMULA(load)(from + (i * in + j) * from_plane);
+        for (int i = 0; i < in; i++) column[i] = FORMULA(load)(from + (i * in + j) * plane);
         FORMULA(first_axis)(middle, column, j, in, out, f);
     }
-    FORMULA(second_axis)(to, plane, middle, in, out, first, rows, f);
 }
 
 /* ---- whole panels ---- */
 
-/* Tile by tile into the stage, then plane by plane from there, transposed. */
-INLINE void FORMULA(input_panels)(const dualprop__winograd_input *input, int patch, int points, FORMULA(axis) f)
+/* From pixels, a whole vector of channels, to planes. */
+typedef void (*FORMULA(from_vectors))(REAL *to, int64_t plane, const void *const *pixels, int64_t channel);
+
+/* The same for `count` channels of a square of `squared` pixels, with zeros in place of the rest. */
+static __attribute__((noinline)) void FORMULA(from_some)(REAL *to, int64_t plane, const void *const *pixels,
+                                                         int64_t channel, int64_t count, int squared,
+                                                         FORMULA(from_vectors) transform)
 {
-    REAL *stage = input->stage;
-    int64_t planes = points * points;
-    for (int64_t channel = 0; channel < input->channels; channel += LANES) {
-        int64_t count = input->channels - channel < LANES ? input->channels - channel : LANES;
-        for (int64_t t = 0; t < input->tiles; t++) {
-            const void *const *pixels = input->pixels + t * patch * patch;
-            REAL *to = stage + t * planes * LANES;
-            if (count == LANES) FORMULA(from_pixels)(to, LANES, pixels, channel, LANES, patch, points, f);
-            else FORMULA(from_pixels)(to, LANES, pixels, channel, count, patch, points, f);
-        }
-        for (int64_t p = 0; p < planes; p++) {
-            const void *rows[64];
-            for (int64_t t = 0; t < input->tiles; t++) rows[t] = stage + (t * planes + p) * LANES;
-            FORMULA(interleave)((REAL *)input->panels + p * input->plane + channel * input->tiles, rows, count,
-                                input->tiles);
-        }
+    VECTOR padded[LONGEST * LONGEST];
+    const void *rows[LONGEST * LONGEST];
+    for (int i = 0; i < squared; i++) {
+        padded[i] = FORMULA(load_some)((const REAL *)pixels[i] + channel, count);
+        rows[i] = &padded[i];
+    }
+    transform(to, plane, rows, 0);
+}
+
+/* Fetch the pixels that a tile does not share with its neighbours, from channel `channel` on. */
+INLINE void FORMULA(fetch_tile)(const void *const *pixels, int side, int64_t channel)
+{
+    int first = side == 6 ? 1 : 0, end = side == 6 ? 5 : side;
+    for (int i = first; i < end; i++)
+        for (int j = first; j < end; j++)
+            __builtin_prefetch((const REAL *)pixels[i * side + j] + channel, 0, 2);
+}
+
+/* Vectors of a line of 64 bytes: so many channels are transformed at once, since they come from memory at once. */
+enum { FORMULA(line_vectors) = 64 / VECTOR_BYTES };
+#define LINE_VECTORS FORMULA(line_vectors)
+
+/* One vector of channels of a panel of tiles, from the stage to one plane. */
+INLINE void FORMULA(put_plane)(const dualprop__winograd_input *input, const REAL *from, int64_t planes, int64_t p,
+                               int64_t channel, int64_t count)
+{
+    const void *rows[64];
+    int64_t stride = planes * LANES * LINE_VECTORS;
+    REAL *to = (REAL *)input->panels + p * input->plane + channel * input->tiles;
+    if (count >= LANES && FORMULA(interleave_stage)(to, from, stride, LANES, input->tiles)) return;
+    for (int64_t t = 0; t < input->tiles; t++) rows[t] = from + t * stride;
+    FORMULA(interleave)(to, rows, count < LANES ? count : LANES, input->tiles);
+}
+
+/* One tile into the stage: [LINE_VECTORS][planes][LANES]. */
+INLINE void FORMULA(stage_tile)(const dualprop__winograd_input *input, int64_t t, int64_t first, int64_t planes,
+                                int patch, FORMULA(from_vectors) transform)
+{
+    const void *const *pixels = input->pixels + t * patch * patch;
+    REAL *to = (REAL *)input->stage + t * planes * LANES * LINE_VECTORS;
+    if (input->next) FORMULA(fetch_tile)(input->next + t * patch * patch, patch, first);
+    for (int64_t v = 0; v < LINE_VECTORS && first + v * LANES < input->channels; v++) {
+        int64_t channel = first + v * LANES, count = input->channels - channel;
+        if (count >= LANES) transform(to + v * planes * LANES, LANES, pixels, channel);
+        else FORMULA(from_some)(to + v * planes * LANES, LANES, pixels, channel, count, patch * patch, transform);
     }
 }
 
-INLINE void FORMULA(put_tile)(const dualprop__winograd_output *output, const VECTOR *y, int tile, int64_t channel,
+/* Tile by tile into the stage, then plane by plane from there, transposed. */
+INLINE void FORMULA(input_panels)(const dualprop__winograd_input *input, int patch, int points,
+                                  FORMULA(from_vectors) transform)
+{
+    int64_t planes = points * points;
+    for (int64_t first = 0; first < input->channels; first += LANES * LINE_VECTORS) {
+        for (int64_t t = 0; t < input->tiles; t++) FORMULA(stage_tile)(input, t, first, planes, patch, transform);
+        for (int64_t p = 0; p < planes; p++)
+            for (int64_t v = 0; v < LINE_VECTORS && first + v * LANES < input->channels; v++) {
+                int64_t channel = first + v * LANES;
+                FORMULA(put_plane)(input, (const REAL *)input->stage + (v * planes + p) * LANES, planes, p, channel,
+                                   input->channels - channel);
+            }
+    }
+}
+
+/* What of a tile lies in the image, and `count` of a vector of channels. */
+INLINE void FORMULA(put_some)(const dualprop__winograd_output *output, const VECTOR *y, int tile, int64_t channel,
                               int64_t count)
 {
-    VECTOR bias = { 0 };
-    if (output->bias) bias = FORMULA(load_some)((const REAL *)output->bias + channel, count);
     for (int64_t i = 0; i < output->rows; i++)
         for (int64_t j = 0; j < output->columns; j++)
-            FORMULA(store_some)((REAL *)output->to + i * output->row + j * output->pixel + channel,
-                                y[i * tile + j] + bias, count);
+            FORMULA(store_some)((REAL *)output->to + i * output->row + j * output->pixel + channel, y[i * tile + j],
+                                count);
 }
 
 INLINE void FORMULA(output_tile)(const dualprop__winograd_output *output, int tile, int points, FORMULA(axis) f)
 {
+    int is_whole = output->rows == tile && output->columns == tile;
     for (int64_t channel = 0; channel < output->channels; channel += LANES) {
-        VECTOR y[LONGEST * LONGEST];
-        int64_t count = output->channels - channel < LANES ? output->channels - channel : LANES;
-        FORMULA(from_planes)((REAL *)y, LANES, (const REAL *)output->m + channel, output->vector, points, tile, 0, tile,
-                             f);
-        FORMULA(put_tile)(output, y, tile, channel, count);
+        VECTOR middle[LONGEST * LONGEST], y[LONGEST * LONGEST], bias = { 0 };
+        int64_t count = output->channels - channel;
+        if (output->bias) bias = FORMULA(load_some)((const REAL *)output->bias + channel, count);
+        FORMULA(from_planes)(middle, (const REAL *)output->m + channel, output->vector, points, tile, f);
+        if (is_whole && count >= LANES) {
+            FORMULA(second_axis)((REAL *)output->to + channel, output->row, output->pixel, middle, bias, points, tile, f);
+            continue;
+        }
+        FORMULA(second_axis)((REAL *)y, tile * LANES, LANES, middle, bias, points, tile, f);
+        FORMULA(put_some)(output, y, tile, channel, count);
     }
 }
 
 INLINE void FORMULA(filter_rows)(const dualprop__winograd_filters *filters, int points, FORMULA(axis) f)
 {
-    const REAL *g = filters->g;
     for (int64_t i = 0; i < filters->count * filters->vector; i += LANES) {
-        REAL *to = (REAL *)filters->u + i;
-        if (filters->rows == points)
-            FORMULA(from_planes)(to, filters->plane, g + i, filters->tap, 3, points, 0, points, f);
-        else
-            FORMULA(from_planes)(to, filters->plane, g + i, filters->tap, 3, points, filters->first_row,
-                                 filters->rows, f);
+        VECTOR middle[LONGEST * LONGEST];
+        FORMULA(from_planes)(middle, (const REAL *)filters->g + i, filters->tap, 3, points, f);
+        FORMULA(to_planes)((REAL *)filters->u + i, filters->plane, middle, 3, points, f);
     }
 }
 
@@ -308,34 +366,51 @@ INLINE void FORMULA(put_columns)(const dualprop__winograd_columns *columns, int6
 }
 
 /* Whole vectors of channels are transformed; of the last one the next tile overwrites what is not the panel's. */
-INLINE void FORMULA(columns)(const dualprop__winograd_columns *columns, int in, int points, FORMULA(axis) f)
+INLINE void FORMULA(columns)(const dualprop__winograd_columns *columns, int side, int points,
+                             FORMULA(from_vectors) transform)
 {
     int64_t staged = (DUALPROP__TILES_AT_ONCE * columns->width + LANES + 15) / 16 * 16;
-    for (int64_t t = 0; t < columns->tiles; t++)
+    for (int64_t t = 0; t < columns->tiles; t++) {
+        if (columns->next) FORMULA(fetch_tile)(columns->next + t * side * side, side, columns->first);
         for (int64_t i = 0; i < columns->width; i += LANES) {
-            const void *const *pixels = columns->pixels + t * in * in;
+            const void *const *pixels = columns->pixels + t * side * side;
             REAL *to = (REAL *)columns->stage + t * columns->width + i;
             int64_t channel = columns->first + i, count = columns->channels - channel;
-            if (count >= LANES) FORMULA(from_pixels)(to, staged, pixels, channel, LANES, in, points, f);
-            else FORMULA(from_pixels)(to, staged, pixels, channel, count, in, points, f);
+            if (count >= LANES) transform(to, staged, pixels, channel);
+            else FORMULA(from_some)(to, staged, pixels, channel, count, side * side, transform);
         }
+    }
     FORMULA(put_columns)(columns, points * points, staged);
 }
 
 INLINE void FORMULA(gradient_rows)(const dualprop__winograd_sums *sums, int points, FORMULA(axis) f)
 {
     int64_t tap = sums->count * sums->vector;
-    for (int64_t i = 0; i < tap; i += LANES)
-        FORMULA(from_planes)((REAL *)sums->g + i, tap, (const REAL *)sums->u + i, sums->plane, points, 3,
-                             0, 3, f);
+    for (int64_t i = 0; i < tap; i += LANES) {
+        VECTOR middle[LONGEST * LONGEST];
+        FORMULA(from_planes)(middle, (const REAL *)sums->u + i, sums->plane, points, 3, f);
+        FORMULA(to_planes)((REAL *)sums->g + i, tap, middle, points, 3, f);
+    }
 }
 
 /* ---- the two forms ---- */
 
 #define WINOGRAD_FORM(form, tile, patch, points)                                                                      \
+    static __attribute__((noinline)) void FORMULA(from_patch_##form)(REAL *to, int64_t plane,                         \
+                                                                     const void *const *pixels, int64_t channel)      \
+    {                                                                                                                 \
+        FORMULA(from_pixels)(to, plane, pixels, channel, patch, points, FORMULA(input_axis_##form));                  \
+    }                                                                                                                 \
+                                                                                                                      \
+    static __attribute__((noinline)) void FORMULA(from_tile_##form)(REAL *to, int64_t plane,                          \
+                                                                    const void *const *pixels, int64_t channel)       \
+    {                                                                                                                 \
+        FORMULA(from_pixels)(to, plane, pixels, channel, tile, points, FORMULA(delta_axis_##form));                   \
+    }                                                                                                                 \
+                                                                                                                      \
     static void FORMULA(input_##form)(const dualprop__winograd_input *input)                                          \
     {                                                                                                                 \
-        FORMULA(input_panels)(input, patch, points, FORMULA(input_axis_##form));                                      \
+        FORMULA(input_panels)(input, patch, points, FORMULA(from_patch_##form));                                      \
     }                                                                                                                 \
                                                                                                                       \
     static void FORMULA(output_##form)(const dualprop__winograd_output *output)                                       \
@@ -350,12 +425,12 @@ INLINE void FORMULA(gradient_rows)(const dualprop__winograd_sums *sums, int poin
                                                                                                                       \
     static void FORMULA(input_columns_##form)(const dualprop__winograd_columns *columns)                              \
     {                                                                                                                 \
-        FORMULA(columns)(columns, patch, points, FORMULA(input_axis_##form));                                         \
+        FORMULA(columns)(columns, patch, points, FORMULA(from_patch_##form));                                         \
     }                                                                                                                 \
                                                                                                                       \
     static void FORMULA(delta_columns_##form)(const dualprop__winograd_columns *columns)                              \
     {                                                                                                                 \
-        FORMULA(columns)(columns, tile, points, FORMULA(delta_axis_##form));                                          \
+        FORMULA(columns)(columns, tile, points, FORMULA(from_tile_##form));                                           \
     }                                                                                                                 \
                                                                                                                       \
     static void FORMULA(gradient_##form)(const dualprop__winograd_sums *sums)                                 \
@@ -379,4 +454,5 @@ WINOGRAD_FORM(small, 2, 2, 3)
 #undef LANES
 #undef INLINE
 #undef LONGEST
+#undef LINE_VECTORS
 #undef FMA

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WORKSPACE_BYTES ((size_t)32 << 20) /* what cuBLAS asks for on Hopper */
 #define OLDEST_CAPABILITY 75
 
 /* ---- errors ---- */
@@ -160,7 +159,7 @@ static dualprop_status create_parts(dualprop__cuda *self)
     DUALPROP__CUDA_TRY(self, cudaStreamCreateWithFlags(&self->own_stream, cudaStreamNonBlocking));
     self->stream = self->own_stream;
     DUALPROP__CUDA_PASS(dualprop__cuda_kernels_check(self));
-    DUALPROP__CUDA_PASS(dualprop__cuda_reserve(self, WORKSPACE_BYTES));
+    DUALPROP__CUDA_PASS(dualprop__cuda_reserve(self, (size_t)DUALPROP__CUDA_PRODUCT_WORKSPACE));
     DUALPROP__CUDA_TRY(self, cudaMalloc(&self->scratch, DUALPROP__CUDA_SCRATCH));
     DUALPROP__CUDA_TRY(self, cudaMallocHost(&self->scratch_pinned, DUALPROP__CUDA_SCRATCH));
     DUALPROP__CUDA_PASS(dualprop__cuda_peaks_create(self, &self->peaks));
@@ -174,6 +173,7 @@ static void destroy_parts(dualprop__cuda *self)
 {
     int ours = dualprop__cuda_is_ours(self);
     if (ours && self->stream) cudaStreamSynchronize(self->stream);
+    dualprop__cuda_dnn_destroy(self);
     dualprop__cuda_products_destroy(self);
     dualprop__cuda_programs_destroy(self);
     dualprop__cuda_uploads_destroy(self);
@@ -181,6 +181,7 @@ static void destroy_parts(dualprop__cuda *self)
     if (!ours) return;
     if (self->scratch_pinned) cudaFreeHost(self->scratch_pinned);
     if (self->scratch) cudaFree(self->scratch);
+    for (int i = 0; i < self->retired_count; i++) cudaFree(self->retired[i]);
     if (self->workspace) cudaFree(self->workspace);
     if (self->own_stream) cudaStreamDestroy(self->own_stream);
     cudaGetLastError();
@@ -324,6 +325,15 @@ static const dualprop_backend table = {
     .compare = dualprop__cuda_compare,
     .max_abs = dualprop__cuda_max_abs,
     .fill_uniform = dualprop__cuda_fill_uniform,
+    .convolution_weight_elements = dualprop__cuda_convolution_weight_elements,
+    .write_convolution_weights = dualprop__cuda_write_convolution_weights,
+    .read_convolution_weights = dualprop__cuda_read_convolution_weights,
+    .convolution_workspace = dualprop__cuda_convolution_workspace,
+    .convolution_cache = dualprop__cuda_convolution_cache,
+    .convolution_prepare = dualprop__cuda_convolution_prepare,
+    .convolution_bottom_up = dualprop__cuda_convolution_bottom_up,
+    .convolution_top_down = dualprop__cuda_convolution_top_down,
+    .convolution_gradient = dualprop__cuda_convolution_gradient,
     .set_stream = set_stream,
     .begin_deferred = begin_deferred,
     .end_deferred = end_deferred,

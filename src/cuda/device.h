@@ -42,6 +42,11 @@ struct dualprop__cuda_uploads {
     int next;
 };
 
+/* The workspace begins with what products may use; patches of convolutions begin behind it. */
+#define DUALPROP__CUDA_PRODUCT_WORKSPACE ((int64_t)32 << 20) /* what cuBLAS asks for on Hopper */
+#define DUALPROP__CUDA_PATCHES ((int64_t)256 << 20)          /* most bytes of them, where one sample needs no more */
+#define DUALPROP__CUDA_RETIRED 32                            /* workspaces that became too small in one stretch */
+
 struct dualprop__cuda_recording; /* program.c */
 struct dualprop__cuda_program;   /* program.c */
 struct dualprop__cuda_products;  /* products.c */
@@ -57,10 +62,13 @@ struct dualprop__cuda {
     struct cudaDeviceProp properties;
     cudaStream_t stream;     /* where work goes now */
     cudaStream_t own_stream; /* ours; graphs are captured on it */
+    int capturing;           /* the work that runs goes into a graph */
     dualprop_status dead;    /* OK, or DEVICE after a sticky error */
     char why_dead[256];
     void *workspace; /* on the device, for the piece of work in the stream */
     size_t workspace_bytes;
+    void *retired[DUALPROP__CUDA_RETIRED]; /* former workspaces, which work that was put off may still use */
+    int retired_count, active_recordings;
     void *scratch, *scratch_pinned;
     struct dualprop__cuda_peaks peaks; /* of slots that are not put off */
     struct dualprop__cuda_uploads uploads;
@@ -140,6 +148,8 @@ dualprop_status dualprop__cuda_upload(dualprop__cuda *self, void *memory, const 
 dualprop_status dualprop__cuda_download(dualprop__cuda *self, void *host, const void *memory, size_t bytes);
 /* Make the workspace at least so large. */
 dualprop_status dualprop__cuda_reserve(dualprop__cuda *self, size_t bytes);
+/* Give former workspaces back when no thread has put off work. */
+void dualprop__cuda_retire(dualprop__cuda *self);
 
 /* The memory slots of the table. */
 dualprop_status dualprop__cuda_allocate(void *self, void **memory, size_t bytes);

@@ -33,6 +33,21 @@ constexpr int lanes = 32;
 constexpr int block = 256;
 constexpr int most_blocks = 8192; /* beyond this threads take several elements each */
 
+/* a / b for a >= 0, b > 0: in 32 bits where that is enough, which is several times as fast on a device. */
+DUALPROP__CUDA_BOTH static inline int64_t quotient(int64_t a, int64_t b)
+{
+    if (((a | b) >> 32) == 0) return (int64_t)((uint32_t)a / (uint32_t)b);
+    return a / b;
+}
+
+/* Take the last axis, of this extent, off a row-major index: what is left is in *index. */
+DUALPROP__CUDA_BOTH static inline int64_t take_axis(int64_t *index, int64_t extent)
+{
+    int64_t rest = quotient(*index, extent), last = *index - rest * extent;
+    *index = rest;
+    return last;
+}
+
 /* ---- maxima ---- */
 
 /* |s+-| and its change; 0 where there is nothing to tell. */

@@ -3,73 +3,11 @@
  *
  * The formulas are those of src/math, which the CPU compiles too.
  */
-#include "door.cuh"
+#include "dyad.cuh"
 
 using namespace dualprop_cuda;
 
 namespace {
-
-/* What an update found in place of s+ and s- before, to tell how far they moved. */
-struct old_dyad {
-    double mean, delta;
-};
-
-/* max |new - old| of s+ and s- (of f(a) and delta in back-propagation), in double, NaN where one is NaN. */
-DUALPROP__CUDA_BOTH double change_of(const dualprop__pair_f32 &pair, const old_dyad &old, double old_alpha, int derivative)
-{
-    double first = derivative ? (double)pair.mean - old.mean
-                              : (double)pair.plus - (old.mean + (1 - old_alpha) * old.delta);
-    double second = derivative ? (double)pair.delta - old.delta
-                               : (double)pair.minus - (old.mean - old_alpha * old.delta);
-    return order_of(first) > order_of(second) ? fabs(first) : fabs(second);
-}
-
-DUALPROP__CUDA_BOTH float peak_of(const dualprop__pair_f32 &pair, int derivative)
-{
-    float first = derivative ? pair.mean : pair.plus, second = derivative ? pair.delta : pair.minus;
-    return order_of(first) > order_of(second) ? first : second;
-}
-
-/* ---- hidden layers ---- */
-
-struct dyad_body {
-    const float *a, *top_down;
-    float *mean, *delta;
-    places to;
-    double old_alpha;
-    dualprop__gains_f32 gains;
-    int activation, derivative, reserved;
-
-    static constexpr const char *name()
-    {
-        return "dyad update";
-    }
-
-    DUALPROP__CUDA_BOTH dualprop__pair_f32 update(float at, float down) const
-    {
-        if (!derivative) return dualprop__hidden_pair_f32(activation, at, down, &gains);
-        dualprop__pair_f32 pair;
-        pair.mean = pair.plus = pair.minus = dualprop__activate_f32(activation, at);
-        pair.delta = dualprop__slope_f32(activation, at) * down;
-        return pair;
-    }
-
-    DUALPROP__CUDA_BOTH maxima operator()(int64_t i) const
-    {
-        dualprop__pair_f32 pair = update(a[i], top_down ? top_down[i] : 0.0f);
-        maxima seen = { 0, peak_of(pair, derivative) };
-        if (to.change) {
-            old_dyad old = { mean ? (double)mean[i] : (double)pair.mean, delta ? (double)delta[i] : 0 };
-            seen.change = change_of(pair, old, old_alpha, derivative);
-        }
-        if (mean) mean[i] = pair.mean;
-        if (delta) delta[i] = pair.delta;
-        return seen;
-    }
-};
-
-static_assert(sizeof(dualprop__gains_f32) == 28, "a body has no gaps");
-static_assert(sizeof(dyad_body) == 96, "a body has no gaps");
 
 /* ---- hidden layers whose activation is softmax: a thread a row ---- */
 
@@ -234,17 +172,7 @@ dualprop_status output_step(dualprop__cuda *self, const dualprop_output *output)
 dualprop_status dualprop__cuda_dyad(dualprop__cuda *self, const dualprop_dyad *dyad)
 {
     dyad_body body;
-    memset(&body, 0, sizeof body);
-    DUALPROP__CUDA_PASS(dualprop__cuda_peak(self, &body.to.peak, dyad->peak));
-    DUALPROP__CUDA_PASS(dualprop__cuda_peak(self, &body.to.change, dyad->change));
-    body.a = (const float *)dyad->a;
-    body.top_down = (const float *)dyad->top_down;
-    body.mean = (float *)dyad->mean;
-    body.delta = (float *)dyad->delta;
-    body.old_alpha = dyad->old_alpha;
-    body.gains = dualprop__gains_of_f32(dyad->gain_plus, dyad->gain_minus, dyad->alpha);
-    body.activation = dyad->activation;
-    body.derivative = dyad->derivative;
+    DUALPROP__CUDA_PASS(fill_dyad(self, &body, dyad));
     if (dyad->activation == DUALPROP_SOFTMAX) DUALPROP__CUDA_PASS(softmax_update(self, dyad, body));
     else DUALPROP__CUDA_PASS((issue<watched>(self, body, dyad->count)));
     return dualprop__cuda_peaks_give(self);

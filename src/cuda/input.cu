@@ -50,9 +50,14 @@ struct input_body {
 
     DUALPROP__CUDA_BOTH maxima operator()(int64_t i) const
     {
-        int64_t channel = i % channels, at = i / channels;
+        int64_t image = i, channel = take_axis(&image, channels);
         maxima seen = { 0, 0 };
-        seen.peak = moves ? moved(at / width / height, at / width % height, at % width, channel) : value(i, channel);
+        if (moves) {
+            int64_t column = take_axis(&image, width), row = take_axis(&image, height);
+            seen.peak = moved(image, row, column, channel);
+        } else {
+            seen.peak = value(i, channel);
+        }
         x[i] = seen.peak;
         return seen;
     }

@@ -47,23 +47,27 @@ void dualprop__cuda_release(void *instance, void *memory, size_t bytes)
 
 /* ---- workspace ---- */
 
+void dualprop__cuda_retire(dualprop__cuda *self)
+{
+    if (self->retired_count == 0 || self->active_recordings > 0) return;
+    if (self->dead == DUALPROP_OK) cudaStreamSynchronize(self->stream);
+    while (self->retired_count > 0) cudaFree(self->retired[--self->retired_count]);
+}
+
+/* Graphs have the former workspace in them, so they are of no use any more. */
 dualprop_status dualprop__cuda_reserve(dualprop__cuda *self, size_t bytes)
 {
     void *larger = NULL;
     if (bytes <= self->workspace_bytes) return DUALPROP_OK;
+    if (self->retired_count == DUALPROP__CUDA_RETIRED)
+        return dualprop__cuda_fail(self, DUALPROP_ERROR_LIMIT, "the workspace grew more than %d times in one step",
+                                   DUALPROP__CUDA_RETIRED);
     DUALPROP__CUDA_PASS(allocate(self, &larger, bytes));
-    if (self->workspace) {
-        cudaError_t error = cudaStreamSynchronize(self->stream);
-        dualprop__cuda_programs_forget(self);
-        cudaFree(self->workspace);
-        if (error != cudaSuccess) {
-            self->workspace = larger;
-            self->workspace_bytes = bytes;
-            return dualprop__cuda_status(self, error, "cudaStreamSynchronize");
-        }
-    }
+    dualprop__cuda_programs_forget(self);
+    if (self->workspace) self->retired[self->retired_count++] = self->workspace;
     self->workspace = larger;
     self->workspace_bytes = bytes;
+    dualprop__cuda_retire(self);
     return DUALPROP_OK;
 }
 

@@ -148,7 +148,7 @@ static dualprop_status prefer(dualprop__cuda *self, cublasLtMatmulPreference_t p
         CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES,
     };
     uint32_t reductions = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE | CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE;
-    uint64_t workspace = self->workspace_bytes;
+    uint64_t workspace = DUALPROP__CUDA_PRODUCT_WORKSPACE;
     TRY(self, self->products->api.cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace,
                                                    sizeof workspace));
     TRY(self, self->products->api.cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &reductions,
@@ -235,7 +235,7 @@ static dualprop_status run_product(dualprop__cuda *self, const void *arguments)
                                                  sizeof product->bias));
     TRY(self, self->products->api.cublasLtMatmul(self->products->handle, plan->operation, &product->scale, product->a, plan->a, product->b,
                              plan->b, &product->keep, product->d, plan->d, product->d, plan->d, &plan->algorithm,
-                             self->workspace, self->workspace_bytes, self->stream));
+                             self->workspace, DUALPROP__CUDA_PRODUCT_WORKSPACE, self->stream));
     return DUALPROP_OK;
 }
 

@@ -113,6 +113,15 @@ static void put_recording(dualprop__cuda *self, struct dualprop__cuda_recording 
     self->idle_recordings = recording;
 }
 
+/* The thread's stretch is over. */
+static void leave_recording(dualprop__cuda *self, struct dualprop__cuda_recording *recording)
+{
+    current = NULL;
+    put_recording(self, recording);
+    self->active_recordings--;
+    dualprop__cuda_retire(self);
+}
+
 /* ---- running a list ---- */
 
 static dualprop_status run_pieces(dualprop__cuda *self, const unsigned char *bytes, size_t size)
@@ -133,7 +142,9 @@ static dualprop_status capture(dualprop__cuda *self, struct dualprop__cuda_progr
     cudaGraph_t graph = NULL;
     DUALPROP__CUDA_TRY(self, cudaStreamBeginCapture(self->own_stream, cudaStreamCaptureModeThreadLocal));
     self->stream = self->own_stream;
+    self->capturing = 1;
     dualprop_status status = run_pieces(self, program->bytes, program->size);
+    self->capturing = 0;
     self->stream = stream;
     cudaError_t error = cudaStreamEndCapture(self->own_stream, &graph);
     if (status == DUALPROP_OK && error != cudaSuccess)
@@ -306,6 +317,7 @@ dualprop_status dualprop__cuda_begin_deferred(dualprop__cuda *self)
 {
     if (current) return DUALPROP_OK;
     DUALPROP__CUDA_PASS(take_recording(self, &current));
+    self->active_recordings++;
     return DUALPROP_OK;
 }
 
@@ -323,8 +335,7 @@ dualprop_status dualprop__cuda_end_deferred(dualprop__cuda *self, int discard)
     if (!recording) return DUALPROP_OK;
     dualprop_status status = discard ? DUALPROP_OK : finish(self, recording);
     dualprop__cuda_peaks_drop(self, &recording->peaks);
-    current = NULL;
-    put_recording(self, recording);
+    leave_recording(self, recording);
     return status;
 }
 
@@ -333,10 +344,12 @@ void dualprop__cuda_abandon(dualprop__cuda *self)
 {
     struct dualprop__cuda_recording *recording = dualprop__cuda_recording_of(self);
     if (!recording) return;
-    current = NULL;
-    if (!dualprop__cuda_is_ours(self)) return;
+    if (!dualprop__cuda_is_ours(self)) {
+        current = NULL;
+        return;
+    }
     pthread_mutex_lock(&self->lock);
     recording->peaks.count = 0;
-    put_recording(self, recording);
+    leave_recording(self, recording);
     pthread_mutex_unlock(&self->lock);
 }

@@ -5,6 +5,7 @@
 #define DUALPROP_CUDA_SLOTS_H
 
 #include "device.h"
+#include "dnn.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -25,6 +26,27 @@ dualprop_status dualprop__cuda_dense_gradient(void *self, const dualprop_dense *
                                               void *bias_gradient, const void *x, const void *delta, double scale,
                                               int accumulate, const dualprop_step_numbers *step, void *weights,
                                               void *bias, void *moments[4]);
+
+/* ---- convolution.c ---- */
+int64_t dualprop__cuda_convolution_weight_elements(void *self, const dualprop_convolution *shape);
+dualprop_status dualprop__cuda_write_convolution_weights(void *self, const dualprop_convolution *shape, void *weights,
+                                                         const void *host);
+dualprop_status dualprop__cuda_read_convolution_weights(void *self, const dualprop_convolution *shape, void *host,
+                                                        const void *weights);
+int64_t dualprop__cuda_convolution_workspace(void *self, const dualprop_convolution *shape);
+int64_t dualprop__cuda_convolution_cache(void *self, const dualprop_convolution *shape);
+dualprop_status dualprop__cuda_convolution_prepare(void *self, const dualprop_convolution *shape, const void *weights);
+dualprop_status dualprop__cuda_convolution_bottom_up(void *self, const dualprop_convolution *shape, void *a,
+                                                     uint8_t *switches, const void *x, const void *weights,
+                                                     const void *bias, const dualprop_dyad *dyad);
+dualprop_status dualprop__cuda_convolution_top_down(void *self, const dualprop_convolution *shape, void *to,
+                                                    const void *delta, const uint8_t *switches, const void *weights,
+                                                    const dualprop_dyad *dyad);
+dualprop_status dualprop__cuda_convolution_gradient(void *self, const dualprop_convolution *shape, void *gradient,
+                                                    void *bias_gradient, const void *x, const void *delta,
+                                                    const uint8_t *switches, double scale, int accumulate,
+                                                    const dualprop_step_numbers *step, void *weights, void *bias,
+                                                    void *moments[4]);
 
 /* ---- dyad.cu ---- */
 dualprop_status dualprop__cuda_dyad_update(void *self, const dualprop_dyad *dyad);

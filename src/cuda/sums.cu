@@ -246,7 +246,7 @@ struct stretch_body {
 
     DUALPROP__CUDA_BOTH void operator()(int64_t i) const
     {
-        int64_t column = i % columns, first = i / columns * stretch;
+        int64_t row_of = i, column = take_axis(&row_of, columns), first = row_of * stretch;
         int64_t end = first + stretch < rows ? first + stretch : rows;
         double sum = 0;
         for (int64_t row = first; row < end; row++) sum += (double)from[row * columns + column];

@@ -29,10 +29,12 @@ typedef struct standin_state {
     int driver, device_count, capability; /* 13000, 1, 90 */
     size_t memory; /* bytes on the device */
     int eager;     /* do work at once instead of when somebody waits */
+    int no_engines; /* cuDNN has nothing for any shape */
     int lenient;   /* let pointers lead where no device memory is: for tests that hand in arrays of their own */
     /* What was done. */
     long live;          /* things made and not given back: memory, streams, events, graphs, handles, descriptors */
     size_t used;        /* bytes of device memory */
+    long tensor_cores, unordered; /* convolutions on tensor cores, and by engines whose sums have no fixed order */
     long kernels, products, convolutions, graph_launches, captures, synchronizations, mallocs;
     /* Broken rules: the first is told. */
     long complaints;

@@ -1,0 +1,440 @@
+/*
+ * convolution.c - the three directions of convolutional and locally connected layers.
+ *
+ * A convolution goes through cuDNN where that has a plan for the shape (dnn.c), else through patches and matrix products: row
+ * (sample, place) of the patches is what the place sees, taps * channels numbers. With `rows` such rows, and W kept as
+ * [outputs, taps * channels],
+ *
+ *     map = patches W^T          Delta = fold(map W)          gradient = map^T patches
+ *
+ * for as many samples at once as the workspace takes. A locally connected layer has weights of its own at each place; they stay
+ * as the host has them, [places, taps * channels, outputs], and the products are batches over the places.
+ *
+ * Bias, pooling and the dyad update follow the product in one kernel (maps.cu). shape->workspace holds the map before
+ * pooling, and behind it gradients that are asked for by a learning step without memory for them.
+ */
+#include "maps.h"
+#include "slots.h"
+
+#include <string.h>
+
+/* ---- shapes ---- */
+
+static int64_t places_of(const dualprop_convolution *shape)
+{
+    return shape->map_height * shape->map_width;
+}
+
+static int64_t taps_of(const dualprop_convolution *shape)
+{
+    return shape->kernel_height * shape->kernel_width * shape->channels;
+}
+
+static int is_local(const dualprop_convolution *shape)
+{
+    return shape->kind == DUALPROP_LAYER_LOCAL;
+}
+
+static int64_t bias_elements(const dualprop_convolution *shape)
+{
+    return is_local(shape) ? places_of(shape) * shape->outputs : shape->outputs;
+}
+
+static int64_t map_elements(const dualprop_convolution *shape)
+{
+    return shape->batch * places_of(shape) * shape->outputs;
+}
+
+static dualprop__cuda_conv conv_of(const dualprop_convolution *shape)
+{
+    return (dualprop__cuda_conv){
+        shape->batch, shape->height, shape->width, shape->channels, shape->outputs, shape->map_height, shape->map_width,
+        shape->kernel_height, shape->kernel_width, shape->stride_height, shape->stride_width, shape->padding_height,
+        shape->padding_width,
+    };
+}
+
+int64_t dualprop__cuda_convolution_weight_elements(void *self, const dualprop_convolution *shape)
+{
+    int64_t elements = is_local(shape) ? places_of(shape) : 1;
+    int64_t factors[4] = { shape->kernel_height, shape->kernel_width, shape->channels, shape->outputs };
+    (void)self;
+    for (int i = 0; i < 4; i++)
+        if (__builtin_mul_overflow(elements, factors[i], &elements)) return -1;
+    return elements;
+}
+
+/* ---- weights: [taps * channels, outputs] on the host, the transpose of it here ---- */
+
+static int64_t rounded(int64_t bytes)
+{
+    return (bytes + 255) / 256 * 256;
+}
+
+static dualprop_status write_weights(dualprop__cuda *self, const dualprop_convolution *shape, void *weights,
+                                     const void *host)
+{
+    int64_t elements = dualprop__cuda_convolution_weight_elements(self, shape);
+    size_t bytes = (size_t)elements * sizeof(float);
+    DUALPROP__CUDA_PASS(dualprop__cuda_flush(self));
+    if (is_local(shape)) return dualprop__cuda_upload(self, weights, host, bytes);
+    DUALPROP__CUDA_PASS(dualprop__cuda_reserve(self, bytes));
+    DUALPROP__CUDA_PASS(dualprop__cuda_upload(self, self->workspace, host, bytes));
+    DUALPROP__CUDA_PASS(dualprop__cuda_transpose(self, weights, self->workspace, taps_of(shape), shape->outputs));
+    return dualprop__cuda_flush(self);
+}
+
+dualprop_status dualprop__cuda_write_convolution_weights(void *self, const dualprop_convolution *shape, void *weights,
+                                                         const void *host)
+{
+    DUALPROP__CUDA_SLOT(self, write_weights(self, shape, weights, host));
+}
+
+static dualprop_status read_weights(dualprop__cuda *self, const dualprop_convolution *shape, void *host,
+                                    const void *weights)
+{
+    int64_t elements = dualprop__cuda_convolution_weight_elements(self, shape);
+    size_t bytes = (size_t)elements * sizeof(float);
+    DUALPROP__CUDA_PASS(dualprop__cuda_flush(self));
+    if (is_local(shape)) return dualprop__cuda_download(self, host, weights, bytes);
+    DUALPROP__CUDA_PASS(dualprop__cuda_reserve(self, bytes));
+    DUALPROP__CUDA_PASS(dualprop__cuda_transpose(self, self->workspace, weights, shape->outputs, taps_of(shape)));
+    DUALPROP__CUDA_PASS(dualprop__cuda_flush(self));
+    return dualprop__cuda_download(self, host, self->workspace, bytes);
+}
+
+dualprop_status dualprop__cuda_read_convolution_weights(void *self, const dualprop_convolution *shape, void *host,
+                                                        const void *weights)
+{
+    DUALPROP__CUDA_SLOT(self, read_weights(self, shape, host, weights));
+}
+
+/* ---- planning ---- */
+
+/* Patches begin behind the part of the workspace that products have for themselves. */
+static int64_t patch_bytes(const dualprop_convolution *shape)
+{
+    return places_of(shape) * taps_of(shape) * (int64_t)sizeof(float);
+}
+
+static float *patches_of(const dualprop__cuda *self)
+{
+    return (float *)((char *)self->workspace + DUALPROP__CUDA_PRODUCT_WORKSPACE);
+}
+
+/* How many samples' patches there is room for, at least one after reserving. */
+static int64_t samples_at_once(const dualprop__cuda *self, const dualprop_convolution *shape)
+{
+    int64_t room = (int64_t)self->workspace_bytes - DUALPROP__CUDA_PRODUCT_WORKSPACE;
+    int64_t samples = room / patch_bytes(shape);
+    return samples < shape->batch ? samples : shape->batch;
+}
+
+static dualprop_status reserve_patches(dualprop__cuda *self, const dualprop_convolution *shape)
+{
+    int64_t most = DUALPROP__CUDA_PATCHES / patch_bytes(shape);
+    int64_t samples = most < 1 ? 1 : most < shape->batch ? most : shape->batch;
+    if (samples_at_once(self, shape) >= samples) return DUALPROP_OK;
+    return dualprop__cuda_reserve(self, DUALPROP__CUDA_PRODUCT_WORKSPACE + (size_t)(samples * patch_bytes(shape)));
+}
+
+/* Does cuDNN take this direction? If not, make room for patches. */
+static dualprop_status plan(dualprop__cuda *self, int *by_dnn, int direction, const dualprop_convolution *shape)
+{
+    dualprop__cuda_conv conv = conv_of(shape);
+    *by_dnn = 0;
+    if (!is_local(shape)) DUALPROP__CUDA_PASS(dualprop__cuda_dnn_plan(self, by_dnn, direction, &conv));
+    return *by_dnn ? DUALPROP_OK : reserve_patches(self, shape);
+}
+
+static dualprop_status plan_all(dualprop__cuda *self, const dualprop_convolution *shape)
+{
+    int by_dnn;
+    for (int direction = DUALPROP__CUDA_FORWARD; direction <= DUALPROP__CUDA_FILTER; direction++)
+        DUALPROP__CUDA_PASS(plan(self, &by_dnn, direction, shape));
+    return DUALPROP_OK;
+}
+
+static dualprop_status plan_slot(dualprop__cuda *self, const dualprop_convolution *shape)
+{
+    DUALPROP__CUDA_SLOT(self, plan_all(self, shape));
+}
+
+/* Planning belongs to making a state; if it fails here, the first step tries it again and says why. */
+int64_t dualprop__cuda_convolution_workspace(void *self, const dualprop_convolution *shape)
+{
+    int64_t weights = dualprop__cuda_convolution_weight_elements(self, shape);
+    int64_t map = shape->batch, bytes;
+    int64_t factors[4] = { shape->map_height, shape->map_width, shape->outputs, (int64_t)sizeof(float) };
+    for (int i = 0; i < 4; i++)
+        if (__builtin_mul_overflow(map, factors[i], &map)) return -1;
+    if (weights < 0 || __builtin_mul_overflow(weights + bias_elements(shape), (int64_t)sizeof(float), &bytes)) return -1;
+    if (map > INT64_MAX / 4 || bytes > INT64_MAX / 4) return -1;
+    dualprop_status planned = plan_slot(self, shape);
+    (void)planned;
+    return rounded(map) + rounded(bytes);
+}
+
+int64_t dualprop__cuda_convolution_cache(void *self, const dualprop_convolution *shape)
+{
+    (void)self, (void)shape;
+    return 0;
+}
+
+/* cuDNN transforms filters inside its plans, so nothing is kept. */
+dualprop_status dualprop__cuda_convolution_prepare(void *self, const dualprop_convolution *shape, const void *weights)
+{
+    (void)weights;
+    return plan_slot(self, shape);
+}
+
+/* ---- by cuDNN ---- */
+
+struct by_dnn {
+    dualprop__cuda_conv shape;
+    float *x, *w, *y;
+    int64_t direction;
+};
+
+static dualprop_status run_dnn(dualprop__cuda *self, const void *arguments)
+{
+    const struct by_dnn *work = arguments;
+    return dualprop__cuda_dnn_run(self, (int)work->direction, &work->shape, work->x, work->w, work->y);
+}
+
+static dualprop_status issue_dnn(dualprop__cuda *self, int direction, const dualprop_convolution *shape, const float *x,
+                                 const float *w, const float *y)
+{
+    struct by_dnn work;
+    memset(&work, 0, sizeof work);
+    work.shape = conv_of(shape);
+    work.x = (float *)(uintptr_t)x, work.w = (float *)(uintptr_t)w, work.y = (float *)(uintptr_t)y;
+    work.direction = direction;
+    return dualprop__cuda_issue(self, run_dnn, &work, sizeof work);
+}
+
+/* ---- by patches and products ---- */
+
+/* A stretch of samples: their shape, and where their parts of the arrays begin. */
+struct stretch {
+    dualprop__cuda_conv shape;
+    const dualprop_convolution *all;
+    int64_t places, taps; /* taps includes the channels */
+    float *x, *map, *patches;
+};
+
+static struct stretch stretch_of(const dualprop__cuda *self, const dualprop_convolution *shape, const float *x,
+                                 const float *map, int64_t first)
+{
+    int64_t most = samples_at_once(self, shape), left = shape->batch - first;
+    struct stretch stretch = { conv_of(shape), shape, places_of(shape), taps_of(shape), NULL, NULL, patches_of(self) };
+    stretch.shape.batch = left < most ? left : most;
+    stretch.x = (float *)(uintptr_t)x + first * shape->height * shape->width * shape->channels;
+    stretch.map = (float *)(uintptr_t)map + first * stretch.places * shape->outputs;
+    return stretch;
+}
+
+/* map^T (outputs x rows) = W (outputs x taps) patches^T; of each place for itself in a locally connected layer. */
+static dualprop_status map_of_patches(dualprop__cuda *self, const struct stretch *stretch, const float *weights)
+{
+    int64_t outputs = stretch->shape.outputs, taps = stretch->taps, places = stretch->places, batch = stretch->shape.batch;
+    dualprop__cuda_product shared = {
+        .rows = outputs, .columns = batch * places, .depth = taps,
+        .a_step = taps, .b_step = taps, .d_step = outputs, .batch = 1, .a_transposed = 1,
+        .a = weights, .b = stretch->patches, .d = stretch->map, .scale = 1,
+    };
+    dualprop__cuda_product local = {
+        .rows = outputs, .columns = batch, .depth = taps,
+        .a_step = outputs, .b_step = places * taps, .d_step = places * outputs,
+        .batch = places, .a_stride = taps * outputs, .b_stride = taps, .d_stride = outputs,
+        .a = weights, .b = stretch->patches, .d = stretch->map, .scale = 1,
+    };
+    return dualprop__cuda_multiply(self, is_local(stretch->all) ? &local : &shared);
+}
+
+/* patches^T (taps x rows) = W^T (taps x outputs) map^T */
+static dualprop_status patches_of_map(dualprop__cuda *self, const struct stretch *stretch, const float *weights)
+{
+    int64_t outputs = stretch->shape.outputs, taps = stretch->taps, places = stretch->places, batch = stretch->shape.batch;
+    dualprop__cuda_product shared = {
+        .rows = taps, .columns = batch * places, .depth = outputs,
+        .a_step = taps, .b_step = outputs, .d_step = taps, .batch = 1,
+        .a = weights, .b = stretch->map, .d = stretch->patches, .scale = 1,
+    };
+    dualprop__cuda_product local = {
+        .rows = taps, .columns = batch, .depth = outputs,
+        .a_step = outputs, .b_step = places * outputs, .d_step = places * taps,
+        .batch = places, .a_stride = taps * outputs, .b_stride = outputs, .d_stride = taps, .a_transposed = 1,
+        .a = weights, .b = stretch->map, .d = stretch->patches, .scale = 1,
+    };
+    return dualprop__cuda_multiply(self, is_local(stretch->all) ? &local : &shared);
+}
+
+/* gradient (taps x outputs, as it lies) = scale patches^T map, or outputs x taps of each place. */
+static dualprop_status gradient_of_patches(dualprop__cuda *self, const struct stretch *stretch, float *gradient,
+                                           double scale, int accumulate)
+{
+    int64_t outputs = stretch->shape.outputs, taps = stretch->taps, places = stretch->places, batch = stretch->shape.batch;
+    dualprop__cuda_product shared = {
+        .rows = taps, .columns = outputs, .depth = batch * places,
+        .a_step = taps, .b_step = outputs, .d_step = taps, .batch = 1, .b_transposed = 1,
+        .a = stretch->patches, .b = stretch->map, .d = gradient, .scale = (float)scale, .keep = accumulate ? 1 : 0,
+    };
+    dualprop__cuda_product local = {
+        .rows = outputs, .columns = taps, .depth = batch,
+        .a_step = places * outputs, .b_step = places * taps, .d_step = outputs,
+        .batch = places, .a_stride = outputs, .b_stride = taps, .d_stride = taps * outputs, .b_transposed = 1,
+        .a = stretch->map, .b = stretch->patches, .d = gradient, .scale = (float)scale, .keep = accumulate ? 1 : 0,
+    };
+    return dualprop__cuda_multiply(self, is_local(stretch->all) ? &local : &shared);
+}
+
+static dualprop_status forward_by_patches(dualprop__cuda *self, const dualprop_convolution *shape, float *map,
+                                          const float *x, const float *weights)
+{
+    for (int64_t first = 0; first < shape->batch;) {
+        struct stretch stretch = stretch_of(self, shape, x, map, first);
+        DUALPROP__CUDA_PASS(dualprop__cuda_patches(self, &stretch.shape, stretch.patches, stretch.x));
+        DUALPROP__CUDA_PASS(map_of_patches(self, &stretch, weights));
+        first += stretch.shape.batch;
+    }
+    return DUALPROP_OK;
+}
+
+static dualprop_status backward_by_patches(dualprop__cuda *self, const dualprop_convolution *shape, float *x,
+                                           const float *map, const float *weights)
+{
+    for (int64_t first = 0; first < shape->batch;) {
+        struct stretch stretch = stretch_of(self, shape, x, map, first);
+        DUALPROP__CUDA_PASS(patches_of_map(self, &stretch, weights));
+        DUALPROP__CUDA_PASS(dualprop__cuda_fold(self, &stretch.shape, stretch.x, stretch.patches));
+        first += stretch.shape.batch;
+    }
+    return DUALPROP_OK;
+}
+
+static dualprop_status filter_by_patches(dualprop__cuda *self, const dualprop_convolution *shape, float *gradient,
+                                         const float *x, const float *map, double scale, int accumulate)
+{
+    for (int64_t first = 0; first < shape->batch;) {
+        struct stretch stretch = stretch_of(self, shape, x, map, first);
+        DUALPROP__CUDA_PASS(dualprop__cuda_patches(self, &stretch.shape, stretch.patches, stretch.x));
+        DUALPROP__CUDA_PASS(gradient_of_patches(self, &stretch, gradient, scale, accumulate || first > 0));
+        first += stretch.shape.batch;
+    }
+    return DUALPROP_OK;
+}
+
+/* ---- the three directions ---- */
+
+static dualprop_status bottom_up(dualprop__cuda *self, const dualprop_convolution *shape, float *a, uint8_t *switches,
+                                 const float *x, const float *weights, const float *bias, const dualprop_dyad *dyad)
+{
+    int by_dnn;
+    float *map = shape->pooling == DUALPROP_POOL_NONE ? a : shape->workspace;
+    DUALPROP__CUDA_PASS(plan(self, &by_dnn, DUALPROP__CUDA_FORWARD, shape));
+    if (by_dnn) DUALPROP__CUDA_PASS(issue_dnn(self, DUALPROP__CUDA_FORWARD, shape, x, weights, map));
+    else DUALPROP__CUDA_PASS(forward_by_patches(self, shape, map, x, weights));
+    return dualprop__cuda_map_finish(self, shape, a, switches, map, bias, dyad);
+}
+
+dualprop_status dualprop__cuda_convolution_bottom_up(void *self, const dualprop_convolution *shape, void *a,
+                                                     uint8_t *switches, const void *x, const void *weights,
+                                                     const void *bias, const dualprop_dyad *dyad)
+{
+    DUALPROP__CUDA_SLOT(self, bottom_up(self, shape, a, switches, x, weights, bias, dyad));
+}
+
+/* delta as the map before pooling has it. */
+static dualprop_status unpool(dualprop__cuda *self, const float **map, const dualprop_convolution *shape,
+                              const float *delta, const uint8_t *switches)
+{
+    *map = delta;
+    if (shape->pooling == DUALPROP_POOL_NONE) return DUALPROP_OK;
+    *map = shape->workspace;
+    return dualprop__cuda_map_unpool(self, shape, shape->workspace, delta, switches);
+}
+
+static dualprop_status top_down(dualprop__cuda *self, const dualprop_convolution *shape, float *to, const float *delta,
+                                const uint8_t *switches, const float *weights, const dualprop_dyad *dyad)
+{
+    const float *map;
+    int by_dnn;
+    DUALPROP__CUDA_PASS(plan(self, &by_dnn, DUALPROP__CUDA_BACKWARD, shape));
+    DUALPROP__CUDA_PASS(unpool(self, &map, shape, delta, switches));
+    if (by_dnn) DUALPROP__CUDA_PASS(issue_dnn(self, DUALPROP__CUDA_BACKWARD, shape, to, weights, map));
+    else DUALPROP__CUDA_PASS(backward_by_patches(self, shape, to, map, weights));
+    return dyad ? dualprop__cuda_dyad(self, dyad) : DUALPROP_OK;
+}
+
+dualprop_status dualprop__cuda_convolution_top_down(void *self, const dualprop_convolution *shape, void *to,
+                                                    const void *delta, const uint8_t *switches, const void *weights,
+                                                    const dualprop_dyad *dyad)
+{
+    DUALPROP__CUDA_SLOT(self, top_down(self, shape, to, delta, switches, weights, dyad));
+}
+
+/* ---- gradient ---- */
+
+static float *spare_gradient(const dualprop_convolution *shape)
+{
+    return (float *)((char *)shape->workspace + rounded(map_elements(shape) * (int64_t)sizeof(float)));
+}
+
+/* cuDNN writes the plain gradient, which is scaled or added afterwards: its engines differ in what else they can do. */
+static dualprop_status filter_by_dnn(dualprop__cuda *self, const dualprop_convolution *shape, float *gradient,
+                                     const float *x, const float *map, double scale, int accumulate)
+{
+    float *plain = accumulate ? spare_gradient(shape) : gradient;
+    int64_t elements = dualprop__cuda_convolution_weight_elements(self, shape);
+    DUALPROP__CUDA_PASS(issue_dnn(self, DUALPROP__CUDA_FILTER, shape, x, plain, map));
+    return dualprop__cuda_scale(self, gradient, plain, elements, scale, accumulate);
+}
+
+static dualprop_status slopes(dualprop__cuda *self, const dualprop_convolution *shape, float *gradient,
+                              float *bias_gradient, const float *x, const float *delta, const uint8_t *switches,
+                              double scale, int accumulate)
+{
+    const float *map;
+    int by_dnn;
+    DUALPROP__CUDA_PASS(plan(self, &by_dnn, DUALPROP__CUDA_FILTER, shape));
+    DUALPROP__CUDA_PASS(unpool(self, &map, shape, delta, switches));
+    if (by_dnn) DUALPROP__CUDA_PASS(filter_by_dnn(self, shape, gradient, x, map, scale, accumulate));
+    else DUALPROP__CUDA_PASS(filter_by_patches(self, shape, gradient, x, map, scale, accumulate));
+    if (!bias_gradient) return DUALPROP_OK;
+    return dualprop__cuda_column_sums(self, bias_gradient, map, map_elements(shape) / bias_elements(shape),
+                                      bias_elements(shape), scale, accumulate);
+}
+
+static dualprop_status gradient_and_step(dualprop__cuda *self, const dualprop_convolution *shape, float *gradient,
+                                         float *bias_gradient, const float *x, const float *delta,
+                                         const uint8_t *switches, double scale, const dualprop_step_numbers *step,
+                                         float *weights, float *bias, void *moments[4])
+{
+    int64_t elements = dualprop__cuda_convolution_weight_elements(self, shape);
+    int shared = !gradient || !bias_gradient;
+    float *of_weights = shared ? spare_gradient(shape) : gradient;
+    float *of_bias = shared ? of_weights + elements : bias_gradient;
+    dualprop__cuda_tensor tensors[2] = {
+        { weights, of_weights, moments[0], moments[1], elements },
+        { bias, of_bias, moments[2], moments[3], bias_elements(shape) },
+    };
+    dualprop__cuda_gather(self, 1);
+    dualprop_status status = slopes(self, shape, of_weights, bias ? of_bias : NULL, x, delta, switches, scale, 0);
+    if (status == DUALPROP_OK) status = dualprop__cuda_learn(self, step, tensors, bias ? 2 : 1);
+    if (status == DUALPROP_OK && shared) status = dualprop__cuda_learn_finish(self);
+    dualprop__cuda_gather(self, 0);
+    return status;
+}
+
+dualprop_status dualprop__cuda_convolution_gradient(void *self, const dualprop_convolution *shape, void *gradient,
+                                                    void *bias_gradient, const void *x, const void *delta,
+                                                    const uint8_t *switches, double scale, int accumulate,
+                                                    const dualprop_step_numbers *step, void *weights, void *bias,
+                                                    void *moments[4])
+{
+    if (step)
+        DUALPROP__CUDA_SLOT(self, gradient_and_step(self, shape, gradient, bias_gradient, x, delta, switches, scale, step,
+                                                    weights, bias, moments));
+    DUALPROP__CUDA_SLOT(self, slopes(self, shape, gradient, bias_gradient, x, delta, switches, scale, accumulate));
+}

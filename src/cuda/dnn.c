@@ -1,0 +1,507 @@
+/*
+ * dnn.c - convolutions by cuDNN's graph API; the only file that knows cuDNN.
+ *
+ * A plan is one operation on three NHWC tensors, made when its shape comes for the first time: cuDNN's heuristics rank
+ * engines, and the first whose plan can be built and whose notes the numerics allow is taken:
+ *
+ *   strict          no tensor cores (which would mean TF32), no inputs converted down, no reduced-precision sums, no
+ *                   transforms as large as FFT's or Winograd's 13 x 13
+ *   TF32, BF16      tensor cores may be used; BF16 is for dense layers, convolutions then take TF32, since cuDNN has no
+ *                   engine that reads BF16 and writes f32
+ *   always          nothing whose result depends on the order in which blocks finish
+ *
+ * Unless the context is deterministic, the first few that qualify are timed on the operands at hand, once, and the fastest
+ * is kept. (All of them overwrite their result, so running them again does no harm.) A shape that no engine takes is left
+ * to the matrix products of convolution.c, and so is everything where cuDNN is not installed.
+ */
+#include "dnn.h"
+
+#include <cudnn.h>
+#include <string.h>
+
+#include "vendor.h"
+
+#define MOST_RESULTS 64
+#define MOST_CANDIDATES 4
+#define MOST_WORKSPACE ((int64_t)256 << 20)
+#define TIMED_RUNS 3
+#define FIRST_PLANS 32
+
+struct key {
+    dualprop__cuda_conv shape;
+    int64_t direction;
+};
+
+struct plan {
+    struct key key;
+    cudnnBackendDescriptor_t candidates[MOST_CANDIDATES]; /* execution plans; the first is the chosen one */
+    int count;                                            /* 0: cuDNN has none */
+    int timed;
+};
+
+#define FUNCTIONS(X)                                                                                                 \
+    X(cudnnCreate) X(cudnnDestroy) X(cudnnSetStream) X(cudnnGetErrorString) X(cudnnBackendCreateDescriptor)            \
+    X(cudnnBackendDestroyDescriptor) X(cudnnBackendSetAttribute) X(cudnnBackendGetAttribute) X(cudnnBackendFinalize) \
+    X(cudnnBackendExecute)
+
+struct api {
+    FUNCTIONS(DUALPROP__CUDA_POINTER)
+};
+
+struct dualprop__cuda_dnn {
+    struct api api;
+    cudnnHandle_t handle;
+    int missing; /* cuDNN is not installed */
+    struct plan *plans;
+    int count, room;
+    cudaEvent_t begin, end;
+};
+
+/* ---- errors ---- */
+
+static dualprop_status failed(dualprop__cuda *self, cudnnStatus_t status, const char *call)
+{
+    cudaError_t error = cudaPeekAtLastError();
+    int length = (int)strcspn(call, "(");
+    if (error != cudaSuccess) return dualprop__cuda_status(self, error, call);
+    if (status == CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED ||
+        status == CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED)
+        return dualprop__cuda_fail(self, DUALPROP_ERROR_NO_MEMORY, "cuDNN found no memory (%.*s)", length, call);
+    return dualprop__cuda_fail(self, DUALPROP_ERROR_DEVICE, "cuDNN: %s (%.*s)",
+                               self->dnn->api.cudnnGetErrorString(status), length, call);
+}
+
+#define TRY(self, call)                                                              \
+    do {                                                                             \
+        cudnnStatus_t status_ = (self)->dnn->api.call;                               \
+        if (status_ != CUDNN_STATUS_SUCCESS) return failed((self), status_, #call);  \
+    } while (0)
+
+/* ---- descriptors ---- */
+
+static dualprop_status make(dualprop__cuda *self, cudnnBackendDescriptor_t *descriptor, cudnnBackendDescriptorType_t type)
+{
+    *descriptor = NULL;
+    TRY(self, cudnnBackendCreateDescriptor(type, descriptor));
+    return DUALPROP_OK;
+}
+
+static void drop(dualprop__cuda *self, cudnnBackendDescriptor_t descriptor)
+{
+    if (descriptor) self->dnn->api.cudnnBackendDestroyDescriptor(descriptor);
+}
+
+static dualprop_status set(dualprop__cuda *self, cudnnBackendDescriptor_t descriptor, cudnnBackendAttributeName_t name,
+                           cudnnBackendAttributeType_t type, int64_t count, const void *values)
+{
+    TRY(self, cudnnBackendSetAttribute(descriptor, name, type, count, values));
+    return DUALPROP_OK;
+}
+
+static dualprop_status refer(dualprop__cuda *self, cudnnBackendDescriptor_t descriptor, cudnnBackendAttributeName_t name,
+                             cudnnBackendDescriptor_t other)
+{
+    return set(self, descriptor, name, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &other);
+}
+
+static dualprop_status finalize(dualprop__cuda *self, cudnnBackendDescriptor_t descriptor)
+{
+    TRY(self, cudnnBackendFinalize(descriptor));
+    return DUALPROP_OK;
+}
+
+/* ---- the graph of one operation ---- */
+
+enum { X, W, Y, TENSORS };
+
+struct graph {
+    cudnnBackendDescriptor_t tensors[TENSORS], convolution, operation, graph;
+};
+
+static void drop_graph(dualprop__cuda *self, const struct graph *graph)
+{
+    drop(self, graph->graph);
+    drop(self, graph->operation);
+    drop(self, graph->convolution);
+    for (int i = 0; i < TENSORS; i++) drop(self, graph->tensors[i]);
+}
+
+/* A tensor whose extents are given in cuDNN's order (n, c, h, w), while c lies innermost. */
+static dualprop_status make_tensor(dualprop__cuda *self, cudnnBackendDescriptor_t *tensor, int64_t id, int64_t n, int64_t c,
+                                   int64_t h, int64_t w)
+{
+    cudnnDataType_t type = CUDNN_DATA_FLOAT;
+    int64_t extents[4] = { n, c, h, w }, strides[4] = { h * w * c, 1, w * c, c }, alignment = 16;
+    DUALPROP__CUDA_PASS(make(self, tensor, CUDNN_BACKEND_TENSOR_DESCRIPTOR));
+    DUALPROP__CUDA_PASS(set(self, *tensor, CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &type));
+    DUALPROP__CUDA_PASS(set(self, *tensor, CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, 4, extents));
+    DUALPROP__CUDA_PASS(set(self, *tensor, CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, 4, strides));
+    DUALPROP__CUDA_PASS(set(self, *tensor, CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, 1, &id));
+    DUALPROP__CUDA_PASS(set(self, *tensor, CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64, 1, &alignment));
+    return finalize(self, *tensor);
+}
+
+static dualprop_status make_tensors(dualprop__cuda *self, struct graph *graph, const dualprop__cuda_conv *shape)
+{
+    DUALPROP__CUDA_PASS(make_tensor(self, &graph->tensors[X], X, shape->batch, shape->channels, shape->height, shape->width));
+    DUALPROP__CUDA_PASS(make_tensor(self, &graph->tensors[W], W, shape->outputs, shape->channels, shape->kernel_height,
+                                    shape->kernel_width));
+    return make_tensor(self, &graph->tensors[Y], Y, shape->batch, shape->outputs, shape->map_height, shape->map_width);
+}
+
+static dualprop_status make_convolution(dualprop__cuda *self, struct graph *graph, const dualprop__cuda_conv *shape)
+{
+    cudnnDataType_t type = CUDNN_DATA_FLOAT;
+    cudnnConvolutionMode_t mode = CUDNN_CROSS_CORRELATION;
+    int64_t dimensions = 2, ones[2] = { 1, 1 };
+    int64_t padding[2] = { shape->padding_height, shape->padding_width };
+    int64_t strides[2] = { shape->stride_height, shape->stride_width };
+    DUALPROP__CUDA_PASS(make(self, &graph->convolution, CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR));
+    cudnnBackendDescriptor_t to = graph->convolution;
+    DUALPROP__CUDA_PASS(set(self, to, CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, CUDNN_TYPE_INT64, 1, &dimensions));
+    DUALPROP__CUDA_PASS(set(self, to, CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &type));
+    DUALPROP__CUDA_PASS(set(self, to, CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_TYPE_CONVOLUTION_MODE, 1, &mode));
+    DUALPROP__CUDA_PASS(set(self, to, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, CUDNN_TYPE_INT64, 2, padding));
+    DUALPROP__CUDA_PASS(set(self, to, CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, CUDNN_TYPE_INT64, 2, padding));
+    DUALPROP__CUDA_PASS(set(self, to, CUDNN_ATTR_CONVOLUTION_DILATIONS, CUDNN_TYPE_INT64, 2, ones));
+    DUALPROP__CUDA_PASS(set(self, to, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, CUDNN_TYPE_INT64, 2, strides));
+    return finalize(self, to);
+}
+
+/* What the attributes of a direction's operation are called. */
+static const struct operation {
+    cudnnBackendDescriptorType_t type;
+    cudnnBackendAttributeName_t tensors[TENSORS], convolution, scale, keep;
+} operations[] = {
+    { CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR,
+      { CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W,
+        CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y },
+      CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA,
+      CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA },
+    { CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR,
+      { CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W,
+        CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY },
+      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA,
+      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA },
+    { CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR,
+      { CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW,
+        CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY },
+      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA,
+      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA },
+};
+
+static dualprop_status make_operation(dualprop__cuda *self, struct graph *graph, int direction)
+{
+    const struct operation *names = &operations[direction];
+    float one = 1, zero = 0;
+    DUALPROP__CUDA_PASS(make(self, &graph->operation, names->type));
+    for (int i = 0; i < TENSORS; i++)
+        DUALPROP__CUDA_PASS(refer(self, graph->operation, names->tensors[i], graph->tensors[i]));
+    DUALPROP__CUDA_PASS(refer(self, graph->operation, names->convolution, graph->convolution));
+    DUALPROP__CUDA_PASS(set(self, graph->operation, names->scale, CUDNN_TYPE_FLOAT, 1, &one));
+    DUALPROP__CUDA_PASS(set(self, graph->operation, names->keep, CUDNN_TYPE_FLOAT, 1, &zero));
+    return finalize(self, graph->operation);
+}
+
+static dualprop_status make_graph(dualprop__cuda *self, struct graph *graph, const struct key *key)
+{
+    DUALPROP__CUDA_PASS(make_tensors(self, graph, &key->shape));
+    DUALPROP__CUDA_PASS(make_convolution(self, graph, &key->shape));
+    DUALPROP__CUDA_PASS(make_operation(self, graph, (int)key->direction));
+    DUALPROP__CUDA_PASS(make(self, &graph->graph, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR));
+    DUALPROP__CUDA_PASS(set(self, graph->graph, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &self->dnn->handle));
+    DUALPROP__CUDA_PASS(refer(self, graph->graph, CUDNN_ATTR_OPERATIONGRAPH_OPS, graph->operation));
+    return finalize(self, graph->graph);
+}
+
+/* ---- engines ---- */
+
+static int is_allowed(const dualprop__cuda *self, cudnnBackendNumericalNote_t note)
+{
+    switch (note) {
+    case CUDNN_NUMERICAL_NOTE_TENSOR_CORE: return self->numerics != DUALPROP_NUMERICS_STRICT;
+    case CUDNN_NUMERICAL_NOTE_WINOGRAD:
+    case CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_4x4:
+    case CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_6x6:
+    case CUDNN_NUMERICAL_NOTE_STRICT_NAN_PROP: return 1;
+    default: return 0; /* and whatever later versions may note */
+    }
+}
+
+/* Do the notes of an engine allow it? */
+static dualprop_status qualifies(dualprop__cuda *self, int *yes, cudnnBackendDescriptor_t configuration)
+{
+    cudnnBackendDescriptor_t engine;
+    cudnnBackendNumericalNote_t notes[CUDNN_NUMERICAL_NOTE_TYPE_COUNT];
+    int64_t count = 0;
+    const struct api *api = &self->dnn->api;
+    *yes = 0;
+    DUALPROP__CUDA_PASS(make(self, &engine, CUDNN_BACKEND_ENGINE_DESCRIPTOR));
+    cudnnStatus_t status = api->cudnnBackendGetAttribute(configuration, CUDNN_ATTR_ENGINECFG_ENGINE,
+                                                         CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &count, &engine);
+    if (status == CUDNN_STATUS_SUCCESS)
+        status = api->cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
+                                               CUDNN_NUMERICAL_NOTE_TYPE_COUNT, &count, notes);
+    drop(self, engine);
+    if (status != CUDNN_STATUS_SUCCESS) return failed(self, status, "cudnnBackendGetAttribute");
+    *yes = 1;
+    for (int64_t i = 0; i < count; i++) *yes &= is_allowed(self, notes[i]);
+    return DUALPROP_OK;
+}
+
+static int64_t workspace_of(dualprop__cuda *self, cudnnBackendDescriptor_t plan)
+{
+    int64_t bytes = 0, count = 0;
+    cudnnStatus_t status = self->dnn->api.cudnnBackendGetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE,
+                                                                   CUDNN_TYPE_INT64, 1, &count, &bytes);
+    return status == CUDNN_STATUS_SUCCESS ? bytes : INT64_MAX;
+}
+
+/* A configuration whose plan cannot be built is passed over: heuristics name some that turn out not to be supported. */
+static dualprop_status consider(dualprop__cuda *self, struct plan *plan, cudnnBackendDescriptor_t configuration)
+{
+    cudnnBackendDescriptor_t made;
+    int yes;
+    DUALPROP__CUDA_PASS(qualifies(self, &yes, configuration));
+    if (!yes) return DUALPROP_OK;
+    DUALPROP__CUDA_PASS(make(self, &made, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR));
+    dualprop_status status = set(self, made, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &self->dnn->handle);
+    if (status == DUALPROP_OK) status = refer(self, made, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
+    if (status == DUALPROP_OK && self->dnn->api.cudnnBackendFinalize(made) == CUDNN_STATUS_SUCCESS &&
+        workspace_of(self, made) <= MOST_WORKSPACE)
+        plan->candidates[plan->count++] = made;
+    else
+        drop(self, made);
+    return status;
+}
+
+struct results {
+    cudnnBackendDescriptor_t heuristics, configurations[MOST_RESULTS];
+    int64_t count;
+};
+
+static void drop_results(dualprop__cuda *self, const struct results *results)
+{
+    for (int i = 0; i < MOST_RESULTS; i++) drop(self, results->configurations[i]);
+    drop(self, results->heuristics);
+}
+
+static dualprop_status ask(dualprop__cuda *self, struct results *results, const struct graph *graph,
+                           cudnnBackendHeurMode_t mode)
+{
+    int64_t count = 0;
+    memset(results, 0, sizeof *results);
+    DUALPROP__CUDA_PASS(make(self, &results->heuristics, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR));
+    DUALPROP__CUDA_PASS(refer(self, results->heuristics, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph->graph));
+    DUALPROP__CUDA_PASS(set(self, results->heuristics, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode));
+    DUALPROP__CUDA_PASS(finalize(self, results->heuristics));
+    TRY(self, cudnnBackendGetAttribute(results->heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0,
+                                       &count, NULL));
+    if (count > MOST_RESULTS) count = MOST_RESULTS;
+    for (int64_t i = 0; i < count; i++)
+        DUALPROP__CUDA_PASS(make(self, &results->configurations[i], CUDNN_BACKEND_ENGINECFG_DESCRIPTOR));
+    if (count > 0)
+        TRY(self, cudnnBackendGetAttribute(results->heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS,
+                                           CUDNN_TYPE_BACKEND_DESCRIPTOR, count, &results->count, results->configurations));
+    return DUALPROP_OK;
+}
+
+static dualprop_status choose(dualprop__cuda *self, struct plan *plan, const struct graph *graph,
+                              cudnnBackendHeurMode_t mode)
+{
+    struct results results;
+    int most = self->deterministic ? 1 : MOST_CANDIDATES;
+    dualprop_status status = ask(self, &results, graph, mode);
+    for (int64_t i = 0; i < results.count && plan->count < most && status == DUALPROP_OK; i++)
+        status = consider(self, plan, results.configurations[i]);
+    drop_results(self, &results);
+    return status;
+}
+
+/* ---- plans ---- */
+
+static void drop_plan(dualprop__cuda *self, struct plan *plan)
+{
+    for (int i = 0; i < plan->count; i++) drop(self, plan->candidates[i]);
+    plan->count = 0;
+}
+
+static dualprop_status reserve(dualprop__cuda *self, const struct plan *plan)
+{
+    int64_t most = 0;
+    for (int i = 0; i < plan->count; i++) {
+        int64_t bytes = workspace_of(self, plan->candidates[i]);
+        if (bytes > most) most = bytes;
+    }
+    return dualprop__cuda_reserve(self, (size_t)most);
+}
+
+static dualprop_status make_plan(dualprop__cuda *self, struct plan *plan, const struct key *key)
+{
+    struct graph graph;
+    memset(&graph, 0, sizeof graph);
+    memset(plan, 0, sizeof *plan);
+    plan->key = *key;
+    dualprop_status status = make_graph(self, &graph, key);
+    if (status == DUALPROP_OK) status = choose(self, plan, &graph, CUDNN_HEUR_MODE_A);
+    if (status == DUALPROP_OK && plan->count == 0) status = choose(self, plan, &graph, CUDNN_HEUR_MODE_FALLBACK);
+    drop_graph(self, &graph);
+    if (status == DUALPROP_OK) status = reserve(self, plan);
+    if (status != DUALPROP_OK) drop_plan(self, plan);
+    return status;
+}
+
+static dualprop_status make_room(dualprop__cuda *self)
+{
+    struct dualprop__cuda_dnn *dnn = self->dnn;
+    if (dnn->count < dnn->room) return DUALPROP_OK;
+    int room = dnn->room ? 2 * dnn->room : FIRST_PLANS;
+    struct plan *plans = dualprop__cuda_host_allocate(self, (size_t)room * sizeof *plans);
+    if (!plans) return DUALPROP_ERROR_NO_MEMORY;
+    if (dnn->count > 0) memcpy(plans, dnn->plans, (size_t)dnn->count * sizeof *plans);
+    dualprop__cuda_host_release(self, dnn->plans, (size_t)dnn->room * sizeof *plans);
+    dnn->plans = plans;
+    dnn->room = room;
+    return DUALPROP_OK;
+}
+
+static dualprop_status open_dnn(dualprop__cuda *self)
+{
+    static const char *const names[] = { FUNCTIONS(DUALPROP__CUDA_NAME) };
+    const dualprop_host *host = self->host;
+    struct dualprop__cuda_dnn *dnn = dualprop__cuda_host_allocate(self, sizeof *dnn);
+    if (!dnn) return DUALPROP_ERROR_NO_MEMORY;
+    self->dnn = dnn;
+    if (dualprop__cuda_vendor_load(self, &dnn->api, names, sizeof names / sizeof names[0], DUALPROP_CUDNN, "cuDNN") !=
+        DUALPROP_OK) {
+        dnn->missing = 1;
+        host->log(host->user_data, 1, "cuda", "cuDNN cannot be loaded; convolutions go through matrix products");
+        return DUALPROP_OK;
+    }
+    DUALPROP__CUDA_TRY(self, cudaEventCreate(&dnn->begin));
+    DUALPROP__CUDA_TRY(self, cudaEventCreate(&dnn->end));
+    TRY(self, cudnnCreate(&dnn->handle));
+    return make_room(self);
+}
+
+/* Whatever an opening that failed has left is dropped, so that the next one begins anew. */
+static dualprop_status be_open(dualprop__cuda *self)
+{
+    if (self->dnn) return DUALPROP_OK;
+    dualprop_status status = open_dnn(self);
+    if (status != DUALPROP_OK) dualprop__cuda_dnn_destroy(self);
+    return status;
+}
+
+static dualprop_status find_plan(dualprop__cuda *self, struct plan **plan, int direction, const dualprop__cuda_conv *shape)
+{
+    struct key key;
+    memset(&key, 0, sizeof key);
+    key.shape = *shape;
+    key.direction = direction;
+    for (int i = 0; i < self->dnn->count; i++) {
+        *plan = &self->dnn->plans[i];
+        if (memcmp(&(*plan)->key, &key, sizeof key) == 0) return DUALPROP_OK;
+    }
+    DUALPROP__CUDA_PASS(make_room(self));
+    *plan = &self->dnn->plans[self->dnn->count];
+    DUALPROP__CUDA_PASS(make_plan(self, *plan, &key));
+    self->dnn->count++;
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop__cuda_dnn_plan(dualprop__cuda *self, int *found, int direction, const dualprop__cuda_conv *shape)
+{
+    struct plan *plan;
+    *found = 0;
+    DUALPROP__CUDA_PASS(be_open(self));
+    if (self->dnn->missing) return DUALPROP_OK;
+    DUALPROP__CUDA_PASS(find_plan(self, &plan, direction, shape));
+    *found = plan->count > 0;
+    return DUALPROP_OK;
+}
+
+/* ---- running ---- */
+
+static dualprop_status fill_pack(dualprop__cuda *self, cudnnBackendDescriptor_t pack, void *pointers[TENSORS])
+{
+    static const int64_t ids[TENSORS] = { X, W, Y };
+    DUALPROP__CUDA_PASS(set(self, pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, TENSORS, ids));
+    DUALPROP__CUDA_PASS(set(self, pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, TENSORS, pointers));
+    DUALPROP__CUDA_PASS(set(self, pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1, &self->workspace));
+    return finalize(self, pack);
+}
+
+static dualprop_status execute(dualprop__cuda *self, cudnnBackendDescriptor_t plan, cudnnBackendDescriptor_t pack)
+{
+    TRY(self, cudnnBackendExecute(self->dnn->handle, plan, pack));
+    return DUALPROP_OK;
+}
+
+static dualprop_status measure(dualprop__cuda *self, float *milliseconds, cudnnBackendDescriptor_t plan,
+                               cudnnBackendDescriptor_t pack)
+{
+    struct dualprop__cuda_dnn *dnn = self->dnn;
+    DUALPROP__CUDA_PASS(execute(self, plan, pack));
+    DUALPROP__CUDA_TRY(self, cudaEventRecord(dnn->begin, self->stream));
+    for (int i = 0; i < TIMED_RUNS; i++) DUALPROP__CUDA_PASS(execute(self, plan, pack));
+    DUALPROP__CUDA_TRY(self, cudaEventRecord(dnn->end, self->stream));
+    DUALPROP__CUDA_TRY(self, cudaEventSynchronize(dnn->end));
+    DUALPROP__CUDA_TRY(self, cudaEventElapsedTime(milliseconds, dnn->begin, dnn->end));
+    return DUALPROP_OK;
+}
+
+/* Keep the fastest candidate alone. */
+static dualprop_status time_candidates(dualprop__cuda *self, struct plan *plan, cudnnBackendDescriptor_t pack)
+{
+    float best_time = 0;
+    int best = 0;
+    for (int i = 0; i < plan->count; i++) {
+        float time = 0;
+        DUALPROP__CUDA_PASS(measure(self, &time, plan->candidates[i], pack));
+        if (i == 0 || time < best_time) best = i, best_time = time;
+    }
+    cudnnBackendDescriptor_t kept = plan->candidates[best];
+    for (int i = 0; i < plan->count; i++)
+        if (i != best) drop(self, plan->candidates[i]);
+    plan->candidates[0] = kept;
+    plan->count = 1;
+    plan->timed = 1;
+    return DUALPROP_OK;
+}
+
+static dualprop_status run_packed(dualprop__cuda *self, struct plan *plan, cudnnBackendDescriptor_t pack, void *pointers[TENSORS])
+{
+    DUALPROP__CUDA_PASS(fill_pack(self, pack, pointers));
+    if (plan->count > 1 && !self->capturing) DUALPROP__CUDA_PASS(time_candidates(self, plan, pack));
+    return execute(self, plan->candidates[0], pack);
+}
+
+dualprop_status dualprop__cuda_dnn_run(dualprop__cuda *self, int direction, const dualprop__cuda_conv *shape, float *x,
+                                       float *w, float *y)
+{
+    struct plan *plan;
+    cudnnBackendDescriptor_t pack;
+    void *pointers[TENSORS] = { x, w, y };
+    DUALPROP__CUDA_PASS(find_plan(self, &plan, direction, shape));
+    TRY(self, cudnnSetStream(self->dnn->handle, self->stream));
+    DUALPROP__CUDA_PASS(make(self, &pack, CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR));
+    dualprop_status status = run_packed(self, plan, pack, pointers);
+    drop(self, pack);
+    return status;
+}
+
+void dualprop__cuda_dnn_destroy(dualprop__cuda *self)
+{
+    struct dualprop__cuda_dnn *dnn = self->dnn;
+    if (!dnn) return;
+    if (dualprop__cuda_is_ours(self)) {
+        for (int i = 0; i < dnn->count; i++) drop_plan(self, &dnn->plans[i]);
+        if (dnn->handle) dnn->api.cudnnDestroy(dnn->handle);
+        if (dnn->end) cudaEventDestroy(dnn->end);
+        if (dnn->begin) cudaEventDestroy(dnn->begin);
+    }
+    dualprop__cuda_host_release(self, dnn->plans, (size_t)dnn->room * sizeof *dnn->plans);
+    dualprop__cuda_host_release(self, dnn, sizeof *dnn);
+    self->dnn = NULL;
+}

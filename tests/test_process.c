@@ -1,0 +1,273 @@
+/*
+ * test_process.c - the process around the library: forks, signals, small stacks, the state of the floating-point unit.
+ */
+#include <fenv.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "main.h"
+#include "support/expect.h"
+#include "support/saved_model.h"
+#include "support/scratch_folder.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
+static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
+
+static saved_plan plan_of(int row)
+{
+    return (saved_plan){ BACKENDS[row % 2], DUALPROP_F32, DUALPROP_ADAM, NULL, NULL, 1 + row / 2 % 2 * 2 };
+}
+
+/* What this plan gives after so many steps when nothing disturbs it. */
+static uint32_t undisturbed(const saved_plan *plan, int steps)
+{
+    saved_model model;
+    expect_ok(saved_model_create(&model, plan));
+    expect_ok(saved_model_train(&model, steps));
+    uint32_t parameters = saved_model_parameters(&model);
+    saved_model_destroy(&model);
+    return parameters;
+}
+
+/* ---- forks ---- */
+
+/* Train on in a child; its exit status is 0 where it comes to the parameters expected. */
+static int child_of(saved_model *model, int steps, uint32_t expected)
+{
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        alarm(20);
+        int good = saved_model_train(model, steps) == DUALPROP_OK && saved_model_parameters(model) == expected;
+        saved_model_destroy(model);
+        _exit(good ? 0 : 3);
+    }
+    int status = -1;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    return status;
+}
+
+START_TEST(a_child_goes_on_with_the_same_bits)
+{
+    saved_plan plan = plan_of(_i);
+    saved_model model;
+    uint32_t expected = undisturbed(&plan, 8);
+    expect_ok(saved_model_create(&model, &plan));
+    expect_ok(saved_model_train(&model, 3));
+    ck_assert_int_eq(child_of(&model, 5, expected), 0);
+    expect_ok(saved_model_train(&model, 5)); /* the parent is as it was */
+    ck_assert_uint_eq(saved_model_parameters(&model), expected);
+    saved_model_destroy(&model);
+}
+END_TEST
+
+START_TEST(a_child_makes_a_context_of_its_own)
+{
+    saved_plan plan = plan_of(_i);
+    saved_model model;
+    uint32_t expected = undisturbed(&plan, 2);
+    expect_ok(saved_model_create(&model, &plan));
+    expect_ok(saved_model_train(&model, 1));
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        saved_model own;
+        alarm(20);
+        int good = saved_model_create(&own, &plan) == DUALPROP_OK && saved_model_train(&own, 2) == DUALPROP_OK &&
+                   saved_model_parameters(&own) == expected;
+        saved_model_destroy(&own);
+        _exit(good ? 0 : 3); /* the parent's is not destroyed here, nor need it be */
+    }
+    int status = -1;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    saved_model_destroy(&model);
+}
+END_TEST
+
+/* ---- signals ---- */
+
+static volatile sig_atomic_t ticks;
+
+static void tick(int number)
+{
+    (void)number;
+    ticks++;
+}
+
+/* A signal each millisecond, without SA_RESTART: everything is as without. */
+START_TEST(signals_change_nothing)
+{
+    saved_plan plan = plan_of(_i);
+    saved_model model, loaded;
+    scratch_folder folder = scratch_folder_create();
+    struct sigaction action = { .sa_handler = tick }, before, after;
+    struct itimerval often = { { 0, 1000 }, { 0, 1000 } }, never = { { 0, 0 }, { 0, 0 } };
+    uint32_t expected = undisturbed(&plan, 40);
+    sigset_t blocked_before, blocked_after;
+    ck_assert_int_eq(sigaction(SIGALRM, &action, NULL), 0);
+    ck_assert_int_eq(sigaction(SIGXFSZ, NULL, &before), 0);
+    ck_assert_int_eq(pthread_sigmask(SIG_BLOCK, NULL, &blocked_before), 0);
+    setitimer(ITIMER_REAL, &often, NULL);
+    expect_ok(saved_model_create(&model, &plan));
+    expect_ok(saved_model_train(&model, 20));
+    for (int i = 0; i < 20 || ticks < 10; i++) expect_ok(saved_model_save(&model, folder.file));
+    expect_ok(saved_model_open(&loaded, &plan));
+    expect_ok(saved_model_load(&loaded, folder.file));
+    expect_ok(saved_model_train(&loaded, 20));
+    setitimer(ITIMER_REAL, &never, NULL);
+    ck_assert_uint_eq(saved_model_parameters(&loaded), expected);
+    ck_assert_int_eq(sigaction(SIGXFSZ, NULL, &after), 0);
+    ck_assert_int_eq(pthread_sigmask(SIG_BLOCK, NULL, &blocked_after), 0);
+    ck_assert(before.sa_handler == after.sa_handler);
+    for (int number = 1; number < 32; number++)
+        ck_assert_int_eq(sigismember(&blocked_before, number), sigismember(&blocked_after, number));
+    saved_model_destroy(&loaded);
+    saved_model_destroy(&model);
+    scratch_folder_destroy(&folder);
+}
+END_TEST
+
+/* ---- small stacks ---- */
+
+struct call {
+    saved_plan plan;
+    const char *file;
+    dualprop_status status;
+};
+
+static void *live(void *argument)
+{
+    struct call *call = argument;
+    saved_model model, loaded = { 0 };
+    call->status = saved_model_create(&model, &call->plan);
+    if (call->status == DUALPROP_OK) call->status = saved_model_train(&model, 2);
+    if (call->status == DUALPROP_OK) call->status = saved_model_save(&model, call->file);
+    if (call->status == DUALPROP_OK) call->status = saved_model_open(&loaded, &call->plan);
+    if (call->status == DUALPROP_OK) call->status = saved_model_load(&loaded, call->file);
+    saved_model_destroy(&loaded);
+    saved_model_destroy(&model);
+    return NULL;
+}
+
+/* 64 KiB: frames of ours are 4 KiB at most, and the C library's printf and BLIS's kernels need some too. */
+START_TEST(a_small_stack_is_enough)
+{
+    scratch_folder folder = scratch_folder_create();
+    struct call call = { plan_of(_i), folder.file, DUALPROP_ERROR_INVALID_STATE };
+    pthread_attr_t attributes;
+    pthread_t thread;
+    if (SANITIZED) {
+        scratch_folder_destroy(&folder);
+        return;
+    }
+    ck_assert_int_eq(pthread_attr_init(&attributes), 0);
+    ck_assert_int_eq(pthread_attr_setstacksize(&attributes, 65536), 0);
+    ck_assert_int_eq(pthread_create(&thread, &attributes, live, &call), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    pthread_attr_destroy(&attributes);
+    ck_assert_int_eq(call.status, DUALPROP_OK);
+    scratch_folder_destroy(&folder);
+}
+END_TEST
+
+/* ---- the floating-point unit ---- */
+
+/* Where the host rounds another way, its way is kept; results are then of that rounding. */
+START_TEST(the_rounding_mode_is_kept)
+{
+    saved_plan plan = plan_of(_i);
+    saved_model model;
+    expect_ok(saved_model_create(&model, &plan));
+    ck_assert_int_eq(fesetround(FE_UPWARD), 0);
+    dualprop_status status = saved_model_train(&model, 3);
+    int kept = fegetround();
+    fesetround(FE_TONEAREST);
+    ck_assert_int_eq(status, DUALPROP_OK);
+    ck_assert_int_eq(kept, FE_UPWARD);
+    saved_model_destroy(&model);
+}
+END_TEST
+
+#ifdef __GLIBC__
+/* A host that lets the processor trap divisions by zero, overflows and invalid operations meets none of ours. */
+START_TEST(no_trap_is_raised)
+{
+    saved_plan plan = plan_of(_i);
+    struct call call = { plan, "", DUALPROP_OK };
+    scratch_folder folder = scratch_folder_create();
+    call.file = folder.file;
+    feenableexcept(FE_DIVBYZERO | FE_INVALID | FE_OVERFLOW);
+    live(&call);
+    int enabled = fegetexcept();
+    fedisableexcept(FE_ALL_EXCEPT);
+    ck_assert_int_eq(enabled, FE_DIVBYZERO | FE_INVALID | FE_OVERFLOW);
+    ck_assert_int_eq(call.status, DUALPROP_OK);
+    scratch_folder_destroy(&folder);
+}
+END_TEST
+#endif
+
+/* ---- quiet ---- */
+
+/* Nothing of ours is ever written to the standard streams, whatever goes wrong. */
+START_TEST(nothing_is_printed)
+{
+    scratch_folder folder = scratch_folder_create();
+    char name[128];
+    size_t size;
+    dualprop_context *context = NULL;
+    snprintf(name, sizeof name, "%s/printed", folder.path);
+    fflush(stdout);
+    fflush(stderr);
+    int kept_out = dup(1), kept_error = dup(2);
+    ck_assert_ptr_nonnull(freopen(name, "ab", stderr));
+    ck_assert_int_ge(dup2(2, 1), 0);
+    struct call call = { plan_of(_i), folder.file, DUALPROP_OK };
+    live(&call);
+    dualprop_status absent = dualprop_context_create(&context, DUALPROP_BACKEND_CUDA, NULL);
+    if (absent == DUALPROP_OK) dualprop_context_destroy(context);
+    dualprop_status wrong = dualprop_context_create(&context, 99, NULL);
+    call.file = "/nowhere/model";
+    struct call failing = call;
+    live(&failing);
+    fflush(NULL);
+    dup2(kept_out, 1);
+    dup2(kept_error, 2);
+    close(kept_out);
+    close(kept_error);
+    free(scratch_read(name, &size));
+    ck_assert_uint_eq(size, 0);
+    ck_assert_int_eq(wrong, DUALPROP_ERROR_INVALID_ARGUMENT);
+    ck_assert_int_eq(failing.status, DUALPROP_ERROR_ACCESS);
+    scratch_folder_destroy(&folder);
+}
+END_TEST
+
+Suite *test_process_suite(void)
+{
+    Suite *suite = suite_create("process");
+    TCase *tests = tcase_create("process");
+    tcase_add_loop_test(tests, a_child_goes_on_with_the_same_bits, 0, 4);
+    tcase_add_loop_test(tests, a_child_makes_a_context_of_its_own, 0, 4);
+    tcase_add_loop_test(tests, signals_change_nothing, 0, 4);
+    tcase_add_loop_test(tests, a_small_stack_is_enough, 0, 4);
+    tcase_add_loop_test(tests, the_rounding_mode_is_kept, 0, 4);
+#ifdef __GLIBC__
+    tcase_add_loop_test(tests, no_trap_is_raised, 0, 4);
+#endif
+    tcase_add_loop_test(tests, nothing_is_printed, 0, 4);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
