@@ -269,12 +269,13 @@ check-fuzz:
 
 # ---- Experiments ----
 
-BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
-$(BENCHES): %: %.o $(LIB)/libdualprop.a
+BENCHES := $(patsubst %.c,$(BUILD)/%,$(filter-out $(if $(filter no,$(BLIS)),%_blis.c),$(wildcard tests/bench/*.c)))
+$(BUILD)/tests/bench/worker_blis.o: INCLUDES = -isystem $(BLIS_INCLUDE)
+$(BENCHES): %: %.o $(LIB)/libdualprop.a $(BLIS_LIBRARY)
 	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $^ $(SYSTEM_LIBRARIES)
 bench:
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(BENCHES) >&2
-	@CASES='$(CASES)' BENCH_VENV='$(BENCH_VENV)' tests/bench/run.sh
+	@CASES='$(CASES)' BENCH_VENV='$(BENCH_VENV)' BUILD='$(BUILD)' tests/bench/run.sh
 
 VECTORS ?= tests/golden
 BACKEND ?= reference

@@ -644,10 +644,18 @@ static void record_switched(workbench *bench, const dualprop_convolution *shape,
     bench_record(bench, "map at the switch", seen, pooled_elements(shape), scale);
 }
 
+/* A backend may compute such layers by Winograd's transforms, whose points raise the error of a sum about fivefold. */
+static double transform_growth(const dualprop_convolution *shape)
+{
+    int is_3x3 = shape->kind == CONVOLUTION && shape->kernel_height == 3 && shape->kernel_width == 3 &&
+                 shape->stride_height == 1 && shape->stride_width == 1;
+    return is_3x3 && shape->channels >= 16 && shape->outputs >= 16 ? 5 : 1;
+}
+
 /* The length of the sums of the first two directions, and a third of it: the size of such a sum of random products. */
 static double taps_scale(const dualprop_convolution *shape, int64_t depth)
 {
-    return (double)(shape->kernel_height * shape->kernel_width * depth) / 3 + 2;
+    return transform_growth(shape) * ((double)(shape->kernel_height * shape->kernel_width * depth) / 3 + 2);
 }
 
 static dualprop_status run_convolution_bottom_up(workbench *bench, int size, int variant)
@@ -751,9 +759,10 @@ static struct convolution_learning make_convolution_learning(workbench *bench, i
 static void record_convolution_learned(workbench *bench, const struct convolution_learning *learning)
 {
     const dualprop_convolution *shape = &learning->shape;
-    bench_record_convolution_weights(bench, "weights", shape, learning->weights, 4);
-    bench_record_convolution_weights(bench, "weight moment 1", shape, learning->moments[0], 4);
-    bench_record_convolution_weights(bench, "weight moment 2", shape, learning->moments[1], 4);
+    double scale = 4 * transform_growth(shape);
+    bench_record_convolution_weights(bench, "weights", shape, learning->weights, scale);
+    bench_record_convolution_weights(bench, "weight moment 1", shape, learning->moments[0], scale);
+    bench_record_convolution_weights(bench, "weight moment 2", shape, learning->moments[1], scale);
     bench_record(bench, "bias", learning->bias, learning->biases, 4);
     bench_record(bench, "bias moment 1", learning->moments[2], learning->biases, 4);
     bench_record(bench, "bias moment 2", learning->moments[3], learning->biases, 4);
@@ -765,7 +774,8 @@ static dualprop_status run_convolution_gradient(workbench *bench, int size, int 
     dualprop_status status = bench->backend->convolution_gradient(
         bench->self, &learning.shape, learning.gradient, learning.bias_gradient, learning.x, learning.delta,
         learning.switches, learning.scale, accumulate, NULL, NULL, NULL, NULL);
-    bench_record_convolution_weights(bench, "gradient", &learning.shape, learning.gradient, 2);
+    bench_record_convolution_weights(bench, "gradient", &learning.shape, learning.gradient,
+                                     2 * transform_growth(&learning.shape));
     bench_record(bench, "bias gradient", learning.bias_gradient, learning.biases, 2);
     return status;
 }

@@ -436,7 +436,7 @@ static pid_t start_saver(char letter)
 /* Two savers on one path, killed at any moment: always one whole file. */
 START_TEST(killed_savers_leave_a_whole_file)
 {
-    for (int i = 0; i < 25; i++) {
+    for (int i = 0; i < 100; i++) {
         pid_t first = start_saver('a'), second = start_saver('b');
         nanosleep(&(struct timespec){ 0, 1000000L * (2 + i % 7) }, NULL);
         while (access(path, F_OK) != 0) nanosleep(&(struct timespec){ 0, 1000000 }, NULL);

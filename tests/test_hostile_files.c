@@ -2,6 +2,7 @@
  * test_hostile_files.c - checkpoints that were cut, changed or made to do harm: each is refused by a status and a
  * sentence, in bounded time and memory, and what was loaded before stays as it was.
  */
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -494,6 +495,45 @@ START_TEST(the_most_tensors_there_may_be)
 }
 END_TEST
 
+/* ---- the corpus of the fuzzer ---- */
+
+#define CORPUS "tests/fuzz/corpus/checkpoint"
+
+static void read_and_use(const char *path)
+{
+    size_t size;
+    char *bytes = scratch_read(path, &size);
+    dualprop_checkpoint *checkpoint = NULL;
+    saved_model model = { .precision = DUALPROP_F32 };
+    dualprop_status status = read_exactly(&checkpoint, bytes, size);
+    if (status == DUALPROP_OK) status = saved_model_get(&model, checkpoint);
+    ck_assert_msg(status == DUALPROP_OK || status == DUALPROP_ERROR_FORMAT || status == DUALPROP_ERROR_CORRUPT, "%s: %s",
+                  path, dualprop_status_name(status));
+    saved_model_destroy(&model);
+    dualprop_checkpoint_destroy(checkpoint);
+    free(bytes);
+}
+
+START_TEST(every_file_that_was_once_trouble)
+{
+    DIR *open = opendir(CORPUS);
+    int count = 0;
+    if (!open) {
+        test_skip("the fuzzer's corpus is not in " CORPUS ": run the tests from the root of the project");
+        return;
+    }
+    for (struct dirent *entry; (entry = readdir(open)) != NULL;) {
+        char path[512];
+        if (entry->d_name[0] == '.') continue;
+        snprintf(path, sizeof path, CORPUS "/%s", entry->d_name);
+        read_and_use(path);
+        count++;
+    }
+    closedir(open);
+    ck_assert_int_gt(count, 20);
+}
+END_TEST
+
 /* ---- the texts that describe a network, a rule and an optimizer ---- */
 
 /* Copy a text of a checkpoint file and replace one piece of it. */
@@ -565,6 +605,7 @@ Suite *test_hostile_files_suite(void)
     tcase_add_test(tests, limits_hold_for_reading);
     tcase_add_loop_test(tests, time_and_memory_are_bounded, 0, LARGE_HEADERS);
     tcase_add_test(tests, the_most_tensors_there_may_be);
+    tcase_add_test(tests, every_file_that_was_once_trouble);
     tcase_add_loop_test(tests, texts_that_say_something_else, 0, TEXTS);
     suite_add_tcase(suite, tests);
     return suite;

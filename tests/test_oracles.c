@@ -324,12 +324,28 @@ static double mean_loss(struct small_network *small)
     return loss;
 }
 
+/* (loss(w + h) - loss(w - h)) / 2h for element i of a parameter, which is put back as it was. */
+static double central_difference(struct small_network *small, const char *name, const dualprop_view *view, int64_t i,
+                                 double h)
+{
+    double *weight = view->data, kept = weight[i], losses[2];
+    for (int side = 0; side < 2; side++) {
+        weight[i] = side ? kept - h : kept + h;
+        ck_assert_int_eq(dualprop_network_write(small->network, name, view), DUALPROP_OK);
+        losses[side] = mean_loss(small);
+    }
+    weight[i] = kept;
+    ck_assert_int_eq(dualprop_network_write(small->network, name, view), DUALPROP_OK);
+    return (losses[0] - losses[1]) / (2 * h);
+}
+
+/* Where a kink lies between w - h and w + h a smaller h gives another slope: such weights are left out, and counted. */
 static void expect_finite_differences(const struct small_plan *plan)
 {
     struct small_network small = small_create(plan);
     double gradient[SMALL_MAX_REALS], bias[SMALL_MAX_REALS], weight[SMALL_MAX_REALS];
     const double h = 1e-5;
-    small_gradient(&small);
+    int checked = 0, kinks = 0;
     for (int k = 1; k <= plan->layers; k++) {
         char name[] = "layer0.weight";
         name[5] = (char)('0' + k);
@@ -337,20 +353,17 @@ static void expect_finite_differences(const struct small_plan *plan)
         small_gradient(&small);
         small_read_gradient(gradient, bias, &small, k);
         ck_assert_int_eq(dualprop_network_read(&view, small.network, name), DUALPROP_OK);
-        for (int64_t i = 0; i < plan->widths[k - 1] * plan->widths[k]; i += 7) {
-            double kept = weight[i];
-            weight[i] = kept + h;
-            ck_assert_int_eq(dualprop_network_write(small.network, name, &view), DUALPROP_OK);
-            double up = mean_loss(&small);
-            weight[i] = kept - h;
-            ck_assert_int_eq(dualprop_network_write(small.network, name, &view), DUALPROP_OK);
-            double down = mean_loss(&small);
-            weight[i] = kept;
-            ck_assert_int_eq(dualprop_network_write(small.network, name, &view), DUALPROP_OK);
+        for (int64_t i = 0; i < plan->widths[k - 1] * plan->widths[k]; i += 7, checked++) {
+            double slope = central_difference(&small, name, &view, i, h);
             /* Truncation h^2 and rounding 1e-16/h are both about 1e-10 for losses and slopes of about 1. */
-            ck_assert_double_eq_tol((up - down) / (2 * h), gradient[i], 1e-8);
+            if (fabs(slope - gradient[i]) <= 1e-8) continue;
+            ck_assert_msg(fabs(slope - central_difference(&small, name, &view, i, h / 8)) > 1e-8,
+                          "%s, element %d of %s: %g, expected %g", dualprop_name(DUALPROP_NAMES_ACTIVATION, plan->activation),
+                          (int)i, name, gradient[i], slope);
+            kinks++;
         }
     }
+    ck_assert_int_le(20 * kinks, checked);
     small_destroy(&small);
 }
 
@@ -358,13 +371,9 @@ START_TEST(test_back_propagation_equals_finite_differences)
 {
     struct small_plan plan = plan_of(_i);
     plan.variant = DUALPROP_BP;
-    for (int loss = DUALPROP_MSE; loss <= DUALPROP_CROSS_ENTROPY; loss++) {
-        plan.loss = loss;
-        plan.activation = DUALPROP_TANH;
-        expect_finite_differences(&plan);
-        plan.activation = DUALPROP_SIGMOID;
-        expect_finite_differences(&plan);
-    }
+    for (plan.loss = DUALPROP_MSE; plan.loss <= DUALPROP_CROSS_ENTROPY; plan.loss++)
+        for (plan.activation = DUALPROP_IDENTITY; plan.activation <= DUALPROP_SOFTMAX; plan.activation++)
+            expect_finite_differences(&plan);
 }
 END_TEST
 

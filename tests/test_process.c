@@ -1,6 +1,8 @@
 /*
  * test_process.c - the process around the library: forks, signals, small stacks, the state of the floating-point unit.
  */
+#include <dirent.h>
+#include <dlfcn.h>
 #include <fenv.h>
 #include <pthread.h>
 #include <signal.h>
@@ -219,6 +221,53 @@ START_TEST(no_trap_is_raised)
 END_TEST
 #endif
 
+/* ---- loaded, used and left, again and again ---- */
+
+typedef dualprop_status (*create_function)(dualprop_context **context, int backend, const dualprop_options *options);
+typedef void (*destroy_function)(dualprop_context *context);
+
+/* Open descriptors of this process, or threads: the entries of a folder of /proc. */
+static int entries_of(const char *path)
+{
+    int count = 0;
+    DIR *open = opendir(path);
+    while (open && readdir(open)) count++;
+    if (open) closedir(open);
+    return count;
+}
+
+static void load_and_use(void)
+{
+    create_function create;
+    destroy_function destroy;
+    dualprop_context *context;
+    dualprop_options options = DUALPROP_OPTIONS_INIT;
+    void *library = dlopen("lib/libdualprop.so.0", RTLD_NOW | RTLD_LOCAL);
+    ck_assert_msg(library, "%s", dlerror());
+    void *symbols[2] = { dlsym(library, "dualprop_context_create"), dlsym(library, "dualprop_context_destroy") };
+    memcpy(&create, &symbols[0], sizeof create);
+    memcpy(&destroy, &symbols[1], sizeof destroy);
+    options.threads = 3;
+    ck_assert_int_eq(create(&context, DUALPROP_BACKEND_AUTO, &options), DUALPROP_OK);
+    destroy(context);
+    ck_assert_int_eq(dlclose(library), 0);
+}
+
+/* A second copy of the library beside the one this program is made of. */
+START_TEST(loading_again_and_again_leaves_nothing)
+{
+    if (SANITIZED || access("lib/libdualprop.so.0", R_OK) != 0) {
+        test_skip("loading_again_and_again: no lib/libdualprop.so.0 here that fits");
+        return;
+    }
+    load_and_use();
+    int files = entries_of("/proc/self/fd"), threads = entries_of("/proc/self/task");
+    for (int i = 0; i < 100; i++) load_and_use();
+    ck_assert_int_eq(entries_of("/proc/self/fd"), files);
+    ck_assert_int_eq(entries_of("/proc/self/task"), threads);
+}
+END_TEST
+
 /* ---- quiet ---- */
 
 /* Nothing of ours is ever written to the standard streams, whatever goes wrong. */
@@ -267,6 +316,7 @@ Suite *test_process_suite(void)
 #ifdef __GLIBC__
     tcase_add_loop_test(tests, no_trap_is_raised, 0, 4);
 #endif
+    tcase_add_test(tests, loading_again_and_again_leaves_nothing);
     tcase_add_loop_test(tests, nothing_is_printed, 0, 4);
     suite_add_tcase(suite, tests);
     return suite;

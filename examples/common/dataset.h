@@ -34,8 +34,8 @@ typedef struct dataset {
 /* Where the data set lies if nobody says: a folder, or NULL where there is no such place. */
 const char *dataset_default_folder(int kind);
 /*
- * Read all files, or nothing. Each class must occur in the training set. limit > 0 keeps the first limit training samples (refused if there are fewer).
- * Errors name the file, the check that failed and what was expected.
+ * Read all files, or nothing. Each class must occur in the training set. limit > 0 keeps the first limit training
+ * samples (refused if there are fewer). Errors name the file, the check that failed and what was expected.
  */
 dualprop_status dataset_open(dataset *out, host *owner, int kind, const char *folder, int64_t limit);
 void dataset_close(dataset *self, host *owner);

@@ -91,8 +91,8 @@ const setting setting_table[] = {
     { "warmup", VALUE_INTEGER, RESUME_FIXED, PLACE(warmup), 0, MANY, NULL, -1, "0", "N",
       "epochs in which the learning rate rises (vgg16: a thirteenth of the epochs)" },
     { "decay-epochs", VALUE_INTEGER, RESUME_FIXED, PLACE(decay_epochs), 0, MANY, NULL, -1, "0", "N",
-      "epochs, warm-up included, after which the rate has fallen to its least; 0 without --warmup: a constant rate (vgg16: "
-      "twelve thirteenths of the epochs)" },
+      "epochs, warm-up included, after which the rate has fallen to its least; 0 without --warmup: a constant rate "
+      "(vgg16: twelve thirteenths of the epochs)" },
     { "min-lr", VALUE_REAL, RESUME_FIXED, PLACE(min_learning_rate), 0, LARGE, NULL, -1, "0", "X",
       "least learning rate" },
     { "epochs", VALUE_INTEGER, RESUME_DEFAULT, PLACE(epochs), 1, MANY, NULL, -1, "10", "N",
@@ -101,7 +101,8 @@ const setting setting_table[] = {
     { "shuffle", VALUE_CHOICE, RESUME_FIXED, PLACE(shuffle), 0, 0, "samples batches", -1, "samples", "NAME",
       "what each epoch permutes: samples, or batches cut once in file order" },
     { "augment", VALUE_SET, RESUME_FIXED, PLACE(augment), 0, 0, "crop flip", -1, "off", "LIST",
-      "of crop (shift by up to 4 pixels, zeros outside), flip: images in training are moved at random; or off (vgg16: crop,flip for the colour sets)" },
+      "of crop (shift by up to 4 pixels, zeros outside), flip: training images are moved at random; or off (vgg16: "
+      "crop,flip for the colour sets)" },
     { "validation", VALUE_REAL, RESUME_FIXED, PLACE(validation), 0, 0.9, NULL, -1, "0", "FRACTION",
       "hold this part of the training set out, drawn by the seed; the network that does best on it is tested" },
     { "adversarial", VALUE_CHOICE, RESUME_FIXED, PLACE(adversarial), 0, 0, "off fgsm raw", -1, "off", "NAME",

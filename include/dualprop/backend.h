@@ -191,7 +191,7 @@ typedef struct dualprop_backend {
     /** Make an instance for one type and level; *self is handed to every slot. NO_BACKEND, NO_DEVICE: not here. */
     dualprop_status (*create)(void **self, const dualprop_host *host, int type, int level);
     void (*destroy)(void *self);
-    /** Describe the instance in a few words for people ("AVX-512, BLIS 0.9.0 skx micro-kernels 32x12"). */
+    /** Describe the instance in a few words for people ("AVX-512, skx micro-kernels 32x12, BLIS 0.9.0, f32"). */
     void (*describe)(void *self, char *buffer, size_t size);
 
     /* Memory. Aligned to 64 bytes. NULL on host memory: the host's allocator and memcpy. */

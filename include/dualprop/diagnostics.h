@@ -162,7 +162,8 @@ DUALPROP_CALL dualprop_diagnostics_silent(double *fraction, dualprop_state *stat
  * @param state     of the same network; its batch at most the capacity
  * @return DUALPROP_OK, or
  *         DUALPROP_ERROR_INVALID_STATE  the state holds no inference
- *         DUALPROP_ERROR_UNSUPPORTED    the state's rule is back-propagation, which has no objective but its loss
+ *         DUALPROP_ERROR_UNSUPPORTED    the state's rule is back-propagation, which has no objective but its loss; or
+ *                                       lecun, whose objective is another one; or its neurons' alphas differ
  * Threads: one at a time.  Allocates: never.  Since: 0.1.
  */
 DUALPROP_CALL dualprop_diagnostics_objective(double *dp, double *sprovr, double *adjoint,

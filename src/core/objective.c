@@ -122,6 +122,8 @@ static dualprop_status check(const dualprop_diagnostics *diagnostics, const dual
                       "state holds no inference; call dualprop_infer() or dualprop_infer_begin() first");
     DUALPROP__REQUIRE(context, state->variant != DUALPROP_BP, DUALPROP_ERROR_UNSUPPORTED,
                       "the state's rule is back-propagation, which has no objective but its loss");
+    DUALPROP__REQUIRE(context, state->variant != DUALPROP_LECUN, DUALPROP_ERROR_UNSUPPORTED,
+                      "the state's rule is lecun, whose objective is Eq. 25 and none of Eq. 1, 12 and 18");
     DUALPROP__REQUIRE(context, !state->needs.alphas, DUALPROP_ERROR_UNSUPPORTED,
                       "the state's rule has alpha_mismatch: with an alpha for each neuron there is no one objective");
     DUALPROP__REQUIRE(context, state->count <= diagnostics->twin->capacity, DUALPROP_ERROR_INVALID_ARGUMENT,

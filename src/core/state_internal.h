@@ -75,6 +75,7 @@ struct dualprop_state {
     void *workspace;            /* of the slots of layers */
     void *scratch;              /* (count, widest pooled layer): a that only gives switches; NULL unless original */
     int64_t scratch_elements;
+    double scratch_peak;        /* of s+ there, which nobody asks for; a deferred slot may write it late */
     int32_t *moves;             /* [3 * capacity] host: of the next batch */
     int64_t moves_count;        /* its samples; 0: no moves */
     void *staging;              /* host memory: a batch of targets, or three rows of the widest layer, or draws */

@@ -79,7 +79,6 @@ void dualprop__switches_release(dualprop_state *state)
 /* s+ = sbar + (1 - alpha) delta of a layer, as the update of a linear neuron whose a is sbar gives it. */
 static dualprop_status form_plus(dualprop_state *state, const struct dualprop__dyads *dyads, void *plus)
 {
-    double peak;
     dualprop_dyad update = {
         .activation = DUALPROP_IDENTITY,
         .gain_plus = 1.0 - dyads->alpha,
@@ -88,7 +87,7 @@ static dualprop_status form_plus(dualprop_state *state, const struct dualprop__d
         .a = dyads->mean,
         .top_down = dyads->delta,
         .mean = plus,
-        .peak = &peak,
+        .peak = &state->scratch_peak,
         .old_alpha = 1.0,
         .width = dyads->width,
     };

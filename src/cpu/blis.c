@@ -1,5 +1,6 @@
 /*
- * blis.c - the blis backend: BLIS's micro-kernels on panels of our own, and loops for the instruction set at hand.
+ * blis.c - the blis backend: micro-kernels, BLIS's but for one, on panels of our own, and loops for the instruction set
+ * at hand.
  *
  * This file holds the instance and the table; blis_dense.c and blis_convolution.c the products, blis_arrays.c the loops
  * over arrays. The rest is the reference backend's: an instance begins as one of its instances.
@@ -109,8 +110,8 @@ static void describe(void *self, char *buffer, size_t size)
     const dualprop__blis *blis = self;
     const dualprop__microkernel *kernel = &blis->kernel;
     if (size == 0) return;
-    snprintf(buffer, size, "%s, BLIS %s %s micro-kernels %lldx%lld, %s", levels[blis->level], dualprop__blis_version(),
-             kernel->name, (long long)kernel->vector, (long long)kernel->broadcast,
+    snprintf(buffer, size, "%s, %s micro-kernels %lldx%lld, BLIS %s, %s", levels[blis->level], kernel->name,
+             (long long)kernel->vector, (long long)kernel->broadcast, dualprop__blis_version(),
              blis->reference.type == DUALPROP_F32 ? "f32" : "f64");
 }
 

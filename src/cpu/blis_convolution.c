@@ -24,8 +24,8 @@ void dualprop__blis_choose_convolutions(void *self, int way)
 /* ---- workspaces ---- */
 
 /* Bytes of all slices together, at most, where that leaves enough members. */
-#define SLICES ((int64_t)32 << 20)
-#define MEMBERS_AT_LEAST 8
+#define SLICES ((int64_t)8 << 20)
+#define MEMBERS_AT_LEAST 16
 
 char *dualprop__take(dualprop__space *space, int64_t bytes)
 {

@@ -25,11 +25,6 @@
 enum { DUALPROP__BY_RULE = 0, DUALPROP__IM2COL = 1, DUALPROP__WINOGRAD = 2 };
 void dualprop__blis_choose_convolutions(void *self, int way);
 
-static inline int64_t dualprop__most(int64_t x, int64_t y)
-{
-    return x > y ? x : y;
-}
-
 /* ---- shapes ---- */
 
 static inline int64_t dualprop__taps(const dualprop_convolution *shape)

@@ -18,21 +18,22 @@ dualprop__cut dualprop__cut_evenly(int64_t whole, int64_t most)
 }
 
 /* The array may be NULL. */
-static void fetch_tile(const dualprop__blis *blis, const void *array, const dualprop__tile *tile)
+static void fetch_tile(const dualprop__blis *blis, const void *array, const dualprop__tile *tile, int write)
 {
     int64_t size = (int64_t)blis->loops->real_size;
     if (!array) return;
     for (int64_t row = 0; row < tile->rows; row++) {
-        int64_t from = (tile->first + row * tile->stride) * size;
-        dualprop__fetch(array, from, from + tile->width * size);
+        int64_t from = (tile->first + row * tile->stride) * size, to = from + tile->width * size;
+        if (write) dualprop__fetch_to_write(array, from, to);
+        else dualprop__fetch(array, from, to);
     }
 }
 
 void dualprop__fetch_dyads(const dualprop__blis *blis, const dualprop_dyad *dyad, const dualprop__tile *tile)
 {
-    if (dyad->top_down) fetch_tile(blis, dyad->a, tile);
-    fetch_tile(blis, dyad->mean, tile);
-    fetch_tile(blis, dyad->delta, tile);
+    if (dyad->top_down) fetch_tile(blis, dyad->a, tile, 0);
+    fetch_tile(blis, dyad->mean, tile, 1);
+    fetch_tile(blis, dyad->delta, tile, 1);
 }
 
 /* ---- weights ---- */
@@ -118,14 +119,17 @@ int64_t dualprop__packing_units(const dualprop__packing *packing)
     return dualprop__ceil_div(packing->batch, packing->blis->kernel.broadcast) * packing->columns.parts;
 }
 
+/* By columns, as the results of products are cut: what a thread has just computed it packs itself. */
 void dualprop__packing_run(const dualprop__packing *packing, int64_t unit)
 {
     const dualprop__blis *blis = packing->blis;
     int64_t broadcast = blis->kernel.broadcast;
-    int64_t panel = unit / packing->columns.parts, part = unit % packing->columns.parts;
+    int64_t panels = dualprop__ceil_div(packing->batch, broadcast), part = unit / panels, panel = unit % panels;
     int64_t row = panel * broadcast, column = dualprop__cut_first(&packing->columns, part);
-    blis->loops->pack_columns(dualprop__at(blis, packing->to, row * packing->width + column * broadcast),
+    char *to = dualprop__at(blis, packing->to, row * packing->width + column * broadcast);
+    int64_t depth = dualprop__cut_size(&packing->columns, part);
+    dualprop__fetch_to_write(to, 0, depth * broadcast * (int64_t)blis->loops->real_size);
+    blis->loops->pack_columns(to,
                               dualprop__at(blis, packing->from, row * packing->width + column), packing->width,
-                              dualprop__cut_size(&packing->columns, part),
-                              dualprop__least(broadcast, packing->batch - row), broadcast);
+                              depth, dualprop__least(broadcast, packing->batch - row), broadcast);
 }

@@ -38,6 +38,11 @@ static inline int64_t dualprop__least(int64_t x, int64_t y)
     return x < y ? x : y;
 }
 
+static inline int64_t dualprop__most(int64_t x, int64_t y)
+{
+    return x > y ? x : y;
+}
+
 /* Element `index` of an array of the instance's type. */
 static inline char *dualprop__at(const dualprop__blis *blis, const void *array, int64_t index)
 {
@@ -65,6 +70,19 @@ static inline int64_t dualprop__cut_size(const dualprop__cut *cut, int64_t index
 static inline void dualprop__fetch(const char *array, int64_t from, int64_t to)
 {
     for (int64_t i = from & -DUALPROP__LINE; i < to; i += DUALPROP__LINE) __builtin_prefetch(array + i, 0, 2);
+}
+
+/* The same for what will be written, so that no other core keeps a copy that the write would have to wait for. */
+static inline void dualprop__fetch_to_write(const char *array, int64_t from, int64_t to)
+{
+    for (int64_t i = from & -DUALPROP__LINE; i < to; i += DUALPROP__LINE) {
+#if defined(__x86_64__)
+        /* Compilers use it only where they are told that it is there; processors that have it not ignore it. */
+        __asm__ volatile("prefetchw %0" : : "m"(array[i]));
+#else
+        __builtin_prefetch(array + i, 1, 2);
+#endif
+    }
 }
 
 /* Bring the tile of everything into it that a dyad update reads and writes beside what a product is about to write. */

@@ -10,7 +10,7 @@
 
 #include <stdalign.h>
 
-/* Pieces that a unit has, and panels of x that a unit packs. */
+/* Pieces that a unit has, and panels of x that a unit packs, at most. */
 #define PIECES 24
 #define PACKED_PANELS 8
 /* The largest piece in bytes; blis.c sees to it. */
@@ -47,7 +47,9 @@ static void pack_delta(const struct gradient *job, int64_t panel)
 {
     const dualprop__blis *blis = job->blis;
     int64_t vector = blis->kernel.vector, outputs = job->shape->outputs, batch = job->shape->batch;
-    blis->loops->pack_rows(dualprop__at(blis, job->packed_delta, panel * batch * vector),
+    char *to = dualprop__at(blis, job->packed_delta, panel * batch * vector);
+    dualprop__fetch_to_write(to, 0, batch * vector * (int64_t)blis->loops->real_size);
+    blis->loops->pack_rows(to,
                            dualprop__at(blis, job->delta, panel * vector), outputs, batch,
                            dualprop__least(vector, outputs - panel * vector), vector);
 }
@@ -56,21 +58,22 @@ static void pack_x(const struct gradient *job, int64_t panel)
 {
     const dualprop__blis *blis = job->blis;
     int64_t broadcast = blis->kernel.broadcast, inputs = job->shape->inputs, batch = job->shape->batch;
-    blis->loops->pack_rows(dualprop__at(blis, job->packed_x, panel * batch * broadcast),
+    char *to = dualprop__at(blis, job->packed_x, panel * batch * broadcast);
+    dualprop__fetch_to_write(to, 0, batch * broadcast * (int64_t)blis->loops->real_size);
+    blis->loops->pack_rows(to,
                            dualprop__at(blis, job->x, panel * broadcast), inputs, batch,
                            dualprop__least(broadcast, inputs - panel * broadcast), broadcast);
 }
 
+/* A panel of delta and a part of x, so that each thread packs the columns of both that it has computed before. */
 static void pack_unit(void *argument, int64_t unit, int64_t member)
 {
     const struct gradient *job = argument;
     (void)member;
-    if (unit < job->output_panels) {
-        pack_delta(job, unit);
-        return;
-    }
-    int64_t part = unit - job->output_panels, first = dualprop__cut_first(&job->packing, part);
-    for (int64_t panel = first; panel < first + dualprop__cut_size(&job->packing, part); panel++) pack_x(job, panel);
+    if (unit < job->output_panels) pack_delta(job, unit);
+    if (unit >= job->packing.parts) return;
+    int64_t first = dualprop__cut_first(&job->packing, unit);
+    for (int64_t panel = first; panel < first + dualprop__cut_size(&job->packing, unit); panel++) pack_x(job, panel);
 }
 
 /* ---- pieces ---- */
@@ -109,11 +112,6 @@ static void sum_up(const struct gradient *job, void *tile, int64_t panel, int64_
     }
 }
 
-static void prefetch(const void *memory, int64_t bytes)
-{
-    for (int64_t i = 0; i < bytes; i += DUALPROP__LINE) __builtin_prefetch((const char *)memory + i, 1, 2);
-}
-
 /* Fetch what the learning step of a piece reads and writes. */
 static void fetch(const struct gradient *job, int64_t panel, int64_t piece)
 {
@@ -121,9 +119,9 @@ static void fetch(const struct gradient *job, int64_t panel, int64_t piece)
     int64_t start = start_of(job, panel, piece);
     int64_t bytes = height_of(job, piece) * blis->kernel.vector * (int64_t)blis->loops->real_size;
     if (!job->step) return;
-    prefetch(dualprop__at(blis, job->weights, start), bytes);
-    prefetch(dualprop__at(blis, job->moments[0], start), bytes);
-    if (job->moments[1]) prefetch(dualprop__at(blis, job->moments[1], start), bytes);
+    dualprop__fetch_to_write(dualprop__at(blis, job->weights, start), 0, bytes);
+    dualprop__fetch_to_write(dualprop__at(blis, job->moments[0], start), 0, bytes);
+    if (job->moments[1]) dualprop__fetch_to_write(dualprop__at(blis, job->moments[1], start), 0, bytes);
 }
 
 static char *moment_at(const struct gradient *job, int index, int64_t element)
@@ -184,7 +182,8 @@ static void cut(struct gradient *job)
     int64_t input_panels = dualprop__ceil_div(job->shape->inputs, kernel->broadcast);
     job->output_panels = dualprop__ceil_div(job->shape->outputs, kernel->vector);
     job->pieces = dualprop__cut_evenly(input_panels, PIECES);
-    job->packing = dualprop__cut_evenly(input_panels, PACKED_PANELS);
+    int64_t packed = dualprop__ceil_div(input_panels, job->output_panels);
+    job->packing = dualprop__cut_evenly(input_panels, dualprop__least(packed, PACKED_PANELS));
     job->depth = dualprop__cut_evenly(job->shape->batch, DUALPROP__DEPTH);
 }
 
@@ -211,7 +210,7 @@ dualprop_status dualprop__blis_dense_gradient(void *self, const dualprop_dense *
     job.packed_x = job.packed_delta + packed_delta_bytes(self, shape->batch, shape->outputs);
     cut(&job);
     dualprop__phase phases[2] = {
-        { .unit = pack_unit, .units = job.output_panels + job.packing.parts },
+        { .unit = pack_unit, .units = dualprop__most(job.output_panels, job.packing.parts) },
         { .unit = product_unit, .units = job.output_panels * job.pieces.parts },
     };
     dualprop__team_run(job.blis->reference.host, &job, phases, 2, DUALPROP__MEMBERS);

@@ -34,13 +34,13 @@ static struct bottom_up plan(const dualprop__blis *blis, const dualprop_convolut
     struct bottom_up job = { .blis = blis, .shape = shape };
     int64_t size = (int64_t)blis->loops->real_size, broadcast = blis->kernel.broadcast;
     job.row_pixels = dualprop__window_rows(shape) * shape->map_width;
-    job.rows = dualprop__cut_evenly(shape->batch * shape->pooled_height,
-                                    dualprop__most(1, UNIT_PIXELS / job.row_pixels));
+    int64_t rows = shape->batch * shape->pooled_height, most = dualprop__most(1, UNIT_PIXELS / job.row_pixels);
+    job.rows = dualprop__cut_evenly(rows, most);
     job.depth = dualprop__cut_evenly(shape->channels * dualprop__taps(shape), DUALPROP__DEPTH);
     job.packed_bytes = dualprop__panel_bytes(blis, BLOCK_PANELS * broadcast * job.depth.part);
-    int64_t map = dualprop__is_pooled(shape) ? job.rows.part * job.row_pixels * shape->outputs * size : 0;
+    int64_t map = dualprop__is_pooled(shape) ? most * job.row_pixels * shape->outputs * size : 0;
     job.slice_bytes = job.packed_bytes + dualprop__ceil_div(map, DUALPROP__LINE) * DUALPROP__LINE;
-    job.members = dualprop__least(dualprop__members_of(job.slice_bytes), job.rows.parts);
+    job.members = dualprop__least(dualprop__members_of(job.slice_bytes), dualprop__ceil_div(rows, most));
     job.images = (dualprop__images){ .blis = blis, .height = shape->height, .width = shape->width,
                                      .channels = shape->channels };
     job.images.zeros = dualprop__take(space, shape->channels * size);

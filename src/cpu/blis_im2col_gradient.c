@@ -27,6 +27,7 @@ struct gradient {
     const void *delta; /* pooled */
     const void *map;   /* not */
     int64_t inputs, output_panels, elements;
+    int64_t most_groups;
     dualprop__cut groups; /* pixels of the map */
     dualprop__cut parts;  /* panels of columns */
     dualprop__cut pieces; /* elements of the weights */
@@ -44,8 +45,8 @@ static void cut(struct gradient *job)
     job->output_panels = dualprop__ceil_div(shape->outputs, vector);
     job->elements = job->output_panels * job->inputs * vector;
     int64_t groups = dualprop__least(GROUPS, GROUP_BYTES / (job->elements * size));
-    groups = dualprop__most(1, dualprop__least(groups, pixels / DUALPROP__DEPTH));
-    job->groups = dualprop__cut_evenly(pixels, dualprop__ceil_div(pixels, groups));
+    job->most_groups = dualprop__most(1, dualprop__least(groups, pixels / DUALPROP__DEPTH));
+    job->groups = dualprop__cut_evenly(pixels, dualprop__ceil_div(pixels, job->most_groups));
     job->parts = dualprop__cut_evenly(dualprop__ceil_div(job->inputs, job->blis->kernel.broadcast), PART_PANELS);
     job->pieces = dualprop__cut_evenly(job->elements, PIECE);
 }
@@ -57,12 +58,12 @@ static struct gradient plan(const dualprop__blis *blis, const dualprop_convoluti
     cut(&job);
     job.columns_bytes = dualprop__panel_bytes(blis, job.parts.part * broadcast * DUALPROP__DEPTH);
     job.slice_bytes = job.columns_bytes + dualprop__panel_bytes(blis, blis->kernel.vector * DUALPROP__DEPTH);
-    job.members = dualprop__least(dualprop__members_of(job.slice_bytes), job.groups.parts * job.parts.parts);
+    job.members = dualprop__least(dualprop__members_of(job.slice_bytes), job.most_groups * job.parts.parts);
     job.images = (dualprop__images){ .blis = blis, .height = shape->height, .width = shape->width,
                                      .channels = shape->channels };
     job.images.zeros = dualprop__take(space, shape->channels * size);
     job.unpooling.map = dualprop__take(space, dualprop__map_bytes(blis, shape));
-    job.sums = dualprop__take(space, job.groups.parts * job.elements * size);
+    job.sums = dualprop__take(space, job.most_groups * job.elements * size);
     job.slices = dualprop__take(space, job.slice_bytes * job.members);
     return job;
 }

@@ -128,13 +128,14 @@ static struct top_down plan(const dualprop__blis *blis, const dualprop_convoluti
 {
     struct top_down job = { .blis = blis, .shape = shape };
     int64_t size = (int64_t)blis->loops->real_size, broadcast = blis->kernel.broadcast;
-    int64_t rows = dualprop__least(UNIT_ROWS, dualprop__most(1, UNIT_PIXELS / shape->width));
-    job.rows = dualprop__cut_evenly(shape->batch * shape->height, rows);
+    int64_t rows = shape->batch * shape->height;
+    int64_t most = dualprop__least(UNIT_ROWS, dualprop__most(1, UNIT_PIXELS / shape->width));
+    job.rows = dualprop__cut_evenly(rows, most);
     job.deepest = dualprop__least(DUALPROP__DEPTH, inputs_of(shape));
     job.packed_bytes = dualprop__panel_bytes(blis, BLOCK_PANELS * broadcast * job.deepest);
     int64_t products = has_one_phase(shape) ? 0 : BLOCK_PANELS * broadcast * shape->channels * size;
     job.slice_bytes = job.packed_bytes + dualprop__ceil_div(products, DUALPROP__LINE) * DUALPROP__LINE;
-    job.members = dualprop__least(dualprop__members_of(job.slice_bytes), job.rows.parts);
+    job.members = dualprop__least(dualprop__members_of(job.slice_bytes), dualprop__ceil_div(rows, most));
     job.map = (dualprop__images){ .blis = blis, .height = shape->map_height, .width = shape->map_width,
                                   .channels = shape->outputs };
     job.map.zeros = dualprop__take(space, shape->outputs * size);

@@ -4,6 +4,8 @@
 #ifndef DUALPROP_CPU_BLIS_INSTANCE_H
 #define DUALPROP_CPU_BLIS_INSTANCE_H
 
+#include <stdalign.h>
+
 #include "blis_kernels.h"
 #include "convolution_loops.h"
 #include "elementwise.h"
@@ -23,7 +25,9 @@ extern const dualprop_backend dualprop__blis_backend;
 
 /* The greatest numbers that several threads have seen, as bits of doubles >= 0: they are in the order of the values. */
 typedef struct dualprop__shared_peaks {
-    _Atomic uint64_t peak, change;
+    alignas(64) _Atomic uint64_t peak; /* a line of their own, since all threads read what lies beside them */
+    _Atomic uint64_t change;
+    char rest[48];
 } dualprop__shared_peaks;
 
 void dualprop__shared_peaks_begin(dualprop__shared_peaks *shared);

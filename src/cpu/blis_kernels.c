@@ -105,6 +105,9 @@ void dualprop__microkernel_find(dualprop__microkernel *kernel, void *context, in
         kernel->vector = rows;
         kernel->broadcast = columns;
     }
+#if defined(__x86_64__)
+    if (type == DUALPROP_F32 && level == DUALPROP_LEVEL_AVX2) dualprop__microkernel_take_avx2(kernel);
+#endif
 }
 
 const char *dualprop__blis_version(void)

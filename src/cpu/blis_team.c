@@ -1,5 +1,5 @@
 /*
- * blis_team.c - units are claimed from an atomic counter; between phases the members wait for each other.
+ * blis_team.c - units are claimed from atomic counters; between phases the members wait for each other.
  *
  * Only claimed units are waited for, and who has claimed one is running it. So there is no deadlock even where the
  * host runs the members one after another on one thread: the first does everything, the others find nothing left.
@@ -14,6 +14,7 @@ struct team {
     void *job;
     dualprop__phase *phases;
     int count;
+    int64_t members, shares;
 };
 
 static void relax(int64_t spins)
@@ -27,15 +28,24 @@ static void relax(int64_t spins)
 #endif
 }
 
-static void work(const struct team *team, dualprop__phase *phase, int64_t member)
+/* Gives how many units of one share were done. */
+static int64_t work_on(const struct team *team, dualprop__phase *phase, int64_t share, int64_t member)
 {
-    int64_t done = 0;
-    for (;;) {
-        int64_t unit = atomic_fetch_add_explicit(&phase->claimed, 1, memory_order_relaxed);
-        if (unit >= phase->units) break;
+    atomic_int_fast64_t *claimed = &phase->shares[share].claimed;
+    int64_t end = phase->shares[share].end, done = 0;
+    while (atomic_load_explicit(claimed, memory_order_relaxed) < end) {
+        int64_t unit = atomic_fetch_add_explicit(claimed, 1, memory_order_relaxed);
+        if (unit >= end) break;
         phase->unit(team->job, unit, member);
         done++;
     }
+    return done;
+}
+
+static void work(const struct team *team, dualprop__phase *phase, int64_t member)
+{
+    int64_t own = member * team->shares / team->members, done = 0;
+    for (int64_t i = 0; i < team->shares; i++) done += work_on(team, phase, (own + i) % team->shares, member);
     if (done > 0) atomic_fetch_add_explicit(&phase->finished, done, memory_order_release);
 }
 
@@ -63,16 +73,22 @@ static int64_t useful_members(const dualprop_host *host, const dualprop__phase *
     return units < members ? units : members;
 }
 
+static void share_out(dualprop__phase *phase, int64_t shares)
+{
+    for (int64_t i = 0; i < shares; i++) {
+        atomic_init(&phase->shares[i].claimed, phase->units * i / shares);
+        phase->shares[i].end = phase->units * (i + 1) / shares;
+    }
+    atomic_init(&phase->finished, 0);
+}
+
 void dualprop__team_run(const dualprop_host *host, void *job, dualprop__phase *phases, int count, int64_t members)
 {
-    struct team team = { job, phases, count };
-    int64_t useful = useful_members(host, phases, count, members);
-    for (int i = 0; i < count; i++) {
-        atomic_init(&phases[i].claimed, 0);
-        atomic_init(&phases[i].finished, 0);
-    }
-    if (useful <= 1)
+    struct team team = { job, phases, count, useful_members(host, phases, count, members), 0 };
+    team.shares = team.members < DUALPROP__SHARES ? team.members : DUALPROP__SHARES;
+    for (int i = 0; i < count; i++) share_out(&phases[i], team.shares);
+    if (team.members <= 1)
         be_member(&team, 0);
     else
-        host->parallel_for(host->user_data, be_member, &team, useful);
+        host->parallel_for(host->user_data, be_member, &team, team.members);
 }

@@ -2,7 +2,9 @@
  * blis_team.h - a job in phases, done by a team of threads in one parallel loop.
  *
  * A phase is a number of units of work, which the job's shape alone decides. A unit of a later phase sees the results
- * of all earlier phases. Which member does which unit is left to chance, so a unit's result must not depend on it.
+ * of all earlier phases. A member begins with its own share of the units, neighbours, the same for phases and jobs of
+ * one shape, so that what it works on stays in its caches; then it helps the others. Which member does which unit is
+ * left to chance in the end, so a unit's result must not depend on it.
  */
 #ifndef DUALPROP_CPU_BLIS_TEAM_H
 #define DUALPROP_CPU_BLIS_TEAM_H
@@ -13,11 +15,17 @@
 
 #include "dualprop/backend.h"
 
+/* Shares of a phase's units, at most; beyond that, members have one in common. */
+#define DUALPROP__SHARES 8
+
 typedef struct dualprop__phase {
     /* member is below the limit given to dualprop__team_run; no two members with one number run at once. */
     void (*unit)(void *job, int64_t unit, int64_t member);
     int64_t units;
-    alignas(64) atomic_int_fast64_t claimed;
+    struct {
+        alignas(64) atomic_int_fast64_t claimed; /* the next unit; may run beyond the end */
+        int64_t end;
+    } shares[DUALPROP__SHARES];
     alignas(64) atomic_int_fast64_t finished;
 } dualprop__phase;
 

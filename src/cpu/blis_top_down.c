@@ -60,12 +60,17 @@ static struct top_down plan(const dualprop__blis *blis, const dualprop_dense *sh
     return job;
 }
 
+/* Members that have a slice: as many for every batch, since smaller ones may have more units than the largest. */
+static int64_t members_of(const struct top_down *job)
+{
+    return dualprop__least(DUALPROP__MEMBERS, dualprop__most(UNITS, job->inputs.whole));
+}
+
 int64_t dualprop__top_down_bytes(const dualprop__blis *blis, int64_t batch, int64_t inputs, int64_t outputs)
 {
     dualprop_dense shape = { batch, inputs, outputs, NULL };
     struct top_down job = plan(blis, &shape);
-    int64_t members = dualprop__least(DUALPROP__MEMBERS, job.samples.parts * job.inputs.parts);
-    return dualprop__packed_bytes(blis, batch, outputs) + members * job.slice_bytes;
+    return dualprop__packed_bytes(blis, batch, outputs) + members_of(&job) * job.slice_bytes;
 }
 
 static void pack_unit(void *argument, int64_t unit, int64_t member)
@@ -206,8 +211,7 @@ dualprop_status dualprop__blis_dense_top_down(void *self, const dualprop_dense *
         { .unit = product_unit, .units = job.samples.parts * job.inputs.parts },
     };
     dualprop__shared_peaks_begin(&job.peaks);
-    dualprop__team_run(job.blis->reference.host, &job, phases, 2,
-                       dualprop__least(DUALPROP__MEMBERS, phases[1].units));
+    dualprop__team_run(job.blis->reference.host, &job, phases, 2, members_of(&job));
     if (dyad) dualprop__shared_peaks_give(&job.peaks, dyad->peak, dyad->change);
     return DUALPROP_OK;
 }

@@ -39,7 +39,8 @@ struct gradient {
     int64_t tiles;
     int64_t channel_panels, output_panels;
     dualprop__cut blocks;            /* tiles: of a block, or of a group */
-    int64_t part, parts;             /* tiles one sum goes over at once, in a block or chunk; how many there are */
+    int64_t groups;                  /* at most */
+    int64_t part, parts;             /* tiles one sum goes over at once, in a block or chunk; how many at most */
     dualprop__cut channels, outputs; /* panels: the regions */
     int64_t column_plane, delta_plane, region_plane;
     int64_t column_bytes, delta_bytes, region_bytes, layer_bytes, taps_bytes, stage_bytes, slice_bytes, members;
@@ -79,29 +80,27 @@ static int64_t multiple(int64_t x, int64_t of)
 }
 
 /* Cuts are at whole runs of tiles, which are written at once. */
-static dualprop__cut cut_tiles(int64_t tiles, int64_t parts)
+static dualprop__cut cut_tiles(int64_t tiles, int64_t part)
 {
-    int64_t part = multiple(dualprop__ceil_div(tiles, parts), DUALPROP__TILES_AT_ONCE);
+    part = multiple(part, DUALPROP__TILES_AT_ONCE);
     return (dualprop__cut){ tiles, part, dualprop__ceil_div(tiles, part) };
 }
 
-/* A block, or by chunks a chunk, consists of parts, over which sums go at once. */
+/* A block, or by chunks a chunk, consists of parts, over which sums go at once. Of more tiles no array gets smaller. */
 static void plan_blocks(struct gradient *job)
 {
     int64_t size = (int64_t)job->blis->loops->real_size;
     if (job->by_chunks) {
-        int64_t groups = dualprop__least(GROUPS, dualprop__most(GROUPS_AT_LEAST, GROUP_BYTES / job->layer_bytes));
-        job->blocks = cut_tiles(job->tiles, groups);
-        job->part = dualprop__least(CHUNK_TILES, job->blocks.part);
+        job->groups = dualprop__least(GROUPS, dualprop__most(GROUPS_AT_LEAST, GROUP_BYTES / job->layer_bytes));
+        job->blocks = cut_tiles(job->tiles, dualprop__ceil_div(job->tiles, job->groups));
+        job->part = CHUNK_TILES;
         job->parts = 1;
         return;
     }
     int64_t tile = (job->shape->channels + job->shape->outputs) * job->loops->planes * size;
-    int64_t most = dualprop__most(BLOCK_BYTES / tile, DUALPROP__DEPTH);
-    job->blocks = cut_tiles(job->tiles, dualprop__ceil_div(job->tiles, most));
-    dualprop__cut parts = cut_tiles(job->blocks.part, dualprop__ceil_div(job->blocks.part, DUALPROP__DEPTH));
-    job->part = parts.part;
-    job->parts = parts.parts;
+    job->blocks = cut_tiles(job->tiles, dualprop__least(job->tiles, dualprop__most(BLOCK_BYTES / tile, DUALPROP__DEPTH)));
+    job->parts = dualprop__ceil_div(job->blocks.part, DUALPROP__DEPTH);
+    job->part = cut_tiles(job->blocks.part, dualprop__ceil_div(job->blocks.part, job->parts)).part;
 }
 
 static void plan_bytes(struct gradient *job)
@@ -132,7 +131,7 @@ static struct gradient plan(const dualprop__blis *blis, const dualprop_convoluti
     plan_blocks(&job);
     plan_bytes(&job);
     int64_t regions = job.channels.parts * job.outputs.parts, runs = job.blocks.part / DUALPROP__TILES_AT_ONCE;
-    int64_t units = dualprop__most(regions, job.by_chunks ? job.blocks.parts : 2 * runs);
+    int64_t units = dualprop__most(regions, job.by_chunks ? job.groups : 2 * runs);
     int64_t weights = dualprop__blis_weight_elements((void *)(uintptr_t)blis, DUALPROP__NINE * shape->channels,
                                                      shape->outputs) * size;
     job.members = dualprop__least(dualprop__members_of(job.slice_bytes), units);
@@ -140,7 +139,7 @@ static struct gradient plan(const dualprop__blis *blis, const dualprop_convoluti
     job.deltas.images.zeros = dualprop__take(space, shape->outputs * size);
     job.unpooling.map = dualprop__take(space, dualprop__map_bytes(blis, shape));
     job.columns = dualprop__take(space, job.by_chunks ? 0 : job.column_bytes + job.delta_bytes);
-    job.sums = dualprop__take(space, job.by_chunks ? job.blocks.parts * job.layer_bytes : job.blocks.parts > 1 ? weights : 0);
+    job.sums = dualprop__take(space, job.by_chunks ? job.groups * job.layer_bytes : job.blocks.parts > 1 ? weights : 0);
     job.slices = dualprop__take(space, job.slice_bytes * job.members);
     return job;
 }

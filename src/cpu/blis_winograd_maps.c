@@ -1,7 +1,7 @@
 /*
  * blis_winograd_maps.c - bottom-up and top-down: from images to images, by way of V, the products M, and back.
  *
- * A chunk is some rows of tiles, about CHUNK_TILES tiles. By chunks, a unit is a chunk: its V stays in the cache while one
+ * A chunk is some rows of tiles. By chunks, a unit is a chunk: its V stays in the cache while one
  * panel of outputs after another is multiplied and transformed back, then the dyad update follows. Otherwise V is made for
  * a block of chunks, a chunk a unit, and then a unit is a panel of outputs for the whole block: it transforms its filters,
  * multiplies and transforms back a few chunks at a time.
@@ -12,10 +12,12 @@
 
 #include "blis_winograd.h"
 
+/* Tiles of a chunk, by chunks and otherwise. */
 #define CHUNK_TILES 48
+#define BLOCK_CHUNK_TILES 12
 /* Bytes of V for a block of chunks, about; chunks whose products a unit transforms back at once. */
 #define BLOCK_BYTES ((int64_t)16 << 20)
-#define PART_CHUNKS 2
+#define PART_CHUNKS 8
 
 struct pass {
     const dualprop__blis *blis;
@@ -53,15 +55,19 @@ static int64_t divisor(int64_t x, int64_t y)
     return x;
 }
 
+/* Parts of one size, and a rest: so that a larger batch never takes less workspace. */
+static dualprop__cut cut_whole(int64_t whole, int64_t part)
+{
+    return (dualprop__cut){ whole, part, dualprop__ceil_div(whole, part) };
+}
+
 /* Chunks have so many rows of tiles that whole panels of tiles come of them, where that is few enough. */
 static dualprop__cut cut_chunks(const struct pass *job)
 {
-    int64_t broadcast = job->blis->kernel.broadcast, rows = dualprop__most(1, CHUNK_TILES / job->tiles.columns);
+    int64_t broadcast = job->blis->kernel.broadcast, tiles = job->by_chunks ? CHUNK_TILES : BLOCK_CHUNK_TILES;
+    int64_t rows = dualprop__most(1, tiles / job->tiles.columns);
     int64_t even = broadcast / divisor(broadcast, job->tiles.columns);
-    dualprop__cut chunks = dualprop__cut_evenly(job->tiles.rows, rows >= even ? rows - rows % even : rows);
-    if (rows >= even) chunks.part = dualprop__ceil_div(chunks.part, even) * even;
-    chunks.parts = dualprop__ceil_div(chunks.whole, chunks.part);
-    return chunks;
+    return cut_whole(job->tiles.rows, rows >= even ? rows - rows % even : rows);
 }
 
 /* Do the windows of pooling tile the tiles? */
@@ -98,10 +104,10 @@ static void plan_chunks(struct pass *job)
     job->product_bytes = job->chunk_tiles * planes * blis->kernel.vector * size;
     int64_t chunk_size = job->chunk_tiles / broadcast * job->panel_size;
     int64_t most = dualprop__most(1, BLOCK_BYTES / (chunk_size * planes * size));
-    job->blocks = dualprop__cut_evenly(job->chunks.parts, job->by_chunks ? 1 : most);
+    job->blocks = cut_whole(job->chunks.parts, job->by_chunks ? 1 : dualprop__least(most, job->chunks.parts));
     job->plane = dualprop__plane(blis, job->blocks.part * chunk_size);
     job->patch_bytes = planes * job->plane * size;
-    job->part_chunks = dualprop__least(PART_CHUNKS, job->blocks.part);
+    job->part_chunks = job->by_chunks ? 1 : dualprop__least(PART_CHUNKS, most);
     job->filter_bytes = planes * job->filter_plane * size;
 }
 

@@ -51,7 +51,11 @@ dualprop_status dualprop__cuda_convolution_gradient(void *self, const dualprop_c
 /* ---- dyad.cu ---- */
 dualprop_status dualprop__cuda_dyad_update(void *self, const dualprop_dyad *dyad);
 dualprop_status dualprop__cuda_output_step(void *self, const dualprop_output *output);
-/* Inside another slot. */
+/* ---- general.cu ---- */
+dualprop_status dualprop__cuda_dyad_general(void *self, const dualprop_dyad_general *update);
+dualprop_status dualprop__cuda_output_proximal(void *self, const dualprop_output *output);
+
+/* dyad.cu, inside another slot. */
 dualprop_status dualprop__cuda_dyad(dualprop__cuda *self, const dualprop_dyad *dyad);
 /* Can the device run the kernels this module has? */
 dualprop_status dualprop__cuda_kernels_check(dualprop__cuda *self);

@@ -1,11 +1,20 @@
 """The benchmark: our step against the baselines' in alternating rounds, one JSON line a case.
 
-usage: bench.py WORKER CASES    WORKER: the built worker_dualprop; CASES: words that select cases by name, or "all"
+usage: bench.py FOLDER CASES    FOLDER: of the built workers and the probe; CASES: words that select cases by name, or
+                                "all"; BATCHES in the environment chooses among a case's batches ("50 100 512")
 
 Each round times our step and every baseline's on the same cores, one after the other. The ratio of a case is the
 median over the rounds of (best baseline's median in the round / our median): above 1 we are faster.
+
+Between rounds a probe of multiply-adds in registers shows whether the cores are ours alone: on a quiet machine all
+threads together reach what one reaches alone, times their number. Rounds between probes below 90 % of that are
+repeated, up to ROUNDS_AT_MOST; where too few are quiet, all rounds count, and "quiet_pairs" says how few were.
+
+Cases ending in -products set our step without its optimizer, inference and gradient, against what BLIS alone needs for
+the very products: there the ratio is the share of BLIS's rate that we keep, dyads and all else included.
 """
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -13,23 +22,28 @@ import sys
 import time
 
 HERE = pathlib.Path(__file__).parent
-ROUNDS = 12
+ROUNDS, ROUNDS_AT_LEAST, ROUNDS_AT_MOST = 12, 10, 30
+QUIET = 0.9
 NETWORKS = {"784-512-512-10": "784,512,512,10", "784-1000x4-10": "784,1000,1000,1000,1000,10"}
-RULES = {"dp-fw-bw": "dp-adjoint", "bp": "bp"}
-BASELINES = {"torch-fused": ("worker_torch.py", "fused"), "torch-foreach": ("worker_torch.py", "foreach"),
-             "torch-compile": ("worker_torch.py", "compile"), "jax": ("worker_jax.py", "jit")}
+FRAMEWORKS = {"torch-fused": ("worker_torch.py", "fused"), "torch-foreach": ("worker_torch.py", "foreach"),
+              "torch-compile": ("worker_torch.py", "compile"), "jax": ("worker_jax.py", "jit")}
+BLIS = {"blis": ("worker_blis",)}
+CASES = {"dp-fw-bw": (("dp-adjoint", "update"), FRAMEWORKS), "bp": (("bp", "update"), FRAMEWORKS),
+         "products": (("dp-adjoint", "gradient"), BLIS)}
+BATCHES = [int(word) for word in os.environ.get("BATCHES", "50 100 512").split()]
+THREADS = 2
 
 
 class Worker:
-    """A process that times steps when told to."""
+    """A process that answers numbers, a line for a line."""
 
-    def __init__(self, command):
+    def __init__(self, *command):
         self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
-    def run(self, steps):
+    def ask(self, number):
         try:
-            self.process.stdin.write(f"{steps}\n")
+            self.process.stdin.write(f"{number}\n")
             self.process.stdin.flush()
             return [float(word) for word in self.process.stdout.readline().split()]
         except BrokenPipeError:
@@ -40,44 +54,92 @@ class Worker:
         self.process.wait()
 
 
+class Probe:
+    """How many multiply-adds the cores give now, against what they can give."""
+
+    def __init__(self, program, threads):
+        self.worker, self.threads = Worker(program), threads
+        self.best = threads * max(self.worker.ask(1)[0] for _ in range(20))
+        self.seen = []
+
+    def is_quiet(self):
+        now = max(self.worker.ask(self.threads)[0] for _ in range(2))
+        self.best = max(self.best, now)
+        self.seen.append(now)
+        return now >= QUIET * self.best
+
+
 def summary(rounds):
     times = [t for r in rounds for t in r]
     return {"min": round(min(times), 4), "median": round(statistics.median(times), 4)}
 
 
-def run_case(worker, name, rule, threads, batch, widths):
-    workers = {"ours": Worker([worker, rule, threads, batch, widths])}
-    for baseline, (script, mode) in BASELINES.items():
-        workers[baseline] = Worker([sys.executable, HERE / script, mode, threads, batch, widths])
-    warm = {key: w.run(10) for key, w in workers.items()}
-    missing = sorted(key for key, times in warm.items() if not times)
-    rounds = {key: [] for key in workers if key not in missing}
-    if "ours" in missing or len(rounds) < 2:
-        for w in workers.values():
-            w.close()
-        raise SystemExit(f"bench: nothing to compare; these did not run: {', '.join(missing)}")
-    steps = {key: max(5, min(100, int(150 / statistics.median(warm[key])))) for key in rounds}
-    for _ in range(ROUNDS):
-        for key in rounds:
+def start(folder, ours, baselines, batch, widths):
+    workers = {"ours": Worker(folder / "worker_dualprop", *ours, THREADS, batch, widths)}
+    for name, (program, *mode) in baselines.items():
+        command = [sys.executable, HERE / program] if program.endswith(".py") else [folder / program]
+        workers[name] = Worker(*command, *mode, THREADS, batch, widths)
+    return workers
+
+
+def run_rounds(workers, steps, probe):
+    """Times in rounds, the quiet ones where there are enough of them, and how many were quiet."""
+    rounds, quiet = [], []
+    before = probe.is_quiet()
+    while len(quiet) < ROUNDS and len(rounds) < ROUNDS_AT_MOST:
+        times = {}
+        for name in workers:
             time.sleep(0.02)
-            rounds[key].append(workers[key].run(steps[key]))
-    for w in workers.values():
-        w.close()
-    medians = {key: [statistics.median(r) for r in rounds[key]] for key in rounds}
-    ratios = [min(medians[key][i] for key in medians if key != "ours") / medians["ours"][i] for i in range(ROUNDS)]
-    print(json.dumps({"name": name, "threads": threads, "batch": batch, "ours_ms": summary(rounds["ours"]),
-                      "baselines": {key: summary(rounds[key]) for key in rounds if key != "ours"},
-                      "ratio": round(statistics.median(ratios), 3), "pairs": ROUNDS, "not_run": missing}), flush=True)
+            times[name] = workers[name].ask(steps[name])
+        after = probe.is_quiet()
+        rounds.append(times)
+        if before and after:
+            quiet.append(times)
+        before = after
+    return (quiet if len(quiet) >= ROUNDS_AT_LEAST else rounds), len(quiet)
+
+
+def ratio_of(times):
+    medians = {name: statistics.median(t) for name, t in times.items()}
+    return min(medians[name] for name in medians if name != "ours") / medians["ours"]
+
+
+def run_case(folder, probe, name, ours, baselines, batch, widths):
+    workers = start(folder, ours, baselines, batch, widths)
+    state_bytes, all_bytes = workers["ours"].ask(0) or (0, 0)
+    warm = {key: worker.ask(10) for key, worker in workers.items()}
+    missing = sorted(key for key, times in warm.items() if not times)
+    running = {key: worker for key, worker in workers.items() if key not in missing}
+    if "ours" in missing or len(running) < 2:
+        for worker in workers.values():
+            worker.close()
+        raise SystemExit(f"bench: nothing to compare; these did not run: {', '.join(missing)}")
+    steps = {key: max(5, min(100, int(150 / statistics.median(warm[key])))) for key in running}
+    rounds, quiet = run_rounds(running, steps, probe)
+    for worker in workers.values():
+        worker.close()
+    print(json.dumps({
+        "name": name, "threads": THREADS, "batch": batch, "ours_ms": summary([r["ours"] for r in rounds]),
+        "baselines": {key: summary([r[key] for r in rounds]) for key in running if key != "ours"},
+        "ratio": round(statistics.median(map(ratio_of, rounds)), 3), "pairs": len(rounds), "quiet_pairs": quiet,
+        "state_bytes": int(state_bytes), "all_bytes": int(all_bytes), "not_run": missing}), flush=True)
 
 
 def main():
-    worker, cases = sys.argv[1], sys.argv[2].split()
+    folder, wanted = pathlib.Path(sys.argv[1]), sys.argv[2].split()
+    probe = None
     for network, widths in NETWORKS.items():
-        for rule_name, rule in RULES.items():
-            name = f"mlp-{network}-{rule_name}"
-            for batch in (50, 100, 512):
-                if "all" in cases or any(word in name for word in cases):
-                    run_case(worker, name, rule, 2, batch, widths)
+        for case, (ours, baselines) in CASES.items():
+            name = f"mlp-{network}-{case}"
+            if "all" not in wanted and not any(word in name for word in wanted):
+                continue
+            probe = probe or Probe(folder / "probe", THREADS)
+            for batch in BATCHES:
+                run_case(folder, probe, name, ours, baselines, batch, widths)
+    if probe:
+        print(json.dumps({"name": "fma-probe", "threads": THREADS, "gflops": {
+            "best": round(probe.best, 1), "median": round(statistics.median(probe.seen), 1),
+            "min": round(min(probe.seen), 1)}}), flush=True)
 
 
 main()

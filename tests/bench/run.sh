@@ -9,4 +9,4 @@ if [ ! -x "$venv/bin/python" ]; then
     python3 -m venv "$venv" >&2
     "$venv/bin/pip" install --quiet numpy torch jax >&2
 fi
-exec "$venv/bin/python" "$here/bench.py" "$root/build/tests/bench/worker_dualprop" "${CASES:-all}"
+exec "$venv/bin/python" "$here/bench.py" "${BUILD:-$root/build}/tests/bench" "${CASES:-all}"

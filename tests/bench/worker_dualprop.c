@@ -1,10 +1,12 @@
 /*
  * worker_dualprop.c - one side of the MLP benchmark: times training steps of this library on command.
  *
- * usage: worker_dualprop RULE THREADS BATCH WIDTHS    e.g.  worker_dualprop dp-adjoint 2 50 784,512,512,10
+ * usage: worker_dualprop RULE LEARNING THREADS BATCH WIDTHS    e.g.  worker_dualprop bp update 2 50 784,512,512,10
  *
- * Reads a number of steps per line from stdin, makes that many steps of inference and Adam update on random data, and
- * answers with the milliseconds of each step on one line. bench.py speaks to it and to the baselines in turn.
+ * Reads a number of steps per line from stdin, makes that many steps on random data, each inference and Adam (LEARNING
+ * update) or inference and gradient (gradient), and answers with the milliseconds of each step on one line. A 0 asks for
+ * memory: the bytes of the state, and of everything that the library holds. bench.py speaks to it and to the baselines
+ * in turn.
  */
 #include <dualprop/dualprop.h>
 #include <stdio.h>
@@ -23,6 +25,7 @@ struct bench {
     float *images;
     int32_t *labels;
     int64_t batch;
+    int updates; /* or gradients alone */
 };
 
 static void must(dualprop_status status)
@@ -71,12 +74,22 @@ static double now_ms(void)
     return (double)time.tv_sec * 1e3 + (double)time.tv_nsec * 1e-6;
 }
 
+static void say_memory(const struct bench *bench)
+{
+    uint64_t state, all;
+    must(dualprop_state_memory_needed(&state, bench->network, bench->rule, bench->batch));
+    must(dualprop_context_memory(&all, NULL, NULL, bench->context));
+    printf("%llu %llu\n", (unsigned long long)state, (unsigned long long)all);
+    fflush(stdout);
+}
+
 static void run_steps(struct bench *bench, int steps)
 {
     for (int i = 0; i < steps; i++) {
         double start = now_ms();
         must(dualprop_infer(bench->state, bench->images, bench->labels, bench->batch));
-        must(dualprop_update(bench->optimizer, bench->state));
+        if (bench->updates) must(dualprop_update(bench->optimizer, bench->state));
+        else must(dualprop_gradient(bench->optimizer, bench->state));
         printf("%.6f%c", now_ms() - start, i == steps - 1 ? '\n' : ' ');
     }
     fflush(stdout);
@@ -88,11 +101,12 @@ int main(int argc, char **argv)
     int64_t widths[MAX_WIDTHS];
     int variant, steps;
     dualprop_options options = DUALPROP_OPTIONS_INIT;
-    if (argc != 5) return 2;
+    if (argc != 6) return 2;
     must(dualprop_from_name(&variant, DUALPROP_NAMES_RULE, argv[1]));
-    options.threads = atoi(argv[2]);
-    bench.batch = atoll(argv[3]);
-    int count = parse_widths(widths, argv[4]);
+    bench.updates = strcmp(argv[2], "update") == 0;
+    options.threads = atoi(argv[3]);
+    bench.batch = atoll(argv[4]);
+    int count = parse_widths(widths, argv[5]);
     if (count < 2 || bench.batch < 1) return 2;
     must(dualprop_context_create(&bench.context, DUALPROP_BACKEND_AUTO, &options));
     build_network(&bench, widths, count);
@@ -100,6 +114,9 @@ int main(int argc, char **argv)
     must(dualprop_state_create(&bench.state, bench.network, bench.rule, bench.batch));
     must(dualprop_optimizer_create(&bench.optimizer, bench.network, DUALPROP_ADAM));
     fill_data(&bench, widths[0], widths[count - 1]);
-    while (scanf("%d", &steps) == 1) run_steps(&bench, steps);
+    while (scanf("%d", &steps) == 1) {
+        if (steps == 0) say_memory(&bench);
+        else run_steps(&bench, steps);
+    }
     return 0;
 }

@@ -1,0 +1,117 @@
+/*
+ * trainer_create.c - making a run: the data, then everything that learns from them, new or resumed.
+ */
+#include <inttypes.h>
+
+#include "trainer_internal.h"
+
+static dualprop_status read_data(trainer *self)
+{
+    const settings *run = self->run;
+    const char *folder = run->data != NULL ? run->data : dataset_default_folder(run->dataset);
+
+    TRY(dataset_open(&self->data, self->owner, run->dataset, folder, run->limit));
+    TRY(dataset_hold_out(&self->data, self->owner, run->validation, run->seed, &self->train_count));
+    return batches_create(&self->batches, self->owner, &self->data.train, self->train_count, run);
+}
+
+/* A position is only worth something within the run it belongs to. All batches may be done, but not yet evaluated. */
+static dualprop_status check_position(const trainer *self)
+{
+    const run_position *position = &self->position;
+    int64_t last = self->batches.batch_count;
+
+    if (position->batch > last || (position->batch == last && position->samples == 0) || position->epoch > 1000000)
+        return host_fail(self->owner, DUALPROP_ERROR_FORMAT,
+                         "%s: it stands behind batch %" PRId64 " of epoch %" PRId64 "; expected %" PRId64 " at most",
+                         self->run->resume, position->batch, position->epoch + 1, last);
+    if ((position->best_epoch > 0) == (self->parts.best != NULL) && position->best_epoch <= position->epoch)
+        return DUALPROP_OK;
+    return host_fail(self->owner, DUALPROP_ERROR_FORMAT,
+                     "%s: the best of its %" PRId64 " epochs is %" PRId64 "; expected one of them, with its network",
+                     self->run->resume, position->epoch, position->best_epoch);
+}
+
+static dualprop_status make_parts(trainer *self)
+{
+    host *owner = self->owner;
+
+    if (self->run->resume == NULL)
+        return build_parts(&self->parts, owner, self->run, self->context, &self->data, self->batches.batch_count);
+    TRY(build_resumed(&self->parts, &self->position, owner, self->run, self->context, &self->data));
+    return check_position(self);
+}
+
+static dualprop_status open_log(FILE **log, trainer *self, const char *path)
+{
+    if (path == NULL) return DUALPROP_OK;
+    *log = run_log_open(self->owner, path, self->run->resume != NULL);
+    return *log != NULL ? DUALPROP_OK : DUALPROP_ERROR_ACCESS;
+}
+
+static dualprop_status make_state(trainer *self)
+{
+    host *owner = self->owner;
+    int64_t outputs;
+
+    TRY_LIBRARY(owner, dualprop_network_info(&self->layers, NULL, NULL, &outputs, self->parts.network));
+    self->classes = (int)outputs;
+    if (self->layers > AUDIT_LAYERS)
+        return host_fail(owner, DUALPROP_ERROR_FORMAT, "%s: its network has %d layers; expected %d at most",
+                         self->run->resume, self->layers, AUDIT_LAYERS);
+    TRY_LIBRARY(owner, dualprop_state_create(&self->state, self->parts.network, self->parts.rule, self->batches.size));
+    self->parts.state = self->state;
+    if (self->run->resume == NULL) return DUALPROP_OK;
+    return run_file_read_state(self->state, owner, self->run->resume, self->context);
+}
+
+static dualprop_status make_measures(trainer *self)
+{
+    const settings *run = self->run;
+
+    if (run->diagnostics != 0)
+        TRY(audit_create(&self->audit, self->owner, run, self->parts.network, self->batches.size));
+    if (run->adversarial == ADVERSARIAL_OFF && run->attack.count == 0) return DUALPROP_OK;
+    return attack_create(&self->attack, self->owner, run, self->parts.network, &self->data, self->batches.size);
+}
+
+static dualprop_status create_all(trainer *self)
+{
+    if (self->run->checkpoint != NULL) TRY(run_file_check(self->owner, self->run->checkpoint));
+    TRY(build_context(&self->context, self->owner, self->run));
+    TRY(read_data(self));
+    TRY(make_parts(self));
+    TRY(make_state(self));
+    TRY(make_measures(self));
+    TRY(open_log(&self->log, self, self->run->log));
+    return open_log(&self->audit_log, self, self->run->audit_log);
+}
+
+dualprop_status trainer_create(trainer **self, host *owner, const settings *run)
+{
+    *self = host_allocate(owner, 1, sizeof **self);
+    if (*self == NULL) return host_no_memory(owner, "the run");
+    (*self)->owner = owner;
+    (*self)->run = run;
+    dualprop_status status = create_all(*self);
+    if (status != DUALPROP_OK) {
+        trainer_destroy(*self);
+        *self = NULL;
+    }
+    return status;
+}
+
+void trainer_destroy(trainer *self)
+{
+    if (self == NULL) return;
+    if (self->log != NULL) fclose(self->log);
+    if (self->audit_log != NULL) fclose(self->audit_log);
+    attack_destroy(self->attack);
+    audit_destroy(self->audit);
+    dualprop_state_destroy(self->state);
+    parts_destroy(&self->parts);
+    dualprop_context_destroy(self->context);
+    batches_destroy(&self->batches);
+    dataset_close(&self->data, self->owner);
+    host_release(self->owner, self, 1, sizeof *self);
+}

@@ -1,0 +1,209 @@
+/*
+ * trainer_epoch.c - the batches of an epoch, and what is measured when they are done.
+ */
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "interrupt.h"
+#include "trainer_internal.h"
+
+/* Batches of samples evaluated between two looks at Ctrl-C. */
+#define EVALUATED_BATCHES 10
+
+/* ---- One batch ---- */
+
+static epoch_report report_of(const trainer *self)
+{
+    return (epoch_report){ .position = &self->position, .layers = self->layers, .diagnostics = self->run->diagnostics,
+                           .has_residual = self->run->tolerance > 0, .weights = self->audit ? &self->weights : NULL };
+}
+
+static dualprop_status measure(trainer *self, const batch *learned)
+{
+    epoch_report shape = report_of(self);
+    audit_sums alone;
+
+    TRY(audit_batch(&self->position.audit, &alone, self->audit, self->state, self->parts.optimizer, learned));
+    if (self->audit_log == NULL) return DUALPROP_OK;
+    return run_log_write_audit(self->audit_log, self->owner, self->run->audit_log, &alone, self->position.epoch + 1,
+                               self->position.batch + 1, &shape);
+}
+
+static dualprop_status learn(trainer *self, const batch *next)
+{
+    host *owner = self->owner;
+    int audited = self->audit != NULL && self->position.batch % self->run->audit_every == 0;
+
+    TRY_LIBRARY(owner, dualprop_optimizer_info(NULL, NULL, &self->position.learning_rate, self->parts.optimizer));
+    TRY(batch_infer(next, owner, self->state));
+    if (!audited) {
+        TRY_LIBRARY(owner, dualprop_update(self->parts.optimizer, self->state));
+        return DUALPROP_OK;
+    }
+    TRY_LIBRARY(owner, dualprop_gradient(self->parts.optimizer, self->state));
+    TRY(measure(self, next));
+    TRY_LIBRARY(owner, dualprop_step(self->parts.optimizer));
+    return DUALPROP_OK;
+}
+
+/* With --adversarial the network learns from what the attack makes of the batch. */
+static dualprop_status prepare(batch *out, trainer *self)
+{
+    batch clean;
+
+    batches_take(&clean, &self->batches, self->position.batch);
+    *out = clean;
+    if (self->run->adversarial == ADVERSARIAL_OFF) return DUALPROP_OK;
+    return attack_batch(out, self->attack, &clean, self->run->adversarial, self->run->epsilon);
+}
+
+static dualprop_status add_report(trainer *self, int64_t count)
+{
+    double loss;
+    int64_t correct;
+
+    TRY_LIBRARY(self->owner, dualprop_state_report(NULL, NULL, NULL, NULL, &loss, &correct, self->state));
+    self->position.loss += loss * (double)count;
+    self->position.correct += correct;
+    self->position.samples += count;
+    self->trained += count;
+    progress_add(&self->progress, count, self->position.epoch + 1, self->run->epochs);
+    return DUALPROP_OK;
+}
+
+/* Say where a failure happened; the library's sentence says the layer and the pass. */
+static dualprop_status place_failure(trainer *self, dualprop_status status)
+{
+    char sentence[MESSAGE_BYTES];
+
+    if (status == DUALPROP_OK) return status;
+    snprintf(sentence, sizeof sentence, "%s", self->owner->message);
+    return host_fail(self->owner, status, "epoch %" PRId64 ", batch %" PRId64 ": %s", self->position.epoch + 1,
+                     self->position.batch + 1, sentence);
+}
+
+static dualprop_status train_batch(trainer *self)
+{
+    batch next;
+
+    dualprop_status status = prepare(&next, self);
+    if (status == DUALPROP_OK) status = learn(self, &next);
+    if (status == DUALPROP_OK) status = add_report(self, next.count);
+    if (status != DUALPROP_OK) return place_failure(self, status);
+    self->position.batch++;
+    return DUALPROP_OK;
+}
+
+/* ---- Evaluation ---- */
+
+/* Add the sums over count samples to *out. */
+static dualprop_status evaluate_some(scores *out, trainer *self, const samples *set, int64_t first, int64_t count)
+{
+    dualprop_view images, labels;
+    int64_t correct, top;
+    double loss;
+
+    samples_view(&images, &labels, set, first, count);
+    TRY_LIBRARY(self->owner, dualprop_evaluate_view(&loss, &correct, &top, self->classes < TOP ? self->classes : TOP,
+                                                    self->state, &images, &labels));
+    out->loss += loss * (double)count;
+    out->accuracy += (double)correct;
+    out->top5 += (double)top;
+    return DUALPROP_OK;
+}
+
+dualprop_status trainer_evaluate(scores *out, trainer *self, const samples *set, int64_t first, int64_t count)
+{
+    int64_t step = EVALUATED_BATCHES * self->batches.size;
+    scores sums = { 0 };
+
+    for (int64_t done = 0; done < count; done += step) {
+        if (interrupt_came()) return DUALPROP_ERROR_CANCELLED;
+        TRY(evaluate_some(&sums, self, set, first + done, count - done < step ? count - done : step));
+    }
+    *out = (scores){ sums.loss / (double)count, sums.accuracy / (double)count, sums.top5 / (double)count };
+    return DUALPROP_OK;
+}
+
+/* ---- One epoch ---- */
+
+static dualprop_status evaluate_epoch(epoch_report *report, trainer *self)
+{
+    int64_t held_out = self->data.train.count - self->train_count;
+
+    if (self->audit != NULL) TRY(audit_norms(&self->weights, self->audit));
+    TRY(trainer_evaluate(&self->test, self, &self->data.test, 0, self->data.test.count));
+    report->test = self->test;
+    report->has_validation = held_out > 0;
+    return held_out > 0 ? trainer_evaluate(&report->validation, self, &self->data.train, self->train_count, held_out)
+                        : DUALPROP_OK;
+}
+
+/* Keep a copy of the network that does best on the validation set; the first of equals. */
+static dualprop_status remember_best(trainer *self, const epoch_report *report)
+{
+    run_position *position = &self->position;
+
+    if (!report->has_validation) return DUALPROP_OK;
+    position->validation = report->validation.accuracy;
+    if (position->best_epoch > 0 && position->validation <= position->best_validation) return DUALPROP_OK;
+    if (self->parts.best == NULL)
+        TRY_LIBRARY(self->owner, dualprop_network_clone(&self->parts.best, self->parts.network));
+    else TRY_LIBRARY(self->owner, dualprop_network_copy(self->parts.best, self->parts.network));
+    position->best_epoch = position->epoch;
+    position->best_validation = position->validation;
+    return DUALPROP_OK;
+}
+
+static dualprop_status report_epoch(trainer *self, const epoch_report *report)
+{
+    progress_clear(&self->progress);
+    trainer_print_epoch(self, report);
+    return self->log != NULL ? run_log_write(self->log, self->owner, self->run->log, report) : DUALPROP_OK;
+}
+
+dualprop_status trainer_save(trainer *self)
+{
+    if (self->run->checkpoint == NULL) return DUALPROP_OK;
+    return run_file_write(self->owner, self->run->checkpoint, self->context, &self->parts, self->run, &self->position);
+}
+
+/* A full disk must not end a long run: it is said, tried again after the next epoch, and remembered at the end. */
+static void save_epoch(trainer *self)
+{
+    self->save_status = trainer_save(self);
+    if (self->save_status == DUALPROP_OK) return;
+    fprintf(stderr, "%s: epoch %" PRId64 " is not saved: %s\n", self->owner->program, self->position.epoch,
+            self->owner->message);
+}
+
+/* Log, then save: a run that dies between the two logs an epoch twice, rather than never. */
+static dualprop_status finish_epoch(trainer *self, double samples_per_second)
+{
+    epoch_report report = report_of(self);
+
+    report.samples_per_second = samples_per_second;
+    TRY(evaluate_epoch(&report, self));
+    report.seconds = progress_clock() - self->progress.begun;
+    self->position.epoch++;
+    self->position.batch = 0;
+    TRY(remember_best(self, &report));
+    TRY(report_epoch(self, &report));
+    run_position_clear_epoch(&self->position);
+    save_epoch(self);
+    return DUALPROP_OK;
+}
+
+dualprop_status trainer_epoch(trainer *self)
+{
+    double begun = progress_clock();
+    int64_t before = self->trained;
+
+    batches_shuffle(&self->batches, self->position.epoch);
+    while (self->position.batch < self->batches.batch_count) {
+        if (interrupt_came()) return DUALPROP_ERROR_CANCELLED;
+        TRY(train_batch(self));
+    }
+    return finish_epoch(self, (double)(self->trained - before) / fmax(progress_clock() - begun, 1e-9));
+}
