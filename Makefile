@@ -291,6 +291,11 @@ vectors:
 	@$(MAKE) --no-print-directory -j$(JOBS) all examples >&2
 	@$(BUILD)/examples/vectors --backend $(BACKEND) --precision $(PRECISION) $(VECTORS)
 
+# docs/combinations.md, measured; a test compares.
+combinations:
+	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/tests/combinations >&2
+	@$(BUILD)/tests/combinations >docs/combinations.md.new && mv docs/combinations.md.new docs/combinations.md
+
 reproduce-table1:
 	@$(MAKE) --no-print-directory -j$(JOBS) all examples
 	@tools/reproduce-table1
@@ -361,6 +366,7 @@ clean:
 FORCE:
 .SECONDARY:
 .PHONY: all examples tests deps demo check check-suites check-headers check-abi check-manners check-install check-python \
-        check-cuda check-oom check-io check-asan check-ubsan check-tsan check-valgrind check-fuzz bench vectors reproduce-table1 \
+        check-cuda check-oom check-io check-asan check-ubsan check-tsan check-valgrind check-fuzz bench vectors \
+        combinations reproduce-table1 \
         reproduce-table3 learn-cifar10 figure2 figure3 \
         install uninstall docs format help clean FORCE

@@ -61,16 +61,24 @@ for options in "--rule dp --output-step exact" "--loss ce --nudge-at prediction"
     "--precision f64 --threads 1" "--backend cpu" "--backend=auto" "--hidden 8,7,6 --alpha 0" "--beta -0.25 --alpha 1" \
     "--seed 18446744073709551615" "--activation softplus" "--activation elu" "--activation silu" "--activation softmax" \
     "--rule bp --adversarial fgsm" "--rule bp --adversarial raw --epsilon 0.5" "--attack 0.1,0" \
-    "--diagnostics gamma,lipschitz,objective"; do
+    "--diagnostics gamma,lipschitz,objective" "--rule dp-damped --damping gamma2" "--rule lpom --damping 0.5" \
+    "--rule inverted-lpom --input-robustness 0.5" "--rule fenchel" "--rule lecun" "--output-step sprovr --rule dp" \
+    "--rule dp --output-step exact --loss ce" "--schedule bw" "--schedule odd-even --passes 3" "--schedule even-odd" \
+    "--schedule jacobi --passes 3" "--schedule random --passes 3" "--schedule async --passes 4 --async-fraction 0.3" \
+    "--schedule list --order 2,1,2,1" "--alpha 0.2,0.8 --beta 0.3,0.4" "--alpha-mismatch 0.1" "--feedback kolen-pollack" \
+    "--feedback random" "--feedback sign" "--noise-state 0.01 --noise-down 0.01 --noise-weight 0.01" "--quantize 8" \
+    "--time-step 0.5 --passes 3"; do
     test_that "$options" trains $small $options
 done
 
-for case in "--alpha x" "--alpha 1.5" "--alpha -0.1" "--alpha nan" "--alpha 0.5x" "--alpha 0x1" "--alpha 0.5,0.5" \
+for case in "--alpha x" "--alpha 1.5" "--alpha -0.1" "--alpha nan" "--alpha 0.5x" "--alpha 0x1" "--alpha 0.5,0.5,0.5" \
     "--beta 0" "--beta inf" "--beta 1e999" "--passes 0" "--passes 1.5" "--passes 99999999999999999999" "--epochs 0" \
     "--epochs -1" "--epochs 1e3" "--batch 0" "--batch ten" "--seed -1" "--seed 18446744073709551616" "--hidden 0" \
     "--hidden 5,,5" "--hidden 5," "--hidden x" "--lr -1" "--momentum 1" "--threads 2000" "--threads -1" "--limit 0" \
-    "--tolerance -1" "--validation 1" "--dataset svhn" "--augment turn" "--rule lpom" "--rule fenchel" "--loss hinge" \
-    "--output-step sprovr" "--schedule odd-even" "--backend gpu" "--precision f16" \
+    "--tolerance -1" "--validation 1" "--dataset svhn" "--augment turn" "--rule lpm" "--loss hinge" \
+    "--output-step near" "--schedule up" "--damping some" "--damping -1" "--order 1,x" "--quantize 1" "--quantize 25" \
+    "--power-iterations 0" "--time-step 0" "--async-fraction 2" "--input-robustness -1" "--feedback own" "--noise-weight -1" \
+    "--alpha-mismatch nan" "--backend gpu" "--precision f16" \
     "--optimizer lion" "--init normal" "--activation softsign" "--diagnostics beta" "--diagnostics angle," \
     "--adversarial pgd" "--adversarial fgsm" "--epsilon -1" "--attack x" "--attack 0.1," "--attack -1" \
     "--attack 1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1" "--audit-log al" "--audit-every 0" "--preset table3-cifar10" "--nudge-at first"; do
@@ -85,7 +93,7 @@ else
     test_that "--precision bf16 on the CPU" refuses_option "for CUDA devices" $small --backend cpu --precision bf16
 fi
 test_that "an empty value is refused" refuses_option --alpha $small --alpha ""
-for case in --damping=half --feedback=sign --order=1,2 --noise-state=0.1 --model=vgg16 --epoch=2 --frobnicate -x; do
+for case in --dampening=half --noise=0.1 --model=vgg16 --epoch=2 --frobnicate -x; do
     test_that "$case is unknown" refuses_option "unknown option $case" $small $case
 done
 test_that "an option without its value" refuses_option "needs a value" --epochs
@@ -94,7 +102,16 @@ test_that "a word that is no option" refuses_option "unexpected argument" $small
 test_that "control characters stay off the line" refuses_option "--rule" $small --rule "$(printf 'a\nb')"
 test_that "more samples than there are" refuses_option "--limit" $small --limit 401
 test_that "exact step with bp" refuses_option "--rule bp" $small --rule bp --output-step exact
-test_that "exact step with ce" refuses_option "--loss ce" $small --rule dp --output-step exact --loss ce
+test_that "exact step with ce, no solution" refuses_option "--loss ce" $small --rule dp --output-step exact --loss ce --beta 4
+test_that "a rule that fixes alpha" refuses_option "--rule lpom" $small --rule lpom --alpha 0.5
+test_that "damping with bp" refuses_option "--rule bp" $small --rule bp --damping half
+test_that "damping with tanh" refuses_option "--activation tanh" $small --rule dp-damped --activation tanh
+test_that "a list without an order" refuses_option "--order" $small --schedule list
+test_that "an order without a list" refuses_option "--schedule list" $small --order 1,2
+test_that "an order with the input" refuses_option "--input-robustness" $small --schedule list --order 0,1,2
+test_that "noise with bp" refuses_option "--noise-state contradicts --rule bp" $small --rule bp --noise-state 0.1
+test_that "exact step at the prediction" refuses_option "--nudge-at" $small --rule dp --output-step exact --nudge-at prediction
+test_that "alphas for other layers" refuses_option "--alpha has 6 numbers" $small --alpha 0.1,0.2,0.3,0.4,0.5,0.6
 test_that "exact step without a solution" refuses_option "--beta 2" $small --rule dp --output-step exact --beta 2
 test_that "warm-up longer than the decay" refuses_option "--warmup" $small --warmup 3 --decay-epochs 2
 test_that "mnist without its folder" refuses_option "--data" --dataset mnist
@@ -177,6 +194,12 @@ test_that "to the same bits" cmp straight resumed
 test_that "the same bits for any number of threads" eval 'trains $small --epochs 4 --checkpoint threads --threads 3 && cmp straight threads'
 test_that "diagnostics change nothing" eval 'trains $small --epochs 4 --diagnostics off --checkpoint plain &&
     trains $small --epochs 4 --quiet --log log --checkpoint plain && cmp straight plain'
+
+rich="--rule dp-damped --alpha 0.4 --noise-state 0.01 --noise-weight 0.01 --feedback kolen-pollack --schedule random
+    --passes 3 --alpha-mismatch 0.05 --quantize 10 --input-robustness 0.2"
+test_that "a run with noise, damping and feedback saves" trains $small $rich --epochs 3 --checkpoint rich
+test_that "and resumes, to the same bits" eval 'trains $small $rich --epochs 1 --checkpoint halved &&
+    trains --resume halved --data good --epochs 3 --checkpoint halved --backend reference && cmp rich halved'
 
 test_that "Ctrl-C ends a run with 130" interrupted_run $small --batch 1 --epochs 4
 test_that "which then goes on" trains --resume halfway --data good --checkpoint halfway --log log --backend reference

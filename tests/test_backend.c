@@ -127,6 +127,110 @@ static dualprop_status run_softmax_nan(workbench *bench, int size, int number)
     return status;
 }
 
+/* ---- the rarer options ---- */
+
+/* What is on; the first rows are damping alone, which backends may have loops for. */
+static const struct general_variant {
+    double alpha, damping, time_step, down_noise, state_noise;
+    int silent, fresh, adjoint, straight, output_step, alphas, mask, change;
+} general_variants[] = {
+    { .alpha = 1, .damping = 2.5, .time_step = 1 },
+    { .alpha = 0.3, .damping = 2.5, .time_step = 1 },
+    { .alpha = 0.3, .damping = 0.25, .time_step = 1, .fresh = 1 },
+    { .alpha = 0.3, .damping = 0, .time_step = 1, .adjoint = 1 },
+    { .alpha = 0, .damping = 1, .time_step = 1, .change = 1 },
+    { .alpha = 0.6, .damping = 1, .time_step = 1, .silent = 1 },
+    { .alpha = 0.6, .damping = 1, .time_step = 0.3 },
+    { .alpha = 0.6, .damping = 1, .time_step = 0.5, .down_noise = 0.1, .state_noise = 0.2, .change = 1 },
+    { .damping = 0.5, .time_step = 1, .alphas = 1 },
+    { .alpha = 0.5, .damping = 0.5, .time_step = 1, .mask = 1, .change = 1 },
+    { .alpha = 0.3, .time_step = 1, .adjoint = 1, .straight = 1 },
+    { .alpha = 0.3, .time_step = 1, .output_step = DUALPROP_OUTPUT_EXACT },
+    { .time_step = 1, .output_step = DUALPROP_OUTPUT_SPROVR, .alphas = 1 },
+};
+
+static const void *if_wanted(workbench *bench, int wanted, int64_t count, double low, double high)
+{
+    return wanted ? bench_uniform(bench, count, low, high) : NULL;
+}
+
+static dualprop_dyad_general make_general(workbench *bench, const struct general_variant *variant, int activation,
+                                          int64_t rows, int64_t width, double results[2])
+{
+    int64_t count = rows * width;
+    return (dualprop_dyad_general){
+        .activation = activation,
+        .straight = variant->straight,
+        .adjoint = variant->adjoint,
+        .output_step = variant->output_step,
+        .alpha = variant->alpha,
+        .strength = 0.75,
+        .beta = 0.5,
+        .damping = variant->damping,
+        .time_step = variant->time_step,
+        .fraction = variant->mask ? 0.4 : 1,
+        .top_down_noise = variant->down_noise,
+        .state_noise = variant->state_noise,
+        .rows = rows,
+        .width = width,
+        .alphas = if_wanted(bench, variant->alphas, width, 0, 1),
+        .a = bench_uniform(bench, count, -3, 3),
+        .top_down = if_wanted(bench, !variant->silent, count, -2, 2),
+        .uniform = if_wanted(bench, variant->mask, count, 0, 1),
+        .noise_plus = if_wanted(bench, variant->state_noise > 0, count, -2, 2),
+        .noise_minus = if_wanted(bench, variant->state_noise > 0, count, -2, 2),
+        .noise_down = if_wanted(bench, variant->down_noise > 0, count, -2, 2),
+        .mean = bench_uniform(bench, count, -1, 1),
+        .delta = variant->fresh ? bench_reals(bench, count) : bench_uniform(bench, count, -1, 1),
+        .delta_is_zero = variant->fresh,
+        .emitted = variant->straight ? bench_reals(bench, count) : NULL,
+        .peak = &results[0],
+        .change = variant->change ? &results[1] : NULL,
+    };
+}
+
+static dualprop_status run_general(workbench *bench, int size, int number)
+{
+    double results[2] = { -1, -1 };
+    int64_t rows = rows_of_width[size].rows, width = rows_of_width[size].width;
+    const struct general_variant *variant = &general_variants[number / COUNT_OF(activations)];
+    dualprop_dyad_general update =
+        make_general(bench, variant, activations[number % COUNT_OF(activations)], rows, width, results);
+    dualprop_status status = bench->backend->dyad_general(bench->self, &update);
+    bench_record(bench, "mean", update.mean, rows * width, 4);
+    bench_record(bench, "delta", update.delta, rows * width, 4);
+    if (update.emitted) bench_record(bench, "emitted", update.emitted, rows * width, 4);
+    bench_record_number(bench, "peak", results[0], 4);
+    if (update.change) bench_record_number(bench, "change", results[1], 4);
+    return status;
+}
+
+static dualprop_status run_proximal(workbench *bench, int size, int number)
+{
+    static const double ALPHAS[] = { 0, 0.5, 1 };
+    double peak = -1;
+    int64_t rows = rows_of_width[size].rows, width = rows_of_width[size].width;
+    dualprop_output output = {
+        .loss = DUALPROP_CROSS_ENTROPY,
+        .exact = number / 3 ? DUALPROP_OUTPUT_SPROVR : DUALPROP_OUTPUT_EXACT,
+        .alpha = ALPHAS[number % 3],
+        .beta = 0.75,
+        .rows = rows,
+        .width = width,
+        .a = bench_uniform(bench, rows * width, -3, 3),
+        .target = bench_uniform(bench, rows * width, 0, 2.0 / (double)width), /* sums near 1, as a distribution's */
+        .mean = bench_reals(bench, rows * width),
+        .delta = bench_reals(bench, rows * width),
+        .peak = &peak,
+        .workspace = bench_bytes(bench, 7 * width * (int64_t)sizeof(double)),
+    };
+    dualprop_status status = bench->backend->output_proximal(bench->self, &output);
+    bench_record(bench, "mean", output.mean, rows * width, 4);
+    bench_record(bench, "delta", output.delta, rows * width, 1);
+    bench_record_number(bench, "peak", peak, 4);
+    return status;
+}
+
 /* A NaN in a or in Delta, at the start, in the middle or at the end, has to reach the peak. */
 static dualprop_status run_dyad_nan(workbench *bench, int size, int number)
 {
@@ -882,6 +986,10 @@ static const struct kernel {
     { "dyad_update softmax", run_softmax, COUNT_OF(rows_of_width), COUNT_OF(dyad_variants), 4, 40, 0,
       "as dyad_update: exp of numbers below 10, and sums in double" },
     { "dyad_update softmax NaN", run_softmax_nan, COUNT_OF(rows_of_width), 4, 4, 40, 0, "as dyad_update" },
+    { "dyad_general", run_general, COUNT_OF(rows_of_width), COUNT_OF(general_variants) * COUNT_OF(activations), 8, 40, 0,
+      "as dyad_update, with the old dyad's rounding added" },
+    { "output_proximal", run_proximal, COUNT_OF(rows_of_width), 6, 4, 8, 0,
+      "solved in double; a handful of roundings of numbers up to 4" },
     { "output_step", run_output, COUNT_OF(rows_of_width), COUNT_OF(output_variants), 4, 8, 0,
       "a handful of operations on numbers up to 8, and exp in softmax" },
     { "output_step NaN", run_output_nan, COUNT_OF(rows_of_width), COUNT_OF(output_variants), 4, 8, 0,
@@ -1013,9 +1121,11 @@ static int left_out(const struct kernel *kernel, int size, int variant)
     return size == kernel->sizes - 1 && kernel->variants > 7 && variant % 7 != 0;
 }
 
-/* A backend on host memory may leave the slots for convolutions to the reference. */
+/* A backend may leave the slots for convolutions and for the rarer options to the reference, or do without. */
 static int has_slot(const struct kernel *kernel, const struct subject *subject)
 {
+    int is_option = kernel->run == run_general || kernel->run == run_proximal;
+    if (is_option && !subject->backend->dyad_general) return 0;
     return strncmp(kernel->name, "convolution", 11) != 0 || subject->backend->convolution_bottom_up;
 }
 

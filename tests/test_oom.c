@@ -148,6 +148,115 @@ static dualprop_status make_diagnostics(saved_model *model)
     return status;
 }
 
+/* From a plan with noise, which needs more memory, and back. */
+static dualprop_status prepare_options(saved_model *model)
+{
+    dualprop_status status = DUALPROP_OK;
+    for (int i = 0; i < 2 && status == DUALPROP_OK; i++) {
+        expect_ok(dualprop_rule_set_noise(model->rule, i == 0 ? 0.1 : 0, 0, i == 0 ? 0.1 : 0));
+        status = dualprop_state_prepare(model->state);
+    }
+    return status;
+}
+
+/* A network with feedback weights, and a rule with every option that keeps something. */
+struct rich {
+    dualprop_network *network;
+    dualprop_rule *rule;
+    dualprop_state *state;
+    dualprop_optimizer *optimizer;
+    dualprop_checkpoint *checkpoint;
+};
+
+static dualprop_status make_rich_network(struct rich *rich, saved_model *model)
+{
+    dualprop_status status = dualprop_network_create(&rich->network, model->context, 1, 1, 4);
+    for (int k = 0; k < 3 && status == DUALPROP_OK; k++)
+        status = dualprop_network_add_dense(rich->network, 3, k < 2 ? DUALPROP_RELU : DUALPROP_IDENTITY);
+    if (status == DUALPROP_OK) status = dualprop_network_initialize(rich->network, 1);
+    if (status == DUALPROP_OK) status = dualprop_network_set_feedback(rich->network, DUALPROP_FEEDBACK_KOLEN_POLLACK, 1);
+    return status;
+}
+
+static dualprop_status make_rich_rule(struct rich *rich, saved_model *model)
+{
+    static const int32_t ORDER[] = { 3, 2, 1, 0, 1, 2, 3 };
+    dualprop_status status = dualprop_rule_create(&rich->rule, model->context, DUALPROP_DP_DAMPED);
+    if (status != DUALPROP_OK) return status;
+    expect_ok(dualprop_rule_set_schedule(rich->rule, DUALPROP_LIST, 2));
+    expect_ok(dualprop_rule_set_input_robustness(rich->rule, 0.5));
+    expect_ok(dualprop_rule_set_noise(rich->rule, 0.1, 0.1, 0.1));
+    expect_ok(dualprop_rule_set_alpha_mismatch(rich->rule, 0.1));
+    expect_ok(dualprop_rule_set_quantization(rich->rule, 8));
+    expect_ok(dualprop_rule_set_warm_start(rich->rule, 1));
+    expect_ok(dualprop_rule_set_feedback(rich->rule, DUALPROP_FEEDBACK_KOLEN_POLLACK));
+    status = dualprop_rule_set_order(rich->rule, ORDER, 7);
+    if (status == DUALPROP_OK) status = dualprop_rule_set_layer_alpha(rich->rule, 2, 0.4);
+    if (status == DUALPROP_OK) status = dualprop_rule_set_layer_beta(rich->rule, 3, 0.4);
+    return status;
+}
+
+static dualprop_status make_rich(struct rich *rich, saved_model *model)
+{
+    dualprop_status status = make_rich_network(rich, model);
+    if (status == DUALPROP_OK) status = make_rich_rule(rich, model);
+    if (status == DUALPROP_OK) status = dualprop_state_create(&rich->state, rich->network, rich->rule, 2);
+    if (status == DUALPROP_OK) status = dualprop_optimizer_create(&rich->optimizer, rich->network, DUALPROP_ADAM);
+    return status;
+}
+
+static void learn_rich(const struct rich *rich)
+{
+    const double numbers[8] = { 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8 };
+    int32_t classes[2] = { 0, 2 };
+    dualprop_view inputs = matrix_view((void *)(uintptr_t)numbers, DUALPROP_F64, 2, 4);
+    dualprop_view targets = vector_view(classes, DUALPROP_I32, 2);
+    expect_ok(dualprop_infer_view(rich->state, &inputs, &targets));
+    expect_ok(dualprop_update(rich->optimizer, rich->state));
+    expect_ok(dualprop_infer_begin(rich->state, &inputs, &targets));
+    expect_ok(dualprop_infer_pass(rich->state));
+    expect_ok(dualprop_infer_update(rich->optimizer, rich->state));
+    expect_ok(dualprop_infer_end(rich->state));
+}
+
+static void destroy_rich(struct rich *rich)
+{
+    dualprop_checkpoint_destroy(rich->checkpoint);
+    dualprop_optimizer_destroy(rich->optimizer);
+    dualprop_state_destroy(rich->state);
+    dualprop_rule_destroy(rich->rule);
+    dualprop_network_destroy(rich->network);
+}
+
+static dualprop_status save_rich(struct rich *rich, saved_model *model)
+{
+    dualprop_rule *rule = NULL;
+    dualprop_network *clone = NULL;
+    dualprop_status status = dualprop_checkpoint_create(&rich->checkpoint, model->context);
+    if (status == DUALPROP_OK) status = dualprop_checkpoint_put_network(rich->checkpoint, rich->network);
+    if (status == DUALPROP_OK) status = dualprop_checkpoint_put_rule(rich->checkpoint, rich->rule);
+    if (status == DUALPROP_OK) status = dualprop_checkpoint_put_optimizer(rich->checkpoint, rich->optimizer);
+    if (status == DUALPROP_OK) status = dualprop_checkpoint_put_state(rich->checkpoint, rich->state);
+    if (status == DUALPROP_OK) status = dualprop_checkpoint_get_rule(&rule, rich->checkpoint);
+    if (status == DUALPROP_OK) status = dualprop_checkpoint_get_state(rich->state, rich->checkpoint);
+    if (status == DUALPROP_OK) status = dualprop_network_clone(&clone, rich->network);
+    dualprop_network_destroy(clone);
+    dualprop_rule_destroy(rule);
+    return status;
+}
+
+static dualprop_status use_options(saved_model *model)
+{
+    struct rich rich = { NULL, NULL, NULL, NULL, NULL };
+    dualprop_status status = make_rich(&rich, model);
+    if (status == DUALPROP_OK) {
+        learn_rich(&rich);
+        status = save_rich(&rich, model);
+    }
+    destroy_rich(&rich);
+    return status;
+}
+
 static const struct {
     const char *name;
     dualprop_status (*run)(saved_model *model);
@@ -157,6 +266,7 @@ static const struct {
     { "copy", copy_network, 0 },        { "state", make_state, 1 },          { "optimizer", make_optimizer, 2 },
     { "prepare", prepare_another_plan, 0 }, { "write", write_parameters, 0 },{ "save", save, 20 },
     { "load", load, 20 },               { "checkpoint", fill_checkpoint, 7 }, { "diagnostics", make_diagnostics, 2 },
+    { "prepare options", prepare_options, 2 }, { "options", use_options, 30 },
 };
 enum { OPERATIONS = sizeof operations / sizeof *operations };
 
@@ -271,6 +381,21 @@ START_TEST(a_step_allocates_nothing)
 }
 END_TEST
 
+START_TEST(a_step_with_every_option_allocates_nothing)
+{
+    struct rich rich = { NULL, NULL, NULL, NULL, NULL };
+    saved_model model;
+    expect_ok(saved_model_create(&model, &plans[_i]));
+    expect_ok(make_rich(&rich, &model));
+    failing_allocator_arm(&memory, 1, 1);
+    for (int i = 0; i < 3; i++) learn_rich(&rich);
+    ck_assert_int_eq(memory.allocations, 0);
+    failing_allocator_arm(&memory, 0, 0);
+    destroy_rich(&rich);
+    saved_model_destroy(&model);
+}
+END_TEST
+
 /* The allocator is asked for what was counted, and the error can be read although there is no memory. */
 START_TEST(running_out_is_said_in_a_sentence)
 {
@@ -295,6 +420,7 @@ Suite *test_oom_suite(void)
     tcase_add_loop_test(tests, every_allocation_fails, 0, 2 * OPERATIONS);
     tcase_add_test(tests, a_state_without_a_plan_says_so);
     tcase_add_loop_test(tests, a_step_allocates_nothing, 0, 16);
+    tcase_add_loop_test(tests, a_step_with_every_option_allocates_nothing, 0, 2);
     tcase_add_test(tests, running_out_is_said_in_a_sentence);
     suite_add_tcase(suite, tests);
     return suite;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "program.h"
+#include "rule_settings.h"
 
 dualprop_status build_context(dualprop_context **context, host *owner, const settings *run)
 {
@@ -27,6 +28,8 @@ static dualprop_status fill_network(dualprop_network *network, host *owner, cons
         TRY_LIBRARY(owner, dualprop_network_set_input_transform(network, data->mean, data->deviation, data->channels));
     TRY_LIBRARY(owner, dualprop_network_set_initializer(network, run->initializer, 1));
     TRY_LIBRARY(owner, dualprop_network_initialize(network, run->seed));
+    if (run->feedback != DUALPROP_FEEDBACK_SYMMETRIC)
+        TRY_LIBRARY(owner, dualprop_network_set_feedback(network, run->feedback, run->seed));
     return DUALPROP_OK;
 }
 
@@ -35,20 +38,6 @@ static dualprop_status build_network(dualprop_network **network, host *owner, co
 {
     TRY_LIBRARY(owner, dualprop_network_create(network, context, data->height, data->width, data->channels));
     return fill_network(*network, owner, run, data);
-}
-
-static dualprop_status build_rule(dualprop_rule **rule, host *owner, const settings *run, dualprop_context *context)
-{
-    TRY_LIBRARY(owner, dualprop_rule_create(rule, context, run->rule));
-    TRY_LIBRARY(owner, dualprop_rule_set_alpha(*rule, run->alpha));
-    TRY_LIBRARY(owner, dualprop_rule_set_beta(*rule, run->beta));
-    TRY_LIBRARY(owner, dualprop_rule_set_loss(*rule, run->loss));
-    TRY_LIBRARY(owner, dualprop_rule_set_output_step(*rule, run->output_step));
-    TRY_LIBRARY(owner, dualprop_rule_set_nudge_at(*rule, run->nudge_at));
-    TRY_LIBRARY(owner, dualprop_rule_set_schedule(*rule, run->schedule, (int)run->passes));
-    TRY_LIBRARY(owner, dualprop_rule_set_tolerance(*rule, run->tolerance));
-    TRY_LIBRARY(owner, dualprop_rule_set_pool_switches(*rule, run->pool_switches));
-    return DUALPROP_OK;
 }
 
 /* Warm-up starts at 1e-3 as in the paper's Table 3, or at a tenth of the peak where that is less. */
@@ -78,7 +67,7 @@ dualprop_status build_parts(run_parts *parts, host *owner, const settings *run, 
                             const dataset *data, int64_t batches)
 {
     TRY(build_network(&parts->network, owner, run, context, data));
-    TRY(build_rule(&parts->rule, owner, run, context));
+    TRY(rule_settings_build(&parts->rule, owner, run, context, parts->network));
     return build_optimizer(&parts->optimizer, owner, run, parts->network, batches);
 }
 

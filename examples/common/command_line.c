@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "program.h"
+#include "rule_settings.h"
 
 /* The program's part of the table as getopt_long() wants it; val is 256 more than the row, since characters are below. */
 static void make_long_options(struct option *options, const program *self)
@@ -133,7 +134,7 @@ static dualprop_status check_agreement(const settings *given, host *owner, int r
 {
     static const settings none;
     settings from_file = none;
-    char here[512], there[512];
+    char here[SETTING_TEXT], there[SETTING_TEXT];
 
     TRY(read_stored(&from_file, owner, row, stored));
     setting_write(here, sizeof here, given, row);
@@ -172,11 +173,20 @@ static int is_said(const void *context, const char *option)
     return from->given->text[row] != NULL || stored_text(from->stored, row) != NULL || (initial != NULL && *initial != '\0');
 }
 
+/* The same, where the table's or the program's default counts as unsaid. */
+static int is_said_in(const sources *from, const char *option)
+{
+    int row = setting_find(option);
+
+    return from->given->text[row] != NULL || stored_text(from->stored, row) != NULL;
+}
+
 /* The defaults that depend on another option. */
 static void complete(settings *out, const sources *from)
 {
     if (!is_said(from, "lr")) out->learning_rate = out->optimizer == DUALPROP_SGD ? 0.025 : 0.001;
     if (!is_said(from, "weight-decay")) out->weight_decay = out->optimizer == DUALPROP_ADAMW ? 0.01 : 0;
+    if (!is_said_in(from, "alpha")) rule_settings_fix_alpha(out);
     if (from->program->complete != NULL) from->program->complete(out, is_said, from);
 }
 
@@ -215,11 +225,12 @@ static int is_worth_storing(const settings *self, int row)
 json_t *settings_store(const settings *self)
 {
     json_t *object = json_pack("{s:s}", PROGRAM_KEY, self->program->name);
-    char text[512];
+    char text[SETTING_TEXT];
 
     for (int row = 0; object != NULL && row < setting_count; row++) {
         if (!is_worth_storing(self, row)) continue;
         setting_write(text, sizeof text, self, row);
+        if (text[0] == '\0') continue; /* nothing was said, and nothing is the default */
         if (json_object_set_new(object, setting_table[row].name, json_string(text)) != 0) {
             json_decref(object);
             object = NULL;

@@ -8,7 +8,7 @@
 typedef struct preset {
     const char *name;
     const char *const *shared;
-    const char *own[6];
+    const char *own[10];
 } preset;
 
 /* Each program's, closed by one without a name. */

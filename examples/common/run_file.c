@@ -145,6 +145,7 @@ static dualprop_status fill(dualprop_checkpoint *checkpoint, host *owner, const 
     TRY_LIBRARY(owner, dualprop_checkpoint_put_network(checkpoint, parts->network));
     TRY_LIBRARY(owner, dualprop_checkpoint_put_rule(checkpoint, parts->rule));
     TRY_LIBRARY(owner, dualprop_checkpoint_put_optimizer(checkpoint, parts->optimizer));
+    if (parts->state != NULL) TRY_LIBRARY(owner, dualprop_checkpoint_put_state(checkpoint, parts->state));
     if (parts->best != NULL) TRY(put_best(checkpoint, owner, parts->best, settings_type(run)));
     TRY(put_json(checkpoint, owner, KEY_SETTINGS, settings_store(run)));
     return put_json(checkpoint, owner, KEY_POSITION, run_position_to_json(position));
@@ -244,6 +245,19 @@ dualprop_status run_file_read(run_parts *parts, run_position *position, host *ow
 
     TRY_LIBRARY(owner, dualprop_checkpoint_read(&checkpoint, context, path));
     dualprop_status status = get_parts(parts, position, owner, path, checkpoint);
+    dualprop_checkpoint_destroy(checkpoint);
+    return status;
+}
+
+dualprop_status run_file_read_state(dualprop_state *state, host *owner, const char *path, dualprop_context *context)
+{
+    dualprop_checkpoint *checkpoint;
+
+    TRY_LIBRARY(owner, dualprop_checkpoint_read(&checkpoint, context, path));
+    size_t size; /* a file from before states were saved has no such text */
+    int is_there = dualprop_checkpoint_get_text(NULL, 0, &size, checkpoint, "state") == DUALPROP_OK;
+    dualprop_status status = is_there ? dualprop_checkpoint_get_state(state, checkpoint) : DUALPROP_OK;
+    if (status != DUALPROP_OK) host_library(owner, status);
     dualprop_checkpoint_destroy(checkpoint);
     return status;
 }

@@ -13,6 +13,7 @@ typedef struct run_parts {
     dualprop_network *network;
     dualprop_rule *rule;
     dualprop_optimizer *optimizer;
+    dualprop_state *state;  /* to save what it carries on; NULL: nothing. Not made again by run_file_read() */
     dualprop_network *best; /* on the validation set; NULL: there is no such set, or nothing has been trained */
 } run_parts;
 
@@ -26,5 +27,8 @@ dualprop_status run_file_peek(json_t **stored, host *owner, const char *path);
 /* Make the parts again, and the position; position may be NULL, and then only the networks are made. */
 dualprop_status run_file_read(run_parts *parts, run_position *position, host *owner, const char *path,
                               dualprop_context *context);
+
+/* Give the state what the file's run carried from one inference to the next. */
+dualprop_status run_file_read_state(dualprop_state *state, host *owner, const char *path, dualprop_context *context);
 
 #endif

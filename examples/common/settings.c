@@ -10,6 +10,7 @@
 
 #include "dataset.h"
 #include "numbers.h"
+#include "rule_settings.h"
 
 #define PLACE(member) offsetof(settings, member)
 #define MANY 1e6
@@ -33,21 +34,50 @@ const setting setting_table[] = {
     { "init", VALUE_CHOICE, RESUME_FIXED, PLACE(initializer), 0, 0, "paper lecun truncated glorot he",
       DUALPROP_NAMES_INITIALIZER, "paper", "NAME", "of the weights: paper, lecun, truncated, glorot, he" },
     { "seed", VALUE_SEED, RESUME_FIXED, PLACE(seed), 0, 0, NULL, -1, "1", "N", "same seed, same bits" },
-    { "rule", VALUE_CHOICE, RESUME_FIXED, PLACE(rule), 0, 0, "bp dp dp-adjoint", DUALPROP_NAMES_RULE, "dp-adjoint",
-      "NAME", "bp, dp (Eq. 2), dp-adjoint (Eq. 19)" },
-    { "alpha", VALUE_REAL, RESUME_FIXED, PLACE(alpha), 0, 1, NULL, -1, "0.5", "X", "weight of s+ in the mean, 0 to 1" },
-    { "beta", VALUE_REAL, RESUME_FIXED, PLACE(beta), -LARGE, LARGE, NULL, -1, "0.5", "X", "strength of the nudge, not 0" },
+    { "rule", VALUE_CHOICE, RESUME_FIXED, PLACE(rule), 0, 0, "bp dp dp-adjoint dp-damped lpom inverted-lpom fenchel lecun",
+      DUALPROP_NAMES_RULE, "dp-adjoint", "NAME",
+      "bp, dp (Eq. 2), dp-adjoint (Eq. 19), dp-damped (Eq. 50), lpom, inverted-lpom, fenchel, lecun" },
+    { "alpha", VALUE_NUMBERS, RESUME_FIXED, PLACE(alpha), 0, 1, NULL, -1, "0.5", "X",
+      "weight of s+ in the mean, 0 to 1; a list: of each layer" },
+    { "beta", VALUE_NUMBERS, RESUME_FIXED, PLACE(beta), -LARGE, LARGE, NULL, -1, "0.5", "X",
+      "strength of the nudge, not 0; a list: of each layer" },
+    { "alpha-mismatch", VALUE_REAL, RESUME_FIXED, PLACE(alpha_mismatch), 0, LARGE, NULL, -1, "0", "SD",
+      "let alpha differ from neuron to neuron by this standard deviation" },
     { "loss", VALUE_CHOICE, RESUME_FIXED, PLACE(loss), 0, 0, "mse ce", DUALPROP_NAMES_LOSS, "mse", "NAME",
       "mse (half the squared error) or ce (softmax cross-entropy)" },
-    { "output-step", VALUE_CHOICE, RESUME_FIXED, PLACE(output_step), 0, 0, "linear exact", DUALPROP_NAMES_OUTPUT_STEP,
-      "linear", "NAME", "linear (Eq. 22) or exact (Eq. 3; dp with mse)" },
+    { "output-step", VALUE_CHOICE, RESUME_FIXED, PLACE(output_step), 0, 0, "linear exact sprovr",
+      DUALPROP_NAMES_OUTPUT_STEP, "linear", "NAME", "linear (Eq. 22), exact (Eq. 3), sprovr (Eq. 63-68)" },
     { "nudge-at", VALUE_CHOICE, RESUME_FIXED, PLACE(nudge_at), 0, 0, "current prediction", DUALPROP_NAMES_NUDGE_AT,
       "current", "NAME", "where the loss is linearised: current or prediction" },
-    { "schedule", VALUE_CHOICE, RESUME_FIXED, PLACE(schedule), 0, 0, "fw-bw fw", DUALPROP_NAMES_SCHEDULE, "fw-bw",
-      "NAME", "who listens when: fw-bw or fw" },
+    { "schedule", VALUE_CHOICE, RESUME_FIXED, PLACE(schedule), 0, 0, 
+      "fw-bw fw bw odd-even even-odd jacobi random async list", DUALPROP_NAMES_SCHEDULE, "fw-bw", "NAME",
+      "who listens when: fw-bw, fw, bw, odd-even, even-odd, jacobi, random, async, list" },
     { "passes", VALUE_INTEGER, RESUME_FIXED, PLACE(passes), 1, MANY, NULL, -1, "1", "N", "passes of the schedule" },
     { "tolerance", VALUE_REAL, RESUME_FIXED, PLACE(tolerance), 0, LARGE, NULL, -1, "0", "X",
       "stop an inference when the states change by less" },
+    { "order", VALUE_ORDER, RESUME_FIXED, PLACE(order), 0, 1000, NULL, -1, "", "LIST",
+      "layers as --schedule list visits them; 0 is the input, with --input-robustness" },
+    { "async-fraction", VALUE_REAL, RESUME_FIXED, PLACE(async_fraction), 1e-6, 1, NULL, -1, "0.5", "X",
+      "of a layer's neurons that listen at a visit under --schedule async" },
+    { "time-step", VALUE_REAL, RESUME_FIXED, PLACE(time_step), 1e-6, 1, NULL, -1, "1", "X",
+      "of leaky integration; 1: none" },
+    { "damping", VALUE_DAMPING, RESUME_FIXED, PLACE(damping), 0, LARGE, NULL, -1, "", "NAME",
+      "of the damped rules: half, gamma2, or D_k as a number or a list for the hidden layers (half)" },
+    { "power-iterations", VALUE_INTEGER, RESUME_FIXED, PLACE(power_iterations), 1, 10000, NULL, -1, "5", "N",
+      "for the spectral norms of --damping half and gamma2" },
+    { "input-robustness", VALUE_REAL, RESUME_FIXED, PLACE(input_robustness), 0, LARGE, NULL, -1, "0", "RHO",
+      "strength of the input's own dyads, E_0; 0: none" },
+    { "feedback", VALUE_CHOICE, RESUME_FIXED, PLACE(feedback), 0, 0, "symmetric kolen-pollack random sign",
+      DUALPROP_NAMES_FEEDBACK, "symmetric", "NAME",
+      "what carries delta down: symmetric (W^T), kolen-pollack, random, sign" },
+    { "noise-state", VALUE_REAL, RESUME_FIXED, PLACE(noise_state), 0, LARGE, NULL, -1, "0", "SD",
+      "Gaussian noise on s+ and s- after each update" },
+    { "noise-down", VALUE_REAL, RESUME_FIXED, PLACE(noise_down), 0, LARGE, NULL, -1, "0", "SD",
+      "Gaussian noise on what comes from above" },
+    { "noise-weight", VALUE_REAL, RESUME_FIXED, PLACE(noise_weight), 0, LARGE, NULL, -1, "0", "SD",
+      "Gaussian noise on the weights as an inference reads them" },
+    { "quantize", VALUE_INTEGER, RESUME_FIXED, PLACE(quantize), 0, 24, NULL, -1, "0", "BITS",
+      "round s+ and s- to 2^BITS steps; 0: none" },
     { "pool-switches", VALUE_CHOICE, RESUME_FIXED, PLACE(pool_switches), 0, 0, "bottom-up original",
       DUALPROP_NAMES_SWITCHES, "bottom-up", "NAME",
       "whose arg-max max pooling passes delta down through: bottom-up, original (as the paper's code)" },
@@ -288,6 +318,41 @@ static dualprop_status read_numbers(void *place, host *owner, const setting *row
     return DUALPROP_OK;
 }
 
+static dualprop_status read_order(void *place, host *owner, const setting *row, const char *text)
+{
+    layer_order list = { 0 };
+    char part[24];
+    int64_t layer;
+    size_t length;
+
+    for (const char *next = text;; next += length + 1) {
+        length = strcspn(next, ",");
+        snprintf(part, sizeof part, "%.*s", (int)(length < 23 ? length : 23), next);
+        if (!number_integer(&layer, part) || layer < 0 || (double)layer > row->most || list.count == SETTINGS_ORDER)
+            return refuse(owner, row, text, "1 to 200 layers, 0 to 1000, separated by commas");
+        list.layer[list.count++] = (int32_t)layer;
+        if (next[length] == '\0') break;
+    }
+    memcpy(place, &list, sizeof list);
+    return DUALPROP_OK;
+}
+
+static dualprop_status read_damping(void *place, host *owner, const setting *row, const char *text)
+{
+    damping_choice choice = { .formula = DUALPROP_DAMPING_GIVEN };
+
+    if (dualprop_from_name(&choice.formula, DUALPROP_NAMES_DAMPING, text) == DUALPROP_OK &&
+        (choice.formula == DUALPROP_DAMPING_HALF || choice.formula == DUALPROP_DAMPING_GAMMA2)) {
+        memcpy(place, &choice, sizeof choice);
+        return DUALPROP_OK;
+    }
+    choice.formula = DUALPROP_DAMPING_GIVEN;
+    if (read_numbers(&choice.given, owner, row, text) != DUALPROP_OK)
+        return refuse(owner, row, text, "half, gamma2, or 1 to 16 numbers >= 0, separated by commas");
+    memcpy(place, &choice, sizeof choice);
+    return DUALPROP_OK;
+}
+
 static dualprop_status read_text(void *place, host *owner, const setting *row, const char *text)
 {
     if (*text == '\0') return refuse(owner, row, text, "a name that is not empty");
@@ -309,7 +374,8 @@ dualprop_status setting_read(settings *out, host *owner, int row, const char *te
     static dualprop_status (*const readers[])(void *, host *, const setting *, const char *) = {
         [VALUE_INTEGER] = read_integer, [VALUE_SEED] = read_seed,   [VALUE_REAL] = read_real,
         [VALUE_CHOICE] = read_choice,   [VALUE_SIZES] = read_sizes, [VALUE_SET] = read_set,
-        [VALUE_TEXT] = read_text,       [VALUE_FLAG] = read_flag,   [VALUE_NUMBERS] = read_numbers
+        [VALUE_TEXT] = read_text,       [VALUE_FLAG] = read_flag,   [VALUE_NUMBERS] = read_numbers,
+        [VALUE_ORDER] = read_order,     [VALUE_DAMPING] = read_damping
     };
     const setting *entry = &setting_table[row];
 
@@ -349,6 +415,21 @@ static void write_numbers(char *text, size_t size, const number_list *list)
         used += (size_t)snprintf(text + used, size - used, i == 0 ? "%.17g" : ",%.17g", list->value[i]);
 }
 
+static void write_order(char *text, size_t size, const layer_order *order)
+{
+    size_t used = 0;
+
+    for (int i = 0; i < order->count && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, i == 0 ? "%d" : ",%d", order->layer[i]);
+}
+
+static void write_damping(char *text, size_t size, const damping_choice *damping)
+{
+    if (damping->formula == DUALPROP_DAMPING_GIVEN) write_numbers(text, size, &damping->given);
+    else if (damping->formula != DUALPROP_DAMPING_NONE)
+        snprintf(text, size, "%s", dualprop_name(DUALPROP_NAMES_DAMPING, damping->formula));
+}
+
 static void write_set(char *text, size_t size, const setting *row, int bits)
 {
     char word[40];
@@ -375,6 +456,8 @@ void setting_write(char *text, size_t size, const settings *self, int row)
     case VALUE_CHOICE: write_choice(text, size, entry, *(const int *)place); break;
     case VALUE_SIZES: write_sizes(text, size, place); break;
     case VALUE_NUMBERS: write_numbers(text, size, place); break;
+    case VALUE_ORDER: write_order(text, size, place); break;
+    case VALUE_DAMPING: write_damping(text, size, place); break;
     case VALUE_SET: write_set(text, size, entry, *(const int *)place); break;
     default: break;
     }
@@ -383,19 +466,6 @@ void setting_write(char *text, size_t size, const settings *self, int row)
 static dualprop_status contradiction(host *owner, const char *sentence)
 {
     return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "%s", sentence);
-}
-
-static dualprop_status check_output_step(const settings *self, host *owner)
-{
-    if (self->output_step != DUALPROP_OUTPUT_EXACT || self->rule == DUALPROP_DP_ADJOINT) return DUALPROP_OK;
-    if (self->rule == DUALPROP_BP)
-        return contradiction(owner, "--output-step exact contradicts --rule bp; expected --rule dp or dp-adjoint");
-    if (self->loss != DUALPROP_MSE)
-        return contradiction(owner, "--output-step exact contradicts --loss ce; expected --loss mse");
-    if ((1 - self->alpha) * self->beta < 1 && self->alpha * self->beta > -1) return DUALPROP_OK;
-    return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
-                     "--output-step exact has no solution with --alpha %g and --beta %g; expected (1 - alpha) beta < 1 and "
-                     "alpha beta > -1", self->alpha, self->beta);
 }
 
 static dualprop_status check_rate(const settings *self, host *owner)
@@ -423,8 +493,7 @@ static dualprop_status check_diagnostics(const settings *self, host *owner)
 
 dualprop_status settings_check(const settings *self, host *owner)
 {
-    if (self->beta == 0) return contradiction(owner, "--beta is 0; expected any other number");
-    TRY(check_output_step(self, owner));
+    TRY(rule_settings_check(self, owner));
     TRY(check_rate(self, owner));
     TRY(check_diagnostics(self, owner));
     if (self->predict != NULL && self->resume == NULL)

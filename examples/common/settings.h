@@ -42,6 +42,20 @@ typedef struct number_list {
     double value[SETTINGS_NUMBERS];
 } number_list;
 
+#define SETTINGS_ORDER 200
+
+/* An order of layers. */
+typedef struct layer_order {
+    int count; /* 0: none given */
+    int32_t layer[SETTINGS_ORDER];
+} layer_order;
+
+/* Where damping comes from; 0: the rule's own default. */
+typedef struct damping_choice {
+    int formula;       /* DUALPROP_DAMPING_... */
+    number_list given; /* of DUALPROP_DAMPING_GIVEN: one for all layers, or one for each hidden layer */
+} damping_choice;
+
 typedef struct program program; /* program.h */
 
 enum { PRECISION_F32, PRECISION_F64, PRECISION_TF32, PRECISION_BF16 };
@@ -56,10 +70,19 @@ typedef struct settings {
     int activation, initializer;
     uint64_t seed;
     int rule;
-    double alpha, beta;
+    number_list alpha, beta; /* one for all layers, or one for each */
+    double alpha_mismatch;
     int loss, output_step, nudge_at, schedule;
     int64_t passes;
     double tolerance;
+    layer_order order;
+    double async_fraction, time_step;
+    damping_choice damping;
+    int64_t power_iterations;
+    double input_robustness;
+    int feedback;
+    double noise_state, noise_down, noise_weight;
+    int64_t quantize; /* bits; 0: none */
     int pool_switches;
     int optimizer;
     double learning_rate, momentum, weight_decay;
@@ -86,7 +109,19 @@ int settings_type(const settings *run);
 int settings_numerics(const settings *run);
 
 /* How a value is written. */
-enum { VALUE_INTEGER, VALUE_SEED, VALUE_REAL, VALUE_CHOICE, VALUE_SIZES, VALUE_NUMBERS, VALUE_SET, VALUE_TEXT, VALUE_FLAG };
+enum {
+    VALUE_INTEGER,
+    VALUE_SEED,
+    VALUE_REAL,
+    VALUE_CHOICE,
+    VALUE_SIZES,
+    VALUE_NUMBERS,
+    VALUE_ORDER,
+    VALUE_DAMPING,
+    VALUE_SET,
+    VALUE_TEXT,
+    VALUE_FLAG
+};
 
 /* Who decides when a run is resumed: the command line alone; the file unless the command line says something; the
  * file, and the command line may only agree. */
@@ -105,6 +140,9 @@ typedef struct setting {
     const char *value;   /* what --help calls the value */
     const char *help;
 } setting;
+
+/* Room for any value as a text. */
+#define SETTING_TEXT 1024
 
 extern const setting setting_table[];
 extern const int setting_count;

@@ -60,7 +60,9 @@ static dualprop_status make_state(trainer *self)
         return host_fail(owner, DUALPROP_ERROR_FORMAT, "%s: its network has %d layers; expected %d at most",
                          self->run->resume, self->layers, AUDIT_LAYERS);
     TRY_LIBRARY(owner, dualprop_state_create(&self->state, self->parts.network, self->parts.rule, self->batches.size));
-    return DUALPROP_OK;
+    self->parts.state = self->state;
+    if (self->run->resume == NULL) return DUALPROP_OK;
+    return run_file_read_state(self->state, owner, self->run->resume, self->context);
 }
 
 static dualprop_status make_measures(trainer *self)

@@ -40,11 +40,13 @@ static json_t *describe_order(const dualprop_rule *rule)
 
 json_t *dualprop__checkpoint_describe_options(const dualprop_rule *rule)
 {
+    static const struct dualprop__layer_numbers none;
     char seed[24];
+    int given = rule->damping == DUALPROP_DAMPING_GIVEN; /* other numbers for D_k have no effect */
     snprintf(seed, sizeof seed, "%" PRIu64, rule->seed);
     return json_pack("{s:s, s:i, s:f, s:f, s:s, s:f, s:f, s:i, s:f, s:f, s:f, s:f, s:i, s:s, s:o, s:o, s:o, s:o}",
                      "damping", dualprop_name(DUALPROP_NAMES_DAMPING, rule->damping),
-                     "power_iterations", rule->power_iterations, "common_damping", rule->common_damping,
+                     "power_iterations", rule->power_iterations, "common_damping", given ? rule->common_damping : 0.0,
                      "input_robustness", rule->input_robustness,
                      "feedback", dualprop_name(DUALPROP_NAMES_FEEDBACK, rule->feedback),
                      "async_fraction", rule->async_fraction, "time_step", rule->time_step,
@@ -53,7 +55,7 @@ json_t *dualprop__checkpoint_describe_options(const dualprop_rule *rule)
                      "noise_weight", rule->noise_weight, "quantize_bits", rule->quantize_bits, "seed", seed,
                      "order", describe_order(rule), "layer_alpha", describe_numbers(&rule->layer_alpha),
                      "layer_beta", describe_numbers(&rule->layer_beta),
-                     "layer_damping", describe_numbers(&rule->layer_damping));
+                     "layer_damping", describe_numbers(given ? &rule->layer_damping : &none));
 }
 
 /* ---- getting ---- */
@@ -139,6 +141,9 @@ static dualprop_status set_damping(dualprop_rule *rule, const dualprop_checkpoin
 {
     int damping;
     DUALPROP__TRY(dualprop__checkpoint_choice(&damping, checkpoint, "rule", DUALPROP_NAMES_DAMPING, record->damping));
+    DUALPROP__TRY(dualprop__rule_check_choice(rule->context, record->power_iterations, 1, 10000, "power_iterations",
+                                              "1..10000"));
+    rule->power_iterations = record->power_iterations;
     if (damping == DUALPROP_DAMPING_NONE) return DUALPROP_OK;
     /* A rule with given numbers keeps its power iterations too. */
     DUALPROP__TRY(dualprop_rule_set_damping(

@@ -225,10 +225,14 @@ static dualprop_status give_row(const dualprop_view *gradient, dualprop_diagnost
 static dualprop_status give_gradient(const dualprop_view *gradient, dualprop_diagnostics *diagnostics,
                                      dualprop_state *state)
 {
-    int silent = state->dyads[1].delta_version == 0;
+    int silent = state->dyads[1].delta_version == 0, feedback = state->feedback;
     void *memory = diagnostics->twin->dyads[0].mean;
     diagnostics->twin->phase = DUALPROP__IDLE;
-    if (!silent) DUALPROP__TRY(dualprop__map_top_down(state, 1, memory, dualprop__emission(&state->dyads[1]), NULL));
+    state->feedback = DUALPROP_FEEDBACK_SYMMETRIC; /* a gradient comes through W, whatever carried delta */
+    dualprop_status status = silent ? DUALPROP_OK
+                                    : dualprop__map_top_down(state, 1, memory, dualprop__emission(&state->dyads[1]), NULL);
+    state->feedback = feedback;
+    DUALPROP__TRY(status);
     for (int64_t b = 0; b < state->count; b++)
         DUALPROP__TRY(give_row(gradient, diagnostics, silent ? 0 : -1 / state->dyads[1].beta, b));
     return DUALPROP_OK;

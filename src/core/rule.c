@@ -301,8 +301,8 @@ int dualprop__rule_output_step(const dualprop_rule *rule)
 /* Is the output step, and how it is nudged, one that the rule has? */
 static dualprop_status check_output(const dualprop_rule *rule)
 {
-    const char *step = dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, rule->output_step);
     if (rule->output_step == DUALPROP_OUTPUT_LINEAR) return DUALPROP_OK;
+    const char *step = dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, rule->output_step);
     DUALPROP__REQUIRE(rule->context, rule->variant != DUALPROP_BP && rule->variant != DUALPROP_LECUN,
                       DUALPROP_ERROR_UNSUPPORTED,
                       "output_step %s contradicts variant %s, which has the linear one only", step,
@@ -370,11 +370,11 @@ static const char *option_of_neurons(const dualprop_rule *rule)
 
 static dualprop_status check_variant_options(const dualprop_rule *rule)
 {
-    const char *name = dualprop_name(DUALPROP_NAMES_RULE, rule->variant);
     int has_damping = rule->damping != DUALPROP_DAMPING_NONE;
     DUALPROP__REQUIRE(rule->context, !has_damping || dualprop__rule_is_damped(rule), DUALPROP_ERROR_UNSUPPORTED,
                       "damping %s contradicts variant %s; expected dp-damped, lpom or inverted-lpom",
-                      dualprop_name(DUALPROP_NAMES_DAMPING, rule->damping), name);
+                      dualprop_name(DUALPROP_NAMES_DAMPING, rule->damping),
+                      dualprop_name(DUALPROP_NAMES_RULE, rule->variant));
     const char *option = rule->input_robustness > 0 ? "input_robustness" : option_of_neurons(rule);
     if (rule->variant != DUALPROP_BP) option = NULL; /* which alone has no dyads for these to work on */
     DUALPROP__REQUIRE(rule->context, !option, DUALPROP_ERROR_UNSUPPORTED, "%s contradicts variant bp: it has no dyads",

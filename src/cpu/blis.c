@@ -159,11 +159,6 @@ static dualprop_status fill_uniform(void *self, void *x, int64_t count, uint64_t
     return dualprop__reference_backend.fill_uniform(self, x, count, seed, stream, first);
 }
 
-static dualprop_status dyad_general(void *self, const dualprop_dyad_general *update)
-{
-    return dualprop__reference_backend.dyad_general(self, update);
-}
-
 static dualprop_status output_proximal(void *self, const dualprop_output *output)
 {
     return dualprop__reference_backend.output_proximal(self, output);
@@ -208,6 +203,6 @@ const dualprop_backend dualprop__blis_backend = {
     .convolution_bottom_up = dualprop__blis_convolution_bottom_up,
     .convolution_top_down = dualprop__blis_convolution_top_down,
     .convolution_gradient = dualprop__blis_convolution_gradient,
-    .dyad_general = dyad_general,
+    .dyad_general = dualprop__blis_dyad_general,
     .output_proximal = output_proximal,
 };

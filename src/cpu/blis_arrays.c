@@ -116,6 +116,32 @@ dualprop_status dualprop__blis_dyad_update(void *self, const dualprop_dyad *dyad
     return DUALPROP_OK;
 }
 
+struct damp_job {
+    const dualprop__blis *blis;
+    const dualprop_dyad_general *update;
+    dualprop__shared_peaks peaks;
+};
+
+static void damp_chunk(void *argument, int64_t chunk, int64_t first, int64_t count)
+{
+    struct damp_job *job = argument;
+    dualprop__peaks peaks = { 0, 0 };
+    (void)chunk;
+    job->blis->loops->damp(job->update, first, count, &peaks);
+    dualprop__shared_peaks_raise(&job->peaks, &peaks);
+}
+
+/* Damping alone is worth loops of its own; whatever does more is the reference backend's. */
+dualprop_status dualprop__blis_dyad_general(void *self, const dualprop_dyad_general *update)
+{
+    struct damp_job job = { .blis = of(self), .update = update };
+    if (!dualprop__only_damps(update)) return dualprop__reference_backend.dyad_general(self, update);
+    dualprop__shared_peaks_begin(&job.peaks);
+    run_chunks(self, (struct chunks){ damp_chunk, &job, update->rows * update->width, CHUNK });
+    dualprop__shared_peaks_give(&job.peaks, update->peak, NULL);
+    return DUALPROP_OK;
+}
+
 /* ---- the learning step ---- */
 
 struct step_job {

@@ -77,6 +77,7 @@ dualprop_status dualprop__blis_convolution_gradient(void *self, const dualprop_c
 /* ---- blis_arrays.c: loops over arrays, shared among the threads where they are long ---- */
 
 dualprop_status dualprop__blis_dyad_update(void *self, const dualprop_dyad *dyad);
+dualprop_status dualprop__blis_dyad_general(void *self, const dualprop_dyad_general *update);
 dualprop_status dualprop__blis_load_input(void *self, void *x, const dualprop_view *input, const double *mean,
                                           const double *deviation, const int32_t *moves, double *peak);
 dualprop_status dualprop__blis_optimizer_step(void *self, const dualprop_step_numbers *step, int64_t count, void *w,

@@ -25,6 +25,8 @@ typedef struct dualprop__elementwise {
 
     /* The dyad update of a tile; raises the peaks. A tile's rows are whole rows of softmax. */
     void (*dyad)(const dualprop_dyad *dyad, const dualprop__tile *tile, dualprop__peaks *peaks);
+    /* Elements first .. first+count-1 of a general update that only damps, as dualprop__only_damps() says. */
+    void (*damp)(const dualprop_dyad_general *update, int64_t first, int64_t count, dualprop__peaks *peaks);
     /* a[row][j] += bias[j]; bias lies under the tile's first column. */
     void (*add_bias)(void *a, const void *bias, const dualprop__tile *tile);
 
@@ -59,6 +61,16 @@ extern const dualprop__elementwise dualprop__elementwise_avx512_f32, dualprop__e
 
 /* The table for a type and a level that this machine has. */
 const dualprop__elementwise *dualprop__elementwise_find(int type, int level);
+
+/* Is a general update no more than damping with one alpha, by an activation that is a projection? */
+static inline int dualprop__only_damps(const dualprop_dyad_general *update)
+{
+    int projects = update->activation == DUALPROP_IDENTITY || update->activation == DUALPROP_RELU ||
+                   update->activation == DUALPROP_HARD_SIGMOID;
+    return projects && !update->straight && !update->alphas && !update->uniform && !update->noise_plus &&
+           !update->noise_minus && !update->noise_down && !update->emitted && !update->change &&
+           update->time_step == 1 && !(update->quantum > 0) && update->top_down;
+}
 
 /* The greater of two, where a NaN is greater than everything. */
 static inline double dualprop__greatest(double x, double y)

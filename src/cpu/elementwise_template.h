@@ -243,6 +243,61 @@ static void FORMULA(dyad_tile)(const dualprop_dyad *dyad, const dualprop__tile *
         FORMULA(dyad_row)(dyad, tile->first + row * tile->stride, tile->width, &gains, peaks);
 }
 
+/* ---- damped dyads: the same formula as FORMULA(damped_pair), in place ---- */
+
+struct FORMULA(damped_run) {
+    const REAL *a, *top_down;
+    REAL *mean, *delta;
+    int64_t count;
+    REAL damping;
+    FORMULA(gains) gains;
+};
+
+#define DAMPED_LOOP(name)                                                                                             \
+    static BITS FORMULA(damped_##name)(const struct FORMULA(damped_run) *run)                                         \
+    {                                                                                                                 \
+        const REAL *restrict a = run->a, *restrict top_down = run->top_down;                                          \
+        REAL *restrict mean = run->mean, *restrict delta = run->delta;                                                \
+        const FORMULA(gains) gains = run->gains;                                                                      \
+        const REAL damping = run->damping, scale = 1 / (1 + damping);                                                 \
+        BITS peak = 0;                                                                                                \
+        for (int64_t i = 0; i < run->count; i++) {                                                                    \
+            REAL centre = (a[i] + damping * mean[i]) * scale;                                                         \
+            REAL plus = (gains.plus * top_down[i] + damping * gains.rest * delta[i]) * scale;                         \
+            REAL minus = (gains.minus * top_down[i] + damping * gains.alpha * delta[i]) * scale;                      \
+            REAL span = (gains.sum * top_down[i] + damping * delta[i]) * scale;                                       \
+            REAL high = FORMULA(name)(centre + plus), low = FORMULA(name)(centre - minus);                            \
+            delta[i] = FORMULA(name##_difference)(centre, plus, minus, span);                                         \
+            mean[i] = FORMULA(mean)(high, low, delta[i], &gains);                                                     \
+            BITS greater = FORMULA(greater)(FORMULA(magnitude)(high), FORMULA(magnitude)(low));                       \
+            peak = FORMULA(greater)(peak, greater);                                                                   \
+        }                                                                                                             \
+        return peak;                                                                                                  \
+    }
+
+DAMPED_LOOP(identity)
+DAMPED_LOOP(relu)
+DAMPED_LOOP(hard_sigmoid)
+#undef DAMPED_LOOP
+
+static void FORMULA(damp)(const dualprop_dyad_general *update, int64_t first, int64_t count, dualprop__peaks *peaks)
+{
+    struct FORMULA(damped_run) run = {
+        .a = (const REAL *)update->a + first,
+        .top_down = (const REAL *)update->top_down + first,
+        .mean = (REAL *)update->mean + first,
+        .delta = (REAL *)update->delta + first,
+        .count = count,
+        .damping = (REAL)update->damping,
+        .gains = FORMULA(general_gains)(update, update->alpha),
+    };
+    if (update->delta_is_zero) memset(run.delta, 0, (size_t)count * sizeof(REAL));
+    BITS peak = update->activation == DUALPROP_RELU           ? FORMULA(damped_relu)(&run)
+                : update->activation == DUALPROP_HARD_SIGMOID ? FORMULA(damped_hard_sigmoid)(&run)
+                                                              : FORMULA(damped_identity)(&run);
+    peaks->peak = dualprop__greatest(FORMULA(magnitude_value)(peak), peaks->peak);
+}
+
 static void FORMULA(add_bias)(void *a, const void *bias, const dualprop__tile *tile)
 {
     const REAL *restrict from = bias;
@@ -374,6 +429,7 @@ static void FORMULA(compare)(int64_t count, const void *x, const void *y, double
 const dualprop__elementwise TABLE = {
     .real_size = sizeof(REAL),
     .dyad = FORMULA(dyad_tile),
+    .damp = FORMULA(damp),
     .add_bias = FORMULA(add_bias),
     .step = FORMULA(step_loop),
     .scale = FORMULA(scale_loop),

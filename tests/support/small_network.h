@@ -7,7 +7,7 @@
 #include <dualprop/dualprop.h>
 
 #define SMALL_MAX_LAYERS 6
-#define SMALL_MAX_REALS 512 /* of one layer's weights, or one array of dyads */
+#define SMALL_MAX_REALS 1280 /* of one layer's weights, or one array of dyads */
 
 /* What to build; unset numbers mean 0, so say what you want. */
 struct small_plan {
