@@ -219,6 +219,10 @@ $(STANDIN)/$(CUDNN_SONAME): $(BUILD)/tests/cuda/standin/cudnn.o $(STANDIN)/$(CUD
 $(BUILD)/tests/cuda/standin/%.o: FLAGS := $(subst -fvisibility=hidden,,$(FLAGS))
 endif
 
+# Timing on a device: tests/gpu/run.sh.
+$(BUILD)/tests/gpu/steps: $(BUILD)/tests/gpu/steps.o $(LIB)/libdualprop.a
+	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $^ $(SYSTEM_LIBRARIES)
+
 # ---- The two commands ----
 
 deps:

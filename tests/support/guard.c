@@ -4,6 +4,7 @@
 #include "guard.h"
 
 #include <check.h>
+#include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,10 +24,62 @@ static size_t size_of(const void *memory)
     return bytes;
 }
 
+/*
+ * On a device (DUALPROP_TEST_GPU) arrays are managed memory, which both sides can reach. Taking that is slow, so blocks
+ * of some power of two are kept for the next array.
+ */
+static struct block {
+    struct block *next;
+} *kept[48];
+
+static int class_of(size_t bytes)
+{
+    int power = 12;
+    while (((size_t)1 << power) < bytes) power++;
+    return power;
+}
+
+static void *take_managed(size_t bytes)
+{
+    int (*managed)(void **memory, size_t size, unsigned int flags) = NULL;
+    void *library = dlopen("libcudart.so.13", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE), *memory = NULL;
+    if (!library) library = dlopen("libcudart.so.12", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    void *symbol = library ? dlsym(library, "cudaMallocManaged") : NULL;
+    if (!symbol) return NULL;
+    memcpy(&managed, &symbol, sizeof managed);
+    return managed(&memory, bytes, 1) == 0 ? memory : NULL;
+}
+
+static void *take(size_t bytes)
+{
+    if (!getenv("DUALPROP_TEST_GPU")) return aligned_alloc(64, bytes);
+    int power = class_of(bytes);
+    struct block *block = kept[power];
+    if (!block) return take_managed((size_t)1 << power);
+    kept[power] = block->next;
+    return block;
+}
+
+static void give(void *memory, size_t bytes)
+{
+    if (!getenv("DUALPROP_TEST_GPU")) {
+        free(memory);
+        return;
+    }
+    struct block *block = memory;
+    int power = class_of(bytes);
+    block->next = kept[power];
+    kept[power] = block;
+}
+
+static size_t all_of(size_t bytes)
+{
+    return (GUARD + bytes + GUARD + 63) / 64 * 64;
+}
+
 void *guard_create(size_t bytes)
 {
-    size_t all = (GUARD + bytes + GUARD + 63) / 64 * 64;
-    unsigned char *start = aligned_alloc(64, all);
+    unsigned char *start = take(all_of(bytes));
     ck_assert_msg(start != NULL, "no memory for a test's array of %zu bytes", bytes);
     memcpy(start, &bytes, sizeof bytes);
     memset(start + sizeof bytes, BEFORE, GUARD - sizeof bytes);
@@ -51,5 +104,5 @@ int guard_intact(const void *memory)
 
 void guard_destroy(void *memory)
 {
-    if (memory) free(start_of(memory));
+    if (memory) give(start_of(memory), all_of(size_of(memory)));
 }

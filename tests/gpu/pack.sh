@@ -1,0 +1,20 @@
+#!/bin/sh
+# Puts together what a machine without a package source lacks: jansson, Check and zlib as headers and archives, and
+# Fashion-MNIST. usage: pack.sh [FOLDER]    (build/gpu-kit by default, which git ignores; about 31 MB)
+# Then tests/gpu/run.sh on that machine finds it there. Needs the packages of `make deps`.
+set -eu
+cd "$(dirname "$0")/../.."
+kit=${1:-build/gpu-kit}
+rm -rf "$kit"
+mkdir -p "$kit/include" "$kit/lib" "$kit/data"
+cp /usr/include/jansson.h /usr/include/jansson_config.h /usr/include/check.h /usr/include/check_stdint.h \
+   /usr/include/zlib.h "$kit/include" 2>/dev/null || true
+for header in jansson_config.h check_stdint.h zconf.h; do
+    [ -e "$kit/include/$header" ] || cp "$(find /usr/include -name $header | head -n 1)" "$kit/include"
+done
+for library in jansson subunit z; do
+    cp "$(find /usr/lib -name lib$library.a | head -n 1)" "$kit/lib"
+done
+cp "$(find /usr/lib -name libcheck_pic.a | head -n 1)" "$kit/lib/libcheck.a"
+cp /usr/share/datasets/fashion-mnist/*.gz "$kit/data"
+du -sh "$kit"

@@ -1,0 +1,144 @@
+/*
+ * steps.c - times training steps of this library on a device (or, for trying it out, anywhere).
+ *
+ * usage: steps BACKEND NUMERICS MODEL BATCH RULE SCHEDULE PASSES STEPS   e.g.  steps cuda tf32 vgg16 100 dp-adjoint fw-bw 1 200
+ *
+ * A step is an inference and an update (momentum SGD for vgg16, Adam for mlp) on bytes that are copied from the host. The first
+ * steps are left out; then the time of STEPS steps is taken with one wait at the end, five times. Prints one JSON line.
+ */
+#include <dualprop/dualprop.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define WARM_UP 20
+#define ROUNDS 5
+
+static void must(dualprop_status status)
+{
+    char text[512];
+    if (status == DUALPROP_OK) return;
+    if (dualprop_last_error(text, sizeof text, NULL, NULL) != DUALPROP_OK) text[0] = 0;
+    fprintf(stderr, "steps: %s: %s\n", dualprop_status_name(status), text);
+    exit(1);
+}
+
+static void add_vgg16(dualprop_network *network)
+{
+    static const int64_t three[2] = { 3, 3 }, two[2] = { 2, 2 };
+    static const int layers[] = { 64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0 };
+    for (size_t i = 0; i < sizeof layers / sizeof layers[0]; i++) {
+        if (layers[i] > 0) must(dualprop_network_add_convolution(network, layers[i], three, NULL, NULL, DUALPROP_RELU));
+        else must(dualprop_network_add_pooling(network, DUALPROP_POOL_MAX, two, NULL));
+    }
+    must(dualprop_network_add_dense(network, 4096, DUALPROP_RELU));
+    must(dualprop_network_add_dense(network, 4096, DUALPROP_RELU));
+    must(dualprop_network_add_dense(network, 10, DUALPROP_IDENTITY));
+}
+
+static void add_mlp(dualprop_network *network)
+{
+    must(dualprop_network_add_dense(network, 512, DUALPROP_RELU));
+    must(dualprop_network_add_dense(network, 512, DUALPROP_RELU));
+    must(dualprop_network_add_dense(network, 10, DUALPROP_IDENTITY));
+}
+
+struct run {
+    dualprop_context *context;
+    dualprop_network *network;
+    dualprop_rule *rule;
+    dualprop_state *state;
+    dualprop_optimizer *optimizer;
+    dualprop_view images, labels;
+};
+
+static void fill_data(struct run *run, int64_t batch, int64_t side, int64_t channels)
+{
+    unsigned random = 12345;
+    int64_t size = batch * side * side * channels;
+    uint8_t *images = malloc((size_t)size);
+    int32_t *labels = malloc(sizeof(int32_t) * (size_t)batch);
+    if (!images || !labels) exit(1);
+    for (int64_t i = 0; i < size; i++) {
+        random = random * 1664525u + 1013904223u;
+        images[i] = (uint8_t)(random >> 24);
+    }
+    for (int64_t i = 0; i < batch; i++) labels[i] = (int32_t)(i * 7 % 10);
+    run->images = (dualprop_view){ sizeof(dualprop_view), images, DUALPROP_U8, 4, { batch, side, side, channels },
+                                   { side * side * channels, side * channels, channels, 1 } };
+    run->labels = (dualprop_view){ sizeof(dualprop_view), labels, DUALPROP_I32, 1, { batch }, { 1 } };
+}
+
+static void make(struct run *run, char **argv)
+{
+    int backend, numerics, variant, schedule, vgg16 = strcmp(argv[3], "vgg16") == 0;
+    int64_t batch = atoll(argv[4]), side = vgg16 ? 32 : 28, channels = vgg16 ? 3 : 1;
+    dualprop_options options = DUALPROP_OPTIONS_INIT;
+    must(dualprop_from_name(&backend, DUALPROP_NAMES_BACKEND, argv[1]));
+    must(dualprop_from_name(&numerics, DUALPROP_NAMES_NUMERICS, argv[2]));
+    must(dualprop_from_name(&variant, DUALPROP_NAMES_RULE, argv[5]));
+    must(dualprop_from_name(&schedule, DUALPROP_NAMES_SCHEDULE, argv[6]));
+    options.numerics = numerics;
+    options.threads = DUALPROP_ALL_CPUS;
+    must(dualprop_context_create(&run->context, backend, &options));
+    must(dualprop_network_create(&run->network, run->context, side, side, channels));
+    if (vgg16) add_vgg16(run->network);
+    else add_mlp(run->network);
+    must(dualprop_network_set_initializer(run->network, DUALPROP_INIT_HE, 1.0));
+    must(dualprop_network_initialize(run->network, 1));
+    must(dualprop_rule_create(&run->rule, run->context, variant));
+    must(dualprop_rule_set_loss(run->rule, vgg16 ? DUALPROP_CROSS_ENTROPY : DUALPROP_MSE));
+    if (variant != DUALPROP_BP) must(dualprop_rule_set_beta(run->rule, 0.1));
+    must(dualprop_rule_set_schedule(run->rule, schedule, atoi(argv[7])));
+    must(dualprop_state_create(&run->state, run->network, run->rule, batch));
+    must(dualprop_optimizer_create(&run->optimizer, run->network, vgg16 ? DUALPROP_SGD : DUALPROP_ADAM));
+    must(dualprop_optimizer_set_learning_rate(run->optimizer, 1e-5));
+    fill_data(run, batch, side, channels);
+}
+
+static double now_ms(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec * 1e3 + (double)time.tv_nsec * 1e-6;
+}
+
+static void make_steps(struct run *run, int steps)
+{
+    for (int i = 0; i < steps; i++) {
+        must(dualprop_infer_view(run->state, &run->images, &run->labels));
+        must(dualprop_update(run->optimizer, run->state));
+    }
+    must(dualprop_context_synchronize(run->context));
+}
+
+static int compare(const void *x, const void *y)
+{
+    double a = *(const double *)x, b = *(const double *)y;
+    return (a > b) - (a < b);
+}
+
+int main(int argc, char **argv)
+{
+    struct run run = { 0 };
+    double times[ROUNDS];
+    if (argc != 9) return 2;
+    int steps = atoi(argv[8]);
+    make(&run, argv);
+    make_steps(&run, WARM_UP);
+    for (int round = 0; round < ROUNDS; round++) {
+        double start = now_ms();
+        make_steps(&run, steps);
+        times[round] = (now_ms() - start) / steps;
+    }
+    qsort(times, ROUNDS, sizeof times[0], compare);
+    printf("{\"who\": \"ours %s %s %s\", \"model\": \"%s\", \"numerics\": \"%s\", \"batch\": %s, \"min_ms\": %.4f, "
+           "\"median_ms\": %.4f}\n", argv[5], argv[6], argv[7], argv[3], argv[2], argv[4], times[0], times[ROUNDS / 2]);
+    dualprop_optimizer_destroy(run.optimizer);
+    dualprop_state_destroy(run.state);
+    dualprop_rule_destroy(run.rule);
+    dualprop_network_destroy(run.network);
+    dualprop_context_destroy(run.context);
+    return 0;
+}
