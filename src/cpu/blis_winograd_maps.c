@@ -18,7 +18,7 @@
 /* Bytes of V for a block of chunks, about; chunks whose products a unit transforms back at once. */
 #define BLOCK_BYTES ((int64_t)16 << 20)
 #define PART_CHUNKS 8
-/* Panels of outputs that V is multiplied with while it is near. */
+/* Panels of outputs that V is multiplied with while it is near; by chunks it is near anyway. */
 #define PANELS_AT_ONCE 2
 
 struct pass {
@@ -36,6 +36,7 @@ struct pass {
     int64_t panel_size;          /* elements of V for one panel of tiles in one plane */
     int64_t plane, filter_plane; /* of V and of U */
     int64_t part_chunks;         /* chunks that are transformed back at once */
+    int64_t at_once;             /* panels of outputs that are multiplied at once */
     char *patches, *slices, *map;
     int64_t patch_bytes, product_bytes, filter_bytes, slice_bytes, members;
     const void *weights, *bias;
@@ -110,6 +111,7 @@ static void plan_chunks(struct pass *job)
     job->plane = dualprop__plane(blis, job->blocks.part * chunk_size);
     job->patch_bytes = planes * job->plane * size;
     job->part_chunks = job->by_chunks ? 1 : dualprop__least(PART_CHUNKS, most);
+    job->at_once = job->by_chunks ? 1 : PANELS_AT_ONCE;
     job->filter_bytes = planes * job->filter_plane * size;
 }
 
@@ -137,8 +139,8 @@ static struct pass plan(const dualprop__blis *blis, const dualprop_convolution *
     plan_direction(&job);
     plan_chunks(&job);
     int64_t size = (int64_t)blis->loops->real_size;
-    job.slice_bytes = pixel_bytes(&job) + small_bytes(&job) + PANELS_AT_ONCE * job.part_chunks * job.product_bytes +
-                      (job.by_chunks ? job.patch_bytes : PANELS_AT_ONCE * job.filter_bytes);
+    job.slice_bytes = pixel_bytes(&job) + small_bytes(&job) + job.at_once * job.part_chunks * job.product_bytes +
+                      (job.by_chunks ? job.patch_bytes : job.at_once * job.filter_bytes);
     int64_t units = dualprop__most(job.chunks.parts, job.panels);
     job.members = dualprop__least(dualprop__members_of(job.slice_bytes), units);
     job.tiles.images.zeros = dualprop__take(space, job.inputs * size);
@@ -160,7 +162,7 @@ int64_t dualprop__winograd_bytes(const dualprop__blis *blis, const dualprop_conv
 
 struct slice {
     const void **pixels[2]; /* of this panel of tiles, and of the next */
-    char *small, *products, *large; /* products: M of PANELS_AT_ONCE panels; large: V of a chunk, or U of these panels */
+    char *small, *products, *large; /* products: M of the panels at once; large: V of a chunk, or U of these panels */
 };
 
 /* M of panel number `index` of those at hand, for chunk number `chunk` of the part. */
@@ -176,7 +178,7 @@ static struct slice slice_of(const struct pass *job, int64_t member)
     slice.pixels[0] = (const void **)start;
     slice.pixels[1] = (const void **)(start + pixel_bytes(job) / 2);
     slice.products = slice.small + small_bytes(job);
-    slice.large = slice.products + PANELS_AT_ONCE * job->part_chunks * job->product_bytes;
+    slice.large = slice.products + job->at_once * job->part_chunks * job->product_bytes;
     return slice;
 }
 
@@ -439,8 +441,8 @@ static void chunk_unit(void *argument, int64_t chunk, int64_t member)
     struct pass *job = argument;
     struct slice slice = slice_of(job, member);
     transform_chunk(job, chunk, slice.large, &slice);
-    for (int64_t panel = 0; panel < job->panels; panel += PANELS_AT_ONCE)
-        chunk_panels(job, chunk, panel, dualprop__least(PANELS_AT_ONCE, job->panels - panel), &slice);
+    for (int64_t panel = 0; panel < job->panels; panel += job->at_once)
+        chunk_panels(job, chunk, panel, dualprop__least(job->at_once, job->panels - panel), &slice);
     update_chunk(job, chunk);
 }
 
@@ -480,8 +482,8 @@ static void panel_unit(void *argument, int64_t unit, int64_t member)
 {
     const struct pass *job = argument;
     struct slice slice = slice_of(job, member);
-    int64_t chunks = dualprop__cut_size(&job->blocks, job->block), panel = unit * PANELS_AT_ONCE;
-    int64_t count = dualprop__least(PANELS_AT_ONCE, job->panels - panel);
+    int64_t chunks = dualprop__cut_size(&job->blocks, job->block), panel = unit * job->at_once;
+    int64_t count = dualprop__least(job->at_once, job->panels - panel);
     for (int64_t i = 0; i < count; i++)
         transform_filters(job, panel + i, slice.large + i * job->filter_bytes, &slice);
     for (int64_t start = 0; start < chunks; start += job->part_chunks)
@@ -505,7 +507,7 @@ static void run_products(struct pass *job)
     for (job->block = 0; job->block < job->blocks.parts; job->block++) {
         dualprop__phase phases[2] = {
             { .unit = patch_unit, .units = dualprop__cut_size(&job->blocks, job->block) },
-            { .unit = panel_unit, .units = dualprop__ceil_div(job->panels, PANELS_AT_ONCE) },
+            { .unit = panel_unit, .units = dualprop__ceil_div(job->panels, job->at_once) },
         };
         run_phases(job, phases, 2);
     }
