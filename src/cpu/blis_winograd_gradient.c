@@ -24,7 +24,7 @@
 /* Bytes of columns and deltas in a block, about. */
 #define BLOCK_BYTES ((int64_t)32 << 20)
 /* A region: outputs and channels, about. */
-#define REGION_OUTPUTS 32
+#define REGION_OUTPUTS 64
 #define REGION_CHANNELS 72
 
 struct gradient {

@@ -18,6 +18,8 @@
 /* Bytes of V for a block of chunks, about; chunks whose products a unit transforms back at once. */
 #define BLOCK_BYTES ((int64_t)16 << 20)
 #define PART_CHUNKS 8
+/* Panels of outputs that V is multiplied with while it is near; by chunks it is near anyway. */
+#define PANELS_AT_ONCE 2
 
 struct pass {
     const dualprop__blis *blis;
@@ -34,6 +36,7 @@ struct pass {
     int64_t panel_size;          /* elements of V for one panel of tiles in one plane */
     int64_t plane, filter_plane; /* of V and of U */
     int64_t part_chunks;         /* chunks that are transformed back at once */
+    int64_t at_once;             /* panels of outputs that are multiplied at once */
     char *patches, *slices, *map;
     int64_t patch_bytes, product_bytes, filter_bytes, slice_bytes, members;
     const void *weights, *bias;
@@ -108,6 +111,7 @@ static void plan_chunks(struct pass *job)
     job->plane = dualprop__plane(blis, job->blocks.part * chunk_size);
     job->patch_bytes = planes * job->plane * size;
     job->part_chunks = job->by_chunks ? 1 : dualprop__least(PART_CHUNKS, most);
+    job->at_once = job->by_chunks ? 1 : PANELS_AT_ONCE;
     job->filter_bytes = planes * job->filter_plane * size;
 }
 
@@ -135,8 +139,8 @@ static struct pass plan(const dualprop__blis *blis, const dualprop_convolution *
     plan_direction(&job);
     plan_chunks(&job);
     int64_t size = (int64_t)blis->loops->real_size;
-    job.slice_bytes = pixel_bytes(&job) + small_bytes(&job) + job.part_chunks * job.product_bytes +
-                      (job.by_chunks ? job.patch_bytes : job.filter_bytes);
+    job.slice_bytes = pixel_bytes(&job) + small_bytes(&job) + job.at_once * job.part_chunks * job.product_bytes +
+                      (job.by_chunks ? job.patch_bytes : job.at_once * job.filter_bytes);
     int64_t units = dualprop__most(job.chunks.parts, job.panels);
     job.members = dualprop__least(dualprop__members_of(job.slice_bytes), units);
     job.tiles.images.zeros = dualprop__take(space, job.inputs * size);
@@ -158,8 +162,14 @@ int64_t dualprop__winograd_bytes(const dualprop__blis *blis, const dualprop_conv
 
 struct slice {
     const void **pixels[2]; /* of this panel of tiles, and of the next */
-    char *small, *products, *large; /* large: V of a chunk, or U */
+    char *small, *products, *large; /* products: M of the panels at once; large: V of a chunk, or U of these panels */
 };
+
+/* M of panel number `index` of those at hand, for chunk number `chunk` of the part. */
+static char *products_of(const struct pass *job, const struct slice *slice, int64_t index, int64_t chunk)
+{
+    return slice->products + (index * job->part_chunks + chunk) * job->product_bytes;
+}
 
 static struct slice slice_of(const struct pass *job, int64_t member)
 {
@@ -168,7 +178,7 @@ static struct slice slice_of(const struct pass *job, int64_t member)
     slice.pixels[0] = (const void **)start;
     slice.pixels[1] = (const void **)(start + pixel_bytes(job) / 2);
     slice.products = slice.small + small_bytes(job);
-    slice.large = slice.products + job->part_chunks * job->product_bytes;
+    slice.large = slice.products + job->at_once * job->part_chunks * job->product_bytes;
     return slice;
 }
 
@@ -237,13 +247,13 @@ static void patch_unit(void *argument, int64_t index, int64_t member)
 /* While a panel of outputs is multiplied, the pixels its results go to are fetched, some with each product. */
 struct fetching {
     const char *next, *end;
-    int64_t pixel, at_once;
+    int64_t pixel, at_once, lines; /* pixels at once, lines of each */
 };
 
 static void fetch_some(struct fetching *fetching)
 {
     for (int64_t i = 0; i < fetching->at_once && fetching->next < fetching->end; i++) {
-        __builtin_prefetch(fetching->next, 1, 2);
+        dualprop__fetch_to_write(fetching->next, 0, fetching->lines * DUALPROP__LINE);
         fetching->next += fetching->pixel;
     }
 }
@@ -398,20 +408,32 @@ static void unpool_unit(void *argument, int64_t image, int64_t member)
 
 /* ---- units ---- */
 
-/* The results of `chunks` chunks, for one panel of outputs. */
-static struct fetching fetching_of(const struct pass *job, int64_t chunk, int64_t chunks, int64_t panel)
+/* The results of `chunks` chunks, for `count` panels of outputs from panel `first` on. */
+static struct fetching fetching_of(const struct pass *job, int64_t chunk, int64_t chunks, int64_t first, int64_t count)
 {
     const dualprop__blis *blis = job->blis;
-    int64_t first = dualprop__cut_first(&job->chunks, chunk), last = dualprop__cut_first(&job->chunks, chunk + chunks - 1);
-    int64_t end = last + dualprop__cut_size(&job->chunks, chunk + chunks - 1);
-    int64_t start = result_row(job, first) * job->result_width, pixels = result_row(job, end) * job->result_width - start;
-    int64_t products = chunks * job->chunk_tiles / blis->kernel.broadcast * job->tiles.loops->planes;
-    struct fetching fetching = { .pixel = job->outputs * (int64_t)blis->loops->real_size };
+    int64_t last = chunk + chunks - 1, end = dualprop__cut_first(&job->chunks, last) + dualprop__cut_size(&job->chunks, last);
+    int64_t start = result_row(job, dualprop__cut_first(&job->chunks, chunk)) * job->result_width;
+    int64_t pixels = result_row(job, end) * job->result_width - start;
+    int64_t products = count * chunks * job->chunk_tiles / blis->kernel.broadcast * job->tiles.loops->planes;
+    struct fetching fetching = { .pixel = job->outputs * (int64_t)blis->loops->real_size, .lines = count };
     if (job->pools && !job->pools_at_once) return fetching;
-    fetching.next = dualprop__at(blis, job->result, start * job->outputs + panel * blis->kernel.vector);
+    fetching.next = dualprop__at(blis, job->result, start * job->outputs + first * blis->kernel.vector);
     fetching.end = fetching.next + pixels * fetching.pixel;
     fetching.at_once = dualprop__ceil_div(pixels, products);
     return fetching;
+}
+
+/* Panels first to first + count, for one chunk whose V is in the slice. */
+static void chunk_panels(const struct pass *job, int64_t chunk, int64_t first, int64_t count, const struct slice *slice)
+{
+    struct fetching fetching = fetching_of(job, chunk, 1, first, count);
+    for (int64_t plane = 0; plane < job->tiles.loops->planes; plane++)
+        for (int64_t i = 0; i < count; i++) {
+            const char *filters = dualprop__cached_filters(job->blis, job->shape, job->is_top_down, first + i);
+            multiply_plane(job, chunk, plane, slice->large, filters, products_of(job, slice, i, 0), &fetching);
+        }
+    for (int64_t i = 0; i < count; i++) finish_chunk(job, chunk, first + i, products_of(job, slice, i, 0), slice->small);
 }
 
 static void chunk_unit(void *argument, int64_t chunk, int64_t member)
@@ -419,17 +441,12 @@ static void chunk_unit(void *argument, int64_t chunk, int64_t member)
     struct pass *job = argument;
     struct slice slice = slice_of(job, member);
     transform_chunk(job, chunk, slice.large, &slice);
-    for (int64_t panel = 0; panel < job->panels; panel++) {
-        const char *filters = dualprop__cached_filters(job->blis, job->shape, job->is_top_down, panel);
-        struct fetching fetching = fetching_of(job, chunk, 1, panel);
-        for (int64_t plane = 0; plane < job->tiles.loops->planes; plane++)
-            multiply_plane(job, chunk, plane, slice.large, filters, slice.products, &fetching);
-        finish_chunk(job, chunk, panel, slice.products, slice.small);
-    }
+    for (int64_t panel = 0; panel < job->panels; panel += job->at_once)
+        chunk_panels(job, chunk, panel, dualprop__least(job->at_once, job->panels - panel), &slice);
     update_chunk(job, chunk);
 }
 
-static void transform_filters(const struct pass *job, int64_t panel, const struct slice *slice)
+static void transform_filters(const struct pass *job, int64_t panel, void *u, const struct slice *slice)
 {
     dualprop__filter_panel filters = {
         .blis = job->blis,
@@ -438,34 +455,39 @@ static void transform_filters(const struct pass *job, int64_t panel, const struc
         .weights = job->weights,
         .turned = job->is_top_down,
         .panel = panel,
-        .u = slice->large,
+        .u = u,
         .plane = job->filter_plane,
         .scratch = slice->small,
     };
     dualprop__transform_filters(&filters);
 }
 
-/* Chunks first to first + count of the block. */
-static void panel_part(const struct pass *job, int64_t panel, int64_t first, int64_t count, const struct slice *slice)
+/* Panels first to first + count, for `chunks` chunks of the block from number `start` on. */
+static void part_panels(const struct pass *job, int64_t start, int64_t chunks, int64_t first, int64_t count,
+                        const struct slice *slice)
 {
-    int64_t start = dualprop__cut_first(&job->blocks, job->block);
-    struct fetching fetching = fetching_of(job, start + first, count, panel);
+    int64_t chunk = dualprop__cut_first(&job->blocks, job->block) + start;
+    struct fetching fetching = fetching_of(job, chunk, chunks, first, count);
     for (int64_t plane = 0; plane < job->tiles.loops->planes; plane++)
         for (int64_t i = 0; i < count; i++)
-            multiply_plane(job, start + first + i, plane, chunk_at(job, start + first + i), slice->large,
-                           slice->products + i * job->product_bytes, &fetching);
+            for (int64_t c = 0; c < chunks; c++)
+                multiply_plane(job, chunk + c, plane, chunk_at(job, chunk + c), slice->large + i * job->filter_bytes,
+                               products_of(job, slice, i, c), &fetching);
     for (int64_t i = 0; i < count; i++)
-        finish_chunk(job, start + first + i, panel, slice->products + i * job->product_bytes, slice->small);
+        for (int64_t c = 0; c < chunks; c++)
+            finish_chunk(job, chunk + c, first + i, products_of(job, slice, i, c), slice->small);
 }
 
-static void panel_unit(void *argument, int64_t panel, int64_t member)
+static void panel_unit(void *argument, int64_t unit, int64_t member)
 {
     const struct pass *job = argument;
     struct slice slice = slice_of(job, member);
-    int64_t chunks = dualprop__cut_size(&job->blocks, job->block);
-    transform_filters(job, panel, &slice);
-    for (int64_t first = 0; first < chunks; first += job->part_chunks)
-        panel_part(job, panel, first, dualprop__least(job->part_chunks, chunks - first), &slice);
+    int64_t chunks = dualprop__cut_size(&job->blocks, job->block), panel = unit * job->at_once;
+    int64_t count = dualprop__least(job->at_once, job->panels - panel);
+    for (int64_t i = 0; i < count; i++)
+        transform_filters(job, panel + i, slice.large + i * job->filter_bytes, &slice);
+    for (int64_t start = 0; start < chunks; start += job->part_chunks)
+        part_panels(job, start, dualprop__least(job->part_chunks, chunks - start), panel, count, &slice);
 }
 
 /* ---- the job ---- */
@@ -485,7 +507,7 @@ static void run_products(struct pass *job)
     for (job->block = 0; job->block < job->blocks.parts; job->block++) {
         dualprop__phase phases[2] = {
             { .unit = patch_unit, .units = dualprop__cut_size(&job->blocks, job->block) },
-            { .unit = panel_unit, .units = job->panels },
+            { .unit = panel_unit, .units = dualprop__ceil_div(job->panels, job->at_once) },
         };
         run_phases(job, phases, 2);
     }
