@@ -159,7 +159,7 @@ static void multiply_block(const struct top_down *job, char *slice, int64_t samp
     transpose(job, slice, input_panel, part);
     for (int64_t i = 0; i < count; i++) {
         if (input_panel + 1 < job->inputs.whole) fetch(job, input_panel + 1, part, i, count);
-        if (job->dyad && part == 0) fetch_dyads(job, first + i, input_panel);
+        if (job->dyad && part + 1 == job->depth.parts) fetch_dyads(job, first + i, input_panel);
         multiply(job, slice, first + i, input_panel, part);
     }
 }
@@ -192,8 +192,9 @@ static void product_unit(void *argument, int64_t unit, int64_t member)
     int64_t inputs = unit / job->samples.parts, samples = unit % job->samples.parts;
     int64_t first = dualprop__cut_first(&job->inputs, inputs);
     char *slice = job->slices + member * job->slice_bytes;
-    for (int64_t panel = first; panel < first + dualprop__cut_size(&job->inputs, inputs); panel++)
-        for (int64_t part = 0; part < job->depth.parts; part++) multiply_block(job, slice, samples, panel, part);
+    int64_t end = first + dualprop__cut_size(&job->inputs, inputs);
+    for (int64_t part = 0; part < job->depth.parts; part++)
+        for (int64_t panel = first; panel < end; panel++) multiply_block(job, slice, samples, panel, part);
     if (job->dyad) update_dyads(job, samples, inputs);
 }
 
