@@ -196,10 +196,12 @@ START_TEST(rivals_for_a_handle_are_told_to_wait)
     expect_ok(saved_model_create(&model, &plan));
     for (int i = 0; i < THREADS; i++) rivals[i] = (struct rival){ .model = &model, .number = i };
     run_threads(threads, THREADS, call_often, rivals, sizeof *rivals);
+    long done = 0;
     for (int i = 0; i < THREADS; i++) {
         ck_assert_int_eq(rivals[i].other, 0);
-        ck_assert_int_gt(rivals[i].done, 0);
+        done += rivals[i].done; /* one that was always too late may have none */
     }
+    ck_assert_int_gt(done, 0);
     expect_ok(saved_model_train(&model, 1)); /* nothing is left busy */
     saved_model_destroy(&model);
 }
