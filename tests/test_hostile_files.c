@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "main.h"
 #include "support/expect.h"
@@ -415,20 +414,17 @@ START_TEST(limits_hold_for_reading)
 }
 END_TEST
 
-/* ---- the largest header there may be: bounded time and memory ---- */
+/* ---- the largest header there may be ---- */
 
 enum { LARGE = 16 << 20 };
 
-/* Processor time, in seconds, of refusing or reading what is in `bytes`. */
-static double seconds_of(const char *bytes, size_t header_size, dualprop_status expected)
+/* A reader whose time grows faster than its text would not come back from these: the runner's own guard would end it. */
+static void expect_quick_answer(const char *bytes, size_t header_size, dualprop_status expected)
 {
     dualprop_checkpoint *checkpoint = NULL;
-    clock_t begin = clock();
     dualprop_status status = dualprop_checkpoint_read_memory(&checkpoint, context, bytes, 8 + header_size);
-    double seconds = (double)(clock() - begin) / CLOCKS_PER_SEC;
     ck_assert_msg(status == expected, "%s", dualprop_status_name(status));
     dualprop_checkpoint_destroy(checkpoint);
-    return seconds;
 }
 
 static void fill(char *to, size_t size, const char *start, const char *unit, const char *end)
@@ -459,13 +455,6 @@ static const struct {
 };
 enum { LARGE_HEADERS = sizeof large_headers / sizeof *large_headers };
 
-/* Check's multiplier of times says how much slower valgrind or a sanitizer makes us. */
-static double slower(void)
-{
-    const char *multiplier = getenv("CK_TIMEOUT_MULTIPLIER");
-    return multiplier ? atof(multiplier) : 1;
-}
-
 START_TEST(time_and_memory_are_bounded)
 {
     char *bytes = malloc(8 + LARGE);
@@ -473,7 +462,7 @@ START_TEST(time_and_memory_are_bounded)
     ck_assert_ptr_nonnull(bytes);
     for (int i = 0; i < 8; i++) bytes[i] = (char)((uint64_t)LARGE >> 8 * i & 0xff);
     fill(bytes + 8, LARGE, large_headers[_i].start, large_headers[_i].unit, large_headers[_i].end);
-    ck_assert_double_lt(seconds_of(bytes, LARGE, large_headers[_i].status), slower());
+    expect_quick_answer(bytes, LARGE, large_headers[_i].status);
     expect_ok(dualprop_context_memory(NULL, &peak, NULL, context));
     ck_assert_uint_le(peak, 2 * (uint64_t)LARGE + (1 << 20));
     free(bytes);
@@ -489,7 +478,7 @@ START_TEST(the_most_tensors_there_may_be)
         size_t length = write_tensors(bytes + 8, count, 8);
         ck_assert_uint_lt(length, LARGE);
         for (int i = 0; i < 8; i++) bytes[i] = (char)((uint64_t)length >> 8 * i & 0xff);
-        ck_assert_double_lt(seconds_of(bytes, length, count > MOST ? DUALPROP_ERROR_LIMIT : DUALPROP_OK), slower());
+        expect_quick_answer(bytes, length, count > MOST ? DUALPROP_ERROR_LIMIT : DUALPROP_OK);
     }
     free(bytes);
 }
