@@ -1,11 +1,12 @@
 /*
- * test_convolution_kernels.c - the fast convolutions of the blis backend: each direction on its own against the reference
- * in double, for both ways of computing them and every level and type.
+ * test_convolution_kernels.c - the fast convolutions of the blis backend: each direction on its own against the
+ * reference in double, for both ways of computing them and every level and type.
  *
- * test_backend.c holds the slots to a bound on each element; here it is the error as a whole that counts. In f32 it is at
- * most 3e-6 (root mean square of the error over that of the result), and the greatest error at most 1e-5 of the greatest
- * result: Winograd's transforms err by 0.3e-6 to 2.3e-6 by the number of channels and the order of sums (measured, see
- * docs/convolutions.md), direct sums by a fifth of that. In f64 both bounds are smaller by the ratio of the epsilons.
+ * test_backend.c holds the slots to a bound on each element; here it is the error as a whole that counts. In f32 it is
+ * at most 3e-6 (root mean square of the error over that of the result), and the greatest error at most 1e-5 of the
+ * greatest result: Winograd's transforms err by 0.3e-6 to 2.3e-6 by the number of channels and the order of sums
+ * (measured, see docs/convolutions.md), direct sums by a fifth of that. In f64 both bounds are smaller by the ratio of
+ * the epsilons.
  */
 #include <float.h>
 #include <math.h>
@@ -104,11 +105,12 @@ static void run_layer(workbench *bench, const struct layer *layer)
     uint8_t *given = has_switches ? random_switches(bench, &shape, results) : NULL;
     furnish(bench, &shape);
     ck_assert_int_eq(backend->convolution_prepare(bench->self, &shape, weights), DUALPROP_OK);
-    ck_assert_int_eq(backend->convolution_bottom_up(bench->self, &shape, a, found, x, weights, bias, NULL), DUALPROP_OK);
+    ck_assert_int_eq(backend->convolution_bottom_up(bench->self, &shape, a, found, x, weights, bias, NULL),
+                     DUALPROP_OK);
     ck_assert_int_eq(backend->convolution_top_down(bench->self, &shape, top_down, delta, given, weights, NULL),
                      DUALPROP_OK);
-    ck_assert_int_eq(backend->convolution_gradient(bench->self, &shape, gradient, bias_gradient, x, delta, given, -0.5, 0,
-                                                   NULL, NULL, NULL, NULL), DUALPROP_OK);
+    ck_assert_int_eq(backend->convolution_gradient(bench->self, &shape, gradient, bias_gradient, x, delta, given, -0.5,
+                                                   0, NULL, NULL, NULL, NULL), DUALPROP_OK);
     bench_record(bench, "a", a, results, 1);
     bench_record(bench, "top_down", top_down, inputs, 1);
     bench_record_convolution_weights(bench, "gradient", &shape, gradient, 1);
@@ -132,8 +134,8 @@ static void check_group(const workbench *bench, const workbench *expected, int g
         greatest_error = fmax(greatest_error, error);
         greatest = fmax(greatest, fabs(right[i]));
     }
-    ck_assert_msg(sqrt(errors) <= RMS * unit * sqrt(sizes), "%s: the error of %s is %g of it, expected at most %g", what,
-                  own->label, sqrt(errors / sizes), RMS * unit);
+    ck_assert_msg(sqrt(errors) <= RMS * unit * sqrt(sizes), "%s: the error of %s is %g of it, expected at most %g",
+                  what, own->label, sqrt(errors / sizes), RMS * unit);
     ck_assert_msg(greatest_error <= GREATEST * unit * greatest, "%s: the greatest error of %s is %g of the greatest, "
                   "expected at most %g", what, own->label, greatest_error / greatest, GREATEST * unit);
 }
@@ -213,7 +215,8 @@ static void check_transposition(workbench *bench, const struct layer *layer, con
     void *bias_gradient = bench_reals(bench, shape.outputs);
     furnish(bench, &shape);
     ck_assert_int_eq(backend->convolution_prepare(bench->self, &shape, weights), DUALPROP_OK);
-    ck_assert_int_eq(backend->convolution_bottom_up(bench->self, &shape, up, NULL, x, weights, NULL, NULL), DUALPROP_OK);
+    ck_assert_int_eq(backend->convolution_bottom_up(bench->self, &shape, up, NULL, x, weights, NULL, NULL),
+                     DUALPROP_OK);
     ck_assert_int_eq(backend->convolution_top_down(bench->self, &shape, down, y, NULL, weights, NULL), DUALPROP_OK);
     ck_assert_int_eq(backend->convolution_gradient(bench->self, &shape, gradient, bias_gradient, x, y, NULL, 1, 0, NULL,
                                                    NULL, NULL, NULL), DUALPROP_OK);
@@ -234,7 +237,8 @@ START_TEST(top_down_and_gradient_are_the_adjoints)
             char what[80];
             workbench bench;
             name_subject(what, sizeof what, _i, types[t], DUALPROP_LEVEL_AUTO, way);
-            ck_assert_int_eq(bench_open(&bench, &dualprop__blis_backend, types[t], DUALPROP_LEVEL_AUTO, 1), DUALPROP_OK);
+            ck_assert_int_eq(bench_open(&bench, &dualprop__blis_backend, types[t], DUALPROP_LEVEL_AUTO, 1),
+                             DUALPROP_OK);
             dualprop__blis_choose_convolutions(bench.self, way);
             check_transposition(&bench, &layers[_i], what);
             bench_close(&bench);

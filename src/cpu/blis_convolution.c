@@ -130,7 +130,8 @@ int64_t dualprop__blis_convolution_workspace(void *self, const dualprop_convolut
     if (is_local(shape)) return dualprop__reference_backend.convolution_workspace(self, shape);
     if (is_beyond(shape)) return -1;
     if (dualprop__winograd_fits(self, shape)) {
-        int64_t bytes = dualprop__most(dualprop__winograd_bytes(self, shape, 0), dualprop__winograd_bytes(self, shape, 1));
+        int64_t bytes = dualprop__most(dualprop__winograd_bytes(self, shape, 0),
+                                       dualprop__winograd_bytes(self, shape, 1));
         return dualprop__most(bytes, dualprop__winograd_gradient_bytes(self, shape));
     }
     int64_t bytes = dualprop__im2col_bottom_up_bytes(self, shape);

@@ -57,7 +57,7 @@ int64_t dualprop__members_of(int64_t slice_bytes);
 
 /* ---- pooling: blis_pooling.c ---- */
 
-/* Pool rows of the map that begin at `map` into row `pooled_row` (of all images) of a, channels first to first+count. */
+/* Pool rows of the map that begin at `map` into row `pooled_row` of a (of all images), `count` channels from `first`. */
 void dualprop__pool_row(const dualprop__blis *blis, const dualprop_convolution *shape, int64_t pooled_row,
                         const void *map, int64_t map_pixel, int64_t first, int64_t count, void *a,
                         uint8_t *switches);
@@ -84,7 +84,7 @@ typedef struct dualprop__sink {
     void **moments;
 } dualprop__sink;
 
-/* sums: count elements of the gradient from element `first` of the weights' layout on. They are destroyed. */
+/* sums: count elements of the gradient, from element `first` of the weights' layout on. They are destroyed. */
 void dualprop__learn_weights(const dualprop__blis *blis, const dualprop__sink *sink, int64_t first,
                              int64_t count, void *sums);
 /* The bias of one panel of outputs, from all of delta. */

@@ -1,11 +1,11 @@
 /*
  * blis_im2col_gradient.c - dW = scale im2col(x)^T unpool(delta), and what becomes of it at once.
  *
- * The pixels of the map are cut into groups, the columns of the im2col matrix into parts. Phase 1 unpools delta where the
- * layer pools. A unit of phase 2 is one part of the columns for one group: DEPTH pixels at a time it packs its columns,
- * and with each panel of delta adds to the group's own sums, which lie in the workspace in the layout of the weights. Phase 3
- * adds up the groups in their order, a piece of the weights a unit. The shape decides how many groups there are, so that
- * the order of all sums does not depend on the threads.
+ * The pixels of the map are cut into groups, the columns of the im2col matrix into parts. Phase 1 unpools delta where
+ * the layer pools. A unit of phase 2 is one part of the columns for one group: DEPTH pixels at a time it packs its
+ * columns, and with each panel of delta adds to the group's own sums, which lie in the workspace in the layout of the
+ * weights. Phase 3 adds up the groups in their order, a piece of the weights a unit. The shape decides how many groups
+ * there are, so that the order of all sums does not depend on the threads.
  */
 #include <string.h>
 

@@ -2,10 +2,10 @@
  * blis_im2col_top_down.c - Delta = im2col'(unpool(delta)) W^T, and the dyad update of the layer below.
  *
  * The cache holds W^T as panels of channels, [ceil(channels / V)][taps by phases][outputs][V], so that the taps of a
- * phase follow each other. Phase 1 of the job unpools delta where the layer pools. A unit of phase 2 is a run of rows of
- * Delta; for each phase of pixels in it, and block by block of these, it packs what they see of the map and multiplies.
- * With stride 1 there is one phase, and the products go straight into Delta; else into the slice, and from there row by
- * row to their pixels. Pixels that no window sees are zero.
+ * phase follow each other. Phase 1 of the job unpools delta where the layer pools. A unit of phase 2 is a run of rows
+ * of Delta; for each phase of pixels in it, and block by block of these, it packs what they see of the map and
+ * multiplies. With stride 1 there is one phase, and the products go straight into Delta; else into the slice, and from
+ * there row by row to their pixels. Pixels that no window sees are zero.
  */
 #include <string.h>
 

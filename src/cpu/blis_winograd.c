@@ -161,8 +161,8 @@ char *dualprop__cached_filters(const dualprop__blis *blis, const dualprop_convol
 {
     int64_t straight = panel_elements(blis, shape, shape->channels);
     if (!turned) return dualprop__at(blis, shape->cache, panel * straight);
-    return dualprop__at(blis, shape->cache,
-                        panels_of(blis, shape->outputs) * straight + panel * panel_elements(blis, shape, shape->outputs));
+    int64_t before = panels_of(blis, shape->outputs) * straight;
+    return dualprop__at(blis, shape->cache, before + panel * panel_elements(blis, shape, shape->outputs));
 }
 
 int64_t dualprop__winograd_cache(const dualprop__blis *blis, const dualprop_convolution *shape)

@@ -3,8 +3,8 @@
  *
  * The image is cut into tiles of 4x4 outputs; a tile's patch of 6x6 pixels becomes 36 numbers, one in each of 36
  * planes, and the convolution becomes one product in each plane, with panels that the transforms have written straight
- * away. winograd_template.h has the formulas; images of 2x2 have a form of their own, of 9 planes. Where below there are
- * P planes, V vectors and N broadcasts of the micro-kernel, and a plane's `pad`:
+ * away. winograd_template.h has the formulas; images of 2x2 have a form of their own, of 9 planes. With P planes, and V
+ * vectors and N broadcasts of the micro-kernel, the arrays are
  *
  *     U            [ceil(outputs / V)][P][inputs][V]         filters; pad behind each plane
  *     V            [P][ceil(tiles / N)][inputs][N]           patches, bottom-up and top-down; pad behind each plane

@@ -1,16 +1,16 @@
 /*
  * blis_winograd_gradient.c - dg = G^T [ sum over tiles of (B^T d B) . (A dY A^T) ] G, and what becomes of it at once.
  *
- * In each plane the sum over tiles is a product: deltas [tiles][V] as vectors, columns [tiles][N] as broadcasts. A region is
- * some panels of outputs times some panels of channels, in all planes: its dU lies in a slice, is transformed back there, and
- * goes into the gradient, or into weights and moments, without ever being in memory as a whole.
+ * In each plane the sum over tiles is a product: deltas [tiles][V] as vectors, columns [tiles][N] as broadcasts. A
+ * region is some panels of outputs times some panels of channels, in all planes: its dU lies in a slice, is transformed
+ * back there, and goes into the gradient, or into weights and moments, without ever being in memory as a whole.
  *
- * Where the filters outweigh, columns and deltas are made for a block of tiles, and a unit is a region. With several blocks
- * the transformed regions are added up in the workspace.
+ * Where the filters outweigh, columns and deltas are made for a block of tiles, and a unit is a region. With several
+ * blocks the transformed regions are added up in the workspace.
  *
- * By chunks, the tiles are cut into groups; a unit is a group, which goes through its tiles chunk by chunk and adds to a dU of
- * its own, of the whole layer; then a unit is a region, for which the groups are added up in their order. How many groups
- * there are depends on the shape alone.
+ * By chunks, the tiles are cut into groups; a unit is a group, which goes through its tiles chunk by chunk and adds to
+ * a dU of its own, of the whole layer; then a unit is a region, for which the groups are added up in their order. How
+ * many groups there are depends on the shape alone.
  */
 #include <string.h>
 
@@ -86,7 +86,7 @@ static dualprop__cut cut_tiles(int64_t tiles, int64_t part)
     return (dualprop__cut){ tiles, part, dualprop__ceil_div(tiles, part) };
 }
 
-/* A block, or by chunks a chunk, consists of parts, over which sums go at once. Of more tiles no array gets smaller. */
+/* A block, or by chunks a chunk, consists of parts, over which sums go at once. More tiles never take less space. */
 static void plan_blocks(struct gradient *job)
 {
     int64_t size = (int64_t)job->blis->loops->real_size;
@@ -98,7 +98,8 @@ static void plan_blocks(struct gradient *job)
         return;
     }
     int64_t tile = (job->shape->channels + job->shape->outputs) * job->loops->planes * size;
-    job->blocks = cut_tiles(job->tiles, dualprop__least(job->tiles, dualprop__most(BLOCK_BYTES / tile, DUALPROP__DEPTH)));
+    int64_t most = dualprop__most(BLOCK_BYTES / tile, DUALPROP__DEPTH);
+    job->blocks = cut_tiles(job->tiles, dualprop__least(job->tiles, most));
     job->parts = dualprop__ceil_div(job->blocks.part, DUALPROP__DEPTH);
     job->part = cut_tiles(job->blocks.part, dualprop__ceil_div(job->blocks.part, job->parts)).part;
 }
@@ -114,7 +115,8 @@ static void plan_bytes(struct gradient *job)
     job->region_plane = dualprop__plane(blis, (job->by_chunks ? job->channel_panels * broadcast : rows) * vector);
     job->column_bytes = job->parts * planes * job->column_plane * size;
     job->delta_bytes = job->parts * planes * job->delta_plane * size;
-    job->region_bytes = to_lines((job->by_chunks ? 1 : job->outputs.part) * planes * dualprop__plane(blis, rows * vector) * size);
+    int64_t panels = job->by_chunks ? 1 : job->outputs.part;
+    job->region_bytes = to_lines(panels * planes * dualprop__plane(blis, rows * vector) * size);
     job->taps_bytes = to_lines(DUALPROP__NINE * rows * vector * size);
     int64_t widest = dualprop__most(vector, broadcast);
     job->stage_bytes = to_lines(planes * (multiple(DUALPROP__TILES_AT_ONCE * widest + lanes, 16)) * size);
@@ -139,7 +141,8 @@ static struct gradient plan(const dualprop__blis *blis, const dualprop_convoluti
     job.deltas.images.zeros = dualprop__take(space, shape->outputs * size);
     job.unpooling.map = dualprop__take(space, dualprop__map_bytes(blis, shape));
     job.columns = dualprop__take(space, job.by_chunks ? 0 : job.column_bytes + job.delta_bytes);
-    job.sums = dualprop__take(space, job.by_chunks ? job.groups * job.layer_bytes : job.blocks.parts > 1 ? weights : 0);
+    int64_t sums = job.by_chunks ? job.groups * job.layer_bytes : job.blocks.parts > 1 ? weights : 0;
+    job.sums = dualprop__take(space, sums);
     job.slices = dualprop__take(space, job.slice_bytes * job.members);
     return job;
 }

@@ -1,12 +1,14 @@
 /*
  * blis_winograd_maps.c - bottom-up and top-down: from images to images, by way of V, the products M, and back.
  *
- * A chunk is some rows of tiles. By chunks, a unit is a chunk: its V stays in the cache while one
- * panel of outputs after another is multiplied and transformed back, then the dyad update follows. Otherwise V is made for
- * a block of chunks, a chunk a unit, and then a unit is a panel of outputs for the whole block: it transforms its filters,
+ * A chunk is some rows of tiles. By chunks, a unit is a chunk: its V stays in the cache while one panel of outputs
+ * after another is multiplied and transformed back, then the dyad update follows. Otherwise V is made for a block of
+ * chunks, a chunk a unit, and then a unit is two panels of outputs for the whole block: it transforms their filters,
  * multiplies and transforms back a few chunks at a time.
  *
- * Pooling windows that tile the tiles are pooled from a row of tiles in the nearest cache; other pooling has a phase of its own.
+ * Sums go over DEPTH inputs at a time, so that rounding errors do not grow with the channels without bound. Pooling
+ * windows that tile the tiles are pooled from a row of tiles in the nearest cache; other pooling has a phase of its
+ * own.
  */
 #include <string.h>
 
@@ -27,6 +29,7 @@ struct pass {
     int is_top_down, by_chunks, pools, pools_at_once;
     dualprop__tiles tiles;
     int64_t inputs, outputs, panels; /* channels of the two images, panels of the second */
+    dualprop__cut depth;             /* inputs */
     int64_t result_height, result_width;
     dualprop__unpooling unpooling;
     dualprop__cut chunks; /* rows of tiles */
@@ -87,6 +90,7 @@ static void plan_direction(struct pass *job)
     job->inputs = job->is_top_down ? shape->outputs : shape->channels;
     job->outputs = job->is_top_down ? shape->channels : shape->outputs;
     job->panels = dualprop__ceil_div(job->outputs, job->blis->kernel.vector);
+    job->depth = dualprop__cut_evenly(job->inputs, DUALPROP__DEPTH);
     job->tiles = dualprop__tiles_of(job->blis, shape, job->inputs);
     job->pools = !job->is_top_down && dualprop__is_pooled(shape);
     job->pools_at_once = pools_at_once(job);
@@ -115,7 +119,7 @@ static void plan_chunks(struct pass *job)
     job->filter_bytes = planes * job->filter_plane * size;
 }
 
-/* A slice: pixels of two panels of tiles; a stage, or a row of tiles, or a filter's scratch; products; V of a chunk, or U. */
+/* A slice: pixels of two panels of tiles; a stage, or a row of tiles, or a filter's scratch; M; V of a chunk, or U. */
 static int64_t pixel_bytes(const struct pass *job)
 {
     int64_t bytes = job->blis->kernel.broadcast * DUALPROP__PATCH * (int64_t)sizeof(void *);
@@ -258,25 +262,39 @@ static void fetch_some(struct fetching *fetching)
     }
 }
 
-/* One plane of one chunk: all panels of tiles times U of one panel of outputs. */
+/* One part of the sums in one plane of one chunk: all panels of tiles times U of one panel of outputs. */
+static void multiply_part(const struct pass *job, const dualprop__product *first, int64_t panels,
+                          struct fetching *fetching)
+{
+    const dualprop__blis *blis = job->blis;
+    int64_t vector = blis->kernel.vector, broadcast = blis->kernel.broadcast;
+    dualprop__product product = *first;
+    for (int64_t panel = 0; panel < panels; panel++) {
+        product.broadcasts = dualprop__at(blis, first->broadcasts, panel * job->panel_size);
+        product.c = dualprop__at(blis, first->c, panel * broadcast * job->tiles.loops->planes * vector);
+        fetch_some(fetching);
+        blis->kernel.run(&blis->kernel, &product);
+    }
+}
+
 static void multiply_plane(const struct pass *job, int64_t chunk, int64_t plane, char *patches, const char *filters,
                            char *products, struct fetching *fetching)
 {
     const dualprop__blis *blis = job->blis;
-    int64_t vector = blis->kernel.vector, broadcast = blis->kernel.broadcast, planes = job->tiles.loops->planes;
-    int64_t panels = dualprop__ceil_div(tiles_of(job, chunk), broadcast);
-    for (int64_t panel = 0; panel < panels; panel++) {
+    int64_t vector = blis->kernel.vector, broadcast = blis->kernel.broadcast;
+    for (int64_t part = 0; part < job->depth.parts; part++) {
+        int64_t input = dualprop__cut_first(&job->depth, part);
         dualprop__product product = {
             .vector_count = vector,
             .broadcast_count = broadcast,
-            .depth = job->inputs,
-            .vectors = dualprop__at(blis, filters, plane * job->filter_plane),
-            .broadcasts = dualprop__at(blis, patches, plane * job->plane + panel * job->panel_size),
-            .c = dualprop__at(blis, products, (panel * broadcast * planes + plane) * vector),
-            .stride = planes * vector,
+            .depth = dualprop__cut_size(&job->depth, part),
+            .vectors = dualprop__at(blis, filters, plane * job->filter_plane + input * vector),
+            .broadcasts = dualprop__at(blis, patches, plane * job->plane + input * broadcast),
+            .accumulate = part > 0,
+            .c = dualprop__at(blis, products, plane * vector),
+            .stride = job->tiles.loops->planes * vector,
         };
-        fetch_some(fetching);
-        blis->kernel.run(&blis->kernel, &product);
+        multiply_part(job, &product, dualprop__ceil_div(tiles_of(job, chunk), broadcast), fetching);
     }
 }
 
@@ -373,7 +391,8 @@ static int64_t result_row(const struct pass *job, int64_t row)
 static void update_chunk(struct pass *job, int64_t chunk)
 {
     int64_t first = dualprop__cut_first(&job->chunks, chunk), end = first + dualprop__cut_size(&job->chunks, chunk);
-    if (job->dyad && (!job->pools || job->pools_at_once)) update_rows(job, result_row(job, first), result_row(job, end));
+    if (!job->dyad || (job->pools && !job->pools_at_once)) return;
+    update_rows(job, result_row(job, first), result_row(job, end));
 }
 
 static void update_unit(void *argument, int64_t chunk, int64_t member)
@@ -412,7 +431,8 @@ static void unpool_unit(void *argument, int64_t image, int64_t member)
 static struct fetching fetching_of(const struct pass *job, int64_t chunk, int64_t chunks, int64_t first, int64_t count)
 {
     const dualprop__blis *blis = job->blis;
-    int64_t last = chunk + chunks - 1, end = dualprop__cut_first(&job->chunks, last) + dualprop__cut_size(&job->chunks, last);
+    int64_t last = chunk + chunks - 1;
+    int64_t end = dualprop__cut_first(&job->chunks, last) + dualprop__cut_size(&job->chunks, last);
     int64_t start = result_row(job, dualprop__cut_first(&job->chunks, chunk)) * job->result_width;
     int64_t pixels = result_row(job, end) * job->result_width - start;
     int64_t products = count * chunks * job->chunk_tiles / blis->kernel.broadcast * job->tiles.loops->planes;
@@ -433,7 +453,8 @@ static void chunk_panels(const struct pass *job, int64_t chunk, int64_t first, i
             const char *filters = dualprop__cached_filters(job->blis, job->shape, job->is_top_down, first + i);
             multiply_plane(job, chunk, plane, slice->large, filters, products_of(job, slice, i, 0), &fetching);
         }
-    for (int64_t i = 0; i < count; i++) finish_chunk(job, chunk, first + i, products_of(job, slice, i, 0), slice->small);
+    for (int64_t i = 0; i < count; i++)
+        finish_chunk(job, chunk, first + i, products_of(job, slice, i, 0), slice->small);
 }
 
 static void chunk_unit(void *argument, int64_t chunk, int64_t member)

@@ -35,7 +35,7 @@ typedef struct dualprop__winograd_input {
     void *stage; /* [tiles][planes] lines of 64 bytes */
 } dualprop__winograd_input;
 
-/* A^T m A of one tile, plus bias, `channels` of `vector` channels; rows x columns of the outputs are within the image. */
+/* A^T m A of one tile, plus bias, `channels` of `vector` channels; rows x columns of the outputs are in the image. */
 typedef struct dualprop__winograd_output {
     const void *m; /* [planes][vector], aligned to 64 bytes */
     int64_t vector, channels;

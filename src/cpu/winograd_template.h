@@ -8,8 +8,8 @@
  *
  * and its gradient is dg = G^T [ (B^T d B) . (A dY A^T) ] G.
  *
- * The large form, F(4x4, 3x3), has the points 0, a, -a, b, -b, infinity with a = 2/3, b = 3/2: of all pairs with a b = 1
- * among the most accurate, about as accurate as any. It takes 36 products for 16 outputs instead of 144. With s = a^2 + b^2:
+ * The large form, F(4x4, 3x3), has the points 0, a, -a, b, -b, infinity with a = 2/3, b = 3/2, which are about as
+ * accurate as any, and with which a b = 1. It takes 36 products for 16 outputs instead of 144. With s = a^2 + b^2:
  *
  *     B^T = 1     0    -s     0   1  0     G = 1                          A^T = 1  1   1    1   1    0
  *           0  -+ab^2  -b^2  +-a  1  0         (1, +-a, a^2)/(2a^2(a^2-b^2))    0  a  -a    b  -b    0
@@ -32,7 +32,8 @@
 #define INLINE static inline __attribute__((always_inline))
 
 typedef REAL VECTOR __attribute__((vector_size(VECTOR_BYTES)));
-typedef REAL FORMULA(winograd_vector_anywhere) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
+typedef REAL FORMULA(winograd_vector_anywhere)
+    __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
 
 /* The most values a transform has along an axis. */
 enum { FORMULA(longest) = 6 };
@@ -335,7 +336,8 @@ INLINE void FORMULA(output_tile)(const dualprop__winograd_output *output, int ti
         if (output->bias) bias = FORMULA(load_some)((const REAL *)output->bias + channel, count);
         FORMULA(from_planes)(middle, (const REAL *)output->m + channel, output->vector, points, tile, f);
         if (is_whole && count >= LANES) {
-            FORMULA(second_axis)((REAL *)output->to + channel, output->row, output->pixel, middle, bias, points, tile, f);
+            FORMULA(second_axis)((REAL *)output->to + channel, output->row, output->pixel, middle, bias, points, tile,
+                                 f);
             continue;
         }
         FORMULA(second_axis)((REAL *)y, tile * LANES, LANES, middle, bias, points, tile, f);

@@ -3,9 +3,9 @@
  *
  * usage: worker_vgg16 RULE ALPHA SCHEDULE PASSES THREADS BATCH    e.g.  worker_vgg16 dp-adjoint 0.5 fw-bw 1 2 100
  *
- * Reads a number of steps per line from stdin, makes that many steps on random images of 32x32x3, each inference and SGD
- * with momentum, and answers with the milliseconds of each step on one line. A 0 asks for memory: the bytes of the state,
- * and of everything that the library holds. bench.py speaks to it and to the baselines in turn.
+ * Reads a number of steps per line from stdin, makes that many steps on random images of 32x32x3, each inference and
+ * SGD with momentum, and answers with the milliseconds of each step on one line. A 0 asks for memory: the bytes of the
+ * state, and of everything that the library holds. bench.py speaks to it and to the baselines in turn.
  */
 #include <dualprop/dualprop.h>
 #include <stdio.h>
