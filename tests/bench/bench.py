@@ -99,14 +99,16 @@ def steps_a_round(times):
 
 
 def run_rounds(workers, steps, probe):
-    """Times in rounds, the quiet ones where there are enough of them, and how many were quiet."""
+    """Times in rounds, the quiet ones where there are enough of them, and how many were quiet. Who dies is left out."""
     rounds, quiet = [], []
     before = probe.is_quiet()
     while len(quiet) < ROUNDS and len(rounds) < ROUNDS_AT_MOST:
         times = {}
-        for name in workers:
+        for name in list(workers):
             time.sleep(0.02)
             times[name] = workers[name].ask(steps[name])
+            if not times[name]:
+                del workers[name], times[name]
         after = probe.is_quiet()
         rounds.append(times)
         if before and after:
@@ -136,6 +138,9 @@ def run_case(probe, name, workers, threads, batch, warm_steps=10):
         raise SystemExit(f"bench: nothing to compare; these did not run: {', '.join(missing)}")
     steps = {key: steps_a_round(warm[key]) for key in running}
     rounds, quiet = run_rounds(running, steps, probe)
+    missing += sorted(set(workers) - set(running) - set(missing))
+    if "ours" in missing or len(running) < 2:
+        raise SystemExit(f"bench: these stopped in the middle: {', '.join(missing)}")
     for worker in workers.values():
         worker.close()
     ratio = {"over_fw_bw": over(rounds, "fw-bw")} if "fw-bw" in running else {
