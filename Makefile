@@ -1,6 +1,6 @@
 # libdualprop - see README.md. `make demo` and `make check` are the two commands; `make help` lists the rest.
 #
-# Options: CC, OPTIMIZE (-O3), CFLAGS and LDFLAGS (yours, added last), BLIS=no (without BLIS), SANITIZE=address,...,
+# Options: CC, OPTIMIZE (-O3), CFLAGS and LDFLAGS (yours, added last), BLIS=no, ZIP=no and NVCC=no (without these), SANITIZE=address,...,
 # BUILD (build) and LIB (lib) for a second build beside the first, DESTDIR, PREFIX, LIBDIR for installing.
 # Objects are rebuilt when the compiler or its flags change.
 
@@ -31,7 +31,9 @@ FLAGS = -std=c11 -D_GNU_SOURCE $(OPTIMIZE) -g -fPIC -fvisibility=hidden $(NUMERI
         $(if $(filter no,$(BLIS)),-DDUALPROP_NO_BLIS) $(SANITIZERS) $(CFLAGS)
 SYSTEM_LIBRARIES := -ljansson -lm -lpthread -ldl
 # Of the programs, which read data sets.
-FILE_LIBRARIES := -lz -lzip
+ZIP ?= yes
+FILE_LIBRARIES := -lz $(if $(filter no,$(ZIP)),,-lzip)
+WITHOUT := examples/common/zip_archive$(if $(filter no,$(ZIP)),,_none).c
 CHECK_LIBRARIES = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck -lsubunit -lrt)
 
 # ---- Is there CUDA? NVCC=no says that there is none ----
@@ -149,7 +151,7 @@ EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c)
 COMMON := $(BUILD)/examples/common.a
 examples: $(EXAMPLES)
 $(BUILD)/examples/%.o: INCLUDES = -Iexamples
-$(COMMON): $(patsubst %.c,$(BUILD)/%.o,$(wildcard examples/common/*.c))
+$(COMMON): $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(WITHOUT),$(wildcard examples/common/*.c)))
 	rm -f $@ && ar rcs $@ $^
 # The static library looks for the CUDA module beside the program.
 ifneq ($(CUDA_MODULE),)
@@ -201,7 +203,7 @@ $(BUILD)/tests/cuda/suites.h: FORCE
 	@tools/list-suites $(CUDA_SUITES) >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 $(CUDA_TESTS): $(BUILD)/tests/cuda/main.o $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/cuda/*.c)) $(SUPPORT) $(COMMON) $(OBJECTS)
-	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $(filter %.o,$^) $(COMMON) $(BLIS_LIBRARY) $(SYSTEM_LIBRARIES) -lz $(CHECK_LIBRARIES)
+	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $(filter %.o,$^) $(COMMON) $(BLIS_LIBRARY) $(SYSTEM_LIBRARIES) $(FILE_LIBRARIES) $(CHECK_LIBRARIES)
 # The stand-in for cuDNN asks the real one what it thinks.
 $(STANDIN)/real-cudnn: $(BUILD)/flags
 	@mkdir -p $(@D)

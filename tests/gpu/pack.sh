@@ -10,7 +10,9 @@ mkdir -p "$kit/include" "$kit/lib" "$kit/data"
 cp /usr/include/jansson.h /usr/include/jansson_config.h /usr/include/check.h /usr/include/check_stdint.h \
    /usr/include/zlib.h "$kit/include" 2>/dev/null || true
 for header in jansson_config.h check_stdint.h zconf.h; do
-    [ -e "$kit/include/$header" ] || cp "$(find /usr/include -name $header | head -n 1)" "$kit/include"
+    for found in "/usr/include/$header" "/usr/include/$(gcc -print-multiarch)/$header"; do
+        [ ! -e "$found" ] || cp "$found" "$kit/include"
+    done
 done
 for library in jansson subunit z; do
     cp "$(find /usr/lib -name lib$library.a | head -n 1)" "$kit/lib"

@@ -53,9 +53,9 @@ export LD_LIBRARY_PATH="$library${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 
 # ---- build ----
 
-make_options="BLIS=no BUILD=build/gpu-build LIB=build/gpu-build/lib JOBS=$(nproc)"
+make_options="BLIS=no ZIP=no BUILD=build/gpu-build LIB=build/gpu-build/lib JOBS=$(nproc)"
 if [ -d "$kit" ]; then
-    set -- "CFLAGS=-I$kit/include" "LDFLAGS=-L$kit/lib"
+    set -- "CFLAGS=-isystem $kit/include" "LDFLAGS=-L$kit/lib"
 else
     set -- CFLAGS= LDFLAGS=
 fi
