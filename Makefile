@@ -77,6 +77,9 @@ OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 all: $(LIB)/libdualprop.so $(LIB)/libdualprop.a $(CUDA_MODULE)
 	@echo "$(CUDA_SAYS)"
 
+# The loops over arrays are written for a compiler that makes vectors of them, which gcc's -O2 does not.
+$(BUILD)/src/cpu/%_baseline.o $(BUILD)/src/cpu/%_avx2.o $(BUILD)/src/cpu/%_avx512.o: \
+    VECTORIZE = $(if $(filter -O2,$(OPTIMIZE) $(CFLAGS)),-O3)
 $(BUILD)/src/cpu/%_avx2.o: SIMD := -mavx2 -mfma
 $(BUILD)/src/cpu/%_avx512.o: SIMD := -mavx512f -mavx512vl -mavx512dq -mavx512bw -mfma -mprefer-vector-width=512
 $(BUILD)/src/core/version.o: INCLUDES = $(if $(BLIS_VERSION),-DDUALPROP_BLIS_VERSION='"$(BLIS_VERSION)"')
@@ -84,7 +87,7 @@ $(BUILD)/src/cpu/blis.o $(BUILD)/src/cpu/blis_%.o: INCLUDES = -isystem $(BLIS_IN
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) $(SIMD) $(INCLUDES) -c $< -o $@
+	$(CC) $(FLAGS) $(VECTORIZE) $(SIMD) $(INCLUDES) -c $< -o $@
 
 # A file that changes exactly when the compiler or the flags do.
 $(BUILD)/flags: FORCE
