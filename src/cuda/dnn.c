@@ -26,6 +26,7 @@
 #define MOST_WORKSPACE ((int64_t)256 << 20)
 #define TIMED_RUNS 3
 #define FIRST_PLANS 32
+#define HINTS 256
 
 struct key {
     dualprop__cuda_conv shape;
@@ -54,6 +55,7 @@ struct dualprop__cuda_dnn {
     int missing; /* cuDNN is not installed */
     struct plan *plans;
     int count, room;
+    int found_last[HINTS]; /* by a hash of the key: where it was found the last time */
     cudaEvent_t begin, end;
 };
 
@@ -393,20 +395,40 @@ static dualprop_status be_open(dualprop__cuda *self)
     return status;
 }
 
-static dualprop_status find_plan(dualprop__cuda *self, struct plan **plan, int direction, const dualprop__cuda_conv *shape)
+static int hint_of(const struct key *key)
 {
+    int64_t numbers[sizeof *key / sizeof(int64_t)];
+    uint64_t hash = 0;
+    memcpy(numbers, key, sizeof numbers);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        hash = (hash ^ (uint64_t)numbers[i]) * 0x9E3779B97F4A7C15u;
+    return (int)(hash >> 56);
+}
+
+static int is_plan_of(const struct dualprop__cuda_dnn *dnn, int index, const struct key *key)
+{
+    return index < dnn->count && memcmp(&dnn->plans[index].key, key, sizeof *key) == 0;
+}
+
+/* Several times a layer and step, so the place where it was the last time is looked at first. */
+static dualprop_status find_plan(dualprop__cuda *self, struct plan **plan, int direction,
+                                 const dualprop__cuda_conv *shape)
+{
+    struct dualprop__cuda_dnn *dnn = self->dnn;
     struct key key;
     memset(&key, 0, sizeof key);
     key.shape = *shape;
     key.direction = direction;
-    for (int i = 0; i < self->dnn->count; i++) {
-        *plan = &self->dnn->plans[i];
-        if (memcmp(&(*plan)->key, &key, sizeof key) == 0) return DUALPROP_OK;
+    int *hint = &dnn->found_last[hint_of(&key)], at = *hint;
+    if (!is_plan_of(dnn, at, &key))
+        for (at = 0; at < dnn->count && !is_plan_of(dnn, at, &key);) at++;
+    if (at == dnn->count) {
+        DUALPROP__CUDA_PASS(make_room(self));
+        DUALPROP__CUDA_PASS(make_plan(self, &dnn->plans[at], &key));
+        dnn->count++;
     }
-    DUALPROP__CUDA_PASS(make_room(self));
-    *plan = &self->dnn->plans[self->dnn->count];
-    DUALPROP__CUDA_PASS(make_plan(self, *plan, &key));
-    self->dnn->count++;
+    *hint = at;
+    *plan = &dnn->plans[at];
     return DUALPROP_OK;
 }
 

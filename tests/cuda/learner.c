@@ -149,6 +149,24 @@ dualprop_status learner_epoch(learner *self)
     return DUALPROP_OK;
 }
 
+dualprop_status learner_infer(learner *self)
+{
+    for (int64_t first = 0; first < LEARNER_SAMPLES; first += self->plan->capacity) {
+        int64_t left = LEARNER_SAMPLES - first, count = left < self->plan->capacity ? left : self->plan->capacity;
+        dualprop_view images = images_of(self, first, count), labels = labels_of(self, first, count);
+        TRY(dualprop_infer_view(self->state, &images, &labels));
+    }
+    return DUALPROP_OK;
+}
+
+dualprop_status learner_predict(learner *self, float *scores)
+{
+    dualprop_view images = images_of(self, 0, LEARNER_SAMPLES);
+    dualprop_view view = { .struct_size = sizeof view, .data = scores, .type = DUALPROP_F32, .rank = 2,
+                           .shape = { LEARNER_SAMPLES, LEARNER_CLASSES }, .strides = { LEARNER_CLASSES, 1 } };
+    return dualprop_predict_view(&view, self->state, &images);
+}
+
 dualprop_status learner_score(learner *self, double *loss, int64_t *correct)
 {
     dualprop_view images = images_of(self, 0, LEARNER_SAMPLES), labels = labels_of(self, 0, LEARNER_SAMPLES);

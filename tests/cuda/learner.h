@@ -38,6 +38,9 @@ dualprop_status learner_begin(learner *self, const learner_plan *plan, int backe
 void learner_end(learner *self);
 /* Learn one epoch; evaluate; give all parameters, whose number is *count, one behind the other as f32 (at most room). */
 dualprop_status learner_epoch(learner *self);
+/* The inferences of an epoch without learning; scores of all samples. */
+dualprop_status learner_infer(learner *self);
+dualprop_status learner_predict(learner *self, float *scores);
 dualprop_status learner_score(learner *self, double *loss, int64_t *correct);
 dualprop_status learner_parameters(learner *self, float *values, int64_t room, int64_t *count);
 

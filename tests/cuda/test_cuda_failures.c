@@ -166,11 +166,11 @@ static dualprop_status run(learner *self, const learner_plan *with)
 {
     double loss;
     int64_t correct, count;
-    static float values[20000];
+    static float values[40000];
     dualprop_status status = learner_begin(self, with, DUALPROP_BACKEND_CUDA);
     for (int i = 0; i < 2 && status == DUALPROP_OK; i++) status = learner_epoch(self);
     if (status == DUALPROP_OK) status = learner_score(self, &loss, &correct);
-    return status == DUALPROP_OK ? learner_parameters(self, values, 20000, &count) : status;
+    return status == DUALPROP_OK ? learner_parameters(self, values, 40000, &count) : status;
 }
 
 static long count_calls(const learner_plan *with)
@@ -215,14 +215,16 @@ static void check_afterwards(learner *self, int sticky, long at, standin_state *
                        dualprop_status_name(status));
 }
 
-static void sweep(int error, int sticky)
+/* Every call of a perceptron's run, or of one of images at most `most` of them, spread out evenly. */
+static void sweep(int error, int sticky, const learner_plan *given, long most)
 {
     static learner self;
-    learner_plan with = plan();
+    learner_plan with = *given;
     long calls = count_calls(&with);
     ck_assert_int_gt(calls, 300);
-    for (long at = 1; at <= calls; at++) {
+    for (long at = 1; at <= calls; at += calls / most + 1) {
         standin_state *standin = cuda_standin();
+        standin->no_real = 1; /* asking the real cuDNN each time would take most of the time */
         standin->fail_at = at;
         standin->fail_error = error;
         standin->fail_sticky = sticky;
@@ -234,21 +236,24 @@ static void sweep(int error, int sticky)
     }
 }
 
-START_TEST(every_call_may_be_out_of_memory)
-{
-    if (!cuda_needs_standin("out of memory at every call")) sweep(cudaErrorMemoryAllocation, 0);
-}
-END_TEST
+static const struct failure {
+    int error, sticky, images;
+    const char *what;
+} failures[] = {
+    { cudaErrorMemoryAllocation, 0, 0, "out of memory at every call" },
+    { cudaErrorInvalidValue, 0, 0, "an error at every call" },
+    { cudaErrorIllegalAddress, 1, 0, "a dead device at every call" },
+    { cudaErrorMemoryAllocation, 0, 1, "out of memory while learning images" },
+    { cudaErrorInvalidValue, 0, 1, "an error while learning images" },
+    { cudaErrorIllegalAddress, 1, 1, "a dead device while learning images" },
+};
 
-START_TEST(every_call_may_fail_once)
+START_TEST(every_call_may_fail)
 {
-    if (!cuda_needs_standin("an error at every call")) sweep(cudaErrorInvalidValue, 0);
-}
-END_TEST
-
-START_TEST(the_device_may_die_at_every_call)
-{
-    if (!cuda_needs_standin("a dead device at every call")) sweep(cudaErrorIllegalAddress, 1);
+    const struct failure *failure = &failures[_i];
+    learner_plan perceptron = plan(), images = learner_plan_images(learner_cnn);
+    if (cuda_needs_standin(failure->what)) return;
+    sweep(failure->error, failure->sticky, failure->images ? &images : &perceptron, failure->images ? 150 : 100000);
 }
 END_TEST
 
@@ -308,9 +313,7 @@ Suite *test_cuda_failures_suite(void)
     tcase_add_test(absent, a_module_that_is_none_is_refused);
     tcase_add_test(absent, the_module_is_found_by_its_path);
     tcase_add_test(absent, tensor_cores_are_for_devices);
-    tcase_add_test(failing, every_call_may_be_out_of_memory);
-    tcase_add_test(failing, every_call_may_fail_once);
-    tcase_add_test(failing, the_device_may_die_at_every_call);
+    tcase_add_loop_test(failing, every_call_may_fail, 0, (int)(sizeof failures / sizeof failures[0]));
     tcase_add_test(failing, out_of_memory_passes);
     tcase_add_test(failing, a_forked_child_is_refused);
     suite_add_tcase(suite, absent);

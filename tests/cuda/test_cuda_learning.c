@@ -6,6 +6,7 @@
  */
 #include <dlfcn.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -211,6 +212,54 @@ START_TEST(the_callers_stream_makes_no_difference)
 }
 END_TEST
 
+/* ---- threads: states of their own on one network, in parallel ---- */
+
+#define THREADS 4
+
+struct reader {
+    learner *shared;
+    dualprop_state *state;
+    float scores[LEARNER_SAMPLES * LEARNER_CLASSES];
+    dualprop_status status;
+};
+
+static void *read_often(void *argument)
+{
+    struct reader *reader = argument;
+    learner own = *reader->shared;
+    own.state = reader->state;
+    for (int i = 0; i < 6 && reader->status == DUALPROP_OK; i++) {
+        reader->status = learner_infer(&own);
+        if (reader->status == DUALPROP_OK) reader->status = learner_predict(&own, reader->scores);
+    }
+    return NULL;
+}
+
+START_TEST(states_work_in_parallel)
+{
+    static learner self;
+    static struct reader readers[THREADS];
+    pthread_t threads[THREADS];
+    learner_plan plan = plan_of(&rows[0]);
+    cuda_standin();
+    expect_ok(learner_begin(&self, &plan, DUALPROP_BACKEND_CUDA));
+    expect_ok(learner_epoch(&self));
+    for (int i = 0; i < THREADS; i++) {
+        readers[i].shared = &self;
+        expect_ok(dualprop_state_create(&readers[i].state, self.network, self.rule, plan.capacity));
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, read_often, &readers[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        ck_assert_int_eq(readers[i].status, DUALPROP_OK);
+        ck_assert(memcmp(readers[i].scores, readers[0].scores, sizeof readers[0].scores) == 0);
+        dualprop_state_destroy(readers[i].state);
+    }
+    learner_end(&self);
+    cuda_check_clean(0);
+}
+END_TEST
+
 /* ---- what goes wrong in the numbers ---- */
 
 static void fail_to_infer(int backend, const learner_plan *plan, double limit, char *sentence, size_t size)
@@ -267,6 +316,7 @@ Suite *test_cuda_learning_suite(void)
     tcase_add_loop_test(tests, networks_of_images_learn_as_on_the_reference, 0,
                         (int)(sizeof image_rows / sizeof image_rows[0]));
     tcase_add_loop_test(tests, steps_come_again_as_graphs, 0, 7);
+    tcase_add_test(tests, states_work_in_parallel);
     tcase_add_test(tests, the_callers_stream_makes_no_difference);
     tcase_add_test(tests, divergence_names_layer_and_pass);
     tcase_add_test(tests, inputs_that_are_not_finite_are_refused);

@@ -152,7 +152,7 @@ cudnnStatus_t cudnnBackendCreateDescriptor(cudnnBackendDescriptorType_t type, cu
     struct descriptor *descriptor = calloc(1, sizeof *descriptor);
     if (!descriptor) abort();
     descriptor->type = type;
-    if (has_real && type != CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR)
+    if (has_real && !standin_control()->no_real && type != CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR)
         judge(real.cudnnBackendCreateDescriptor(type, &descriptor->real), "a descriptor");
     standin_made(1);
     *made = (cudnnBackendDescriptor_t)descriptor;

@@ -30,6 +30,7 @@ typedef struct standin_state {
     int driver, device_count, capability; /* 13000, 1, 90 */
     size_t memory; /* bytes on the device */
     int eager;     /* do work at once instead of when somebody waits */
+    int no_real;    /* do not ask the real cuDNN */
     int no_engines; /* cuDNN has nothing for any shape */
     int lenient;   /* let pointers lead where no device memory is: for tests that hand in arrays of their own */
     /* What was done. */
