@@ -37,6 +37,7 @@ struct plan {
     struct key key;
     cudnnBackendDescriptor_t candidates[MOST_CANDIDATES]; /* execution plans; the first is the chosen one */
     int count;                                            /* 0: cuDNN has none */
+    int64_t workspace;                                    /* bytes that the hungriest of them needs */
     int timed;
 };
 
@@ -269,12 +270,15 @@ static dualprop_status consider(dualprop__cuda *self, struct plan *plan, cudnnBa
     DUALPROP__CUDA_PASS(make(self, &made, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR));
     dualprop_status status = set(self, made, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &self->dnn->handle);
     if (status == DUALPROP_OK) status = refer(self, made, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
-    if (status == DUALPROP_OK && self->dnn->api.cudnnBackendFinalize(made) == CUDNN_STATUS_SUCCESS &&
-        workspace_of(self, made) <= MOST_WORKSPACE)
-        plan->candidates[plan->count++] = made;
-    else
+    int built = status == DUALPROP_OK && self->dnn->api.cudnnBackendFinalize(made) == CUDNN_STATUS_SUCCESS;
+    int64_t bytes = built ? workspace_of(self, made) : INT64_MAX;
+    if (bytes > MOST_WORKSPACE) {
         drop(self, made);
-    return status;
+        return status;
+    }
+    plan->candidates[plan->count++] = made;
+    if (bytes > plan->workspace) plan->workspace = bytes;
+    return DUALPROP_OK;
 }
 
 struct results {
@@ -328,16 +332,6 @@ static void drop_plan(dualprop__cuda *self, struct plan *plan)
     plan->count = 0;
 }
 
-static dualprop_status reserve(dualprop__cuda *self, const struct plan *plan)
-{
-    int64_t most = 0;
-    for (int i = 0; i < plan->count; i++) {
-        int64_t bytes = workspace_of(self, plan->candidates[i]);
-        if (bytes > most) most = bytes;
-    }
-    return dualprop__cuda_reserve(self, (size_t)most);
-}
-
 static dualprop_status make_plan(dualprop__cuda *self, struct plan *plan, const struct key *key)
 {
     struct graph graph;
@@ -348,7 +342,7 @@ static dualprop_status make_plan(dualprop__cuda *self, struct plan *plan, const 
     if (status == DUALPROP_OK) status = choose(self, plan, &graph, CUDNN_HEUR_MODE_A);
     if (status == DUALPROP_OK && plan->count == 0) status = choose(self, plan, &graph, CUDNN_HEUR_MODE_FALLBACK);
     drop_graph(self, &graph);
-    if (status == DUALPROP_OK) status = reserve(self, plan);
+    if (status == DUALPROP_OK) status = dualprop__cuda_reserve(self, (size_t)plan->workspace);
     if (status != DUALPROP_OK) drop_plan(self, plan);
     return status;
 }
