@@ -6,8 +6,8 @@
 dualprop_status zip_archive_open(zip_archive **archive, host *owner, const char *path)
 {
     *archive = NULL;
-    return host_fail(owner, DUALPROP_ERROR_UNSUPPORTED, "%s: this program was built without libzip, so it reads no archives",
-                     path);
+    return host_fail(owner, DUALPROP_ERROR_UNSUPPORTED,
+                     "%s: this program was built without libzip, so it reads no archives", path);
 }
 
 void zip_archive_close(zip_archive *archive)

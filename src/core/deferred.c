@@ -1,13 +1,14 @@
 /*
- * deferred.c - on a device: peaks that are looked at once an inference instead of once a visit, and work that is put off.
+ * deferred.c - on a device: peaks that are looked at once an inference instead of once a visit, and work that is put
+ * off.
  *
  * The host has to wait for a device whenever it wants a number. An inference only wants to know that no state became
- * non-finite or too large, so on a backend that can defer, the peaks of all visits are taken as one maximum a layer and
- * read once, at the end. If one of them is too large the inference is done again, with a look after each visit: it gives the
- * same numbers, and then knows the layer and the pass.
+ * non-finite or too large, so on a backend that can defer, the peaks of all visits are taken as one maximum a layer
+ * and read once, at the end. If one of them is too large the inference is done again, with a look after each visit: it
+ * gives the same numbers, and then knows the layer and the pass.
  *
- * Rules that need numbers on the way (a tolerance, a quantisation of what was seen, updates of the general kind) are not put
- * off.
+ * Rules that need numbers on the way (a tolerance, a quantisation of what was seen, updates of the general kind) are
+ * not put off.
  */
 #include <math.h>
 

@@ -1,14 +1,14 @@
 /*
  * convolution.c - the three directions of convolutional and locally connected layers.
  *
- * A convolution goes through cuDNN where that has a plan for the shape (dnn.c), else through patches and matrix products: row
- * (sample, place) of the patches is what the place sees, taps * channels numbers. With `rows` such rows, and W kept as
- * [outputs, taps * channels],
+ * A convolution goes through cuDNN where that has a plan for the shape (dnn.c), else through patches and matrix
+ * products: row (sample, place) of the patches is what the place sees, taps * channels numbers. With `rows` such rows,
+ * and W kept as [outputs, taps * channels],
  *
  *     map = patches W^T          Delta = fold(map W)          gradient = map^T patches
  *
- * for as many samples at once as the workspace takes. A locally connected layer has weights of its own at each place; they stay
- * as the host has them, [places, taps * channels, outputs], and the products are batches over the places.
+ * for as many samples at once as the workspace takes. A locally connected layer has weights of its own at each place;
+ * they stay as the host has them, [places, taps * channels, outputs], and the products are batches over the places.
  *
  * Bias, pooling and the dyad update follow the product in one kernel (maps.cu). shape->workspace holds the map before
  * pooling, and behind it gradients that are asked for by a learning step without memory for them.
@@ -168,7 +168,8 @@ int64_t dualprop__cuda_convolution_workspace(void *self, const dualprop_convolut
     int64_t factors[4] = { shape->map_height, shape->map_width, shape->outputs, (int64_t)sizeof(float) };
     for (int i = 0; i < 4; i++)
         if (__builtin_mul_overflow(map, factors[i], &map)) return -1;
-    if (weights < 0 || __builtin_mul_overflow(weights + bias_elements(shape), (int64_t)sizeof(float), &bytes)) return -1;
+    if (weights < 0 || __builtin_mul_overflow(weights + bias_elements(shape), (int64_t)sizeof(float), &bytes))
+        return -1;
     if (map > INT64_MAX / 4 || bytes > INT64_MAX / 4) return -1;
     dualprop_status planned = plan_slot(self, shape);
     (void)planned;
@@ -237,7 +238,8 @@ static struct stretch stretch_of(const dualprop__cuda *self, const dualprop_conv
 /* map^T (outputs x rows) = W (outputs x taps) patches^T; of each place for itself in a locally connected layer. */
 static dualprop_status map_of_patches(dualprop__cuda *self, const struct stretch *stretch, const float *weights)
 {
-    int64_t outputs = stretch->shape.outputs, taps = stretch->taps, places = stretch->places, batch = stretch->shape.batch;
+    int64_t outputs = stretch->shape.outputs, taps = stretch->taps, places = stretch->places,
+            batch = stretch->shape.batch;
     dualprop__cuda_product shared = {
         .rows = outputs, .columns = batch * places, .depth = taps,
         .a_step = taps, .b_step = taps, .d_step = outputs, .batch = 1, .a_transposed = 1,
@@ -255,7 +257,8 @@ static dualprop_status map_of_patches(dualprop__cuda *self, const struct stretch
 /* patches^T (taps x rows) = W^T (taps x outputs) map^T */
 static dualprop_status patches_of_map(dualprop__cuda *self, const struct stretch *stretch, const float *weights)
 {
-    int64_t outputs = stretch->shape.outputs, taps = stretch->taps, places = stretch->places, batch = stretch->shape.batch;
+    int64_t outputs = stretch->shape.outputs, taps = stretch->taps, places = stretch->places,
+            batch = stretch->shape.batch;
     dualprop__cuda_product shared = {
         .rows = taps, .columns = batch * places, .depth = outputs,
         .a_step = taps, .b_step = outputs, .d_step = taps, .batch = 1,
@@ -274,7 +277,8 @@ static dualprop_status patches_of_map(dualprop__cuda *self, const struct stretch
 static dualprop_status gradient_of_patches(dualprop__cuda *self, const struct stretch *stretch, float *gradient,
                                            double scale, int accumulate)
 {
-    int64_t outputs = stretch->shape.outputs, taps = stretch->taps, places = stretch->places, batch = stretch->shape.batch;
+    int64_t outputs = stretch->shape.outputs, taps = stretch->taps, places = stretch->places,
+            batch = stretch->shape.batch;
     dualprop__cuda_product shared = {
         .rows = taps, .columns = outputs, .depth = batch * places,
         .a_step = taps, .b_step = outputs, .d_step = taps, .batch = 1, .b_transposed = 1,
@@ -434,7 +438,7 @@ dualprop_status dualprop__cuda_convolution_gradient(void *self, const dualprop_c
                                                     void *moments[4])
 {
     if (step)
-        DUALPROP__CUDA_SLOT(self, gradient_and_step(self, shape, gradient, bias_gradient, x, delta, switches, scale, step,
-                                                    weights, bias, moments));
+        DUALPROP__CUDA_SLOT(self, gradient_and_step(self, shape, gradient, bias_gradient, x, delta, switches, scale,
+                                                    step, weights, bias, moments));
     DUALPROP__CUDA_SLOT(self, slopes(self, shape, gradient, bias_gradient, x, delta, switches, scale, accumulate));
 }

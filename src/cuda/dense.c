@@ -130,7 +130,7 @@ dualprop_status dualprop__cuda_dense_gradient(void *self, const dualprop_dense *
                                               void *bias, void *moments[4])
 {
     if (step)
-        DUALPROP__CUDA_SLOT(self, gradient_and_step(self, shape, gradient, bias_gradient, x, delta, scale, step, weights,
-                                                    bias, moments));
+        DUALPROP__CUDA_SLOT(self, gradient_and_step(self, shape, gradient, bias_gradient, x, delta, scale, step,
+                                                    weights, bias, moments));
     DUALPROP__CUDA_SLOT(self, slopes(self, shape, gradient, bias_gradient, x, delta, scale, accumulate));
 }

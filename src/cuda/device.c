@@ -53,8 +53,8 @@ dualprop_status dualprop__cuda_status(dualprop__cuda *self, cudaError_t error, c
 {
     cudaGetLastError(); /* the runtime keeps what is not sticky for the next one who asks; we have taken it */
     if (error == cudaErrorMemoryAllocation)
-        return dualprop__cuda_fail(self, DUALPROP_ERROR_NO_MEMORY, "out of memory on CUDA device %d (%.*s)", self->device,
-                                   name_length(call), call);
+        return dualprop__cuda_fail(self, DUALPROP_ERROR_NO_MEMORY, "out of memory on CUDA device %d (%.*s)",
+                                   self->device, name_length(call), call);
     if (is_sticky(error)) {
         self->dead = DUALPROP_ERROR_DEVICE;
         snprintf(self->why_dead, sizeof self->why_dead, "CUDA device %d failed for good: %s (%.*s)", self->device,
@@ -75,8 +75,10 @@ int dualprop__cuda_is_ours(const dualprop__cuda *self)
 dualprop_status dualprop__cuda_enter(dualprop__cuda *self, struct dualprop__cuda_visit *visit)
 {
     if (!dualprop__cuda_is_ours(self))
-        return dualprop__cuda_fail(self, DUALPROP_ERROR_FORKED, "the CUDA device was opened in process %ld and cannot be "
-                                   "used in process %ld", (long)self->process, (long)getpid());
+        return dualprop__cuda_fail(self, DUALPROP_ERROR_FORKED,
+                                   "the CUDA device was opened in process %ld and cannot be "
+                                   "used in process %ld",
+                                   (long)self->process, (long)getpid());
     pthread_mutex_lock(&self->lock);
     if (self->dead != DUALPROP_OK) {
         pthread_mutex_unlock(&self->lock);
@@ -125,7 +127,8 @@ static dualprop_status no_device(dualprop__cuda *self, cudaError_t error)
     if (cudaDriverGetVersion(&driver) != cudaSuccess) driver = 0;
     if (cudaRuntimeGetVersion(&runtime) != cudaSuccess) runtime = CUDART_VERSION;
     if (error == cudaErrorInsufficientDriver && driver == 0)
-        return dualprop__cuda_fail(self, DUALPROP_ERROR_NO_DEVICE, "there is no CUDA device: no NVIDIA driver is installed (libcuda.so.1 is "
+        return dualprop__cuda_fail(self, DUALPROP_ERROR_NO_DEVICE,
+                                   "there is no CUDA device: no NVIDIA driver is installed (libcuda.so.1 is "
                                    "missing or does not answer)");
     if (error == cudaErrorInsufficientDriver)
         return dualprop__cuda_fail(self, DUALPROP_ERROR_NO_DEVICE, "the NVIDIA driver is for CUDA %d.%d; the runtime "
@@ -143,12 +146,14 @@ static dualprop_status find_device(dualprop__cuda *self)
     cudaError_t error = cudaGetDeviceCount(&count);
     if (error != cudaSuccess || count == 0) return no_device(self, error);
     if (self->device >= count)
-        return dualprop__cuda_fail(self, DUALPROP_ERROR_NO_DEVICE, "device is %d; expected 0..%d, the CUDA devices here",
-                                   self->device, count - 1);
+        return dualprop__cuda_fail(self, DUALPROP_ERROR_NO_DEVICE,
+                                   "device is %d; expected 0..%d, the CUDA devices here", self->device, count - 1);
     DUALPROP__CUDA_TRY(self, cudaGetDeviceProperties(&self->properties, self->device));
     if (self->properties.major * 10 + self->properties.minor < OLDEST_CAPABILITY)
-        return dualprop__cuda_fail(self, DUALPROP_ERROR_NO_DEVICE, "CUDA device %d has compute capability %d.%d; expected "
-                                   "7.5 or later", self->device, self->properties.major, self->properties.minor);
+        return dualprop__cuda_fail(self, DUALPROP_ERROR_NO_DEVICE,
+                                   "CUDA device %d has compute capability %d.%d; expected "
+                                   "7.5 or later",
+                                   self->device, self->properties.major, self->properties.minor);
     return DUALPROP_OK;
 }
 
@@ -224,7 +229,8 @@ static dualprop_status create(void **instance, const dualprop_host *host, int ty
     (void)level;
     *instance = NULL;
     if (type != DUALPROP_F32)
-        return host->fail(host->user_data, DUALPROP_ERROR_UNSUPPORTED, "the CUDA backend computes in f32; f64 is for the CPU");
+        return host->fail(host->user_data, DUALPROP_ERROR_UNSUPPORTED,
+                          "the CUDA backend computes in f32; f64 is for the CPU");
     dualprop__cuda *self = host->allocate(host->user_data, sizeof *self, 64);
     if (!self) return host->fail(host->user_data, DUALPROP_ERROR_NO_MEMORY, "no memory for the CUDA backend");
     memset(self, 0, sizeof *self);

@@ -10,9 +10,9 @@
  *                   engine that reads BF16 and writes f32
  *   always          nothing whose result depends on the order in which blocks finish
  *
- * Unless the context is deterministic, the first few that qualify are timed on the operands at hand, once, and the fastest
- * is kept. (All of them overwrite their result, so running them again does no harm.) A shape that no engine takes is left
- * to the matrix products of convolution.c, and so is everything where cuDNN is not installed.
+ * Unless the context is deterministic, the first few that qualify are timed on the operands at hand, once, and the
+ * fastest is kept. (All of them overwrite their result, so running them again does no harm.) A shape that no engine
+ * takes is left to the matrix products of convolution.c, and so is everything where cuDNN is not installed.
  */
 #include "dnn.h"
 
@@ -82,7 +82,8 @@ static dualprop_status failed(dualprop__cuda *self, cudnnStatus_t status, const 
 
 /* ---- descriptors ---- */
 
-static dualprop_status make(dualprop__cuda *self, cudnnBackendDescriptor_t *descriptor, cudnnBackendDescriptorType_t type)
+static dualprop_status make(dualprop__cuda *self, cudnnBackendDescriptor_t *descriptor,
+                            cudnnBackendDescriptorType_t type)
 {
     *descriptor = NULL;
     TRY(self, cudnnBackendCreateDescriptor(type, descriptor));
@@ -101,8 +102,8 @@ static dualprop_status set(dualprop__cuda *self, cudnnBackendDescriptor_t descri
     return DUALPROP_OK;
 }
 
-static dualprop_status refer(dualprop__cuda *self, cudnnBackendDescriptor_t descriptor, cudnnBackendAttributeName_t name,
-                             cudnnBackendDescriptor_t other)
+static dualprop_status refer(dualprop__cuda *self, cudnnBackendDescriptor_t descriptor,
+                             cudnnBackendAttributeName_t name, cudnnBackendDescriptor_t other)
 {
     return set(self, descriptor, name, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &other);
 }
@@ -130,8 +131,8 @@ static void drop_graph(dualprop__cuda *self, const struct graph *graph)
 }
 
 /* A tensor whose extents are given in cuDNN's order (n, c, h, w), while c lies innermost. */
-static dualprop_status make_tensor(dualprop__cuda *self, cudnnBackendDescriptor_t *tensor, int64_t id, int64_t n, int64_t c,
-                                   int64_t h, int64_t w)
+static dualprop_status make_tensor(dualprop__cuda *self, cudnnBackendDescriptor_t *tensor, int64_t id, int64_t n,
+                                   int64_t c, int64_t h, int64_t w)
 {
     cudnnDataType_t type = CUDNN_DATA_FLOAT;
     int64_t extents[4] = { n, c, h, w }, strides[4] = { h * w * c, 1, w * c, c }, alignment = 16;
@@ -146,7 +147,8 @@ static dualprop_status make_tensor(dualprop__cuda *self, cudnnBackendDescriptor_
 
 static dualprop_status make_tensors(dualprop__cuda *self, struct graph *graph, const dualprop__cuda_conv *shape)
 {
-    DUALPROP__CUDA_PASS(make_tensor(self, &graph->tensors[X], X, shape->batch, shape->channels, shape->height, shape->width));
+    DUALPROP__CUDA_PASS(
+        make_tensor(self, &graph->tensors[X], X, shape->batch, shape->channels, shape->height, shape->width));
     DUALPROP__CUDA_PASS(make_tensor(self, &graph->tensors[W], W, shape->outputs, shape->channels, shape->kernel_height,
                                     shape->kernel_width));
     return make_tensor(self, &graph->tensors[Y], Y, shape->batch, shape->outputs, shape->map_height, shape->map_width);
@@ -212,7 +214,8 @@ static dualprop_status make_graph(dualprop__cuda *self, struct graph *graph, con
     DUALPROP__CUDA_PASS(make_convolution(self, graph, &key->shape));
     DUALPROP__CUDA_PASS(make_operation(self, graph, (int)key->direction));
     DUALPROP__CUDA_PASS(make(self, &graph->graph, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR));
-    DUALPROP__CUDA_PASS(set(self, graph->graph, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &self->dnn->handle));
+    DUALPROP__CUDA_PASS(
+        set(self, graph->graph, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &self->dnn->handle));
     DUALPROP__CUDA_PASS(refer(self, graph->graph, CUDNN_ATTR_OPERATIONGRAPH_OPS, graph->operation));
     return finalize(self, graph->graph);
 }
@@ -268,7 +271,8 @@ static dualprop_status consider(dualprop__cuda *self, struct plan *plan, cudnnBa
     DUALPROP__CUDA_PASS(qualifies(self, &yes, configuration));
     if (!yes) return DUALPROP_OK;
     DUALPROP__CUDA_PASS(make(self, &made, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR));
-    dualprop_status status = set(self, made, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &self->dnn->handle);
+    dualprop_status status =
+        set(self, made, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &self->dnn->handle);
     if (status == DUALPROP_OK) status = refer(self, made, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
     int built = status == DUALPROP_OK && self->dnn->api.cudnnBackendFinalize(made) == CUDNN_STATUS_SUCCESS;
     int64_t bytes = built ? workspace_of(self, made) : INT64_MAX;
@@ -301,14 +305,15 @@ static dualprop_status ask(dualprop__cuda *self, struct results *results, const 
     DUALPROP__CUDA_PASS(refer(self, results->heuristics, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph->graph));
     DUALPROP__CUDA_PASS(set(self, results->heuristics, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode));
     DUALPROP__CUDA_PASS(finalize(self, results->heuristics));
-    TRY(self, cudnnBackendGetAttribute(results->heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0,
-                                       &count, NULL));
+    TRY(self, cudnnBackendGetAttribute(results->heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS,
+                                       CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, &count, NULL));
     if (count > MOST_RESULTS) count = MOST_RESULTS;
     for (int64_t i = 0; i < count; i++)
         DUALPROP__CUDA_PASS(make(self, &results->configurations[i], CUDNN_BACKEND_ENGINECFG_DESCRIPTOR));
     if (count > 0)
-        TRY(self, cudnnBackendGetAttribute(results->heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS,
-                                           CUDNN_TYPE_BACKEND_DESCRIPTOR, count, &results->count, results->configurations));
+        TRY(self,
+            cudnnBackendGetAttribute(results->heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR,
+                                     count, &results->count, results->configurations));
     return DUALPROP_OK;
 }
 
@@ -426,7 +431,8 @@ static dualprop_status find_plan(dualprop__cuda *self, struct plan **plan, int d
     return DUALPROP_OK;
 }
 
-dualprop_status dualprop__cuda_dnn_plan(dualprop__cuda *self, int *found, int direction, const dualprop__cuda_conv *shape)
+dualprop_status dualprop__cuda_dnn_plan(dualprop__cuda *self, int *found, int direction,
+                                        const dualprop__cuda_conv *shape)
 {
     struct plan *plan;
     *found = 0;
@@ -486,7 +492,8 @@ static dualprop_status time_candidates(dualprop__cuda *self, struct plan *plan, 
     return DUALPROP_OK;
 }
 
-static dualprop_status run_packed(dualprop__cuda *self, struct plan *plan, cudnnBackendDescriptor_t pack, void *pointers[TENSORS])
+static dualprop_status run_packed(dualprop__cuda *self, struct plan *plan, cudnnBackendDescriptor_t pack,
+                                  void *pointers[TENSORS])
 {
     DUALPROP__CUDA_PASS(fill_pack(self, pack, pointers));
     if (plan->count > 1 && !self->capturing) DUALPROP__CUDA_PASS(time_candidates(self, plan, pack));

@@ -24,7 +24,8 @@ typedef struct dualprop__cuda_conv {
 } dualprop__cuda_conv;
 
 /* Is there a plan for this direction? One is looked for when the shape comes for the first time. */
-dualprop_status dualprop__cuda_dnn_plan(dualprop__cuda *self, int *found, int direction, const dualprop__cuda_conv *shape);
+dualprop_status dualprop__cuda_dnn_plan(dualprop__cuda *self, int *found, int direction,
+                                        const dualprop__cuda_conv *shape);
 /* Do it by the plan, into the stream, with the instance's workspace. */
 dualprop_status dualprop__cuda_dnn_run(dualprop__cuda *self, int direction, const dualprop__cuda_conv *shape, float *x,
                                        float *w, float *y);

@@ -1,17 +1,17 @@
 /*
  * door.cuh - the one door through which kernels are launched, and the three shapes that kernels have.
  *
- * A kernel is a body: a plain struct of arguments with __host__ __device__ members that do one element. The three shapes
- * put a body on the device:
+ * A kernel is a body: a plain struct of arguments with __host__ __device__ members that do one element. The three
+ * shapes put a body on the device:
  *
  *   each     element i of count, every one on its own                        void operator()(int64_t i) const
  *   watched  the same, and the greatest of what all elements return          maxima operator()(int64_t i) const
  *            is left at two places
- *   team     row r of count by the 32 lanes of a warp: in every round each lane forms a part, the parts are combined in a
- *            fixed tree, and every lane takes the result; at last each lane finishes its share
+ *   team     row r of count by the 32 lanes of a warp: in every round each lane forms a part, the parts are combined
+ *            in a fixed tree, and every lane takes the result; at last each lane finishes its share
  *
- * Each shape has a serial form too, which does the same on the host, lanes and tree included. Only stand-ins of the CUDA
- * runtime in tests call it, through the ticket that goes along with every launch; so the tests run every body.
+ * Each shape has a serial form too, which does the same on the host, lanes and tree included. Only stand-ins of the
+ * CUDA runtime in tests call it, through the ticket that goes along with every launch; so the tests run every body.
  *
  * Bodies hold their eight-byte members first and leave no gap, so that equal work has equal bytes (program.h).
  */
@@ -205,7 +205,8 @@ template <class Body> struct watched {
 };
 
 /*
- * A team's body has a type `parts` of doubles (member v[]) for what is combined, a type `memory` that each lane keeps, and
+ * A team's body has a type `parts` of doubles (member v[]) for what is combined, a type `memory` that each lane keeps,
+ * and
  *
  *   int rounds() const                                              how many rounds there are
  *   parts part(int round, int64_t row, int lane, const memory &) const

@@ -14,7 +14,8 @@ struct old_dyad {
 };
 
 /* max |new - old| of s+ and s- (of f(a) and delta in back-propagation), in double, NaN where one is NaN. */
-DUALPROP__CUDA_BOTH static inline double change_of(const dualprop__pair_f32 &pair, const old_dyad &old, double old_alpha, int derivative)
+DUALPROP__CUDA_BOTH static inline double change_of(const dualprop__pair_f32 &pair, const old_dyad &old,
+                                                   double old_alpha, int derivative)
 {
     double first = derivative ? (double)pair.mean - old.mean
                               : (double)pair.plus - (old.mean + (1 - old_alpha) * old.delta);

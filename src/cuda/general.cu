@@ -43,8 +43,8 @@ struct general_body {
             dualprop__take_apart_f32(&kept, &own);
             return kept;
         }
-        return dualprop__general_pair_f32(&update, &own, element_of(update.a, i), element_of(update.top_down, i), mean, delta,
-                                          &draws);
+        return dualprop__general_pair_f32(&update, &own, element_of(update.a, i), element_of(update.top_down, i), mean,
+                                          delta, &draws);
     }
 
     DUALPROP__CUDA_BOTH maxima operator()(int64_t i) const

@@ -1,8 +1,9 @@
 /*
  * learn.cu - the learning step, of up to 32 tensors in one launch.
  *
- * In a deferred stretch tensors are gathered until something else is asked for. The numbers of a step (rates, Adam's scales)
- * differ from step to step; kernels read them from a table on the device, so that the launch is always the same.
+ * In a deferred stretch tensors are gathered until something else is asked for. The numbers of a step (rates, Adam's
+ * scales) differ from step to step; kernels read them from a table on the device, so that the launch is always the
+ * same.
  */
 #include "door.cuh"
 #include "program.h"
@@ -79,7 +80,8 @@ struct launch_of_tensors {
 
 /* ---- at once ---- */
 
-/* The numbers go where scratch has its last bytes; copies and kernels are in one stream, so they wait for each other. */
+/* The numbers go where scratch has its last bytes; copies and kernels are in one stream, so they wait for each other.
+ */
 dualprop_status learn_now(dualprop__cuda *self, const dualprop_step_numbers *numbers,
                           const dualprop__cuda_tensor *tensors, int count)
 {

@@ -232,7 +232,8 @@ struct fold_body {
             int64_t column = seer(at.column, tap, of.padding_width, of.stride_width, of.map_width);
             int64_t patch = (at.sample * of.map_height + row) * of.map_width + column;
             if (column >= 0)
-                sum += (double)patches[((patch * of.kernel_height + tap_row) * of.kernel_width + tap) * of.channels + at.last];
+                sum += (double)
+                    patches[((patch * of.kernel_height + tap_row) * of.kernel_width + tap) * of.channels + at.last];
         }
         return sum;
     }
@@ -321,20 +322,23 @@ dualprop_status dualprop__cuda_map_unpool(dualprop__cuda *self, const dualprop_c
     return issue<each>(self, body, shape->batch * shape->map_height * shape->map_width * shape->outputs);
 }
 
-dualprop_status dualprop__cuda_patches(dualprop__cuda *self, const dualprop__cuda_conv *shape, float *patches, const float *x)
+dualprop_status dualprop__cuda_patches(dualprop__cuda *self, const dualprop__cuda_conv *shape, float *patches,
+                                       const float *x)
 {
     patches_body body = { x, patches, window_of(shape) };
     return issue<each>(self, body, shape->batch * shape->map_height * shape->map_width * shape->kernel_height *
                                        shape->kernel_width * shape->channels);
 }
 
-dualprop_status dualprop__cuda_fold(dualprop__cuda *self, const dualprop__cuda_conv *shape, float *x, const float *patches)
+dualprop_status dualprop__cuda_fold(dualprop__cuda *self, const dualprop__cuda_conv *shape, float *x,
+                                    const float *patches)
 {
     fold_body body = { patches, x, window_of(shape) };
     return issue<each>(self, body, shape->batch * shape->height * shape->width * shape->channels);
 }
 
-dualprop_status dualprop__cuda_transpose(dualprop__cuda *self, float *to, const float *from, int64_t rows, int64_t columns)
+dualprop_status dualprop__cuda_transpose(dualprop__cuda *self, float *to, const float *from, int64_t rows,
+                                         int64_t columns)
 {
     turn_body body = { from, to, rows, columns };
     return issue<each>(self, body, rows * columns);

@@ -18,10 +18,13 @@ dualprop_status dualprop__cuda_map_finish(dualprop__cuda *self, const dualprop_c
 dualprop_status dualprop__cuda_map_unpool(dualprop__cuda *self, const dualprop_convolution *shape, float *map,
                                           const float *delta, const uint8_t *switches);
 /* Patches [batch, places, taps * channels] of x, and x as the sum over the patches that hold each element. */
-dualprop_status dualprop__cuda_patches(dualprop__cuda *self, const dualprop__cuda_conv *shape, float *patches, const float *x);
-dualprop_status dualprop__cuda_fold(dualprop__cuda *self, const dualprop__cuda_conv *shape, float *x, const float *patches);
+dualprop_status dualprop__cuda_patches(dualprop__cuda *self, const dualprop__cuda_conv *shape, float *patches,
+                                       const float *x);
+dualprop_status dualprop__cuda_fold(dualprop__cuda *self, const dualprop__cuda_conv *shape, float *x,
+                                    const float *patches);
 /* to [columns, rows] from [rows, columns]. */
-dualprop_status dualprop__cuda_transpose(dualprop__cuda *self, float *to, const float *from, int64_t rows, int64_t columns);
+dualprop_status dualprop__cuda_transpose(dualprop__cuda *self, float *to, const float *from, int64_t rows,
+                                         int64_t columns);
 /* to = scale * from (+ to where accumulate); to may be from. */
 dualprop_status dualprop__cuda_scale(dualprop__cuda *self, float *to, const float *from, int64_t count, double scale,
                                      int accumulate);

@@ -1,9 +1,9 @@
 /*
  * memory.c - device memory, and the ways in and out of it.
  *
- * What comes from the host goes through two pinned buffers in turn: while one is on its way, the other is filled. A buffer
- * is filled again only when the event behind its last copy has come. So the caller's array may change as soon as a
- * call returns, and nobody waits for the device unless both buffers are on their way.
+ * What comes from the host goes through two pinned buffers in turn: while one is on its way, the other is filled. A
+ * buffer is filled again only when the event behind its last copy has come. So the caller's array may change as soon
+ * as a call returns, and nobody waits for the device unless both buffers are on their way.
  */
 #include "slots.h"
 
@@ -19,7 +19,8 @@ static dualprop_status allocate(dualprop__cuda *self, void **memory, size_t byte
     *memory = NULL;
     dualprop_status status = dualprop__cuda_status(self, error, "cudaMalloc");
     if (status != DUALPROP_ERROR_NO_MEMORY || cudaMemGetInfo(&free_bytes, &all_bytes) != cudaSuccess) return status;
-    return dualprop__cuda_fail(self, status, "out of memory on CUDA device %d: %zu bytes were asked for, %zu of %zu are free",
+    return dualprop__cuda_fail(self, status,
+                               "out of memory on CUDA device %d: %zu bytes were asked for, %zu of %zu are free",
                                self->device, bytes, free_bytes, all_bytes);
 }
 

@@ -1,9 +1,9 @@
 /*
  * peaks.c - maxima that kernels find: places on the device, and the way from there to the host.
  *
- * A maximum is never negative, so its bits, read as a whole number, are in the order of the numbers, with NaN above all.
- * Kernels raise them by an atomic maximum, whose result does not depend on the order. A place is zero whenever nobody
- * has it. Two calls that name the same target share a place.
+ * A maximum is never negative, so its bits, read as a whole number, are in the order of the numbers, with NaN above
+ * all. Kernels raise them by an atomic maximum, whose result does not depend on the order. A place is zero whenever
+ * nobody has it. Two calls that name the same target share a place.
  */
 #include "device.h"
 
@@ -51,7 +51,8 @@ dualprop_status dualprop__cuda_peaks_settle(dualprop__cuda *self, struct dualpro
 {
     size_t bytes = (size_t)peaks->count * sizeof(uint64_t);
     if (bytes == 0) return DUALPROP_OK;
-    DUALPROP__CUDA_TRY(self, cudaMemcpyAsync(peaks->pinned, peaks->device, bytes, cudaMemcpyDeviceToHost, self->stream));
+    DUALPROP__CUDA_TRY(self,
+                       cudaMemcpyAsync(peaks->pinned, peaks->device, bytes, cudaMemcpyDeviceToHost, self->stream));
     DUALPROP__CUDA_TRY(self, cudaMemsetAsync(peaks->device, 0, bytes, self->stream));
     DUALPROP__CUDA_TRY(self, cudaStreamSynchronize(self->stream));
     for (int i = 0; i < peaks->count; i++) memcpy(peaks->targets[i], &peaks->pinned[i], sizeof(double));

@@ -1,10 +1,10 @@
 /*
  * products.c - matrix products by cuBLASLt; the only file that knows it.
  *
- * A plan holds the descriptors and the algorithm for one shape and alignment. It is made when the shape comes for the first
- * time and kept for the instance's life. Strict f32 is CUBLAS_COMPUTE_32F on f32 data, which never uses TF32; TF32 and
- * BF16 are asked for by name, and still add in f32. Algorithms that reduce in place, in the order in which blocks
- * happen to finish, are never taken: the same product gives the same bits each time.
+ * A plan holds the descriptors and the algorithm for one shape and alignment. It is made when the shape comes for the
+ * first time and kept for the instance's life. Strict f32 is CUBLAS_COMPUTE_32F on f32 data, which never uses TF32;
+ * TF32 and BF16 are asked for by name, and still add in f32. Algorithms that reduce in place, in the order in which
+ * blocks happen to finish, are never taken: the same product gives the same bits each time.
  */
 #include "slots.h"
 
@@ -61,7 +61,7 @@ static dualprop_status failed(dualprop__cuda *self, cublasStatus_t status, const
 
 #define TRY(self, call)                                                          \
     do {                                                                         \
-        cublasStatus_t status_ = (call);                                         \
+        cublasStatus_t status_ = (self)->products->api.call;                     \
         if (status_ != CUBLAS_STATUS_SUCCESS) return failed((self), status_, #call); \
     } while (0)
 
@@ -69,7 +69,8 @@ static dualprop_status failed(dualprop__cuda *self, cublasStatus_t status, const
 
 static uint32_t alignment_of(const dualprop__cuda_product *product)
 {
-    uintptr_t all = (uintptr_t)product->a | (uintptr_t)product->b | (uintptr_t)product->d | (uintptr_t)product->bias | 256;
+    uintptr_t all =
+        (uintptr_t)product->a | (uintptr_t)product->b | (uintptr_t)product->d | (uintptr_t)product->bias | 256;
     return (uint32_t)(all & (~all + 1));
 }
 
@@ -104,16 +105,18 @@ static cublasComputeType_t compute_type(const dualprop__cuda *self)
 
 static dualprop_status make_operation(dualprop__cuda *self, struct plan *plan)
 {
-    int32_t a = plan->key.a_transposed ? CUBLAS_OP_T : CUBLAS_OP_N, b = plan->key.b_transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
+    int32_t a = plan->key.a_transposed ? CUBLAS_OP_T : CUBLAS_OP_N,
+            b = plan->key.b_transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
     uint32_t epilogue = CUBLASLT_EPILOGUE_BIAS;
     int64_t bias_stride = plan->key.rows;
-    TRY(self, self->products->api.cublasLtMatmulDescCreate(&plan->operation, compute_type(self), CUDA_R_32F));
-    TRY(self, self->products->api.cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_TRANSA, &a, sizeof a));
-    TRY(self, self->products->api.cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_TRANSB, &b, sizeof b));
+    TRY(self, cublasLtMatmulDescCreate(&plan->operation, compute_type(self), CUDA_R_32F));
+    TRY(self, cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_TRANSA, &a, sizeof a));
+    TRY(self, cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_TRANSB, &b, sizeof b));
     if (!plan->key.has_bias) return DUALPROP_OK;
-    TRY(self, self->products->api.cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue));
+    TRY(self,
+        cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue));
     if (plan->key.batch > 1)
-        TRY(self, self->products->api.cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE, &bias_stride,
+        TRY(self, cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE, &bias_stride,
                                                  sizeof bias_stride));
     return DUALPROP_OK;
 }
@@ -122,10 +125,10 @@ static dualprop_status make_layout(dualprop__cuda *self, cublasLtMatrixLayout_t 
                                    int64_t step, int64_t batch, int64_t stride)
 {
     int32_t count = (int32_t)batch;
-    TRY(self, self->products->api.cublasLtMatrixLayoutCreate(layout, CUDA_R_32F, (uint64_t)rows, (uint64_t)columns, step));
+    TRY(self, cublasLtMatrixLayoutCreate(layout, CUDA_R_32F, (uint64_t)rows, (uint64_t)columns, step));
     if (batch == 1) return DUALPROP_OK;
-    TRY(self, self->products->api.cublasLtMatrixLayoutSetAttribute(*layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count, sizeof count));
-    TRY(self, self->products->api.cublasLtMatrixLayoutSetAttribute(*layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &stride,
+    TRY(self, cublasLtMatrixLayoutSetAttribute(*layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count, sizeof count));
+    TRY(self, cublasLtMatrixLayoutSetAttribute(*layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &stride,
                                                sizeof stride));
     return DUALPROP_OK;
 }
@@ -149,12 +152,12 @@ static dualprop_status prefer(dualprop__cuda *self, cublasLtMatmulPreference_t p
     };
     uint32_t reductions = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE | CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE;
     uint64_t workspace = DUALPROP__CUDA_PRODUCT_WORKSPACE;
-    TRY(self, self->products->api.cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace,
+    TRY(self, cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace,
                                                    sizeof workspace));
-    TRY(self, self->products->api.cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &reductions,
+    TRY(self, cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &reductions,
                                                    sizeof reductions));
     for (size_t i = 0; i < sizeof alignments / sizeof alignments[0]; i++)
-        TRY(self, self->products->api.cublasLtMatmulPreferenceSetAttribute(preference, alignments[i], &alignment, sizeof alignment));
+        TRY(self, cublasLtMatmulPreferenceSetAttribute(preference, alignments[i], &alignment, sizeof alignment));
     return DUALPROP_OK;
 }
 
@@ -164,12 +167,13 @@ static dualprop_status ask(dualprop__cuda *self, struct plan *plan, cublasLtMatm
     int found = 0;
     memset(&result, 0, sizeof result);
     DUALPROP__CUDA_PASS(prefer(self, preference, plan->key.alignment));
-    TRY(self, self->products->api.cublasLtMatmulAlgoGetHeuristic(self->products->handle, plan->operation, plan->a, plan->b, plan->d, plan->d,
-                                             preference, 1, &result, &found));
+    TRY(self, cublasLtMatmulAlgoGetHeuristic(self->products->handle, plan->operation, plan->a, plan->b, plan->d,
+                                             plan->d, preference, 1, &result, &found));
     if (found == 0 || result.state != CUBLAS_STATUS_SUCCESS)
-        return dualprop__cuda_fail(self, DUALPROP_ERROR_UNSUPPORTED, "cuBLASLt has no algorithm for a product of %lld x "
-                                   "%lld x %lld", (long long)plan->key.rows, (long long)plan->key.columns,
-                                   (long long)plan->key.depth);
+        return dualprop__cuda_fail(self, DUALPROP_ERROR_UNSUPPORTED,
+                                   "cuBLASLt has no algorithm for a product of %lld x "
+                                   "%lld x %lld",
+                                   (long long)plan->key.rows, (long long)plan->key.columns, (long long)plan->key.depth);
     plan->algorithm = result.algo;
     return DUALPROP_OK;
 }
@@ -177,7 +181,7 @@ static dualprop_status ask(dualprop__cuda *self, struct plan *plan, cublasLtMatm
 static dualprop_status choose_algorithm(dualprop__cuda *self, struct plan *plan)
 {
     cublasLtMatmulPreference_t preference;
-    TRY(self, self->products->api.cublasLtMatmulPreferenceCreate(&preference));
+    TRY(self, cublasLtMatmulPreferenceCreate(&preference));
     dualprop_status status = ask(self, plan, preference);
     self->products->api.cublasLtMatmulPreferenceDestroy(preference);
     return status;
@@ -231,9 +235,9 @@ static dualprop_status run_product(dualprop__cuda *self, const void *arguments)
     struct plan *plan;
     DUALPROP__CUDA_PASS(find_plan(self, &plan, &key));
     if (product->bias)
-        TRY(self, self->products->api.cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &product->bias,
+        TRY(self, cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &product->bias,
                                                  sizeof product->bias));
-    TRY(self, self->products->api.cublasLtMatmul(self->products->handle, plan->operation, &product->scale, product->a, plan->a, product->b,
+    TRY(self, cublasLtMatmul(self->products->handle, plan->operation, &product->scale, product->a, plan->a, product->b,
                              plan->b, &product->keep, product->d, plan->d, product->d, plan->d, &plan->algorithm,
                              self->workspace, DUALPROP__CUDA_PRODUCT_WORKSPACE, self->stream));
     return DUALPROP_OK;
@@ -262,7 +266,7 @@ dualprop_status dualprop__cuda_products_create(dualprop__cuda *self)
     self->products = dualprop__cuda_host_allocate(self, sizeof *self->products);
     if (!self->products) return DUALPROP_ERROR_NO_MEMORY;
     DUALPROP__CUDA_PASS(load(self, &self->products->api));
-    TRY(self, self->products->api.cublasLtCreate(&self->products->handle));
+    TRY(self, cublasLtCreate(&self->products->handle));
     return make_room(self);
 }
 

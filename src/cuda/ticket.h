@@ -1,9 +1,9 @@
 /*
  * ticket.h - what every kernel is launched with beside its body and its number of elements.
  *
- * A device ignores the ticket. Stand-ins of the CUDA runtime, in tests, find in it the kernel's name and a function that
- * does the same elements one after another on the host: all kernels have the arguments (body, count, ticket), because
- * they are launched through one door (door.cuh).
+ * A device ignores the ticket. Stand-ins of the CUDA runtime, in tests, find in it the kernel's name and a function
+ * that does the same elements one after another on the host: all kernels have the arguments (body, count, ticket),
+ * because they are launched through one door (door.cuh).
  */
 #ifndef DUALPROP_CUDA_TICKET_H
 #define DUALPROP_CUDA_TICKET_H

@@ -1,5 +1,6 @@
 /*
- * vendor.h - the vendors' libraries, loaded when a device has been found and not before: they are hundreds of megabytes.
+ * vendor.h - the vendors' libraries, loaded when a device has been found and not before: they are hundreds of
+ * megabytes.
  *
  * Each is loaded by one file, which lists the functions it calls once and gets a struct of pointers to them.
  */
@@ -12,8 +13,8 @@
 #define DUALPROP__CUDA_NAME(name) #name,
 
 /*
- * Fill api, a struct of `count` pointers, with the functions named. NO_BACKEND with the loader's words where the library,
- * called `title` in the sentence, or one of the functions is missing. It is never unloaded.
+ * Fill api, a struct of `count` pointers, with the functions named. NO_BACKEND with the loader's words where the
+ * library, called `title` in the sentence, or one of the functions is missing. It is never unloaded.
  */
 dualprop_status dualprop__cuda_vendor_load(dualprop__cuda *self, void *api, const char *const *names, size_t count,
                                            const char *library, const char *title);

@@ -1,8 +1,8 @@
 /*
  * cuda_test.h - what the tests of the CUDA module share: the module's table, and the stand-ins' control.
  *
- * The program runs on stand-ins (tests/cuda/standin), or with DUALPROP_TEST_GPU=1 on a real device, where tests that need
- * the stand-ins are skipped.
+ * The program runs on stand-ins (tests/cuda/standin), or with DUALPROP_TEST_GPU=1 on a real device, where tests that
+ * need the stand-ins are skipped.
  */
 #ifndef DUALPROP_TESTS_CUDA_TEST_H
 #define DUALPROP_TESTS_CUDA_TEST_H

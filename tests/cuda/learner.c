@@ -71,7 +71,8 @@ static void draw_samples(learner *self)
     for (int64_t i = 0; i < LEARNER_SAMPLES; i++) {
         self->labels[i] = (int32_t)(i % LEARNER_CLASSES);
         for (int64_t j = 0; j < size; j++)
-            self->images[i * size + j] = (uint8_t)(random_bits(&random) % 100 + (j % LEARNER_CLASSES == i % LEARNER_CLASSES ? 120 : 0));
+            self->images[i * size + j] =
+                (uint8_t)(random_bits(&random) % 100 + (j % LEARNER_CLASSES == i % LEARNER_CLASSES ? 120 : 0));
     }
 }
 

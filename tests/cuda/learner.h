@@ -1,8 +1,8 @@
 /*
  * learner.h - a network that learns from bytes: the same on any backend, so that two can be compared.
  *
- * Every function gives the first status that is not OK, and learner_end() takes whatever there is, so that runs in which a
- * call of the device fails can be made with it.
+ * Every function gives the first status that is not OK, and learner_end() takes whatever there is, so that runs in
+ * which a call of the device fails can be made with it.
  */
 #ifndef DUALPROP_TESTS_LEARNER_H
 #define DUALPROP_TESTS_LEARNER_H
@@ -36,7 +36,8 @@ typedef struct learner {
 /* Make the context, and everything in it. The learner is to be zero before. */
 dualprop_status learner_begin(learner *self, const learner_plan *plan, int backend);
 void learner_end(learner *self);
-/* Learn one epoch; evaluate; give all parameters, whose number is *count, one behind the other as f32 (at most room). */
+/* Learn one epoch; evaluate; give all parameters, whose number is *count, one behind the other as f32 (at most room).
+ */
 dualprop_status learner_epoch(learner *self);
 /* The inferences of an epoch without learning; scores of all samples. */
 dualprop_status learner_infer(learner *self);

@@ -1,9 +1,9 @@
 /*
  * test_cuda_failures.c - devices that are not there, and calls that fail: error k at call n for every n.
  *
- * A run of learning makes some thousand calls of the CUDA libraries. Each sweep makes one of them fail, in turn, and looks that
- * the run ends with a status and a sentence, that the weights on the device are finite or as before, that everything is
- * given back, and, where the device goes on living, that the same learner then learns on.
+ * A run of learning makes some thousand calls of the CUDA libraries. Each sweep makes one of them fail, in turn, and
+ * looks that the run ends with a status and a sentence, that the weights on the device are finite or as before, that
+ * everything is given back, and, where the device goes on living, that the same learner then learns on.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,7 +98,8 @@ static void expect_module_error(const char *file, const char *contents, size_t s
         close(made);
     }
     ck_assert_int_eq(create(&options, DUALPROP_BACKEND_CUDA, sentence, sizeof sentence), DUALPROP_ERROR_NO_BACKEND);
-    ck_assert_msg(strstr(sentence, word) && strstr(sentence, options.module), "\"%s\" does not say \"%s\"", sentence, word);
+    ck_assert_msg(strstr(sentence, word) && strstr(sentence, options.module), "\"%s\" does not say \"%s\"", sentence,
+                  word);
     if (!file) unlink(path);
 }
 
@@ -143,12 +144,14 @@ START_TEST(tensor_cores_are_for_devices)
                          DUALPROP_ERROR_UNSUPPORTED);
         if (!standin) continue;
         standin->device_count = 0;
-        ck_assert_int_eq(create(&options, DUALPROP_BACKEND_AUTO, sentence, sizeof sentence), DUALPROP_ERROR_UNSUPPORTED);
+        ck_assert_int_eq(create(&options, DUALPROP_BACKEND_AUTO, sentence, sizeof sentence),
+                         DUALPROP_ERROR_UNSUPPORTED);
         ck_assert_msg(strstr(sentence, "no CUDA device"), "%s", sentence);
         standin->device_count = 1;
     }
     options.precision = DUALPROP_F64;
-    ck_assert_int_eq(create(&options, DUALPROP_BACKEND_CUDA, sentence, sizeof sentence), DUALPROP_ERROR_INVALID_ARGUMENT);
+    ck_assert_int_eq(create(&options, DUALPROP_BACKEND_CUDA, sentence, sizeof sentence),
+                     DUALPROP_ERROR_INVALID_ARGUMENT);
     cuda_check_clean(0);
 }
 END_TEST
@@ -200,8 +203,8 @@ static long count_calls(const learner_plan *with, struct learnt *learnt)
 }
 
 /*
- * A failure may go unnoticed where another way was found: graphs only make it faster, and planning a convolution that fails
- * while a state is made is done again in the first step. Then the run has to have learnt the very same.
+ * A failure may go unnoticed where another way was found: graphs only make it faster, and planning a convolution that
+ * fails while a state is made is done again in the first step. Then the run has to have learnt the very same.
  */
 static void check_unnoticed(int sticky, int images, long at, const standin_state *standin, const struct learnt *learnt,
                             const struct learnt *expected)
@@ -226,14 +229,17 @@ static void check_failure(dualprop_status status, int error, long at, const stan
     ck_assert_msg(strlen(sentence) > 10, "call %ld, %s: no sentence", at, standin->failed);
 }
 
-/* After an error that is not sticky the same handles go on; after a sticky one every call fails and destroying works. */
+/* After an error that is not sticky the same handles go on; after a sticky one every call fails and destroying works.
+ */
 static void check_afterwards(learner *self, int sticky, long at, standin_state *standin)
 {
     standin->fail_at = 0;
     standin->fail_sticky = sticky;
     if (!self->optimizer) return;
     dualprop_status status = learner_epoch(self);
-    if (sticky) ck_assert_msg(status == DUALPROP_ERROR_DEVICE, "call %ld: a dead device gave %s", at, dualprop_status_name(status));
+    if (sticky)
+        ck_assert_msg(status == DUALPROP_ERROR_DEVICE, "call %ld: a dead device gave %s", at,
+                      dualprop_status_name(status));
     else ck_assert_msg(status == DUALPROP_OK, "call %ld, %s: the device did not recover: %s", at, standin->failed,
                        dualprop_status_name(status));
 }

@@ -1,8 +1,8 @@
 /*
  * test_cuda_learning.c - networks learn through the CUDA module what they learn on the reference backend.
  *
- * On the stand-ins products are summed in double, as the reference does, and elements are formed by the same formulas: what
- * is left is the rounding of the gradient's scale to a float. On a real device sums are in float too.
+ * On the stand-ins products are summed in double, as the reference does, and elements are formed by the same formulas:
+ * what is left is the rounding of the gradient's scale to a float. On a real device sums are in float too.
  */
 #include <dlfcn.h>
 #include <math.h>
@@ -22,14 +22,15 @@ static const struct row {
     int variant, loss, nudge_at, schedule, passes, optimizer;
     double alpha, beta, tolerance, clip;
 } rows[] = {
-    { "DP^T, Adam", DUALPROP_DP_ADJOINT, DUALPROP_MSE, 0, DUALPROP_FORWARD_BACKWARD, 1, DUALPROP_ADAM, .5, .5, 0, 0 },
-    { "DP, SGD", DUALPROP_DP, DUALPROP_MSE, 0, DUALPROP_FORWARD_BACKWARD, 3, DUALPROP_SGD, .3, .5, 0, 0 },
-    { "DP^T, cross-entropy at the prediction, AdamW", DUALPROP_DP_ADJOINT, DUALPROP_CROSS_ENTROPY,
-      DUALPROP_NUDGE_AT_PREDICTION, DUALPROP_FORWARD_BACKWARD, 2, DUALPROP_ADAMW, .5, .1, 0, 0 },
-    { "back-propagation", DUALPROP_BP, DUALPROP_CROSS_ENTROPY, 0, DUALPROP_FORWARD_BACKWARD, 1, DUALPROP_SGD, .5, 1, 0, 0 },
-    { "forward, 16 passes", DUALPROP_DP_ADJOINT, DUALPROP_MSE, 0, DUALPROP_FORWARD, 16, DUALPROP_ADAM, .5, .5, 0, 0 },
-    { "until settled", DUALPROP_DP_ADJOINT, DUALPROP_MSE, 0, DUALPROP_FORWARD, 30, DUALPROP_ADAM, .4, .3, 1e-4, 0 },
-    { "clipped", DUALPROP_DP_ADJOINT, DUALPROP_MSE, 0, DUALPROP_FORWARD_BACKWARD, 1, DUALPROP_SGD, .5, .5, 0, .5 },
+    {"DP^T, Adam", DUALPROP_DP_ADJOINT, DUALPROP_MSE, 0, DUALPROP_FORWARD_BACKWARD, 1, DUALPROP_ADAM, .5, .5, 0, 0},
+    {"DP, SGD", DUALPROP_DP, DUALPROP_MSE, 0, DUALPROP_FORWARD_BACKWARD, 3, DUALPROP_SGD, .3, .5, 0, 0},
+    {"DP^T, cross-entropy at the prediction, AdamW", DUALPROP_DP_ADJOINT, DUALPROP_CROSS_ENTROPY,
+     DUALPROP_NUDGE_AT_PREDICTION, DUALPROP_FORWARD_BACKWARD, 2, DUALPROP_ADAMW, .5, .1, 0, 0},
+    {"back-propagation", DUALPROP_BP, DUALPROP_CROSS_ENTROPY, 0, DUALPROP_FORWARD_BACKWARD, 1, DUALPROP_SGD, .5, 1, 0,
+     0},
+    {"forward, 16 passes", DUALPROP_DP_ADJOINT, DUALPROP_MSE, 0, DUALPROP_FORWARD, 16, DUALPROP_ADAM, .5, .5, 0, 0},
+    {"until settled", DUALPROP_DP_ADJOINT, DUALPROP_MSE, 0, DUALPROP_FORWARD, 30, DUALPROP_ADAM, .4, .3, 1e-4, 0},
+    {"clipped", DUALPROP_DP_ADJOINT, DUALPROP_MSE, 0, DUALPROP_FORWARD_BACKWARD, 1, DUALPROP_SGD, .5, .5, 0, .5},
 };
 
 static learner_plan plan_of(const struct row *row)
@@ -139,7 +140,8 @@ START_TEST(networks_of_images_learn_as_on_the_reference)
     standin_state *standin = cuda_standin();
     if (standin) standin->no_engines = image_rows[_i].no_engines;
     compare_with_reference(&plan, image_rows[_i].name);
-    if (standin && !image_rows[_i].no_engines && plan.add_layers == learner_cnn) ck_assert_int_gt(standin->convolutions, 0);
+    if (standin && !image_rows[_i].no_engines && plan.add_layers == learner_cnn)
+        ck_assert_int_gt(standin->convolutions, 0);
     if (standin) ck_assert_int_eq(standin->tensor_cores + standin->unordered, 0);
     cuda_check_clean(0);
 }

@@ -1,8 +1,8 @@
 /*
  * test_cuda_table.c - the kernel table of test_backend.c on the CUDA module.
  *
- * The arrays of the table are the tests' own, so the stand-ins let pointers lead anywhere; on a real device they are managed
- * memory, which both sides can reach (guard.c).
+ * The arrays of the table are the tests' own, so the stand-ins let pointers lead anywhere; on a real device they are
+ * managed memory, which both sides can reach (guard.c).
  */
 #define DUALPROP_TEST_SUBJECTS 1
 #define test_backend_suite dualprop_test_table_suite

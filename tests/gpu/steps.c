@@ -1,10 +1,12 @@
 /*
  * steps.c - times training steps of this library on a device (or, for trying it out, anywhere).
  *
- * usage: steps BACKEND NUMERICS MODEL BATCH RULE SCHEDULE PASSES STEPS   e.g.  steps cuda tf32 vgg16 100 dp-adjoint fw-bw 1 200
+ * usage: steps BACKEND NUMERICS MODEL BATCH RULE SCHEDULE PASSES STEPS   e.g.  steps cuda tf32 vgg16 100 dp-adjoint
+ * fw-bw 1 200
  *
- * A step is an inference and an update (momentum SGD for vgg16, Adam for mlp) on bytes that are copied from the host. The first
- * steps are left out; then the time of STEPS steps is taken with one wait at the end, five times. Prints one JSON line.
+ * A step is an inference and an update (momentum SGD for vgg16, Adam for mlp) on bytes that are copied from the host.
+ * The first steps are left out; then the time of STEPS steps is taken with one wait at the end, five times. Prints one
+ * JSON line.
  */
 #include <dualprop/dualprop.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /*
  * cublaslt.c - the stand-in for cuBLASLt: products in f32, summed in double in the order of the index.
  *
- * It refuses what the real one would, as far as the module can get it wrong: descriptors that do not fit each other, steps
- * shorter than a column, a workspace larger than was allowed for, pointers less aligned than was promised.
+ * It refuses what the real one would, as far as the module can get it wrong: descriptors that do not fit each other,
+ * steps shorter than a column, a workspace larger than was allowed for, pointers less aligned than was promised.
  */
 #include "standin.h"
 
@@ -178,7 +178,8 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t m
     case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES:
     case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES:
     case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES:
-        set(&preference->alignment[attribute - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES], sizeof(uint32_t), value, size);
+        set(&preference->alignment[attribute - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES], sizeof(uint32_t), value,
+            size);
         break;
     default: return CUBLAS_STATUS_NOT_SUPPORTED;
     }
@@ -192,7 +193,8 @@ static int64_t depth_of(const struct operation *operation, const struct layout *
     return operation->a == CUBLAS_OP_T ? a->rows : a->columns;
 }
 
-static int fits(const struct operation *operation, const struct layout *a, const struct layout *b, const struct layout *d)
+static int fits(const struct operation *operation, const struct layout *a, const struct layout *b,
+                const struct layout *d)
 {
     int64_t rows = operation->a == CUBLAS_OP_T ? a->columns : a->rows;
     int64_t columns = operation->b == CUBLAS_OP_T ? b->rows : b->columns;
@@ -202,8 +204,9 @@ static int fits(const struct operation *operation, const struct layout *a, const
 }
 
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t operation,
-                                              cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c,
-                                              cublasLtMatrixLayout_t d, cublasLtMatmulPreference_t made, int wanted,
+                                              cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
+                                              cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
+                                              cublasLtMatmulPreference_t made, int wanted,
                                               cublasLtMatmulHeuristicResult_t results[], int *found)
 {
     CALL();

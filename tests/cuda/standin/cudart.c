@@ -126,7 +126,8 @@ static cudaError_t make_block(void **memory, size_t bytes, int pinned)
 static int is_intact(const struct block *block)
 {
     for (int i = 0; i < GUARD; i++)
-        if ((unsigned char)block->memory[-1 - i] != GUARD_BYTE || (unsigned char)block->memory[block->bytes + (size_t)i] != GUARD_BYTE)
+        if ((unsigned char)block->memory[-1 - i] != GUARD_BYTE ||
+            (unsigned char)block->memory[block->bytes + (size_t)i] != GUARD_BYTE)
             return 0;
     return 1;
 }
@@ -232,7 +233,9 @@ void standin_enqueue(cudaStream_t stream, void (*run)(const void *payload), cons
 
 const char *cudaGetErrorString(cudaError_t error)
 {
-    return error == cudaErrorMemoryAllocation ? "out of memory" : error == cudaErrorIllegalAddress ? "an illegal memory access" : "an error";
+    return error == cudaErrorMemoryAllocation ? "out of memory"
+           : error == cudaErrorIllegalAddress ? "an illegal memory access"
+                                              : "an error";
 }
 
 cudaError_t cudaGetLastError(void)
@@ -327,7 +330,8 @@ cudaError_t cudaMallocHost(void **memory, size_t bytes)
     return make_block(memory, bytes, 1);
 }
 
-/* Giving back never fails by order, so that what leaks is the module's fault; it waits for the device as the real one does. */
+/* Giving back never fails by order, so that what leaks is the module's fault; it waits for the device as the real one
+ * does. */
 cudaError_t cudaFree(void *memory)
 {
     drain();
@@ -572,12 +576,13 @@ cudaError_t cudaLaunchKernel(const void *function, dim3 grid, dim3 threads, void
 void **__cudaRegisterFatBinary(void *binary);
 void __cudaRegisterFatBinaryEnd(void **handle);
 void __cudaUnregisterFatBinary(void **handle);
-void __cudaRegisterFunction(void **handle, const char *host, char *device_name, const char *name, int limit, void *thread,
-                            void *block, void *block_size, void *grid_size, int *warp);
+void __cudaRegisterFunction(void **handle, const char *host, char *device_name, const char *name, int limit,
+                            void *thread, void *block, void *block_size, void *grid_size, int *warp);
 unsigned __cudaPushCallConfiguration(dim3 grid, dim3 threads, size_t shared, void *stream);
 cudaError_t __cudaPopCallConfiguration(dim3 *grid, dim3 *threads, size_t *shared, void *stream);
 cudaError_t __cudaGetKernel(void **kernel, const void *function);
-cudaError_t __cudaLaunchKernel(void *kernel, dim3 grid, dim3 threads, void **arguments, size_t shared, cudaStream_t stream);
+cudaError_t __cudaLaunchKernel(void *kernel, dim3 grid, dim3 threads, void **arguments, size_t shared,
+                               cudaStream_t stream);
 
 void **__cudaRegisterFatBinary(void *binary)
 {
@@ -596,8 +601,8 @@ void __cudaUnregisterFatBinary(void **handle)
     (void)handle;
 }
 
-void __cudaRegisterFunction(void **handle, const char *host, char *device_name, const char *name, int limit, void *thread,
-                            void *block, void *block_size, void *grid_size, int *warp)
+void __cudaRegisterFunction(void **handle, const char *host, char *device_name, const char *name, int limit,
+                            void *thread, void *block, void *block_size, void *grid_size, int *warp)
 {
     (void)handle, (void)host, (void)device_name, (void)name, (void)limit, (void)thread, (void)block, (void)block_size;
     (void)grid_size, (void)warp;
@@ -623,7 +628,8 @@ cudaError_t __cudaGetKernel(void **kernel, const void *function)
     return cudaErrorInvalidValue;
 }
 
-cudaError_t __cudaLaunchKernel(void *kernel, dim3 grid, dim3 threads, void **arguments, size_t shared, cudaStream_t stream)
+cudaError_t __cudaLaunchKernel(void *kernel, dim3 grid, dim3 threads, void **arguments, size_t shared,
+                               cudaStream_t stream)
 {
     (void)kernel, (void)grid, (void)threads, (void)arguments, (void)shared, (void)stream;
     standin_complain("a kernel was launched beside the door");

@@ -1,10 +1,11 @@
 /*
- * cudnn.c - the stand-in for cuDNN's graph API: one convolution, summed in double in the order of the reference backend.
+ * cudnn.c - the stand-in for cuDNN's graph API: one convolution, summed in double in the order of the reference
+ * backend.
  *
- * Where the real cuDNN is installed (DUALPROP_REAL_CUDNN names the file), every descriptor is made there too. That needs no
- * GPU: the real one plans for a device that is described to it, here an H100. So what the module asks for is judged by the
- * real library, its heuristics rank the engines, and the module's choice among them is what it would be on such a device;
- * only executing a plan is done here. Without it a few engines are made up, good and bad.
+ * Where the real cuDNN is installed (DUALPROP_REAL_CUDNN names the file), every descriptor is made there too. That
+ * needs no GPU: the real one plans for a device that is described to it, here an H100. So what the module asks for is
+ * judged by the real library, its heuristics rank the engines, and the module's choice among them is what it would be
+ * on such a device; only executing a plan is done here. Without it a few engines are made up, good and bad.
  */
 #include "standin.h"
 
@@ -65,7 +66,8 @@ static int has_real;
 
 static const char described_device[] =
     "{\"maxGridSize\": [2147483647, 65535, 65535], \"maxBlockSize\": [1024, 1024, 64], \"regsPerBlock\": 65536, "
-    "\"multiProcessorCount\": 132, \"smClockRateKHz\": 1980000, \"memClockRateKHz\": 2619000, \"l2CacheSize\": 52428800, "
+    "\"multiProcessorCount\": 132, \"smClockRateKHz\": 1980000, \"memClockRateKHz\": 2619000, \"l2CacheSize\": "
+    "52428800, "
     "\"warpSize\": 32, \"maxSharedMemoryPerBlock\": 49152, \"maxSharedMemoryPerBlockOptin\": 232448, "
     "\"reservedSharedMemoryPerBlock\": 1024, \"maxRegistersPerSM\": 65536, \"pciDeviceId\": 0, \"maxCtasPerSM\": 32, "
     "\"maxThreadsPerBlock\": 1024, \"maxThreadsPerSM\": 2048, \"isTccDriver\": 0, \"supportCoopLaunch\": 1, "
@@ -74,7 +76,8 @@ static const char described_device[] =
 
 static int describe_device(void)
 {
-    return real.cudnnBackendCreateDescriptor(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR, &real.device) == CUDNN_STATUS_SUCCESS &&
+    return real.cudnnBackendCreateDescriptor(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR, &real.device) ==
+               CUDNN_STATUS_SUCCESS &&
            real.cudnnBackendSetAttribute(real.device, CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
                                          sizeof described_device, described_device) == CUDNN_STATUS_SUCCESS &&
            real.cudnnBackendFinalize(real.device) == CUDNN_STATUS_SUCCESS;
@@ -192,7 +195,8 @@ static const void *value(const struct descriptor *descriptor, int name)
 {
     static const char nothing[MOST_BYTES];
     const struct attribute *attribute = find(descriptor, name);
-    if (!attribute) standin_complain("attribute %d of a descriptor of type %d was not set", name, (int)descriptor->type);
+    if (!attribute)
+        standin_complain("attribute %d of a descriptor of type %d was not set", name, (int)descriptor->type);
     return attribute ? attribute->bytes : nothing;
 }
 
@@ -261,8 +265,9 @@ static int64_t results_of(const struct descriptor *heuristics)
     int64_t count = 0;
     if (standin_control()->no_engines) return 0;
     if (!heuristics->real) return sizeof engines / sizeof engines[0];
-    judge(real.cudnnBackendGetAttribute(heuristics->real, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0,
-                                        &count, NULL), "its results");
+    judge(real.cudnnBackendGetAttribute(heuristics->real, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR,
+                                        0, &count, NULL),
+          "its results");
     return count;
 }
 
@@ -302,8 +307,9 @@ static void give_engine(struct descriptor *configuration, struct descriptor *eng
     int64_t count = 0;
     engine->engine = configuration->engine;
     if (configuration->real)
-        judge(real.cudnnBackendGetAttribute(configuration->real, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR,
-                                            1, &count, &engine->real), "its engine");
+        judge(real.cudnnBackendGetAttribute(configuration->real, CUDNN_ATTR_ENGINECFG_ENGINE,
+                                            CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &count, &engine->real),
+              "its engine");
     read_notes(engine);
     configuration->note_count = engine->note_count;
     memcpy(configuration->notes, engine->notes, sizeof engine->notes);
@@ -318,7 +324,9 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t made, cudnnBacke
     *count = 1;
     switch ((int)name) {
     case CUDNN_ATTR_ENGINEHEUR_RESULTS: return give_results(descriptor, wanted, count, values);
-    case CUDNN_ATTR_ENGINECFG_ENGINE: give_engine(descriptor, *(struct descriptor **)values); return CUDNN_STATUS_SUCCESS;
+    case CUDNN_ATTR_ENGINECFG_ENGINE:
+        give_engine(descriptor, *(struct descriptor **)values);
+        return CUDNN_STATUS_SUCCESS;
     case CUDNN_ATTR_ENGINE_NUMERICAL_NOTE:
         *count = descriptor->note_count;
         memcpy(values, descriptor->notes, (size_t)descriptor->note_count * sizeof(int));
@@ -368,8 +376,9 @@ static cudnnStatus_t finalize_plan(struct descriptor *plan)
     memcpy(plan->notes, configuration->notes, sizeof plan->notes);
     if (plan->real) {
         if (real.cudnnBackendFinalize(plan->real) != CUDNN_STATUS_SUCCESS) return CUDNN_STATUS_NOT_SUPPORTED;
-        judge(real.cudnnBackendGetAttribute(plan->real, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &count,
-                                            &plan->workspace), "its workspace");
+        judge(real.cudnnBackendGetAttribute(plan->real, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1,
+                                            &count, &plan->workspace),
+              "its workspace");
     } else {
         if (engines[configuration->engine].fails) return CUDNN_STATUS_NOT_SUPPORTED;
         plan->workspace = engines[configuration->engine].workspace;
@@ -490,7 +499,8 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t
     read_tensor(convolution.w, &plan->kept[1]);
     read_tensor(convolution.y, &plan->kept[2]);
     memcpy(convolution.padding, value(&plan->kept[3], CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS), sizeof convolution.padding);
-    memcpy(convolution.strides, value(&plan->kept[3], CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES), sizeof convolution.strides);
+    memcpy(convolution.strides, value(&plan->kept[3], CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES),
+           sizeof convolution.strides);
     memcpy(ids, value(of(pack), CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS), sizeof ids);
     memcpy(&workspace, value(of(pack), CUDNN_ATTR_VARIANT_PACK_WORKSPACE), sizeof workspace);
     for (int i = 0; i < 3; i++)

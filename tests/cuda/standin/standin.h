@@ -1,10 +1,10 @@
 /*
  * standin.h - stand-ins for the CUDA runtime, cuBLASLt and cuDNN, for machines without a GPU. In tests only.
  *
- * They are shared libraries with the names of the real ones, first in the library path of the CUDA tests. "Device memory" is
- * host memory with guards around it, filled with NaNs; streams are queues whose work is done when somebody waits for it, and
- * not before, so that a result that is read too early is not there yet; graphs are lists of work; kernels are done one
- * element after another through their tickets (src/cuda/ticket.h).
+ * They are shared libraries with the names of the real ones, first in the library path of the CUDA tests. "Device
+ * memory" is host memory with guards around it, filled with NaNs; streams are queues whose work is done when somebody
+ * waits for it, and not before, so that a result that is read too early is not there yet; graphs are lists of work;
+ * kernels are done one element after another through their tickets (src/cuda/ticket.h).
  *
  * Any call can be made to fail, and everything that was made has to be given back.
  */
