@@ -3,12 +3,14 @@
 usage: bench.py FOLDER CASES    FOLDER: of the built workers and the probe; CASES: words that select cases by name, or
                                 "all"; BATCHES in the environment chooses among a case's batches ("50 100 512")
 
-Each round times our step and every baseline's on the same cores, one after the other. The ratio of a case is the
-median over the rounds of (best baseline's median in the round / our median): above 1 we are faster.
+Each round times our step and every baseline's on the same cores, one after the other; where cases have the same baselines
+and these are slow, the cases share the rounds. The ratio of a case is the median over the rounds of (best baseline's
+median in the round / our median): above 1 we are faster.
 
 Between rounds a probe of multiply-adds in registers shows whether the cores are ours alone: on a quiet machine all
 threads together reach what one reaches alone, times their number. Rounds between probes below 90 % of that are
-repeated, up to ROUNDS_AT_MOST; where too few are quiet, all rounds count, and "quiet_pairs" says how few were.
+repeated, up to ROUNDS_AT_MOST (fewer where a round takes long); where too few are quiet, all rounds count, and
+"quiet_pairs" says how few were.
 
 The VGG16 cases run on two threads and on one. Those named fw16 are set against our own step with one pass up and down:
 their ratio, over_fw_bw, is how many times as long they take.
@@ -25,7 +27,7 @@ import sys
 import time
 
 HERE = pathlib.Path(__file__).parent
-ROUNDS, ROUNDS_AT_LEAST, ROUNDS_AT_MOST = 12, 10, 30
+ROUNDS, ROUNDS_AT_LEAST, ROUNDS_AT_MOST, SLOW_ROUNDS_AT_MOST = 12, 10, 30, 16
 QUIET = 0.9
 NETWORKS = {"784-512-512-10": "784,512,512,10", "784-1000x4-10": "784,1000,1000,1000,1000,10"}
 FRAMEWORKS = {"torch-fused": ("worker_torch.py", "fused"), "torch-foreach": ("worker_torch.py", "foreach"),
@@ -36,9 +38,9 @@ CASES = {"dp-fw-bw": (("dp-adjoint", "update"), FRAMEWORKS), "bp": (("bp", "upda
 VGG16_FRAMEWORKS = {"torch-" + mode: ("worker_torch_vgg16.py", mode)
                     for mode in ("eager", "channels-last", "compile", "compile-channels-last")}
 VGG16_FW_BW = ("dp-adjoint", 0.5, "fw-bw", 1)
-VGG16_CASES = {"vgg16-dp-fw-bw": (VGG16_FW_BW, VGG16_FRAMEWORKS), "vgg16-bp": (("bp", 0.5, "fw-bw", 1), VGG16_FRAMEWORKS),
-               **{f"vgg16-dp-fw16-alpha-{alpha}": (("dp-adjoint", alpha, "fw", 16), None) for alpha in (0.5, 0, 1)}}
-VGG16_BATCH = 100
+VGG16_CASES = {"vgg16-dp-fw-bw": VGG16_FW_BW, "vgg16-bp": ("bp", 0.5, "fw-bw", 1)}
+VGG16_LONG_CASES = {f"vgg16-dp-fw16-alpha-{alpha}": ("dp-adjoint", alpha, "fw", 16) for alpha in (0.5, 0, 1)}
+VGG16_BATCH, SLOT_STEPS = 100, 20
 BATCHES = [int(word) for word in os.environ.get("BATCHES", "50 100 512").split()]
 THREADS = 2
 
@@ -98,11 +100,11 @@ def steps_a_round(times):
     return max(5 if typical < 100 else 2, min(100, int(150 / typical)))
 
 
-def run_rounds(workers, steps, probe):
+def run_rounds(workers, steps, probe, at_most):
     """Times in rounds, the quiet ones where there are enough of them, and how many were quiet. Who dies is left out."""
     rounds, quiet = [], []
     before = probe.is_quiet()
-    while len(quiet) < ROUNDS and len(rounds) < ROUNDS_AT_MOST:
+    while len(quiet) < ROUNDS and len(rounds) < at_most:
         times = {}
         for name in list(workers):
             time.sleep(0.02)
@@ -117,39 +119,52 @@ def run_rounds(workers, steps, probe):
     return (quiet if len(quiet) >= ROUNDS_AT_LEAST else rounds), len(quiet)
 
 
-def ratio_of(times):
-    medians = {name: statistics.median(t) for name, t in times.items()}
-    return min(medians[name] for name in medians if name != "ours") / medians["ours"]
+def ratio_of(rounds, name, baselines):
+    """How many times as fast as the round's best baseline we are."""
+    def ratio(times):
+        return min(statistics.median(times[other]) for other in baselines) / statistics.median(times[name])
+    return {"ratio": round(statistics.median(map(ratio, rounds)), 3)}
 
 
-def over(rounds, name):
+def over(rounds, name, other):
     """How many times as long as the other our step takes."""
-    return round(statistics.median(statistics.median(r["ours"]) / statistics.median(r[name]) for r in rounds), 3)
+    ratios = (statistics.median(times[name]) / statistics.median(times[other]) for times in rounds)
+    return {"over_fw_bw": round(statistics.median(ratios), 3)}
 
 
-def run_case(probe, name, workers, threads, batch, warm_steps=10):
-    state_bytes, all_bytes = workers["ours"].ask(0) or (0, 0)
+def split(names, ours):
+    """Of those that run, which are cases and which are baselines."""
+    cases, baselines = [n for n in names if n in ours], [n for n in names if n not in ours]
+    return (cases, baselines) if cases and baselines else None
+
+
+def report(rounds, quiet, ours, memory, missing, threads, batch):
+    """A line for each of our cases that were timed in the same rounds."""
+    running = rounds[-1]
+    cases, baselines = split(running, ours)
+    for name in cases:
+        state_bytes, all_bytes = memory[name] or (0, 0)
+        ratio = over(rounds, name, "fw-bw") if "fw-bw" in running else ratio_of(rounds, name, baselines)
+        print(json.dumps({
+            "name": name, "threads": threads, "batch": batch, "ours_ms": summary([r[name] for r in rounds]),
+            "baselines": {key: summary([r[key] for r in rounds]) for key in baselines},
+            **ratio, "pairs": len(rounds), "quiet_pairs": quiet,
+            "state_bytes": int(state_bytes), "all_bytes": int(all_bytes), "not_run": missing}), flush=True)
+
+
+def run_cases(probe, ours, workers, threads, batch, warm_steps=10, at_most=ROUNDS_AT_MOST):
+    """Time our cases (names of workers) and all the other workers, their baselines, in the same rounds."""
+    memory = {name: workers[name].ask(0) for name in ours}
     warm = {key: worker.ask(warm_steps) for key, worker in workers.items()}
-    missing = sorted(key for key, times in warm.items() if not times)
-    running = {key: worker for key, worker in workers.items() if key not in missing}
-    if "ours" in missing or len(running) < 2:
-        for worker in workers.values():
-            worker.close()
-        raise SystemExit(f"bench: nothing to compare; these did not run: {', '.join(missing)}")
-    steps = {key: steps_a_round(warm[key]) for key in running}
-    rounds, quiet = run_rounds(running, steps, probe)
-    missing += sorted(set(workers) - set(running) - set(missing))
-    if "ours" in missing or len(running) < 2:
-        raise SystemExit(f"bench: these stopped in the middle: {', '.join(missing)}")
+    running = {key: worker for key, worker in workers.items() if warm[key]}
+    if split(running, ours):
+        rounds, quiet = run_rounds(running, {key: steps_a_round(warm[key]) for key in running}, probe, at_most)
     for worker in workers.values():
         worker.close()
-    ratio = {"over_fw_bw": over(rounds, "fw-bw")} if "fw-bw" in running else {
-        "ratio": round(statistics.median(map(ratio_of, rounds)), 3)}
-    print(json.dumps({
-        "name": name, "threads": threads, "batch": batch, "ours_ms": summary([r["ours"] for r in rounds]),
-        "baselines": {key: summary([r[key] for r in rounds]) for key in running if key != "ours"},
-        **ratio, "pairs": len(rounds), "quiet_pairs": quiet,
-        "state_bytes": int(state_bytes), "all_bytes": int(all_bytes), "not_run": missing}), flush=True)
+    missing = sorted(set(workers) - set(running))
+    if not split(running, ours):
+        raise SystemExit(f"bench: nothing to compare; these did not run: {', '.join(missing)}")
+    report(rounds, quiet, ours, memory, missing, threads, batch)
 
 
 def is_wanted(name):
@@ -162,16 +177,28 @@ def run_mlps(folder, probe):
         for case, (ours, baselines) in CASES.items():
             name = f"mlp-{network}-{case}"
             for batch in BATCHES if is_wanted(name) else []:
-                programs = {"ours": ("worker_dualprop", *ours), **baselines}
-                run_case(probe(THREADS), name, start(folder, programs, (THREADS, batch, widths)), THREADS, batch)
+                programs = {name: ("worker_dualprop", *ours), **baselines}
+                workers = start(folder, programs, (THREADS, batch, widths))
+                run_cases(probe(THREADS), [name], workers, THREADS, batch)
 
 
 def run_vgg16(folder, probe):
-    for name, (ours, baselines) in VGG16_CASES.items():
-        for threads in (2, 1) if is_wanted(name) else ():
-            programs = {"ours": ("worker_vgg16", *ours), **(baselines or {"fw-bw": ("worker_vgg16", *VGG16_FW_BW)})}
-            workers = start(folder, programs, (threads, VGG16_BATCH))
-            run_case(probe(threads), name, workers, threads, VGG16_BATCH, warm_steps=3)
+    fw_bw = {"fw-bw": ("worker_vgg16", *VGG16_FW_BW)}
+    for cases, baselines in ((VGG16_CASES, VGG16_FRAMEWORKS), (VGG16_LONG_CASES, fw_bw)):
+        ours = {name: ("worker_vgg16", *arguments) for name, arguments in cases.items() if is_wanted(name)}
+        for threads in (2, 1) if ours else ():
+            workers = start(folder, {**ours, **baselines}, (threads, VGG16_BATCH))
+            run_cases(probe(threads), list(ours), workers, threads, VGG16_BATCH, warm_steps=3,
+                      at_most=SLOW_ROUNDS_AT_MOST)
+
+
+def run_slots(folder):
+    """Where a VGG16 step's time goes, by layer and direction."""
+    program = folder / "slots_vgg16"
+    if is_wanted("vgg16-slots") and program.exists():
+        for threads in (THREADS, 1):
+            words = [program, *VGG16_FW_BW, threads, VGG16_BATCH, SLOT_STEPS]
+            subprocess.run([str(word) for word in words], check=True)
 
 
 def main():
@@ -184,6 +211,7 @@ def main():
 
     run_mlps(folder, probe_of)
     run_vgg16(folder, probe_of)
+    run_slots(folder)
     for threads, probe in probes.items():
         print(json.dumps({"name": "fma-probe", "threads": threads, "gflops": {
             "best": round(probe.best, 1), "median": round(statistics.median(probe.seen), 1),
