@@ -158,11 +158,13 @@ DUALPROP_CALL dualprop_rule_set_divergence_limit(dualprop_rule *rule, double lim
  * Choose where the damping D_k of hidden layers comes from; only for the damped rules, which are for activations that
  * are projections (identity, relu, hard-sigmoid): with others the damped fixed point is not f(a).
  *
- *     DUALPROP_DAMPING_HALF    |1 - 2 alpha_k| max(0, gamma_k^2 - 1) / 2: beyond it the update is a contraction
- *     DUALPROP_DAMPING_GAMMA2  gamma_k^2: App. F's, with which LPOM's objective (Eq. 4) falls monotonically
+ *     DUALPROP_DAMPING_HALF    |1 - 2 alpha_k| max(0, r_k gamma_k^2 - 1) / 2: beyond it the update is a contraction
+ *     DUALPROP_DAMPING_GAMMA2  r_k gamma_k^2: App. F's, with which LPOM's objective (Eq. 4) falls monotonically
  *
  * gamma_k is the spectral norm of W_k, the map above layer k (without bias and pooling), by power iterations at the
- * start of each inference; each goes on from the state's last vector, the first from one drawn from the seed.
+ * r_k is |beta_k / beta_{k+1}|, 1 where one beta is set for all layers, and the strength rho of a robust input.
+ * start of each inference, in the context's precision; each goes on from the state's last vector, the first from one
+ * drawn from the seed.
  * (dualprop_rule_set_layer_damping() gives numbers instead.) Both are derived for one layer whose neighbours stand still;
  * with several layers of large weights dyads, whose s+ and s- lag behind each other, may diverge even so, and that is
  * reported as for every rule.
