@@ -51,7 +51,7 @@ dualprop_status dualprop__batch_inputs(dualprop_view *images, const dualprop_sta
     DUALPROP__TRY(dualprop__view_check(state->context, inputs, INPUT_TYPES, "inputs"));
     DUALPROP__REQUIRE(state->context, inputs->rank >= 1 && inputs->shape[0] >= 1, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "inputs holds no samples; expected a first extent >= 1");
-    *images = *inputs;
+    *images = dualprop__view_copy(inputs);
     images->rank = 4;
     images->shape[1] = network->height;
     images->shape[2] = network->width;
@@ -96,7 +96,7 @@ dualprop_status dualprop__batch_targets(const dualprop_state *state, const dualp
 /* The part of a view that holds rows first .. first+count-1. */
 static dualprop_view rows_of(const dualprop_view *view, int64_t first, int64_t count)
 {
-    dualprop_view rows = *view;
+    dualprop_view rows = dualprop__view_copy(view);
     int64_t bytes = first * view->strides[0] * (int64_t)dualprop__type_size(view->type);
     rows.data = (char *)view->data + bytes;
     rows.shape[0] = count;

@@ -211,7 +211,7 @@ static dualprop_status check_gradient(const dualprop_view *gradient, const dualp
 static dualprop_status give_row(const dualprop_view *gradient, dualprop_diagnostics *diagnostics, double scale, int64_t b)
 {
     int64_t inputs = gradient->shape[1];
-    dualprop_view row = *gradient;
+    dualprop_view row = dualprop__view_copy(gradient);
     row.data = (char *)gradient->data + b * gradient->strides[0] * (int64_t)dualprop__type_size(gradient->type);
     row.shape[0] = 1;
     DUALPROP__TRY(dualprop__diagnostics_get(diagnostics->rows, diagnostics, diagnostics->twin->dyads[0].mean, b * inputs,

@@ -86,7 +86,7 @@ static void solve(const struct row *row, int is_plus)
 
 static dualprop_view row_view(const dualprop_view *view, int64_t b)
 {
-    dualprop_view row = *view;
+    dualprop_view row = dualprop__view_copy(view);
     row.data = (char *)view->data + b * view->strides[0] * (int64_t)dualprop__type_size(view->type);
     row.shape[0] = 1;
     return row;
