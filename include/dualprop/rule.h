@@ -147,8 +147,8 @@ DUALPROP_CALL dualprop_rule_pool_switches(int *switches, const dualprop_rule *ru
 DUALPROP_CALL dualprop_rule_set_time_step(dualprop_rule *rule, double step);
 /**
  * Start from the last values (1) instead of the feed-forward state (0): where the state's last inference ended well and
- * was on as many samples, s+- stay as they are. The prediction is computed anew either way. For inputs that change
- * little, and for several inferences on one batch.
+ * was on as many samples, s+- stay as they are (a robust input's begin at x). The prediction is computed anew either way.
+ * For inputs that change little, and for several inferences on one batch.
  */
 DUALPROP_CALL dualprop_rule_set_warm_start(dualprop_rule *rule, int warm_start);
 /** Report divergence when max |s+-| of a layer exceeds limit * max(1, its feed-forward value); limit > 1. */

@@ -42,6 +42,7 @@ struct dualprop__dyads {
 
     /* The rule's numbers for this layer in this inference. */
     double alpha, beta;
+    int written;              /* by the caller since its last update? */
     double strength;          /* beta_k/beta_{k+1}; rho of the input */
     double gain_plus, gain_minus; /* c+ and c-, strength included */
     double damping, gamma;    /* D_k; ||W_k||_2, NaN where it was not estimated */
