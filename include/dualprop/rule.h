@@ -78,7 +78,8 @@ DUALPROP_CALL dualprop_rule_set_loss(dualprop_rule *rule, int loss);
  *                           alpha beta > -1; delta is that of the linear step times
  *                           1/((1 + alpha beta)(1 - (1 - alpha) beta)). Cross-entropy is solved by Newton's method
  *                           (its Hessian is a diagonal and a rank one term) and is convex for (1 - alpha) beta < 2 and
- *                           alpha beta > -2.
+ *                           alpha beta > -2 where each row of targets sums to 1; an inference on rows with another sum
+ *                           S, for which the bounds are 2/S, is refused beyond them.
  * DUALPROP_OUTPUT_SPROVR    Eq. 63-68: the loss of the mean, sbar = a - (2 alpha - 1) beta loss'(sbar),
  *                           delta = -beta loss'(sbar). For squared error sbar = (a + (2 alpha - 1) beta y) /
  *                           (1 + (2 alpha - 1) beta); needs (1 - 2 alpha) beta < 1, with cross-entropy < 2.
@@ -161,8 +162,8 @@ DUALPROP_CALL dualprop_rule_set_divergence_limit(dualprop_rule *rule, double lim
  *     DUALPROP_DAMPING_HALF    |1 - 2 alpha_k| max(0, r_k gamma_k^2 - 1) / 2: beyond it the update is a contraction
  *     DUALPROP_DAMPING_GAMMA2  r_k gamma_k^2: App. F's, with which LPOM's objective (Eq. 4) falls monotonically
  *
- * gamma_k is the spectral norm of W_k, the map above layer k (without bias and pooling), by power iterations at the
  * r_k is |beta_k / beta_{k+1}|, 1 where one beta is set for all layers, and the strength rho of a robust input.
+ * gamma_k is the spectral norm of W_k, the map above layer k (without bias and pooling), by power iterations at the
  * start of each inference, in the context's precision; each goes on from the state's last vector, the first from one
  * drawn from the seed.
  * (dualprop_rule_set_layer_damping() gives numbers instead.) Both are derived for one layer whose neighbours stand still;
