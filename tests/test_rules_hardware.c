@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "internal.h"
 #include "support/expect.h"
 #include "support/model.h"
 
@@ -411,6 +412,53 @@ START_TEST(contradictions_name_both)
 }
 END_TEST
 
+/* ---- a device without the slots for options ---- */
+
+static dualprop_status open_device(dualprop_context **context, const dualprop_backend *device)
+{
+    dualprop_options options = DUALPROP_OPTIONS_INIT;
+    options.backend = device;
+    return dualprop_context_create(context, DUALPROP_BACKEND_AUTO, &options);
+}
+
+static void set_damped(dualprop_rule *rule) { expect_ok(dualprop_rule_set_variant(rule, DUALPROP_DP_DAMPED)); }
+static void set_lecun(dualprop_rule *rule) { expect_ok(dualprop_rule_set_variant(rule, DUALPROP_LECUN)); }
+static void set_exact(dualprop_rule *rule)
+{
+    expect_ok(dualprop_rule_set_loss(rule, DUALPROP_CROSS_ENTROPY));
+    expect_ok(dualprop_rule_set_output_step(rule, DUALPROP_OUTPUT_EXACT));
+}
+
+START_TEST(a_device_without_options_refuses_them)
+{
+    static void (*const OPTIONS[])(dualprop_rule *) = { set_damped, set_lecun, set_exact, set_mismatch, set_leaky, set_async,
+                                                        set_state_noise, set_down_noise, set_bits };
+    dualprop_backend device = dualprop__reference_backend;
+    dualprop_context *context;
+    dualprop_network *network;
+    device.flags &= ~DUALPROP_BACKEND_HOST_MEMORY;
+    device.output_proximal = NULL;
+    expect_error(open_device(&context, &device), DUALPROP_ERROR_INVALID_ARGUMENT, "come together");
+    device.dyad_general = NULL;
+    expect_ok(open_device(&context, &device));
+    expect_ok(dualprop_network_create(&network, context, 1, 1, 4));
+    expect_ok(dualprop_network_add_dense(network, 3, DUALPROP_IDENTITY));
+    for (size_t i = 0; i <= sizeof OPTIONS / sizeof *OPTIONS; i++) {
+        dualprop_rule *rule;
+        dualprop_state *state;
+        int plain = i == sizeof OPTIONS / sizeof *OPTIONS;
+        expect_ok(dualprop_rule_create(&rule, context, DUALPROP_DP));
+        if (!plain) OPTIONS[i](rule);
+        if (plain) expect_ok(dualprop_state_create(&state, network, rule, 2));
+        else expect_error(dualprop_state_create(&state, network, rule, 2), DUALPROP_ERROR_UNSUPPORTED, "has no damping");
+        dualprop_state_destroy(state);
+        dualprop_rule_destroy(rule);
+    }
+    dualprop_network_destroy(network);
+    dualprop_context_destroy(context);
+}
+END_TEST
+
 Suite *test_rules_hardware_suite(void)
 {
     Suite *suite = suite_create("imperfect hardware");
@@ -428,6 +476,7 @@ Suite *test_rules_hardware_suite(void)
     tcase_add_loop_test(tests, far_alphas_are_cut_to_0_and_1, 0, 2);
     tcase_add_test(tests, mismatch_asks_for_the_output_layers_beta);
     tcase_add_test(tests, contradictions_name_both);
+    tcase_add_test(tests, a_device_without_options_refuses_them);
     suite_add_tcase(suite, tests);
     return suite;
 }
