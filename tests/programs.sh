@@ -192,6 +192,12 @@ test_that "and resumes" eval 'trains $small --epochs 2 --checkpoint resumed && t
     --checkpoint resumed --backend reference --threads 1 --quiet'
 test_that "to the same bits" cmp straight resumed
 test_that "the same bits for any number of threads" eval 'trains $small --epochs 4 --checkpoint threads --threads 3 && cmp straight threads'
+numbers() { # LOG: what every epoch's line says of training and test
+    sed 's/.*"train_accuracy":\([^,]*\),"train_loss":\([^,]*\),.*"test_loss":\([^,]*\),.*/\1 \2 \3/' "$1"
+}
+test_that "measuring changes nothing" eval 'trains $small --log plain.log && trains $small --log measured.log --audit-every 3 \
+        --diagnostics angle,norms,silent,residual,gamma,lipschitz,objective && [ "$(numbers plain.log | wc -w)" -eq 6 ] &&
+    [ "$(numbers plain.log)" = "$(numbers measured.log)" ]'
 test_that "diagnostics change nothing" eval 'trains $small --epochs 4 --diagnostics off --checkpoint plain &&
     trains $small --epochs 4 --quiet --log log --checkpoint plain && cmp straight plain'
 
@@ -256,6 +262,17 @@ test_that "an attack of no size is none" eval '[ "$(sed -n "s/^under fgsm with e
 test_that "adversarial training of no size is none" eval 'trains $small --rule bp && result >plainly &&
     trains $small --rule bp --adversarial fgsm --epsilon 0 && result | cmp - plainly'
 test_that "a trained network is attacked" eval 'trains --resume straight --data good --attack 0.1 --backend reference && grep -q "^under fgsm" stdout'
+test_that "damping and the angles of feedback in the log" eval 'trains $small --rule dp-damped --damping gamma2 \
+        --feedback random --diagnostics angle,gamma --log log --audit-log audits &&
+    [ "$(grep -c "\"damping\":\[0.0,[0-9.e-]*[1-9][0-9.e-]*\],\"gamma\":\[.*\"feedback_angle\":\[[0-9.]*,[0-9.]*\]" log)" -eq 2 ] &&
+    grep -q "\"damping\":\[" audits && grep -q "W to B .* damping\|W to B" stdout && grep -q "gamma .* damping " stdout'
+test_that "D_0 where the input is a dyad" eval 'trains $small --rule lpom --damping gamma2 --input-robustness 0.5 \
+        --diagnostics gamma --log log && [ "$(grep -c "\"damping\":\[[0-9.e-]*[1-9]" log)" -eq 2 ] && ! grep -q "damping\":\[0.0," log'
+test_that "no damping in the log of undamped rules" eval 'trains $small --diagnostics gamma --log log && ! grep -q damping log'
+test_that "--rule lecun has no objective" refuses_option "--diagnostics objective" $small --rule lecun --diagnostics objective
+test_that "nor have alphas that differ" refuses_option "--alpha-mismatch" $small --alpha-mismatch 0.1 --diagnostics objective
+test_that "an exact step for every alpha" refuses_option "--alpha-mismatch" $small --rule dp --alpha 1 --beta 1.5 \
+    --output-step exact --alpha-mismatch 0.1
 test_that "--rule bp has no objective" refuses_option "--diagnostics objective" $small --rule bp --diagnostics objective
 test_that "an audit log in no folder" refuses_file nowhere/x $small --diagnostics angle --audit-log nowhere/x
 test_that "a new run empties the log" eval 'trains $small --log log --epochs 1 && [ "$(wc -l <log)" -eq 1 ]'

@@ -238,12 +238,12 @@ static double true_lipschitz(const struct weighed *of)
 
 /*
  * The iteration has stopped growing, which leaves an error of about epsilon over the gap between the two greatest
- * singular values; products of 40 terms round to some epsilon of the type.
+ * singular values; products of 40 terms round to some epsilon of f64, in which f32 weights are multiplied too.
  */
 START_TEST(norms_are_the_greatest_singular_values)
 {
     int precision = _i % 2 ? DUALPROP_F32 : DUALPROP_F64;
-    double norm, tolerance = precision == DUALPROP_F32 ? 1e-5 : 1e-12;
+    double norm, tolerance = 1e-12;
     struct weighed of = weigh(BACKENDS[_i / 2], precision, 3);
     double expected = true_lipschitz(&of);
     expect_ok(dualprop_diagnostics_lipschitz(&norm, of.diagnostics, 10000));
@@ -302,11 +302,42 @@ START_TEST(norms_of_zero_and_of_the_identity)
 }
 END_TEST
 
+/* The copy of an f32 network follows its weights, and the last vector still serves. */
+START_TEST(norms_follow_the_weights)
+{
+    struct weighed of = weigh(BACKENDS[_i], DUALPROP_F32, 1);
+    uint64_t before, after;
+    double norm, doubled;
+    expect_ok(dualprop_diagnostics_lipschitz(&norm, of.diagnostics, 10000));
+    dualprop_view view = matrix_view(of.weights[1], DUALPROP_F64, widths[1], widths[2]);
+    for (int64_t i = 0; i < widths[1] * widths[2]; i++) of.weights[1][i] *= 2;
+    expect_ok(dualprop_network_write(of.network, "layer2.weight", &view));
+    expect_ok(dualprop_context_memory(NULL, NULL, &before, of.context));
+    expect_ok(dualprop_diagnostics_lipschitz(&doubled, of.diagnostics, 10000));
+    expect_ok(dualprop_context_memory(NULL, NULL, &after, of.context));
+    ck_assert_double_eq_tol(doubled, 2 * norm, 1e-12 * norm);
+    ck_assert_uint_eq(before, after);
+    weighed_destroy(&of);
+}
+END_TEST
+
+/* An f32 product may leave f32's range and have a norm. */
+START_TEST(large_products_of_f32_have_a_norm)
+{
+    struct weighed of = weigh(BACKENDS[_i], DUALPROP_F32, 1e20);
+    double norm, expected = true_lipschitz(&of);
+    expect_ok(dualprop_diagnostics_lipschitz(&norm, of.diagnostics, 10000));
+    ck_assert_double_gt(norm, 1e50);
+    ck_assert_double_eq_tol(norm / expected, 1, 1e-12);
+    weighed_destroy(&of);
+}
+END_TEST
+
 /* A product that leaves the range of the type is said, and leaves the estimate as it was. */
 START_TEST(a_product_that_overflows_is_no_norm)
 {
     double norm = 7;
-    struct weighed of = weigh(BACKENDS[_i], DUALPROP_F32, 1e20);
+    struct weighed of = weigh(BACKENDS[_i], DUALPROP_F64, 1e120);
     expect_error(dualprop_diagnostics_lipschitz(&norm, of.diagnostics, 3), DUALPROP_ERROR_NOT_FINITE, "layers 1..3");
     ck_assert(norm == 7);
     expect_ok(dualprop_context_cancel(of.context));
@@ -863,6 +894,44 @@ START_TEST(creation_fails_cleanly_at_each_allocation)
 }
 END_TEST
 
+/* The copy in f64 that the first norm of an f32 network needs: made whole, or not at all and made later. */
+START_TEST(the_first_norm_fails_cleanly_at_each_allocation)
+{
+    for (int for_ever = 0; for_ever < 2; for_ever++) {
+        failing_allocator allocator = { .fail_at = 0 };
+        dualprop_allocator table = failing_allocator_table(&allocator);
+        dualprop_options options = DUALPROP_OPTIONS_INIT;
+        dualprop_context *context;
+        dualprop_network *network;
+        dualprop_diagnostics *diagnostics;
+        options.allocator = &table;
+        expect_ok(dualprop_context_create(&context, BACKENDS[_i], &options));
+        expect_ok(dualprop_network_create(&network, context, 1, 1, 4));
+        expect_ok(dualprop_network_add_dense(network, 3, DUALPROP_IDENTITY));
+        expect_ok(dualprop_network_initialize(network, 1));
+        expect_ok(dualprop_diagnostics_create(&diagnostics, network, DUALPROP_MSE, 2));
+        long live = atomic_load(&allocator.live_blocks), at = 0;
+        double norm = -1;
+        dualprop_status status = DUALPROP_ERROR_NO_MEMORY;
+        while (status == DUALPROP_ERROR_NO_MEMORY && at < 200) {
+            failing_allocator_arm(&allocator, ++at, for_ever);
+            status = dualprop_diagnostics_lipschitz(&norm, diagnostics, 5);
+            if (status != DUALPROP_OK) ck_assert(norm == -1);
+            if (status != DUALPROP_OK) ck_assert_int_eq(atomic_load(&allocator.live_blocks), live);
+        }
+        ck_assert_int_eq(status, DUALPROP_OK);
+        ck_assert(norm > 0);
+        ck_assert_int_gt(at, 8);
+        failing_allocator_arm(&allocator, 0, 0);
+        dualprop_diagnostics_destroy(diagnostics);
+        dualprop_network_destroy(network);
+        dualprop_context_destroy(context);
+        ck_assert_int_eq(atomic_load(&allocator.live_blocks), 0);
+        ck_assert_int_eq(atomic_load(&allocator.misuse), 0);
+    }
+}
+END_TEST
+
 Suite *test_diagnostics_suite(void);
 Suite *test_diagnostics_suite(void)
 {
@@ -880,6 +949,9 @@ Suite *test_diagnostics_suite(void)
     tcase_add_loop_test(norms, norms_are_the_greatest_singular_values, 0, 4);
     tcase_add_loop_test(norms, iterations_go_on_from_the_last_vector, 0, 2);
     tcase_add_loop_test(norms, norms_of_zero_and_of_the_identity, 0, 2);
+    tcase_add_loop_test(norms, norms_follow_the_weights, 0, 2);
+    tcase_add_loop_test(norms, large_products_of_f32_have_a_norm, 0, 2);
+    tcase_add_loop_test(norms, the_first_norm_fails_cleanly_at_each_allocation, 0, 2);
     tcase_add_loop_test(norms, a_product_that_overflows_is_no_norm, 0, 2);
     tcase_add_loop_test(images, input_gradient_through_images, 0, 4);
     tcase_add_loop_test(images, norms_of_layers_of_images, 0, 2);

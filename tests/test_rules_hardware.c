@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "internal.h"
 #include "support/expect.h"
 #include "support/model.h"
 
@@ -231,6 +232,96 @@ START_TEST(many_bits_are_as_good_as_reals)
 }
 END_TEST
 
+/* ---- alphas that differ ---- */
+
+static double spread;
+
+static void set_spread(dualprop_rule *rule)
+{
+    expect_ok(dualprop_rule_set_alpha_mismatch(rule, spread));
+    expect_ok(dualprop_rule_set_layer_alpha(rule, 2, 0.4));
+}
+
+/* alpha_i = (sbar - s-)/(s+ - s-), from the sample whose s+ and s- are farthest apart. */
+static void read_alphas(double *alphas, struct small_network *small, int k)
+{
+    double plus[SMALL_MAX_REALS], minus[SMALL_MAX_REALS], mean[SMALL_MAX_REALS];
+    int64_t width = small->plan.widths[k];
+    small_read(plus, small, k, DUALPROP_S_PLUS);
+    small_read(minus, small, k, DUALPROP_S_MINUS);
+    small_read(mean, small, k, DUALPROP_S_MEAN);
+    for (int64_t i = 0; i < width; i++) {
+        int64_t best = i;
+        for (int64_t at = i; at < small->plan.batch * width; at += width)
+            if (fabs(plus[at] - minus[at]) > fabs(plus[best] - minus[best])) best = at;
+        ck_assert_double_gt(fabs(plus[best] - minus[best]), 1e-6);
+        alphas[i] = (mean[best] - minus[best]) / (plus[best] - minus[best]);
+    }
+}
+
+START_TEST(alphas_are_normal_around_alpha_and_stay)
+{
+    struct small_plan plan = plan_of(_i);
+    double alphas[SMALL_MAX_REALS], again[SMALL_MAX_REALS];
+    plan.configure = set_spread;
+    plan.activation = DUALPROP_IDENTITY;
+    spread = 0.05;
+    struct small_network small = small_create(&plan);
+    for (int k = 1; k <= 2; k++) {
+        expect_ok(small_infer(&small));
+        read_alphas(alphas, &small, k);
+        expect_ok(small_infer(&small));
+        read_alphas(again, &small, k);
+        ck_assert_double_le(relative_difference(again, alphas, plan.widths[k]), 1e-9);
+        for (int64_t i = 0; i < plan.widths[k]; i++) alphas[i] -= k == 2 ? 0.4 : 0.5;
+        expect_normal(alphas, plan.widths[k], 0.05, "alpha");
+    }
+    small_destroy(&small);
+}
+END_TEST
+
+START_TEST(far_alphas_are_cut_to_0_and_1)
+{
+    struct small_plan plan = plan_of(_i);
+    double alphas[SMALL_MAX_REALS];
+    int low = 0, high = 0;
+    plan.configure = set_spread;
+    plan.activation = DUALPROP_IDENTITY;
+    spread = 10;
+    struct small_network small = small_create(&plan);
+    expect_ok(small_infer(&small));
+    read_alphas(alphas, &small, 1);
+    for (int64_t i = 0; i < plan.widths[1]; i++) {
+        ck_assert(alphas[i] > -1e-9 && alphas[i] < 1 + 1e-9);
+        low += fabs(alphas[i]) < 1e-9, high += fabs(alphas[i] - 1) < 1e-9;
+    }
+    ck_assert_int_gt(low, plan.widths[1] / 4); /* all but 4 in a hundred lie beyond 0 or 1, as many on either side */
+    ck_assert_int_gt(high, plan.widths[1] / 4);
+    small_destroy(&small);
+}
+END_TEST
+
+/* Any alpha_i may come: the exact step needs a solution for 0 and 1, at the beta of the output layer. */
+START_TEST(mismatch_asks_for_the_output_layers_beta)
+{
+    struct small_plan plan = plan_of(0);
+    plan.variant = DUALPROP_DP;
+    struct small_network small = small_create(&plan);
+    expect_ok(dualprop_rule_set_output_step(small.rule, DUALPROP_OUTPUT_EXACT));
+    expect_ok(dualprop_rule_set_alpha_mismatch(small.rule, 0.1));
+    expect_ok(dualprop_rule_set_beta(small.rule, 1.5));
+    expect_error(dualprop_state_prepare(small.state), DUALPROP_ERROR_UNSUPPORTED, "(1 - alpha) beta");
+    expect_ok(dualprop_rule_set_layer_beta(small.rule, 3, 0.5));
+    expect_ok(dualprop_state_prepare(small.state));
+    expect_ok(small_infer(&small));
+    expect_ok(dualprop_rule_set_beta(small.rule, 0.5));
+    expect_ok(dualprop_rule_set_alpha(small.rule, 1));
+    expect_ok(dualprop_rule_set_layer_beta(small.rule, 3, 1.5)); /* fine for alpha 1, but not for alpha_i below 1/3 */
+    expect_error(small_infer(&small), DUALPROP_ERROR_UNSUPPORTED, "(1 - alpha) beta");
+    small_destroy(&small);
+}
+END_TEST
+
 /* ---- asynchrony ---- */
 
 static void set_fraction(dualprop_rule *rule)
@@ -321,6 +412,53 @@ START_TEST(contradictions_name_both)
 }
 END_TEST
 
+/* ---- a device without the slots for options ---- */
+
+static dualprop_status open_device(dualprop_context **context, const dualprop_backend *device)
+{
+    dualprop_options options = DUALPROP_OPTIONS_INIT;
+    options.backend = device;
+    return dualprop_context_create(context, DUALPROP_BACKEND_AUTO, &options);
+}
+
+static void set_damped(dualprop_rule *rule) { expect_ok(dualprop_rule_set_variant(rule, DUALPROP_DP_DAMPED)); }
+static void set_lecun(dualprop_rule *rule) { expect_ok(dualprop_rule_set_variant(rule, DUALPROP_LECUN)); }
+static void set_exact(dualprop_rule *rule)
+{
+    expect_ok(dualprop_rule_set_loss(rule, DUALPROP_CROSS_ENTROPY));
+    expect_ok(dualprop_rule_set_output_step(rule, DUALPROP_OUTPUT_EXACT));
+}
+
+START_TEST(a_device_without_options_refuses_them)
+{
+    static void (*const OPTIONS[])(dualprop_rule *) = { set_damped, set_lecun, set_exact, set_mismatch, set_leaky, set_async,
+                                                        set_state_noise, set_down_noise, set_bits };
+    dualprop_backend device = dualprop__reference_backend;
+    dualprop_context *context;
+    dualprop_network *network;
+    device.flags &= ~DUALPROP_BACKEND_HOST_MEMORY;
+    device.output_proximal = NULL;
+    expect_error(open_device(&context, &device), DUALPROP_ERROR_INVALID_ARGUMENT, "come together");
+    device.dyad_general = NULL;
+    expect_ok(open_device(&context, &device));
+    expect_ok(dualprop_network_create(&network, context, 1, 1, 4));
+    expect_ok(dualprop_network_add_dense(network, 3, DUALPROP_IDENTITY));
+    for (size_t i = 0; i <= sizeof OPTIONS / sizeof *OPTIONS; i++) {
+        dualprop_rule *rule;
+        dualprop_state *state;
+        int plain = i == sizeof OPTIONS / sizeof *OPTIONS;
+        expect_ok(dualprop_rule_create(&rule, context, DUALPROP_DP));
+        if (!plain) OPTIONS[i](rule);
+        if (plain) expect_ok(dualprop_state_create(&state, network, rule, 2));
+        else expect_error(dualprop_state_create(&state, network, rule, 2), DUALPROP_ERROR_UNSUPPORTED, "has no damping");
+        dualprop_state_destroy(state);
+        dualprop_rule_destroy(rule);
+    }
+    dualprop_network_destroy(network);
+    dualprop_context_destroy(context);
+}
+END_TEST
+
 Suite *test_rules_hardware_suite(void)
 {
     Suite *suite = suite_create("imperfect hardware");
@@ -334,7 +472,11 @@ Suite *test_rules_hardware_suite(void)
     tcase_add_loop_test(tests, many_bits_are_as_good_as_reals, 0, 2);
     tcase_add_loop_test(tests, async_updates_a_fraction, 0, 2);
     tcase_add_loop_test(tests, async_settles_where_the_others_do, 0, 2);
+    tcase_add_loop_test(tests, alphas_are_normal_around_alpha_and_stay, 0, 2);
+    tcase_add_loop_test(tests, far_alphas_are_cut_to_0_and_1, 0, 2);
+    tcase_add_test(tests, mismatch_asks_for_the_output_layers_beta);
     tcase_add_test(tests, contradictions_name_both);
+    tcase_add_test(tests, a_device_without_options_refuses_them);
     suite_add_tcase(suite, tests);
     return suite;
 }

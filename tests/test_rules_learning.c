@@ -334,6 +334,36 @@ START_TEST(gamma_is_the_spectral_norm_of_the_map_above)
 }
 END_TEST
 
+/* D_k stands for the coupling to the layer above, which beta_k/beta_{k+1} and rho strengthen or weaken. */
+START_TEST(damping_follows_the_strength_of_what_comes_down)
+{
+    struct small_plan plan = plan_of(_i);
+    double gamma, damping;
+    plan.variant = DUALPROP_DP_DAMPED;
+    plan.alpha = 0.2;
+    plan.configure = set_many;
+    plan.scale = 2;
+    struct small_network small = small_create(&plan);
+    expect_ok(dualprop_rule_set_input_robustness(small.rule, 0.25));
+    expect_ok(dualprop_rule_set_layer_beta(small.rule, 1, 0.3));
+    expect_ok(dualprop_rule_set_layer_beta(small.rule, 2, -0.1));
+    expect_ok(dualprop_rule_set_layer_beta(small.rule, 3, 0.2));
+    expect_ok(dualprop_state_prepare(small.state));
+    static const double STRENGTHS[] = { 0.25, 3, 0.5 };
+    for (int formula = DUALPROP_DAMPING_HALF; formula <= DUALPROP_DAMPING_GAMMA2; formula++) {
+        expect_ok(dualprop_rule_set_damping(small.rule, formula, 400));
+        expect_ok(small_infer(&small));
+        for (int k = 0; k < 3; k++) {
+            expect_ok(dualprop_state_damping(&gamma, &damping, small.state, k));
+            double coupling = STRENGTHS[k] * gamma * gamma;
+            double expected = formula == DUALPROP_DAMPING_GAMMA2 ? coupling : 0.6 * fmax(0, coupling - 1) / 2;
+            ck_assert_double_eq_tol(damping, expected, 1e-13 * fmax(1, expected));
+        }
+    }
+    small_destroy(&small);
+}
+END_TEST
+
 START_TEST(given_damping_is_taken_as_it_is)
 {
     struct small_plan plan = plan_of(_i);
@@ -489,6 +519,7 @@ Suite *test_rules_learning_suite(void)
     tcase_add_loop_test(tests, another_reader_makes_such_updates_busy, 0, 2);
     tcase_add_loop_test(tests, warm_starts_go_on_from_where_they_were, 0, 2);
     tcase_add_loop_test(tests, gamma_is_the_spectral_norm_of_the_map_above, 0, 2);
+    tcase_add_loop_test(tests, damping_follows_the_strength_of_what_comes_down, 0, 2);
     tcase_add_loop_test(tests, given_damping_is_taken_as_it_is, 0, 2);
     tcase_add_loop_test(tests, resuming_equals_never_stopping, 0, 2);
     tcase_add_loop_test(tests, a_rule_comes_back_as_it_was, 0, 1);

@@ -11,6 +11,7 @@
 
 #include "support/expect.h"
 #include "support/model.h"
+#include "support/singular_values.h"
 
 Suite *test_rules_oracles_suite(void);
 
@@ -441,6 +442,26 @@ START_TEST(the_relaxation_falls_with_alpha)
 }
 END_TEST
 
+/* Prop. 4.1 (b): beta J rises with beta where the loss is never negative, as both are. */
+START_TEST(beta_times_the_relaxation_rises_with_beta)
+{
+    struct small_plan plan = plan_of(_i);
+    plan.layers = 1;
+    plan.widths[1] = 5;
+    plan.output_step = DUALPROP_OUTPUT_EXACT;
+    for (plan.seed = 1; plan.seed <= 10; plan.seed++)
+        for (plan.loss = DUALPROP_MSE; plan.loss <= DUALPROP_CROSS_ENTROPY; plan.loss++)
+            for (double alpha = 0; alpha <= 1; alpha += 0.25) {
+                double below = 0;
+                for (double beta = 0.1; beta < 1; beta += 0.2) {
+                    double value = beta * value_of(plan, alpha, beta);
+                    ck_assert_double_ge(value, below - 1e-12);
+                    below = value;
+                }
+            }
+}
+END_TEST
+
 START_TEST(proposition_4_2_holds_as_printed)
 {
     struct small_plan plan = plan_of(_i);
@@ -456,7 +477,84 @@ START_TEST(proposition_4_2_holds_as_printed)
 }
 END_TEST
 
-/* ---- 7: damping keeps what diverges without it ---- */
+/* ---- 7: where undamped DP diverges, and that damping keeps it ---- */
+
+/* ||sum over k < L of P_k P_k^T||, P_k = W_{L-1} ... W_k: the square of the norm of all P_k side by side. */
+static double coupling_of(const struct small_plan *plan)
+{
+    static double stack[64 * 16], product[64 * 16];
+    struct small_network small = small_create(plan);
+    int64_t outputs = plan->widths[plan->layers], rows = 0;
+    model_create(&model, &small);
+    for (int k = plan->layers - 1; k >= 1; k--) {
+        int64_t width = plan->widths[k], above = plan->widths[k + 1];
+        if (k == plan->layers - 1) memcpy(product, model.weight[k + 1], (size_t)(width * outputs) * sizeof *product);
+        else multiply_matrices(product, model.weight[k + 1], stack + (rows - above) * outputs, width, above, outputs);
+        memcpy(stack + rows * outputs, product, (size_t)(width * outputs) * sizeof *product);
+        rows += width;
+    }
+    double norm = greatest_singular_value(stack, rows, outputs);
+    small_destroy(&small);
+    return norm * norm;
+}
+
+static dualprop_status settle_with(struct small_plan plan)
+{
+    struct small_network small = small_create(&plan);
+    dualprop_status status = small_infer(&small);
+    small_destroy(&small);
+    return status;
+}
+
+/*
+ * Of linear networks each pass replaces delta_L by t (y - a - S delta_L) or t (y - a + S delta_L), S that sum, with t = beta
+ * for the linear step and beta/((1 + alpha beta)(1 - (1 - alpha) beta)) for the exact one: it diverges where t ||S|| > 1,
+ * however large the norms of the weights are.
+ */
+START_TEST(dp_diverges_beyond_the_coupling)
+{
+    struct small_plan plan = plan_of(_i);
+    plan.activation = DUALPROP_IDENTITY;
+    plan.passes = 1000;
+    plan.tolerance = 1e-9;
+    for (plan.scale = 0.8; plan.scale < 2; plan.scale += 0.6) {
+        double coupling = coupling_of(&plan);
+        for (plan.alpha = 0; plan.alpha <= 1; plan.alpha += 1)
+            for (int side = 0; side < 2; side++) {
+                double t = (side ? 1.05 : 0.95) / coupling;
+                plan.output_step = DUALPROP_OUTPUT_LINEAR;
+                plan.beta = t;
+                ck_assert_int_eq(settle_with(plan), side ? DUALPROP_ERROR_DIVERGED : DUALPROP_OK);
+                plan.output_step = DUALPROP_OUTPUT_EXACT;
+                plan.beta = plan.alpha > 0 ? t / (1 - t) : t / (1 + t);
+                if (plan.beta > 0) ck_assert_int_eq(settle_with(plan), side ? DUALPROP_ERROR_DIVERGED : DUALPROP_OK);
+            }
+        plan.alpha = 0.5; /* sbar does not move: nothing couples */
+        plan.output_step = DUALPROP_OUTPUT_LINEAR;
+        plan.beta = 3 / coupling;
+        ck_assert_int_eq(settle_with(plan), DUALPROP_OK);
+    }
+}
+END_TEST
+
+/* Their deltas are bounded, whatever a_L is. */
+START_TEST(cross_entropy_and_fixed_nudges_stay_bounded)
+{
+    struct small_plan plan = plan_of(_i);
+    plan.activation = DUALPROP_IDENTITY;
+    plan.scale = 1.4;
+    plan.passes = 1000;
+    plan.beta = 3 / coupling_of(&plan);
+    for (plan.alpha = 0; plan.alpha <= 1; plan.alpha += 1) {
+        plan.loss = DUALPROP_MSE, plan.nudge_at = DUALPROP_NUDGE_AT_CURRENT;
+        ck_assert_int_eq(settle_with(plan), DUALPROP_ERROR_DIVERGED);
+        plan.nudge_at = DUALPROP_NUDGE_AT_PREDICTION;
+        ck_assert_int_eq(settle_with(plan), DUALPROP_OK);
+        plan.loss = DUALPROP_CROSS_ENTROPY, plan.nudge_at = DUALPROP_NUDGE_AT_CURRENT;
+        ck_assert_int_eq(settle_with(plan), DUALPROP_OK);
+    }
+}
+END_TEST
 
 static void set_gamma2(dualprop_rule *rule)
 {
@@ -501,11 +599,26 @@ static double lpom_objective(void)
     return model_objective(&model);
 }
 
-/* Write s-_k = f_k(W s+_{k-1} + b) into the state, as Eq. 50 has it: not what was when layer k listened. */
-static void refresh_minus(struct small_network *small, int k)
+/* Betas of Eq. 44, falling from layer to layer: each layer is coupled to the next by more than 1. */
+static const double FALLING[] = { 0, 10, 2, 1, 0.5 };
+
+static void set_falling(dualprop_rule *rule)
+{
+    expect_ok(dualprop_rule_set_damping(rule, DUALPROP_DAMPING_GAMMA2, 300));
+    for (int k = 1; k <= 4; k++) expect_ok(dualprop_rule_set_layer_beta(rule, k, FALLING[k]));
+}
+
+static void load_lpom(struct small_network *small)
 {
     load_states(small);
     model.output_step = DUALPROP_OUTPUT_EXACT;
+    if (small->plan.configure == set_falling) memcpy(model.beta, FALLING, sizeof FALLING);
+}
+
+/* Write s-_k = f_k(W s+_{k-1} + b) into the state, as Eq. 50 has it: not what was when layer k listened. */
+static void refresh_minus(struct small_network *small, int k)
+{
+    load_lpom(small);
     lpom_objective();
     dualprop_view view = matrix_view(model.minus[k], DUALPROP_F64, model.batch, model.widths[k]);
     expect_ok(dualprop_state_write(small->state, k, DUALPROP_S_MINUS, &view));
@@ -513,10 +626,10 @@ static void refresh_minus(struct small_network *small, int k)
 
 START_TEST(eq_50_never_raises_lpoms_objective)
 {
-    struct small_plan plan = plan_of(_i);
+    struct small_plan plan = plan_of(_i % 2);
     plan.variant = DUALPROP_LPOM;
     plan.output_step = DUALPROP_OUTPUT_EXACT;
-    plan.configure = set_gamma2;
+    plan.configure = _i / 2 ? set_falling : set_gamma2;
     for (plan.seed = 1; plan.seed <= 8; plan.seed++)
         for (plan.scale = 0.7; plan.scale < 4; plan.scale *= 2) {
             struct small_network small = small_create(&plan);
@@ -528,7 +641,7 @@ START_TEST(eq_50_never_raises_lpoms_objective)
                 for (int k = plan.layers; k >= 1; k--) {
                     if (k < plan.layers) refresh_minus(&small, k + 1);
                     expect_ok(dualprop_infer_layer(small.state, k));
-                    load_states(&small);
+                    load_lpom(&small);
                     double after = lpom_objective();
                     ck_assert_msg(after <= before + 1e-12 * fabs(before), "pass %d, layer %d: %.17g after %.17g", pass, k,
                                   after, before);
@@ -702,9 +815,12 @@ Suite *test_rules_oracles_suite(void)
     tcase_add_test(tests, eq_66_to_68_hold_for_quadratics);
     tcase_add_loop_test(tests, the_iteration_map_of_sprovr_is_eq_72, 0, 2);
     tcase_add_loop_test(tests, the_relaxation_falls_with_alpha, 0, 1);
+    tcase_add_loop_test(tests, beta_times_the_relaxation_rises_with_beta, 0, 1);
+    tcase_add_loop_test(tests, dp_diverges_beyond_the_coupling, 0, 2);
+    tcase_add_loop_test(tests, cross_entropy_and_fixed_nudges_stay_bounded, 0, 2);
     tcase_add_loop_test(tests, proposition_4_2_holds_as_printed, 0, 1);
     tcase_add_loop_test(tests, damping_settles_where_dp_diverges, 0, 2);
-    tcase_add_loop_test(tests, eq_50_never_raises_lpoms_objective, 0, 1);
+    tcase_add_loop_test(tests, eq_50_never_raises_lpoms_objective, 0, 4);
     tcase_add_loop_test(tests, dp_has_the_gradient_of_eq_1, 0, 2);
     tcase_add_loop_test(tests, damped_rules_have_the_gradient_of_eq_1, 0, 2);
     tcase_add_loop_test(tests, sprovr_has_the_gradient_of_eq_63, 0, 2);

@@ -211,6 +211,28 @@ START_TEST(steps_without_a_solution_are_refused)
 }
 END_TEST
 
+/* The curvature of cross-entropy is at most half the sum of a row's targets. */
+START_TEST(targets_that_sum_to_more_are_held_to_their_bound)
+{
+    struct small_plan plan = plan_of(_i);
+    plan.output_step = DUALPROP_OUTPUT_EXACT;
+    for (plan.alpha = 0; plan.alpha <= 1; plan.alpha += 1) {
+        plan.beta = plan.alpha > 0 ? -0.5 : 0.5;
+        struct small_network small = small_create(&plan);
+        for (int sum = 3; sum <= 5; sum += 2) {
+            for (int i = 0; i < CLASSES; i++) small.y[2 * CLASSES + i] = (double)sum / CLASSES;
+            if (sum == 3) expect_ok(small_infer(&small)); /* t sum = -1.5, then -2.5 */
+            else expect_error(small_infer(&small), DUALPROP_ERROR_INVALID_ARGUMENT, "row 2 of targets sums to");
+        }
+        expect_ok(dualprop_rule_set_output_step(small.rule, DUALPROP_OUTPUT_LINEAR)); /* which needs no solution */
+        expect_ok(small_infer(&small));
+        expect_ok(dualprop_rule_set_output_step(small.rule, DUALPROP_OUTPUT_SPROVR));
+        expect_error(small_infer(&small), DUALPROP_ERROR_INVALID_ARGUMENT, "sprovr");
+        small_destroy(&small);
+    }
+}
+END_TEST
+
 START_TEST(exact_steps_contradict_the_prediction)
 {
     struct small_plan plan = plan_of(0);
@@ -231,6 +253,7 @@ Suite *test_rules_output_suite(void)
     tcase_add_loop_test(tests, steps_near_the_bound_of_convexity, 0, 2);
     tcase_add_test(tests, small_nudges_keep_their_digits_in_f32);
     tcase_add_test(tests, steps_without_a_solution_are_refused);
+    tcase_add_loop_test(tests, targets_that_sum_to_more_are_held_to_their_bound, 0, 2);
     tcase_add_test(tests, exact_steps_contradict_the_prediction);
     suite_add_tcase(suite, tests);
     return suite;

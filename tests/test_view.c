@@ -36,6 +36,46 @@ START_TEST(a_contiguous_array_is_accepted)
 }
 END_TEST
 
+/* A view of a later header is served while what came later is zero; one that ends early is not whole. */
+START_TEST(later_and_shorter_views)
+{
+    struct later {
+        dualprop_view view;
+        int64_t more[4];
+    } later = { .view = small_view() };
+    for (size_t more = 1; more <= sizeof later.more; more++) {
+        later.view.struct_size = sizeof(dualprop_view) + more;
+        ck_assert_int_eq(check(&later.view), DUALPROP_OK);
+        ck_assert_uint_eq(dualprop__view_copy(&later.view).struct_size, sizeof(dualprop_view));
+    }
+    later.view.struct_size = sizeof later;
+    later.more[1] = (int64_t)1 << 40;
+    ck_assert_int_eq(check(&later.view), DUALPROP_ERROR_INVALID_ARGUMENT);
+    later.view.struct_size = sizeof(dualprop_view) + sizeof later.more[0]; /* where it ends before that */
+    ck_assert_int_eq(check(&later.view), DUALPROP_OK);
+    for (size_t size = 0; size < sizeof(dualprop_view); size++) {
+        later.view.struct_size = size;
+        ck_assert_int_eq(check(&later.view), DUALPROP_ERROR_INVALID_ARGUMENT);
+    }
+    later.view.struct_size = 4097;
+    ck_assert_int_eq(check(&later.view), DUALPROP_ERROR_INVALID_ARGUMENT);
+}
+END_TEST
+
+/* What is given out fits a caller of any header: nothing is written behind the members of version 0.1. */
+START_TEST(views_that_are_given_have_the_first_size)
+{
+    struct { dualprop_view view; char guard[64]; } given;
+    dualprop_view view = small_view();
+    memset(&given, 0x5a, sizeof given);
+    dualprop__view_give(&given.view, &view);
+    ck_assert_uint_eq(given.view.struct_size, 152);
+    ck_assert_int_eq(check(&given.view), DUALPROP_OK);
+    ck_assert(given.view.data == view.data && given.view.strides[1] == 1 && given.view.shape[1] == 3);
+    for (size_t i = 0; i < sizeof given.guard; i++) ck_assert(given.guard[i] == 0x5a);
+}
+END_TEST
+
 START_TEST(wrong_fields_are_refused)
 {
     dualprop_view view = small_view(), wrong = view;
@@ -215,6 +255,8 @@ Suite *test_view_suite(void)
     Suite *suite = suite_create("view");
     TCase *tests = tcase_create("view");
     tcase_add_test(tests, a_contiguous_array_is_accepted);
+    tcase_add_test(tests, later_and_shorter_views);
+    tcase_add_test(tests, views_that_are_given_have_the_first_size);
     tcase_add_test(tests, wrong_fields_are_refused);
     tcase_add_test(tests, the_sentence_names_argument_value_and_expectation);
     tcase_add_loop_test(tests, absurd_sizes_are_refused, 0, sizeof absurd / sizeof absurd[0]);

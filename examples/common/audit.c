@@ -11,7 +11,9 @@
 
 struct audit {
     host *owner;
+    dualprop_network *network;
     int wanted; /* DIAGNOSE_... */
+    int has_feedback;
     int layers;
     dualprop_diagnostics *diagnostics;
     dualprop_state *twin; /* borrowed from it */
@@ -33,7 +35,9 @@ dualprop_status audit_create(audit **self, host *owner, const settings *run, dua
     *self = host_allocate(owner, 1, sizeof **self);
     if (*self == NULL) return host_no_memory(owner, "diagnostics");
     (*self)->owner = owner;
+    (*self)->network = network;
     (*self)->wanted = run->diagnostics;
+    (*self)->has_feedback = run->feedback != DUALPROP_FEEDBACK_SYMMETRIC;
     dualprop_status status = create_parts(*self, run, network, capacity);
     if (status != DUALPROP_OK) {
         audit_destroy(*self);
@@ -70,6 +74,8 @@ static dualprop_status look_at_dyads(audit_sums *sums, audit *self, dualprop_sta
                                                                 self->diagnostics, state));
     for (int k = 0; (self->wanted & DIAGNOSE_SILENT) != 0 && k < self->layers; k++)
         TRY_LIBRARY(self->owner, dualprop_diagnostics_silent(&sums->silent[k], state, k + 1));
+    for (int k = 0; (self->wanted & DIAGNOSE_GAMMA) != 0 && k < self->layers; k++)
+        TRY_LIBRARY(self->owner, dualprop_state_damping(NULL, &sums->damping[k], state, k));
     return DUALPROP_OK;
 }
 
@@ -86,6 +92,7 @@ static void add_sums(audit_sums *sums, const audit_sums *terms)
     add(sums->twin_norm, terms->twin_norm, AUDIT_LAYERS);
     add(sums->difference, terms->difference, AUDIT_LAYERS);
     add(sums->silent, terms->silent, AUDIT_LAYERS);
+    add(sums->damping, terms->damping, AUDIT_LAYERS);
     add(sums->objective, terms->objective, 3);
     sums->residual += terms->residual;
 }
@@ -102,6 +109,18 @@ dualprop_status audit_batch(audit_sums *sums, audit_sums *alone, audit *self, du
     return DUALPROP_OK;
 }
 
+static dualprop_status compare_feedback(audit_weights *out, audit *self)
+{
+    for (int k = 0; k < self->layers; k++) {
+        dualprop_layer *layer;
+        double cosine;
+        TRY_LIBRARY(self->owner, dualprop_network_layer(&layer, self->network, k + 1));
+        TRY_LIBRARY(self->owner, dualprop_layer_feedback(NULL, &cosine, layer));
+        out->feedback_angle[k] = acos(fmax(-1, fmin(1, cosine))) * (180 / 3.14159265358979323846);
+    }
+    return DUALPROP_OK;
+}
+
 /* The iterations start afresh, so that a run that was resumed finds the same as one that never stopped. */
 dualprop_status audit_norms(audit_weights *out, audit *self)
 {
@@ -111,5 +130,6 @@ dualprop_status audit_norms(audit_weights *out, audit *self)
         TRY_LIBRARY(self->owner, dualprop_diagnostics_spectral_norm(&out->gamma[k], self->diagnostics, k + 1, ITERATIONS));
     if ((self->wanted & DIAGNOSE_LIPSCHITZ) != 0)
         TRY_LIBRARY(self->owner, dualprop_diagnostics_lipschitz(&out->lipschitz, self->diagnostics, ITERATIONS));
+    if ((self->wanted & DIAGNOSE_ANGLE) != 0 && self->has_feedback) TRY(compare_feedback(out, self));
     return DUALPROP_OK;
 }

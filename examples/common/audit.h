@@ -19,6 +19,7 @@ typedef struct audit_sums {
     double cosine[AUDIT_LAYERS];
     double norm[AUDIT_LAYERS], twin_norm[AUDIT_LAYERS], difference[AUDIT_LAYERS];
     double silent[AUDIT_LAYERS]; /* fraction of dyads with delta = 0 */
+    double damping[AUDIT_LAYERS]; /* D_{k-1}, which belongs to the map of layer k as gamma does */
     double residual;
     double objective[3]; /* Eq. 1, 12, 18 */
 } audit_sums;
@@ -27,6 +28,7 @@ typedef struct audit_sums {
 typedef struct audit_weights {
     double gamma[AUDIT_LAYERS]; /* of layer k + 1's linear map */
     double lipschitz;
+    double feedback_angle[AUDIT_LAYERS]; /* in degrees, between the weights and the feedback weights */
 } audit_weights;
 
 typedef struct audit audit;

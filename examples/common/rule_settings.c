@@ -27,7 +27,7 @@ void rule_settings_fix_alpha(settings *self)
     self->alpha.value[0] = fixed_alpha(self);
 }
 
-static int is_damped(const settings *self)
+int rule_settings_is_damped(const settings *self)
 {
     return self->rule == DUALPROP_DP_DAMPED || self->rule == DUALPROP_LPOM || self->rule == DUALPROP_INVERTED_LPOM;
 }
@@ -72,7 +72,16 @@ static dualprop_status check_solution(const settings *self, host *owner)
 {
     double alpha = self->alpha.value[self->alpha.count - 1], beta = self->beta.value[self->beta.count - 1];
 
-    if (has_solution(self, alpha, beta)) return DUALPROP_OK;
+    int any_alpha = self->alpha_mismatch > 0; /* a neuron may have any */
+
+    if (has_solution(self, any_alpha ? 0 : alpha, beta) && has_solution(self, any_alpha ? 1 : alpha, beta))
+        return DUALPROP_OK;
+    if (any_alpha)
+        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
+                         "--output-step %s contradicts --alpha-mismatch %g with --beta %g: there is no solution for "
+                         "every alpha from 0 to 1; expected |beta| < %d",
+                         dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, self->output_step), self->alpha_mismatch, beta,
+                         self->loss == DUALPROP_MSE ? 1 : 2);
     return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
                      "--output-step %s has no solution with --alpha %g and --beta %g and --loss %s; expected %s",
                      dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, self->output_step), alpha, beta,
@@ -104,11 +113,11 @@ static dualprop_status check_damping(const settings *self, host *owner)
     int projects = self->activation == DUALPROP_IDENTITY || self->activation == DUALPROP_RELU ||
                    self->activation == DUALPROP_HARD_SIGMOID;
 
-    if (self->damping.formula != DUALPROP_DAMPING_NONE && !is_damped(self))
+    if (self->damping.formula != DUALPROP_DAMPING_NONE && !rule_settings_is_damped(self))
         return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
                          "--damping contradicts --rule %s; expected --rule dp-damped, lpom or inverted-lpom",
                          rule_name(self));
-    if (is_damped(self) && !projects)
+    if (rule_settings_is_damped(self) && !projects)
         return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
                          "--rule %s contradicts --activation %s; expected a projection: identity, relu, hard-sigmoid",
                          rule_name(self), dualprop_name(DUALPROP_NAMES_ACTIVATION, self->activation));
@@ -194,7 +203,7 @@ static dualprop_status set_damping(dualprop_rule *rule, host *owner, const setti
     const damping_choice *damping = &self->damping;
     int formula = damping->formula == DUALPROP_DAMPING_NONE ? DUALPROP_DAMPING_HALF : damping->formula;
 
-    if (!is_damped(self)) return DUALPROP_OK;
+    if (!rule_settings_is_damped(self)) return DUALPROP_OK;
     if (formula != DUALPROP_DAMPING_GIVEN) {
         TRY_LIBRARY(owner, dualprop_rule_set_damping(rule, formula, (int)self->power_iterations));
         return DUALPROP_OK;

@@ -8,6 +8,7 @@
 
 /* A rule that fixes alpha has it where nobody said one. */
 void rule_settings_fix_alpha(settings *self);
+int rule_settings_is_damped(const settings *self);
 /* Refuse what contradicts itself, naming both options. */
 dualprop_status rule_settings_check(const settings *self, host *owner);
 /* Make the rule for a network. */

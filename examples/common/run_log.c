@@ -80,6 +80,8 @@ static void add_sums(json_t *object, const audit_sums *sums, const epoch_report 
         json_object_set_new(object, "residual", report->has_residual ? json_real(sums->residual / (double)sums->batches)
                                                                      : json_null());
     if ((wanted & DIAGNOSE_OBJECTIVE) != 0) json_object_set_new(object, "objective", objectives(sums));
+    if ((wanted & DIAGNOSE_GAMMA) != 0 && report->is_damped)
+        json_object_set_new(object, "damping", means(sums->damping, sums->batches, layers));
 }
 
 static void add_weights(json_t *object, const epoch_report *report)
@@ -89,6 +91,8 @@ static void add_weights(json_t *object, const epoch_report *report)
         json_object_set_new(object, "gamma", means(report->weights->gamma, 1, report->layers));
     if ((report->diagnostics & DIAGNOSE_LIPSCHITZ) != 0)
         json_object_set_new(object, "lipschitz", json_real(report->weights->lipschitz));
+    if ((report->diagnostics & DIAGNOSE_ANGLE) != 0 && report->has_feedback)
+        json_object_set_new(object, "feedback_angle", means(report->weights->feedback_angle, 1, report->layers));
 }
 
 static void add_scores(json_t *object, const epoch_report *report)

@@ -4,8 +4,9 @@
  * Keys: epoch, train_accuracy, train_loss, validation_accuracy, validation_loss and validation_top5 (where there is
  * such a set), test_accuracy, test_loss, test_top5, seconds, samples_per_second, learning_rate; with diagnostics also
  * angle (degrees, one a layer, of the mean cosine), cosine, norm, bp_norm, difference, silent, residual, objective (three
- * numbers: Eq. 1, 12 and 18; null where there is no G), and of the weights after the epoch gamma (one a layer) and
- * lipschitz. Accuracies are fractions.
+ * numbers: Eq. 1, 12 and 18; null where there is no G), damping (D_0 .. D_{L-1} of damped rules, means over the measured
+ * inferences), and of the weights after the epoch gamma (gamma_0 .. gamma_{L-1}: the first belongs to layer 1's map),
+ * lipschitz and feedback_angle (degrees between weights and feedback weights, one a layer). Accuracies are fractions.
  *
  * Behind the last epoch, with --attack, one line an attack: attack (fgsm or pgd), epsilon, test_accuracy.
  * The log of audits has one line a measured batch: epoch, batch (both from 1) and the keys of the diagnostics.
@@ -25,7 +26,7 @@ typedef struct scores {
 /* All that is said of an epoch. */
 typedef struct epoch_report {
     const run_position *position; /* sums of the epoch; position->epoch counts it */
-    int layers, diagnostics, has_residual;
+    int layers, diagnostics, has_residual, is_damped, has_feedback;
     scores test, validation;
     int has_validation;
     const audit_weights *weights; /* NULL: none were measured */

@@ -11,11 +11,12 @@ typedef struct member {
     const char *name;
     size_t offset;
     int count; /* doubles at most; 0: one int64_t */
+    int later; /* files of older programs are without it */
 } member;
 
-#define WHOLE(name, part) { name, offsetof(run_position, part), 0 }
-#define REAL(name, part) { name, offsetof(run_position, part), 1 }
-#define REALS(name, part) { name, offsetof(run_position, part), AUDIT_LAYERS }
+#define WHOLE(name, part) { name, offsetof(run_position, part), 0, 0 }
+#define REAL(name, part) { name, offsetof(run_position, part), 1, 0 }
+#define REALS(name, part) { name, offsetof(run_position, part), AUDIT_LAYERS, 0 }
 
 static const member members[] = {
     WHOLE("epoch", epoch),
@@ -34,7 +35,8 @@ static const member members[] = {
     REALS("difference", audit.difference),
     REALS("silent", audit.silent),
     REAL("residual", audit.residual),
-    { "objective", offsetof(run_position, audit.objective), 3 },
+    { "objective", offsetof(run_position, audit.objective), 3, 0 },
+    { "damping", offsetof(run_position, audit.damping), AUDIT_LAYERS, 1 },
 };
 #define MEMBERS (sizeof members / sizeof members[0])
 
@@ -45,14 +47,14 @@ void run_position_clear_epoch(run_position *self)
     memset(&self->audit, 0, sizeof self->audit);
 }
 
-/* Zeros at the end, of layers that the network does not have, are left out. */
+/* Zeros at the end, of layers that the network does not have, are left out; null is NaN (silu has no objective). */
 static json_t *reals_to_json(const double *values, int count)
 {
     json_t *list = json_array();
 
     while (count > 0 && values[count - 1] == 0) count--;
     for (int i = 0; i < count; i++) {
-        if (json_array_append_new(list, json_real(values[i])) != 0) {
+        if (json_array_append_new(list, isfinite(values[i]) ? json_real(values[i]) : json_null()) != 0) {
             json_decref(list);
             return NULL;
         }
@@ -101,7 +103,10 @@ static int reals_from_json(double *values, const json_t *list, int count)
     size_t size = json_array_size(list);
     int good = json_is_array(list) && size <= (size_t)count;
 
-    for (size_t i = 0; good && i < size; i++) good = real_from_json(values + i, json_array_get(list, i));
+    for (size_t i = 0; good && i < size; i++) {
+        values[i] = NAN;
+        good = json_is_null(json_array_get(list, i)) || real_from_json(values + i, json_array_get(list, i));
+    }
     return good;
 }
 
@@ -119,7 +124,9 @@ int run_position_from_json(run_position *out, const json_t *object)
     int good = json_is_object(object);
 
     memset(out, 0, sizeof *out);
-    for (size_t i = 0; good && i < MEMBERS; i++)
-        good = member_from_json(out, &members[i], json_object_get(object, members[i].name));
+    for (size_t i = 0; good && i < MEMBERS; i++) {
+        const json_t *json = json_object_get(object, members[i].name);
+        good = (json == NULL && members[i].later) || member_from_json(out, &members[i], json);
+    }
     return good;
 }

@@ -113,8 +113,8 @@ const setting setting_table[] = {
       "at the end, test under fgsm and pgd at these epsilons, images kept in their range" },
     { "diagnostics", VALUE_SET, RESUME_DEFAULT, PLACE(diagnostics), 0, 0,
       "angle norms silent residual gamma lipschitz objective", -1, "off", "LIST",
-      "of angle, norms (against back-propagation's gradient), silent, residual, gamma, lipschitz (norms of the weights), "
-      "objective (Eq. 1, 12, 18)" },
+      "of angle, norms (against back-propagation's gradient), silent, residual, gamma, lipschitz (norms of the weights; "
+      "with gamma the damping too, where there is one), objective (Eq. 1, 12, 18)" },
     { "audit-every", VALUE_INTEGER, RESUME_DEFAULT, PLACE(audit_every), 1, MANY, NULL, -1, "100", "N",
       "batches from one measurement to the next" },
     { "audit-log", VALUE_TEXT, RESUME_FREE, PLACE(audit_log), 0, 0, NULL, -1, "", "FILE",
@@ -486,6 +486,12 @@ static dualprop_status check_diagnostics(const settings *self, host *owner)
         return contradiction(owner, "--adversarial is for back-propagation; expected --rule bp, or --adversarial off");
     if ((self->diagnostics & DIAGNOSE_OBJECTIVE) != 0 && self->rule == DUALPROP_BP)
         return contradiction(owner, "--diagnostics objective contradicts --rule bp, which has no objective but its loss");
+    if ((self->diagnostics & DIAGNOSE_OBJECTIVE) != 0 && self->rule == DUALPROP_LECUN)
+        return contradiction(owner, "--diagnostics objective contradicts --rule lecun, whose objective is none of Eq. 1, 12 "
+                                    "and 18");
+    if ((self->diagnostics & DIAGNOSE_OBJECTIVE) != 0 && self->alpha_mismatch > 0)
+        return contradiction(owner, "--diagnostics objective contradicts --alpha-mismatch: with an alpha for each neuron "
+                                    "there is no one objective");
     if (self->audit_log != NULL && self->diagnostics == 0)
         return contradiction(owner, "--audit-log needs --diagnostics LIST, what to write into it");
     return DUALPROP_OK;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "interrupt.h"
+#include "rule_settings.h"
 #include "trainer_internal.h"
 
 /* Batches of samples evaluated between two looks at Ctrl-C. */
@@ -16,7 +17,9 @@
 static epoch_report report_of(const trainer *self)
 {
     return (epoch_report){ .position = &self->position, .layers = self->layers, .diagnostics = self->run->diagnostics,
-                           .has_residual = self->run->tolerance > 0, .weights = self->audit ? &self->weights : NULL };
+                           .has_residual = self->run->tolerance > 0, .is_damped = rule_settings_is_damped(self->run),
+                           .has_feedback = self->run->feedback != DUALPROP_FEEDBACK_SYMMETRIC,
+                           .weights = self->audit ? &self->weights : NULL };
 }
 
 static dualprop_status measure(trainer *self, const batch *learned)

@@ -37,6 +37,7 @@ static void print_angles(const epoch_report *report)
     if ((report->diagnostics & DIAGNOSE_ANGLE) == 0 || sums->batches == 0) return;
     printf("  angles");
     for (int k = 1; k <= report->layers; k++) printf(" %.1f", run_log_angle(sums, k));
+    if (report->has_feedback) print_list("W to B", " %.1f", report->weights->feedback_angle, report->layers, 1);
 }
 
 static void print_norm_ratios(const audit_sums *sums, int layers)
@@ -59,6 +60,7 @@ static void print_measures(const epoch_report *report)
     if ((wanted & DIAGNOSE_RESIDUAL) != 0 && report->has_residual) printf("  residual %.1e", each * sums->residual);
     if ((wanted & DIAGNOSE_OBJECTIVE) != 0) print_list("Eq. 1, 12, 18:", " %.5f", sums->objective, 3, each);
     if ((wanted & DIAGNOSE_GAMMA) != 0) print_list("gamma", " %.3g", report->weights->gamma, layers, 1);
+    if ((wanted & DIAGNOSE_GAMMA) != 0 && report->is_damped) print_list("damping", " %.3g", sums->damping, layers, each);
     if ((wanted & DIAGNOSE_LIPSCHITZ) != 0) printf("  Lipschitz %.4g", report->weights->lipschitz);
     printf("\n");
 }

@@ -84,7 +84,8 @@ DUALPROP_CALL dualprop_checkpoint_get_text(char *buffer, size_t size, size_t *ne
                                            const dualprop_checkpoint *checkpoint, const char *key);
 /** Give the number of tensors. */
 DUALPROP_CALL dualprop_checkpoint_tensor_count(int64_t *count, const dualprop_checkpoint *checkpoint);
-/** Give tensor number index, by ascending name: its name and a contiguous view; both borrowed until the next put. */
+/** Give tensor number index, by ascending name: its name and a contiguous view; both borrowed until the next put. view is
+ * filled, its struct_size too, with the members of version 0.1. */
 DUALPROP_CALL dualprop_checkpoint_tensor(const char **name, dualprop_view *view,
                                          const dualprop_checkpoint *checkpoint, int64_t index);
 /** Find a tensor by name; INVALID_ARGUMENT where there is none. */

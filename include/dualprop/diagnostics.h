@@ -13,7 +13,8 @@
  * vectors of the power iterations, all made at its creation. It reads the network and the states it is given and
  * changes neither, so that a run that is audited has the same bits as one that is not. It keeps its network alive.
  *
- * Threads: one call at a time on a handle (else DUALPROP_ERROR_BUSY).   Allocates: at creation only.
+ * Threads: one call at a time on a handle (else DUALPROP_ERROR_BUSY).   Allocates: at creation only, but
+ * for norms in an f32 context, whose first call makes a copy in f64.
  */
 #ifndef DUALPROP_DIAGNOSTICS_H
 #define DUALPROP_DIAGNOSTICS_H
@@ -106,13 +107,16 @@ DUALPROP_CALL dualprop_diagnostics_input_gradient(const dualprop_view *gradient,
  * Estimate gamma, the spectral norm ||W||_2 of one layer's linear map without bias and pooling, by power iteration on
  * W^T W: from below, and ever closer. The vector is kept, so that the next call goes on from there.
  *
- * Products are formed in the context's precision, norms in double.
+ * All is computed in f64. In an f32 context this needs a copy of the network in f64 in the CPU's memory, which is made by
+ * the first call of this function or the next and kept: 8 bytes a weight, what the backend derives from convolutions'
+ * weights, and the arrays of one sample. It gets the weights anew when they have changed.
  *
  * @param gamma       receives the estimate
  * @param index       layer, 1..L; the damping of layer k asks for the map above it, index k + 1
  * @param iterations  1..1,000,000, at most: it stops earlier when the estimate no longer grows
- * @return DUALPROP_OK, or DUALPROP_ERROR_BUSY (the network is being written), DUALPROP_ERROR_CANCELLED
- * Threads: one at a time.  Allocates: never.  Since: 0.1.
+ * @return DUALPROP_OK, or DUALPROP_ERROR_BUSY (the network is being written), DUALPROP_ERROR_CANCELLED,
+ *         DUALPROP_ERROR_NO_MEMORY (then there is no copy; another call may try again)
+ * Threads: one at a time.  Allocates: once, in an f32 context.  Since: 0.1.
  */
 DUALPROP_CALL dualprop_diagnostics_spectral_norm(double *gamma, dualprop_diagnostics *diagnostics, int index,
                                                  int iterations);

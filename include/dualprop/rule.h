@@ -78,7 +78,8 @@ DUALPROP_CALL dualprop_rule_set_loss(dualprop_rule *rule, int loss);
  *                           alpha beta > -1; delta is that of the linear step times
  *                           1/((1 + alpha beta)(1 - (1 - alpha) beta)). Cross-entropy is solved by Newton's method
  *                           (its Hessian is a diagonal and a rank one term) and is convex for (1 - alpha) beta < 2 and
- *                           alpha beta > -2.
+ *                           alpha beta > -2 where each row of targets sums to 1; an inference on rows with another sum
+ *                           S, for which the bounds are 2/S, is refused beyond them.
  * DUALPROP_OUTPUT_SPROVR    Eq. 63-68: the loss of the mean, sbar = a - (2 alpha - 1) beta loss'(sbar),
  *                           delta = -beta loss'(sbar). For squared error sbar = (a + (2 alpha - 1) beta y) /
  *                           (1 + (2 alpha - 1) beta); needs (1 - 2 alpha) beta < 1, with cross-entropy < 2.
@@ -147,8 +148,8 @@ DUALPROP_CALL dualprop_rule_pool_switches(int *switches, const dualprop_rule *ru
 DUALPROP_CALL dualprop_rule_set_time_step(dualprop_rule *rule, double step);
 /**
  * Start from the last values (1) instead of the feed-forward state (0): where the state's last inference ended well and
- * was on as many samples, s+- stay as they are. The prediction is computed anew either way. For inputs that change
- * little, and for several inferences on one batch.
+ * was on as many samples, s+- stay as they are (a robust input's begin at x). The prediction is computed anew either way.
+ * For inputs that change little, and for several inferences on one batch.
  */
 DUALPROP_CALL dualprop_rule_set_warm_start(dualprop_rule *rule, int warm_start);
 /** Report divergence when max |s+-| of a layer exceeds limit * max(1, its feed-forward value); limit > 1. */
@@ -158,11 +159,13 @@ DUALPROP_CALL dualprop_rule_set_divergence_limit(dualprop_rule *rule, double lim
  * Choose where the damping D_k of hidden layers comes from; only for the damped rules, which are for activations that
  * are projections (identity, relu, hard-sigmoid): with others the damped fixed point is not f(a).
  *
- *     DUALPROP_DAMPING_HALF    |1 - 2 alpha_k| max(0, gamma_k^2 - 1) / 2: beyond it the update is a contraction
- *     DUALPROP_DAMPING_GAMMA2  gamma_k^2: App. F's, with which LPOM's objective (Eq. 4) falls monotonically
+ *     DUALPROP_DAMPING_HALF    |1 - 2 alpha_k| max(0, r_k gamma_k^2 - 1) / 2: beyond it the update is a contraction
+ *     DUALPROP_DAMPING_GAMMA2  r_k gamma_k^2: App. F's, with which LPOM's objective (Eq. 4) falls monotonically
  *
+ * r_k is |beta_k / beta_{k+1}|, 1 where one beta is set for all layers, and the strength rho of a robust input.
  * gamma_k is the spectral norm of W_k, the map above layer k (without bias and pooling), by power iterations at the
- * start of each inference; each goes on from the state's last vector, the first from one drawn from the seed.
+ * start of each inference, in the context's precision; each goes on from the state's last vector, the first from one
+ * drawn from the seed.
  * (dualprop_rule_set_layer_damping() gives numbers instead.) Both are derived for one layer whose neighbours stand still;
  * with several layers of large weights dyads, whose s+ and s- lag behind each other, may diverge even so, and that is
  * reported as for every rule.

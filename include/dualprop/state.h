@@ -90,7 +90,7 @@ DUALPROP_CALL dualprop_infer_view(dualprop_state *state, const dualprop_view *in
  * one pass of the schedule (number 1, 2, ... as they are called), end closes it so that dualprop_update() may follow.
  */
 DUALPROP_CALL dualprop_infer_begin(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets);
-/** Let layer index (1..L) listen once. INVALID_STATE outside begin .. end. */
+/** Let layer index (1..L; 0 too where the input is a dyad) listen once. INVALID_STATE outside begin .. end. */
 DUALPROP_CALL dualprop_infer_layer(dualprop_state *state, int index);
 /** Run the next pass of the schedule. INVALID_STATE outside begin .. end. */
 DUALPROP_CALL dualprop_infer_pass(dualprop_state *state);
@@ -112,7 +112,7 @@ DUALPROP_CALL dualprop_infer_update(dualprop_optimizer *optimizer, dualprop_stat
  */
 DUALPROP_CALL dualprop_state_read(const dualprop_view *view, dualprop_state *state, int index, int which);
 /**
- * Overwrite s+, s-, sbar or delta of layer index between begin and end; the others of the dyad follow: writing s+
+ * Overwrite s+, s-, sbar or delta of layer index, 1..L, between begin and end; the others of the dyad follow: writing s+
  * keeps s- and the other way round, writing sbar keeps delta and the other way round.
  */
 DUALPROP_CALL dualprop_state_write(dualprop_state *state, int index, int which, const dualprop_view *view);

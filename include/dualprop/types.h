@@ -149,8 +149,11 @@ enum {
 /**
  * A caller's array: where it lies, what its elements are, and how they are spaced.
  *
- * Fill struct_size with sizeof(dualprop_view). Strides count elements, not bytes; they may be 0 (a broadcast) for
- * arrays that are read, and negative. The array is borrowed for the call that takes the view.
+ * Fill struct_size with sizeof(dualprop_view). The struct may grow at its end in later versions; a shorter one of an older
+ * header is as good, and so is a longer one of a newer with zeros in what this library does not know.
+ *
+ * Strides count elements, not bytes; they may be 0 (a broadcast) for arrays that are read, and negative. The array is
+ * borrowed for the call that takes the view.
  */
 typedef struct dualprop_view {
     uint64_t struct_size;               /**< sizeof(dualprop_view) */

@@ -51,7 +51,7 @@ dualprop_status dualprop__batch_inputs(dualprop_view *images, const dualprop_sta
     DUALPROP__TRY(dualprop__view_check(state->context, inputs, INPUT_TYPES, "inputs"));
     DUALPROP__REQUIRE(state->context, inputs->rank >= 1 && inputs->shape[0] >= 1, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "inputs holds no samples; expected a first extent >= 1");
-    *images = *inputs;
+    *images = dualprop__view_copy(inputs);
     images->rank = 4;
     images->shape[1] = network->height;
     images->shape[2] = network->width;
@@ -96,7 +96,7 @@ dualprop_status dualprop__batch_targets(const dualprop_state *state, const dualp
 /* The part of a view that holds rows first .. first+count-1. */
 static dualprop_view rows_of(const dualprop_view *view, int64_t first, int64_t count)
 {
-    dualprop_view rows = *view;
+    dualprop_view rows = dualprop__view_copy(view);
     int64_t bytes = first * view->strides[0] * (int64_t)dualprop__type_size(view->type);
     rows.data = (char *)view->data + bytes;
     rows.shape[0] = count;
@@ -173,6 +173,35 @@ static void one_hot(void *rows, int type, const dualprop_view *labels, int64_t c
     }
 }
 
+/* Of t sum(y), t being what Eq. 3 or 63 multiplies the loss by: the least of s+ and s-, or of the mean. */
+static double least_curvature(const dualprop_state *state, double sum)
+{
+    const struct dualprop__dyads *output = &state->dyads[state->layer_count];
+    double alpha = output->alpha, beta = output->beta;
+    if (state->output_step == DUALPROP_OUTPUT_SPROVR) return (2 * alpha - 1) * beta * sum;
+    return fmin(alpha * beta * sum, -(1 - alpha) * beta * sum);
+}
+
+/*
+ * The steps of cross-entropy that minimise something are convex where t sum(y) > -2: the rule was checked for rows that
+ * sum to 1, as labels do.
+ */
+static dualprop_status check_sums(const dualprop_state *state, int64_t count, int64_t classes)
+{
+    int minimises = state->output_step != DUALPROP_OUTPUT_LINEAR && state->loss == DUALPROP_CROSS_ENTROPY;
+    if (state->phase != DUALPROP__OPEN || !minimises) return DUALPROP_OK;
+    for (int64_t row = 0; row < count; row++) {
+        double sum = 0;
+        for (int64_t i = row * classes; i < (row + 1) * classes; i++)
+            sum += state->context->precision == DUALPROP_F32 ? (double)((const float *)state->staging)[i]
+                                                             : ((const double *)state->staging)[i];
+        DUALPROP__REQUIRE(state->context, least_curvature(state, sum) > -2, DUALPROP_ERROR_INVALID_ARGUMENT,
+                          "row %lld of targets sums to %g, with which output_step %s has no solution; expected 1",
+                          (long long)row, sum, dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, state->output_step));
+    }
+    return DUALPROP_OK;
+}
+
 dualprop_status dualprop__batch_load_targets(dualprop_state *state, const dualprop_view *targets, int64_t first,
                                              int64_t count)
 {
@@ -183,6 +212,7 @@ dualprop_status dualprop__batch_load_targets(dualprop_state *state, const dualpr
     else dualprop__view_gather(state->staging, context->precision, &rows);
     DUALPROP__REQUIRE(context, dualprop__reals_finite(state->staging, context->precision, count * classes),
                       DUALPROP_ERROR_NOT_FINITE, "targets hold a NaN or an infinite value; expected finite numbers");
+    DUALPROP__TRY(check_sums(state, count, classes));
     return context->backend.copy_in(context->instance, state->target, state->staging,
                                     (size_t)(count * classes) * context->real_size);
 }

@@ -249,6 +249,12 @@ dualprop_status dualprop_checkpoint_tensor_count(int64_t *count, const dualprop_
     return DUALPROP_OK;
 }
 
+static void give(dualprop_view *view, const dualprop__tensor *tensor)
+{
+    dualprop_view whole = dualprop__tensor_view(tensor);
+    dualprop__view_give(view, &whole);
+}
+
 dualprop_status dualprop_checkpoint_tensor(const char **name, dualprop_view *view,
                                            const dualprop_checkpoint *checkpoint, int64_t index)
 {
@@ -258,7 +264,7 @@ dualprop_status dualprop_checkpoint_tensor(const char **name, dualprop_view *vie
                       "index is %lld; expected 0..%lld", (long long)index, (long long)count - 1);
     const dualprop__tensor *tensor = checkpoint->tensors.items[index];
     if (name) *name = tensor->name;
-    if (view) *view = dualprop__tensor_view(tensor);
+    if (view) give(view, tensor);
     return DUALPROP_OK;
 }
 
@@ -271,6 +277,6 @@ dualprop_status dualprop_checkpoint_find(dualprop_view *view, const dualprop_che
     const dualprop__tensor *tensor = dualprop__named_list_find(&checkpoint->tensors, name);
     DUALPROP__REQUIRE(context, tensor, DUALPROP_ERROR_INVALID_ARGUMENT, "%s has no tensor %s", checkpoint->source,
                       dualprop__quote(name).text);
-    *view = dualprop__tensor_view(tensor);
+    give(view, tensor);
     return DUALPROP_OK;
 }

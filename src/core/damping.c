@@ -1,9 +1,12 @@
 /*
  * damping.c - the damping D_k of Eq. 50, from the spectral norm gamma_k of W_k, the map above layer k.
  *
- *     gamma2   D_k = gamma_k^2 (App. F)
- *     half     D_k = |1 - 2 alpha_k| max(0, gamma_k^2 - 1)/2: the coupling of sbar_k to itself through the layer above has
- *              the factor 1 - 2 alpha_k (Eq. 62), and beyond this the damped update is a contraction (App. F)
+ *     gamma2   D_k = r_k gamma_k^2 (App. F)
+ *     half     D_k = |1 - 2 alpha_k| max(0, r_k gamma_k^2 - 1)/2: the coupling of sbar_k to itself through the layer above
+ *              has the factor 1 - 2 alpha_k (Eq. 62), and beyond this the damped update is a contraction (App. F)
+ *
+ * with r_k = |beta_k/beta_{k+1}|, and rho at the input. App. F has r_k = 1; where betas differ, Eq. 46 times beta_k has this
+ * factor before the terms of layer k + 1, and so has the Lipschitz constant that the damping stands for.
  *
  * gamma_k comes from power iterations v <- W^T W v / ||W^T W v|| on the linear map alone; each inference goes on from
  * the vector that the last one came to, so that a few iterations are enough while weights change slowly.
@@ -83,9 +86,9 @@ static dualprop_status estimate(dualprop_state *state, int k)
 
 static double damping_of(const dualprop_state *state, const struct dualprop__dyads *own)
 {
-    double gamma2 = own->gamma * own->gamma;
-    if (state->rule->damping == DUALPROP_DAMPING_GAMMA2) return gamma2;
-    return fabs(1.0 - 2.0 * own->alpha) * fmax(0.0, gamma2 - 1.0) / 2.0;
+    double coupling = fabs(own->strength) * own->gamma * own->gamma;
+    if (state->rule->damping == DUALPROP_DAMPING_GAMMA2) return coupling;
+    return fabs(1.0 - 2.0 * own->alpha) * fmax(0.0, coupling - 1.0) / 2.0;
 }
 
 dualprop_status dualprop__find_damping(dualprop_state *state)
@@ -102,6 +105,8 @@ dualprop_status dualprop__find_damping(dualprop_state *state)
         DUALPROP__REQUIRE(state->context, isfinite(own->gamma), DUALPROP_ERROR_DIVERGED,
                           "the spectral norm of layer %d is not finite", k + 1);
         own->damping = damping_of(state, own);
+        DUALPROP__REQUIRE(state->context, isfinite(own->damping), DUALPROP_ERROR_DIVERGED,
+                          "the damping of layer %d is not finite", k);
     }
     return DUALPROP_OK;
 }

@@ -78,6 +78,7 @@ void dualprop_diagnostics_destroy(dualprop_diagnostics *diagnostics)
 {
     if (!diagnostics || diagnostics->magic != DUALPROP__DIAGNOSTICS) return;
     dualprop_network *network = diagnostics->network;
+    dualprop__norm_maps_destroy(&diagnostics->maps, diagnostics->context);
     destroy_vectors(diagnostics);
     dualprop_optimizer_destroy(diagnostics->optimizer);
     dualprop_state_destroy(diagnostics->twin);
@@ -102,7 +103,7 @@ void dualprop__diagnostics_leave(dualprop_diagnostics *diagnostics)
     atomic_store(&diagnostics->busy, 0);
 }
 
-/* ---- numbers between the host and the backend ---- */
+/* ---- numbers from the backend ---- */
 
 dualprop_status dualprop__diagnostics_get(double *values, dualprop_diagnostics *diagnostics, const void *memory,
                                           int64_t first, int64_t count)
@@ -114,15 +115,6 @@ dualprop_status dualprop__diagnostics_get(double *values, dualprop_diagnostics *
     dualprop_view view = dualprop__view_of(diagnostics->reals, context->precision, 1, &count);
     dualprop__view_gather(values, DUALPROP_F64, &view);
     return DUALPROP_OK;
-}
-
-dualprop_status dualprop__diagnostics_put(void *memory, dualprop_diagnostics *diagnostics, const double *values,
-                                          int64_t count)
-{
-    dualprop_context *context = diagnostics->context;
-    dualprop_view view = dualprop__view_of(diagnostics->reals, context->precision, 1, &count);
-    dualprop__view_scatter(&view, values, DUALPROP_F64);
-    return context->backend.copy_in(context->instance, memory, diagnostics->reals, (size_t)count * context->real_size);
 }
 
 /* ---- the twin's gradient ---- */
@@ -211,7 +203,7 @@ static dualprop_status check_gradient(const dualprop_view *gradient, const dualp
 static dualprop_status give_row(const dualprop_view *gradient, dualprop_diagnostics *diagnostics, double scale, int64_t b)
 {
     int64_t inputs = gradient->shape[1];
-    dualprop_view row = *gradient;
+    dualprop_view row = dualprop__view_copy(gradient);
     row.data = (char *)gradient->data + b * gradient->strides[0] * (int64_t)dualprop__type_size(gradient->type);
     row.shape[0] = 1;
     DUALPROP__TRY(dualprop__diagnostics_get(diagnostics->rows, diagnostics, diagnostics->twin->dyads[0].mean, b * inputs,

@@ -6,7 +6,10 @@
 #include "layer_shape.h"
 #include "state_internal.h"
 
+#include <math.h>
 #include <string.h>
+
+#include "../math/formulas.h"
 
 #define REALS (1u << DUALPROP_F32 | 1u << DUALPROP_F64)
 
@@ -86,7 +89,7 @@ static void solve(const struct row *row, int is_plus)
 
 static dualprop_view row_view(const dualprop_view *view, int64_t b)
 {
-    dualprop_view row = *view;
+    dualprop_view row = dualprop__view_copy(view);
     row.data = (char *)view->data + b * view->strides[0] * (int64_t)dualprop__type_size(view->type);
     row.shape[0] = 1;
     return row;
@@ -202,6 +205,20 @@ static double element_of(const dualprop_view *line, int64_t i)
     return value;
 }
 
+/* Where what goes down is no delta but f'(a) delta (LeCun's variant), it follows from the delta in row. */
+static dualprop_status write_emitted(dualprop_state *state, const struct dualprop__dyads *dyads, const struct row *row,
+                                     int64_t b)
+{
+    if (!dyads->emitted) return DUALPROP_OK;
+    DUALPROP__TRY(fetch(row->mean, state, dyads->a, b, row->width));
+    for (int64_t i = 0; i < row->width; i++) {
+        double slope = dualprop__slope_f64(dyads->layer->activation, real_at(row->mean, row->type, i));
+        real_set(row->mean, row->type, i, slope * real_at(row->delta, row->type, i));
+    }
+    return store(state, dyads->emitted, b, row->mean, row->width);
+}
+
+/* The peak grows with what is written, since dualprop_update() relies on it. */
 static dualprop_status write_row(dualprop_state *state, struct dualprop__dyads *dyads, int which,
                                  const dualprop_view *from, int64_t b)
 {
@@ -209,13 +226,15 @@ static dualprop_status write_row(dualprop_state *state, struct dualprop__dyads *
     dualprop_view line = row_view(from, b);
     DUALPROP__TRY(fetch_dyads(&row, state, dyads, b));
     for (int64_t i = 0; i < row.width; i++) {
-        double mean = real_at(row.mean, row.type, i), delta = real_at(row.delta, row.type, i);
-        write_value(&mean, &delta, which, element_of(&line, i), alpha_at(&row, i));
+        double mean = real_at(row.mean, row.type, i), delta = real_at(row.delta, row.type, i), alpha = alpha_at(&row, i);
+        write_value(&mean, &delta, which, element_of(&line, i), alpha);
         real_set(row.mean, row.type, i, mean);
         real_set(row.delta, row.type, i, delta);
+        dyads->peak = fmax(dyads->peak, fmax(fabs(mean + (1.0 - alpha) * delta), fabs(mean - alpha * delta)));
     }
     DUALPROP__TRY(store(state, dyads->mean, b, row.mean, row.width));
-    return store(state, dyads->delta, b, row.delta, row.width);
+    DUALPROP__TRY(store(state, dyads->delta, b, row.delta, row.width));
+    return write_emitted(state, dyads, &row, b);
 }
 
 static dualprop_status check_finite(const dualprop_state *state, const dualprop_view *view, int64_t width)
@@ -243,7 +262,8 @@ static dualprop_status write_layer(dualprop_state *state, int index, int which, 
     for (int64_t b = 0; b < state->count; b++) DUALPROP__TRY(write_row(state, dyads, which, view, b));
     dyads->mean_version++;
     dyads->delta_version++;
-    dyads->a_of = UINT64_MAX; /* What was written is not what the layer would hear: its next visit computes again. */
+    dyads->a_of = UINT64_MAX; /* What was written is not what the layer would hear: its next visit computes again, */
+    dyads->written = 1;       /* and whoever heard what was written hears again. */
     return DUALPROP_OK;
 }
 

@@ -173,7 +173,10 @@ static void start_report(dualprop_state *state)
     state->updates = 0;
     state->skipped = 0;
     state->residual = NAN;
-    for (int k = 0; k <= state->layer_count; k++) state->dyads[k].visits = 0, state->dyads[k].change = 0;
+    for (int k = 0; k <= state->layer_count; k++) {
+        state->dyads[k].visits = state->dyads[k].written = 0;
+        state->dyads[k].change = 0;
+    }
 }
 
 /* by_hand: somebody may look at the dyads, and at errors, after each step of the inference. */

@@ -125,6 +125,12 @@ dualprop_status dualprop__view_check(const dualprop_context *context, const dual
 /* The same for a view that is filled, which must have a place for every element: no stride may be 0. */
 dualprop_status dualprop__view_check_output(const dualprop_context *context, const dualprop_view *view,
                                             unsigned types, const char *argument);
+/* A size of a caller's struct beyond this is garbage, and not to be followed. */
+#define DUALPROP__MOST_STRUCT_BYTES 4096
+/* A checked view of the size that this library knows: what an older caller's lacks is zero. */
+dualprop_view dualprop__view_copy(const dualprop_view *view);
+/* Fill a caller's view of whatever size: with the members that every header has. */
+void dualprop__view_give(dualprop_view *to, const dualprop_view *view);
 /* Describe a contiguous array. */
 dualprop_view dualprop__view_of(void *data, int type, int rank, const int64_t *shape);
 int64_t dualprop__view_count(const dualprop_view *view); /* elements; -1 where the product overflows */

@@ -175,9 +175,10 @@ static dualprop_status update_apart(dualprop_state *state, int k, const struct h
 static void raise_versions(dualprop_state *state, int k, const struct heard *heard)
 {
     struct dualprop__dyads *own = &state->dyads[k];
-    int had_delta = own->restless && own->delta_version != 0;
+    int had_delta = (own->restless || own->written) && own->delta_version != 0;
     if (heard->below || own->mean_listens) own->mean_version++;
     if (!heard->silent || had_delta || state->noise_down > 0 || state->noise_state > 0) own->delta_version++;
+    own->written = 0;
 }
 
 /* ---- a visit ---- */

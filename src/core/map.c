@@ -1,8 +1,8 @@
 /*
  * map.c - from a layer's linear map to the slots of the backend.
  *
- * What a convolution derives from its weights is kept in the state and made anew when the weights have changed: when
- * the network's generation is another, or the array of weights.
+ * What a convolution derives from its weights is kept in the state, and made anew when the weights have changed: when
+ * the network's generation is another, or the array of weights. Feedback weights have a cache of their own.
  */
 #include "map.h"
 
@@ -18,11 +18,15 @@ static const void *weight_of(const dualprop_state *state, int k)
     return own->noisy && state->phase == DUALPROP__OPEN ? own->noisy : own->layer->weight;
 }
 
+static int has_feedback(const dualprop_state *state, int k)
+{
+    return state->feedback != DUALPROP_FEEDBACK_SYMMETRIC && state->dyads[k].layer->feedback;
+}
+
 /* What delta goes down through. */
 static const void *feedback_of(const dualprop_state *state, int k)
 {
-    const dualprop_layer *layer = state->dyads[k].layer;
-    return state->feedback != DUALPROP_FEEDBACK_SYMMETRIC && layer->feedback ? layer->feedback : weight_of(state, k);
+    return has_feedback(state, k) ? state->dyads[k].layer->feedback : weight_of(state, k);
 }
 
 /* ---- shapes ---- */
@@ -37,7 +41,7 @@ static dualprop_convolution convolution_shape(const dualprop_state *state, int k
     dualprop_convolution shape = state->dyads[k].layer->map;
     shape.batch = state->count;
     shape.workspace = state->workspace;
-    shape.cache = state->dyads[k].cache;
+    shape.cache = state->dyads[k].caches[0].memory;
     return shape;
 }
 
@@ -76,15 +80,18 @@ int64_t dualprop__map_cache(const dualprop_state *state, const dualprop_layer *l
 
 /* ---- what is derived from weights ---- */
 
-static dualprop_status prepare(dualprop_state *state, int k, const dualprop_convolution *shape, const void *weights)
+/* Give the shape the cache of these weights, up to date. */
+static dualprop_status prepare(dualprop_convolution *shape, dualprop_state *state, int k, const void *weights)
 {
-    struct dualprop__dyads *own = &state->dyads[k];
+    int which = state->needs.feedback && weights == state->dyads[k].layer->feedback;
+    struct dualprop__cache *cache = &state->dyads[k].caches[which];
     uint64_t generation = atomic_load(&state->network->generation);
-    if (own->cached_weights == weights && own->cached_generation == generation) return DUALPROP_OK;
-    own->cached_weights = NULL;
+    shape->cache = cache->memory;
+    if (cache->weights == weights && cache->generation == generation) return DUALPROP_OK;
+    cache->weights = NULL;
     DUALPROP__TRY(state->context->backend.convolution_prepare(state->context->instance, shape, weights));
-    own->cached_weights = weights;
-    own->cached_generation = generation;
+    cache->weights = weights;
+    cache->generation = generation;
     return DUALPROP_OK;
 }
 
@@ -94,7 +101,7 @@ static dualprop_status convolve(dualprop_state *state, int k, void *a, const voi
 {
     const dualprop_layer *layer = state->dyads[k].layer;
     dualprop_convolution shape = convolution_shape(state, k);
-    DUALPROP__TRY(prepare(state, k, &shape, weight_of(state, k)));
+    DUALPROP__TRY(prepare(&shape, state, k, weight_of(state, k)));
     return state->context->backend.convolution_bottom_up(state->context->instance, &shape, a, state->dyads[k].switches,
                                                          x, weight_of(state, k), layer->bias, update);
 }
@@ -114,7 +121,7 @@ static dualprop_status convolve_down(dualprop_state *state, int k, void *top_dow
 {
     dualprop_convolution shape = convolution_shape(state, k);
     DUALPROP__TRY(dualprop__switches_of_plus(state, k, top_down));
-    DUALPROP__TRY(prepare(state, k, &shape, feedback_of(state, k)));
+    DUALPROP__TRY(prepare(&shape, state, k, feedback_of(state, k)));
     return state->context->backend.convolution_top_down(state->context->instance, &shape, top_down, delta,
                                                         state->dyads[k].switches, feedback_of(state, k), update);
 }
@@ -141,7 +148,7 @@ static dualprop_status single_up(dualprop_state *state, int k, void *a, const vo
     }
     dualprop_convolution shape = single_shape(state, k, pools);
     uint8_t *switches = pools ? state->dyads[k].switches : NULL;
-    DUALPROP__TRY(prepare(state, k, &shape, weight_of(state, k)));
+    DUALPROP__TRY(prepare(&shape, state, k, weight_of(state, k)));
     return context->backend.convolution_bottom_up(context->instance, &shape, a, switches, x, weight_of(state, k), NULL, NULL);
 }
 
@@ -155,7 +162,7 @@ static dualprop_status single_down(dualprop_state *state, int k, void *top_down,
     }
     dualprop_convolution shape = single_shape(state, k, pools);
     const uint8_t *switches = pools ? state->dyads[k].switches : NULL;
-    DUALPROP__TRY(prepare(state, k, &shape, weight_of(state, k)));
+    DUALPROP__TRY(prepare(&shape, state, k, weight_of(state, k)));
     return context->backend.convolution_top_down(context->instance, &shape, top_down, delta, switches, weight_of(state, k),
                                                  NULL);
 }
@@ -188,7 +195,7 @@ int64_t dualprop__map_width(const dualprop_layer *layer)
 
 void dualprop__map_forget(dualprop_state *state, int k)
 {
-    state->dyads[k].cached_weights = NULL;
+    state->dyads[k].caches[0].weights = NULL;
 }
 
 /* ---- the gradient ---- */

@@ -9,7 +9,6 @@
 #include "services.h"
 
 #define MOST_THREADS 1024
-#define MOST_STRUCT_BYTES 4096 /* a size beyond this is garbage, and not to be followed */
 
 #define REQUIRE(condition, ...) DUALPROP__REQUIRE(NULL, condition, DUALPROP_ERROR_INVALID_ARGUMENT, __VA_ARGS__)
 
@@ -20,7 +19,7 @@ dualprop_status dualprop__struct_copy(void *to, size_t known, const void *from, 
 {
     uint64_t size = 0;
     memcpy(&size, from, sizeof size);
-    REQUIRE(size >= least && size <= MOST_STRUCT_BYTES, "%s: struct_size is %llu, expected %zu", name,
+    REQUIRE(size >= least && size <= DUALPROP__MOST_STRUCT_BYTES, "%s: struct_size is %llu, expected %zu", name,
             (unsigned long long)size, known);
     for (size_t i = known; i < size; i++)
         REQUIRE(((const char *)from)[i] == 0, "%s: it sets what came after version %s of the library (byte %zu)", name,

@@ -89,6 +89,7 @@ dualprop_status dualprop__update_output(dualprop_state *state)
     own->mean_version++;
     /* Nudged at the prediction, delta_L = -beta loss'(prediction) stays what it was however a_L moves. */
     int stays = is_at_prediction(state) && !own->restless && !state->quantize_bits && own->delta_version != 0;
-    if (!stays) own->delta_version++;
+    if (!stays || own->written) own->delta_version++;
+    own->written = 0;
     return DUALPROP_OK;
 }

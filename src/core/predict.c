@@ -40,7 +40,7 @@ static dualprop_status give_scores(const dualprop_view *scores, dualprop_state *
 {
     const struct dualprop__dyads *output = &state->dyads[state->layer_count];
     size_t bytes = (size_t)(state->count * output->width) * state->context->real_size;
-    dualprop_view rows = *scores;
+    dualprop_view rows = dualprop__view_copy(scores);
     DUALPROP__TRY(state->context->backend.copy_out(state->context->instance, state->staging, output->mean, bytes));
     rows.shape[0] = state->count;
     rows.data = (char *)scores->data + first * scores->strides[0] * (int64_t)dualprop__type_size(scores->type);

@@ -60,10 +60,10 @@ static const char *what_is_missing(const dualprop_backend *table)
         return "name, create, destroy and describe are required";
     if (convolutions != 0 && convolutions != 9) return "the nine slots for convolutions come together";
     if (!table->begin_deferred != !table->end_deferred) return "begin_deferred and end_deferred come together";
+    if (!table->dyad_general != !table->output_proximal) return "dyad_general and output_proximal come together";
     if (!is_on_host(table))
         return has_dense_slots(table) ? NULL : "every slot is required where memory is not host memory";
     if (!table->allocate != !table->release) return "allocate and release come together";
-    if (!table->dyad_general != !table->output_proximal) return "dyad_general and output_proximal come together";
     if (weights != 0 && weights != 3) return "weight_elements, write_weights and read_weights come together";
     if (weights == 3 && dense != 4) return "with a layout of weights of its own it needs all four dense slots";
     return NULL;

@@ -327,7 +327,7 @@ static dualprop_status check_convexity(const dualprop_rule *rule, double t, cons
     return DUALPROP_OK;
 }
 
-dualprop_status dualprop__rule_check_output_numbers(const dualprop_rule *rule, double alpha, double beta)
+static dualprop_status check_solution(const dualprop_rule *rule, double alpha, double beta)
 {
     int step = dualprop__rule_output_step(rule);
     if (step == DUALPROP_OUTPUT_SPROVR)
@@ -337,6 +337,14 @@ dualprop_status dualprop__rule_check_output_numbers(const dualprop_rule *rule, d
         DUALPROP__TRY(check_convexity(rule, alpha * beta, "alpha beta"));
     }
     return DUALPROP_OK;
+}
+
+/* With a mismatch a neuron may have any alpha_i. */
+dualprop_status dualprop__rule_check_output_numbers(const dualprop_rule *rule, double alpha, double beta)
+{
+    if (rule->alpha_mismatch == 0) return check_solution(rule, alpha, beta);
+    DUALPROP__TRY(check_solution(rule, 0.0, beta));
+    return check_solution(rule, 1.0, beta);
 }
 
 static dualprop_status check_mismatch(const dualprop_rule *rule)
@@ -350,10 +358,7 @@ static dualprop_status check_mismatch(const dualprop_rule *rule)
                       DUALPROP_ERROR_UNSUPPORTED,
                       "alpha_mismatch contradicts output_step %s with loss ce, which takes one alpha for all neurons",
                       dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, step));
-    if (step == DUALPROP_OUTPUT_LINEAR) return DUALPROP_OK;
-    /* A neuron may have any alpha_i. */
-    DUALPROP__TRY(dualprop__rule_check_output_numbers(rule, 0.0, rule->beta));
-    return dualprop__rule_check_output_numbers(rule, 1.0, rule->beta);
+    return DUALPROP_OK;
 }
 
 /* The first option that is on of those which change the update of single neurons, or NULL. */

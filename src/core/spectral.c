@@ -2,7 +2,7 @@
  * spectral.c - spectral norms of linear maps by power iteration: one layer's, or all layers' one after another.
  *
  * With v a unit vector, u = W v and w = W^T u/|u|, |u| <= |w| <= ||W||_2, and v <- w/|w| brings both closer: their
- * error falls as (sigma_2/sigma_1)^4 a step. Vectors are kept and normalised on the host in double.
+ * error falls as (sigma_2/sigma_1)^4 a step. All in double: see norm_maps.c.
  */
 #include <float.h>
 #include <math.h>
@@ -23,32 +23,49 @@
  * through the switches that the vector itself chose: the norm is then of the network as the vector sees it, which a
  * Lipschitz constant of all its inputs can only exceed.
  */
-static dualprop_status up(dualprop_state *twin, int k, void *to, const void *from, int alone)
+static dualprop_status up(dualprop_state *maps, int k, void *to, const void *from, int alone)
 {
-    return alone ? dualprop__map_linear_up(twin, k, to, from) : dualprop__map_pooled_up(twin, k, to, from);
+    return alone ? dualprop__map_linear_up(maps, k, to, from) : dualprop__map_pooled_up(maps, k, to, from);
 }
 
-static dualprop_status down(dualprop_state *twin, int k, void *to, const void *from, int alone)
+static dualprop_status down(dualprop_state *maps, int k, void *to, const void *from, int alone)
 {
-    return alone ? dualprop__map_linear_down(twin, k, to, from) : dualprop__map_pooled_down(twin, k, to, from);
+    return alone ? dualprop__map_linear_down(maps, k, to, from) : dualprop__map_pooled_down(maps, k, to, from);
 }
 
-/* Through layers first..last and back; the twin's arrays hold what is on the way. */
-static dualprop_status go_up(dualprop_diagnostics *diagnostics, int first, int last, int alone)
+/* Layers first..last, with or without pooling between them; the state's arrays hold what is on the way. */
+struct span {
+    dualprop_state *maps;
+    int first, last, alone;
+};
+
+static dualprop_status go_up(const struct span *span)
 {
-    struct dualprop__dyads *dyads = diagnostics->twin->dyads;
-    for (int k = first; k <= last; k++)
-        DUALPROP__TRY(up(diagnostics->twin, k, dyads[k].a, k == first ? dyads[k - 1].mean : dyads[k - 1].a, alone));
+    struct dualprop__dyads *dyads = span->maps->dyads;
+    for (int k = span->first; k <= span->last; k++)
+        DUALPROP__TRY(up(span->maps, k, dyads[k].a, k == span->first ? dyads[k - 1].mean : dyads[k - 1].a, span->alone));
     return DUALPROP_OK;
 }
 
-static dualprop_status go_down(dualprop_diagnostics *diagnostics, int first, int last, int alone)
+static dualprop_status go_down(const struct span *span)
 {
-    struct dualprop__dyads *dyads = diagnostics->twin->dyads;
-    for (int k = last; k >= first; k--)
-        DUALPROP__TRY(down(diagnostics->twin, k, k == first ? dyads[k - 1].mean : dyads[k - 1].top_down,
-                           k == last ? dyads[k].delta : dyads[k].top_down, alone));
+    struct dualprop__dyads *dyads = span->maps->dyads;
+    for (int k = span->last; k >= span->first; k--)
+        DUALPROP__TRY(down(span->maps, k, k == span->first ? dyads[k - 1].mean : dyads[k - 1].top_down,
+                           k == span->last ? dyads[k].delta : dyads[k].top_down, span->alone));
     return DUALPROP_OK;
+}
+
+static dualprop_status get(double *values, const struct span *span, const void *memory, int64_t count)
+{
+    const dualprop_context *context = span->maps->context;
+    return context->backend.copy_out(context->instance, values, memory, (size_t)count * sizeof *values);
+}
+
+static dualprop_status put(void *memory, const struct span *span, const double *values, int64_t count)
+{
+    const dualprop_context *context = span->maps->context;
+    return context->backend.copy_in(context->instance, memory, values, (size_t)count * sizeof *values);
 }
 
 /* ---- the iteration ---- */
@@ -70,22 +87,20 @@ static void draw(double *vector, int64_t count, int which)
     normalise(vector, count);
 }
 
-/* vector <- W^T W vector, normalised; gives |W^T u| for the unit vector u along W vector. */
-static dualprop_status iterate(double *norm, double *vector, dualprop_diagnostics *diagnostics, int first, int last,
-                               int alone)
+/* vector <- W^T W vector, normalised; gives |W^T u| for the unit vector u along W vector, which image has room for. */
+static dualprop_status iterate(double *norm, double *vector, double *image, const struct span *span)
 {
-    struct dualprop__dyads *dyads = diagnostics->twin->dyads;
-    double *image = diagnostics->rows;
-    int64_t width = alone ? dualprop__map_width(dyads[last].layer) : dyads[last].width;
-    DUALPROP__TRY(dualprop__diagnostics_put(dyads[first - 1].mean, diagnostics, vector, dyads[first - 1].width));
-    DUALPROP__TRY(go_up(diagnostics, first, last, alone));
-    DUALPROP__TRY(dualprop__diagnostics_get(image, diagnostics, dyads[last].a, 0, width));
+    struct dualprop__dyads *below = &span->maps->dyads[span->first - 1], *top = &span->maps->dyads[span->last];
+    int64_t width = span->alone ? dualprop__map_width(top->layer) : top->width;
+    DUALPROP__TRY(put(below->mean, span, vector, below->width));
+    DUALPROP__TRY(go_up(span));
+    DUALPROP__TRY(get(image, span, top->a, width));
     *norm = normalise(image, width);
     if (!(*norm > 0 && isfinite(*norm))) return DUALPROP_OK;
-    DUALPROP__TRY(dualprop__diagnostics_put(dyads[last].delta, diagnostics, image, width));
-    DUALPROP__TRY(go_down(diagnostics, first, last, alone));
-    DUALPROP__TRY(dualprop__diagnostics_get(vector, diagnostics, dyads[first - 1].mean, 0, dyads[first - 1].width));
-    *norm = normalise(vector, dyads[first - 1].width);
+    DUALPROP__TRY(put(top->delta, span, image, width));
+    DUALPROP__TRY(go_down(span));
+    DUALPROP__TRY(get(vector, span, below->mean, below->width));
+    *norm = normalise(vector, below->width);
     return DUALPROP_OK;
 }
 
@@ -96,22 +111,20 @@ static dualprop_status check_cancelled(const dualprop_context *context)
     return DUALPROP_OK;
 }
 
-static dualprop_status power_iteration(double *norm, dualprop_diagnostics *diagnostics, int which, int first, int last,
-                                       int iterations)
+static dualprop_status power_iteration(double *norm, dualprop_diagnostics *diagnostics, int which,
+                                       const struct span *span, int iterations)
 {
-    double previous = -1, epsilon = diagnostics->context->precision == DUALPROP_F32 ? FLT_EPSILON : DBL_EPSILON;
-    double *vector = diagnostics->vectors[which];
-    diagnostics->twin->phase = DUALPROP__IDLE;
-    if (!diagnostics->begun[which]) draw(vector, diagnostics->twin->dyads[first - 1].width, which);
+    double previous = -1, *vector = diagnostics->vectors[which];
+    if (!diagnostics->begun[which]) draw(vector, span->maps->dyads[span->first - 1].width, which);
     diagnostics->begun[which] = 0; /* A failure on the way leaves no vector to go on from. */
     for (int i = 0; i < iterations; i++) {
         double now;
         DUALPROP__TRY(check_cancelled(diagnostics->context));
-        DUALPROP__TRY(iterate(&now, vector, diagnostics, first, last, which > 0));
+        DUALPROP__TRY(iterate(&now, vector, diagnostics->rows, span));
         DUALPROP__REQUIRE(diagnostics->context, isfinite(now), DUALPROP_ERROR_NOT_FINITE,
-                          "the product of the weights of layers %d..%d overflows", first, last);
+                          "the product of the weights of layers %d..%d overflows", span->first, span->last);
         *norm = fmax(now, previous);
-        if (now <= previous * (1 + epsilon)) break;
+        if (now <= previous * (1 + DBL_EPSILON)) break;
         previous = now;
     }
     diagnostics->begun[which] = *norm > 0;
@@ -134,8 +147,10 @@ static dualprop_status measure(double *norm, dualprop_diagnostics *diagnostics, 
                                int iterations)
 {
     double found = 0;
+    struct span span = { NULL, first, last, which > 0 };
     DUALPROP__TRY(dualprop__network_begin_read(diagnostics->network));
-    dualprop_status status = power_iteration(&found, diagnostics, which, first, last, iterations);
+    dualprop_status status = dualprop__norm_maps_take(&span.maps, diagnostics);
+    if (status == DUALPROP_OK) status = power_iteration(&found, diagnostics, which, &span, iterations);
     dualprop__network_end_read(diagnostics->network);
     if (status == DUALPROP_OK) *norm = found;
     return status;

@@ -67,7 +67,8 @@ static int64_t cache_bytes(const dualprop_state *state)
     int64_t sum = 0;
     for (int k = 1; k <= state->layer_count; k++) {
         int64_t bytes = dualprop__map_cache(state, state->network->layers[k - 1]);
-        if (bytes < 0 || !DUALPROP__ADD(&sum, sum, bytes)) return -1;
+        for (int i = 0; i <= state->needs.feedback; i++)
+            if (bytes < 0 || !DUALPROP__ADD(&sum, sum, bytes)) return -1;
     }
     return sum;
 }
@@ -79,8 +80,9 @@ static void carve_convolution(struct arena *arena, dualprop_state *state, struct
     if (!DUALPROP__MULTIPLY(&switches, (size_t)dualprop__switches_elements(dyads->layer), (size_t)state->capacity))
         arena->overflow = 1;
     dyads->switches = switches > 0 ? carve_bytes(arena, switches) : NULL;
-    dyads->cache = carve_bytes(arena, (size_t)dualprop__map_cache(state, dyads->layer));
-    dyads->cached_weights = NULL;
+    for (int i = 0; i <= state->needs.feedback; i++)
+        dyads->caches[i].memory = carve_bytes(arena, (size_t)dualprop__map_cache(state, dyads->layer));
+    dyads->caches[0].weights = dyads->caches[1].weights = NULL;
 }
 
 static void carve_layer(struct arena *arena, struct dualprop__dyads *dyads, int64_t capacity, int learns)
@@ -242,6 +244,7 @@ static struct dualprop__needs needs_of(const dualprop_rule *rule)
     needs.weight_noise = rule->noise_weight > 0;
     needs.general_output = needs.alphas || needs.mask || needs.state_noise || needs.down_noise ||
                            rule->time_step != 1.0 || rule->quantize_bits > 0;
+    needs.feedback = rule->feedback != DUALPROP_FEEDBACK_SYMMETRIC;
     needs.order_count = rule->schedule == DUALPROP_LIST ? rule->order_count : 0;
     return needs;
 }

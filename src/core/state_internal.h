@@ -10,6 +10,13 @@
 
 #include "internal.h"
 
+/* What the backend derived from one array of weights. */
+struct dualprop__cache {
+    void *memory;
+    const void *weights; /* NULL: nothing yet */
+    uint64_t generation; /* of the network, when it was derived */
+};
+
 /*
  * One layer's dyads; number 0 is the input, whose mean is x unless the input is a dyad too. Arrays are (count, width) in
  * backend memory; NULL where the rule has no use for them.
@@ -26,9 +33,7 @@ struct dualprop__dyads {
     void *power;    /* [width]: the vector that power iterations on W_k have come to */
     void *noisy;    /* the layer's weights as an inference with weight noise reads them */
     uint8_t *switches;  /* (count, width): of the layer's max pooling, else NULL */
-    void *cache;        /* what the backend derived from the layer's weights, of cached_generation */
-    const void *cached_weights; /* NULL: nothing */
-    uint64_t cached_generation;
+    struct dualprop__cache caches[2]; /* of the weights, and of feedback weights of their own */
     uint64_t mean_version, delta_version;
     uint64_t a_of;        /* the mean_version below that a was computed from */
     uint64_t top_down_of; /* the delta_version above that top_down was computed from; 0: it is zero */
@@ -37,6 +42,7 @@ struct dualprop__dyads {
     double feed_forward_peak; /* max |f(a)| of the feed-forward start */
     double change;            /* max |change of s+-| of the last update, where measured */
     int visits;               /* of this inference */
+    int written;              /* by the caller since its last update? */
     int seen_in_pass;
     int heard_below, heard_above, heard_silent; /* of a pass in which all layers listen at once */
 
@@ -53,7 +59,7 @@ struct dualprop__dyads {
 
 /* What a rule has a state keep, beside what every state keeps; whatever changes it changes the rule's plan. */
 struct dualprop__needs {
-    int emitted, input_dyads, power, alphas, mask, state_noise, down_noise, weight_noise, general_output;
+    int emitted, input_dyads, power, alphas, mask, state_noise, down_noise, weight_noise, general_output, feedback;
     int order_count;
 };
 

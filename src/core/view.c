@@ -8,6 +8,9 @@
 
 #include "services.h"
 
+/* The bytes of a view in version 0.1. */
+#define LEAST (offsetof(dualprop_view, strides) + sizeof(((dualprop_view *)0)->strides))
+
 size_t dualprop__type_size(int type)
 {
     switch (type) {
@@ -31,6 +34,20 @@ dualprop_view dualprop__view_of(void *data, int type, int rank, const int64_t *s
     return view;
 }
 
+dualprop_view dualprop__view_copy(const dualprop_view *view)
+{
+    dualprop_view copy = { 0 };
+    memcpy(&copy, view, view->struct_size < sizeof copy ? (size_t)view->struct_size : sizeof copy);
+    copy.struct_size = sizeof copy;
+    return copy;
+}
+
+void dualprop__view_give(dualprop_view *to, const dualprop_view *view)
+{
+    memcpy(to, view, LEAST);
+    to->struct_size = LEAST;
+}
+
 /* An extent of 0 makes an array empty, whatever the others are. */
 int64_t dualprop__view_count(const dualprop_view *view)
 {
@@ -44,12 +61,28 @@ int64_t dualprop__view_count(const dualprop_view *view)
 
 /* ---- checking ---- */
 
+/*
+ * A shorter struct comes from an older header, a longer one from a newer: it is served as long as nothing is set that
+ * this library does not know. The members of version 0.1 are the least there may be. One that is added behind them has to
+ * be read from a copy (dualprop__view_copy()), since a caller's older struct ends before it.
+ */
+static dualprop_status check_size(const dualprop_context *context, const dualprop_view *view, const char *argument)
+{
+    uint64_t size = view->struct_size;
+    DUALPROP__REQUIRE(context, size >= LEAST && size <= DUALPROP__MOST_STRUCT_BYTES, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "%s: struct_size is %llu, expected sizeof(dualprop_view) = %zu", argument, (unsigned long long)size,
+                      sizeof *view);
+    for (size_t i = sizeof *view; i < size; i++)
+        DUALPROP__REQUIRE(context, ((const char *)view)[i] == 0, DUALPROP_ERROR_INVALID_ARGUMENT,
+                          "%s: it sets what came after version %s of the library (byte %zu)", argument,
+                          dualprop_version_string(), i);
+    return DUALPROP_OK;
+}
+
 static dualprop_status check_struct(const dualprop_context *context, const dualprop_view *view, const char *argument)
 {
     DUALPROP__REQUIRE(context, view, DUALPROP_ERROR_INVALID_ARGUMENT, "%s is NULL, expected a view", argument);
-    DUALPROP__REQUIRE(context, view->struct_size == sizeof *view, DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "%s: struct_size is %llu, expected sizeof(dualprop_view) = %zu", argument,
-                      (unsigned long long)view->struct_size, sizeof *view);
+    DUALPROP__TRY(check_size(context, view, argument));
     DUALPROP__REQUIRE(context, view->rank >= 0 && view->rank <= DUALPROP_MAX_RANK, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "%s: rank is %d, expected 0 to %d", argument, view->rank, DUALPROP_MAX_RANK);
     return DUALPROP_OK;

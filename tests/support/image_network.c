@@ -25,19 +25,24 @@ static dualprop_status add_layers(dualprop_network *network, const struct image_
     TRY(dualprop_network_add_local(network, 3, two, NULL, none, plan->activation));
     TRY(dualprop_network_add_dense(network, IMAGE_CLASSES, DUALPROP_IDENTITY));
     TRY(dualprop_network_set_initializer(network, DUALPROP_INIT_LECUN, 1));
-    return dualprop_network_initialize(network, 5);
+    TRY(dualprop_network_initialize(network, 5));
+    return plan->feedback ? dualprop_network_set_feedback(network, plan->feedback, 9) : DUALPROP_OK;
 }
 
 static dualprop_status create_rule(struct image_network *made)
 {
     const struct image_plan *plan = &made->plan;
     TRY(dualprop_rule_create(&made->rule, made->context, plan->variant));
-    TRY(dualprop_rule_set_alpha(made->rule, plan->alpha));
+    if (plan->variant < DUALPROP_LPOM || plan->variant > DUALPROP_FENCHEL) /* those say alpha themselves */
+        TRY(dualprop_rule_set_alpha(made->rule, plan->alpha));
     TRY(dualprop_rule_set_beta(made->rule, plan->beta != 0 ? plan->beta : 1));
     TRY(dualprop_rule_set_loss(made->rule, plan->loss));
     TRY(dualprop_rule_set_nudge_at(made->rule, plan->nudge_at));
     TRY(dualprop_rule_set_schedule(made->rule, plan->schedule, plan->passes ? plan->passes : 1));
     TRY(dualprop_rule_set_pool_switches(made->rule, plan->switches));
+    TRY(dualprop_rule_set_output_step(made->rule, plan->output_step));
+    TRY(dualprop_rule_set_feedback(made->rule, plan->feedback));
+    if (plan->configure) plan->configure(made->rule);
     TRY(dualprop_state_create(&made->state, made->network, made->rule, IMAGE_BATCH));
     return dualprop_optimizer_create(&made->optimizer, made->network, DUALPROP_SGD);
 }
@@ -50,6 +55,7 @@ dualprop_status image_try(struct image_network *made, const struct image_plan *p
     options.precision = plan->precision;
     options.threads = plan->threads ? plan->threads : 1;
     options.allocator = plan->allocator;
+    options.backend = plan->own_backend;
     TRY(dualprop_context_create(&made->context, plan->backend, &options));
     TRY(dualprop_network_create(&made->network, made->context, IMAGE_HEIGHT, IMAGE_WIDTH, IMAGE_CHANNELS));
     TRY(add_layers(made->network, plan));

@@ -8,6 +8,7 @@
 #ifndef TESTS_IMAGE_NETWORK_H
 #define TESTS_IMAGE_NETWORK_H
 
+#include <dualprop/backend.h>
 #include <dualprop/dualprop.h>
 
 #define IMAGE_LAYERS 4
@@ -22,8 +23,11 @@
 /* What to build; unset numbers mean 0, so say what you want (passes 0 is 1, threads 0 is 1). */
 struct image_plan {
     int backend, precision, threads, activation, pooling;
-    int variant, loss, nudge_at, schedule, passes, switches;
+    int variant, loss, nudge_at, schedule, passes, switches, output_step;
     double alpha, beta;
+    int feedback; /* kind; the network's, and the rule's too */
+    void (*configure)(dualprop_rule *rule); /* set what else the rule should have; may be NULL */
+    const dualprop_backend *own_backend;    /* in place of backend; may be NULL */
     const dualprop_allocator *allocator; /* or NULL */
 };
 
