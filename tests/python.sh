@@ -1,5 +1,6 @@
 #!/bin/sh
-# Drives the library from Python through ctypes, and reads one of its checkpoints with the safetensors package.
+# Drives the library from Python through ctypes, takes weights to PyTorch's layout, and reads a checkpoint with the
+# safetensors package.
 # The package comes from PyPI into a virtual environment under build/; without a network that test is skipped.
 cd "$(dirname "$0")/.."
 . tests/count.sh
@@ -21,6 +22,7 @@ make_venv() {
 
 if ! "$python" -c 'import numpy' 2>/dev/null; then
     skip "Python: python3 with numpy is not installed"
+    skip "PyTorch's layout: python3 with numpy is not installed"
     skip "safetensors package: python3 with numpy is not installed"
     count_end
     exit
@@ -32,6 +34,8 @@ grep -v ' passed, ' "$folder/smoke.log"
 set -- $(grep -E '^[0-9]+ passed, ' "$folder/smoke.log" || echo "0 passed, 1 failed, 0 skipped")
 passed=$((passed + $1)) failed=$((failed + $3))
 [ "$code" -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
+
+test_that "weights go to PyTorch's layout and back" "$python" tests/python/pytorch_layout.py "${BUILD:-build}/examples" "$folder"
 
 if make_venv; then
     test_that "Python's safetensors reads a checkpoint" "$venv/bin/python" tests/python/safetensors_reads.py "$folder"
