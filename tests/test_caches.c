@@ -102,8 +102,8 @@ static void expect_fresh(struct life *life, const char *after)
         for (int which = DUALPROP_S_PLUS; which <= DUALPROP_S_MINUS; which++) {
             int64_t count = read(old, life->state, life->network, k, which);
             read(new, fresh, life->network, k, which);
-            ck_assert_msg(!memcmp(old, new, (size_t)count * sizeof *old), "layer %d is not what it ought to be after %s", k,
-                          after);
+            ck_assert_msg(!memcmp(old, new, (size_t)count * sizeof *old),
+                          "layer %d is not what it ought to be after %s", k, after);
         }
     float scores[2][BATCH * CLASSES];
     expect_ok(dualprop_predict(scores[0], life->state, life->x, BATCH));
@@ -226,7 +226,7 @@ START_TEST(and_its_feedback_weights)
 }
 END_TEST
 
-/* Weights with noise are drawn anew for each inference, into the same memory; predictions read the weights themselves. */
+/* Weights with noise are drawn anew for each inference, into the same memory; predictions read the weights. */
 START_TEST(and_what_noise_makes_of_them)
 {
     static float first[MOST], second[MOST];

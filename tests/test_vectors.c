@@ -1,11 +1,12 @@
 /*
- * test_vectors.c - every reference vector of tests/golden on every level, in both types, and with the convolutions of the
- * blis backend computed in one way wherever that can be.
+ * test_vectors.c - every reference vector of tests/golden on every level, in both types, and with the convolutions of
+ * the blis backend computed in one way wherever that can be.
  *
- * The program `vectors` holds the backends to the same files as they choose by themselves; by rule Winograd's transforms
- * begin at 16 channels, which no vector has, so here they are forced.
+ * The program `vectors` holds the backends to the same files as they choose by themselves; by rule Winograd's
+ * transforms begin at 16 channels, which no vector has, so here they are forced.
  */
 #include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
