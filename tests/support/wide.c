@@ -39,16 +39,13 @@ extern const dualprop__convolution_loops wide_loops_f32, wide_loops_f64;
     static void name(const dualprop__microkernel *kernel, const dualprop__product *product)                           \
     {                                                                                                                 \
         const real *vectors = product->vectors, *broadcasts = product->broadcasts;                                    \
-        real tile[narrow][wide] = { { 0 } };                                                                          \
         (void)kernel;                                                                                                 \
-        for (int64_t k = 0; k < product->depth; k++)                                                                  \
-            for (int j = 0; j < narrow; j++)                                                                          \
-                for (int i = 0; i < wide; i++) tile[j][i] += broadcasts[k * narrow + j] * vectors[k * wide + i];      \
         for (int i = 0; i < wide; i++) (void)((const volatile real *)vectors)[product->depth * wide + i];             \
         for (int64_t j = 0; j < product->broadcast_count; j++) {                                                      \
-            real *to = (real *)product->c + j * product->stride;                                                      \
-            for (int64_t i = 0; i < product->vector_count; i++)                                                       \
-                to[i] = product->accumulate ? to[i] + tile[j][i] : tile[j][i];                                        \
+            real *to = (real *)product->c + j * product->stride, row[wide] = { 0 };                                   \
+            for (int64_t k = 0; k < product->depth; k++)                                                              \
+                for (int i = 0; i < wide; i++) row[i] += broadcasts[k * narrow + j] * vectors[k * wide + i];          \
+            for (int64_t i = 0; i < product->vector_count; i++) to[i] = product->accumulate ? to[i] + row[i] : row[i]; \
         }                                                                                                             \
     }
 
