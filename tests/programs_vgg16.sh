@@ -178,6 +178,21 @@ test_that "the best on the validation set is tested" tests_the_best
 test_that "and again when the run is resumed at its end" eval 'result >a && trains --resume best --data good --quiet &&
     result | cmp - a'
 
+# With a decay that takes the weights away it learns something first and nothing later: validation falls below half of its
+# best, and the run ends at the first epoch after the fifth. The best network is tested, and resuming changes nothing.
+gives_up() {
+    python3 "$make_images" cifar10 big 40 && trains --data big --model minicnn --rule bp --batch 10 --augment off --validation 0.3 \
+        --lr 0.06 --weight-decay 1 --warmup 12 --decay-epochs 12 --epochs 12 --checkpoint hopeless &&
+        grep -q "^given up after epoch 6: validation .*, below half of the best$" stdout &&
+        grep -q "^best on the validation set: epoch [1-5]," stdout && result | grep -q " 6 epochs" || { cat stdout; return 1; }
+}
+test_that "a hopeless run is given up" gives_up
+test_that "and not taken up again" eval 'result >a && trains --resume hopeless --data big &&
+    grep -q "^given up after epoch 6" stdout && result | cmp - a'
+# Without a validation set there is nothing to go by.
+test_that "a run without validation goes on" eval 'trains --data big --model minicnn --rule bp --batch 10 --augment off --lr 0.06 \
+    --weight-decay 1 --warmup 12 --decay-epochs 12 --epochs 7 && result | grep -q " 7 epochs"'
+
 # Undamped DP with a strong nudge diverges once it has learned something.
 diverges() {
     run $small --rule dp --alpha 0 --beta 0.9 --nudge-at current --loss mse --lr 1 --passes 200 --epochs 20

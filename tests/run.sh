@@ -32,7 +32,10 @@ part suites "$build/tests/main"
 part host-memory "$build/tests/host_memory"
 if [ -x "$build/examples/vectors" ]; then
     for backend in reference blis; do
-        part "vectors-$backend" "$build/examples/vectors" --backend "$backend" --precision f64 tests/golden
+        for precision in f64 f32; do
+            part "vectors-$backend-$precision" "$build/examples/vectors" --backend "$backend" --precision "$precision" \
+                tests/golden
+        done
     done
 fi
 for program in tests/cuda.sh tests/programs.sh tests/programs_vgg16.sh tests/asymmetry.sh tests/figures.sh tests/headers.sh \

@@ -1043,6 +1043,8 @@ static const struct subject subjects[] = {
     { &dualprop__blis_backend, DUALPROP_F64, DUALPROP_LEVEL_AVX2, "blis f64 avx2" },
     { &dualprop__blis_backend, DUALPROP_F32, DUALPROP_LEVEL_AVX512, "blis f32 avx512" },
     { &dualprop__blis_backend, DUALPROP_F64, DUALPROP_LEVEL_AVX512, "blis f64 avx512" },
+    { &dualprop__blis_backend, DUALPROP_F32, BENCH_WIDE, "blis f32 32x12" },
+    { &dualprop__blis_backend, DUALPROP_F64, BENCH_WIDE, "blis f64 16x14" },
 #endif
 };
 #define SUBJECTS COUNT_OF(subjects)
@@ -1392,7 +1394,7 @@ START_TEST(no_memory_is_a_status)
     void *self = NULL;
     for (long at = 1; status == DUALPROP_ERROR_NO_MEMORY && at < 100; at++) {
         failing_allocator_arm(&host.memory, at, 0);
-        status = subject->backend->create(&self, &host.host, subject->type, subject->level);
+        status = bench_instance(&self, subject->backend, &host.host, subject->type, subject->level);
         if (status != DUALPROP_OK) ck_assert_int_eq(atomic_load(&host.memory.live_blocks), 0);
     }
     if (status == DUALPROP_ERROR_NO_BACKEND) return;

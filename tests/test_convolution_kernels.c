@@ -1,6 +1,6 @@
 /*
  * test_convolution_kernels.c - the fast convolutions of the blis backend: each direction on its own against the
- * reference in double, for both ways of computing them and every level and type.
+ * reference in double, for both ways of computing them and every level and type; and as wide as on AVX-512 everywhere.
  *
  * test_backend.c holds the slots to a bound on each element; here it is the error as a whole that counts. In f32 it is
  * at most 3e-6 (root mean square of the error over that of the result), and the greatest error at most 1e-5 of the
@@ -48,6 +48,9 @@ static const struct layer {
     { 4, 9, 6, 3, 5, 3, 1, 1, 2, 2, DUALPROP_POOL_MAX },      { 9, 1, 5, 16, 16, 3, 1, 1, 0, 0, DUALPROP_POOL_NONE },
     { 2, 11, 9, 3, 20, 5, 2, 2, 2, 1, DUALPROP_POOL_MAX },    { 3, 9, 9, 18, 17, 3, 1, 0, 2, 2, DUALPROP_POOL_AVERAGE },
     { 2, 7, 8, 6, 30, 2, 3, 1, 0, 0, DUALPROP_POOL_NONE },    { 6, 5, 4, 40, 70, 1, 1, 0, 0, 0, DUALPROP_POOL_NONE },
+    { 1, 2, 3, 1000, 17, 3, 1, 1, 0, 0, DUALPROP_POOL_NONE }, { 2, 4, 5, 18, 1000, 3, 1, 1, 2, 2, DUALPROP_POOL_MAX },
+    { 5, 1, 1, 20, 33, 3, 1, 1, 0, 0, DUALPROP_POOL_NONE },   { 1, 1, 1, 1, 1, 3, 1, 1, 1, 1, DUALPROP_POOL_MAX },
+    { 1, 2, 2, 1, 3, 7, 1, 6, 3, 2, DUALPROP_POOL_MAX },      { 2, 16, 16, 3, 40, 2, 5, 1, 0, 0, DUALPROP_POOL_NONE },
 };
 
 static int64_t extent_of(int64_t extent, int64_t padding, int64_t window, int64_t stride)
@@ -89,11 +92,10 @@ static void furnish(workbench *bench, dualprop_convolution *shape)
     shape->cache = bench_bytes(bench, bench->backend->convolution_cache(bench->self, shape));
 }
 
-static void run_layer(workbench *bench, const struct layer *layer)
+static void run_shape(workbench *bench, dualprop_convolution shape)
 {
-    bench_begin(bench, (uint64_t)(layer->height * 1000 + layer->channels));
+    bench_begin(bench, (uint64_t)(shape.height * 1000 + shape.channels));
     const dualprop_backend *backend = bench->backend;
-    dualprop_convolution shape = shape_of(layer);
     int64_t inputs = shape.batch * shape.height * shape.width * shape.channels;
     int64_t results = shape.batch * shape.pooled_height * shape.pooled_width * shape.outputs;
     void *x = bench_uniform(bench, inputs, -1, 1), *delta = bench_uniform(bench, results, -1, 1);
@@ -116,6 +118,11 @@ static void run_layer(workbench *bench, const struct layer *layer)
     bench_record_convolution_weights(bench, "gradient", &shape, gradient, 1);
     bench_record(bench, "bias gradient", bias_gradient, shape.outputs, 1);
     ck_assert_msg(bench_intact(bench), "something was written outside an array");
+}
+
+static void run_layer(workbench *bench, const struct layer *layer)
+{
+    run_shape(bench, shape_of(layer));
 }
 
 /* ---- errors as a whole ---- */
@@ -171,7 +178,7 @@ static void check_way(const workbench *expected, int index, int type, int level,
     dualprop__blis_choose_convolutions(bench.self, way);
     run_layer(&bench, &layers[index]);
     for (int group = 0; group < bench.group_count; group++) check_group(&bench, expected, group, what);
-    check_threads(&bench, &layers[index], way, what);
+    if (level != BENCH_WIDE) check_threads(&bench, &layers[index], way, what);
     bench_close(&bench);
 }
 
@@ -181,12 +188,131 @@ START_TEST(each_direction_is_accurate)
     ck_assert_int_eq(bench_open(&expected, &dualprop__reference_backend, DUALPROP_F64, DUALPROP_LEVEL_BASELINE, 1),
                      DUALPROP_OK);
     run_layer(&expected, &layers[_i]);
-    for (int level = DUALPROP_LEVEL_BASELINE; level <= DUALPROP_LEVEL_AVX512; level++)
+    for (int level = DUALPROP_LEVEL_BASELINE; level <= BENCH_WIDE; level++)
         for (int way = 0; way < COUNT_OF(ways); way++) {
             check_way(&expected, _i, DUALPROP_F32, level, way);
             check_way(&expected, _i, DUALPROP_F64, level, way);
         }
     bench_close(&expected);
+}
+END_TEST
+
+/* ---- shapes that nobody thought of ---- */
+
+/* A random number from low to high, rather low. */
+static int64_t rather_low(randomness *random, int64_t low, int64_t high)
+{
+    int64_t range = high - low + 1, one = random_below(random, range), other = random_below(random, range);
+    return low + (one < other ? one : other);
+}
+
+/* Extents of one axis: image, kernel, stride and padding, with a place for the kernel in the padded image; its map. */
+static int64_t random_axis(randomness *random, int is_3x3, int64_t axis[4])
+{
+    do {
+        axis[0] = rather_low(random, 1, 19);
+        axis[1] = is_3x3 ? 3 : rather_low(random, 1, 7);
+        axis[2] = is_3x3 ? 1 : rather_low(random, 1, 5);
+        axis[3] = is_3x3 ? 1 : random_below(random, axis[1]);
+    } while (axis[1] > axis[0] + 2 * axis[3]);
+    return extent_of(axis[0], axis[3], axis[1], axis[2]);
+}
+
+/* Any layer that the library admits: one in two has the form that Winograd's transforms need. */
+static dualprop_convolution random_shape(randomness *random)
+{
+    int is_3x3 = (int)random_below(random, 2);
+    int64_t rows[4], columns[4], map_height = random_axis(random, is_3x3, rows);
+    int64_t map_width = random_axis(random, is_3x3, columns);
+    dualprop_convolution shape = {
+        .kind = DUALPROP_LAYER_CONVOLUTION, .pooling = (int)random_below(random, 3), .batch = rather_low(random, 1, 9),
+        .height = rows[0], .width = columns[0], .channels = rather_low(random, 1, 40),
+        .outputs = rather_low(random, 1, 70), .kernel_height = rows[1], .kernel_width = columns[1],
+        .stride_height = rows[2], .stride_width = columns[2], .padding_height = rows[3], .padding_width = columns[3],
+        .map_height = map_height, .map_width = map_width, .pooled_height = map_height, .pooled_width = map_width,
+    };
+    if (shape.pooling == DUALPROP_POOL_NONE) return shape;
+    shape.window_height = rather_low(random, 1, map_height < 9 ? map_height : 9);
+    shape.window_width = rather_low(random, 1, map_width < 9 ? map_width : 9);
+    shape.window_stride_height = rather_low(random, 1, 4);
+    shape.window_stride_width = rather_low(random, 1, 4);
+    shape.pooled_height = extent_of(map_height, 0, shape.window_height, shape.window_stride_height);
+    shape.pooled_width = extent_of(map_width, 0, shape.window_width, shape.window_stride_width);
+    return shape;
+}
+
+static void describe_shape(char *text, size_t size, const dualprop_convolution *shape, int type, int level, int way)
+{
+    snprintf(text, size, "%lld of %lldx%lldx%lld to %lld, kernel %lldx%lld, stride %lldx%lld, padding %lldx%lld, "
+             "pooling %d %lldx%lld by %lldx%lld, f%d at level %d %s", (long long)shape->batch, (long long)shape->height,
+             (long long)shape->width, (long long)shape->channels, (long long)shape->outputs,
+             (long long)shape->kernel_height, (long long)shape->kernel_width, (long long)shape->stride_height,
+             (long long)shape->stride_width, (long long)shape->padding_height, (long long)shape->padding_width,
+             shape->pooling, (long long)shape->window_height, (long long)shape->window_width,
+             (long long)shape->window_stride_height, (long long)shape->window_stride_width,
+             type == DUALPROP_F32 ? 32 : 64, level, ways[way]);
+}
+
+static void check_random(const workbench *expected, const dualprop_convolution *shape, int type, int level, int way)
+{
+    char what[300];
+    workbench bench;
+    if (bench_open(&bench, &dualprop__blis_backend, type, level, 1) != DUALPROP_OK) return;
+    describe_shape(what, sizeof what, shape, type, level, way);
+    dualprop__blis_choose_convolutions(bench.self, way);
+    run_shape(&bench, *shape);
+    for (int group = 0; group < bench.group_count; group++) check_group(&bench, expected, group, what);
+    bench_close(&bench);
+}
+
+#define RANDOM_SHAPES 40
+
+START_TEST(random_shapes_are_accurate)
+{
+    workbench expected;
+    randomness random = random_start((uint64_t)_i);
+    ck_assert_int_eq(bench_open(&expected, &dualprop__reference_backend, DUALPROP_F64, DUALPROP_LEVEL_BASELINE, 1),
+                     DUALPROP_OK);
+    for (int i = 0; i < RANDOM_SHAPES; i++) {
+        dualprop_convolution shape = random_shape(&random);
+        run_shape(&expected, shape);
+        for (int way = 1; way < COUNT_OF(ways); way++)
+            for (int level = DUALPROP_LEVEL_BASELINE; level <= BENCH_WIDE; level++)
+                check_random(&expected, &shape, i % 2 ? DUALPROP_F32 : DUALPROP_F64, level, way);
+    }
+    bench_close(&expected);
+}
+END_TEST
+
+/* ---- ties ---- */
+
+/* With weights of zero all places of a window are the same, whatever the way: the first is taken. */
+START_TEST(of_equals_the_first_is_taken)
+{
+    for (int way = 1; way < COUNT_OF(ways); way++) {
+        workbench bench;
+        dualprop_convolution shape = shape_of(&layers[_i]);
+        if (shape.pooling != DUALPROP_POOL_MAX) return;
+        int64_t results = shape.batch * shape.pooled_height * shape.pooled_width * shape.outputs;
+        ck_assert_int_eq(bench_open(&bench, &dualprop__blis_backend, DUALPROP_F32, DUALPROP_LEVEL_AUTO, 1),
+                         DUALPROP_OK);
+        dualprop__blis_choose_convolutions(bench.self, way);
+        bench_begin(&bench, 1);
+        void *x = bench_uniform(&bench, shape.batch * shape.height * shape.width * shape.channels, -1, 1);
+        void *weights = bench_convolution_weights(&bench, &shape, 0, 0);
+        void *bias = bench_uniform(&bench, shape.outputs, -1, 1);
+        void *a = bench_reals(&bench, results);
+        uint8_t *switches = bench_bytes(&bench, results);
+        furnish(&bench, &shape);
+        ck_assert_int_eq(bench.backend->convolution_prepare(bench.self, &shape, weights), DUALPROP_OK);
+        ck_assert_int_eq(bench.backend->convolution_bottom_up(bench.self, &shape, a, switches, x, weights, bias, NULL),
+                         DUALPROP_OK);
+        for (int64_t i = 0; i < results; i++) {
+            ck_assert_msg(switches[i] == 0, "layer %d %s: place %d was taken", _i, ways[way], switches[i]);
+            ck_assert_double_eq(bench_get(&bench, a, i), bench_get(&bench, bias, i % shape.outputs));
+        }
+        bench_close(&bench);
+    }
 }
 END_TEST
 
@@ -268,24 +394,50 @@ START_TEST(the_shape_alone_decides_the_way)
 }
 END_TEST
 
-/* A state's workspace is of its capacity, and smaller batches come: none may need more. The same for dense layers. */
+/* A state's workspace is of its capacity, and smaller batches come: none may need more. The same for dense layers. How
+ * many threads there are must not matter either, since an embedder's host may come to have more of them. */
+static void check_workspaces(const workbench *few, const workbench *many, const struct layer *first, const char *what)
+{
+    static const int64_t batches[] = { 250, 500, 512, 1000, 1024, 4096, 10000 };
+    struct layer layer = *first;
+    int64_t convolution = 0, dense = 0;
+    for (int i = 1; i < 200 + COUNT_OF(batches); i++) {
+        layer.batch = i < 200 ? i : batches[i - 200];
+        dualprop_convolution shape = shape_of(&layer);
+        int64_t own = few->backend->convolution_workspace(few->self, &shape);
+        int64_t other = few->backend->dense_workspace(few->self, layer.batch, layer.channels, layer.outputs);
+        ck_assert_msg(own >= convolution, "%s, batch %lld: %lld bytes, fewer than the %lld before", what,
+                      (long long)layer.batch, (long long)own, (long long)convolution);
+        ck_assert_msg(other >= dense, "%s, dense, batch %lld", what, (long long)layer.batch);
+        ck_assert_int_eq(many->backend->convolution_workspace(many->self, &shape), own);
+        ck_assert_int_eq(many->backend->dense_workspace(many->self, layer.batch, layer.channels, layer.outputs), other);
+        convolution = own, dense = other;
+    }
+}
+
+static void check_instances(int type, int level)
+{
+    workbench few, many;
+    if (bench_open(&few, &dualprop__blis_backend, type, level, 1) != DUALPROP_OK) return;
+    ck_assert_int_eq(bench_open(&many, &dualprop__blis_backend, type, level, 5), DUALPROP_OK);
+    for (int way = 0; way < COUNT_OF(ways); way++)
+        for (int i = 0; i < COUNT_OF(layers); i++) {
+            char what[80];
+            name_subject(what, sizeof what, i, type, level, way);
+            dualprop__blis_choose_convolutions(few.self, way);
+            dualprop__blis_choose_convolutions(many.self, way);
+            check_workspaces(&few, &many, &layers[i], what);
+        }
+    bench_close(&few);
+    bench_close(&many);
+}
+
 START_TEST(a_larger_batch_never_takes_less_workspace)
 {
-    workbench bench;
-    ck_assert_int_eq(bench_open(&bench, &dualprop__blis_backend, DUALPROP_F32, DUALPROP_LEVEL_AUTO, 1), DUALPROP_OK);
-    for (int i = 0; i < COUNT_OF(layers); i++) {
-        struct layer layer = layers[i];
-        int64_t convolution = 0, dense = 0;
-        for (layer.batch = 1; layer.batch < 200; layer.batch++) {
-            dualprop_convolution shape = shape_of(&layer);
-            int64_t own = bench.backend->convolution_workspace(bench.self, &shape);
-            ck_assert_msg(own >= convolution, "layer %d, batch %lld", i, (long long)layer.batch);
-            int64_t other = bench.backend->dense_workspace(bench.self, layer.batch, layer.channels, layer.outputs);
-            ck_assert_msg(other >= dense, "dense layer %d, batch %lld", i, (long long)layer.batch);
-            convolution = own, dense = other;
-        }
+    for (int level = DUALPROP_LEVEL_BASELINE; level <= BENCH_WIDE; level++) {
+        check_instances(DUALPROP_F32, level);
+        check_instances(DUALPROP_F64, level);
     }
-    bench_close(&bench);
 }
 END_TEST
 
@@ -308,6 +460,8 @@ Suite *test_convolution_kernels_suite(void)
     Suite *suite = suite_create("convolution_kernels");
     TCase *errors = tcase_create("errors");
     tcase_add_loop_test(errors, each_direction_is_accurate, 0, COUNT_OF(layers));
+    tcase_add_loop_test(errors, random_shapes_are_accurate, 0, 4);
+    tcase_add_loop_test(errors, of_equals_the_first_is_taken, 0, COUNT_OF(layers));
     tcase_add_loop_test(errors, top_down_and_gradient_are_the_adjoints, 0, COUNT_OF(layers));
     suite_add_tcase(suite, errors);
     TCase *rules = tcase_create("rules");

@@ -7,7 +7,7 @@
 #include "interrupt.h"
 #include "trainer_internal.h"
 
-/* A run is given up when it does worse than half its best on the validation set, once so many epochs are over. */
+/* A run is given up when it does worse than half its best on the validation set after a later epoch than this one. */
 #define PATIENT_EPOCHS 5
 
 /* A run that was interrupted before its first batch, or after its last, has nothing to save. */

@@ -8,6 +8,16 @@
 #include <string.h>
 
 #include "support/guard.h"
+#include "support/wide.h"
+
+dualprop_status bench_instance(void **self, const dualprop_backend *backend, const dualprop_host *host, int type,
+                               int level)
+{
+    if (level != BENCH_WIDE) return backend->create(self, host, type, level);
+    dualprop_status status = backend->create(self, host, type, DUALPROP_LEVEL_AUTO);
+    if (status == DUALPROP_OK) wide_install(*self);
+    return status;
+}
 
 dualprop_status bench_open(workbench *bench, const dualprop_backend *backend, int type, int level, int threads)
 {
@@ -16,7 +26,7 @@ dualprop_status bench_open(workbench *bench, const dualprop_backend *backend, in
     bench->type = type;
     bench->level = level;
     threaded_host_init(&bench->host, threads);
-    return backend->create(&bench->self, &bench->host.host, type, level);
+    return bench_instance(&bench->self, backend, &bench->host.host, type, level);
 }
 
 /* On a device what was asked for may not have been done yet. */

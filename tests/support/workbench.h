@@ -17,6 +17,9 @@
 
 #define BENCH_ARRAYS 48
 
+/* A level for these functions alone: the blis backend, as wide as on AVX-512 (see wide.h). */
+#define BENCH_WIDE (DUALPROP_LEVEL_AVX512 + 1)
+
 /* Elements of the weights of a convolution as the host has them. */
 int64_t bench_convolution_elements(const dualprop_convolution *shape);
 
@@ -41,6 +44,9 @@ typedef struct workbench {
     int group_count;
 } workbench;
 
+/* What the backend's create gives at a level, or at BENCH_WIDE. */
+dualprop_status bench_instance(void **self, const dualprop_backend *backend, const dualprop_host *host, int type,
+                               int level);
 /* Make an instance; a status other than OK is the backend's: not to be had here. */
 dualprop_status bench_open(workbench *bench, const dualprop_backend *backend, int type, int level, int threads);
 /* Destroy it; ends the test where it kept memory. */
