@@ -273,9 +273,9 @@ dualprop_status dualprop_infer_view(dualprop_state *state, const dualprop_view *
 }
 
 static dualprop_status check_plain(const dualprop_state *state, const void *images, const int32_t *labels,
-                                   int64_t count)
+                                   int64_t count, const char *function)
 {
-    DUALPROP__REQUIRE_HANDLE(state, DUALPROP__STATE);
+    DUALPROP__TRY(dualprop__check_handle(state, DUALPROP__STATE, "state", function));
     DUALPROP__REQUIRE(state->context, images, DUALPROP_ERROR_INVALID_ARGUMENT, "images is NULL; expected an array");
     DUALPROP__REQUIRE(state->context, labels, DUALPROP_ERROR_INVALID_ARGUMENT, "labels is NULL; expected an array");
     DUALPROP__REQUIRE(state->context, count >= 1 && count <= state->capacity, DUALPROP_ERROR_INVALID_ARGUMENT,
@@ -286,7 +286,7 @@ static dualprop_status check_plain(const dualprop_state *state, const void *imag
 
 dualprop_status dualprop_infer(dualprop_state *state, const void *images, const int32_t *labels, int64_t count)
 {
-    DUALPROP__TRY(check_plain(state, images, labels, count));
+    DUALPROP__TRY(check_plain(state, images, labels, count, __func__));
     int64_t shape[2] = { count, state->dyads[0].width };
     dualprop_view inputs = dualprop__view_of((void *)(uintptr_t)images, state->context->precision, 2, shape);
     dualprop_view targets = dualprop__view_of((void *)(uintptr_t)labels, DUALPROP_I32, 1, shape);
