@@ -281,23 +281,19 @@ struct doomed {
     int returned, outlived;
 };
 
-static dualprop_status train_doomed(struct doomed *doomed)
-{
-    return saved_model_train(doomed->model, 1);
-}
-
-/* A host's own threads: waiting for them is a point where a cancellation takes effect. */
+/* A host's own threads: waiting for them is a point where a cancellation takes effect, and it comes just then. */
 static void run_at_a_cancellation_point(void *user_data, void (*task)(void *argument, int64_t index), void *argument,
                                         int64_t count)
 {
     (void)user_data;
     for (int64_t i = 0; i < count; i++) {
         task(argument, i);
+        pthread_cancel(pthread_self());
         pthread_testcancel();
     }
 }
 
-static dualprop_status train_by_host_doomed(struct doomed *doomed)
+static dualprop_status train_doomed(struct doomed *doomed)
 {
     dualprop_context *context = doomed->model->context;
     dualprop_status status = dualprop_context_set_parallel_for(context, run_at_a_cancellation_point, NULL, 3);
@@ -350,9 +346,10 @@ static dualprop_status create_doomed(struct doomed *doomed)
 static void *meet_doom(void *argument)
 {
     struct doomed *doomed = argument;
-    pthread_cancel(pthread_self());
+    if (doomed->call != train_doomed) pthread_cancel(pthread_self()); /* which would end it at the door */
     doomed->status = doomed->call(doomed);
     doomed->returned = 1;
+    pthread_cancel(pthread_self());
     pthread_testcancel();
     doomed->outlived = 1;
     return NULL;
@@ -373,13 +370,13 @@ static void doom(struct doomed *doomed, dualprop_status (*call)(struct doomed *d
 
 START_TEST(a_cancelled_thread_ends_between_calls)
 {
-    static dualprop_status (*const calls[])(struct doomed *) = { train_doomed, train_by_host_doomed, log_doomed,
-                                                                 save_doomed,  load_doomed,          create_doomed };
+    static dualprop_status (*const calls[])(struct doomed *) = { train_doomed, log_doomed, save_doomed, load_doomed,
+                                                                 create_doomed };
     saved_plan plan = plan_of(_i);
     saved_model model;
     scratch_folder folder = scratch_folder_create();
     struct doomed doomed = { .plan = plan, .model = &model, .file = folder.file };
-    uint32_t expected = undisturbed(&plan, 4);
+    uint32_t expected = undisturbed(&plan, 3);
     expect_ok(saved_model_create(&model, &plan));
     expect_ok(saved_model_train(&model, 1));
     int files = entries_of("/proc/self/fd"), threads = entries_of("/proc/self/task");
@@ -391,6 +388,34 @@ START_TEST(a_cancelled_thread_ends_between_calls)
     ck_assert_uint_eq(saved_model_parameters(&model), expected);
     saved_model_destroy(&model);
     scratch_folder_destroy(&folder);
+}
+END_TEST
+
+/* Trains for ever, and no call is a point where it could be cancelled but for the library's. */
+static void *train_for_ever(void *argument)
+{
+    saved_model *model = argument;
+    while (saved_model_train(model, 1) == DUALPROP_OK) continue;
+    return NULL;
+}
+
+START_TEST(a_thread_that_only_trains_can_be_cancelled)
+{
+    saved_plan plan = plan_of(_i);
+    saved_model model;
+    pthread_t thread;
+    void *result = NULL;
+    int64_t steps;
+    expect_ok(saved_model_create(&model, &plan));
+    ck_assert_int_eq(pthread_create(&thread, NULL, train_for_ever, &model), 0);
+    usleep(20000);
+    ck_assert_int_eq(pthread_cancel(thread), 0);
+    ck_assert_int_eq(pthread_join(thread, &result), 0);
+    ck_assert(result == PTHREAD_CANCELED);
+    expect_ok(dualprop_optimizer_info(NULL, &steps, NULL, model.optimizer));
+    expect_ok(saved_model_train(&model, 1)); /* whole steps, and none of them lost */
+    ck_assert_uint_eq(saved_model_parameters(&model), undisturbed(&plan, (int)steps + 1));
+    saved_model_destroy(&model);
 }
 END_TEST
 
@@ -444,6 +469,7 @@ Suite *test_process_suite(void)
 #endif
     tcase_add_test(tests, loading_again_and_again_leaves_nothing);
     tcase_add_loop_test(tests, a_cancelled_thread_ends_between_calls, 0, 4);
+    tcase_add_loop_test(tests, a_thread_that_only_trains_can_be_cancelled, 0, 4);
     tcase_add_loop_test(tests, nothing_is_printed, 0, 4);
     suite_add_tcase(suite, tests);
     return suite;

@@ -28,8 +28,9 @@
  *   - NULL where an object or an array is needed is DUALPROP_ERROR_INVALID_ARGUMENT; a destroyed handle or one of
  *     another kind is DUALPROP_ERROR_HANDLE, as far as memory still shows it; one in use is DUALPROP_ERROR_BUSY.
  *   - Inference, update, prediction, evaluation and all that is measured take no memory.
- *   - pthread_cancel() does not take effect within a call, unless in the host's own allocator or, on a CUDA device, in
- *     the driver. Asynchronous cancellation, and longjmp() out of a callback, are forbidden.
+ *   - pthread_cancel() takes effect at the door of an inference, a prediction or an evaluation, never within a call,
+ *     unless in the host's own allocator or, on a CUDA device, in the driver. Asynchronous cancellation, and longjmp() out
+ *     of a callback, are forbidden.
  *   - Since 0.1.
  */
 #ifndef DUALPROP_DUALPROP_H

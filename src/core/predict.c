@@ -77,6 +77,7 @@ static dualprop_status predict(const dualprop_view *scores, dualprop_state *stat
 
 dualprop_status dualprop_predict_view(const dualprop_view *scores, dualprop_state *state, const dualprop_view *inputs)
 {
+    pthread_testcancel();
     DUALPROP__TRY(dualprop__state_enter(state, __func__));
     dualprop_status status = predict(scores, state, inputs);
     dualprop__state_leave(state);
@@ -160,6 +161,7 @@ dualprop_status dualprop_evaluate_view(double *loss, int64_t *correct, int64_t *
                                        const dualprop_view *inputs, const dualprop_view *targets)
 {
     struct score total = { 0, 0, 0 };
+    pthread_testcancel();
     DUALPROP__TRY(dualprop__state_enter(state, __func__));
     dualprop_status status = evaluate(&total, state, k, inputs, targets);
     dualprop__state_leave(state);
