@@ -92,6 +92,8 @@ else
     test_that "--precision tf32 without a device" refuses_option "for CUDA devices" $small --precision tf32
     test_that "--precision bf16 on the CPU" refuses_option "for CUDA devices" $small --backend cpu --precision bf16
 fi
+test_that "a wrong value is refused though a good one follows" refuses_option "--alpha is \"2\"" $small --alpha 2 --alpha 0.5
+test_that "the last of good values counts" eval 'trains $small --seed 7 && result >a && trains $small --seed 3 --seed 7 && result | cmp - a'
 test_that "an empty value is refused" refuses_option --alpha $small --alpha ""
 for case in --dampening=half --noise=0.1 --model=vgg16 --epoch=2 --frobnicate -x; do
     test_that "$case is unknown" refuses_option "unknown option $case" $small $case
@@ -113,6 +115,7 @@ test_that "noise with bp" refuses_option "--noise-state contradicts --rule bp" $
 test_that "exact step at the prediction" refuses_option "--nudge-at" $small --rule dp --output-step exact --nudge-at prediction
 test_that "alphas for other layers" refuses_option "--alpha has 6 numbers" $small --alpha 0.1,0.2,0.3,0.4,0.5,0.6
 test_that "exact step without a solution" refuses_option "--beta 2" $small --rule dp --output-step exact --beta 2
+test_that "a least rate above the rate" refuses_option "--min-lr" $small --warmup 1 --decay-epochs 2 --lr 0.1 --min-lr 0.2
 test_that "warm-up longer than the decay" refuses_option "--warmup" $small --warmup 3 --decay-epochs 2
 test_that "mnist without its folder" refuses_option "--data" --dataset mnist
 test_that "--predict without a network" refuses_option "--resume" $small --predict good/$test
@@ -213,7 +216,7 @@ test_that "to the bits of a run that never stopped" eval 'trains $small --batch 
 test_that "with one line of log an epoch" eval '[ "$(grep -c "^{\"epoch\":[1-4]," log)" -eq 4 ] && [ "$(wc -l <log)" -eq 4 ]'
 
 for case in "--seed 2" "--hidden 17" "--rule dp" "--alpha 0.25" "--optimizer sgd" "--lr 0.01" "--batch 10" \
-    "--precision f64" "--loss ce" "--activation tanh"; do
+    "--precision f64" "--loss ce" "--activation tanh" "--limit 399" "--order 1,2" "--damping half"; do
     test_that "$case contradicts the checkpoint" refuses_option "${case%% *}" --resume straight --data good $case
 done
 test_that "agreeing is fine" trains --resume straight --data good --seed 1 --hidden 16 --alpha .50 --rule dp_adjoint --backend reference
@@ -236,6 +239,36 @@ test_that "a directory as log" refuses_file good $small --log good
 test_that "a FIFO as log" refuses_file fifo $small --log fifo
 cp straight kept
 test_that "a failure keeps what was saved" eval 'refuses_file nowhere $small --data nowhere --checkpoint kept && cmp straight kept'
+
+# ---- Files that are full, or one and the same ----
+
+for pair in "log checkpoint" "audit-log checkpoint" "log audit-log"; do
+    test_that "--${pair% *} is not --${pair#* }" refuses_option "--${pair% *}" $small --diagnostics angle --${pair% *} one --${pair#* } one
+done
+ln kept twin
+test_that "a log is not the checkpoint that is resumed" eval 'refuses_option --log --resume kept --data good --log kept --epochs 5 &&
+    refuses_option --log --resume kept --data good --log twin --epochs 5 && cmp straight kept'
+
+# A log that cannot be written ends no run: one line about it, exit status 1, and the network is saved.
+outlives_its_log() { # OPTION OPTIONS...: the option that names the log, and others
+    log=$1
+    shift
+    trains $small --epochs 4 --checkpoint logged "$@" "$log" log &&
+    run $small --epochs 4 --quiet --checkpoint kept "$@" "$log" /dev/full
+    status_is $? 1 && one_line "/dev/full: writing the log failed" && grep -q "^test accuracy" stdout && cmp logged kept
+}
+test_that "a full log" outlives_its_log --log
+test_that "a full log of audits" outlives_its_log --audit-log --diagnostics angle --audit-every 1
+limited() { # A file may have 512 or 1024 bytes; the checkpoint is written afterwards.
+    (ulimit -f 1 && run $small --epochs 9 --quiet --diagnostics angle,norms --log log)
+    status_is $? 1 && one_line "log: writing the log failed: File too large" && grep -q "^test accuracy" stdout &&
+        [ -s log ] && [ "$(grep -c "^{.*}$" log)" -eq "$(wc -l <log)" ] && [ "$(tail -c 1 log)" = "" ]
+}
+test_that "a log beyond the file size limit keeps whole lines" limited
+test_that "half a line of a log stays by itself" eval 'cp straight kept && printf "{\"epoch\":4,\"tr" >log &&
+    trains --resume kept --data good --epochs 5 --log log --backend reference && [ "$(grep -c "^{.*}$" log)" -eq 1 ] && [ "$(wc -l <log)" -eq 2 ]'
+test_that "nothing is printed into a log" eval '"$program" $small --log log >&- 2>stderr; status_is $? 1 && one_line stdout &&
+    [ "$(grep -c "^{.*}$" log)" -eq 2 ] && [ "$(wc -l <log)" -eq 2 ]'
 
 # Undamped DP at alpha = 0 with a strong nudge and many passes diverges.
 diverges() {

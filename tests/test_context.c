@@ -87,6 +87,17 @@ START_TEST(shorter_options_are_completed)
 END_TEST
 
 /* A newer header's struct: fine as long as nothing is set that this library does not know. */
+START_TEST(reserved_options_are_held_to_zero)
+{
+    dualprop_options options = DUALPROP_OPTIONS_INIT;
+    dualprop_context *context = NULL;
+    options.reserved = 1;
+    ck_assert_int_eq(dualprop_context_create(&context, DUALPROP_BACKEND_REFERENCE, &options),
+                     DUALPROP_ERROR_INVALID_ARGUMENT);
+    ck_assert_ptr_null(context);
+}
+END_TEST
+
 START_TEST(longer_options_are_held_to_zero)
 {
     enum { MORE = 16 };
@@ -270,6 +281,7 @@ Suite *test_context_suite(void)
     tcase_add_test(tests, the_version_says_the_same_in_every_way);
     tcase_add_test(tests, shorter_options_are_completed);
     tcase_add_test(tests, longer_options_are_held_to_zero);
+    tcase_add_test(tests, reserved_options_are_held_to_zero);
     tcase_add_test(tests, tables_of_other_sizes);
     tcase_add_test(tests, a_backend_that_is_absent_is_an_error_by_name_and_a_reason_for_auto);
     tcase_add_test(tests, a_description_is_cut_to_fit);

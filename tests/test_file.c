@@ -3,11 +3,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <dirent.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -333,7 +336,7 @@ static int64_t faulty_sync_folder(void *user_data, const char *name)
 }
 
 static const dualprop_io faulty_io = { sizeof faulty_io, faulty_open, faulty_size, faulty_read, faulty_write, faulty_sync,
-                                       faulty_close, faulty_rename, faulty_remove, faulty_sync_folder, NULL };
+                                       faulty_close, faulty_rename, faulty_remove, faulty_sync_folder, NULL, NULL };
 
 static const int faults[] = { ENOSPC, EIO, EINTR, EDQUOT, EFBIG, SHORT };
 enum { FAULTS = sizeof faults / sizeof faults[0] };
@@ -397,6 +400,164 @@ START_TEST(a_fault_at_any_call_of_reading)
         ck_assert_int_eq(fault.open_files, 0);
     }
     dualprop_context_destroy(context);
+}
+END_TEST
+
+/* ---- a folder that does not take names ---- */
+
+static struct {
+    int at, calls, error; /* this call to sync the folder fails, or all where at is negative */
+} unsynced;
+
+static int64_t failing_sync_folder(void *user_data, const char *name)
+{
+    int call = unsynced.calls++;
+    if (call == unsynced.at || unsynced.at < 0) return -(int64_t)unsynced.error;
+    return dualprop__posix_io.sync_folder(user_data, name);
+}
+
+static int warnings;
+
+static void count_warning(void *user_data, int level, const char *component, const char *message)
+{
+    (void)user_data;
+    warnings += level == DUALPROP_LOG_WARNING && strcmp(component, "file") == 0 && strstr(message, "not synced");
+}
+
+static dualprop_status replace_unsynced(int at, int error)
+{
+    dualprop_io io = dualprop__posix_io;
+    io.sync_folder = failing_sync_folder;
+    unsynced.at = at, unsynced.calls = 0, unsynced.error = error, warnings = 0;
+    put_file(path, OLD);
+    dualprop_context *context = new_context(&io);
+    ck_assert_int_eq(dualprop_context_set_log(context, count_warning, NULL, DUALPROP_LOG_WARNING), DUALPROP_OK);
+    dualprop_status status = replace(context, path);
+    dualprop_context_destroy(context);
+    ck_assert_int_eq(entries(0), 1);
+    return status;
+}
+
+/* It fails as long as the old file is there. Once the new one is, the call has succeeded, and says what may be lost. */
+START_TEST(a_folder_that_cannot_be_synced)
+{
+    ck_assert_int_eq(replace_unsynced(-1, EIO), DUALPROP_ERROR_IO);
+    expect_content(path, OLD);
+    ck_assert_int_eq(replace_unsynced(0, ENOSPC), DUALPROP_ERROR_NO_SPACE);
+    expect_content(path, OLD);
+    ck_assert_int_eq(warnings, 0);
+    ck_assert_int_eq(replace_unsynced(1, EIO), DUALPROP_OK);
+    expect_content(path, NEW);
+    ck_assert_int_eq(warnings, 1);
+    ck_assert_int_eq(replace_unsynced(-1, EACCES), DUALPROP_OK); /* it may not be opened, which is no failure */
+    expect_content(path, NEW);
+    ck_assert_int_eq(warnings, 1);
+}
+END_TEST
+
+/* ---- a disk that is full ---- */
+
+static int put_map(const char *name, const char *text)
+{
+    int file = open(name, O_WRONLY | O_CLOEXEC);
+    int put = file >= 0 && write(file, text, strlen(text)) == (ssize_t)strlen(text);
+    if (file >= 0) close(file);
+    return put;
+}
+
+/* Mounts of this process's own, which go with it: for root, or for a user who is root among them. */
+static int own_mounts(void)
+{
+    char user[64], group[64];
+    snprintf(user, sizeof user, "0 %d 1", (int)geteuid());
+    snprintf(group, sizeof group, "0 %d 1", (int)getegid());
+    int is_root = geteuid() == 0;
+    if (unshare(is_root ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) != 0) return 0;
+    if (!is_root && !(put_map("/proc/self/uid_map", user) && put_map("/proc/self/setgroups", "deny") &&
+                      put_map("/proc/self/gid_map", group)))
+        return 0;
+    return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
+/* A file system of 256 KiB over the folder, where this process may make one. */
+static int mount_small(void)
+{
+    const char *fork_mode = getenv("CK_FORK"); /* without forks the tests that follow would be in there too */
+    if (fork_mode && strcmp(fork_mode, "no") == 0) return 0;
+    return own_mounts() && mount("none", folder, "tmpfs", 0, "size=256k") == 0;
+}
+
+START_TEST(a_full_disk_leaves_the_old_file)
+{
+    static char large[300000];
+    dualprop__piece piece = { large, sizeof large };
+    if (!mount_small()) {
+        test_skip("a_full_disk: no file system can be mounted here");
+        return;
+    }
+    dualprop_context *context = new_context(NULL);
+    put_file(path, OLD);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(dualprop__file_replace(context, path, &piece, 1), DUALPROP_ERROR_NO_SPACE);
+        expect_content(path, OLD);
+        ck_assert_int_eq(entries(0), 1);
+    }
+    ck_assert_int_eq(replace(context, path), DUALPROP_OK);
+    expect_content(path, NEW);
+    dualprop_context_destroy(context);
+    umount(folder);
+}
+END_TEST
+
+/* ---- what dead savers leave ---- */
+
+static void put_old_file(const char *suffix, int seconds)
+{
+    char name[160];
+    struct timespec times[2] = { { time(NULL) - seconds, 0 }, { time(NULL) - seconds, 0 } };
+    snprintf(name, sizeof name, "%s%s", path, suffix);
+    put_file(name, "half of a file");
+    ck_assert_int_eq(utimensat(AT_FDCWD, name, times, 0), 0);
+}
+
+START_TEST(stale_temporaries_go_and_nothing_else)
+{
+    static const char *const kept[] = { ".12-0123456789abcdef.tmpx", ".12-0123456789abcde.tmp", ".tmp", ".bak",
+                                        ".12-0123456789abcdeg.tmp", ".-0123456789abcdef.tmp",
+                                        "2.12-0123456789abcdef.tmp" };
+    enum { KEPT = sizeof kept / sizeof kept[0] };
+    dualprop_context *context = new_context(NULL);
+    put_old_file(".12-0123456789abcdef.tmp", 3600);
+    put_old_file(".3-fedcba9876543210.tmp", 61);
+    for (int i = 0; i < KEPT; i++) put_old_file(kept[i], 3600);
+    put_old_file(".12-1111111111111111.tmp", 10); /* perhaps of a saver that is between two steps */
+    put_old_file(".12-2222222222222222.tmp", 3600);
+    char name[160];
+    snprintf(name, sizeof name, "%s.12-2222222222222222.tmp", path);
+    int held = open(name, O_RDONLY); /* of one that lives */
+    ck_assert_int_eq(flock(held, LOCK_EX), 0);
+    snprintf(name, sizeof name, "%s.12-3333333333333333.tmp", path);
+    ck_assert_int_eq(mkdir(name, 0700), 0);
+    ck_assert_int_eq(replace(context, path), DUALPROP_OK);
+    ck_assert_int_eq(entries(0), 1 + KEPT + 3);
+    expect_content(path, NEW);
+    close(held);
+    ck_assert_int_eq(replace(context, path), DUALPROP_OK);
+    ck_assert_int_eq(entries(0), 1 + KEPT + 2);
+    dualprop_context_destroy(context);
+}
+END_TEST
+
+/* As long as a temporary file is open, others see that somebody has it. */
+START_TEST(a_file_being_written_is_locked)
+{
+    int64_t file = dualprop__posix_io.open(NULL, path, 1);
+    ck_assert_int_ge(file, 3);
+    int other = open(path, O_RDONLY);
+    ck_assert_int_eq(flock(other, LOCK_EX | LOCK_NB), -1);
+    ck_assert_int_eq(dualprop__posix_io.close(NULL, file), 0);
+    ck_assert_int_eq(flock(other, LOCK_EX | LOCK_NB), 0);
+    close(other);
 }
 END_TEST
 
@@ -467,6 +628,10 @@ Suite *test_file_suite(void)
     tcase_add_test(tests, too_many_open_files);
     tcase_add_loop_test(tests, a_fault_at_any_call_of_replacing, 0, 2 * FAULTS);
     tcase_add_loop_test(tests, a_fault_at_any_call_of_reading, 0, 2 * FAULTS);
+    tcase_add_test(tests, a_folder_that_cannot_be_synced);
+    tcase_add_test(tests, a_full_disk_leaves_the_old_file);
+    tcase_add_test(tests, stale_temporaries_go_and_nothing_else);
+    tcase_add_test(tests, a_file_being_written_is_locked);
     tcase_add_test(tests, killed_savers_leave_a_whole_file);
     suite_add_tcase(suite, tests);
     return suite;

@@ -1,5 +1,6 @@
 /*
- * test_process.c - the process around the library: forks, signals, small stacks, the state of the floating-point unit.
+ * test_process.c - the process around the library: forks, signals, cancelled threads, small stacks, the state of the
+ * floating-point unit.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -268,6 +269,168 @@ START_TEST(loading_again_and_again_leaves_nothing)
 }
 END_TEST
 
+/* ---- pthread_cancel() ---- */
+
+/* The sanitizers' own end of a thread takes the frames that a cancellation left for what is still there. */
+static int cannot_cancel(void)
+{
+    if (SANITIZED) test_skip("pthread_cancel: the sanitizer does not follow it");
+    return SANITIZED;
+}
+
+/* A thread that is to be cancelled calls the library: the call runs to its end, and the thread ends behind it. */
+struct doomed {
+    dualprop_status (*call)(struct doomed *doomed);
+    saved_plan plan;
+    saved_model *model;
+    const char *file;
+    dualprop_status status;
+    int returned, outlived;
+};
+
+/* A host's own threads: waiting for them is a point where a cancellation takes effect, and it comes just then. */
+static void run_at_a_cancellation_point(void *user_data, void (*task)(void *argument, int64_t index), void *argument,
+                                        int64_t count)
+{
+    (void)user_data;
+    for (int64_t i = 0; i < count; i++) {
+        task(argument, i);
+        pthread_cancel(pthread_self());
+        pthread_testcancel();
+    }
+}
+
+static dualprop_status train_doomed(struct doomed *doomed)
+{
+    dualprop_context *context = doomed->model->context;
+    dualprop_status status = dualprop_context_set_parallel_for(context, run_at_a_cancellation_point, NULL, 3);
+    if (status == DUALPROP_OK) status = saved_model_train(doomed->model, 1);
+    if (status == DUALPROP_OK) status = dualprop_context_set_parallel_for(context, NULL, NULL, 1);
+    return status;
+}
+
+static void log_at_a_cancellation_point(void *user_data, int level, const char *component, const char *message)
+{
+    (void)level, (void)component, (void)message;
+    ++*(int *)user_data;
+    pthread_testcancel();
+}
+
+static dualprop_status log_doomed(struct doomed *doomed)
+{
+    int messages = 0;
+    dualprop_context *context = doomed->model->context;
+    dualprop_status status =
+        dualprop_context_set_log(context, log_at_a_cancellation_point, &messages, DUALPROP_LOG_INFO);
+    if (status == DUALPROP_OK) status = dualprop_context_set_log(context, NULL, NULL, DUALPROP_LOG_INFO);
+    return status != DUALPROP_OK || messages > 0 ? status : DUALPROP_ERROR_INVALID_STATE;
+}
+
+static dualprop_status save_doomed(struct doomed *doomed)
+{
+    return saved_model_save(doomed->model, doomed->file);
+}
+
+static dualprop_status load_doomed(struct doomed *doomed)
+{
+    saved_model loaded;
+    dualprop_status status = saved_model_open(&loaded, &doomed->plan);
+    if (status == DUALPROP_OK) status = saved_model_load(&loaded, doomed->file);
+    saved_model_destroy(&loaded);
+    return status;
+}
+
+static dualprop_status create_doomed(struct doomed *doomed)
+{
+    dualprop_options options = DUALPROP_OPTIONS_INIT;
+    dualprop_context *context;
+    options.threads = 4;
+    dualprop_status status = dualprop_context_create(&context, doomed->plan.backend, &options);
+    if (status == DUALPROP_OK) dualprop_context_destroy(context);
+    return status;
+}
+
+static void *meet_doom(void *argument)
+{
+    struct doomed *doomed = argument;
+    if (doomed->call != train_doomed) pthread_cancel(pthread_self()); /* which would end it at the door */
+    doomed->status = doomed->call(doomed);
+    doomed->returned = 1;
+    pthread_cancel(pthread_self());
+    pthread_testcancel();
+    doomed->outlived = 1;
+    return NULL;
+}
+
+static void doom(struct doomed *doomed, dualprop_status (*call)(struct doomed *doomed))
+{
+    void *result = NULL;
+    pthread_t thread;
+    doomed->call = call;
+    doomed->returned = 0;
+    ck_assert_int_eq(pthread_create(&thread, NULL, meet_doom, doomed), 0);
+    ck_assert_int_eq(pthread_join(thread, &result), 0);
+    ck_assert_msg(doomed->returned, "the thread ended within the call");
+    ck_assert(!doomed->outlived && result == PTHREAD_CANCELED);
+    ck_assert_msg(doomed->status == DUALPROP_OK, "%s", dualprop_status_name(doomed->status));
+}
+
+START_TEST(a_cancelled_thread_ends_between_calls)
+{
+    static dualprop_status (*const calls[])(struct doomed *) = { train_doomed, log_doomed, save_doomed, load_doomed,
+                                                                 create_doomed };
+    saved_plan plan = plan_of(_i);
+    saved_model model;
+    scratch_folder folder = scratch_folder_create();
+    struct doomed doomed = { .plan = plan, .model = &model, .file = folder.file };
+    if (cannot_cancel()) {
+        scratch_folder_destroy(&folder);
+        return;
+    }
+    uint32_t expected = undisturbed(&plan, 3);
+    expect_ok(saved_model_create(&model, &plan));
+    expect_ok(saved_model_train(&model, 1));
+    int files = entries_of("/proc/self/fd"), threads = entries_of("/proc/self/task");
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) doom(&doomed, calls[i]);
+    ck_assert_int_eq(entries_of("/proc/self/fd"), files);
+    ck_assert_int_eq(entries_of("/proc/self/task"), threads);
+    ck_assert_int_eq(scratch_folder_entries(&folder), 1);
+    expect_ok(saved_model_train(&model, 1)); /* nothing is busy, and nothing is lost */
+    ck_assert_uint_eq(saved_model_parameters(&model), expected);
+    saved_model_destroy(&model);
+    scratch_folder_destroy(&folder);
+}
+END_TEST
+
+/* Trains for ever, and no call is a point where it could be cancelled but for the library's. */
+static void *train_for_ever(void *argument)
+{
+    saved_model *model = argument;
+    while (saved_model_train(model, 1) == DUALPROP_OK) continue;
+    return NULL;
+}
+
+START_TEST(a_thread_that_only_trains_can_be_cancelled)
+{
+    saved_plan plan = plan_of(_i);
+    saved_model model;
+    pthread_t thread;
+    void *result = NULL;
+    int64_t steps;
+    if (cannot_cancel()) return;
+    expect_ok(saved_model_create(&model, &plan));
+    ck_assert_int_eq(pthread_create(&thread, NULL, train_for_ever, &model), 0);
+    usleep(20000);
+    ck_assert_int_eq(pthread_cancel(thread), 0);
+    ck_assert_int_eq(pthread_join(thread, &result), 0);
+    ck_assert(result == PTHREAD_CANCELED);
+    expect_ok(dualprop_optimizer_info(NULL, &steps, NULL, model.optimizer));
+    expect_ok(saved_model_train(&model, 1)); /* whole steps, and none of them lost */
+    ck_assert_uint_eq(saved_model_parameters(&model), undisturbed(&plan, (int)steps + 1));
+    saved_model_destroy(&model);
+}
+END_TEST
+
 /* ---- quiet ---- */
 
 /* Nothing of ours is ever written to the standard streams, whatever goes wrong. */
@@ -317,6 +480,8 @@ Suite *test_process_suite(void)
     tcase_add_loop_test(tests, no_trap_is_raised, 0, 4);
 #endif
     tcase_add_test(tests, loading_again_and_again_leaves_nothing);
+    tcase_add_loop_test(tests, a_cancelled_thread_ends_between_calls, 0, 4);
+    tcase_add_loop_test(tests, a_thread_that_only_trains_can_be_cancelled, 0, 4);
     tcase_add_loop_test(tests, nothing_is_printed, 0, 4);
     suite_add_tcase(suite, tests);
     return suite;

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -209,6 +210,35 @@ START_TEST(no_thread_at_all_is_an_error_where_some_were_asked_for)
 }
 END_TEST
 
+/* The kernel's own refusal: a user that may have no more processes. Root may always, and so becomes nobody. */
+static int live_without_threads(void)
+{
+    static struct tally tally;
+    struct rlimit none = { 1, 1 };
+    dualprop_options options = DUALPROP_OPTIONS_INIT;
+    dualprop_context *context;
+    alarm(20);
+    if (setrlimit(RLIMIT_NPROC, &none) != 0 || (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0)) return 1;
+    options.threads = 4;
+    if (dualprop_context_create(&context, DUALPROP_BACKEND_AUTO, &options) != DUALPROP_ERROR_THREAD) return 2;
+    options.threads = DUALPROP_ALL_CPUS;
+    if (dualprop_context_create(&context, DUALPROP_BACKEND_AUTO, &options) != DUALPROP_OK) return 3;
+    run(context, see, &tally, 1000);
+    dualprop_context_destroy(context);
+    return seen(&tally, 1000, 1) == 1000 ? 0 : 4;
+}
+
+START_TEST(a_user_without_threads)
+{
+    int status = -1;
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) _exit(live_without_threads());
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 static void backwards(void *user_data, void (*task)(void *argument, int64_t index), void *argument, int64_t count)
 {
     ++*(int *)user_data;
@@ -353,6 +383,7 @@ Suite *test_thread_pool_suite(void)
     tcase_add_test(tests, many_contexts_come_and_go);
     tcase_add_test(tests, a_failed_start_means_fewer_threads);
     tcase_add_test(tests, no_thread_at_all_is_an_error_where_some_were_asked_for);
+    tcase_add_test(tests, a_user_without_threads);
     tcase_add_test(tests, the_callers_own_loop_replaces_ours_and_goes_again);
     tcase_add_test(tests, a_forked_child_works_alone);
     tcase_add_test(tests, a_child_forked_while_another_thread_works);

@@ -49,8 +49,8 @@ static void zip_release(void *opaque, void *pointer)
 
 static const char *describe_open_failure(int64_t failure)
 {
-    if (failure == -EISDIR) return "it is a directory; expected a regular file";
-    if (failure == -EINVAL || failure == -ENXIO) return "it is no regular file; expected one";
+    if (failure == -EISDIR) return "it is a directory";
+    if (failure == -EINVAL || failure == -ENXIO) return "it is no regular file";
     return strerror((int)-failure);
 }
 
@@ -63,8 +63,8 @@ static dualprop_status fill(byte_source *source)
         count = io->read(io->user_data, source->file, source->chunk, CHUNK_BYTES);
     } while (count == -EINTR);
     if (count < 0)
-        return host_fail(source->owner, DUALPROP_ERROR_IO, "%s: reading failed: %s", source->path,
-                         strerror((int)-count));
+        return host_fail(source->owner, DUALPROP_ERROR_IO, "%s: reading failed: %s; expected a regular file",
+                         source->path, strerror((int)-count));
     source->chunk_begin = 0;
     source->chunk_end = (size_t)count;
     source->taken += (uint64_t)count;
@@ -87,12 +87,12 @@ static dualprop_status begin(byte_source *source)
 
     source->file = io->open(io->user_data, source->path, 0);
     if (source->file < 0)
-        return host_fail(source->owner, DUALPROP_ERROR_ACCESS, "%s: cannot be opened: %s", source->path,
-                         describe_open_failure(source->file));
+        return host_fail(source->owner, DUALPROP_ERROR_ACCESS, "%s: cannot be opened: %s; expected a regular file to "
+                         "read", source->path, describe_open_failure(source->file));
     int64_t size = io->size(io->user_data, source->file);
     if (size < 0)
-        return host_fail(source->owner, DUALPROP_ERROR_IO, "%s: its size cannot be read: %s", source->path,
-                         strerror((int)-size));
+        return host_fail(source->owner, DUALPROP_ERROR_IO, "%s: its size cannot be read: %s; expected a regular file",
+                         source->path, strerror((int)-size));
     source->size = (uint64_t)size;
     TRY(fill(source));
     if (source->chunk_end >= 2 && source->chunk[0] == 0x1f && source->chunk[1] == 0x8b) return start_unzipping(source);

@@ -37,6 +37,12 @@ static int is_whole_name(const char *word, int row)
            (word[2 + length] == '\0' || word[2 + length] == '=');
 }
 
+/* The last of several values counts, but none may be wrong. */
+static dualprop_status check_repeated(const command_line *out, host *owner, int row)
+{
+    return out->text[row] != NULL ? setting_try(owner, row, out->text[row]) : DUALPROP_OK;
+}
+
 static dualprop_status take_option(command_line *out, host *owner, int found, const char *word)
 {
     int row = found - 256;
@@ -48,6 +54,7 @@ static dualprop_status take_option(command_line *out, host *owner, int found, co
         if (is_flag) return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "option %.80s takes no value", word);
         return refuse_unknown(owner, word);
     }
+    TRY(check_repeated(out, owner, row));
     out->text[row] = optarg != NULL ? optarg : "";
     return DUALPROP_OK;
 }
@@ -145,13 +152,31 @@ static dualprop_status check_agreement(const settings *given, host *owner, int r
                      there);
 }
 
-static dualprop_status settle_row(settings *out, host *owner, int row, const char *given, const char *stored)
+/* The same where the checkpoint says nothing of the option: it was made with the default, or without. */
+static dualprop_status check_silence(const settings *given, host *owner, int row)
 {
-    if (given != NULL) {
-        TRY(setting_read(out, owner, row, given));
-        if (stored == NULL || setting_table[row].resume != RESUME_FIXED) return DUALPROP_OK;
-        return check_agreement(out, owner, row, stored);
-    }
+    const char *initial = program_default(given->program, row);
+    char here[SETTING_TEXT];
+
+    if (initial != NULL && *initial != '\0') return check_agreement(given, owner, row, initial);
+    setting_write(here, sizeof here, given, row);
+    return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
+                     "--%s %s contradicts the checkpoint of --resume, which was made without", setting_table[row].name,
+                     here);
+}
+
+static dualprop_status settle_given(settings *out, host *owner, int row, const char *given, const char *stored,
+                                    int resuming)
+{
+    TRY(setting_read(out, owner, row, given));
+    if (!resuming || setting_table[row].resume != RESUME_FIXED) return DUALPROP_OK;
+    return stored != NULL ? check_agreement(out, owner, row, stored) : check_silence(out, owner, row);
+}
+
+static dualprop_status settle_row(settings *out, host *owner, int row, const char *given, const char *stored,
+                                  int resuming)
+{
+    if (given != NULL) return settle_given(out, owner, row, given, stored, resuming);
     if (stored != NULL) return read_stored(out, owner, row, stored);
     const char *initial = program_default(out->program, row);
     return initial != NULL && *initial != '\0' ? setting_read(out, owner, row, initial) : DUALPROP_OK;
@@ -209,7 +234,8 @@ dualprop_status command_line_settings(settings *out, host *owner, const program 
     out->program = self;
     TRY(check_program(owner, self, stored));
     for (int row = 0; row < setting_count; row++) {
-        if (program_has(self, row)) TRY(settle_row(out, owner, row, given->text[row], stored_text(stored, row)));
+        if (program_has(self, row))
+            TRY(settle_row(out, owner, row, given->text[row], stored_text(stored, row), stored != NULL));
     }
     complete(out, &from);
     return settings_check(out, owner);

@@ -3,12 +3,14 @@
  */
 #include "program.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "command_line.h"
 #include "interrupt.h"
 #include "run_file.h"
+#include "standard_streams.h"
 #include "trainer.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
@@ -31,9 +33,10 @@ const char *program_default(const program *self, int row)
     return setting_table[row].initial;
 }
 
+/* Without a sentence it has been said before. */
 static int complain(const host *owner, int exit_status)
 {
-    fprintf(stderr, "%s: %s\n", owner->program, owner->message);
+    if (owner->message[0] != '\0') fprintf(stderr, "%s: %s\n", owner->program, owner->message);
     return exit_status;
 }
 
@@ -99,6 +102,8 @@ static int run_program(const program *self, int argc, char **argv)
 
 int program_main(const program *self, int argc, char **argv)
 {
+    standard_streams_hold();
+    signal(SIGXFSZ, SIG_IGN); /* a file beyond the limit is an error like a full disk */
     int status = run_program(self, argc, argv);
 
     if (fflush(stdout) == 0 || status != EXIT_DONE) return status;

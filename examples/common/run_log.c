@@ -6,20 +6,62 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-FILE *run_log_open(host *owner, const char *path, int append)
+/* A run that was killed by a power cut may have left half a line. */
+static int ends_within_a_line(const char *path)
 {
-    int file = open(path, O_WRONLY | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | (append ? O_APPEND : O_TRUNC), 0666);
-    FILE *stream = file >= 0 ? fdopen(file, append ? "a" : "w") : NULL;
+    struct stat about;
+    char last = '\n';
+    int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 
-    if (stream == NULL)
-        host_fail(owner, DUALPROP_ERROR_ACCESS, "%s: the log cannot be opened: %s; expected a file to write to", path,
-                  strerror(errno));
-    else
-        fcntl(file, F_SETFL, fcntl(file, F_GETFL) & ~O_NONBLOCK);
-    return stream;
+    if (file < 0) return 0;
+    int has_last = fstat(file, &about) == 0 && S_ISREG(about.st_mode) && about.st_size > 0 &&
+                   pread(file, &last, 1, about.st_size - 1) == 1;
+    close(file);
+    return has_last && last != '\n';
+}
+
+static dualprop_status write_all(int file, const char *text, size_t size)
+{
+    while (size > 0) {
+        ssize_t written = write(file, text, size);
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) return DUALPROP_ERROR_IO;
+        text += written;
+        size -= (size_t)written;
+    }
+    return DUALPROP_OK;
+}
+
+static dualprop_status fail(host *owner, const char *path, const char *step)
+{
+    return host_fail(owner, DUALPROP_ERROR_IO, "%s: %s failed: %s; expected a file to write to", path, step,
+                     strerror(errno));
+}
+
+dualprop_status run_log_open(run_log *self, host *owner, const char *path, int append)
+{
+    int torn = append && ends_within_a_line(path);
+    int file = open(path, O_WRONLY | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | (append ? O_APPEND : O_TRUNC), 0666);
+
+    if (file < 0) return fail(owner, path, "opening the log");
+    fcntl(file, F_SETFL, fcntl(file, F_GETFL) & ~O_NONBLOCK);
+    *self = (run_log){ .path = path, .file = file };
+    if (!torn || write_all(file, "\n", 1) == DUALPROP_OK) return DUALPROP_OK;
+    fail(owner, path, "writing the log");
+    run_log_close(self);
+    return DUALPROP_ERROR_IO;
+}
+
+void run_log_close(run_log *self)
+{
+    if (self->path == NULL) return;
+    close(self->file);
+    self->path = NULL;
 }
 
 double run_log_angle(const audit_sums *sums, int layer)
@@ -125,41 +167,72 @@ static json_t *make_line(const epoch_report *report)
     return object;
 }
 
+/* The line as a text that free() takes, its end included; NULL where memory is out. */
+static char *make_text(json_t *line, size_t *size)
+{
+    char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    char *longer = text != NULL ? realloc(text, strlen(text) + 2) : NULL;
+
+    if (longer == NULL) free(text);
+    else *size = strlen(strcat(longer, "\n"));
+    return longer;
+}
+
+/* Close the log at the last line that is whole; where it is no regular file there is nothing to take back. */
+static dualprop_status give_up(run_log *self, host *owner, off_t end)
+{
+    fail(owner, self->path, "writing the log");
+    if (end >= 0 && ftruncate(self->file, end) != 0)
+        host_fail(owner, DUALPROP_ERROR_IO, "%s: writing the log failed and its last line is torn: %s; expected a file "
+                  "to write to", self->path, strerror(errno));
+    run_log_close(self);
+    self->lost = 1;
+    return DUALPROP_ERROR_IO;
+}
+
+static dualprop_status write_text(run_log *self, host *owner, const char *text, size_t size)
+{
+    struct stat about;
+    off_t end = fstat(self->file, &about) == 0 && S_ISREG(about.st_mode) ? about.st_size : -1;
+
+    return write_all(self->file, text, size) == DUALPROP_OK ? DUALPROP_OK : give_up(self, owner, end);
+}
+
 /* Write one line and give the object back. */
-static dualprop_status write_line(json_t *line, FILE *file, host *owner, const char *path)
+static dualprop_status write_line(run_log *self, host *owner, json_t *line)
 {
-    int failed = json_dumpf(line, file, JSON_COMPACT | JSON_REAL_PRECISION(9)) != 0;
+    size_t size;
+    char *text = make_text(line, &size);
 
-    failed |= fputc('\n', file) == EOF;
-    failed |= fflush(file) != 0;
     json_decref(line);
-    if (!failed) return DUALPROP_OK;
-    return host_fail(owner, DUALPROP_ERROR_IO, "%s: writing the log failed: %s", path, strerror(errno));
+    if (text == NULL) return host_no_memory(owner, "a line of the log");
+    dualprop_status status = write_text(self, owner, text, size);
+    free(text);
+    return status;
 }
 
-dualprop_status run_log_write(FILE *file, host *owner, const char *path, const epoch_report *report)
+dualprop_status run_log_write(run_log *self, host *owner, const epoch_report *report)
 {
-    return write_line(make_line(report), file, owner, path);
+    return self->path != NULL ? write_line(self, owner, make_line(report)) : DUALPROP_OK;
 }
 
-dualprop_status run_log_write_audit(FILE *file, host *owner, const char *path, const audit_sums *sums, int64_t epoch,
-                                    int64_t number, const epoch_report *shape)
+dualprop_status run_log_write_audit(run_log *self, host *owner, const audit_sums *sums, int64_t epoch, int64_t number,
+                                    const epoch_report *shape)
 {
+    if (self->path == NULL) return DUALPROP_OK;
     json_t *object = json_object();
-
     json_object_set_new(object, "epoch", json_integer(epoch));
     json_object_set_new(object, "batch", json_integer(number));
     add_sums(object, sums, shape);
-    return write_line(object, file, owner, path);
+    return write_line(self, owner, object);
 }
 
-dualprop_status run_log_write_attack(FILE *file, host *owner, const char *path, const char *attack, double epsilon,
-                                     double accuracy)
+dualprop_status run_log_write_attack(run_log *self, host *owner, const char *attack, double epsilon, double accuracy)
 {
+    if (self->path == NULL) return DUALPROP_OK;
     json_t *object = json_object();
-
     json_object_set_new(object, "attack", json_string(attack));
     json_object_set_new(object, "epsilon", json_real(epsilon));
     json_object_set_new(object, "test_accuracy", json_real(accuracy));
-    return write_line(object, file, owner, path);
+    return write_line(self, owner, object);
 }

@@ -14,8 +14,6 @@
 #ifndef EXAMPLES_RUN_LOG_H
 #define EXAMPLES_RUN_LOG_H
 
-#include <stdio.h>
-
 #include "run_position.h"
 
 /* Mean loss and fractions of a set of samples. */
@@ -33,16 +31,26 @@ typedef struct epoch_report {
     double seconds, samples_per_second; /* since this process began; of this epoch */
 } epoch_report;
 
-/* Open path, emptied unless append. NULL with a sentence in owner where that fails; never waits for a FIFO. */
-FILE *run_log_open(host *owner, const char *path, int append);
+/*
+ * A log. It has whole lines only: where one cannot be written, what there is of it is taken back and the log is closed;
+ * writing to a closed log does nothing. All zeros is a log that nobody wants.
+ */
+typedef struct run_log {
+    const char *path; /* NULL: closed */
+    int file;
+    int lost; /* a line could not be written */
+} run_log;
+
+/* Open path, emptied unless append; never waits for a FIFO. */
+dualprop_status run_log_open(run_log *self, host *owner, const char *path, int append);
+void run_log_close(run_log *self);
 /* Write one line, and out with it. */
-dualprop_status run_log_write(FILE *file, host *owner, const char *path, const epoch_report *report);
+dualprop_status run_log_write(run_log *self, host *owner, const epoch_report *report);
 /* One line for a measured batch, number 1, 2, ... of an epoch. */
-dualprop_status run_log_write_audit(FILE *file, host *owner, const char *path, const audit_sums *sums, int64_t epoch,
-                                    int64_t number, const epoch_report *shape);
+dualprop_status run_log_write_audit(run_log *self, host *owner, const audit_sums *sums, int64_t epoch, int64_t number,
+                                    const epoch_report *shape);
 /* One line for an attack. */
-dualprop_status run_log_write_attack(FILE *file, host *owner, const char *path, const char *attack, double epsilon,
-                                     double accuracy);
+dualprop_status run_log_write_attack(run_log *self, host *owner, const char *attack, double epsilon, double accuracy);
 /* The angle in degrees that belongs to a layer's mean cosine; layer 1, 2, ... */
 double run_log_angle(const audit_sums *sums, int layer);
 

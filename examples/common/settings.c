@@ -158,7 +158,8 @@ static dualprop_status refuse_number(host *owner, const setting *row, const char
 {
     char expected[120];
 
-    snprintf(expected, sizeof expected, "%s from %.9g to %.9g", kind, row->least, row->most);
+    const char *format = row->kind == VALUE_INTEGER ? "%s from %.0f to %.0f" : "%s from %.9g to %.9g";
+    snprintf(expected, sizeof expected, format, kind, row->least, row->most);
     return refuse(owner, row, text, expected);
 }
 
@@ -382,6 +383,14 @@ dualprop_status setting_read(settings *out, host *owner, int row, const char *te
     return readers[entry->kind]((char *)out + entry->offset, owner, entry, text);
 }
 
+dualprop_status setting_try(host *owner, int row, const char *text)
+{
+    settings scratch;
+
+    memset(&scratch, 0, sizeof scratch);
+    return setting_read(&scratch, owner, row, text);
+}
+
 /* The n-th of words separated by spaces. */
 static void write_word(char *text, size_t size, const char *words, int place)
 {
@@ -477,6 +486,9 @@ static dualprop_status check_rate(const settings *self, host *owner)
     if (self->decay_epochs == 0 && self->warmup > self->epochs)
         return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--warmup %lld contradicts --epochs %lld; expected at most "
                          "as many", (long long)self->warmup, (long long)self->epochs);
+    if ((self->warmup > 0 || self->decay_epochs > 0) && self->min_learning_rate > self->learning_rate)
+        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--min-lr %g contradicts --lr %g; expected at most as "
+                         "much", self->min_learning_rate, self->learning_rate);
     return DUALPROP_OK;
 }
 

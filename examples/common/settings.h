@@ -151,6 +151,8 @@ extern const int setting_count;
 int setting_find(const char *name);
 /* Read text into the row's place in *out. INVALID_ARGUMENT with a sentence that names option, value and range. */
 dualprop_status setting_read(settings *out, host *owner, int row, const char *text);
+/* Would setting_read() take it? */
+dualprop_status setting_try(host *owner, int row, const char *text);
 /* Write the row's value as setting_read() takes it; two values are the same when these texts are. */
 void setting_write(char *text, size_t size, const settings *self, int row);
 /* Refuse what contradicts itself, naming both options. */

@@ -3,6 +3,7 @@
  */
 #include <inttypes.h>
 
+#include "run_paths.h"
 #include "trainer_internal.h"
 
 static dualprop_status read_data(trainer *self)
@@ -42,11 +43,9 @@ static dualprop_status make_parts(trainer *self)
     return check_position(self);
 }
 
-static dualprop_status open_log(FILE **log, trainer *self, const char *path)
+static dualprop_status open_log(run_log *log, trainer *self, const char *path)
 {
-    if (path == NULL) return DUALPROP_OK;
-    *log = run_log_open(self->owner, path, self->run->resume != NULL);
-    return *log != NULL ? DUALPROP_OK : DUALPROP_ERROR_ACCESS;
+    return path != NULL ? run_log_open(log, self->owner, path, self->run->resume != NULL) : DUALPROP_OK;
 }
 
 static dualprop_status make_state(trainer *self)
@@ -77,6 +76,7 @@ static dualprop_status make_measures(trainer *self)
 
 static dualprop_status create_all(trainer *self)
 {
+    TRY(run_paths_check(self->owner, self->run));
     if (self->run->checkpoint != NULL) TRY(run_file_check(self->owner, self->run->checkpoint));
     TRY(build_context(&self->context, self->owner, self->run));
     TRY(read_data(self));
@@ -104,8 +104,8 @@ dualprop_status trainer_create(trainer **self, host *owner, const settings *run)
 void trainer_destroy(trainer *self)
 {
     if (self == NULL) return;
-    if (self->log != NULL) fclose(self->log);
-    if (self->audit_log != NULL) fclose(self->audit_log);
+    run_log_close(&self->log);
+    run_log_close(&self->audit_log);
     attack_destroy(self->attack);
     audit_destroy(self->audit);
     dualprop_state_destroy(self->state);

@@ -28,9 +28,9 @@ static dualprop_status measure(trainer *self, const batch *learned)
     audit_sums alone;
 
     TRY(audit_batch(&self->position.audit, &alone, self->audit, self->state, self->parts.optimizer, learned));
-    if (self->audit_log == NULL) return DUALPROP_OK;
-    return run_log_write_audit(self->audit_log, self->owner, self->run->audit_log, &alone, self->position.epoch + 1,
-                               self->position.batch + 1, &shape);
+    trainer_note_log(self, run_log_write_audit(&self->audit_log, self->owner, &alone, self->position.epoch + 1,
+                                               self->position.batch + 1, &shape));
+    return DUALPROP_OK;
 }
 
 static dualprop_status learn(trainer *self, const batch *next)
@@ -159,11 +159,19 @@ static dualprop_status remember_best(trainer *self, const epoch_report *report)
     return DUALPROP_OK;
 }
 
-static dualprop_status report_epoch(trainer *self, const epoch_report *report)
+void trainer_note_log(trainer *self, dualprop_status status)
+{
+    if (status == DUALPROP_OK) return;
+    progress_clear(&self->progress);
+    fprintf(stderr, "%s: epoch %" PRId64 ": %s; the run goes on without it\n", self->owner->program,
+            self->position.epoch, self->owner->message);
+}
+
+static void report_epoch(trainer *self, const epoch_report *report)
 {
     progress_clear(&self->progress);
     trainer_print_epoch(self, report);
-    return self->log != NULL ? run_log_write(self->log, self->owner, self->run->log, report) : DUALPROP_OK;
+    trainer_note_log(self, run_log_write(&self->log, self->owner, report));
 }
 
 dualprop_status trainer_save(trainer *self)
@@ -192,7 +200,7 @@ static dualprop_status finish_epoch(trainer *self, double samples_per_second)
     self->position.epoch++;
     self->position.batch = 0;
     TRY(remember_best(self, &report));
-    TRY(report_epoch(self, &report));
+    report_epoch(self, &report);
     run_position_clear_epoch(&self->position);
     save_epoch(self);
     return DUALPROP_OK;

@@ -4,8 +4,6 @@
 #ifndef EXAMPLES_TRAINER_INTERNAL_H
 #define EXAMPLES_TRAINER_INTERNAL_H
 
-#include <stdio.h>
-
 #include "attack.h"
 #include "batches.h"
 #include "build_run.h"
@@ -28,7 +26,7 @@ struct trainer {
     attack *attack; /* NULL: neither --adversarial nor --attack */
     audit_weights weights;
     run_position position;
-    FILE *log, *audit_log;
+    run_log log, audit_log;
     progress progress;
     int layers, classes;
     int64_t trained;             /* samples in this process */
@@ -43,6 +41,8 @@ dualprop_status trainer_epoch(trainer *self);
 dualprop_status trainer_evaluate(scores *out, trainer *self, const samples *set, int64_t first, int64_t count);
 /* Save where a checkpoint is wanted. */
 dualprop_status trainer_save(trainer *self);
+/* What writing to a log came to. A full disk must not end a long run: it is said, and makes the exit status 1. */
+void trainer_note_log(trainer *self, dualprop_status status);
 
 /* What is said on stdout. */
 void trainer_print_start(const trainer *self);

@@ -9,7 +9,8 @@
  * Tensors: layerK.weight [in, out], layerK.bias [out], and optimizer.layerK.weight.moment1 and so on. Texts in
  * __metadata__: format "dualprop-1", crc32 of the data, network, rule and optimizer as JSON, and yours.
  *
- * Ownership: destroy what you create.   Threads: one call at a time on a checkpoint.
+ * Ownership: destroy what you create; what is put in is copied, what is made from it is the caller's to destroy.
+ * Threads: one call at a time on a checkpoint.
  */
 #ifndef DUALPROP_CHECKPOINT_H
 #define DUALPROP_CHECKPOINT_H
@@ -39,7 +40,22 @@ DUALPROP_CALL dualprop_checkpoint_read(dualprop_checkpoint **checkpoint, dualpro
 /** The same from memory; data is borrowed for the call. */
 DUALPROP_CALL dualprop_checkpoint_read_memory(dualprop_checkpoint **checkpoint, dualprop_context *context,
                                               const void *data, size_t size);
-/** Write to a temporary file beside path, sync it, rename it to path, sync the folder. The old file stays on failure. */
+/**
+ * Write to a temporary file beside path (PATH.PROCESS-NUMBER.tmp), sync it, sync the folder, rename it to path, sync
+ * the folder. The old file stays on failure, byte for byte; a crash at any moment leaves the old or the new one, whole.
+ *
+ * Where only the last sync fails the new file is in its place already, so that the call has succeeded: a warning in the
+ * log says that a power cut may bring the old one back. A symbolic link is replaced, not followed, and the new file has
+ * the mode and owner of any new file. What a killed saver left beside it is removed by a later save to the same path,
+ * once it is older than a minute.
+ *
+ * @return DUALPROP_OK, or
+ *         DUALPROP_ERROR_ACCESS        path is a folder, a pipe or a device, or its folder cannot be written to
+ *         DUALPROP_ERROR_NO_SPACE, DUALPROP_ERROR_FILE_TOO_BIG (RLIMIT_FSIZE; no signal is raised), DUALPROP_ERROR_IO
+ *         DUALPROP_ERROR_LIMIT         more tensors, or a longer header, than could be read again
+ *         DUALPROP_ERROR_NO_MEMORY
+ * Since: 0.1.
+ */
 DUALPROP_CALL dualprop_checkpoint_write(const dualprop_checkpoint *checkpoint, const char *path);
 
 /** Put a copy of a network's architecture and parameters in. */

@@ -29,7 +29,8 @@ typedef struct dualprop_allocator {
 
 /**
  * Files. Each member returns 0 or a count on success and a negative errno on failure; short reads and writes and
- * -EINTR are retried by the library. All members but user_data are required.
+ * -EINTR are retried by the library. All members but user_data and remove_stale are required. Called from the calling
+ * thread only, which pthread_cancel() does not end meanwhile.
  */
 typedef struct dualprop_io {
     uint64_t struct_size; /**< sizeof(dualprop_io) */
@@ -38,12 +39,16 @@ typedef struct dualprop_io {
     int64_t (*size)(void *user_data, int64_t file);
     int64_t (*read)(void *user_data, int64_t file, void *buffer, size_t size);
     int64_t (*write)(void *user_data, int64_t file, const void *buffer, size_t size);
+    /** Return when what was written is on the disk. A failure is never followed by another try. */
     int64_t (*sync)(void *user_data, int64_t file);
     int64_t (*close)(void *user_data, int64_t file);
     int64_t (*rename)(void *user_data, const char *from, const char *to);
     int64_t (*remove)(void *user_data, const char *path);
+    /** Return when the folder's names are on the disk; 0 where there is nothing to sync; -EACCES, -EPERM: may not. */
     int64_t (*sync_folder)(void *user_data, const char *path_of_a_file_in_it);
     void *user_data;
+    /** Remove what dead savers of path left (PATH.PROCESS-NUMBER.tmp). Called before a save; may fail; may be NULL. */
+    int64_t (*remove_stale)(void *user_data, const char *path);
 } dualprop_io;
 
 /** Starts and joins worker threads. start returns 0 and a thread, or an errno. */
@@ -81,7 +86,7 @@ typedef struct dualprop_options {
     int32_t numerics;                       /**< DUALPROP_NUMERICS_...; only backends on a device take others than STRICT */
     int32_t deterministic;                  /**< 1: on a device too, the same bits in every run; 0: it may choose by timing */
     int32_t device;                         /**< which CUDA device, from 0 */
-    int32_t reserved;                       /**< 0 */
+    int32_t reserved;                       /**< 0; else INVALID_ARGUMENT */
 } dualprop_options;
 
 /** Ask for all CPUs that the process may use (affinity mask and cgroup limit). */
@@ -184,7 +189,8 @@ DUALPROP_CALL dualprop_context_cancel(dualprop_context *context);
 DUALPROP_CALL dualprop_context_resume(dualprop_context *context);
 
 /**
- * Describe the context as a JSON object: backend, level, kernels, threads, precision, and why the backend was chosen.
+ * Describe the context as a JSON object: backend, level (as it was asked for), kernels (as they were chosen, with their
+ * level), threads, precision, numerics, and why the backend was chosen.
  *
  * @param buffer  receives the text, cut to fit and closed by a zero; may be NULL when size is 0
  * @param needed  receives the bytes the whole text needs; may be NULL

@@ -19,6 +19,19 @@
  *     dualprop_predict(scores, state, images, count);
  *
  * Include this one, or the parts. dualprop/backend.h is only for those who bring a backend of their own.
+ *
+ * What holds for every function, and is not said again at each:
+ *
+ *   - Results come first, then the handle, then what is read. A result is written on success only; a handle that is
+ *     asked for is NULL after a failure. What is read is borrowed for the call; what is kept of it is copied.
+ *   - A call that fails has changed nothing. dualprop_last_error() says which argument, its value, what was expected.
+ *   - NULL where an object or an array is needed is DUALPROP_ERROR_INVALID_ARGUMENT; a destroyed handle or one of
+ *     another kind is DUALPROP_ERROR_HANDLE, as far as memory still shows it; one in use is DUALPROP_ERROR_BUSY.
+ *   - Inference, update, prediction, evaluation and all that is measured take no memory.
+ *   - pthread_cancel() takes effect at the door of an inference, a prediction or an evaluation, never within a call,
+ *     unless in the host's own allocator or, on a CUDA device, in the driver. Asynchronous cancellation, and longjmp() out
+ *     of a callback, are forbidden.
+ *   - Since 0.1.
  */
 #ifndef DUALPROP_DUALPROP_H
 #define DUALPROP_DUALPROP_H

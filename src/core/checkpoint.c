@@ -1,6 +1,8 @@
 /*
  * checkpoint.c - the container as callers see it: made, read, written, and filled with texts and tensors of their own.
  */
+#include <jansson.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "json_text.h"
@@ -20,9 +22,22 @@ static void set_source(dualprop_checkpoint *checkpoint, const char *name)
     }
 }
 
+/*
+ * At its first object in a process jansson reads a seed from a device, and whoever comes meanwhile spins until it has
+ * it: a thread that pthread_cancel() ended there would stop them all for ever.
+ */
+static void seed_json(void)
+{
+    int cancelling = 0;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
+    json_object_seed(0);
+    pthread_setcancelstate(cancelling, NULL);
+}
+
 static dualprop_status create(dualprop_checkpoint **out, dualprop_context *context, const char *source)
 {
     DUALPROP__TRY(dualprop__context_enter(context));
+    seed_json();
     dualprop_checkpoint *checkpoint = dualprop__allocate(context, sizeof *checkpoint);
     if (!checkpoint) return DUALPROP_ERROR_NO_MEMORY;
     checkpoint->magic = DUALPROP__CHECKPOINT;

@@ -67,8 +67,11 @@ static dualprop_status start_threads(dualprop_context *context, int threads)
     return DUALPROP_OK;
 }
 
+/* Joining threads is a point where pthread_cancel() takes effect; half of a context could not be destroyed again. */
 static void destroy(dualprop_context *context)
 {
+    int cancelling = 0;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
     if (context->backend.destroy) context->backend.destroy(context->instance); /* else none was opened */
     dualprop__pool_destroy(context->pool);
     dualprop__error_detach(context);
@@ -76,6 +79,20 @@ static void destroy(dualprop_context *context)
     context->magic = DUALPROP__DEAD;
     dualprop_allocator allocator = context->allocator;
     allocator.release(allocator.user_data, context, sizeof *context);
+    pthread_setcancelstate(cancelling, NULL);
+}
+
+static dualprop_status create(dualprop_context **context, int backend, const struct dualprop__settings *settings)
+{
+    dualprop_context *made = allocate_context(settings);
+    if (!made) return DUALPROP_ERROR_NO_MEMORY;
+    take_settings(made, settings);
+    dualprop_status status = start_threads(made, settings->options.threads);
+    if (status == DUALPROP_OK) status = dualprop__registry_open(made, backend, settings->options.backend);
+    made->module = NULL;
+    if (status == DUALPROP_OK) *context = made;
+    else destroy(made);
+    return status;
 }
 
 dualprop_status dualprop_context_create(dualprop_context **context, int backend, const dualprop_options *options)
@@ -84,14 +101,10 @@ dualprop_status dualprop_context_create(dualprop_context **context, int backend,
     *context = NULL;
     struct dualprop__settings settings;
     DUALPROP__TRY(dualprop__settings_read(&settings, options));
-    dualprop_context *made = allocate_context(&settings);
-    if (!made) return DUALPROP_ERROR_NO_MEMORY;
-    take_settings(made, &settings);
-    dualprop_status status = start_threads(made, settings.options.threads);
-    if (status == DUALPROP_OK) status = dualprop__registry_open(made, backend, settings.options.backend);
-    made->module = NULL;
-    if (status == DUALPROP_OK) *context = made;
-    else destroy(made);
+    int cancelling = 0; /* a thread cancelled in here would leave worker threads behind */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
+    dualprop_status status = create(context, backend, &settings);
+    pthread_setcancelstate(cancelling, NULL);
     return status;
 }
 

@@ -123,7 +123,7 @@ dualprop_status dualprop_diagnostics_twin(dualprop_diagnostics *diagnostics, con
                                           const dualprop_view *targets)
 {
     DUALPROP__TRY(dualprop__diagnostics_enter(diagnostics, __func__));
-    dualprop_status status = dualprop_infer_view(diagnostics->twin, inputs, targets);
+    dualprop_status status = dualprop__infer_view(diagnostics->twin, inputs, targets, __func__);
     if (status == DUALPROP_OK) status = dualprop_gradient(diagnostics->optimizer, diagnostics->twin);
     dualprop__diagnostics_leave(diagnostics);
     return status;

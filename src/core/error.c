@@ -113,7 +113,10 @@ dualprop_status dualprop_last_error(char *buffer, size_t size, size_t *needed, c
     return DUALPROP_OK;
 }
 
-/* The callback runs without the lock, so that one that misbehaves cannot stop the library. */
+/*
+ * The callback runs without the lock, so that one that misbehaves cannot stop the library. It will print, which is a
+ * point where pthread_cancel() takes effect, and the call it reports from is not over: the thread goes on to its end.
+ */
 void dualprop__log(const dualprop_context *context, int level, const char *component, const char *format, ...)
 {
     if (!context || !lock((dualprop_context *)(uintptr_t)context)) return;
@@ -121,12 +124,14 @@ void dualprop__log(const dualprop_context *context, int level, const char *compo
     void *user_data = context->log_data;
     pthread_mutex_unlock(&((dualprop_context *)(uintptr_t)context)->lock);
     if (!log) return;
-    int kept = errno;
+    int kept = errno, cancelling = 0;
     char message[TEXT_SIZE];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
     log(user_data, level, component, message);
+    pthread_setcancelstate(cancelling, NULL);
     errno = kept;
 }

@@ -5,8 +5,14 @@
  * the one moment at which the new file takes the old one's place; then the folder is synced, so that the rename
  * itself outlives a power cut. Whatever fails before the rename leaves the old file and removes the temporary one. A
  * sync that failed is never tried again: the kernel has dropped what it could not write.
+ *
+ * Behind the rename nothing may fail any more, since then neither "it failed" nor "it is saved" would be true. So the
+ * folder is synced before it too: a disk that does not take names says so while the old file is still there.
+ *
+ * A thread that is cancelled here (pthread_cancel) is cancelled afterwards, or it would leave descriptors and files.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -29,10 +35,10 @@ static const struct {
     { ENOENT, 0, "there is no such file or folder" },
     { EACCES, DUALPROP_ERROR_ACCESS, "permission denied" },
     { EPERM, DUALPROP_ERROR_ACCESS, "not permitted" },
-    { EISDIR, DUALPROP_ERROR_ACCESS, "it is a folder, expected a regular file" },
-    { ENOTSUP, DUALPROP_ERROR_ACCESS, "it is a pipe, a device or the like, expected a regular file" },
-    { ENXIO, DUALPROP_ERROR_ACCESS, "it is a pipe, a device or the like, expected a regular file" },
-    { ENODEV, DUALPROP_ERROR_ACCESS, "it is a pipe, a device or the like, expected a regular file" },
+    { EISDIR, DUALPROP_ERROR_ACCESS, "it is a folder" },
+    { ENOTSUP, DUALPROP_ERROR_ACCESS, "it is a pipe, a device or the like" },
+    { ENXIO, DUALPROP_ERROR_ACCESS, "it is a pipe, a device or the like" },
+    { ENODEV, DUALPROP_ERROR_ACCESS, "it is a pipe, a device or the like" },
     { ENOTDIR, DUALPROP_ERROR_ACCESS, "a part of the path is no folder" },
     { ELOOP, DUALPROP_ERROR_ACCESS, "symbolic links lead in a circle" },
     { ENAMETOOLONG, DUALPROP_ERROR_ACCESS, "the name is too long" },
@@ -48,16 +54,20 @@ static const struct {
     { EIO, DUALPROP_ERROR_IO, "input/output error" },
 };
 
+#define TO_READ "a regular file that can be read"
+#define TO_WRITE "a place where a file can be written"
+
 /* A step of work on a file failed; `otherwise` is the status where the error does not decide it. */
 static dualprop_status fail(dualprop_context *context, dualprop_status otherwise, const char *path, const char *step,
-                            int64_t error)
+                            int64_t error, const char *expected)
 {
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
         if (errors[i].error != error) continue;
-        return dualprop__fail(context, errors[i].status ? errors[i].status : otherwise, "%.256s: %s failed: %s", path,
-                              step, errors[i].text);
+        return dualprop__fail(context, errors[i].status ? errors[i].status : otherwise,
+                              "%.256s: %s failed: %s; expected %s", path, step, errors[i].text, expected);
     }
-    return dualprop__fail(context, otherwise, "%.256s: %s failed: error %lld", path, step, (long long)error);
+    return dualprop__fail(context, otherwise, "%.256s: %s failed: error %lld; expected %s", path, step,
+                          (long long)error, expected);
 }
 
 static dualprop_status check_path(dualprop_context *context, const char *path)
@@ -130,9 +140,9 @@ static dualprop_status read_whole(dualprop_context *context, int64_t file, const
 {
     char more;
     int64_t have = read_bytes(context, file, data, size);
-    if (have < 0) return fail(context, DUALPROP_ERROR_IO, path, "reading", -have);
+    if (have < 0) return fail(context, DUALPROP_ERROR_IO, path, "reading", -have, TO_READ);
     int64_t rest = (size_t)have == size ? read_bytes(context, file, &more, 1) : 0;
-    if (rest < 0) return fail(context, DUALPROP_ERROR_IO, path, "reading", -rest);
+    if (rest < 0) return fail(context, DUALPROP_ERROR_IO, path, "reading", -rest, TO_READ);
     DUALPROP__REQUIRE(context, (size_t)have == size && rest == 0, DUALPROP_ERROR_IO,
                       "%.256s: its size changed while it was read, expected %zu bytes", path, size);
     return DUALPROP_OK;
@@ -142,7 +152,7 @@ static dualprop_status read_open(void **data, size_t *size, dualprop_context *co
                                  uint64_t limit)
 {
     int64_t bytes = size_of_file(context, file);
-    if (bytes < 0) return fail(context, DUALPROP_ERROR_IO, path, "asking for its size", -bytes);
+    if (bytes < 0) return fail(context, DUALPROP_ERROR_IO, path, "asking for its size", -bytes, TO_READ);
     DUALPROP__REQUIRE(context, (uint64_t)bytes <= limit, DUALPROP_ERROR_LIMIT,
                       "%.256s: it has %lld bytes, expected at most %llu", path, (long long)bytes,
                       (unsigned long long)limit);
@@ -158,14 +168,23 @@ static dualprop_status read_open(void **data, size_t *size, dualprop_context *co
     return DUALPROP_OK;
 }
 
+static dualprop_status read_path(void **data, size_t *size, dualprop_context *context, const char *path, uint64_t limit)
+{
+    int64_t file = open_file(context, path, 0);
+    if (file < 0) return fail(context, DUALPROP_ERROR_ACCESS, path, "opening", -file, TO_READ);
+    dualprop_status status = read_open(data, size, context, file, path, limit);
+    close_file(context, file); /* nothing was written, so nothing can be lost */
+    return status;
+}
+
 dualprop_status dualprop__file_read(void **data, size_t *size, dualprop_context *context, const char *path,
                                     uint64_t limit)
 {
+    int cancelling = 0;
     DUALPROP__TRY(check_path(context, path));
-    int64_t file = open_file(context, path, 0);
-    if (file < 0) return fail(context, DUALPROP_ERROR_ACCESS, path, "opening", -file);
-    dualprop_status status = read_open(data, size, context, file, path, limit);
-    close_file(context, file); /* nothing was written, so nothing can be lost */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
+    dualprop_status status = read_path(data, size, context, path, limit);
+    pthread_setcancelstate(cancelling, NULL);
     return status;
 }
 
@@ -190,9 +209,9 @@ static dualprop_status write_pieces(dualprop_context *context, int64_t file, con
 {
     int64_t done = 0;
     for (int i = 0; i < count && done >= 0; i++) done = write_bytes(context, file, pieces[i].data, pieces[i].size);
-    if (done < 0) return fail(context, DUALPROP_ERROR_IO, path, "writing", -done);
+    if (done < 0) return fail(context, DUALPROP_ERROR_IO, path, "writing", -done, TO_WRITE);
     done = sync_file(context, file);
-    return done < 0 ? fail(context, DUALPROP_ERROR_IO, path, "syncing", -done) : DUALPROP_OK;
+    return done < 0 ? fail(context, DUALPROP_ERROR_IO, path, "syncing", -done, TO_WRITE) : DUALPROP_OK;
 }
 
 /* Not for secrets: only to find a name that nobody else has. */
@@ -215,7 +234,8 @@ static dualprop_status create_temporary(int64_t *file, char *name, size_t size, 
                  (unsigned long long)random_number());
         made = open_file(context, name, 1);
     }
-    if (made < 0) return fail(context, DUALPROP_ERROR_ACCESS, name, "creating the temporary file", -made);
+    if (made < 0) return fail(context, DUALPROP_ERROR_ACCESS, name, "creating the temporary file", -made,
+                              TO_WRITE);
     *file = made;
     return DUALPROP_OK;
 }
@@ -226,7 +246,8 @@ static dualprop_status check_target(dualprop_context *context, const char *path)
     int64_t file = open_file(context, path, 0);
     if (file >= 0) close_file(context, file);
     if (file == -EISDIR || file == -ENOTSUP || file == -ENXIO || file == -ENODEV)
-        return fail(context, DUALPROP_ERROR_ACCESS, path, "replacing", -file);
+        return fail(context, DUALPROP_ERROR_ACCESS, path, "replacing", -file,
+                    "a regular file, or nothing yet");
     return DUALPROP_OK;
 }
 
@@ -235,24 +256,47 @@ static dualprop_status write_temporary(dualprop_context *context, int64_t file, 
 {
     dualprop_status status = write_pieces(context, file, path, pieces, count);
     int64_t closed = close_file(context, file);
-    if (status == DUALPROP_OK && closed < 0) status = fail(context, DUALPROP_ERROR_IO, path, "closing", -closed);
+    if (status == DUALPROP_OK && closed < 0)
+        status = fail(context, DUALPROP_ERROR_IO, path, "closing", -closed, TO_WRITE);
     return status;
 }
 
 static dualprop_status take_place(dualprop_context *context, const char *temporary, const char *path)
 {
     int64_t renamed = rename_file(context, temporary, path);
-    if (renamed < 0) return fail(context, DUALPROP_ERROR_IO, path, "renaming the temporary file to it", -renamed);
+    if (renamed < 0)
+        return fail(context, DUALPROP_ERROR_IO, path, "renaming the temporary file to it", -renamed, TO_WRITE);
     return DUALPROP_OK;
 }
 
-/* The new file is in its place: only a power cut could still bring the old one back, whole. */
-static void sync_folder(dualprop_context *context, const char *path)
+static int64_t sync_folder(dualprop_context *context, const char *path)
 {
-    int64_t synced = context->io.sync_folder(context->io.user_data, path);
+    int64_t synced = 0;
+    RETRY(synced, context->io.sync_folder(context->io.user_data, path));
+    return synced;
+}
+
+/* A folder that cannot be opened, though written to, cannot be synced: that says nothing against its disk. */
+static dualprop_status rehearse(dualprop_context *context, const char *path)
+{
+    int64_t synced = sync_folder(context, path);
+    if (synced >= 0 || synced == -EACCES || synced == -EPERM || synced == -ENAMETOOLONG) return DUALPROP_OK;
+    return fail(context, DUALPROP_ERROR_IO, path, "syncing its folder", -synced, TO_WRITE);
+}
+
+/* The new file is in its place: only a power cut could still bring the old one back, whole. */
+static void keep_name(dualprop_context *context, const char *path)
+{
+    int64_t synced = sync_folder(context, path);
     if (synced < 0)
         dualprop__log(context, DUALPROP_LOG_WARNING, "file", "%.256s: written, but its folder was not synced: error %lld",
                       path, (long long)-synced);
+}
+
+/* What savers that were killed have left beside the file; where it cannot be removed it does no harm. */
+static void remove_stale(dualprop_context *context, const char *path)
+{
+    if (context->io.remove_stale) (void)context->io.remove_stale(context->io.user_data, path);
 }
 
 static dualprop_status replace(dualprop_context *context, const char *path, char *temporary, size_t size,
@@ -260,10 +304,12 @@ static dualprop_status replace(dualprop_context *context, const char *path, char
 {
     int64_t file = 0;
     DUALPROP__TRY(check_target(context, path));
+    remove_stale(context, path);
     DUALPROP__TRY(create_temporary(&file, temporary, size, context, path));
     dualprop_status status = write_temporary(context, file, path, pieces, count);
+    if (status == DUALPROP_OK) status = rehearse(context, path);
     if (status == DUALPROP_OK) status = take_place(context, temporary, path);
-    if (status == DUALPROP_OK) sync_folder(context, path);
+    if (status == DUALPROP_OK) keep_name(context, path);
     else context->io.remove(context->io.user_data, temporary);
     return status;
 }
@@ -275,8 +321,10 @@ dualprop_status dualprop__file_replace(dualprop_context *context, const char *pa
     size_t size = strlen(path) + SUFFIX_SIZE;
     char *temporary = dualprop__allocate(context, size);
     if (!temporary) return DUALPROP_ERROR_NO_MEMORY;
-    int kept = errno;
+    int kept = errno, cancelling = 0;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
     dualprop_status status = replace(context, path, temporary, size, pieces, count);
+    pthread_setcancelstate(cancelling, NULL);
     errno = kept;
     dualprop__release(context, temporary);
     return status;

@@ -18,10 +18,14 @@ static void release(void *user_data, void *pointer, size_t size)
 static void parallel_for(void *user_data, void (*task)(void *argument, int64_t index), void *argument, int64_t count)
 {
     dualprop_context *context = user_data;
-    if (context->run && context->process == dualprop__process_id())
-        context->run(context->run_data, task, argument, count);
-    else
+    if (!context->run || context->process != dualprop__process_id()) {
         dualprop__pool_run(context->pool, task, argument, count);
+        return;
+    }
+    int cancelling = 0; /* as in the pool: a caller that were cancelled here would leave the others in its loop */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
+    context->run(context->run_data, task, argument, count);
+    pthread_setcancelstate(cancelling, NULL);
 }
 
 static int threads(void *user_data)

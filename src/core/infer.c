@@ -15,6 +15,7 @@
 #include "state_internal.h"
 
 #include <math.h>
+#include <pthread.h>
 
 /* ---- passes ---- */
 
@@ -267,18 +268,26 @@ static dualprop_status infer(dualprop_state *state, const dualprop_view *inputs,
 
 /* ---- the public calls ---- */
 
-dualprop_status dualprop_infer_view(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets)
+dualprop_status dualprop__infer_view(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets,
+                                     const char *function)
 {
-    DUALPROP__TRY(dualprop__state_enter(state, __func__));
+    DUALPROP__TRY(dualprop__state_enter(state, function));
     dualprop_status status = infer(state, inputs, targets);
     dualprop__state_leave(state);
     return status;
 }
 
-static dualprop_status check_plain(const dualprop_state *state, const void *images, const int32_t *labels,
-                                   int64_t count)
+/* A thread that does nothing but infer can be cancelled at the door, where it holds nothing of ours. */
+dualprop_status dualprop_infer_view(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets)
 {
-    DUALPROP__REQUIRE_HANDLE(state, DUALPROP__STATE);
+    pthread_testcancel();
+    return dualprop__infer_view(state, inputs, targets, __func__);
+}
+
+static dualprop_status check_plain(const dualprop_state *state, const void *images, const int32_t *labels,
+                                   int64_t count, const char *function)
+{
+    DUALPROP__TRY(dualprop__check_handle(state, DUALPROP__STATE, "state", function));
     DUALPROP__REQUIRE(state->context, images, DUALPROP_ERROR_INVALID_ARGUMENT, "images is NULL; expected an array");
     DUALPROP__REQUIRE(state->context, labels, DUALPROP_ERROR_INVALID_ARGUMENT, "labels is NULL; expected an array");
     DUALPROP__REQUIRE(state->context, count >= 1 && count <= state->capacity, DUALPROP_ERROR_INVALID_ARGUMENT,
@@ -289,15 +298,17 @@ static dualprop_status check_plain(const dualprop_state *state, const void *imag
 
 dualprop_status dualprop_infer(dualprop_state *state, const void *images, const int32_t *labels, int64_t count)
 {
-    DUALPROP__TRY(check_plain(state, images, labels, count));
+    DUALPROP__TRY(check_plain(state, images, labels, count, __func__));
     int64_t shape[2] = { count, state->dyads[0].width };
     dualprop_view inputs = dualprop__view_of((void *)(uintptr_t)images, state->context->precision, 2, shape);
     dualprop_view targets = dualprop__view_of((void *)(uintptr_t)labels, DUALPROP_I32, 1, shape);
-    return dualprop_infer_view(state, &inputs, &targets);
+    pthread_testcancel();
+    return dualprop__infer_view(state, &inputs, &targets, __func__);
 }
 
 dualprop_status dualprop_infer_begin(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets)
 {
+    pthread_testcancel();
     DUALPROP__TRY(dualprop__state_enter(state, __func__));
     dualprop_status status = open_inference(state, inputs, targets, 1);
     dualprop__state_leave(state);

@@ -77,7 +77,6 @@ static dualprop_status add_convolution(dualprop_network *network, int kind, int6
                                        const int64_t *stride, const int64_t *padding, int activation)
 {
     dualprop_layer layer;
-    DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
     DUALPROP__TRY(dualprop__context_enter(network->context));
     DUALPROP__TRY(begin_change(network));
     dualprop_status status = dualprop__describe_convolution(&layer, network->context, kind, network->top, channels,
@@ -89,12 +88,14 @@ static dualprop_status add_convolution(dualprop_network *network, int kind, int6
 dualprop_status dualprop_network_add_convolution(dualprop_network *network, int64_t channels, const int64_t kernel[2],
                                                  const int64_t stride[2], const int64_t padding[2], int activation)
 {
+    DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
     return add_convolution(network, DUALPROP_LAYER_CONVOLUTION, channels, kernel, stride, padding, activation);
 }
 
 dualprop_status dualprop_network_add_local(dualprop_network *network, int64_t channels, const int64_t kernel[2],
                                            const int64_t stride[2], const int64_t padding[2], int activation)
 {
+    DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
     return add_convolution(network, DUALPROP_LAYER_LOCAL, channels, kernel, stride, padding, activation);
 }
 

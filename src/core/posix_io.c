@@ -2,13 +2,15 @@
  * posix_io.c - the default I/O table: POSIX files, with what they do to a host kept away from it.
  *
  * Opening never waits (for the other end of a pipe, say) and takes regular files only. Descriptors 0 to 2 are left
- * alone even where the host has closed them. A write beyond the process's file size limit is an error and no signal.
+ * alone even where the host has closed them. A write beyond the process's file size limit is an error and no signal. A
+ * new file is locked (flock) as long as it is open, which tells it from what a dead saver has left.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,7 +19,6 @@
 
 #define MOST_BYTES ((size_t)1 << 30) /* in one call */
 #define FIRST_DESCRIPTOR 3
-#define FOLDER_SIZE 3840
 
 static int64_t result(int64_t value)
 {
@@ -56,7 +57,9 @@ static int64_t open_file(void *user_data, const char *path, int writable)
     int file = writable ? open(path, flags | O_WRONLY | O_CREAT | O_EXCL, 0666) : open(path, flags | O_RDONLY);
     if (file < 0) return -(int64_t)errno;
     int64_t moved = move_up(file);
-    return moved < 0 ? moved : require_regular((int)moved);
+    if (moved < 0) return moved;
+    if (writable) flock((int)moved, LOCK_EX | LOCK_NB); /* a file system without locks does without */
+    return require_regular((int)moved);
 }
 
 static int64_t file_size(void *user_data, int64_t file)
@@ -117,8 +120,7 @@ static int64_t remove_file(void *user_data, const char *path)
     return result(unlink(path));
 }
 
-/* The folder that a path lies in; 0 where its name is too long. */
-static int folder_of(char *folder, size_t size, const char *path)
+int dualprop__folder_of(char *folder, size_t size, const char *path)
 {
     const char *slash = strrchr(path, '/');
     size_t length = slash ? (size_t)(slash - path) : 1;
@@ -133,8 +135,8 @@ static int folder_of(char *folder, size_t size, const char *path)
 static int64_t sync_folder(void *user_data, const char *path)
 {
     (void)user_data;
-    char folder[FOLDER_SIZE];
-    if (!folder_of(folder, sizeof folder, path)) return -ENAMETOOLONG;
+    char folder[DUALPROP__FOLDER_SIZE];
+    if (!dualprop__folder_of(folder, sizeof folder, path)) return -ENAMETOOLONG;
     int file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOCTTY);
     if (file < 0) return -(int64_t)errno;
     int64_t moved = move_up(file);
@@ -155,4 +157,5 @@ const dualprop_io dualprop__posix_io = {
     .rename = rename_file,
     .remove = remove_file,
     .sync_folder = sync_folder,
+    .remove_stale = dualprop__posix_remove_stale,
 };

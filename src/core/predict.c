@@ -77,6 +77,7 @@ static dualprop_status predict(const dualprop_view *scores, dualprop_state *stat
 
 dualprop_status dualprop_predict_view(const dualprop_view *scores, dualprop_state *state, const dualprop_view *inputs)
 {
+    pthread_testcancel();
     DUALPROP__TRY(dualprop__state_enter(state, __func__));
     dualprop_status status = predict(scores, state, inputs);
     dualprop__state_leave(state);
@@ -84,9 +85,9 @@ dualprop_status dualprop_predict_view(const dualprop_view *scores, dualprop_stat
 }
 
 static dualprop_status check_plain(const dualprop_state *state, const void *array, const char *name,
-                                   const void *images, int64_t count)
+                                   const void *images, int64_t count, const char *function)
 {
-    DUALPROP__REQUIRE_HANDLE(state, DUALPROP__STATE);
+    DUALPROP__TRY(dualprop__check_handle(state, DUALPROP__STATE, "state", function));
     DUALPROP__REQUIRE(state->context, array, DUALPROP_ERROR_INVALID_ARGUMENT, "%s is NULL; expected an array", name);
     DUALPROP__REQUIRE(state->context, images, DUALPROP_ERROR_INVALID_ARGUMENT, "images is NULL; expected an array");
     DUALPROP__REQUIRE(state->context, count >= 1 && count <= INT64_MAX / 8 / state->widest,
@@ -97,7 +98,7 @@ static dualprop_status check_plain(const dualprop_state *state, const void *arra
 
 dualprop_status dualprop_predict(void *scores, dualprop_state *state, const void *images, int64_t count)
 {
-    DUALPROP__TRY(check_plain(state, scores, "scores", images, count));
+    DUALPROP__TRY(check_plain(state, scores, "scores", images, count, __func__));
     int type = state->context->precision;
     dualprop_view inputs = dualprop__view_of((void *)(uintptr_t)images, type, 2,
                                              (int64_t[]){ count, state->dyads[0].width });
@@ -160,6 +161,7 @@ dualprop_status dualprop_evaluate_view(double *loss, int64_t *correct, int64_t *
                                        const dualprop_view *inputs, const dualprop_view *targets)
 {
     struct score total = { 0, 0, 0 };
+    pthread_testcancel();
     DUALPROP__TRY(dualprop__state_enter(state, __func__));
     dualprop_status status = evaluate(&total, state, k, inputs, targets);
     dualprop__state_leave(state);
@@ -173,7 +175,7 @@ dualprop_status dualprop_evaluate_view(double *loss, int64_t *correct, int64_t *
 dualprop_status dualprop_evaluate(double *loss, int64_t *correct, int64_t *top_k, int k, dualprop_state *state,
                                   const void *images, const int32_t *labels, int64_t count)
 {
-    DUALPROP__TRY(check_plain(state, labels, "labels", images, count));
+    DUALPROP__TRY(check_plain(state, labels, "labels", images, count, __func__));
     int64_t shape[2] = { count, state->dyads[0].width };
     dualprop_view inputs = dualprop__view_of((void *)(uintptr_t)images, state->context->precision, 2, shape);
     dualprop_view targets = dualprop__view_of((void *)(uintptr_t)labels, DUALPROP_I32, 1, shape);

@@ -32,6 +32,12 @@ struct dualprop__settings {
 };
 dualprop_status dualprop__settings_read(struct dualprop__settings *settings, const dualprop_options *options);
 
+/* ---- posix_io.c and posix_stale.c ---- */
+#define DUALPROP__FOLDER_SIZE 3840 /* more would be too much for a small stack */
+/* The folder that a path lies in; 0 where its name is too long. */
+int dualprop__folder_of(char *folder, size_t size, const char *path);
+int64_t dualprop__posix_remove_stale(void *user_data, const char *path);
+
 /* ---- thread_pool.c and module.c ---- */
 extern const dualprop_threads dualprop__default_threads;
 extern const dualprop_loader dualprop__default_loader;

@@ -341,11 +341,10 @@ static dualprop_status allocate_moves(dualprop_state *state)
     return state->moves ? DUALPROP_OK : DUALPROP_ERROR_NO_MEMORY;
 }
 
-static dualprop_status check_handles(dualprop_network *network, dualprop_rule *rule)
+static dualprop_status check_handles(dualprop_network *network, dualprop_rule *rule, const char *function)
 {
-    DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
-    if (rule) DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
-    return DUALPROP_OK;
+    DUALPROP__TRY(dualprop__check_handle(network, DUALPROP__NETWORK, "network", function));
+    return rule ? dualprop__check_handle(rule, DUALPROP__RULE, "rule", function) : DUALPROP_OK;
 }
 
 dualprop_status dualprop_state_create(dualprop_state **out, dualprop_network *network, dualprop_rule *rule,
@@ -353,7 +352,7 @@ dualprop_status dualprop_state_create(dualprop_state **out, dualprop_network *ne
 {
     DUALPROP__REQUIRE(NULL, out, DUALPROP_ERROR_INVALID_ARGUMENT, "state is NULL; expected a place for the result");
     *out = NULL;
-    DUALPROP__TRY(check_handles(network, rule));
+    DUALPROP__TRY(check_handles(network, rule, __func__));
     DUALPROP__TRY(dualprop__context_enter(network->context));
     DUALPROP__TRY(check_fit(network, rule, capacity));
     dualprop_state *state;
@@ -415,7 +414,7 @@ dualprop_status dualprop_state_memory_needed(uint64_t *bytes, dualprop_network *
                                              int64_t capacity)
 {
     DUALPROP__REQUIRE(NULL, bytes, DUALPROP_ERROR_INVALID_ARGUMENT, "bytes is NULL; expected a place for the result");
-    DUALPROP__TRY(check_handles(network, rule));
+    DUALPROP__TRY(check_handles(network, rule, __func__));
     DUALPROP__TRY(check_fit(network, rule, capacity));
     dualprop_state *state;
     size_t arena_bytes, staging_bytes;

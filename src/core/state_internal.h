@@ -173,6 +173,9 @@ static inline const void *dualprop__emission(const struct dualprop__dyads *dyads
 /* infer.c: what was computed from the weights is no longer of use. */
 void dualprop__forget_products(dualprop_state *state);
 /* infer.c: end an inference that is open, whatever came of it. */
+/* dualprop_infer_view() for callers that hold something: no point where pthread_cancel() takes effect. */
+dualprop_status dualprop__infer_view(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets,
+                                     const char *function);
 void dualprop__infer_close(dualprop_state *state, enum dualprop__phase phase);
 
 #endif

@@ -1,0 +1,12 @@
+/*
+ * run_paths.h - no file of a run takes the place of another.
+ */
+#ifndef EXAMPLES_RUN_PATHS_H
+#define EXAMPLES_RUN_PATHS_H
+
+#include "settings.h"
+
+/* Refuse a log that is also the checkpoint, written or resumed, or the other log: INVALID_ARGUMENT, naming both options. */
+dualprop_status run_paths_check(host *owner, const settings *run);
+
+#endif
