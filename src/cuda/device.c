@@ -347,6 +347,7 @@ static const dualprop_backend table = {
     .set_stream = set_stream,
     .begin_deferred = begin_deferred,
     .end_deferred = end_deferred,
+    .guard_steps = dualprop__cuda_guard_steps,
 };
 
 __attribute__((visibility("default"))) const dualprop_backend *dualprop_backend_entry(void);
