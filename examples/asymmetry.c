@@ -30,6 +30,7 @@ typedef struct plan {
     const char *data;
     int64_t hidden_layers, width, epochs, passes, limit, seeds;
     double beta;
+    int backend;
 } plan;
 
 /* Training and test samples, as views. */
@@ -183,7 +184,7 @@ static dualprop_status build(session *self, host *owner, const plan *run, const 
     dualprop_options options = DUALPROP_OPTIONS_INIT;
 
     options.threads = run->data != NULL ? DUALPROP_ALL_CPUS : 1;
-    TRY_LIBRARY(owner, dualprop_context_create(&self->context, DUALPROP_BACKEND_AUTO, &options));
+    TRY_LIBRARY(owner, dualprop_context_create(&self->context, run->backend, &options));
     TRY(build_network(self, owner, run, work, seed));
     TRY(build_rule(self, owner, run, row));
     TRY_LIBRARY(owner, dualprop_state_create(&self->state, self->network, self->rule, BATCH));
@@ -354,6 +355,16 @@ static void print_claim(const trial *rows, int count)
                 original ? "does too at one of them" : "at neither");
 }
 
+/* Is it there? Said before anything is printed. */
+static dualprop_status try_backend(host *owner, const plan *run)
+{
+    dualprop_context *context;
+
+    TRY_LIBRARY(owner, dualprop_context_create(&context, run->backend, NULL));
+    dualprop_context_destroy(context);
+    return DUALPROP_OK;
+}
+
 static dualprop_status run_all(host *owner, const plan *run, const task *work)
 {
     static trial rows[] = { { .rule = DUALPROP_BP, .alpha = 0.5 },       { .rule = DUALPROP_DP, .alpha = 0 },
@@ -362,6 +373,7 @@ static dualprop_status run_all(host *owner, const plan *run, const task *work)
                             { .rule = DUALPROP_DP_ADJOINT, .alpha = 1 } };
     int count = (int)(sizeof rows / sizeof rows[0]);
 
+    TRY(try_backend(owner, run));
     print_head(run, work);
     for (int i = 0; i < count; i++) {
         for (int64_t seed = 1; seed <= run->seeds; seed++) TRY(run_seed(&rows[i], owner, run, work, (uint64_t)seed));
@@ -378,7 +390,8 @@ static const struct option options[] = {
     { "width", required_argument, NULL, 'w' },  { "epochs", required_argument, NULL, 'e' },
     { "passes", required_argument, NULL, 'p' }, { "limit", required_argument, NULL, 'l' },
     { "seeds", required_argument, NULL, 's' },  { "beta", required_argument, NULL, 'b' },
-    { "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 }
+    { "backend", required_argument, NULL, 'k' }, { "help", no_argument, NULL, 'h' },
+    { NULL, 0, NULL, 0 }
 };
 
 static void print_help(void)
@@ -392,6 +405,7 @@ static void print_help(void)
            "  --limit N      use the first N training samples (all; with --data only)\n"
            "  --seeds N      runs of each row (1)\n"
            "  --beta X       strength of the nudge (0.5)\n"
+           "  --backend NAME auto, blis, reference or cuda (auto)\n"
            "\nExit status: 0; 1 after a failure; 2 for a wrong option. A divergence is a result, not a failure.\n");
 }
 
@@ -418,6 +432,15 @@ static dualprop_status read_beta(double *out, host *owner, const char *text)
     return DUALPROP_OK;
 }
 
+static dualprop_status read_backend(int *out, host *owner, const char *text)
+{
+    if (strcmp(text, "cpu") == 0) *out = DUALPROP_BACKEND_BLIS;
+    else if (dualprop_from_name(out, DUALPROP_NAMES_BACKEND, text) != DUALPROP_OK)
+        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
+                         "--backend is \"%.40s\"; expected auto, blis, reference or cuda", text);
+    return DUALPROP_OK;
+}
+
 static dualprop_status take_option(plan *run, host *owner, int found)
 {
     switch (found) {
@@ -429,6 +452,7 @@ static dualprop_status take_option(plan *run, host *owner, int found)
     case 'l': return read_count(&run->limit, owner, "limit", optarg, 1000000000);
     case 's': return read_count(&run->seeds, owner, "seeds", optarg, MOST_SEEDS);
     case 'b': return read_beta(&run->beta, owner, optarg);
+    case 'k': return read_backend(&run->backend, owner, optarg);
     default: return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "wrong option; --help lists them");
     }
 }

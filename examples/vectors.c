@@ -33,7 +33,8 @@ typedef struct arguments {
 
 static int usage(const char *problem, const char *value)
 {
-    fprintf(stderr, PROGRAM ": %s \"%.80s\"; expected %s [--backend auto|blis|reference] [--precision f32|f64] FOLDER\n",
+    fprintf(stderr,
+            PROGRAM ": %s \"%.80s\"; expected %s [--backend auto|blis|reference|cuda] [--precision f32|f64] FOLDER\n",
             problem, value, PROGRAM);
     return 2;
 }

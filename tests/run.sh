@@ -38,8 +38,8 @@ if [ -x "$build/examples/vectors" ]; then
         done
     done
 fi
-for program in tests/cuda.sh tests/programs.sh tests/programs_vgg16.sh tests/asymmetry.sh tests/figures.sh tests/headers.sh \
-    tests/manners.sh tests/abi.sh tests/install.sh tests/readme.sh tests/python.sh; do
+for program in tests/cuda.sh tests/no_device.sh tests/programs.sh tests/programs_vgg16.sh tests/asymmetry.sh \
+    tests/figures.sh tests/headers.sh tests/manners.sh tests/abi.sh tests/install.sh tests/readme.sh tests/python.sh; do
     [ -e "$program" ] || continue
     part "$(basename "$program" .sh)" sh "$program"
 done

@@ -1458,6 +1458,28 @@ static void sweep_update(void)
     LEARNS(dualprop_update);
 }
 
+static void sweep_learn(void)
+{
+    HANDLES(optimizer, OPTIMIZER, "optimizer", dualprop_learn(bad, own.state, images, labels, COUNT))
+    HANDLES(state, STATE, "state", dualprop_learn(own.optimizer, bad, images, labels, COUNT))
+    INVALID("state", dualprop_learn(own.optimizer, foreign.state, images, labels, COUNT));
+    INVALID("images", dualprop_learn(own.optimizer, own.state, NULL, labels, COUNT));
+    INVALID("labels", dualprop_learn(own.optimizer, own.state, images, NULL, COUNT));
+    NUMBERS(int64_t, "count", dualprop_learn(own.optimizer, own.state, images, labels, bad), 0, -1, CAPACITY + 1,
+            INT64_MIN, INT64_MAX);
+    BAD_LABELS(dualprop_learn(own.optimizer, own.state, images, bad, COUNT));
+}
+
+static void sweep_learn_view(void)
+{
+    dualprop_view inputs = image_view(), targets = label_view();
+    HANDLES(optimizer, OPTIMIZER, "optimizer", dualprop_learn_view(bad, own.state, &inputs, &targets))
+    HANDLES(state, STATE, "state", dualprop_learn_view(own.optimizer, bad, &inputs, &targets))
+    INVALID("state", dualprop_learn_view(own.optimizer, foreign.state, &inputs, &targets));
+    VIEWS(inputs, DUALPROP_I32, BAD_VIEWS, "inputs", dualprop_learn_view(own.optimizer, own.state, bad, &targets))
+    VIEWS(targets, DUALPROP_U8, VIEW_OTHER_RANK, "targets", dualprop_learn_view(own.optimizer, own.state, &inputs, bad))
+}
+
 static void sweep_step(void)
 {
     dualprop_optimizer *fresh;
@@ -1829,7 +1851,7 @@ static const struct sweep {
     SWEEP(optimizer_create), SWEEP(optimizer_destroy), SWEEP(optimizer_set_learning_rate),
     SWEEP(optimizer_set_momentum), SWEEP(optimizer_set_moments), SWEEP(optimizer_set_weight_decay),
     SWEEP(optimizer_set_schedule), SWEEP(optimizer_set_clip), SWEEP(optimizer_info), SWEEP(gradient),
-    SWEEP(gradient_accumulate), SWEEP(step), SWEEP(update), SWEEP(gradient_read), SWEEP(gradient_compare),
+    SWEEP(gradient_accumulate), SWEEP(step), SWEEP(update), SWEEP(learn), SWEEP(learn_view), SWEEP(gradient_read), SWEEP(gradient_compare),
     SWEEP(checkpoint_create), SWEEP(checkpoint_destroy), SWEEP(checkpoint_read), SWEEP(checkpoint_read_memory),
     SWEEP(checkpoint_write), SWEEP(checkpoint_put_network), SWEEP(checkpoint_put_rule),
     SWEEP(checkpoint_put_optimizer), SWEEP(checkpoint_put_text), SWEEP(checkpoint_put_tensor),

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dualprop/backend.h"
 #include "main.h"
 #include "support/expect.h"
 #include "support/failing_allocator.h"
@@ -199,6 +200,48 @@ START_TEST(a_backend_that_is_absent_is_an_error_by_name_and_a_reason_for_auto)
 }
 END_TEST
 
+/* A module whose table means something else. */
+static const dualprop_backend *table_of_the_future(void)
+{
+    static const dualprop_backend table = { .struct_size = sizeof table, .api = DUALPROP_BACKEND_API + 1 };
+    return &table;
+}
+
+static void *any_module(void *user_data, const char *path)
+{
+    (void)path;
+    return user_data;
+}
+
+static void *future_symbol(void *user_data, void *module, const char *name)
+{
+    const dualprop_backend *(*entry)(void) = table_of_the_future;
+    void *symbol;
+    ck_assert_ptr_eq(user_data, module);
+    ck_assert_str_eq(name, DUALPROP_BACKEND_ENTRY);
+    memcpy(&symbol, &entry, sizeof symbol);
+    return symbol;
+}
+
+START_TEST(a_module_of_another_version_is_refused)
+{
+    int module = 0;
+    char text[1024];
+    dualprop_loader loader = { sizeof loader, any_module, future_symbol, a_reason, &module };
+    dualprop_options options = DUALPROP_OPTIONS_INIT;
+    dualprop_context *context = NULL;
+    options.loader = &loader;
+    options.module = "/somewhere/libdualprop-cuda.so.0";
+    expect_error(dualprop_context_create(&context, DUALPROP_BACKEND_CUDA, &options), DUALPROP_ERROR_BACKEND_VERSION,
+                 "/somewhere/libdualprop-cuda.so.0 has backend API 2, expected 1");
+    ck_assert_ptr_null(context);
+    context = create(DUALPROP_BACKEND_AUTO, &options);
+    expect_ok(dualprop_context_describe(text, sizeof text, NULL, context));
+    ck_assert_ptr_nonnull(strstr(text, "has backend API 2, expected 1"));
+    dualprop_context_destroy(context);
+}
+END_TEST
+
 START_TEST(a_description_is_cut_to_fit)
 {
     dualprop_context *context = create(DUALPROP_BACKEND_REFERENCE, NULL);
@@ -284,6 +327,7 @@ Suite *test_context_suite(void)
     tcase_add_test(tests, reserved_options_are_held_to_zero);
     tcase_add_test(tests, tables_of_other_sizes);
     tcase_add_test(tests, a_backend_that_is_absent_is_an_error_by_name_and_a_reason_for_auto);
+    tcase_add_test(tests, a_module_of_another_version_is_refused);
     tcase_add_test(tests, a_description_is_cut_to_fit);
     tcase_add_test(tests, each_thread_has_its_last_error_and_each_context_too);
     tcase_add_test(tests, every_status_has_a_name_and_a_message);

@@ -56,6 +56,63 @@ static void train_apart(struct small_network *small, int steps)
     }
 }
 
+static dualprop_view rows_of(double *reals, int64_t columns)
+{
+    return (dualprop_view){ .struct_size = sizeof(dualprop_view), .data = reals, .type = DUALPROP_F64, .rank = 2,
+                            .shape = { 4, columns }, .strides = { columns, 1 } };
+}
+
+static dualprop_status learn(struct small_network *small)
+{
+    dualprop_view x = rows_of(small->x, 6), y = rows_of(small->y, 4);
+    return dualprop_learn_view(small->optimizer, small->state, &x, &y);
+}
+
+static void expect_same_weights(struct small_network *one, struct small_network *other)
+{
+    double here[SMALL_MAX_REALS], there[SMALL_MAX_REALS];
+    for (int k = 1; k <= one->plan.layers; k++) {
+        read_weight(here, one, k);
+        read_weight(there, other, k);
+        ck_assert_mem_eq(here, there, (size_t)weights_of(one, k) * sizeof *here);
+    }
+}
+
+/* The same bits as in two calls, also where a gradient was held, which the step replaces. */
+START_TEST(test_learning_in_one_call)
+{
+    struct small_plan plan = plan_of(_i);
+    struct small_network one = small_create(&plan), two = small_create(&plan);
+    small_gradient(&one);
+    for (int i = 0; i < 4; i++) ck_assert_int_eq(learn(&one), DUALPROP_OK);
+    train_fused(&two, 4);
+    expect_same_weights(&one, &two);
+    ck_assert_int_eq(dualprop_step(one.optimizer), DUALPROP_ERROR_INVALID_STATE);
+    small_destroy(&two);
+    small_destroy(&one);
+}
+END_TEST
+
+/* Whatever is wrong with a batch, the weights, the moments and the number of steps are as if it had not been there. */
+START_TEST(test_failed_learning_leaves_no_trace)
+{
+    struct small_plan plan = plan_of(_i);
+    struct small_network one = small_create(&plan), two = small_create(&plan);
+    const double bad[] = { NAN, INFINITY, 1e300 };
+    for (int i = 0; i < 3; i++) {
+        double kept = one.x[11];
+        ck_assert_int_eq(learn(&one), DUALPROP_OK);
+        one.x[11] = bad[i];
+        ck_assert_int_ne(learn(&one), DUALPROP_OK);
+        one.x[11] = kept;
+    }
+    train_fused(&two, 3);
+    expect_same_weights(&one, &two);
+    small_destroy(&two);
+    small_destroy(&one);
+}
+END_TEST
+
 START_TEST(test_update_is_gradient_and_step)
 {
     struct small_plan plan = plan_of(_i);
@@ -236,6 +293,7 @@ START_TEST(test_busy_network)
     ck_assert_int_eq(dualprop_infer_begin(twin.state, &x, &y), DUALPROP_OK);
     ck_assert_int_eq(dualprop_step(small.optimizer), DUALPROP_ERROR_BUSY);
     ck_assert_int_eq(dualprop_update(small.optimizer, small.state), DUALPROP_ERROR_BUSY);
+    ck_assert_int_eq(learn(&small), DUALPROP_ERROR_BUSY);
     ck_assert_int_eq(dualprop_infer_end(twin.state), DUALPROP_OK);
     ck_assert_int_eq(dualprop_update(small.optimizer, small.state), DUALPROP_OK);
     small_destroy(&twin);
@@ -333,6 +391,8 @@ Suite *test_learning_suite(void)
     Suite *suite = suite_create("learning");
     TCase *tcase = tcase_create("each of BACKENDS");
     tcase_add_loop_test(tcase, test_update_is_gradient_and_step, 0, 2);
+    tcase_add_loop_test(tcase, test_learning_in_one_call, 0, 2);
+    tcase_add_loop_test(tcase, test_failed_learning_leaves_no_trace, 0, 2);
     tcase_add_loop_test(tcase, test_formulas, 0, 2);
     tcase_add_loop_test(tcase, test_frozen_and_slow_layers, 0, 2);
     tcase_add_loop_test(tcase, test_clipping, 0, 2);

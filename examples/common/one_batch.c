@@ -15,3 +15,10 @@ dualprop_status batch_infer(const batch *self, host *owner, dualprop_state *stat
     TRY_LIBRARY(owner, dualprop_infer_view(state, &self->images, &self->labels));
     return DUALPROP_OK;
 }
+
+dualprop_status batch_learn(const batch *self, host *owner, dualprop_optimizer *optimizer, dualprop_state *state)
+{
+    TRY(batch_move(self, owner, state));
+    TRY_LIBRARY(owner, dualprop_learn_view(optimizer, state, &self->images, &self->labels));
+    return DUALPROP_OK;
+}

@@ -17,5 +17,7 @@ typedef struct batch {
 dualprop_status batch_move(const batch *self, host *owner, dualprop_state *state);
 /* Let a state settle on a batch, its images moved. */
 dualprop_status batch_infer(const batch *self, host *owner, dualprop_state *state);
+/* And let its network learn from that. */
+dualprop_status batch_learn(const batch *self, host *owner, dualprop_optimizer *optimizer, dualprop_state *state);
 
 #endif

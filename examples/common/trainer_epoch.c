@@ -39,11 +39,8 @@ static dualprop_status learn(trainer *self, const batch *next)
     int audited = self->audit != NULL && self->position.batch % self->run->audit_every == 0;
 
     TRY_LIBRARY(owner, dualprop_optimizer_info(NULL, NULL, &self->position.learning_rate, self->parts.optimizer));
+    if (!audited) return batch_learn(next, owner, self->parts.optimizer, self->state);
     TRY(batch_infer(next, owner, self->state));
-    if (!audited) {
-        TRY_LIBRARY(owner, dualprop_update(self->parts.optimizer, self->state));
-        return DUALPROP_OK;
-    }
     TRY_LIBRARY(owner, dualprop_gradient(self->parts.optimizer, self->state));
     TRY(measure(self, next));
     TRY_LIBRARY(owner, dualprop_step(self->parts.optimizer));

@@ -6,6 +6,21 @@
 #include "program.h"
 #include "trainer_internal.h"
 
+static void print_message(void *user_data, int level, const char *component, const char *message)
+{
+    (void)user_data, (void)level, (void)component;
+    printf("%s\n", message);
+}
+
+/* The library's own sentence on the backend that --backend auto came to, and why. */
+static void print_choice(const trainer *self)
+{
+    if (self->run->backend != DUALPROP_BACKEND_AUTO ||
+        dualprop_context_set_log(self->context, print_message, NULL, DUALPROP_LOG_INFO) != DUALPROP_OK)
+        return;
+    if (dualprop_context_set_log(self->context, NULL, NULL, DUALPROP_LOG_ERROR) != DUALPROP_OK) return;
+}
+
 void trainer_print_start(const trainer *self)
 {
     static const char *const precisions[] = { "f32", "f64", "f32 (products in tf32)", "f32 (products in bf16)" };
@@ -21,6 +36,7 @@ void trainer_print_start(const trainer *self)
     printf("%s, %" PRId64 " parameters, by %s, %" PRId64 " samples, backend %s, %s, %d %s\n", network, parameters,
            dualprop_name(DUALPROP_NAMES_RULE, self->run->rule), self->train_count, backend,
            precisions[self->run->precision], threads, threads == 1 ? "thread" : "threads");
+    print_choice(self);
     fflush(stdout);
 }
 

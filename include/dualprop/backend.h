@@ -30,6 +30,17 @@ extern "C" {
 /** Flag: the instance's memory is ordinary host memory. */
 #define DUALPROP_BACKEND_HOST_MEMORY 1u
 
+/**
+ * What has to hold of a layer for a learning step to be made. With p the greater of *start and *peak, and q the same of
+ * the guard before this one in its array (0 for the first): *start and p are finite, p <= limit max(1, *start), and
+ * 2 p max(1, q) / |beta| <= largest.
+ */
+typedef struct dualprop_guard {
+    const double *start, *peak; /**< places that slots of this stretch were given */
+    double limit, beta;
+    double largest;             /**< may differ from one stretch to the next while all else comes again */
+} dualprop_guard;
+
 /** What a backend gets from the library. Valid as long as the instance. */
 typedef struct dualprop_host {
     uint64_t struct_size;
@@ -317,6 +328,18 @@ typedef struct dualprop_backend {
      * mean = a - (2 alpha - 1) beta loss'(mean), delta = -beta loss'(mean). Solved to rounding.
      */
     dualprop_status (*output_proximal)(void *self, const dualprop_output *output);
+
+    /*
+     * Devices again; may be NULL, and then the library looks itself, between an inference and its learning step.
+     */
+
+    /**
+     * Inside a deferred stretch, once: learning steps asked for from here to its end (by optimizer_step or the gradient
+     * slots) are made only where all guards hold for what the slots before have found; else parameters and moments stay
+     * as they are. end_deferred writes 0 to *refused, or 1 where they were not made. Where that is known at once it is
+     * written at once, and no steps may be asked for after a 1.
+     */
+    dualprop_status (*guard_steps)(void *self, const dualprop_guard *guards, int count, double *refused);
 } dualprop_backend;
 
 #ifdef __cplusplus

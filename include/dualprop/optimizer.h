@@ -3,7 +3,8 @@
  *
  * The gradient of W_{k-1} is -1/(beta B) sum over the batch of delta_k sbar_{k-1}^T, that of b_{k-1} the same with 1
  * for sbar; as beta -> 0 they equal the gradient of the mean loss. dualprop_update() computes and applies it layer by
- * layer without keeping it; dualprop_gradient() and dualprop_step() do the two separately.
+ * layer without keeping it; dualprop_gradient() and dualprop_step() do the two separately; dualprop_learn() infers
+ * first.
  *
  * Ownership: an optimizer keeps its network alive.   Threads: one call at a time; an update while a state infers on
  * the network is DUALPROP_ERROR_BUSY.
@@ -68,6 +69,23 @@ DUALPROP_CALL dualprop_gradient_accumulate(dualprop_optimizer *optimizer, dualpr
 DUALPROP_CALL dualprop_step(dualprop_optimizer *optimizer);
 /** Gradient and step in one, fused where the backend can. The same statuses; the same bits as the two apart. */
 DUALPROP_CALL dualprop_update(dualprop_optimizer *optimizer, dualprop_state *state);
+
+/**
+ * Infer and learn in one call: dualprop_infer() and dualprop_update(), with the same bits and the same statuses. On a
+ * device the two run as one piece of work, without the host looking at the inference in between, which is faster.
+ *
+ * @param images  (count, height, width, channels), contiguous, in the context's precision; borrowed for the call
+ * @param labels  [count] classes, 0 .. outputs-1; borrowed for the call
+ * @param count   1 .. the state's capacity
+ * @return DUALPROP_OK, or a status of the two; where the inference fails (DUALPROP_ERROR_DIVERGED names layer and
+ *         pass), parameters, moments and the number of steps are as before
+ * Threads: one at a time a state and an optimizer.  Allocates: never.  Since: 0.1.
+ */
+DUALPROP_CALL dualprop_learn(dualprop_optimizer *optimizer, dualprop_state *state, const void *images,
+                             const int32_t *labels, int64_t count);
+/** The same on strided arrays, as dualprop_infer_view() takes them. */
+DUALPROP_CALL dualprop_learn_view(dualprop_optimizer *optimizer, dualprop_state *state, const dualprop_view *inputs,
+                                  const dualprop_view *targets);
 
 /** Copy the gradient of a named parameter (as in dualprop_network_read()). INVALID_STATE where there is none. */
 DUALPROP_CALL dualprop_gradient_read(const dualprop_view *view, dualprop_optimizer *optimizer, const char *name);

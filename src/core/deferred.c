@@ -10,8 +10,7 @@
  * Rules that need numbers on the way (a tolerance, a quantisation of what was seen, updates of the general kind) are
  * not put off.
  */
-#include <math.h>
-
+#include "../math/guard.h"
 #include "state_internal.h"
 
 dualprop_status dualprop__device_begin(const dualprop_context *context)
@@ -44,18 +43,6 @@ dualprop_status dualprop__deferred_begin(dualprop_state *state)
     return DUALPROP_OK;
 }
 
-/* The greater of two peaks, a NaN being the greatest. */
-static double greater(double x, double y)
-{
-    return x > y || x != x ? x : y;
-}
-
-static int is_too_large(const dualprop_state *state, const struct dualprop__dyads *own)
-{
-    double allowed = state->limit * fmax(1.0, own->feed_forward_peak);
-    return !isfinite(own->feed_forward_peak) || !isfinite(own->peak) || own->peak > allowed;
-}
-
 dualprop_status dualprop__deferred_end(dualprop_state *state, dualprop_status status)
 {
     int too_large = 0;
@@ -66,8 +53,8 @@ dualprop_status dualprop__deferred_end(dualprop_state *state, dualprop_status st
     state->dyads[0].feed_forward_peak = state->dyads[0].peak;
     for (int k = 1; k <= state->layer_count; k++) {
         struct dualprop__dyads *own = &state->dyads[k];
-        own->peak = greater(own->peak, own->feed_forward_peak);
-        too_large |= is_too_large(state, own);
+        own->peak = dualprop__greater_peak(own->peak, own->feed_forward_peak);
+        too_large |= dualprop__is_too_large(own->feed_forward_peak, own->peak, state->limit);
     }
     return too_large ? DUALPROP_ERROR_DIVERGED : DUALPROP_OK;
 }

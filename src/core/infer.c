@@ -10,6 +10,7 @@
  *
  * Back-propagation fits the same walk: sbar_k = f_k(a_k) and delta_k = f'_k(a_k) Delta_k, with delta_L = -loss'(a_L).
  */
+#include "joint.h"
 #include "rule_internal.h"
 #include "schedule.h"
 #include "state_internal.h"
@@ -255,12 +256,15 @@ static dualprop_status run_again(dualprop_state *state)
     return run_all_passes(state);
 }
 
-static dualprop_status infer(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets)
+dualprop_status dualprop__infer(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets,
+                                struct dualprop__joint *joint)
 {
     dualprop_status status = open_inference(state, inputs, targets, 0);
     int is_open = status == DUALPROP_OK, deferred = state->deferred;
     if (is_open) status = run_all_passes(state);
+    if (is_open && deferred && status == DUALPROP_OK) status = dualprop__joint_ask(joint, state);
     status = dualprop__deferred_end(state, status);
+    dualprop__joint_end(joint, status);
     if (is_open && deferred && status == DUALPROP_ERROR_DIVERGED) status = run_again(state);
     if (is_open) dualprop__infer_close(state, status == DUALPROP_OK ? DUALPROP__SETTLED : DUALPROP__IDLE);
     return status;
@@ -272,7 +276,7 @@ dualprop_status dualprop__infer_view(dualprop_state *state, const dualprop_view 
                                      const char *function)
 {
     DUALPROP__TRY(dualprop__state_enter(state, function));
-    dualprop_status status = infer(state, inputs, targets);
+    dualprop_status status = dualprop__infer(state, inputs, targets, NULL);
     dualprop__state_leave(state);
     return status;
 }
@@ -296,12 +300,20 @@ static dualprop_status check_plain(const dualprop_state *state, const void *imag
     return DUALPROP_OK;
 }
 
+dualprop_status dualprop__infer_plain(dualprop_view *inputs, dualprop_view *targets, const dualprop_state *state,
+                                      const void *images, const int32_t *labels, int64_t count, const char *function)
+{
+    DUALPROP__TRY(check_plain(state, images, labels, count, function));
+    int64_t shape[2] = { count, state->dyads[0].width };
+    *inputs = dualprop__view_of((void *)(uintptr_t)images, state->context->precision, 2, shape);
+    *targets = dualprop__view_of((void *)(uintptr_t)labels, DUALPROP_I32, 1, shape);
+    return DUALPROP_OK;
+}
+
 dualprop_status dualprop_infer(dualprop_state *state, const void *images, const int32_t *labels, int64_t count)
 {
-    DUALPROP__TRY(check_plain(state, images, labels, count, __func__));
-    int64_t shape[2] = { count, state->dyads[0].width };
-    dualprop_view inputs = dualprop__view_of((void *)(uintptr_t)images, state->context->precision, 2, shape);
-    dualprop_view targets = dualprop__view_of((void *)(uintptr_t)labels, DUALPROP_I32, 1, shape);
+    dualprop_view inputs, targets;
+    DUALPROP__TRY(dualprop__infer_plain(&inputs, &targets, state, images, labels, count, __func__));
     pthread_testcancel();
     return dualprop__infer_view(state, &inputs, &targets, __func__);
 }

@@ -90,6 +90,7 @@ dualprop_status dualprop__network_begin_write(dualprop_network *network);
 void dualprop__network_end_write(dualprop_network *network); /* raises the generation */
 /* From the caller's own read to a write, where nobody else reads (else BUSY), and back. */
 dualprop_status dualprop__network_upgrade(dualprop_network *network);
+int dualprop__network_try_upgrade(dualprop_network *network); /* the same without a word; true where it is done */
 void dualprop__network_downgrade(dualprop_network *network);
 /* Find a parameter tensor by name: its layer, and whether it is the bias. */
 dualprop_status dualprop__network_find(dualprop_layer **layer, int *is_bias, const dualprop_network *network,

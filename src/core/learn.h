@@ -26,4 +26,9 @@ dualprop_status dualprop__gradient_compute(dualprop_optimizer *optimizer, dualpr
 /* gradient.c: the same of a settled state. */
 dualprop_status dualprop__gradient_compute(dualprop_optimizer *optimizer, dualprop_state *state, int accumulate);
 
+/* step.c: the largest gradient of a layer that a step may take. */
+double dualprop__largest_gradient(const dualprop_optimizer *optimizer, const dualprop_layer *layer);
+/* step.c: gradient and step of all layers, fused. */
+dualprop_status dualprop__learn_layers(dualprop_optimizer *optimizer, dualprop_state *state);
+
 #endif

@@ -137,7 +137,7 @@ static dualprop_status open_module(const dualprop_backend **table, dualprop_cont
     if (!found)
         return dualprop__fail(context, DUALPROP_ERROR_NO_BACKEND, "the CUDA module %.160s has no table", name);
     if (found->api != DUALPROP_BACKEND_API)
-        return dualprop__fail(context, DUALPROP_ERROR_NO_BACKEND,
+        return dualprop__fail(context, DUALPROP_ERROR_BACKEND_VERSION,
                               "the CUDA module %.160s has backend API %u, expected %d", name, found->api,
                               DUALPROP_BACKEND_API);
     *table = found;

@@ -137,11 +137,16 @@ void dualprop__network_end_write(dualprop_network *network)
     atomic_store(&network->users, 0);
 }
 
-dualprop_status dualprop__network_upgrade(dualprop_network *network)
+int dualprop__network_try_upgrade(dualprop_network *network)
 {
     int alone = 1;
-    DUALPROP__REQUIRE(network->context, atomic_compare_exchange_strong(&network->users, &alone, -1),
-                      DUALPROP_ERROR_BUSY, "network is in use by another call; expected it to be free");
+    return atomic_compare_exchange_strong(&network->users, &alone, -1);
+}
+
+dualprop_status dualprop__network_upgrade(dualprop_network *network)
+{
+    DUALPROP__REQUIRE(network->context, dualprop__network_try_upgrade(network), DUALPROP_ERROR_BUSY,
+                      "network is in use by another call; expected it to be free");
     return DUALPROP_OK;
 }
 

@@ -160,6 +160,12 @@ static int staging_elements(size_t *elements, const dualprop_state *state)
     return fits;
 }
 
+/* On the host, of one layer. */
+static uint64_t bytes_of_layer(const dualprop_state *state)
+{
+    return sizeof *state->dyads + (state->guards ? sizeof *state->guards : 0);
+}
+
 /* Count the bytes of arena and staging memory; RANGE where they overflow. The arrays are nowhere afterwards. */
 static dualprop_status measure(size_t *arena_bytes, size_t *staging_bytes, dualprop_state *state)
 {
@@ -177,7 +183,7 @@ static dualprop_status measure(size_t *arena_bytes, size_t *staging_bytes, dualp
     DUALPROP__TRY(dualprop__switches_measure(&scratch, state));
     *arena_bytes = arena.used;
     state->bytes = (uint64_t)arena.used + *staging_bytes + moves + scratch + sizeof *state +
-                   (uint64_t)(state->layer_count + 1) * sizeof *state->dyads +
+                   (uint64_t)(state->layer_count + 1) * bytes_of_layer(state) +
                    (uint64_t)state->needs.order_count * sizeof *state->order;
     return DUALPROP_OK;
 }
@@ -317,7 +323,9 @@ static dualprop_status create_bare(dualprop_state **out, dualprop_network *netwo
     dualprop__network_retain(network);
     if (rule) dualprop__rule_retain(rule);
     state->dyads = dualprop__allocate_array(context, (size_t)network->layer_count + 1, sizeof *state->dyads);
-    if (!state->dyads) {
+    if (state->dyads && context->backend.guard_steps)
+        state->guards = dualprop__allocate_array(context, (size_t)network->layer_count + 1, sizeof *state->guards);
+    if (!state->dyads || (context->backend.guard_steps && !state->guards)) {
         dualprop_state_destroy(state);
         return DUALPROP_ERROR_NO_MEMORY;
     }
@@ -378,6 +386,7 @@ void dualprop_state_destroy(dualprop_state *state)
     dualprop__switches_release(state);
     dualprop__release(context, state->moves);
     release_memory(state, &(struct memory){ state->arena, state->staging, state->arena_bytes, state->order });
+    dualprop__release(context, state->guards);
     dualprop__release(context, state->dyads);
     if (state->rule) dualprop__rule_release(state->rule);
     state->magic = DUALPROP__DEAD;

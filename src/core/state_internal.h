@@ -112,6 +112,7 @@ struct dualprop_state {
     int64_t updates, skipped;
     uint64_t inferences;        /* begun so far; with the seed it decides what is drawn */
     uint64_t drawn[8];          /* of each kind of draws in this inference */
+    dualprop_guard *guards;     /* [L + 1] host: of a learning step in the same stretch; NULL where a backend has none */
     int deferred;               /* peaks come at the end of the inference; see deferred.c */
     int64_t warm_count;         /* samples of the last inference that ended well; 0: none */
 };

@@ -7,7 +7,8 @@
  *
  * Kolen-Pollack feedback weights take the weights' gradient, with moments of their own and the same decay.
  */
-#include "learn.h"
+#include "joint.h"
+#include "../math/guard.h"
 
 #include <math.h>
 
@@ -32,7 +33,7 @@ static dualprop_step_numbers layer_numbers(const dualprop_optimizer *optimizer, 
 }
 
 /* The largest gradient a step may take; see the head of this file. */
-static double largest_gradient(const dualprop_optimizer *optimizer, const dualprop_layer *layer)
+double dualprop__largest_gradient(const dualprop_optimizer *optimizer, const dualprop_layer *layer)
 {
     double square = optimizer->context->precision == DUALPROP_F32 ? 1e15 : 1e150;
     double rate = dualprop__optimizer_rate(optimizer) * layer->learning_rate;
@@ -46,7 +47,7 @@ static dualprop_status check_gradient(const dualprop_optimizer *optimizer, const
 {
     dualprop_context *context = optimizer->context;
     const struct dualprop__learning *learning = &optimizer->layers[layer->index - 1];
-    double weight, bias, allowed = largest_gradient(optimizer, layer);
+    double weight, bias, allowed = dualprop__largest_gradient(optimizer, layer);
     DUALPROP__TRY(context->backend.max_abs(context->instance, layer->weight_elements, learning->weight_gradient,
                                            &weight));
     DUALPROP__TRY(context->backend.max_abs(context->instance, layer->bias_elements, learning->bias_gradient, &bias));
@@ -149,21 +150,18 @@ dualprop_status dualprop_step(dualprop_optimizer *optimizer)
 
 /* ---- gradient and step in one ---- */
 
-/*
- * Can no gradient of this inference be too large? |grad| <= max |delta_k| max |sbar_{k-1}| / |beta|, where both are
- * bounded by the peaks that inference has measured: |sbar| <= max |s+-| and |delta| <= 2 max |s+-|.
- */
+/* Can no gradient of this inference be too large? */
 static int is_surely_finite(const dualprop_optimizer *optimizer, const dualprop_state *state)
 {
     for (int k = 1; k <= state->layer_count; k++) {
-        const struct dualprop__dyads *own = &state->dyads[k], *below = &state->dyads[k - 1];
-        double bound = 2.0 * own->peak * fmax(1.0, below->peak) / fabs(own->beta);
-        if (!(bound <= largest_gradient(optimizer, own->layer))) return 0;
+        const struct dualprop__dyads *own = &state->dyads[k];
+        double largest = dualprop__largest_gradient(optimizer, own->layer);
+        if (!dualprop__is_surely_finite(own->beta, own->peak, state->dyads[k - 1].peak, largest)) return 0;
     }
     return 1;
 }
 
-static dualprop_status learn_layers(dualprop_optimizer *optimizer, dualprop_state *state)
+dualprop_status dualprop__learn_layers(dualprop_optimizer *optimizer, dualprop_state *state)
 {
     for (int k = 1; k <= state->layer_count; k++) {
         const dualprop_layer *layer = state->dyads[k].layer;
@@ -178,12 +176,12 @@ static dualprop_status update_fused(dualprop_optimizer *optimizer, dualprop_stat
 {
     optimizer->gradient_samples = 0;
     DUALPROP__TRY(dualprop__device_begin(optimizer->context));
-    DUALPROP__TRY(dualprop__device_end(optimizer->context, learn_layers(optimizer, state)));
+    DUALPROP__TRY(dualprop__device_end(optimizer->context, dualprop__learn_layers(optimizer, state)));
     optimizer->steps++;
     return DUALPROP_OK;
 }
 
-static dualprop_status update(dualprop_optimizer *optimizer, dualprop_state *state)
+dualprop_status dualprop__update(dualprop_optimizer *optimizer, dualprop_state *state)
 {
     DUALPROP__TRY(dualprop__gradient_check(optimizer, state));
     int has_twin = optimizer->network->feedback == DUALPROP_FEEDBACK_KOLEN_POLLACK;
@@ -201,7 +199,7 @@ dualprop_status dualprop_update(dualprop_optimizer *optimizer, dualprop_state *s
     DUALPROP__TRY(dualprop__optimizer_enter(optimizer, __func__));
     dualprop_status status = dualprop__state_enter(state, __func__);
     if (status == DUALPROP_OK) {
-        status = update(optimizer, state);
+        status = dualprop__update(optimizer, state);
         dualprop__state_leave(state);
     }
     dualprop__optimizer_leave(optimizer);

@@ -169,6 +169,7 @@ static dualprop_status create_parts(dualprop__cuda *self)
     DUALPROP__CUDA_TRY(self, cudaMallocHost(&self->scratch_pinned, DUALPROP__CUDA_SCRATCH));
     DUALPROP__CUDA_PASS(dualprop__cuda_peaks_create(self, &self->peaks));
     DUALPROP__CUDA_PASS(dualprop__cuda_uploads_create(self));
+    DUALPROP__CUDA_PASS(dualprop__cuda_inbox_create(self));
     DUALPROP__CUDA_PASS(dualprop__cuda_programs_create(self));
     return dualprop__cuda_products_create(self);
 }
@@ -181,6 +182,7 @@ static void destroy_parts(dualprop__cuda *self)
     dualprop__cuda_dnn_destroy(self);
     dualprop__cuda_products_destroy(self);
     dualprop__cuda_programs_destroy(self);
+    dualprop__cuda_inbox_destroy(self);
     dualprop__cuda_uploads_destroy(self);
     dualprop__cuda_peaks_destroy(self, &self->peaks);
     if (!ours) return;
@@ -345,6 +347,7 @@ static const dualprop_backend table = {
     .set_stream = set_stream,
     .begin_deferred = begin_deferred,
     .end_deferred = end_deferred,
+    .guard_steps = dualprop__cuda_guard_steps,
 };
 
 __attribute__((visibility("default"))) const dualprop_backend *dualprop_backend_entry(void);

@@ -26,7 +26,7 @@ typedef struct dualprop__cuda dualprop__cuda;
 
 #define DUALPROP__CUDA_PEAKS 4096     /* places for maxima in one deferred stretch */
 #define DUALPROP__CUDA_SCRATCH 65536  /* bytes on the device, and pinned on the host, for sums and small tables */
-#define DUALPROP__CUDA_CHUNK 1048576  /* bytes of each of the two upload buffers */
+#define DUALPROP__CUDA_CHUNK 1048576  /* bytes of each upload buffer, and of each of the inbox at first */
 
 /* peaks.c: maxima that kernels leave on the device, as the bits of doubles >= 0, and where the host wants them. */
 struct dualprop__cuda_peaks {
@@ -39,6 +39,18 @@ struct dualprop__cuda_peaks {
 struct dualprop__cuda_uploads {
     void *pinned[2];
     cudaEvent_t done[2];
+    int next;
+};
+
+/* inbox.c: two places for samples; see there for the events. */
+struct dualprop__cuda_place {
+    void *pinned, *device;
+    size_t bytes;
+    cudaEvent_t sent, read;
+};
+struct dualprop__cuda_inbox {
+    cudaStream_t stream; /* of the copies */
+    struct dualprop__cuda_place places[2];
     int next;
 };
 
@@ -72,6 +84,7 @@ struct dualprop__cuda {
     void *scratch, *scratch_pinned;
     struct dualprop__cuda_peaks peaks; /* of slots that are not put off */
     struct dualprop__cuda_uploads uploads;
+    struct dualprop__cuda_inbox inbox;
     struct dualprop__cuda_recording *idle_recordings;
     struct dualprop__cuda_program *programs;
     struct dualprop__cuda_products *products;
@@ -139,10 +152,7 @@ void dualprop__cuda_peaks_drop(dualprop__cuda *self, struct dualprop__cuda_peaks
 
 dualprop_status dualprop__cuda_uploads_create(dualprop__cuda *self);
 void dualprop__cuda_uploads_destroy(dualprop__cuda *self);
-/* A pinned buffer of DUALPROP__CUDA_CHUNK bytes that no copy reads any more. */
-dualprop_status dualprop__cuda_upload_begin(dualprop__cuda *self, void **pinned);
-/* Send its first bytes to the device. */
-dualprop_status dualprop__cuda_upload_end(dualprop__cuda *self, void *memory, size_t bytes);
+/* Send bytes to the device, in the stream of the work; the caller's array is free when this returns. */
 dualprop_status dualprop__cuda_upload(dualprop__cuda *self, void *memory, const void *host, size_t bytes);
 /* Bring bytes to the host and wait for them. */
 dualprop_status dualprop__cuda_download(dualprop__cuda *self, void *host, const void *memory, size_t bytes);
@@ -158,6 +168,16 @@ dualprop_status dualprop__cuda_copy_in(void *self, void *memory, const void *hos
 dualprop_status dualprop__cuda_copy_out(void *self, void *host, const void *memory, size_t bytes);
 dualprop_status dualprop__cuda_copy(void *self, void *to, const void *from, size_t bytes);
 dualprop_status dualprop__cuda_fill_zero(void *self, void *memory, size_t bytes);
+
+/* ---- inbox.c ---- */
+
+dualprop_status dualprop__cuda_inbox_create(dualprop__cuda *self);
+void dualprop__cuda_inbox_destroy(dualprop__cuda *self);
+/* The next place, with room for so many bytes: fill the pinned ones, send them, issue the work that reads the others
+ * on the device, and say that it was the last that does. */
+dualprop_status dualprop__cuda_inbox_begin(dualprop__cuda *self, size_t bytes, void **pinned, void **device);
+dualprop_status dualprop__cuda_inbox_send(dualprop__cuda *self, size_t bytes);
+dualprop_status dualprop__cuda_inbox_end(dualprop__cuda *self);
 
 /* ---- program.c: doing work now, or putting it off ---- */
 

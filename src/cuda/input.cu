@@ -1,9 +1,9 @@
 /*
  * input.cu - a caller's samples into the network's reals, and random numbers.
  *
- * Samples travel as they are (bytes stay bytes): the host gathers a piece into a pinned buffer while the one before it
- * is on its way. When as many images as fit into the workspace are there, the device moves and normalises them in one
- * launch and follows the greatest of the results. The workspace holds, one behind the other,
+ * Samples travel as they are (bytes stay bytes): the host gathers as many images as fit into a place of the inbox,
+ * which sends them beside the work that runs; behind them in the stream of that work the device moves and normalises
+ * them in one launch and follows the greatest of the results. In a place lie, one behind the other,
  *
  *     | mean | deviation | moves of these images | the images |
  */
@@ -119,12 +119,12 @@ void gather(char *to, const dualprop_view *view, int64_t first, int64_t count)
 
 /* ---- the two together ---- */
 
-/* A batch on its way: the caller's view and the parts of the workspace. */
+/* A batch on its way. */
 struct batch {
     const dualprop_view *input;
+    const double *mean, *deviation; /* NULL: none, or not for this type */
     const int32_t *moves;
-    int64_t image, images; /* elements of an image; images at once */
-    char *tables, *samples;
+    int64_t image; /* elements of one */
 };
 
 int64_t rounded(int64_t bytes)
@@ -132,78 +132,73 @@ int64_t rounded(int64_t bytes)
     return (bytes + 63) / 64 * 64;
 }
 
-/* Divide the workspace: tables for the channels, then as many images as there is room for. */
-dualprop_status lay_out(dualprop__cuda *self, batch *batch, int64_t tables)
+int64_t table_bytes(const batch &batch)
 {
-    const dualprop_view *input = batch->input;
-    batch->image = input->shape[1] * input->shape[2] * input->shape[3];
-    int64_t bytes = batch->image * size_of(input->type) + 3 * (int64_t)sizeof(int32_t);
-    DUALPROP__CUDA_PASS(dualprop__cuda_reserve(self, (size_t)(tables + bytes + 256)));
-    batch->images = ((int64_t)self->workspace_bytes - tables - 256) / bytes;
-    if (batch->images > input->shape[0]) batch->images = input->shape[0];
-    batch->tables = (char *)self->workspace;
-    batch->samples = batch->tables + tables + rounded(batch->images * 3 * (int64_t)sizeof(int32_t));
-    return DUALPROP_OK;
+    return batch.input->shape[3] * (int64_t)sizeof(double);
 }
 
-dualprop_status send_tables(dualprop__cuda *self, const batch &batch, input_body *body, const double *mean,
-                            const double *deviation)
+/* Where the parts begin in the place of so many images. */
+struct layout {
+    int64_t deviation, moves, samples, end;
+};
+
+layout layout_of(const batch &batch, int64_t images)
 {
-    size_t bytes = (size_t)body->channels * sizeof(double);
-    if (mean) DUALPROP__CUDA_PASS(dualprop__cuda_upload(self, batch.tables, mean, bytes));
-    if (deviation) DUALPROP__CUDA_PASS(dualprop__cuda_upload(self, batch.tables + bytes, deviation, bytes));
-    if (mean) body->mean = (const double *)batch.tables;
-    if (deviation) body->deviation = (const double *)(batch.tables + bytes);
-    return DUALPROP_OK;
+    layout at;
+    at.deviation = batch.mean ? table_bytes(batch) : 0;
+    at.moves = rounded(at.deviation + (batch.deviation ? table_bytes(batch) : 0));
+    at.samples = at.moves + (batch.moves ? rounded(images * 3 * (int64_t)sizeof(int32_t)) : 0);
+    at.end = at.samples + images * batch.image * size_of(batch.input->type);
+    return at;
 }
 
-/* Elements first .. first+count-1 of the view to the start of the samples. */
-dualprop_status send_elements(dualprop__cuda *self, const batch &batch, int64_t first, int64_t count)
+/* As many images as there is room for, but one at least. */
+int64_t images_at_once(const batch &batch)
 {
-    int64_t size = size_of(batch.input->type), most = DUALPROP__CUDA_CHUNK / size;
-    for (int64_t at = 0; at < count; at += most) {
-        int64_t piece = count - at < most ? count - at : most;
-        void *pinned = NULL;
-        DUALPROP__CUDA_PASS(dualprop__cuda_upload_begin(self, &pinned));
-        gather((char *)pinned, batch.input, first + at, piece);
-        DUALPROP__CUDA_PASS(dualprop__cuda_upload_end(self, batch.samples + at * size, (size_t)(piece * size)));
-    }
-    return DUALPROP_OK;
+    int64_t each = batch.image * size_of(batch.input->type) + (batch.moves ? 3 * (int64_t)sizeof(int32_t) : 0);
+    int64_t images = (DUALPROP__CUDA_CHUNK - layout_of(batch, 0).samples - 64) / each;
+    if (images > batch.input->shape[0]) images = batch.input->shape[0];
+    return images > 0 ? images : 1;
+}
+
+void fill_place(char *to, const batch &batch, const layout &at, int64_t first, int64_t images)
+{
+    if (batch.mean) memcpy(to, batch.mean, (size_t)table_bytes(batch));
+    if (batch.deviation) memcpy(to + at.deviation, batch.deviation, (size_t)table_bytes(batch));
+    if (batch.moves) memcpy(to + at.moves, batch.moves + 3 * first, (size_t)images * 3 * sizeof(int32_t));
+    gather(to + at.samples, batch.input, first * batch.image, images * batch.image);
 }
 
 dualprop_status load_images(dualprop__cuda *self, const batch &batch, input_body body, int64_t first, int64_t images)
 {
-    char *moves = batch.samples - rounded(batch.images * 3 * (int64_t)sizeof(int32_t));
-    if (batch.moves) {
-        DUALPROP__CUDA_PASS(dualprop__cuda_upload(self, moves, batch.moves + 3 * first,
-                                                  (size_t)(3 * images) * sizeof(int32_t)));
-        body.moves = (const int32_t *)moves;
-    }
-    DUALPROP__CUDA_PASS(send_elements(self, batch, first * batch.image, images * batch.image));
-    body.from = batch.samples;
+    layout at = layout_of(batch, images);
+    void *pinned = NULL, *device = NULL;
+    DUALPROP__CUDA_PASS(dualprop__cuda_inbox_begin(self, (size_t)at.end, &pinned, &device));
+    fill_place((char *)pinned, batch, at, first, images);
+    DUALPROP__CUDA_PASS(dualprop__cuda_inbox_send(self, (size_t)at.end));
+    const char *from = (const char *)device;
+    body.mean = batch.mean ? (const double *)from : NULL;
+    body.deviation = batch.deviation ? (const double *)(from + at.deviation) : NULL;
+    body.moves = batch.moves ? (const int32_t *)(from + at.moves) : NULL;
+    body.from = from + at.samples;
     body.x += first * batch.image;
-    return issue<watched>(self, body, images * batch.image);
+    DUALPROP__CUDA_PASS(issue<watched>(self, body, images * batch.image));
+    return dualprop__cuda_inbox_end(self);
 }
 
-dualprop_status load_batch(dualprop__cuda *self, batch batch, input_body body, const double *mean,
-                           const double *deviation)
+dualprop_status load_batch(dualprop__cuda *self, const batch &batch, const input_body &body)
 {
-    int normalises = body.type == DUALPROP_U8 && (mean || deviation);
-    DUALPROP__CUDA_PASS(lay_out(self, &batch, normalises ? rounded(2 * body.channels * (int64_t)sizeof(double)) : 0));
-    if (normalises) DUALPROP__CUDA_PASS(send_tables(self, batch, &body, mean, deviation));
-    for (int64_t first = 0; first < batch.input->shape[0]; first += batch.images) {
-        int64_t left = batch.input->shape[0] - first;
-        DUALPROP__CUDA_PASS(load_images(self, batch, body, first, left < batch.images ? left : batch.images));
-    }
+    int64_t most = images_at_once(batch), all = batch.input->shape[0];
+    for (int64_t first = 0; first < all; first += most)
+        DUALPROP__CUDA_PASS(load_images(self, batch, body, first, all - first < most ? all - first : most));
     return DUALPROP_OK;
 }
 
-/* The copies go at once, after what was put off, and the transform with them; only the peak may wait. */
-dualprop_status load_input(dualprop__cuda *self, float *x, const dualprop_view *input, const double *mean,
-                           const double *deviation, const int32_t *moves, double *peak)
+/* The copies go at once, and the transform, after what was put off, with them; only the peak may wait. */
+dualprop_status load_input(dualprop__cuda *self, float *x, const batch &batch, double *peak)
 {
+    const dualprop_view *input = batch.input;
     input_body body;
-    batch batch = { input, moves, 0, 0, NULL, NULL };
     memset((void *)&body, 0, sizeof body);
     DUALPROP__CUDA_PASS(dualprop__cuda_flush(self));
     DUALPROP__CUDA_PASS(dualprop__cuda_peak(self, &body.to.peak, peak));
@@ -213,7 +208,7 @@ dualprop_status load_input(dualprop__cuda *self, float *x, const dualprop_view *
     body.channels = input->shape[3];
     body.type = input->type;
     struct dualprop__cuda_recording *paused = dualprop__cuda_pause(self);
-    dualprop_status status = load_batch(self, batch, body, mean, deviation);
+    dualprop_status status = load_batch(self, batch, body);
     dualprop__cuda_go_on(paused);
     return status == DUALPROP_OK ? dualprop__cuda_peaks_give(self) : status;
 }
@@ -229,7 +224,10 @@ dualprop_status dualprop__cuda_load_input(void *instance, void *x, const dualpro
                                           const double *deviation, const int32_t *moves, double *peak)
 {
     dualprop__cuda *self = (dualprop__cuda *)instance;
-    DUALPROP__CUDA_SLOT(self, load_input(self, (float *)x, input, mean, deviation, moves, peak));
+    int bytes = input->type == DUALPROP_U8;
+    batch of = { input, bytes ? mean : NULL, bytes ? deviation : NULL, moves,
+                 input->shape[1] * input->shape[2] * input->shape[3] };
+    DUALPROP__CUDA_SLOT(self, load_input(self, (float *)x, of, peak));
 }
 
 dualprop_status dualprop__cuda_fill_uniform(void *instance, void *x, int64_t count, uint64_t seed, uint64_t stream,

@@ -23,6 +23,7 @@ struct learn_body {
         const numbers_f32 *numbers;
         int64_t end; /* of this tensor's elements, counted over all of them */
     } tensors[DUALPROP__CUDA_TENSORS];
+    const uint64_t *refused; /* not 0 there: leave everything as it is (guard.cu); NULL: nobody asked */
     int kind, count;
 
     static constexpr const char *name()
@@ -44,6 +45,7 @@ struct learn_body {
 
     DUALPROP__CUDA_BOTH void operator()(int64_t i) const
     {
+        if (refused && *refused) return;
         int number = tensor_of(i);
         const tensor &own = tensors[number];
         int64_t at = number > 0 ? i - tensors[number - 1].end : i;
@@ -95,33 +97,15 @@ dualprop_status learn_now(dualprop__cuda *self, const dualprop_step_numbers *num
 
 /* ---- put off ---- */
 
-void *step_at(void *table, int index)
-{
-    return (char *)table + (size_t)index * DUALPROP__CUDA_STEP_BYTES;
-}
-
-/* The number of these numbers in the table; equal ones share it. -1 where the table is full. */
-dualprop_status keep_numbers(dualprop__cuda *self, struct dualprop__cuda_recording *recording, int *index,
-                             const dualprop_step_numbers *numbers)
-{
-    numbers_f32 own = dualprop__step_of_f32(numbers);
-    int last = recording->step_count - 1;
-    *index = last;
-    if (last >= 0 && memcmp(step_at(recording->steps_pinned, last), &own, sizeof own) == 0) return DUALPROP_OK;
-    if (last + 1 == DUALPROP__CUDA_STEPS) DUALPROP__CUDA_PASS(dualprop__cuda_flush(self));
-    if (recording->step_count == 0) DUALPROP__CUDA_TRY(self, cudaEventSynchronize(recording->steps_sent));
-    *index = recording->step_count++;
-    memcpy(step_at(recording->steps_pinned, *index), &own, sizeof own);
-    return DUALPROP_OK;
-}
-
 dualprop_status learn_later(dualprop__cuda *self, struct dualprop__cuda_recording *recording,
                             const dualprop_step_numbers *numbers, const dualprop__cuda_tensor *tensors, int count)
 {
+    numbers_f32 own = dualprop__step_of_f32(numbers);
     int index, full = recording->tensor_count + count > DUALPROP__CUDA_TENSORS;
     if (full || (recording->tensor_count > 0 && recording->tensor_kind != numbers->kind))
         DUALPROP__CUDA_PASS(dualprop__cuda_learn_flush(self, recording));
-    DUALPROP__CUDA_PASS(keep_numbers(self, recording, &index, numbers));
+    DUALPROP__CUDA_PASS(dualprop__cuda_make_numbers(self, recording, 1));
+    DUALPROP__CUDA_PASS(dualprop__cuda_keep_number(self, recording, &index, &own, sizeof own));
     recording->tensor_kind = numbers->kind;
     for (int i = 0; i < count; i++) {
         recording->tensors[recording->tensor_count] = tensors[i];
@@ -141,13 +125,35 @@ dualprop_status optimizer_step(dualprop__cuda *self, const dualprop_step_numbers
 
 } // namespace
 
+/* Running what was put off empties the table. */
+dualprop_status dualprop__cuda_make_numbers(dualprop__cuda *self, struct dualprop__cuda_recording *recording, int count)
+{
+    return recording->step_count + count > DUALPROP__CUDA_STEPS ? dualprop__cuda_flush(self) : DUALPROP_OK;
+}
+
+dualprop_status dualprop__cuda_keep_number(dualprop__cuda *self, struct dualprop__cuda_recording *recording, int *index,
+                                           const void *number, size_t size)
+{
+    unsigned char own[DUALPROP__CUDA_STEP_BYTES] = { 0 };
+    int last = recording->step_count - 1;
+    memcpy(own, number, size);
+    *index = last;
+    if (last >= 0 && memcmp(dualprop__cuda_number_at(recording->steps_pinned, last), own, sizeof own) == 0)
+        return DUALPROP_OK;
+    if (recording->step_count == 0) DUALPROP__CUDA_TRY(self, cudaEventSynchronize(recording->steps_sent));
+    *index = recording->step_count++;
+    memcpy(dualprop__cuda_number_at(recording->steps_pinned, *index), own, sizeof own);
+    return DUALPROP_OK;
+}
+
 dualprop_status dualprop__cuda_learn_flush(dualprop__cuda *self, struct dualprop__cuda_recording *recording)
 {
     if (recording->tensor_count == 0) return DUALPROP_OK;
     launch_of_tensors launch(recording->tensor_kind);
     for (int i = 0; i < recording->tensor_count; i++)
-        launch.add(recording->tensors[i], step_at(recording->steps, recording->tensor_steps[i]));
+        launch.add(recording->tensors[i], dualprop__cuda_number_at(recording->steps, recording->tensor_steps[i]));
     recording->tensor_count = 0;
+    launch.body.refused = recording->refused;
     return issue<each>(self, launch.body, launch.elements);
 }
 

@@ -1,5 +1,5 @@
 /*
- * memory.c - device memory, and the ways in and out of it.
+ * memory.c - device memory, and the ways in and out of it; samples have one of their own (inbox.c).
  *
  * What comes from the host goes through two pinned buffers in turn: while one is on its way, the other is filled. A
  * buffer is filled again only when the event behind its last copy has come. So the caller's array may change as soon
@@ -94,7 +94,8 @@ void dualprop__cuda_uploads_destroy(dualprop__cuda *self)
     }
 }
 
-dualprop_status dualprop__cuda_upload_begin(dualprop__cuda *self, void **pinned)
+/* A pinned buffer of DUALPROP__CUDA_CHUNK bytes that no copy reads any more. */
+static dualprop_status upload_begin(dualprop__cuda *self, void **pinned)
 {
     struct dualprop__cuda_uploads *uploads = &self->uploads;
     uploads->next = !uploads->next;
@@ -103,7 +104,8 @@ dualprop_status dualprop__cuda_upload_begin(dualprop__cuda *self, void **pinned)
     return DUALPROP_OK;
 }
 
-dualprop_status dualprop__cuda_upload_end(dualprop__cuda *self, void *memory, size_t bytes)
+/* Send its first bytes to the device. */
+static dualprop_status upload_end(dualprop__cuda *self, void *memory, size_t bytes)
 {
     struct dualprop__cuda_uploads *uploads = &self->uploads;
     DUALPROP__CUDA_TRY(self, cudaMemcpyAsync(memory, uploads->pinned[uploads->next], bytes, cudaMemcpyHostToDevice,
@@ -117,9 +119,9 @@ dualprop_status dualprop__cuda_upload(dualprop__cuda *self, void *memory, const 
     for (size_t at = 0; at < bytes; at += DUALPROP__CUDA_CHUNK) {
         size_t piece = bytes - at < DUALPROP__CUDA_CHUNK ? bytes - at : DUALPROP__CUDA_CHUNK;
         void *pinned = NULL;
-        DUALPROP__CUDA_PASS(dualprop__cuda_upload_begin(self, &pinned));
+        DUALPROP__CUDA_PASS(upload_begin(self, &pinned));
         memcpy(pinned, (const char *)host + at, piece);
-        DUALPROP__CUDA_PASS(dualprop__cuda_upload_end(self, (char *)memory + at, piece));
+        DUALPROP__CUDA_PASS(upload_end(self, (char *)memory + at, piece));
     }
     return DUALPROP_OK;
 }

@@ -72,12 +72,14 @@ static dualprop_status fill_recording(dualprop__cuda *self, struct dualprop__cud
     DUALPROP__CUDA_TRY(self, cudaMalloc(&recording->steps, bytes));
     DUALPROP__CUDA_TRY(self, cudaMallocHost(&recording->steps_pinned, bytes));
     DUALPROP__CUDA_TRY(self, cudaEventCreateWithFlags(&recording->steps_sent, cudaEventDisableTiming));
+    DUALPROP__CUDA_TRY(self, cudaEventCreateWithFlags(&recording->told, cudaEventDisableTiming));
     return DUALPROP_OK;
 }
 
 static void destroy_recording(dualprop__cuda *self, struct dualprop__cuda_recording *recording)
 {
     if (dualprop__cuda_is_ours(self)) {
+        if (recording->told) cudaEventDestroy(recording->told);
         if (recording->steps_sent) cudaEventDestroy(recording->steps_sent);
         if (recording->steps_pinned) cudaFreeHost(recording->steps_pinned);
         if (recording->steps) cudaFree(recording->steps);
@@ -109,6 +111,8 @@ static void put_recording(dualprop__cuda *self, struct dualprop__cuda_recording 
     recording->step_count = 0;
     recording->tensor_count = 0;
     recording->gathering = 0;
+    recording->refused = NULL;
+    recording->told_count = 0;
     recording->next = self->idle_recordings;
     self->idle_recordings = recording;
 }
@@ -323,10 +327,19 @@ dualprop_status dualprop__cuda_begin_deferred(dualprop__cuda *self)
 
 static dualprop_status finish(dualprop__cuda *self, struct dualprop__cuda_recording *recording)
 {
+    int told = dualprop__cuda_peaks_are_told(recording);
     DUALPROP__CUDA_PASS(dualprop__cuda_learn_flush(self, recording));
+    if (told) DUALPROP__CUDA_PASS(dualprop__cuda_peaks_clear_told(self, recording));
     DUALPROP__CUDA_PASS(send_steps(self, recording));
     if (recording->used > 0) DUALPROP__CUDA_PASS(run_list(self, recording->bytes, recording->used));
-    return dualprop__cuda_peaks_settle(self, &recording->peaks);
+    return told ? dualprop__cuda_peaks_settle_told(self, recording)
+                : dualprop__cuda_peaks_settle(self, &recording->peaks);
+}
+
+/* What may still be on its way to the host is let come, so that it is not taken for what comes later. */
+static void let_come(dualprop__cuda *self, const struct dualprop__cuda_recording *recording)
+{
+    if (recording->told_count > 0 && self->dead == DUALPROP_OK) cudaStreamSynchronize(self->stream);
 }
 
 dualprop_status dualprop__cuda_end_deferred(dualprop__cuda *self, int discard)
@@ -334,6 +347,7 @@ dualprop_status dualprop__cuda_end_deferred(dualprop__cuda *self, int discard)
     struct dualprop__cuda_recording *recording = dualprop__cuda_recording_of(self);
     if (!recording) return DUALPROP_OK;
     dualprop_status status = discard ? DUALPROP_OK : finish(self, recording);
+    if (status != DUALPROP_OK) let_come(self, recording);
     dualprop__cuda_peaks_drop(self, &recording->peaks);
     leave_recording(self, recording);
     return status;

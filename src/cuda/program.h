@@ -25,18 +25,38 @@ struct dualprop__cuda_recording {
     size_t used, room;
     struct dualprop__cuda_peaks peaks;
 
-    /* Learning steps (learn.cu). */
+    /* Numbers that differ from step to step (learn.cu, guard.cu). */
     void *steps, *steps_pinned; /* [DUALPROP__CUDA_STEPS][DUALPROP__CUDA_STEP_BYTES] on the device and here */
     cudaEvent_t steps_sent;
     int step_count;
     dualprop__cuda_tensor tensors[DUALPROP__CUDA_TENSORS]; /* whose launch waits for more of them */
     int tensor_steps[DUALPROP__CUDA_TENSORS];              /* the numbers of each */
     int tensor_count, tensor_kind;
+    uint64_t *refused;                                     /* where guards say that steps are not to be made, or NULL */
+    cudaEvent_t told;                                      /* behind the copy of the peaks to the host */
+    int told_count;                                        /* so many of them; 0: they are copied at the end */
     int gathering; /* the work that is issued reads no parameters, so the launch may go on waiting */
 };
 
 /* This thread's recording on the instance, or NULL. */
 struct dualprop__cuda_recording *dualprop__cuda_recording_of(const dualprop__cuda *self);
+/* learn.cu: make sure that so many sets of numbers have room; one of at most DUALPROP__CUDA_STEP_BYTES into the table,
+ * where an equal last one is shared; where number `index` of a table lies. */
+dualprop_status dualprop__cuda_make_numbers(dualprop__cuda *self, struct dualprop__cuda_recording *recording,
+                                            int count);
+dualprop_status dualprop__cuda_keep_number(dualprop__cuda *self, struct dualprop__cuda_recording *recording, int *index,
+                                           const void *number, size_t size);
+static inline void *dualprop__cuda_number_at(void *table, int index)
+{
+    return (char *)table + (size_t)index * DUALPROP__CUDA_STEP_BYTES;
+}
+/* peaks.c: issue the copy of all peaks that were named to the host, who waits for that alone. */
+dualprop_status dualprop__cuda_peaks_tell(dualprop__cuda *self, struct dualprop__cuda_recording *recording);
+/* Have these been all? Then issue what clears them behind all work. */
+int dualprop__cuda_peaks_are_told(const struct dualprop__cuda_recording *recording);
+dualprop_status dualprop__cuda_peaks_clear_told(dualprop__cuda *self, struct dualprop__cuda_recording *recording);
+/* Write them to their targets, when the copy has come. */
+dualprop_status dualprop__cuda_peaks_settle_told(dualprop__cuda *self, struct dualprop__cuda_recording *recording);
 /* learn.cu: issue the launch that waits. */
 dualprop_status dualprop__cuda_learn_flush(dualprop__cuda *self, struct dualprop__cuda_recording *recording);
 

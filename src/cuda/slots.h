@@ -76,6 +76,9 @@ dualprop_status dualprop__cuda_load_input(void *self, void *x, const dualprop_vi
 dualprop_status dualprop__cuda_fill_uniform(void *self, void *x, int64_t count, uint64_t seed, uint64_t stream,
                                             uint64_t first);
 
+/* ---- guard.cu ---- */
+dualprop_status dualprop__cuda_guard_steps(void *self, const dualprop_guard *guards, int count, double *refused);
+
 /* ---- learn.cu ---- */
 dualprop_status dualprop__cuda_optimizer_step(void *self, const dualprop_step_numbers *step, int64_t count, void *w,
                                               const void *g, void *moment1, void *moment2);

@@ -139,13 +139,19 @@ static dualprop_view labels_of(learner *self, int64_t first, int64_t count)
                             .rank = 1, .shape = { count }, .strides = { 1 } };
 }
 
+static dualprop_status learn_from(learner *self, const dualprop_view *images, const dualprop_view *labels)
+{
+    if (!self->plan->apart) return dualprop_learn_view(self->optimizer, self->state, images, labels);
+    TRY(dualprop_infer_view(self->state, images, labels));
+    return dualprop_update(self->optimizer, self->state);
+}
+
 dualprop_status learner_epoch(learner *self)
 {
     for (int64_t first = 0; first < LEARNER_SAMPLES; first += self->plan->capacity) {
         int64_t left = LEARNER_SAMPLES - first, count = left < self->plan->capacity ? left : self->plan->capacity;
         dualprop_view images = images_of(self, first, count), labels = labels_of(self, first, count);
-        TRY(dualprop_infer_view(self->state, &images, &labels));
-        TRY(dualprop_update(self->optimizer, self->state));
+        TRY(learn_from(self, &images, &labels));
     }
     return DUALPROP_OK;
 }

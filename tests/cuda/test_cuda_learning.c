@@ -149,21 +149,23 @@ END_TEST
 
 /* ---- graphs ---- */
 
-/* From the third epoch on a step is an input transform, two graphs, one wait, and no memory. */
-START_TEST(steps_come_again_as_graphs)
+static learner_plan plan_of_step(int number)
+{
+    return number == 0 ? plan_of(&rows[0]) : number == 1 ? plan_of(&rows[4]) : plan_of_images(&image_rows[number - 2]);
+}
+
+/* From the third epoch on a step is an input transform, one graph (apart: two), one wait, and no memory. */
+static void count_steps(const learner_plan *plan, standin_state *standin, int graphs)
 {
     static learner self;
-    learner_plan plan = _i == 0 ? plan_of(&rows[0]) : _i == 1 ? plan_of(&rows[4]) : plan_of_images(&image_rows[_i - 2]);
-    standin_state *standin = cuda_standin();
-    if (cuda_needs_standin("counting calls")) return;
-    expect_ok(learner_begin(&self, &plan, DUALPROP_BACKEND_CUDA));
+    uint64_t allocations[2];
+    expect_ok(learner_begin(&self, plan, DUALPROP_BACKEND_CUDA));
     for (int epoch = 0; epoch < 2; epoch++) expect_ok(learner_epoch(&self));
     standin_state before = *standin;
-    uint64_t allocations[2];
     expect_ok(dualprop_context_memory(NULL, NULL, &allocations[0], self.context));
     expect_ok(learner_epoch(&self));
     expect_ok(dualprop_context_memory(NULL, NULL, &allocations[1], self.context));
-    ck_assert_int_eq(standin->graph_launches - before.graph_launches, 6);
+    ck_assert_int_eq(standin->graph_launches - before.graph_launches, 3 * graphs);
     ck_assert_int_eq(standin->captures - before.captures, 0);
     ck_assert_int_eq(standin->kernels - before.kernels, 3);
     ck_assert_int_eq(standin->products - before.products + standin->convolutions - before.convolutions, 0);
@@ -172,6 +174,96 @@ START_TEST(steps_come_again_as_graphs)
     ck_assert_int_eq((int64_t)(allocations[1] - allocations[0]), 0);
     learner_end(&self);
     cuda_check_clean(0);
+}
+
+START_TEST(steps_come_again_as_graphs)
+{
+    learner_plan plan = plan_of_step(_i);
+    standin_state *standin = cuda_standin();
+    if (cuda_needs_standin("counting calls")) return;
+    count_steps(&plan, standin, 1);
+    plan.apart = 1;
+    count_steps(&plan, standin, 2);
+}
+END_TEST
+
+/* ---- together and apart ---- */
+
+static void expect_same_bits(const struct outcome *one, const struct outcome *other)
+{
+    ck_assert_int_eq(one->count, other->count);
+    ck_assert(memcmp(one->values, other->values, (size_t)one->count * sizeof(float)) == 0);
+}
+
+static void compare_apart(learner_plan plan)
+{
+    cuda_standin();
+    plan.options.deterministic = 1;
+    struct outcome together = learn(&plan, DUALPROP_BACKEND_CUDA);
+    plan.apart = 1;
+    struct outcome apart = learn(&plan, DUALPROP_BACKEND_CUDA);
+    expect_same_bits(&together, &apart);
+    free(together.values);
+    free(apart.values);
+    cuda_check_clean(0);
+}
+
+START_TEST(learning_in_one_call_has_the_bits_of_two)
+{
+    int perceptrons = (int)(sizeof rows / sizeof rows[0]);
+    compare_apart(_i < perceptrons ? plan_of(&rows[_i]) : plan_of_images(&image_rows[_i - perceptrons]));
+}
+END_TEST
+
+/* More layers than one launch has guards for, or, with rates of their own, than the table of numbers has room for. */
+static dualprop_status deep(dualprop_network *network, int layers)
+{
+    dualprop_status status = DUALPROP_OK;
+    for (int k = 1; k < layers && status == DUALPROP_OK; k++) {
+        dualprop_layer *layer;
+        status = dualprop_network_add_dense(network, 5, DUALPROP_TANH);
+        if (status == DUALPROP_OK) status = dualprop_network_layer(&layer, network, k);
+        if (status == DUALPROP_OK) status = dualprop_layer_set_learning_rate(layer, 1.0 + 1.0 / k);
+    }
+    return status == DUALPROP_OK ? dualprop_network_add_dense(network, LEARNER_CLASSES, DUALPROP_IDENTITY) : status;
+}
+
+static dualprop_status layers_33(dualprop_network *network)
+{
+    return deep(network, 33);
+}
+
+static dualprop_status layers_300(dualprop_network *network)
+{
+    return deep(network, 300);
+}
+
+START_TEST(deep_networks_learn_in_one_call)
+{
+    learner_plan plan = plan_of(&rows[0]);
+    plan.add_layers = _i == 0 ? layers_33 : layers_300;
+    compare_apart(plan);
+}
+END_TEST
+
+/* ---- the order of streams ---- */
+
+/* Copies that run ahead of the work, work that is done at once, and the usual laziness: the same bits. */
+START_TEST(streams_keep_their_order)
+{
+    static const struct { int ahead, eager; } ways[] = { { 0, 0 }, { 2, 0 }, { 0, 1 }, { 1, 0 } };
+    struct outcome outcomes[4];
+    learner_plan plan = plan_of_step(_i % 3);
+    plan.apart = _i / 3;
+    if (cuda_needs_standin("the order of streams")) return;
+    for (int i = 0; i < 4; i++) {
+        standin_state *standin = cuda_standin();
+        standin->ahead = ways[i].ahead, standin->eager = ways[i].eager;
+        outcomes[i] = learn(&plan, DUALPROP_BACKEND_CUDA);
+        expect_same_bits(&outcomes[i], &outcomes[0]);
+        cuda_check_clean(0);
+    }
+    for (int i = 0; i < 4; i++) free(outcomes[i].values);
 }
 END_TEST
 
@@ -262,6 +354,30 @@ START_TEST(states_work_in_parallel)
 }
 END_TEST
 
+/* A step that cannot have the network for itself is refused; the inference before it stands. */
+START_TEST(learning_in_one_call_is_busy_where_another_reads)
+{
+    static learner self;
+    static uint8_t image[60];
+    int32_t label = 3;
+    dualprop_state *other;
+    learner_plan plan = plan_of(&rows[0]);
+    dualprop_view x = { sizeof x, image, DUALPROP_U8, 2, { 1, 60 }, { 60, 1 } };
+    dualprop_view y = { sizeof y, &label, DUALPROP_I32, 1, { 1 }, { 1 } };
+    cuda_standin();
+    expect_ok(learner_begin(&self, &plan, DUALPROP_BACKEND_CUDA));
+    expect_ok(dualprop_state_create(&other, self.network, self.rule, 1));
+    expect_ok(dualprop_infer_begin(other, &x, &y));
+    expect_error(dualprop_learn_view(self.optimizer, self.state, &x, &y), DUALPROP_ERROR_BUSY, "network");
+    expect_ok(dualprop_infer_end(other));
+    expect_ok(dualprop_update(self.optimizer, self.state));
+    expect_ok(dualprop_learn_view(self.optimizer, self.state, &x, &y));
+    dualprop_state_destroy(other);
+    learner_end(&self);
+    cuda_check_clean(0);
+}
+END_TEST
+
 /* ---- what goes wrong in the numbers ---- */
 
 static void fail_to_infer(int backend, const learner_plan *plan, double limit, char *sentence, size_t size)
@@ -275,18 +391,112 @@ static void fail_to_infer(int backend, const learner_plan *plan, double limit, c
     learner_end(&self);
 }
 
-/* Looking at the end of the inference finds the same layer and pass. */
+/* Looking at the end of the inference, or after the step that was refused, finds the same layer and pass. */
 START_TEST(divergence_names_layer_and_pass)
 {
     char on_device[300], on_host[300];
     learner_plan plan = plan_of(&rows[1]);
     plan.beta = 40;
     plan.passes = 12;
+    plan.apart = _i;
     cuda_standin();
     fail_to_infer(DUALPROP_BACKEND_CUDA, &plan, 30, on_device, sizeof on_device);
     fail_to_infer(DUALPROP_BACKEND_REFERENCE, &plan, 30, on_host, sizeof on_host);
     ck_assert_str_eq(on_device, on_host);
     ck_assert_ptr_nonnull(strstr(on_device, "in pass"));
+    cuda_check_clean(0);
+}
+END_TEST
+
+/* ---- steps that are refused ---- */
+
+#define INPUTS 60
+
+/* Images of reals, times `scale`; what learning from them came to, with its sentence. */
+static dualprop_status learn_scaled(learner *self, double scale, char *sentence, size_t size)
+{
+    static float images[LEARNER_SAMPLES * INPUTS];
+    for (int i = 0; i < 20 * INPUTS; i++) images[i] = (float)(self->images[i] / 255.0 * scale);
+    sentence[0] = '\0';
+    dualprop_status status = dualprop_learn(self->optimizer, self->state, images, self->labels, 20);
+    if (status != DUALPROP_OK) ck_assert_int_eq(dualprop_last_error(sentence, size, NULL, NULL), DUALPROP_OK);
+    return status;
+}
+
+static int64_t steps_of(const learner *self)
+{
+    int64_t steps;
+    expect_ok(dualprop_optimizer_info(NULL, &steps, NULL, self->optimizer));
+    return steps;
+}
+
+/* Nothing saturates, so that what is large stays so. */
+static dualprop_status rectified(dualprop_network *network)
+{
+    dualprop_status status = dualprop_network_add_dense(network, 33, DUALPROP_RELU);
+    if (status == DUALPROP_OK) status = dualprop_network_add_dense(network, 17, DUALPROP_RELU);
+    return status == DUALPROP_OK ? dualprop_network_add_dense(network, LEARNER_CLASSES, DUALPROP_IDENTITY) : status;
+}
+
+/*
+ * Batches that are learnt from, that make a layer overflow, that are not finite, whose gradient is too large, and of
+ * whose gradient only the peaks' bound is.
+ */
+static const double scales[] = { 1, 1, 1, 3e38, 1, NAN, 1, 1e16, 1, 4e7 };
+#define SCALES ((int)(sizeof scales / sizeof scales[0]))
+
+struct course {
+    dualprop_status status[SCALES];
+    char sentences[SCALES][300];
+    float values[ROOM];
+    int64_t count, steps;
+};
+
+/* Learn from all batches, or from those of which `only` went well; no failure may change a bit. */
+static void take_course(struct course *course, const learner_plan *plan, int backend, const struct course *only)
+{
+    static learner self;
+    static float before[ROOM];
+    memset(&self, 0, sizeof self);
+    expect_ok(learner_begin(&self, plan, backend));
+    for (int i = 0; i < SCALES; i++) {
+        int64_t steps = steps_of(&self);
+        if (only && only->status[i] != DUALPROP_OK) continue;
+        expect_ok(learner_parameters(&self, before, ROOM, &course->count));
+        course->status[i] = learn_scaled(&self, scales[i], course->sentences[i], sizeof course->sentences[i]);
+        expect_ok(learner_parameters(&self, course->values, ROOM, &course->count));
+        int same = memcmp(before, course->values, (size_t)course->count * sizeof(float)) == 0;
+        ck_assert_int_eq(same, course->status[i] != DUALPROP_OK);
+        ck_assert_int_eq(steps_of(&self), steps + !same);
+    }
+    course->steps = steps_of(&self);
+    learner_end(&self);
+}
+
+/* The moments are as before too: without the batches that failed the same is learnt. */
+START_TEST(refused_steps_leave_no_trace)
+{
+    static struct course cuda, reference, clean;
+    learner_plan plan = plan_of(&rows[_i]);
+    int failed = 0;
+    cuda_standin();
+    plan.options.deterministic = 1;
+    plan.add_layers = rectified;
+    take_course(&reference, &plan, DUALPROP_BACKEND_REFERENCE, NULL);
+    take_course(&cuda, &plan, DUALPROP_BACKEND_CUDA, NULL);
+    take_course(&clean, &plan, DUALPROP_BACKEND_CUDA, &cuda);
+    for (int i = 0; i < SCALES; i++) {
+        ck_assert_msg(cuda.status[i] == reference.status[i], "batch %d: %s (%s), expected %s (%s)", i,
+                      dualprop_status_name(cuda.status[i]), cuda.sentences[i],
+                      dualprop_status_name(reference.status[i]), reference.sentences[i]);
+        if (cuda.status[i] != DUALPROP_ERROR_NOT_FINITE || isnan(scales[i]))
+            ck_assert_str_eq(cuda.sentences[i], reference.sentences[i]);
+        failed += cuda.status[i] != DUALPROP_OK;
+    }
+    ck_assert_int_ge(failed, 2);
+    ck_assert_int_eq(cuda.steps, SCALES - failed);
+    ck_assert_int_eq(clean.steps, cuda.steps);
+    ck_assert(memcmp(cuda.values, clean.values, (size_t)cuda.count * sizeof(float)) == 0);
     cuda_check_clean(0);
 }
 END_TEST
@@ -318,9 +528,15 @@ Suite *test_cuda_learning_suite(void)
     tcase_add_loop_test(tests, networks_of_images_learn_as_on_the_reference, 0,
                         (int)(sizeof image_rows / sizeof image_rows[0]));
     tcase_add_loop_test(tests, steps_come_again_as_graphs, 0, 7);
+    tcase_add_loop_test(tests, learning_in_one_call_has_the_bits_of_two, 0,
+                        (int)(sizeof rows / sizeof rows[0] + sizeof image_rows / sizeof image_rows[0]));
+    tcase_add_loop_test(tests, deep_networks_learn_in_one_call, 0, 2);
+    tcase_add_loop_test(tests, streams_keep_their_order, 0, 6);
+    tcase_add_loop_test(tests, refused_steps_leave_no_trace, 0, 5);
     tcase_add_test(tests, states_work_in_parallel);
+    tcase_add_test(tests, learning_in_one_call_is_busy_where_another_reads);
     tcase_add_test(tests, the_callers_stream_makes_no_difference);
-    tcase_add_test(tests, divergence_names_layer_and_pass);
+    tcase_add_loop_test(tests, divergence_names_layer_and_pass, 0, 2);
     tcase_add_test(tests, inputs_that_are_not_finite_are_refused);
     suite_add_tcase(suite, tests);
     return suite;

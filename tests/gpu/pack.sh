@@ -19,4 +19,5 @@ for library in jansson subunit z; do
 done
 cp "$(find /usr/lib -name libcheck_pic.a | head -n 1)" "$kit/lib/libcheck.a"
 cp /usr/share/datasets/fashion-mnist/*.gz "$kit/data"
+git rev-parse --short HEAD >"$kit/commit" 2>/dev/null || echo unknown >"$kit/commit"
 du -sh "$kit"

@@ -1,36 +1,28 @@
 #!/bin/sh
-# Everything that only a GPU can tell: builds, tests, trains, times against PyTorch. Under 8 minutes on one H100 or H200.
-# usage: run.sh [OUT]    results go to OUT (build/gpu by default): summary.txt, tables.md, a log of each part
+# Everything that only a GPU can tell: builds, tests, trains, times against PyTorch. Under 8 minutes on an H100 or H200.
+# usage: run.sh [OUT]    results go to OUT ($OUT, or build/gpu by default): summary.txt, tables.md, times.json, logs.txt
 #
-# Needs nvcc, cuBLASLt, cuDNN and gcc; PyTorch for the baselines. jansson, Check and zlib come from the system or from
-# build/gpu-kit (tests/gpu/pack.sh); BLIS is not needed. Each part has a time limit, and a part that fails does not
-# stop the ones after it. Ends with a line "N passed, N failed, N skipped".
+# Needs nvcc, gcc, make, cuBLASLt and cuDNN, of CUDA's toolkit or of the wheels that PyTorch comes with; PyTorch for the
+# baselines. jansson, Check and zlib come from the system or from build/gpu-kit (tests/gpu/pack.sh); BLIS is not needed.
+# Each part has a time limit, and a part that fails does not stop the ones after it. When the time is over (LIMIT
+# seconds, 470 by default; BUILD_LIMIT of them, 240 by default, for the build) the parts that are left are skipped.
+# Ends with a line "N passed, N failed, N skipped".
 set -u
 cd "$(dirname "$0")/../.."
-out=${1:-build/gpu}
+out=${1:-${OUT:-build/gpu}}
 kit=$PWD/build/gpu-kit
-mkdir -p "$out"
+build=build/gpu-build
+mkdir -p "$out" $build
 out=$(cd "$out" && pwd)
 summary=$out/summary.txt
 passed=0 failed=0 skipped=0
+began=$(date +%s)
 : >"$summary"
+: >"$out/logs.txt"
+: >"$out/times.json"
 
 say() {
     echo "$@" | tee -a "$summary"
-}
-
-# part NAME SECONDS COMMAND...: its output goes to NAME.log; the last line of it is shown.
-part() {
-    name=$1 limit=$2
-    shift 2
-    start=$(date +%s)
-    timeout "$limit" "$@" >"$out/$name.log" 2>&1 </dev/null
-    code=$?
-    if [ $code -eq 0 ]; then passed=$((passed + 1)) verdict=passed
-    else failed=$((failed + 1)) verdict="FAILED (exit status $code)"
-    fi
-    say "$name: $verdict, $(($(date +%s) - start)) s: $(tail -n 1 "$out/$name.log" | cut -c1-160)"
-    return $code
 }
 
 skip() {
@@ -38,89 +30,159 @@ skip() {
     say "skipped: $1"
 }
 
+left() {
+    echo $((${LIMIT:-470} - $(date +%s) + began))
+}
+
+# part NAME SECONDS COMMAND...: its output goes to logs.txt, and its last line is shown; times in JSON to times.json.
+part() {
+    name=$1 limit=$2 log=$build/$1.log
+    shift 2
+    if [ "$(left)" -lt 5 ]; then
+        skip "$name: the time is over"
+        return 1
+    fi
+    [ "$limit" -le "$(left)" ] || limit=$(left)
+    start=$(date +%s)
+    timeout -k 5 "$limit" "$@" >"$log" 2>&1 </dev/null
+    code=$?
+    if [ $code -eq 0 ]; then passed=$((passed + 1)) verdict=passed
+    elif [ $code -eq 124 ] || [ $code -eq 137 ]; then failed=$((failed + 1)) verdict="FAILED (over $limit s)"
+    else failed=$((failed + 1)) verdict="FAILED (exit status $code)"
+    fi
+    say "$name: $verdict, $(($(date +%s) - start)) s: $(tail -n 1 "$log" | cut -c1-160)"
+    { echo "==== $name: $verdict"; tail -c 500000 "$log"; } >>"$out/logs.txt"
+    grep '^{"who"' "$log" >>"$out/times.json"
+    return $code
+}
+
 have() {
     command -v "$1" >/dev/null 2>&1
 }
 
+end() {
+    if have python3 && [ -s "$out/times.json" ]; then
+        python3 tests/gpu/table.py "$out/times.json" >"$out/tables.md" && cat "$out/tables.md"
+    fi
+    say "$passed passed, $failed failed, $skipped skipped"
+    [ "$failed" -eq 0 ]
+    exit
+}
+
 # ---- where are we ----
 
-say "commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown), $(date -u +%Y-%m-%dT%H:%MZ)"
-have nvidia-smi && say "device: $(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader | head -n 1)"
 have nvcc || PATH=$PATH:/usr/local/cuda/bin
+commit=$(git rev-parse --short HEAD 2>/dev/null || cat "$kit/commit" 2>/dev/null || echo unknown)
+say "commit $commit, $(date -u +%Y-%m-%dT%H:%MZ)"
+have nvidia-smi &&
+    say "device: $(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader | head -n 1)"
 say "$(nvcc --version 2>/dev/null | tail -n 2 | head -n 1), $(gcc --version | head -n 1)"
-library=$(dirname "$(dirname "$(command -v nvcc)")")/lib64
-export LD_LIBRARY_PATH="$library${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+
+before=${LD_LIBRARY_PATH:-}
+
+# ---- the vendors' headers and libraries, gathered by links: the toolkit may lack cuBLASLt or cuDNN ----
+
+toolkit=$(dirname "$(dirname "$(readlink -f "$(command -v nvcc || echo /none/bin/nvcc)")")")
+vendor=$PWD/$build/vendor
+rm -rf "$vendor"
+mkdir -p "$vendor/include" "$vendor/lib"
+wheels=$(python3 -c 'import nvidia
+for folder in nvidia.__path__: print(folder)' 2>/dev/null)
+
+# Folders of headers and of libraries, in pairs.
+places() {
+    echo "$toolkit/include $toolkit/lib64"
+    for folder in $toolkit/targets/*; do echo "$folder/include $folder/lib"; done
+    echo "/usr/include /usr/lib/$(gcc -print-multiarch)"
+    echo "/usr/include/$(gcc -print-multiarch) /usr/lib/$(gcc -print-multiarch)"
+    for folder in $wheels; do for part in "$folder"/*; do echo "$part/include $part/lib"; done; done
+}
+
+# gather HEADER LIBRARY: from the first place that has both.
+gather() {
+    places | while read -r headers libraries; do
+        library=$(ls "$libraries/$2".so* 2>/dev/null | head -n 1)
+        [ -e "$headers/$1" ] && [ -e "$library" ] || continue
+        [ "$headers" = /usr/include ] || ln -sf "$headers"/* "$vendor/include"
+        [ "$headers" != /usr/include ] || ln -sf "$headers/${1%%.*}"* "$vendor/include"
+        ln -sf "$(readlink -f "$library")" "$vendor/lib/$2.so"
+        echo "$libraries" >>"$vendor/folders"
+        say "$2: $(readlink -f "$library")"
+        break
+    done
+}
+
+gather cudnn.h libcudnn
+gather cublasLt.h libcublasLt
+gather cuda_runtime_api.h libcudart
+for folder in $(sort -u "$vendor/folders" 2>/dev/null); do
+    LD_LIBRARY_PATH=$folder${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+done
+for folder in $wheels; do
+    for libraries in "$folder"/*/lib; do LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$libraries; done
+done
+export LD_LIBRARY_PATH
 
 # ---- build ----
 
-make_options="BLIS=no ZIP=no BUILD=build/gpu-build LIB=build/gpu-build/lib JOBS=$(nproc)"
 if [ -d "$kit" ]; then
     set -- "CFLAGS=-isystem $kit/include" "LDFLAGS=-L$kit/lib"
 else
     set -- CFLAGS= LDFLAGS=
 fi
-build=build/gpu-build
-part build 240 make -j"$(nproc)" $make_options "$@" all examples tests $build/tests/gpu/steps || {
-    tail -n 30 "$out/build.log"
-    say "$passed passed, $failed failed, $skipped skipped"
-    exit 1
+part build "${BUILD_LIMIT:-240}" make -j"$(nproc)" BLIS=no ZIP=no BUILD=$build LIB=$build/lib "JOBS=$(nproc)" "$@" \
+    "CUDA_INCLUDE=$vendor/include" "CUDNN_INCLUDE=$vendor/include" "CUDA_LIB=$vendor/lib" "CUDNN_LIB=$vendor/lib" \
+    all examples $build/tests/cuda/main $build/tests/gpu/steps || {
+    tail -n 30 $build/build.log
+    end
 }
-module=$PWD/$build/lib/libdualprop-cuda.so.0
-export DUALPROP_BACKEND_PATH="$PWD/$build/lib" DUALPROP_TEST_MODULE="$module" DUALPROP_TEST_GPU=1 CK_FORK=no
-CK_DEFAULT_TIMEOUT=300
-export CK_DEFAULT_TIMEOUT
+export DUALPROP_BACKEND_PATH="$PWD/$build/lib" DUALPROP_TEST_MODULE="$PWD/$build/lib/libdualprop-cuda.so.0"
+export DUALPROP_TEST_GPU=1 CK_FORK=no CK_DEFAULT_TIMEOUT=300
 
 # ---- right ----
 
-part kernels 120 $build/tests/cuda/main cuda_table
-part learning 90 $build/tests/cuda/main cuda_learning
-part failures 60 $build/tests/cuda/main cuda_failures
-part device 60 $build/tests/cuda/main cuda_device
+tests=$build/tests/cuda/main
+part kernels 120 $tests cuda_table
+part learning 90 $tests cuda_learning
+part inbox 30 $tests cuda_inbox
 part vectors 60 $build/examples/vectors --backend cuda --precision f32 tests/golden
 fashion=/usr/share/datasets/fashion-mnist
 [ -d $fashion ] || fashion=$kit/data
 if [ -d "$fashion" ]; then
-    part mlp 60 sh -c "'$build/examples/mlp' --backend cuda --data '$fashion' --epochs 3 --quiet | tee /dev/stderr |
-        awk '/^test accuracy/ { right = \$3 } END { exit !(right > 84) }'"
+    part mlp 60 sh -c "'$build/examples/mlp' --backend cuda --data '$fashion' --epochs 3 --quiet |
+        awk '{ print } /^test accuracy/ { right = \$3 } END { exit !(right > 84) }'"
 else
-    skip "Fashion-MNIST is not here"
-fi
-for schedule in "fw-bw 1" "fw 16" "odd-even 8" "even-odd 8" "jacobi 8"; do
-    set -- $schedule
-    part "vgg16-$1" 60 $build/tests/gpu/steps cuda strict vgg16 100 dp-adjoint "$1" "$2" 5
-done
-if have compute-sanitizer; then
-    # A few sizes are enough for these, which slow kernels down a hundredfold.
-    part memcheck 90 env CK_RUN_CASE=rest compute-sanitizer --error-exitcode 9 --leak-check full \
-        $build/tests/cuda/main cuda_table
-    part racecheck 90 env CK_RUN_CASE=rest compute-sanitizer --tool racecheck --error-exitcode 9 \
-        $build/tests/cuda/main cuda_table
-else
-    skip "compute-sanitizer is not here"
+    skip "mlp: Fashion-MNIST is not here"
 fi
 
-# ---- fast ----
+# ---- fast: each line of a network's times is one process, in which cuDNN makes its plans once ----
 
-: >"$out/times.json"
-times() { # MODEL NUMERICS RULE SCHEDULE PASSES STEPS
-    $build/tests/gpu/steps cuda "$2" "$1" 100 "$3" "$4" "$5" "$6" >>"$out/times.json" 2>>"$out/times.log"
-}
+steps=$build/tests/gpu/steps
 for numerics in strict tf32 bf16; do
-    times mlp $numerics dp-adjoint fw-bw 1 500
-    times mlp $numerics bp fw-bw 1 500
-    times vgg16 $numerics dp-adjoint fw-bw 1 50
-    times vgg16 $numerics bp fw-bw 1 50
+    part mlp-$numerics 30 $steps cuda $numerics mlp 100 dp-adjoint fw-bw 1 500 bp fw-bw 1 500
 done
-times vgg16 strict dp-adjoint fw 16 10
-times vgg16 tf32 dp-adjoint fw 16 20
+part vgg16-strict 90 $steps cuda strict vgg16 100 dp-adjoint fw-bw 1 50 bp fw-bw 1 50 dp-adjoint fw 16 10 \
+    dp-adjoint odd-even 8 5 dp-adjoint even-odd 8 5 dp-adjoint jacobi 8 5
+part vgg16-tf32 60 $steps cuda tf32 vgg16 100 dp-adjoint fw-bw 1 50 bp fw-bw 1 50 dp-adjoint fw 16 20
+part vgg16-bf16 60 $steps cuda bf16 vgg16 100 dp-adjoint fw-bw 1 50 bp fw-bw 1 50
 if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
-    timeout 60 python3 tests/gpu/baseline.py mlp 100 500 >>"$out/times.json" 2>>"$out/times.log"
-    timeout 150 python3 tests/gpu/baseline.py vgg16 100 30 >>"$out/times.json" 2>>"$out/times.log"
+    # Which finds its own libraries.
+    part pytorch-mlp 60 env LD_LIBRARY_PATH="$before" python3 -u tests/gpu/baseline.py mlp 100 500
+    part pytorch-vgg16 150 env LD_LIBRARY_PATH="$before" python3 -u tests/gpu/baseline.py vgg16 100 30
 else
     skip "PyTorch with CUDA is not here, so there are no baselines"
 fi
-if have python3; then
-    python3 tests/gpu/table.py "$out/times.json" >"$out/tables.md" && cat "$out/tables.md"
+
+# ---- what takes long, or may leave a device that is no use to others ----
+
+part device 45 $tests cuda_device
+part failures 45 $tests cuda_failures
+if have compute-sanitizer; then
+    # A few sizes are enough for these, which slow kernels down a hundredfold. Calls that are meant to fail do.
+    sanitize="compute-sanitizer --error-exitcode 9 --report-api-errors no"
+    part racecheck 60 env CK_RUN_CASE=rest $sanitize --tool racecheck $tests cuda_table
+    part memcheck 60 env CK_RUN_CASE=rest $sanitize --tool memcheck $tests cuda_table
+else
+    skip "compute-sanitizer is not here"
 fi
-say "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ]
+end

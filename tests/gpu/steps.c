@@ -1,12 +1,12 @@
 /*
  * steps.c - times training steps of this library on a device (or, for trying it out, anywhere).
  *
- * usage: steps BACKEND NUMERICS MODEL BATCH RULE SCHEDULE PASSES STEPS   e.g.  steps cuda tf32 vgg16 100 dp-adjoint
- * fw-bw 1 200
+ * usage: steps BACKEND NUMERICS MODEL BATCH RULE SCHEDULE PASSES STEPS [RULE SCHEDULE PASSES STEPS]...
+ * e.g.   steps cuda tf32 vgg16 100 dp-adjoint fw-bw 1 50 bp fw-bw 1 50
  *
- * A step is an inference and an update (momentum SGD for vgg16, Adam for mlp) on bytes that are copied from the host.
- * The first steps are left out; then the time of STEPS steps is taken with one wait at the end, five times. Prints one
- * JSON line.
+ * A step is an inference and an update in one call (momentum SGD for vgg16, Adam for mlp) on bytes that are copied from
+ * the host. The first steps are left out; then the time of STEPS steps is taken with one wait at the end, five times.
+ * Prints one JSON line for each RULE. All run in one context, where cuDNN makes its plans once.
  */
 #include <dualprop/dualprop.h>
 #include <stdio.h>
@@ -72,18 +72,24 @@ static void fill_data(struct run *run, int64_t batch, int64_t side, int64_t chan
     run->labels = (dualprop_view){ sizeof(dualprop_view), labels, DUALPROP_I32, 1, { batch }, { 1 } };
 }
 
-static void make(struct run *run, char **argv)
+static void open_context(struct run *run, char **argv)
 {
-    int backend, numerics, variant, schedule, vgg16 = strcmp(argv[3], "vgg16") == 0;
-    int64_t batch = atoll(argv[4]), side = vgg16 ? 32 : 28, channels = vgg16 ? 3 : 1;
+    int backend, numerics;
     dualprop_options options = DUALPROP_OPTIONS_INIT;
     must(dualprop_from_name(&backend, DUALPROP_NAMES_BACKEND, argv[1]));
     must(dualprop_from_name(&numerics, DUALPROP_NAMES_NUMERICS, argv[2]));
-    must(dualprop_from_name(&variant, DUALPROP_NAMES_RULE, argv[5]));
-    must(dualprop_from_name(&schedule, DUALPROP_NAMES_SCHEDULE, argv[6]));
     options.numerics = numerics;
     options.threads = DUALPROP_ALL_CPUS;
     must(dualprop_context_create(&run->context, backend, &options));
+}
+
+/* with: RULE SCHEDULE PASSES STEPS. */
+static void make(struct run *run, char **argv, char **with)
+{
+    int variant, schedule, vgg16 = strcmp(argv[3], "vgg16") == 0;
+    int64_t batch = atoll(argv[4]), side = vgg16 ? 32 : 28, channels = vgg16 ? 3 : 1;
+    must(dualprop_from_name(&variant, DUALPROP_NAMES_RULE, with[0]));
+    must(dualprop_from_name(&schedule, DUALPROP_NAMES_SCHEDULE, with[1]));
     must(dualprop_network_create(&run->network, run->context, side, side, channels));
     if (vgg16) add_vgg16(run->network);
     else add_mlp(run->network);
@@ -92,7 +98,7 @@ static void make(struct run *run, char **argv)
     must(dualprop_rule_create(&run->rule, run->context, variant));
     must(dualprop_rule_set_loss(run->rule, vgg16 ? DUALPROP_CROSS_ENTROPY : DUALPROP_MSE));
     if (variant != DUALPROP_BP) must(dualprop_rule_set_beta(run->rule, 0.1));
-    must(dualprop_rule_set_schedule(run->rule, schedule, atoi(argv[7])));
+    must(dualprop_rule_set_schedule(run->rule, schedule, atoi(with[2])));
     must(dualprop_state_create(&run->state, run->network, run->rule, batch));
     must(dualprop_optimizer_create(&run->optimizer, run->network, vgg16 ? DUALPROP_SGD : DUALPROP_ADAM));
     must(dualprop_optimizer_set_learning_rate(run->optimizer, 1e-5));
@@ -108,10 +114,8 @@ static double now_ms(void)
 
 static void make_steps(struct run *run, int steps)
 {
-    for (int i = 0; i < steps; i++) {
-        must(dualprop_infer_view(run->state, &run->images, &run->labels));
-        must(dualprop_update(run->optimizer, run->state));
-    }
+    for (int i = 0; i < steps; i++)
+        must(dualprop_learn_view(run->optimizer, run->state, &run->images, &run->labels));
     must(dualprop_context_synchronize(run->context));
 }
 
@@ -121,26 +125,42 @@ static int compare(const void *x, const void *y)
     return (a > b) - (a < b);
 }
 
-int main(int argc, char **argv)
+static void time_run(struct run *run, char **argv, char **with)
 {
-    struct run run = { 0 };
     double times[ROUNDS];
-    if (argc != 9) return 2;
-    int steps = atoi(argv[8]);
-    make(&run, argv);
-    make_steps(&run, WARM_UP);
+    int steps = atoi(with[3]);
+    make(run, argv, with);
+    make_steps(run, WARM_UP);
     for (int round = 0; round < ROUNDS; round++) {
         double start = now_ms();
-        make_steps(&run, steps);
+        make_steps(run, steps);
         times[round] = (now_ms() - start) / steps;
     }
     qsort(times, ROUNDS, sizeof times[0], compare);
     printf("{\"who\": \"ours %s %s %s\", \"model\": \"%s\", \"numerics\": \"%s\", \"batch\": %s, \"min_ms\": %.4f, "
-           "\"median_ms\": %.4f}\n", argv[5], argv[6], argv[7], argv[3], argv[2], argv[4], times[0], times[ROUNDS / 2]);
-    dualprop_optimizer_destroy(run.optimizer);
-    dualprop_state_destroy(run.state);
-    dualprop_rule_destroy(run.rule);
-    dualprop_network_destroy(run.network);
+           "\"median_ms\": %.4f}\n", with[0], with[1], with[2], argv[3], argv[2], argv[4], times[0], times[ROUNDS / 2]);
+    fflush(stdout);
+}
+
+static void drop(struct run *run)
+{
+    dualprop_optimizer_destroy(run->optimizer);
+    dualprop_state_destroy(run->state);
+    dualprop_rule_destroy(run->rule);
+    dualprop_network_destroy(run->network);
+    free(run->images.data);
+    free(run->labels.data);
+}
+
+int main(int argc, char **argv)
+{
+    struct run run = { 0 };
+    if (argc < 9 || argc % 4 != 1) return 2;
+    open_context(&run, argv);
+    for (int i = 5; i < argc; i += 4) {
+        time_run(&run, argv, argv + i);
+        drop(&run);
+    }
     dualprop_context_destroy(run.context);
     return 0;
 }

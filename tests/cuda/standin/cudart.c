@@ -153,11 +153,17 @@ static cudaError_t drop_block(void *memory, int pinned)
     return cudaSuccess;
 }
 
-/* ---- streams: queues of work ---- */
+/* ---- streams: queues of work, and events that hold one up until another has come so far ---- */
 
+/*
+ * A piece of work; a mark, with which a stream says that it came to an event's record number `number`; or a barrier, at
+ * which it waits until another stream has said so.
+ */
 struct work {
     struct work *next;
     void (*run)(const void *payload);
+    cudaEvent_t mark, barrier;
+    long number;
     size_t size;
     char payload[];
 };
@@ -175,22 +181,31 @@ struct CUgraphExec_st {
 };
 
 struct CUstream_st {
+    struct CUstream_st *next;
+    struct queue queue;
     struct CUgraph_st *capturing;
+    int number; /* 1, 2, ... in the order in which they were made after the last reset */
 };
 
-static struct queue pending = { NULL, &pending.first };
-static pthread_mutex_t pending_lock = PTHREAD_MUTEX_INITIALIZER;
+struct CUevent_st {
+    struct CUstream_st *stream; /* of the last record */
+    long recorded, come;        /* the last record's number, and that of the last one that was come to */
+};
 
-static void push(struct queue *queue, void (*run)(const void *payload), const void *payload, size_t size)
+static struct CUstream_st legacy = { .queue = { NULL, &legacy.queue.first } };
+static struct CUstream_st *streams = &legacy;
+static pthread_mutex_t pending_lock = PTHREAD_MUTEX_INITIALIZER; /* of all queues and events */
+
+static struct work *push(struct queue *queue, void (*run)(const void *payload), const void *payload, size_t size)
 {
-    struct work *work = malloc(sizeof *work + size);
+    struct work *work = calloc(1, sizeof *work + size);
     if (!work) abort();
-    work->next = NULL;
     work->run = run;
     work->size = size;
-    memcpy(work->payload, payload, size);
+    if (size > 0) memcpy(work->payload, payload, size);
     *queue->end = work;
     queue->end = &work->next;
+    return work;
 }
 
 static void drop_queue(struct queue *queue)
@@ -203,30 +218,61 @@ static void drop_queue(struct queue *queue)
     queue->end = &queue->first;
 }
 
-/* All streams are done in the order in which work came, which is one of the orders that a device may choose. */
-static void drain(void)
+static void drain_to(struct CUstream_st *stream, const struct CUevent_st *event, long number);
+
+static void do_first(struct CUstream_st *stream)
+{
+    struct work *work = stream->queue.first;
+    stream->queue.first = work->next;
+    if (!stream->queue.first) stream->queue.end = &stream->queue.first;
+    if (work->barrier) drain_to(work->barrier->stream, work->barrier, work->number);
+    if (work->mark) work->mark->come = work->number;
+    if (work->run) work->run(work->payload);
+    free(work);
+}
+
+/* No more is done than has to be: of other streams what this one waits for, of this one what the event is behind. */
+static void drain_to(struct CUstream_st *stream, const struct CUevent_st *event, long number)
+{
+    while (stream->queue.first && !(event && event->come >= number)) do_first(stream);
+}
+
+static void drain(struct CUstream_st *stream)
 {
     pthread_mutex_lock(&pending_lock);
-    while (pending.first) {
-        struct work *work = pending.first;
-        pending.first = work->next;
-        if (!pending.first) pending.end = &pending.first;
-        work->run(work->payload);
-        free(work);
-    }
+    drain_to(stream, NULL, 0);
     pthread_mutex_unlock(&pending_lock);
 }
 
-void standin_enqueue(cudaStream_t stream, void (*run)(const void *payload), const void *payload, size_t size)
+static void drain_all(void)
 {
-    if (stream && stream->capturing) {
+    pthread_mutex_lock(&pending_lock);
+    for (struct CUstream_st *stream = streams; stream; stream = stream->next) drain_to(stream, NULL, 0);
+    pthread_mutex_unlock(&pending_lock);
+}
+
+static struct CUstream_st *stream_of(cudaStream_t stream)
+{
+    return stream ? stream : &legacy;
+}
+
+/* A stream that runs ahead does its work as soon as nothing holds it up; the others when somebody waits. */
+static void hurry(struct CUstream_st *stream)
+{
+    if (state.eager || (state.ahead > 0 && stream->number == state.ahead)) drain(stream);
+}
+
+void standin_enqueue(cudaStream_t given, void (*run)(const void *payload), const void *payload, size_t size)
+{
+    struct CUstream_st *stream = stream_of(given);
+    if (stream->capturing) {
         push(&stream->capturing->queue, run, payload, size);
         return;
     }
     pthread_mutex_lock(&pending_lock);
-    push(&pending, run, payload, size);
+    push(&stream->queue, run, payload, size);
     pthread_mutex_unlock(&pending_lock);
-    if (state.eager) drain();
+    hurry(stream);
 }
 
 /* ---- the runtime's calls ---- */
@@ -334,13 +380,13 @@ cudaError_t cudaMallocHost(void **memory, size_t bytes)
  * does. */
 cudaError_t cudaFree(void *memory)
 {
-    drain();
+    drain_all();
     return drop_block(memory, 0);
 }
 
 cudaError_t cudaFreeHost(void *memory)
 {
-    drain();
+    drain_all();
     return drop_block(memory, 1);
 }
 
@@ -371,13 +417,14 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaM
     const void *host = kind == cudaMemcpyHostToDevice ? from : to;
     if (kind != cudaMemcpyHostToDevice) standin_check(from, bytes, "copy from the device");
     if (kind != cudaMemcpyDeviceToHost) standin_check(to, bytes, "copy to the device");
-    if (stream && stream->capturing && kind != cudaMemcpyDeviceToDevice)
-        standin_complain("a copy from or to the host was captured");
     pthread_mutex_lock(&lock);
     const struct block *block = kind == cudaMemcpyDeviceToDevice ? NULL : find_block(host, bytes);
     pthread_mutex_unlock(&lock);
+    int pinned = kind == cudaMemcpyDeviceToDevice || (block && block->pinned);
+    if (stream && stream->capturing && (kind == cudaMemcpyHostToDevice || !pinned))
+        standin_complain("a copy from the host, or to memory that is not pinned, was captured");
     standin_enqueue(stream, do_copy, &copy, sizeof copy);
-    if (kind != cudaMemcpyDeviceToDevice && !(block && block->pinned)) drain();
+    if (!pinned) drain(stream_of(stream));
     return cudaSuccess;
 }
 
@@ -393,15 +440,27 @@ cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t stre
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned int flags)
 {
     CALL();
-    (void)flags;
     *stream = calloc(1, sizeof **stream);
+    if (!*stream) abort();
+    if (flags != cudaStreamNonBlocking) standin_complain("a stream that waits for the legacy one was made");
+    (*stream)->queue.end = &(*stream)->queue.first;
+    (*stream)->number = ++state.streams;
+    pthread_mutex_lock(&pending_lock);
+    (*stream)->next = streams;
+    streams = *stream;
+    pthread_mutex_unlock(&pending_lock);
     standin_made(1);
-    return *stream ? cudaSuccess : cudaErrorMemoryAllocation;
+    return cudaSuccess;
 }
 
 cudaError_t cudaStreamDestroy(cudaStream_t stream)
 {
-    drain();
+    drain_all();
+    pthread_mutex_lock(&pending_lock);
+    struct CUstream_st **link = &streams;
+    while (*link != stream) link = &(*link)->next;
+    *link = stream->next;
+    pthread_mutex_unlock(&pending_lock);
     free(stream);
     standin_made(-1);
     return cudaSuccess;
@@ -415,21 +474,18 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
         return last = cudaErrorStreamCaptureUnsupported;
     }
     state.synchronizations++;
-    drain();
+    drain(stream_of(stream));
     return cudaSuccess;
 }
-
-struct CUevent_st {
-    int recorded;
-};
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned int flags)
 {
     CALL();
     (void)flags;
     *event = calloc(1, sizeof **event);
+    if (!*event) abort();
     standin_made(1);
-    return *event ? cudaSuccess : cudaErrorMemoryAllocation;
+    return cudaSuccess;
 }
 
 cudaError_t cudaEventCreate(cudaEvent_t *event)
@@ -439,25 +495,70 @@ cudaError_t cudaEventCreate(cudaEvent_t *event)
 
 cudaError_t cudaEventDestroy(cudaEvent_t event)
 {
+    drain_all();
     free(event);
     standin_made(-1);
     return cudaSuccess;
 }
 
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
+/* With pending_lock. */
+static void record(cudaEvent_t event, struct CUstream_st *stream)
+{
+    struct work *work = push(&stream->queue, NULL, NULL, 0);
+    event->stream = stream;
+    work->mark = event;
+    work->number = ++event->recorded;
+}
+
+/* Into a graph an event goes by its own flag only, as a node that records it each time the graph runs. */
+cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t given, unsigned int flags)
 {
     CALL();
-    if (stream && stream->capturing) standin_complain("an event was recorded into a graph");
-    event->recorded = 1;
+    struct CUstream_st *stream = stream_of(given);
+    if ((stream->capturing != NULL) != (flags == cudaEventRecordExternal))
+        standin_complain("an event was recorded with flags %u while the stream %s", flags,
+                         stream->capturing ? "captures" : "does not capture");
+    if (stream->capturing) {
+        push(&stream->capturing->queue, NULL, NULL, 0)->mark = event;
+        return cudaSuccess;
+    }
+    pthread_mutex_lock(&pending_lock);
+    record(event, stream);
+    pthread_mutex_unlock(&pending_lock);
+    hurry(stream);
     return cudaSuccess;
 }
 
-/* An event that was not recorded has come already. */
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
+{
+    return cudaEventRecordWithFlags(event, stream, cudaEventRecordDefault);
+}
+
+/* An event that was never recorded has come already. */
 cudaError_t cudaEventSynchronize(cudaEvent_t event)
 {
     CALL();
-    if (event->recorded) drain();
-    event->recorded = 0;
+    pthread_mutex_lock(&pending_lock);
+    if (event->come < event->recorded) {
+        state.synchronizations++;
+        drain_to(event->stream, event, event->recorded);
+    }
+    pthread_mutex_unlock(&pending_lock);
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamWaitEvent(cudaStream_t given, cudaEvent_t event, unsigned int flags)
+{
+    CALL();
+    struct CUstream_st *stream = stream_of(given);
+    if (stream->capturing || flags != cudaEventWaitDefault) standin_complain("a wait for an event was captured");
+    pthread_mutex_lock(&pending_lock);
+    if (event->recorded > 0) {
+        struct work *work = push(&stream->queue, NULL, NULL, 0);
+        work->barrier = event;
+        work->number = event->recorded;
+    }
+    pthread_mutex_unlock(&pending_lock);
     return cudaSuccess;
 }
 
@@ -505,7 +606,7 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *executable, cudaGraph_t graph,
     if (!*executable) abort();
     (*executable)->queue.end = &(*executable)->queue.first;
     for (struct work *work = graph->queue.first; work; work = work->next)
-        push(&(*executable)->queue, work->run, work->payload, work->size);
+        push(&(*executable)->queue, work->run, work->payload, work->size)->mark = work->mark;
     standin_made(1);
     state.captures++;
     return cudaSuccess;
@@ -521,7 +622,7 @@ cudaError_t cudaGraphDestroy(cudaGraph_t graph)
 
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable)
 {
-    drain();
+    drain_all();
     drop_queue(&executable->queue);
     free(executable);
     standin_made(-1);
@@ -532,8 +633,13 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream)
 {
     CALL();
     state.graph_launches++;
-    for (struct work *work = executable->queue.first; work; work = work->next)
-        standin_enqueue(stream, work->run, work->payload, work->size);
+    pthread_mutex_lock(&pending_lock);
+    for (struct work *work = executable->queue.first; work; work = work->next) {
+        if (work->mark) record(work->mark, stream_of(stream));
+        else push(&stream_of(stream)->queue, work->run, work->payload, work->size);
+    }
+    pthread_mutex_unlock(&pending_lock);
+    hurry(stream_of(stream));
     return cudaSuccess;
 }
 

@@ -3,8 +3,9 @@
  *
  * They are shared libraries with the names of the real ones, first in the library path of the CUDA tests. "Device
  * memory" is host memory with guards around it, filled with NaNs; streams are queues whose work is done when somebody
- * waits for it, and not before, so that a result that is read too early is not there yet; graphs are lists of work;
- * kernels are done one element after another through their tickets (src/cuda/ticket.h).
+ * waits for it, and not before, so that a result that is read too early is not there yet, and one stream may be told to
+ * run ahead of the others, so that memory that is written too early is; graphs are lists of work; kernels are done one
+ * element after another through their tickets (src/cuda/ticket.h).
  *
  * Any call can be made to fail, and everything that was made has to be given back.
  */
@@ -30,6 +31,8 @@ typedef struct standin_state {
     int driver, device_count, capability; /* 13000, 1, 90 */
     size_t memory; /* bytes on the device */
     int eager;     /* do work at once instead of when somebody waits */
+    int ahead;     /* number of the one stream that does so, in the order in which they are made; 0: none */
+    int streams;   /* made since the reset */
     int no_real;    /* do not ask the real cuDNN */
     int no_engines; /* cuDNN has nothing for any shape */
     int lenient;   /* let pointers lead where no device memory is: for tests that hand in arrays of their own */
