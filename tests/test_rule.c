@@ -167,6 +167,17 @@ START_TEST(refuses_numbers_that_are_none)
 }
 END_TEST
 
+/* Below, delta is subnormal: at 1e-45 no gradient was right, and at 1e-40 it had lost its digits without a word. */
+START_TEST(refuses_a_nudge_that_the_type_cannot_carry)
+{
+    expect_ok(dualprop_rule_set_beta(rule, 1e-30));
+    expect_ok(dualprop_rule_set_beta(rule, -1e-30));
+    expect_error(dualprop_rule_set_beta(rule, 9e-31), DUALPROP_ERROR_INVALID_ARGUMENT, "1e-30");
+    expect_error(dualprop_rule_set_beta(rule, -1e-45), DUALPROP_ERROR_INVALID_ARGUMENT, "1e-30");
+    expect_error(dualprop_rule_set_layer_beta(rule, 1, 1e-40), DUALPROP_ERROR_INVALID_ARGUMENT, "1e-30");
+}
+END_TEST
+
 START_TEST(outlives_its_destruction_while_a_state_uses_it)
 {
     dualprop_network *network;
@@ -197,6 +208,7 @@ Suite *test_rule_suite(void)
     tcase_add_test(tests, refuses_exact_steps_without_a_solution);
     tcase_add_test(tests, refuses_exact_steps_of_other_rules_and_losses);
     tcase_add_test(tests, refuses_numbers_that_are_none);
+    tcase_add_test(tests, refuses_a_nudge_that_the_type_cannot_carry);
     tcase_add_test(tests, outlives_its_destruction_while_a_state_uses_it);
     suite_add_tcase(suite, tests);
     return suite;

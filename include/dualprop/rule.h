@@ -65,7 +65,12 @@ DUALPROP_CALL dualprop_rule_set_variant(dualprop_rule *rule, int variant);
  * @return DUALPROP_OK, or INVALID_ARGUMENT: not in [0, 1], or another than the one value that the variant fixes
  */
 DUALPROP_CALL dualprop_rule_set_alpha(dualprop_rule *rule, double alpha);
-/** Set the strength of the nudge, of all layers; finite, not 0, may be negative. Ignored by back-propagation. */
+/**
+ * Set the strength of the nudge, of all layers; finite, not 0, may be negative. Ignored by back-propagation.
+ *
+ * @return DUALPROP_OK, or INVALID_ARGUMENT: 0, not finite, or below 1e-30 (f64: 1e-300) in size, where deltas would
+ *         lose their digits
+ */
 DUALPROP_CALL dualprop_rule_set_beta(dualprop_rule *rule, double beta);
 /** Choose DUALPROP_MSE or DUALPROP_CROSS_ENTROPY. */
 DUALPROP_CALL dualprop_rule_set_loss(dualprop_rule *rule, int loss);

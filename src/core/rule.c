@@ -200,10 +200,19 @@ dualprop_status dualprop_rule_set_alpha(dualprop_rule *rule, double alpha)
     return DUALPROP_OK;
 }
 
+/* A delta is about beta times a derivative, which may be 1e-7; with a smaller beta than this it loses digits. */
+static double least_beta(const dualprop_context *context)
+{
+    return context->precision == DUALPROP_F32 ? 1e-30 : 1e-300;
+}
+
 dualprop_status dualprop__rule_check_beta(const dualprop_rule *rule, double beta)
 {
     DUALPROP__REQUIRE(rule->context, isfinite(beta) && beta != 0, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "beta is %g; expected a finite number that is not 0", beta);
+    DUALPROP__REQUIRE(rule->context, fabs(beta) >= least_beta(rule->context), DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "beta is %g; expected at least %g in size, below which deltas lose their digits", beta,
+                      least_beta(rule->context));
     return DUALPROP_OK;
 }
 
