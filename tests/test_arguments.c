@@ -1399,7 +1399,8 @@ static void sweep_optimizer_set_moments(void)
     HANDLES(optimizer, OPTIMIZER, "optimizer", dualprop_optimizer_set_moments(bad, 0.9, 0.999, 1e-8))
     NUMBERS(double, "beta1", dualprop_optimizer_set_moments(own.optimizer, bad, 0.9, 1e-8), NO_NUMBERS, -1, 1);
     NUMBERS(double, "beta2", dualprop_optimizer_set_moments(own.optimizer, 0.9, bad, 1e-8), NO_NUMBERS, -1, 1);
-    NUMBERS(double, "epsilon", dualprop_optimizer_set_moments(own.optimizer, 0.9, 0.9, bad), NO_NUMBERS, -1, 0);
+    NUMBERS(double, "epsilon", dualprop_optimizer_set_moments(own.optimizer, 0.9, 0.9, bad), NO_NUMBERS, -1, 0,
+            1e-300);
 }
 
 static void sweep_optimizer_set_weight_decay(void)

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "expect.h"
 #include "small_network.h"
 
 static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
@@ -322,6 +323,44 @@ START_TEST(test_huge_learning_rate)
 }
 END_TEST
 
+static void let_states_grow(dualprop_rule *rule)
+{
+    ck_assert_int_eq(dualprop_rule_set_divergence_limit(rule, 1e300), DUALPROP_OK);
+}
+
+static void expect_finite_weights(struct small_network *small)
+{
+    double weight[SMALL_MAX_REALS];
+    for (int k = 1; k <= 3; k++) {
+        read_weight(weight, small, k);
+        for (int64_t i = 0; i < weights_of(small, k); i++) ck_assert(isfinite(weight[i]));
+    }
+}
+
+/* A weight decay that turns weights over and makes them grow is stopped before they overflow, with a sentence. */
+START_TEST(test_huge_weight_decay)
+{
+    static const int kinds[] = { DUALPROP_SGD, DUALPROP_ADAM, DUALPROP_ADAMW };
+    struct small_plan plan = plan_of(_i % 2);
+    plan.configure = let_states_grow;
+    struct small_network small = small_create(&plan);
+    dualprop_status status = DUALPROP_OK;
+    dualprop_optimizer_destroy(small.optimizer);
+    expect_ok(dualprop_optimizer_create(&small.optimizer, small.network, kinds[_i / 2]));
+    expect_ok(dualprop_optimizer_set_learning_rate(small.optimizer, 1e12));
+    expect_ok(dualprop_optimizer_set_weight_decay(small.optimizer, 1e-3));
+    for (int step = 0; step < 200 && status == DUALPROP_OK; step++) {
+        expect_ok(small_infer(&small));
+        status = dualprop_update(small.optimizer, small.state);
+        expect_finite_weights(&small);
+    }
+    expect_error(status, DUALPROP_ERROR_NOT_FINITE, "the weights of layer");
+    expect_error(learn(&small), DUALPROP_ERROR_NOT_FINITE, "the weights of layer");
+    expect_ok(dualprop_optimizer_set_learning_rate(small.optimizer, 1e-3));
+    small_destroy(&small);
+}
+END_TEST
+
 START_TEST(test_non_finite_input)
 {
     struct small_plan plan = plan_of(_i);
@@ -401,6 +440,7 @@ Suite *test_learning_suite(void)
     tcase_add_loop_test(tcase, test_order_of_calls, 0, 2);
     tcase_add_loop_test(tcase, test_busy_network, 0, 2);
     tcase_add_loop_test(tcase, test_huge_learning_rate, 0, 2);
+    tcase_add_loop_test(tcase, test_huge_weight_decay, 0, 6);
     tcase_add_loop_test(tcase, test_non_finite_input, 0, 2);
     tcase_add_loop_test(tcase, test_cancel, 0, 2);
     tcase_add_loop_test(tcase, test_writing_dyads, 0, 2);

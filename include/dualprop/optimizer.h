@@ -35,7 +35,7 @@ DUALPROP_API void dualprop_optimizer_destroy(dualprop_optimizer *optimizer);
 DUALPROP_CALL dualprop_optimizer_set_learning_rate(dualprop_optimizer *optimizer, double learning_rate);
 /** Set SGD's momentum; in [0, 1). */
 DUALPROP_CALL dualprop_optimizer_set_momentum(dualprop_optimizer *optimizer, double momentum);
-/** Set Adam's beta1 and beta2, in [0, 1), and epsilon, > 0. */
+/** Set Adam's beta1 and beta2, in [0, 1), and epsilon, at least 1e-30 (f64: 1e-150), so that it counts. */
 DUALPROP_CALL dualprop_optimizer_set_moments(dualprop_optimizer *optimizer, double beta1, double beta2,
                                              double epsilon);
 /** Set the weight decay, of all parameters (biases too); finite, >= 0. */

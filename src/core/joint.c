@@ -12,11 +12,11 @@
 #include <math.h>
 #include <pthread.h>
 
-/* Clipping and the weights of Kolen and Pollack need the host in between, and a gradient that is held is to stay. */
+/* Clipping, Kolen and Pollack's weights and rates that let weights grow need the host; a gradient held is to stay. */
 static int can_join(const dualprop_optimizer *optimizer)
 {
     return optimizer->context->backend.guard_steps && optimizer->clip <= 0 && optimizer->gradient_samples == 0 &&
-           optimizer->network->feedback != DUALPROP_FEEDBACK_KOLEN_POLLACK;
+           optimizer->network->feedback != DUALPROP_FEEDBACK_KOLEN_POLLACK && !dualprop__step_needs_weights(optimizer);
 }
 
 /* Inputs have to be finite, and no more. */

@@ -21,13 +21,13 @@ dualprop_status dualprop__gradient_layer(dualprop_optimizer *optimizer, dualprop
 dualprop_status dualprop__gradient_check(const dualprop_optimizer *optimizer, const dualprop_state *state);
 /* gradient.c: compute the gradient with both handles entered; of dyads that may not have settled. */
 dualprop_status dualprop__gradient_of_dyads(dualprop_optimizer *optimizer, dualprop_state *state, int accumulate);
-dualprop_status dualprop__gradient_compute(dualprop_optimizer *optimizer, dualprop_state *state, int accumulate);
-
 /* gradient.c: the same of a settled state. */
 dualprop_status dualprop__gradient_compute(dualprop_optimizer *optimizer, dualprop_state *state, int accumulate);
 
 /* step.c: the largest gradient of a layer that a step may take. */
 double dualprop__largest_gradient(const dualprop_optimizer *optimizer, const dualprop_layer *layer);
+/* step.c: do rates let weights grow by themselves, so that a step has to look at them first? */
+int dualprop__step_needs_weights(const dualprop_optimizer *optimizer);
 /* step.c: gradient and step of all layers, fused. */
 dualprop_status dualprop__learn_layers(dualprop_optimizer *optimizer, dualprop_state *state);
 

@@ -138,14 +138,21 @@ dualprop_status dualprop_optimizer_set_momentum(dualprop_optimizer *optimizer, d
     return DUALPROP_OK;
 }
 
+/* Squares of gradients may vanish; then the step is m / epsilon, where |m| is below the root of the least square. */
+static double least_epsilon(const dualprop_context *context)
+{
+    return context->precision == DUALPROP_F32 ? 1e-30 : 1e-150;
+}
+
 dualprop_status dualprop_optimizer_set_moments(dualprop_optimizer *optimizer, double beta1, double beta2,
                                                double epsilon)
 {
     DUALPROP__REQUIRE_HANDLE(optimizer, DUALPROP__OPTIMIZER);
     DUALPROP__REQUIRE(optimizer->context, is_decay(beta1) && is_decay(beta2), DUALPROP_ERROR_INVALID_ARGUMENT,
                       "beta1, beta2 are %g, %g; expected 0 <= beta < 1", beta1, beta2);
-    DUALPROP__REQUIRE(optimizer->context, isfinite(epsilon) && epsilon > 0, DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "epsilon is %g; expected a finite number > 0", epsilon);
+    DUALPROP__REQUIRE(optimizer->context, is_at_least(epsilon, least_epsilon(optimizer->context)),
+                      DUALPROP_ERROR_INVALID_ARGUMENT, "epsilon is %g; expected a finite number >= %g", epsilon,
+                      least_epsilon(optimizer->context));
     optimizer->beta1 = beta1;
     optimizer->beta2 = beta2;
     optimizer->epsilon = epsilon;

@@ -3,7 +3,8 @@
  *
  * A step is refused where it could leave the range of the type: when a gradient is not finite, or so large that its
  * square, or the learning rate times it, might overflow. Since every allowed step adds less than 1e30, the sum of
- * fewer than 1e8 steps stays finite in f32.
+ * fewer than 1e8 steps stays finite in f32. A learning rate or weight decay above 1 can make weights grow by themselves:
+ * then the weights are looked at too, and a step is refused before their squares could overflow.
  *
  * Kolen-Pollack feedback weights take the weights' gradient, with moments of their own and the same decay.
  */
@@ -41,6 +42,57 @@ double dualprop__largest_gradient(const dualprop_optimizer *optimizer, const dua
     return rate > 0 ? fmin(square, reach / rate) : square;
 }
 
+/* ---- rates that let weights grow ---- */
+
+#define LARGEST_WEIGHT 1e15 /* the square of decay times weight is what Adam adds up */
+
+/* Weight decay alone multiplies a weight by 1 - rate decay, and what momentum gathers by as much as 1 / (1 - momentum). */
+static double growth(const dualprop_optimizer *optimizer, const dualprop_layer *layer)
+{
+    double rate = dualprop__optimizer_rate(optimizer) * layer->learning_rate;
+    return (1.0 + rate) * (1.0 + optimizer->weight_decay) / (1.0 - optimizer->momentum);
+}
+
+static int lets_weights_grow(const dualprop_optimizer *optimizer, const dualprop_layer *layer)
+{
+    double rate = dualprop__optimizer_rate(optimizer) * layer->learning_rate;
+    return !layer->frozen && (rate > 1 || optimizer->weight_decay > 1);
+}
+
+int dualprop__step_needs_weights(const dualprop_optimizer *optimizer)
+{
+    const dualprop_network *network = optimizer->network;
+    for (int k = 0; k < network->layer_count; k++)
+        if (lets_weights_grow(optimizer, network->layers[k])) return 1;
+    return 0;
+}
+
+/* The largest of a layer's weights, biases and feedback weights. */
+static dualprop_status largest_weight(double *largest, const dualprop_layer *layer)
+{
+    dualprop_context *context = layer->network->context;
+    double weight, bias, feedback = 0;
+    DUALPROP__TRY(context->backend.max_abs(context->instance, layer->weight_elements, layer->weight, &weight));
+    DUALPROP__TRY(context->backend.max_abs(context->instance, layer->bias_elements, layer->bias, &bias));
+    if (layer->network->feedback == DUALPROP_FEEDBACK_KOLEN_POLLACK)
+        DUALPROP__TRY(
+            context->backend.max_abs(context->instance, layer->weight_elements, layer->feedback, &feedback));
+    *largest = fmax(fmax(weight, bias), feedback);
+    return DUALPROP_OK;
+}
+
+static dualprop_status check_weights(const dualprop_optimizer *optimizer, const dualprop_layer *layer)
+{
+    double largest, factor = growth(optimizer, layer);
+    if (!lets_weights_grow(optimizer, layer)) return DUALPROP_OK;
+    DUALPROP__TRY(largest_weight(&largest, layer));
+    DUALPROP__REQUIRE(optimizer->context, factor * fmax(largest, 1.0) <= LARGEST_WEIGHT, DUALPROP_ERROR_NOT_FINITE,
+                      "the weights of layer %d reach %g; with this learning rate and weight decay a step allows %g, so "
+                      "none was made",
+                      layer->index, largest, LARGEST_WEIGHT / factor);
+    return DUALPROP_OK;
+}
+
 /* ---- the step on a gradient held ---- */
 
 static dualprop_status check_gradient(const dualprop_optimizer *optimizer, const dualprop_layer *layer, double scale)
@@ -51,9 +103,23 @@ static dualprop_status check_gradient(const dualprop_optimizer *optimizer, const
     DUALPROP__TRY(context->backend.max_abs(context->instance, layer->weight_elements, learning->weight_gradient,
                                            &weight));
     DUALPROP__TRY(context->backend.max_abs(context->instance, layer->bias_elements, learning->bias_gradient, &bias));
-    DUALPROP__REQUIRE(context, scale * weight <= allowed && scale * bias <= allowed, DUALPROP_ERROR_NOT_FINITE,
-                      "the gradient of layer %d reaches %g; a step allows %g, so none was made", layer->index,
-                      fmax(weight, bias) * scale, allowed);
+    double reached = dualprop__greater_peak(weight, bias) * scale;
+    DUALPROP__REQUIRE(context, !isnan(reached), DUALPROP_ERROR_NOT_FINITE,
+                      "the gradient of layer %d holds NaN, so no step was made", layer->index);
+    DUALPROP__REQUIRE(context, reached <= allowed, DUALPROP_ERROR_NOT_FINITE,
+                      "the gradient of layer %d reaches %g; a step allows %g, so none was made", layer->index, reached,
+                      allowed);
+    return DUALPROP_OK;
+}
+
+static dualprop_status check_layers(const dualprop_optimizer *optimizer, double scale)
+{
+    const dualprop_network *network = optimizer->network;
+    for (int k = 0; k < network->layer_count; k++) {
+        if (network->layers[k]->frozen) continue;
+        DUALPROP__TRY(check_weights(optimizer, network->layers[k]));
+        DUALPROP__TRY(check_gradient(optimizer, network->layers[k], scale));
+    }
     return DUALPROP_OK;
 }
 
@@ -117,11 +183,8 @@ static dualprop_status apply_layers(dualprop_optimizer *optimizer, double scale)
 /* With the network open for writing. */
 static dualprop_status apply_held(dualprop_optimizer *optimizer)
 {
-    const dualprop_network *network = optimizer->network;
     double scale = dualprop__gradient_scale(optimizer);
-    for (int k = 0; k < network->layer_count; k++)
-        if (!network->layers[k]->frozen)
-            DUALPROP__TRY(check_gradient(optimizer, network->layers[k], scale));
+    DUALPROP__TRY(check_layers(optimizer, scale));
     DUALPROP__TRY(clip(&scale, optimizer));
     DUALPROP__TRY(dualprop__device_begin(optimizer->context));
     DUALPROP__TRY(dualprop__device_end(optimizer->context, apply_layers(optimizer, scale)));
@@ -185,7 +248,8 @@ dualprop_status dualprop__update(dualprop_optimizer *optimizer, dualprop_state *
 {
     DUALPROP__TRY(dualprop__gradient_check(optimizer, state));
     int has_twin = optimizer->network->feedback == DUALPROP_FEEDBACK_KOLEN_POLLACK;
-    int fused = optimizer->clip <= 0 && !has_twin && is_surely_finite(optimizer, state);
+    int fused = optimizer->clip <= 0 && !has_twin && !dualprop__step_needs_weights(optimizer) &&
+                is_surely_finite(optimizer, state);
     DUALPROP__TRY(dualprop__network_begin_write(optimizer->network));
     dualprop_status status = fused ? update_fused(optimizer, state)
                                    : dualprop__gradient_compute(optimizer, state, 0);
