@@ -109,6 +109,12 @@ test_that "a rule that fixes alpha" refuses_option "--rule lpom" $small --rule l
 test_that "damping with bp" refuses_option "--rule bp" $small --rule bp --damping half
 test_that "damping with tanh" refuses_option "--activation tanh" $small --rule dp-damped --activation tanh
 test_that "a list without an order" refuses_option "--order" $small --schedule list
+test_that "epsilon without an attack to train on" refuses_option "--adversarial" $small --epsilon 0.1
+test_that "a fraction without async" refuses_option "--schedule async" $small --async-fraction 0.3
+test_that "power iterations without damping" refuses_option "damped rule" $small --power-iterations 7
+test_that "power iterations beside D_k" refuses_option "damped rule" $small --rule dp-damped --damping 0.5 --power-iterations 7
+test_that "a least rate without a schedule" refuses_option "--warmup" $small --min-lr 1e-5
+test_that "a nudge too small for f32" refuses_option "1e-30" $small --beta 1e-45
 test_that "an order without a list" refuses_option "--schedule list" $small --order 1,2
 test_that "an order with the input" refuses_option "--input-robustness" $small --schedule list --order 0,1,2
 test_that "noise with bp" refuses_option "--noise-state contradicts --rule bp" $small --rule bp --noise-state 0.1

@@ -225,6 +225,52 @@ static dualprop_status check_program(host *owner, const program *self, const jso
                      "one that %s made", name != NULL ? name : "", self->name);
 }
 
+/* ---- options that would do nothing ---- */
+
+static int uses_power_iterations(const settings *run)
+{
+    return rule_settings_is_damped(run) && run->damping.formula != DUALPROP_DAMPING_GIVEN;
+}
+
+static int uses_async_fraction(const settings *run)
+{
+    return run->schedule == DUALPROP_ASYNC;
+}
+
+static int uses_epsilon(const settings *run)
+{
+    return run->adversarial != ADVERSARIAL_OFF;
+}
+
+static int uses_min_rate(const settings *run)
+{
+    return run->warmup > 0 || run->decay_epochs > 0;
+}
+
+static const struct {
+    const char *option;
+    int (*is_used)(const settings *run);
+    const char *needed;
+} idle_options[] = {
+    { "power-iterations", uses_power_iterations, "a damped rule with --damping half or gamma2" },
+    { "async-fraction", uses_async_fraction, "--schedule async" },
+    { "epsilon", uses_epsilon, "--adversarial fgsm or raw" },
+    { "min-lr", uses_min_rate, "--warmup or --decay-epochs" },
+};
+
+static dualprop_status check_idle(const settings *run, host *owner, const command_line *given)
+{
+    for (size_t i = 0; i < sizeof idle_options / sizeof idle_options[0]; i++) {
+        int row = setting_find(idle_options[i].option);
+        if (program_has(run->program, row) && given->text[row] != NULL && !idle_options[i].is_used(run))
+            return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--%s has nothing to act on; expected %s beside it",
+                             idle_options[i].option, idle_options[i].needed);
+    }
+    return DUALPROP_OK;
+}
+
+/* ---- the whole ---- */
+
 dualprop_status command_line_settings(settings *out, host *owner, const program *self, const command_line *given,
                                       const json_t *stored)
 {
@@ -238,7 +284,8 @@ dualprop_status command_line_settings(settings *out, host *owner, const program 
             TRY(settle_row(out, owner, row, given->text[row], stored_text(stored, row), stored != NULL));
     }
     complete(out, &from);
-    return settings_check(out, owner);
+    TRY(settings_check(out, owner));
+    return check_idle(out, owner, given);
 }
 
 /* A limit of 0 is no option's value: it means that there is none. */

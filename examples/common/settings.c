@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "dataset.h"
@@ -416,12 +417,22 @@ static void write_sizes(char *text, size_t size, const sizes *list)
         used += (size_t)snprintf(text + used, size - used, i == 0 ? "%" PRId64 : ",%" PRId64, list->size[i]);
 }
 
+/* 15 digits, so that 0.3 is 0.3, or the 17 that it takes where these are another number. */
+static void write_real(char *text, size_t size, double value)
+{
+    snprintf(text, size, "%.15g", value);
+    if (strtod(text, NULL) != value) snprintf(text, size, "%.17g", value);
+}
+
 static void write_numbers(char *text, size_t size, const number_list *list)
 {
+    char number[40];
     size_t used = 0;
 
-    for (int i = 0; i < list->count && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, i == 0 ? "%.17g" : ",%.17g", list->value[i]);
+    for (int i = 0; i < list->count && used < size; i++) {
+        write_real(number, sizeof number, list->value[i]);
+        used += (size_t)snprintf(text + used, size - used, i == 0 ? "%s" : ",%s", number);
+    }
 }
 
 static void write_order(char *text, size_t size, const layer_order *order)
@@ -461,7 +472,7 @@ void setting_write(char *text, size_t size, const settings *self, int row)
     switch (entry->kind) {
     case VALUE_INTEGER: snprintf(text, size, "%" PRId64, *(const int64_t *)place); break;
     case VALUE_SEED: snprintf(text, size, "%" PRIu64, *(const uint64_t *)place); break;
-    case VALUE_REAL: snprintf(text, size, "%.17g", *(const double *)place); break;
+    case VALUE_REAL: write_real(text, size, *(const double *)place); break;
     case VALUE_CHOICE: write_choice(text, size, entry, *(const int *)place); break;
     case VALUE_SIZES: write_sizes(text, size, place); break;
     case VALUE_NUMBERS: write_numbers(text, size, place); break;
