@@ -195,7 +195,7 @@ CUDA_SUITES := $(sort $(patsubst tests/cuda/%.c,%,$(wildcard tests/cuda/test_*.c
 CUDART_SONAME := $(call soname,$(CUDA_LIB)/libcudart.so)
 STANDIN := $(BUILD)/tests/cuda/standin
 STANDINS := $(STANDIN)/$(CUDART_SONAME) $(STANDIN)/$(CUBLASLT_SONAME) $(STANDIN)/$(CUDNN_SONAME)
-tests: $(CUDA_TESTS) $(STANDINS) $(STANDIN)/real-cudnn
+tests: $(CUDA_TESTS) $(STANDINS) $(STANDIN)/real-cudnn $(STANDIN)/real-cublaslt
 $(BUILD)/tests/cuda/%.o: INCLUDES = -I$(BUILD)/tests/cuda -Isrc -Isrc/core -Itests -Itests/cuda -Itests/support \
                                     -isystem $(CUDA_INCLUDE) -isystem $(CUDNN_INCLUDE) -DCUDART_SONAME='"$(CUDART_SONAME)"' \
                                     -Wno-pedantic -Wno-frame-larger-than -Wno-missing-prototypes
@@ -207,18 +207,22 @@ $(BUILD)/tests/cuda/suites.h: FORCE
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 $(CUDA_TESTS): $(BUILD)/tests/cuda/main.o $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/cuda/*.c)) $(SUPPORT) $(COMMON) $(OBJECTS)
 	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $(filter %.o,$^) $(COMMON) $(BLIS_LIBRARY) $(SYSTEM_LIBRARIES) $(FILE_LIBRARIES) $(CHECK_LIBRARIES)
-# The stand-in for cuDNN asks the real one what it thinks.
+# The stand-ins for cuDNN and cuBLASLt ask the real ones what they think.
 $(STANDIN)/real-cudnn: $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo '$(CUDNN_LIB)/$(CUDNN_SONAME)' >$@
+$(STANDIN)/real-cublaslt: $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo '$(CUDA_LIB)/$(CUBLASLT_SONAME)' >$@
 # A stand-in has the name and the symbol version of the library that it stands in for.
 $(STANDIN)/%.map: $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo '$* { *; };' >$@
 $(STANDIN)/$(CUDART_SONAME): $(BUILD)/tests/cuda/standin/cudart.o $(STANDIN)/$(CUDART_SONAME).map
 	$(CC) -shared -o $@ $(SANITIZERS) $< -Wl,-soname,$(@F) -Wl,--version-script=$@.map -lpthread
-$(STANDIN)/$(CUBLASLT_SONAME): $(BUILD)/tests/cuda/standin/cublaslt.o $(STANDIN)/$(CUDART_SONAME) $(STANDIN)/$(CUBLASLT_SONAME).map
-	$(CC) -shared -o $@ $(SANITIZERS) $(filter-out %.map,$^) -Wl,-soname,$(@F) -Wl,--version-script=$@.map
+$(STANDIN)/$(CUBLASLT_SONAME): $(BUILD)/tests/cuda/standin/cublaslt.o $(BUILD)/tests/cuda/standin/cublaslt_real.o \
+        $(STANDIN)/$(CUDART_SONAME) $(STANDIN)/$(CUBLASLT_SONAME).map
+	$(CC) -shared -o $@ $(SANITIZERS) $(filter-out %.map,$^) -Wl,-soname,$(@F) -Wl,--version-script=$@.map -lpthread -ldl
 $(STANDIN)/$(CUDNN_SONAME): $(BUILD)/tests/cuda/standin/cudnn.o $(STANDIN)/$(CUDART_SONAME) $(STANDIN)/$(CUDNN_SONAME).map
 	$(CC) -shared -o $@ $(SANITIZERS) $(filter-out %.map,$^) -Wl,-soname,$(@F) -Wl,--version-script=$@.map -lpthread -ldl
 $(BUILD)/tests/cuda/standin/%.o: FLAGS := $(subst -fvisibility=hidden,,$(FLAGS))

@@ -5,6 +5,9 @@
  * first time and kept for the instance's life. Strict f32 is CUBLAS_COMPUTE_32F on f32 data, which never uses TF32;
  * TF32 and BF16 are asked for by name, and still add in f32. Algorithms that reduce in place, in the order in which
  * blocks happen to finish, are never taken: the same product gives the same bits each time.
+ *
+ * The library learns from preferences how the matrices are aligned, but of the bias from its address. So the address is
+ * in the descriptor before an algorithm is asked for, and a plan is for biases aligned just as that one.
  */
 #include "slots.h"
 
@@ -18,8 +21,9 @@
 /* What decides a plan; compared as bytes. */
 struct key {
     int64_t rows, columns, depth, a_step, b_step, d_step, batch, a_stride, b_stride, d_stride;
-    int32_t a_transposed, b_transposed, has_bias;
-    uint32_t alignment; /* of all pointers, up to 256 */
+    int32_t a_transposed, b_transposed;
+    uint32_t alignment;      /* of all matrices, up to 256 */
+    uint32_t bias_alignment; /* up to 256; 0 where there is no bias */
 };
 
 struct plan {
@@ -67,11 +71,11 @@ static dualprop_status failed(dualprop__cuda *self, cublasStatus_t status, const
 
 /* ---- plans ---- */
 
-static uint32_t alignment_of(const dualprop__cuda_product *product)
+/* The greatest power of two, up to 256, that divides these addresses, which are given or-ed. */
+static uint32_t alignment_of(uintptr_t addresses)
 {
-    uintptr_t all =
-        (uintptr_t)product->a | (uintptr_t)product->b | (uintptr_t)product->d | (uintptr_t)product->bias | 256;
-    return (uint32_t)(all & (~all + 1));
+    addresses |= 256;
+    return (uint32_t)(addresses & (~addresses + 1));
 }
 
 static struct key key_of(const dualprop__cuda_product *product)
@@ -83,8 +87,8 @@ static struct key key_of(const dualprop__cuda_product *product)
     key.batch = product->batch;
     key.a_stride = product->a_stride, key.b_stride = product->b_stride, key.d_stride = product->d_stride;
     key.a_transposed = product->a_transposed, key.b_transposed = product->b_transposed;
-    key.has_bias = product->bias != NULL;
-    key.alignment = alignment_of(product);
+    key.alignment = alignment_of((uintptr_t)product->a | (uintptr_t)product->b | (uintptr_t)product->d);
+    key.bias_alignment = product->bias ? alignment_of((uintptr_t)product->bias) : 0;
     return key;
 }
 
@@ -103,22 +107,24 @@ static cublasComputeType_t compute_type(const dualprop__cuda *self)
     return CUBLAS_COMPUTE_32F;
 }
 
-static dualprop_status make_operation(dualprop__cuda *self, struct plan *plan)
+static dualprop_status set_bias(dualprop__cuda *self, const struct plan *plan, const float *bias)
+{
+    TRY(self, cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias));
+    return DUALPROP_OK;
+}
+
+static dualprop_status make_operation(dualprop__cuda *self, struct plan *plan, const float *bias)
 {
     int32_t a = plan->key.a_transposed ? CUBLAS_OP_T : CUBLAS_OP_N,
             b = plan->key.b_transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
     uint32_t epilogue = CUBLASLT_EPILOGUE_BIAS;
-    int64_t bias_stride = plan->key.rows;
     TRY(self, cublasLtMatmulDescCreate(&plan->operation, compute_type(self), CUDA_R_32F));
     TRY(self, cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_TRANSA, &a, sizeof a));
     TRY(self, cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_TRANSB, &b, sizeof b));
-    if (!plan->key.has_bias) return DUALPROP_OK;
+    if (!bias) return DUALPROP_OK;
     TRY(self,
         cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue));
-    if (plan->key.batch > 1)
-        TRY(self, cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE, &bias_stride,
-                                                 sizeof bias_stride));
-    return DUALPROP_OK;
+    return set_bias(self, plan, bias);
 }
 
 static dualprop_status make_layout(dualprop__cuda *self, cublasLtMatrixLayout_t *layout, int64_t rows, int64_t columns,
@@ -161,19 +167,23 @@ static dualprop_status prefer(dualprop__cuda *self, cublasLtMatmulPreference_t p
     return DUALPROP_OK;
 }
 
+/* That there is nothing for a product the library says by a status, by no result or by a result with a status. */
 static dualprop_status ask(dualprop__cuda *self, struct plan *plan, cublasLtMatmulPreference_t preference)
 {
+    const struct key *key = &plan->key;
     cublasLtMatmulHeuristicResult_t result;
     int found = 0;
     memset(&result, 0, sizeof result);
-    DUALPROP__CUDA_PASS(prefer(self, preference, plan->key.alignment));
-    TRY(self, cublasLtMatmulAlgoGetHeuristic(self->products->handle, plan->operation, plan->a, plan->b, plan->d,
-                                             plan->d, preference, 1, &result, &found));
-    if (found == 0 || result.state != CUBLAS_STATUS_SUCCESS)
+    DUALPROP__CUDA_PASS(prefer(self, preference, key->alignment));
+    cublasStatus_t status = self->products->api.cublasLtMatmulAlgoGetHeuristic(
+        self->products->handle, plan->operation, plan->a, plan->b, plan->d, plan->d, preference, 1, &result, &found);
+    if (status == CUBLAS_STATUS_SUCCESS) status = found > 0 ? result.state : CUBLAS_STATUS_NOT_SUPPORTED;
+    if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE)
         return dualprop__cuda_fail(self, DUALPROP_ERROR_UNSUPPORTED,
-                                   "cuBLASLt has no algorithm for a product of %lld x "
-                                   "%lld x %lld",
-                                   (long long)plan->key.rows, (long long)plan->key.columns, (long long)plan->key.depth);
+                                   "cuBLASLt has no algorithm for a product of %lld x %lld x %lld, %lld at once "
+                                   "(status %d)", (long long)key->rows, (long long)key->columns,
+                                   (long long)key->depth, (long long)key->batch, (int)status);
+    if (status != CUBLAS_STATUS_SUCCESS) return failed(self, status, "cublasLtMatmulAlgoGetHeuristic");
     plan->algorithm = result.algo;
     return DUALPROP_OK;
 }
@@ -187,11 +197,11 @@ static dualprop_status choose_algorithm(dualprop__cuda *self, struct plan *plan)
     return status;
 }
 
-static dualprop_status make_plan(dualprop__cuda *self, struct plan *plan, const struct key *key)
+static dualprop_status make_plan(dualprop__cuda *self, struct plan *plan, const struct key *key, const float *bias)
 {
     memset(plan, 0, sizeof *plan);
     plan->key = *key;
-    dualprop_status status = make_operation(self, plan);
+    dualprop_status status = make_operation(self, plan, bias);
     if (status == DUALPROP_OK) status = make_layouts(self, plan);
     if (status == DUALPROP_OK) status = choose_algorithm(self, plan);
     if (status != DUALPROP_OK) destroy_plan(&self->products->api, plan);
@@ -212,7 +222,7 @@ static dualprop_status make_room(dualprop__cuda *self)
     return DUALPROP_OK;
 }
 
-static dualprop_status find_plan(dualprop__cuda *self, struct plan **plan, const struct key *key)
+static dualprop_status find_plan(dualprop__cuda *self, struct plan **plan, const struct key *key, const float *bias)
 {
     struct dualprop__cuda_products *products = self->products;
     for (int i = 0; i < products->count; i++) {
@@ -221,7 +231,7 @@ static dualprop_status find_plan(dualprop__cuda *self, struct plan **plan, const
     }
     DUALPROP__CUDA_PASS(make_room(self));
     *plan = &products->plans[products->count];
-    DUALPROP__CUDA_PASS(make_plan(self, *plan, key));
+    DUALPROP__CUDA_PASS(make_plan(self, *plan, key, bias));
     products->count++;
     return DUALPROP_OK;
 }
@@ -233,10 +243,8 @@ static dualprop_status run_product(dualprop__cuda *self, const void *arguments)
     const dualprop__cuda_product *product = arguments;
     struct key key = key_of(product);
     struct plan *plan;
-    DUALPROP__CUDA_PASS(find_plan(self, &plan, &key));
-    if (product->bias)
-        TRY(self, cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &product->bias,
-                                                 sizeof product->bias));
+    DUALPROP__CUDA_PASS(find_plan(self, &plan, &key, product->bias));
+    if (product->bias) DUALPROP__CUDA_PASS(set_bias(self, plan, product->bias));
     TRY(self, cublasLtMatmul(self->products->handle, plan->operation, &product->scale, product->a, plan->a, product->b,
                              plan->b, &product->keep, product->d, plan->d, product->d, plan->d, &plan->algorithm,
                              self->workspace, DUALPROP__CUDA_PRODUCT_WORKSPACE, self->stream));

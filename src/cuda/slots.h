@@ -86,9 +86,10 @@ dualprop_status dualprop__cuda_optimizer_step(void *self, const dualprop_step_nu
 /* ---- products.c: cuBLASLt ---- */
 
 /*
- * D = scale op(A) op(B) + keep D (+ bias down the columns), `batch` times. All matrices are in columns, as BLAS has
- * them: D is rows x columns with `d_step` elements from one column to the next, `d_stride` from one matrix of the batch
- * to the next; A is rows x depth, or depth x rows where transposed; B likewise depth x columns.
+ * D = scale op(A) op(B) + keep D (+ bias down the columns), `batch` times, always with the same bias. All matrices are
+ * in columns, as BLAS has them: D is rows x columns with `d_step` elements from one column to the next, `d_stride` from
+ * one matrix of the batch to the next; A is rows x depth, or depth x rows where transposed; B likewise depth x columns.
+ * A bias is aligned to 16 bytes: there are kernels that read four of its elements at once.
  */
 typedef struct dualprop__cuda_product {
     int64_t rows, columns, depth;

@@ -183,7 +183,7 @@ static dualprop_status run(learner *self, const learner_plan *with, struct learn
     return status == DUALPROP_OK ? learner_parameters(self, learnt->values, ROOM, &learnt->count) : status;
 }
 
-/* Asking the real cuDNN each time would take most of the time. */
+/* Asking the real libraries each time would take most of the time. */
 static standin_state *standin_alone(void)
 {
     standin_state *standin = cuda_standin();

@@ -143,6 +143,7 @@ export DUALPROP_TEST_GPU=1 CK_FORK=no CK_DEFAULT_TIMEOUT=300
 
 tests=$build/tests/cuda/main
 part kernels 120 $tests cuda_table
+part products 30 $tests cuda_products
 part learning 90 $tests cuda_learning
 part inbox 30 $tests cuda_inbox
 part vectors 60 $build/examples/vectors --backend cuda --precision f32 tests/golden

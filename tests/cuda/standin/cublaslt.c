@@ -2,37 +2,42 @@
  * cublaslt.c - the stand-in for cuBLASLt: products in f32, summed in double in the order of the index.
  *
  * It refuses what the real one would, as far as the module can get it wrong: descriptors that do not fit each other,
- * steps shorter than a column, a workspace larger than was allowed for, pointers less aligned than was promised.
+ * steps shorter than a column, a workspace larger than was allowed for, pointers less aligned than was promised, a bias
+ * that is not known when an algorithm is asked for. Where the real one is installed it has its say about every
+ * descriptor (cublaslt_real.h).
  */
 #include "standin.h"
 
-#include <cublasLt.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "cublaslt_real.h"
 
 struct operation {
     cublasComputeType_t compute;
     int32_t a, b;
     uint32_t epilogue;
     const float *bias;
-    int64_t bias_stride;
+    cublasLtMatmulDesc_t real;
 };
 
 struct layout {
     int64_t rows, columns, step;
     int32_t batch;
     int64_t stride;
+    cublasLtMatrixLayout_t real;
 };
 
 struct preference {
     uint64_t workspace;
     uint32_t reductions, alignment[4];
+    cublasLtMatmulPreference_t real;
 };
 
 /* What the stand-in writes into an algorithm, which is opaque to everybody else. */
 struct algorithm {
     uint64_t workspace;
-    uint32_t alignment;
+    uint32_t alignment, bias_alignment;
     uint32_t mark;
 };
 
@@ -73,13 +78,17 @@ cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *made, cublasComput
     operation->compute = compute;
     operation->epilogue = CUBLASLT_EPILOGUE_DEFAULT;
     if (scale != CUDA_R_32F) standin_complain("the scale type is not f32");
+    if (cublaslt_real())
+        cublaslt_judge(cublaslt_real()->cublasLtMatmulDescCreate(&operation->real, compute, scale), "an operation");
     standin_made(1);
     *made = (cublasLtMatmulDesc_t)operation;
     return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t operation)
+cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t made)
 {
+    struct operation *operation = (struct operation *)made;
+    if (operation->real) cublaslt_real_loaded()->cublasLtMatmulDescDestroy(operation->real);
     free(operation);
     standin_made(-1);
     return CUBLAS_STATUS_SUCCESS;
@@ -101,11 +110,11 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t made, cublasL
     case CUBLASLT_MATMUL_DESC_TRANSB: set(&operation->b, sizeof operation->b, value, size); break;
     case CUBLASLT_MATMUL_DESC_EPILOGUE: set(&operation->epilogue, sizeof operation->epilogue, value, size); break;
     case CUBLASLT_MATMUL_DESC_BIAS_POINTER: set(&operation->bias, sizeof operation->bias, value, size); break;
-    case CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE:
-        set(&operation->bias_stride, sizeof operation->bias_stride, value, size);
-        break;
     default: return CUBLAS_STATUS_NOT_SUPPORTED;
     }
+    if (operation->real)
+        cublaslt_judge(cublaslt_real_loaded()->cublasLtMatmulDescSetAttribute(operation->real, attribute, value, size),
+                       "an attribute of an operation");
     return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -115,15 +124,20 @@ cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *made, cudaData
     CALL();
     struct layout *layout = calloc(1, sizeof *layout);
     if (!layout) abort();
-    *layout = (struct layout){ (int64_t)rows, (int64_t)columns, step, 1, 0 };
+    *layout = (struct layout){ (int64_t)rows, (int64_t)columns, step, 1, 0, NULL };
     if (type != CUDA_R_32F) standin_complain("a matrix is not of f32");
+    if (cublaslt_real())
+        cublaslt_judge(cublaslt_real()->cublasLtMatrixLayoutCreate(&layout->real, type, rows, columns, step),
+                       "a layout");
     standin_made(1);
     *made = (cublasLtMatrixLayout_t)layout;
     return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout)
+cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t made)
 {
+    struct layout *layout = (struct layout *)made;
+    if (layout->real) cublaslt_real_loaded()->cublasLtMatrixLayoutDestroy(layout->real);
     free(layout);
     standin_made(-1);
     return CUBLAS_STATUS_SUCCESS;
@@ -139,6 +153,9 @@ cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t made, cub
     case CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET: set(&layout->stride, sizeof layout->stride, value, size); break;
     default: return CUBLAS_STATUS_NOT_SUPPORTED;
     }
+    if (layout->real)
+        cublaslt_judge(cublaslt_real_loaded()->cublasLtMatrixLayoutSetAttribute(layout->real, attribute, value, size),
+                       "an attribute of a layout");
     return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -149,13 +166,17 @@ cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t *made)
     if (!preference) abort();
     preference->reductions = CUBLASLT_REDUCTION_SCHEME_MASK;
     for (int i = 0; i < 4; i++) preference->alignment[i] = 256;
+    if (cublaslt_real())
+        cublaslt_judge(cublaslt_real()->cublasLtMatmulPreferenceCreate(&preference->real), "a preference");
     standin_made(1);
     *made = (cublasLtMatmulPreference_t)preference;
     return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference)
+cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t made)
 {
+    struct preference *preference = (struct preference *)made;
+    if (preference->real) cublaslt_real_loaded()->cublasLtMatmulPreferenceDestroy(preference->real);
     free(preference);
     standin_made(-1);
     return CUBLAS_STATUS_SUCCESS;
@@ -183,7 +204,61 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t m
         break;
     default: return CUBLAS_STATUS_NOT_SUPPORTED;
     }
+    if (preference->real)
+        cublaslt_judge(
+            cublaslt_real_loaded()->cublasLtMatmulPreferenceSetAttribute(preference->real, attribute, value, size),
+            "an attribute of a preference");
     return CUBLAS_STATUS_SUCCESS;
+}
+
+/* ---- is the real one of one mind with us? ---- */
+
+#define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
+
+static void compare_operation(const struct operation *ours)
+{
+    const struct cublaslt_fact facts[] = {
+        { CUBLASLT_MATMUL_DESC_COMPUTE_TYPE, (uint64_t)ours->compute, 4, "the type of the sums" },
+        { CUBLASLT_MATMUL_DESC_SCALE_TYPE, CUDA_R_32F, 4, "the type of the factors" },
+        { CUBLASLT_MATMUL_DESC_POINTER_MODE, CUBLASLT_POINTER_MODE_HOST, 4, "where the factors are" },
+        { CUBLASLT_MATMUL_DESC_TRANSA, (uint64_t)ours->a, 4, "whether A is transposed" },
+        { CUBLASLT_MATMUL_DESC_TRANSB, (uint64_t)ours->b, 4, "whether B is transposed" },
+        { CUBLASLT_MATMUL_DESC_TRANSC, CUBLAS_OP_N, 4, "whether C is transposed" },
+        { CUBLASLT_MATMUL_DESC_FILL_MODE, CUBLAS_FILL_MODE_FULL, 4, "the part of D that is wanted" },
+        { CUBLASLT_MATMUL_DESC_EPILOGUE, ours->epilogue, 4, "the epilogue" },
+        { CUBLASLT_MATMUL_DESC_BIAS_POINTER, (uintptr_t)ours->bias, 8, "the bias" },
+        { CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE, 0, 8, "the way from one bias to the next" },
+        { CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, UINT32_MAX, 4, "the type of the bias, D's" },
+    };
+    cublaslt_compare_operation(ours->real, facts, COUNT_OF(facts));
+}
+
+static void compare_layout(const struct layout *ours)
+{
+    const struct cublaslt_fact facts[] = {
+        { CUBLASLT_MATRIX_LAYOUT_TYPE, CUDA_R_32F, 4, "the type of a matrix" },
+        { CUBLASLT_MATRIX_LAYOUT_ORDER, CUBLASLT_ORDER_COL, 4, "the order of a matrix" },
+        { CUBLASLT_MATRIX_LAYOUT_ROWS, (uint64_t)ours->rows, 8, "the rows of a matrix" },
+        { CUBLASLT_MATRIX_LAYOUT_COLS, (uint64_t)ours->columns, 8, "the columns of a matrix" },
+        { CUBLASLT_MATRIX_LAYOUT_LD, (uint64_t)ours->step, 8, "the step of a matrix" },
+        { CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, (uint64_t)ours->batch, 4, "the number of matrices" },
+        { CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, (uint64_t)ours->stride, 8, "the way to the next matrix" },
+    };
+    cublaslt_compare_layout(ours->real, facts, COUNT_OF(facts));
+}
+
+static void compare_preference(const struct preference *ours)
+{
+    const struct cublaslt_fact facts[] = {
+        { CUBLASLT_MATMUL_PREF_SEARCH_MODE, CUBLASLT_SEARCH_BEST_FIT, 4, "the kind of search" },
+        { CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, ours->workspace, 8, "the greatest workspace" },
+        { CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, ours->reductions, 4, "the kinds of reduction" },
+        { CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, ours->alignment[0], 4, "the alignment of A" },
+        { CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, ours->alignment[1], 4, "the alignment of B" },
+        { CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, ours->alignment[2], 4, "the alignment of C" },
+        { CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, ours->alignment[3], 4, "the alignment of D" },
+    };
+    cublaslt_compare_preference(ours->real, facts, COUNT_OF(facts));
 }
 
 /* ---- shapes ---- */
@@ -203,6 +278,34 @@ static int fits(const struct operation *operation, const struct layout *a, const
            b->batch == d->batch && a->step >= a->rows && b->step >= b->rows && d->step >= d->rows;
 }
 
+static uint32_t alignment_of(const void *pointer)
+{
+    uintptr_t bits = (uintptr_t)pointer | 256;
+    return (uint32_t)(bits & (~bits + 1));
+}
+
+/* The bias is not read yet, but how it is aligned decides; some kernels read 16 bytes at once without asking. */
+static int knows_its_bias(const struct operation *operation)
+{
+    int wanted = operation->epilogue == CUBLASLT_EPILOGUE_BIAS;
+    if (wanted != (operation->bias != NULL)) {
+        standin_complain(wanted ? "an algorithm was asked for before the bias was known"
+                                : "a bias was given and no epilogue that adds it");
+        return 0;
+    }
+    if (wanted && alignment_of(operation->bias) < 16) standin_complain("a bias is not aligned to 16 bytes");
+    return 1;
+}
+
+static void check_preference(const struct preference *preference)
+{
+    if (preference->reductions & CUBLASLT_REDUCTION_SCHEME_INPLACE)
+        standin_complain("an algorithm was asked for that may reduce in place");
+    for (int i = 0; i < 4; i++)
+        if (preference->alignment[i] < sizeof(float) || (preference->alignment[i] & (preference->alignment[i] - 1)))
+            standin_complain("an alignment of %u bytes was promised", preference->alignment[i]);
+}
+
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t operation,
                                               cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
                                               cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
@@ -211,21 +314,27 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
 {
     CALL();
     const struct preference *preference = (const struct preference *)made;
-    struct algorithm algorithm = { preference->workspace, preference->alignment[0], MARK };
-    (void)handle, (void)c;
+    const struct operation *ours = (const struct operation *)operation;
+    struct algorithm algorithm = { preference->workspace, preference->alignment[0], alignment_of(ours->bias), MARK };
     *found = 0;
-    if (wanted < 1) return CUBLAS_STATUS_INVALID_VALUE;
-    if (!fits((struct operation *)operation, (struct layout *)a, (struct layout *)b, (struct layout *)d)) {
+    if (!handle) return CUBLAS_STATUS_NOT_INITIALIZED;
+    if (wanted < 1 || !knows_its_bias(ours)) return CUBLAS_STATUS_INVALID_VALUE;
+    if (c != d || !fits(ours, (struct layout *)a, (struct layout *)b, (struct layout *)d)) {
         standin_complain("the matrices of a product do not fit each other");
         return CUBLAS_STATUS_INVALID_VALUE;
     }
-    if (preference->reductions & CUBLASLT_REDUCTION_SCHEME_INPLACE)
-        standin_complain("an algorithm was asked for that may reduce in place");
+    check_preference(preference);
+    compare_operation(ours);
+    compare_layout((struct layout *)a);
+    compare_layout((struct layout *)b);
+    compare_layout((struct layout *)d);
+    compare_preference(preference);
+    if (standin_control()->no_algorithms == 1) return CUBLAS_STATUS_NOT_SUPPORTED;
     memset(&results[0], 0, sizeof results[0]);
     memcpy(&results[0].algo, &algorithm, sizeof algorithm);
     results[0].workspaceSize = preference->workspace;
-    results[0].state = CUBLAS_STATUS_SUCCESS;
-    *found = 1;
+    results[0].state = standin_control()->no_algorithms == 3 ? CUBLAS_STATUS_NOT_SUPPORTED : CUBLAS_STATUS_SUCCESS;
+    *found = standin_control()->no_algorithms == 2 ? 0 : 1;
     return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -255,8 +364,7 @@ static void do_one(const struct product *product, int64_t number)
 {
     const float *a = product->from_a + number * product->a.stride, *b = product->from_b + number * product->b.stride;
     float *to = product->to + number * product->d.stride;
-    int biased = product->operation.epilogue == CUBLASLT_EPILOGUE_BIAS;
-    const float *bias = biased ? product->operation.bias + number * product->operation.bias_stride : NULL;
+    const float *bias = product->operation.epilogue == CUBLASLT_EPILOGUE_BIAS ? product->operation.bias : NULL;
     for (int64_t column = 0; column < product->d.columns; column++)
         for (int64_t row = 0; row < product->d.rows; row++) {
             float *element = to + column * product->d.step + row;
@@ -270,6 +378,15 @@ static void do_product(const void *payload)
 {
     const struct product *product = payload;
     for (int64_t number = 0; number < product->d.batch; number++) do_one(product, number);
+}
+
+static void check_bias(const struct operation *operation, int64_t rows, uint32_t alignment)
+{
+    if (operation->epilogue != CUBLASLT_EPILOGUE_BIAS) return;
+    standin_check(operation->bias, (size_t)rows * sizeof(float), "a bias");
+    if (alignment_of(operation->bias) < alignment)
+        standin_complain("a bias is not aligned to %u bytes, as the one was that the algorithm was chosen for",
+                         alignment);
 }
 
 static void check_matrix(const float *matrix, const struct layout *layout, uint32_t alignment, const char *what)
@@ -296,11 +413,11 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t oper
     }
     if (workspace_size < algorithm.workspace) standin_complain("a product came with less workspace than planned");
     standin_check(workspace, workspace_size, "the workspace of a product");
+    if (alignment_of(workspace) < 256) standin_complain("the workspace of a product is not aligned to 256 bytes");
     check_matrix(a, &product.a, algorithm.alignment, "A");
     check_matrix(b, &product.b, algorithm.alignment, "B");
     check_matrix(d, &product.d, algorithm.alignment, "D");
-    if (product.operation.epilogue == CUBLASLT_EPILOGUE_BIAS)
-        standin_check(product.operation.bias, (size_t)product.d.rows * sizeof(float), "a bias");
+    check_bias(&product.operation, product.d.rows, algorithm.bias_alignment);
     standin_control()->products++;
     standin_enqueue(stream, do_product, &product, sizeof product);
     return CUBLAS_STATUS_SUCCESS;
