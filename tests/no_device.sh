@@ -58,6 +58,30 @@ export DUALPROP_BACKEND_PATH="$folder/broken"
 all_refuse "a truncated module" "is truncated"
 test_that "auto: a truncated module" falls_back "is truncated"
 
+mkdir pipe && mkfifo pipe/libdualprop-cuda.so.0
+export DUALPROP_BACKEND_PATH="$folder/pipe"
+test_that "mlp: a pipe for a module" refuses "no regular file" mlp
+
+# A module that may not be read is not one that is missing; root may read everything.
+mkdir locked && echo words >locked/libdualprop-cuda.so.0 && chmod 0 locked/libdualprop-cuda.so.0
+export DUALPROP_BACKEND_PATH="$folder/locked"
+run_as_nobody() {
+    if [ "$(id -u)" -eq 0 ]; then setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; else "$@"; fi
+}
+may_not_read() {
+    run_as_nobody timeout 60 "$programs/mlp" --backend cuda >stdout 2>stderr </dev/null
+    status=$?
+    [ $status -eq 1 ] && grep -q "Permission denied" stderr && return 0
+    echo "exit status $status, expected 1 and a line with Permission denied:"
+    cat stderr
+    return 1
+}
+if run_as_nobody "$programs/mlp" --help >stdout 2>stderr; then
+    test_that "mlp: a module that may not be read" may_not_read
+else
+    skip "a module that may not be read: nobody but root may run programs here"
+fi
+
 module=$lib/libdualprop-cuda.so.0 standin=$build/tests/cuda/standin
 if [ ! -e "$module" ] || [ ! -d "$standin" ]; then
     skip "no driver, no library: the CUDA module was not built"

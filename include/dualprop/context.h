@@ -168,7 +168,9 @@ DUALPROP_CALL dualprop_context_set_parallel_for(dualprop_context *context, dualp
  * What the old stream still has to do is waited for first. Calls that give numbers to the host wait for the stream;
  * others may return while the device is still at work.
  *
- * @param stream  a cudaStream_t, which must outlive its use; NULL for the context's own stream again
+ * @param stream  a cudaStream_t of the context's device, which must outlive its use; NULL for the context's own stream
+ *                again. The legacy default stream, whose handle elsewhere is 0 too (PyTorch's, unless told otherwise),
+ *                is cudaStreamLegacy here. Not cudaStreamPerThread, which is another stream in every thread.
  * @return DUALPROP_OK, DUALPROP_ERROR_UNSUPPORTED where the backend has no streams, or DUALPROP_ERROR_DEVICE
  * Threads: not while another call uses the context.  Since: 0.1.
  */

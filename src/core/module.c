@@ -43,7 +43,10 @@ const dualprop_loader dualprop__default_loader = { sizeof(dualprop_loader), defa
 
 /* ---- looking ---- */
 
-/* The first of the folders FIRST:SECOND:... that has the module; *path is released by the caller. */
+/*
+ * The first of the folders FIRST:SECOND:... that has the module; *path is released by the caller. One that may not be
+ * read counts, so that the loader says so, instead of that there is none.
+ */
 static dualprop_status look_in(char **path, dualprop_context *context, const char *folders)
 {
     for (const char *folder = folders; folder && *folder;) {
@@ -52,7 +55,7 @@ static dualprop_status look_in(char **path, dualprop_context *context, const cha
         char *candidate = dualprop__allocate(context, size);
         if (!candidate) return DUALPROP_ERROR_NO_MEMORY;
         snprintf(candidate, size, "%.*s/%s", (int)length, folder, MODULE);
-        if (length > 0 && access(candidate, R_OK) == 0) {
+        if (length > 0 && access(candidate, F_OK) == 0) {
             *path = candidate;
             return DUALPROP_OK;
         }
@@ -98,21 +101,25 @@ int dualprop__module_exists(dualprop_context *context)
 /* ---- loading ---- */
 
 /*
- * The dynamic loader maps a file by what its headers say and dies of SIGBUS where a truncated one ends. The table of
- * sections comes last in a library, so a file that holds it is whole; what is no ELF file at all the loader can tell.
+ * What the loader must not be given, or NULL. It maps a file by what its headers say and dies of SIGBUS where a truncated
+ * one ends: the table of sections comes last in a library, so a file that holds it is whole; what is no ELF file at all
+ * the loader can tell. A pipe it would wait for.
  */
-static int is_truncated(const char *path)
+static const char *what_is_wrong(const char *path)
 {
     Elf64_Ehdr header;
     struct stat about;
-    if (!strchr(path, '/')) return 0; /* no file of this folder, but one that the loader is to find */
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), truncated = 0;
-    if (file < 0) return 0;
+    const char *wrong = NULL;
+    if (!strchr(path, '/')) return NULL; /* no file of this folder, but one that the loader is to find */
+    if (stat(path, &about) == 0 && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode)) return "it is no regular file";
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (file < 0) return NULL;
     if (fstat(file, &about) == 0 && S_ISREG(about.st_mode) && read(file, &header, sizeof header) == sizeof header &&
-        memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 && header.e_ident[EI_CLASS] == ELFCLASS64)
-        truncated = header.e_shoff + (uint64_t)header.e_shnum * header.e_shentsize > (uint64_t)about.st_size;
+        memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 && header.e_ident[EI_CLASS] == ELFCLASS64 &&
+        header.e_shoff + (uint64_t)header.e_shnum * header.e_shentsize > (uint64_t)about.st_size)
+        wrong = "the file is truncated";
     close(file);
-    return truncated;
+    return wrong;
 }
 
 static dualprop_status not_loaded(dualprop_context *context, const char *name)
@@ -125,8 +132,9 @@ static dualprop_status not_loaded(dualprop_context *context, const char *name)
 static dualprop_status open_module(const dualprop_backend **table, dualprop_context *context, const char *name)
 {
     const dualprop_loader *loader = &context->loader;
-    DUALPROP__REQUIRE(context, !is_truncated(name), DUALPROP_ERROR_NO_BACKEND,
-                      "the CUDA module %.160s cannot be loaded: the file is truncated", name);
+    const char *wrong = what_is_wrong(name);
+    DUALPROP__REQUIRE(context, !wrong, DUALPROP_ERROR_NO_BACKEND, "the CUDA module %.160s cannot be loaded: %s", name,
+                      wrong ? wrong : "");
     void *module = loader->open(loader->user_data, name);
     if (!module) return not_loaded(context, name);
     void *symbol = loader->symbol(loader->user_data, module, DUALPROP_BACKEND_ENTRY);

@@ -10,14 +10,60 @@
 
 using namespace dualprop_cuda;
 
+/* Before a loop that mostly runs once: unrolling it would take registers, which limit how many threads run. */
+#ifdef __CUDA_ARCH__
+#define ROLLED _Pragma("unroll 1")
+#else
+#define ROLLED
+#endif
+
 namespace {
+
+/*
+ * The extent of an axis, by which devices divide without dividing: for 0 <= a < 2^31 and 1 <= size < 2^31,
+ * a / size = a factor / 2^shift, where 2^(shift - 31) is the power of two from size on and factor is 2^shift / size,
+ * rounded up. (The error, a (factor size - 2^shift) / (size 2^shift), is below 2^31 / 2^shift 2^(shift - 31) / size.)
+ */
+struct extent {
+    int64_t size;
+    uint32_t factor, shift; /* factor 0: size is too large for that */
+
+    DUALPROP__CUDA_BOTH operator int64_t() const
+    {
+        return size;
+    }
+};
+
+extent extent_of(int64_t size)
+{
+    extent made = { size, 0, 31 };
+    if (size < 1 || size >> 31) return made;
+    while ((int64_t)1 << (made.shift - 31) < size) made.shift++;
+    made.factor = (uint32_t)((((uint64_t)1 << made.shift) + (uint64_t)size - 1) / (uint64_t)size);
+    return made;
+}
+
+using dualprop_cuda::take_axis;
+
+DUALPROP__CUDA_BOTH static inline int64_t quotient(int64_t a, const extent &by)
+{
+    if (a >> 31 == 0 && by.factor) return (int64_t)((uint64_t)(uint32_t)a * by.factor >> by.shift);
+    return a / by.size;
+}
+
+DUALPROP__CUDA_BOTH static inline int64_t take_axis(int64_t *index, const extent &along)
+{
+    int64_t rest = quotient(*index, along), last = *index - rest * along.size;
+    *index = rest;
+    return last;
+}
 
 /* Where one element lies: sample, row, column, and which of the last axis. */
 struct place {
     int64_t sample, row, column, last;
 };
 
-DUALPROP__CUDA_BOTH static place place_of(int64_t i, int64_t height, int64_t width, int64_t last)
+DUALPROP__CUDA_BOTH static place place_of(int64_t i, const extent &height, const extent &width, const extent &last)
 {
     place at;
     at.last = take_axis(&i, last);
@@ -29,17 +75,19 @@ DUALPROP__CUDA_BOTH static place place_of(int64_t i, int64_t height, int64_t wid
 
 /* The pooling of a layer. */
 struct pooling {
-    int64_t map_height, map_width, outputs;
-    int64_t pooled_height, pooled_width;
-    int64_t window_height, window_width, step_height, step_width;
+    extent map_height, map_width, outputs;
+    extent pooled_height, pooled_width;
+    extent step_height, step_width;
+    int64_t window_height, window_width;
     int64_t kind;
 };
 
 pooling pooling_of(const dualprop_convolution *shape)
 {
-    pooling made = { shape->map_height, shape->map_width, shape->outputs, shape->pooled_height, shape->pooled_width,
-                     shape->window_height, shape->window_width, shape->window_stride_height, shape->window_stride_width,
-                     shape->pooling };
+    pooling made = { extent_of(shape->map_height), extent_of(shape->map_width), extent_of(shape->outputs),
+                     extent_of(shape->pooled_height), extent_of(shape->pooled_width),
+                     extent_of(shape->window_stride_height), extent_of(shape->window_stride_width),
+                     shape->window_height, shape->window_width, shape->pooling };
     return made;
 }
 
@@ -68,25 +116,20 @@ struct finish_body {
         return x + bias[(bias_places > 1 ? where : 0) * pool.outputs + output];
     }
 
-    /* Place `number` of the window that begins at this row and column. */
-    DUALPROP__CUDA_BOTH float inside(const place &at, int64_t row, int64_t column, int64_t number) const
-    {
-        int64_t down = number, along = take_axis(&down, pool.window_width);
-        return value(at.sample, row + down, column + along, at.last);
-    }
-
     /* The greatest, the first of equals; a NaN is greater than everything. */
     DUALPROP__CUDA_BOTH float greatest(const place &at, int *which) const
     {
         int64_t row = at.row * pool.step_height, column = at.column * pool.step_width;
-        float most = value(at.sample, row, column, at.last);
+        float most = -HUGE_VALF;
+        int number = 0;
         *which = 0;
-        for (int64_t number = 1; number < pool.window_height * pool.window_width; number++) {
-            float x = inside(at, row, column, number);
-            if (!(x > most) && (x == x || most != most)) continue;
-            most = x;
-            *which = (int)number;
-        }
+        for (int64_t down = 0; down < pool.window_height; down++)
+            for (int64_t along = 0; along < pool.window_width; along++, number++) {
+                float x = value(at.sample, row + down, column + along, at.last);
+                if (!(x > most) && (x == x || most != most)) continue;
+                most = x;
+                *which = number;
+            }
         return most;
     }
 
@@ -94,8 +137,9 @@ struct finish_body {
     {
         int64_t row = at.row * pool.step_height, column = at.column * pool.step_width;
         double sum = 0;
-        for (int64_t number = 0; number < pool.window_height * pool.window_width; number++)
-            sum += (double)inside(at, row, column, number);
+        for (int64_t down = 0; down < pool.window_height; down++)
+            for (int64_t along = 0; along < pool.window_width; along++)
+                sum += (double)value(at.sample, row + down, column + along, at.last);
         return (float)(sum / (double)(pool.window_height * pool.window_width));
     }
 
@@ -133,12 +177,12 @@ struct unpool_body {
     }
 
     /* The first and the last window that hold this row, or column. */
-    DUALPROP__CUDA_BOTH static int64_t first_window(int64_t at, int64_t window, int64_t step)
+    DUALPROP__CUDA_BOTH static int64_t first_window(int64_t at, int64_t window, const extent &step)
     {
         return at < window ? 0 : quotient(at - window, step) + 1;
     }
 
-    DUALPROP__CUDA_BOTH static int64_t last_window(int64_t at, int64_t step, int64_t windows)
+    DUALPROP__CUDA_BOTH static int64_t last_window(int64_t at, const extent &step, int64_t windows)
     {
         int64_t last = quotient(at, step);
         return last < windows ? last : windows - 1;
@@ -161,8 +205,8 @@ struct unpool_body {
         int64_t first_column = first_window(at.column, pool.window_width, pool.step_width);
         int64_t last_column = last_window(at.column, pool.step_width, pool.pooled_width);
         float sum = 0;
-        for (int64_t row = first_row; row <= last_row; row++)
-            for (int64_t column = first_column; column <= last_column; column++) sum += share(at, row, column);
+        ROLLED for (int64_t row = first_row; row <= last_row; row++)
+            ROLLED for (int64_t column = first_column; column <= last_column; column++) sum += share(at, row, column);
         map[i] = sum;
     }
 };
@@ -170,14 +214,17 @@ struct unpool_body {
 /* ---- patches: [batch, places of the map, kernel rows, kernel columns, channels] ---- */
 
 struct window {
-    int64_t height, width, channels, map_height, map_width;
-    int64_t kernel_height, kernel_width, stride_height, stride_width, padding_height, padding_width;
+    extent height, width, channels, map_height, map_width;
+    extent kernel_height, kernel_width, stride_height, stride_width;
+    int64_t padding_height, padding_width;
 };
 
 window window_of(const dualprop__cuda_conv *shape)
 {
-    window made = { shape->height, shape->width, shape->channels, shape->map_height, shape->map_width,
-                    shape->kernel_height, shape->kernel_width, shape->stride_height, shape->stride_width,
+    window made = { extent_of(shape->height), extent_of(shape->width), extent_of(shape->channels),
+                    extent_of(shape->map_height), extent_of(shape->map_width),
+                    extent_of(shape->kernel_height), extent_of(shape->kernel_width),
+                    extent_of(shape->stride_height), extent_of(shape->stride_width),
                     shape->padding_height, shape->padding_width };
     return made;
 }
@@ -195,10 +242,10 @@ struct patches_body {
     DUALPROP__CUDA_BOTH void operator()(int64_t i) const
     {
         place tap = place_of(i, of.kernel_height, of.kernel_width, of.channels);
-        place seer = place_of(tap.sample, of.map_height, of.map_width, 1);
-        int64_t row = seer.row * of.stride_height - of.padding_height + tap.row;
-        int64_t column = seer.column * of.stride_width - of.padding_width + tap.column;
-        int64_t sample = seer.sample;
+        int64_t sample = tap.sample, seer_column = take_axis(&sample, of.map_width);
+        int64_t seer_row = take_axis(&sample, of.map_height);
+        int64_t row = seer_row * of.stride_height - of.padding_height + tap.row;
+        int64_t column = seer_column * of.stride_width - of.padding_width + tap.column;
         int inside = row >= 0 && row < of.height && column >= 0 && column < of.width;
         patches[i] = inside ? x[((sample * of.height + row) * of.width + column) * of.channels + tap.last] : 0.0f;
     }
@@ -216,12 +263,12 @@ struct fold_body {
     }
 
     /* Who sees `input` through tap `tap` along one axis; -1: nobody. */
-    DUALPROP__CUDA_BOTH static int64_t seer(int64_t input, int64_t tap, int64_t padding, int64_t stride, int64_t extent)
+    DUALPROP__CUDA_BOTH static int64_t seer(int64_t input, int64_t tap, int64_t padding, const extent &stride, int64_t seers)
     {
         int64_t reach = input + padding - tap;
         if (reach < 0) return -1;
         int64_t at = reach, rest = take_axis(&at, stride);
-        return rest == 0 && at < extent ? at : -1;
+        return rest == 0 && at < seers ? at : -1;
     }
 
     DUALPROP__CUDA_BOTH double tap_row(const place &at, int64_t tap_row) const

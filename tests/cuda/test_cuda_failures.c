@@ -114,6 +114,7 @@ START_TEST(a_module_that_is_none_is_refused)
     expect_module_error(NULL, "these are words", 15, "short");
     expect_module_error(NULL, half, sizeof half, "truncated");
     expect_module_error("libm.so.6", NULL, 0, "dualprop_backend_entry");
+    expect_module_error("/dev/null", NULL, 0, "no regular file");
 }
 END_TEST
 
