@@ -9,7 +9,7 @@
 #include "main.h"
 #include "randomness.h"
 
-enum { OF_EACH = 3, CAPACITY = 6, SAMPLES = 64, MOST_INPUTS = 60, LABELS = 80, MOST_PARAMETERS = 1 << 14 };
+enum { OF_EACH = 3, CAPACITY = 6, SAMPLES = 64, MOST_INPUTS = 60, LABELS = 80, MOST_PARAMETERS = 1 << 16 };
 
 typedef struct household {
     randomness random;
