@@ -140,10 +140,10 @@ static int is_absent(dualprop_status status)
            status == DUALPROP_ERROR_BACKEND_VERSION || status == DUALPROP_ERROR_DEVICE;
 }
 
-/* The module computes in f32 only, which is a reason for the CPU too. */
+/* The module computes in f32 only, and a device may be full of somebody else's data: reasons for the CPU too. */
 static int cuda_is_absent(dualprop_status status)
 {
-    return is_absent(status) || status == DUALPROP_ERROR_UNSUPPORTED;
+    return is_absent(status) || status == DUALPROP_ERROR_UNSUPPORTED || status == DUALPROP_ERROR_NO_MEMORY;
 }
 
 /* Note the last error as the reason why a backend was not taken. */

@@ -84,6 +84,20 @@ START_TEST(auto_takes_the_device)
 }
 END_TEST
 
+/* A device that others have filled is as good as none, but only to who did not ask for it. */
+START_TEST(auto_leaves_a_full_device_alone)
+{
+    char words[600];
+    standin_state *standin = cuda_standin();
+    if (cuda_needs_standin("a device without memory")) return;
+    standin->memory = 1000000;
+    ck_assert_int_eq(create(NULL, DUALPROP_BACKEND_AUTO, words, sizeof words), DUALPROP_OK);
+    ck_assert_msg(strstr(words, "not cuda: out of memory on CUDA device 0"), "\"%s\" does not say why", words);
+    ck_assert_int_eq(create(NULL, DUALPROP_BACKEND_CUDA, words, sizeof words), DUALPROP_ERROR_NO_MEMORY);
+    cuda_check_clean(0);
+}
+END_TEST
+
 /* ---- the search for the module ---- */
 
 static void expect_module_error(const char *file, const char *contents, size_t size, const char *word)
@@ -343,6 +357,7 @@ Suite *test_cuda_failures_suite(void)
     tcase_add_loop_test(absent, what_is_absent_is_said, 0, count);
     tcase_add_loop_test(absent, auto_says_why_it_took_the_cpu, 0, count);
     tcase_add_test(absent, auto_takes_the_device);
+    tcase_add_test(absent, auto_leaves_a_full_device_alone);
     tcase_add_test(absent, a_module_that_is_none_is_refused);
     tcase_add_test(absent, the_module_is_found_by_its_path);
     tcase_add_test(absent, tensor_cores_are_for_devices);
