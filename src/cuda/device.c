@@ -39,6 +39,8 @@ static int is_sticky(cudaError_t error)
     case cudaErrorNvlinkUncorrectable:
     case cudaErrorContextIsDestroyed:
     case cudaErrorDevicesUnavailable:
+    case cudaErrorExternalDevice:
+    case cudaErrorMpsClientTerminated:
     case cudaErrorUnknown: return 1;
     default: return 0;
     }
@@ -72,6 +74,24 @@ int dualprop__cuda_is_ours(const dualprop__cuda *self)
     return self->process == getpid();
 }
 
+cudaError_t dualprop__cuda_arrive(const dualprop__cuda *self, struct dualprop__cuda_visit *visit)
+{
+    visit->device = self->device;
+    visit->mode = cudaStreamCaptureModeRelaxed;
+    cudaError_t error = cudaThreadExchangeStreamCaptureMode(&visit->mode);
+    if (error != cudaSuccess) return error;
+    error = cudaGetDevice(&visit->device);
+    if (error == cudaSuccess && visit->device != self->device) error = cudaSetDevice(self->device);
+    if (error != cudaSuccess) cudaThreadExchangeStreamCaptureMode(&visit->mode);
+    return error;
+}
+
+void dualprop__cuda_depart(const dualprop__cuda *self, struct dualprop__cuda_visit *visit)
+{
+    if (visit->device != self->device) cudaSetDevice(visit->device);
+    cudaThreadExchangeStreamCaptureMode(&visit->mode);
+}
+
 dualprop_status dualprop__cuda_enter(dualprop__cuda *self, struct dualprop__cuda_visit *visit)
 {
     if (!dualprop__cuda_is_ours(self))
@@ -84,20 +104,17 @@ dualprop_status dualprop__cuda_enter(dualprop__cuda *self, struct dualprop__cuda
         pthread_mutex_unlock(&self->lock);
         return dualprop__cuda_fail(self, self->dead, "%s", self->why_dead);
     }
-    visit->device = self->device;
-    cudaError_t error = cudaGetDevice(&visit->device);
-    if (error == cudaSuccess && visit->device != self->device) error = cudaSetDevice(self->device);
+    cudaError_t error = dualprop__cuda_arrive(self, visit);
     if (error == cudaSuccess) return DUALPROP_OK;
     dualprop_status status = dualprop__cuda_status(self, error, "cudaSetDevice");
     pthread_mutex_unlock(&self->lock);
     return status;
 }
 
-dualprop_status dualprop__cuda_leave(dualprop__cuda *self, const struct dualprop__cuda_visit *visit,
-                                     dualprop_status status)
+dualprop_status dualprop__cuda_leave(dualprop__cuda *self, struct dualprop__cuda_visit *visit, dualprop_status status)
 {
     if (status != DUALPROP_OK) dualprop__cuda_peaks_drop(self, &self->peaks);
-    if (visit->device != self->device) cudaSetDevice(visit->device);
+    dualprop__cuda_depart(self, visit);
     pthread_mutex_unlock(&self->lock);
     return status;
 }
@@ -197,23 +214,21 @@ static void destroy_parts(dualprop__cuda *self)
 static void destroy(void *instance)
 {
     dualprop__cuda *self = instance;
-    int ours = dualprop__cuda_is_ours(self), before = self->device;
-    if (ours) cudaGetDevice(&before);
-    if (ours && before != self->device) cudaSetDevice(self->device);
+    struct dualprop__cuda_visit visit;
+    int ours = dualprop__cuda_is_ours(self), arrived = ours && dualprop__cuda_arrive(self, &visit) == cudaSuccess;
     destroy_parts(self);
-    if (ours && before != self->device) cudaSetDevice(before);
+    if (arrived) dualprop__cuda_depart(self, &visit);
     if (ours && self->has_lock) pthread_mutex_destroy(&self->lock);
     self->host->release(self->host->user_data, self, sizeof *self);
 }
 
 static dualprop_status open_device(dualprop__cuda *self)
 {
-    int before = 0;
+    struct dualprop__cuda_visit visit;
     DUALPROP__CUDA_PASS(find_device(self));
-    DUALPROP__CUDA_TRY(self, cudaGetDevice(&before));
-    DUALPROP__CUDA_TRY(self, cudaSetDevice(self->device));
+    DUALPROP__CUDA_TRY(self, dualprop__cuda_arrive(self, &visit));
     dualprop_status status = create_parts(self);
-    if (before != self->device) cudaSetDevice(before);
+    dualprop__cuda_depart(self, &visit);
     return status;
 }
 

@@ -97,13 +97,21 @@ struct dualprop__cuda {
 
 /* Is this the process that made the instance? */
 int dualprop__cuda_is_ours(const dualprop__cuda *self);
-/* What leave has to undo. */
+/* What was the thread's before, and is again afterwards. */
 struct dualprop__cuda_visit {
     int device;
+    enum cudaStreamCaptureMode mode;
 };
+/*
+ * Make the instance's device the thread's current one. A capture that some other thread has begun in the global mode
+ * would make allocations of this one fail, and be spoilt by them; in the relaxed mode both go on.
+ */
+cudaError_t dualprop__cuda_arrive(const dualprop__cuda *self, struct dualprop__cuda_visit *visit);
+void dualprop__cuda_depart(const dualprop__cuda *self, struct dualprop__cuda_visit *visit);
+/* The same with the lock, of an instance that is alive and of this process. */
 dualprop_status dualprop__cuda_enter(dualprop__cuda *self, struct dualprop__cuda_visit *visit);
 /* Hands status on, or the device's own error where it has one. */
-dualprop_status dualprop__cuda_leave(dualprop__cuda *self, const struct dualprop__cuda_visit *visit,
+dualprop_status dualprop__cuda_leave(dualprop__cuda *self, struct dualprop__cuda_visit *visit,
                                      dualprop_status status);
 
 /* The body of a slot: enter, work, leave. `work` is an expression of type dualprop_status. */

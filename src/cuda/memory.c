@@ -34,15 +34,14 @@ dualprop_status dualprop__cuda_allocate(void *self, void **memory, size_t bytes)
 void dualprop__cuda_release(void *instance, void *memory, size_t bytes)
 {
     dualprop__cuda *self = instance;
-    int before = self->device;
+    struct dualprop__cuda_visit visit;
     (void)bytes;
     if (!memory || !dualprop__cuda_is_ours(self)) return;
     pthread_mutex_lock(&self->lock);
-    cudaGetDevice(&before);
-    if (before != self->device) cudaSetDevice(self->device);
+    int arrived = dualprop__cuda_arrive(self, &visit) == cudaSuccess;
     cudaFree(memory);
     cudaGetLastError();
-    if (before != self->device) cudaSetDevice(before);
+    if (arrived) dualprop__cuda_depart(self, &visit);
     pthread_mutex_unlock(&self->lock);
 }
 

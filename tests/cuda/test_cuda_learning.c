@@ -501,6 +501,20 @@ START_TEST(refused_steps_leave_no_trace)
 }
 END_TEST
 
+/* A capture that somebody else's thread has begun, in the mode that PyTorch takes, is not spoilt, and nothing fails. */
+START_TEST(captures_of_other_threads_go_on)
+{
+    learner_plan plan = plan_of_step(_i);
+    standin_state *standin = cuda_standin();
+    if (cuda_needs_standin("captures of other threads")) return;
+    standin->foreign_capture = 1;
+    struct outcome outcome = learn(&plan, DUALPROP_BACKEND_CUDA);
+    ck_assert_int_eq(standin->relaxed, 0);
+    free(outcome.values);
+    cuda_check_clean(0);
+}
+END_TEST
+
 START_TEST(inputs_that_are_not_finite_are_refused)
 {
     static learner self;
@@ -537,6 +551,7 @@ Suite *test_cuda_learning_suite(void)
     tcase_add_test(tests, learning_in_one_call_is_busy_where_another_reads);
     tcase_add_test(tests, the_callers_stream_makes_no_difference);
     tcase_add_loop_test(tests, divergence_names_layer_and_pass, 0, 2);
+    tcase_add_loop_test(tests, captures_of_other_threads_go_on, 0, 7);
     tcase_add_test(tests, inputs_that_are_not_finite_are_refused);
     suite_add_tcase(suite, tests);
     return suite;

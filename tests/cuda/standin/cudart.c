@@ -317,6 +317,26 @@ cudaError_t cudaGetDeviceCount(int *count)
 }
 
 static _Thread_local int device;
+static _Thread_local enum cudaStreamCaptureMode capture_mode = cudaStreamCaptureModeGlobal;
+
+/* Going back to what was before never fails by order: like giving back memory, it has nobody to tell. */
+cudaError_t cudaThreadExchangeStreamCaptureMode(enum cudaStreamCaptureMode *mode)
+{
+    if (*mode == cudaStreamCaptureModeRelaxed) CALL();
+    enum cudaStreamCaptureMode before = capture_mode;
+    capture_mode = *mode;
+    *mode = before;
+    state.relaxed += (capture_mode == cudaStreamCaptureModeRelaxed) - (before == cudaStreamCaptureModeRelaxed);
+    return cudaSuccess;
+}
+
+/* May this thread do what would spoil a capture that another one has begun in the global mode? */
+static cudaError_t allow_unsafe(const char *name)
+{
+    if (!state.foreign_capture || capture_mode == cudaStreamCaptureModeRelaxed) return cudaSuccess;
+    standin_complain("%s while another thread captures", name);
+    return last = cudaErrorStreamCaptureUnsupported;
+}
 
 cudaError_t cudaGetDevice(int *number)
 {
@@ -366,6 +386,7 @@ cudaError_t cudaMalloc(void **memory, size_t bytes)
 {
     CALL();
     state.mallocs++;
+    if (allow_unsafe(__func__) != cudaSuccess) return last;
     return make_block(memory, bytes, 0);
 }
 
@@ -373,6 +394,7 @@ cudaError_t cudaMallocHost(void **memory, size_t bytes)
 {
     CALL();
     state.mallocs++;
+    if (allow_unsafe(__func__) != cudaSuccess) return last;
     return make_block(memory, bytes, 1);
 }
 
@@ -380,12 +402,14 @@ cudaError_t cudaMallocHost(void **memory, size_t bytes)
  * does. */
 cudaError_t cudaFree(void *memory)
 {
+    if (allow_unsafe(__func__) != cudaSuccess) return last;
     drain_all();
     return drop_block(memory, 0);
 }
 
 cudaError_t cudaFreeHost(void *memory)
 {
+    if (allow_unsafe(__func__) != cudaSuccess) return last;
     drain_all();
     return drop_block(memory, 1);
 }
