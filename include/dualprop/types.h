@@ -36,7 +36,11 @@ enum { DUALPROP_BACKEND_AUTO = 0, DUALPROP_BACKEND_REFERENCE = 1, DUALPROP_BACKE
 /** Instruction-set levels of the CPU backends. The same-bits promise holds per level. */
 enum { DUALPROP_LEVEL_AUTO = 0, DUALPROP_LEVEL_BASELINE = 1, DUALPROP_LEVEL_AVX2 = 2, DUALPROP_LEVEL_AVX512 = 3 };
 
-/** How products of f32 are computed where a backend has a choice: strictly, or through tensor cores' shorter types. */
+/**
+ * How products of f32 are computed where a backend has a choice: strictly, or through tensor cores' shorter types. TF32
+ * keeps 11 bits of each operand, BF16 8 (an error of at most 2^-8 each); sums, results and parameters stay f32. What a
+ * device cannot do in BF16 it does in TF32. See docs/numerics.md.
+ */
 enum { DUALPROP_NUMERICS_STRICT = 0, DUALPROP_NUMERICS_TF32 = 1, DUALPROP_NUMERICS_BF16 = 2 };
 
 /**

@@ -43,12 +43,21 @@ dualprop_status dualprop__deferred_begin(dualprop_state *state)
     return DUALPROP_OK;
 }
 
+/* What was derived from weights may be among the work that was not done. */
+static dualprop_status end_device(dualprop_state *state, dualprop_status status)
+{
+    status = dualprop__device_end(state->context, status);
+    for (int k = 1; k <= state->layer_count && status != DUALPROP_OK; k++)
+        state->dyads[k].caches[0].weights = state->dyads[k].caches[1].weights = NULL;
+    return status;
+}
+
 dualprop_status dualprop__deferred_end(dualprop_state *state, dualprop_status status)
 {
     int too_large = 0;
     if (!state->deferred) return status;
     state->deferred = 0;
-    DUALPROP__TRY(dualprop__device_end(state->context, status));
+    DUALPROP__TRY(end_device(state, status));
     DUALPROP__TRY(dualprop__batch_check(state));
     state->dyads[0].feed_forward_peak = state->dyads[0].peak;
     for (int k = 1; k <= state->layer_count; k++) {

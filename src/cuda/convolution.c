@@ -12,6 +12,10 @@
  *
  * Bias, pooling and the dyad update follow the product in one kernel (maps.cu). shape->workspace holds the map before
  * pooling, and behind it gradients that are asked for by a learning step without memory for them.
+ *
+ * Where cuDNN's plan reads BF16, its operands are rounded first: the input and delta of the map into the end of
+ * shape->workspace, each time they are read (unpooling writes delta there straight away); the weights into shape->cache,
+ * once after they have changed.
  */
 #include "maps.h"
 #include "slots.h"
@@ -43,6 +47,17 @@ static int64_t bias_elements(const dualprop_convolution *shape)
 static int64_t map_elements(const dualprop_convolution *shape)
 {
     return shape->batch * places_of(shape) * shape->outputs;
+}
+
+static int64_t input_elements(const dualprop_convolution *shape)
+{
+    return shape->batch * shape->height * shape->width * shape->channels;
+}
+
+/* May plans of this layer read BF16? */
+static int may_round(const dualprop__cuda *self, const dualprop_convolution *shape)
+{
+    return self->numerics == DUALPROP_NUMERICS_BF16 && !is_local(shape);
 }
 
 static dualprop__cuda_conv conv_of(const dualprop_convolution *shape)
@@ -138,62 +153,79 @@ static dualprop_status reserve_patches(dualprop__cuda *self, const dualprop_conv
     return dualprop__cuda_reserve(self, DUALPROP__CUDA_PRODUCT_WORKSPACE + (size_t)(samples * patch_bytes(shape)));
 }
 
-/* Does cuDNN take this direction? If not, make room for patches. */
-static dualprop_status plan(dualprop__cuda *self, int *by_dnn, int direction, const dualprop_convolution *shape)
+/* What does cuDNN read for this direction? If it has no plan, make room for patches. */
+static dualprop_status plan(dualprop__cuda *self, int *found, int direction, const dualprop_convolution *shape)
 {
     dualprop__cuda_conv conv = conv_of(shape);
-    *by_dnn = 0;
-    if (!is_local(shape)) DUALPROP__CUDA_PASS(dualprop__cuda_dnn_plan(self, by_dnn, direction, &conv));
-    return *by_dnn ? DUALPROP_OK : reserve_patches(self, shape);
+    *found = DUALPROP__CUDA_NO_PLAN;
+    if (!is_local(shape)) DUALPROP__CUDA_PASS(dualprop__cuda_dnn_plan(self, found, direction, &conv));
+    return *found == DUALPROP__CUDA_NO_PLAN ? reserve_patches(self, shape) : DUALPROP_OK;
 }
 
-static dualprop_status plan_all(dualprop__cuda *self, const dualprop_convolution *shape)
+static dualprop_status plan_all(dualprop__cuda *self, int found[3], const dualprop_convolution *shape)
 {
-    int by_dnn;
     for (int direction = DUALPROP__CUDA_FORWARD; direction <= DUALPROP__CUDA_FILTER; direction++)
-        DUALPROP__CUDA_PASS(plan(self, &by_dnn, direction, shape));
+        DUALPROP__CUDA_PASS(plan(self, &found[direction], direction, shape));
     return DUALPROP_OK;
 }
 
 static dualprop_status plan_slot(dualprop__cuda *self, const dualprop_convolution *shape)
 {
-    DUALPROP__CUDA_SLOT(self, plan_all(self, shape));
+    int found[3];
+    DUALPROP__CUDA_SLOT(self, plan_all(self, found, shape));
+}
+
+/* The product of four extents and the size of an element, rounded; -1 where that is too much for sums of a few. */
+static int64_t bytes_of(int64_t a, int64_t b, int64_t c, int64_t d, size_t size)
+{
+    int64_t bytes = (int64_t)size, factors[4] = { a, b, c, d };
+    for (int i = 0; i < 4; i++)
+        if (__builtin_mul_overflow(bytes, factors[i], &bytes)) return -1;
+    return bytes > INT64_MAX / 8 ? -1 : rounded(bytes);
 }
 
 /* Planning belongs to making a state; if it fails here, the first step tries it again and says why. */
 int64_t dualprop__cuda_convolution_workspace(void *self, const dualprop_convolution *shape)
 {
     int64_t weights = dualprop__cuda_convolution_weight_elements(self, shape);
-    int64_t map = shape->batch, bytes;
-    int64_t factors[4] = { shape->map_height, shape->map_width, shape->outputs, (int64_t)sizeof(float) };
-    for (int i = 0; i < 4; i++)
-        if (__builtin_mul_overflow(map, factors[i], &map)) return -1;
-    if (weights < 0 || __builtin_mul_overflow(weights + bias_elements(shape), (int64_t)sizeof(float), &bytes))
-        return -1;
-    if (map > INT64_MAX / 4 || bytes > INT64_MAX / 4) return -1;
+    int64_t map = bytes_of(shape->batch, shape->map_height, shape->map_width, shape->outputs, sizeof(float));
+    int64_t x = bytes_of(shape->batch, shape->height, shape->width, shape->channels, sizeof(uint16_t));
+    if (weights < 0 || map < 0 || x < 0) return -1;
+    int64_t gradients = bytes_of(weights + bias_elements(shape), 1, 1, 1, sizeof(float));
+    if (gradients < 0) return -1;
     dualprop_status planned = plan_slot(self, shape);
     (void)planned;
-    return rounded(map) + rounded(bytes);
+    return map + gradients + (may_round(self, shape) ? x + rounded(map / 2) : 0);
 }
 
+/* The weights in BF16; cuDNN transforms filters inside its plans, so nothing else is kept. */
 int64_t dualprop__cuda_convolution_cache(void *self, const dualprop_convolution *shape)
 {
-    (void)self, (void)shape;
-    return 0;
+    int64_t weights = dualprop__cuda_convolution_weight_elements(self, shape);
+    if (!may_round(self, shape)) return 0;
+    return weights < 0 ? -1 : bytes_of(weights, 1, 1, 1, sizeof(uint16_t));
 }
 
-/* cuDNN transforms filters inside its plans, so nothing is kept. */
+static dualprop_status prepare(dualprop__cuda *self, const dualprop_convolution *shape, const float *weights)
+{
+    int found[3];
+    DUALPROP__CUDA_PASS(plan_all(self, found, shape));
+    int rounds = found[DUALPROP__CUDA_FORWARD] == DUALPROP__CUDA_OF_BF16 ||
+                 found[DUALPROP__CUDA_BACKWARD] == DUALPROP__CUDA_OF_BF16;
+    if (!rounds) return DUALPROP_OK;
+    return dualprop__cuda_round(self, shape->cache, weights, dualprop__cuda_convolution_weight_elements(self, shape));
+}
+
 dualprop_status dualprop__cuda_convolution_prepare(void *self, const dualprop_convolution *shape, const void *weights)
 {
-    (void)weights;
-    return plan_slot(self, shape);
+    DUALPROP__CUDA_SLOT(self, prepare(self, shape, weights));
 }
 
 /* ---- by cuDNN ---- */
 
 struct by_dnn {
     dualprop__cuda_conv shape;
-    float *x, *w, *y;
+    void *x, *w, *y;
     int64_t direction;
 };
 
@@ -203,15 +235,49 @@ static dualprop_status run_dnn(dualprop__cuda *self, const void *arguments)
     return dualprop__cuda_dnn_run(self, (int)work->direction, &work->shape, work->x, work->w, work->y);
 }
 
-static dualprop_status issue_dnn(dualprop__cuda *self, int direction, const dualprop_convolution *shape, const float *x,
-                                 const float *w, const float *y)
+static dualprop_status issue_dnn(dualprop__cuda *self, int direction, const dualprop_convolution *shape, const void *x,
+                                 const void *w, const void *y)
 {
     struct by_dnn work;
     memset(&work, 0, sizeof work);
     work.shape = conv_of(shape);
-    work.x = (float *)(uintptr_t)x, work.w = (float *)(uintptr_t)w, work.y = (float *)(uintptr_t)y;
+    work.x = (void *)(uintptr_t)x, work.w = (void *)(uintptr_t)w, work.y = (void *)(uintptr_t)y;
     work.direction = direction;
     return dualprop__cuda_issue(self, run_dnn, &work, sizeof work);
+}
+
+/* ---- operands in BF16: behind the map and the gradients in the workspace ---- */
+
+static int64_t gradient_bytes(const dualprop_convolution *shape)
+{
+    int64_t elements = dualprop__cuda_convolution_weight_elements(NULL, shape) + bias_elements(shape);
+    return rounded(elements * (int64_t)sizeof(float));
+}
+
+static uint16_t *rounded_input(const dualprop_convolution *shape)
+{
+    int64_t before = rounded(map_elements(shape) * (int64_t)sizeof(float)) + gradient_bytes(shape);
+    return (uint16_t *)((char *)shape->workspace + before);
+}
+
+static uint16_t *rounded_map(const dualprop_convolution *shape)
+{
+    return (uint16_t *)((char *)rounded_input(shape) + rounded(input_elements(shape) * (int64_t)sizeof(uint16_t)));
+}
+
+static const void *weights_for(const dualprop_convolution *shape, const float *weights, int found)
+{
+    return found == DUALPROP__CUDA_OF_BF16 ? shape->cache : (const void *)weights;
+}
+
+/* What a plan reads of x. */
+static dualprop_status read_input(dualprop__cuda *self, const void **operand, const dualprop_convolution *shape,
+                                  const float *x, int found)
+{
+    *operand = x;
+    if (found != DUALPROP__CUDA_OF_BF16) return DUALPROP_OK;
+    *operand = rounded_input(shape);
+    return dualprop__cuda_round(self, rounded_input(shape), x, input_elements(shape));
 }
 
 /* ---- by patches and products ---- */
@@ -331,14 +397,22 @@ static dualprop_status filter_by_patches(dualprop__cuda *self, const dualprop_co
 
 /* ---- the three directions ---- */
 
+static dualprop_status forward(dualprop__cuda *self, const dualprop_convolution *shape, float *map, const float *x,
+                               const float *weights)
+{
+    int found;
+    const void *operand;
+    DUALPROP__CUDA_PASS(plan(self, &found, DUALPROP__CUDA_FORWARD, shape));
+    if (found == DUALPROP__CUDA_NO_PLAN) return forward_by_patches(self, shape, map, x, weights);
+    DUALPROP__CUDA_PASS(read_input(self, &operand, shape, x, found));
+    return issue_dnn(self, DUALPROP__CUDA_FORWARD, shape, operand, weights_for(shape, weights, found), map);
+}
+
 static dualprop_status bottom_up(dualprop__cuda *self, const dualprop_convolution *shape, float *a, uint8_t *switches,
                                  const float *x, const float *weights, const float *bias, const dualprop_dyad *dyad)
 {
-    int by_dnn;
     float *map = shape->pooling == DUALPROP_POOL_NONE ? a : shape->workspace;
-    DUALPROP__CUDA_PASS(plan(self, &by_dnn, DUALPROP__CUDA_FORWARD, shape));
-    if (by_dnn) DUALPROP__CUDA_PASS(issue_dnn(self, DUALPROP__CUDA_FORWARD, shape, x, weights, map));
-    else DUALPROP__CUDA_PASS(forward_by_patches(self, shape, map, x, weights));
+    DUALPROP__CUDA_PASS(forward(self, shape, map, x, weights));
     return dualprop__cuda_map_finish(self, shape, a, switches, map, bias, dyad);
 }
 
@@ -349,25 +423,34 @@ dualprop_status dualprop__cuda_convolution_bottom_up(void *self, const dualprop_
     DUALPROP__CUDA_SLOT(self, bottom_up(self, shape, a, switches, x, weights, bias, dyad));
 }
 
-/* delta as the map before pooling has it. */
-static dualprop_status unpool(dualprop__cuda *self, const float **map, const dualprop_convolution *shape,
-                              const float *delta, const uint8_t *switches)
+/* delta as the map before pooling has it, where f32 is asked for too, and as the plan reads it. */
+static dualprop_status unpool(dualprop__cuda *self, const float **map, const void **operand,
+                              const dualprop_convolution *shape, const float *delta, const uint8_t *switches, int found)
 {
-    *map = delta;
-    if (shape->pooling == DUALPROP_POOL_NONE) return DUALPROP_OK;
-    *map = shape->workspace;
-    return dualprop__cuda_map_unpool(self, shape, shape->workspace, delta, switches);
+    int pools = shape->pooling != DUALPROP_POOL_NONE;
+    uint16_t *in_short = found == DUALPROP__CUDA_OF_BF16 ? rounded_map(shape) : NULL;
+    float *in_full = map || !in_short ? shape->workspace : NULL;
+    if (map) *map = pools ? in_full : delta;
+    *operand = in_short ? (const void *)in_short : pools ? in_full : delta;
+    if (pools) return dualprop__cuda_map_unpool(self, shape, in_full, in_short, delta, switches);
+    return in_short ? dualprop__cuda_round(self, in_short, delta, map_elements(shape)) : DUALPROP_OK;
+}
+
+static dualprop_status backward(dualprop__cuda *self, const dualprop_convolution *shape, float *to, const float *delta,
+                                const uint8_t *switches, const float *weights)
+{
+    int found;
+    const void *map;
+    DUALPROP__CUDA_PASS(plan(self, &found, DUALPROP__CUDA_BACKWARD, shape));
+    DUALPROP__CUDA_PASS(unpool(self, NULL, &map, shape, delta, switches, found));
+    if (found == DUALPROP__CUDA_NO_PLAN) return backward_by_patches(self, shape, to, map, weights);
+    return issue_dnn(self, DUALPROP__CUDA_BACKWARD, shape, to, weights_for(shape, weights, found), map);
 }
 
 static dualprop_status top_down(dualprop__cuda *self, const dualprop_convolution *shape, float *to, const float *delta,
                                 const uint8_t *switches, const float *weights, const dualprop_dyad *dyad)
 {
-    const float *map;
-    int by_dnn;
-    DUALPROP__CUDA_PASS(plan(self, &by_dnn, DUALPROP__CUDA_BACKWARD, shape));
-    DUALPROP__CUDA_PASS(unpool(self, &map, shape, delta, switches));
-    if (by_dnn) DUALPROP__CUDA_PASS(issue_dnn(self, DUALPROP__CUDA_BACKWARD, shape, to, weights, map));
-    else DUALPROP__CUDA_PASS(backward_by_patches(self, shape, to, map, weights));
+    DUALPROP__CUDA_PASS(backward(self, shape, to, delta, switches, weights));
     return dyad ? dualprop__cuda_dyad(self, dyad) : DUALPROP_OK;
 }
 
@@ -387,7 +470,7 @@ static float *spare_gradient(const dualprop_convolution *shape)
 
 /* cuDNN writes the plain gradient, which is scaled or added afterwards: its engines differ in what else they can do. */
 static dualprop_status filter_by_dnn(dualprop__cuda *self, const dualprop_convolution *shape, float *gradient,
-                                     const float *x, const float *map, double scale, int accumulate)
+                                     const void *x, const void *map, double scale, int accumulate)
 {
     float *plain = accumulate ? spare_gradient(shape) : gradient;
     int64_t elements = dualprop__cuda_convolution_weight_elements(self, shape);
@@ -399,12 +482,15 @@ static dualprop_status slopes(dualprop__cuda *self, const dualprop_convolution *
                               float *bias_gradient, const float *x, const float *delta, const uint8_t *switches,
                               double scale, int accumulate)
 {
-    const float *map;
-    int by_dnn;
-    DUALPROP__CUDA_PASS(plan(self, &by_dnn, DUALPROP__CUDA_FILTER, shape));
-    DUALPROP__CUDA_PASS(unpool(self, &map, shape, delta, switches));
-    if (by_dnn) DUALPROP__CUDA_PASS(filter_by_dnn(self, shape, gradient, x, map, scale, accumulate));
-    else DUALPROP__CUDA_PASS(filter_by_patches(self, shape, gradient, x, map, scale, accumulate));
+    const float *map = NULL;
+    const void *input, *operand;
+    int found;
+    DUALPROP__CUDA_PASS(plan(self, &found, DUALPROP__CUDA_FILTER, shape));
+    DUALPROP__CUDA_PASS(unpool(self, bias_gradient ? &map : NULL, &operand, shape, delta, switches, found));
+    DUALPROP__CUDA_PASS(read_input(self, &input, shape, x, found));
+    if (found == DUALPROP__CUDA_NO_PLAN)
+        DUALPROP__CUDA_PASS(filter_by_patches(self, shape, gradient, x, operand, scale, accumulate));
+    else DUALPROP__CUDA_PASS(filter_by_dnn(self, shape, gradient, input, operand, scale, accumulate));
     if (!bias_gradient) return DUALPROP_OK;
     return dualprop__cuda_column_sums(self, bias_gradient, map, map_elements(shape) / bias_elements(shape),
                                       bias_elements(shape), scale, accumulate);

@@ -1,22 +1,32 @@
 /*
  * dnn.c - convolutions by cuDNN's graph API; the only file that knows cuDNN.
  *
- * A plan is one operation on three NHWC tensors, made when its shape comes for the first time: cuDNN's heuristics rank
+ * A plan is one convolution of three NHWC tensors, made when its shape comes for the first time: cuDNN's heuristics rank
  * engines, and the first whose plan can be built and whose notes the numerics allow is taken:
  *
  *   strict          no tensor cores (which would mean TF32), no inputs converted down, no reduced-precision sums, no
  *                   transforms as large as FFT's or Winograd's 13 x 13
- *   TF32, BF16      tensor cores may be used; BF16 is for dense layers, convolutions then take TF32, since cuDNN has no
- *                   engine that reads BF16 and writes f32
+ *   TF32, BF16      tensor cores may be used
  *   always          nothing whose result depends on the order in which blocks finish
  *
  * Unless the context is deterministic, the first few that qualify are timed on the operands at hand, once, and the
  * fastest is kept. (All of them overwrite their result, so running them again does no harm.) A shape that no engine
  * takes is left to the matrix products of convolution.c, and so is everything where cuDNN is not installed.
+ *
+ * BF16: no engine does a convolution of BF16 operands alone with an f32 result. Those that cuDNN generates and compiles
+ * while the plan is made do, where an operation on each element follows, which reads the f32 sums and writes f32:
+ *
+ *     x, w (BF16) -> convolution -> sums (f32, virtual) -> identity -> y (f32)
+ *
+ * For the gradient of the filter it is a product with 1 instead: on Hopper the engines for the identity do not cut the
+ * long sums over the batch and the places into pieces, those for the product do. Compiling takes seconds, so one
+ * candidate has to do, and it is never timed. What has no such plan (3 channels, but for the forward direction) takes
+ * TF32 instead.
  */
 #include "dnn.h"
 
 #include <cudnn.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "vendor.h"
@@ -38,7 +48,7 @@ struct plan {
     cudnnBackendDescriptor_t candidates[MOST_CANDIDATES]; /* execution plans; the first is the chosen one */
     int count;                                            /* 0: cuDNN has none */
     int64_t workspace;                                    /* bytes that the hungriest of them needs */
-    int timed;
+    int rounded;                                          /* its operands are BF16 */
 };
 
 #define FUNCTIONS(X)                                                                                                 \
@@ -114,44 +124,66 @@ static dualprop_status finalize(dualprop__cuda *self, cudnnBackendDescriptor_t d
     return DUALPROP_OK;
 }
 
-/* ---- the graph of one operation ---- */
+/* ---- the graph ---- */
 
-enum { X, W, Y, TENSORS };
+/* Tensors by their ids: the three of the convolution, and, with BF16, its sums and the factor that follows. */
+enum { X, W, Y, TENSORS, SUMS = TENSORS, FACTOR, IDS };
 
 struct graph {
-    cudnnBackendDescriptor_t tensors[TENSORS], convolution, operation, graph;
+    int rounded, result; /* are the operands BF16, and which tensor is formed of the other two */
+    cudnnBackendDescriptor_t tensors[IDS], convolution, operation, pointwise, finish, graph;
 };
 
 static void drop_graph(dualprop__cuda *self, const struct graph *graph)
 {
     drop(self, graph->graph);
+    drop(self, graph->finish);
+    drop(self, graph->pointwise);
     drop(self, graph->operation);
     drop(self, graph->convolution);
-    for (int i = 0; i < TENSORS; i++) drop(self, graph->tensors[i]);
+    for (int i = 0; i < IDS; i++) drop(self, graph->tensors[i]);
 }
 
 /* A tensor whose extents are given in cuDNN's order (n, c, h, w), while c lies innermost. */
-static dualprop_status make_tensor(dualprop__cuda *self, cudnnBackendDescriptor_t *tensor, int64_t id, int64_t n,
-                                   int64_t c, int64_t h, int64_t w)
+static dualprop_status make_tensor(dualprop__cuda *self, struct graph *graph, int64_t id, const int64_t extents[4])
 {
-    cudnnDataType_t type = CUDNN_DATA_FLOAT;
-    int64_t extents[4] = { n, c, h, w }, strides[4] = { h * w * c, 1, w * c, c }, alignment = 16;
+    cudnnDataType_t type = graph->rounded && id != graph->result && id < TENSORS ? CUDNN_DATA_BFLOAT16
+                                                                                 : CUDNN_DATA_FLOAT;
+    int64_t c = extents[1], w = extents[3] * c, strides[4] = { extents[2] * w, 1, w, c };
+    int64_t alignment = id == FACTOR ? (int64_t)sizeof(float) : 16;
+    cudnnBackendDescriptor_t *tensor = &graph->tensors[id];
     DUALPROP__CUDA_PASS(make(self, tensor, CUDNN_BACKEND_TENSOR_DESCRIPTOR));
     DUALPROP__CUDA_PASS(set(self, *tensor, CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &type));
     DUALPROP__CUDA_PASS(set(self, *tensor, CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, 4, extents));
     DUALPROP__CUDA_PASS(set(self, *tensor, CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, 4, strides));
     DUALPROP__CUDA_PASS(set(self, *tensor, CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, 1, &id));
-    DUALPROP__CUDA_PASS(set(self, *tensor, CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64, 1, &alignment));
-    return finalize(self, *tensor);
+    return set(self, *tensor, CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64, 1, &alignment);
 }
 
-static dualprop_status make_tensors(dualprop__cuda *self, struct graph *graph, const dualprop__cuda_conv *shape)
+/* One that lies in memory; or, marked, one that is never written out, or whose one value comes from the host. */
+static dualprop_status add_tensor(dualprop__cuda *self, struct graph *graph, int64_t id, const int64_t extents[4])
 {
-    DUALPROP__CUDA_PASS(
-        make_tensor(self, &graph->tensors[X], X, shape->batch, shape->channels, shape->height, shape->width));
-    DUALPROP__CUDA_PASS(make_tensor(self, &graph->tensors[W], W, shape->outputs, shape->channels, shape->kernel_height,
-                                    shape->kernel_width));
-    return make_tensor(self, &graph->tensors[Y], Y, shape->batch, shape->outputs, shape->map_height, shape->map_width);
+    static const bool yes = true;
+    DUALPROP__CUDA_PASS(make_tensor(self, graph, id, extents));
+    if (id >= TENSORS)
+        DUALPROP__CUDA_PASS(set(self, graph->tensors[id],
+                                id == SUMS ? CUDNN_ATTR_TENSOR_IS_VIRTUAL : CUDNN_ATTR_TENSOR_IS_BY_VALUE,
+                                CUDNN_TYPE_BOOLEAN, 1, &yes));
+    return finalize(self, graph->tensors[id]);
+}
+
+static dualprop_status add_tensors(dualprop__cuda *self, struct graph *graph, const dualprop__cuda_conv *shape)
+{
+    static const int64_t one[4] = { 1, 1, 1, 1 };
+    int64_t extents[TENSORS][4] = {
+        { shape->batch, shape->channels, shape->height, shape->width },
+        { shape->outputs, shape->channels, shape->kernel_height, shape->kernel_width },
+        { shape->batch, shape->outputs, shape->map_height, shape->map_width },
+    };
+    for (int i = 0; i < TENSORS; i++) DUALPROP__CUDA_PASS(add_tensor(self, graph, i, extents[i]));
+    if (!graph->rounded) return DUALPROP_OK;
+    DUALPROP__CUDA_PASS(add_tensor(self, graph, SUMS, extents[graph->result]));
+    return graph->result == W ? add_tensor(self, graph, FACTOR, one) : DUALPROP_OK;
 }
 
 static dualprop_status make_convolution(dualprop__cuda *self, struct graph *graph, const dualprop__cuda_conv *shape)
@@ -201,22 +233,49 @@ static dualprop_status make_operation(dualprop__cuda *self, struct graph *graph,
     float one = 1, zero = 0;
     DUALPROP__CUDA_PASS(make(self, &graph->operation, names->type));
     for (int i = 0; i < TENSORS; i++)
-        DUALPROP__CUDA_PASS(refer(self, graph->operation, names->tensors[i], graph->tensors[i]));
+        DUALPROP__CUDA_PASS(refer(self, graph->operation, names->tensors[i],
+                                  graph->tensors[graph->rounded && i == graph->result ? SUMS : i]));
     DUALPROP__CUDA_PASS(refer(self, graph->operation, names->convolution, graph->convolution));
     DUALPROP__CUDA_PASS(set(self, graph->operation, names->scale, CUDNN_TYPE_FLOAT, 1, &one));
     DUALPROP__CUDA_PASS(set(self, graph->operation, names->keep, CUDNN_TYPE_FLOAT, 1, &zero));
     return finalize(self, graph->operation);
 }
 
+/* What follows the sums of BF16 operands. */
+static dualprop_status make_finish(dualprop__cuda *self, struct graph *graph)
+{
+    cudnnDataType_t type = CUDNN_DATA_FLOAT;
+    cudnnPointwiseMode_t mode = graph->result == W ? CUDNN_POINTWISE_MUL : CUDNN_POINTWISE_IDENTITY;
+    DUALPROP__CUDA_PASS(make(self, &graph->pointwise, CUDNN_BACKEND_POINTWISE_DESCRIPTOR));
+    DUALPROP__CUDA_PASS(
+        set(self, graph->pointwise, CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode));
+    DUALPROP__CUDA_PASS(
+        set(self, graph->pointwise, CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, 1, &type));
+    DUALPROP__CUDA_PASS(finalize(self, graph->pointwise));
+    DUALPROP__CUDA_PASS(make(self, &graph->finish, CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR));
+    cudnnBackendDescriptor_t to = graph->finish;
+    DUALPROP__CUDA_PASS(refer(self, to, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, graph->pointwise));
+    DUALPROP__CUDA_PASS(refer(self, to, CUDNN_ATTR_OPERATION_POINTWISE_XDESC, graph->tensors[SUMS]));
+    if (graph->result == W)
+        DUALPROP__CUDA_PASS(refer(self, to, CUDNN_ATTR_OPERATION_POINTWISE_BDESC, graph->tensors[FACTOR]));
+    DUALPROP__CUDA_PASS(refer(self, to, CUDNN_ATTR_OPERATION_POINTWISE_YDESC, graph->tensors[graph->result]));
+    return finalize(self, to);
+}
+
 static dualprop_status make_graph(dualprop__cuda *self, struct graph *graph, const struct key *key)
 {
-    DUALPROP__CUDA_PASS(make_tensors(self, graph, &key->shape));
+    static const int results[] = { Y, X, W };
+    graph->result = results[key->direction];
+    DUALPROP__CUDA_PASS(add_tensors(self, graph, &key->shape));
     DUALPROP__CUDA_PASS(make_convolution(self, graph, &key->shape));
     DUALPROP__CUDA_PASS(make_operation(self, graph, (int)key->direction));
+    if (graph->rounded) DUALPROP__CUDA_PASS(make_finish(self, graph));
+    cudnnBackendDescriptor_t operations_of_it[2] = { graph->operation, graph->finish };
     DUALPROP__CUDA_PASS(make(self, &graph->graph, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR));
     DUALPROP__CUDA_PASS(
         set(self, graph->graph, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &self->dnn->handle));
-    DUALPROP__CUDA_PASS(refer(self, graph->graph, CUDNN_ATTR_OPERATIONGRAPH_OPS, graph->operation));
+    DUALPROP__CUDA_PASS(set(self, graph->graph, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR,
+                            graph->rounded ? 2 : 1, operations_of_it));
     return finalize(self, graph->graph);
 }
 
@@ -321,7 +380,7 @@ static dualprop_status choose(dualprop__cuda *self, struct plan *plan, const str
                               cudnnBackendHeurMode_t mode)
 {
     struct results results;
-    int most = self->deterministic ? 1 : MOST_CANDIDATES;
+    int most = self->deterministic || graph->rounded ? 1 : MOST_CANDIDATES;
     dualprop_status status = ask(self, &results, graph, mode);
     for (int64_t i = 0; i < results.count && plan->count < most && status == DUALPROP_OK; i++)
         status = consider(self, plan, results.configurations[i]);
@@ -337,16 +396,25 @@ static void drop_plan(dualprop__cuda *self, struct plan *plan)
     plan->count = 0;
 }
 
-static dualprop_status make_plan(dualprop__cuda *self, struct plan *plan, const struct key *key)
+static dualprop_status look_for_plan(dualprop__cuda *self, struct plan *plan, int rounded)
 {
     struct graph graph;
     memset(&graph, 0, sizeof graph);
-    memset(plan, 0, sizeof *plan);
-    plan->key = *key;
-    dualprop_status status = make_graph(self, &graph, key);
+    graph.rounded = plan->rounded = rounded;
+    dualprop_status status = make_graph(self, &graph, &plan->key);
     if (status == DUALPROP_OK) status = choose(self, plan, &graph, CUDNN_HEUR_MODE_A);
     if (status == DUALPROP_OK && plan->count == 0) status = choose(self, plan, &graph, CUDNN_HEUR_MODE_FALLBACK);
     drop_graph(self, &graph);
+    return status;
+}
+
+static dualprop_status make_plan(dualprop__cuda *self, struct plan *plan, const struct key *key)
+{
+    dualprop_status status = DUALPROP_OK;
+    memset(plan, 0, sizeof *plan);
+    plan->key = *key;
+    if (self->numerics == DUALPROP_NUMERICS_BF16) status = look_for_plan(self, plan, 1);
+    if (status == DUALPROP_OK && plan->count == 0) status = look_for_plan(self, plan, 0);
     if (status == DUALPROP_OK) status = dualprop__cuda_reserve(self, (size_t)plan->workspace);
     if (status != DUALPROP_OK) drop_plan(self, plan);
     return status;
@@ -435,21 +503,25 @@ dualprop_status dualprop__cuda_dnn_plan(dualprop__cuda *self, int *found, int di
                                         const dualprop__cuda_conv *shape)
 {
     struct plan *plan;
-    *found = 0;
+    *found = DUALPROP__CUDA_NO_PLAN;
     DUALPROP__CUDA_PASS(be_open(self));
     if (self->dnn->missing) return DUALPROP_OK;
     DUALPROP__CUDA_PASS(find_plan(self, &plan, direction, shape));
-    *found = plan->count > 0;
+    if (plan->count > 0) *found = plan->rounded ? DUALPROP__CUDA_OF_BF16 : DUALPROP__CUDA_OF_F32;
     return DUALPROP_OK;
 }
 
 /* ---- running ---- */
 
-static dualprop_status fill_pack(dualprop__cuda *self, cudnnBackendDescriptor_t pack, void *pointers[TENSORS])
+static dualprop_status fill_pack(dualprop__cuda *self, const struct plan *plan, cudnnBackendDescriptor_t pack,
+                                 void *const pointers[TENSORS])
 {
-    static const int64_t ids[TENSORS] = { X, W, Y };
-    DUALPROP__CUDA_PASS(set(self, pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, TENSORS, ids));
-    DUALPROP__CUDA_PASS(set(self, pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, TENSORS, pointers));
+    static const int64_t ids[] = { X, W, Y, FACTOR };
+    static float one = 1; /* read while the plan is executed, not later */
+    void *all[] = { pointers[X], pointers[W], pointers[Y], &one };
+    int count = plan->rounded && plan->key.direction == DUALPROP__CUDA_FILTER ? 4 : 3;
+    DUALPROP__CUDA_PASS(set(self, pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, count, ids));
+    DUALPROP__CUDA_PASS(set(self, pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, count, all));
     DUALPROP__CUDA_PASS(set(self, pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1, &self->workspace));
     return finalize(self, pack);
 }
@@ -488,20 +560,19 @@ static dualprop_status time_candidates(dualprop__cuda *self, struct plan *plan, 
         if (i != best) drop(self, plan->candidates[i]);
     plan->candidates[0] = kept;
     plan->count = 1;
-    plan->timed = 1;
     return DUALPROP_OK;
 }
 
 static dualprop_status run_packed(dualprop__cuda *self, struct plan *plan, cudnnBackendDescriptor_t pack,
-                                  void *pointers[TENSORS])
+                                  void *const pointers[TENSORS])
 {
-    DUALPROP__CUDA_PASS(fill_pack(self, pack, pointers));
+    DUALPROP__CUDA_PASS(fill_pack(self, plan, pack, pointers));
     if (plan->count > 1 && !self->capturing) DUALPROP__CUDA_PASS(time_candidates(self, plan, pack));
     return execute(self, plan->candidates[0], pack);
 }
 
-dualprop_status dualprop__cuda_dnn_run(dualprop__cuda *self, int direction, const dualprop__cuda_conv *shape, float *x,
-                                       float *w, float *y)
+dualprop_status dualprop__cuda_dnn_run(dualprop__cuda *self, int direction, const dualprop__cuda_conv *shape, void *x,
+                                       void *w, void *y)
 {
     struct plan *plan;
     cudnnBackendDescriptor_t pack;

@@ -23,12 +23,19 @@ typedef struct dualprop__cuda_conv {
     int64_t kernel_height, kernel_width, stride_height, stride_width, padding_height, padding_width;
 } dualprop__cuda_conv;
 
-/* Is there a plan for this direction? One is looked for when the shape comes for the first time. */
+/* What a plan reads; each of them writes f32. */
+enum {
+    DUALPROP__CUDA_NO_PLAN = 0, /* cuDNN does not take this direction */
+    DUALPROP__CUDA_OF_F32 = 1,
+    DUALPROP__CUDA_OF_BF16 = 2  /* as uint16_t, rounded by dualprop__cuda_round() */
+};
+
+/* The plan for this direction. One is looked for when the shape comes for the first time. */
 dualprop_status dualprop__cuda_dnn_plan(dualprop__cuda *self, int *found, int direction,
                                         const dualprop__cuda_conv *shape);
 /* Do it by the plan, into the stream, with the instance's workspace. */
-dualprop_status dualprop__cuda_dnn_run(dualprop__cuda *self, int direction, const dualprop__cuda_conv *shape, float *x,
-                                       float *w, float *y);
+dualprop_status dualprop__cuda_dnn_run(dualprop__cuda *self, int direction, const dualprop__cuda_conv *shape, void *x,
+                                       void *w, void *y);
 void dualprop__cuda_dnn_destroy(dualprop__cuda *self);
 
 #ifdef __cplusplus

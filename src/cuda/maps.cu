@@ -7,6 +7,7 @@
 #include "dyad.cuh"
 
 #include "maps.h"
+#include "math/bfloat16.h"
 
 using namespace dualprop_cuda;
 
@@ -168,7 +169,8 @@ struct finish_body {
 struct unpool_body {
     const float *delta;
     const uint8_t *switches;
-    float *map;
+    float *map;        /* NULL: only what is rounded is wanted */
+    uint16_t *rounded; /* NULL: not wanted */
     pooling pool;
 
     static constexpr const char *name()
@@ -207,7 +209,8 @@ struct unpool_body {
         float sum = 0;
         ROLLED for (int64_t row = first_row; row <= last_row; row++)
             ROLLED for (int64_t column = first_column; column <= last_column; column++) sum += share(at, row, column);
-        map[i] = sum;
+        if (map) map[i] = sum;
+        if (rounded) rounded[i] = dualprop__bfloat16(sum);
     }
 };
 
@@ -313,6 +316,21 @@ struct turn_body {
     }
 };
 
+struct round_body {
+    const float *from;
+    uint16_t *to;
+
+    static constexpr const char *name()
+    {
+        return "rounding to BF16";
+    }
+
+    DUALPROP__CUDA_BOTH void operator()(int64_t i) const
+    {
+        to[i] = dualprop__bfloat16(from[i]);
+    }
+};
+
 struct scale_body {
     const float *from;
     float *to;
@@ -358,13 +376,14 @@ dualprop_status dualprop__cuda_map_finish(dualprop__cuda *self, const dualprop_c
 }
 
 dualprop_status dualprop__cuda_map_unpool(dualprop__cuda *self, const dualprop_convolution *shape, float *map,
-                                          const float *delta, const uint8_t *switches)
+                                          uint16_t *rounded, const float *delta, const uint8_t *switches)
 {
     unpool_body body;
     memset((void *)&body, 0, sizeof body);
     body.delta = delta;
     body.switches = switches;
     body.map = map;
+    body.rounded = rounded;
     body.pool = pooling_of(shape);
     return issue<each>(self, body, shape->batch * shape->map_height * shape->map_width * shape->outputs);
 }
@@ -389,6 +408,12 @@ dualprop_status dualprop__cuda_transpose(dualprop__cuda *self, float *to, const 
 {
     turn_body body = { from, to, rows, columns };
     return issue<each>(self, body, rows * columns);
+}
+
+dualprop_status dualprop__cuda_round(dualprop__cuda *self, uint16_t *to, const float *from, int64_t count)
+{
+    round_body body = { from, to };
+    return issue<each>(self, body, count);
 }
 
 dualprop_status dualprop__cuda_scale(dualprop__cuda *self, float *to, const float *from, int64_t count, double scale,

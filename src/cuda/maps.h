@@ -14,9 +14,11 @@ extern "C" {
 dualprop_status dualprop__cuda_map_finish(dualprop__cuda *self, const dualprop_convolution *shape, float *a,
                                           uint8_t *switches, const float *map, const float *bias,
                                           const dualprop_dyad *dyad);
-/* The map before pooling from what comes down. */
+/* The map before pooling from what comes down; and, or instead, the same rounded to BF16. Either may be NULL. */
 dualprop_status dualprop__cuda_map_unpool(dualprop__cuda *self, const dualprop_convolution *shape, float *map,
-                                          const float *delta, const uint8_t *switches);
+                                          uint16_t *rounded, const float *delta, const uint8_t *switches);
+/* to = from, rounded to BF16. */
+dualprop_status dualprop__cuda_round(dualprop__cuda *self, uint16_t *to, const float *from, int64_t count);
 /* Patches [batch, places, taps * channels] of x, and x as the sum over the patches that hold each element. */
 dualprop_status dualprop__cuda_patches(dualprop__cuda *self, const dualprop__cuda_conv *shape, float *patches,
                                        const float *x);

@@ -32,6 +32,15 @@ dualprop_status learner_cnn(dualprop_network *network)
     return dualprop_network_add_dense(network, LEARNER_CLASSES, DUALPROP_IDENTITY);
 }
 
+dualprop_status learner_even(dualprop_network *network)
+{
+    TRY(dualprop_network_add_convolution(network, 8, three, NULL, NULL, DUALPROP_RELU));
+    TRY(dualprop_network_add_pooling(network, DUALPROP_POOL_MAX, two, two));
+    TRY(dualprop_network_add_convolution(network, 16, three, NULL, one, DUALPROP_TANH));
+    TRY(dualprop_network_add_convolution(network, 8, two, two, one, DUALPROP_RELU));
+    return dualprop_network_add_dense(network, LEARNER_CLASSES, DUALPROP_IDENTITY);
+}
+
 dualprop_status learner_local(dualprop_network *network)
 {
     static const int64_t none[2] = { 0, 0 };

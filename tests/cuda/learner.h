@@ -46,9 +46,11 @@ dualprop_status learner_predict(learner *self, float *scores);
 dualprop_status learner_score(learner *self, double *loss, int64_t *correct);
 dualprop_status learner_parameters(learner *self, float *values, int64_t room, int64_t *count);
 
-/* Layers: a multi-layer perceptron; convolutions with both kinds of pooling; locally connected ones. */
+/* Layers: a multi-layer perceptron; convolutions with both kinds of pooling; some that BF16 has plans for, with
+ * even numbers of channels; locally connected ones. */
 dualprop_status learner_mlp(dualprop_network *network);
 dualprop_status learner_cnn(dualprop_network *network);
+dualprop_status learner_even(dualprop_network *network);
 dualprop_status learner_local(dualprop_network *network);
 /* The plan that the others are made from. */
 learner_plan learner_plan_mlp(void);

@@ -73,6 +73,14 @@ static double distance(const struct outcome *one, const struct outcome *other)
     return apart / most;
 }
 
+/* BF16 is compiled by the real cuDNN, which takes seconds a plan: test_cuda_bf16.c does that, here it is made up. */
+static standin_state *standin_for(const learner_plan *plan)
+{
+    standin_state *standin = cuda_standin();
+    if (standin) standin->no_real = plan->options.numerics == DUALPROP_NUMERICS_BF16;
+    return standin;
+}
+
 static void compare_with_reference(const learner_plan *plan, const char *name)
 {
     struct outcome cuda = learn(plan, DUALPROP_BACKEND_CUDA), reference = learn(plan, DUALPROP_BACKEND_REFERENCE);
@@ -116,14 +124,15 @@ END_TEST
 static const struct image_row {
     const char *name;
     dualprop_status (*add_layers)(dualprop_network *network);
-    int no_engines, row;
+    int no_engines, row, numerics;
 } image_rows[] = {
-    { "convolutions", learner_cnn, 0, 0 },
-    { "convolutions by SGD, 3 passes", learner_cnn, 0, 1 },
-    { "convolutions, cross-entropy", learner_cnn, 0, 2 },
-    { "convolutions without cuDNN's engines", learner_cnn, 1, 0 },
-    { "locally connected layers", learner_local, 0, 0 },
-    { "locally connected layers, clipped", learner_local, 0, 6 },
+    { "convolutions", learner_cnn, 0, 0, 0 },
+    { "convolutions by SGD, 3 passes", learner_cnn, 0, 1, 0 },
+    { "convolutions, cross-entropy", learner_cnn, 0, 2, 0 },
+    { "convolutions without cuDNN's engines", learner_cnn, 1, 0, 0 },
+    { "convolutions in BF16", learner_even, 0, 1, DUALPROP_NUMERICS_BF16 },
+    { "locally connected layers", learner_local, 0, 0, 0 },
+    { "locally connected layers, clipped", learner_local, 0, 6, 0 },
 };
 
 static learner_plan plan_of_images(const struct image_row *row)
@@ -131,18 +140,66 @@ static learner_plan plan_of_images(const struct image_row *row)
     learner_plan images = learner_plan_images(row->add_layers), plan = plan_of(&rows[row->row]);
     plan.height = images.height, plan.width = images.width, plan.channels = images.channels;
     plan.add_layers = row->add_layers;
+    plan.options.numerics = row->numerics;
     return plan;
 }
 
 START_TEST(networks_of_images_learn_as_on_the_reference)
 {
     learner_plan plan = plan_of_images(&image_rows[_i]);
-    standin_state *standin = cuda_standin();
+    standin_state *standin = standin_for(&plan);
+    if (plan.options.numerics) return; /* see bf16_learns_nearly_as_f32 */
     if (standin) standin->no_engines = image_rows[_i].no_engines;
     compare_with_reference(&plan, image_rows[_i].name);
     if (standin && !image_rows[_i].no_engines && plan.add_layers == learner_cnn)
         ck_assert_int_gt(standin->convolutions, 0);
     if (standin) ck_assert_int_eq(standin->tensor_cores + standin->unordered, 0);
+    cuda_check_clean(0);
+}
+END_TEST
+
+/* ---- BF16 ---- */
+
+static double length_of(const struct outcome *one, const struct outcome *other)
+{
+    double sum = 0;
+    ck_assert_int_eq(one->count, other->count);
+    for (int64_t i = 0; i < one->count; i++) sum += pow((double)one->values[i] - (double)other->values[i], 2);
+    return sqrt(sum);
+}
+
+static struct outcome before_learning(const learner_plan *plan)
+{
+    static learner self;
+    struct outcome outcome = { .values = malloc(ROOM * sizeof(float)) };
+    expect_ok(learner_begin(&self, plan, DUALPROP_BACKEND_REFERENCE));
+    expect_ok(learner_parameters(&self, outcome.values, ROOM, &outcome.count));
+    learner_end(&self);
+    return outcome;
+}
+
+/*
+ * Each rounding moves an operand by at most 2^-8, with no bias. A gradient has been through one for each operand of the
+ * convolutions that led to it, here at most eight; so the path that SGD takes is off by some 2^-8 sqrt(8) of its length,
+ * and four times that where a rectifier decides otherwise. It has to be off at all.
+ */
+START_TEST(bf16_learns_nearly_as_f32)
+{
+    learner_plan plan = plan_of_images(&image_rows[4]);
+    standin_state *standin = standin_for(&plan);
+    struct outcome rounded = learn(&plan, DUALPROP_BACKEND_CUDA);
+    if (standin) ck_assert_int_gt(standin->rounded, 0);
+    if (standin) ck_assert_int_gt(standin->convolutions, standin->rounded); /* the first layer's gradient is not */
+    if (standin) ck_assert_int_eq(standin->unordered, 0);
+    plan.options.numerics = DUALPROP_NUMERICS_STRICT;
+    struct outcome exact = learn(&plan, DUALPROP_BACKEND_REFERENCE), start = before_learning(&plan);
+    double off = length_of(&rounded, &exact) / length_of(&exact, &start);
+    ck_assert_msg(off > 1e-5 && off < 4 * sqrt(8) / 256, "the path is off by %.3g of its length", off);
+    ck_assert_msg(fabs(rounded.loss - exact.loss) < 0.03 * exact.loss, "loss %.9g, expected %.9g", rounded.loss,
+                  exact.loss);
+    free(rounded.values);
+    free(exact.values);
+    free(start.values);
     cuda_check_clean(0);
 }
 END_TEST
@@ -179,7 +236,7 @@ static void count_steps(const learner_plan *plan, standin_state *standin, int gr
 START_TEST(steps_come_again_as_graphs)
 {
     learner_plan plan = plan_of_step(_i);
-    standin_state *standin = cuda_standin();
+    standin_state *standin = standin_for(&plan);
     if (cuda_needs_standin("counting calls")) return;
     count_steps(&plan, standin, 1);
     plan.apart = 1;
@@ -197,7 +254,7 @@ static void expect_same_bits(const struct outcome *one, const struct outcome *ot
 
 static void compare_apart(learner_plan plan)
 {
-    cuda_standin();
+    standin_for(&plan);
     plan.options.deterministic = 1;
     struct outcome together = learn(&plan, DUALPROP_BACKEND_CUDA);
     plan.apart = 1;
@@ -541,7 +598,8 @@ Suite *test_cuda_learning_suite(void)
     tcase_add_loop_test(tests, runs_have_the_same_bits, 0, (int)(sizeof rows / sizeof rows[0]));
     tcase_add_loop_test(tests, networks_of_images_learn_as_on_the_reference, 0,
                         (int)(sizeof image_rows / sizeof image_rows[0]));
-    tcase_add_loop_test(tests, steps_come_again_as_graphs, 0, 7);
+    tcase_add_test(tests, bf16_learns_nearly_as_f32);
+    tcase_add_loop_test(tests, steps_come_again_as_graphs, 0, 8);
     tcase_add_loop_test(tests, learning_in_one_call_has_the_bits_of_two, 0,
                         (int)(sizeof rows / sizeof rows[0] + sizeof image_rows / sizeof image_rows[0]));
     tcase_add_loop_test(tests, deep_networks_learn_in_one_call, 0, 2);

@@ -156,6 +156,7 @@ tests=$build/tests/cuda/main
 part kernels 120 $tests cuda_table
 part products 30 $tests cuda_products
 part learning 90 $tests cuda_learning
+part bf16 60 $tests cuda_bf16
 part inbox 30 $tests cuda_inbox
 part vectors 60 $build/examples/vectors --backend cuda --precision f32 tests/golden
 fashion=/usr/share/datasets/fashion-mnist
@@ -176,7 +177,8 @@ done
 part vgg16-strict 90 $steps cuda strict vgg16 100 dp-adjoint fw-bw 1 50 bp fw-bw 1 50 dp-adjoint fw 16 10 \
     dp-adjoint odd-even 8 5 dp-adjoint even-odd 8 5 dp-adjoint jacobi 8 5
 part vgg16-tf32 60 $steps cuda tf32 vgg16 100 dp-adjoint fw-bw 1 50 bp fw-bw 1 50 dp-adjoint fw 16 20
-part vgg16-bf16 60 $steps cuda bf16 vgg16 100 dp-adjoint fw-bw 1 50 bp fw-bw 1 50
+# cuDNN compiles each plan of BF16.
+part vgg16-bf16 150 $steps cuda bf16 vgg16 100 dp-adjoint fw-bw 1 50 bp fw-bw 1 50
 if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
     pytorch mlp 500 50
     pytorch vgg16 30 130

@@ -1,6 +1,6 @@
 /*
  * cudnn.c - the stand-in for cuDNN's graph API: one convolution, summed in double in the order of the reference
- * backend.
+ * backend, of f32 or of BF16; in that case something follows that reads each sum and writes f32.
  *
  * Where the real cuDNN is installed (DUALPROP_REAL_CUDNN names the file), every descriptor is made there too. That
  * needs no GPU: the real one plans for a device that is described to it, here an H100. So what the module asks for is
@@ -12,9 +12,12 @@
 #include <cudnn.h>
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "math/bfloat16.h"
 
 #define MOST_ATTRIBUTES 12
 #define MOST_BYTES 512
@@ -32,7 +35,7 @@ struct descriptor {
     cudnnBackendDescriptor_t real;
     /* What was read out of others. */
     const struct descriptor *graph;
-    struct descriptor *kept; /* the operation and its tensors, which may be destroyed before the plan */
+    struct descriptor *kept; /* x, w, y, the convolution, and the factor of BF16's gradients (type 0: none) */
     int64_t engine;
     int notes[CUDNN_NUMERICAL_NOTE_TYPE_COUNT], note_count;
     int64_t workspace;
@@ -177,6 +180,7 @@ static size_t size_of(cudnnBackendAttributeType_t type)
     switch (type) {
     case CUDNN_TYPE_INT64: return sizeof(int64_t);
     case CUDNN_TYPE_FLOAT: return sizeof(float);
+    case CUDNN_TYPE_BOOLEAN: return sizeof(bool);
     case CUDNN_TYPE_HANDLE:
     case CUDNN_TYPE_VOID_PTR:
     case CUDNN_TYPE_BACKEND_DESCRIPTOR: return sizeof(void *);
@@ -217,10 +221,10 @@ static void set_real(struct descriptor *descriptor, cudnnBackendAttributeName_t 
                                             CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &real.device), "the described device");
         return;
     }
-    cudnnBackendDescriptor_t other = NULL;
+    cudnnBackendDescriptor_t others[2] = { NULL };
     if (type == CUDNN_TYPE_BACKEND_DESCRIPTOR) {
-        other = (*(struct descriptor *const *)values)->real;
-        values = &other;
+        for (int64_t i = 0; i < count && i < 2; i++) others[i] = ((struct descriptor *const *)values)[i]->real;
+        values = others;
     }
     judge(real.cudnnBackendSetAttribute(descriptor->real, name, type, count, values), "an attribute");
 }
@@ -246,6 +250,59 @@ cudnnStatus_t cudnnBackendSetAttribute(cudnnBackendDescriptor_t made, cudnnBacke
     return CUDNN_STATUS_SUCCESS;
 }
 
+/* ---- a graph: a convolution, and what may follow it ---- */
+
+enum { KEPT_CONVOLUTION = 3, KEPT_FACTOR, KEPT };
+static const int results[] = { 2, 0, 1 }; /* which of x, w and y a direction forms */
+
+static const struct descriptor *follower_of(const struct descriptor *graph)
+{
+    const struct attribute *operations = find(graph, CUDNN_ATTR_OPERATIONGRAPH_OPS);
+    const struct descriptor *both[2] = { NULL, NULL };
+    if (operations && operations->count == 2) memcpy(both, operations->bytes, sizeof both);
+    return both[1];
+}
+
+/* The tensor that a follower writes instead of the sums; it is a product with a factor or leaves them as they are. */
+static const struct descriptor *read_follower(const struct descriptor **factor, const struct descriptor *follower,
+                                              const struct descriptor *sums)
+{
+    int mode, has_factor = find(follower, CUDNN_ATTR_OPERATION_POINTWISE_BDESC) != NULL;
+    memcpy(&mode, value(referred(follower, CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR), CUDNN_ATTR_POINTWISE_MODE),
+           sizeof mode);
+    if (mode != (has_factor ? CUDNN_POINTWISE_MUL : CUDNN_POINTWISE_IDENTITY))
+        standin_complain("mode %d follows a convolution", mode);
+    if (referred(follower, CUDNN_ATTR_OPERATION_POINTWISE_XDESC) != sums ||
+        !find(sums, CUDNN_ATTR_TENSOR_IS_VIRTUAL))
+        standin_complain("what follows a convolution does not read its sums");
+    *factor = has_factor ? referred(follower, CUDNN_ATTR_OPERATION_POINTWISE_BDESC) : NULL;
+    if (*factor && !find(*factor, CUDNN_ATTR_TENSOR_IS_BY_VALUE))
+        standin_complain("the factor does not come by value");
+    return referred(follower, CUDNN_ATTR_OPERATION_POINTWISE_YDESC);
+}
+
+/* x, w, y, the convolution and the factor (or NULL) of a graph; the direction. */
+static int read_operation(const struct descriptor *kept[KEPT], const struct descriptor *graph)
+{
+    static const int names[3][4] = {
+        { CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W,
+          CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC },
+        { CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W,
+          CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC },
+        { CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW,
+          CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC },
+    };
+    const struct descriptor *operation = referred(graph, CUDNN_ATTR_OPERATIONGRAPH_OPS);
+    int direction = operation->type == CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR         ? 0
+                    : operation->type == CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR ? 1
+                                                                                                      : 2;
+    const struct descriptor **result = &kept[results[direction]];
+    for (int i = 0; i <= KEPT_CONVOLUTION; i++) kept[i] = referred(operation, names[direction][i]);
+    kept[KEPT_FACTOR] = NULL;
+    if (follower_of(graph)) *result = read_follower(&kept[KEPT_FACTOR], follower_of(graph), *result);
+    return direction;
+}
+
 /* ---- heuristics: what there is to choose from ---- */
 
 /* Made-up engines: tensor cores; no notes, but its plan cannot be built; the good one; one without a fixed order. */
@@ -259,12 +316,32 @@ static const struct engine {
     { { 0 }, 0, 0, 0 },
     { { CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC }, 1, 0, 64 },
 };
+#define MADE_UP ((int64_t)(sizeof engines / sizeof engines[0]))
+
+static int data_type(const struct descriptor *tensor)
+{
+    int type;
+    memcpy(&type, value(tensor, CUDNN_ATTR_TENSOR_DATA_TYPE), sizeof type);
+    return type;
+}
+
+/* Of BF16, as of the real one, only with something that follows, and of data and filter only for even channels. */
+static int has_engines(const struct descriptor *graph)
+{
+    const struct descriptor *kept[KEPT];
+    int direction = read_operation(kept, graph);
+    int64_t extents[4];
+    if (data_type(kept[direction == 0 ? 0 : 2]) == CUDNN_DATA_FLOAT) return 1;
+    memcpy(extents, value(kept[1], CUDNN_ATTR_TENSOR_DIMENSIONS), sizeof extents);
+    return follower_of(graph) && (direction == 0 || (extents[0] % 2 == 0 && extents[1] % 2 == 0));
+}
 
 static int64_t results_of(const struct descriptor *heuristics)
 {
     int64_t count = 0;
     if (standin_control()->no_engines) return 0;
-    if (!heuristics->real) return sizeof engines / sizeof engines[0];
+    if (!heuristics->real)
+        return has_engines(referred(heuristics, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH)) ? MADE_UP : 0;
     judge(real.cudnnBackendGetAttribute(heuristics->real, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR,
                                         0, &count, NULL),
           "its results");
@@ -347,24 +424,15 @@ static int is_among(const struct descriptor *descriptor, int note)
     return 0;
 }
 
-/* A plan keeps the operation with its tensors and convolution, one behind the other. */
+/* A plan keeps copies of what its graph is made of, which may be destroyed before it. */
 static void keep_operation(struct descriptor *plan, const struct descriptor *graph)
 {
-    static const int names[3][4] = {
-        { CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W,
-          CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC },
-        { CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W,
-          CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC },
-        { CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW,
-          CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC },
-    };
-    const struct descriptor *operation = referred(graph, CUDNN_ATTR_OPERATIONGRAPH_OPS);
-    int direction = operation->type == CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR         ? 0
-                    : operation->type == CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR ? 1
-                                                                                                      : 2;
-    plan->kept = calloc(4, sizeof *plan->kept);
+    const struct descriptor *kept[KEPT];
+    int direction = read_operation(kept, graph);
+    plan->kept = calloc(KEPT, sizeof *plan->kept);
     if (!plan->kept) abort();
-    for (int i = 0; i < 4; i++) plan->kept[i] = *referred(operation, names[direction][i]);
+    for (int i = 0; i < KEPT; i++)
+        if (kept[i]) plan->kept[i] = *kept[i];
     plan->kept[0].engine = direction;
 }
 
@@ -406,9 +474,27 @@ cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t made)
 struct convolution {
     int64_t x[4], w[4], y[4]; /* extents n, c, h, w */
     int64_t padding[2], strides[2];
-    float *at[3];
-    int direction;
+    void *at[3];
+    int direction, rounded; /* rounded: the operands are BF16 */
+    double factor;
 };
+
+/* The three tensors while it is computed. */
+struct sums {
+    const float *of[3];
+    double *to;
+};
+
+static const int64_t *extents_of(const struct convolution *self, int tensor)
+{
+    return tensor == 0 ? self->x : tensor == 1 ? self->w : self->y;
+}
+
+static int64_t elements_of(const struct convolution *self, int tensor)
+{
+    const int64_t *extents = extents_of(self, tensor);
+    return extents[0] * extents[1] * extents[2] * extents[3];
+}
 
 /* Element (n, c, h, w) of a tensor whose c lies innermost. */
 static int64_t index_of(const int64_t extents[4], int64_t n, int64_t c, int64_t h, int64_t w)
@@ -424,35 +510,57 @@ static int joins(const struct convolution *self, int64_t *from, int64_t map, int
 }
 
 /* One tap of one place of the map: from and to of all three directions. */
-static void do_tap(const struct convolution *self, double *sums, int64_t n, const int64_t map[2], const int64_t tap[2])
+static void do_tap(const struct convolution *self, const struct sums *sums, int64_t n, const int64_t map[2],
+                   const int64_t tap[2])
 {
+    const float *const *of = sums->of;
+    double *to = sums->to;
     int64_t from[2];
     if (!joins(self, &from[0], map[0], tap[0], 0) || !joins(self, &from[1], map[1], tap[1], 1)) return;
     for (int64_t c = 0; c < self->x[1]; c++)
         for (int64_t k = 0; k < self->w[0]; k++) {
             int64_t x = index_of(self->x, n, c, from[0], from[1]), w = index_of(self->w, k, c, tap[0], tap[1]);
             int64_t y = index_of(self->y, n, k, map[0], map[1]);
-            if (self->direction == 0) sums[y] += (double)self->at[0][x] * (double)self->at[1][w];
-            else if (self->direction == 1) sums[x] += (double)self->at[1][w] * (double)self->at[2][y];
-            else sums[w] += (double)self->at[0][x] * (double)self->at[2][y];
+            if (self->direction == 0) to[y] += (double)of[0][x] * (double)of[1][w];
+            else if (self->direction == 1) to[x] += (double)of[1][w] * (double)of[2][y];
+            else to[w] += (double)of[0][x] * (double)of[2][y];
         }
 }
 
-static void do_convolution(const void *payload)
+static float *widened(const struct convolution *self, int tensor)
 {
-    const struct convolution *self = payload;
-    const int64_t *result = self->direction == 0 ? self->y : self->direction == 1 ? self->x : self->w;
-    float *to = self->direction == 0 ? self->at[2] : self->direction == 1 ? self->at[0] : self->at[1];
-    int64_t count = result[0] * result[1] * result[2] * result[3], map[2], tap[2];
-    double *sums = calloc((size_t)count, sizeof *sums);
-    if (!sums) abort();
+    float *wide = malloc((size_t)elements_of(self, tensor) * sizeof *wide);
+    const uint16_t *from = self->at[tensor];
+    if (!wide) abort();
+    for (int64_t i = 0; i < elements_of(self, tensor); i++) wide[i] = dualprop__of_bfloat16(from[i]);
+    return wide;
+}
+
+static void add_taps(const struct convolution *self, const struct sums *sums)
+{
+    int64_t map[2], tap[2];
     for (int64_t n = 0; n < self->x[0]; n++)
         for (map[0] = 0; map[0] < self->y[2]; map[0]++)
             for (map[1] = 0; map[1] < self->y[3]; map[1]++)
                 for (tap[0] = 0; tap[0] < self->w[2]; tap[0]++)
                     for (tap[1] = 0; tap[1] < self->w[3]; tap[1]++) do_tap(self, sums, n, map, tap);
-    for (int64_t i = 0; i < count; i++) to[i] = (float)sums[i];
-    free(sums);
+}
+
+static void do_convolution(const void *payload)
+{
+    const struct convolution *self = payload;
+    int result = results[self->direction];
+    float *wide[3] = { NULL }, *to = self->at[result];
+    struct sums sums = { .to = calloc((size_t)elements_of(self, result), sizeof *sums.to) };
+    if (!sums.to) abort();
+    for (int i = 0; i < 3; i++) {
+        if (self->rounded && i != result) wide[i] = widened(self, i);
+        sums.of[i] = wide[i] ? wide[i] : self->at[i];
+    }
+    add_taps(self, &sums);
+    for (int64_t i = 0; i < elements_of(self, result); i++) to[i] = (float)(self->factor * sums.to[i]);
+    for (int i = 0; i < 3; i++) free(wide[i]);
+    free(sums.to);
 }
 
 static void read_tensor(int64_t extents[4], const struct descriptor *tensor)
@@ -476,15 +584,56 @@ static void check_shapes(const struct convolution *self)
         standin_complain("the tensors of a convolution do not fit each other");
 }
 
+static size_t element_size(const struct convolution *self, int tensor)
+{
+    return self->rounded && tensor != results[self->direction] ? sizeof(uint16_t) : sizeof(float);
+}
+
 static void check_pointers(const struct convolution *self, const struct descriptor *plan, const void *workspace)
 {
-    const int64_t *extents[3] = { self->x, self->w, self->y };
     for (int i = 0; i < 3; i++) {
-        int64_t count = extents[i][0] * extents[i][1] * extents[i][2] * extents[i][3];
-        standin_check(self->at[i], (size_t)count * sizeof(float), "an operand of a convolution");
+        standin_check(self->at[i], (size_t)elements_of(self, i) * element_size(self, i), "an operand of a convolution");
         if ((uintptr_t)self->at[i] % 16) standin_complain("an operand of a convolution is not aligned to 16 bytes");
     }
     if (plan->workspace > 0) standin_check(workspace, (size_t)plan->workspace, "the workspace of a convolution");
+}
+
+/* f32 all three, or BF16 for both operands and f32 for the result. */
+static void check_types(const struct convolution *self, const struct descriptor *plan)
+{
+    for (int i = 0; i < 3; i++) {
+        size_t size = data_type(&plan->kept[i]) == CUDNN_DATA_BFLOAT16 ? sizeof(uint16_t) : sizeof(float);
+        if (size != element_size(self, i)) standin_complain("the types of a convolution do not fit each other");
+    }
+}
+
+/* What the pack has for a tensor of the plan. */
+static void *pointer_of(const struct descriptor *tensor, const struct descriptor *pack)
+{
+    const struct attribute *ids = find(pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS);
+    const char *pointers = value(pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS);
+    void *pointer = NULL;
+    for (int64_t i = 0; ids && i < ids->count; i++)
+        if (memcmp(ids->bytes + (size_t)i * sizeof(int64_t), value(tensor, CUDNN_ATTR_TENSOR_UNIQUE_ID),
+                   sizeof(int64_t)) == 0)
+            memcpy(&pointer, pointers + (size_t)i * sizeof(void *), sizeof pointer);
+    if (!pointer) standin_complain("a tensor of a convolution has no memory");
+    return pointer;
+}
+
+static void read_convolution(struct convolution *self, const struct descriptor *plan, const struct descriptor *pack)
+{
+    const struct descriptor *kept = plan->kept, *with = &kept[KEPT_CONVOLUTION], *factor = &kept[KEPT_FACTOR];
+    memset(self, 0, sizeof *self);
+    read_tensor(self->x, &kept[0]);
+    read_tensor(self->w, &kept[1]);
+    read_tensor(self->y, &kept[2]);
+    memcpy(self->padding, value(with, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS), sizeof self->padding);
+    memcpy(self->strides, value(with, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES), sizeof self->strides);
+    for (int i = 0; i < 3; i++) self->at[i] = pointer_of(&kept[i], pack);
+    self->direction = (int)kept[0].engine;
+    self->rounded = data_type(&kept[self->direction == 0 ? 0 : 2]) == CUDNN_DATA_BFLOAT16;
+    self->factor = factor->finalized ? (double)*(const float *)pointer_of(factor, pack) : 1;
 }
 
 cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t made, cudnnBackendDescriptor_t pack)
@@ -492,27 +641,15 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t
     CALL();
     const struct descriptor *plan = of(made);
     struct convolution convolution;
-    int64_t ids[3];
     void *workspace;
-    memset(&convolution, 0, sizeof convolution);
-    read_tensor(convolution.x, &plan->kept[0]);
-    read_tensor(convolution.w, &plan->kept[1]);
-    read_tensor(convolution.y, &plan->kept[2]);
-    memcpy(convolution.padding, value(&plan->kept[3], CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS), sizeof convolution.padding);
-    memcpy(convolution.strides, value(&plan->kept[3], CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES),
-           sizeof convolution.strides);
-    memcpy(ids, value(of(pack), CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS), sizeof ids);
+    read_convolution(&convolution, plan, of(pack));
     memcpy(&workspace, value(of(pack), CUDNN_ATTR_VARIANT_PACK_WORKSPACE), sizeof workspace);
-    for (int i = 0; i < 3; i++)
-        for (int j = 0; j < 3; j++)
-            if (memcmp(&ids[i], value(&plan->kept[j], CUDNN_ATTR_TENSOR_UNIQUE_ID), sizeof ids[i]) == 0)
-                memcpy(&convolution.at[j], (const char *)value(of(pack), CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS) +
-                                               (size_t)i * sizeof(void *), sizeof(void *));
-    convolution.direction = (int)plan->kept[0].engine;
     check_shapes(&convolution);
+    check_types(&convolution, plan);
     check_pointers(&convolution, plan, workspace);
     standin_state *state = standin_control();
     state->convolutions++;
+    state->rounded += convolution.rounded;
     state->tensor_cores += is_among(plan, CUDNN_NUMERICAL_NOTE_TENSOR_CORE);
     state->unordered += is_among(plan, CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC);
     standin_enqueue(*(cudaStream_t *)(void *)handle, do_convolution, &convolution, sizeof convolution);

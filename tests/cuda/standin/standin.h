@@ -44,6 +44,7 @@ typedef struct standin_state {
     long tensor_cores, unordered; /* convolutions on tensor cores, and by engines whose sums have no fixed order */
     long relaxed; /* threads whose captures are in the relaxed mode now */
     long judged; /* attributes that were read back from descriptors of the real cuBLASLt */
+    long rounded;                 /* convolutions of BF16 */
     long kernels, products, convolutions, graph_launches, captures, synchronizations, mallocs;
     /* Broken rules: the first is told. */
     long complaints;
