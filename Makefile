@@ -131,9 +131,10 @@ CUDA_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/cuda/*.c)) $(patsubst
 soname = $(shell readelf -d $(1) 2>/dev/null | sed -n 's/.*soname: \[\(.*\)\]/\1/p')
 CUBLASLT_SONAME := $(call soname,$(CUDA_LIB)/libcublasLt.so)
 CUDNN_SONAME := $(call soname,$(CUDNN_LIB)/libcudnn.so)
+CUDNN_GRAPH := $(subst libcudnn,libcudnn_graph,$(CUDNN_SONAME))
 
 $(BUILD)/src/cuda/%.o: INCLUDES = -Werror -DDUALPROP_CUBLASLT='"$(CUBLASLT_SONAME)"' -DDUALPROP_CUDNN='"$(CUDNN_SONAME)"' \
-                                  -Isrc -isystem $(CUDA_INCLUDE) -isystem $(CUDNN_INCLUDE)
+                                  -DDUALPROP_CUDNN_GRAPH='"$(CUDNN_GRAPH)"' -Isrc -isystem $(CUDA_INCLUDE) -isystem $(CUDNN_INCLUDE)
 $(BUILD)/%.cu.o: %.cu $(BUILD)/cuda-flags
 	@mkdir -p $(@D)
 	$(NVCC) $(CUDA_FLAGS) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
@@ -194,7 +195,7 @@ CUDA_TESTS := $(BUILD)/tests/cuda/main
 CUDA_SUITES := $(sort $(patsubst tests/cuda/%.c,%,$(wildcard tests/cuda/test_*.c)))
 CUDART_SONAME := $(call soname,$(CUDA_LIB)/libcudart.so)
 STANDIN := $(BUILD)/tests/cuda/standin
-STANDINS := $(STANDIN)/$(CUDART_SONAME) $(STANDIN)/$(CUBLASLT_SONAME) $(STANDIN)/$(CUDNN_SONAME) $(STANDIN)/libcuda.so.1
+STANDINS := $(addprefix $(STANDIN)/,$(CUDART_SONAME) $(CUBLASLT_SONAME) $(CUDNN_SONAME) $(CUDNN_GRAPH) libcuda.so.1)
 tests: $(CUDA_TESTS) $(STANDINS) $(STANDIN)/real-cudnn $(STANDIN)/real-cublaslt
 $(BUILD)/tests/cuda/%.o: INCLUDES = -I$(BUILD)/tests/cuda -Isrc -Isrc/core -Itests -Itests/cuda -Itests/support \
                                     -isystem $(CUDA_INCLUDE) -isystem $(CUDNN_INCLUDE) -DCUDART_SONAME='"$(CUDART_SONAME)"' \
@@ -225,6 +226,11 @@ $(STANDIN)/$(CUBLASLT_SONAME): $(BUILD)/tests/cuda/standin/cublaslt.o $(BUILD)/t
 	$(CC) -shared -o $@ $(SANITIZERS) $(filter-out %.map,$^) -Wl,-soname,$(@F) -Wl,--version-script=$@.map -lpthread -ldl
 $(STANDIN)/$(CUDNN_SONAME): $(BUILD)/tests/cuda/standin/cudnn.o $(STANDIN)/$(CUDART_SONAME) $(STANDIN)/$(CUDNN_SONAME).map
 	$(CC) -shared -o $@ $(SANITIZERS) $(filter-out %.map,$^) -Wl,-soname,$(@F) -Wl,--version-script=$@.map -lpthread -ldl
+# cuDNN's graph part only has to be there; the real cuDNN, where it is, needs its own.
+$(STANDIN)/$(CUDNN_GRAPH): $(BUILD)/flags
+	@mkdir -p $(@D)
+	[ ! -e $(CUDNN_LIB)/$(@F) ] || ln -sf $(CUDNN_LIB)/$(@F) $@
+	[ -e $(CUDNN_LIB)/$(@F) ] || echo | $(CC) -shared -x c - -o $@ -Wl,-soname,$(@F)
 $(STANDIN)/libcuda.so.1: $(BUILD)/tests/cuda/standin/driver.o
 	$(CC) -shared -o $@ $(SANITIZERS) $< -Wl,-soname,$(@F)
 $(BUILD)/tests/cuda/standin/%.o: FLAGS := $(subst -fvisibility=hidden,,$(FLAGS))

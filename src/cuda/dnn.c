@@ -27,6 +27,7 @@
 
 #include <cudnn.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "vendor.h"
@@ -434,23 +435,38 @@ static dualprop_status make_room(dualprop__cuda *self)
     return DUALPROP_OK;
 }
 
+static dualprop_status do_without(dualprop__cuda *self, const char *reason)
+{
+    char message[200];
+    snprintf(message, sizeof message, "%s; convolutions go through matrix products", reason);
+    self->dnn->missing = 1;
+    self->host->log(self->host->user_data, 1, "cuda", message);
+    return DUALPROP_OK;
+}
+
+/* Libraries of another version beside it, or none. */
+static int lacks_parts(cudnnStatus_t status)
+{
+    return status == CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH || status == CUDNN_STATUS_SUBLIBRARY_LOADING_FAILED;
+}
+
+/* cuDNN is a thin library that ends the process if its graph part is not there, so that is looked for first. */
 static dualprop_status open_dnn(dualprop__cuda *self)
 {
     static const char *const names[] = { FUNCTIONS(DUALPROP__CUDA_NAME) };
-    const dualprop_host *host = self->host;
     struct dualprop__cuda_dnn *dnn = dualprop__cuda_host_allocate(self, sizeof *dnn);
     if (!dnn) return DUALPROP_ERROR_NO_MEMORY;
     self->dnn = dnn;
     if (dualprop__cuda_vendor_load(self, &dnn->api, names, sizeof names / sizeof names[0], DUALPROP_CUDNN, "cuDNN") !=
-        DUALPROP_OK) {
-        dnn->missing = 1;
-        host->log(host->user_data, 1, "cuda", "cuDNN cannot be loaded; convolutions go through matrix products");
-        return DUALPROP_OK;
-    }
+        DUALPROP_OK)
+        return do_without(self, "cuDNN cannot be loaded");
+    if (!dualprop__cuda_vendor_has((const void *)(uintptr_t)dnn->api.cudnnCreate, DUALPROP_CUDNN_GRAPH))
+        return do_without(self, "cuDNN is there without " DUALPROP_CUDNN_GRAPH);
     DUALPROP__CUDA_TRY(self, cudaEventCreate(&dnn->begin));
     DUALPROP__CUDA_TRY(self, cudaEventCreate(&dnn->end));
-    TRY(self, cudnnCreate(&dnn->handle));
-    return make_room(self);
+    cudnnStatus_t status = dnn->api.cudnnCreate(&dnn->handle);
+    if (lacks_parts(status)) return do_without(self, dnn->api.cudnnGetErrorString(status));
+    return status == CUDNN_STATUS_SUCCESS ? make_room(self) : failed(self, status, "cudnnCreate");
 }
 
 /* Whatever an opening that failed has left is dropped, so that the next one begins anew. */

@@ -18,5 +18,10 @@
  */
 dualprop_status dualprop__cuda_vendor_load(dualprop__cuda *self, void *api, const char *const *names, size_t count,
                                            const char *library, const char *title);
+/*
+ * Is `part` there, a library that a vendor's library loads by itself: beside the one that has `function`, or where the
+ * loader looks? It is never unloaded.
+ */
+int dualprop__cuda_vendor_has(const void *function, const char *part);
 
 #endif

@@ -158,6 +158,22 @@ START_TEST(networks_of_images_learn_as_on_the_reference)
 }
 END_TEST
 
+/*
+ * A cuDNN whose parts are missing ends a process that calls it, one whose parts are of another version says so: both are
+ * as good as none. In a process of its own (tests/cuda.sh) the graph part is missing.
+ */
+START_TEST(a_cudnn_without_its_parts_is_as_good_as_none)
+{
+    learner_plan plan = plan_of_images(&image_rows[0]);
+    standin_state *standin = cuda_standin();
+    if (cuda_needs_standin("half a cuDNN")) return;
+    standin->no_parts = getenv("DUALPROP_TEST_HALF_CUDNN") == NULL;
+    compare_with_reference(&plan, "convolutions with half a cuDNN");
+    ck_assert_int_eq(standin->convolutions, 0);
+    cuda_check_clean(0);
+}
+END_TEST
+
 /* ---- BF16 ---- */
 
 static double length_of(const struct outcome *one, const struct outcome *other)
@@ -611,6 +627,9 @@ Suite *test_cuda_learning_suite(void)
     tcase_add_loop_test(tests, divergence_names_layer_and_pass, 0, 2);
     tcase_add_loop_test(tests, captures_of_other_threads_go_on, 0, 7);
     tcase_add_test(tests, inputs_that_are_not_finite_are_refused);
+    TCase *parts = tcase_create("parts");
+    tcase_add_test(parts, a_cudnn_without_its_parts_is_as_good_as_none);
+    suite_add_tcase(suite, parts);
     suite_add_tcase(suite, tests);
     return suite;
 }

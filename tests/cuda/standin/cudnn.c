@@ -130,6 +130,7 @@ const char *cudnnGetErrorString(cudnnStatus_t status)
 cudnnStatus_t cudnnCreate(cudnnHandle_t *handle)
 {
     CALL();
+    if (standin_control()->no_parts) return CUDNN_STATUS_SUBLIBRARY_LOADING_FAILED;
     find_real();
     *handle = (cudnnHandle_t)calloc(1, sizeof(cudaStream_t));
     standin_made(1);

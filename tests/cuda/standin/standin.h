@@ -34,6 +34,7 @@ typedef struct standin_state {
     int ahead;     /* number of the one stream that does so, in the order in which they are made; 0: none */
     int streams;   /* made since the reset */
     int no_real;    /* do not ask the real cuDNN and cuBLASLt */
+    int no_parts;   /* cuDNN finds none of its parts */
     int no_engines; /* cuDNN has nothing for any shape */
     int no_algorithms; /* nor has cuBLASLt; it says so by a status (1), no result (2), or a result's status (3) */
     int foreign_capture; /* a thread of somebody else captures in the global mode */
