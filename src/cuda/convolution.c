@@ -475,12 +475,24 @@ static dualprop_status filter_by_dnn(dualprop__cuda *self, const dualprop_convol
     float *plain = accumulate ? spare_gradient(shape) : gradient;
     int64_t elements = dualprop__cuda_convolution_weight_elements(self, shape);
     DUALPROP__CUDA_PASS(issue_dnn(self, DUALPROP__CUDA_FILTER, shape, x, plain, map));
+    if (scale == 1 && !accumulate) return DUALPROP_OK;
     return dualprop__cuda_scale(self, gradient, plain, elements, scale, accumulate);
 }
 
+/* What is still to be multiplied with the gradient of the weights: what it was to be scaled by, or 1. */
+static dualprop_status left_to_scale(dualprop__cuda *self, double *left, const dualprop_convolution *shape,
+                                     double scale, const dualprop_step_numbers *step)
+{
+    int found;
+    DUALPROP__CUDA_PASS(plan(self, &found, DUALPROP__CUDA_FILTER, shape));
+    *left = found != DUALPROP__CUDA_NO_PLAN && step->gradient_scale == 1 ? scale : 1;
+    return DUALPROP_OK;
+}
+
+/* The gradients of the weights, scaled by `scale`, and of the biases, by `bias_scale`. */
 static dualprop_status slopes(dualprop__cuda *self, const dualprop_convolution *shape, float *gradient,
                               float *bias_gradient, const float *x, const float *delta, const uint8_t *switches,
-                              double scale, int accumulate)
+                              double scale, double bias_scale, int accumulate)
 {
     const float *map = NULL;
     const void *input, *operand;
@@ -493,7 +505,18 @@ static dualprop_status slopes(dualprop__cuda *self, const dualprop_convolution *
     else DUALPROP__CUDA_PASS(filter_by_dnn(self, shape, gradient, input, operand, scale, accumulate));
     if (!bias_gradient) return DUALPROP_OK;
     return dualprop__cuda_column_sums(self, bias_gradient, map, map_elements(shape) / bias_elements(shape),
-                                      bias_elements(shape), scale, accumulate);
+                                      bias_elements(shape), bias_scale, accumulate);
+}
+
+/* The step multiplies the gradient of the weights anyway, with the same bits, so cuDNN's may stay as it is. */
+static dualprop_status learn(dualprop__cuda *self, const dualprop_step_numbers *step, double left,
+                             const dualprop__cuda_tensor tensors[2])
+{
+    dualprop_step_numbers of_weights = *step;
+    of_weights.gradient_scale *= left;
+    int apart = left != 1, both = tensors[1].w ? 2 : 1;
+    DUALPROP__CUDA_PASS(dualprop__cuda_learn(self, &of_weights, tensors, apart ? 1 : both));
+    return apart && both == 2 ? dualprop__cuda_learn(self, step, tensors + 1, 1) : DUALPROP_OK;
 }
 
 static dualprop_status gradient_and_step(dualprop__cuda *self, const dualprop_convolution *shape, float *gradient,
@@ -509,9 +532,12 @@ static dualprop_status gradient_and_step(dualprop__cuda *self, const dualprop_co
         { weights, of_weights, moments[0], moments[1], elements },
         { bias, of_bias, moments[2], moments[3], bias_elements(shape) },
     };
+    double left;
+    DUALPROP__CUDA_PASS(left_to_scale(self, &left, shape, scale, step));
     dualprop__cuda_gather(self, 1);
-    dualprop_status status = slopes(self, shape, of_weights, bias ? of_bias : NULL, x, delta, switches, scale, 0);
-    if (status == DUALPROP_OK) status = dualprop__cuda_learn(self, step, tensors, bias ? 2 : 1);
+    dualprop_status status = slopes(self, shape, of_weights, bias ? of_bias : NULL, x, delta, switches,
+                                    left == 1 ? scale : 1, scale, 0);
+    if (status == DUALPROP_OK) status = learn(self, step, left, tensors);
     if (status == DUALPROP_OK && shared) status = dualprop__cuda_learn_finish(self);
     dualprop__cuda_gather(self, 0);
     return status;
@@ -526,5 +552,6 @@ dualprop_status dualprop__cuda_convolution_gradient(void *self, const dualprop_c
     if (step)
         DUALPROP__CUDA_SLOT(self, gradient_and_step(self, shape, gradient, bias_gradient, x, delta, switches, scale,
                                                     step, weights, bias, moments));
-    DUALPROP__CUDA_SLOT(self, slopes(self, shape, gradient, bias_gradient, x, delta, switches, scale, accumulate));
+    DUALPROP__CUDA_SLOT(self, slopes(self, shape, gradient, bias_gradient, x, delta, switches, scale, scale,
+                                      accumulate));
 }

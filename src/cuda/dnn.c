@@ -409,13 +409,29 @@ static dualprop_status look_for_plan(dualprop__cuda *self, struct plan *plan, in
     return status;
 }
 
+/* Odd numbers of channels have no plan of BF16, and none has where cuDNN cannot compile one. */
+static void tell_of_tf32(const dualprop__cuda *self, const struct key *key)
+{
+    static const char *const directions[] = { "bottom-up", "top-down", "gradient" };
+    const dualprop__cuda_conv *shape = &key->shape;
+    char message[200];
+    snprintf(message, sizeof message,
+             "cuDNN has no BF16 plan for %lld x %lld x %lld to %lld channels, %s; it takes TF32 there",
+             (long long)shape->height, (long long)shape->width, (long long)shape->channels, (long long)shape->outputs,
+             directions[key->direction]);
+    self->host->log(self->host->user_data, 2, "cuda", message);
+}
+
 static dualprop_status make_plan(dualprop__cuda *self, struct plan *plan, const struct key *key)
 {
     dualprop_status status = DUALPROP_OK;
     memset(plan, 0, sizeof *plan);
     plan->key = *key;
     if (self->numerics == DUALPROP_NUMERICS_BF16) status = look_for_plan(self, plan, 1);
-    if (status == DUALPROP_OK && plan->count == 0) status = look_for_plan(self, plan, 0);
+    if (status == DUALPROP_OK && plan->count == 0) {
+        if (self->numerics == DUALPROP_NUMERICS_BF16) tell_of_tf32(self, key);
+        status = look_for_plan(self, plan, 0);
+    }
     if (status == DUALPROP_OK) status = dualprop__cuda_reserve(self, (size_t)plan->workspace);
     if (status != DUALPROP_OK) drop_plan(self, plan);
     return status;

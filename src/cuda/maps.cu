@@ -334,8 +334,8 @@ struct round_body {
 struct scale_body {
     const float *from;
     float *to;
-    double scale;
-    int64_t accumulate;
+    float scale;
+    int accumulate;
 
     static constexpr const char *name()
     {
@@ -344,8 +344,8 @@ struct scale_body {
 
     DUALPROP__CUDA_BOTH void operator()(int64_t i) const
     {
-        double scaled = scale * (double)from[i];
-        to[i] = (float)(accumulate ? (double)to[i] + scaled : scaled);
+        float scaled = scale * from[i];
+        to[i] = accumulate ? to[i] + scaled : scaled;
     }
 };
 
@@ -419,6 +419,6 @@ dualprop_status dualprop__cuda_round(dualprop__cuda *self, uint16_t *to, const f
 dualprop_status dualprop__cuda_scale(dualprop__cuda *self, float *to, const float *from, int64_t count, double scale,
                                      int accumulate)
 {
-    scale_body body = { from, to, scale, accumulate };
+    scale_body body = { from, to, (float)scale, accumulate };
     return issue<each>(self, body, count);
 }
