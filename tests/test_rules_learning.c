@@ -382,6 +382,79 @@ START_TEST(given_damping_is_taken_as_it_is)
 }
 END_TEST
 
+/* ---- options that come and go ---- */
+
+static dualprop_status robust(dualprop_rule *rule, int on)
+{
+    return dualprop_rule_set_input_robustness(rule, on ? 0.3 : 0);
+}
+
+static dualprop_status noisy(dualprop_rule *rule, int on)
+{
+    return dualprop_rule_set_noise(rule, on ? 0.1 : 0, on ? 0.2 : 0, on ? 0.1 : 0);
+}
+
+static dualprop_status mismatched(dualprop_rule *rule, int on)
+{
+    return dualprop_rule_set_alpha_mismatch(rule, on ? 0.1 : 0);
+}
+
+static dualprop_status leaky(dualprop_rule *rule, int on)
+{
+    return dualprop_rule_set_time_step(rule, on ? 0.5 : 1);
+}
+
+static dualprop_status coarse(dualprop_rule *rule, int on)
+{
+    return dualprop_rule_set_quantization(rule, on ? 6 : 0);
+}
+
+static dualprop_status asynchronous(dualprop_rule *rule, int on)
+{
+    return dualprop_rule_set_schedule(rule, on ? DUALPROP_ASYNC : DUALPROP_FORWARD_BACKWARD, on ? 5 : 1);
+}
+
+static dualprop_status warm(dualprop_rule *rule, int on)
+{
+    return dualprop_rule_set_warm_start(rule, on);
+}
+
+static dualprop_status damped(dualprop_rule *rule, int on)
+{
+    dualprop_status status = dualprop_rule_set_variant(rule, on ? DUALPROP_DP_DAMPED : DUALPROP_DP_ADJOINT);
+    return status == DUALPROP_OK && on ? dualprop_rule_set_damping(rule, DUALPROP_DAMPING_HALF, 2) : status;
+}
+
+static dualprop_status of_lecun(dualprop_rule *rule, int on)
+{
+    return dualprop_rule_set_variant(rule, on ? DUALPROP_LECUN : DUALPROP_DP_ADJOINT);
+}
+
+static dualprop_status (*const OPTIONS[])(dualprop_rule *rule, int on) = {
+    robust, noisy, mismatched, leaky, coarse, asynchronous, warm, damped, of_lecun,
+};
+enum { OPTION_COUNT = sizeof OPTIONS / sizeof OPTIONS[0] };
+
+/* A state is planned anew for each option, and at last without it: it computes what one that never had it does. */
+START_TEST(an_option_taken_back_leaves_no_trace)
+{
+    struct small_plan plan = plan_of(_i / OPTION_COUNT);
+    plan.variant = DUALPROP_DP_ADJOINT;
+    plan.schedule = DUALPROP_FORWARD_BACKWARD;
+    plan.passes = 1;
+    struct small_network small = small_create(&plan), fresh = small_twin(&small, DUALPROP_DP_ADJOINT);
+    for (int on = 1; on >= 0; on--) {
+        expect_ok(OPTIONS[_i % OPTION_COUNT](small.rule, on));
+        expect_ok(dualprop_state_prepare(small.state));
+        small_gradient(&small);
+    }
+    small_gradient(&fresh);
+    ck_assert_double_eq(small_error(&small, &fresh), 0);
+    small_destroy(&fresh);
+    small_destroy(&small);
+}
+END_TEST
+
 /* ---- saving and resuming equals never stopping ---- */
 
 static const int32_t ORDER[] = { 3, 2, 1, 0, 1, 2, 3, 2, 1 };
@@ -521,6 +594,7 @@ Suite *test_rules_learning_suite(void)
     tcase_add_loop_test(tests, gamma_is_the_spectral_norm_of_the_map_above, 0, 2);
     tcase_add_loop_test(tests, damping_follows_the_strength_of_what_comes_down, 0, 2);
     tcase_add_loop_test(tests, given_damping_is_taken_as_it_is, 0, 2);
+    tcase_add_loop_test(tests, an_option_taken_back_leaves_no_trace, 0, 2 * OPTION_COUNT);
     tcase_add_loop_test(tests, resuming_equals_never_stopping, 0, 2);
     tcase_add_loop_test(tests, a_rule_comes_back_as_it_was, 0, 1);
     tcase_add_loop_test(tests, a_state_of_another_shape_is_refused, 0, 1);

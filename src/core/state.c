@@ -101,10 +101,10 @@ static void carve_options(struct arena *arena, dualprop_state *state, int k)
     const struct dualprop__needs *needs = &state->needs;
     struct dualprop__dyads *own = &state->dyads[k];
     int is_hidden = k > 0 && k < state->layer_count, has_dyads = k > 0 || needs->input_dyads;
-    if (k == 0 && needs->input_dyads) {
-        own->a = carve(arena, state->capacity, own->width);
-        own->top_down = carve(arena, state->capacity, own->width);
-        own->delta = carve(arena, state->capacity, own->width);
+    if (k == 0) { /* another plan may have had them, so without dyads there are none */
+        own->a = has_dyads ? carve(arena, state->capacity, own->width) : NULL;
+        own->top_down = has_dyads ? carve(arena, state->capacity, own->width) : NULL;
+        own->delta = has_dyads ? carve(arena, state->capacity, own->width) : NULL;
     }
     own->emitted = needs->emitted && is_hidden ? carve(arena, state->capacity, own->width) : NULL;
     own->alphas = needs->alphas && has_dyads ? carve(arena, 1, own->width) : NULL;
