@@ -234,6 +234,25 @@ $(STANDIN)/$(CUDNN_GRAPH): $(BUILD)/flags
 $(STANDIN)/libcuda.so.1: $(BUILD)/tests/cuda/standin/driver.o
 	$(CC) -shared -o $@ $(SANITIZERS) $< -Wl,-soname,$(@F)
 $(BUILD)/tests/cuda/standin/%.o: FLAGS := $(subst -fvisibility=hidden,,$(FLAGS))
+
+# The module once more, its kernels compiled for the host as grids of threads (tests/cuda/simt/cuda_runtime.h). The
+# sanitizer's calls beside each access are answered in race.cpp, not by the sanitizer; jumps from stack to stack are meant.
+SIMT := $(BUILD)/tests/cuda/simt
+SIMT_MODULE := $(SIMT)/libdualprop-cuda.so.0
+SIMT_FLAGS := -std=c++17 $(OPTIMIZE) -g -U_FORTIFY_SOURCE $(CUDA_HOST_FLAGS) -Wno-maybe-uninitialized -Itests/cuda/simt -Iinclude -Isrc \
+              -isystem $(CUDA_INCLUDE) -MMD -MP
+SIMT_OBJECTS := $(patsubst src/cuda/%.cu,$(SIMT)/%.cu.o,$(wildcard src/cuda/*.cu)) \
+                $(patsubst tests/cuda/simt/%.cpp,$(SIMT)/%.o,$(wildcard tests/cuda/simt/*.cpp))
+tests: $(SIMT_MODULE)
+$(SIMT)/%.cu.o: src/cuda/%.cu $(BUILD)/cuda-flags
+	@mkdir -p $(@D)
+	$(CXX) -x c++ $(SIMT_FLAGS) -fsanitize=thread -c $< -o $@
+$(SIMT)/%.o: tests/cuda/simt/%.cpp $(BUILD)/cuda-flags
+	@mkdir -p $(@D)
+	$(CXX) $(SIMT_FLAGS) -c $< -o $@
+$(SIMT_MODULE): $(SIMT_OBJECTS) $(filter-out %.cu.o,$(CUDA_OBJECTS)) $(STANDIN)/$(CUDART_SONAME) src/cuda/module.map
+	$(CC) -shared -o $@ $(filter %.o,$^) -Wl,-soname,libdualprop-cuda.so.0 -Wl,--version-script=src/cuda/module.map \
+	    -Wl,-z,nodelete -Wl,-z,defs $(LDFLAGS) $(STANDIN)/$(CUDART_SONAME) -lm -lpthread -ldl
 endif
 
 # Timing on a device: tests/gpu/run.sh.
@@ -387,7 +406,7 @@ help:
 clean:
 	rm -rf build lib
 
--include $(OBJECTS:.o=.d) $(CUDA_OBJECTS:.o=.d) $(wildcard $(BUILD)/examples/*.d $(BUILD)/examples/common/*.d $(BUILD)/tests/*.d \
+-include $(OBJECTS:.o=.d) $(CUDA_OBJECTS:.o=.d) $(SIMT_OBJECTS:.o=.d) $(wildcard $(BUILD)/examples/*.d $(BUILD)/examples/common/*.d $(BUILD)/tests/*.d \
            $(BUILD)/tests/support/*.d $(BUILD)/tests/bench/*.d $(BUILD)/tests/cuda/*.d $(BUILD)/tests/cuda/standin/*.d)
 
 FORCE:

@@ -100,6 +100,16 @@ void standin_check(const void *memory, size_t bytes, const char *what)
     if (!block || block->pinned) standin_complain("%s: %zu bytes at %p are not device memory", what, bytes, memory);
 }
 
+void standin_extent(const void *address, const char **begin, const char **end)
+{
+    pthread_mutex_lock(&lock);
+    const struct block *block = find_block(address, 1);
+    pthread_mutex_unlock(&lock);
+    int found = block && !block->pinned;
+    *begin = found ? block->memory : NULL;
+    *end = found ? block->memory + block->bytes : NULL;
+}
+
 static cudaError_t make_block(void **memory, size_t bytes, int pinned)
 {
     struct block *block = malloc(sizeof *block);
