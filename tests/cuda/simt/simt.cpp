@@ -1,8 +1,8 @@
 /*
  * simt.cpp - runs a grid: its blocks one after another, the threads of a block as fibers.
  *
- * A fiber runs until it meets others, at a barrier or in a shuffle, or returns. When all threads of a block stand
- * still, the shuffles that are complete are done; if there are none, the barrier is, if all came there. Else somebody
+ * A fiber runs until it meets others, at a barrier or in a shuffle, or returns; a warp runs until no shuffle of its is
+ * complete. When all warps of a block stand still, and all threads came to the barrier, they pass it. Else somebody
  * waits for a thread that does not come: that is reported, and all go on as if it had come.
  */
 #include <ucontext.h>
@@ -156,10 +156,10 @@ void do_shuffle(int thread)
     }
 }
 
-int do_shuffles()
+int do_shuffles(int warp)
 {
     int done = 0;
-    for (int thread = 0; thread < threads(); thread++) {
+    for (int thread = warp * lanes; thread < (warp + 1) * lanes; thread++) {
         if (fibers[thread].is != IN_SHUFFLE || missing_lane(thread) >= 0) continue;
         do_shuffle(thread);
         done = 1;
@@ -204,20 +204,31 @@ int let_go_on()
     return going > 0;
 }
 
+/* Run a warp as far as it comes without the others. */
+void run_warp(int warp)
+{
+    int order[lanes];
+    count_up(order, lanes);
+    do {
+        mix(order, lanes);
+        for (int lane : order)
+            if (fibers[warp * lanes + lane].is == READY) enter(warp * lanes + lane);
+    } while (do_shuffles(warp));
+}
+
 void run_block(int number)
 {
-    int order[most_threads];
-    count_up(order, threads());
+    int warps = threads() / lanes, order[most_threads / lanes];
+    count_up(order, warps);
     now.block = number;
     now.barriers = 0;
     now.block_launch++;
     memset(__start_simt_shared, 0xff, (size_t)(__stop_simt_shared - __start_simt_shared));
     for (int thread = 0; thread < threads(); thread++) fibers[thread].is = READY;
     do {
-        mix(order, threads());
-        for (int i = 0; i < threads(); i++)
-            if (fibers[order[i]].is == READY) enter(order[i]);
-    } while (do_shuffles() || let_go_on());
+        mix(order, warps);
+        for (int i = 0; i < warps; i++) run_warp(order[i]);
+    } while (let_go_on());
 }
 
 } // namespace
@@ -227,7 +238,7 @@ void run_block(int number)
 void run(void (*thread)(const void *launch), const void *launch, dim3 blocks, dim3 block_threads, const char *name)
 {
     int count = (int)blocks.x, *order = (int *)malloc(blocks.x * sizeof *order);
-    if (!order || block_threads.x > most_threads) abort();
+    if (!order || block_threads.x > most_threads || block_threads.x % lanes != 0) abort();
     thread_of_grid = thread;
     launch_of_grid = launch;
     grid = blocks;
