@@ -237,14 +237,16 @@ $(BUILD)/tests/cuda/standin/%.o: FLAGS := $(subst -fvisibility=hidden,,$(FLAGS))
 
 # The module once more, its kernels compiled for the host as grids of threads (tests/cuda/simt/cuda_runtime.h). The
 # sanitizer's calls beside each access are answered in race.cpp, not by the sanitizer; jumps from stack to stack are meant.
+# tests/cuda/mutants.sh breaks a copy of the kernels.
 SIMT := $(BUILD)/tests/cuda/simt
+SIMT_SOURCES := src/cuda
 SIMT_MODULE := $(SIMT)/libdualprop-cuda.so.0
 SIMT_FLAGS := -std=c++17 $(OPTIMIZE) -g -U_FORTIFY_SOURCE $(CUDA_HOST_FLAGS) -Wno-maybe-uninitialized -Itests/cuda/simt -Iinclude -Isrc \
               -isystem $(CUDA_INCLUDE) -MMD -MP
 SIMT_OBJECTS := $(patsubst src/cuda/%.cu,$(SIMT)/%.cu.o,$(wildcard src/cuda/*.cu)) \
                 $(patsubst tests/cuda/simt/%.cpp,$(SIMT)/%.o,$(wildcard tests/cuda/simt/*.cpp))
 tests: $(SIMT_MODULE)
-$(SIMT)/%.cu.o: src/cuda/%.cu $(BUILD)/cuda-flags
+$(SIMT)/%.cu.o: $(SIMT_SOURCES)/%.cu $(BUILD)/cuda-flags
 	@mkdir -p $(@D)
 	$(CXX) -x c++ $(SIMT_FLAGS) -fsanitize=thread -c $< -o $@
 $(SIMT)/%.o: tests/cuda/simt/%.cpp $(BUILD)/cuda-flags
@@ -288,6 +290,8 @@ check-python: all
 	tests/python.sh
 check-cuda: all tests
 	tests/cuda.sh
+check-cuda-mutants: all tests
+	tests/cuda/mutants.sh
 check-oom: tests
 	$(BUILD)/tests/main oom
 	$(BUILD)/tests/host_memory
@@ -412,7 +416,7 @@ clean:
 FORCE:
 .SECONDARY:
 .PHONY: all examples tests deps demo check check-suites check-headers check-abi check-manners check-install check-python \
-        check-cuda check-oom check-io check-asan check-ubsan check-tsan check-valgrind check-fuzz bench vectors \
+        check-cuda check-cuda-mutants check-oom check-io check-asan check-ubsan check-tsan check-valgrind check-fuzz bench vectors \
         combinations reproduce-table1 \
         reproduce-table3 learn-cifar10 figure2 figure3 \
         install uninstall docs format help clean FORCE

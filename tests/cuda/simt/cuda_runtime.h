@@ -11,7 +11,8 @@
  *   two threads that touch the same bytes without a barrier between them, one of them writing (race.cpp)
  *   an address outside of the device's memory
  *
- * Shared memory holds garbage when a block begins. Blocks, and the threads of a block between two meetings, go in an
+ * A grid gets at most 7 blocks, whatever it asks for, so that threads have to take several elements, as they do where a
+ * device has too few for all. Shared memory holds garbage when a block begins. Blocks, and the threads of a block between two meetings, go in an
  * order drawn from DUALPROP_TEST_ORDER (a number; 1 unless given), and every launch draws on: what depends on the order
  * is another result when it is computed again.
  *
@@ -111,6 +112,8 @@ template <class Body> struct launch {
 #define __float_as_int simt::bits_as<int, float>
 #define __int_as_float simt::bits_as<float, int>
 
+constexpr unsigned simt_most_blocks = 7;
+
 /* CUDA's header too has these two in front of those of C, for kernels whose types are known. */
 template <class Body>
 static inline cudaError_t cudaLaunchKernel(void (*kernel)(Body, int64_t, const dualprop__cuda_ticket *), dim3 grid,
@@ -120,6 +123,7 @@ static inline cudaError_t cudaLaunchKernel(void (*kernel)(Body, int64_t, const d
     const dualprop__cuda_ticket *ticket = *(const dualprop__cuda_ticket **)arguments[2];
     static const dualprop__cuda_ticket whole = { DUALPROP__CUDA_TICKET, ticket->name, sizeof(launch), launch::all };
     const dualprop__cuda_ticket *with = &whole;
+    if (grid.x > simt_most_blocks) grid.x = simt_most_blocks;
     launch own = { kernel, ticket, *(const int64_t *)arguments[1], grid, threads, *(const Body *)arguments[0] };
     void *all[3] = { &own, &own.count, &with };
     return cudaLaunchKernel((const void *)kernel, grid, threads, all, shared, stream);
