@@ -241,7 +241,7 @@ $(BUILD)/tests/cuda/standin/%.o: FLAGS := $(subst -fvisibility=hidden,,$(FLAGS))
 SIMT := $(BUILD)/tests/cuda/simt
 SIMT_SOURCES := src/cuda
 SIMT_MODULE := $(SIMT)/libdualprop-cuda.so.0
-SIMT_FLAGS := -std=c++17 $(OPTIMIZE) -g -U_FORTIFY_SOURCE $(CUDA_HOST_FLAGS) -Wno-maybe-uninitialized -Itests/cuda/simt -Iinclude -Isrc \
+SIMT_FLAGS := -std=c++17 $(OPTIMIZE) -g -U_FORTIFY_SOURCE $(CUDA_HOST_FLAGS) -Wno-maybe-uninitialized -Wno-unknown-pragmas -Itests/cuda/simt -Iinclude -Isrc \
               -isystem $(CUDA_INCLUDE) -MMD -MP
 SIMT_OBJECTS := $(patsubst src/cuda/%.cu,$(SIMT)/%.cu.o,$(wildcard src/cuda/*.cu)) \
                 $(patsubst tests/cuda/simt/%.cpp,$(SIMT)/%.o,$(wildcard tests/cuda/simt/*.cpp))

@@ -11,10 +11,10 @@
  *   two threads that touch the same bytes without a barrier between them, one of them writing (race.cpp)
  *   an address outside of the device's memory
  *
- * A grid gets at most 7 blocks, whatever it asks for, so that threads have to take several elements, as they do where a
- * device has too few for all. Shared memory holds garbage when a block begins. Blocks, and the threads of a block between two meetings, go in an
- * order drawn from DUALPROP_TEST_ORDER (a number; 1 unless given), and every launch draws on: what depends on the order
- * is another result when it is computed again.
+ * A grid gets at most 7 blocks, whatever it asks for, so that threads have to take several elements, as they do where
+ * there are more of these than threads. Shared memory holds garbage when a block begins. Blocks, and the threads of a
+ * block between two meetings, go in an order drawn from DUALPROP_TEST_ORDER (a number; 1 unless given), and every launch
+ * draws on: what depends on the order is another result when it is computed again.
  *
  * Not shown: how warps overlap between meetings (race.cpp tells instead what would depend on it), caches, limits of
  * registers and shared memory, and the device's own mathematical functions.
