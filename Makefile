@@ -396,7 +396,7 @@ help:
 	@echo 'make deps            install what building and testing need (Debian, Ubuntu)'
 	@echo 'make demo            train on Fashion-MNIST by dual propagation and show the result'
 	@echo 'make check           all tests; check-suites, -headers, -abi, -manners, -install, -python, -oom, -io are parts,'
-	@echo '                     check-asan, -ubsan, -tsan, -valgrind, -fuzz go further (SUITE=NAME chooses)'
+	@echo '                     check-asan, -ubsan, -tsan, -valgrind, -fuzz, -cuda-mutants go further (SUITE=NAME chooses)'
 	@echo 'make bench           speed against the frameworks (CASES=mlp, vgg16... BENCH_VENV=DIR)'
 	@echo 'make vectors         reference vectors (VECTORS=DIR BACKEND=reference PRECISION=f64)'
 	@echo 'make reproduce-table1   the MLP experiments of the paper'

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 build=${BUILD:-build}
 work=$build/tests/cuda/mutant
 word=${1:-}
-export DUALPROP_REAL_CUDNN= CK_FORK=yes DUALPROP_TEST_OTHER_MODULE=${LIB:-lib}/libdualprop-cuda.so.0
+export DUALPROP_REAL_CUDNN= DUALPROP_TEST_TELL=yes DUALPROP_TEST_OTHER_MODULE=${LIB:-lib}/libdualprop-cuda.so.0
 
 suites() {
     LD_LIBRARY_PATH=$build/tests/cuda/standin DUALPROP_TEST_MODULE=$work/libdualprop-cuda.so.0 \
@@ -32,7 +32,7 @@ mutant() {
         echo "FAILED: $1: nobody noticed"
         failed=$((failed + 1))
     else
-        echo "$1: $(grep -E ':[FE]:' "$work/log" | grep -v "The module" | head -n 1 | cut -d : -f 5-)"
+        echo "$1: $(grep -E '^a rule was broken|:[FE]:' "$work/log" | head -n 1 | sed 's/.*:[FE]:[a-z]*://')"
         passed=$((passed + 1))
     fi
 }
@@ -64,6 +64,10 @@ mutant "raise: only the first warp tells" door.cuh '/void raise(/,/^}/s/threadId
 mutant "raise: all threads tell" door.cuh '/void raise(/,/^}/s/if (threadIdx.x % lanes == 0) {/{/'
 mutant "raise: a store for the atomic maximum" door.cuh \
     '/void raise(/,/^}/s/atomicMax((unsigned long long \*)to.peak, \(.*\));/*to.peak = \1;/'
+# What changes no result, and breaks rules all the same.
+mutant "dyad: reads one element further" dyad.cuh \
+    's/return element(i, a\[i\]);/return element(i, (*(volatile const float *)(a + i + 1), a[i]));/'
+mutant "transpose: everybody writes the first element" maps.cu 's/^ *to\[column \* rows + row\] = from\[i\];/&\n        to[0] = from[0];/'
 # What only a device's code has.
 mutant "the order of floats keeps the sign" door.cuh 's/__float_as_int(fabsf(x))/__float_as_int(x)/'
 mutant "the order of doubles keeps the sign" door.cuh 's/__double_as_longlong(fabs(x))/__double_as_longlong(x)/'

@@ -39,7 +39,10 @@ void standin_complain(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    if (state.complaints++ == 0) vsnprintf(state.complaint, sizeof state.complaint, format, arguments);
+    if (state.complaints++ == 0) {
+        vsnprintf(state.complaint, sizeof state.complaint, format, arguments);
+        if (getenv("DUALPROP_TEST_TELL")) fprintf(stderr, "a rule was broken: %s\n", state.complaint);
+    }
     va_end(arguments);
 }
 
