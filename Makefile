@@ -234,6 +234,27 @@ $(STANDIN)/$(CUDNN_GRAPH): $(BUILD)/flags
 $(STANDIN)/libcuda.so.1: $(BUILD)/tests/cuda/standin/driver.o
 	$(CC) -shared -o $@ $(SANITIZERS) $< -Wl,-soname,$(@F)
 $(BUILD)/tests/cuda/standin/%.o: FLAGS := $(subst -fvisibility=hidden,,$(FLAGS))
+
+# The module once more, its kernels compiled for the host as grids of threads (tests/cuda/simt/cuda_runtime.h). The
+# sanitizer's calls beside each access are answered in race.cpp, not by the sanitizer; jumps from stack to stack are meant.
+# tests/cuda/mutants.sh breaks a copy of the kernels.
+SIMT := $(BUILD)/tests/cuda/simt
+SIMT_SOURCES := src/cuda
+SIMT_MODULE := $(SIMT)/libdualprop-cuda.so.0
+SIMT_FLAGS := -std=c++17 $(OPTIMIZE) -g -U_FORTIFY_SOURCE $(CUDA_HOST_FLAGS) -Wno-maybe-uninitialized -Wno-unknown-pragmas -Itests/cuda/simt -Iinclude -Isrc \
+              -isystem $(CUDA_INCLUDE) -MMD -MP
+SIMT_OBJECTS := $(patsubst src/cuda/%.cu,$(SIMT)/%.cu.o,$(wildcard src/cuda/*.cu)) \
+                $(patsubst tests/cuda/simt/%.cpp,$(SIMT)/%.o,$(wildcard tests/cuda/simt/*.cpp))
+tests: $(SIMT_MODULE)
+$(SIMT)/%.cu.o: $(SIMT_SOURCES)/%.cu $(BUILD)/cuda-flags
+	@mkdir -p $(@D)
+	$(CXX) -x c++ $(SIMT_FLAGS) -fsanitize=thread -c $< -o $@
+$(SIMT)/%.o: tests/cuda/simt/%.cpp $(BUILD)/cuda-flags
+	@mkdir -p $(@D)
+	$(CXX) $(SIMT_FLAGS) -c $< -o $@
+$(SIMT_MODULE): $(SIMT_OBJECTS) $(filter-out %.cu.o,$(CUDA_OBJECTS)) $(STANDIN)/$(CUDART_SONAME) src/cuda/module.map
+	$(CC) -shared -o $@ $(filter %.o,$^) -Wl,-soname,libdualprop-cuda.so.0 -Wl,--version-script=src/cuda/module.map \
+	    -Wl,-z,nodelete -Wl,-z,defs $(LDFLAGS) $(STANDIN)/$(CUDART_SONAME) -lm -lpthread -ldl
 endif
 
 # Timing on a device: tests/gpu/run.sh.
@@ -269,6 +290,8 @@ check-python: all
 	tests/python.sh
 check-cuda: all tests
 	tests/cuda.sh
+check-cuda-mutants: all tests
+	tests/cuda/mutants.sh
 check-oom: tests
 	$(BUILD)/tests/main oom
 	$(BUILD)/tests/host_memory
@@ -373,7 +396,7 @@ help:
 	@echo 'make deps            install what building and testing need (Debian, Ubuntu)'
 	@echo 'make demo            train on Fashion-MNIST by dual propagation and show the result'
 	@echo 'make check           all tests; check-suites, -headers, -abi, -manners, -install, -python, -oom, -io are parts,'
-	@echo '                     check-asan, -ubsan, -tsan, -valgrind, -fuzz go further (SUITE=NAME chooses)'
+	@echo '                     check-asan, -ubsan, -tsan, -valgrind, -fuzz, -cuda-mutants go further (SUITE=NAME chooses)'
 	@echo 'make bench           speed against the frameworks (CASES=mlp, vgg16... BENCH_VENV=DIR)'
 	@echo 'make vectors         reference vectors (VECTORS=DIR BACKEND=reference PRECISION=f64)'
 	@echo 'make reproduce-table1   the MLP experiments of the paper'
@@ -387,13 +410,13 @@ help:
 clean:
 	rm -rf build lib
 
--include $(OBJECTS:.o=.d) $(CUDA_OBJECTS:.o=.d) $(wildcard $(BUILD)/examples/*.d $(BUILD)/examples/common/*.d $(BUILD)/tests/*.d \
+-include $(OBJECTS:.o=.d) $(CUDA_OBJECTS:.o=.d) $(SIMT_OBJECTS:.o=.d) $(wildcard $(BUILD)/examples/*.d $(BUILD)/examples/common/*.d $(BUILD)/tests/*.d \
            $(BUILD)/tests/support/*.d $(BUILD)/tests/bench/*.d $(BUILD)/tests/cuda/*.d $(BUILD)/tests/cuda/standin/*.d)
 
 FORCE:
 .SECONDARY:
 .PHONY: all examples tests deps demo check check-suites check-headers check-abi check-manners check-install check-python \
-        check-cuda check-oom check-io check-asan check-ubsan check-tsan check-valgrind check-fuzz bench vectors \
+        check-cuda check-cuda-mutants check-oom check-io check-asan check-ubsan check-tsan check-valgrind check-fuzz bench vectors \
         combinations reproduce-table1 \
         reproduce-table3 learn-cifar10 figure2 figure3 \
         install uninstall docs format help clean FORCE

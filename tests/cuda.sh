@@ -1,19 +1,41 @@
 #!/bin/sh
-# The tests of the CUDA module on stand-ins of the CUDA libraries: everything that can be known without a device.
+# The tests of the CUDA module on stand-ins of the CUDA libraries: everything that can be known without a device. First
+# kernels run in their serial form, then, in a second build of the module, as grids of threads (tests/cuda/simt).
 # usage: tests/cuda.sh [SUITE...]
 cd "$(dirname "$0")/.."
 . tests/count.sh
 build=${BUILD:-build} lib=${LIB:-lib}
+simt=$build/tests/cuda/simt
 
 if [ ! -x "$build/tests/cuda/main" ] || [ ! -e "$lib/libdualprop-cuda.so.0" ]; then
     skip "CUDA: there is no nvcc here, so the CUDA module was not built"
     count_end
     exit
 fi
+
+# run FOLDER SUITE...: the suites on the module in this folder, added to the count.
+run() {
+    folder=$1 log=$build/tests/cuda/log
+    shift
+    LD_LIBRARY_PATH=$build/tests/cuda/standin DUALPROP_TEST_MODULE=$folder/libdualprop-cuda.so.0 \
+        DUALPROP_BACKEND_PATH=$folder "$build/tests/cuda/main" "$@" >"$log" 2>&1
+    code=$?
+    sed '$d' "$log"
+    set -- $(tail -n 1 "$log" | grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$')
+    passed=$((passed + ${1:-0})) failed=$((failed + ${3:-0})) skipped=$((skipped + ${5:-0}))
+    [ "$code" -eq 0 ] || [ "${3:-0}" -gt 0 ] || failed=$((failed + 1))
+}
+
 DUALPROP_REAL_CUDNN=$(cat "$build/tests/cuda/standin/real-cudnn" 2>/dev/null)
 DUALPROP_REAL_CUBLASLT=$(cat "$build/tests/cuda/standin/real-cublaslt" 2>/dev/null)
 export DUALPROP_REAL_CUDNN DUALPROP_REAL_CUBLASLT
 [ -e "$DUALPROP_REAL_CUDNN" ] || DUALPROP_REAL_CUDNN=
 [ -e "$DUALPROP_REAL_CUBLASLT" ] || DUALPROP_REAL_CUBLASLT=
-LD_LIBRARY_PATH=$build/tests/cuda/standin DUALPROP_TEST_MODULE=$lib/libdualprop-cuda.so.0 \
-    DUALPROP_BACKEND_PATH=$lib exec "$build/tests/cuda/main" "$@"
+run "$lib" "$@"
+
+echo "Kernels as grids of threads:"
+[ $# -gt 0 ] || set -- cuda_table cuda_learning cuda_failures
+export DUALPROP_REAL_CUDNN= DUALPROP_REAL_CUBLASLT= DUALPROP_TEST_SAMPLE=12
+export DUALPROP_TEST_OTHER_MODULE="$lib/libdualprop-cuda.so.0"
+run "$simt" "$@"
+count_end

@@ -156,9 +156,9 @@ __global__ void __launch_bounds__(block) each_kernel(Body body, int64_t count, c
 }
 
 template <class Body> struct each {
-    static const void *kernel()
+    static auto kernel()
     {
-        return (const void *)each_kernel<Body>;
+        return each_kernel<Body>;
     }
 
     static void serial(const void *bytes, int64_t count)
@@ -184,9 +184,9 @@ __global__ void __launch_bounds__(block) watched_kernel(Body body, int64_t count
 }
 
 template <class Body> struct watched {
-    static const void *kernel()
+    static auto kernel()
     {
-        return (const void *)watched_kernel<Body>;
+        return watched_kernel<Body>;
     }
 
     static void serial(const void *bytes, int64_t count)
@@ -241,9 +241,9 @@ template <class Body> struct team {
     using memory = typename Body::memory;
     static constexpr int width = (int)(sizeof(parts) / sizeof(double));
 
-    static const void *kernel()
+    static auto kernel()
     {
-        return (const void *)team_kernel<Body>;
+        return team_kernel<Body>;
     }
 
     /* Every lane ends with the same total, as on the device, since combine is commutative. */

@@ -48,10 +48,11 @@ struct learn_body {
         if (refused && *refused) return;
         int number = tensor_of(i);
         const tensor &own = tensors[number];
+        const numbers_f32 numbers = *own.numbers; /* all at once, not again behind each store */
         int64_t at = number > 0 ? i - tensors[number - 1].end : i;
         own.w[at] = kind == DUALPROP_SGD
-                        ? dualprop__sgd_f32(own.numbers, own.w[at], own.g[at], own.moment1 + at)
-                        : dualprop__adam_f32(own.numbers, own.w[at], own.g[at], own.moment1 + at, own.moment2 + at);
+                        ? dualprop__sgd_f32(&numbers, own.w[at], own.g[at], own.moment1 + at)
+                        : dualprop__adam_f32(&numbers, own.w[at], own.g[at], own.moment1 + at, own.moment2 + at);
     }
 };
 

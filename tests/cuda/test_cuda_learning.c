@@ -60,6 +60,12 @@ static struct outcome learn(const learner_plan *plan, int backend)
     return outcome;
 }
 
+static void expect_same_bits(const struct outcome *one, const struct outcome *other)
+{
+    ck_assert_int_eq(one->count, other->count);
+    ck_assert(memcmp(one->values, other->values, (size_t)one->count * sizeof(float)) == 0);
+}
+
 /* The largest difference over the largest value. */
 static double distance(const struct outcome *one, const struct outcome *other)
 {
@@ -220,6 +226,29 @@ START_TEST(bf16_learns_nearly_as_f32)
 }
 END_TEST
 
+/* ---- another form of the module ---- */
+
+static const char *other_module(void)
+{
+    return getenv("DUALPROP_TEST_OTHER_MODULE");
+}
+
+/* Where kernels run as threads of a grid, in a drawn order, they give the bits of their serial form. */
+START_TEST(both_forms_of_the_module_have_the_same_bits)
+{
+    int perceptrons = (int)(sizeof rows / sizeof rows[0]);
+    learner_plan plan = _i < perceptrons ? plan_of(&rows[_i]) : plan_of_images(&image_rows[_i - perceptrons]);
+    standin_for(&plan);
+    struct outcome one = learn(&plan, DUALPROP_BACKEND_CUDA);
+    plan.options.module = other_module();
+    struct outcome other = learn(&plan, DUALPROP_BACKEND_CUDA);
+    expect_same_bits(&one, &other);
+    free(one.values);
+    free(other.values);
+    cuda_check_clean(0);
+}
+END_TEST
+
 /* ---- graphs ---- */
 
 static learner_plan plan_of_step(int number)
@@ -261,12 +290,6 @@ START_TEST(steps_come_again_as_graphs)
 END_TEST
 
 /* ---- together and apart ---- */
-
-static void expect_same_bits(const struct outcome *one, const struct outcome *other)
-{
-    ck_assert_int_eq(one->count, other->count);
-    ck_assert(memcmp(one->values, other->values, (size_t)one->count * sizeof(float)) == 0);
-}
 
 static void compare_apart(learner_plan plan)
 {
@@ -615,6 +638,9 @@ Suite *test_cuda_learning_suite(void)
     tcase_add_loop_test(tests, networks_of_images_learn_as_on_the_reference, 0,
                         (int)(sizeof image_rows / sizeof image_rows[0]));
     tcase_add_test(tests, bf16_learns_nearly_as_f32);
+    if (other_module())
+        tcase_add_loop_test(tests, both_forms_of_the_module_have_the_same_bits, 0,
+                            (int)(sizeof rows / sizeof rows[0] + sizeof image_rows / sizeof image_rows[0]));
     tcase_add_loop_test(tests, steps_come_again_as_graphs, 0, 8);
     tcase_add_loop_test(tests, learning_in_one_call_has_the_bits_of_two, 0,
                         (int)(sizeof rows / sizeof rows[0] + sizeof image_rows / sizeof image_rows[0]));

@@ -39,7 +39,10 @@ void standin_complain(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    if (state.complaints++ == 0) vsnprintf(state.complaint, sizeof state.complaint, format, arguments);
+    if (state.complaints++ == 0) {
+        vsnprintf(state.complaint, sizeof state.complaint, format, arguments);
+        if (getenv("DUALPROP_TEST_TELL")) fprintf(stderr, "a rule was broken: %s\n", state.complaint);
+    }
     va_end(arguments);
 }
 
@@ -98,6 +101,16 @@ void standin_check(const void *memory, size_t bytes, const char *what)
     struct block *block = find_block(memory, bytes);
     pthread_mutex_unlock(&lock);
     if (!block || block->pinned) standin_complain("%s: %zu bytes at %p are not device memory", what, bytes, memory);
+}
+
+void standin_extent(const void *address, const char **begin, const char **end)
+{
+    pthread_mutex_lock(&lock);
+    const struct block *block = find_block(address, 1);
+    pthread_mutex_unlock(&lock);
+    int found = block && !block->pinned;
+    *begin = found ? block->memory : NULL;
+    *end = found ? block->memory + block->bytes : NULL;
 }
 
 static cudaError_t make_block(void **memory, size_t bytes, int pinned)

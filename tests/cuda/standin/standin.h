@@ -52,6 +52,10 @@ typedef struct standin_state {
     char complaint[256];
 } standin_state;
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 standin_state *standin_control(void);
 /* Begin anew, with nothing failing and all counts at 0; what is live stays so. */
 void standin_reset(void);
@@ -65,6 +69,12 @@ void standin_complain(const char *format, ...) __attribute__((format(printf, 1, 
 void standin_enqueue(cudaStream_t stream, void (*work)(const void *payload), const void *payload, size_t size);
 /* Complain unless all these bytes are device memory. */
 void standin_check(const void *memory, size_t bytes, const char *what);
+/* The piece of device memory that holds this address; NULL, NULL where there is none. */
+void standin_extent(const void *address, const char **begin, const char **end);
 void standin_made(long things); /* +1, or -1 when it is given back */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,0 +1,76 @@
+#!/bin/sh
+# Would tests/cuda.sh notice? Breaks a copy of the kernels' shapes, one line at a time, builds it as grids of threads
+# (tests/cuda/simt) and runs the suites on it; a mutant that passes is a gap in the tests. Takes some minutes.
+# usage: tests/cuda/mutants.sh [WORD]   only those whose description has the word
+cd "$(dirname "$0")/../.."
+. tests/count.sh
+build=${BUILD:-build}
+work=$build/tests/cuda/mutant
+word=${1:-}
+export DUALPROP_REAL_CUDNN= DUALPROP_TEST_TELL=yes DUALPROP_TEST_OTHER_MODULE=${LIB:-lib}/libdualprop-cuda.so.0
+
+suites() {
+    LD_LIBRARY_PATH=$build/tests/cuda/standin DUALPROP_TEST_MODULE=$work/libdualprop-cuda.so.0 \
+        DUALPROP_BACKEND_PATH=$work "$build/tests/cuda/main" "$@" >"$work/log" 2>&1
+}
+
+# mutant "description" FILE SCRIPT: SCRIPT is for sed, and has to change the file.
+mutant() {
+    case $1 in *"$word"*) ;; *) return ;; esac
+    rm -rf "$work" && mkdir -p "$work/src" && cp -r src/cuda "$work/src"
+    sed -i "$3" "$work/src/cuda/$2"
+    if cmp -s "src/cuda/$2" "$work/src/cuda/$2"; then
+        echo "FAILED: $1: nothing was changed in $2"
+        failed=$((failed + 1))
+        return
+    fi
+    if ! make BUILD="$build" SIMT="$work" SIMT_SOURCES="$work/src/cuda" "$work/libdualprop-cuda.so.0" \
+        OPTIMIZE="-O1 -w" -j2 >"$work/log" 2>&1; then
+        echo "FAILED: $1: it cannot be built"
+        failed=$((failed + 1))
+    elif suites cuda_learning && suites cuda_table; then
+        echo "FAILED: $1: nobody noticed"
+        failed=$((failed + 1))
+    else
+        echo "$1: $(grep -E '^a rule was broken|:[FE]:' "$work/log" | head -n 1 | sed 's/.*:[FE]:[a-z]*://')"
+        passed=$((passed + 1))
+    fi
+}
+
+# The shapes' loops.
+mutant "each: threads take one element" door.cuh '/ each_kernel(/,/^}/s/i += step/i = count/'
+mutant "each: the step is a block" door.cuh '/ each_kernel(/,/^}/s/(int64_t)gridDim.x \* block;/block;/'
+mutant "each: one element too many" door.cuh '/ each_kernel(/,/^}/s/i < count/i <= count/'
+mutant "each: one element too few" door.cuh '/ each_kernel(/,/^}/s/i < count/i < count - 1/'
+mutant "watched: threads take one element" door.cuh '/ watched_kernel(/,/^}/s/i += step/i = count/'
+mutant "watched: one element too many" door.cuh '/ watched_kernel(/,/^}/s/i < count/i <= count/'
+mutant "watched: some threads skip the maxima" door.cuh '/ watched_kernel(/,/^}/s/    raise/    if (seen.peak > 0) raise/'
+mutant "team: warps take one row" door.cuh '/ team_kernel(/,/^}/s/row += step/row = rows/'
+mutant "team: one row too many" door.cuh '/ team_kernel(/,/^}/s/row < rows/row <= rows/'
+mutant "team: one row too few" door.cuh '/ team_kernel(/,/^}/s/row < rows/row < rows - 1/'
+mutant "team: a row belongs to every warp" door.cuh '/ team_kernel(/,/^}/s/ + threadIdx.x \/ lanes;/;/'
+mutant "team: half a tree" door.cuh '/ team_kernel(/,/^}/s/distance = lanes \/ 2/distance = lanes \/ 4/'
+mutant "team: half a mask" door.cuh '/ team_kernel(/,/^}/s/0xffffffffu/0xffffu/'
+mutant "team: lanes that are done leave" door.cuh '/ team_kernel(/,/^}/s/int lane = .*/&\n    if (lane > rows) return;/'
+# Maxima.
+mutant "raise: no barrier" door.cuh '/void raise(/,/^}/s/    __syncthreads();//'
+mutant "raise: half a tree" door.cuh '/void raise(/,/^}/s/distance = lanes \/ 2/distance = lanes \/ 4/'
+mutant "raise: a distance left out" door.cuh '/void raise(/,/^}/s/distance \/= 2/distance \/= 4/'
+mutant "raise: threads without a peak return" door.cuh '/void raise(/,/^}/s/if (!to.peak && !to.change)/if (seen.peak == 0)/'
+mutant "raise: half the warps return" door.cuh '/void raise(/,/^}/s/if (!to.peak && !to.change)/if (threadIdx.x >= block \/ 2)/'
+mutant "raise: the last warp is forgotten" door.cuh '/void raise(/,/^}/s/i < block \/ lanes;/i < block \/ lanes - 1;/'
+mutant "raise: one warp too many" door.cuh '/void raise(/,/^}/s/i < block \/ lanes;/i <= block \/ lanes;/'
+mutant "raise: only the first warp tells" door.cuh '/void raise(/,/^}/s/threadIdx.x % lanes == 0/threadIdx.x == 0/'
+mutant "raise: all threads tell" door.cuh '/void raise(/,/^}/s/if (threadIdx.x % lanes == 0) {/{/'
+mutant "raise: a store for the atomic maximum" door.cuh \
+    '/void raise(/,/^}/s/atomicMax((unsigned long long \*)to.peak, \(.*\));/*to.peak = \1;/'
+# What changes no result, and breaks rules all the same.
+mutant "dyad: reads one element further" dyad.cuh \
+    's/return element(i, a\[i\]);/return element(i, (*(volatile const float *)(a + i + 1), a[i]));/'
+mutant "transpose: everybody writes the first element" maps.cu 's/^ *to\[column \* rows + row\] = from\[i\];/&\n        to[0] = from[0];/'
+# What only a device's code has.
+mutant "the order of floats keeps the sign" door.cuh 's/__float_as_int(fabsf(x))/__float_as_int(x)/'
+mutant "the order of doubles keeps the sign" door.cuh 's/__double_as_longlong(fabs(x))/__double_as_longlong(x)/'
+mutant "the value of an order is its number" door.cuh 's/(double)__int_as_float((int)order)/(double)order/'
+mutant "a guard reads a peak as a number" guard.cu 's/__longlong_as_double((long long)\*place)/(double)*place/'
+count_end
