@@ -1,10 +1,12 @@
 #!/bin/sh
 # The tests of the CUDA module on stand-ins of the CUDA libraries: everything that can be known without a device. First
-# kernels run in their serial form, then, in a second build of the module, as grids of threads (tests/cuda/simt).
+# kernels run in their serial form, then, in a second build of the module, as grids of threads (tests/cuda/simt); and once
+# beside a cuDNN that is only half there.
 # usage: tests/cuda.sh [SUITE...]
 cd "$(dirname "$0")/.."
 . tests/count.sh
 build=${BUILD:-build} lib=${LIB:-lib}
+standin=$build/tests/cuda/standin
 simt=$build/tests/cuda/simt
 
 if [ ! -x "$build/tests/cuda/main" ] || [ ! -e "$lib/libdualprop-cuda.so.0" ]; then
@@ -17,7 +19,7 @@ fi
 run() {
     folder=$1 log=$build/tests/cuda/log
     shift
-    LD_LIBRARY_PATH=$build/tests/cuda/standin DUALPROP_TEST_MODULE=$folder/libdualprop-cuda.so.0 \
+    LD_LIBRARY_PATH=$standin DUALPROP_TEST_MODULE=$folder/libdualprop-cuda.so.0 \
         DUALPROP_BACKEND_PATH=$folder "$build/tests/cuda/main" "$@" >"$log" 2>&1
     code=$?
     sed '$d' "$log"
@@ -31,6 +33,7 @@ DUALPROP_REAL_CUBLASLT=$(cat "$build/tests/cuda/standin/real-cublaslt" 2>/dev/nu
 export DUALPROP_REAL_CUDNN DUALPROP_REAL_CUBLASLT
 [ -e "$DUALPROP_REAL_CUDNN" ] || DUALPROP_REAL_CUDNN=
 [ -e "$DUALPROP_REAL_CUBLASLT" ] || DUALPROP_REAL_CUBLASLT=
+suites=$*
 run "$lib" "$@"
 
 echo "Kernels as grids of threads:"
@@ -38,4 +41,14 @@ echo "Kernels as grids of threads:"
 export DUALPROP_REAL_CUDNN= DUALPROP_REAL_CUBLASLT= DUALPROP_TEST_SAMPLE=12
 export DUALPROP_TEST_OTHER_MODULE="$lib/libdualprop-cuda.so.0"
 run "$simt" "$@"
+
+if [ -z "$suites" ]; then
+    echo "Half a cuDNN:"
+    half=$build/tests/cuda/half
+    rm -rf "$half" && mkdir -p "$half" && ln -s "$PWD/$standin"/*.so.* "$half" && rm -f "$half"/libcudnn_graph.so.*
+    for graph in "$standin"/libcudnn_graph.so.*; do echo "no library" >"$half/$(basename "$graph")"; done
+    standin=$half
+    export CK_RUN_CASE=parts DUALPROP_TEST_HALF_CUDNN=1
+    run "$lib" cuda_learning
+fi
 count_end
