@@ -76,7 +76,7 @@ may_not_read() {
     cat stderr
     return 1
 }
-if run_as_nobody "$programs/mlp" --help >stdout 2>stderr; then
+if run_as_nobody timeout 60 "$programs/mlp" --help >stdout 2>stderr; then
     test_that "mlp: a module that may not be read" may_not_read
 else
     skip "a module that may not be read: nobody but root may run programs here"
