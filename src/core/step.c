@@ -3,8 +3,8 @@
  *
  * A step is refused where it could leave the range of the type: when a gradient is not finite, or so large that its
  * square, or the learning rate times it, might overflow. Since every allowed step adds less than 1e30, the sum of
- * fewer than 1e8 steps stays finite in f32. A learning rate or weight decay above 1 can make weights grow by themselves:
- * then the weights are looked at too, and a step is refused before their squares could overflow.
+ * fewer than 1e8 steps stays finite in f32. A learning rate or weight decay above 1 can make weights grow by
+ * themselves: then the weights are looked at too, and a step is refused before their squares could overflow.
  *
  * Kolen-Pollack feedback weights take the weights' gradient, with moments of their own and the same decay.
  */
@@ -15,13 +15,18 @@
 
 /* ---- numbers ---- */
 
+static double layer_rate(const dualprop_optimizer *optimizer, const dualprop_layer *layer)
+{
+    return dualprop__optimizer_rate(optimizer) * layer->learning_rate;
+}
+
 static dualprop_step_numbers layer_numbers(const dualprop_optimizer *optimizer, const dualprop_layer *layer,
                                            double gradient_scale)
 {
     double t = (double)(optimizer->steps + 1);
     return (dualprop_step_numbers){
         .kind = optimizer->kind,
-        .learning_rate = dualprop__optimizer_rate(optimizer) * layer->learning_rate,
+        .learning_rate = layer_rate(optimizer, layer),
         .momentum = optimizer->momentum,
         .beta1 = optimizer->beta1,
         .beta2 = optimizer->beta2,
@@ -37,26 +42,35 @@ static dualprop_step_numbers layer_numbers(const dualprop_optimizer *optimizer, 
 double dualprop__largest_gradient(const dualprop_optimizer *optimizer, const dualprop_layer *layer)
 {
     double square = optimizer->context->precision == DUALPROP_F32 ? 1e15 : 1e150;
-    double rate = dualprop__optimizer_rate(optimizer) * layer->learning_rate;
+    double rate = layer_rate(optimizer, layer);
     double reach = 1e30 * (1.0 - optimizer->momentum);
     return rate > 0 ? fmin(square, reach / rate) : square;
+}
+
+/* The largest of what a layer has for each weight and each bias. */
+static dualprop_status largest_of(double *largest, const dualprop_layer *layer, const void *weights, const void *biases)
+{
+    dualprop_context *context = layer->network->context;
+    double weight, bias;
+    DUALPROP__TRY(context->backend.max_abs(context->instance, layer->weight_elements, weights, &weight));
+    DUALPROP__TRY(context->backend.max_abs(context->instance, layer->bias_elements, biases, &bias));
+    *largest = dualprop__greater_peak(weight, bias);
+    return DUALPROP_OK;
 }
 
 /* ---- rates that let weights grow ---- */
 
 #define LARGEST_WEIGHT 1e15 /* the square of decay times weight is what Adam adds up */
 
-/* Weight decay alone multiplies a weight by 1 - rate decay, and what momentum gathers by as much as 1 / (1 - momentum). */
+/* Weight decay alone multiplies a weight by 1 - rate decay, and momentum what it gathers by up to 1 / (1 - momentum). */
 static double growth(const dualprop_optimizer *optimizer, const dualprop_layer *layer)
 {
-    double rate = dualprop__optimizer_rate(optimizer) * layer->learning_rate;
-    return (1.0 + rate) * (1.0 + optimizer->weight_decay) / (1.0 - optimizer->momentum);
+    return (1.0 + layer_rate(optimizer, layer)) * (1.0 + optimizer->weight_decay) / (1.0 - optimizer->momentum);
 }
 
 static int lets_weights_grow(const dualprop_optimizer *optimizer, const dualprop_layer *layer)
 {
-    double rate = dualprop__optimizer_rate(optimizer) * layer->learning_rate;
-    return !layer->frozen && (rate > 1 || optimizer->weight_decay > 1);
+    return !layer->frozen && (layer_rate(optimizer, layer) > 1 || optimizer->weight_decay > 1);
 }
 
 int dualprop__step_needs_weights(const dualprop_optimizer *optimizer)
@@ -67,17 +81,15 @@ int dualprop__step_needs_weights(const dualprop_optimizer *optimizer)
     return 0;
 }
 
-/* The largest of a layer's weights, biases and feedback weights. */
+/* Of a layer's weights, biases and feedback weights. */
 static dualprop_status largest_weight(double *largest, const dualprop_layer *layer)
 {
     dualprop_context *context = layer->network->context;
-    double weight, bias, feedback = 0;
-    DUALPROP__TRY(context->backend.max_abs(context->instance, layer->weight_elements, layer->weight, &weight));
-    DUALPROP__TRY(context->backend.max_abs(context->instance, layer->bias_elements, layer->bias, &bias));
-    if (layer->network->feedback == DUALPROP_FEEDBACK_KOLEN_POLLACK)
-        DUALPROP__TRY(
-            context->backend.max_abs(context->instance, layer->weight_elements, layer->feedback, &feedback));
-    *largest = fmax(fmax(weight, bias), feedback);
+    double feedback;
+    DUALPROP__TRY(largest_of(largest, layer, layer->weight, layer->bias));
+    if (layer->network->feedback != DUALPROP_FEEDBACK_KOLEN_POLLACK) return DUALPROP_OK;
+    DUALPROP__TRY(context->backend.max_abs(context->instance, layer->weight_elements, layer->feedback, &feedback));
+    *largest = dualprop__greater_peak(*largest, feedback);
     return DUALPROP_OK;
 }
 
@@ -99,11 +111,9 @@ static dualprop_status check_gradient(const dualprop_optimizer *optimizer, const
 {
     dualprop_context *context = optimizer->context;
     const struct dualprop__learning *learning = &optimizer->layers[layer->index - 1];
-    double weight, bias, allowed = dualprop__largest_gradient(optimizer, layer);
-    DUALPROP__TRY(context->backend.max_abs(context->instance, layer->weight_elements, learning->weight_gradient,
-                                           &weight));
-    DUALPROP__TRY(context->backend.max_abs(context->instance, layer->bias_elements, learning->bias_gradient, &bias));
-    double reached = dualprop__greater_peak(weight, bias) * scale;
+    double reached, allowed = dualprop__largest_gradient(optimizer, layer);
+    DUALPROP__TRY(largest_of(&reached, layer, learning->weight_gradient, learning->bias_gradient));
+    reached *= scale;
     DUALPROP__REQUIRE(context, !isnan(reached), DUALPROP_ERROR_NOT_FINITE,
                       "the gradient of layer %d holds NaN, so no step was made", layer->index);
     DUALPROP__REQUIRE(context, reached <= allowed, DUALPROP_ERROR_NOT_FINITE,
