@@ -14,8 +14,8 @@
  * pooling, and behind it gradients that are asked for by a learning step without memory for them.
  *
  * Where cuDNN's plan reads BF16, its operands are rounded first: the input and delta of the map into the end of
- * shape->workspace, each time they are read (unpooling writes delta there straight away); the weights into shape->cache,
- * once after they have changed.
+ * shape->workspace, each time they are read (unpooling writes delta there straight away); the weights into
+ * shape->cache, once after they have changed.
  */
 #include "maps.h"
 #include "slots.h"
@@ -184,15 +184,20 @@ static int64_t bytes_of(int64_t a, int64_t b, int64_t c, int64_t d, size_t size)
     return bytes > INT64_MAX / 8 ? -1 : rounded(bytes);
 }
 
+/* Of the weights and the biases together. */
+static int64_t gradient_bytes(const dualprop_convolution *shape)
+{
+    int64_t weights = dualprop__cuda_convolution_weight_elements(NULL, shape);
+    return weights < 0 ? -1 : bytes_of(weights + bias_elements(shape), 1, 1, 1, sizeof(float));
+}
+
 /* Planning belongs to making a state; if it fails here, the first step tries it again and says why. */
 int64_t dualprop__cuda_convolution_workspace(void *self, const dualprop_convolution *shape)
 {
-    int64_t weights = dualprop__cuda_convolution_weight_elements(self, shape);
+    int64_t gradients = gradient_bytes(shape);
     int64_t map = bytes_of(shape->batch, shape->map_height, shape->map_width, shape->outputs, sizeof(float));
     int64_t x = bytes_of(shape->batch, shape->height, shape->width, shape->channels, sizeof(uint16_t));
-    if (weights < 0 || map < 0 || x < 0) return -1;
-    int64_t gradients = bytes_of(weights + bias_elements(shape), 1, 1, 1, sizeof(float));
-    if (gradients < 0) return -1;
+    if (gradients < 0 || map < 0 || x < 0) return -1;
     dualprop_status planned = plan_slot(self, shape);
     (void)planned;
     return map + gradients + (may_round(self, shape) ? x + rounded(map / 2) : 0);
@@ -246,18 +251,16 @@ static dualprop_status issue_dnn(dualprop__cuda *self, int direction, const dual
     return dualprop__cuda_issue(self, run_dnn, &work, sizeof work);
 }
 
-/* ---- operands in BF16: behind the map and the gradients in the workspace ---- */
+/* ---- the workspace: the map before pooling, gradients, operands in BF16 ---- */
 
-static int64_t gradient_bytes(const dualprop_convolution *shape)
+static float *spare_gradient(const dualprop_convolution *shape)
 {
-    int64_t elements = dualprop__cuda_convolution_weight_elements(NULL, shape) + bias_elements(shape);
-    return rounded(elements * (int64_t)sizeof(float));
+    return (float *)((char *)shape->workspace + rounded(map_elements(shape) * (int64_t)sizeof(float)));
 }
 
 static uint16_t *rounded_input(const dualprop_convolution *shape)
 {
-    int64_t before = rounded(map_elements(shape) * (int64_t)sizeof(float)) + gradient_bytes(shape);
-    return (uint16_t *)((char *)shape->workspace + before);
+    return (uint16_t *)((char *)spare_gradient(shape) + gradient_bytes(shape));
 }
 
 static uint16_t *rounded_map(const dualprop_convolution *shape)
@@ -463,11 +466,6 @@ dualprop_status dualprop__cuda_convolution_top_down(void *self, const dualprop_c
 
 /* ---- gradient ---- */
 
-static float *spare_gradient(const dualprop_convolution *shape)
-{
-    return (float *)((char *)shape->workspace + rounded(map_elements(shape) * (int64_t)sizeof(float)));
-}
-
 /* cuDNN writes the plain gradient, which is scaled or added afterwards: its engines differ in what else they can do. */
 static dualprop_status filter_by_dnn(dualprop__cuda *self, const dualprop_convolution *shape, float *gradient,
                                      const void *x, const void *map, double scale, int accumulate)
@@ -479,25 +477,13 @@ static dualprop_status filter_by_dnn(dualprop__cuda *self, const dualprop_convol
     return dualprop__cuda_scale(self, gradient, plain, elements, scale, accumulate);
 }
 
-/* What is still to be multiplied with the gradient of the weights: what it was to be scaled by, or 1. */
-static dualprop_status left_to_scale(dualprop__cuda *self, double *left, const dualprop_convolution *shape,
-                                     double scale, const dualprop_step_numbers *step)
-{
-    int found;
-    DUALPROP__CUDA_PASS(plan(self, &found, DUALPROP__CUDA_FILTER, shape));
-    *left = found != DUALPROP__CUDA_NO_PLAN && step->gradient_scale == 1 ? scale : 1;
-    return DUALPROP_OK;
-}
-
-/* The gradients of the weights, scaled by `scale`, and of the biases, by `bias_scale`. */
+/* The gradients of the weights, by the plan found, scaled by `scale`, and of the biases, by `bias_scale`. */
 static dualprop_status slopes(dualprop__cuda *self, const dualprop_convolution *shape, float *gradient,
                               float *bias_gradient, const float *x, const float *delta, const uint8_t *switches,
-                              double scale, double bias_scale, int accumulate)
+                              int found, double scale, double bias_scale, int accumulate)
 {
     const float *map = NULL;
     const void *input, *operand;
-    int found;
-    DUALPROP__CUDA_PASS(plan(self, &found, DUALPROP__CUDA_FILTER, shape));
     DUALPROP__CUDA_PASS(unpool(self, bias_gradient ? &map : NULL, &operand, shape, delta, switches, found));
     DUALPROP__CUDA_PASS(read_input(self, &input, shape, x, found));
     if (found == DUALPROP__CUDA_NO_PLAN)
@@ -532,15 +518,25 @@ static dualprop_status gradient_and_step(dualprop__cuda *self, const dualprop_co
         { weights, of_weights, moments[0], moments[1], elements },
         { bias, of_bias, moments[2], moments[3], bias_elements(shape) },
     };
-    double left;
-    DUALPROP__CUDA_PASS(left_to_scale(self, &left, shape, scale, step));
+    int found;
+    DUALPROP__CUDA_PASS(plan(self, &found, DUALPROP__CUDA_FILTER, shape));
+    int by_step = found != DUALPROP__CUDA_NO_PLAN && step->gradient_scale == 1;
     dualprop__cuda_gather(self, 1);
-    dualprop_status status = slopes(self, shape, of_weights, bias ? of_bias : NULL, x, delta, switches,
-                                    left == 1 ? scale : 1, scale, 0);
-    if (status == DUALPROP_OK) status = learn(self, step, left, tensors);
+    dualprop_status status = slopes(self, shape, of_weights, bias ? of_bias : NULL, x, delta, switches, found,
+                                    by_step ? 1 : scale, scale, 0);
+    if (status == DUALPROP_OK) status = learn(self, step, by_step ? scale : 1, tensors);
     if (status == DUALPROP_OK && shared) status = dualprop__cuda_learn_finish(self);
     dualprop__cuda_gather(self, 0);
     return status;
+}
+
+static dualprop_status gradient_alone(dualprop__cuda *self, const dualprop_convolution *shape, float *gradient,
+                                      float *bias_gradient, const float *x, const float *delta,
+                                      const uint8_t *switches, double scale, int accumulate)
+{
+    int found;
+    DUALPROP__CUDA_PASS(plan(self, &found, DUALPROP__CUDA_FILTER, shape));
+    return slopes(self, shape, gradient, bias_gradient, x, delta, switches, found, scale, scale, accumulate);
 }
 
 dualprop_status dualprop__cuda_convolution_gradient(void *self, const dualprop_convolution *shape, void *gradient,
@@ -552,6 +548,6 @@ dualprop_status dualprop__cuda_convolution_gradient(void *self, const dualprop_c
     if (step)
         DUALPROP__CUDA_SLOT(self, gradient_and_step(self, shape, gradient, bias_gradient, x, delta, switches, scale,
                                                     step, weights, bias, moments));
-    DUALPROP__CUDA_SLOT(self, slopes(self, shape, gradient, bias_gradient, x, delta, switches, scale, scale,
-                                      accumulate));
+    DUALPROP__CUDA_SLOT(self, gradient_alone(self, shape, gradient, bias_gradient, x, delta, switches, scale,
+                                             accumulate));
 }

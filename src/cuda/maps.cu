@@ -266,7 +266,8 @@ struct fold_body {
     }
 
     /* Who sees `input` through tap `tap` along one axis; -1: nobody. */
-    DUALPROP__CUDA_BOTH static int64_t seer(int64_t input, int64_t tap, int64_t padding, const extent &stride, int64_t seers)
+    DUALPROP__CUDA_BOTH static int64_t seer(int64_t input, int64_t tap, int64_t padding, const extent &stride,
+                                            int64_t seers)
     {
         int64_t reach = input + padding - tap;
         if (reach < 0) return -1;
