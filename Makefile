@@ -220,7 +220,7 @@ $(STANDIN)/%.map: $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo '$* { *; };' >$@
 $(STANDIN)/$(CUDART_SONAME): $(BUILD)/tests/cuda/standin/cudart.o $(STANDIN)/$(CUDART_SONAME).map
-	$(CC) -shared -o $@ $(SANITIZERS) $< -Wl,-soname,$(@F) -Wl,--version-script=$@.map -lpthread
+	$(CC) -shared -o $@ $(SANITIZERS) $< -Wl,-soname,$(@F) -Wl,--version-script=$@.map -lpthread -ldl
 $(STANDIN)/$(CUBLASLT_SONAME): $(BUILD)/tests/cuda/standin/cublaslt.o $(BUILD)/tests/cuda/standin/cublaslt_real.o \
         $(STANDIN)/$(CUDART_SONAME) $(STANDIN)/$(CUBLASLT_SONAME).map
 	$(CC) -shared -o $@ $(SANITIZERS) $(filter-out %.map,$^) -Wl,-soname,$(@F) -Wl,--version-script=$@.map -lpthread -ldl

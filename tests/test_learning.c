@@ -302,21 +302,26 @@ START_TEST(test_busy_network)
 }
 END_TEST
 
+static void expect_finite_weights(struct small_network *small)
+{
+    double weight[SMALL_MAX_REALS];
+    for (int k = 1; k <= 3; k++) {
+        read_weight(weight, small, k);
+        for (int64_t i = 0; i < weights_of(small, k); i++) ck_assert(isfinite(weight[i]));
+    }
+}
+
 /* A learning rate far too large is reported, sooner or later, and no weight ever becomes NaN or infinite. */
 START_TEST(test_huge_learning_rate)
 {
     struct small_plan plan = plan_of(_i);
-    double weight[SMALL_MAX_REALS];
     struct small_network small = small_create(&plan);
     dualprop_status status = DUALPROP_OK;
     ck_assert_int_eq(dualprop_optimizer_set_learning_rate(small.optimizer, 1e6), DUALPROP_OK);
     for (int step = 0; step < 200 && status == DUALPROP_OK; step++) {
         status = small_infer(&small);
         if (status == DUALPROP_OK) status = dualprop_update(small.optimizer, small.state);
-        for (int k = 1; k <= 3; k++) {
-            read_weight(weight, &small, k);
-            for (int64_t i = 0; i < weights_of(&small, k); i++) ck_assert(isfinite(weight[i]));
-        }
+        expect_finite_weights(&small);
     }
     ck_assert(status == DUALPROP_ERROR_DIVERGED || status == DUALPROP_ERROR_NOT_FINITE);
     small_destroy(&small);
@@ -326,15 +331,6 @@ END_TEST
 static void let_states_grow(dualprop_rule *rule)
 {
     ck_assert_int_eq(dualprop_rule_set_divergence_limit(rule, 1e300), DUALPROP_OK);
-}
-
-static void expect_finite_weights(struct small_network *small)
-{
-    double weight[SMALL_MAX_REALS];
-    for (int k = 1; k <= 3; k++) {
-        read_weight(weight, small, k);
-        for (int64_t i = 0; i < weights_of(small, k); i++) ck_assert(isfinite(weight[i]));
-    }
 }
 
 /* A weight decay that turns weights over and makes them grow is stopped before they overflow, with a sentence. */

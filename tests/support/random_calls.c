@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "main.h"
+#include "expect.h"
 #include "randomness.h"
 
 enum { OF_EACH = 3, CAPACITY = 6, SAMPLES = 64, MOST_INPUTS = 60, LABELS = 80, MOST_PARAMETERS = 1 << 16 };
@@ -330,21 +330,13 @@ static dualprop_status infer(household *self)
     return dualprop_infer(a_state(self), self->images, self->labels, a_count(self));
 }
 
-static dualprop_view view_of(void *data, int type, int rank, int64_t rows, int64_t columns)
-{
-    dualprop_view view = { .struct_size = sizeof view, .data = data, .type = type, .rank = rank };
-    view.shape[0] = rows, view.shape[1] = columns;
-    view.strides[0] = rank == 2 ? columns : 1, view.strides[1] = 1;
-    return view;
-}
-
 static dualprop_status infer_by_steps(household *self)
 {
     dualprop_state *state = a_state(self);
     int count = a_count(self);
     draw_data(self);
-    dualprop_view inputs = view_of(self->images, self->precision, 2, count, one_in(self, 2) ? MOST_INPUTS : 5);
-    dualprop_view targets = view_of(self->labels, DUALPROP_I32, 1, count, 1);
+    dualprop_view inputs = matrix_view(self->images, self->precision, count, one_in(self, 2) ? MOST_INPUTS : 5);
+    dualprop_view targets = vector_view(self->labels, DUALPROP_I32, count);
     return one_in(self, 2) ? dualprop_infer_begin(state, &inputs, &targets)
                            : dualprop_infer_view(state, &inputs, &targets);
 }

@@ -23,14 +23,8 @@ static int has_real;
 
 static void open_real(void)
 {
-    void *symbol, *library;
-    const char *path = getenv("DUALPROP_REAL_CUBLASLT");
-    if (!path || !*path) return;
-    library = dlmopen(LM_ID_NEWLM, path, RTLD_NOW | RTLD_LOCAL); /* apart, since the two have one name */
-    if (!library) {
-        standin_complain("the real cuBLASLt cannot be loaded: %s", dlerror());
-        return;
-    }
+    void *symbol, *library = standin_open_real("DUALPROP_REAL_CUBLASLT", "cuBLASLt");
+    if (!library) return;
     CUBLASLT_REAL_FUNCTIONS(LOAD)
     has_real = 1;
 }

@@ -3,6 +3,7 @@
  */
 #include "standin.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -44,6 +45,15 @@ void standin_complain(const char *format, ...)
         if (getenv("DUALPROP_TEST_TELL")) fprintf(stderr, "a rule was broken: %s\n", state.complaint);
     }
     va_end(arguments);
+}
+
+void *standin_open_real(const char *variable, const char *title)
+{
+    const char *path = getenv(variable);
+    if (!path || !*path) return NULL;
+    void *library = dlmopen(LM_ID_NEWLM, path, RTLD_NOW | RTLD_LOCAL); /* apart, since the two have one name */
+    if (!library) standin_complain("the real %s cannot be loaded: %s", title, dlerror());
+    return library;
 }
 
 void standin_made(long things)

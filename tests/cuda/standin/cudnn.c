@@ -93,14 +93,8 @@ static int describe_device(void)
 
 static void open_real(void)
 {
-    void *symbol, *library;
-    const char *path = getenv("DUALPROP_REAL_CUDNN");
-    if (!path || !*path) return;
-    library = dlmopen(LM_ID_NEWLM, path, RTLD_NOW | RTLD_LOCAL); /* apart, since the two have one name */
-    if (!library) {
-        standin_complain("the real cuDNN cannot be loaded: %s", dlerror());
-        return;
-    }
+    void *symbol, *library = standin_open_real("DUALPROP_REAL_CUDNN", "cuDNN");
+    if (!library) return;
     REAL_FUNCTIONS(LOAD)
     has_real = describe_device();
     if (!has_real) standin_complain("the real cuDNN does not know the described device");

@@ -71,6 +71,8 @@ void standin_enqueue(cudaStream_t stream, void (*work)(const void *payload), con
 void standin_check(const void *memory, size_t bytes, const char *what);
 /* The piece of device memory that holds this address; NULL, NULL where there is none. */
 void standin_extent(const void *address, const char **begin, const char **end);
+/* The real library whose path is in this variable of the environment, apart from the stand-in; or NULL. */
+void *standin_open_real(const char *variable, const char *title);
 void standin_made(long things); /* +1, or -1 when it is given back */
 
 #ifdef __cplusplus
