@@ -4,7 +4,7 @@
 #include <check.h>
 #include <dualprop/dualprop.h>
 
-#include "main.h"
+#include "cuda_test.h"
 #include "support/random_calls.h"
 
 enum { LIVES = 8, CALLS = 500 };
@@ -12,9 +12,11 @@ enum { LIVES = 8, CALLS = 500 };
 START_TEST(keeps_its_promises_whatever_is_called)
 {
     int steps = 0;
+    cuda_standin();
     for (int life = 0; life < LIVES; life++)
         steps += random_calls_run(DUALPROP_BACKEND_CUDA, DUALPROP_F32, (uint64_t)(_i * LIVES + life), CALLS);
     ck_assert_int_ge(steps, LIVES);
+    cuda_check_clean(0);
 }
 END_TEST
 
