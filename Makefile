@@ -27,45 +27,25 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prot
 NUMERICS := -fno-math-errno -fno-trapping-math -ffp-contract=off
 SANITIZERS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer \
                 -Wno-frame-larger-than)
-FLAGS = -std=c11 -D_GNU_SOURCE $(OPTIMIZE) -g -fPIC -fvisibility=hidden $(NUMERICS) $(WARNINGS) -Iinclude -MMD -MP \
+FLAGS = -std=c11 -D_GNU_SOURCE $(OPTIMIZE) -g -fPIC -fvisibility=hidden $(NUMERICS) $(WARNINGS) -Iinclude -Isrc -MMD -MP \
         $(if $(filter no,$(BLIS)),-DDUALPROP_NO_BLIS) $(SANITIZERS) $(CFLAGS)
 SYSTEM_LIBRARIES := -ljansson -lm -lpthread -ldl
 # Of the programs, which read data sets.
 ZIP ?= yes
 FILE_LIBRARIES := -lz $(if $(filter no,$(ZIP)),,-lzip)
-WITHOUT := examples/common/zip_archive$(if $(filter no,$(ZIP)),,_none).c
+WITHOUT := programs/common/zip_archive$(if $(filter no,$(ZIP)),,_none).c
 CHECK_LIBRARIES = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck -lsubunit -lrt)
 
-# ---- Is there CUDA? NVCC=no says that there is none ----
-
-NVCC ?= $(shell command -v nvcc 2>/dev/null || { [ ! -x /usr/local/cuda/bin/nvcc ] || echo /usr/local/cuda/bin/nvcc; })
-ifneq ($(filter-out no,$(NVCC)),)
-CUDA_HOME ?= $(patsubst %/bin/nvcc,%,$(realpath $(NVCC)))
-CUDA_INCLUDE ?= $(firstword $(patsubst %/cublasLt.h,%,$(wildcard $(CUDA_HOME)/include/cublasLt.h /usr/include/cublasLt.h)))
-CUDNN_INCLUDE ?= $(firstword $(patsubst %/cudnn.h,%,$(wildcard $(CUDA_HOME)/include/cudnn.h /usr/include/cudnn.h \
-                 /usr/include/*/cudnn.h)))
-CUDA_LIB ?= $(firstword $(patsubst %/libcudart.so,%,$(wildcard $(CUDA_HOME)/lib64/libcudart.so $(CUDA_HOME)/lib/libcudart.so \
-            /usr/lib/*/libcudart.so)))
-CUDNN_LIB ?= $(firstword $(patsubst %/libcudnn.so,%,$(wildcard $(CUDA_LIB)/libcudnn.so /usr/lib/*/libcudnn.so)))
-CUDA_MISSING := $(if $(CUDA_INCLUDE)$(CUDA_LIB),,cuBLASLt and the CUDA runtime) $(if $(CUDNN_INCLUDE)$(CUDNN_LIB),,cuDNN)
-ifeq ($(strip $(CUDA_MISSING)),)
-CUDA_MODULE := $(LIB)/libdualprop-cuda.so.0
-CUDA_SAYS := built with the CUDA module, by $(NVCC)
-else
-CUDA_SAYS := built for the CPU only: nvcc is here, but not $(strip $(CUDA_MISSING))
-endif
-else
-CUDA_SAYS := built for the CPU only: there is no nvcc
-endif
+include src/cuda/toolkit.mk
 
 # ---- The library ----
 
-SOURCES := $(wildcard src/core/*.c src/cpu/*.c)
+SOURCES := $(wildcard src/core/*/*.c src/cpu/*/*.c)
 ifeq ($(filter x86_64% amd64%,$(MACHINE)),)
 SOURCES := $(filter-out %_avx2.c %_avx512.c,$(SOURCES))
 endif
 ifeq ($(BLIS),no)
-SOURCES := $(filter-out src/cpu/blis%,$(SOURCES))
+SOURCES := $(filter-out src/cpu/blis/%,$(SOURCES))
 else
 BLIS_FOLDER ?= /usr/lib/$(patsubst %-pc-linux-gnu,%-linux-gnu,$(MACHINE))/blis-serial
 BLIS_INCLUDE ?= /usr/include/$(patsubst %-pc-linux-gnu,%-linux-gnu,$(MACHINE))/blis-serial
@@ -82,8 +62,8 @@ $(BUILD)/src/cpu/%_baseline.o $(BUILD)/src/cpu/%_avx2.o $(BUILD)/src/cpu/%_avx51
     VECTORIZE = $(if $(filter -O2,$(OPTIMIZE) $(CFLAGS)),-O3)
 $(BUILD)/src/cpu/%_avx2.o: SIMD := -mavx2 -mfma
 $(BUILD)/src/cpu/%_avx512.o: SIMD := -mavx512f -mavx512vl -mavx512dq -mavx512bw -mfma -mprefer-vector-width=512
-$(BUILD)/src/core/version.o: INCLUDES = $(if $(BLIS_VERSION),-DDUALPROP_BLIS_VERSION='"$(BLIS_VERSION)"')
-$(BUILD)/src/cpu/blis.o $(BUILD)/src/cpu/blis_%.o: INCLUDES = -isystem $(BLIS_INCLUDE)
+$(BUILD)/src/core/base/version.o: INCLUDES = $(if $(BLIS_VERSION),-DDUALPROP_BLIS_VERSION='"$(BLIS_VERSION)"')
+$(BUILD)/src/cpu/blis/%.o: INCLUDES = -isystem $(BLIS_INCLUDE)
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -110,156 +90,34 @@ $(LIB)/libdualprop.a: $(OBJECTS) $(BLIS_LIBRARY)
 	objcopy --wildcard --keep-global-symbol='dualprop_[a-z]*' $(BUILD)/dualprop.o
 	rm -f $@ && ar rcs $@ $(BUILD)/dualprop.o
 
-# ---- The CUDA module: CUDA_ARCHS=all makes one for all devices from compute capability 7.5 on ----
+include src/cuda/module.mk
 
-ifneq ($(CUDA_MODULE),)
-CUDA_ARCHS ?= 90
-CUDA_LIST := $(if $(filter all,$(CUDA_ARCHS)),$(filter 75 80 86 89 90 100 120,\
-             $(shell $(NVCC) --list-gpu-arch | sed -n 's/^compute_//p')),$(CUDA_ARCHS))
-# Machine code for each, and PTX of the last for devices to come.
-CUDA_CODE := $(foreach arch,$(CUDA_LIST),-gencode arch=compute_$(arch),code=sm_$(arch)) \
-             -gencode arch=compute_$(lastword $(CUDA_LIST)),code=compute_$(lastword $(CUDA_LIST))
-comma := ,
-space := $(subst x,,x x)
-CUDA_HOST_FLAGS := -fPIC -fvisibility=hidden -fno-exceptions -fno-rtti -fno-threadsafe-statics -ffp-contract=off -Wall -Wextra \
-                   -Wshadow -Werror
-CUDA_FLAGS := -std=c++17 -O3 -fmad=false --cudart shared -Werror all-warnings -Iinclude -Isrc -I$(CUDA_INCLUDE) \
-              -Xcompiler $(subst $(space),$(comma),$(strip $(CUDA_HOST_FLAGS))) $(CUDA_CODE)
-CUDA_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard src/cuda/*.c)) $(patsubst %.cu,$(BUILD)/%.cu.o,$(wildcard src/cuda/*.cu))
+# ---- Programs: programs/NAME.c with programs/common, and examples/NAME.c, each on the static library alone ----
 
-# cuBLASLt and cuDNN are loaded at run time, by these names.
-soname = $(shell readelf -d $(1) 2>/dev/null | sed -n 's/.*soname: \[\(.*\)\]/\1/p')
-CUBLASLT_SONAME := $(call soname,$(CUDA_LIB)/libcublasLt.so)
-CUDNN_SONAME := $(call soname,$(CUDNN_LIB)/libcudnn.so)
-CUDNN_GRAPH := $(subst libcudnn,libcudnn_graph,$(CUDNN_SONAME))
-
-$(BUILD)/src/cuda/%.o: INCLUDES = -Werror -DDUALPROP_CUBLASLT='"$(CUBLASLT_SONAME)"' -DDUALPROP_CUDNN='"$(CUDNN_SONAME)"' \
-                                  -DDUALPROP_CUDNN_GRAPH='"$(CUDNN_GRAPH)"' -Isrc -isystem $(CUDA_INCLUDE) -isystem $(CUDNN_INCLUDE)
-$(BUILD)/%.cu.o: %.cu $(BUILD)/cuda-flags
-	@mkdir -p $(@D)
-	$(NVCC) $(CUDA_FLAGS) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
-$(BUILD)/cuda-flags: FORCE
-	@mkdir -p $(@D)
-	@echo '$(NVCC) $(CUDA_FLAGS)' | cmp -s - $@ || echo '$(NVCC) $(CUDA_FLAGS)' >$@
-# Needs the CUDA runtime alone, which is small and finds out whether there is a device.
-$(CUDA_MODULE): $(CUDA_OBJECTS) src/cuda/module.map
-	@mkdir -p $(@D)
-	$(CC) -shared -o $@ $(CUDA_OBJECTS) -Wl,-soname,libdualprop-cuda.so.0 -Wl,--version-script=src/cuda/module.map \
-	    -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now -Wl,-z,defs $(LDFLAGS) -L$(CUDA_LIB) -lcudart -lm \
-	    -lpthread -ldl
-endif
-
-# ---- Programs: examples/NAME.c with examples/common, on the static library ----
+PROGRAMS := $(patsubst programs/%.c,$(BUILD)/programs/%,$(wildcard programs/*.c))
+COMMON := $(BUILD)/programs/common.a
+programs: $(PROGRAMS)
+$(BUILD)/programs/%.o: INCLUDES = -Iprograms
+$(COMMON): $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(WITHOUT),$(wildcard programs/common/*.c)))
+	rm -f $@ && ar rcs $@ $^
+$(PROGRAMS): $(BUILD)/programs/%: $(BUILD)/programs/%.o $(COMMON) $(LIB)/libdualprop.a
+	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $< $(COMMON) $(LIB)/libdualprop.a $(SYSTEM_LIBRARIES) $(FILE_LIBRARIES)
 
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
-COMMON := $(BUILD)/examples/common.a
 examples: $(EXAMPLES)
-$(BUILD)/examples/%.o: INCLUDES = -Iexamples
-$(COMMON): $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(WITHOUT),$(wildcard examples/common/*.c)))
-	rm -f $@ && ar rcs $@ $^
+$(EXAMPLES): $(BUILD)/examples/%: $(BUILD)/examples/%.o $(LIB)/libdualprop.a
+	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $< $(LIB)/libdualprop.a $(SYSTEM_LIBRARIES)
+
 # The static library looks for the CUDA module beside the program.
 ifneq ($(CUDA_MODULE),)
+programs: $(BUILD)/programs/libdualprop-cuda.so.0
 examples: $(BUILD)/examples/libdualprop-cuda.so.0
-$(BUILD)/examples/libdualprop-cuda.so.0: $(CUDA_MODULE)
+$(BUILD)/programs/libdualprop-cuda.so.0 $(BUILD)/examples/libdualprop-cuda.so.0: $(CUDA_MODULE)
 	@mkdir -p $(@D)
 	ln -sf $(abspath $<) $@
 endif
-$(EXAMPLES): $(BUILD)/examples/%: $(BUILD)/examples/%.o $(COMMON) $(LIB)/libdualprop.a
-	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $< $(COMMON) $(LIB)/libdualprop.a $(SYSTEM_LIBRARIES) $(FILE_LIBRARIES)
 
-# ---- Tests: tests/main.c with all tests/test_*.c; other tests/NAME.c are programs of their own ----
-
-SUITES := $(sort $(patsubst tests/%.c,%,$(wildcard tests/test_*.c)))
-SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
-TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(filter-out tests/test_%.c,$(wildcard tests/*.c)))
-tests: $(TESTS)
-# Check's macros pass no variable arguments, which -Wpedantic would remark on; tests may use larger frames; suites are
-# declared in the generated list alone.
-$(BUILD)/tests/%.o: INCLUDES = -Isrc -Isrc/core -Itests -Itests/support -Iexamples -I$(BUILD)/tests \
-                               -Wno-pedantic -Wno-frame-larger-than -Wno-missing-prototypes
-$(BUILD)/tests/main.o: $(BUILD)/tests/suites.h
-$(BUILD)/tests/main: $(SUITES:%=$(BUILD)/tests/%.o)
-# The objects rather than the library, so that tests see internal names.
-$(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(SUPPORT) $(COMMON) $(OBJECTS)
-	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $(filter %.o,$^) $(COMMON) $(BLIS_LIBRARY) $(SYSTEM_LIBRARIES) $(FILE_LIBRARIES) $(CHECK_LIBRARIES)
-
-$(BUILD)/tests/suites.h: FORCE
-	@mkdir -p $(@D)
-	@tools/list-suites $(SUITES) >$@.new
-	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
-
-# ---- Tests of the CUDA module: on stand-ins of the CUDA libraries, or with DUALPROP_TEST_GPU=1 on a device ----
-
-ifneq ($(CUDA_MODULE),)
-CUDA_TESTS := $(BUILD)/tests/cuda/main
-CUDA_SUITES := $(sort $(patsubst tests/cuda/%.c,%,$(wildcard tests/cuda/test_*.c)))
-CUDART_SONAME := $(call soname,$(CUDA_LIB)/libcudart.so)
-STANDIN := $(BUILD)/tests/cuda/standin
-STANDINS := $(addprefix $(STANDIN)/,$(CUDART_SONAME) $(CUBLASLT_SONAME) $(CUDNN_SONAME) $(CUDNN_GRAPH) libcuda.so.1)
-tests: $(CUDA_TESTS) $(STANDINS) $(STANDIN)/real-cudnn $(STANDIN)/real-cublaslt
-$(BUILD)/tests/cuda/%.o: INCLUDES = -I$(BUILD)/tests/cuda -Isrc -Isrc/core -Itests -Itests/cuda -Itests/support \
-                                    -isystem $(CUDA_INCLUDE) -isystem $(CUDNN_INCLUDE) -DCUDART_SONAME='"$(CUDART_SONAME)"' \
-                                    -Wno-pedantic -Wno-frame-larger-than -Wno-missing-prototypes
-$(BUILD)/tests/cuda/main.o: tests/main.c $(BUILD)/tests/cuda/suites.h $(BUILD)/flags
-	$(CC) $(FLAGS) $(INCLUDES) -c $< -o $@
-$(BUILD)/tests/cuda/suites.h: FORCE
-	@mkdir -p $(@D)
-	@tools/list-suites $(CUDA_SUITES) >$@.new
-	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
-$(CUDA_TESTS): $(BUILD)/tests/cuda/main.o $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/cuda/*.c)) $(SUPPORT) $(COMMON) $(OBJECTS)
-	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $(filter %.o,$^) $(COMMON) $(BLIS_LIBRARY) $(SYSTEM_LIBRARIES) $(FILE_LIBRARIES) $(CHECK_LIBRARIES)
-# The stand-ins for cuDNN and cuBLASLt ask the real ones what they think.
-$(STANDIN)/real-cudnn: $(BUILD)/flags
-	@mkdir -p $(@D)
-	@echo '$(CUDNN_LIB)/$(CUDNN_SONAME)' >$@
-$(STANDIN)/real-cublaslt: $(BUILD)/flags
-	@mkdir -p $(@D)
-	@echo '$(CUDA_LIB)/$(CUBLASLT_SONAME)' >$@
-# A stand-in has the name and the symbol version of the library that it stands in for.
-$(STANDIN)/%.map: $(BUILD)/flags
-	@mkdir -p $(@D)
-	@echo '$* { *; };' >$@
-$(STANDIN)/$(CUDART_SONAME): $(BUILD)/tests/cuda/standin/cudart.o $(STANDIN)/$(CUDART_SONAME).map
-	$(CC) -shared -o $@ $(SANITIZERS) $< -Wl,-soname,$(@F) -Wl,--version-script=$@.map -lpthread -ldl
-$(STANDIN)/$(CUBLASLT_SONAME): $(BUILD)/tests/cuda/standin/cublaslt.o $(BUILD)/tests/cuda/standin/cublaslt_real.o \
-        $(STANDIN)/$(CUDART_SONAME) $(STANDIN)/$(CUBLASLT_SONAME).map
-	$(CC) -shared -o $@ $(SANITIZERS) $(filter-out %.map,$^) -Wl,-soname,$(@F) -Wl,--version-script=$@.map -lpthread -ldl
-$(STANDIN)/$(CUDNN_SONAME): $(BUILD)/tests/cuda/standin/cudnn.o $(STANDIN)/$(CUDART_SONAME) $(STANDIN)/$(CUDNN_SONAME).map
-	$(CC) -shared -o $@ $(SANITIZERS) $(filter-out %.map,$^) -Wl,-soname,$(@F) -Wl,--version-script=$@.map -lpthread -ldl
-# cuDNN's graph part only has to be there; the real cuDNN, where it is, needs its own.
-$(STANDIN)/$(CUDNN_GRAPH): $(BUILD)/flags
-	@mkdir -p $(@D)
-	[ ! -e $(CUDNN_LIB)/$(@F) ] || ln -sf $(CUDNN_LIB)/$(@F) $@
-	[ -e $(CUDNN_LIB)/$(@F) ] || echo | $(CC) -shared -x c - -o $@ -Wl,-soname,$(@F)
-$(STANDIN)/libcuda.so.1: $(BUILD)/tests/cuda/standin/driver.o
-	$(CC) -shared -o $@ $(SANITIZERS) $< -Wl,-soname,$(@F)
-$(BUILD)/tests/cuda/standin/%.o: FLAGS := $(subst -fvisibility=hidden,,$(FLAGS))
-
-# The module once more, its kernels compiled for the host as grids of threads (tests/cuda/simt/cuda_runtime.h). The
-# sanitizer's calls beside each access are answered in race.cpp, not by the sanitizer; jumps from stack to stack are meant.
-# tests/cuda/mutants.sh breaks a copy of the kernels.
-SIMT := $(BUILD)/tests/cuda/simt
-SIMT_SOURCES := src/cuda
-SIMT_MODULE := $(SIMT)/libdualprop-cuda.so.0
-SIMT_FLAGS := -std=c++17 $(OPTIMIZE) -g -U_FORTIFY_SOURCE $(CUDA_HOST_FLAGS) -Wno-maybe-uninitialized -Wno-unknown-pragmas -Itests/cuda/simt -Iinclude -Isrc \
-              -isystem $(CUDA_INCLUDE) -MMD -MP
-SIMT_OBJECTS := $(patsubst src/cuda/%.cu,$(SIMT)/%.cu.o,$(wildcard src/cuda/*.cu)) \
-                $(patsubst tests/cuda/simt/%.cpp,$(SIMT)/%.o,$(wildcard tests/cuda/simt/*.cpp))
-tests: $(SIMT_MODULE)
-$(SIMT)/%.cu.o: $(SIMT_SOURCES)/%.cu $(BUILD)/cuda-flags
-	@mkdir -p $(@D)
-	$(CXX) -x c++ $(SIMT_FLAGS) -fsanitize=thread -c $< -o $@
-$(SIMT)/%.o: tests/cuda/simt/%.cpp $(BUILD)/cuda-flags
-	@mkdir -p $(@D)
-	$(CXX) $(SIMT_FLAGS) -c $< -o $@
-$(SIMT_MODULE): $(SIMT_OBJECTS) $(filter-out %.cu.o,$(CUDA_OBJECTS)) $(STANDIN)/$(CUDART_SONAME) src/cuda/module.map
-	$(CC) -shared -o $@ $(filter %.o,$^) -Wl,-soname,libdualprop-cuda.so.0 -Wl,--version-script=src/cuda/module.map \
-	    -Wl,-z,nodelete -Wl,-z,defs $(LDFLAGS) $(STANDIN)/$(CUDART_SONAME) -lm -lpthread -ldl
-endif
-
-# Timing on a device: tests/gpu/run.sh.
-$(BUILD)/tests/gpu/steps: $(BUILD)/tests/gpu/steps.o $(LIB)/libdualprop.a
-	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $^ $(SYSTEM_LIBRARIES)
+include tests/tests.mk
 
 # ---- The two commands ----
 
@@ -267,11 +125,11 @@ deps:
 	@tools/install-deps
 
 demo: deps
-	@$(MAKE) --no-print-directory -j$(JOBS) all examples
-	@BUILD=$(BUILD) examples/demo/run.sh
+	@$(MAKE) --no-print-directory -j$(JOBS) all programs examples
+	@BUILD=$(BUILD) programs/demo/run.sh
 
 check: deps
-	@$(MAKE) --no-print-directory -j$(JOBS) all examples tests
+	@$(MAKE) --no-print-directory -j$(JOBS) all programs examples tests
 	@tests/run.sh
 
 # ---- Parts of the check, and slower ones ----
@@ -294,7 +152,7 @@ check-cuda-mutants: all tests
 	tests/cuda/mutants.sh
 check-oom: tests
 	$(BUILD)/tests/main oom
-	$(BUILD)/tests/host_memory
+	$(BUILD)/tests/process/host_memory
 check-io: tests
 	$(BUILD)/tests/main io file checkpoint hostile_files data_files
 
@@ -338,29 +196,29 @@ VECTORS ?= tests/golden
 BACKEND ?= reference
 PRECISION ?= f64
 vectors:
-	@$(MAKE) --no-print-directory -j$(JOBS) all examples >&2
-	@$(BUILD)/examples/vectors --backend $(BACKEND) --precision $(PRECISION) $(VECTORS)
+	@$(MAKE) --no-print-directory -j$(JOBS) all programs examples >&2
+	@$(BUILD)/programs/dualprop-vectors --backend $(BACKEND) --precision $(PRECISION) $(VECTORS)
 
 # docs/combinations.md, measured; a test compares.
 combinations:
-	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/tests/combinations >&2
-	@$(BUILD)/tests/combinations >docs/combinations.md.new && mv docs/combinations.md.new docs/combinations.md
+	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/tests/rule/combinations >&2
+	@$(BUILD)/tests/rule/combinations >docs/combinations.md.new && mv docs/combinations.md.new docs/combinations.md
 
 reproduce-table1:
-	@$(MAKE) --no-print-directory -j$(JOBS) all examples
+	@$(MAKE) --no-print-directory -j$(JOBS) all programs examples
 	@tools/reproduce-table1
 reproduce-table3:
-	@$(MAKE) --no-print-directory -j$(JOBS) all examples
+	@$(MAKE) --no-print-directory -j$(JOBS) all programs examples
 	@tools/reproduce-table3 $(DATA)
 learn-cifar10:
-	@$(MAKE) --no-print-directory -j$(JOBS) all examples
+	@$(MAKE) --no-print-directory -j$(JOBS) all programs examples
 	@tools/learn-cifar10 $(DATA) $(PARTS)
 
-# From logs of runs with --diagnostics angle,norms; PICTURE=, HEADING=, TITLES= and FIRST= as examples/figures/draw.sh says.
+# From logs of runs with --diagnostics angle,norms; PICTURE=, HEADING=, TITLES= and FIRST= as programs/figures/draw.sh says.
 figure2:
-	@examples/figures/draw.sh figure2 $(LOG) $(AUDIT_LOG)
+	@programs/figures/draw.sh figure2 $(LOG) $(AUDIT_LOG)
 figure3:
-	@examples/figures/draw.sh figure3 $(LOG)
+	@programs/figures/draw.sh figure3 $(LOG)
 
 # ---- Installing ----
 
@@ -410,12 +268,12 @@ help:
 clean:
 	rm -rf build lib
 
--include $(OBJECTS:.o=.d) $(CUDA_OBJECTS:.o=.d) $(SIMT_OBJECTS:.o=.d) $(wildcard $(BUILD)/examples/*.d $(BUILD)/examples/common/*.d $(BUILD)/tests/*.d \
-           $(BUILD)/tests/support/*.d $(BUILD)/tests/bench/*.d $(BUILD)/tests/cuda/*.d $(BUILD)/tests/cuda/standin/*.d)
+-include $(OBJECTS:.o=.d) $(CUDA_OBJECTS:.o=.d) $(SIMT_OBJECTS:.o=.d) $(wildcard $(BUILD)/examples/*.d $(BUILD)/programs/*.d $(BUILD)/programs/common/*.d $(BUILD)/tests/*.d \
+           $(BUILD)/tests/*/*.d $(BUILD)/tests/cuda/standin/*.d)
 
 FORCE:
 .SECONDARY:
-.PHONY: all examples tests deps demo check check-suites check-headers check-abi check-manners check-install check-python \
+.PHONY: all programs examples tests deps demo check check-suites check-headers check-abi check-manners check-install check-python \
         check-cuda check-cuda-mutants check-oom check-io check-asan check-ubsan check-tsan check-valgrind check-fuzz bench vectors \
         combinations reproduce-table1 \
         reproduce-table3 learn-cifar10 figure2 figure3 \

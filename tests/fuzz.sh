@@ -7,13 +7,13 @@ folder=build/fuzz
 
 fuzzed() { # COMPILER FLAGS: the library and what the harnesses need of the programs
     make --no-print-directory BUILD="$folder" LIB="$folder/lib" CC="$1" OPTIMIZE=-O1 BLIS=no \
-        SANITIZE=address,undefined CFLAGS="$2" "$folder/lib/libdualprop.a" "$folder/examples/common.a"
+        SANITIZE=address,undefined CFLAGS="$2" "$folder/lib/libdualprop.a" "$folder/programs/common.a"
 }
 
 harness() { # COMPILER NAME OUTPUT OPTIONS...
     compiler=$1 source=tests/fuzz/fuzz_$2.c output=$3
     shift 3
-    "$compiler" -g -O1 -Iinclude -Iexamples "$@" -o "$output" "$source" "$folder/examples/common.a" \
+    "$compiler" -g -O1 -Iinclude -Iprograms "$@" -o "$output" "$source" "$folder/programs/common.a" \
         "$folder/lib/libdualprop.a" -ljansson -lm -lpthread -ldl -lz -lzip
 }
 

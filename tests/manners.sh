@@ -48,7 +48,7 @@ stays_loaded() {
     readelf -d "$lib/libdualprop.so.0" | grep -q NODELETE && readelf -d "$lib/libdualprop.so.0" | grep -q 'soname: .libdualprop.so.0.'
 }
 
-for source in src/core/*.c src/cpu/*.c; do
+for source in src/core/*/*.c src/cpu/*/*.c; do
     object=$build/${source%.c}.o
     [ -e "$object" ] && test_that "$source calls nothing that ends, prints or changes the process" \
         calls_nothing_forbidden "$object"

@@ -35,7 +35,7 @@ set -- $(grep -E '^[0-9]+ passed, ' "$folder/smoke.log" || echo "0 passed, 1 fai
 passed=$((passed + $1)) failed=$((failed + $3))
 [ "$code" -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
 
-test_that "weights go to PyTorch's layout and back" "$python" tests/python/pytorch_layout.py "${BUILD:-build}/examples" "$folder"
+test_that "weights go to PyTorch's layout and back" "$python" tests/python/pytorch_layout.py "${BUILD:-build}/programs" "$folder"
 
 if make_venv; then
     test_that "Python's safetensors reads a checkpoint" "$venv/bin/python" tests/python/safetensors_reads.py "$folder"

@@ -29,17 +29,17 @@ part() {
 }
 
 part suites "$build/tests/main"
-part host-memory "$build/tests/host_memory"
-if [ -x "$build/examples/vectors" ]; then
+part host-memory "$build/tests/process/host_memory"
+if [ -x "$build/programs/dualprop-vectors" ]; then
     for backend in reference blis; do
         for precision in f64 f32; do
-            part "vectors-$backend-$precision" "$build/examples/vectors" --backend "$backend" --precision "$precision" \
+            part "vectors-$backend-$precision" "$build/programs/dualprop-vectors" --backend "$backend" --precision "$precision" \
                 tests/golden
         done
     done
 fi
-for program in tests/cuda.sh tests/no_device.sh tests/programs.sh tests/programs_vgg16.sh tests/asymmetry.sh \
-    tests/figures.sh tests/headers.sh tests/manners.sh tests/abi.sh tests/install.sh tests/readme.sh tests/python.sh; do
+for program in tests/cuda.sh tests/programs/no_device.sh tests/programs/programs.sh tests/programs/programs_vgg16.sh tests/programs/asymmetry.sh \
+    tests/programs/figures.sh tests/headers.sh tests/manners.sh tests/abi.sh tests/install.sh tests/readme.sh tests/python.sh; do
     [ -e "$program" ] || continue
     part "$(basename "$program" .sh)" sh "$program"
 done

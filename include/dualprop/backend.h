@@ -16,7 +16,7 @@
 #ifndef DUALPROP_BACKEND_H
 #define DUALPROP_BACKEND_H
 
-#include "dualprop/types.h"
+#include "types.h"
 
 #ifdef __cplusplus
 extern "C" {

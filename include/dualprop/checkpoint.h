@@ -15,7 +15,7 @@
 #ifndef DUALPROP_CHECKPOINT_H
 #define DUALPROP_CHECKPOINT_H
 
-#include "dualprop/types.h"
+#include "types.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -10,8 +10,8 @@
 #ifndef DUALPROP_CONTEXT_H
 #define DUALPROP_CONTEXT_H
 
-#include "dualprop/types.h"
-#include "dualprop/version.h"
+#include "types.h"
+#include "version.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -19,7 +19,7 @@
 #ifndef DUALPROP_DIAGNOSTICS_H
 #define DUALPROP_DIAGNOSTICS_H
 
-#include "dualprop/types.h"
+#include "types.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -36,15 +36,15 @@
 #ifndef DUALPROP_DUALPROP_H
 #define DUALPROP_DUALPROP_H
 
-#include "dualprop/checkpoint.h"
-#include "dualprop/context.h"
-#include "dualprop/diagnostics.h"
-#include "dualprop/network.h"
-#include "dualprop/optimizer.h"
-#include "dualprop/rule.h"
-#include "dualprop/state.h"
-#include "dualprop/status.h"
-#include "dualprop/types.h"
-#include "dualprop/version.h"
+#include "checkpoint.h"
+#include "context.h"
+#include "diagnostics.h"
+#include "network.h"
+#include "optimizer.h"
+#include "rule.h"
+#include "state.h"
+#include "status.h"
+#include "types.h"
+#include "version.h"
 
 #endif

@@ -11,7 +11,7 @@
 #ifndef DUALPROP_NETWORK_H
 #define DUALPROP_NETWORK_H
 
-#include "dualprop/types.h"
+#include "types.h"
 
 #ifdef __cplusplus
 extern "C" {

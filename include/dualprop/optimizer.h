@@ -12,7 +12,7 @@
 #ifndef DUALPROP_OPTIMIZER_H
 #define DUALPROP_OPTIMIZER_H
 
-#include "dualprop/types.h"
+#include "types.h"
 
 #ifdef __cplusplus
 extern "C" {

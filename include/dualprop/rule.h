@@ -42,7 +42,7 @@
 #ifndef DUALPROP_RULE_H
 #define DUALPROP_RULE_H
 
-#include "dualprop/types.h"
+#include "types.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -13,7 +13,7 @@
 #ifndef DUALPROP_STATE_H
 #define DUALPROP_STATE_H
 
-#include "dualprop/types.h"
+#include "types.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -10,7 +10,7 @@
 #ifndef DUALPROP_STATUS_H
 #define DUALPROP_STATUS_H
 
-#include "dualprop/export.h"
+#include "export.h"
 
 #ifdef __cplusplus
 extern "C" {

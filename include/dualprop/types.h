@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dualprop/status.h"
+#include "status.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "dualprop/export.h"
+#include "export.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -4,7 +4,7 @@
 #ifndef DUALPROP_CUDA_DYAD_CUH
 #define DUALPROP_CUDA_DYAD_CUH
 
-#include "door.cuh"
+#include "launch.cuh"
 
 namespace dualprop_cuda {
 

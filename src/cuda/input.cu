@@ -7,7 +7,7 @@
  *
  *     | mean | deviation | moves of these images | the images |
  */
-#include "door.cuh"
+#include "launch.cuh"
 
 using namespace dualprop_cuda;
 

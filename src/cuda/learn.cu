@@ -5,8 +5,8 @@
  * scales) differ from step to step; kernels read them from a table on the device, so that the launch is always the
  * same.
  */
-#include "door.cuh"
-#include "program.h"
+#include "launch.cuh"
+#include "graph_cache.h"
 
 using namespace dualprop_cuda;
 

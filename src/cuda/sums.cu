@@ -4,7 +4,7 @@
  * A long sum is formed by up to TEAMS warps into as many partial sums, in double, and one warp adds these up. Who adds
  * what depends on the lengths alone.
  */
-#include "door.cuh"
+#include "launch.cuh"
 
 using namespace dualprop_cuda;
 

@@ -31,7 +31,7 @@
 #include "nudge.h"
 #include "softmax.h"
 #include "loss.h"
-#include "general.h"
+#include "extended.h"
 #include "optimizer_math.h"
 #undef REAL
 #undef FORMULA
@@ -44,7 +44,7 @@
 #include "nudge.h"
 #include "softmax.h"
 #include "loss.h"
-#include "general.h"
+#include "extended.h"
 #include "optimizer_math.h"
 #undef REAL
 #undef FORMULA

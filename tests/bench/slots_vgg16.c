@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cpu/blis_winograd.h"
+#include "cpu/blis/blis_winograd.h"
 #include "vgg16_step.h"
 
 enum { LAYERS = 64, CALLS = 4096 };

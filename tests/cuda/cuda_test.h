@@ -10,7 +10,7 @@
 #include "dualprop/backend.h"
 #include "dualprop/dualprop.h"
 #include "main.h"
-#include "standin/standin.h"
+#include "cuda/standin/standin.h"
 
 /* The module's table; ends the test where the module cannot be loaded. */
 const dualprop_backend *cuda_table(void);

@@ -6,7 +6,7 @@
  */
 #define DUALPROP_TEST_SUBJECTS 1
 #define test_backend_suite dualprop_test_table_suite
-#include "../test_backend.c"
+#include "backend/test_backend.c"
 #undef test_backend_suite
 
 #include "cuda_test.h"

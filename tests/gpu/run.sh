@@ -143,7 +143,7 @@ else
 fi
 part build "${BUILD_LIMIT:-240}" make -j"$(nproc)" BLIS=no ZIP=no BUILD=$build LIB=$build/lib "JOBS=$(nproc)" "$@" \
     "CUDA_INCLUDE=$vendor/include" "CUDNN_INCLUDE=$vendor/include" "CUDA_LIB=$vendor/lib" "CUDNN_LIB=$vendor/lib" \
-    all examples $build/tests/cuda/main $build/tests/gpu/steps || {
+    all programs $build/tests/cuda/main $build/tests/gpu/steps || {
     tail -n 30 $build/build.log
     end
 }
@@ -158,11 +158,11 @@ part products 30 $tests cuda_products
 part learning 90 $tests cuda_learning
 part bf16 60 $tests cuda_bf16
 part inbox 30 $tests cuda_inbox
-part vectors 60 $build/examples/vectors --backend cuda --precision f32 tests/golden
+part vectors 60 $build/programs/dualprop-vectors --backend cuda --precision f32 tests/golden
 fashion=/usr/share/datasets/fashion-mnist
 [ -d $fashion ] || fashion=$kit/data
 if [ -d "$fashion" ]; then
-    part mlp 60 sh -c "'$build/examples/mlp' --backend cuda --data '$fashion' --epochs 3 --quiet |
+    part mlp 60 sh -c "'$build/programs/dualprop-mlp' --backend cuda --data '$fashion' --epochs 3 --quiet |
         awk '{ print } /^test accuracy/ { right = \$3 } END { exit !(right > 84) }'"
 else
     skip "mlp: Fashion-MNIST is not here"

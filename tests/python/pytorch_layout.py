@@ -1,6 +1,6 @@
 """pytorch_layout.py - weights that examples/pytorch_layout.py takes to PyTorch's layout give the library's predictions.
 
-usage: pytorch_layout.py PROGRAMS FOLDER    PROGRAMS: where vgg16 is
+usage: pytorch_layout.py PROGRAMS FOLDER    PROGRAMS: where dualprop-vgg16 is
 
 Trains a small network, computes what PyTorch would (Conv2d, MaxPool2d, Flatten, Linear on channels, height, width) with
 numpy, and compares classes; then takes the weights back, and hands the script files that do not fit.
@@ -55,7 +55,7 @@ def refused(*words):
 
 
 def main():
-    program, folder = os.path.join(sys.argv[1], "vgg16"), sys.argv[2]
+    program, folder = os.path.join(sys.argv[1], "dualprop-vgg16"), sys.argv[2]
     data, ours, theirs, back, renamed, arrays = (os.path.join(folder, name) for name in (
         "layout-data", "layout.safetensors", "torch.safetensors", "back.safetensors", "renamed.safetensors", "images.npy"))
     os.makedirs(data, exist_ok=True)

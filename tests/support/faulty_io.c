@@ -3,7 +3,7 @@
  */
 #include "faulty_io.h"
 
-#include "internal.h"
+#include "core/base/internal.h"
 
 static int hits(faulty_io *faulty)
 {

@@ -1,7 +1,7 @@
 /*
  * memory_files.c - the part of a dualprop_io that readers use.
  */
-#include "support/memory_files.h"
+#include "memory_files.h"
 
 #include <check.h>
 #include <errno.h>

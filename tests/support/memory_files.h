@@ -4,8 +4,8 @@
 #ifndef DUALPROP_TESTS_MEMORY_FILES_H
 #define DUALPROP_TESTS_MEMORY_FILES_H
 
-#include "common/example_host.h"
-#include "support/failing_allocator.h"
+#include "common/program_host.h"
+#include "failing_allocator.h"
 
 #define MEMORY_FILES 16
 

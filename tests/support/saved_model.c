@@ -6,7 +6,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "crc32.h"
+#include "core/checkpoint/crc32.h"
 #include "randomness.h"
 
 #define TRY(call)                                      \

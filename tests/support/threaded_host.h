@@ -5,7 +5,7 @@
 #define DUALPROP_TESTS_THREADED_HOST_H
 
 #include "dualprop/backend.h"
-#include "support/failing_allocator.h"
+#include "failing_allocator.h"
 
 typedef struct threaded_host {
     int threads;

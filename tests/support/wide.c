@@ -1,14 +1,14 @@
 /*
  * wide.c - see wide.h.
  */
-#include "support/wide.h"
+#include "wide.h"
 
 #ifndef DUALPROP_NO_BLIS
 
 #include <string.h>
 
-#include "cpu/blis_instance.h"
-#include "cpu/vector_shuffle.h"
+#include "cpu/blis/blis_instance.h"
+#include "cpu/loops/vector_shuffle.h"
 
 /* Vectors wider than the registers are passed between functions of this file alone. */
 #if defined(__GNUC__) && !defined(__clang__)
@@ -24,13 +24,13 @@ extern const dualprop__convolution_loops wide_loops_f32, wide_loops_f64;
 #define TABLE wide_loops_f32
 #define MULTIPLY_ADD(x, y, z) ((x) * (y) + (z))
 #define FLOATS_OF_EIGHT
-#include "cpu/convolution_loops_template.h"
+#include "cpu/loops/convolution_loops_template.h"
 
 #define REAL double
 #define FORMULA(name) wide_##name##_f64
 #define TABLE wide_loops_f64
 #define MULTIPLY_ADD(x, y, z) ((x) * (y) + (z))
-#include "cpu/convolution_loops_template.h"
+#include "cpu/loops/convolution_loops_template.h"
 
 /* ---- micro-kernels ---- */
 

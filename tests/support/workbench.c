@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/guard.h"
-#include "support/wide.h"
+#include "guard.h"
+#include "wide.h"
 
 dualprop_status bench_instance(void **self, const dualprop_backend *backend, const dualprop_host *host, int type,
                                int level)

@@ -12,8 +12,8 @@
 #include <float.h>
 
 #include "dualprop/backend.h"
-#include "support/randomness.h"
-#include "support/threaded_host.h"
+#include "randomness.h"
+#include "threaded_host.h"
 
 #define BENCH_ARRAYS 48
 

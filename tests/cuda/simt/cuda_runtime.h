@@ -30,7 +30,7 @@
 #include <string.h>
 #include <sys/types.h>
 
-#include "cuda/ticket.h"
+#include "cuda/kernel_info.h"
 
 /* From here on as in nvcc's pass for an sm_90. */
 #define __CUDACC__

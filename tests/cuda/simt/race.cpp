@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #include "simt.h"
-#include "../standin/standin.h"
+#include "cuda/standin/standin.h"
 
 namespace simt {
 

@@ -9,7 +9,7 @@
 
 #include "cuda_runtime.h"
 #include "simt.h"
-#include "../standin/standin.h"
+#include "cuda/standin/standin.h"
 
 extern "C" char __start_simt_shared[], __stop_simt_shared[]; /* the linker's, around the section of that name */
 

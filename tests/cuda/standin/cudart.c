@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cuda/ticket.h"
+#include "cuda/kernel_info.h"
 
 #define GUARD 64
 #define GUARD_BYTE 0xa5

@@ -1,0 +1,117 @@
+/*
+ * checkpoint_feedback.c - feedback weights in a checkpoint: their kind as JSON, layerK.feedback and, where they learn,
+ * optimizer.layerK.feedback.momentN as tensors, in the layout of the weights.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "checkpoint_json.h"
+#include "core/network/network_internal.h"
+
+#define NAME_SIZE 64
+
+/* ---- one tensor ---- */
+
+static dualprop_status put_tensor(dualprop_checkpoint *part, const dualprop_layer *layer, const char *name,
+                                  const void *weights)
+{
+    int64_t shape[DUALPROP_MAX_RANK];
+    int rank = dualprop__parameter_shape(shape, layer, 0);
+    dualprop__tensor *tensor =
+        dualprop__tensor_create(part->context, name, layer->network->context->precision, rank, shape, 1);
+    if (!tensor) return DUALPROP_ERROR_NO_MEMORY;
+    dualprop_status status = dualprop__parameter_read(tensor->data, layer, 0, weights);
+    if (status == DUALPROP_OK) return dualprop__checkpoint_put_tensor(part, tensor);
+    dualprop__tensor_destroy(part->context, tensor);
+    return status;
+}
+
+static dualprop_status get_tensor(const dualprop_checkpoint *checkpoint, const dualprop_layer *layer, const char *name,
+                                  void *weights)
+{
+    int64_t shape[DUALPROP_MAX_RANK];
+    int rank = dualprop__parameter_shape(shape, layer, 0);
+    dualprop__tensor *tensor;
+    DUALPROP__TRY(dualprop__checkpoint_expect_finite(&tensor, checkpoint, name, layer->network->context->precision, rank,
+                                                     shape));
+    return dualprop__parameter_write(layer, 0, weights, tensor->data);
+}
+
+/* ---- a network's ---- */
+
+static void name_feedback(char name[NAME_SIZE], const dualprop_layer *layer)
+{
+    snprintf(name, NAME_SIZE, "layer%d.feedback", layer->index);
+}
+
+dualprop_status dualprop__checkpoint_put_feedback(dualprop_checkpoint *part, const dualprop_network *network)
+{
+    char name[NAME_SIZE];
+    for (int k = 0; k < network->layer_count && network->feedback != DUALPROP_FEEDBACK_SYMMETRIC; k++) {
+        name_feedback(name, network->layers[k]);
+        DUALPROP__TRY(put_tensor(part, network->layers[k], name, network->layers[k]->feedback));
+    }
+    return dualprop__checkpoint_dump(part, "feedback", json_pack("{s:s}", "kind",
+                                     dualprop_name(DUALPROP_NAMES_FEEDBACK, network->feedback)));
+}
+
+static dualprop_status read_kind(int *kind, const dualprop_checkpoint *checkpoint)
+{
+    json_t *root;
+    const char *name;
+    *kind = DUALPROP_FEEDBACK_SYMMETRIC;
+    if (!dualprop__checkpoint_text(checkpoint, "feedback")) return DUALPROP_OK; /* from before there was feedback */
+    DUALPROP__TRY(dualprop__checkpoint_load(&root, checkpoint, "feedback"));
+    dualprop_status status = dualprop__json_unpack(checkpoint->context, checkpoint->source, "text \"feedback\"", root, 0,
+                                                   "{s:s}", "kind", &name);
+    if (status == DUALPROP_OK)
+        status = dualprop__checkpoint_choice(kind, checkpoint, "feedback", DUALPROP_NAMES_FEEDBACK, name);
+    json_decref(root);
+    return status;
+}
+
+dualprop_status dualprop__checkpoint_get_feedback(dualprop_network *network, const dualprop_checkpoint *checkpoint)
+{
+    char name[NAME_SIZE];
+    int kind;
+    DUALPROP__TRY(read_kind(&kind, checkpoint));
+    DUALPROP__TRY(dualprop__feedback_allocate(network, kind));
+    for (int k = 0; k < network->layer_count && kind != DUALPROP_FEEDBACK_SYMMETRIC; k++) {
+        name_feedback(name, network->layers[k]);
+        DUALPROP__TRY(get_tensor(checkpoint, network->layers[k], name, network->layers[k]->feedback));
+    }
+    dualprop__feedback_align(network);
+    return DUALPROP_OK;
+}
+
+/* ---- an optimizer's ---- */
+
+static void name_moment(char name[NAME_SIZE], int k, int order)
+{
+    snprintf(name, NAME_SIZE, "optimizer.layer%d.feedback.moment%d", k + 1, order + 1);
+}
+
+dualprop_status dualprop__checkpoint_put_feedback_moments(dualprop_checkpoint *part, const dualprop_optimizer *optimizer)
+{
+    char name[NAME_SIZE];
+    for (int k = 0; k < optimizer->network->layer_count; k++)
+        for (int order = 0; order < 2; order++) {
+            const void *moment = optimizer->layers[k].feedback_moments[order];
+            name_moment(name, k, order);
+            if (moment) DUALPROP__TRY(put_tensor(part, optimizer->network->layers[k], name, moment));
+        }
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop__checkpoint_get_feedback_moments(dualprop_optimizer *optimizer,
+                                                          const dualprop_checkpoint *checkpoint)
+{
+    char name[NAME_SIZE];
+    for (int k = 0; k < optimizer->network->layer_count; k++)
+        for (int order = 0; order < 2; order++) {
+            void *moment = optimizer->layers[k].feedback_moments[order];
+            name_moment(name, k, order);
+            if (moment) DUALPROP__TRY(get_tensor(checkpoint, optimizer->network->layers[k], name, moment));
+        }
+    return DUALPROP_OK;
+}

@@ -1,0 +1,172 @@
+/*
+ * objective.c - the objectives that the rules make stationary, at the dyads of a state, in double.
+ *
+ *     Eq. 1    alpha l(s+_L) + (1 - alpha) l(s-_L) + 1/beta sum_k (G_k(s+_k) - G_k(s-_k) - delta_k.a_k)
+ *     Eq. 12   l(sbar_L)                           + the same
+ *     Eq. 18   l(sbar_L)                           + 1/beta sum_k delta_k.(f_k^-1(sbar_k) - a_k)
+ *
+ * Each layer has its own beta_k and alpha_k; where the input is a dyad, E_0 adds k = 0 with the identity, a_0 = x, and
+ * beta_1 rho in place of beta. The a_k in a state belong to the sbar that a layer heard last, which may have moved
+ * since: here each is formed anew, into the twin's memory.
+ */
+#include "diagnostics_internal.h"
+
+#include <math.h>
+
+#include "core/state/map.h"
+#include "math/energy.h"
+#include "math/formulas.h"
+
+/* Sums over the samples. */
+struct sums {
+    double loss_plus, loss_minus, loss_mean; /* l(s+_L), l(s-_L), l(sbar_L) */
+    double contrast;                         /* G(s+) - G(s-) - delta.a */
+    double adjoint;                          /* delta.(f^-1(sbar) - a) */
+};
+
+/* One sample's dyads of one layer, in the diagnostics' rows. */
+struct sample {
+    double *a, *mean, *delta, *other;
+    int64_t width;
+};
+
+static struct sample sample_of(dualprop_diagnostics *diagnostics, int64_t width)
+{
+    double *rows = diagnostics->rows;
+    int64_t widest = diagnostics->twin->widest;
+    return (struct sample){ rows, rows + widest, rows + 2 * widest, rows + 3 * widest, width };
+}
+
+static dualprop_status fetch(const struct sample *sample, dualprop_diagnostics *diagnostics, const dualprop_state *state,
+                             int k, int64_t b)
+{
+    const struct dualprop__dyads *dyads = &state->dyads[k];
+    int64_t first = b * sample->width;
+    const void *a = k > 0 ? diagnostics->twin->dyads[k].a : dyads->a;
+    DUALPROP__TRY(dualprop__diagnostics_get(sample->a, diagnostics, a, first, sample->width));
+    DUALPROP__TRY(dualprop__diagnostics_get(sample->mean, diagnostics, dyads->mean, first, sample->width));
+    if (dyads->delta_version != 0)
+        return dualprop__diagnostics_get(sample->delta, diagnostics, dyads->delta, first, sample->width);
+    for (int64_t i = 0; i < sample->width; i++) sample->delta[i] = 0;
+    return DUALPROP_OK;
+}
+
+static void add_energies(struct sums *sums, const struct sample *sample, int activation, double alpha, double beta)
+{
+    for (int64_t i = 0; i < sample->width; i++) {
+        double mean = sample->mean[i], delta = sample->delta[i], a = sample->a[i];
+        double plus = mean + (1 - alpha) * delta, minus = mean - alpha * delta;
+        double rise = dualprop__energy(activation, plus) - dualprop__energy(activation, minus);
+        sums->contrast += (rise - delta * a) / beta;
+        sums->adjoint += delta * (dualprop__inverse(activation, mean, a) - a) / beta;
+    }
+}
+
+/* The loss at mean + weight * delta. */
+static double loss_at(const struct sample *sample, const double *target, int loss, double weight)
+{
+    double *s = sample->a; /* the energies have taken it */
+    for (int64_t i = 0; i < sample->width; i++) s[i] = sample->mean[i] + weight * sample->delta[i];
+    return loss == DUALPROP_CROSS_ENTROPY ? dualprop__cross_entropy_f64(s, target, sample->width)
+                                          : dualprop__squared_error_f64(s, target, sample->width);
+}
+
+static dualprop_status add_losses(struct sums *sums, const struct sample *sample, dualprop_diagnostics *diagnostics,
+                                  const dualprop_state *state, int64_t b)
+{
+    double alpha = state->dyads[state->layer_count].alpha;
+    DUALPROP__TRY(dualprop__diagnostics_get(sample->other, diagnostics, state->target, b * sample->width,
+                                            sample->width));
+    sums->loss_mean += loss_at(sample, sample->other, state->loss, 0);
+    sums->loss_plus += loss_at(sample, sample->other, state->loss, 1 - alpha);
+    sums->loss_minus += loss_at(sample, sample->other, state->loss, -alpha);
+    return DUALPROP_OK;
+}
+
+static dualprop_status add_layer(struct sums *sums, dualprop_diagnostics *diagnostics, const dualprop_state *state, int k)
+{
+    dualprop_state *twin = diagnostics->twin;
+    struct sample sample = sample_of(diagnostics, state->dyads[k].width);
+    const struct dualprop__dyads *own = &state->dyads[k];
+    double beta = k > 0 ? own->beta : state->dyads[1].beta * own->strength;
+    if (k > 0) DUALPROP__TRY(dualprop__map_bottom_up(twin, k, twin->dyads[k].a, state->dyads[k - 1].mean, NULL));
+    for (int64_t b = 0; b < state->count; b++) {
+        DUALPROP__TRY(fetch(&sample, diagnostics, state, k, b));
+        add_energies(sums, &sample, own->layer ? own->layer->activation : DUALPROP_IDENTITY, own->alpha, beta);
+        if (k == state->layer_count) DUALPROP__TRY(add_losses(sums, &sample, diagnostics, state, b));
+    }
+    return DUALPROP_OK;
+}
+
+static dualprop_status sum_up(struct sums *sums, dualprop_diagnostics *diagnostics, const dualprop_state *state)
+{
+    diagnostics->twin->phase = DUALPROP__IDLE;
+    diagnostics->twin->count = state->count;
+    for (int k = state->lowest; k <= state->layer_count; k++) DUALPROP__TRY(add_layer(sums, diagnostics, state, k));
+    return DUALPROP_OK;
+}
+
+static int has_energies(const dualprop_network *network)
+{
+    for (int k = 0; k < network->layer_count; k++)
+        if (!dualprop__has_energy(network->layers[k]->activation)) return 0;
+    return 1;
+}
+
+static dualprop_status check(const dualprop_diagnostics *diagnostics, const dualprop_state *state)
+{
+    const dualprop_context *context = diagnostics->context;
+    DUALPROP__REQUIRE(context, state->network == diagnostics->network, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "state and diagnostics are of different networks; expected the same");
+    DUALPROP__REQUIRE(context, state->phase != DUALPROP__IDLE, DUALPROP_ERROR_INVALID_STATE,
+                      "state holds no inference; call dualprop_infer() or dualprop_infer_begin() first");
+    DUALPROP__REQUIRE(context, state->variant != DUALPROP_BP, DUALPROP_ERROR_UNSUPPORTED,
+                      "the state's rule is back-propagation, which has no objective but its loss");
+    DUALPROP__REQUIRE(context, state->variant != DUALPROP_LECUN, DUALPROP_ERROR_UNSUPPORTED,
+                      "the state's rule is lecun, whose objective is Eq. 25 and none of Eq. 1, 12 and 18");
+    DUALPROP__REQUIRE(context, !state->needs.alphas, DUALPROP_ERROR_UNSUPPORTED,
+                      "the state's rule has alpha_mismatch: with an alpha for each neuron there is no one objective");
+    DUALPROP__REQUIRE(context, state->count <= diagnostics->twin->capacity, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "state holds %lld samples; expected at most %lld, the capacity of diagnostics",
+                      (long long)state->count, (long long)diagnostics->twin->capacity);
+    return DUALPROP_OK;
+}
+
+static dualprop_status objective(double values[3], dualprop_diagnostics *diagnostics, const dualprop_state *state)
+{
+    struct sums sums = { 0 };
+    double count = (double)state->count, none = has_energies(diagnostics->network) ? 0 : NAN;
+    DUALPROP__TRY(dualprop__network_begin_read(diagnostics->network));
+    dualprop_status status = sum_up(&sums, diagnostics, state);
+    dualprop__network_end_read(diagnostics->network);
+    double alpha = state->dyads[state->layer_count].alpha;
+    double nudged = alpha * sums.loss_plus + (1 - alpha) * sums.loss_minus;
+    values[0] = none + (nudged + sums.contrast) / count;
+    values[1] = none + (sums.loss_mean + sums.contrast) / count;
+    values[2] = none + (sums.loss_mean + sums.adjoint) / count;
+    return status;
+}
+
+static dualprop_status objective_of(double values[3], dualprop_diagnostics *diagnostics, dualprop_state *state,
+                                    const char *function)
+{
+    DUALPROP__TRY(dualprop__state_enter(state, function));
+    dualprop_status status = check(diagnostics, state);
+    if (status == DUALPROP_OK) status = objective(values, diagnostics, state);
+    dualprop__state_leave(state);
+    return status;
+}
+
+dualprop_status dualprop_diagnostics_objective(double *dp, double *sprovr, double *adjoint,
+                                               dualprop_diagnostics *diagnostics, dualprop_state *state)
+{
+    double values[3];
+    DUALPROP__TRY(dualprop__diagnostics_enter(diagnostics, __func__));
+    dualprop_status status = objective_of(values, diagnostics, state, __func__);
+    dualprop__diagnostics_leave(diagnostics);
+    if (status != DUALPROP_OK) return status;
+    if (dp) *dp = values[0];
+    if (sprovr) *sprovr = values[1];
+    if (adjoint) *adjoint = values[2];
+    return DUALPROP_OK;
+}

@@ -1,0 +1,193 @@
+/*
+ * spectral.c - spectral norms of linear maps by power iteration: one layer's, or all layers' one after another.
+ *
+ * With v a unit vector, u = W v and w = W^T u/|u|, |u| <= |w| <= ||W||_2, and v <- w/|w| brings both closer: their
+ * error falls as (sigma_2/sigma_1)^4 a step. All in double: see norm_maps.c.
+ */
+#include <float.h>
+#include <math.h>
+
+#include "diagnostics_internal.h"
+#include "core/state/map.h"
+#include "math/formulas.h"
+
+#define MOST_ITERATIONS 1000000
+
+/* Philox's streams here, apart from those of dualprop_network_initialize(), which count layers from 1. */
+#define STREAM ((uint64_t)1 << 40)
+
+/* ---- linear maps on one vector ---- */
+
+/*
+ * One layer is taken without its pooling; where there are several, pooling is on the way, and max pooling goes down
+ * through the switches that the vector itself chose: the norm is then of the network as the vector sees it, which a
+ * Lipschitz constant of all its inputs can only exceed.
+ */
+static dualprop_status up(dualprop_state *maps, int k, void *to, const void *from, int alone)
+{
+    return alone ? dualprop__map_linear_up(maps, k, to, from) : dualprop__map_pooled_up(maps, k, to, from);
+}
+
+static dualprop_status down(dualprop_state *maps, int k, void *to, const void *from, int alone)
+{
+    return alone ? dualprop__map_linear_down(maps, k, to, from) : dualprop__map_pooled_down(maps, k, to, from);
+}
+
+/* Layers first..last, with or without pooling between them; the state's arrays hold what is on the way. */
+struct span {
+    dualprop_state *maps;
+    int first, last, alone;
+};
+
+static dualprop_status go_up(const struct span *span)
+{
+    struct dualprop__dyads *dyads = span->maps->dyads;
+    for (int k = span->first; k <= span->last; k++)
+        DUALPROP__TRY(up(span->maps, k, dyads[k].a, k == span->first ? dyads[k - 1].mean : dyads[k - 1].a, span->alone));
+    return DUALPROP_OK;
+}
+
+static dualprop_status go_down(const struct span *span)
+{
+    struct dualprop__dyads *dyads = span->maps->dyads;
+    for (int k = span->last; k >= span->first; k--)
+        DUALPROP__TRY(down(span->maps, k, k == span->first ? dyads[k - 1].mean : dyads[k - 1].top_down,
+                           k == span->last ? dyads[k].delta : dyads[k].top_down, span->alone));
+    return DUALPROP_OK;
+}
+
+static dualprop_status get(double *values, const struct span *span, const void *memory, int64_t count)
+{
+    const dualprop_context *context = span->maps->context;
+    return context->backend.copy_out(context->instance, values, memory, (size_t)count * sizeof *values);
+}
+
+static dualprop_status put(void *memory, const struct span *span, const double *values, int64_t count)
+{
+    const dualprop_context *context = span->maps->context;
+    return context->backend.copy_in(context->instance, memory, values, (size_t)count * sizeof *values);
+}
+
+/* ---- the iteration ---- */
+
+/* Divide by the length, unless that is 0; gives it. */
+static double normalise(double *x, int64_t count)
+{
+    double square = 0;
+    for (int64_t i = 0; i < count; i++) square += x[i] * x[i];
+    double length = sqrt(square);
+    for (int64_t i = 0; length > 0 && i < count; i++) x[i] /= length;
+    return length;
+}
+
+static void draw(double *vector, int64_t count, int which)
+{
+    for (int64_t i = 0; i < count; i++)
+        vector[i] = dualprop__uniform_f64(dualprop__philox_word(0, STREAM + (uint64_t)which, (uint64_t)i)) - 0.5;
+    normalise(vector, count);
+}
+
+/* vector <- W^T W vector, normalised; gives |W^T u| for the unit vector u along W vector, which image has room for. */
+static dualprop_status iterate(double *norm, double *vector, double *image, const struct span *span)
+{
+    struct dualprop__dyads *below = &span->maps->dyads[span->first - 1], *top = &span->maps->dyads[span->last];
+    int64_t width = span->alone ? dualprop__map_width(top->layer) : top->width;
+    DUALPROP__TRY(put(below->mean, span, vector, below->width));
+    DUALPROP__TRY(go_up(span));
+    DUALPROP__TRY(get(image, span, top->a, width));
+    *norm = normalise(image, width);
+    if (!(*norm > 0 && isfinite(*norm))) return DUALPROP_OK;
+    DUALPROP__TRY(put(top->delta, span, image, width));
+    DUALPROP__TRY(go_down(span));
+    DUALPROP__TRY(get(vector, span, below->mean, below->width));
+    *norm = normalise(vector, below->width);
+    return DUALPROP_OK;
+}
+
+static dualprop_status check_cancelled(const dualprop_context *context)
+{
+    DUALPROP__REQUIRE(context, !atomic_load(&context->cancelled), DUALPROP_ERROR_CANCELLED,
+                      "cancelled by dualprop_context_cancel()");
+    return DUALPROP_OK;
+}
+
+static dualprop_status power_iteration(double *norm, dualprop_diagnostics *diagnostics, int which,
+                                       const struct span *span, int iterations)
+{
+    double previous = -1, *vector = diagnostics->vectors[which];
+    if (!diagnostics->begun[which]) draw(vector, span->maps->dyads[span->first - 1].width, which);
+    diagnostics->begun[which] = 0; /* A failure on the way leaves no vector to go on from. */
+    for (int i = 0; i < iterations; i++) {
+        double now;
+        DUALPROP__TRY(check_cancelled(diagnostics->context));
+        DUALPROP__TRY(iterate(&now, vector, diagnostics->rows, span));
+        DUALPROP__REQUIRE(diagnostics->context, isfinite(now), DUALPROP_ERROR_NOT_FINITE,
+                          "the product of the weights of layers %d..%d overflows", span->first, span->last);
+        *norm = fmax(now, previous);
+        if (now <= previous * (1 + DBL_EPSILON)) break;
+        previous = now;
+    }
+    diagnostics->begun[which] = *norm > 0;
+    return DUALPROP_OK;
+}
+
+/* ---- the public calls ---- */
+
+static dualprop_status check(const dualprop_diagnostics *diagnostics, const double *norm, const char *name, int iterations)
+{
+    DUALPROP__REQUIRE(diagnostics->context, norm, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "%s is NULL; expected a place for the result", name);
+    DUALPROP__REQUIRE(diagnostics->context, iterations >= 1 && iterations <= MOST_ITERATIONS,
+                      DUALPROP_ERROR_INVALID_ARGUMENT, "iterations is %d; expected 1..%d", iterations, MOST_ITERATIONS);
+    return DUALPROP_OK;
+}
+
+/* The norm is given only when all went well. */
+static dualprop_status measure(double *norm, dualprop_diagnostics *diagnostics, int which, int first, int last,
+                               int iterations)
+{
+    double found = 0;
+    struct span span = { NULL, first, last, which > 0 };
+    DUALPROP__TRY(dualprop__network_begin_read(diagnostics->network));
+    dualprop_status status = dualprop__norm_maps_take(&span.maps, diagnostics);
+    if (status == DUALPROP_OK) status = power_iteration(&found, diagnostics, which, &span, iterations);
+    dualprop__network_end_read(diagnostics->network);
+    if (status == DUALPROP_OK) *norm = found;
+    return status;
+}
+
+static dualprop_status spectral_norm(double *gamma, dualprop_diagnostics *diagnostics, int index, int iterations)
+{
+    int layers = diagnostics->network->layer_count;
+    DUALPROP__TRY(check(diagnostics, gamma, "gamma", iterations));
+    DUALPROP__REQUIRE(diagnostics->context, index >= 1 && index <= layers, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "index is %d; expected 1..%d", index, layers);
+    return measure(gamma, diagnostics, index, index, index, iterations);
+}
+
+dualprop_status dualprop_diagnostics_spectral_norm(double *gamma, dualprop_diagnostics *diagnostics, int index,
+                                                   int iterations)
+{
+    DUALPROP__TRY(dualprop__diagnostics_enter(diagnostics, __func__));
+    dualprop_status status = spectral_norm(gamma, diagnostics, index, iterations);
+    dualprop__diagnostics_leave(diagnostics);
+    return status;
+}
+
+dualprop_status dualprop_diagnostics_lipschitz(double *norm, dualprop_diagnostics *diagnostics, int iterations)
+{
+    DUALPROP__TRY(dualprop__diagnostics_enter(diagnostics, __func__));
+    dualprop_status status = check(diagnostics, norm, "norm", iterations);
+    if (status == DUALPROP_OK)
+        status = measure(norm, diagnostics, 0, 1, diagnostics->network->layer_count, iterations);
+    dualprop__diagnostics_leave(diagnostics);
+    return status;
+}
+
+dualprop_status dualprop_diagnostics_restart(dualprop_diagnostics *diagnostics)
+{
+    DUALPROP__TRY(dualprop__diagnostics_enter(diagnostics, __func__));
+    for (int k = 0; k <= diagnostics->network->layer_count; k++) diagnostics->begun[k] = 0;
+    dualprop__diagnostics_leave(diagnostics);
+    return DUALPROP_OK;
+}

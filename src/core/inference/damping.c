@@ -1,0 +1,112 @@
+/*
+ * damping.c - the damping D_k of Eq. 50, from the spectral norm gamma_k of W_k, the map above layer k.
+ *
+ *     gamma2   D_k = r_k gamma_k^2 (App. F)
+ *     half     D_k = |1 - 2 alpha_k| max(0, r_k gamma_k^2 - 1)/2: the coupling of sbar_k to itself through the layer above
+ *              has the factor 1 - 2 alpha_k (Eq. 62), and beyond this the damped update is a contraction (App. F)
+ *
+ * with r_k = |beta_k/beta_{k+1}|, and rho at the input. App. F has r_k = 1; where betas differ, Eq. 46 times beta_k has this
+ * factor before the terms of layer k + 1, and so has the Lipschitz constant that the damping stands for.
+ *
+ * gamma_k comes from power iterations v <- W^T W v / ||W^T W v|| on the linear map alone; each inference goes on from
+ * the vector that the last one came to, so that a few iterations are enough while weights change slowly.
+ */
+#include <math.h>
+
+#include "core/base/draw.h"
+#include "core/state/map.h"
+#include "core/rule/rule_internal.h"
+
+/* ---- power iterations ---- */
+
+static double real_at(const void *reals, int type, int64_t i)
+{
+    return type == DUALPROP_F32 ? (double)((const float *)reals)[i] : ((const double *)reals)[i];
+}
+
+static void real_set(void *reals, int type, int64_t i, double value)
+{
+    if (type == DUALPROP_F32) ((float *)reals)[i] = (float)value;
+    else ((double *)reals)[i] = value;
+}
+
+/* Scale a host vector to length 1; gives its length before. A zero vector stays. */
+static double normalize(void *reals, int type, int64_t count)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < count; i++) sum += real_at(reals, type, i) * real_at(reals, type, i);
+    double length = sqrt(sum);
+    for (int64_t i = 0; length > 0 && i < count; i++) real_set(reals, type, i, real_at(reals, type, i) / length);
+    return length;
+}
+
+/* power_k <- W^T W power_k, normalised; *gamma2 receives its length before, which tends to gamma_k^2. */
+static dualprop_status iterate(double *gamma2, dualprop_state *state, int k)
+{
+    const dualprop_context *context = state->context;
+    struct dualprop__dyads *own = &state->dyads[k];
+    size_t bytes = (size_t)own->width * context->real_size;
+    DUALPROP__TRY(dualprop__map_linear_up(state, k + 1, state->power_image, own->power));
+    DUALPROP__TRY(dualprop__map_linear_down(state, k + 1, own->power, state->power_image));
+    DUALPROP__TRY(context->backend.copy_out(context->instance, state->staging, own->power, bytes));
+    *gamma2 = normalize(state->staging, context->precision, own->width);
+    return context->backend.copy_in(context->instance, own->power, state->staging, bytes);
+}
+
+static dualprop_status start_vector(dualprop_state *state, int k)
+{
+    const dualprop_context *context = state->context;
+    struct dualprop__dyads *own = &state->dyads[k];
+    dualprop__draw_fill(state->staging, context, dualprop__draw_normal, 1.0, state->rule->seed,
+                        dualprop__stream_of_power(k), 0, own->width);
+    normalize(state->staging, context->precision, own->width);
+    return context->backend.copy_in(context->instance, own->power, state->staging,
+                                    (size_t)own->width * context->real_size);
+}
+
+dualprop_status dualprop__seed_power_vectors(dualprop_state *state)
+{
+    for (int k = 0; k < state->layer_count; k++)
+        if (state->dyads[k].power) DUALPROP__TRY(start_vector(state, k));
+    return DUALPROP_OK;
+}
+
+static dualprop_status estimate(dualprop_state *state, int k)
+{
+    struct dualprop__dyads *own = &state->dyads[k];
+    double gamma2 = 0;
+    for (int i = 0; i < state->rule->power_iterations; i++) DUALPROP__TRY(iterate(&gamma2, state, k));
+    /* A vector that W maps to zero, as zero weights do to all, says nothing: the next estimate starts afresh. */
+    if (gamma2 == 0) DUALPROP__TRY(start_vector(state, k));
+    own->gamma = sqrt(gamma2);
+    return DUALPROP_OK;
+}
+
+/* ---- D_k ---- */
+
+static double damping_of(const dualprop_state *state, const struct dualprop__dyads *own)
+{
+    double coupling = fabs(own->strength) * own->gamma * own->gamma;
+    if (state->rule->damping == DUALPROP_DAMPING_GAMMA2) return coupling;
+    return fabs(1.0 - 2.0 * own->alpha) * fmax(0.0, coupling - 1.0) / 2.0;
+}
+
+dualprop_status dualprop__find_damping(dualprop_state *state)
+{
+    const dualprop_rule *rule = state->rule;
+    if (!dualprop__rule_is_damped(rule)) return DUALPROP_OK;
+    for (int k = state->lowest; k < state->layer_count; k++) {
+        struct dualprop__dyads *own = &state->dyads[k];
+        if (rule->damping == DUALPROP_DAMPING_GIVEN) {
+            own->damping = dualprop__layer_number(&rule->layer_damping, k, rule->common_damping);
+            continue;
+        }
+        DUALPROP__TRY(estimate(state, k));
+        DUALPROP__REQUIRE(state->context, isfinite(own->gamma), DUALPROP_ERROR_DIVERGED,
+                          "the spectral norm of layer %d is not finite", k + 1);
+        own->damping = damping_of(state, own);
+        DUALPROP__REQUIRE(state->context, isfinite(own->damping), DUALPROP_ERROR_DIVERGED,
+                          "the damping of layer %d is not finite", k);
+    }
+    return DUALPROP_OK;
+}

@@ -1,0 +1,69 @@
+/*
+ * deferred.c - on a device: peaks that are looked at once an inference instead of once a visit, and work that is put
+ * off.
+ *
+ * The host has to wait for a device whenever it wants a number. An inference only wants to know that no state became
+ * non-finite or too large, so on a backend that can defer, the peaks of all visits are taken as one maximum a layer
+ * and read once, at the end. If one of them is too large the inference is done again, with a look after each visit: it
+ * gives the same numbers, and then knows the layer and the pass.
+ *
+ * Rules that need numbers on the way (a tolerance, a quantisation of what was seen, updates of the general kind) are
+ * not put off.
+ */
+#include "math/step_condition.h"
+#include "core/state/state_internal.h"
+
+dualprop_status dualprop__device_begin(const dualprop_context *context)
+{
+    return context->backend.begin_deferred ? context->backend.begin_deferred(context->instance) : DUALPROP_OK;
+}
+
+dualprop_status dualprop__device_end(const dualprop_context *context, dualprop_status status)
+{
+    if (!context->backend.end_deferred) return status;
+    dualprop_status ended = context->backend.end_deferred(context->instance, status != DUALPROP_OK);
+    return status == DUALPROP_OK ? ended : status;
+}
+
+int dualprop__can_defer(const dualprop_state *state, int is_warm)
+{
+    if (!state->context->backend.begin_deferred) return 0;
+    if (state->tolerance > 0 || state->quantize_bits > 0 || is_warm || state->lowest != 1) return 0;
+    for (int k = 1; k <= state->layer_count; k++)
+        if (state->dyads[k].general) return 0;
+    return 1;
+}
+
+dualprop_status dualprop__deferred_begin(dualprop_state *state)
+{
+    if (!state->context->backend.begin_deferred) return DUALPROP_OK;
+    DUALPROP__TRY(dualprop__device_begin(state->context));
+    state->deferred = 1;
+    for (int k = 0; k <= state->layer_count; k++) state->dyads[k].peak = state->dyads[k].feed_forward_peak = 0;
+    return DUALPROP_OK;
+}
+
+/* What was derived from weights may be among the work that was not done. */
+static dualprop_status end_device(dualprop_state *state, dualprop_status status)
+{
+    status = dualprop__device_end(state->context, status);
+    for (int k = 1; k <= state->layer_count && status != DUALPROP_OK; k++)
+        state->dyads[k].caches[0].weights = state->dyads[k].caches[1].weights = NULL;
+    return status;
+}
+
+dualprop_status dualprop__deferred_end(dualprop_state *state, dualprop_status status)
+{
+    int too_large = 0;
+    if (!state->deferred) return status;
+    state->deferred = 0;
+    DUALPROP__TRY(end_device(state, status));
+    DUALPROP__TRY(dualprop__batch_check(state));
+    state->dyads[0].feed_forward_peak = state->dyads[0].peak;
+    for (int k = 1; k <= state->layer_count; k++) {
+        struct dualprop__dyads *own = &state->dyads[k];
+        own->peak = dualprop__greater_peak(own->peak, own->feed_forward_peak);
+        too_large |= dualprop__is_too_large(own->feed_forward_peak, own->peak, state->limit);
+    }
+    return too_large ? DUALPROP_ERROR_DIVERGED : DUALPROP_OK;
+}

@@ -1,0 +1,366 @@
+/*
+ * infer.c - the inference of dual propagation: dyads that settle between an input and a nudged output.
+ *
+ * With sbar = alpha s+ + (1 - alpha) s- and delta = s+ - s- (Eq. 17), a batch starts from the feed-forward state,
+ *
+ *     s+_k = s-_k = f_k(a_k),   a_k = W_{k-1} sbar_{k-1} + b_{k-1},
+ *
+ * and then the layers listen in the order of the schedule (schedule.c): a hidden layer as in listen.c (Eq. 2, 19), or in
+ * general.c (Eq. 50 and the imperfections of hardware), the output layer as in output.c (Eq. 3, 22, 63-68).
+ *
+ * Back-propagation fits the same walk: sbar_k = f_k(a_k) and delta_k = f'_k(a_k) Delta_k, with delta_L = -loss'(a_L).
+ */
+#include "core/learning/train_step.h"
+#include "core/rule/rule_internal.h"
+#include "core/rule/schedule.h"
+#include "core/state/state_internal.h"
+
+#include <math.h>
+#include <pthread.h>
+
+/* ---- passes ---- */
+
+static dualprop_status check_cancelled(const dualprop_state *state)
+{
+    DUALPROP__REQUIRE(state->context, !atomic_load_explicit(&state->context->cancelled, memory_order_relaxed),
+                      DUALPROP_ERROR_CANCELLED, "cancelled by dualprop_context_cancel()");
+    return DUALPROP_OK;
+}
+
+static dualprop_status visit(dualprop_state *state, int k)
+{
+    DUALPROP__TRY(check_cancelled(state));
+    return dualprop__listen(state, k);
+}
+
+static dualprop__schedule schedule_of(const dualprop_state *state)
+{
+    return (dualprop__schedule){
+        .kind = state->schedule,
+        .lowest = state->lowest,
+        .layers = state->layer_count,
+        .order = state->order,
+        .order_count = state->needs.order_count,
+        .seed = state->seed,
+        .inference = state->inferences,
+    };
+}
+
+/* Have all layers been visited at least once? Before that nothing can be said to have settled. */
+static int is_complete(const dualprop_state *state)
+{
+    for (int k = state->lowest; k <= state->layer_count; k++)
+        if (state->dyads[k].visits == 0) return 0;
+    return 1;
+}
+
+/* max |change of s+-| / max |s+-| of the pass; layers that it did not visit count with their last change. */
+static double residual_of(dualprop_state *state)
+{
+    for (int k = state->lowest; k <= state->layer_count; k++) {
+        const struct dualprop__dyads *own = &state->dyads[k];
+        if (own->seen_in_pass || own->visits == 0) continue;
+        state->pass_change = fmax(state->pass_change, own->change);
+        state->pass_peak = fmax(state->pass_peak, own->peak);
+    }
+    return state->pass_peak > 0 ? state->pass_change / state->pass_peak : 0;
+}
+
+static dualprop_status visit_all(dualprop_state *state)
+{
+    dualprop__schedule schedule = schedule_of(state);
+    if (state->schedule == DUALPROP_JACOBI) {
+        DUALPROP__TRY(check_cancelled(state));
+        return dualprop__listen_together(state);
+    }
+    for (int i = 0; i < dualprop__schedule_visits(&schedule, state->passes); i++)
+        DUALPROP__TRY(visit(state, dualprop__schedule_layer(&schedule, state->passes, i)));
+    return DUALPROP_OK;
+}
+
+static dualprop_status run_pass(dualprop_state *state)
+{
+    state->passes++;
+    state->pass_change = 0;
+    state->pass_peak = 0;
+    for (int k = 0; k <= state->layer_count; k++) state->dyads[k].seen_in_pass = 0;
+    DUALPROP__TRY(visit_all(state));
+    if (state->tolerance > 0) state->residual = residual_of(state);
+    return DUALPROP_OK;
+}
+
+static dualprop_status run_closing_visit(dualprop_state *state)
+{
+    dualprop__schedule schedule = schedule_of(state);
+    int closing = dualprop__schedule_closing(&schedule);
+    return closing >= 0 && state->passes > 0 ? visit(state, closing) : DUALPROP_OK;
+}
+
+static dualprop_status run_all_passes(dualprop_state *state)
+{
+    while (state->passes < state->most_passes) {
+        DUALPROP__TRY(run_pass(state));
+        if (is_complete(state) && state->residual < state->tolerance) break;
+    }
+    return run_closing_visit(state);
+}
+
+/* ---- beginning and ending ---- */
+
+static dualprop_status check_ready(const dualprop_state *state)
+{
+    DUALPROP__REQUIRE(state->context, state->rule, DUALPROP_ERROR_INVALID_STATE,
+                      "state was made without a rule; it can only predict and evaluate");
+    DUALPROP__REQUIRE(state->context, state->phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
+                      "an inference is open; call dualprop_infer_end() first");
+    DUALPROP__REQUIRE(state->context, state->plan == atomic_load(&state->rule->plan), DUALPROP_ERROR_INVALID_STATE,
+                      "the rule's variant, schedule, passes, tolerance, switches or another option that a state is "
+                      "planned for changed; call dualprop_state_prepare()");
+    return dualprop__rule_check_network(state->rule, state->network);
+}
+
+static dualprop_status check_batch(dualprop_view *images, const dualprop_state *state, const dualprop_view *inputs,
+                                   const dualprop_view *targets)
+{
+    DUALPROP__TRY(dualprop__batch_inputs(images, state, inputs));
+    DUALPROP__REQUIRE(state->context, images->shape[0] <= state->capacity, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "count is %lld; expected 1..%lld, the state's capacity", (long long)images->shape[0],
+                      (long long)state->capacity);
+    DUALPROP__TRY(dualprop__batch_moves(state, images->shape[0]));
+    return dualprop__batch_targets(state, targets, images->shape[0]);
+}
+
+/* Where changes are measured, the deltas the first updates replace have to be zeros in memory too. */
+static dualprop_status clear_deltas(dualprop_state *state)
+{
+    const dualprop_backend *backend = &state->context->backend;
+    for (int k = state->lowest; k <= state->layer_count; k++) {
+        struct dualprop__dyads *own = &state->dyads[k];
+        size_t bytes = (size_t)(state->count * own->width) * state->context->real_size;
+        DUALPROP__TRY(backend->fill_zero(state->context->instance, own->delta, bytes));
+    }
+    return DUALPROP_OK;
+}
+
+static dualprop_status keep_prediction(dualprop_state *state)
+{
+    const struct dualprop__dyads *output = &state->dyads[state->layer_count];
+    size_t bytes = (size_t)(state->count * output->width) * state->context->real_size;
+    return state->context->backend.copy(state->context->instance, state->prediction, output->a, bytes);
+}
+
+/* The input's dyads begin at x, whatever they were before. */
+static dualprop_status start_input(dualprop_state *state)
+{
+    struct dualprop__dyads *input = &state->dyads[0];
+    size_t bytes = (size_t)(state->count * input->width) * state->context->real_size;
+    input->feed_forward_peak = input->peak;
+    input->delta_version = 0;
+    input->top_down_of = 0;
+    if (!input->a) return DUALPROP_OK;
+    return state->context->backend.copy(state->context->instance, input->a, input->mean, bytes);
+}
+
+/* From the feed-forward state, or from where the last inference ended. */
+static dualprop_status start_dyads(dualprop_state *state, int is_warm)
+{
+    if (is_warm) return dualprop__feed_forward_beside(state);
+    if (state->tolerance > 0) DUALPROP__TRY(clear_deltas(state));
+    return dualprop__feed_forward(state);
+}
+
+static void start_report(dualprop_state *state)
+{
+    state->passes = 0;
+    state->updates = 0;
+    state->skipped = 0;
+    state->residual = NAN;
+    for (int k = 0; k <= state->layer_count; k++) {
+        state->dyads[k].visits = state->dyads[k].written = 0;
+        state->dyads[k].change = 0;
+    }
+}
+
+/* by_hand: somebody may look at the dyads, and at errors, after each step of the inference. */
+static dualprop_status start(dualprop_state *state, const dualprop_view *images, const dualprop_view *targets,
+                             int by_hand)
+{
+    int64_t count = images->shape[0];
+    int is_warm = state->rule->warm_start && state->warm_count == count;
+    state->warm_count = 0;
+    state->inferences++;
+    start_report(state);
+    dualprop__take_rule(state);
+    if (!by_hand && dualprop__can_defer(state, is_warm)) DUALPROP__TRY(dualprop__deferred_begin(state));
+    DUALPROP__TRY(dualprop__batch_load_targets(state, targets, 0, count));
+    DUALPROP__TRY(dualprop__batch_load(state, images, 0, count));
+    DUALPROP__TRY(dualprop__draw_hardware(state));
+    DUALPROP__TRY(dualprop__find_damping(state));
+    DUALPROP__TRY(start_input(state));
+    DUALPROP__TRY(start_dyads(state, is_warm));
+    return keep_prediction(state);
+}
+
+/* What was computed from the weights is no longer of use. */
+void dualprop__forget_products(dualprop_state *state)
+{
+    for (int k = 0; k <= state->layer_count; k++) {
+        struct dualprop__dyads *own = &state->dyads[k];
+        own->a_of = UINT64_MAX;
+        int silent = k == state->layer_count || state->dyads[k + 1].delta_version == 0;
+        own->top_down_of = silent ? 0 : UINT64_MAX;
+    }
+}
+
+static dualprop_status open_inference(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets,
+                                      int by_hand)
+{
+    dualprop_view images;
+    DUALPROP__TRY(check_ready(state));
+    DUALPROP__TRY(check_cancelled(state));
+    DUALPROP__TRY(check_batch(&images, state, inputs, targets));
+    DUALPROP__TRY(dualprop__network_begin_read(state->network));
+    state->phase = DUALPROP__OPEN;
+    dualprop_status status = start(state, &images, targets, by_hand);
+    if (status != DUALPROP_OK) dualprop__infer_close(state, DUALPROP__IDLE);
+    return status;
+}
+
+void dualprop__infer_close(dualprop_state *state, enum dualprop__phase phase)
+{
+    state->phase = phase;
+    state->warm_count = phase == DUALPROP__SETTLED ? state->count : 0;
+    dualprop__network_end_read(state->network);
+}
+
+static dualprop_status check_open(const dualprop_state *state)
+{
+    DUALPROP__REQUIRE(state->context, state->phase == DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
+                      "no inference is open; call dualprop_infer_begin() first");
+    return DUALPROP_OK;
+}
+
+/* A failure in the middle ends the inference: what has settled so far is of no use. */
+static dualprop_status close_on_failure(dualprop_state *state, dualprop_status status)
+{
+    if (status != DUALPROP_OK) dualprop__infer_close(state, DUALPROP__IDLE);
+    return status;
+}
+
+/* What was loaded is still there, so the whole can be done again, with a look after each visit. */
+static dualprop_status run_again(dualprop_state *state)
+{
+    start_report(state);
+    DUALPROP__TRY(start_dyads(state, 0));
+    DUALPROP__TRY(keep_prediction(state));
+    return run_all_passes(state);
+}
+
+dualprop_status dualprop__infer(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets,
+                                struct dualprop__joint *joint)
+{
+    dualprop_status status = open_inference(state, inputs, targets, 0);
+    int is_open = status == DUALPROP_OK, deferred = state->deferred;
+    if (is_open) status = run_all_passes(state);
+    if (is_open && deferred && status == DUALPROP_OK) status = dualprop__joint_ask(joint, state);
+    status = dualprop__deferred_end(state, status);
+    dualprop__joint_end(joint, status);
+    if (is_open && deferred && status == DUALPROP_ERROR_DIVERGED) status = run_again(state);
+    if (is_open) dualprop__infer_close(state, status == DUALPROP_OK ? DUALPROP__SETTLED : DUALPROP__IDLE);
+    return status;
+}
+
+/* ---- the public calls ---- */
+
+dualprop_status dualprop__infer_view(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets,
+                                     const char *function)
+{
+    DUALPROP__TRY(dualprop__state_enter(state, function));
+    dualprop_status status = dualprop__infer(state, inputs, targets, NULL);
+    dualprop__state_leave(state);
+    return status;
+}
+
+/* A thread that does nothing but infer can be cancelled at the door, where it holds nothing of ours. */
+dualprop_status dualprop_infer_view(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets)
+{
+    pthread_testcancel();
+    return dualprop__infer_view(state, inputs, targets, __func__);
+}
+
+static dualprop_status check_plain(const dualprop_state *state, const void *images, const int32_t *labels,
+                                   int64_t count, const char *function)
+{
+    DUALPROP__TRY(dualprop__check_handle(state, DUALPROP__STATE, "state", function));
+    DUALPROP__REQUIRE(state->context, images, DUALPROP_ERROR_INVALID_ARGUMENT, "images is NULL; expected an array");
+    DUALPROP__REQUIRE(state->context, labels, DUALPROP_ERROR_INVALID_ARGUMENT, "labels is NULL; expected an array");
+    DUALPROP__REQUIRE(state->context, count >= 1 && count <= state->capacity, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "count is %lld; expected 1..%lld, the state's capacity", (long long)count,
+                      (long long)state->capacity);
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop__infer_plain(dualprop_view *inputs, dualprop_view *targets, const dualprop_state *state,
+                                      const void *images, const int32_t *labels, int64_t count, const char *function)
+{
+    DUALPROP__TRY(check_plain(state, images, labels, count, function));
+    int64_t shape[2] = { count, state->dyads[0].width };
+    *inputs = dualprop__view_of((void *)(uintptr_t)images, state->context->precision, 2, shape);
+    *targets = dualprop__view_of((void *)(uintptr_t)labels, DUALPROP_I32, 1, shape);
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_infer(dualprop_state *state, const void *images, const int32_t *labels, int64_t count)
+{
+    dualprop_view inputs, targets;
+    DUALPROP__TRY(dualprop__infer_plain(&inputs, &targets, state, images, labels, count, __func__));
+    pthread_testcancel();
+    return dualprop__infer_view(state, &inputs, &targets, __func__);
+}
+
+dualprop_status dualprop_infer_begin(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets)
+{
+    pthread_testcancel();
+    DUALPROP__TRY(dualprop__state_enter(state, __func__));
+    dualprop_status status = open_inference(state, inputs, targets, 1);
+    dualprop__state_leave(state);
+    return status;
+}
+
+static dualprop_status layer_by_hand(dualprop_state *state, int index)
+{
+    DUALPROP__TRY(check_open(state));
+    DUALPROP__REQUIRE(state->context, index >= state->lowest && index <= state->layer_count,
+                      DUALPROP_ERROR_INVALID_ARGUMENT, "index is %d; expected %d..%d", index, state->lowest,
+                      state->layer_count);
+    return close_on_failure(state, visit(state, index));
+}
+
+dualprop_status dualprop_infer_layer(dualprop_state *state, int index)
+{
+    DUALPROP__TRY(dualprop__state_enter(state, __func__));
+    dualprop_status status = layer_by_hand(state, index);
+    dualprop__state_leave(state);
+    return status;
+}
+
+dualprop_status dualprop_infer_pass(dualprop_state *state)
+{
+    DUALPROP__TRY(dualprop__state_enter(state, __func__));
+    dualprop_status status = check_open(state);
+    if (status == DUALPROP_OK) status = close_on_failure(state, run_pass(state));
+    dualprop__state_leave(state);
+    return status;
+}
+
+dualprop_status dualprop_infer_end(dualprop_state *state)
+{
+    DUALPROP__TRY(dualprop__state_enter(state, __func__));
+    dualprop_status status = check_open(state);
+    if (status == DUALPROP_OK) {
+        status = close_on_failure(state, run_closing_visit(state));
+        if (status == DUALPROP_OK) dualprop__infer_close(state, DUALPROP__SETTLED);
+    }
+    dualprop__state_leave(state);
+    return status;
+}

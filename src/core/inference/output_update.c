@@ -1,0 +1,95 @@
+/*
+ * output_update.c - the output layer's nudge: Eq. 22, linearised; Eq. 3, exact; Eq. 63-68, of the mean.
+ *
+ *     s+_L <- a_L - c+ g,   s-_L <- a_L + c- g,   g = beta loss'(.)
+ *
+ * In back-propagation sbar_L = a_L and delta_L = -loss'(a_L).
+ */
+#include "core/state/state_internal.h"
+
+static struct dualprop__dyads *output_of(dualprop_state *state)
+{
+    return &state->dyads[state->layer_count];
+}
+
+static int is_at_prediction(const dualprop_state *state)
+{
+    return state->nudge_at == DUALPROP_NUDGE_AT_PREDICTION && state->output_step == DUALPROP_OUTPUT_LINEAR;
+}
+
+static dualprop_output step_of(dualprop_state *state)
+{
+    struct dualprop__dyads *own = output_of(state);
+    return (dualprop_output){
+        .loss = state->loss,
+        .exact = state->output_step,
+        .derivative = state->variant == DUALPROP_BP,
+        .gain_plus = own->gain_plus,
+        .gain_minus = own->gain_minus,
+        .alpha = own->alpha,
+        .beta = own->beta,
+        .rows = state->count,
+        .width = own->width,
+        .a = own->a,
+        .at = is_at_prediction(state) ? state->prediction : own->a,
+        .target = state->target,
+        .mean = own->mean,
+        .delta = own->delta,
+        .peak = &own->peak,
+        .change = state->tolerance > 0 ? &own->change : NULL,
+        .old_alpha = own->alpha,
+        .workspace = state->proximal,
+    };
+}
+
+/* The exact and the mean's step of cross-entropy have no closed form. */
+static int is_proximal(const dualprop_state *state)
+{
+    return state->output_step != DUALPROP_OUTPUT_LINEAR && state->loss == DUALPROP_CROSS_ENTROPY;
+}
+
+static dualprop_status make_step(dualprop_state *state, const dualprop_output *step)
+{
+    const dualprop_backend *backend = &state->context->backend;
+    if (is_proximal(state)) return backend->output_proximal(state->context->instance, step);
+    return backend->output_step(state->context->instance, step);
+}
+
+/*
+ * With the rarer options the step is a general update of identity dyads. Back-propagation's step gives -g, which comes
+ * from above like any Delta; a step without a closed form gives the mean and delta to go to, which are what identity
+ * dyads with Eq. 19's coefficients make of a = mean and Delta = delta.
+ */
+static dualprop_status update_general(dualprop_state *state)
+{
+    struct dualprop__dyads *own = output_of(state);
+    dualprop_output step = step_of(state);
+    step.mean = state->target_mean;
+    step.delta = own->top_down;
+    step.peak = &state->scratch_peak;
+    step.change = NULL;
+    if (!is_proximal(state)) {
+        step.exact = DUALPROP_OUTPUT_LINEAR;
+        step.derivative = 1;
+    }
+    DUALPROP__TRY(make_step(state, &step));
+    return dualprop__update_general(state, state->layer_count, is_proximal(state) ? state->target_mean : own->a,
+                                    own->top_down);
+}
+
+dualprop_status dualprop__update_output(dualprop_state *state)
+{
+    struct dualprop__dyads *own = output_of(state);
+    if (own->general) {
+        DUALPROP__TRY(update_general(state));
+    } else {
+        dualprop_output step = step_of(state);
+        DUALPROP__TRY(make_step(state, &step));
+    }
+    own->mean_version++;
+    /* Nudged at the prediction, delta_L = -beta loss'(prediction) stays what it was however a_L moves. */
+    int stays = is_at_prediction(state) && !own->restless && !state->quantize_bits && own->delta_version != 0;
+    if (!stays || own->written) own->delta_version++;
+    own->written = 0;
+    return DUALPROP_OK;
+}

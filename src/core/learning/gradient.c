@@ -1,0 +1,214 @@
+/*
+ * gradient.c - the contrastive Hebbian gradient, local to each layer.
+ *
+ *     grad W_{k-1} = -1/(beta B) sum over the batch of delta_k sbar_{k-1}^T,   grad b_{k-1} = -1/(beta B) sum delta_k
+ *
+ * (below Eq. 3). As beta -> 0 it is the gradient of the mean loss. Several batches are accumulated as a sum over the
+ * first batch's size, so that one batch alone needs no scaling, and dualprop_update() and dualprop_gradient() followed
+ * by dualprop_step() give the same bits.
+ */
+#include "core/network/layer_shape.h"
+#include "learning.h"
+#include "core/state/map.h"
+
+#include <math.h>
+
+dualprop_status dualprop__optimizer_enter(dualprop_optimizer *optimizer, const char *function)
+{
+    DUALPROP__TRY(dualprop__check_handle(optimizer, DUALPROP__OPTIMIZER, "optimizer", function));
+    DUALPROP__TRY(dualprop__context_enter(optimizer->context));
+    int idle = 0;
+    DUALPROP__REQUIRE(optimizer->context, atomic_compare_exchange_strong(&optimizer->busy, &idle, 1),
+                      DUALPROP_ERROR_BUSY, "optimizer is in use by another call");
+    return DUALPROP_OK;
+}
+
+void dualprop__optimizer_leave(dualprop_optimizer *optimizer)
+{
+    atomic_store(&optimizer->busy, 0);
+}
+
+double dualprop__gradient_scale(const dualprop_optimizer *optimizer)
+{
+    return (double)optimizer->first_samples / (double)optimizer->gradient_samples;
+}
+
+dualprop_status dualprop__gradient_check(const dualprop_optimizer *optimizer, const dualprop_state *state)
+{
+    DUALPROP__REQUIRE(optimizer->context, state->network == optimizer->network, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "state and optimizer are of different networks; expected the same");
+    DUALPROP__REQUIRE(optimizer->context, state->phase == DUALPROP__SETTLED, DUALPROP_ERROR_INVALID_STATE,
+                      "state has not settled; call dualprop_infer() first");
+    return DUALPROP_OK;
+}
+
+/* A delta that is exactly zero was never written: give the product zeros to read. */
+static dualprop_status materialise_zero(dualprop_state *state, struct dualprop__dyads *dyads)
+{
+    size_t bytes = (size_t)(state->count * dyads->width) * state->context->real_size;
+    void *array = dyads->emitted ? dyads->emitted : dyads->delta;
+    if (dyads->delta_version != 0) return DUALPROP_OK;
+    return state->context->backend.fill_zero(state->context->instance, array, bytes);
+}
+
+double dualprop__gradient_factor(const dualprop_state *state, int k, int64_t samples)
+{
+    return -1.0 / (state->dyads[k].beta * (double)samples);
+}
+
+dualprop_status dualprop__gradient_layer(dualprop_optimizer *optimizer, dualprop_state *state, int k, double scale,
+                                         int accumulate, const dualprop_step_numbers *step)
+{
+    struct dualprop__dyads *own = &state->dyads[k];
+    DUALPROP__TRY(materialise_zero(state, own));
+    return dualprop__map_gradient(state, k, &optimizer->layers[k - 1], state->dyads[k - 1].mean, dualprop__emission(own), scale,
+                                  accumulate, step);
+}
+
+dualprop_status dualprop__gradient_compute(dualprop_optimizer *optimizer, dualprop_state *state, int accumulate)
+{
+    DUALPROP__TRY(dualprop__gradient_check(optimizer, state));
+    return dualprop__gradient_of_dyads(optimizer, state, accumulate);
+}
+
+dualprop_status dualprop__gradient_of_dyads(dualprop_optimizer *optimizer, dualprop_state *state, int accumulate)
+{
+    int adds = accumulate && optimizer->gradient_samples > 0;
+    int64_t first = adds ? optimizer->first_samples : state->count;
+    int64_t samples = adds ? optimizer->gradient_samples + state->count : state->count;
+    optimizer->gradient_samples = 0; /* Half a gradient, after a failure, is none. */
+    for (int k = 1; k <= state->layer_count; k++)
+        DUALPROP__TRY(dualprop__gradient_layer(optimizer, state, k, dualprop__gradient_factor(state, k, first), adds,
+                                               NULL));
+    optimizer->first_samples = first;
+    optimizer->gradient_samples = samples;
+    return DUALPROP_OK;
+}
+
+static dualprop_status compute(dualprop_optimizer *optimizer, dualprop_state *state, int accumulate,
+                               const char *function)
+{
+    DUALPROP__TRY(dualprop__optimizer_enter(optimizer, function));
+    dualprop_status status = dualprop__state_enter(state, function);
+    if (status == DUALPROP_OK) {
+        status = dualprop__gradient_compute(optimizer, state, accumulate);
+        dualprop__state_leave(state);
+    }
+    dualprop__optimizer_leave(optimizer);
+    return status;
+}
+
+dualprop_status dualprop_gradient(dualprop_optimizer *optimizer, dualprop_state *state)
+{
+    return compute(optimizer, state, 0, __func__);
+}
+
+dualprop_status dualprop_gradient_accumulate(dualprop_optimizer *optimizer, dualprop_state *state)
+{
+    return compute(optimizer, state, 1, __func__);
+}
+
+/* ---- reading and comparing ---- */
+
+static dualprop_status check_held(const dualprop_optimizer *optimizer)
+{
+    DUALPROP__REQUIRE(optimizer->context, optimizer->gradient_samples > 0, DUALPROP_ERROR_INVALID_STATE,
+                      "optimizer holds no gradient; call dualprop_gradient() first");
+    return DUALPROP_OK;
+}
+
+static void multiply(void *reals, int type, int64_t count, double factor)
+{
+    for (int64_t i = 0; i < count; i++) {
+        if (type == DUALPROP_F32) ((float *)reals)[i] *= (float)factor;
+        else ((double *)reals)[i] *= factor;
+    }
+}
+
+/* Bring a layer's gradient to the host in the public layout, scaled to the mean. */
+static dualprop_status fetch(void *host, dualprop_optimizer *optimizer, const dualprop_layer *layer, int is_bias)
+{
+    const struct dualprop__learning *learning = &optimizer->layers[layer->index - 1];
+    DUALPROP__TRY(dualprop__parameter_read(host, layer, is_bias,
+                                           is_bias ? learning->bias_gradient : learning->weight_gradient));
+    multiply(host, optimizer->context->precision, dualprop__parameter_elements(layer, is_bias),
+             dualprop__gradient_scale(optimizer));
+    return DUALPROP_OK;
+}
+
+static dualprop_status read_gradient(const dualprop_view *view, dualprop_optimizer *optimizer, const char *name)
+{
+    dualprop_context *context = optimizer->context;
+    dualprop_layer *layer;
+    int is_bias;
+    DUALPROP__TRY(dualprop__network_find(&layer, &is_bias, optimizer->network, name));
+    DUALPROP__TRY(dualprop__view_check_output(context, view, 1u << DUALPROP_F32 | 1u << DUALPROP_F64, "view"));
+    DUALPROP__TRY(dualprop__parameter_check(view, layer, is_bias, name));
+    DUALPROP__TRY(check_held(optimizer));
+    int64_t count = dualprop__parameter_elements(layer, is_bias);
+    void *host = dualprop__allocate_array(context, (size_t)count, context->real_size);
+    if (!host) return DUALPROP_ERROR_NO_MEMORY;
+    dualprop_status status = fetch(host, optimizer, layer, is_bias);
+    if (status == DUALPROP_OK) dualprop__view_scatter(view, host, context->precision);
+    dualprop__release(context, host);
+    return status;
+}
+
+dualprop_status dualprop_gradient_read(const dualprop_view *view, dualprop_optimizer *optimizer, const char *name)
+{
+    DUALPROP__TRY(dualprop__optimizer_enter(optimizer, __func__));
+    dualprop_status status = read_gradient(view, optimizer, name);
+    dualprop__optimizer_leave(optimizer);
+    return status;
+}
+
+/* Sums of x.y, x.x, y.y and |x - y|^2 over a layer's weights and bias together. */
+static dualprop_status compare_sums(double sums[4], const dualprop_optimizer *optimizer,
+                                    const dualprop_optimizer *other, int index)
+{
+    dualprop_context *context = optimizer->context;
+    const dualprop_layer *layer = optimizer->network->layers[index - 1];
+    const struct dualprop__learning *x = &optimizer->layers[index - 1], *y = &other->layers[index - 1];
+    double bias_sums[4];
+    DUALPROP__TRY(context->backend.compare(context->instance, layer->weight_elements, x->weight_gradient,
+                                           y->weight_gradient, sums));
+    DUALPROP__TRY(context->backend.compare(context->instance, layer->bias_elements, x->bias_gradient,
+                                           y->bias_gradient, bias_sums));
+    for (int i = 0; i < 4; i++) sums[i] += bias_sums[i];
+    return DUALPROP_OK;
+}
+
+static dualprop_status check_comparable(const dualprop_optimizer *optimizer, const dualprop_optimizer *other,
+                                        int index)
+{
+    const dualprop_network *network = optimizer->network;
+    DUALPROP__REQUIRE(optimizer->context, optimizer->context == other->context, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "optimizer and other are of different contexts; expected the same");
+    DUALPROP__REQUIRE(optimizer->context, index >= 1 && index <= network->layer_count &&
+                                              index <= other->network->layer_count,
+                      DUALPROP_ERROR_INVALID_ARGUMENT, "index is %d; expected 1..%d", index, network->layer_count);
+    const dualprop_layer *layer = network->layers[index - 1], *twin = other->network->layers[index - 1];
+    DUALPROP__REQUIRE(optimizer->context, dualprop__layer_alike(layer, twin),
+                      DUALPROP_ERROR_INVALID_ARGUMENT, "layer %d has another shape in other's network", index);
+    DUALPROP__TRY(check_held(optimizer));
+    return check_held(other);
+}
+
+dualprop_status dualprop_gradient_compare(double *cosine, double *norm, double *other_norm, double *difference,
+                                          dualprop_optimizer *optimizer, dualprop_optimizer *other, int index)
+{
+    double sums[4];
+    DUALPROP__REQUIRE_HANDLE(optimizer, DUALPROP__OPTIMIZER);
+    DUALPROP__REQUIRE_HANDLE(other, DUALPROP__OPTIMIZER);
+    DUALPROP__TRY(check_comparable(optimizer, other, index));
+    DUALPROP__TRY(compare_sums(sums, optimizer, other, index));
+    double p = dualprop__gradient_scale(optimizer), q = dualprop__gradient_scale(other);
+    double product = sqrt(sums[1]) * sqrt(sums[2]);
+    if (cosine) *cosine = product > 0 ? sums[0] / product : 0;
+    if (norm) *norm = p * sqrt(sums[1]);
+    if (other_norm) *other_norm = q * sqrt(sums[2]);
+    /* Equal scales take the sum of squared differences; others have to expand the square. */
+    double squared = p == q ? p * p * sums[3] : p * p * sums[1] + q * q * sums[2] - 2 * p * q * sums[0];
+    if (difference) *difference = sqrt(fmax(0, squared));
+    return DUALPROP_OK;
+}

@@ -1,0 +1,223 @@
+/*
+ * optimizer.c - the optimizer's memory and settings, and the learning rate of a step.
+ */
+#include <math.h>
+
+#include "core/state/state_internal.h"
+
+static const double PI = 3.14159265358979323846;
+
+/* ---- memory ---- */
+
+/* Moments a kind has for each parameter: SGD the momentum, Adam mean and square. */
+static int moment_count(int kind)
+{
+    return kind == DUALPROP_SGD ? 1 : 2;
+}
+
+static dualprop_status create_learning(struct dualprop__learning *learning, const dualprop_layer *layer, int kind)
+{
+    dualprop_context *context = layer->network->context;
+    DUALPROP__TRY(dualprop__reals_create(context, &learning->weight_gradient, layer->weight_elements));
+    DUALPROP__TRY(dualprop__reals_create(context, &learning->bias_gradient, layer->bias_elements));
+    for (int i = 0; i < moment_count(kind); i++) {
+        DUALPROP__TRY(dualprop__reals_create(context, &learning->moments[i], layer->weight_elements));
+        DUALPROP__TRY(dualprop__reals_create(context, &learning->moments[2 + i], layer->bias_elements));
+    }
+    for (int i = 0; i < moment_count(kind) && layer->network->feedback == DUALPROP_FEEDBACK_KOLEN_POLLACK; i++)
+        DUALPROP__TRY(dualprop__reals_create(context, &learning->feedback_moments[i], layer->weight_elements));
+    return DUALPROP_OK;
+}
+
+static void destroy_learning(struct dualprop__learning *learning, const dualprop_layer *layer)
+{
+    dualprop_context *context = layer->network->context;
+    for (int i = 0; i < 2; i++)
+        dualprop__reals_destroy(context, learning->feedback_moments[i], layer->weight_elements);
+    for (int i = 0; i < 4; i++)
+        dualprop__reals_destroy(context, learning->moments[i], i < 2 ? layer->weight_elements : layer->bias_elements);
+    dualprop__reals_destroy(context, learning->bias_gradient, layer->bias_elements);
+    dualprop__reals_destroy(context, learning->weight_gradient, layer->weight_elements);
+}
+
+static void set_defaults(dualprop_optimizer *optimizer, int kind)
+{
+    optimizer->kind = kind;
+    optimizer->learning_rate = kind == DUALPROP_SGD ? 0.025 : 1e-3;
+    optimizer->momentum = 0.9;
+    optimizer->beta1 = 0.9;
+    optimizer->beta2 = 0.999;
+    optimizer->epsilon = 1e-8;
+    optimizer->weight_decay = kind == DUALPROP_ADAMW ? 0.01 : 0.0;
+}
+
+static dualprop_status create_bare(dualprop_optimizer **out, dualprop_network *network, int kind)
+{
+    dualprop_context *context = network->context;
+    dualprop_optimizer *optimizer = dualprop__allocate(context, sizeof *optimizer);
+    if (!optimizer) return DUALPROP_ERROR_NO_MEMORY;
+    optimizer->magic = DUALPROP__OPTIMIZER;
+    optimizer->context = context;
+    optimizer->network = network;
+    set_defaults(optimizer, kind);
+    dualprop__network_retain(network);
+    optimizer->layers = dualprop__allocate_array(context, (size_t)network->layer_count, sizeof *optimizer->layers);
+    if (!optimizer->layers) {
+        dualprop_optimizer_destroy(optimizer);
+        return DUALPROP_ERROR_NO_MEMORY;
+    }
+    *out = optimizer;
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_optimizer_create(dualprop_optimizer **out, dualprop_network *network, int kind)
+{
+    DUALPROP__REQUIRE(NULL, out, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "optimizer is NULL; expected a place for the result");
+    *out = NULL;
+    DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
+    DUALPROP__TRY(dualprop__context_enter(network->context));
+    DUALPROP__REQUIRE(network->context, kind >= DUALPROP_SGD && kind <= DUALPROP_ADAMW,
+                      DUALPROP_ERROR_INVALID_ARGUMENT, "kind is %d; expected DUALPROP_SGD, _ADAM or _ADAMW", kind);
+    DUALPROP__REQUIRE(network->context, network->layer_count > 0, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "network has no layers; add one first");
+    dualprop_optimizer *optimizer;
+    DUALPROP__TRY(create_bare(&optimizer, network, kind));
+    for (int k = 0; k < network->layer_count; k++) {
+        dualprop_status status = create_learning(&optimizer->layers[k], network->layers[k], kind);
+        if (status != DUALPROP_OK) {
+            dualprop_optimizer_destroy(optimizer);
+            return status;
+        }
+    }
+    atomic_store(&network->sealed, 1);
+    *out = optimizer;
+    return DUALPROP_OK;
+}
+
+void dualprop_optimizer_destroy(dualprop_optimizer *optimizer)
+{
+    if (!optimizer || optimizer->magic != DUALPROP__OPTIMIZER) return;
+    dualprop_context *context = optimizer->context;
+    dualprop_network *network = optimizer->network;
+    if (optimizer->layers)
+        for (int k = 0; k < network->layer_count; k++) destroy_learning(&optimizer->layers[k], network->layers[k]);
+    dualprop__release(context, optimizer->layers);
+    optimizer->magic = DUALPROP__DEAD;
+    dualprop__release(context, optimizer);
+    dualprop__network_release(network);
+}
+
+/* ---- settings ---- */
+
+static int is_at_least(double value, double least)
+{
+    return isfinite(value) && value >= least;
+}
+
+static int is_decay(double value)
+{
+    return value >= 0 && value < 1;
+}
+
+dualprop_status dualprop_optimizer_set_learning_rate(dualprop_optimizer *optimizer, double learning_rate)
+{
+    DUALPROP__REQUIRE_HANDLE(optimizer, DUALPROP__OPTIMIZER);
+    DUALPROP__REQUIRE(optimizer->context, is_at_least(learning_rate, 0), DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "learning_rate is %g; expected a finite number >= 0", learning_rate);
+    optimizer->learning_rate = learning_rate;
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_optimizer_set_momentum(dualprop_optimizer *optimizer, double momentum)
+{
+    DUALPROP__REQUIRE_HANDLE(optimizer, DUALPROP__OPTIMIZER);
+    DUALPROP__REQUIRE(optimizer->context, is_decay(momentum), DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "momentum is %g; expected 0 <= momentum < 1", momentum);
+    optimizer->momentum = momentum;
+    return DUALPROP_OK;
+}
+
+/* Squares of gradients may vanish; then the step is m / epsilon, where |m| is below the root of the least square. */
+static double least_epsilon(const dualprop_context *context)
+{
+    return context->precision == DUALPROP_F32 ? 1e-30 : 1e-150;
+}
+
+dualprop_status dualprop_optimizer_set_moments(dualprop_optimizer *optimizer, double beta1, double beta2,
+                                               double epsilon)
+{
+    DUALPROP__REQUIRE_HANDLE(optimizer, DUALPROP__OPTIMIZER);
+    DUALPROP__REQUIRE(optimizer->context, is_decay(beta1) && is_decay(beta2), DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "beta1, beta2 are %g, %g; expected 0 <= beta < 1", beta1, beta2);
+    DUALPROP__REQUIRE(optimizer->context, is_at_least(epsilon, least_epsilon(optimizer->context)),
+                      DUALPROP_ERROR_INVALID_ARGUMENT, "epsilon is %g; expected a finite number >= %g", epsilon,
+                      least_epsilon(optimizer->context));
+    optimizer->beta1 = beta1;
+    optimizer->beta2 = beta2;
+    optimizer->epsilon = epsilon;
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_optimizer_set_weight_decay(dualprop_optimizer *optimizer, double weight_decay)
+{
+    DUALPROP__REQUIRE_HANDLE(optimizer, DUALPROP__OPTIMIZER);
+    DUALPROP__REQUIRE(optimizer->context, is_at_least(weight_decay, 0), DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "weight_decay is %g; expected a finite number >= 0", weight_decay);
+    optimizer->weight_decay = weight_decay;
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_optimizer_set_schedule(dualprop_optimizer *optimizer, int schedule, double start, double end,
+                                                int64_t warmup, int64_t decay)
+{
+    DUALPROP__REQUIRE_HANDLE(optimizer, DUALPROP__OPTIMIZER);
+    DUALPROP__REQUIRE(optimizer->context, schedule == DUALPROP_RATE_CONSTANT || schedule == DUALPROP_RATE_WARMUP_COSINE,
+                      DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "schedule is %d; expected DUALPROP_RATE_CONSTANT or _WARMUP_COSINE", schedule);
+    if (schedule == DUALPROP_RATE_WARMUP_COSINE) {
+        DUALPROP__REQUIRE(optimizer->context, is_at_least(start, 0) && is_at_least(end, 0),
+                          DUALPROP_ERROR_INVALID_ARGUMENT, "start, end are %g, %g; expected finite numbers >= 0",
+                          start, end);
+        DUALPROP__REQUIRE(optimizer->context, warmup >= 0 && decay >= warmup, DUALPROP_ERROR_INVALID_ARGUMENT,
+                          "warmup, decay are %lld, %lld; expected 0 <= warmup <= decay", (long long)warmup,
+                          (long long)decay);
+        optimizer->rate_start = start;
+        optimizer->rate_end = end;
+        optimizer->rate_warmup = warmup;
+        optimizer->rate_decay = decay;
+    }
+    optimizer->schedule = schedule;
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_optimizer_set_clip(dualprop_optimizer *optimizer, double norm)
+{
+    DUALPROP__REQUIRE_HANDLE(optimizer, DUALPROP__OPTIMIZER);
+    DUALPROP__REQUIRE(optimizer->context, is_at_least(norm, 0), DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "norm is %g; expected a finite number >= 0", norm);
+    optimizer->clip = norm;
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_optimizer_info(int *kind, int64_t *steps, double *learning_rate,
+                                        const dualprop_optimizer *optimizer)
+{
+    DUALPROP__REQUIRE_HANDLE(optimizer, DUALPROP__OPTIMIZER);
+    if (kind) *kind = optimizer->kind;
+    if (steps) *steps = optimizer->steps;
+    if (learning_rate) *learning_rate = dualprop__optimizer_rate(optimizer);
+    return DUALPROP_OK;
+}
+
+/* Linear from start to the peak, a cosine down to end, then flat; by the number of steps already made. */
+double dualprop__optimizer_rate(const dualprop_optimizer *optimizer)
+{
+    double peak = optimizer->learning_rate, step = (double)optimizer->steps;
+    double warmup = (double)optimizer->rate_warmup, decay = (double)optimizer->rate_decay;
+    if (optimizer->schedule == DUALPROP_RATE_CONSTANT) return peak;
+    if (step < warmup) return optimizer->rate_start + (peak - optimizer->rate_start) * step / warmup;
+    if (step >= decay) return optimizer->rate_end;
+    double turned = PI * (step - warmup) / (decay - warmup);
+    return optimizer->rate_end + (peak - optimizer->rate_end) * 0.5 * (1.0 + cos(turned));
+}

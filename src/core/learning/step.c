@@ -1,0 +1,310 @@
+/*
+ * step.c - the learning step: the gradient applied to the parameters, never letting NaN or Inf reach them.
+ *
+ * A step is refused where it could leave the range of the type: when a gradient is not finite, or so large that its
+ * square, or the learning rate times it, might overflow. Since every allowed step adds less than 1e30, the sum of
+ * fewer than 1e8 steps stays finite in f32. A learning rate or weight decay above 1 can make weights grow by
+ * themselves: then the weights are looked at too, and a step is refused before their squares could overflow.
+ *
+ * Kolen-Pollack feedback weights take the weights' gradient, with moments of their own and the same decay.
+ */
+#include "train_step.h"
+#include "math/step_condition.h"
+
+#include <math.h>
+
+/* ---- numbers ---- */
+
+static double layer_rate(const dualprop_optimizer *optimizer, const dualprop_layer *layer)
+{
+    return dualprop__optimizer_rate(optimizer) * layer->learning_rate;
+}
+
+static dualprop_step_numbers layer_numbers(const dualprop_optimizer *optimizer, const dualprop_layer *layer,
+                                           double gradient_scale)
+{
+    double t = (double)(optimizer->steps + 1);
+    return (dualprop_step_numbers){
+        .kind = optimizer->kind,
+        .learning_rate = layer_rate(optimizer, layer),
+        .momentum = optimizer->momentum,
+        .beta1 = optimizer->beta1,
+        .beta2 = optimizer->beta2,
+        .epsilon = optimizer->epsilon,
+        .scale1 = 1.0 / (1.0 - pow(optimizer->beta1, t)),
+        .scale2 = 1.0 / (1.0 - pow(optimizer->beta2, t)),
+        .weight_decay = optimizer->weight_decay,
+        .gradient_scale = gradient_scale,
+    };
+}
+
+/* The largest gradient a step may take; see the head of this file. */
+double dualprop__largest_gradient(const dualprop_optimizer *optimizer, const dualprop_layer *layer)
+{
+    double square = optimizer->context->precision == DUALPROP_F32 ? 1e15 : 1e150;
+    double rate = layer_rate(optimizer, layer);
+    double reach = 1e30 * (1.0 - optimizer->momentum);
+    return rate > 0 ? fmin(square, reach / rate) : square;
+}
+
+/* The largest of what a layer has for each weight and each bias. */
+static dualprop_status largest_of(double *largest, const dualprop_layer *layer, const void *weights, const void *biases)
+{
+    dualprop_context *context = layer->network->context;
+    double weight, bias;
+    DUALPROP__TRY(context->backend.max_abs(context->instance, layer->weight_elements, weights, &weight));
+    DUALPROP__TRY(context->backend.max_abs(context->instance, layer->bias_elements, biases, &bias));
+    *largest = dualprop__greater_peak(weight, bias);
+    return DUALPROP_OK;
+}
+
+/* ---- rates that let weights grow ---- */
+
+#define LARGEST_WEIGHT 1e15 /* the square of decay times weight is what Adam adds up */
+
+/* Weight decay alone multiplies a weight by 1 - rate decay, and momentum what it gathers by up to 1 / (1 - momentum). */
+static double growth(const dualprop_optimizer *optimizer, const dualprop_layer *layer)
+{
+    return (1.0 + layer_rate(optimizer, layer)) * (1.0 + optimizer->weight_decay) / (1.0 - optimizer->momentum);
+}
+
+static int lets_weights_grow(const dualprop_optimizer *optimizer, const dualprop_layer *layer)
+{
+    return !layer->frozen && (layer_rate(optimizer, layer) > 1 || optimizer->weight_decay > 1);
+}
+
+int dualprop__step_needs_weights(const dualprop_optimizer *optimizer)
+{
+    const dualprop_network *network = optimizer->network;
+    for (int k = 0; k < network->layer_count; k++)
+        if (lets_weights_grow(optimizer, network->layers[k])) return 1;
+    return 0;
+}
+
+/* Of a layer's weights, biases and feedback weights. */
+static dualprop_status largest_weight(double *largest, const dualprop_layer *layer)
+{
+    dualprop_context *context = layer->network->context;
+    double feedback;
+    DUALPROP__TRY(largest_of(largest, layer, layer->weight, layer->bias));
+    if (layer->network->feedback != DUALPROP_FEEDBACK_KOLEN_POLLACK) return DUALPROP_OK;
+    DUALPROP__TRY(context->backend.max_abs(context->instance, layer->weight_elements, layer->feedback, &feedback));
+    *largest = dualprop__greater_peak(*largest, feedback);
+    return DUALPROP_OK;
+}
+
+static dualprop_status check_weights(const dualprop_optimizer *optimizer, const dualprop_layer *layer)
+{
+    double largest, factor = growth(optimizer, layer);
+    if (!lets_weights_grow(optimizer, layer)) return DUALPROP_OK;
+    DUALPROP__TRY(largest_weight(&largest, layer));
+    DUALPROP__REQUIRE(optimizer->context, factor * fmax(largest, 1.0) <= LARGEST_WEIGHT, DUALPROP_ERROR_NOT_FINITE,
+                      "the weights of layer %d reach %g; with this learning rate and weight decay a step allows %g, so "
+                      "none was made",
+                      layer->index, largest, LARGEST_WEIGHT / factor);
+    return DUALPROP_OK;
+}
+
+/* ---- the step on a gradient held ---- */
+
+static dualprop_status check_gradient(const dualprop_optimizer *optimizer, const dualprop_layer *layer, double scale)
+{
+    dualprop_context *context = optimizer->context;
+    const struct dualprop__learning *learning = &optimizer->layers[layer->index - 1];
+    double reached, allowed = dualprop__largest_gradient(optimizer, layer);
+    DUALPROP__TRY(largest_of(&reached, layer, learning->weight_gradient, learning->bias_gradient));
+    reached *= scale;
+    DUALPROP__REQUIRE(context, !isnan(reached), DUALPROP_ERROR_NOT_FINITE,
+                      "the gradient of layer %d holds NaN, so no step was made", layer->index);
+    DUALPROP__REQUIRE(context, reached <= allowed, DUALPROP_ERROR_NOT_FINITE,
+                      "the gradient of layer %d reaches %g; a step allows %g, so none was made", layer->index, reached,
+                      allowed);
+    return DUALPROP_OK;
+}
+
+static dualprop_status check_layers(const dualprop_optimizer *optimizer, double scale)
+{
+    const dualprop_network *network = optimizer->network;
+    for (int k = 0; k < network->layer_count; k++) {
+        if (network->layers[k]->frozen) continue;
+        DUALPROP__TRY(check_weights(optimizer, network->layers[k]));
+        DUALPROP__TRY(check_gradient(optimizer, network->layers[k], scale));
+    }
+    return DUALPROP_OK;
+}
+
+static dualprop_status squared_norm(double *sum, const dualprop_optimizer *optimizer, const dualprop_layer *layer)
+{
+    dualprop_context *context = optimizer->context;
+    const struct dualprop__learning *learning = &optimizer->layers[layer->index - 1];
+    double weight[4], bias[4];
+    DUALPROP__TRY(context->backend.compare(context->instance, layer->weight_elements, learning->weight_gradient,
+                                           learning->weight_gradient, weight));
+    DUALPROP__TRY(context->backend.compare(context->instance, layer->bias_elements, learning->bias_gradient,
+                                           learning->bias_gradient, bias));
+    *sum += weight[1] + bias[1];
+    return DUALPROP_OK;
+}
+
+/* Make the scale smaller where the norm of the whole gradient, over the layers that learn, is above the clip. */
+static dualprop_status clip(double *scale, const dualprop_optimizer *optimizer)
+{
+    const dualprop_network *network = optimizer->network;
+    double sum = 0;
+    if (optimizer->clip <= 0) return DUALPROP_OK;
+    for (int k = 0; k < network->layer_count; k++)
+        if (!network->layers[k]->frozen) DUALPROP__TRY(squared_norm(&sum, optimizer, network->layers[k]));
+    double norm = *scale * sqrt(sum);
+    if (norm > optimizer->clip) *scale *= optimizer->clip / norm;
+    return DUALPROP_OK;
+}
+
+static dualprop_status apply_feedback(const dualprop_layer *layer, const struct dualprop__learning *learning,
+                                      const dualprop_step_numbers *numbers)
+{
+    dualprop_context *context = layer->network->context;
+    if (layer->network->feedback != DUALPROP_FEEDBACK_KOLEN_POLLACK) return DUALPROP_OK;
+    return context->backend.optimizer_step(context->instance, numbers, layer->weight_elements, layer->feedback,
+                                           learning->weight_gradient, learning->feedback_moments[0],
+                                           learning->feedback_moments[1]);
+}
+
+static dualprop_status apply_layer(dualprop_optimizer *optimizer, dualprop_layer *layer, double scale)
+{
+    dualprop_context *context = optimizer->context;
+    struct dualprop__learning *learning = &optimizer->layers[layer->index - 1];
+    dualprop_step_numbers numbers = layer_numbers(optimizer, layer, scale);
+    DUALPROP__TRY(context->backend.optimizer_step(context->instance, &numbers, layer->weight_elements, layer->weight,
+                                                  learning->weight_gradient, learning->moments[0],
+                                                  learning->moments[1]));
+    DUALPROP__TRY(apply_feedback(layer, learning, &numbers));
+    return context->backend.optimizer_step(context->instance, &numbers, layer->bias_elements, layer->bias,
+                                           learning->bias_gradient, learning->moments[2], learning->moments[3]);
+}
+
+static dualprop_status apply_layers(dualprop_optimizer *optimizer, double scale)
+{
+    const dualprop_network *network = optimizer->network;
+    for (int k = 0; k < network->layer_count; k++)
+        if (!network->layers[k]->frozen) DUALPROP__TRY(apply_layer(optimizer, network->layers[k], scale));
+    return DUALPROP_OK;
+}
+
+/* With the network open for writing. */
+static dualprop_status apply_held(dualprop_optimizer *optimizer)
+{
+    double scale = dualprop__gradient_scale(optimizer);
+    DUALPROP__TRY(check_layers(optimizer, scale));
+    DUALPROP__TRY(clip(&scale, optimizer));
+    DUALPROP__TRY(dualprop__device_begin(optimizer->context));
+    DUALPROP__TRY(dualprop__device_end(optimizer->context, apply_layers(optimizer, scale)));
+    optimizer->steps++;
+    optimizer->gradient_samples = 0;
+    return DUALPROP_OK;
+}
+
+static dualprop_status step(dualprop_optimizer *optimizer)
+{
+    DUALPROP__REQUIRE(optimizer->context, optimizer->gradient_samples > 0, DUALPROP_ERROR_INVALID_STATE,
+                      "optimizer holds no gradient; call dualprop_gradient() first");
+    DUALPROP__TRY(dualprop__network_begin_write(optimizer->network));
+    dualprop_status status = apply_held(optimizer);
+    dualprop__network_end_write(optimizer->network);
+    return status;
+}
+
+dualprop_status dualprop_step(dualprop_optimizer *optimizer)
+{
+    DUALPROP__TRY(dualprop__optimizer_enter(optimizer, __func__));
+    dualprop_status status = step(optimizer);
+    dualprop__optimizer_leave(optimizer);
+    return status;
+}
+
+/* ---- gradient and step in one ---- */
+
+/* Can no gradient of this inference be too large? */
+static int is_surely_finite(const dualprop_optimizer *optimizer, const dualprop_state *state)
+{
+    for (int k = 1; k <= state->layer_count; k++) {
+        const struct dualprop__dyads *own = &state->dyads[k];
+        double largest = dualprop__largest_gradient(optimizer, own->layer);
+        if (!dualprop__is_surely_finite(own->beta, own->peak, state->dyads[k - 1].peak, largest)) return 0;
+    }
+    return 1;
+}
+
+dualprop_status dualprop__learn_layers(dualprop_optimizer *optimizer, dualprop_state *state)
+{
+    for (int k = 1; k <= state->layer_count; k++) {
+        const dualprop_layer *layer = state->dyads[k].layer;
+        dualprop_step_numbers numbers = layer_numbers(optimizer, layer, 1.0);
+        double factor = dualprop__gradient_factor(state, k, state->count);
+        if (!layer->frozen) DUALPROP__TRY(dualprop__gradient_layer(optimizer, state, k, factor, 0, &numbers));
+    }
+    return DUALPROP_OK;
+}
+
+static dualprop_status update_fused(dualprop_optimizer *optimizer, dualprop_state *state)
+{
+    optimizer->gradient_samples = 0;
+    DUALPROP__TRY(dualprop__device_begin(optimizer->context));
+    DUALPROP__TRY(dualprop__device_end(optimizer->context, dualprop__learn_layers(optimizer, state)));
+    optimizer->steps++;
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop__update(dualprop_optimizer *optimizer, dualprop_state *state)
+{
+    DUALPROP__TRY(dualprop__gradient_check(optimizer, state));
+    int has_twin = optimizer->network->feedback == DUALPROP_FEEDBACK_KOLEN_POLLACK;
+    int fused = optimizer->clip <= 0 && !has_twin && !dualprop__step_needs_weights(optimizer) &&
+                is_surely_finite(optimizer, state);
+    DUALPROP__TRY(dualprop__network_begin_write(optimizer->network));
+    dualprop_status status = fused ? update_fused(optimizer, state)
+                                   : dualprop__gradient_compute(optimizer, state, 0);
+    if (!fused && status == DUALPROP_OK) status = apply_held(optimizer);
+    dualprop__network_end_write(optimizer->network);
+    return status;
+}
+
+dualprop_status dualprop_update(dualprop_optimizer *optimizer, dualprop_state *state)
+{
+    DUALPROP__TRY(dualprop__optimizer_enter(optimizer, __func__));
+    dualprop_status status = dualprop__state_enter(state, __func__);
+    if (status == DUALPROP_OK) {
+        status = dualprop__update(optimizer, state);
+        dualprop__state_leave(state);
+    }
+    dualprop__optimizer_leave(optimizer);
+    return status;
+}
+
+/* ---- learning while dyads settle ---- */
+
+static dualprop_status update_open(dualprop_optimizer *optimizer, dualprop_state *state)
+{
+    DUALPROP__REQUIRE(optimizer->context, state->network == optimizer->network, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "state and optimizer are of different networks; expected the same");
+    DUALPROP__REQUIRE(optimizer->context, state->phase == DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
+                      "no inference is open; call dualprop_infer_begin() first");
+    DUALPROP__TRY(dualprop__network_upgrade(optimizer->network));
+    dualprop_status status = dualprop__gradient_of_dyads(optimizer, state, 0);
+    if (status == DUALPROP_OK) status = apply_held(optimizer);
+    dualprop__network_downgrade(optimizer->network);
+    DUALPROP__TRY(status);
+    dualprop__forget_products(state);
+    return dualprop__draw_weight_noise(state);
+}
+
+dualprop_status dualprop_infer_update(dualprop_optimizer *optimizer, dualprop_state *state)
+{
+    DUALPROP__TRY(dualprop__optimizer_enter(optimizer, __func__));
+    dualprop_status status = dualprop__state_enter(state, __func__);
+    if (status == DUALPROP_OK) {
+        status = update_open(optimizer, state);
+        dualprop__state_leave(state);
+    }
+    dualprop__optimizer_leave(optimizer);
+    return status;
+}

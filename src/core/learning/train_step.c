@@ -1,0 +1,99 @@
+/*
+ * train_step.c - inference and learning step in one call, and on a device in one stretch of work.
+ *
+ * Apart, the host has to look at the peaks of an inference before it may let the weights learn. Together, the device
+ * looks (guard_steps of the table): the step is put off behind guards that say what the host would have looked at, that
+ * no layer diverged, and that no gradient can leave the range of a step. Where they forbid the step, parameters,
+ * moments and the number of steps are as before, and the host goes the way it would have gone: it finds out what
+ * diverged, or looks at the gradient itself.
+ */
+#include "train_step.h"
+
+#include <math.h>
+#include <pthread.h>
+
+/* Clipping, Kolen and Pollack's weights and rates that let weights grow need the host; a gradient held is to stay. */
+static int can_join(const dualprop_optimizer *optimizer)
+{
+    return optimizer->context->backend.guard_steps && optimizer->clip <= 0 && optimizer->gradient_samples == 0 &&
+           optimizer->network->feedback != DUALPROP_FEEDBACK_KOLEN_POLLACK && !dualprop__step_needs_weights(optimizer);
+}
+
+/* Inputs have to be finite, and no more. */
+static dualprop_guard guard_of_input(const struct dualprop__dyads *input)
+{
+    return (dualprop_guard){ &input->peak, &input->peak, INFINITY, 1, INFINITY };
+}
+
+static dualprop_guard guard_of_layer(const dualprop_optimizer *optimizer, const dualprop_state *state, int k)
+{
+    const struct dualprop__dyads *own = &state->dyads[k];
+    return (dualprop_guard){ &own->feed_forward_peak, &own->peak, state->limit, own->beta,
+                             dualprop__largest_gradient(optimizer, own->layer) };
+}
+
+static dualprop_status guard(struct dualprop__joint *joint, dualprop_state *state)
+{
+    const dualprop_optimizer *optimizer = joint->optimizer;
+    state->guards[0] = guard_of_input(&state->dyads[0]);
+    for (int k = 1; k <= state->layer_count; k++) state->guards[k] = guard_of_layer(optimizer, state, k);
+    return state->context->backend.guard_steps(state->context->instance, state->guards, state->layer_count + 1,
+                                               &joint->refused);
+}
+
+dualprop_status dualprop__joint_ask(struct dualprop__joint *joint, dualprop_state *state)
+{
+    if (!joint || !can_join(joint->optimizer) || !dualprop__network_try_upgrade(state->network)) return DUALPROP_OK;
+    joint->asked = 1;
+    DUALPROP__TRY(guard(joint, state));
+    return joint->refused ? DUALPROP_OK : dualprop__learn_layers(joint->optimizer, state);
+}
+
+void dualprop__joint_end(struct dualprop__joint *joint, dualprop_status status)
+{
+    if (!joint || !joint->asked) return;
+    joint->learned = status == DUALPROP_OK && !joint->refused;
+    if (joint->learned) joint->optimizer->steps++;
+    dualprop__network_downgrade(joint->optimizer->network);
+}
+
+static dualprop_status learn(dualprop_optimizer *optimizer, dualprop_state *state, const dualprop_view *inputs,
+                             const dualprop_view *targets)
+{
+    struct dualprop__joint joint = { .optimizer = optimizer };
+    DUALPROP__REQUIRE(optimizer->context, state->network == optimizer->network, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "state and optimizer are of different networks; expected the same");
+    DUALPROP__TRY(dualprop__infer(state, inputs, targets, &joint));
+    return joint.learned ? DUALPROP_OK : dualprop__update(optimizer, state);
+}
+
+static dualprop_status learn_in(dualprop_optimizer *optimizer, dualprop_state *state, const dualprop_view *inputs,
+                                const dualprop_view *targets, const char *function)
+{
+    DUALPROP__TRY(dualprop__optimizer_enter(optimizer, function));
+    dualprop_status status = dualprop__state_enter(state, function);
+    if (status == DUALPROP_OK) {
+        status = learn(optimizer, state, inputs, targets);
+        dualprop__state_leave(state);
+    }
+    dualprop__optimizer_leave(optimizer);
+    return status;
+}
+
+/* ---- the public calls; a cancelled thread ends at their door ---- */
+
+dualprop_status dualprop_learn_view(dualprop_optimizer *optimizer, dualprop_state *state, const dualprop_view *inputs,
+                                    const dualprop_view *targets)
+{
+    pthread_testcancel();
+    return learn_in(optimizer, state, inputs, targets, __func__);
+}
+
+dualprop_status dualprop_learn(dualprop_optimizer *optimizer, dualprop_state *state, const void *images,
+                               const int32_t *labels, int64_t count)
+{
+    dualprop_view inputs, targets;
+    DUALPROP__TRY(dualprop__infer_plain(&inputs, &targets, state, images, labels, count, __func__));
+    pthread_testcancel();
+    return learn_in(optimizer, state, &inputs, &targets, __func__);
+}

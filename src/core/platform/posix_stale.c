@@ -1,0 +1,75 @@
+/*
+ * posix_stale.c - temporary files that savers left beside a file when they were killed.
+ *
+ * A saver holds a lock (flock) on its temporary file from the moment it has made it until it closes it, and the kernel
+ * lets go of it when the process dies, on whatever machine that was. So a file is stale that has the name of a temporary
+ * file, that nobody has locked, and that nobody has written to for a while: between making and locking, and between
+ * closing and renaming, a living one is unlocked too, but then it is young.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdalign.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/backend/services.h"
+
+#define STALE_SECONDS 60
+#define RANDOM_DIGITS 16
+
+/* NAME.PROCESS-NUMBER.tmp, as file.c makes it of NAME; NUMBER has 16 hexadecimal digits. */
+static int is_temporary_of(const char *name, const char *entry)
+{
+    size_t length = strlen(name);
+    if (strncmp(entry, name, length) != 0 || entry[length] != '.') return 0;
+    const char *process = entry + length + 1, *number = process + strspn(process, "0123456789");
+    if (number == process || *number++ != '-') return 0;
+    return strspn(number, "0123456789abcdef") == RANDOM_DIGITS && strcmp(number + RANDOM_DIGITS, ".tmp") == 0;
+}
+
+static int is_stale(int file)
+{
+    struct stat about;
+    if (fstat(file, &about) != 0 || !S_ISREG(about.st_mode)) return 0;
+    return time(NULL) - about.st_mtime > STALE_SECONDS && flock(file, LOCK_EX | LOCK_NB) == 0;
+}
+
+static void remove_if_stale(int folder, const char *entry)
+{
+    int file = openat(folder, entry, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
+    if (file < 0) return;
+    if (is_stale(file)) unlinkat(folder, entry, 0);
+    close(file);
+}
+
+/* readdir() would allocate, and not from the context's allocator. Apart from the caller, whose frame is large. */
+__attribute__((noinline)) static int64_t visit(int folder, const char *name)
+{
+    alignas(struct dirent64) char buffer[1024];
+    ssize_t bytes;
+    while ((bytes = getdents64(folder, buffer, sizeof buffer)) > 0) {
+        for (ssize_t at = 0; at < bytes;) {
+            const struct dirent64 *entry = (const struct dirent64 *)(const void *)(buffer + at);
+            if (is_temporary_of(name, entry->d_name)) remove_if_stale(folder, entry->d_name);
+            at += entry->d_reclen;
+        }
+    }
+    return bytes < 0 ? -(int64_t)errno : 0;
+}
+
+int64_t dualprop__posix_remove_stale(void *user_data, const char *path)
+{
+    (void)user_data;
+    char folder[DUALPROP__FOLDER_SIZE];
+    if (!dualprop__folder_of(folder, sizeof folder, path)) return -ENAMETOOLONG;
+    int opened = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOCTTY);
+    if (opened < 0) return -(int64_t)errno;
+    const char *slash = strrchr(path, '/');
+    int64_t visited = visit(opened, slash ? slash + 1 : path);
+    close(opened);
+    return visited;
+}

@@ -1,0 +1,345 @@
+/*
+ * dyad_access.c - reading and writing the dyads, and the report of an inference.
+ *
+ * Memory holds (sbar, delta); s+ = sbar + (1 - alpha) delta and s- = sbar - alpha delta are made here, on the host.
+ */
+#include "core/network/layer_shape.h"
+#include "state_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "math/formulas.h"
+
+#define REALS (1u << DUALPROP_F32 | 1u << DUALPROP_F64)
+
+static double real_at(const void *reals, int type, int64_t i)
+{
+    return type == DUALPROP_F32 ? ((const float *)reals)[i] : ((const double *)reals)[i];
+}
+
+static void real_set(void *reals, int type, int64_t i, double value)
+{
+    if (type == DUALPROP_F32) ((float *)reals)[i] = (float)value;
+    else ((double *)reals)[i] = value;
+}
+
+/* One sample's dyads on the host, in the three parts of the state's staging memory. */
+struct row {
+    void *mean, *delta, *alphas;
+    double alpha; /* of all neurons where single_alphas is 0 */
+    int single_alphas;
+    int64_t width;
+    int type;
+};
+
+static struct row row_of(dualprop_state *state, const struct dualprop__dyads *dyads)
+{
+    size_t part = (size_t)state->widest * state->context->real_size;
+    return (struct row){
+        .mean = state->staging,
+        .delta = (char *)state->staging + part,
+        .alphas = (char *)state->staging + 2 * part,
+        .alpha = dyads->alpha,
+        .single_alphas = state->needs.alphas && dyads->alphas,
+        .width = dyads->width,
+        .type = state->context->precision,
+    };
+}
+
+static double alpha_at(const struct row *row, int64_t i)
+{
+    return row->single_alphas ? real_at(row->alphas, row->type, i) : row->alpha;
+}
+
+/* Copy row b of a backend array to the host; zeros where there is no array. */
+static dualprop_status fetch(void *host, const dualprop_state *state, const void *array, int64_t b, int64_t width)
+{
+    size_t bytes = (size_t)width * state->context->real_size;
+    if (array)
+        return state->context->backend.copy_out(state->context->instance, host, (const char *)array + (size_t)b * bytes,
+                                                bytes);
+    memset(host, 0, bytes);
+    return DUALPROP_OK;
+}
+
+static dualprop_status store(const dualprop_state *state, void *array, int64_t b, const void *host, int64_t width)
+{
+    size_t bytes = (size_t)width * state->context->real_size;
+    return state->context->backend.copy_in(state->context->instance, (char *)array + (size_t)b * bytes, host, bytes);
+}
+
+static dualprop_status fetch_dyads(const struct row *row, const dualprop_state *state,
+                                   const struct dualprop__dyads *dyads, int64_t b)
+{
+    DUALPROP__TRY(fetch(row->mean, state, dyads->mean, b, dyads->width));
+    if (row->single_alphas) DUALPROP__TRY(fetch(row->alphas, state, dyads->alphas, 0, dyads->width));
+    return fetch(row->delta, state, dyads->delta_version ? dyads->delta : NULL, b, dyads->width);
+}
+
+/* Eq. 17 solved for s+ = sbar + (1 - alpha) delta or s- = sbar - alpha delta, in place of the mean. */
+static void solve(const struct row *row, int is_plus)
+{
+    for (int64_t i = 0; i < row->width; i++) {
+        double factor = is_plus ? 1.0 - alpha_at(row, i) : -alpha_at(row, i);
+        real_set(row->mean, row->type, i,
+                 real_at(row->mean, row->type, i) + factor * real_at(row->delta, row->type, i));
+    }
+}
+
+static dualprop_view row_view(const dualprop_view *view, int64_t b)
+{
+    dualprop_view row = dualprop__view_copy(view);
+    row.data = (char *)view->data + b * view->strides[0] * (int64_t)dualprop__type_size(view->type);
+    row.shape[0] = 1;
+    return row;
+}
+
+static dualprop_status read_row(const dualprop_view *to, dualprop_state *state, const struct dualprop__dyads *dyads,
+                                int which, int64_t b)
+{
+    struct row row = row_of(state, dyads);
+    if (which == DUALPROP_S_BOTTOM_UP) {
+        DUALPROP__TRY(fetch(row.mean, state, dyads->a, b, dyads->width));
+    } else if (which == DUALPROP_S_TOP_DOWN) {
+        DUALPROP__TRY(fetch(row.mean, state, dyads->top_down_of ? dyads->top_down : NULL, b, dyads->width));
+    } else {
+        DUALPROP__TRY(fetch_dyads(&row, state, dyads, b));
+        if (which == DUALPROP_S_PLUS || which == DUALPROP_S_MINUS) solve(&row, which == DUALPROP_S_PLUS);
+    }
+    dualprop_view out = row_view(to, b);
+    dualprop__view_scatter(&out, which == DUALPROP_S_DELTA ? row.delta : row.mean, row.type);
+    return DUALPROP_OK;
+}
+
+static dualprop_status check_index(const dualprop_state *state, int index, int lowest)
+{
+    DUALPROP__REQUIRE(state->context, index >= lowest && index <= state->layer_count, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "index is %d; expected %d..%d", index, lowest, state->layer_count);
+    return DUALPROP_OK;
+}
+
+static dualprop_status check_which(const dualprop_state *state, int which, int last)
+{
+    DUALPROP__REQUIRE(state->context, which >= DUALPROP_S_PLUS && which <= last, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "which is %d; expected a DUALPROP_S_... of %d..%d", which, DUALPROP_S_PLUS, last);
+    return DUALPROP_OK;
+}
+
+/* (count, height, width, channels) of layer index; dense layers are (1, 1, outputs). */
+static void image_shape(int64_t shape[4], const dualprop_state *state, int index)
+{
+    const dualprop_network *network = state->network;
+    shape[0] = state->count;
+    shape[1] = network->height, shape[2] = network->width, shape[3] = network->channels;
+    if (index > 0) dualprop__layer_output(shape + 1, state->dyads[index].layer);
+}
+
+static dualprop_status check_rows(const dualprop_state *state, const dualprop_view *view, int index)
+{
+    int64_t image[4], width = state->dyads[index].width;
+    DUALPROP__TRY(dualprop__view_check(state->context, view, REALS, "view"));
+    image_shape(image, state, index);
+    int flat = view->rank == 2 && view->shape[0] == state->count && view->shape[1] == width;
+    int whole = view->rank == 4 && memcmp(view->shape, image, sizeof image) == 0;
+    DUALPROP__REQUIRE(state->context, flat || whole, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "view has another shape; expected (%lld, %lld) or (%lld, %lld, %lld, %lld)",
+                      (long long)state->count, (long long)width, (long long)image[0], (long long)image[1],
+                      (long long)image[2], (long long)image[3]);
+    return DUALPROP_OK;
+}
+
+/* ---- reading ---- */
+
+static dualprop_status read_layer(const dualprop_view *view, dualprop_state *state, int index, int which)
+{
+    DUALPROP__TRY(check_which(state, which, DUALPROP_S_TOP_DOWN));
+    DUALPROP__TRY(check_index(state, index, which <= DUALPROP_S_DELTA ? 0 : 1));
+    DUALPROP__REQUIRE(state->context, state->phase != DUALPROP__IDLE, DUALPROP_ERROR_INVALID_STATE,
+                      "state holds no inference; call dualprop_infer() or dualprop_infer_begin() first");
+    const struct dualprop__dyads *dyads = &state->dyads[index];
+    DUALPROP__TRY(check_rows(state, view, index));
+    DUALPROP__TRY(dualprop__view_check_output(state->context, view, REALS, "view"));
+    for (int64_t b = 0; b < state->count; b++) DUALPROP__TRY(read_row(view, state, dyads, which, b));
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_state_read(const dualprop_view *view, dualprop_state *state, int index, int which)
+{
+    DUALPROP__TRY(dualprop__state_enter(state, __func__));
+    dualprop_status status = read_layer(view, state, index, which);
+    dualprop__state_leave(state);
+    return status;
+}
+
+/* ---- writing ---- */
+
+/* Put one new value into a dyad: s+ keeps s- and the other way round, sbar keeps delta and the other way round. */
+static void write_value(double *mean, double *delta, int which, double value, double alpha)
+{
+    double plus = *mean + (1.0 - alpha) * *delta, minus = *mean - alpha * *delta;
+    if (which == DUALPROP_S_PLUS) plus = value;
+    if (which == DUALPROP_S_MINUS) minus = value;
+    if (which == DUALPROP_S_PLUS || which == DUALPROP_S_MINUS) {
+        *mean = alpha * plus + (1.0 - alpha) * minus;
+        *delta = plus - minus;
+    } else if (which == DUALPROP_S_MEAN) {
+        *mean = value;
+    } else {
+        *delta = value;
+    }
+}
+
+/* Element i of a sample, counted in row-major order. */
+static double element_of(const dualprop_view *line, int64_t i)
+{
+    double value;
+    int64_t offset = 0;
+    for (int axis = line->rank - 1; axis > 0; axis--) {
+        offset += i % line->shape[axis] * line->strides[axis];
+        i /= line->shape[axis];
+    }
+    dualprop_view one = { .struct_size = sizeof one, .type = line->type };
+    one.data = (char *)line->data + offset * (int64_t)dualprop__type_size(line->type);
+    dualprop__view_gather(&value, DUALPROP_F64, &one);
+    return value;
+}
+
+/* Where what goes down is no delta but f'(a) delta (LeCun's variant), it follows from the delta in row. */
+static dualprop_status write_emitted(dualprop_state *state, const struct dualprop__dyads *dyads, const struct row *row,
+                                     int64_t b)
+{
+    if (!dyads->emitted) return DUALPROP_OK;
+    DUALPROP__TRY(fetch(row->mean, state, dyads->a, b, row->width));
+    for (int64_t i = 0; i < row->width; i++) {
+        double slope = dualprop__slope_f64(dyads->layer->activation, real_at(row->mean, row->type, i));
+        real_set(row->mean, row->type, i, slope * real_at(row->delta, row->type, i));
+    }
+    return store(state, dyads->emitted, b, row->mean, row->width);
+}
+
+/* The peak grows with what is written, since dualprop_update() relies on it. */
+static dualprop_status write_row(dualprop_state *state, struct dualprop__dyads *dyads, int which,
+                                 const dualprop_view *from, int64_t b)
+{
+    struct row row = row_of(state, dyads);
+    dualprop_view line = row_view(from, b);
+    DUALPROP__TRY(fetch_dyads(&row, state, dyads, b));
+    for (int64_t i = 0; i < row.width; i++) {
+        double mean = real_at(row.mean, row.type, i), delta = real_at(row.delta, row.type, i), alpha = alpha_at(&row, i);
+        write_value(&mean, &delta, which, element_of(&line, i), alpha);
+        real_set(row.mean, row.type, i, mean);
+        real_set(row.delta, row.type, i, delta);
+        dyads->peak = fmax(dyads->peak, fmax(fabs(mean + (1.0 - alpha) * delta), fabs(mean - alpha * delta)));
+    }
+    DUALPROP__TRY(store(state, dyads->mean, b, row.mean, row.width));
+    DUALPROP__TRY(store(state, dyads->delta, b, row.delta, row.width));
+    return write_emitted(state, dyads, &row, b);
+}
+
+static dualprop_status check_finite(const dualprop_state *state, const dualprop_view *view, int64_t width)
+{
+    for (int64_t b = 0; b < state->count; b++) {
+        dualprop_view line = row_view(view, b);
+        dualprop__view_gather(state->staging, state->context->precision, &line);
+        DUALPROP__REQUIRE(state->context,
+                          dualprop__reals_finite(state->staging, state->context->precision, width),
+                          DUALPROP_ERROR_NOT_FINITE, "view holds a NaN or an infinite value in row %lld",
+                          (long long)b);
+    }
+    return DUALPROP_OK;
+}
+
+static dualprop_status write_layer(dualprop_state *state, int index, int which, const dualprop_view *view)
+{
+    DUALPROP__TRY(check_which(state, which, DUALPROP_S_DELTA));
+    DUALPROP__TRY(check_index(state, index, 1));
+    DUALPROP__REQUIRE(state->context, state->phase == DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
+                      "no inference is open; call dualprop_infer_begin() first");
+    struct dualprop__dyads *dyads = &state->dyads[index];
+    DUALPROP__TRY(check_rows(state, view, index));
+    DUALPROP__TRY(check_finite(state, view, dyads->width));
+    for (int64_t b = 0; b < state->count; b++) DUALPROP__TRY(write_row(state, dyads, which, view, b));
+    dyads->mean_version++;
+    dyads->delta_version++;
+    dyads->a_of = UINT64_MAX; /* What was written is not what the layer would hear: its next visit computes again, */
+    dyads->written = 1;       /* and whoever heard what was written hears again. */
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_state_write(dualprop_state *state, int index, int which, const dualprop_view *view)
+{
+    DUALPROP__TRY(dualprop__state_enter(state, __func__));
+    dualprop_status status = write_layer(state, index, which, view);
+    dualprop__state_leave(state);
+    return status;
+}
+
+/* ---- the report ---- */
+
+static dualprop_status report_prediction(double *loss, int64_t *correct, const dualprop_state *state)
+{
+    double sum;
+    int64_t hits, top_k;
+    const struct dualprop__dyads *output = &state->dyads[state->layer_count];
+    DUALPROP__TRY(state->context->backend.evaluate(state->context->instance, state->loss, state->prediction,
+                                                   state->target, state->count, output->width, 1, &sum, &hits,
+                                                   &top_k));
+    if (loss) *loss = sum / (double)state->count;
+    if (correct) *correct = hits;
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_state_report(int *passes, double *residual, int64_t *updates, int64_t *skipped, double *loss,
+                                      int64_t *correct, const dualprop_state *state)
+{
+    DUALPROP__REQUIRE_HANDLE(state, DUALPROP__STATE);
+    DUALPROP__REQUIRE(state->context, state->phase != DUALPROP__IDLE, DUALPROP_ERROR_INVALID_STATE,
+                      "state holds no inference; call dualprop_infer() first");
+    if (loss || correct) DUALPROP__TRY(report_prediction(loss, correct, state));
+    if (passes) *passes = state->passes;
+    if (residual) *residual = state->residual;
+    if (updates) *updates = state->updates;
+    if (skipped) *skipped = state->skipped;
+    return DUALPROP_OK;
+}
+
+/* ---- damping, and the position of what is drawn ---- */
+
+dualprop_status dualprop_state_damping(double *gamma, double *damping, const dualprop_state *state, int index)
+{
+    DUALPROP__REQUIRE_HANDLE(state, DUALPROP__STATE);
+    DUALPROP__REQUIRE(state->context, index >= 0 && index < state->layer_count, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "index is %d; expected 0..%d", index, state->layer_count - 1);
+    DUALPROP__REQUIRE(state->context, state->phase != DUALPROP__IDLE, DUALPROP_ERROR_INVALID_STATE,
+                      "state holds no inference; call dualprop_infer() first");
+    if (gamma) *gamma = state->dyads[index].gamma;
+    if (damping) *damping = state->dyads[index].damping;
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_state_position(uint64_t *inferences, const dualprop_state *state)
+{
+    DUALPROP__REQUIRE_HANDLE(state, DUALPROP__STATE);
+    DUALPROP__REQUIRE(state->context, inferences, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "inferences is NULL; expected a place for the result");
+    *inferences = state->inferences;
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_state_set_position(dualprop_state *state, uint64_t inferences)
+{
+    DUALPROP__TRY(dualprop__state_enter(state, __func__));
+    dualprop_status status = DUALPROP_OK;
+    if (state->phase == DUALPROP__OPEN)
+        status = dualprop__fail(state->context, DUALPROP_ERROR_INVALID_STATE,
+                                "an inference is open; call dualprop_infer_end() first");
+    else if (inferences > INT64_MAX)
+        status = dualprop__fail(state->context, DUALPROP_ERROR_INVALID_ARGUMENT,
+                                "inferences is %llu; expected at most %lld", (unsigned long long)inferences,
+                                (long long)INT64_MAX);
+    else
+        state->inferences = inferences;
+    dualprop__state_leave(state);
+    return status;
+}

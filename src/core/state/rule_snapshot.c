@@ -1,0 +1,76 @@
+/*
+ * rule_snapshot.c - from a rule to the numbers of one inference, layer by layer.
+ *
+ * They are taken once, when the inference begins, so that a rule that changes meanwhile cannot mix two rules.
+ */
+#include <math.h>
+
+#include "core/rule/rule_internal.h"
+#include "state_internal.h"
+
+/* Can Delta_k change sbar_k? Its factor there is alpha c+ - (1 - alpha) c-, up to what f does between s+ and s-. */
+static int plus_or_minus_listens(const struct dualprop__dyads *own)
+{
+    return (own->alpha != 0 && own->gain_plus != 0) || (own->alpha != 1 && own->gain_minus != 0);
+}
+
+static int has_hardware_options(const dualprop_rule *rule)
+{
+    return rule->alpha_mismatch > 0 || rule->time_step != 1.0 || rule->schedule == DUALPROP_ASYNC ||
+           rule->noise_state > 0 || rule->noise_down > 0 || rule->quantize_bits > 0;
+}
+
+static int keeps_own_state(const dualprop_rule *rule)
+{
+    return rule->time_step != 1.0 || rule->schedule == DUALPROP_ASYNC || rule->noise_state > 0 || rule->noise_down > 0;
+}
+
+/* beta_k/beta_{k+1} of hidden layers (after Eq. 12); 1 at the output, whose step has beta_L itself. */
+static double strength_of(const dualprop_rule *rule, int k, int layers)
+{
+    if (rule->variant == DUALPROP_BP || k == layers) return 1.0;
+    if (k == 0) return rule->input_robustness;
+    return dualprop__rule_beta(rule, k) / dualprop__rule_beta(rule, k + 1);
+}
+
+static void take_layer(struct dualprop__dyads *own, const dualprop_rule *rule, int k, int layers)
+{
+    int bp = rule->variant == DUALPROP_BP, damped = dualprop__rule_is_damped(rule) && k < layers;
+    double alpha = bp ? 0.5 : dualprop__rule_alpha(rule, k);
+    int adjoint = dualprop__rule_is_adjoint(rule);
+    own->alpha = alpha;
+    own->beta = bp ? 1.0 : dualprop__rule_beta(rule, k);
+    own->strength = strength_of(rule, k, layers);
+    own->gain_plus = own->strength * (adjoint ? 1.0 - alpha : alpha);
+    own->gain_minus = own->strength * (adjoint ? alpha : 1.0 - alpha);
+    own->damping = 0;
+    own->gamma = NAN;
+    own->general = damped || (rule->variant == DUALPROP_LECUN && k < layers) || has_hardware_options(rule);
+    own->restless = damped || keeps_own_state(rule);
+    int general_mean = damped || has_hardware_options(rule);
+    own->mean_listens = !bp && (general_mean || (rule->variant != DUALPROP_LECUN && plus_or_minus_listens(own)));
+}
+
+void dualprop__take_rule(dualprop_state *state)
+{
+    const dualprop_rule *rule = state->rule;
+    state->lowest = rule->input_robustness > 0 ? 0 : 1;
+    state->variant = rule->variant;
+    state->adjoint = dualprop__rule_is_adjoint(rule);
+    state->loss = rule->loss;
+    state->nudge_at = rule->nudge_at;
+    state->output_step = dualprop__rule_output_step(rule);
+    state->own_switches = rule->variant != DUALPROP_BP && rule->pool_switches == DUALPROP_SWITCHES_ORIGINAL;
+    state->schedule = rule->schedule;
+    state->most_passes = rule->passes;
+    state->feedback = rule->feedback;
+    state->quantize_bits = rule->quantize_bits;
+    state->tolerance = rule->tolerance;
+    state->limit = rule->divergence_limit;
+    state->time_step = rule->time_step;
+    state->fraction = rule->schedule == DUALPROP_ASYNC ? rule->async_fraction : 1.0;
+    state->noise_state = rule->noise_state;
+    state->noise_down = rule->noise_down;
+    state->seed = rule->seed;
+    for (int k = 0; k <= state->layer_count; k++) take_layer(&state->dyads[k], rule, k, state->layer_count);
+}

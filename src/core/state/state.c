@@ -1,0 +1,451 @@
+/*
+ * state.c - the plan of a state: one arena of backend memory, cut into the arrays of every layer.
+ *
+ * The same walk over the network first counts the bytes and then hands out the pieces, so the two cannot disagree.
+ * Nothing is allocated after dualprop_state_create().
+ */
+#include <string.h>
+
+#include "map.h"
+#include "core/network/network_internal.h"
+#include "core/rule/rule_internal.h"
+
+#define PIECE_ALIGNMENT 64
+
+/* The walk: with base NULL it only counts. */
+struct arena {
+    char *base;
+    size_t used;
+    size_t real_size;
+    int overflow;
+};
+
+static void *carve_bytes(struct arena *arena, size_t bytes)
+{
+    size_t end;
+    void *piece = arena->base ? arena->base + arena->used : NULL;
+    if (!DUALPROP__ADD(&end, arena->used, bytes) || !DUALPROP__ADD(&end, end, (size_t)(PIECE_ALIGNMENT - 1)))
+        arena->overflow = 1;
+    else
+        arena->used = end / PIECE_ALIGNMENT * PIECE_ALIGNMENT;
+    return piece;
+}
+
+/* Reals: rows of width elements, or `least` elements where that is more. */
+static void *carve_at_least(struct arena *arena, int64_t rows, int64_t width, int64_t least)
+{
+    size_t elements, bytes = 0;
+    int fits = DUALPROP__MULTIPLY(&elements, (size_t)rows, (size_t)width);
+    if (elements < (size_t)least) elements = (size_t)least;
+    if (!fits || !DUALPROP__MULTIPLY(&bytes, elements, arena->real_size)) {
+        arena->overflow = 1;
+        return NULL;
+    }
+    return carve_bytes(arena, bytes);
+}
+
+static void *carve(struct arena *arena, int64_t rows, int64_t width)
+{
+    return carve_at_least(arena, rows, width, 0);
+}
+
+/* The largest workspace any layer asks for; -1 where the backend says the shape is beyond it. */
+static int64_t workspace_bytes(const dualprop_state *state)
+{
+    int64_t most = 0;
+    for (int k = 1; k <= state->layer_count; k++) {
+        int64_t bytes = dualprop__map_workspace(state, state->network->layers[k - 1]);
+        if (bytes < 0) return -1;
+        if (bytes > most) most = bytes;
+    }
+    return most;
+}
+
+/* All caches together, as far as they count; -1 where the backend says that a shape is beyond it. */
+static int64_t cache_bytes(const dualprop_state *state)
+{
+    int64_t sum = 0;
+    for (int k = 1; k <= state->layer_count; k++) {
+        int64_t bytes = dualprop__map_cache(state, state->network->layers[k - 1]);
+        for (int i = 0; i <= state->needs.feedback; i++)
+            if (bytes < 0 || !DUALPROP__ADD(&sum, sum, bytes)) return -1;
+    }
+    return sum;
+}
+
+/* Bytes for max pooling, and what the backend keeps of the weights. */
+static void carve_convolution(struct arena *arena, dualprop_state *state, struct dualprop__dyads *dyads)
+{
+    size_t switches = 0;
+    if (!DUALPROP__MULTIPLY(&switches, (size_t)dualprop__switches_elements(dyads->layer), (size_t)state->capacity))
+        arena->overflow = 1;
+    dyads->switches = switches > 0 ? carve_bytes(arena, switches) : NULL;
+    for (int i = 0; i <= state->needs.feedback; i++)
+        dyads->caches[i].memory = carve_bytes(arena, (size_t)dualprop__map_cache(state, dyads->layer));
+    dyads->caches[0].weights = dyads->caches[1].weights = NULL;
+}
+
+static void carve_layer(struct arena *arena, struct dualprop__dyads *dyads, int64_t capacity, int learns)
+{
+    int64_t map = dualprop__map_width(dyads->layer); /* one sample before pooling has to fit, too */
+    dyads->a = carve_at_least(arena, capacity, dyads->width, map);
+    dyads->mean = carve(arena, capacity, dyads->width);
+    if (!learns) return;
+    dyads->top_down = carve(arena, capacity, dyads->width);
+    dyads->delta = carve_at_least(arena, capacity, dyads->width, map);
+}
+
+/* What the rarer options keep for layer k. */
+static void carve_options(struct arena *arena, dualprop_state *state, int k)
+{
+    const struct dualprop__needs *needs = &state->needs;
+    struct dualprop__dyads *own = &state->dyads[k];
+    int is_hidden = k > 0 && k < state->layer_count, has_dyads = k > 0 || needs->input_dyads;
+    if (k == 0) { /* another plan may have had them, so without dyads there are none */
+        own->a = has_dyads ? carve(arena, state->capacity, own->width) : NULL;
+        own->top_down = has_dyads ? carve(arena, state->capacity, own->width) : NULL;
+        own->delta = has_dyads ? carve(arena, state->capacity, own->width) : NULL;
+    }
+    own->emitted = needs->emitted && is_hidden ? carve(arena, state->capacity, own->width) : NULL;
+    own->alphas = needs->alphas && has_dyads ? carve(arena, 1, own->width) : NULL;
+    own->power = needs->power && has_dyads && k < state->layer_count ? carve(arena, 1, own->width) : NULL;
+    own->noisy = needs->weight_noise && k > 0 ? carve(arena, 1, own->layer->weight_elements) : NULL;
+}
+
+static void carve_scratch(struct arena *arena, dualprop_state *state)
+{
+    const struct dualprop__needs *needs = &state->needs;
+    int64_t outputs = state->dyads[state->layer_count].width;
+    state->uniform = needs->mask ? carve(arena, state->capacity, state->widest) : NULL;
+    for (int i = 0; i < 3; i++) {
+        int wanted = i < 2 ? needs->state_noise : needs->down_noise;
+        state->normals[i] = wanted ? carve(arena, state->capacity, state->widest) : NULL;
+    }
+    state->target_mean = needs->general_output ? carve(arena, state->capacity, outputs) : NULL;
+    state->power_image = needs->power ? carve(arena, 1, state->widest) : NULL;
+    state->proximal = state->rule ? carve_bytes(arena, (size_t)outputs * 7 * sizeof(double)) : NULL;
+}
+
+static void carve_all(struct arena *arena, dualprop_state *state)
+{
+    int learns = state->rule != NULL;
+    int64_t outputs = state->dyads[state->layer_count].width;
+    state->dyads[0].mean = carve(arena, state->capacity, state->dyads[0].width);
+    for (int k = 1; k <= state->layer_count; k++) {
+        carve_layer(arena, &state->dyads[k], state->capacity, learns);
+        carve_convolution(arena, state, &state->dyads[k]);
+    }
+    state->target = carve(arena, state->capacity, outputs);
+    state->prediction = carve(arena, state->capacity, outputs);
+    state->workspace = carve_bytes(arena, (size_t)state->workspace_bytes);
+    for (int k = 0; k <= state->layer_count; k++) carve_options(arena, state, k);
+    carve_scratch(arena, state);
+}
+
+/* Host reals: a batch of targets, or three rows of the widest layer, or the draws or weights of one layer. */
+static int staging_elements(size_t *elements, const dualprop_state *state)
+{
+    const struct dualprop__needs *needs = &state->needs;
+    size_t rows = 0, draws = 0, weights = 0;
+    int fits = DUALPROP__MULTIPLY(elements, (size_t)state->capacity, (size_t)state->dyads[state->layer_count].width) &&
+               DUALPROP__MULTIPLY(&draws, (size_t)state->capacity, (size_t)state->widest) &&
+               DUALPROP__MULTIPLY(&rows, (size_t)state->widest, (size_t)3);
+    for (int k = 1; k <= state->layer_count; k++) {
+        size_t own = (size_t)dualprop__parameter_elements(state->dyads[k].layer, 0);
+        if (own > weights) weights = own;
+    }
+    if (rows > *elements) *elements = rows;
+    if ((needs->state_noise || needs->down_noise) && draws > *elements) *elements = draws;
+    if (needs->weight_noise && weights > *elements) *elements = weights;
+    return fits;
+}
+
+/* On the host, of one layer. */
+static uint64_t bytes_of_layer(const dualprop_state *state)
+{
+    return sizeof *state->dyads + (state->guards ? sizeof *state->guards : 0);
+}
+
+/* Count the bytes of arena and staging memory; RANGE where they overflow. The arrays are nowhere afterwards. */
+static dualprop_status measure(size_t *arena_bytes, size_t *staging_bytes, dualprop_state *state)
+{
+    struct arena arena = { NULL, 0, state->context->real_size, 0 };
+    size_t elements, moves;
+    uint64_t scratch;
+    state->workspace_bytes = workspace_bytes(state);
+    int fits = state->workspace_bytes >= 0 && cache_bytes(state) >= 0;
+    if (fits) carve_all(&arena, state);
+    fits = fits && !arena.overflow && staging_elements(&elements, state) &&
+           DUALPROP__MULTIPLY(staging_bytes, elements, state->context->real_size) &&
+           DUALPROP__MULTIPLY(&moves, (size_t)state->capacity, 3 * sizeof *state->moves);
+    DUALPROP__REQUIRE(state->context, fits && arena.used < (size_t)INT64_MAX / 2, DUALPROP_ERROR_RANGE,
+                      "a state for capacity %lld overflows the size of memory", (long long)state->capacity);
+    DUALPROP__TRY(dualprop__switches_measure(&scratch, state));
+    *arena_bytes = arena.used;
+    state->bytes = (uint64_t)arena.used + *staging_bytes + moves + scratch + sizeof *state +
+                   (uint64_t)(state->layer_count + 1) * bytes_of_layer(state) +
+                   (uint64_t)state->needs.order_count * sizeof *state->order;
+    return DUALPROP_OK;
+}
+
+static void hand_out(dualprop_state *state)
+{
+    struct arena arena = { state->arena, 0, state->context->real_size, 0 };
+    carve_all(&arena, state);
+}
+
+/* The memory that a plan stands on, so that it can be exchanged as a whole. */
+struct memory {
+    void *arena, *staging;
+    size_t arena_bytes;
+    int32_t *order;
+};
+
+static void release_memory(const dualprop_state *state, const struct memory *memory)
+{
+    dualprop_context *context = state->context;
+    if (memory->arena) context->backend.release(context->instance, memory->arena, memory->arena_bytes);
+    dualprop__release(context, memory->staging);
+    dualprop__release(context, memory->order);
+}
+
+/* The order is copied, so that a rule that gets another one does not pull it away from under an inference. */
+static dualprop_status copy_order(int32_t **order, const dualprop_state *state)
+{
+    size_t count = (size_t)state->needs.order_count;
+    *order = NULL;
+    if (count == 0) return DUALPROP_OK;
+    *order = dualprop__allocate_array(state->context, count, sizeof **order);
+    if (!*order) return DUALPROP_ERROR_NO_MEMORY;
+    memcpy(*order, state->rule->order, count * sizeof **order);
+    return DUALPROP_OK;
+}
+
+static dualprop_status allocate_memory(struct memory *memory, dualprop_state *state)
+{
+    size_t staging_bytes;
+    dualprop_context *context = state->context;
+    DUALPROP__TRY(measure(&memory->arena_bytes, &staging_bytes, state));
+    DUALPROP__TRY(copy_order(&memory->order, state));
+    memory->staging = dualprop__allocate(context, staging_bytes);
+    if (!memory->staging) return DUALPROP_ERROR_NO_MEMORY;
+    dualprop_status status = context->backend.allocate(context->instance, &memory->arena, memory->arena_bytes);
+    if (status != DUALPROP_OK)
+        return dualprop__fail(context, status, "a state for capacity %lld needs %zu bytes, which could not be had",
+                              (long long)state->capacity, memory->arena_bytes);
+    return context->backend.fill_zero(context->instance, memory->arena, memory->arena_bytes);
+}
+
+static struct dualprop__needs needs_of(const dualprop_rule *rule)
+{
+    struct dualprop__needs needs = { 0 };
+    if (!rule) return needs;
+    needs.emitted = rule->variant == DUALPROP_LECUN;
+    needs.input_dyads = rule->input_robustness > 0;
+    needs.power = rule->damping == DUALPROP_DAMPING_HALF || rule->damping == DUALPROP_DAMPING_GAMMA2;
+    needs.alphas = rule->alpha_mismatch > 0;
+    needs.mask = rule->schedule == DUALPROP_ASYNC;
+    needs.state_noise = rule->noise_state > 0;
+    needs.down_noise = rule->noise_down > 0;
+    needs.weight_noise = rule->noise_weight > 0;
+    needs.general_output = needs.alphas || needs.mask || needs.state_noise || needs.down_noise ||
+                           rule->time_step != 1.0 || rule->quantize_bits > 0;
+    needs.feedback = rule->feedback != DUALPROP_FEEDBACK_SYMMETRIC;
+    needs.order_count = rule->schedule == DUALPROP_LIST ? rule->order_count : 0;
+    return needs;
+}
+
+/* Give the state the memory that its rule needs now. On failure it keeps what it had. */
+static dualprop_status plan(dualprop_state *state)
+{
+    struct memory fresh = { 0 }, old = { state->arena, state->staging, state->arena_bytes, state->order };
+    struct dualprop__needs needs = state->needs;
+    uint64_t bytes = state->bytes;
+    state->needs = needs_of(state->rule);
+    dualprop_status status = allocate_memory(&fresh, state);
+    if (status == DUALPROP_OK) status = dualprop__switches_plan(state);
+    const struct memory *kept = status == DUALPROP_OK ? &fresh : &old;
+    if (status != DUALPROP_OK) state->needs = needs, state->bytes = bytes;
+    state->arena = kept->arena;
+    state->arena_bytes = kept->arena_bytes;
+    state->staging = kept->staging;
+    state->order = kept->order;
+    if (state->arena) hand_out(state);
+    release_memory(state, status == DUALPROP_OK ? &old : &fresh);
+    if (status != DUALPROP_OK) return status;
+    for (int k = 0; k <= state->layer_count; k++) memset(state->dyads[k].alphas_of, 0, sizeof state->dyads[k].alphas_of);
+    return dualprop__seed_power_vectors(state);
+}
+
+/* A backend may be without the slots for the rarer options. */
+static dualprop_status check_options(const dualprop_context *context, const dualprop_rule *rule)
+{
+    int wanted = dualprop__rule_is_damped(rule) || rule->variant == DUALPROP_LECUN || rule->alpha_mismatch > 0 ||
+                 rule->schedule == DUALPROP_ASYNC || rule->noise_state > 0 || rule->noise_down > 0 ||
+                 rule->time_step != 1.0 || rule->quantize_bits > 0 ||
+                 (dualprop__rule_output_step(rule) != DUALPROP_OUTPUT_LINEAR && rule->loss == DUALPROP_CROSS_ENTROPY);
+    DUALPROP__REQUIRE(context, !wanted || context->backend.dyad_general, DUALPROP_ERROR_UNSUPPORTED,
+                      "the backend %s has no damping, lecun, mismatch, asynchrony, noise, time steps, quantization or "
+                      "exact cross-entropy steps", context->backend.name);
+    return DUALPROP_OK;
+}
+
+static dualprop_status check_fit(const dualprop_network *network, const dualprop_rule *rule, int64_t capacity)
+{
+    dualprop_context *context = network->context;
+    DUALPROP__REQUIRE(context, capacity >= 1, DUALPROP_ERROR_INVALID_ARGUMENT, "capacity is %lld; expected >= 1",
+                      (long long)capacity);
+    DUALPROP__REQUIRE(context, network->layer_count > 0, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "network has no layers; add one first");
+    if (!rule) return DUALPROP_OK;
+    DUALPROP__REQUIRE(context, rule->context == context, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "rule and network are of different contexts; expected the same");
+    DUALPROP__REQUIRE(context, network->layers[network->layer_count - 1]->activation == DUALPROP_IDENTITY,
+                      DUALPROP_ERROR_UNSUPPORTED, "the last layer's activation is %s; the rules expect identity",
+                      dualprop_name(DUALPROP_NAMES_ACTIVATION, network->layers[network->layer_count - 1]->activation));
+    DUALPROP__TRY(check_options(context, rule));
+    return dualprop__rule_check_network(rule, network);
+}
+
+/* A state with its records but without its arrays. */
+static dualprop_status create_bare(dualprop_state **out, dualprop_network *network, dualprop_rule *rule,
+                                   int64_t capacity)
+{
+    dualprop_context *context = network->context;
+    dualprop_state *state = dualprop__allocate(context, sizeof *state);
+    if (!state) return DUALPROP_ERROR_NO_MEMORY;
+    state->magic = DUALPROP__STATE;
+    state->context = context;
+    state->network = network;
+    state->rule = rule;
+    state->capacity = capacity;
+    state->layer_count = network->layer_count;
+    dualprop__network_retain(network);
+    if (rule) dualprop__rule_retain(rule);
+    state->dyads = dualprop__allocate_array(context, (size_t)network->layer_count + 1, sizeof *state->dyads);
+    if (state->dyads && context->backend.guard_steps)
+        state->guards = dualprop__allocate_array(context, (size_t)network->layer_count + 1, sizeof *state->guards);
+    if (!state->dyads || (context->backend.guard_steps && !state->guards)) {
+        dualprop_state_destroy(state);
+        return DUALPROP_ERROR_NO_MEMORY;
+    }
+    state->dyads[0].width = network->height * network->width * network->channels;
+    for (int k = 1; k <= state->layer_count; k++) {
+        state->dyads[k].layer = network->layers[k - 1];
+        state->dyads[k].width = network->layers[k - 1]->outputs;
+    }
+    for (int k = 0; k <= state->layer_count; k++) {
+        int64_t map = k > 0 ? dualprop__map_width(state->dyads[k].layer) : 0;
+        if (state->dyads[k].width > state->widest) state->widest = state->dyads[k].width;
+        if (map > state->widest) state->widest = map;
+    }
+    *out = state;
+    return DUALPROP_OK;
+}
+
+static dualprop_status allocate_moves(dualprop_state *state)
+{
+    state->moves = dualprop__allocate_array(state->context, (size_t)state->capacity, 3 * sizeof *state->moves);
+    return state->moves ? DUALPROP_OK : DUALPROP_ERROR_NO_MEMORY;
+}
+
+static dualprop_status check_handles(dualprop_network *network, dualprop_rule *rule, const char *function)
+{
+    DUALPROP__TRY(dualprop__check_handle(network, DUALPROP__NETWORK, "network", function));
+    return rule ? dualprop__check_handle(rule, DUALPROP__RULE, "rule", function) : DUALPROP_OK;
+}
+
+dualprop_status dualprop_state_create(dualprop_state **out, dualprop_network *network, dualprop_rule *rule,
+                                      int64_t capacity)
+{
+    DUALPROP__REQUIRE(NULL, out, DUALPROP_ERROR_INVALID_ARGUMENT, "state is NULL; expected a place for the result");
+    *out = NULL;
+    DUALPROP__TRY(check_handles(network, rule, __func__));
+    DUALPROP__TRY(dualprop__context_enter(network->context));
+    DUALPROP__TRY(check_fit(network, rule, capacity));
+    dualprop_state *state;
+    DUALPROP__TRY(create_bare(&state, network, rule, capacity));
+    dualprop_status status = plan(state);
+    if (status == DUALPROP_OK) status = allocate_moves(state);
+    if (status != DUALPROP_OK) {
+        dualprop_state_destroy(state);
+        return status;
+    }
+    if (rule) state->plan = atomic_load(&rule->plan);
+    atomic_store(&network->sealed, 1);
+    *out = state;
+    return DUALPROP_OK;
+}
+
+void dualprop_state_destroy(dualprop_state *state)
+{
+    if (!state || state->magic != DUALPROP__STATE) return;
+    dualprop_context *context = state->context;
+    dualprop_network *network = state->network;
+    if (state->phase == DUALPROP__OPEN) dualprop__infer_close(state, DUALPROP__IDLE);
+    dualprop__switches_release(state);
+    dualprop__release(context, state->moves);
+    release_memory(state, &(struct memory){ state->arena, state->staging, state->arena_bytes, state->order });
+    dualprop__release(context, state->guards);
+    dualprop__release(context, state->dyads);
+    if (state->rule) dualprop__rule_release(state->rule);
+    state->magic = DUALPROP__DEAD;
+    dualprop__release(context, state);
+    dualprop__network_release(network);
+}
+
+/* Memory is exchanged only where the rule needs other memory than before. */
+static dualprop_status prepare(dualprop_state *state)
+{
+    DUALPROP__REQUIRE(state->context, state->phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
+                      "an inference is open; call dualprop_infer_end() first");
+    if (!state->rule) return DUALPROP_OK;
+    DUALPROP__TRY(check_fit(state->network, state->rule, state->capacity));
+    struct dualprop__needs needs = needs_of(state->rule);
+    int same = memcmp(&needs, &state->needs, sizeof needs) == 0 && needs.order_count == 0;
+    if (!same) DUALPROP__TRY(plan(state));
+    else DUALPROP__TRY(dualprop__switches_plan(state));
+    state->plan = atomic_load(&state->rule->plan);
+    state->phase = DUALPROP__IDLE;
+    state->warm_count = same ? state->warm_count : 0;
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_state_prepare(dualprop_state *state)
+{
+    DUALPROP__TRY(dualprop__state_enter(state, __func__));
+    dualprop_status status = prepare(state);
+    dualprop__state_leave(state);
+    return status;
+}
+
+dualprop_status dualprop_state_memory_needed(uint64_t *bytes, dualprop_network *network, dualprop_rule *rule,
+                                             int64_t capacity)
+{
+    DUALPROP__REQUIRE(NULL, bytes, DUALPROP_ERROR_INVALID_ARGUMENT, "bytes is NULL; expected a place for the result");
+    DUALPROP__TRY(check_handles(network, rule, __func__));
+    DUALPROP__TRY(check_fit(network, rule, capacity));
+    dualprop_state *state;
+    size_t arena_bytes, staging_bytes;
+    DUALPROP__TRY(create_bare(&state, network, rule, capacity));
+    state->needs = needs_of(rule);
+    dualprop_status status = measure(&arena_bytes, &staging_bytes, state);
+    if (status == DUALPROP_OK) *bytes = state->bytes;
+    dualprop_state_destroy(state);
+    return status;
+}
+
+dualprop_status dualprop__state_enter(dualprop_state *state, const char *function)
+{
+    DUALPROP__TRY(dualprop__check_handle(state, DUALPROP__STATE, "state", function));
+    DUALPROP__TRY(dualprop__context_enter(state->context));
+    int idle = 0;
+    DUALPROP__REQUIRE(state->context, atomic_compare_exchange_strong(&state->busy, &idle, 1), DUALPROP_ERROR_BUSY,
+                      "state is in use by another call");
+    return DUALPROP_OK;
+}
+
+void dualprop__state_leave(dualprop_state *state)
+{
+    atomic_store(&state->busy, 0);
+}

@@ -1,0 +1,321 @@
+/*
+ * launch.cuh - the one door through which kernels are launched, and the three shapes that kernels have.
+ *
+ * A kernel is a body: a plain struct of arguments with __host__ __device__ members that do one element. The three
+ * shapes put a body on the device:
+ *
+ *   each     element i of count, every one on its own                        void operator()(int64_t i) const
+ *   watched  the same, and the greatest of what all elements return          maxima operator()(int64_t i) const
+ *            is left at two places
+ *   team     row r of count by the 32 lanes of a warp: in every round each lane forms a part, the parts are combined
+ *            in a fixed tree, and every lane takes the result; at last each lane finishes its share
+ *
+ * Each shape has a serial form too, which does the same on the host, lanes and tree included. Only stand-ins of the
+ * CUDA runtime in tests call it, through the ticket that goes along with every launch; so the tests run every body.
+ *
+ * Bodies hold their eight-byte members first and leave no gap, so that equal work has equal bytes (program.h).
+ */
+#ifndef DUALPROP_CUDA_DOOR_CUH
+#define DUALPROP_CUDA_DOOR_CUH
+
+#include <cuda_runtime.h>
+#include <string.h>
+
+#include "slots.h"
+#include "kernel_info.h"
+#include "math/formulas.h"
+
+#define DUALPROP__CUDA_BOTH __host__ __device__
+
+namespace dualprop_cuda {
+
+constexpr int lanes = 32;
+constexpr int block = 256;
+constexpr int most_blocks = 8192; /* beyond this threads take several elements each */
+
+/* a / b for a >= 0, b > 0: in 32 bits where that is enough, which is several times as fast on a device. */
+DUALPROP__CUDA_BOTH static inline int64_t quotient(int64_t a, int64_t b)
+{
+    if (((a | b) >> 32) == 0) return (int64_t)((uint32_t)a / (uint32_t)b);
+    return a / b;
+}
+
+/* Take the last axis, of this extent, off a row-major index: what is left is in *index. */
+DUALPROP__CUDA_BOTH static inline int64_t take_axis(int64_t *index, int64_t extent)
+{
+    int64_t rest = quotient(*index, extent), last = *index - rest * extent;
+    *index = rest;
+    return last;
+}
+
+/* ---- maxima ---- */
+
+/* |s+-| and its change; 0 where there is nothing to tell. */
+struct maxima {
+    double change;
+    float peak;
+};
+
+/* The bits of |x|, whose order as whole numbers is that of the values, NaN being the greatest. */
+DUALPROP__CUDA_BOTH static inline unsigned long long order_of(double x)
+{
+#ifdef __CUDA_ARCH__
+    return (unsigned long long)__double_as_longlong(fabs(x));
+#else
+    unsigned long long bits;
+    x = fabs(x);
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+#endif
+}
+
+DUALPROP__CUDA_BOTH static inline unsigned int order_of(float x)
+{
+#ifdef __CUDA_ARCH__
+    return (unsigned int)__float_as_int(fabsf(x));
+#else
+    unsigned int bits;
+    x = fabsf(x);
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+#endif
+}
+
+DUALPROP__CUDA_BOTH static inline double value_of(unsigned int order)
+{
+#ifdef __CUDA_ARCH__
+    return (double)__int_as_float((int)order);
+#else
+    float x;
+    memcpy(&x, &order, sizeof x);
+    return (double)x;
+#endif
+}
+
+/* Follows the maxima of one thread. */
+struct watch {
+    unsigned long long change = 0;
+    unsigned int peak = 0;
+
+    DUALPROP__CUDA_BOTH void see(const maxima &seen)
+    {
+        unsigned int p = order_of(seen.peak);
+        unsigned long long c = order_of(seen.change);
+        peak = p > peak ? p : peak;
+        change = c > change ? c : change;
+    }
+};
+
+/* Where maxima go: places on the device, or NULL. */
+struct places {
+    uint64_t *peak, *change;
+};
+
+static inline void raise_serial(const places &to, const watch &seen)
+{
+    uint64_t peak = order_of(value_of(seen.peak));
+    if (to.peak && peak > *to.peak) *to.peak = peak;
+    if (to.change && seen.change > *to.change) *to.change = seen.change;
+}
+
+#ifdef __CUDACC__
+/* All threads of the block have to come here. */
+__device__ static inline void raise(const places &to, watch seen)
+{
+    __shared__ unsigned long long changes[block / lanes];
+    __shared__ unsigned int peaks[block / lanes];
+    if (!to.peak && !to.change) return; /* the same for the whole block */
+    for (int distance = lanes / 2; distance > 0; distance /= 2) {
+        unsigned int peak = __shfl_xor_sync(0xffffffffu, seen.peak, distance);
+        unsigned long long change = __shfl_xor_sync(0xffffffffu, seen.change, distance);
+        seen.peak = peak > seen.peak ? peak : seen.peak;
+        seen.change = change > seen.change ? change : seen.change;
+    }
+    if (threadIdx.x % lanes == 0) {
+        peaks[threadIdx.x / lanes] = seen.peak;
+        changes[threadIdx.x / lanes] = seen.change;
+    }
+    __syncthreads();
+    if (threadIdx.x != 0) return;
+    for (int i = 1; i < block / lanes; i++) {
+        seen.peak = peaks[i] > seen.peak ? peaks[i] : seen.peak;
+        seen.change = changes[i] > seen.change ? changes[i] : seen.change;
+    }
+    if (to.peak) atomicMax((unsigned long long *)to.peak, order_of(value_of(seen.peak)));
+    if (to.change) atomicMax((unsigned long long *)to.change, seen.change);
+}
+#endif
+
+/* ---- the three shapes ---- */
+
+template <class Body>
+__global__ void __launch_bounds__(block) each_kernel(Body body, int64_t count, const dualprop__cuda_ticket *)
+{
+    int64_t step = (int64_t)gridDim.x * block;
+    for (int64_t i = (int64_t)blockIdx.x * block + threadIdx.x; i < count; i += step) body(i);
+}
+
+template <class Body> struct each {
+    static auto kernel()
+    {
+        return each_kernel<Body>;
+    }
+
+    static void serial(const void *bytes, int64_t count)
+    {
+        Body body;
+        memcpy(&body, bytes, sizeof body);
+        for (int64_t i = 0; i < count; i++) body(i);
+    }
+
+    static int64_t blocks(int64_t count)
+    {
+        return (count + block - 1) / block;
+    }
+};
+
+template <class Body>
+__global__ void __launch_bounds__(block) watched_kernel(Body body, int64_t count, const dualprop__cuda_ticket *)
+{
+    watch seen;
+    int64_t step = (int64_t)gridDim.x * block;
+    for (int64_t i = (int64_t)blockIdx.x * block + threadIdx.x; i < count; i += step) seen.see(body(i));
+    raise(body.to, seen);
+}
+
+template <class Body> struct watched {
+    static auto kernel()
+    {
+        return watched_kernel<Body>;
+    }
+
+    static void serial(const void *bytes, int64_t count)
+    {
+        Body body;
+        watch seen;
+        memcpy(&body, bytes, sizeof body);
+        for (int64_t i = 0; i < count; i++) seen.see(body(i));
+        raise_serial(body.to, seen);
+    }
+
+    static int64_t blocks(int64_t count)
+    {
+        return each<Body>::blocks(count);
+    }
+};
+
+/*
+ * A team's body has a type `parts` of doubles (member v[]) for what is combined, a type `memory` that each lane keeps,
+ * and
+ *
+ *   int rounds() const                                              how many rounds there are
+ *   parts part(int round, int64_t row, int lane, const memory &) const
+ *   double combine(int round, double, double) const                 commutative
+ *   void take(int round, const parts &total, memory *) const
+ *   void finish(int64_t row, int lane, const memory &, watch *) const
+ *   places to                                                       where the maxima go
+ */
+template <class Body>
+__global__ void __launch_bounds__(block) team_kernel(Body body, int64_t rows, const dualprop__cuda_ticket *)
+{
+    constexpr int width = (int)(sizeof(typename Body::parts) / sizeof(double));
+    watch seen;
+    int lane = (int)threadIdx.x % lanes;
+    int64_t step = (int64_t)gridDim.x * (block / lanes);
+    for (int64_t row = (int64_t)blockIdx.x * (block / lanes) + threadIdx.x / lanes; row < rows; row += step) {
+        typename Body::memory kept;
+        for (int round = 0; round < body.rounds(); round++) {
+            typename Body::parts own = body.part(round, row, lane, kept);
+            for (int distance = lanes / 2; distance > 0; distance /= 2)
+                for (int k = 0; k < width; k++)
+                    own.v[k] = body.combine(round, own.v[k], __shfl_xor_sync(0xffffffffu, own.v[k], distance));
+            body.take(round, own, &kept);
+        }
+        body.finish(row, lane, kept, &seen);
+    }
+    raise(body.to, seen);
+}
+
+template <class Body> struct team {
+    using parts = typename Body::parts;
+    using memory = typename Body::memory;
+    static constexpr int width = (int)(sizeof(parts) / sizeof(double));
+
+    static auto kernel()
+    {
+        return team_kernel<Body>;
+    }
+
+    /* Every lane ends with the same total, as on the device, since combine is commutative. */
+    static void combine_serial(const Body &body, int round, parts *all)
+    {
+        for (int distance = lanes / 2; distance > 0; distance /= 2)
+            for (int lane = 0; lane < distance; lane++)
+                for (int k = 0; k < width; k++)
+                    all[lane].v[k] = body.combine(round, all[lane].v[k], all[lane + distance].v[k]);
+    }
+
+    static void serial(const void *bytes, int64_t rows)
+    {
+        Body body;
+        watch seen;
+        memcpy(&body, bytes, sizeof body);
+        for (int64_t row = 0; row < rows; row++) {
+            memory kept[lanes];
+            parts all[lanes];
+            for (int round = 0; round < body.rounds(); round++) {
+                for (int lane = 0; lane < lanes; lane++) all[lane] = body.part(round, row, lane, kept[lane]);
+                combine_serial(body, round, all);
+                for (int lane = 0; lane < lanes; lane++) body.take(round, all[0], &kept[lane]);
+            }
+            for (int lane = 0; lane < lanes; lane++) body.finish(row, lane, kept[lane], &seen);
+        }
+        raise_serial(body.to, seen);
+    }
+
+    static int64_t blocks(int64_t rows)
+    {
+        return (rows + block / lanes - 1) / (block / lanes);
+    }
+};
+
+/* ---- the door ---- */
+
+template <class Shape, class Body> struct launch {
+    int64_t count;
+    Body body;
+
+    static const dualprop__cuda_ticket *ticket()
+    {
+        static const dualprop__cuda_ticket made = { DUALPROP__CUDA_TICKET, Body::name(), sizeof(Body), Shape::serial };
+        return &made;
+    }
+
+    static dualprop_status run(dualprop__cuda *self, const void *bytes)
+    {
+        launch own;
+        memcpy((void *)&own, bytes, sizeof own);
+        const dualprop__cuda_ticket *with = ticket();
+        void *arguments[3] = { &own.body, &own.count, &with };
+        int64_t blocks = Shape::blocks(own.count);
+        dim3 grid((unsigned)(blocks < most_blocks ? blocks : most_blocks)), threads(block);
+        cudaError_t error = cudaLaunchKernel(Shape::kernel(), grid, threads, arguments, 0, self->stream);
+        return error == cudaSuccess ? DUALPROP_OK : dualprop__cuda_status(self, error, Body::name());
+    }
+};
+
+/* Launch count elements of a body, now or when the thread's stretch ends. */
+template <template <class> class Shape, class Body>
+dualprop_status issue(dualprop__cuda *self, const Body &body, int64_t count)
+{
+    launch<Shape<Body>, Body> work;
+    if (count <= 0) return DUALPROP_OK;
+    memset((void *)&work, 0, sizeof work);
+    work.count = count;
+    memcpy((void *)&work.body, (const void *)&body, sizeof body);
+    return dualprop__cuda_issue(self, launch<Shape<Body>, Body>::run, &work, sizeof work);
+}
+
+} // namespace dualprop_cuda
+
+#endif

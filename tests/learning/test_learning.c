@@ -1,0 +1,445 @@
+/*
+ * test_learning.c - the learning step: formulas, the order of calls, freezing, clipping, accumulation, refusals.
+ */
+#include <check.h>
+#include <math.h>
+#include <string.h>
+
+#include "support/expect.h"
+#include "support/small_network.h"
+
+static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
+
+static struct small_plan plan_of(int backend)
+{
+    struct small_plan plan = {
+        .backend = BACKENDS[backend], .layers = 3, .widths = { 6, 9, 7, 4 }, .activation = DUALPROP_RELU,
+        .variant = DUALPROP_DP_ADJOINT, .alpha = 0.5, .beta = 0.5, .loss = DUALPROP_MSE, .batch = 4, .seed = 5,
+    };
+    return plan;
+}
+
+static void replace_optimizer(struct small_network *small, int kind)
+{
+    dualprop_optimizer_destroy(small->optimizer);
+    ck_assert_int_eq(dualprop_optimizer_create(&small->optimizer, small->network, kind), DUALPROP_OK);
+}
+
+static void read_weight(double *weight, struct small_network *small, int k)
+{
+    char name[] = "layer0.weight";
+    dualprop_view view = { .struct_size = sizeof view, .data = weight, .type = DUALPROP_F64, .rank = 2 };
+    name[5] = (char)('0' + k);
+    view.shape[0] = small->plan.widths[k - 1];
+    view.shape[1] = view.strides[0] = small->plan.widths[k];
+    view.strides[1] = 1;
+    ck_assert_int_eq(dualprop_network_read(&view, small->network, name), DUALPROP_OK);
+}
+
+static int64_t weights_of(const struct small_network *small, int k)
+{
+    return small->plan.widths[k - 1] * small->plan.widths[k];
+}
+
+static void train_fused(struct small_network *small, int steps)
+{
+    for (int i = 0; i < steps; i++) {
+        ck_assert_int_eq(small_infer(small), DUALPROP_OK);
+        ck_assert_int_eq(dualprop_update(small->optimizer, small->state), DUALPROP_OK);
+    }
+}
+
+static void train_apart(struct small_network *small, int steps)
+{
+    for (int i = 0; i < steps; i++) {
+        small_gradient(small);
+        ck_assert_int_eq(dualprop_step(small->optimizer), DUALPROP_OK);
+    }
+}
+
+static dualprop_view rows_of(double *reals, int64_t columns)
+{
+    return (dualprop_view){ .struct_size = sizeof(dualprop_view), .data = reals, .type = DUALPROP_F64, .rank = 2,
+                            .shape = { 4, columns }, .strides = { columns, 1 } };
+}
+
+static dualprop_status learn(struct small_network *small)
+{
+    dualprop_view x = rows_of(small->x, 6), y = rows_of(small->y, 4);
+    return dualprop_learn_view(small->optimizer, small->state, &x, &y);
+}
+
+static void expect_same_weights(struct small_network *one, struct small_network *other)
+{
+    double here[SMALL_MAX_REALS], there[SMALL_MAX_REALS];
+    for (int k = 1; k <= one->plan.layers; k++) {
+        read_weight(here, one, k);
+        read_weight(there, other, k);
+        ck_assert_mem_eq(here, there, (size_t)weights_of(one, k) * sizeof *here);
+    }
+}
+
+/* The same bits as in two calls, also where a gradient was held, which the step replaces. */
+START_TEST(test_learning_in_one_call)
+{
+    struct small_plan plan = plan_of(_i);
+    struct small_network one = small_create(&plan), two = small_create(&plan);
+    small_gradient(&one);
+    for (int i = 0; i < 4; i++) ck_assert_int_eq(learn(&one), DUALPROP_OK);
+    train_fused(&two, 4);
+    expect_same_weights(&one, &two);
+    ck_assert_int_eq(dualprop_step(one.optimizer), DUALPROP_ERROR_INVALID_STATE);
+    small_destroy(&two);
+    small_destroy(&one);
+}
+END_TEST
+
+/* Whatever is wrong with a batch, the weights, the moments and the number of steps are as if it had not been there. */
+START_TEST(test_failed_learning_leaves_no_trace)
+{
+    struct small_plan plan = plan_of(_i);
+    struct small_network one = small_create(&plan), two = small_create(&plan);
+    const double bad[] = { NAN, INFINITY, 1e300 };
+    for (int i = 0; i < 3; i++) {
+        double kept = one.x[11];
+        ck_assert_int_eq(learn(&one), DUALPROP_OK);
+        one.x[11] = bad[i];
+        ck_assert_int_ne(learn(&one), DUALPROP_OK);
+        one.x[11] = kept;
+    }
+    train_fused(&two, 3);
+    expect_same_weights(&one, &two);
+    small_destroy(&two);
+    small_destroy(&one);
+}
+END_TEST
+
+START_TEST(test_update_is_gradient_and_step)
+{
+    struct small_plan plan = plan_of(_i);
+    double one[SMALL_MAX_REALS], two[SMALL_MAX_REALS];
+    for (int kind = DUALPROP_SGD; kind <= DUALPROP_ADAMW; kind++) {
+        struct small_network fused = small_create(&plan), apart = small_create(&plan);
+        replace_optimizer(&fused, kind);
+        replace_optimizer(&apart, kind);
+        ck_assert_int_eq(dualprop_optimizer_set_weight_decay(fused.optimizer, 0.01), DUALPROP_OK);
+        ck_assert_int_eq(dualprop_optimizer_set_weight_decay(apart.optimizer, 0.01), DUALPROP_OK);
+        train_fused(&fused, 5);
+        train_apart(&apart, 5);
+        for (int k = 1; k <= plan.layers; k++) {
+            read_weight(one, &fused, k);
+            read_weight(two, &apart, k);
+            ck_assert_mem_eq(one, two, (size_t)weights_of(&fused, k) * sizeof *one);
+        }
+        small_destroy(&apart);
+        small_destroy(&fused);
+    }
+}
+END_TEST
+
+/* What one step of each kind should do to one weight, written out once more in plain double. */
+static double expected_weight(int kind, double w, double g, double *m, double *v, int t, double decay)
+{
+    const double rate = kind == DUALPROP_SGD ? 0.025 : 1e-3;
+    if (kind != DUALPROP_ADAMW) g += decay * w;
+    if (kind == DUALPROP_SGD) {
+        *m = 0.9 * *m + g;
+        return w - rate * *m;
+    }
+    *m = 0.9 * *m + 0.1 * g;
+    *v = 0.999 * *v + 0.001 * g * g;
+    double mean = *m / (1 - pow(0.9, t)), square = *v / (1 - pow(0.999, t));
+    return w - rate * mean / (sqrt(square) + 1e-8) - (kind == DUALPROP_ADAMW ? rate * decay * w : 0);
+}
+
+START_TEST(test_formulas)
+{
+    struct small_plan plan = plan_of(_i);
+    const double decay = 0.05;
+    for (int kind = DUALPROP_SGD; kind <= DUALPROP_ADAMW; kind++) {
+        double before[SMALL_MAX_REALS], after[SMALL_MAX_REALS], g[SMALL_MAX_REALS], bias[SMALL_MAX_REALS];
+        double m[SMALL_MAX_REALS] = { 0 }, v[SMALL_MAX_REALS] = { 0 };
+        struct small_network small = small_create(&plan);
+        replace_optimizer(&small, kind);
+        ck_assert_int_eq(dualprop_optimizer_set_weight_decay(small.optimizer, decay), DUALPROP_OK);
+        for (int t = 1; t <= 4; t++) {
+            small_gradient(&small);
+            read_weight(before, &small, 2);
+            small_read_gradient(g, bias, &small, 2);
+            ck_assert_int_eq(dualprop_step(small.optimizer), DUALPROP_OK);
+            read_weight(after, &small, 2);
+            for (int64_t i = 0; i < weights_of(&small, 2); i++)
+                before[i] = expected_weight(kind, before[i], g[i], &m[i], &v[i], t, decay);
+            ck_assert_double_le(relative_difference(after, before, weights_of(&small, 2)), 1e-13);
+        }
+        small_destroy(&small);
+    }
+}
+END_TEST
+
+START_TEST(test_frozen_and_slow_layers)
+{
+    struct small_plan plan = plan_of(_i);
+    double before[SMALL_MAX_REALS], after[SMALL_MAX_REALS];
+    struct small_network small = small_create(&plan);
+    dualprop_layer *layer;
+    ck_assert_int_eq(dualprop_network_layer(&layer, small.network, 1), DUALPROP_OK);
+    ck_assert_int_eq(dualprop_layer_set_frozen(layer, 1), DUALPROP_OK);
+    ck_assert_int_eq(dualprop_network_layer(&layer, small.network, 2), DUALPROP_OK);
+    ck_assert_int_eq(dualprop_layer_set_learning_rate(layer, 0), DUALPROP_OK);
+    for (int k = 1; k <= 3; k++) {
+        read_weight(before, &small, k);
+        train_fused(&small, 1);
+        train_apart(&small, 1);
+        read_weight(after, &small, k);
+        int same = !memcmp(before, after, (size_t)weights_of(&small, k) * sizeof *before);
+        ck_assert_int_eq(same, k <= 2);
+    }
+    small_destroy(&small);
+}
+END_TEST
+
+START_TEST(test_clipping)
+{
+    struct small_plan plan = plan_of(_i);
+    double before[SMALL_MAX_REALS], after[SMALL_MAX_REALS], g[SMALL_MAX_REALS], bias[SMALL_MAX_REALS];
+    struct small_network small = small_create(&plan);
+    double sum = 0, norm;
+    ck_assert_int_eq(dualprop_optimizer_set_clip(small.optimizer, 0.01), DUALPROP_OK);
+    small_gradient(&small);
+    for (int k = 1; k <= 3; k++) {
+        ck_assert_int_eq(dualprop_gradient_compare(NULL, &norm, NULL, NULL, small.optimizer, small.optimizer, k),
+                         DUALPROP_OK);
+        sum += norm * norm;
+    }
+    ck_assert_double_gt(sqrt(sum), 0.01);
+    read_weight(before, &small, 1);
+    small_read_gradient(g, bias, &small, 1);
+    ck_assert_int_eq(dualprop_step(small.optimizer), DUALPROP_OK);
+    read_weight(after, &small, 1);
+    for (int64_t i = 0; i < weights_of(&small, 1); i++) before[i] -= 0.025 * g[i] * 0.01 / sqrt(sum);
+    ck_assert_double_le(relative_difference(after, before, weights_of(&small, 1)), 1e-14);
+    small_destroy(&small);
+}
+END_TEST
+
+/* Two micro-batches accumulated are one batch. */
+START_TEST(test_accumulation)
+{
+    struct small_plan plan = plan_of(_i);
+    double whole[SMALL_MAX_REALS], parts[SMALL_MAX_REALS], bias[SMALL_MAX_REALS];
+    struct small_network small = small_create(&plan);
+    small_gradient(&small);
+    small_read_gradient(whole, bias, &small, 1);
+    small.plan.batch = 1;
+    ck_assert_int_eq(small_infer(&small), DUALPROP_OK);
+    ck_assert_int_eq(dualprop_gradient(small.optimizer, small.state), DUALPROP_OK);
+    memmove(small.x, small.x + 6, sizeof(double) * 18);
+    memmove(small.y, small.y + 4, sizeof(double) * 12);
+    small.plan.batch = 3;
+    ck_assert_int_eq(small_infer(&small), DUALPROP_OK);
+    ck_assert_int_eq(dualprop_gradient_accumulate(small.optimizer, small.state), DUALPROP_OK);
+    small_read_gradient(parts, bias, &small, 1);
+    ck_assert_double_le(relative_difference(parts, whole, weights_of(&small, 1)), 1e-14);
+    small_destroy(&small);
+}
+END_TEST
+
+START_TEST(test_learning_rate_schedule)
+{
+    struct small_plan plan = plan_of(_i);
+    struct small_network small = small_create(&plan);
+    double rate;
+    ck_assert_int_eq(dualprop_optimizer_set_learning_rate(small.optimizer, 1.0), DUALPROP_OK);
+    ck_assert_int_eq(dualprop_optimizer_set_schedule(small.optimizer, DUALPROP_RATE_WARMUP_COSINE, 0.2, 0.1, 4, 8),
+                     DUALPROP_OK);
+    const double expected[] = { 0.2, 0.4, 0.6, 0.8, 1.0, 0.1 + 0.9 * 0.5 * (1 + sqrt(0.5)), 0.55,
+                                0.1 + 0.9 * 0.5 * (1 - sqrt(0.5)), 0.1, 0.1 };
+    for (int step = 0; step < 10; step++) {
+        ck_assert_int_eq(dualprop_optimizer_info(NULL, NULL, &rate, small.optimizer), DUALPROP_OK);
+        ck_assert_double_eq_tol(rate, expected[step], 1e-15);
+        train_fused(&small, 1);
+    }
+    small_destroy(&small);
+}
+END_TEST
+
+START_TEST(test_order_of_calls)
+{
+    struct small_plan plan = plan_of(_i);
+    struct small_network small = small_create(&plan);
+    ck_assert_int_eq(dualprop_update(small.optimizer, small.state), DUALPROP_ERROR_INVALID_STATE);
+    ck_assert_int_eq(dualprop_step(small.optimizer), DUALPROP_ERROR_INVALID_STATE);
+    small_gradient(&small);
+    ck_assert_int_eq(dualprop_step(small.optimizer), DUALPROP_OK);
+    ck_assert_int_eq(dualprop_step(small.optimizer), DUALPROP_ERROR_INVALID_STATE);
+    ck_assert_int_eq(dualprop_rule_set_schedule(small.rule, DUALPROP_FORWARD, 3), DUALPROP_OK);
+    ck_assert_int_eq(small_infer(&small), DUALPROP_ERROR_INVALID_STATE);
+    ck_assert_int_eq(dualprop_state_prepare(small.state), DUALPROP_OK);
+    ck_assert_int_eq(small_infer(&small), DUALPROP_OK);
+    small_destroy(&small);
+}
+END_TEST
+
+START_TEST(test_busy_network)
+{
+    struct small_plan plan = plan_of(_i);
+    struct small_network small = small_create(&plan);
+    struct small_network twin = small_twin(&small, DUALPROP_BP);
+    dualprop_view x = { .struct_size = sizeof x, .data = small.x, .type = DUALPROP_F64, .rank = 2,
+                        .shape = { 4, 6 }, .strides = { 6, 1 } };
+    dualprop_view y = { .struct_size = sizeof y, .data = small.y, .type = DUALPROP_F64, .rank = 2,
+                        .shape = { 4, 4 }, .strides = { 4, 1 } };
+    small_gradient(&small);
+    ck_assert_int_eq(dualprop_infer_begin(twin.state, &x, &y), DUALPROP_OK);
+    ck_assert_int_eq(dualprop_step(small.optimizer), DUALPROP_ERROR_BUSY);
+    ck_assert_int_eq(dualprop_update(small.optimizer, small.state), DUALPROP_ERROR_BUSY);
+    ck_assert_int_eq(learn(&small), DUALPROP_ERROR_BUSY);
+    ck_assert_int_eq(dualprop_infer_end(twin.state), DUALPROP_OK);
+    ck_assert_int_eq(dualprop_update(small.optimizer, small.state), DUALPROP_OK);
+    small_destroy(&twin);
+    small_destroy(&small);
+}
+END_TEST
+
+static void expect_finite_weights(struct small_network *small)
+{
+    double weight[SMALL_MAX_REALS];
+    for (int k = 1; k <= 3; k++) {
+        read_weight(weight, small, k);
+        for (int64_t i = 0; i < weights_of(small, k); i++) ck_assert(isfinite(weight[i]));
+    }
+}
+
+/* A learning rate far too large is reported, sooner or later, and no weight ever becomes NaN or infinite. */
+START_TEST(test_huge_learning_rate)
+{
+    struct small_plan plan = plan_of(_i);
+    struct small_network small = small_create(&plan);
+    dualprop_status status = DUALPROP_OK;
+    ck_assert_int_eq(dualprop_optimizer_set_learning_rate(small.optimizer, 1e6), DUALPROP_OK);
+    for (int step = 0; step < 200 && status == DUALPROP_OK; step++) {
+        status = small_infer(&small);
+        if (status == DUALPROP_OK) status = dualprop_update(small.optimizer, small.state);
+        expect_finite_weights(&small);
+    }
+    ck_assert(status == DUALPROP_ERROR_DIVERGED || status == DUALPROP_ERROR_NOT_FINITE);
+    small_destroy(&small);
+}
+END_TEST
+
+static void let_states_grow(dualprop_rule *rule)
+{
+    ck_assert_int_eq(dualprop_rule_set_divergence_limit(rule, 1e300), DUALPROP_OK);
+}
+
+/* A weight decay that turns weights over and makes them grow is stopped before they overflow, with a sentence. */
+START_TEST(test_huge_weight_decay)
+{
+    static const int kinds[] = { DUALPROP_SGD, DUALPROP_ADAM, DUALPROP_ADAMW };
+    struct small_plan plan = plan_of(_i % 2);
+    plan.configure = let_states_grow;
+    struct small_network small = small_create(&plan);
+    dualprop_status status = DUALPROP_OK;
+    dualprop_optimizer_destroy(small.optimizer);
+    expect_ok(dualprop_optimizer_create(&small.optimizer, small.network, kinds[_i / 2]));
+    expect_ok(dualprop_optimizer_set_learning_rate(small.optimizer, 1e12));
+    expect_ok(dualprop_optimizer_set_weight_decay(small.optimizer, 1e-3));
+    for (int step = 0; step < 200 && status == DUALPROP_OK; step++) {
+        expect_ok(small_infer(&small));
+        status = dualprop_update(small.optimizer, small.state);
+        expect_finite_weights(&small);
+    }
+    expect_error(status, DUALPROP_ERROR_NOT_FINITE, "the weights of layer");
+    expect_error(learn(&small), DUALPROP_ERROR_NOT_FINITE, "the weights of layer");
+    expect_ok(dualprop_optimizer_set_learning_rate(small.optimizer, 1e-3));
+    small_destroy(&small);
+}
+END_TEST
+
+START_TEST(test_non_finite_input)
+{
+    struct small_plan plan = plan_of(_i);
+    const double bad[] = { NAN, INFINITY, -INFINITY };
+    struct small_network small = small_create(&plan);
+    for (int i = 0; i < 3; i++) {
+        double kept = small.x[11];
+        small.x[11] = bad[i];
+        ck_assert_int_eq(small_infer(&small), DUALPROP_ERROR_NOT_FINITE);
+        ck_assert_int_eq(dualprop_update(small.optimizer, small.state), DUALPROP_ERROR_INVALID_STATE);
+        small.x[11] = kept;
+        kept = small.y[3];
+        small.y[3] = bad[i];
+        ck_assert_int_eq(small_infer(&small), DUALPROP_ERROR_NOT_FINITE);
+        small.y[3] = kept;
+    }
+    train_fused(&small, 1);
+    small_destroy(&small);
+}
+END_TEST
+
+START_TEST(test_cancel)
+{
+    struct small_plan plan = plan_of(_i);
+    struct small_network small = small_create(&plan);
+    ck_assert_int_eq(dualprop_context_cancel(small.context), DUALPROP_OK);
+    ck_assert_int_eq(small_infer(&small), DUALPROP_ERROR_CANCELLED);
+    ck_assert_int_eq(dualprop_context_resume(small.context), DUALPROP_OK);
+    train_fused(&small, 1);
+    small_destroy(&small);
+}
+END_TEST
+
+/* Writing part of a dyad keeps the rest, and the layer's next visit hears its neighbours again. */
+START_TEST(test_writing_dyads)
+{
+    struct small_plan plan = plan_of(_i);
+    double plus[SMALL_MAX_REALS], minus[SMALL_MAX_REALS], kept[SMALL_MAX_REALS], again[SMALL_MAX_REALS];
+    struct small_network small = small_create(&plan);
+    dualprop_view x = { .struct_size = sizeof x, .data = small.x, .type = DUALPROP_F64, .rank = 2,
+                        .shape = { 4, 6 }, .strides = { 6, 1 } };
+    dualprop_view y = { .struct_size = sizeof y, .data = small.y, .type = DUALPROP_F64, .rank = 2,
+                        .shape = { 4, 4 }, .strides = { 4, 1 } };
+    dualprop_view s = { .struct_size = sizeof s, .data = plus, .type = DUALPROP_F64, .rank = 2,
+                        .shape = { 4, 7 }, .strides = { 7, 1 } };
+    ck_assert_int_eq(dualprop_infer_begin(small.state, &x, &y), DUALPROP_OK);
+    ck_assert_int_eq(dualprop_infer_pass(small.state), DUALPROP_OK);
+    small_read(kept, &small, 2, DUALPROP_S_PLUS);
+    small_read(minus, &small, 2, DUALPROP_S_MINUS);
+    for (int i = 0; i < 28; i++) plus[i] = 0.125 * i;
+    ck_assert_int_eq(dualprop_state_write(small.state, 2, DUALPROP_S_PLUS, &s), DUALPROP_OK);
+    small_read(again, &small, 2, DUALPROP_S_PLUS);
+    ck_assert_double_le(relative_difference(again, plus, 28), 1e-15);
+    small_read(again, &small, 2, DUALPROP_S_MINUS);
+    ck_assert_double_le(relative_difference(again, minus, 28), 1e-14);
+    ck_assert_int_eq(dualprop_infer_layer(small.state, 2), DUALPROP_OK);
+    small_read(again, &small, 2, DUALPROP_S_PLUS);
+    ck_assert_double_eq(relative_difference(again, kept, 28), 0);
+    ck_assert_int_eq(dualprop_infer_end(small.state), DUALPROP_OK);
+    ck_assert_int_eq(dualprop_state_write(small.state, 2, DUALPROP_S_PLUS, &s), DUALPROP_ERROR_INVALID_STATE);
+    small_destroy(&small);
+}
+END_TEST
+
+Suite *test_learning_suite(void)
+{
+    Suite *suite = suite_create("learning");
+    TCase *tcase = tcase_create("each of BACKENDS");
+    tcase_add_loop_test(tcase, test_update_is_gradient_and_step, 0, 2);
+    tcase_add_loop_test(tcase, test_learning_in_one_call, 0, 2);
+    tcase_add_loop_test(tcase, test_failed_learning_leaves_no_trace, 0, 2);
+    tcase_add_loop_test(tcase, test_formulas, 0, 2);
+    tcase_add_loop_test(tcase, test_frozen_and_slow_layers, 0, 2);
+    tcase_add_loop_test(tcase, test_clipping, 0, 2);
+    tcase_add_loop_test(tcase, test_accumulation, 0, 2);
+    tcase_add_loop_test(tcase, test_learning_rate_schedule, 0, 2);
+    tcase_add_loop_test(tcase, test_order_of_calls, 0, 2);
+    tcase_add_loop_test(tcase, test_busy_network, 0, 2);
+    tcase_add_loop_test(tcase, test_huge_learning_rate, 0, 2);
+    tcase_add_loop_test(tcase, test_huge_weight_decay, 0, 6);
+    tcase_add_loop_test(tcase, test_non_finite_input, 0, 2);
+    tcase_add_loop_test(tcase, test_cancel, 0, 2);
+    tcase_add_loop_test(tcase, test_writing_dyads, 0, 2);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
