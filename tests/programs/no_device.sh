@@ -28,7 +28,7 @@ refuses() { # TEXT PROGRAM
 
 # --backend auto goes on, on the CPU; what it says comes before the data are read only in a run that has some.
 falls_back() { # TEXT
-    timeout 60 "$programs/vectors" --backend auto --precision f32 "$golden" >stdout 2>stderr </dev/null &&
+    timeout 60 "$programs/dualprop-vectors" --backend auto --precision f32 "$golden" >stdout 2>stderr </dev/null &&
         [ ! -s stderr ] && explains "$1"
 }
 
