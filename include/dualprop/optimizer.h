@@ -87,8 +87,34 @@ DUALPROP_CALL dualprop_learn(dualprop_optimizer *optimizer, dualprop_state *stat
 DUALPROP_CALL dualprop_learn_view(dualprop_optimizer *optimizer, dualprop_state *state, const dualprop_view *inputs,
                                   const dualprop_view *targets);
 
-/** Copy the gradient of a named parameter (as in dualprop_network_read()). INVALID_STATE where there is none. */
+/**
+ * Copy the gradient of a named parameter: the mean over all samples that it was computed from.
+ *
+ * With dualprop_gradient_write() a program can reduce gradients over several processes, clip them, add noise to them, or
+ * use an optimizer of its own, between dualprop_gradient() and dualprop_step().
+ *
+ * @param view  of the parameter's shape, as dualprop_network_read() takes it; f32 or f64, any strides
+ * @param name  "layer1.weight", "layer1.bias", ...
+ * @return DUALPROP_OK, or
+ *         DUALPROP_ERROR_INVALID_ARGUMENT  no such name, or another shape or type
+ *         DUALPROP_ERROR_INVALID_STATE     the optimizer holds no gradient
+ *         DUALPROP_ERROR_NO_MEMORY         for a copy, see below
+ * Threads: one call at a time.  Allocates: never where the view is contiguous and of the context's precision; else a copy
+ * of the parameter for the duration of the call.  Since: 0.1.
+ */
 DUALPROP_CALL dualprop_gradient_read(const dualprop_view *view, dualprop_optimizer *optimizer, const char *name);
+/**
+ * Replace the gradient of a named parameter. The other parameters keep theirs; if the optimizer holds no gradient, theirs
+ * is zero, and the optimizer then holds one as of one sample. dualprop_step() applies it as if it had computed it.
+ *
+ * After dualprop_gradient_accumulate() over several batches the gradient is kept as a sum: what is read back then agrees
+ * to rounding, else to the bit.
+ *
+ * @param view  finite; borrowed for the call
+ * @return as dualprop_gradient_read(), but never INVALID_STATE; DUALPROP_ERROR_NOT_FINITE: nothing changed
+ * Threads: one call at a time.  Allocates: as dualprop_gradient_read(), and a copy after accumulation.  Since: 0.1.
+ */
+DUALPROP_CALL dualprop_gradient_write(dualprop_optimizer *optimizer, const char *name, const dualprop_view *view);
 
 /**
  * Compare the gradients that two optimizers of networks with the same layers hold, for one layer, weights and bias

@@ -245,6 +245,92 @@ START_TEST(test_accumulation)
 }
 END_TEST
 
+/* ---- gradients in and out ---- */
+
+static const char *const PARAMETERS[] = { "layer1.weight", "layer1.bias", "layer2.weight", "layer2.bias",
+                                          "layer3.weight", "layer3.bias" };
+
+static dualprop_view parameter_view(double *reals, const struct small_network *small, int parameter)
+{
+    const int64_t *widths = &small->plan.widths[parameter / 2];
+    dualprop_view view = { .struct_size = sizeof view, .data = reals, .type = DUALPROP_F64, .rank = 1,
+                           .shape = { widths[1] }, .strides = { 1 } };
+    if (parameter % 2 == 0) {
+        view.rank = 2;
+        view.shape[0] = widths[0];
+        view.shape[1] = view.strides[0] = widths[1];
+        view.strides[1] = 1;
+    }
+    return view;
+}
+
+/* Take the gradient of every parameter from one optimizer to another, and allocate nothing on the way. */
+static void carry_gradient(struct small_network *to, struct small_network *from)
+{
+    double reals[SMALL_MAX_REALS];
+    uint64_t before, after;
+    expect_ok(dualprop_context_memory(NULL, NULL, &before, from->context));
+    for (int i = 0; i < 6; i++) {
+        dualprop_view view = parameter_view(reals, from, i);
+        expect_ok(dualprop_gradient_read(&view, from->optimizer, PARAMETERS[i]));
+        expect_ok(dualprop_gradient_write(to->optimizer, PARAMETERS[i], &view));
+    }
+    expect_ok(dualprop_context_memory(NULL, NULL, &after, from->context));
+    ck_assert_uint_eq(before, after);
+}
+
+/* A gradient that went through the caller's hands gives the same step, to the bit, for every kind of optimizer. */
+START_TEST(test_gradient_written_is_applied)
+{
+    for (int kind = DUALPROP_SGD; kind <= DUALPROP_ADAMW; kind++) {
+        struct small_plan plan = plan_of(_i);
+        struct small_network one = small_create(&plan), other = small_create(&plan);
+        replace_optimizer(&one, kind);
+        replace_optimizer(&other, kind);
+        for (int step = 0; step < 3; step++) {
+            small_gradient(&one);
+            carry_gradient(&other, &one); /* which has inferred nothing itself */
+            ck_assert_int_eq(dualprop_step(one.optimizer), DUALPROP_OK);
+            ck_assert_int_eq(dualprop_step(other.optimizer), DUALPROP_OK);
+            expect_same_weights(&one, &other);
+        }
+        small_destroy(&one);
+        small_destroy(&other);
+    }
+}
+END_TEST
+
+/* One parameter's gradient alone: the others' are zero where none was held, and stay where one was. */
+START_TEST(test_gradient_written_in_part)
+{
+    struct small_plan plan = plan_of(_i);
+    double kept[SMALL_MAX_REALS], read[SMALL_MAX_REALS], given[4] = { 1, -2, 0.5, 1.0 / 3 };
+    struct small_network small = small_create(&plan);
+    dualprop_view bias = parameter_view(given, &small, 5), weights = parameter_view(read, &small, 2);
+    expect_ok(dualprop_gradient_write(small.optimizer, "layer3.bias", &bias));
+    expect_ok(dualprop_gradient_read(&weights, small.optimizer, "layer2.weight"));
+    for (int i = 0; i < 63; i++) ck_assert_double_eq(read[i], 0);
+
+    small_gradient(&small);
+    weights.data = kept;
+    expect_ok(dualprop_gradient_read(&weights, small.optimizer, "layer2.weight"));
+    ck_assert_int_eq(dualprop_gradient_accumulate(small.optimizer, small.state), DUALPROP_OK);
+    ck_assert_int_eq(dualprop_gradient_accumulate(small.optimizer, small.state), DUALPROP_OK);
+    expect_ok(dualprop_gradient_write(small.optimizer, "layer3.bias", &bias));
+    weights.data = read;
+    expect_ok(dualprop_gradient_read(&weights, small.optimizer, "layer2.weight"));
+    ck_assert_double_le(relative_difference(read, kept, 63), 1e-14);
+    bias.data = read;
+    expect_ok(dualprop_gradient_read(&bias, small.optimizer, "layer3.bias"));
+    ck_assert_double_le(relative_difference(read, given, 4), 1e-15);
+
+    given[2] = NAN;
+    bias.data = given;
+    expect_error(dualprop_gradient_write(small.optimizer, "layer3.bias", &bias), DUALPROP_ERROR_NOT_FINITE, "layer3.bias");
+    small_destroy(&small);
+}
+END_TEST
+
 START_TEST(test_learning_rate_schedule)
 {
     struct small_plan plan = plan_of(_i);
@@ -432,6 +518,8 @@ Suite *test_learning_suite(void)
     tcase_add_loop_test(tcase, test_frozen_and_slow_layers, 0, 2);
     tcase_add_loop_test(tcase, test_clipping, 0, 2);
     tcase_add_loop_test(tcase, test_accumulation, 0, 2);
+    tcase_add_loop_test(tcase, test_gradient_written_is_applied, 0, 2);
+    tcase_add_loop_test(tcase, test_gradient_written_in_part, 0, 2);
     tcase_add_loop_test(tcase, test_learning_rate_schedule, 0, 2);
     tcase_add_loop_test(tcase, test_order_of_calls, 0, 2);
     tcase_add_loop_test(tcase, test_busy_network, 0, 2);

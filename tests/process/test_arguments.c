@@ -1503,6 +1503,17 @@ static void sweep_gradient_read(void)
     dualprop_optimizer_destroy(fresh);
 }
 
+static void sweep_gradient_write(void)
+{
+    dualprop_view good = matrix_view(values, DUALPROP_F32, INPUTS, HIDDEN);
+    HANDLES(optimizer, OPTIMIZER, "optimizer", dualprop_gradient_write(bad, "layer1.weight", &good))
+    INVALID("name", dualprop_gradient_write(own.optimizer, NULL, &good));
+    INVALID("name", dualprop_gradient_write(own.optimizer, "layer0.weight", &good));
+    VIEWS(good, DUALPROP_U8, BAD_VIEWS, "view", dualprop_gradient_write(own.optimizer, "layer1.weight", bad))
+    values[5] = NAN;
+    expect_error(dualprop_gradient_write(own.optimizer, "layer1.weight", &good), DUALPROP_ERROR_NOT_FINITE, "view");
+}
+
 static void sweep_gradient_compare(void)
 {
     double *d = out.d;
@@ -1852,7 +1863,8 @@ static const struct sweep {
     SWEEP(optimizer_create), SWEEP(optimizer_destroy), SWEEP(optimizer_set_learning_rate),
     SWEEP(optimizer_set_momentum), SWEEP(optimizer_set_moments), SWEEP(optimizer_set_weight_decay),
     SWEEP(optimizer_set_schedule), SWEEP(optimizer_set_clip), SWEEP(optimizer_info), SWEEP(gradient),
-    SWEEP(gradient_accumulate), SWEEP(step), SWEEP(update), SWEEP(learn), SWEEP(learn_view), SWEEP(gradient_read), SWEEP(gradient_compare),
+    SWEEP(gradient_accumulate), SWEEP(step), SWEEP(update), SWEEP(learn), SWEEP(learn_view), SWEEP(gradient_read), SWEEP(gradient_write),
+    SWEEP(gradient_compare),
     SWEEP(checkpoint_create), SWEEP(checkpoint_destroy), SWEEP(checkpoint_read), SWEEP(checkpoint_read_memory),
     SWEEP(checkpoint_write), SWEEP(checkpoint_put_network), SWEEP(checkpoint_put_rule),
     SWEEP(checkpoint_put_optimizer), SWEEP(checkpoint_put_text), SWEEP(checkpoint_put_tensor),

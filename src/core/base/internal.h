@@ -134,6 +134,8 @@ dualprop_view dualprop__view_copy(const dualprop_view *view);
 void dualprop__view_give(dualprop_view *to, const dualprop_view *view);
 /* Describe a contiguous array. */
 dualprop_view dualprop__view_of(void *data, int type, int rank, const int64_t *shape);
+/* Is a checked view a contiguous array of this type? Then its data needs no conversion and no copy. */
+int dualprop__view_is_array(const dualprop_view *view, int type);
 int64_t dualprop__view_count(const dualprop_view *view); /* elements; -1 where the product overflows */
 size_t dualprop__type_size(int type);
 /* Convert between a strided view (f32, f64, i32, u8) and contiguous f32/f64 host memory of the same element count. */

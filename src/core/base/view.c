@@ -48,6 +48,17 @@ void dualprop__view_give(dualprop_view *to, const dualprop_view *view)
     to->struct_size = LEAST;
 }
 
+int dualprop__view_is_array(const dualprop_view *view, int type)
+{
+    int64_t expected = 1;
+    if (view->type != type) return 0;
+    for (int i = view->rank - 1; i >= 0; i--) {
+        if (view->shape[i] != 1 && view->strides[i] != expected) return 0;
+        expected *= view->shape[i];
+    }
+    return 1;
+}
+
 /* An extent of 0 makes an array empty, whatever the others are. */
 int64_t dualprop__view_count(const dualprop_view *view)
 {

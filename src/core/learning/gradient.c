@@ -108,7 +108,7 @@ dualprop_status dualprop_gradient_accumulate(dualprop_optimizer *optimizer, dual
     return compute(optimizer, state, 1, __func__);
 }
 
-/* ---- reading and comparing ---- */
+/* ---- reading, writing and comparing ---- */
 
 static dualprop_status check_held(const dualprop_optimizer *optimizer)
 {
@@ -145,6 +145,7 @@ static dualprop_status read_gradient(const dualprop_view *view, dualprop_optimiz
     DUALPROP__TRY(dualprop__view_check_output(context, view, 1u << DUALPROP_F32 | 1u << DUALPROP_F64, "view"));
     DUALPROP__TRY(dualprop__parameter_check(view, layer, is_bias, name));
     DUALPROP__TRY(check_held(optimizer));
+    if (dualprop__view_is_array(view, context->precision)) return fetch(view->data, optimizer, layer, is_bias);
     int64_t count = dualprop__parameter_elements(layer, is_bias);
     void *host = dualprop__allocate_array(context, (size_t)count, context->real_size);
     if (!host) return DUALPROP_ERROR_NO_MEMORY;
@@ -158,6 +159,68 @@ dualprop_status dualprop_gradient_read(const dualprop_view *view, dualprop_optim
 {
     DUALPROP__TRY(dualprop__optimizer_enter(optimizer, __func__));
     dualprop_status status = read_gradient(view, optimizer, name);
+    dualprop__optimizer_leave(optimizer);
+    return status;
+}
+
+/* Where no gradient is held one begins: zero, as of one sample. */
+static dualprop_status begin_gradient(dualprop_optimizer *optimizer)
+{
+    const dualprop_context *context = optimizer->context;
+    for (int k = 0; k < optimizer->network->layer_count; k++) {
+        const dualprop_layer *layer = optimizer->network->layers[k];
+        const struct dualprop__learning *learning = &optimizer->layers[k];
+        DUALPROP__TRY(context->backend.fill_zero(context->instance, learning->weight_gradient,
+                                                 (size_t)layer->weight_elements * context->real_size));
+        DUALPROP__TRY(context->backend.fill_zero(context->instance, learning->bias_gradient,
+                                                 (size_t)layer->bias_elements * context->real_size));
+    }
+    optimizer->first_samples = 1;
+    optimizer->gradient_samples = 1;
+    return DUALPROP_OK;
+}
+
+/* host is the mean over all samples; what is held is a sum over the first batch's size. */
+static dualprop_status store_gradient(dualprop_optimizer *optimizer, const dualprop_layer *layer, int is_bias,
+                                      const void *host, const char *name)
+{
+    const struct dualprop__learning *learning = &optimizer->layers[layer->index - 1];
+    DUALPROP__REQUIRE(optimizer->context,
+                      dualprop__reals_finite(host, optimizer->context->precision,
+                                             dualprop__parameter_elements(layer, is_bias)),
+                      DUALPROP_ERROR_NOT_FINITE,
+                      "view for the gradient of %s holds a value that is NaN or infinite in the context's precision; "
+                      "expected finite numbers", name);
+    if (optimizer->gradient_samples == 0) DUALPROP__TRY(begin_gradient(optimizer));
+    return dualprop__parameter_write(layer, is_bias,
+                                     is_bias ? learning->bias_gradient : learning->weight_gradient, host);
+}
+
+static dualprop_status write_gradient(dualprop_optimizer *optimizer, const char *name, const dualprop_view *view)
+{
+    dualprop_context *context = optimizer->context;
+    dualprop_layer *layer;
+    int is_bias;
+    DUALPROP__TRY(dualprop__network_find(&layer, &is_bias, optimizer->network, name));
+    DUALPROP__TRY(dualprop__view_check(context, view, 1u << DUALPROP_F32 | 1u << DUALPROP_F64, "view"));
+    DUALPROP__TRY(dualprop__parameter_check(view, layer, is_bias, name));
+    int64_t count = dualprop__parameter_elements(layer, is_bias);
+    int is_sum = optimizer->gradient_samples > optimizer->first_samples;
+    if (dualprop__view_is_array(view, context->precision) && !is_sum)
+        return store_gradient(optimizer, layer, is_bias, view->data, name);
+    void *host = dualprop__allocate_array(context, (size_t)count, context->real_size);
+    if (!host) return DUALPROP_ERROR_NO_MEMORY;
+    dualprop__view_gather(host, context->precision, view);
+    if (is_sum) multiply(host, context->precision, count, 1 / dualprop__gradient_scale(optimizer));
+    dualprop_status status = store_gradient(optimizer, layer, is_bias, host, name);
+    dualprop__release(context, host);
+    return status;
+}
+
+dualprop_status dualprop_gradient_write(dualprop_optimizer *optimizer, const char *name, const dualprop_view *view)
+{
+    DUALPROP__TRY(dualprop__optimizer_enter(optimizer, __func__));
+    dualprop_status status = write_gradient(optimizer, name, view);
     dualprop__optimizer_leave(optimizer);
     return status;
 }

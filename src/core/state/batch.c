@@ -9,16 +9,6 @@
 #define INPUT_TYPES (1u << DUALPROP_F32 | 1u << DUALPROP_F64 | 1u << DUALPROP_U8)
 #define DENSE_TYPES (1u << DUALPROP_F32 | 1u << DUALPROP_F64)
 
-static int is_contiguous(const dualprop_view *view)
-{
-    int64_t expected = 1;
-    for (int i = view->rank - 1; i >= 0; i--) {
-        if (view->shape[i] != 1 && view->strides[i] != expected) return 0;
-        expected *= view->shape[i];
-    }
-    return 1;
-}
-
 /* Strides of (height, width, channels) inside one sample whose elements are `step` apart. */
 static void flat_strides(dualprop_view *images, int64_t step)
 {
@@ -36,7 +26,7 @@ static int image_strides(dualprop_view *images, const dualprop_view *inputs)
         memcpy(images->strides, inputs->strides, sizeof(int64_t) * 4);
     } else if (inputs->rank == 2 && inputs->shape[1] == size) {
         flat_strides(images, inputs->strides[1]);
-    } else if (dualprop__view_count(inputs) == images->shape[0] * size && is_contiguous(inputs)) {
+    } else if (dualprop__view_count(inputs) == images->shape[0] * size && dualprop__view_is_array(inputs, inputs->type)) {
         images->strides[0] = size;
         flat_strides(images, 1);
     } else {
