@@ -32,7 +32,7 @@ FLAGS = -std=c11 -D_GNU_SOURCE $(OPTIMIZE) -g -fPIC -fvisibility=hidden $(NUMERI
 SYSTEM_LIBRARIES := -ljansson -lm -lpthread -ldl
 # Of the programs, which read data sets.
 ZIP ?= yes
-FILE_LIBRARIES := -lz $(if $(filter no,$(ZIP)),,-lzip)
+FILE_LIBRARIES := -lz -lmd $(if $(filter no,$(ZIP)),,-lzip)
 WITHOUT := programs/common/zip_archive$(if $(filter no,$(ZIP)),,_none).c
 CHECK_LIBRARIES = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck -lsubunit -lrt)
 

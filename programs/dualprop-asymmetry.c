@@ -124,7 +124,7 @@ static dualprop_status make_task(task *work, host *owner)
 
 static dualprop_status read_task(task *work, host *owner, const plan *run)
 {
-    TRY(dataset_open(&work->files, owner, DATASET_MNIST, run->data, run->limit));
+    TRY(dataset_open(&work->files, owner, DATASET_IDX, run->data, run->limit));
     samples_view(&work->images, &work->labels, &work->files.train, 0, work->files.train.count);
     samples_view(&work->test_images, &work->test_labels, &work->files.test, 0, work->files.test.count);
     work->class_count = work->files.classes;

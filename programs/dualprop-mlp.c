@@ -5,8 +5,8 @@
  *     dualprop-mlp --resume run.safetensors --checkpoint run.safetensors --epochs 10
  *     dualprop-mlp --resume run.safetensors --predict images.npy
  *
- * Exit status: 0; 1 after a failure; 2 for a wrong option; 130 after Ctrl-C. Errors are one line on stderr. The last
- * line of stdout is "test accuracy ... %", with --quiet too.
+ * Exit status: 0; 1 after a failure; 2 for a wrong option; 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
+ * Errors are one line on stderr. The last line of stdout is "test accuracy ... %", with --quiet too.
  */
 #include <stdio.h>
 #include <string.h>

@@ -23,7 +23,8 @@ static int64_t in_proportion(int64_t epochs, int64_t part)
 
 static void complete(settings *run, int (*said)(const void *context, const char *option), const void *context)
 {
-    int is_grey = run->dataset == DATASET_MNIST || run->dataset == DATASET_FASHION_MNIST || run->dataset == DATASET_NPY;
+    int is_grey = run->dataset == DATASET_MNIST || run->dataset == DATASET_FASHION_MNIST ||
+                  run->dataset == DATASET_IDX || run->dataset == DATASET_NPY;
 
     if (!said(context, "warmup")) run->warmup = in_proportion(run->epochs, PAPER_WARMUP);
     if (!said(context, "decay-epochs")) run->decay_epochs = in_proportion(run->epochs, PAPER_DECAY);

@@ -14,7 +14,7 @@ harness() { # COMPILER NAME OUTPUT OPTIONS...
     compiler=$1 source=tests/fuzz/fuzz_$2.c output=$3
     shift 3
     "$compiler" -g -O1 -Iinclude -Iprograms "$@" -o "$output" "$source" "$folder/programs/common.a" \
-        "$folder/lib/libdualprop.a" -ljansson -lm -lpthread -ldl -lz -lzip
+        "$folder/lib/libdualprop.a" -ljansson -lm -lpthread -ldl -lz -lmd -lzip
 }
 
 # Small good files: the first byte says which reader they are for.

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "digest.h"
+
 #define CHUNK_BYTES 65536
 /* Deflate cannot do better than 1,032 to 1. */
 #define DEFLATE_RATIO 1032
@@ -196,6 +198,7 @@ static dualprop_status take(byte_source *source, unsigned char *buffer, size_t s
     if (source->streamed) TRY(take_streamed(source, buffer, size, got));
     else TRY(source->zipped ? take_zipped(source, buffer, size, got) : take_raw(source, buffer, size, got));
     source->delivered += *got;
+    if (source->owner->digest != NULL) digest_add(source->owner->digest, buffer, *got);
     return DUALPROP_OK;
 }
 

@@ -333,6 +333,6 @@ void command_line_help(FILE *stream, const program *self)
     }
     fprintf(stream, "\nPresets:\n");
     for (const preset *entry = self->presets; entry->name != NULL; entry++) fprintf(stream, "  %s\n", entry->name);
-    fprintf(stream, "%s\nExit status: 0, 1 after a failure, 2 for a wrong option, 130 after Ctrl-C (the batch is finished "
-                    "and\nthe checkpoint saved first).\n", self->notes);
+    fprintf(stream, "%s\nExit status: 0, 1 after a failure, 2 for a wrong option, 130 after Ctrl-C, 143 after\n"
+                    "SIGTERM, 129 after SIGHUP (the batch is finished and the checkpoint saved first).\n", self->notes);
 }

@@ -113,7 +113,7 @@ static dualprop_status read_images(array *out, host *owner, int kind, const char
 {
     if (kind == DATASET_NPY) return read_npy_images(out, owner, path);
     TRY(idx_read(out, owner, path, 3));
-    return check_side(out, owner, path);
+    return kind == DATASET_IDX ? DUALPROP_OK : check_side(out, owner, path);
 }
 
 static dualprop_status read_labels(array *out, host *owner, int kind, const char *path)
@@ -209,15 +209,15 @@ static dualprop_status check_classes(const dataset *self, host *owner, const cha
 }
 
 /* The greatest label decides how many outputs a network gets, so it is held below what could be meant. */
-#define NPY_CLASSES_LIMIT 1000000
+#define CLASSES_LIMIT 1000000
 
-static dualprop_status read_npy_set(dataset *self, host *owner, const char *folder)
+static dualprop_status read_own_set(dataset *self, host *owner, int kind, const char *folder, const char *const *names)
 {
     int greatest = 1;
 
-    TRY(read_pair(&self->train, &greatest, owner, DATASET_NPY, folder, npy_names, NPY_CLASSES_LIMIT));
+    TRY(read_pair(&self->train, &greatest, owner, kind, folder, names, CLASSES_LIMIT));
     self->classes = greatest + 1;
-    return read_pair(&self->test, &greatest, owner, DATASET_NPY, folder, npy_names + 2, self->classes);
+    return read_pair(&self->test, &greatest, owner, kind, folder, names + 2, self->classes);
 }
 
 static dualprop_status read_mnist_set(dataset *self, host *owner, int kind, const char *folder)
@@ -244,7 +244,8 @@ static void set_normalisation(dataset *self, int kind)
 static dualprop_status read_files(dataset *self, host *owner, int kind, const char *folder)
 {
     switch (kind) {
-    case DATASET_NPY: return read_npy_set(self, owner, folder);
+    case DATASET_NPY: return read_own_set(self, owner, kind, folder, npy_names);
+    case DATASET_IDX: return read_own_set(self, owner, kind, folder, mnist_names);
     case DATASET_CIFAR10:
     case DATASET_CIFAR100: return cifar_read_set(self, owner, kind, folder);
     case DATASET_IMAGENET32: return imagenet32_read_set(self, owner, folder);
@@ -252,13 +253,52 @@ static dualprop_status read_files(dataset *self, host *owner, int kind, const ch
     }
 }
 
+/* The same of the files that their authors published. */
+static const struct {
+    int kind;
+    const char *name, *sha256;
+} published[] = {
+    { DATASET_MNIST, "mnist", "b2d8f5bf39174ee5ffeefa97e42d673c35432b411bb5d1f74fbbeddae7f1690a" },
+    { DATASET_FASHION_MNIST, "fashion-mnist", "14410854cf7a289477dcfc7df3f8ec24741e281cdcc425ede0d9a748ca630214" },
+};
+#define PUBLISHED ((int)(sizeof published / sizeof published[0]))
+
+/* Nothing but their contents tells mnist and fashion-mnist apart. */
+static dualprop_status check_identity(const dataset *self, host *owner, int kind, const char *folder)
+{
+    int named = 0, found = 0;
+
+    while (named < PUBLISHED && published[named].kind != kind) named++;
+    if (named == PUBLISHED || strcmp(self->sha256, published[named].sha256) == 0) return DUALPROP_OK;
+    while (found < PUBLISHED && strcmp(self->sha256, published[found].sha256) != 0) found++;
+    if (found < PUBLISHED)
+        return host_fail(owner, DUALPROP_ERROR_FORMAT, "%s: it holds %s; expected %s (see --dataset and --data)", folder,
+                         published[found].name, published[named].name);
+    return host_fail(owner, DUALPROP_ERROR_FORMAT, "%s: it does not hold %s: the SHA-256 of its four files is %s; expected "
+                     "%s, or --dataset idx for another set of this layout", folder, published[named].name, self->sha256,
+                     published[named].sha256);
+}
+
+static dualprop_status read_and_digest(dataset *self, host *owner, int kind, const char *folder)
+{
+    digest contents;
+
+    digest_begin(&contents);
+    owner->digest = &contents;
+    dualprop_status status = read_files(self, owner, kind, folder);
+    owner->digest = NULL;
+    digest_end(self->sha256, &contents);
+    return status;
+}
+
 static dualprop_status read_set(dataset *self, host *owner, int kind, const char *folder, int64_t limit)
 {
-    TRY(read_files(self, owner, kind, folder));
+    TRY(read_and_digest(self, owner, kind, folder));
     set_shape(self);
     set_normalisation(self, kind);
     TRY(check_same_shape(self, owner, folder, kind == DATASET_NPY ? npy_names[2] : mnist_names[2]));
     TRY(check_classes(self, owner, folder));
+    TRY(check_identity(self, owner, kind, folder));
     return apply_limit(self, owner, folder, limit);
 }
 

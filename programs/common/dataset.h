@@ -2,7 +2,8 @@
  * dataset.h - a training set and a test set of images with class labels.
  *
  * mnist, fashion-mnist: the four IDX files of the original distributions (train-images-idx3-ubyte and so on), raw or
- * with .gz behind the name. npy: train-images.npy, train-labels.npy, test-images.npy and test-labels.npy; images of
+ * with .gz after the name; the two have the same layout and are told apart by the SHA-256 of their contents. idx: other
+ * files of that layout, images of any size, as many classes as the labels say. npy: train-images.npy, train-labels.npy, test-images.npy and test-labels.npy; images of
  * shape (N, features), (N, height, width) or (N, height, width, channels). cifar10, cifar100: see cifar.h; imagenet32:
  * see imagenet32.h. Bytes stay bytes: the network's input transform makes numbers of them, value / 255, for the colour
  * sets minus the mean and divided by the deviation of each channel.
@@ -10,6 +11,7 @@
 #ifndef EXAMPLES_DATASET_H
 #define EXAMPLES_DATASET_H
 
+#include "digest.h"
 #include "samples.h"
 
 enum {
@@ -18,7 +20,8 @@ enum {
     DATASET_NPY = 2,
     DATASET_CIFAR10 = 3,
     DATASET_CIFAR100 = 4,
-    DATASET_IMAGENET32 = 5
+    DATASET_IMAGENET32 = 5,
+    DATASET_IDX = 6
 };
 
 /* The longest path of a data file, closing zero included. */
@@ -29,6 +32,7 @@ typedef struct dataset {
     int64_t height, width, channels;
     int classes;
     const double *mean, *deviation; /* of each channel of value / 255; NULL: as it is */
+    char sha256[DIGEST_TEXT];       /* of the unpacked contents of its files, see digest.h */
 } dataset;
 
 /* Where the data set lies if nobody says: a folder, or NULL where there is no such place. */

@@ -11,23 +11,29 @@ static volatile sig_atomic_t came;
 
 static void remember(int signal_number)
 {
-    (void)signal_number;
-    came = 1;
+    came = signal_number;
 }
 
-/* SA_RESETHAND: the next SIGINT has its default meaning again. SA_RESTART: a file being written is not disturbed. */
+/*
+ * SA_RESETHAND: the next signal of the kind has its default meaning again. SA_RESTART: a file being written is not
+ * disturbed. SIGHUP that is ignored stays ignored: nohup ignores it so that a run outlives its terminal.
+ */
 void interrupt_watch(void)
 {
-    struct sigaction action;
+    static const int watched[] = { SIGINT, SIGTERM, SIGHUP };
+    struct sigaction action, before;
 
     memset(&action, 0, sizeof action);
     action.sa_handler = remember;
     action.sa_flags = SA_RESETHAND | SA_RESTART;
     sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
+    for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++) {
+        if (sigaction(watched[i], NULL, &before) == 0 && before.sa_handler == SIG_IGN && watched[i] == SIGHUP) continue;
+        sigaction(watched[i], &action, NULL);
+    }
 }
 
 int interrupt_came(void)
 {
-    return came != 0;
+    return came;
 }

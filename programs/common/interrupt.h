@@ -1,12 +1,12 @@
 /*
- * interrupt.h - Ctrl-C asks a run to stop; a second Ctrl-C ends it at once.
+ * interrupt.h - Ctrl-C, SIGTERM and SIGHUP ask a run to stop; the same signal a second time ends it at once.
  */
 #ifndef EXAMPLES_INTERRUPT_H
 #define EXAMPLES_INTERRUPT_H
 
-/* Watch for SIGINT from now on. */
+/* Watch for the three signals from now on, except for SIGHUP where it is ignored (nohup). */
 void interrupt_watch(void);
-/* Has it come? */
+/* The number of the signal that came, or 0. */
 int interrupt_came(void);
 
 #endif

@@ -13,7 +13,7 @@
 #include "standard_streams.h"
 #include "trainer.h"
 
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_SIGNALLED = 128 /* plus the signal */ };
 
 int program_has(const program *self, int row)
 {
@@ -57,7 +57,7 @@ static int train(host *owner, const settings *run)
     status = trainer_run(&interrupted, session);
     trainer_destroy(session);
     if (status != DUALPROP_OK) return complain(owner, EXIT_FAILED);
-    return interrupted ? EXIT_INTERRUPTED : EXIT_DONE;
+    return interrupted ? EXIT_SIGNALLED + interrupt_came() : EXIT_DONE;
 }
 
 static int predict(host *owner, const settings *run)

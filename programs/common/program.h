@@ -27,7 +27,10 @@ struct program {
     void (*describe)(char *text, size_t size, const settings *run, const dataset *data);
 };
 
-/* Everything main() does. Exit status: 0; 1 after a failure; 2 for a wrong option; 130 after Ctrl-C. */
+/*
+ * Everything main() does. Exit status: 0; 1 after a failure; 2 for a wrong option; 130 after Ctrl-C, 143 after SIGTERM,
+ * 129 after SIGHUP.
+ */
 int program_main(const program *self, int argc, char **argv);
 
 /* Does the program have the option of this row of the table? */

@@ -15,6 +15,7 @@
 typedef struct host {
     dualprop_allocator allocator;
     dualprop_io io; /* only open, size, read and close are used by the readers */
+    struct digest *digest; /* receives all bytes that are read from data files; NULL: none wants them */
     const char *program; /* in front of what is written to stderr */
     char message[MESSAGE_BYTES];
 } host;

@@ -159,6 +159,8 @@ static json_t *make_line(const epoch_report *report)
     json_object_set_new(object, "train_accuracy", json_real((double)position->correct / samples));
     json_object_set_new(object, "train_loss", json_real(position->loss / samples));
     add_scores(object, report);
+    json_object_set_new(object, "dataset", json_string(report->dataset));
+    json_object_set_new(object, "sha256", json_string(report->sha256));
     json_object_set_new(object, "seconds", json_real(report->seconds));
     json_object_set_new(object, "samples_per_second", json_real(report->samples_per_second));
     json_object_set_new(object, "learning_rate", json_real(position->learning_rate));

@@ -19,8 +19,8 @@
 #define LARGE 1e30
 
 const setting setting_table[] = {
-    { "dataset", VALUE_CHOICE, RESUME_FIXED, PLACE(dataset), 0, 0, "mnist fashion-mnist npy cifar10 cifar100 imagenet32",
-      -1, "fashion-mnist", "NAME", "what to learn: mnist, fashion-mnist, cifar10, cifar100, imagenet32, npy" },
+    { "dataset", VALUE_CHOICE, RESUME_FIXED, PLACE(dataset), 0, 0, "mnist fashion-mnist npy cifar10 cifar100 imagenet32 idx",
+      -1, "fashion-mnist", "NAME", "what to learn: mnist, fashion-mnist, idx (other files of that layout), cifar10, cifar100, imagenet32, npy" },
     { "data", VALUE_TEXT, RESUME_FREE, PLACE(data), 0, 0, NULL, -1, "", "DIR",
       "folder of the data set's files (fashion-mnist: where Debian puts them)" },
     { "limit", VALUE_INTEGER, RESUME_FIXED, PLACE(limit), 1, HUGE_COUNT, NULL, -1, NULL, "N",
@@ -127,7 +127,7 @@ const setting setting_table[] = {
     { "threads", VALUE_INTEGER, RESUME_FREE, PLACE(threads), 0, 1024, NULL, -1, "0", "N",
       "0: all the process may use; the bits do not depend on it" },
     { "checkpoint", VALUE_TEXT, RESUME_FREE, PLACE(checkpoint), 0, 0, NULL, -1, "", "FILE",
-      "save here after each epoch and on Ctrl-C" },
+      "save here after each epoch and on Ctrl-C, SIGTERM or SIGHUP" },
     { "resume", VALUE_TEXT, RESUME_FREE, PLACE(resume), 0, 0, NULL, -1, "", "FILE",
       "go on from a checkpoint, with its network, rule, optimizer and seed" },
     { "log", VALUE_TEXT, RESUME_FREE, PLACE(log), 0, 0, NULL, -1, "", "FILE",

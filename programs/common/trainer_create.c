@@ -11,6 +11,7 @@ static dualprop_status read_data(trainer *self)
     const settings *run = self->run;
     const char *folder = run->data != NULL ? run->data : dataset_default_folder(run->dataset);
 
+    setting_write(self->dataset_name, sizeof self->dataset_name, run, setting_find("dataset"));
     TRY(dataset_open(&self->data, self->owner, run->dataset, folder, run->limit));
     TRY(dataset_hold_out(&self->data, self->owner, run->validation, run->seed, &self->train_count));
     return batches_create(&self->batches, self->owner, &self->data.train, self->train_count, run);

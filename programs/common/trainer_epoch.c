@@ -19,7 +19,8 @@ static epoch_report report_of(const trainer *self)
     return (epoch_report){ .position = &self->position, .layers = self->layers, .diagnostics = self->run->diagnostics,
                            .has_residual = self->run->tolerance > 0, .is_damped = rule_settings_is_damped(self->run),
                            .has_feedback = self->run->feedback != DUALPROP_FEEDBACK_SYMMETRIC,
-                           .weights = self->audit ? &self->weights : NULL };
+                           .weights = self->audit ? &self->weights : NULL, .sha256 = self->data.sha256,
+                           .dataset = self->dataset_name };
 }
 
 static dualprop_status measure(trainer *self, const batch *learned)

@@ -17,6 +17,7 @@ struct trainer {
     host *owner;
     const settings *run;
     dataset data;
+    char dataset_name[40]; /* as --dataset takes it */
     int64_t train_count; /* the rest of data.train is for validation */
     batches batches;     /* of the samples before */
     dualprop_context *context;

@@ -36,6 +36,8 @@ void trainer_print_start(const trainer *self)
     printf("%s, %" PRId64 " parameters, by %s, %" PRId64 " samples, backend %s, %s, %d %s\n", network, parameters,
            dualprop_name(DUALPROP_NAMES_RULE, self->run->rule), self->train_count, backend,
            precisions[self->run->precision], threads, threads == 1 ? "thread" : "threads");
+    printf("data: %s in %s, SHA-256 %s\n", self->dataset_name, self->run->data != NULL ? self->run->data :
+           dataset_default_folder(self->run->dataset), self->data.sha256);
     print_choice(self);
     fflush(stdout);
 }

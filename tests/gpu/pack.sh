@@ -1,5 +1,5 @@
 #!/bin/sh
-# Puts together what a machine without a package source lacks: jansson, Check and zlib as headers and archives, and
+# Puts together what a machine without a package source lacks: jansson, Check, zlib and libmd as headers and archives, and
 # Fashion-MNIST. usage: pack.sh [FOLDER]    (build/gpu-kit by default, which git ignores; about 31 MB)
 # Then tests/gpu/run.sh on that machine finds it there. Needs the packages of `make deps`.
 set -eu
@@ -8,13 +8,13 @@ kit=${1:-build/gpu-kit}
 rm -rf "$kit"
 mkdir -p "$kit/include" "$kit/lib" "$kit/data"
 cp /usr/include/jansson.h /usr/include/jansson_config.h /usr/include/check.h /usr/include/check_stdint.h \
-   /usr/include/zlib.h "$kit/include" 2>/dev/null || true
+   /usr/include/zlib.h /usr/include/sha2.h "$kit/include" 2>/dev/null || true
 for header in jansson_config.h check_stdint.h zconf.h; do
     for found in "/usr/include/$header" "/usr/include/$(gcc -print-multiarch)/$header"; do
         [ ! -e "$found" ] || cp "$found" "$kit/include"
     done
 done
-for library in jansson subunit z; do
+for library in jansson subunit z md; do
     cp "$(find /usr/lib -name lib$library.a | head -n 1)" "$kit/lib"
 done
 cp "$(find /usr/lib -name libcheck_pic.a | head -n 1)" "$kit/lib/libcheck.a"

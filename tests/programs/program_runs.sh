@@ -64,13 +64,15 @@ npy() { # TYPE SHAPE
 }
 
 # Interrupt a run once it has logged an epoch. Its options must make every step short. Files: log, halfway, stdout, stderr.
-interrupted_run() { # OPTIONS...
+interrupted_run() { # SIGNAL STATUS OPTIONS...
+    signal=$1 wanted=$2
+    shift 2
     rm -f log halfway
     "$program" "$@" --log log --checkpoint halfway >stdout 2>stderr </dev/null &
     process=$!
     tries=0
     while [ ! -s log ] && [ $tries -lt 600 ]; do sleep 0.02; tries=$((tries + 1)); done
-    kill -INT $process
+    kill -$signal $process
     wait $process
-    status_is $? 130 && one_line "interrupted after" && [ "$(wc -l <log)" -lt 4 ]
+    status_is $? "$wanted" && one_line "interrupted after" && [ "$(wc -l <log)" -lt 4 ]
 }

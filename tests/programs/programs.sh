@@ -43,7 +43,7 @@ labels 50 >good/$tested
 mkdir packed
 for name in $train $trained $test $tested; do gzip -n <good/$name >packed/$name.gz; done
 
-small="--dataset mnist --data good --hidden 16 --batch 20 --epochs 2 --backend reference"
+small="--dataset idx --data good --hidden 16 --batch 20 --epochs 2 --backend reference"
 
 # ---- Options ----
 
@@ -123,6 +123,7 @@ test_that "alphas for other layers" refuses_option "--alpha has 6 numbers" $smal
 test_that "exact step without a solution" refuses_option "--beta 2" $small --rule dp --output-step exact --beta 2
 test_that "a least rate above the rate" refuses_option "--min-lr" $small --warmup 1 --decay-epochs 2 --lr 0.1 --min-lr 0.2
 test_that "warm-up longer than the decay" refuses_option "--warmup" $small --warmup 3 --decay-epochs 2
+test_that "idx without its folder" refuses_option "--data" --dataset idx
 test_that "mnist without its folder" refuses_option "--data" --dataset mnist
 test_that "--predict without a network" refuses_option "--resume" $small --predict good/$test
 
@@ -155,9 +156,15 @@ test_that "a count with its sign bit" refuses_set truncated $train eval "printf 
 test_that "a count that gzip cannot hold" refuses_set truncated $train \
     eval "{ printf '\000\000\010\003'; be32 2147483647 28 28; } | gzip"
 test_that "no images at all" refuses_set "it is empty" $test eval "printf '\000\000\010\003'; be32 0 28 28"
+small="$small --dataset mnist"
 test_that "images of another size" refuses_set "wrong shape" $train eval "printf '\000\000\010\003'; be32 400 14 56; bytes 313600"
 test_that "fewer labels than images" refuses_set "wrong count" $trained labels 390
 test_that "a label above 9" refuses_set "label 0 is 10" $tested sh -c "head -c 8 good/$tested; printf '\012'; tail -c +10 good/$tested"
+small=${small% --dataset mnist}
+test_that "a label above those of the training set" refuses_set "label 0 is 10" $tested sh -c "head -c 8 good/$tested; printf '\012'; tail -c +10 good/$tested"
+rm -rf wide && cp -r good wide && { printf '\000\000\010\003'; be32 400 14 56; bytes 313600; } >wide/$train &&
+    { printf '\000\000\010\003'; be32 50 14 56; bytes 39200; } >wide/$test
+test_that "idx of another size trains" trains $small --data wide
 rm -rf bad && cp -r good bad && rm bad/$train && mkdir bad/$train
 test_that "a directory for a file" refuses_file "bad/$train: cannot be opened: it is a directory" $small --data bad
 rm -rf bad/$train && mkfifo bad/$train
@@ -194,6 +201,28 @@ test_that "npy: no axes" refuses_array "wrong rank" eval "npy '|u1' ''; bytes 1"
 test_that "npy: overflowing shape" refuses_array "the product of its extents overflows" eval "npy '<f4' '999999999999999999, 999999999999999999'"
 test_that "npy: not a number" refuses_array "element 0 is" eval "npy '<f4' '1, 784'; printf '\000\000\300\177'; bytes 3132"
 
+# ---- What a data set is, and what it is called ----
+
+contents=$(cat good/$train good/$trained good/$test good/$tested | sha256sum | cut -c1-64)
+for name in mnist fashion-mnist; do
+    test_that "other files called $name" refuses_file "it does not hold $name: the SHA-256 of its four files is $contents" \
+        $small --dataset $name
+    test_that "other files under a preset of $name" refuses_file "it does not hold $name" --preset table1-bp-$name \
+        --data good --limit 400 --epochs 1
+    test_that "the preset on another data set" trains --preset table1-bp-$name --dataset idx --data good --limit 400 --epochs 1
+done
+fashion=/usr/share/datasets/fashion-mnist
+if [ -d $fashion ]; then
+    test_that "Fashion-MNIST called mnist" refuses_file "it holds fashion-mnist; expected mnist" --dataset mnist --data $fashion
+    test_that "Fashion-MNIST" trains --dataset fashion-mnist --limit 1000 --epochs 1 --hidden 16 --batch 100
+    test_that "Fashion-MNIST as idx" trains --dataset idx --data $fashion --limit 1000 --epochs 1 --hidden 16 --batch 100
+else
+    skip "Fashion-MNIST called mnist: it is not installed"
+fi
+test_that "the SHA-256 of the contents on the screen" eval 'trains $small && grep -qx "data: idx in good, SHA-256 $contents" stdout'
+test_that "and in every line of the log" eval 'trains $small --log log && [ "$(grep -c "\"dataset\":\"idx\",\"sha256\":\"$contents\"" log)" -eq 2 ]'
+test_that "which packing does not change" eval 'trains $small --data packed --log log && [ "$(grep -c "\"sha256\":\"$contents\"" log)" -eq 2 ]'
+
 # ---- Saving, resuming, stopping ----
 
 test_that "it saves" trains $small --epochs 4 --checkpoint straight
@@ -216,7 +245,23 @@ test_that "a run with noise, damping and feedback saves" trains $small $rich --e
 test_that "and resumes, to the same bits" eval 'trains $small $rich --epochs 1 --checkpoint halved &&
     trains --resume halved --data good --epochs 3 --checkpoint halved --backend reference && cmp rich halved'
 
-test_that "Ctrl-C ends a run with 130" interrupted_run $small --batch 1 --epochs 4
+for pair in "TERM 143" "HUP 129"; do
+    test_that "SIG${pair% *} ends a run with ${pair#* }" interrupted_run $pair $small --batch 1 --epochs 4
+    test_that "which then goes on" trains --resume halfway --data good --checkpoint halfway --log log --backend reference
+    test_that "to the bits of a run that never stopped" eval 'trains $small --batch 1 --epochs 4 --checkpoint whole && cmp whole halfway'
+done
+hung_up() { # nohup ignores SIGHUP, and the run goes on
+    (trap "" HUP; exec "$program" $small --batch 1 --log log --checkpoint halfway >stdout 2>stderr </dev/null) &
+    process=$!
+    tries=0
+    while [ ! -s log ] && [ $tries -lt 600 ]; do sleep 0.02; tries=$((tries + 1)); done
+    kill -HUP $process
+    wait $process
+    status_is $? 0 && [ "$(wc -l <log)" -eq 2 ]
+}
+rm -f log
+test_that "SIGHUP that is ignored ends nothing" hung_up
+test_that "Ctrl-C ends a run with 130" interrupted_run INT 130 $small --batch 1 --epochs 4
 test_that "which then goes on" trains --resume halfway --data good --checkpoint halfway --log log --backend reference
 test_that "to the bits of a run that never stopped" eval 'trains $small --batch 1 --epochs 4 --checkpoint whole && cmp whole halfway'
 test_that "with one line of log an epoch" eval '[ "$(grep -c "^{\"epoch\":[1-4]," log)" -eq 4 ] && [ "$(wc -l <log)" -eq 4 ]'

@@ -82,13 +82,14 @@ test_that "at alpha 1/2 they are not" eval 'learned --alpha 0.5 >a && ! learned 
 # ---- Data sets ----
 
 test_that "CIFAR-100" trains $small --dataset cifar100 --data hundred
+test_that "the SHA-256 of its files in the log" eval 'trains $small --log log && [ "$(grep -c "\"sha256\":\"$(cat good/data_batch_[1-5].bin good/test_batch.bin | sha256sum | cut -c1-64)\"" log)" -eq 2 ]'
 test_that "ImageNet32" trains $small --dataset imagenet32 --data packed --batch 200
 test_that "ImageNet32, not packed" eval 'result >a && trains $small --dataset imagenet32 --data stored --batch 200 &&
     result | cmp - a'
 test_that "arrays of numpy" trains $small --dataset npy --data arrays
 test_that "the folder in the folder" eval 'rm -rf outer && mkdir outer && cp -r good outer/cifar-10-batches-bin &&
     trains $small --quiet && result >a && trains $small --data outer --quiet && result | cmp - a'
-test_that "images of 28 x 28" eval 'python3 "$make_images" mnist grey 20 && trains $small --dataset mnist --data grey'
+test_that "images of 28 x 28" eval 'python3 "$make_images" mnist grey 20 && trains $small --dataset idx --data grey'
 test_that "images with no room for the last pooling" eval 'python3 "$make_images" tiny tiny 20 &&
     trains $small --dataset npy --data tiny'
 
@@ -150,7 +151,7 @@ test_that "diagnostics change nothing" eval 'trains $run_of_four --checkpoint au
     tail -n 1 log | grep -q "\"angle\":\[" && trains --resume straight --data good --quiet &&
     result >a && trains --resume audited2 --data good --quiet && result | cmp - a'
 long_run="$small --model cnn --batch 10 --epochs 4 --validation 0.2"
-test_that "Ctrl-C ends a run with 130" interrupted_run $long_run
+test_that "Ctrl-C ends a run with 130" interrupted_run INT 130 $long_run
 test_that "which then goes on" trains --resume halfway --data good --checkpoint halfway --log log
 test_that "to the bits of a run that never stopped" eval 'trains $long_run --checkpoint whole && cmp whole halfway'
 test_that "with one line of log an epoch" eval '[ "$(grep -c "^{\"epoch\":[1-4]," log)" -eq 4 ] && [ "$(wc -l <log)" -eq 4 ]'

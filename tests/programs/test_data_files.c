@@ -396,10 +396,11 @@ static void make_mnist(void)
     memory_files_put(&files, "set/t10k-labels-idx1-ubyte", labels, sizeof labels);
 }
 
-static dualprop_status open_mnist(int64_t limit)
+static dualprop_status open_set(int kind, int64_t limit)
 {
     dataset set = { .classes = 77 };
-    dualprop_status status = dataset_open(&set, &files.host, DATASET_MNIST, "set", limit);
+    dualprop_status status = dataset_open(&set, &files.host, kind, "set", limit);
+    ck_assert(files.host.digest == NULL);
     if (status == DUALPROP_OK) dataset_close(&set, &files.host);
     else ck_assert(set.classes == 77 && set.train.images.data == NULL);
     return status;
@@ -409,7 +410,7 @@ START_TEST(a_set_comes_out_as_it_went_in)
 {
     dataset set = { 0 };
     make_mnist();
-    ck_assert_int_eq(dataset_open(&set, &files.host, DATASET_MNIST, "set", 0), DUALPROP_OK);
+    ck_assert_int_eq(dataset_open(&set, &files.host, DATASET_IDX, "set", 0), DUALPROP_OK);
     ck_assert(set.train.count == IMAGES && set.test.count == IMAGES && set.classes == 10);
     ck_assert(set.height == SIDE && set.width == SIDE && set.channels == 1);
     ck_assert_mem_eq(set.train.images.data, images + 16, IMAGES * IMAGE);
@@ -422,22 +423,55 @@ START_TEST(files_that_contradict_each_other_are_refused)
 {
     make_mnist();
     labels[8 + 3] = 10;
-    expect_sentence(open_mnist(0), DUALPROP_ERROR_FORMAT, "label 3 is 10");
+    expect_sentence(open_set(DATASET_MNIST, 0), DUALPROP_ERROR_FORMAT, "label 3 is 10");
     make_mnist();
     labels[7] = IMAGES - 1;
     memory_files_put(&files, "set/train-labels-idx1-ubyte", labels, sizeof labels - 1);
-    expect_sentence(open_mnist(0), DUALPROP_ERROR_FORMAT, "9 labels for the 10 images");
+    expect_sentence(open_set(DATASET_MNIST, 0), DUALPROP_ERROR_FORMAT, "9 labels for the 10 images");
     make_mnist();
     labels[8] = 1;
-    expect_sentence(open_mnist(0), DUALPROP_ERROR_FORMAT, "class 0");
+    expect_sentence(open_set(DATASET_MNIST, 0), DUALPROP_ERROR_FORMAT, "class 0");
     make_mnist();
     images[11] = SIDE / 2;
     images[15] = 2 * SIDE;
-    expect_sentence(open_mnist(0), DUALPROP_ERROR_FORMAT, "14 x 56");
+    expect_sentence(open_set(DATASET_MNIST, 0), DUALPROP_ERROR_FORMAT, "14 x 56");
     make_mnist();
     images[7] = labels[7] = 0;
     for (int i = 0; i < 4; i++) files.file[i].size = i % 2 ? 8 : 16;
-    expect_sentence(open_mnist(0), DUALPROP_ERROR_FORMAT, "empty");
+    expect_sentence(open_set(DATASET_MNIST, 0), DUALPROP_ERROR_FORMAT, "empty");
+}
+END_TEST
+
+START_TEST(a_set_is_what_its_name_says)
+{
+    dataset set = { 0 };
+    digest whole;
+    char expected[DIGEST_TEXT];
+    make_mnist();
+    digest_begin(&whole);
+    digest_add(&whole, images, sizeof images);
+    digest_add(&whole, labels, sizeof labels);
+    digest_add(&whole, images, sizeof images);
+    digest_add(&whole, labels, sizeof labels);
+    digest_end(expected, &whole);
+    ck_assert_int_eq(dataset_open(&set, &files.host, DATASET_IDX, "set", 0), DUALPROP_OK);
+    ck_assert_str_eq(set.sha256, expected);
+    dataset_close(&set, &files.host);
+    expect_sentence(open_set(DATASET_MNIST, 0), DUALPROP_ERROR_FORMAT, "does not hold mnist");
+    expect_sentence(open_set(DATASET_FASHION_MNIST, 0), DUALPROP_ERROR_FORMAT, expected);
+}
+END_TEST
+
+START_TEST(another_set_of_the_layout_has_its_own_classes_and_size)
+{
+    dataset set = { 0 };
+    make_mnist();
+    labels[8 + 9] = 8;
+    images[11] = SIDE / 2;
+    images[15] = 2 * SIDE;
+    ck_assert_int_eq(dataset_open(&set, &files.host, DATASET_IDX, "set", 0), DUALPROP_OK);
+    ck_assert(set.classes == 9 && set.height == SIDE / 2 && set.width == 2 * SIDE);
+    dataset_close(&set, &files.host);
 }
 END_TEST
 
@@ -448,9 +482,9 @@ START_TEST(each_file_is_missed)
         make_mnist();
         strcpy(name, files.file[i].path);
         strcpy(files.file[i].path, "elsewhere");
-        expect_sentence(open_mnist(0), DUALPROP_ERROR_ACCESS, name);
+        expect_sentence(open_set(DATASET_IDX, 0), DUALPROP_ERROR_ACCESS, name);
         strcat(strcpy(files.file[i].path, name), ".gz");
-        ck_assert_int_eq(open_mnist(0), DUALPROP_OK); /* told by content, whatever its name is */
+        ck_assert_int_eq(open_set(DATASET_IDX, 0), DUALPROP_OK); /* told by content, whatever its name is */
         setup();
     }
 }
@@ -460,10 +494,10 @@ START_TEST(the_limit_is_held_against_what_is_there)
 {
     dataset set = { 0 };
     make_mnist();
-    ck_assert_int_eq(dataset_open(&set, &files.host, DATASET_MNIST, "set", 7), DUALPROP_OK);
+    ck_assert_int_eq(dataset_open(&set, &files.host, DATASET_IDX, "set", 7), DUALPROP_OK);
     ck_assert(set.train.count == 7 && set.test.count == IMAGES);
     dataset_close(&set, &files.host);
-    expect_sentence(open_mnist(IMAGES + 1), DUALPROP_ERROR_INVALID_ARGUMENT, "--limit is 11");
+    expect_sentence(open_set(DATASET_IDX, IMAGES + 1), DUALPROP_ERROR_INVALID_ARGUMENT, "--limit is 11");
 }
 END_TEST
 
@@ -478,7 +512,7 @@ START_TEST(any_allocation_may_fail)
     memory_files_put(&files, "set/t10k-images-idx3-ubyte", packed, zip(packed, sizeof packed, images, sizeof images));
     do {
         failing_allocator_arm(&files.memory, ++at, _i);
-        status = open_mnist(0);
+        status = open_set(DATASET_IDX, 0);
         ck_assert_int_eq(files.memory.live_blocks, 0);
         ck_assert(status == DUALPROP_ERROR_NO_MEMORY || (status == DUALPROP_OK && files.memory.failures == 0));
     } while (status != DUALPROP_OK);
@@ -509,7 +543,7 @@ START_TEST(any_read_may_fail)
     if (fault.error == EINTR) fault.for_ever = 0; /* an endless one would be retried without end, as POSIX has it */
     for (fault.at = 0;; fault.at++) {
         fault.calls = 0;
-        dualprop_status status = open_mnist(0);
+        dualprop_status status = open_set(DATASET_IDX, 0);
         if (fault.calls <= fault.at) break;
         if (fault.error == EIO) expect_sentence(status, DUALPROP_ERROR_IO, "set/");
         else ck_assert_int_eq(status, DUALPROP_OK);
@@ -570,6 +604,8 @@ Suite *test_data_files_suite(void)
     tcase_add_test(tests, labels_of_every_kind_of_integer);
     tcase_add_test(tests, a_set_comes_out_as_it_went_in);
     tcase_add_test(tests, files_that_contradict_each_other_are_refused);
+    tcase_add_test(tests, a_set_is_what_its_name_says);
+    tcase_add_test(tests, another_set_of_the_layout_has_its_own_classes_and_size);
     tcase_add_test(tests, each_file_is_missed);
     tcase_add_test(tests, the_limit_is_held_against_what_is_there);
     tcase_add_loop_test(tests, any_allocation_may_fail, 0, 2);
