@@ -1,6 +1,9 @@
 /*
  * device.h - an instance of the CUDA backend: one device, one stream at a time, and what all files here share.
  *
+ * memory.c, graph_cache.c and max_abs.c are one unit: lists of commands hold addresses of the workspace and of maxima,
+ * a workspace that grows forgets the graphs, and a list that ends delivers its maxima.
+ *
  * Every slot runs between dualprop__cuda_enter() and dualprop__cuda_leave(), which hold the instance's lock, make its
  * device the thread's current one and give the caller's back. So one thread at a time issues work, all of it in one
  * stream, and what one instance owns (workspace, scratch) is free again for the next piece of work in the stream.
@@ -24,12 +27,12 @@ typedef struct dualprop__cuda dualprop__cuda;
 
 /* ---- the parts of an instance, each in a file of its own ---- */
 
-#define DUALPROP__CUDA_PEAKS 4096     /* places for maxima in one deferred stretch */
+#define DUALPROP__CUDA_MAX_SLOTS 4096     /* places for maxima in one deferred stretch */
 #define DUALPROP__CUDA_SCRATCH 65536  /* bytes on the device, and pinned on the host, for sums and small tables */
-#define DUALPROP__CUDA_CHUNK 1048576  /* bytes of each upload buffer, and of each of the inbox at first */
+#define DUALPROP__CUDA_CHUNK 1048576  /* bytes of each upload buffer, and of each of an input staging slot at first */
 
-/* peaks.c: maxima that kernels leave on the device, as the bits of doubles >= 0, and where the host wants them. */
-struct dualprop__cuda_peaks {
+/* max_abs.c: maxima that kernels leave on the device, as the bits of doubles >= 0, and where the host wants them. */
+struct dualprop__cuda_max_slots {
     uint64_t *device, *pinned;
     double **targets;
     int count;
@@ -42,15 +45,15 @@ struct dualprop__cuda_uploads {
     int next;
 };
 
-/* inbox.c: two places for samples; see there for the events. */
-struct dualprop__cuda_place {
+/* input_staging.c: two slots for samples; see there for the events. */
+struct dualprop__cuda_staging_slot {
     void *pinned, *device;
     size_t bytes;
     cudaEvent_t sent, read;
 };
-struct dualprop__cuda_inbox {
+struct dualprop__cuda_input_staging {
     cudaStream_t stream; /* of the copies */
-    struct dualprop__cuda_place places[2];
+    struct dualprop__cuda_staging_slot slots[2];
     int next;
 };
 
@@ -59,8 +62,8 @@ struct dualprop__cuda_inbox {
 #define DUALPROP__CUDA_PATCHES ((int64_t)256 << 20)          /* most bytes of them, where one sample needs no more */
 #define DUALPROP__CUDA_RETIRED 32                            /* workspaces that became too small in one stretch */
 
-struct dualprop__cuda_recording; /* program.c */
-struct dualprop__cuda_program;   /* program.c */
+struct dualprop__cuda_command_list; /* graph_cache.c */
+struct dualprop__cuda_cached_graph; /* graph_cache.c */
 struct dualprop__cuda_products;  /* products.c */
 struct dualprop__cuda_dnn;       /* dnn.c */
 
@@ -80,16 +83,16 @@ struct dualprop__cuda {
     void *workspace; /* on the device, for the piece of work in the stream */
     size_t workspace_bytes;
     void *retired[DUALPROP__CUDA_RETIRED]; /* former workspaces, which work that was put off may still use */
-    int retired_count, active_recordings;
+    int retired_count, active_lists;
     void *scratch, *scratch_pinned;
-    struct dualprop__cuda_peaks peaks; /* of slots that are not put off */
+    struct dualprop__cuda_max_slots max_slots; /* of slots that are not put off */
     struct dualprop__cuda_uploads uploads;
-    struct dualprop__cuda_inbox inbox;
-    struct dualprop__cuda_recording *idle_recordings;
-    struct dualprop__cuda_program *programs;
+    struct dualprop__cuda_input_staging input_staging;
+    struct dualprop__cuda_command_list *idle_lists;
+    struct dualprop__cuda_cached_graph *cached_graphs;
     struct dualprop__cuda_products *products;
     struct dualprop__cuda_dnn *dnn;
-    uint64_t program_clock;
+    uint64_t graph_clock;
     int64_t graph_launches;
 };
 
@@ -97,8 +100,8 @@ struct dualprop__cuda {
 
 /* Is this the process that made the instance? */
 int dualprop__cuda_is_ours(const dualprop__cuda *self);
-/* What was the thread's before, and is again afterwards. */
-struct dualprop__cuda_visit {
+/* The thread's device and capture mode before push_device(), which pop_device() restores. */
+struct dualprop__cuda_saved_device {
     int device;
     enum cudaStreamCaptureMode mode;
 };
@@ -106,21 +109,21 @@ struct dualprop__cuda_visit {
  * Make the instance's device the thread's current one. A capture that some other thread has begun in the global mode
  * would make allocations of this one fail, and be spoilt by them; in the relaxed mode both go on.
  */
-cudaError_t dualprop__cuda_arrive(const dualprop__cuda *self, struct dualprop__cuda_visit *visit);
-void dualprop__cuda_depart(const dualprop__cuda *self, struct dualprop__cuda_visit *visit);
+cudaError_t dualprop__cuda_push_device(const dualprop__cuda *self, struct dualprop__cuda_saved_device *saved);
+void dualprop__cuda_pop_device(const dualprop__cuda *self, struct dualprop__cuda_saved_device *saved);
 /* The same with the lock, of an instance that is alive and of this process. */
-dualprop_status dualprop__cuda_enter(dualprop__cuda *self, struct dualprop__cuda_visit *visit);
+dualprop_status dualprop__cuda_enter(dualprop__cuda *self, struct dualprop__cuda_saved_device *saved);
 /* Hands status on, or the device's own error where it has one. */
-dualprop_status dualprop__cuda_leave(dualprop__cuda *self, struct dualprop__cuda_visit *visit,
+dualprop_status dualprop__cuda_leave(dualprop__cuda *self, struct dualprop__cuda_saved_device *saved,
                                      dualprop_status status);
 
 /* The body of a slot: enter, work, leave. `work` is an expression of type dualprop_status. */
 #define DUALPROP__CUDA_SLOT(self, work)                                                      \
     do {                                                                                     \
-        struct dualprop__cuda_visit dualprop__visit_;                                        \
-        dualprop_status dualprop__entered_ = dualprop__cuda_enter((self), &dualprop__visit_); \
+        struct dualprop__cuda_saved_device dualprop__saved_;                                        \
+        dualprop_status dualprop__entered_ = dualprop__cuda_enter((self), &dualprop__saved_); \
         if (dualprop__entered_ != DUALPROP_OK) return dualprop__entered_;                    \
-        return dualprop__cuda_leave((self), &dualprop__visit_, (work));                      \
+        return dualprop__cuda_leave((self), &dualprop__saved_, (work));                      \
     } while (0)
 
 /* Set the last error to a sentence and give status back. */
@@ -143,18 +146,18 @@ dualprop_status dualprop__cuda_status(dualprop__cuda *self, cudaError_t error, c
 void *dualprop__cuda_host_allocate(dualprop__cuda *self, size_t size); /* zeroed; NULL with the last error set */
 void dualprop__cuda_host_release(dualprop__cuda *self, void *memory, size_t size);
 
-/* ---- peaks.c ---- */
+/* ---- max_abs.c ---- */
 
-dualprop_status dualprop__cuda_peaks_create(dualprop__cuda *self, struct dualprop__cuda_peaks *peaks);
-void dualprop__cuda_peaks_destroy(dualprop__cuda *self, struct dualprop__cuda_peaks *peaks);
-/* The place on the device for the maximum that `target` wants; NULL in *place where target is NULL. */
-dualprop_status dualprop__cuda_peak(dualprop__cuda *self, uint64_t **place, double *target);
-/* Write the maxima to their targets and clear the places: nothing, while the thread's slots are put off. */
-dualprop_status dualprop__cuda_peaks_give(dualprop__cuda *self);
-/* The same for peaks given, whatever the thread does. */
-dualprop_status dualprop__cuda_peaks_settle(dualprop__cuda *self, struct dualprop__cuda_peaks *peaks);
+dualprop_status dualprop__cuda_max_slots_create(dualprop__cuda *self, struct dualprop__cuda_max_slots *slots);
+void dualprop__cuda_max_slots_destroy(dualprop__cuda *self, struct dualprop__cuda_max_slots *slots);
+/* The slot on the device for the maximum that `target` receives; NULL in *place if target is NULL. */
+dualprop_status dualprop__cuda_max_slot(dualprop__cuda *self, uint64_t **place, double *target);
+/* Write the maxima to their targets and clear the slots; nothing while the thread's work is deferred. */
+dualprop_status dualprop__cuda_max_abs_deliver(dualprop__cuda *self);
+/* The same for these slots, also while work is deferred. */
+dualprop_status dualprop__cuda_max_abs_fetch(dualprop__cuda *self, struct dualprop__cuda_max_slots *slots);
 /* Forget the targets after a failure. */
-void dualprop__cuda_peaks_drop(dualprop__cuda *self, struct dualprop__cuda_peaks *peaks);
+void dualprop__cuda_max_abs_drop(dualprop__cuda *self, struct dualprop__cuda_max_slots *slots);
 
 /* ---- memory.c ---- */
 
@@ -167,7 +170,7 @@ dualprop_status dualprop__cuda_download(dualprop__cuda *self, void *host, const 
 /* Make the workspace at least so large. */
 dualprop_status dualprop__cuda_reserve(dualprop__cuda *self, size_t bytes);
 /* Give former workspaces back when no thread has put off work. */
-void dualprop__cuda_retire(dualprop__cuda *self);
+void dualprop__cuda_free_retired(dualprop__cuda *self);
 
 /* The memory slots of the table. */
 dualprop_status dualprop__cuda_allocate(void *self, void **memory, size_t bytes);
@@ -177,37 +180,37 @@ dualprop_status dualprop__cuda_copy_out(void *self, void *host, const void *memo
 dualprop_status dualprop__cuda_copy(void *self, void *to, const void *from, size_t bytes);
 dualprop_status dualprop__cuda_fill_zero(void *self, void *memory, size_t bytes);
 
-/* ---- inbox.c ---- */
+/* ---- input_staging.c ---- */
 
-dualprop_status dualprop__cuda_inbox_create(dualprop__cuda *self);
-void dualprop__cuda_inbox_destroy(dualprop__cuda *self);
-/* The next place, with room for so many bytes: fill the pinned ones, send them, issue the work that reads the others
- * on the device, and say that it was the last that does. */
-dualprop_status dualprop__cuda_inbox_begin(dualprop__cuda *self, size_t bytes, void **pinned, void **device);
-dualprop_status dualprop__cuda_inbox_send(dualprop__cuda *self, size_t bytes);
-dualprop_status dualprop__cuda_inbox_end(dualprop__cuda *self);
+dualprop_status dualprop__cuda_input_staging_create(dualprop__cuda *self);
+void dualprop__cuda_input_staging_destroy(dualprop__cuda *self);
+/* The next slot, with room for so many bytes: fill its pinned memory, send it, issue the work that reads its memory on
+ * the device, and end, which says that no later work reads it. */
+dualprop_status dualprop__cuda_input_staging_begin(dualprop__cuda *self, size_t bytes, void **pinned, void **device);
+dualprop_status dualprop__cuda_input_staging_send(dualprop__cuda *self, size_t bytes);
+dualprop_status dualprop__cuda_input_staging_end(dualprop__cuda *self);
 
-/* ---- program.c: doing work now, or putting it off ---- */
+/* ---- graph_cache.c: work that runs now, or is deferred ---- */
 
-/* One piece of work; its arguments are copied, and the same work has to have the same bytes each time. */
+/* One command; its arguments are copied, and the same work has to have the same bytes each time. */
 typedef dualprop_status (*dualprop__cuda_run)(dualprop__cuda *self, const void *arguments);
 dualprop_status dualprop__cuda_issue(dualprop__cuda *self, dualprop__cuda_run run, const void *arguments, size_t size);
-/* Do what the thread has put off, so that a result can be had now. */
+/* Run what the thread has deferred, so that a result is available now. */
 dualprop_status dualprop__cuda_flush(dualprop__cuda *self);
-/* Between the two, the calling thread's work is not put off. */
-struct dualprop__cuda_recording *dualprop__cuda_pause(const dualprop__cuda *self);
-void dualprop__cuda_go_on(struct dualprop__cuda_recording *paused);
-/* The peaks of this thread: those of its recording, or the instance's. */
-struct dualprop__cuda_peaks *dualprop__cuda_peaks_of(dualprop__cuda *self);
+/* Between the two, the calling thread's work is not deferred. */
+struct dualprop__cuda_command_list *dualprop__cuda_pause_deferral(const dualprop__cuda *self);
+void dualprop__cuda_resume_deferral(struct dualprop__cuda_command_list *paused);
+/* The maxima of this thread: those of its command list, or the instance's. */
+struct dualprop__cuda_max_slots *dualprop__cuda_max_slots_of(dualprop__cuda *self);
 int dualprop__cuda_is_deferred(const dualprop__cuda *self);
 dualprop_status dualprop__cuda_begin_deferred(dualprop__cuda *self);
 dualprop_status dualprop__cuda_end_deferred(dualprop__cuda *self, int discard);
 /* End the stretch without the device. */
 void dualprop__cuda_abandon(dualprop__cuda *self);
-dualprop_status dualprop__cuda_programs_create(dualprop__cuda *self);
-void dualprop__cuda_programs_destroy(dualprop__cuda *self);
+dualprop_status dualprop__cuda_graph_cache_create(dualprop__cuda *self);
+void dualprop__cuda_graph_cache_destroy(dualprop__cuda *self);
 /* Graphs that were captured with other memory or another stream's settings are of no use any more. */
-void dualprop__cuda_programs_forget(dualprop__cuda *self);
+void dualprop__cuda_graph_cache_forget(dualprop__cuda *self);
 
 /* learn.c: one tensor's learning step, put off until the thread asks for something else. */
 typedef struct dualprop__cuda_tensor {

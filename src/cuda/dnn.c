@@ -1,8 +1,8 @@
 /*
  * dnn.c - convolutions by cuDNN's graph API; the only file that knows cuDNN.
  *
- * A plan is one convolution of three NHWC tensors, made when its shape comes for the first time: cuDNN's heuristics rank
- * engines, and the first whose plan can be built and whose notes the numerics allow is taken:
+ * A plan is one convolution of three NHWC tensors, made when its shape comes for the first time: cuDNN's heuristics
+ * rank engines, and the first whose plan can be built and whose notes the numerics allow is taken:
  *
  *   strict          no tensor cores (which would mean TF32), no inputs converted down, no reduced-precision sums, no
  *                   transforms as large as FFT's or Winograd's 13 x 13

@@ -14,7 +14,7 @@ namespace {
 struct softmax_body {
     const float *a, *top_down;
     float *mean, *delta;
-    places to;
+    max_places to;
     int64_t width;
     double old_alpha;
     dualprop__gains_f32 gains;
@@ -31,9 +31,9 @@ struct softmax_body {
         dualprop__pair_f32 pair = derivative ? dualprop__softmax_slope_pair_f32(&row, a[i], down)
                                              : dualprop__softmax_pair_f32(&row, a[i], down, &gains);
         old_dyad old = { mean ? (double)mean[i] : (double)pair.mean, delta ? (double)delta[i] : 0 };
-        float peak = peak_of(pair, derivative);
+        float peak = max_abs_of(pair, derivative);
         double change = to.change ? change_of(pair, old, old_alpha, derivative) : 0;
-        if (order_of(peak) > order_of(seen->peak)) seen->peak = peak;
+        if (order_of(peak) > order_of(seen->max_abs)) seen->max_abs = peak;
         if (order_of(change) > order_of(seen->change)) seen->change = change;
         if (mean) mean[i] = pair.mean;
         if (delta) delta[i] = pair.delta;
@@ -66,7 +66,7 @@ dualprop_status softmax_update(dualprop__cuda *self, const dualprop_dyad *dyad, 
     body.old_alpha = like.old_alpha;
     body.gains = like.gains;
     body.derivative = like.derivative;
-    return issue<watched>(self, body, dyad->count / dyad->width);
+    return issue<each_with_max>(self, body, dyad->count / dyad->width);
 }
 
 /* ---- the output layer: a warp a row ---- */
@@ -74,7 +74,7 @@ dualprop_status softmax_update(dualprop__cuda *self, const dualprop_dyad *dyad, 
 struct output_body {
     const float *a, *at, *target;
     float *mean, *delta;
-    places to;
+    max_places to;
     int64_t width;
     double old_alpha;
     dualprop__output_gains_f32 gains;
@@ -129,7 +129,7 @@ struct output_body {
         }
     }
 
-    DUALPROP__CUDA_BOTH void finish(int64_t row, int lane, const memory &kept, watch *seen) const
+    DUALPROP__CUDA_BOTH void finish(int64_t row, int lane, const memory &kept, max_tracker *seen) const
     {
         for (int64_t i = row * width + lane; i < (row + 1) * width; i += lanes) {
             float slope = loss == DUALPROP_CROSS_ENTROPY
@@ -137,8 +137,9 @@ struct output_body {
                               : dualprop__squared_error_slope_f32(at[i], target[i]);
             dualprop__pair_f32 pair = dualprop__output_pair_f32(a[i], gains.beta * slope, &gains);
             old_dyad old = { (double)mean[i], (double)delta[i] };
-            maxima found = { to.change ? change_of(pair, old, old_alpha, derivative) : 0, peak_of(pair, derivative) };
-            seen->see(found);
+            maxima found = { to.change ? change_of(pair, old, old_alpha, derivative) : 0,
+                             max_abs_of(pair, derivative) };
+            seen->add(found);
             mean[i] = pair.mean;
             delta[i] = pair.delta;
         }
@@ -151,8 +152,8 @@ dualprop_status output_step(dualprop__cuda *self, const dualprop_output *output)
 {
     output_body body;
     memset(&body, 0, sizeof body);
-    DUALPROP__CUDA_PASS(dualprop__cuda_peak(self, &body.to.peak, output->peak));
-    DUALPROP__CUDA_PASS(dualprop__cuda_peak(self, &body.to.change, output->change));
+    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body.to.max_abs, output->peak));
+    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body.to.change, output->change));
     body.a = (const float *)output->a;
     body.at = (const float *)(output->exact ? output->a : output->at);
     body.target = (const float *)output->target;
@@ -164,7 +165,7 @@ dualprop_status output_step(dualprop__cuda *self, const dualprop_output *output)
     body.loss = output->loss;
     body.derivative = output->derivative;
     DUALPROP__CUDA_PASS((issue<team>(self, body, output->rows)));
-    return dualprop__cuda_peaks_give(self);
+    return dualprop__cuda_max_abs_deliver(self);
 }
 
 } // namespace
@@ -174,8 +175,8 @@ dualprop_status dualprop__cuda_dyad(dualprop__cuda *self, const dualprop_dyad *d
     dyad_body body;
     DUALPROP__CUDA_PASS(fill_dyad(self, &body, dyad));
     if (dyad->activation == DUALPROP_SOFTMAX) DUALPROP__CUDA_PASS(softmax_update(self, dyad, body));
-    else DUALPROP__CUDA_PASS((issue<watched>(self, body, dyad->count)));
-    return dualprop__cuda_peaks_give(self);
+    else DUALPROP__CUDA_PASS((issue<each_with_max>(self, body, dyad->count)));
+    return dualprop__cuda_max_abs_deliver(self);
 }
 
 dualprop_status dualprop__cuda_dyad_update(void *instance, const dualprop_dyad *dyad)
@@ -193,7 +194,7 @@ dualprop_status dualprop__cuda_output_step(void *instance, const dualprop_output
 dualprop_status dualprop__cuda_kernels_check(dualprop__cuda *self)
 {
     struct cudaFuncAttributes attributes;
-    cudaError_t error = cudaFuncGetAttributes(&attributes, watched<dyad_body>::kernel());
+    cudaError_t error = cudaFuncGetAttributes(&attributes, each_with_max<dyad_body>::kernel());
     if (error != cudaErrorNoKernelImageForDevice && error != cudaErrorInvalidDeviceFunction &&
         error != cudaErrorUnsupportedPtxVersion)
         return error == cudaSuccess ? DUALPROP_OK : dualprop__cuda_status(self, error, "cudaFuncGetAttributes");

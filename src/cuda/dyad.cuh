@@ -24,7 +24,7 @@ DUALPROP__CUDA_BOTH static inline double change_of(const dualprop__pair_f32 &pai
     return order_of(first) > order_of(second) ? fabs(first) : fabs(second);
 }
 
-DUALPROP__CUDA_BOTH static inline float peak_of(const dualprop__pair_f32 &pair, int derivative)
+DUALPROP__CUDA_BOTH static inline float max_abs_of(const dualprop__pair_f32 &pair, int derivative)
 {
     float first = derivative ? pair.mean : pair.plus, second = derivative ? pair.delta : pair.minus;
     return order_of(first) > order_of(second) ? first : second;
@@ -34,7 +34,7 @@ DUALPROP__CUDA_BOTH static inline float peak_of(const dualprop__pair_f32 &pair, 
 struct dyad_body {
     const float *a, *top_down;
     float *mean, *delta;
-    places to;
+    max_places to;
     double old_alpha;
     dualprop__gains_f32 gains;
     int activation, derivative, reserved;
@@ -62,7 +62,7 @@ struct dyad_body {
     DUALPROP__CUDA_BOTH maxima element(int64_t i, float at) const
     {
         dualprop__pair_f32 pair = update(at, top_down ? top_down[i] : 0.0f);
-        maxima seen = { 0, peak_of(pair, derivative) };
+        maxima seen = { 0, max_abs_of(pair, derivative) };
         if (to.change) {
             old_dyad old = { mean ? (double)mean[i] : (double)pair.mean, delta ? (double)delta[i] : 0 };
             seen.change = change_of(pair, old, old_alpha, derivative);
@@ -80,8 +80,8 @@ static_assert(sizeof(dyad_body) == 96, "a body has no gaps");
 static inline dualprop_status fill_dyad(dualprop__cuda *self, dyad_body *body, const dualprop_dyad *dyad)
 {
     memset((void *)body, 0, sizeof *body);
-    DUALPROP__CUDA_PASS(dualprop__cuda_peak(self, &body->to.peak, dyad->peak));
-    DUALPROP__CUDA_PASS(dualprop__cuda_peak(self, &body->to.change, dyad->change));
+    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body->to.max_abs, dyad->peak));
+    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body->to.change, dyad->change));
     body->a = (const float *)dyad->a;
     body->top_down = (const float *)dyad->top_down;
     body->mean = (float *)dyad->mean;

@@ -1,8 +1,8 @@
 /*
- * extended.cu - the rarer options of rules: damping, leaky steps, alphas of single neurons, noise, quantisation; and the
- * steps of the output layer that have no closed form.
+ * extended.cu - the rarer options of rules: damping, leaky steps, alphas of single neurons, noise, quantisation; and
+ * the steps of the output layer that have no closed form.
  *
- * The formulas are those of src/math/general.h.
+ * The formulas are those of src/math/extended.h.
  */
 #include "dyad.cuh"
 
@@ -11,8 +11,8 @@ using namespace dualprop_cuda;
 namespace {
 
 struct general_body {
-    dualprop_dyad_general update; /* its arrays are the device's; peak and change are in places */
-    places to;
+    dualprop_dyad_general update; /* its arrays are the device's; its peak and change are in `to` */
+    max_places to;
     dualprop__gains_f32 gains; /* where all neurons have one alpha */
     int reserved;
 
@@ -53,7 +53,7 @@ struct general_body {
         dualprop__gains_f32 own = gains_at(i);
         old_dyad old = { (double)*mean, update.delta_is_zero ? 0 : (double)*delta };
         dualprop__pair_f32 pair = pair_at(i, own, old);
-        maxima seen = { to.change ? change_of(pair, old, (double)own.alpha, 0) : 0, peak_of(pair, 0) };
+        maxima seen = { to.change ? change_of(pair, old, (double)own.alpha, 0) : 0, max_abs_of(pair, 0) };
         *mean = pair.mean;
         *delta = pair.delta;
         if (update.emitted)
@@ -68,11 +68,11 @@ dualprop_status dyad_general(dualprop__cuda *self, const dualprop_dyad_general *
     memset((void *)&body, 0, sizeof body);
     memcpy((void *)&body.update, update, sizeof *update);
     body.update.peak = body.update.change = NULL;
-    DUALPROP__CUDA_PASS(dualprop__cuda_peak(self, &body.to.peak, update->peak));
-    DUALPROP__CUDA_PASS(dualprop__cuda_peak(self, &body.to.change, update->change));
+    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body.to.max_abs, update->peak));
+    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body.to.change, update->change));
     body.gains = dualprop__general_gains_f32(update, update->alpha);
-    DUALPROP__CUDA_PASS((issue<watched>(self, body, update->rows * update->width)));
-    return dualprop__cuda_peaks_give(self);
+    DUALPROP__CUDA_PASS((issue<each_with_max>(self, body, update->rows * update->width)));
+    return dualprop__cuda_max_abs_deliver(self);
 }
 
 /* ---- output steps without a closed form: a thread a row, with 7 * width doubles of its own ---- */
@@ -82,7 +82,7 @@ constexpr int64_t doubles_a_column = 7;
 struct proximal_body {
     dualprop_output output;
     double *work; /* [rows at once, 7, width] */
-    places to;
+    max_places to;
     dualprop__gains_f32 gains;
     int reserved;
 
@@ -97,9 +97,9 @@ struct proximal_body {
         dualprop__pair_f32 pair = { 0, 0, (float)new_mean, (float)new_delta };
         old_dyad old = { (double)*mean, (double)*delta };
         dualprop__take_apart_f32(&pair, &gains);
-        float peak = peak_of(pair, 0);
+        float peak = max_abs_of(pair, 0);
         double change = to.change ? change_of(pair, old, output.old_alpha, 0) : 0;
-        if (order_of(peak) > order_of(seen->peak)) seen->peak = peak;
+        if (order_of(peak) > order_of(seen->max_abs)) seen->max_abs = peak;
         if (order_of(change) > order_of(seen->change)) seen->change = change;
         *mean = pair.mean;
         *delta = pair.delta;
@@ -126,9 +126,9 @@ dualprop_status proximal_rows(dualprop__cuda *self, proximal_body body, const du
         body.output.target = (const float *)output->target + skipped;
         body.output.mean = (float *)output->mean + skipped;
         body.output.delta = (float *)output->delta + skipped;
-        DUALPROP__CUDA_PASS((issue<watched>(self, body, rows)));
+        DUALPROP__CUDA_PASS((issue<each_with_max>(self, body, rows)));
     }
-    return dualprop__cuda_peaks_give(self);
+    return dualprop__cuda_max_abs_deliver(self);
 }
 
 dualprop_status output_proximal(dualprop__cuda *self, const dualprop_output *output)
@@ -137,8 +137,8 @@ dualprop_status output_proximal(dualprop__cuda *self, const dualprop_output *out
     int64_t bytes = doubles_a_column * output->width * (int64_t)sizeof(double);
     memset((void *)&body, 0, sizeof body);
     DUALPROP__CUDA_PASS(dualprop__cuda_reserve(self, (size_t)bytes));
-    DUALPROP__CUDA_PASS(dualprop__cuda_peak(self, &body.to.peak, output->peak));
-    DUALPROP__CUDA_PASS(dualprop__cuda_peak(self, &body.to.change, output->change));
+    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body.to.max_abs, output->peak));
+    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body.to.change, output->change));
     memcpy((void *)&body.output, output, sizeof *output);
     body.output.peak = body.output.change = NULL;
     body.output.workspace = NULL;

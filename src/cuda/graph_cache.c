@@ -1,11 +1,11 @@
 /*
- * graph_cache.c - work done at once or put off, and CUDA graphs of what comes again.
+ * graph_cache.c - commands that run at once or are deferred, and CUDA graphs of lists that come again.
  *
  * All work on the device goes through dualprop__cuda_issue(): outside a deferred stretch it runs at once, inside it is
- * written down. At the end of the stretch the whole list runs. A list that comes for the first time runs piece by
- * piece, which also lets the vendor libraries load what they need; the second time it is captured into a CUDA graph;
+ * written down. At the end of the stretch the whole list runs. A list that comes for the first time runs command by
+ * command, which also lets the vendor libraries load what they need; the second time it is captured into a CUDA graph;
  * from then on it is one launch. Lists are compared byte by byte, so a graph never runs for anything but exactly the
- * work it was captured from. Where capturing fails the list goes on running piece by piece.
+ * work it was captured from. Where capturing fails the list goes on running command by command.
  *
  *     bytes of a list:  | run | size | arguments, padded to 8 | run | size | ...
  */
@@ -13,10 +13,10 @@
 
 #include <string.h>
 
-#define PROGRAMS 16 /* lists remembered; the one that was not used for the longest time goes */
+#define CACHED_GRAPHS 16 /* lists remembered; the one that was not used for the longest time goes */
 #define FIRST_ROOM 16384
 
-struct dualprop__cuda_program {
+struct dualprop__cuda_cached_graph {
     unsigned char *bytes;
     size_t size;
     cudaGraphExec_t graph; /* NULL until captured */
@@ -29,106 +29,106 @@ struct entry {
     size_t size;
 };
 
-static _Thread_local struct dualprop__cuda_recording *current;
+static _Thread_local struct dualprop__cuda_command_list *current;
 
-/* ---- recordings ---- */
+/* ---- command lists ---- */
 
-struct dualprop__cuda_recording *dualprop__cuda_recording_of(const dualprop__cuda *self)
+struct dualprop__cuda_command_list *dualprop__cuda_command_list_of(const dualprop__cuda *self)
 {
     return current && current->owner == self ? current : NULL;
 }
 
-struct dualprop__cuda_recording *dualprop__cuda_pause(const dualprop__cuda *self)
+struct dualprop__cuda_command_list *dualprop__cuda_pause_deferral(const dualprop__cuda *self)
 {
-    struct dualprop__cuda_recording *paused = dualprop__cuda_recording_of(self);
+    struct dualprop__cuda_command_list *paused = dualprop__cuda_command_list_of(self);
     if (paused) current = NULL;
     return paused;
 }
 
-void dualprop__cuda_go_on(struct dualprop__cuda_recording *paused)
+void dualprop__cuda_resume_deferral(struct dualprop__cuda_command_list *paused)
 {
     if (paused) current = paused;
 }
 
 int dualprop__cuda_is_deferred(const dualprop__cuda *self)
 {
-    return dualprop__cuda_recording_of(self) != NULL;
+    return dualprop__cuda_command_list_of(self) != NULL;
 }
 
-struct dualprop__cuda_peaks *dualprop__cuda_peaks_of(dualprop__cuda *self)
+struct dualprop__cuda_max_slots *dualprop__cuda_max_slots_of(dualprop__cuda *self)
 {
-    struct dualprop__cuda_recording *recording = dualprop__cuda_recording_of(self);
-    return recording ? &recording->peaks : &self->peaks;
+    struct dualprop__cuda_command_list *list = dualprop__cuda_command_list_of(self);
+    return list ? &list->max_slots : &self->max_slots;
 }
 
-static dualprop_status fill_recording(dualprop__cuda *self, struct dualprop__cuda_recording *recording)
+static dualprop_status fill_list(dualprop__cuda *self, struct dualprop__cuda_command_list *list)
 {
     size_t bytes = (size_t)DUALPROP__CUDA_STEPS * DUALPROP__CUDA_STEP_BYTES;
-    recording->owner = self;
-    recording->bytes = dualprop__cuda_host_allocate(self, FIRST_ROOM);
-    if (!recording->bytes) return DUALPROP_ERROR_NO_MEMORY;
-    recording->room = FIRST_ROOM;
-    DUALPROP__CUDA_PASS(dualprop__cuda_peaks_create(self, &recording->peaks));
-    DUALPROP__CUDA_TRY(self, cudaMalloc(&recording->steps, bytes));
-    DUALPROP__CUDA_TRY(self, cudaMallocHost(&recording->steps_pinned, bytes));
-    DUALPROP__CUDA_TRY(self, cudaEventCreateWithFlags(&recording->steps_sent, cudaEventDisableTiming));
-    DUALPROP__CUDA_TRY(self, cudaEventCreateWithFlags(&recording->told, cudaEventDisableTiming));
+    list->owner = self;
+    list->bytes = dualprop__cuda_host_allocate(self, FIRST_ROOM);
+    if (!list->bytes) return DUALPROP_ERROR_NO_MEMORY;
+    list->room = FIRST_ROOM;
+    DUALPROP__CUDA_PASS(dualprop__cuda_max_slots_create(self, &list->max_slots));
+    DUALPROP__CUDA_TRY(self, cudaMalloc(&list->steps, bytes));
+    DUALPROP__CUDA_TRY(self, cudaMallocHost(&list->steps_pinned, bytes));
+    DUALPROP__CUDA_TRY(self, cudaEventCreateWithFlags(&list->steps_sent, cudaEventDisableTiming));
+    DUALPROP__CUDA_TRY(self, cudaEventCreateWithFlags(&list->read_back_done, cudaEventDisableTiming));
     return DUALPROP_OK;
 }
 
-static void destroy_recording(dualprop__cuda *self, struct dualprop__cuda_recording *recording)
+static void destroy_list(dualprop__cuda *self, struct dualprop__cuda_command_list *list)
 {
     if (dualprop__cuda_is_ours(self)) {
-        if (recording->told) cudaEventDestroy(recording->told);
-        if (recording->steps_sent) cudaEventDestroy(recording->steps_sent);
-        if (recording->steps_pinned) cudaFreeHost(recording->steps_pinned);
-        if (recording->steps) cudaFree(recording->steps);
+        if (list->read_back_done) cudaEventDestroy(list->read_back_done);
+        if (list->steps_sent) cudaEventDestroy(list->steps_sent);
+        if (list->steps_pinned) cudaFreeHost(list->steps_pinned);
+        if (list->steps) cudaFree(list->steps);
     }
-    dualprop__cuda_peaks_destroy(self, &recording->peaks);
-    dualprop__cuda_host_release(self, recording->bytes, recording->room);
-    dualprop__cuda_host_release(self, recording, sizeof *recording);
+    dualprop__cuda_max_slots_destroy(self, &list->max_slots);
+    dualprop__cuda_host_release(self, list->bytes, list->room);
+    dualprop__cuda_host_release(self, list, sizeof *list);
 }
 
 /* An idle one, or another where more threads put off work at once than ever before. */
-static dualprop_status take_recording(dualprop__cuda *self, struct dualprop__cuda_recording **recording)
+static dualprop_status acquire_list(dualprop__cuda *self, struct dualprop__cuda_command_list **list)
 {
-    *recording = self->idle_recordings;
-    if (*recording) {
-        self->idle_recordings = (*recording)->next;
+    *list = self->idle_lists;
+    if (*list) {
+        self->idle_lists = (*list)->next;
         return DUALPROP_OK;
     }
-    struct dualprop__cuda_recording *made = dualprop__cuda_host_allocate(self, sizeof *made);
+    struct dualprop__cuda_command_list *made = dualprop__cuda_host_allocate(self, sizeof *made);
     if (!made) return DUALPROP_ERROR_NO_MEMORY;
-    dualprop_status status = fill_recording(self, made);
-    if (status != DUALPROP_OK) destroy_recording(self, made);
-    else *recording = made;
+    dualprop_status status = fill_list(self, made);
+    if (status != DUALPROP_OK) destroy_list(self, made);
+    else *list = made;
     return status;
 }
 
-static void put_recording(dualprop__cuda *self, struct dualprop__cuda_recording *recording)
+static void return_list(dualprop__cuda *self, struct dualprop__cuda_command_list *list)
 {
-    recording->used = 0;
-    recording->step_count = 0;
-    recording->tensor_count = 0;
-    recording->gathering = 0;
-    recording->refused = NULL;
-    recording->told_count = 0;
-    recording->next = self->idle_recordings;
-    self->idle_recordings = recording;
+    list->used = 0;
+    list->step_count = 0;
+    list->tensor_count = 0;
+    list->gathering = 0;
+    list->refused = NULL;
+    list->read_back_count = 0;
+    list->next = self->idle_lists;
+    self->idle_lists = list;
 }
 
 /* The thread's stretch is over. */
-static void leave_recording(dualprop__cuda *self, struct dualprop__cuda_recording *recording)
+static void leave_list(dualprop__cuda *self, struct dualprop__cuda_command_list *list)
 {
     current = NULL;
-    put_recording(self, recording);
-    self->active_recordings--;
-    dualprop__cuda_retire(self);
+    return_list(self, list);
+    self->active_lists--;
+    dualprop__cuda_free_retired(self);
 }
 
 /* ---- running a list ---- */
 
-static dualprop_status run_pieces(dualprop__cuda *self, const unsigned char *bytes, size_t size)
+static dualprop_status run_commands(dualprop__cuda *self, const unsigned char *bytes, size_t size)
 {
     for (size_t at = 0; at < size;) {
         struct entry entry;
@@ -139,24 +139,24 @@ static dualprop_status run_pieces(dualprop__cuda *self, const unsigned char *byt
     return DUALPROP_OK;
 }
 
-/* Run the pieces into a graph instead of into the stream. Whatever happens, capturing has ended afterwards. */
-static dualprop_status capture(dualprop__cuda *self, struct dualprop__cuda_program *program)
+/* Run the commands into a graph instead of into the stream. Whatever happens, capturing has ended afterwards. */
+static dualprop_status capture(dualprop__cuda *self, struct dualprop__cuda_cached_graph *cached)
 {
     cudaStream_t stream = self->stream;
     cudaGraph_t graph = NULL;
     DUALPROP__CUDA_TRY(self, cudaStreamBeginCapture(self->own_stream, cudaStreamCaptureModeThreadLocal));
     self->stream = self->own_stream;
     self->capturing = 1;
-    dualprop_status status = run_pieces(self, program->bytes, program->size);
+    dualprop_status status = run_commands(self, cached->bytes, cached->size);
     self->capturing = 0;
     self->stream = stream;
     cudaError_t error = cudaStreamEndCapture(self->own_stream, &graph);
     if (status == DUALPROP_OK && error != cudaSuccess)
         status = dualprop__cuda_status(self, error, "cudaStreamEndCapture");
     if (status == DUALPROP_OK) {
-        error = cudaGraphInstantiate(&program->graph, graph, 0);
+        error = cudaGraphInstantiate(&cached->graph, graph, 0);
         if (error != cudaSuccess) {
-            program->graph = NULL;
+            cached->graph = NULL;
             status = dualprop__cuda_status(self, error, "cudaGraphInstantiate");
         }
     }
@@ -168,62 +168,62 @@ static dualprop_status capture(dualprop__cuda *self, struct dualprop__cuda_progr
 static void log_refusal(const dualprop__cuda *self)
 {
     const dualprop_host *host = self->host;
-    host->log(host->user_data, 1, "cuda", "a step could not be captured as a CUDA graph; it runs piece by piece");
+    host->log(host->user_data, 1, "cuda", "a step could not be captured as a CUDA graph; it runs command by command");
 }
 
-static dualprop_status run_again(dualprop__cuda *self, struct dualprop__cuda_program *program)
+static dualprop_status run_again(dualprop__cuda *self, struct dualprop__cuda_cached_graph *cached)
 {
-    if (!program->graph && !program->refused && capture(self, program) != DUALPROP_OK) {
-        program->refused = 1;
+    if (!cached->graph && !cached->refused && capture(self, cached) != DUALPROP_OK) {
+        cached->refused = 1;
         if (self->dead != DUALPROP_OK) return dualprop__cuda_fail(self, self->dead, "%s", self->why_dead);
         log_refusal(self);
     }
-    if (!program->graph) return run_pieces(self, program->bytes, program->size);
-    DUALPROP__CUDA_TRY(self, cudaGraphLaunch(program->graph, self->stream));
+    if (!cached->graph) return run_commands(self, cached->bytes, cached->size);
+    DUALPROP__CUDA_TRY(self, cudaGraphLaunch(cached->graph, self->stream));
     self->graph_launches++;
     return DUALPROP_OK;
 }
 
 /* ---- lists remembered ---- */
 
-static void forget(dualprop__cuda *self, struct dualprop__cuda_program *program)
+static void forget(dualprop__cuda *self, struct dualprop__cuda_cached_graph *cached)
 {
-    if (program->graph && dualprop__cuda_is_ours(self)) cudaGraphExecDestroy(program->graph);
-    dualprop__cuda_host_release(self, program->bytes, program->size);
-    memset(program, 0, sizeof *program);
+    if (cached->graph && dualprop__cuda_is_ours(self)) cudaGraphExecDestroy(cached->graph);
+    dualprop__cuda_host_release(self, cached->bytes, cached->size);
+    memset(cached, 0, sizeof *cached);
 }
 
-dualprop_status dualprop__cuda_programs_create(dualprop__cuda *self)
+dualprop_status dualprop__cuda_graph_cache_create(dualprop__cuda *self)
 {
-    struct dualprop__cuda_recording *first;
-    self->programs = dualprop__cuda_host_allocate(self, PROGRAMS * sizeof *self->programs);
-    if (!self->programs) return DUALPROP_ERROR_NO_MEMORY;
-    DUALPROP__CUDA_PASS(take_recording(self, &first));
-    put_recording(self, first);
+    struct dualprop__cuda_command_list *first;
+    self->cached_graphs = dualprop__cuda_host_allocate(self, CACHED_GRAPHS * sizeof *self->cached_graphs);
+    if (!self->cached_graphs) return DUALPROP_ERROR_NO_MEMORY;
+    DUALPROP__CUDA_PASS(acquire_list(self, &first));
+    return_list(self, first);
     return DUALPROP_OK;
 }
 
-void dualprop__cuda_programs_forget(dualprop__cuda *self)
+void dualprop__cuda_graph_cache_forget(dualprop__cuda *self)
 {
-    for (int i = 0; self->programs && i < PROGRAMS; i++) forget(self, &self->programs[i]);
+    for (int i = 0; self->cached_graphs && i < CACHED_GRAPHS; i++) forget(self, &self->cached_graphs[i]);
 }
 
-void dualprop__cuda_programs_destroy(dualprop__cuda *self)
+void dualprop__cuda_graph_cache_destroy(dualprop__cuda *self)
 {
-    dualprop__cuda_programs_forget(self);
-    dualprop__cuda_host_release(self, self->programs, PROGRAMS * sizeof *self->programs);
-    while (self->idle_recordings) {
-        struct dualprop__cuda_recording *recording = self->idle_recordings;
-        self->idle_recordings = recording->next;
-        destroy_recording(self, recording);
+    dualprop__cuda_graph_cache_forget(self);
+    dualprop__cuda_host_release(self, self->cached_graphs, CACHED_GRAPHS * sizeof *self->cached_graphs);
+    while (self->idle_lists) {
+        struct dualprop__cuda_command_list *list = self->idle_lists;
+        self->idle_lists = list->next;
+        destroy_list(self, list);
     }
 }
 
-static struct dualprop__cuda_program *find(dualprop__cuda *self, const unsigned char *bytes, size_t size)
+static struct dualprop__cuda_cached_graph *find(dualprop__cuda *self, const unsigned char *bytes, size_t size)
 {
-    for (int i = 0; i < PROGRAMS; i++) {
-        struct dualprop__cuda_program *program = &self->programs[i];
-        if (program->size == size && memcmp(program->bytes, bytes, size) == 0) return program;
+    for (int i = 0; i < CACHED_GRAPHS; i++) {
+        struct dualprop__cuda_cached_graph *cached = &self->cached_graphs[i];
+        if (cached->size == size && memcmp(cached->bytes, bytes, size) == 0) return cached;
     }
     return NULL;
 }
@@ -231,9 +231,9 @@ static struct dualprop__cuda_program *find(dualprop__cuda *self, const unsigned 
 /* Without memory for it a list is not remembered, and only runs more slowly. */
 static void remember(dualprop__cuda *self, const unsigned char *bytes, size_t size, uint64_t now)
 {
-    struct dualprop__cuda_program *oldest = self->programs;
-    for (int i = 1; i < PROGRAMS; i++)
-        if (self->programs[i].used_at < oldest->used_at) oldest = &self->programs[i];
+    struct dualprop__cuda_cached_graph *oldest = self->cached_graphs;
+    for (int i = 1; i < CACHED_GRAPHS; i++)
+        if (self->cached_graphs[i].used_at < oldest->used_at) oldest = &self->cached_graphs[i];
     forget(self, oldest);
     oldest->bytes = self->host->allocate(self->host->user_data, size, 64);
     if (!oldest->bytes) return;
@@ -244,73 +244,73 @@ static void remember(dualprop__cuda *self, const unsigned char *bytes, size_t si
 
 static dualprop_status run_list(dualprop__cuda *self, const unsigned char *bytes, size_t size)
 {
-    uint64_t now = ++self->program_clock;
-    struct dualprop__cuda_program *program = find(self, bytes, size);
-    if (program) {
-        program->used_at = now;
-        return run_again(self, program);
+    uint64_t now = ++self->graph_clock;
+    struct dualprop__cuda_cached_graph *cached = find(self, bytes, size);
+    if (cached) {
+        cached->used_at = now;
+        return run_again(self, cached);
     }
     remember(self, bytes, size, now);
-    return run_pieces(self, bytes, size);
+    return run_commands(self, bytes, size);
 }
 
 /* ---- issuing ---- */
 
 /* The numbers of learning steps go ahead of the work that reads them. */
-static dualprop_status send_steps(dualprop__cuda *self, struct dualprop__cuda_recording *recording)
+static dualprop_status send_steps(dualprop__cuda *self, struct dualprop__cuda_command_list *list)
 {
-    size_t bytes = (size_t)recording->step_count * DUALPROP__CUDA_STEP_BYTES;
+    size_t bytes = (size_t)list->step_count * DUALPROP__CUDA_STEP_BYTES;
     if (bytes == 0) return DUALPROP_OK;
-    DUALPROP__CUDA_TRY(self, cudaMemcpyAsync(recording->steps, recording->steps_pinned, bytes, cudaMemcpyHostToDevice,
+    DUALPROP__CUDA_TRY(self, cudaMemcpyAsync(list->steps, list->steps_pinned, bytes, cudaMemcpyHostToDevice,
                                              self->stream));
-    DUALPROP__CUDA_TRY(self, cudaEventRecord(recording->steps_sent, self->stream));
+    DUALPROP__CUDA_TRY(self, cudaEventRecord(list->steps_sent, self->stream));
     return DUALPROP_OK;
 }
 
 /* Run all that was put off, once and not to be remembered, and go on with an empty list. */
-static dualprop_status run_now(dualprop__cuda *self, struct dualprop__cuda_recording *recording)
+static dualprop_status run_now(dualprop__cuda *self, struct dualprop__cuda_command_list *list)
 {
-    DUALPROP__CUDA_PASS(dualprop__cuda_learn_flush(self, recording));
-    DUALPROP__CUDA_PASS(send_steps(self, recording));
-    size_t size = recording->used;
-    recording->used = 0;
-    recording->step_count = 0;
-    return run_pieces(self, recording->bytes, size);
+    DUALPROP__CUDA_PASS(dualprop__cuda_learn_flush(self, list));
+    DUALPROP__CUDA_PASS(send_steps(self, list));
+    size_t size = list->used;
+    list->used = 0;
+    list->step_count = 0;
+    return run_commands(self, list->bytes, size);
 }
 
 dualprop_status dualprop__cuda_flush(dualprop__cuda *self)
 {
-    struct dualprop__cuda_recording *recording = dualprop__cuda_recording_of(self);
-    return recording ? run_now(self, recording) : DUALPROP_OK;
+    struct dualprop__cuda_command_list *list = dualprop__cuda_command_list_of(self);
+    return list ? run_now(self, list) : DUALPROP_OK;
 }
 
-static dualprop_status make_room(dualprop__cuda *self, struct dualprop__cuda_recording *recording, size_t size)
+static dualprop_status make_room(dualprop__cuda *self, struct dualprop__cuda_command_list *list, size_t size)
 {
-    size_t room = recording->room;
-    if (recording->used + size <= room) return DUALPROP_OK;
-    while (recording->used + size > room) room *= 2;
+    size_t room = list->room;
+    if (list->used + size <= room) return DUALPROP_OK;
+    while (list->used + size > room) room *= 2;
     unsigned char *larger = dualprop__cuda_host_allocate(self, room);
     if (!larger) return DUALPROP_ERROR_NO_MEMORY;
-    memcpy(larger, recording->bytes, recording->used);
-    dualprop__cuda_host_release(self, recording->bytes, recording->room);
-    recording->bytes = larger;
-    recording->room = room;
+    memcpy(larger, list->bytes, list->used);
+    dualprop__cuda_host_release(self, list->bytes, list->room);
+    list->bytes = larger;
+    list->room = room;
     return DUALPROP_OK;
 }
 
 dualprop_status dualprop__cuda_issue(dualprop__cuda *self, dualprop__cuda_run run, const void *arguments, size_t size)
 {
-    struct dualprop__cuda_recording *recording = dualprop__cuda_recording_of(self);
+    struct dualprop__cuda_command_list *list = dualprop__cuda_command_list_of(self);
     struct entry entry = { run, size };
     size_t padded = (size + 7) / 8 * 8;
-    if (!recording) return run(self, arguments);
-    if (!recording->gathering) DUALPROP__CUDA_PASS(dualprop__cuda_learn_flush(self, recording));
-    DUALPROP__CUDA_PASS(make_room(self, recording, sizeof entry + padded));
-    unsigned char *to = recording->bytes + recording->used;
+    if (!list) return run(self, arguments);
+    if (!list->gathering) DUALPROP__CUDA_PASS(dualprop__cuda_learn_flush(self, list));
+    DUALPROP__CUDA_PASS(make_room(self, list, sizeof entry + padded));
+    unsigned char *to = list->bytes + list->used;
     memcpy(to, &entry, sizeof entry);
     memset(to + sizeof entry, 0, padded);
     memcpy(to + sizeof entry, arguments, size);
-    recording->used += sizeof entry + padded;
+    list->used += sizeof entry + padded;
     return DUALPROP_OK;
 }
 
@@ -320,50 +320,50 @@ dualprop_status dualprop__cuda_issue(dualprop__cuda *self, dualprop__cuda_run ru
 dualprop_status dualprop__cuda_begin_deferred(dualprop__cuda *self)
 {
     if (current) return DUALPROP_OK;
-    DUALPROP__CUDA_PASS(take_recording(self, &current));
-    self->active_recordings++;
+    DUALPROP__CUDA_PASS(acquire_list(self, &current));
+    self->active_lists++;
     return DUALPROP_OK;
 }
 
-static dualprop_status finish(dualprop__cuda *self, struct dualprop__cuda_recording *recording)
+static dualprop_status finish(dualprop__cuda *self, struct dualprop__cuda_command_list *list)
 {
-    int told = dualprop__cuda_peaks_are_told(recording);
-    DUALPROP__CUDA_PASS(dualprop__cuda_learn_flush(self, recording));
-    if (told) DUALPROP__CUDA_PASS(dualprop__cuda_peaks_clear_told(self, recording));
-    DUALPROP__CUDA_PASS(send_steps(self, recording));
-    if (recording->used > 0) DUALPROP__CUDA_PASS(run_list(self, recording->bytes, recording->used));
-    return told ? dualprop__cuda_peaks_settle_told(self, recording)
-                : dualprop__cuda_peaks_settle(self, &recording->peaks);
+    int read_back = dualprop__cuda_max_abs_is_read_back(list);
+    DUALPROP__CUDA_PASS(dualprop__cuda_learn_flush(self, list));
+    if (read_back) DUALPROP__CUDA_PASS(dualprop__cuda_max_abs_clear_read_back(self, list));
+    DUALPROP__CUDA_PASS(send_steps(self, list));
+    if (list->used > 0) DUALPROP__CUDA_PASS(run_list(self, list->bytes, list->used));
+    return read_back ? dualprop__cuda_max_abs_finish_read_back(self, list)
+                : dualprop__cuda_max_abs_fetch(self, &list->max_slots);
 }
 
 /* What may still be on its way to the host is let come, so that it is not taken for what comes later. */
-static void let_come(dualprop__cuda *self, const struct dualprop__cuda_recording *recording)
+static void let_come(dualprop__cuda *self, const struct dualprop__cuda_command_list *list)
 {
-    if (recording->told_count > 0 && self->dead == DUALPROP_OK) cudaStreamSynchronize(self->stream);
+    if (list->read_back_count > 0 && self->dead == DUALPROP_OK) cudaStreamSynchronize(self->stream);
 }
 
 dualprop_status dualprop__cuda_end_deferred(dualprop__cuda *self, int discard)
 {
-    struct dualprop__cuda_recording *recording = dualprop__cuda_recording_of(self);
-    if (!recording) return DUALPROP_OK;
-    dualprop_status status = discard ? DUALPROP_OK : finish(self, recording);
-    if (status != DUALPROP_OK) let_come(self, recording);
-    dualprop__cuda_peaks_drop(self, &recording->peaks);
-    leave_recording(self, recording);
+    struct dualprop__cuda_command_list *list = dualprop__cuda_command_list_of(self);
+    if (!list) return DUALPROP_OK;
+    dualprop_status status = discard ? DUALPROP_OK : finish(self, list);
+    if (status != DUALPROP_OK) let_come(self, list);
+    dualprop__cuda_max_abs_drop(self, &list->max_slots);
+    leave_list(self, list);
     return status;
 }
 
-/* In a forked child another thread may have held the lock, so there the recording is left to the process's end. */
+/* In a forked child another thread may have held the lock, so there the list is left to the process's end. */
 void dualprop__cuda_abandon(dualprop__cuda *self)
 {
-    struct dualprop__cuda_recording *recording = dualprop__cuda_recording_of(self);
-    if (!recording) return;
+    struct dualprop__cuda_command_list *list = dualprop__cuda_command_list_of(self);
+    if (!list) return;
     if (!dualprop__cuda_is_ours(self)) {
         current = NULL;
         return;
     }
     pthread_mutex_lock(&self->lock);
-    recording->peaks.count = 0;
-    leave_recording(self, recording);
+    list->max_slots.count = 0;
+    leave_list(self, list);
     pthread_mutex_unlock(&self->lock);
 }

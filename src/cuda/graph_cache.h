@@ -1,12 +1,12 @@
 /*
- * graph_cache.h - what one thread has put off, between begin_deferred and end_deferred.
+ * graph_cache.h - a command list: what one thread has deferred, between begin_deferred and end_deferred.
  *
  * Work is kept as bytes: which function, and its arguments. The same step of training leaves the same bytes each time,
  * which is how its CUDA graph is found again. What differs from step to step (learning rates, Adam's scales) is not
  * among the arguments but in a table that is sent to the device before the work runs.
  */
-#ifndef DUALPROP_CUDA_PROGRAM_H
-#define DUALPROP_CUDA_PROGRAM_H
+#ifndef DUALPROP_CUDA_GRAPH_CACHE_H
+#define DUALPROP_CUDA_GRAPH_CACHE_H
 
 #include "device.h"
 
@@ -18,14 +18,14 @@ extern "C" {
 #define DUALPROP__CUDA_STEP_BYTES 64    /* room for one of them */
 #define DUALPROP__CUDA_TENSORS 32       /* learnt in one launch */
 
-struct dualprop__cuda_recording {
-    struct dualprop__cuda_recording *next; /* in the list of idle ones */
+struct dualprop__cuda_command_list {
+    struct dualprop__cuda_command_list *next; /* in the list of idle ones */
     dualprop__cuda *owner;
     unsigned char *bytes;
     size_t used, room;
-    struct dualprop__cuda_peaks peaks;
+    struct dualprop__cuda_max_slots max_slots;
 
-    /* Numbers that differ from step to step (learn.cu, guard.cu). */
+    /* Numbers that differ from step to step (learn.cu, step_condition.cu). */
     void *steps, *steps_pinned; /* [DUALPROP__CUDA_STEPS][DUALPROP__CUDA_STEP_BYTES] on the device and here */
     cudaEvent_t steps_sent;
     int step_count;
@@ -33,32 +33,32 @@ struct dualprop__cuda_recording {
     int tensor_steps[DUALPROP__CUDA_TENSORS];              /* the numbers of each */
     int tensor_count, tensor_kind;
     uint64_t *refused;                                     /* where guards say that steps are not to be made, or NULL */
-    cudaEvent_t told;                                      /* behind the copy of the peaks to the host */
-    int told_count;                                        /* so many of them; 0: they are copied at the end */
+    cudaEvent_t read_back_done;                            /* recorded after the copy of the maxima to the host */
+    int read_back_count;                                   /* so many of them; 0: they are copied at the end */
     int gathering; /* the work that is issued reads no parameters, so the launch may go on waiting */
 };
 
-/* This thread's recording on the instance, or NULL. */
-struct dualprop__cuda_recording *dualprop__cuda_recording_of(const dualprop__cuda *self);
+/* This thread's command list on the instance, or NULL. */
+struct dualprop__cuda_command_list *dualprop__cuda_command_list_of(const dualprop__cuda *self);
 /* learn.cu: make sure that so many sets of numbers have room; one of at most DUALPROP__CUDA_STEP_BYTES into the table,
  * where an equal last one is shared; where number `index` of a table lies. */
-dualprop_status dualprop__cuda_make_numbers(dualprop__cuda *self, struct dualprop__cuda_recording *recording,
+dualprop_status dualprop__cuda_make_numbers(dualprop__cuda *self, struct dualprop__cuda_command_list *list,
                                             int count);
-dualprop_status dualprop__cuda_keep_number(dualprop__cuda *self, struct dualprop__cuda_recording *recording, int *index,
+dualprop_status dualprop__cuda_keep_number(dualprop__cuda *self, struct dualprop__cuda_command_list *list, int *index,
                                            const void *number, size_t size);
 static inline void *dualprop__cuda_number_at(void *table, int index)
 {
     return (char *)table + (size_t)index * DUALPROP__CUDA_STEP_BYTES;
 }
-/* peaks.c: issue the copy of all peaks that were named to the host, who waits for that alone. */
-dualprop_status dualprop__cuda_peaks_tell(dualprop__cuda *self, struct dualprop__cuda_recording *recording);
-/* Have these been all? Then issue what clears them behind all work. */
-int dualprop__cuda_peaks_are_told(const struct dualprop__cuda_recording *recording);
-dualprop_status dualprop__cuda_peaks_clear_told(dualprop__cuda *self, struct dualprop__cuda_recording *recording);
-/* Write them to their targets, when the copy has come. */
-dualprop_status dualprop__cuda_peaks_settle_told(dualprop__cuda *self, struct dualprop__cuda_recording *recording);
+/* max_abs.c: issue the copy of all maxima named so far to the host, which waits for that alone. */
+dualprop_status dualprop__cuda_max_abs_read_back(dualprop__cuda *self, struct dualprop__cuda_command_list *list);
+/* Were these all? Then issue what clears them after all work. */
+int dualprop__cuda_max_abs_is_read_back(const struct dualprop__cuda_command_list *list);
+dualprop_status dualprop__cuda_max_abs_clear_read_back(dualprop__cuda *self, struct dualprop__cuda_command_list *list);
+/* Write them to their targets once the copy has arrived. */
+dualprop_status dualprop__cuda_max_abs_finish_read_back(dualprop__cuda *self, struct dualprop__cuda_command_list *list);
 /* learn.cu: issue the launch that waits. */
-dualprop_status dualprop__cuda_learn_flush(dualprop__cuda *self, struct dualprop__cuda_recording *recording);
+dualprop_status dualprop__cuda_learn_flush(dualprop__cuda *self, struct dualprop__cuda_command_list *list);
 
 #ifdef __cplusplus
 }

@@ -1,9 +1,9 @@
 /*
  * input.cu - a caller's samples into the network's reals, and random numbers.
  *
- * Samples travel as they are (bytes stay bytes): the host gathers as many images as fit into a place of the inbox,
+ * Samples travel as they are (bytes stay bytes): the host gathers as many images as fit into a slot of input staging,
  * which sends them beside the work that runs; behind them in the stream of that work the device moves and normalises
- * them in one launch and follows the greatest of the results. In a place lie, one behind the other,
+ * them in one launch and follows the greatest of the results. In a slot lie, one behind the other,
  *
  *     | mean | deviation | moves of these images | the images |
  */
@@ -20,7 +20,7 @@ struct input_body {
     float *x;
     const double *mean, *deviation; /* [channels] or NULL */
     const int32_t *moves;           /* [images, 3] or NULL */
-    places to;
+    max_places to;
     int64_t height, width, channels;
     int64_t type;
 
@@ -54,11 +54,11 @@ struct input_body {
         maxima seen = { 0, 0 };
         if (moves) {
             int64_t column = take_axis(&image, width), row = take_axis(&image, height);
-            seen.peak = moved(image, row, column, channel);
+            seen.max_abs = moved(image, row, column, channel);
         } else {
-            seen.peak = value(i, channel);
+            seen.max_abs = value(i, channel);
         }
-        x[i] = seen.peak;
+        x[i] = seen.max_abs;
         return seen;
     }
 };
@@ -173,17 +173,17 @@ dualprop_status load_images(dualprop__cuda *self, const batch &batch, input_body
 {
     layout at = layout_of(batch, images);
     void *pinned = NULL, *device = NULL;
-    DUALPROP__CUDA_PASS(dualprop__cuda_inbox_begin(self, (size_t)at.end, &pinned, &device));
+    DUALPROP__CUDA_PASS(dualprop__cuda_input_staging_begin(self, (size_t)at.end, &pinned, &device));
     fill_place((char *)pinned, batch, at, first, images);
-    DUALPROP__CUDA_PASS(dualprop__cuda_inbox_send(self, (size_t)at.end));
+    DUALPROP__CUDA_PASS(dualprop__cuda_input_staging_send(self, (size_t)at.end));
     const char *from = (const char *)device;
     body.mean = batch.mean ? (const double *)from : NULL;
     body.deviation = batch.deviation ? (const double *)(from + at.deviation) : NULL;
     body.moves = batch.moves ? (const int32_t *)(from + at.moves) : NULL;
     body.from = from + at.samples;
     body.x += first * batch.image;
-    DUALPROP__CUDA_PASS(issue<watched>(self, body, images * batch.image));
-    return dualprop__cuda_inbox_end(self);
+    DUALPROP__CUDA_PASS(issue<each_with_max>(self, body, images * batch.image));
+    return dualprop__cuda_input_staging_end(self);
 }
 
 dualprop_status load_batch(dualprop__cuda *self, const batch &batch, const input_body &body)
@@ -194,23 +194,23 @@ dualprop_status load_batch(dualprop__cuda *self, const batch &batch, const input
     return DUALPROP_OK;
 }
 
-/* The copies go at once, and the transform, after what was put off, with them; only the peak may wait. */
+/* The copies go at once, and the transform, after what was put off, with them; only the maximum may wait. */
 dualprop_status load_input(dualprop__cuda *self, float *x, const batch &batch, double *peak)
 {
     const dualprop_view *input = batch.input;
     input_body body;
     memset((void *)&body, 0, sizeof body);
     DUALPROP__CUDA_PASS(dualprop__cuda_flush(self));
-    DUALPROP__CUDA_PASS(dualprop__cuda_peak(self, &body.to.peak, peak));
+    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body.to.max_abs, peak));
     body.x = x;
     body.height = input->shape[1];
     body.width = input->shape[2];
     body.channels = input->shape[3];
     body.type = input->type;
-    struct dualprop__cuda_recording *paused = dualprop__cuda_pause(self);
+    struct dualprop__cuda_command_list *paused = dualprop__cuda_pause_deferral(self);
     dualprop_status status = load_batch(self, batch, body);
-    dualprop__cuda_go_on(paused);
-    return status == DUALPROP_OK ? dualprop__cuda_peaks_give(self) : status;
+    dualprop__cuda_resume_deferral(paused);
+    return status == DUALPROP_OK ? dualprop__cuda_max_abs_deliver(self) : status;
 }
 
 dualprop_status fill_uniform(dualprop__cuda *self, const uniform_body &body, int64_t count)

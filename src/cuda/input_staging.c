@@ -1,7 +1,7 @@
 /*
  * input_staging.c - samples on their way to the device, beside the work that runs there.
  *
- * There are two places, each a pinned buffer on the host and as much memory on the device, used in turn. Copies go in a
+ * There are two slots, each a pinned buffer on the host and as much memory on the device, used in turn. Copies go in a
  * stream of their own, so that a batch is sent while the step before it still learns. Four events keep order:
  *
  *     the host fills a pinned buffer       only when its last copy was made                          (sent)
@@ -12,83 +12,83 @@
 
 #include <string.h>
 
-static struct dualprop__cuda_place *place_of(dualprop__cuda *self)
+static struct dualprop__cuda_staging_slot *slot_of(dualprop__cuda *self)
 {
-    return &self->inbox.places[self->inbox.next];
+    return &self->input_staging.slots[self->input_staging.next];
 }
 
-static void give_back(struct dualprop__cuda_place *place)
+static void free_slot(struct dualprop__cuda_staging_slot *slot)
 {
-    if (place->pinned) cudaFreeHost(place->pinned);
-    if (place->device) cudaFree(place->device);
-    place->pinned = place->device = NULL;
-    place->bytes = 0;
+    if (slot->pinned) cudaFreeHost(slot->pinned);
+    if (slot->device) cudaFree(slot->device);
+    slot->pinned = slot->device = NULL;
+    slot->bytes = 0;
 }
 
-/* Nobody uses the place any more. */
-static dualprop_status make_room(dualprop__cuda *self, struct dualprop__cuda_place *place, size_t bytes)
+/* No work uses the slot any more. */
+static dualprop_status make_room(dualprop__cuda *self, struct dualprop__cuda_staging_slot *slot, size_t bytes)
 {
-    if (bytes <= place->bytes) return DUALPROP_OK;
-    DUALPROP__CUDA_TRY(self, cudaEventSynchronize(place->read));
-    give_back(place);
-    DUALPROP__CUDA_TRY(self, cudaMalloc(&place->device, bytes));
-    DUALPROP__CUDA_TRY(self, cudaMallocHost(&place->pinned, bytes));
-    place->bytes = bytes;
+    if (bytes <= slot->bytes) return DUALPROP_OK;
+    DUALPROP__CUDA_TRY(self, cudaEventSynchronize(slot->read));
+    free_slot(slot);
+    DUALPROP__CUDA_TRY(self, cudaMalloc(&slot->device, bytes));
+    DUALPROP__CUDA_TRY(self, cudaMallocHost(&slot->pinned, bytes));
+    slot->bytes = bytes;
     return DUALPROP_OK;
 }
 
-dualprop_status dualprop__cuda_inbox_create(dualprop__cuda *self)
+dualprop_status dualprop__cuda_input_staging_create(dualprop__cuda *self)
 {
-    DUALPROP__CUDA_TRY(self, cudaStreamCreateWithFlags(&self->inbox.stream, cudaStreamNonBlocking));
+    DUALPROP__CUDA_TRY(self, cudaStreamCreateWithFlags(&self->input_staging.stream, cudaStreamNonBlocking));
     for (int i = 0; i < 2; i++) {
-        struct dualprop__cuda_place *place = &self->inbox.places[i];
-        DUALPROP__CUDA_TRY(self, cudaEventCreateWithFlags(&place->sent, cudaEventDisableTiming));
-        DUALPROP__CUDA_TRY(self, cudaEventCreateWithFlags(&place->read, cudaEventDisableTiming));
-        DUALPROP__CUDA_PASS(make_room(self, place, DUALPROP__CUDA_CHUNK));
+        struct dualprop__cuda_staging_slot *slot = &self->input_staging.slots[i];
+        DUALPROP__CUDA_TRY(self, cudaEventCreateWithFlags(&slot->sent, cudaEventDisableTiming));
+        DUALPROP__CUDA_TRY(self, cudaEventCreateWithFlags(&slot->read, cudaEventDisableTiming));
+        DUALPROP__CUDA_PASS(make_room(self, slot, DUALPROP__CUDA_CHUNK));
     }
     return DUALPROP_OK;
 }
 
-void dualprop__cuda_inbox_destroy(dualprop__cuda *self)
+void dualprop__cuda_input_staging_destroy(dualprop__cuda *self)
 {
     if (!dualprop__cuda_is_ours(self)) return;
-    if (self->inbox.stream) cudaStreamSynchronize(self->inbox.stream);
+    if (self->input_staging.stream) cudaStreamSynchronize(self->input_staging.stream);
     for (int i = 0; i < 2; i++) {
-        struct dualprop__cuda_place *place = &self->inbox.places[i];
-        give_back(place);
-        if (place->read) cudaEventDestroy(place->read);
-        if (place->sent) cudaEventDestroy(place->sent);
+        struct dualprop__cuda_staging_slot *slot = &self->input_staging.slots[i];
+        free_slot(slot);
+        if (slot->read) cudaEventDestroy(slot->read);
+        if (slot->sent) cudaEventDestroy(slot->sent);
     }
-    if (self->inbox.stream) cudaStreamDestroy(self->inbox.stream);
+    if (self->input_staging.stream) cudaStreamDestroy(self->input_staging.stream);
 }
 
-dualprop_status dualprop__cuda_inbox_begin(dualprop__cuda *self, size_t bytes, void **pinned, void **device)
+dualprop_status dualprop__cuda_input_staging_begin(dualprop__cuda *self, size_t bytes, void **pinned, void **device)
 {
-    self->inbox.next = !self->inbox.next;
-    struct dualprop__cuda_place *place = place_of(self);
-    DUALPROP__CUDA_TRY(self, cudaEventSynchronize(place->sent));
-    DUALPROP__CUDA_PASS(make_room(self, place, bytes));
-    *pinned = place->pinned;
-    *device = place->device;
+    self->input_staging.next = !self->input_staging.next;
+    struct dualprop__cuda_staging_slot *slot = slot_of(self);
+    DUALPROP__CUDA_TRY(self, cudaEventSynchronize(slot->sent));
+    DUALPROP__CUDA_PASS(make_room(self, slot, bytes));
+    *pinned = slot->pinned;
+    *device = slot->device;
     return DUALPROP_OK;
 }
 
-dualprop_status dualprop__cuda_inbox_send(dualprop__cuda *self, size_t bytes)
+dualprop_status dualprop__cuda_input_staging_send(dualprop__cuda *self, size_t bytes)
 {
-    struct dualprop__cuda_place *place = place_of(self);
-    cudaStream_t copies = self->inbox.stream;
-    DUALPROP__CUDA_TRY(self, cudaStreamWaitEvent(copies, place->read, cudaEventWaitDefault));
-    DUALPROP__CUDA_TRY(self, cudaMemcpyAsync(place->device, place->pinned, bytes, cudaMemcpyHostToDevice, copies));
-    cudaError_t error = cudaEventRecord(place->sent, copies);
-    if (error == cudaSuccess) error = cudaStreamWaitEvent(self->stream, place->sent, cudaEventWaitDefault);
+    struct dualprop__cuda_staging_slot *slot = slot_of(self);
+    cudaStream_t copies = self->input_staging.stream;
+    DUALPROP__CUDA_TRY(self, cudaStreamWaitEvent(copies, slot->read, cudaEventWaitDefault));
+    DUALPROP__CUDA_TRY(self, cudaMemcpyAsync(slot->device, slot->pinned, bytes, cudaMemcpyHostToDevice, copies));
+    cudaError_t error = cudaEventRecord(slot->sent, copies);
+    if (error == cudaSuccess) error = cudaStreamWaitEvent(self->stream, slot->sent, cudaEventWaitDefault);
     if (error == cudaSuccess) return DUALPROP_OK;
     cudaStreamSynchronize(copies); /* the copy is on its way, and nothing else says when it was made */
     return dualprop__cuda_status(self, error, "cudaEventRecord");
 }
 
-dualprop_status dualprop__cuda_inbox_end(dualprop__cuda *self)
+dualprop_status dualprop__cuda_input_staging_end(dualprop__cuda *self)
 {
-    cudaError_t error = cudaEventRecord(place_of(self)->read, self->stream);
+    cudaError_t error = cudaEventRecord(slot_of(self)->read, self->stream);
     if (error == cudaSuccess) return DUALPROP_OK;
     cudaStreamSynchronize(self->stream); /* likewise */
     return dualprop__cuda_status(self, error, "cudaEventRecord");

@@ -1,22 +1,22 @@
 /*
- * launch.cuh - the one door through which kernels are launched, and the three shapes that kernels have.
+ * launch.cuh - the one place where kernels are launched, and the three shapes that kernels have.
  *
  * A kernel is a body: a plain struct of arguments with __host__ __device__ members that do one element. The three
  * shapes put a body on the device:
  *
- *   each     element i of count, every one on its own                        void operator()(int64_t i) const
- *   watched  the same, and the greatest of what all elements return          maxima operator()(int64_t i) const
- *            is left at two places
- *   team     row r of count by the 32 lanes of a warp: in every round each lane forms a part, the parts are combined
- *            in a fixed tree, and every lane takes the result; at last each lane finishes its share
+ *   each            element i of count, every one on its own                 void operator()(int64_t i) const
+ *   each_with_max   the same, and the greatest of what all elements return   maxima operator()(int64_t i) const
+ *                   is left at two places
+ *   team            row r of count by the 32 lanes of a warp: in every round each lane forms a part, the parts are
+ *                   combined in a fixed tree, and every lane takes the result; at last each lane finishes its share
  *
  * Each shape has a serial form too, which does the same on the host, lanes and tree included. Only stand-ins of the
- * CUDA runtime in tests call it, through the ticket that goes along with every launch; so the tests run every body.
+ * CUDA runtime in tests call it, through the kernel_info that goes along with a launch; so the tests run every body.
  *
- * Bodies hold their eight-byte members first and leave no gap, so that equal work has equal bytes (program.h).
+ * Bodies hold their eight-byte members first and leave no gap, so that equal work has equal bytes (graph_cache.h).
  */
-#ifndef DUALPROP_CUDA_DOOR_CUH
-#define DUALPROP_CUDA_DOOR_CUH
+#ifndef DUALPROP_CUDA_LAUNCH_CUH
+#define DUALPROP_CUDA_LAUNCH_CUH
 
 #include <cuda_runtime.h>
 #include <string.h>
@@ -50,10 +50,10 @@ DUALPROP__CUDA_BOTH static inline int64_t take_axis(int64_t *index, int64_t exte
 
 /* ---- maxima ---- */
 
-/* |s+-| and its change; 0 where there is nothing to tell. */
+/* |s+-| and its change; 0 where there is nothing to report. */
 struct maxima {
     double change;
-    float peak;
+    float max_abs;
 };
 
 /* The bits of |x|, whose order as whole numbers is that of the values, NaN being the greatest. */
@@ -93,55 +93,55 @@ DUALPROP__CUDA_BOTH static inline double value_of(unsigned int order)
 }
 
 /* Follows the maxima of one thread. */
-struct watch {
+struct max_tracker {
     unsigned long long change = 0;
-    unsigned int peak = 0;
+    unsigned int max_abs = 0;
 
-    DUALPROP__CUDA_BOTH void see(const maxima &seen)
+    DUALPROP__CUDA_BOTH void add(const maxima &seen)
     {
-        unsigned int p = order_of(seen.peak);
+        unsigned int p = order_of(seen.max_abs);
         unsigned long long c = order_of(seen.change);
-        peak = p > peak ? p : peak;
+        max_abs = p > max_abs ? p : max_abs;
         change = c > change ? c : change;
     }
 };
 
 /* Where maxima go: places on the device, or NULL. */
-struct places {
-    uint64_t *peak, *change;
+struct max_places {
+    uint64_t *max_abs, *change;
 };
 
-static inline void raise_serial(const places &to, const watch &seen)
+static inline void raise_serial(const max_places &to, const max_tracker &seen)
 {
-    uint64_t peak = order_of(value_of(seen.peak));
-    if (to.peak && peak > *to.peak) *to.peak = peak;
+    uint64_t max_abs = order_of(value_of(seen.max_abs));
+    if (to.max_abs && max_abs > *to.max_abs) *to.max_abs = max_abs;
     if (to.change && seen.change > *to.change) *to.change = seen.change;
 }
 
 #ifdef __CUDACC__
 /* All threads of the block have to come here. */
-__device__ static inline void raise(const places &to, watch seen)
+__device__ static inline void raise(const max_places &to, max_tracker seen)
 {
     __shared__ unsigned long long changes[block / lanes];
-    __shared__ unsigned int peaks[block / lanes];
-    if (!to.peak && !to.change) return; /* the same for the whole block */
+    __shared__ unsigned int maxima_of[block / lanes];
+    if (!to.max_abs && !to.change) return; /* the same for the whole block */
     for (int distance = lanes / 2; distance > 0; distance /= 2) {
-        unsigned int peak = __shfl_xor_sync(0xffffffffu, seen.peak, distance);
+        unsigned int max_abs = __shfl_xor_sync(0xffffffffu, seen.max_abs, distance);
         unsigned long long change = __shfl_xor_sync(0xffffffffu, seen.change, distance);
-        seen.peak = peak > seen.peak ? peak : seen.peak;
+        seen.max_abs = max_abs > seen.max_abs ? max_abs : seen.max_abs;
         seen.change = change > seen.change ? change : seen.change;
     }
     if (threadIdx.x % lanes == 0) {
-        peaks[threadIdx.x / lanes] = seen.peak;
+        maxima_of[threadIdx.x / lanes] = seen.max_abs;
         changes[threadIdx.x / lanes] = seen.change;
     }
     __syncthreads();
     if (threadIdx.x != 0) return;
     for (int i = 1; i < block / lanes; i++) {
-        seen.peak = peaks[i] > seen.peak ? peaks[i] : seen.peak;
+        seen.max_abs = maxima_of[i] > seen.max_abs ? maxima_of[i] : seen.max_abs;
         seen.change = changes[i] > seen.change ? changes[i] : seen.change;
     }
-    if (to.peak) atomicMax((unsigned long long *)to.peak, order_of(value_of(seen.peak)));
+    if (to.max_abs) atomicMax((unsigned long long *)to.max_abs, order_of(value_of(seen.max_abs)));
     if (to.change) atomicMax((unsigned long long *)to.change, seen.change);
 }
 #endif
@@ -149,7 +149,7 @@ __device__ static inline void raise(const places &to, watch seen)
 /* ---- the three shapes ---- */
 
 template <class Body>
-__global__ void __launch_bounds__(block) each_kernel(Body body, int64_t count, const dualprop__cuda_ticket *)
+__global__ void __launch_bounds__(block) each_kernel(Body body, int64_t count, const dualprop__cuda_kernel_info *)
 {
     int64_t step = (int64_t)gridDim.x * block;
     for (int64_t i = (int64_t)blockIdx.x * block + threadIdx.x; i < count; i += step) body(i);
@@ -175,26 +175,26 @@ template <class Body> struct each {
 };
 
 template <class Body>
-__global__ void __launch_bounds__(block) watched_kernel(Body body, int64_t count, const dualprop__cuda_ticket *)
+__global__ void __launch_bounds__(block) max_kernel(Body body, int64_t count, const dualprop__cuda_kernel_info *)
 {
-    watch seen;
+    max_tracker seen;
     int64_t step = (int64_t)gridDim.x * block;
-    for (int64_t i = (int64_t)blockIdx.x * block + threadIdx.x; i < count; i += step) seen.see(body(i));
+    for (int64_t i = (int64_t)blockIdx.x * block + threadIdx.x; i < count; i += step) seen.add(body(i));
     raise(body.to, seen);
 }
 
-template <class Body> struct watched {
+template <class Body> struct each_with_max {
     static auto kernel()
     {
-        return watched_kernel<Body>;
+        return max_kernel<Body>;
     }
 
     static void serial(const void *bytes, int64_t count)
     {
         Body body;
-        watch seen;
+        max_tracker seen;
         memcpy(&body, bytes, sizeof body);
-        for (int64_t i = 0; i < count; i++) seen.see(body(i));
+        for (int64_t i = 0; i < count; i++) seen.add(body(i));
         raise_serial(body.to, seen);
     }
 
@@ -212,14 +212,14 @@ template <class Body> struct watched {
  *   parts part(int round, int64_t row, int lane, const memory &) const
  *   double combine(int round, double, double) const                 commutative
  *   void take(int round, const parts &total, memory *) const
- *   void finish(int64_t row, int lane, const memory &, watch *) const
+ *   void finish(int64_t row, int lane, const memory &, max_tracker *) const
  *   places to                                                       where the maxima go
  */
 template <class Body>
-__global__ void __launch_bounds__(block) team_kernel(Body body, int64_t rows, const dualprop__cuda_ticket *)
+__global__ void __launch_bounds__(block) team_kernel(Body body, int64_t rows, const dualprop__cuda_kernel_info *)
 {
     constexpr int width = (int)(sizeof(typename Body::parts) / sizeof(double));
-    watch seen;
+    max_tracker seen;
     int lane = (int)threadIdx.x % lanes;
     int64_t step = (int64_t)gridDim.x * (block / lanes);
     for (int64_t row = (int64_t)blockIdx.x * (block / lanes) + threadIdx.x / lanes; row < rows; row += step) {
@@ -258,7 +258,7 @@ template <class Body> struct team {
     static void serial(const void *bytes, int64_t rows)
     {
         Body body;
-        watch seen;
+        max_tracker seen;
         memcpy(&body, bytes, sizeof body);
         for (int64_t row = 0; row < rows; row++) {
             memory kept[lanes];
@@ -279,15 +279,16 @@ template <class Body> struct team {
     }
 };
 
-/* ---- the door ---- */
+/* ---- launching ---- */
 
 template <class Shape, class Body> struct launch {
     int64_t count;
     Body body;
 
-    static const dualprop__cuda_ticket *ticket()
+    static const dualprop__cuda_kernel_info *info()
     {
-        static const dualprop__cuda_ticket made = { DUALPROP__CUDA_TICKET, Body::name(), sizeof(Body), Shape::serial };
+        static const dualprop__cuda_kernel_info made = { DUALPROP__CUDA_KERNEL_INFO, Body::name(), sizeof(Body),
+                                                         Shape::serial };
         return &made;
     }
 
@@ -295,7 +296,7 @@ template <class Shape, class Body> struct launch {
     {
         launch own;
         memcpy((void *)&own, bytes, sizeof own);
-        const dualprop__cuda_ticket *with = ticket();
+        const dualprop__cuda_kernel_info *with = info();
         void *arguments[3] = { &own.body, &own.count, &with };
         int64_t blocks = Shape::blocks(own.count);
         dim3 grid((unsigned)(blocks < most_blocks ? blocks : most_blocks)), threads(block);

@@ -23,7 +23,7 @@ struct learn_body {
         const numbers_f32 *numbers;
         int64_t end; /* of this tensor's elements, counted over all of them */
     } tensors[DUALPROP__CUDA_TENSORS];
-    const uint64_t *refused; /* not 0 there: leave everything as it is (guard.cu); NULL: nobody asked */
+    const uint64_t *refused; /* not 0 there: leave everything as it is (step_condition.cu); NULL: nobody asked */
     int kind, count;
 
     static constexpr const char *name()
@@ -98,19 +98,19 @@ dualprop_status learn_now(dualprop__cuda *self, const dualprop_step_numbers *num
 
 /* ---- put off ---- */
 
-dualprop_status learn_later(dualprop__cuda *self, struct dualprop__cuda_recording *recording,
+dualprop_status learn_later(dualprop__cuda *self, struct dualprop__cuda_command_list *list,
                             const dualprop_step_numbers *numbers, const dualprop__cuda_tensor *tensors, int count)
 {
     numbers_f32 own = dualprop__step_of_f32(numbers);
-    int index, full = recording->tensor_count + count > DUALPROP__CUDA_TENSORS;
-    if (full || (recording->tensor_count > 0 && recording->tensor_kind != numbers->kind))
-        DUALPROP__CUDA_PASS(dualprop__cuda_learn_flush(self, recording));
-    DUALPROP__CUDA_PASS(dualprop__cuda_make_numbers(self, recording, 1));
-    DUALPROP__CUDA_PASS(dualprop__cuda_keep_number(self, recording, &index, &own, sizeof own));
-    recording->tensor_kind = numbers->kind;
+    int index, full = list->tensor_count + count > DUALPROP__CUDA_TENSORS;
+    if (full || (list->tensor_count > 0 && list->tensor_kind != numbers->kind))
+        DUALPROP__CUDA_PASS(dualprop__cuda_learn_flush(self, list));
+    DUALPROP__CUDA_PASS(dualprop__cuda_make_numbers(self, list, 1));
+    DUALPROP__CUDA_PASS(dualprop__cuda_keep_number(self, list, &index, &own, sizeof own));
+    list->tensor_kind = numbers->kind;
     for (int i = 0; i < count; i++) {
-        recording->tensors[recording->tensor_count] = tensors[i];
-        recording->tensor_steps[recording->tensor_count++] = index;
+        list->tensors[list->tensor_count] = tensors[i];
+        list->tensor_steps[list->tensor_count++] = index;
     }
     return DUALPROP_OK;
 }
@@ -118,64 +118,64 @@ dualprop_status learn_later(dualprop__cuda *self, struct dualprop__cuda_recordin
 dualprop_status optimizer_step(dualprop__cuda *self, const dualprop_step_numbers *numbers,
                                const dualprop__cuda_tensor &tensor)
 {
-    struct dualprop__cuda_recording *recording = dualprop__cuda_recording_of(self);
+    struct dualprop__cuda_command_list *list = dualprop__cuda_command_list_of(self);
     if (tensor.count <= 0) return DUALPROP_OK;
-    if (!recording) return learn_now(self, numbers, &tensor, 1);
-    return learn_later(self, recording, numbers, &tensor, 1);
+    if (!list) return learn_now(self, numbers, &tensor, 1);
+    return learn_later(self, list, numbers, &tensor, 1);
 }
 
 } // namespace
 
 /* Running what was put off empties the table. */
-dualprop_status dualprop__cuda_make_numbers(dualprop__cuda *self, struct dualprop__cuda_recording *recording, int count)
+dualprop_status dualprop__cuda_make_numbers(dualprop__cuda *self, struct dualprop__cuda_command_list *list, int count)
 {
-    return recording->step_count + count > DUALPROP__CUDA_STEPS ? dualprop__cuda_flush(self) : DUALPROP_OK;
+    return list->step_count + count > DUALPROP__CUDA_STEPS ? dualprop__cuda_flush(self) : DUALPROP_OK;
 }
 
-dualprop_status dualprop__cuda_keep_number(dualprop__cuda *self, struct dualprop__cuda_recording *recording, int *index,
+dualprop_status dualprop__cuda_keep_number(dualprop__cuda *self, struct dualprop__cuda_command_list *list, int *index,
                                            const void *number, size_t size)
 {
     unsigned char own[DUALPROP__CUDA_STEP_BYTES] = { 0 };
-    int last = recording->step_count - 1;
+    int last = list->step_count - 1;
     memcpy(own, number, size);
     *index = last;
-    if (last >= 0 && memcmp(dualprop__cuda_number_at(recording->steps_pinned, last), own, sizeof own) == 0)
+    if (last >= 0 && memcmp(dualprop__cuda_number_at(list->steps_pinned, last), own, sizeof own) == 0)
         return DUALPROP_OK;
-    if (recording->step_count == 0) DUALPROP__CUDA_TRY(self, cudaEventSynchronize(recording->steps_sent));
-    *index = recording->step_count++;
-    memcpy(dualprop__cuda_number_at(recording->steps_pinned, *index), own, sizeof own);
+    if (list->step_count == 0) DUALPROP__CUDA_TRY(self, cudaEventSynchronize(list->steps_sent));
+    *index = list->step_count++;
+    memcpy(dualprop__cuda_number_at(list->steps_pinned, *index), own, sizeof own);
     return DUALPROP_OK;
 }
 
-dualprop_status dualprop__cuda_learn_flush(dualprop__cuda *self, struct dualprop__cuda_recording *recording)
+dualprop_status dualprop__cuda_learn_flush(dualprop__cuda *self, struct dualprop__cuda_command_list *list)
 {
-    if (recording->tensor_count == 0) return DUALPROP_OK;
-    launch_of_tensors launch(recording->tensor_kind);
-    for (int i = 0; i < recording->tensor_count; i++)
-        launch.add(recording->tensors[i], dualprop__cuda_number_at(recording->steps, recording->tensor_steps[i]));
-    recording->tensor_count = 0;
-    launch.body.refused = recording->refused;
+    if (list->tensor_count == 0) return DUALPROP_OK;
+    launch_of_tensors launch(list->tensor_kind);
+    for (int i = 0; i < list->tensor_count; i++)
+        launch.add(list->tensors[i], dualprop__cuda_number_at(list->steps, list->tensor_steps[i]));
+    list->tensor_count = 0;
+    launch.body.refused = list->refused;
     return issue<each>(self, launch.body, launch.elements);
 }
 
 dualprop_status dualprop__cuda_learn_finish(dualprop__cuda *self)
 {
-    struct dualprop__cuda_recording *recording = dualprop__cuda_recording_of(self);
-    return recording ? dualprop__cuda_learn_flush(self, recording) : DUALPROP_OK;
+    struct dualprop__cuda_command_list *list = dualprop__cuda_command_list_of(self);
+    return list ? dualprop__cuda_learn_flush(self, list) : DUALPROP_OK;
 }
 
 void dualprop__cuda_gather(dualprop__cuda *self, int gathering)
 {
-    struct dualprop__cuda_recording *recording = dualprop__cuda_recording_of(self);
-    if (recording) recording->gathering = gathering;
+    struct dualprop__cuda_command_list *list = dualprop__cuda_command_list_of(self);
+    if (list) list->gathering = gathering;
 }
 
 dualprop_status dualprop__cuda_learn(dualprop__cuda *self, const dualprop_step_numbers *numbers,
                                      const dualprop__cuda_tensor *tensors, int count)
 {
-    struct dualprop__cuda_recording *recording = dualprop__cuda_recording_of(self);
-    if (!recording) return learn_now(self, numbers, tensors, count);
-    return learn_later(self, recording, numbers, tensors, count);
+    struct dualprop__cuda_command_list *list = dualprop__cuda_command_list_of(self);
+    if (!list) return learn_now(self, numbers, tensors, count);
+    return learn_later(self, list, numbers, tensors, count);
 }
 
 dualprop_status dualprop__cuda_optimizer_step(void *instance, const dualprop_step_numbers *step, int64_t count, void *w,

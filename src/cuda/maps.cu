@@ -99,7 +99,7 @@ struct finish_body {
     float *a;
     uint8_t *switches; /* NULL: nobody asks which was the greatest */
     pooling pool;
-    places to;
+    max_places to;
     int64_t bias_places; /* of a locally connected layer; 1 where all places share the bias */
     int64_t has_dyad;
     dyad_body dyad;
@@ -371,9 +371,9 @@ dualprop_status dualprop__cuda_map_finish(dualprop__cuda *self, const dualprop_c
         body.to = body.dyad.to;
     }
     int64_t count = shape->batch * shape->pooled_height * shape->pooled_width * shape->outputs;
-    DUALPROP__CUDA_PASS((issue<watched>(self, body, count)));
+    DUALPROP__CUDA_PASS((issue<each_with_max>(self, body, count)));
     if (dyad && !fused) return dualprop__cuda_dyad(self, dyad);
-    return dualprop__cuda_peaks_give(self);
+    return dualprop__cuda_max_abs_deliver(self);
 }
 
 dualprop_status dualprop__cuda_map_unpool(dualprop__cuda *self, const dualprop_convolution *shape, float *map,

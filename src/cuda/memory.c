@@ -1,5 +1,5 @@
 /*
- * memory.c - device memory, and the ways in and out of it; samples have one of their own (inbox.c).
+ * memory.c - device memory, and the ways in and out of it; samples have one of their own (input_staging.c).
  *
  * What comes from the host goes through two pinned buffers in turn: while one is on its way, the other is filled. A
  * buffer is filled again only when the event behind its last copy has come. So the caller's array may change as soon
@@ -34,22 +34,22 @@ dualprop_status dualprop__cuda_allocate(void *self, void **memory, size_t bytes)
 void dualprop__cuda_release(void *instance, void *memory, size_t bytes)
 {
     dualprop__cuda *self = instance;
-    struct dualprop__cuda_visit visit;
+    struct dualprop__cuda_saved_device saved;
     (void)bytes;
     if (!memory || !dualprop__cuda_is_ours(self)) return;
     pthread_mutex_lock(&self->lock);
-    int arrived = dualprop__cuda_arrive(self, &visit) == cudaSuccess;
+    int pushed = dualprop__cuda_push_device(self, &saved) == cudaSuccess;
     cudaFree(memory);
     cudaGetLastError();
-    if (arrived) dualprop__cuda_depart(self, &visit);
+    if (pushed) dualprop__cuda_pop_device(self, &saved);
     pthread_mutex_unlock(&self->lock);
 }
 
 /* ---- workspace ---- */
 
-void dualprop__cuda_retire(dualprop__cuda *self)
+void dualprop__cuda_free_retired(dualprop__cuda *self)
 {
-    if (self->retired_count == 0 || self->active_recordings > 0) return;
+    if (self->retired_count == 0 || self->active_lists > 0) return;
     if (self->dead == DUALPROP_OK) cudaStreamSynchronize(self->stream);
     while (self->retired_count > 0) cudaFree(self->retired[--self->retired_count]);
 }
@@ -63,11 +63,11 @@ dualprop_status dualprop__cuda_reserve(dualprop__cuda *self, size_t bytes)
         return dualprop__cuda_fail(self, DUALPROP_ERROR_LIMIT, "the workspace grew more than %d times in one step",
                                    DUALPROP__CUDA_RETIRED);
     DUALPROP__CUDA_PASS(allocate(self, &larger, bytes));
-    dualprop__cuda_programs_forget(self);
+    dualprop__cuda_graph_cache_forget(self);
     if (self->workspace) self->retired[self->retired_count++] = self->workspace;
     self->workspace = larger;
     self->workspace_bytes = bytes;
-    dualprop__cuda_retire(self);
+    dualprop__cuda_free_retired(self);
     return DUALPROP_OK;
 }
 

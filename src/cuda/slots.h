@@ -51,7 +51,7 @@ dualprop_status dualprop__cuda_convolution_gradient(void *self, const dualprop_c
 /* ---- dyad.cu ---- */
 dualprop_status dualprop__cuda_dyad_update(void *self, const dualprop_dyad *dyad);
 dualprop_status dualprop__cuda_output_step(void *self, const dualprop_output *output);
-/* ---- general.cu ---- */
+/* ---- extended.cu ---- */
 dualprop_status dualprop__cuda_dyad_general(void *self, const dualprop_dyad_general *update);
 dualprop_status dualprop__cuda_output_proximal(void *self, const dualprop_output *output);
 
@@ -76,7 +76,7 @@ dualprop_status dualprop__cuda_load_input(void *self, void *x, const dualprop_vi
 dualprop_status dualprop__cuda_fill_uniform(void *self, void *x, int64_t count, uint64_t seed, uint64_t stream,
                                             uint64_t first);
 
-/* ---- guard.cu ---- */
+/* ---- step_condition.cu ---- */
 dualprop_status dualprop__cuda_guard_steps(void *self, const dualprop_guard *guards, int count, double *refused);
 
 /* ---- learn.cu ---- */

@@ -1,12 +1,12 @@
 /*
- * step_condition.cu - learning steps that take place only where the inference before them, in the same stretch, went well.
+ * step_condition.cu - learning steps that take place only if the inference before them went well.
  *
- * The host does not see the peaks until the stretch has ended, and then the steps have been made. So a kernel looks at
- * the peaks, behind the inference and before the first step, and raises a place of its own where one of them forbids to
+ * The host does not see the maxima until the stretch has ended, and then the steps have been made. So a kernel looks at
+ * them, after the inference and before the first step, and raises a place of its own where one of them forbids to
  * learn; the kernels that change parameters read that place and do nothing where it is raised. The formulas are those
- * of the host (src/math/guard.h).
+ * of the host (src/math/step_condition.h).
  *
- * The peaks, and that place, are told to the host right behind the guards: it waits for these alone, and the steps run
+ * The maxima, and that place, are read back right after the guards: the host waits for these alone, and the steps run
  * on while the next batch is sent.
  */
 #include "launch.cuh"
@@ -25,7 +25,7 @@ struct guard_body {
         const double *largest;
         double limit, beta;
     } guards[most_guards];
-    places to;
+    max_places to;
 
     static constexpr const char *name()
     {
@@ -64,54 +64,54 @@ static_assert(sizeof(guard_body) == 56 * most_guards + 16, "a body has no gaps")
 
 /* ---- put off ---- */
 
-dualprop_status add(dualprop__cuda *self, struct dualprop__cuda_recording *recording, guard_body *body, int at,
+dualprop_status add(dualprop__cuda *self, struct dualprop__cuda_command_list *list, guard_body *body, int at,
                     const dualprop_guard *guard, const dualprop_guard *below)
 {
     guard_body::guard *to = &body->guards[at];
     uint64_t *places[4] = { NULL, NULL, NULL, NULL };
     int number;
-    DUALPROP__CUDA_PASS(dualprop__cuda_peak(self, &places[0], (double *)guard->start));
-    DUALPROP__CUDA_PASS(dualprop__cuda_peak(self, &places[1], (double *)guard->peak));
-    DUALPROP__CUDA_PASS(dualprop__cuda_peak(self, &places[2], below ? (double *)below->start : NULL));
-    DUALPROP__CUDA_PASS(dualprop__cuda_peak(self, &places[3], below ? (double *)below->peak : NULL));
-    DUALPROP__CUDA_PASS(dualprop__cuda_keep_number(self, recording, &number, &guard->largest, sizeof guard->largest));
+    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &places[0], (double *)guard->start));
+    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &places[1], (double *)guard->peak));
+    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &places[2], below ? (double *)below->start : NULL));
+    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &places[3], below ? (double *)below->peak : NULL));
+    DUALPROP__CUDA_PASS(dualprop__cuda_keep_number(self, list, &number, &guard->largest, sizeof guard->largest));
     to->start = places[0];
     to->peak = places[1];
     to->start_below = places[2];
     to->peak_below = places[3];
-    to->largest = (const double *)dualprop__cuda_number_at(recording->steps, number);
+    to->largest = (const double *)dualprop__cuda_number_at(list->steps, number);
     to->limit = guard->limit;
     to->beta = guard->beta;
     return DUALPROP_OK;
 }
 
-dualprop_status guard_some(dualprop__cuda *self, struct dualprop__cuda_recording *recording,
+dualprop_status guard_some(dualprop__cuda *self, struct dualprop__cuda_command_list *list,
                            const dualprop_guard *guards, int first, int count, double *refused)
 {
     guard_body body;
     memset((void *)&body, 0, sizeof body);
-    DUALPROP__CUDA_PASS(dualprop__cuda_make_numbers(self, recording, count));
-    DUALPROP__CUDA_PASS(dualprop__cuda_peak(self, &body.to.peak, refused));
+    DUALPROP__CUDA_PASS(dualprop__cuda_make_numbers(self, list, count));
+    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body.to.max_abs, refused));
     for (int i = 0; i < count; i++) {
         const dualprop_guard *guard = guards + first + i;
-        DUALPROP__CUDA_PASS(add(self, recording, &body, i, guard, first + i > 0 ? guard - 1 : NULL));
+        DUALPROP__CUDA_PASS(add(self, list, &body, i, guard, first + i > 0 ? guard - 1 : NULL));
     }
-    recording->refused = NULL; /* learning steps that wait came before the guards */
-    DUALPROP__CUDA_PASS(issue<watched>(self, body, count));
-    recording->refused = body.to.peak;
+    list->refused = NULL; /* learning steps that wait came before the guards */
+    DUALPROP__CUDA_PASS(issue<each_with_max>(self, body, count));
+    list->refused = body.to.max_abs;
     return DUALPROP_OK;
 }
 
-dualprop_status guard_later(dualprop__cuda *self, struct dualprop__cuda_recording *recording,
+dualprop_status guard_later(dualprop__cuda *self, struct dualprop__cuda_command_list *list,
                             const dualprop_guard *guards, int count, double *refused)
 {
-    if (recording->refused)
+    if (list->refused)
         return dualprop__cuda_fail(self, DUALPROP_ERROR_INVALID_STATE, "the steps of this stretch are guarded already");
     for (int first = 0; first < count; first += most_guards) {
         int some = count - first < most_guards ? count - first : most_guards;
-        DUALPROP__CUDA_PASS(guard_some(self, recording, guards, first, some, refused));
+        DUALPROP__CUDA_PASS(guard_some(self, list, guards, first, some, refused));
     }
-    return count > 0 ? dualprop__cuda_peaks_tell(self, recording) : DUALPROP_OK;
+    return count > 0 ? dualprop__cuda_max_abs_read_back(self, list) : DUALPROP_OK;
 }
 
 /* ---- at once: the peaks have been given ---- */
@@ -127,9 +127,9 @@ int refuses(const dualprop_guard *guards, int i)
 
 dualprop_status guard_steps(dualprop__cuda *self, const dualprop_guard *guards, int count, double *refused)
 {
-    struct dualprop__cuda_recording *recording = dualprop__cuda_recording_of(self);
+    struct dualprop__cuda_command_list *list = dualprop__cuda_command_list_of(self);
     *refused = 0;
-    if (recording) return guard_later(self, recording, guards, count, refused);
+    if (list) return guard_later(self, list, guards, count, refused);
     for (int i = 0; i < count; i++)
         if (refuses(guards, i)) *refused = 1;
     return DUALPROP_OK;

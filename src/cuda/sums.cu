@@ -45,7 +45,7 @@ struct adding {
 struct total_body : adding {
     const four *partial;
     four *to_host;
-    places to;
+    max_places to;
     int64_t count;
 
     static constexpr const char *name()
@@ -61,7 +61,7 @@ struct total_body : adding {
         return own;
     }
 
-    DUALPROP__CUDA_BOTH void finish(int64_t, int lane, const memory &kept, watch *) const
+    DUALPROP__CUDA_BOTH void finish(int64_t, int lane, const memory &kept, max_tracker *) const
     {
         if (lane == 0) *to_host = kept.total;
     }
@@ -94,7 +94,7 @@ static_assert((most_teams + 1) * sizeof(four) <= DUALPROP__CUDA_SCRATCH, "partia
 struct compare_body : adding {
     const float *x, *y;
     four *partial;
-    places to;
+    max_places to;
     int64_t count, teams;
 
     static constexpr const char *name()
@@ -115,7 +115,7 @@ struct compare_body : adding {
         return own;
     }
 
-    DUALPROP__CUDA_BOTH void finish(int64_t row, int lane, const memory &kept, watch *) const
+    DUALPROP__CUDA_BOTH void finish(int64_t row, int lane, const memory &kept, max_tracker *) const
     {
         if (lane == 0) partial[row] = kept.total;
     }
@@ -141,7 +141,7 @@ dualprop_status compare(dualprop__cuda *self, int64_t count, const float *x, con
 struct evaluate_body : adding {
     const float *prediction, *target;
     four *partial;
-    places to;
+    max_places to;
     int64_t rows, width, teams;
     int loss, k;
 
@@ -164,7 +164,7 @@ struct evaluate_body : adding {
         return own;
     }
 
-    DUALPROP__CUDA_BOTH void finish(int64_t row, int lane, const memory &kept, watch *) const
+    DUALPROP__CUDA_BOTH void finish(int64_t row, int lane, const memory &kept, max_tracker *) const
     {
         if (lane == 0) partial[row] = kept.total;
     }
@@ -194,9 +194,9 @@ dualprop_status evaluate(dualprop__cuda *self, evaluate_body body, const score &
 template <class Work> dualprop_status at_once(dualprop__cuda *self, Work work)
 {
     DUALPROP__CUDA_PASS(dualprop__cuda_flush(self));
-    struct dualprop__cuda_recording *kept = dualprop__cuda_pause(self);
+    struct dualprop__cuda_command_list *kept = dualprop__cuda_pause_deferral(self);
     dualprop_status status = work();
-    dualprop__cuda_go_on(kept);
+    dualprop__cuda_resume_deferral(kept);
     return status;
 }
 
@@ -204,7 +204,7 @@ template <class Work> dualprop_status at_once(dualprop__cuda *self, Work work)
 
 struct max_body {
     const float *x;
-    places to;
+    max_places to;
 
     static constexpr const char *name()
     {
@@ -222,10 +222,10 @@ dualprop_status max_abs(dualprop__cuda *self, int64_t count, const float *x, dou
 {
     max_body body;
     memset((void *)&body, 0, sizeof body);
-    DUALPROP__CUDA_PASS(dualprop__cuda_peak(self, &body.to.peak, peak));
+    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body.to.max_abs, peak));
     body.x = x;
-    DUALPROP__CUDA_PASS((issue<watched>(self, body, count)));
-    return dualprop__cuda_peaks_give(self);
+    DUALPROP__CUDA_PASS((issue<each_with_max>(self, body, count)));
+    return dualprop__cuda_max_abs_deliver(self);
 }
 
 /* ---- sums of columns ---- */
@@ -258,7 +258,7 @@ struct stretch_body {
 struct column_body {
     const double *partial;
     float *result;
-    places to;
+    max_places to;
     int64_t stretches, columns;
     double scale;
     int64_t accumulate;
@@ -298,7 +298,7 @@ struct column_body {
         kept->total = total.v[0];
     }
 
-    DUALPROP__CUDA_BOTH void finish(int64_t column, int lane, const memory &kept, watch *) const
+    DUALPROP__CUDA_BOTH void finish(int64_t column, int lane, const memory &kept, max_tracker *) const
     {
         double sum = scale * kept.total;
         if (lane == 0) result[column] = (float)(accumulate ? (double)result[column] + sum : sum);

@@ -1,5 +1,5 @@
 /*
- * test_cuda_input_staging.c - samples on their way to the device: more of them than the two places of the inbox hold, and
+ * test_cuda_input_staging.c - samples on their way to the device: more of them than the two places of input staging hold, and
  * images that are larger than a place was at first.
  */
 #include <math.h>
@@ -99,8 +99,8 @@ END_TEST
 
 Suite *test_cuda_input_staging_suite(void)
 {
-    Suite *suite = suite_create("cuda inbox");
-    TCase *tests = tcase_create("inbox");
+    Suite *suite = suite_create("cuda input staging");
+    TCase *tests = tcase_create("input staging");
     tcase_add_loop_test(tests, samples_arrive_in_order, 0, (int)(sizeof rows / sizeof rows[0]));
     suite_add_tcase(suite, tests);
     return suite;

@@ -157,7 +157,7 @@ part kernels 120 $tests cuda_table
 part products 30 $tests cuda_products
 part learning 90 $tests cuda_learning
 part bf16 60 $tests cuda_bf16
-part inbox 30 $tests cuda_inbox
+part staging 30 $tests cuda_input_staging
 part vectors 60 $build/programs/dualprop-vectors --backend cuda --precision f32 tests/golden
 fashion=/usr/share/datasets/fashion-mnist
 [ -d $fashion ] || fashion=$kit/data

@@ -3,7 +3,7 @@
  * tests, as a device would run them: grids of blocks of threads, where everything else calls their serial form.
  *
  * g++ compiles the .cu files as they are, with this folder first in its include path. It sees what nvcc's pass for the
- * device sees (__CUDA_ARCH__ is defined, and the door's maxima take the intrinsics); a kernel becomes an ordinary
+ * device sees (__CUDA_ARCH__ is defined, and the maxima of launch.cuh take the intrinsics); a kernel becomes an ordinary
  * function, and each thread of a block a fiber that calls it (simt.cpp). What a device leaves undefined is reported:
  *
  *   a shuffle to which a lane of its mask does not come, or that asks a lane outside the mask
@@ -76,10 +76,10 @@ template <class T> static inline T shuffle_xor(unsigned mask, T value, int dista
     return value;
 }
 
-/* A kernel on its way through the runtime: it goes as the body of a ticket whose serial form runs the grid. */
+/* A kernel on its way through the runtime: it goes as the body of a kernel_info whose serial form runs the grid. */
 template <class Body> struct launch {
-    void (*kernel)(Body, int64_t, const dualprop__cuda_ticket *);
-    const dualprop__cuda_ticket *ticket;
+    void (*kernel)(Body, int64_t, const dualprop__cuda_kernel_info *);
+    const dualprop__cuda_kernel_info *info;
     int64_t count;
     dim3 grid, threads;
     Body body;
@@ -87,14 +87,14 @@ template <class Body> struct launch {
     __attribute__((no_sanitize("thread"))) static void thread(const void *of)
     {
         const launch *self = (const launch *)of;
-        self->kernel(self->body, self->count, self->ticket);
+        self->kernel(self->body, self->count, self->info);
     }
 
     static void all(const void *of, int64_t)
     {
         launch self;
         memcpy((void *)&self, of, sizeof self);
-        run(thread, &self, self.grid, self.threads, self.ticket->name);
+        run(thread, &self, self.grid, self.threads, self.info->name);
     }
 };
 
@@ -116,15 +116,15 @@ constexpr unsigned simt_most_blocks = 7;
 
 /* CUDA's header too has these two in front of those of C, for kernels whose types are known. */
 template <class Body>
-static inline cudaError_t cudaLaunchKernel(void (*kernel)(Body, int64_t, const dualprop__cuda_ticket *), dim3 grid,
+static inline cudaError_t cudaLaunchKernel(void (*kernel)(Body, int64_t, const dualprop__cuda_kernel_info *), dim3 grid,
                                            dim3 threads, void **arguments, size_t shared, cudaStream_t stream)
 {
     using launch = simt::launch<Body>;
-    const dualprop__cuda_ticket *ticket = *(const dualprop__cuda_ticket **)arguments[2];
-    static const dualprop__cuda_ticket whole = { DUALPROP__CUDA_TICKET, ticket->name, sizeof(launch), launch::all };
-    const dualprop__cuda_ticket *with = &whole;
+    const dualprop__cuda_kernel_info *info = *(const dualprop__cuda_kernel_info **)arguments[2];
+    static const dualprop__cuda_kernel_info whole = { DUALPROP__CUDA_KERNEL_INFO, info->name, sizeof(launch), launch::all };
+    const dualprop__cuda_kernel_info *with = &whole;
     if (grid.x > simt_most_blocks) grid.x = simt_most_blocks;
-    launch own = { kernel, ticket, *(const int64_t *)arguments[1], grid, threads, *(const Body *)arguments[0] };
+    launch own = { kernel, info, *(const int64_t *)arguments[1], grid, threads, *(const Body *)arguments[0] };
     void *all[3] = { &own, &own.count, &with };
     return cudaLaunchKernel((const void *)kernel, grid, threads, all, shared, stream);
 }

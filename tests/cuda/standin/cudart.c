@@ -693,7 +693,7 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream)
 /* ---- kernels ---- */
 
 struct launch {
-    const dualprop__cuda_ticket *ticket;
+    const dualprop__cuda_kernel_info *info;
     int64_t count;
     char body[4096];
 };
@@ -701,7 +701,7 @@ struct launch {
 static void do_kernel(const void *payload)
 {
     const struct launch *launch = payload;
-    launch->ticket->serial(launch->body, launch->count);
+    launch->info->serial(launch->body, launch->count);
 }
 
 cudaError_t cudaLaunchKernel(const void *function, dim3 grid, dim3 threads, void **arguments, size_t shared,
@@ -709,19 +709,19 @@ cudaError_t cudaLaunchKernel(const void *function, dim3 grid, dim3 threads, void
 {
     CALL();
     struct launch launch;
-    const dualprop__cuda_ticket *ticket = *(const dualprop__cuda_ticket **)arguments[2];
+    const dualprop__cuda_kernel_info *info = *(const dualprop__cuda_kernel_info **)arguments[2];
     (void)function;
-    if (ticket->magic != DUALPROP__CUDA_TICKET || ticket->body_size > sizeof launch.body) {
-        standin_complain("a kernel came without its ticket");
+    if (info->magic != DUALPROP__CUDA_KERNEL_INFO || info->body_size > sizeof launch.body) {
+        standin_complain("a kernel came without its kernel_info");
         return last = cudaErrorInvalidValue;
     }
     if (grid.x == 0 || grid.y != 1 || grid.z != 1 || threads.x == 0 || threads.x > 1024 || shared > 48 * 1024)
-        standin_complain("kernel %s: a grid of %u x %u, %zu bytes shared", ticket->name, grid.x, threads.x, shared);
-    launch.ticket = ticket;
+        standin_complain("kernel %s: a grid of %u x %u, %zu bytes shared", info->name, grid.x, threads.x, shared);
+    launch.info = info;
     memcpy(&launch.count, arguments[1], sizeof launch.count);
-    memcpy(launch.body, arguments[0], ticket->body_size);
+    memcpy(launch.body, arguments[0], info->body_size);
     state.kernels++;
-    standin_enqueue(stream, do_kernel, &launch, offsetof(struct launch, body) + ticket->body_size);
+    standin_enqueue(stream, do_kernel, &launch, offsetof(struct launch, body) + info->body_size);
     return cudaSuccess;
 }
 
@@ -764,7 +764,7 @@ void __cudaRegisterFunction(void **handle, const char *host, char *device_name, 
 unsigned __cudaPushCallConfiguration(dim3 grid, dim3 threads, size_t shared, void *stream)
 {
     (void)grid, (void)threads, (void)shared, (void)stream;
-    standin_complain("a kernel was launched beside the door");
+    standin_complain("a kernel was launched past launch.cuh");
     return 1;
 }
 
@@ -785,6 +785,6 @@ cudaError_t __cudaLaunchKernel(void *kernel, dim3 grid, dim3 threads, void **arg
                                cudaStream_t stream)
 {
     (void)kernel, (void)grid, (void)threads, (void)arguments, (void)shared, (void)stream;
-    standin_complain("a kernel was launched beside the door");
+    standin_complain("a kernel was launched past launch.cuh");
     return cudaErrorInvalidValue;
 }

@@ -5,7 +5,7 @@
  * memory" is host memory with guards around it, filled with NaNs; streams are queues whose work is done when somebody
  * waits for it, and not before, so that a result that is read too early is not there yet, and one stream may be told to
  * run ahead of the others, so that memory that is written too early is; graphs are lists of work; kernels are done one
- * element after another through their tickets (src/cuda/ticket.h).
+ * element after another through their kernel_info (src/cuda/kernel_info.h).
  *
  * Any call can be made to fail, and everything that was made has to be given back.
  */
