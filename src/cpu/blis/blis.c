@@ -1,5 +1,5 @@
 /*
- * blis.c - the blis backend: micro-kernels, BLIS's but for one, on panels of our own, and loops for the instruction set
+ * blis.c - the blis backend: micro-kernels, BLIS's and our own, on panels of our own, and loops for the instruction set
  * at hand.
  *
  * This file holds the instance and the table; blis_dense.c and blis_convolution.c the products, blis_arrays.c the loops

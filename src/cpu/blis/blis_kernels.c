@@ -107,6 +107,7 @@ void dualprop__microkernel_find(dualprop__microkernel *kernel, void *context, in
     }
 #if defined(__x86_64__)
     if (type == DUALPROP_F32 && level == DUALPROP_LEVEL_AVX2) dualprop__microkernel_take_avx2(kernel);
+    if (level == DUALPROP_LEVEL_AVX512) dualprop__microkernel_take_avx512(kernel, type);
 #endif
 }
 

@@ -1,5 +1,5 @@
 /*
- * blis_kernels.h - BLIS's micro-kernels, seen without blis.h.
+ * blis_kernels.h - BLIS's micro-kernels and our own, seen without blis.h.
  *
  * A micro-kernel multiplies two packed panels: one of `vector` numbers a step of the sum, which it loads as vectors,
  * and one of `broadcast` numbers, which it loads one by one. The result is a tile of C whose rows (one for each
@@ -41,6 +41,8 @@ void dualprop__microkernel_find(dualprop__microkernel *kernel, void *context, in
 
 /* blis_product_avx2.c: make a kernel ours, for f32 on processors with AVX2 and FMA. */
 void dualprop__microkernel_take_avx2(dualprop__microkernel *kernel);
+/* blis_product_avx512.c: the same on processors with AVX-512, for f32 or f64 (a type of dualprop/types.h). */
+void dualprop__microkernel_take_avx512(dualprop__microkernel *kernel, int type);
 
 /* "0.9.0" */
 const char *dualprop__blis_version(void);

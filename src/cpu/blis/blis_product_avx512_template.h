@@ -1,0 +1,72 @@
+/*
+ * blis_product_avx512_template.h - the micro-kernel of blis_product_avx512.c, for one type.
+ *
+ * A template: its includer defines REAL, FORMULA(name), MM(name) of the intrinsics, LANES, the reals of one register,
+ * their MASK_TYPE, BROADCAST, and ROWS_BEYOND_12, what the switch over the rows has beside 1 to 12.
+ */
+
+#define FORMULA_VECTOR (2 * LANES)
+/* How far ahead broadcasts are fetched, in reals: into the next panel too, since panels follow one another. */
+#define FORMULA_AHEAD (1536 / (int64_t)sizeof(REAL))
+
+/*
+ * One result: `rows` rows of `halves` registers each, all in registers. rows and halves are constants wherever this is
+ * inlined. Every element is the sum over k in order, starting at 0, so that its bits depend on neither.
+ */
+static inline __attribute__((always_inline)) void FORMULA(multiply)(int rows, int halves,
+                                                                    const dualprop__product *product)
+{
+    const REAL *vectors = product->vectors, *broadcasts = product->broadcasts;
+    REAL *c = product->c;
+    int64_t stride = product->stride;
+    FORMULA(register) sums[BROADCAST][2];
+#pragma GCC unroll 14
+    for (int i = 0; i < rows; i++) {
+        sums[i][0] = sums[i][1] = MM(setzero)();
+        _mm_prefetch((const char *)(c + i * stride), _MM_HINT_T0);
+        if (halves == 2) _mm_prefetch((const char *)(c + i * stride + LANES), _MM_HINT_T0);
+    }
+#pragma GCC unroll 2
+    for (int64_t k = 0; k < product->depth; k++, vectors += FORMULA_VECTOR, broadcasts += BROADCAST) {
+        FORMULA(register) first = MM(load)(vectors), second = halves == 2 ? MM(load)(vectors + LANES) : first;
+        _mm_prefetch((const char *)(broadcasts + FORMULA_AHEAD), _MM_HINT_T0);
+        if (BROADCAST * sizeof(REAL) > 64)
+            _mm_prefetch((const char *)(broadcasts + FORMULA_AHEAD) + 64, _MM_HINT_T0);
+#pragma GCC unroll 14
+        for (int i = 0; i < rows; i++) {
+            FORMULA(register) factor = MM(set1)(broadcasts[i]);
+            sums[i][0] = MM(fmadd)(factor, first, sums[i][0]);
+            if (halves == 2) sums[i][1] = MM(fmadd)(factor, second, sums[i][1]);
+        }
+    }
+    int64_t last = product->vector_count - (halves - 1) * LANES;
+    MASK_TYPE wanted = (MASK_TYPE)(((uint32_t)1 << last) - 1);
+#pragma GCC unroll 14
+    for (int i = 0; i < rows; i++) {
+        REAL *to = c + i * stride, *end = to + (halves - 1) * LANES;
+        FORMULA(register) sum = sums[i][halves - 1];
+        if (product->accumulate) {
+            sum = MM(add)(MM(maskz_loadu)(wanted, end), sum);
+            if (halves == 2) sums[i][0] = MM(add)(MM(loadu)(to), sums[i][0]);
+        }
+        if (halves == 2) MM(storeu)(to, sums[i][0]);
+        MM(mask_storeu)(end, wanted, sum);
+    }
+}
+
+#define ROWS(n)                                                                                                       \
+    case n:                                                                                                           \
+        if (product->vector_count > LANES) FORMULA(multiply)(n, 2, product);                                          \
+        else FORMULA(multiply)(n, 1, product);                                                                        \
+        return;
+static void FORMULA(run)(const dualprop__microkernel *kernel, const dualprop__product *product)
+{
+    (void)kernel;
+    switch (product->broadcast_count) {
+        ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12) ROWS_BEYOND_12
+    }
+}
+#undef ROWS
+
+#undef FORMULA_VECTOR
+#undef FORMULA_AHEAD
