@@ -201,12 +201,12 @@ enum {
 DUALPROP_API const char *dualprop_name(int group, int value);
 
 /**
- * Find a choice by its name; '-' and '_' are the same.
+ * Find a choice by its name; '-' and '_' are the same, and so are capitals and small letters.
  *
  * @param value  receives the constant; untouched on failure
  * @param group  one of DUALPROP_NAMES_...
  * @param name   for instance "leaky-relu" or "leaky_relu"
- * @return DUALPROP_OK, or DUALPROP_ERROR_INVALID_ARGUMENT where the group has no such name
+ * @return DUALPROP_OK, or DUALPROP_ERROR_INVALID_ARGUMENT: no such group or name; the text lists the group's names
  * Threads: any.  Since: 0.1.
  */
 DUALPROP_CALL dualprop_from_name(int *value, int group, const char *name);

@@ -412,7 +412,11 @@ static void sweep_from_name(void)
     INVALID("name", dualprop_from_name(out.i, DUALPROP_NAMES_RULE, "relu"));
     INVALID("name", dualprop_from_name(out.i, DUALPROP_NAMES_RULE, "dp-adjoint "));
     INVALID("name", dualprop_from_name(out.i, DUALPROP_NAMES_RULE, "%s%s%n"));
-    NUMBERS(int, "group", dualprop_from_name(out.i, bad, "dp"), -1, 12, INT32_MIN, INT32_MAX);
+    NUMBERS(int, "group", dualprop_from_name(out.i, bad, "dp"), -1, 14, INT32_MIN, INT32_MAX);
+    INVALID("mse, ce, cross-entropy", dualprop_from_name(out.i, DUALPROP_NAMES_LOSS, "hinge"));
+    int found = -1;
+    expect_ok(dualprop_from_name(&found, DUALPROP_NAMES_ACTIVATION, "Leaky_ReLU"));
+    ck_assert_int_eq(found, DUALPROP_LEAKY_RELU);
 }
 
 static void sweep_version(void)

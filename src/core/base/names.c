@@ -3,6 +3,8 @@
  *
  * Where a value has two rows the first is its name and the second an alias.
  */
+#include <stdio.h>
+
 #include "internal.h"
 
 static const struct name {
@@ -29,6 +31,7 @@ static const struct name {
     { DUALPROP_NAMES_RULE, DUALPROP_LECUN, "lecun" },
     { DUALPROP_NAMES_LOSS, DUALPROP_MSE, "mse" },
     { DUALPROP_NAMES_LOSS, DUALPROP_CROSS_ENTROPY, "ce" },
+    { DUALPROP_NAMES_LOSS, DUALPROP_CROSS_ENTROPY, "cross-entropy" },
     { DUALPROP_NAMES_OUTPUT_STEP, DUALPROP_OUTPUT_LINEAR, "linear" },
     { DUALPROP_NAMES_OUTPUT_STEP, DUALPROP_OUTPUT_EXACT, "exact" },
     { DUALPROP_NAMES_OUTPUT_STEP, DUALPROP_OUTPUT_SPROVR, "sprovr" },
@@ -90,13 +93,17 @@ static const struct name {
 
 static const size_t count = sizeof names / sizeof names[0];
 
-/* '-' and '_' are the same. */
+/* '-' and '_' are the same, and so are "ReLU" and "relu", whatever the locale. */
+static char folded(char c)
+{
+    if (c >= 'A' && c <= 'Z') return (char)(c - 'A' + 'a');
+    return c == '_' ? '-' : c;
+}
+
 static int same(const char *a, const char *b)
 {
-    for (; *a && *b; a++, b++) {
-        char first = *a == '_' ? '-' : *a, second = *b == '_' ? '-' : *b;
-        if (first != second) return 0;
-    }
+    for (; *a && *b; a++, b++)
+        if (folded(*a) != folded(*b)) return 0;
     return *a == *b;
 }
 
@@ -107,8 +114,21 @@ const char *dualprop_name(int group, int value)
     return NULL;
 }
 
+/* All names of a group for a sentence; "" if there is no such group. */
+static void list_names(char *list, size_t size, int group)
+{
+    size_t used = 0;
+    list[0] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        if (names[i].group != group || used >= size) continue;
+        int added = snprintf(list + used, size - used, "%s%s", used > 0 ? ", " : "", names[i].text);
+        used += added > 0 ? (size_t)added : 0;
+    }
+}
+
 dualprop_status dualprop_from_name(int *value, int group, const char *name)
 {
+    char list[256];
     DUALPROP__REQUIRE(NULL, value, DUALPROP_ERROR_INVALID_ARGUMENT, "dualprop_from_name: value is NULL");
     DUALPROP__REQUIRE(NULL, name, DUALPROP_ERROR_INVALID_ARGUMENT, "dualprop_from_name: name is NULL");
     for (size_t i = 0; i < count; i++) {
@@ -116,6 +136,7 @@ dualprop_status dualprop_from_name(int *value, int group, const char *name)
         *value = names[i].value;
         return DUALPROP_OK;
     }
-    return dualprop__fail(NULL, DUALPROP_ERROR_INVALID_ARGUMENT, "'%.64s' is no name in group %d of names", name,
-                          group);
+    list_names(list, sizeof list, group);
+    DUALPROP__REQUIRE(NULL, list[0], DUALPROP_ERROR_INVALID_ARGUMENT, "group is %d; expected DUALPROP_NAMES_...", group);
+    return dualprop__fail(NULL, DUALPROP_ERROR_INVALID_ARGUMENT, "name is '%.64s'; expected one of %s", name, list);
 }
