@@ -204,12 +204,15 @@ combinations:
 	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/tests/rule/combinations >&2
 	@$(BUILD)/tests/rule/combinations >docs/combinations.md.new && mv docs/combinations.md.new docs/combinations.md
 
-reproduce-table1:
-	@$(MAKE) --no-print-directory -j$(JOBS) all programs examples
-	@tools/reproduce-table1
-reproduce-table3:
-	@$(MAKE) --no-print-directory -j$(JOBS) all programs examples
-	@tools/reproduce-table3 $(DATA)
+# The paper's tables and figures, each by one command that can be stopped and goes on; tools/reproduce says more.
+# JOBS counts runs here, and is 1 where nothing else is said.
+REPRODUCE = MNIST='$(MNIST)' FASHION='$(FASHION)' CIFAR10='$(CIFAR10)' CIFAR100='$(CIFAR100)' IMAGENET32='$(IMAGENET32)' \
+            SEEDS='$(SEEDS)' EPOCHS='$(EPOCHS)' LIMIT='$(LIMIT)' CELLS='$(CELLS)' BACKEND='$(if $(filter file,$(origin BACKEND)),auto,$(BACKEND))' \
+            JOBS='$(if $(filter file,$(origin JOBS)),1,$(JOBS))' OUTPUT='$(OUTPUT)' PROGRAMS='$(PROGRAMS_FOLDER)' tools/reproduce
+reproduce-table1 reproduce-table2 reproduce-table3 reproduce-figure2 reproduce-figure3:
+	@$(REPRODUCE) $(@:reproduce-%=%)
+atlas:
+	@$(REPRODUCE) atlas
 learn-cifar10:
 	@$(MAKE) --no-print-directory -j$(JOBS) all programs examples
 	@tools/learn-cifar10 $(DATA) $(PARTS)
@@ -257,8 +260,9 @@ help:
 	@echo '                     check-asan, -ubsan, -tsan, -valgrind, -fuzz, -cuda-mutants go further (SUITE=NAME chooses)'
 	@echo 'make bench           speed against the frameworks (CASES=mlp, vgg16... BENCH_VENV=DIR)'
 	@echo 'make vectors         reference vectors (VECTORS=DIR BACKEND=reference PRECISION=f64)'
-	@echo 'make reproduce-table1   the MLP experiments of the paper'
-	@echo 'make reproduce-table3   those with VGG16 (DATA=DIR, the folder of CIFAR-10; many hours)'
+	@echo 'make reproduce-table1   a table or figure of the paper beside its numbers: -table1, -table2, -table3, -figure2, -figure3'
+	@echo '                     (MNIST=DIR FASHION=DIR CIFAR10=DIR CIFAR100=DIR SEEDS="1 2" CELLS="bp dp-0" EPOCHS= LIMIT= BACKEND= JOBS=1'
+	@echo '                     OUTPUT=reproduction); hours to days; stopped at any time, it goes on. make atlas: what asymmetry costs'
 	@echo 'make learn-cifar10   the runs of docs/cifar10.md (DATA=DIR PARTS="minicnn cnn vgg16")'
 	@echo 'make figure2         the angles of a run, as in Fig. 2 (LOG=run.jsonl AUDIT_LOG=batches.jsonl PICTURE=out.png)'
 	@echo 'make figure3         angles and norms of runs, as in Fig. 3 (LOG="a.jsonl b.jsonl" TITLES="alpha 0;alpha 1")'
@@ -276,5 +280,5 @@ FORCE:
 .PHONY: all programs examples tests deps demo check check-suites check-headers check-abi check-manners check-install check-python \
         check-cuda check-cuda-mutants check-oom check-io check-asan check-ubsan check-tsan check-valgrind check-fuzz bench vectors \
         combinations reproduce-table1 \
-        reproduce-table3 learn-cifar10 figure2 figure3 \
+        reproduce-table2 reproduce-table3 reproduce-figure2 reproduce-figure3 atlas learn-cifar10 figure2 figure3 \
         install uninstall docs format help clean FORCE
