@@ -55,7 +55,7 @@ void dualprop__host_fill(dualprop_context *context)
         .log = log_message,
         .fail = fail,
         .numerics = context->numerics,
-        .deterministic = context->deterministic,
+        .autotune = context->autotune,
         .device = context->device,
     };
 }
