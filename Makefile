@@ -106,7 +106,9 @@ $(PROGRAMS): $(BUILD)/programs/%: $(BUILD)/programs/%.o $(COMMON) $(LIB)/libdual
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 examples: $(EXAMPLES)
 $(EXAMPLES): $(BUILD)/examples/%: $(BUILD)/examples/%.o $(LIB)/libdualprop.a
-	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $< $(LIB)/libdualprop.a $(SYSTEM_LIBRARIES)
+	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $< $(LIB)/libdualprop.a $(SYSTEM_LIBRARIES) $(EXAMPLE_LIBRARIES)
+$(BUILD)/examples/%.o: INCLUDES = -Wno-frame-larger-than
+$(BUILD)/examples/mlp: EXAMPLE_LIBRARIES := -lz
 
 # The static library looks for the CUDA module beside the program.
 ifneq ($(CUDA_MODULE),)

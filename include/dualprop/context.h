@@ -84,18 +84,17 @@ typedef struct dualprop_options {
     const struct dualprop_backend *backend; /**< borrowed for the context's life: a table of your own; NULL = ours */
     const char *module;                     /**< borrowed for the call: the CUDA module's file; NULL = look for it */
     int32_t numerics;                       /**< DUALPROP_NUMERICS_...; only backends on a device take others than STRICT */
-    int32_t autotune;                       /**< 1: a device may choose algorithms by timing them, so that two runs can
-                                                 differ in their last bits; 0 (default): by rule, the same bits */
+    int32_t deterministic;                  /**< 1: on a device too, the same bits in every run; 0: it may choose by timing */
     int32_t device;                         /**< which CUDA device, from 0; see below */
     int32_t reserved;                       /**< 0; else INVALID_ARGUMENT */
 } dualprop_options;
 
 /*
- * Every call makes `device` the calling thread's current CUDA device, and restores what was current before if the
- * process has used that device already. If it has not, `device` stays current, because making another one current would
- * create a CUDA context there, of some hundred MB: a thread that means to use another device afterwards calls
- * cudaSetDevice() itself. The backend works in the device's primary context, as the CUDA runtime does; one made by
- * cuCtxCreate() must not be current in a call. Captures of CUDA graphs that other threads have begun go on undisturbed.
+ * Every call makes `device` the calling thread's current CUDA device and gives back what was current before. With CUDA
+ * 12 and later that makes a CUDA context there too, of some hundred MB, if the process has not used that device yet: so
+ * in a process that uses one device of several, make it the current one first, or name it in CUDA_VISIBLE_DEVICES. The
+ * backend works in the device's primary context, as the CUDA runtime does; one made by cuCtxCreate() must not be
+ * current in a call. Captures of CUDA graphs that other threads have begun go on undisturbed.
  */
 
 /** Ask for all CPUs that the process may use (affinity mask and cgroup limit). */

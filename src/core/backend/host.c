@@ -55,7 +55,7 @@ void dualprop__host_fill(dualprop_context *context)
         .log = log_message,
         .fail = fail,
         .numerics = context->numerics,
-        .autotune = context->autotune,
+        .deterministic = context->deterministic,
         .device = context->device,
     };
 }

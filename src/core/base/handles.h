@@ -38,7 +38,7 @@ struct dualprop_context {
     int precision;          /* DUALPROP_F32 or _F64 */
     size_t real_size;       /* 4 or 8 */
     int level;              /* as asked for */
-    int numerics, autotune, device;
+    int numerics, deterministic, device;
     const char *module;     /* the caller's, while the context is made */
     int threads;            /* of the pool, or of run */
     dualprop_allocator allocator;

@@ -1,0 +1,180 @@
+#!/bin/sh
+# Runs every program of examples/ and looks at what it prints: as built on the static library alone (make examples), and
+# compiled by pkg-config against an installed tree. Data sets are small: a part of Fashion-MNIST, and generated images.
+cd "$(dirname "$0")/.."
+. tests/count.sh
+build=$(cd "${BUILD:-build}" && pwd)
+fashion=${FASHION_MNIST:-/usr/share/datasets/fashion-mnist}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# idx FILE COUNT HEADER_BYTES ITEM_BYTES: the first COUNT items of a file of Fashion-MNIST, as a file of its own. The count is
+# the second group of four bytes.
+idx() {
+    {
+        gzip -dc "$fashion/$1.gz" | head -c 4
+        printf "\\$(printf %03o 0)\\$(printf %03o 0)\\$(printf %03o $(($2 / 256)))\\$(printf %03o $(($2 % 256)))"
+        gzip -dc "$fashion/$1.gz" | tail -c +9 | head -c $(($3 - 8 + $2 * $4))
+    } >"$work/mnist/$1" 2>/dev/null
+}
+
+make_data() {
+    mkdir -p "$work/mnist" "$work/cifar"
+    if [ -r "$fashion/train-images-idx3-ubyte.gz" ]; then
+        idx train-images-idx3-ubyte 4000 16 784
+        idx train-labels-idx1-ubyte 4000 8 1
+        idx t10k-images-idx3-ubyte 1000 16 784
+        idx t10k-labels-idx1-ubyte 1000 8 1
+    fi
+    for file in data_batch_1 data_batch_2 data_batch_3 data_batch_4 data_batch_5 test_batch; do
+        LC_ALL=C awk -v name=$file 'BEGIN {
+            srand(length(name) + substr(name, 12))
+            for (i = 0; i < 40; i++) {
+                printf "%c", i % 10
+                for (j = 0; j < 3072; j++) printf "%c", 1 + int(rand() * 120) + 12 * (i % 10)
+            }
+        }' >"$work/cifar/$file.bin"
+    done
+}
+
+# run NAME [ARGUMENT...]: of the programs that are being looked at; what it prints lies in $work/output.
+run() {
+    name=$1
+    shift
+    (cd "$work" && LD_LIBRARY_PATH=$libraries "$programs/$name" "$@") >"$work/output" 2>&1 || { cat "$work/output"; return 1; }
+}
+
+# prints PATTERN: an extended regular expression that some line of the output matches.
+prints() {
+    grep -Eq "$1" "$work/output" && return 0
+    echo "expected: $1"
+    cat "$work/output"
+    return 1
+}
+
+# number EXPRESSION: sed's, whose \1 is the number; of the last line that has it.
+number() {
+    sed -nE "s/$1/\\1/p" "$work/output" | tail -n 1
+}
+
+# holds CONDITION: awk's.
+holds() {
+    awk "BEGIN { exit !($1) }" && return 0
+    echo "expected: $1"
+    cat "$work/output"
+    return 1
+}
+
+minimal() {
+    run minimal && printf '0 xor 0 = 0\n0 xor 1 = 1\n1 xor 0 = 1\n1 xor 1 = 0\n' | diff - "$work/output"
+}
+
+# A run that is saved and resumed ends in the file that one without a stop ends in.
+mlp() {
+    rm -f "$work"/*.safetensors
+    run mlp mnist 2 whole.safetensors && holds "$(number '^epoch 2: .* accuracy ([0-9.]+) %') > 70" &&
+        run mlp mnist 1 part.safetensors && run mlp mnist 2 part.safetensors && prints '^resumed after epoch 1$' &&
+        prints '^epoch 2: ' && cmp "$work/whole.safetensors" "$work/part.safetensors"
+}
+
+mlp_names_what_is_missing() {
+    ! run mlp "$work/cifar" && prints 'cifar/train-images-idx3-ubyte: missing'
+}
+
+vgg16() {
+    rm -f "$work/vgg16.safetensors"
+    run vgg16 cifar 1 vgg16.safetensors && holds "$(number '^epoch 1: loss ([0-9.]+), .*') < 3" &&
+        run vgg16 cifar 2 vgg16.safetensors && prints '^resumed after epoch 1$' && prints '^epoch 2: loss ' &&
+        rm "$work/vgg16.safetensors"
+}
+
+vgg16_names_what_is_missing() {
+    ! run vgg16 mnist && prints 'mnist/data_batch_1.bin: missing'
+}
+
+regression() {
+    run regression && holds "$(number '^the worst of 500: ([0-9.]+)') < 0.05"
+}
+
+by_hand() {
+    run by_hand && prints '^layer 3 updated' && prints '^1 pass, 8 updates of layers$' &&
+        holds "$(number '^loss after 20 more steps: (.*)') < 0.2"
+}
+
+compare_backprop() {
+    run compare_backprop && prints '^bp +0.50 +1.00 +0.00 +0.00 +0.00 +0.00' &&
+        holds "$(number '^dp-adjoint +0.50 +0.10 +([0-9.]+) .*') < 5" &&
+        holds "$(number '^dp-adjoint +0.50 +1.00 +([0-9.]+) .*') > 5"
+}
+
+early_stopping() {
+    run early_stopping && prints '^epoch 10: ' && holds "$(number '^best after epoch .*, ([0-9.]+) % correct') > 90"
+}
+
+fine_tune() {
+    run fine_tune && prints '^    layer2.weight  taken$' && prints '^    layer3.weight  new$' &&
+        holds "$(number '.*fine-tuned: ([0-9.]+) %') > 80"
+}
+
+own_memory() {
+    run own_memory && prints 'a batch of 4096 needs' && prints '^a batch of [0-9]+ fits$' && prints '^allocations in 100 steps: 0; loss 0'
+}
+
+own_threads() {
+    run own_threads && prints 'own threads ran [1-9][0-9]* rounds of tasks; the same bits'
+}
+
+stop_and_serve() {
+    run stop stop.safetensors && prints '^stopped: the call was cancelled$' && prints '^steps begun but not made: 1$' &&
+        run serve stop.safetensors && prints '^2146 parameters, 64 inputs, 32 tanh, 2 identity$' &&
+        [ "$(grep -c '^2000 predictions, .*: [01]\.[0-9]* [01]\.[0-9]*$' "$work/output")" -eq 2 ]
+}
+
+custom_backend() {
+    run custom_backend && holds "$(number '^converters of 1 bits: ([0-9.]+) %.*') < $(number '^converters of 8 bits: ([0-9.]+) %.*')"
+}
+
+all_of_them() {
+    for name in minimal regression by_hand compare_backprop early_stopping fine_tune own_memory own_threads stop_and_serve \
+        custom_backend vgg16 vgg16_names_what_is_missing; do
+        test_that "examples/$name, $1" $name
+    done
+    if [ -e "$work/mnist/train-images-idx3-ubyte" ]; then
+        test_that "examples/mlp, $1" mlp
+        test_that "examples/mlp without its files, $1" mlp_names_what_is_missing
+    else
+        skip "examples/mlp, $1: Fashion-MNIST is not installed"
+    fi
+}
+
+# As a user does who has copied the file.
+compile_against_installed() {
+    make --no-print-directory install PREFIX="$work/usr" DESTDIR= || return 1
+    mkdir -p "$work/copied" "$work/installed" && cp examples/*.[ch] "$work/copied" || return 1
+    for source in "$work"/copied/*.c; do
+        name=$(basename "$source" .c)
+        command=$(sed -n 's/^ \* To compile: cc //p' "$source")
+        command=${command:-"-o $name $name.c \$(pkg-config --cflags --libs dualprop)"}
+        (cd "$work/copied" && eval "$CC -std=c11 -Wall -Wextra -Werror $command") || return 1
+    done
+    mv $(find "$work/copied" -type f -perm -u=x) "$work/installed"
+}
+
+# The list above has them all.
+none_is_forgotten() {
+    for source in examples/*.c; do
+        name=$(basename "$source" .c)
+        grep -q "run $name" tests/examples.sh || { echo "tests/examples.sh does not run $name"; return 1; }
+    done
+}
+
+PKG_CONFIG_PATH=$work/usr/lib/pkgconfig
+export PKG_CONFIG_PATH
+test_that "data for the examples" make_data
+test_that "every example is run" none_is_forgotten
+programs=$build/examples libraries=
+all_of_them "on the static library"
+test_that "examples compile against what is installed, by the command that each names" compile_against_installed
+programs=$work/installed libraries=$work/usr/lib
+all_of_them "on the installed library"
+count_end
