@@ -26,6 +26,7 @@ Suite *test_convolution_kernels_suite(void)
 
 #else
 
+#include "cpu/blis/blis_convolution.h"
 #include "cpu/blis/blis_winograd.h"
 
 #define COUNT_OF(array) ((int)(sizeof(array) / sizeof((array)[0])))

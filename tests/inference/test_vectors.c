@@ -16,6 +16,7 @@
 #include "main.h"
 
 #ifndef DUALPROP_NO_BLIS
+#include "cpu/blis/blis_convolution.h"
 #include "cpu/blis/blis_winograd.h"
 #endif
 

@@ -37,7 +37,9 @@ static void cut(struct bottom_up *job)
     const dualprop__microkernel *kernel = &job->blis->kernel;
     int64_t samples = dualprop__ceil_div(job->shape->batch, kernel->broadcast);
     int64_t outputs = dualprop__ceil_div(job->shape->outputs, kernel->vector);
-    int64_t most_samples = SAMPLE_PANELS, most_outputs = OUTPUT_PANELS;
+    /* Beginning above what there is would count down to it first, by divisions: the same cuts, later. */
+    int64_t most_samples = dualprop__least(SAMPLE_PANELS, samples);
+    int64_t most_outputs = dualprop__least(OUTPUT_PANELS, outputs);
     job->depth = dualprop__cut_evenly(job->shape->inputs, DUALPROP__DEPTH);
     for (;;) {
         job->samples = dualprop__cut_evenly(samples, most_samples);

@@ -4,6 +4,9 @@
  * Locally connected layers, which have weights of their own at each place and so no panels to share, are the reference
  * backend's.
  */
+#include "blis_convolution.h"
+
+#include "blis_im2col.h"
 #include "blis_winograd.h"
 
 static dualprop__blis *of(void *self)
@@ -19,77 +22,6 @@ static int is_local(const dualprop_convolution *shape)
 void dualprop__blis_choose_convolutions(void *self, int way)
 {
     of(self)->convolutions = way;
-}
-
-/* ---- workspaces ---- */
-
-/* Bytes of all slices together, at most, where that leaves enough members. */
-#define SLICES ((int64_t)8 << 20)
-#define MEMBERS_AT_LEAST 16
-
-char *dualprop__take(dualprop__space *space, int64_t bytes)
-{
-    char *piece = space->base ? space->base + space->used : NULL;
-    space->used += dualprop__ceil_div(bytes, DUALPROP__LINE) * DUALPROP__LINE;
-    return piece;
-}
-
-int64_t dualprop__members_of(int64_t slice_bytes)
-{
-    int64_t members = dualprop__least(SLICES / dualprop__most(slice_bytes, 1), DUALPROP__MEMBERS);
-    return dualprop__most(members, MEMBERS_AT_LEAST);
-}
-
-/* ---- what becomes of a gradient ---- */
-
-static char *moment_at(const dualprop__blis *blis, const dualprop__sink *sink, int index, int64_t element)
-{
-    return sink->moments[index] ? dualprop__at(blis, sink->moments[index], element) : NULL;
-}
-
-void dualprop__learn_weights(const dualprop__blis *blis, const dualprop__sink *sink, int64_t first,
-                             int64_t count, void *sums)
-{
-    if (!sink->step) {
-        blis->loops->scale(dualprop__at(blis, sink->gradient, first), sums, sink->scale,
-                           sink->accumulate, count);
-        return;
-    }
-    blis->loops->scale(sums, sums, sink->scale, 0, count);
-    blis->loops->step(sink->step, count, dualprop__at(blis, sink->weights, first), sums,
-                      moment_at(blis, sink, 0, first), moment_at(blis, sink, 1, first));
-}
-
-/* The largest panel of biases in bytes; blis.c sees to it. */
-#define LARGEST_PANEL 2048
-
-void dualprop__learn_bias(const dualprop__blis *blis, const dualprop_convolution *shape,
-                          const dualprop__sink *sink, const void *delta, int64_t panel)
-{
-    alignas(DUALPROP__LINE) char sums[LARGEST_PANEL];
-    int64_t first = panel * blis->kernel.vector;
-    int64_t count = dualprop__least(blis->kernel.vector, shape->outputs - first);
-    void *to = sink->step ? sums : dualprop__at(blis, sink->bias_gradient, first);
-    blis->loops->column_sums(to, dualprop__at(blis, delta, first), sink->scale, sink->accumulate,
-                             shape->batch * shape->pooled_height * shape->pooled_width, count, shape->outputs);
-    if (sink->step)
-        blis->loops->step(sink->step, count, dualprop__at(blis, sink->bias, first), sums,
-                          moment_at(blis, sink, 2, first), moment_at(blis, sink, 3, first));
-}
-
-static void prefetch(const void *memory, int64_t bytes)
-{
-    for (int64_t i = 0; i < bytes; i += DUALPROP__LINE) __builtin_prefetch((const char *)memory + i, 1, 2);
-}
-
-void dualprop__fetch_weights(const dualprop__blis *blis, const dualprop__sink *sink, int64_t first,
-                             int64_t count)
-{
-    int64_t bytes = count * (int64_t)blis->loops->real_size;
-    if (!sink->step) return;
-    prefetch(dualprop__at(blis, sink->weights, first), bytes);
-    for (int i = 0; i < 2; i++)
-        if (sink->moments[i]) prefetch(moment_at(blis, sink, i, first), bytes);
 }
 
 /* ---- the slots ---- */

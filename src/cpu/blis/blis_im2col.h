@@ -15,32 +15,21 @@
 #ifndef DUALPROP_CPU_BLIS_IM2COL_H
 #define DUALPROP_CPU_BLIS_IM2COL_H
 
-#include "blis_convolution.h"
-
-/* A place in a batch of images; image -1 is nowhere. y and x may lie beyond the image. */
-typedef struct dualprop__place {
-    int64_t image, y, x;
-} dualprop__place;
-
-/* Images [batch, height, width, channels], and channels zeros for what lies beyond them. */
-typedef struct dualprop__images {
-    const dualprop__blis *blis;
-    const void *pixels, *zeros;
-    int64_t height, width, channels;
-} dualprop__images;
-
-/* The pixel `down` rows below and `right` columns to the right of a place, from channel `channel` on. */
-static inline const void *dualprop__pixel_at(const dualprop__images *images, const dualprop__place *place,
-                                             int64_t down, int64_t right, int64_t channel)
-{
-    int64_t y = place->y + down, x = place->x + right;
-    if (place->image < 0 || y < 0 || y >= images->height || x < 0 || x >= images->width) return images->zeros;
-    int64_t pixel = (place->image * images->height + y) * images->width + x;
-    return dualprop__at(images->blis, images->pixels, pixel * images->channels + channel);
-}
+#include "blis_images.h"
+#include "blis_sink.h"
 
 int64_t dualprop__im2col_bottom_up_bytes(const dualprop__blis *blis, const dualprop_convolution *shape);
 int64_t dualprop__im2col_top_down_bytes(const dualprop__blis *blis, const dualprop_convolution *shape);
 int64_t dualprop__im2col_gradient_bytes(const dualprop__blis *blis, const dualprop_convolution *shape);
+
+int64_t dualprop__im2col_cache(const dualprop__blis *blis, const dualprop_convolution *shape);
+void dualprop__im2col_prepare(const dualprop__blis *blis, const dualprop_convolution *shape, const void *weights);
+void dualprop__im2col_bottom_up(const dualprop__blis *blis, const dualprop_convolution *shape, void *a,
+                                uint8_t *switches, const void *x, const void *weights, const void *bias,
+                                const dualprop_dyad *dyad);
+void dualprop__im2col_top_down(const dualprop__blis *blis, const dualprop_convolution *shape, void *top_down,
+                               const void *delta, const uint8_t *switches, const dualprop_dyad *dyad);
+void dualprop__im2col_gradient(const dualprop__blis *blis, const dualprop_convolution *shape, const void *x,
+                               const void *delta, const uint8_t *switches, const dualprop__sink *sink);
 
 #endif

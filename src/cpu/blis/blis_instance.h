@@ -11,6 +11,9 @@
 #include "cpu/loops/elementwise.h"
 #include "cpu/reference/reference.h"
 
+/* Ways of computing a convolution: by its shape, or, for tests, one of the two wherever it is possible. */
+enum { DUALPROP__BY_RULE = 0, DUALPROP__IM2COL = 1, DUALPROP__WINOGRAD = 2 };
+
 /* An instance begins as one of the reference backend, whose slots serve where nothing is to be gained. */
 typedef struct dualprop__blis {
     struct dualprop__reference reference;
@@ -18,7 +21,7 @@ typedef struct dualprop__blis {
     dualprop__microkernel kernel;
     const dualprop__elementwise *loops;
     const dualprop__convolution_loops *convolution_loops;
-    int convolutions; /* see dualprop__blis_choose_convolutions */
+    int convolutions; /* one of the ways above; dualprop__blis_choose_convolutions() sets it */
 } dualprop__blis;
 
 extern const dualprop_backend dualprop__blis_backend;
@@ -35,7 +38,7 @@ void dualprop__shared_peaks_raise(dualprop__shared_peaks *shared, const dualprop
 /* Store what was found; either pointer may be NULL. */
 void dualprop__shared_peaks_give(dualprop__shared_peaks *shared, double *peak, double *change);
 
-/* ---- blis_dense.c: the three directions of a dense layer ---- */
+/* ---- a dense layer: blis_panels.c has the layout of its weights, blis_dense.c its workspace ---- */
 
 int64_t dualprop__blis_weight_elements(void *self, int64_t inputs, int64_t outputs);
 dualprop_status dualprop__blis_write_weights(void *self, void *weights, const void *host, int64_t inputs,

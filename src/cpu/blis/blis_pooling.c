@@ -3,7 +3,7 @@
  */
 #include <string.h>
 
-#include "blis_convolution.h"
+#include "blis_images.h"
 
 static dualprop__pooled_row row_of(const dualprop_convolution *shape, int64_t map_pixel, int64_t channels)
 {

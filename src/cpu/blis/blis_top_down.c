@@ -39,8 +39,11 @@ static int64_t slice_bytes(const dualprop__blis *blis)
 static void cut(struct top_down *job)
 {
     const dualprop__microkernel *kernel = &job->blis->kernel;
-    int64_t samples = dualprop__ceil_div(job->shape->batch, kernel->broadcast), most_samples = SAMPLE_PANELS;
-    int64_t inputs = dualprop__ceil_div(job->shape->inputs, kernel->vector), most_inputs = INPUT_PANELS;
+    int64_t samples = dualprop__ceil_div(job->shape->batch, kernel->broadcast);
+    int64_t inputs = dualprop__ceil_div(job->shape->inputs, kernel->vector);
+    /* Beginning above what there is would count down to it first, by divisions: the same cuts, later. */
+    int64_t most_samples = dualprop__least(SAMPLE_PANELS, samples);
+    int64_t most_inputs = dualprop__least(INPUT_PANELS, inputs);
     job->depth = dualprop__cut_evenly(dualprop__ceil_div(job->shape->outputs, kernel->vector),
                                       panels_deep(job->blis));
     for (;;) {

@@ -23,7 +23,8 @@
 #ifndef DUALPROP_CPU_BLIS_WINOGRAD_H
 #define DUALPROP_CPU_BLIS_WINOGRAD_H
 
-#include "blis_im2col.h"
+#include "blis_images.h"
+#include "blis_sink.h"
 
 /* Taps of the filters. */
 #define DUALPROP__NINE 9

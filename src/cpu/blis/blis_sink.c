@@ -1,0 +1,54 @@
+/*
+ * blis_sink.c - what becomes of a convolution's gradient, piece by piece: memory, or the learning step at once.
+ */
+#include "blis_sink.h"
+
+static char *moment_at(const dualprop__blis *blis, const dualprop__sink *sink, int index, int64_t element)
+{
+    return sink->moments[index] ? dualprop__at(blis, sink->moments[index], element) : NULL;
+}
+
+void dualprop__learn_weights(const dualprop__blis *blis, const dualprop__sink *sink, int64_t first,
+                             int64_t count, void *sums)
+{
+    if (!sink->step) {
+        blis->loops->scale(dualprop__at(blis, sink->gradient, first), sums, sink->scale,
+                           sink->accumulate, count);
+        return;
+    }
+    blis->loops->scale(sums, sums, sink->scale, 0, count);
+    blis->loops->step(sink->step, count, dualprop__at(blis, sink->weights, first), sums,
+                      moment_at(blis, sink, 0, first), moment_at(blis, sink, 1, first));
+}
+
+/* The largest panel of biases in bytes; blis.c sees to it. */
+#define LARGEST_PANEL 2048
+
+void dualprop__learn_bias(const dualprop__blis *blis, const dualprop_convolution *shape,
+                          const dualprop__sink *sink, const void *delta, int64_t panel)
+{
+    alignas(DUALPROP__LINE) char sums[LARGEST_PANEL];
+    int64_t first = panel * blis->kernel.vector;
+    int64_t count = dualprop__least(blis->kernel.vector, shape->outputs - first);
+    void *to = sink->step ? sums : dualprop__at(blis, sink->bias_gradient, first);
+    blis->loops->column_sums(to, dualprop__at(blis, delta, first), sink->scale, sink->accumulate,
+                             shape->batch * shape->pooled_height * shape->pooled_width, count, shape->outputs);
+    if (sink->step)
+        blis->loops->step(sink->step, count, dualprop__at(blis, sink->bias, first), sums,
+                          moment_at(blis, sink, 2, first), moment_at(blis, sink, 3, first));
+}
+
+static void prefetch(const void *memory, int64_t bytes)
+{
+    for (int64_t i = 0; i < bytes; i += DUALPROP__LINE) __builtin_prefetch((const char *)memory + i, 1, 2);
+}
+
+void dualprop__fetch_weights(const dualprop__blis *blis, const dualprop__sink *sink, int64_t first,
+                             int64_t count)
+{
+    int64_t bytes = count * (int64_t)blis->loops->real_size;
+    if (!sink->step) return;
+    prefetch(dualprop__at(blis, sink->weights, first), bytes);
+    for (int i = 0; i < 2; i++)
+        if (sink->moments[i]) prefetch(moment_at(blis, sink, i, first), bytes);
+}

@@ -1,0 +1,32 @@
+/*
+ * blis_sink.h - where a convolution's gradient goes: into memory, or straight into the learning step.
+ */
+#ifndef DUALPROP_CPU_BLIS_SINK_H
+#define DUALPROP_CPU_BLIS_SINK_H
+
+#include "blis_images.h"
+
+typedef struct dualprop__sink {
+    double scale;
+    int accumulate;
+    const dualprop_step_numbers *step; /* NULL: the gradients are written */
+    void *gradient, *bias_gradient, *weights, *bias;
+    void **moments;
+} dualprop__sink;
+
+/* sums: count elements of the gradient, from element `first` of the weights' layout on. They are destroyed. */
+void dualprop__learn_weights(const dualprop__blis *blis, const dualprop__sink *sink, int64_t first,
+                             int64_t count, void *sums);
+/* The bias of one panel of outputs, from all of delta. */
+void dualprop__learn_bias(const dualprop__blis *blis, const dualprop_convolution *shape,
+                          const dualprop__sink *sink, const void *delta, int64_t panel);
+static inline int dualprop__has_bias(const dualprop__sink *sink)
+{
+    return (sink->step ? sink->bias : sink->bias_gradient) != NULL;
+}
+
+/* Fetch what dualprop__learn_weights will touch. */
+void dualprop__fetch_weights(const dualprop__blis *blis, const dualprop__sink *sink, int64_t first,
+                             int64_t count);
+
+#endif
