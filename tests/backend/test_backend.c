@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base/internal.h"
+#include "core/backend/backend_internal.h"
 #include "main.h"
 #include "support/workbench.h"
 #include "support/comparison.h"

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/internal.h"
+#include "core/base/base.h"
 #include "main.h"
 
 #define ALL_TYPES (1u << DUALPROP_F32 | 1u << DUALPROP_F64 | 1u << DUALPROP_U8 | 1u << DUALPROP_I32)

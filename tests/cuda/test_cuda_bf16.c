@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/internal.h"
+#include "core/backend/backend_internal.h"
 #include "cuda_test.h"
 #include "math/bfloat16.h"
 #include "support/workbench.h"

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "common/vector_case.h"
-#include "core/base/handles.h"
+#include "core/base/base.h"
 #include "support/expect.h"
 #include "main.h"
 

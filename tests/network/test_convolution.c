@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "core/checkpoint/checkpoint_internal.h"
-#include "core/state/map.h"
+#include "core/state/state_internal.h"
 #include "support/expect.h"
 #include "support/failing_allocator.h"
 #include "support/image_network.h"

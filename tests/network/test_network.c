@@ -10,7 +10,7 @@
 
 #include <dualprop/dualprop.h>
 
-#include "core/base/internal.h"
+#include "core/network/network_internal.h"
 #include "support/expect.h"
 #include "support/failing_allocator.h"
 

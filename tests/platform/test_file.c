@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/base/internal.h"
+#include "core/platform/platform.h"
 #include "main.h"
 
 #define OLD "what was there before"

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/internal.h"
+#include "core/platform/platform.h"
 #include "main.h"
 #include "support/expect.h"
 #include "support/saved_model.h"

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/base/internal.h"
+#include "core/platform/platform.h"
 #include "main.h"
 
 /* ---- what the tests work with ---- */

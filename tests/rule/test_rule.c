@@ -6,7 +6,7 @@
 
 #include <dualprop/dualprop.h>
 
-#include "core/base/internal.h"
+#include "core/rule/rule_internal.h"
 #include "support/expect.h"
 
 Suite *test_rule_suite(void);

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base/internal.h"
+#include "core/backend/backend_internal.h"
 #include "support/expect.h"
 #include "support/model.h"
 

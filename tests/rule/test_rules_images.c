@@ -11,7 +11,7 @@
 
 #include "support/expect.h"
 #include "support/image_network.h"
-#include "core/base/internal.h"
+#include "core/backend/backend_internal.h"
 
 Suite *test_rules_images_suite(void);
 

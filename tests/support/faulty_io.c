@@ -3,7 +3,7 @@
  */
 #include "faulty_io.h"
 
-#include "core/base/internal.h"
+#include "core/platform/platform.h"
 
 static int hits(faulty_io *faulty)
 {

@@ -5,7 +5,7 @@
  * composite table hands the call on to one of the two. The price is one more jump a call, which only backends that
  * leave slots empty pay.
  */
-#include "services.h"
+#include "backend_internal.h"
 
 struct composite {
     dualprop_context *context;

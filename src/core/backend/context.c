@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "services.h"
+#include "backend_internal.h"
 
 static const uint64_t default_limits[DUALPROP__LIMITS] = {
     [DUALPROP_LIMIT_HEADER_BYTES] = (uint64_t)16 << 20,
@@ -70,8 +70,7 @@ static dualprop_status start_threads(dualprop_context *context, int threads)
 /* Joining threads is a point where pthread_cancel() takes effect; half of a context could not be destroyed again. */
 static void destroy(dualprop_context *context)
 {
-    int cancelling = 0;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
+    int shield = dualprop__shield_begin();
     if (context->backend.destroy) context->backend.destroy(context->instance); /* else none was opened */
     dualprop__pool_destroy(context->pool);
     dualprop__error_detach(context);
@@ -79,7 +78,7 @@ static void destroy(dualprop_context *context)
     context->magic = DUALPROP__DEAD;
     dualprop_allocator allocator = context->allocator;
     allocator.release(allocator.user_data, context, sizeof *context);
-    pthread_setcancelstate(cancelling, NULL);
+    dualprop__shield_end(shield);
 }
 
 static dualprop_status create(dualprop_context **context, int backend, const struct dualprop__settings *settings)
@@ -101,10 +100,9 @@ dualprop_status dualprop_context_create(dualprop_context **context, int backend,
     *context = NULL;
     struct dualprop__settings settings;
     DUALPROP__TRY(dualprop__settings_read(&settings, options));
-    int cancelling = 0; /* a thread cancelled in here would leave worker threads behind */
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
+    int shield = dualprop__shield_begin(); /* a thread cancelled in here would leave worker threads behind */
     dualprop_status status = create(context, backend, &settings);
-    pthread_setcancelstate(cancelling, NULL);
+    dualprop__shield_end(shield);
     return status;
 }
 

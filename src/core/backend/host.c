@@ -1,7 +1,7 @@
 /*
  * host.c - what a backend gets from its context: memory, threads, the log, the last error.
  */
-#include "services.h"
+#include "backend_internal.h"
 
 static void *allocate(void *user_data, size_t size, size_t alignment)
 {
@@ -22,10 +22,9 @@ static void parallel_for(void *user_data, void (*task)(void *argument, int64_t i
         dualprop__pool_run(context->pool, task, argument, count);
         return;
     }
-    int cancelling = 0; /* as in the pool: a caller that were cancelled here would leave the others in its loop */
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
+    int shield = dualprop__shield_begin(); /* as in the pool: a caller that were cancelled here would leave the others in its loop */
     context->run(context->run_data, task, argument, count);
-    pthread_setcancelstate(cancelling, NULL);
+    dualprop__shield_end(shield);
 }
 
 static int threads(void *user_data)

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "services.h"
+#include "backend_internal.h"
 
 #define MODULE "libdualprop-cuda.so.0"
 

@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "services.h"
+#include "backend_internal.h"
 
 #define MOST_THREADS 1024
 

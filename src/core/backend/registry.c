@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "services.h"
+#include "backend_internal.h"
 
 #define LEAST offsetof(dualprop_backend, allocate)
 

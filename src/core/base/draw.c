@@ -1,7 +1,7 @@
 /*
- * draw.c - see draw.h.
+ * draw.c - random numbers made on the host: see base.h.
  */
-#include "draw.h"
+#include "base.h"
 
 #include <math.h>
 
@@ -43,8 +43,7 @@ static void draw_task(void *argument, int64_t index)
     if (end > drawing->count) end = drawing->count;
     for (int64_t i = first; i < end; i++) {
         double value = drawing->draw(drawing->seed, drawing->stream, drawing->first + (uint64_t)i);
-        if (drawing->precision == DUALPROP_F32) ((float *)drawing->reals)[i] = (float)(drawing->deviation * value);
-        else ((double *)drawing->reals)[i] = drawing->deviation * value;
+        dualprop__real_set(drawing->reals, drawing->precision, i, drawing->deviation * value);
     }
 }
 

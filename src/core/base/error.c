@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/backend/services.h"
+#include "base.h"
 
 #define TEXT_SIZE sizeof(((dualprop_context *)0)->error_text)
 
@@ -124,14 +124,14 @@ void dualprop__log(const dualprop_context *context, int level, const char *compo
     void *user_data = context->log_data;
     pthread_mutex_unlock(&((dualprop_context *)(uintptr_t)context)->lock);
     if (!log) return;
-    int kept = errno, cancelling = 0;
+    int kept = errno;
     char message[TEXT_SIZE];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
+    int shield = dualprop__shield_begin();
     log(user_data, level, component, message);
-    pthread_setcancelstate(cancelling, NULL);
+    dualprop__shield_end(shield);
     errno = kept;
 }

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/backend/services.h"
+#include "base.h"
 
 #define ALIGNMENT 64
 
@@ -96,32 +96,4 @@ void dualprop__release(dualprop_context *context, void *pointer)
     int kept = errno;
     context->allocator.release(context->allocator.user_data, header.begin, header.size);
     errno = kept;
-}
-
-/* ---- reals in the backend's memory ---- */
-
-static dualprop_status bytes_of(size_t *bytes, const dualprop_context *context, int64_t count)
-{
-    if (count < 0 || !DUALPROP__MULTIPLY(bytes, (size_t)count, context->real_size))
-        return dualprop__fail(context, DUALPROP_ERROR_RANGE, "an array of %lld numbers does not fit into memory",
-                              (long long)count);
-    return DUALPROP_OK;
-}
-
-dualprop_status dualprop__reals_create(dualprop_context *context, void **memory, int64_t count)
-{
-    size_t bytes = 0;
-    *memory = NULL;
-    DUALPROP__TRY(bytes_of(&bytes, context, count));
-    void *made = NULL;
-    DUALPROP__TRY(context->backend.allocate(context->instance, &made, bytes));
-    dualprop_status status = context->backend.fill_zero(context->instance, made, bytes);
-    if (status == DUALPROP_OK) *memory = made;
-    else context->backend.release(context->instance, made, bytes);
-    return status;
-}
-
-void dualprop__reals_destroy(dualprop_context *context, void *memory, int64_t count)
-{
-    if (memory) context->backend.release(context->instance, memory, (size_t)count * context->real_size);
 }

@@ -5,7 +5,7 @@
  */
 #include <stdio.h>
 
-#include "internal.h"
+#include "base.h"
 
 static const struct name {
     int group, value;

@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-#include "core/backend/services.h"
+#include "base.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static atomic_long known; /* 0: not to be relied on */

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/backend/services.h"
+#include "base.h"
 
 /* The bytes of a view in version 0.1. */
 #define LEAST (offsetof(dualprop_view, strides) + sizeof(((dualprop_view *)0)->strides))
@@ -279,16 +279,4 @@ void dualprop__view_scatter(const dualprop_view *view, const void *reals, int ty
         copy->scatter(row_address(view, &walk), row_stride(view), from, count);
         from += bytes;
     } while (next_row(&walk, view));
-}
-
-/* ---- finite numbers ---- */
-
-int dualprop__reals_finite(const void *reals, int type, int64_t count)
-{
-    int finite = 1;
-    if (type == DUALPROP_F32)
-        for (int64_t i = 0; i < count; i++) finite &= isfinite(((const float *)reals)[i]) != 0;
-    else
-        for (int64_t i = 0; i < count; i++) finite &= isfinite(((const double *)reals)[i]) != 0;
-    return finite;
 }

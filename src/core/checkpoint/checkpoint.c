@@ -28,10 +28,9 @@ static void set_source(dualprop_checkpoint *checkpoint, const char *name)
  */
 static void seed_json(void)
 {
-    int cancelling = 0;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
+    int shield = dualprop__shield_begin();
     json_object_seed(0);
-    pthread_setcancelstate(cancelling, NULL);
+    dualprop__shield_end(shield);
 }
 
 static dualprop_status create(dualprop_checkpoint **out, dualprop_context *context, const char *source)

@@ -7,6 +7,7 @@
 #ifndef DUALPROP_CORE_CHECKPOINT_INTERNAL_H
 #define DUALPROP_CORE_CHECKPOINT_INTERNAL_H
 
+#include "core/learning/learning.h"
 #include "named_list.h"
 
 typedef struct dualprop__tensor {

@@ -8,8 +8,6 @@
 #include <string.h>
 
 #include "checkpoint_json.h"
-#include "core/network/layer_shape.h"
-#include "core/network/network_internal.h"
 
 #define NAME_SIZE 32
 

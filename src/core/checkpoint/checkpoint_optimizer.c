@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "checkpoint_json.h"
-#include "core/learning/learning.h"
 
 #define NAME_SIZE 64
 

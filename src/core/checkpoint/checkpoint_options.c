@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "checkpoint_json.h"
-#include "core/rule/rule_internal.h"
 
 /* ---- putting ---- */
 

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "checkpoint_json.h"
-#include "core/state/state_internal.h"
 
 #define NAME_SIZE 64
 

@@ -9,7 +9,7 @@
 
 #include <jansson.h>
 
-#include "core/base/internal.h"
+#include "core/base/base.h"
 
 #define DUALPROP__JSON_DEPTH 4
 

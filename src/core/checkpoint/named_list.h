@@ -6,7 +6,7 @@
 #ifndef DUALPROP_CORE_NAMED_LIST_H
 #define DUALPROP_CORE_NAMED_LIST_H
 
-#include "core/base/internal.h"
+#include "core/base/base.h"
 
 typedef struct dualprop__named_list {
     void **items;

@@ -5,8 +5,6 @@
 
 #include <math.h>
 
-#include "core/state/map.h"
-
 #define REALS (1u << DUALPROP_F32 | 1u << DUALPROP_F64)
 
 /* ---- life ---- */
@@ -221,8 +219,9 @@ static dualprop_status give_gradient(const dualprop_view *gradient, dualprop_dia
     void *memory = diagnostics->twin->dyads[0].mean;
     diagnostics->twin->phase = DUALPROP__IDLE;
     state->feedback = DUALPROP_FEEDBACK_SYMMETRIC; /* a gradient comes through W, whatever carried delta */
-    dualprop_status status = silent ? DUALPROP_OK
-                                    : dualprop__map_top_down(state, 1, memory, dualprop__emission(&state->dyads[1]), NULL);
+    dualprop_status status = silent ? DUALPROP_OK : dualprop__switches_of_plus(state, 1, memory);
+    if (!silent && status == DUALPROP_OK)
+        status = dualprop__map_top_down(state, 1, memory, dualprop__emission(&state->dyads[1]), NULL);
     state->feedback = feedback;
     DUALPROP__TRY(status);
     for (int64_t b = 0; b < state->count; b++)
@@ -262,8 +261,7 @@ static dualprop_status count_zeros(int64_t *zeros, dualprop_state *state, const 
     DUALPROP__TRY(context->backend.copy_out(context->instance, state->staging,
                                             (const char *)dyads->delta + (size_t)b * bytes, bytes));
     for (int64_t i = 0; i < dyads->width; i++)
-        *zeros += context->precision == DUALPROP_F32 ? ((const float *)state->staging)[i] == 0
-                                                     : ((const double *)state->staging)[i] == 0;
+        *zeros += dualprop__real_at(state->staging, context->precision, i) == 0;
     return DUALPROP_OK;
 }
 

@@ -6,7 +6,7 @@
 #ifndef DUALPROP_CORE_DIAGNOSTICS_H
 #define DUALPROP_CORE_DIAGNOSTICS_H
 
-#include "core/state/state_internal.h"
+#include "core/learning/learning.h"
 
 /* norm_maps.c: the network once more in f64, where its context is not; all zeros until it is needed. */
 struct dualprop__norm_maps {

@@ -8,8 +8,6 @@
 #include <string.h>
 
 #include "diagnostics_internal.h"
-#include "core/network/network_internal.h"
-#include "core/backend/services.h"
 
 /* ---- a context inside a context ---- */
 

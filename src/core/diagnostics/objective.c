@@ -13,7 +13,6 @@
 
 #include <math.h>
 
-#include "core/state/map.h"
 #include "math/energy.h"
 #include "math/formulas.h"
 

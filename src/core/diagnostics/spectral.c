@@ -8,7 +8,6 @@
 #include <math.h>
 
 #include "diagnostics_internal.h"
-#include "core/state/map.h"
 #include "math/formulas.h"
 
 #define MOST_ITERATIONS 1000000
@@ -70,21 +69,11 @@ static dualprop_status put(void *memory, const struct span *span, const double *
 
 /* ---- the iteration ---- */
 
-/* Divide by the length, unless that is 0; gives it. */
-static double normalise(double *x, int64_t count)
-{
-    double square = 0;
-    for (int64_t i = 0; i < count; i++) square += x[i] * x[i];
-    double length = sqrt(square);
-    for (int64_t i = 0; length > 0 && i < count; i++) x[i] /= length;
-    return length;
-}
-
 static void draw(double *vector, int64_t count, int which)
 {
     for (int64_t i = 0; i < count; i++)
         vector[i] = dualprop__uniform_f64(dualprop__philox_word(0, STREAM + (uint64_t)which, (uint64_t)i)) - 0.5;
-    normalise(vector, count);
+    dualprop__normalize(vector, DUALPROP_F64, count);
 }
 
 /* vector <- W^T W vector, normalised; gives |W^T u| for the unit vector u along W vector, which image has room for. */
@@ -95,12 +84,12 @@ static dualprop_status iterate(double *norm, double *vector, double *image, cons
     DUALPROP__TRY(put(below->mean, span, vector, below->width));
     DUALPROP__TRY(go_up(span));
     DUALPROP__TRY(get(image, span, top->a, width));
-    *norm = normalise(image, width);
+    *norm = dualprop__normalize(image, DUALPROP_F64, width);
     if (!(*norm > 0 && isfinite(*norm))) return DUALPROP_OK;
     DUALPROP__TRY(put(top->delta, span, image, width));
     DUALPROP__TRY(go_down(span));
     DUALPROP__TRY(get(vector, span, below->mean, below->width));
-    *norm = normalise(vector, below->width);
+    *norm = dualprop__normalize(vector, DUALPROP_F64, below->width);
     return DUALPROP_OK;
 }
 

@@ -13,32 +13,9 @@
  */
 #include <math.h>
 
-#include "core/base/draw.h"
-#include "core/state/map.h"
-#include "core/rule/rule_internal.h"
+#include "passes.h"
 
 /* ---- power iterations ---- */
-
-static double real_at(const void *reals, int type, int64_t i)
-{
-    return type == DUALPROP_F32 ? (double)((const float *)reals)[i] : ((const double *)reals)[i];
-}
-
-static void real_set(void *reals, int type, int64_t i, double value)
-{
-    if (type == DUALPROP_F32) ((float *)reals)[i] = (float)value;
-    else ((double *)reals)[i] = value;
-}
-
-/* Scale a host vector to length 1; gives its length before. A zero vector stays. */
-static double normalize(void *reals, int type, int64_t count)
-{
-    double sum = 0;
-    for (int64_t i = 0; i < count; i++) sum += real_at(reals, type, i) * real_at(reals, type, i);
-    double length = sqrt(sum);
-    for (int64_t i = 0; length > 0 && i < count; i++) real_set(reals, type, i, real_at(reals, type, i) / length);
-    return length;
-}
 
 /* power_k <- W^T W power_k, normalised; *gamma2 receives its length before, which tends to gamma_k^2. */
 static dualprop_status iterate(double *gamma2, dualprop_state *state, int k)
@@ -49,26 +26,8 @@ static dualprop_status iterate(double *gamma2, dualprop_state *state, int k)
     DUALPROP__TRY(dualprop__map_linear_up(state, k + 1, state->power_image, own->power));
     DUALPROP__TRY(dualprop__map_linear_down(state, k + 1, own->power, state->power_image));
     DUALPROP__TRY(context->backend.copy_out(context->instance, state->staging, own->power, bytes));
-    *gamma2 = normalize(state->staging, context->precision, own->width);
+    *gamma2 = dualprop__normalize(state->staging, context->precision, own->width);
     return context->backend.copy_in(context->instance, own->power, state->staging, bytes);
-}
-
-static dualprop_status start_vector(dualprop_state *state, int k)
-{
-    const dualprop_context *context = state->context;
-    struct dualprop__dyads *own = &state->dyads[k];
-    dualprop__draw_fill(state->staging, context, dualprop__draw_normal, 1.0, state->rule->seed,
-                        dualprop__stream_of_power(k), 0, own->width);
-    normalize(state->staging, context->precision, own->width);
-    return context->backend.copy_in(context->instance, own->power, state->staging,
-                                    (size_t)own->width * context->real_size);
-}
-
-dualprop_status dualprop__seed_power_vectors(dualprop_state *state)
-{
-    for (int k = 0; k < state->layer_count; k++)
-        if (state->dyads[k].power) DUALPROP__TRY(start_vector(state, k));
-    return DUALPROP_OK;
 }
 
 static dualprop_status estimate(dualprop_state *state, int k)
@@ -77,7 +36,7 @@ static dualprop_status estimate(dualprop_state *state, int k)
     double gamma2 = 0;
     for (int i = 0; i < state->rule->power_iterations; i++) DUALPROP__TRY(iterate(&gamma2, state, k));
     /* A vector that W maps to zero, as zero weights do to all, says nothing: the next estimate starts afresh. */
-    if (gamma2 == 0) DUALPROP__TRY(start_vector(state, k));
+    if (gamma2 == 0) DUALPROP__TRY(dualprop__start_power_vector(state, k));
     own->gamma = sqrt(gamma2);
     return DUALPROP_OK;
 }

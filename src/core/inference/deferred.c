@@ -11,19 +11,7 @@
  * not put off.
  */
 #include "math/step_condition.h"
-#include "core/state/state_internal.h"
-
-dualprop_status dualprop__device_begin(const dualprop_context *context)
-{
-    return context->backend.begin_deferred ? context->backend.begin_deferred(context->instance) : DUALPROP_OK;
-}
-
-dualprop_status dualprop__device_end(const dualprop_context *context, dualprop_status status)
-{
-    if (!context->backend.end_deferred) return status;
-    dualprop_status ended = context->backend.end_deferred(context->instance, status != DUALPROP_OK);
-    return status == DUALPROP_OK ? ended : status;
-}
+#include "passes.h"
 
 int dualprop__can_defer(const dualprop_state *state, int is_warm)
 {
@@ -52,7 +40,7 @@ static dualprop_status end_device(dualprop_state *state, dualprop_status status)
     return status;
 }
 
-dualprop_status dualprop__deferred_end(dualprop_state *state, dualprop_status status)
+dualprop_status dualprop__infer_section_end(dualprop_state *state, dualprop_status status)
 {
     int too_large = 0;
     if (!state->deferred) return status;

@@ -7,9 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "core/base/draw.h"
-#include "core/state/map.h"
-#include "core/network/network_internal.h"
+#include "passes.h"
 
 /* ---- draws ---- */
 
@@ -142,9 +140,7 @@ static void draw_alphas(void *alphas, const dualprop_state *state, int k)
     double deviation = state->rule->alpha_mismatch;
     for (int64_t i = 0; i < own->width; i++) {
         double draw = dualprop__draw_normal(state->seed, dualprop__stream_of_alphas(k), (uint64_t)i);
-        double alpha = fmin(1.0, fmax(0.0, own->alpha + deviation * draw));
-        if (state->context->precision == DUALPROP_F32) ((float *)alphas)[i] = (float)alpha;
-        else ((double *)alphas)[i] = alpha;
+        dualprop__real_set(alphas, state->context->precision, i, fmin(1.0, fmax(0.0, own->alpha + deviation * draw)));
     }
 }
 

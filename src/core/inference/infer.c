@@ -10,10 +10,7 @@
  *
  * Back-propagation fits the same walk: sbar_k = f_k(a_k) and delta_k = f'_k(a_k) Delta_k, with delta_L = -loss'(a_L).
  */
-#include "core/learning/train_step.h"
-#include "core/rule/rule_internal.h"
-#include "core/rule/schedule.h"
-#include "core/state/state_internal.h"
+#include "passes.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -201,17 +198,6 @@ static dualprop_status start(dualprop_state *state, const dualprop_view *images,
     return keep_prediction(state);
 }
 
-/* What was computed from the weights is no longer of use. */
-void dualprop__forget_products(dualprop_state *state)
-{
-    for (int k = 0; k <= state->layer_count; k++) {
-        struct dualprop__dyads *own = &state->dyads[k];
-        own->a_of = UINT64_MAX;
-        int silent = k == state->layer_count || state->dyads[k + 1].delta_version == 0;
-        own->top_down_of = silent ? 0 : UINT64_MAX;
-    }
-}
-
 static dualprop_status open_inference(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets,
                                       int by_hand)
 {
@@ -224,13 +210,6 @@ static dualprop_status open_inference(dualprop_state *state, const dualprop_view
     dualprop_status status = start(state, &images, targets, by_hand);
     if (status != DUALPROP_OK) dualprop__infer_close(state, DUALPROP__IDLE);
     return status;
-}
-
-void dualprop__infer_close(dualprop_state *state, enum dualprop__phase phase)
-{
-    state->phase = phase;
-    state->warm_count = phase == DUALPROP__SETTLED ? state->count : 0;
-    dualprop__network_end_read(state->network);
 }
 
 static dualprop_status check_open(const dualprop_state *state)
@@ -256,17 +235,20 @@ static dualprop_status run_again(dualprop_state *state)
     return run_all_passes(state);
 }
 
-dualprop_status dualprop__infer(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets,
-                                struct dualprop__joint *joint)
+dualprop_status dualprop__infer_run(dualprop__inference *inference, dualprop_state *state, const dualprop_view *inputs,
+                                    const dualprop_view *targets)
 {
     dualprop_status status = open_inference(state, inputs, targets, 0);
-    int is_open = status == DUALPROP_OK, deferred = state->deferred;
-    if (is_open) status = run_all_passes(state);
-    if (is_open && deferred && status == DUALPROP_OK) status = dualprop__joint_ask(joint, state);
-    status = dualprop__deferred_end(state, status);
-    dualprop__joint_end(joint, status);
-    if (is_open && deferred && status == DUALPROP_ERROR_DIVERGED) status = run_again(state);
-    if (is_open) dualprop__infer_close(state, status == DUALPROP_OK ? DUALPROP__SETTLED : DUALPROP__IDLE);
+    *inference = (dualprop__inference){ status == DUALPROP_OK, state->deferred };
+    return status == DUALPROP_OK ? run_all_passes(state) : status;
+}
+
+dualprop_status dualprop__infer_finish(const dualprop__inference *inference, dualprop_state *state,
+                                       dualprop_status status)
+{
+    if (!inference->is_open) return status;
+    if (inference->deferred && status == DUALPROP_ERROR_DIVERGED) status = run_again(state);
+    dualprop__infer_close(state, status == DUALPROP_OK ? DUALPROP__SETTLED : DUALPROP__IDLE);
     return status;
 }
 
@@ -275,8 +257,11 @@ dualprop_status dualprop__infer(dualprop_state *state, const dualprop_view *inpu
 dualprop_status dualprop__infer_view(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets,
                                      const char *function)
 {
+    dualprop__inference inference;
     DUALPROP__TRY(dualprop__state_enter(state, function));
-    dualprop_status status = dualprop__infer(state, inputs, targets, NULL);
+    dualprop_status status = dualprop__infer_run(&inference, state, inputs, targets);
+    status = dualprop__infer_section_end(state, status);
+    status = dualprop__infer_finish(&inference, state, status);
     dualprop__state_leave(state);
     return status;
 }

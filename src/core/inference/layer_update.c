@@ -11,7 +11,7 @@
  */
 #include <math.h>
 
-#include "core/state/map.h"
+#include "passes.h"
 
 /* ---- the products ---- */
 
@@ -44,6 +44,7 @@ static dualprop_status hear_above(dualprop_state *state, int k, const dualprop_d
     const struct dualprop__dyads *above = &state->dyads[k + 1];
     own->top_down_of = above->delta_version;
     const dualprop_dyad *fused = comes_after(update) ? NULL : update;
+    DUALPROP__TRY(dualprop__switches_of_plus(state, k + 1, own->top_down));
     DUALPROP__TRY(dualprop__map_top_down(state, k + 1, own->top_down, dualprop__emission(above), fused));
     return update_after(state, update);
 }

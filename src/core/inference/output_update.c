@@ -5,7 +5,7 @@
  *
  * In back-propagation sbar_L = a_L and delta_L = -loss'(a_L).
  */
-#include "core/state/state_internal.h"
+#include "passes.h"
 
 static struct dualprop__dyads *output_of(dualprop_state *state)
 {

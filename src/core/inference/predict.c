@@ -3,7 +3,7 @@
  *
  * The state's dyads are overwritten, so an inference that had settled is gone afterwards.
  */
-#include "core/state/state_internal.h"
+#include "passes.h"
 
 static int64_t piece_size(const dualprop_state *state, int64_t left)
 {
@@ -29,7 +29,7 @@ static dualprop_status feed_piece(dualprop_state *state, const dualprop_view *im
     int deferred = state->deferred;
     dualprop_status status = dualprop__batch_load(state, images, first, piece_size(state, images->shape[0] - first));
     if (status == DUALPROP_OK) status = dualprop__feed_forward(state);
-    status = dualprop__deferred_end(state, status);
+    status = dualprop__infer_section_end(state, status);
     return deferred && status == DUALPROP_ERROR_DIVERGED ? dualprop__feed_forward(state) : status;
 }
 

@@ -7,26 +7,9 @@
  * first batch's size, so that one batch alone needs no scaling, and dualprop_update() and dualprop_gradient() followed
  * by dualprop_step() give the same bits.
  */
-#include "core/network/layer_shape.h"
 #include "learning.h"
-#include "core/state/map.h"
 
 #include <math.h>
-
-dualprop_status dualprop__optimizer_enter(dualprop_optimizer *optimizer, const char *function)
-{
-    DUALPROP__TRY(dualprop__check_handle(optimizer, DUALPROP__OPTIMIZER, "optimizer", function));
-    DUALPROP__TRY(dualprop__context_enter(optimizer->context));
-    int idle = 0;
-    DUALPROP__REQUIRE(optimizer->context, atomic_compare_exchange_strong(&optimizer->busy, &idle, 1),
-                      DUALPROP_ERROR_BUSY, "optimizer is in use by another call");
-    return DUALPROP_OK;
-}
-
-void dualprop__optimizer_leave(dualprop_optimizer *optimizer)
-{
-    atomic_store(&optimizer->busy, 0);
-}
 
 double dualprop__gradient_scale(const dualprop_optimizer *optimizer)
 {
@@ -60,9 +43,13 @@ dualprop_status dualprop__gradient_layer(dualprop_optimizer *optimizer, dualprop
                                          int accumulate, const dualprop_step_numbers *step)
 {
     struct dualprop__dyads *own = &state->dyads[k];
+    struct dualprop__learning *learning = &optimizer->layers[k - 1];
+    int spares = step && !state->context->backend.begin_deferred; /* a device keeps the gradients of a step there */
+    void *gradient = spares ? NULL : learning->weight_gradient, *bias_gradient = spares ? NULL : learning->bias_gradient;
     DUALPROP__TRY(materialise_zero(state, own));
-    return dualprop__map_gradient(state, k, &optimizer->layers[k - 1], state->dyads[k - 1].mean, dualprop__emission(own), scale,
-                                  accumulate, step);
+    DUALPROP__TRY(dualprop__switches_of_mean(state, k));
+    return dualprop__map_gradient(state, k, gradient, bias_gradient, state->dyads[k - 1].mean, dualprop__emission(own),
+                                  scale, accumulate, step, learning->moments);
 }
 
 dualprop_status dualprop__gradient_compute(dualprop_optimizer *optimizer, dualprop_state *state, int accumulate)

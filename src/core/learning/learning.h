@@ -1,12 +1,37 @@
 /*
- * learning.h - what gradient.c and step.c share: entering an optimizer, and one layer's numbers for a step.
+ * learning.h - optimizers, gradients and learning steps.
  */
-#ifndef DUALPROP_CORE_LEARN_H
-#define DUALPROP_CORE_LEARN_H
+#ifndef DUALPROP_CORE_LEARNING_H
+#define DUALPROP_CORE_LEARNING_H
 
-#include "core/state/state_internal.h"
+#include "core/inference/inference.h"
 
-/* One call at a time on an optimizer. */
+/* One layer's learning memory, all in backend memory. */
+struct dualprop__learning {
+    void *weight_gradient, *bias_gradient;
+    void *moments[4]; /* weight first and second, bias first and second; NULL where the kind has none */
+    void *feedback_moments[2]; /* first and second of feedback weights that learn; else NULL */
+};
+
+struct dualprop_optimizer {
+    uint32_t magic;
+    dualprop_context *context;
+    dualprop_network *network;
+    int kind;
+    double learning_rate, momentum, beta1, beta2, epsilon, weight_decay, clip;
+    int schedule;
+    double rate_start, rate_end;
+    int64_t rate_warmup, rate_decay;
+    int64_t steps;
+    int64_t gradient_samples; /* in the gradient held; 0: there is none */
+    int64_t first_samples;    /* of the batch it began with: the gradient held is the sum over samples / first_samples */
+    struct dualprop__learning *layers; /* [layer_count] */
+    atomic_int busy;
+};
+
+/* optimizer.c: the learning rate of the next step. */
+double dualprop__optimizer_rate(const dualprop_optimizer *optimizer);
+/* optimizer.c: one call at a time. */
 dualprop_status dualprop__optimizer_enter(dualprop_optimizer *optimizer, const char *function);
 void dualprop__optimizer_leave(dualprop_optimizer *optimizer);
 
@@ -30,5 +55,7 @@ double dualprop__largest_gradient(const dualprop_optimizer *optimizer, const dua
 int dualprop__step_needs_weights(const dualprop_optimizer *optimizer);
 /* step.c: gradient and step of all layers, fused. */
 dualprop_status dualprop__learn_layers(dualprop_optimizer *optimizer, dualprop_state *state);
+/* step.c: what dualprop_update() does with both entered. */
+dualprop_status dualprop__update(dualprop_optimizer *optimizer, dualprop_state *state);
 
 #endif

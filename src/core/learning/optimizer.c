@@ -3,7 +3,7 @@
  */
 #include <math.h>
 
-#include "core/state/state_internal.h"
+#include "learning.h"
 
 static const double PI = 3.14159265358979323846;
 
@@ -106,6 +106,23 @@ void dualprop_optimizer_destroy(dualprop_optimizer *optimizer)
     optimizer->magic = DUALPROP__DEAD;
     dualprop__release(context, optimizer);
     dualprop__network_release(network);
+}
+
+/* ---- one call at a time ---- */
+
+dualprop_status dualprop__optimizer_enter(dualprop_optimizer *optimizer, const char *function)
+{
+    DUALPROP__TRY(dualprop__check_handle(optimizer, DUALPROP__OPTIMIZER, "optimizer", function));
+    DUALPROP__TRY(dualprop__context_enter(optimizer->context));
+    int idle = 0;
+    DUALPROP__REQUIRE(optimizer->context, atomic_compare_exchange_strong(&optimizer->busy, &idle, 1),
+                      DUALPROP_ERROR_BUSY, "optimizer is in use by another call");
+    return DUALPROP_OK;
+}
+
+void dualprop__optimizer_leave(dualprop_optimizer *optimizer)
+{
+    atomic_store(&optimizer->busy, 0);
 }
 
 /* ---- settings ---- */

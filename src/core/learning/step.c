@@ -8,7 +8,7 @@
  *
  * Kolen-Pollack feedback weights take the weights' gradient, with moments of their own and the same decay.
  */
-#include "train_step.h"
+#include "learning.h"
 #include "math/step_condition.h"
 
 #include <math.h>
@@ -209,6 +209,7 @@ static dualprop_status step(dualprop_optimizer *optimizer)
                       "optimizer holds no gradient; call dualprop_gradient() first");
     DUALPROP__TRY(dualprop__network_begin_write(optimizer->network));
     dualprop_status status = apply_held(optimizer);
+    dualprop__feedback_align(optimizer->network);
     dualprop__network_end_write(optimizer->network);
     return status;
 }
@@ -264,6 +265,7 @@ dualprop_status dualprop__update(dualprop_optimizer *optimizer, dualprop_state *
     dualprop_status status = fused ? update_fused(optimizer, state)
                                    : dualprop__gradient_compute(optimizer, state, 0);
     if (!fused && status == DUALPROP_OK) status = apply_held(optimizer);
+    dualprop__feedback_align(optimizer->network);
     dualprop__network_end_write(optimizer->network);
     return status;
 }
@@ -291,6 +293,7 @@ static dualprop_status update_open(dualprop_optimizer *optimizer, dualprop_state
     DUALPROP__TRY(dualprop__network_upgrade(optimizer->network));
     dualprop_status status = dualprop__gradient_of_dyads(optimizer, state, 0);
     if (status == DUALPROP_OK) status = apply_held(optimizer);
+    dualprop__feedback_align(optimizer->network);
     dualprop__network_downgrade(optimizer->network);
     DUALPROP__TRY(status);
     dualprop__forget_products(state);

@@ -7,13 +7,21 @@
  * moments and the number of steps are as before, and the host goes the way it would have gone: it finds out what
  * diverged, or looks at the gradient itself.
  */
-#include "train_step.h"
+#include "learning.h"
 
 #include <math.h>
 #include <pthread.h>
 
+/* One call's learning step in the section of its inference. */
+struct train_step {
+    dualprop_optimizer *optimizer;
+    int appended;    /* the step was deferred with the inference, and the network is open for writing */
+    int applied;     /* and made */
+    double rejected; /* what the conditions said: not 0 where the step was not to be made */
+};
+
 /* Clipping, Kolen and Pollack's weights and rates that let weights grow need the host; a gradient held is to stay. */
-static int can_join(const dualprop_optimizer *optimizer)
+static int can_append(const dualprop_optimizer *optimizer)
 {
     return optimizer->context->backend.guard_steps && optimizer->clip <= 0 && optimizer->gradient_samples == 0 &&
            optimizer->network->feedback != DUALPROP_FEEDBACK_KOLEN_POLLACK && !dualprop__step_needs_weights(optimizer);
@@ -32,39 +40,47 @@ static dualprop_guard guard_of_layer(const dualprop_optimizer *optimizer, const 
                              dualprop__largest_gradient(optimizer, own->layer) };
 }
 
-static dualprop_status guard(struct dualprop__joint *joint, dualprop_state *state)
+static dualprop_status append_conditions(struct train_step *step, dualprop_state *state)
 {
-    const dualprop_optimizer *optimizer = joint->optimizer;
+    const dualprop_optimizer *optimizer = step->optimizer;
     state->guards[0] = guard_of_input(&state->dyads[0]);
     for (int k = 1; k <= state->layer_count; k++) state->guards[k] = guard_of_layer(optimizer, state, k);
     return state->context->backend.guard_steps(state->context->instance, state->guards, state->layer_count + 1,
-                                               &joint->refused);
+                                               &step->rejected);
 }
 
-dualprop_status dualprop__joint_ask(struct dualprop__joint *joint, dualprop_state *state)
+/* Defer the step too, where that can be done, at the end of an inference that is deferred. */
+static dualprop_status append_step(struct train_step *step, dualprop_state *state)
 {
-    if (!joint || !can_join(joint->optimizer) || !dualprop__network_try_upgrade(state->network)) return DUALPROP_OK;
-    joint->asked = 1;
-    DUALPROP__TRY(guard(joint, state));
-    return joint->refused ? DUALPROP_OK : dualprop__learn_layers(joint->optimizer, state);
+    if (!can_append(step->optimizer) || !dualprop__network_try_upgrade(state->network)) return DUALPROP_OK;
+    step->appended = 1;
+    DUALPROP__TRY(append_conditions(step, state));
+    return step->rejected ? DUALPROP_OK : dualprop__learn_layers(step->optimizer, state);
 }
 
-void dualprop__joint_end(struct dualprop__joint *joint, dualprop_status status)
+/* Note what came of it, when the section has ended with `status`. */
+static void settle_step(struct train_step *step, dualprop_status status)
 {
-    if (!joint || !joint->asked) return;
-    joint->learned = status == DUALPROP_OK && !joint->refused;
-    if (joint->learned) joint->optimizer->steps++;
-    dualprop__network_downgrade(joint->optimizer->network);
+    if (!step->appended) return;
+    step->applied = status == DUALPROP_OK && !step->rejected;
+    if (step->applied) step->optimizer->steps++;
+    dualprop__feedback_align(step->optimizer->network);
+    dualprop__network_downgrade(step->optimizer->network);
 }
 
 static dualprop_status learn(dualprop_optimizer *optimizer, dualprop_state *state, const dualprop_view *inputs,
                              const dualprop_view *targets)
 {
-    struct dualprop__joint joint = { .optimizer = optimizer };
+    struct train_step step = { .optimizer = optimizer };
+    dualprop__inference inference;
     DUALPROP__REQUIRE(optimizer->context, state->network == optimizer->network, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "state and optimizer are of different networks; expected the same");
-    DUALPROP__TRY(dualprop__infer(state, inputs, targets, &joint));
-    return joint.learned ? DUALPROP_OK : dualprop__update(optimizer, state);
+    dualprop_status status = dualprop__infer_run(&inference, state, inputs, targets);
+    if (status == DUALPROP_OK && inference.deferred) status = append_step(&step, state);
+    status = dualprop__infer_section_end(state, status);
+    settle_step(&step, status);
+    DUALPROP__TRY(dualprop__infer_finish(&inference, state, status));
+    return step.applied ? DUALPROP_OK : dualprop__update(optimizer, state);
 }
 
 static dualprop_status learn_in(dualprop_optimizer *optimizer, dualprop_state *state, const dualprop_view *inputs,

@@ -10,7 +10,6 @@
  */
 #include <math.h>
 
-#include "core/base/draw.h"
 #include "network_internal.h"
 
 /* ---- drawing ---- */
@@ -115,6 +114,7 @@ dualprop_status dualprop_network_set_feedback(dualprop_network *network, int kin
                       "network already has a state or an optimizer; expected feedback weights to be made before");
     DUALPROP__TRY(dualprop__network_begin_write(network));
     dualprop_status status = make(network, kind, seed);
+    dualprop__feedback_align(network);
     dualprop__network_end_write(network);
     return status;
 }
@@ -162,6 +162,7 @@ static dualprop_status store_finite(dualprop_layer *layer, const void *host)
                       "view holds a value that is NaN or infinite in the context's precision; expected finite numbers");
     DUALPROP__TRY(dualprop__network_begin_write(network));
     dualprop_status status = dualprop__parameter_write(layer, 0, layer->feedback, host);
+    dualprop__feedback_align(network);
     dualprop__network_end_write(network);
     return status;
 }

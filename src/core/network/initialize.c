@@ -10,8 +10,7 @@
 #include <math.h>
 
 #include "math/formulas.h"
-#include "core/base/draw.h"
-#include "layer_shape.h"
+#include "network_internal.h"
 #include "network_internal.h"
 
 /* The standard deviation of a standard normal variable cut at two of its deviations. */
@@ -112,6 +111,7 @@ dualprop_status dualprop_network_initialize(dualprop_network *network, uint64_t 
     dualprop_status status = dualprop__network_begin_write(network);
     if (status == DUALPROP_OK) {
         status = initialize_layers(network, staging, seed);
+        dualprop__feedback_align(network);
         dualprop__network_end_write(network);
     }
     dualprop__release(context, staging);

@@ -3,7 +3,6 @@
  */
 #include <math.h>
 
-#include "layer_shape.h"
 #include "network_internal.h"
 
 /* Elements of the weights in the backend's layout; -1 where it cannot hold them. */

@@ -1,7 +1,7 @@
 /*
  * layer_shape.c - shape inference: from what a caller asks for to a layer's description, or to a clear sentence.
  */
-#include "layer_shape.h"
+#include "network_internal.h"
 
 #include <stdio.h>
 #include <string.h>

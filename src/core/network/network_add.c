@@ -4,7 +4,6 @@
 #include <limits.h>
 #include <string.h>
 
-#include "layer_shape.h"
 #include "network_internal.h"
 
 /* ---- on top ---- */

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "layer_shape.h"
 #include "network_internal.h"
 
 /* Feedback weights are copied where both have them, of one kind. */
@@ -40,6 +39,7 @@ static dualprop_status copy_parameters(dualprop_network *destination, const dual
     dualprop_status status = dualprop__network_begin_write(destination);
     if (status == DUALPROP_OK) {
         status = copy_through(staging, destination, source);
+        dualprop__feedback_align(destination);
         dualprop__network_end_write(destination);
     }
     dualprop__release(destination->context, staging);

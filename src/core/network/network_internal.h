@@ -1,5 +1,5 @@
 /*
- * network_internal.h - what the files about networks, layers and parameters offer each other.
+ * network_internal.h - networks, layers and their parameters.
  *
  * A parameter is a layer and whether its bias is meant. On the host it is contiguous, in the context's precision and
  * in the public layout (dualprop__parameter_shape()); a staging buffer holds any one parameter of a network.
@@ -7,10 +7,104 @@
 #ifndef DUALPROP_CORE_NETWORK_INTERNAL_H
 #define DUALPROP_CORE_NETWORK_INTERNAL_H
 
-#include "core/base/internal.h"
+#include "core/backend/backend_internal.h"
+
+struct dualprop_layer {
+    uint32_t magic;
+    dualprop_network *network;
+    int index; /* 1..L */
+    int kind, activation;
+    int64_t inputs, outputs;   /* elements of a sample on either side, pooling included */
+    int64_t bias_elements;
+    dualprop_convolution map;  /* of a convolutional or local layer, for a batch of 1 */
+    int64_t weight_elements; /* in the backend's layout */
+    void *weight, *bias;     /* backend memory */
+    void *feedback;          /* what carries delta down in place of the weights, in their layout; NULL: they do */
+    int frozen;
+    double learning_rate;
+};
+
+struct dualprop_network {
+    uint32_t magic;
+    atomic_int references;
+    dualprop_context *context;
+    int64_t height, width, channels;
+    int layer_count;
+    dualprop_layer **layers; /* [layer_count] */
+    int64_t top[3];          /* height, width, channels of what the next layer takes */
+    atomic_int sealed;       /* a state or an optimizer was made: no more layers */
+    atomic_int users;        /* > 0: that many read; -1: one writes */
+    atomic_uint_fast64_t generation;
+    int initializer;
+    double initializer_scale;
+    int feedback;            /* DUALPROP_FEEDBACK_...: how layers' feedback weights were drawn, and learn */
+    void *feedback_staging;  /* host memory for two of the largest weights, where there is feedback */
+    double *mean, *deviation; /* [channels] */
+};
+
+/* ---- network.c ---- */
+void dualprop__network_retain(dualprop_network *network);
+void dualprop__network_release(dualprop_network *network);
+/* network_lock.c */
+dualprop_status dualprop__network_begin_read(dualprop_network *network);
+void dualprop__network_end_read(dualprop_network *network);
+dualprop_status dualprop__network_begin_write(dualprop_network *network);
+void dualprop__network_end_write(dualprop_network *network); /* raises the generation */
+/* From the caller's own read to a write, where nobody else reads (else BUSY), and back. */
+dualprop_status dualprop__network_upgrade(dualprop_network *network);
+int dualprop__network_try_upgrade(dualprop_network *network); /* the same without a word; true where it is done */
+void dualprop__network_downgrade(dualprop_network *network);
+/* Find a parameter tensor by name: its layer, and whether it is the bias. */
+dualprop_status dualprop__network_find(dualprop_layer **layer, int *is_bias, const dualprop_network *network,
+                                       const char *name);
+
+/* ---- layer_shape.c: what follows from the shape of a layer that exists ---- */
+/* The extents of a parameter in the public layout; gives their number. */
+int dualprop__parameter_shape(int64_t shape[DUALPROP_MAX_RANK], const dualprop_layer *layer, int is_bias);
+int64_t dualprop__parameter_elements(const dualprop_layer *layer, int is_bias);
+/* Refuse a view of another shape than the parameter's. */
+dualprop_status dualprop__parameter_check(const dualprop_view *view, const dualprop_layer *layer, int is_bias,
+                                          const char *name);
+/* Outputs at one place: what softmax runs over. */
+int64_t dualprop__layer_channels(const dualprop_layer *layer);
+/* "[3, 3, 16, 32]", for sentences. */
+typedef struct dualprop__shape_text { char text[200]; } dualprop__shape_text;
+dualprop__shape_text dualprop__describe_shape(const int64_t *shape, int rank);
+/* Are two layers of the same kind and shape? Their parameters then are, too. */
+int dualprop__layer_alike(const dualprop_layer *one, const dualprop_layer *other);
+
+/* The shape (height, width, channels) of a layer's output; (1, 1, outputs) of a dense layer. */
+void dualprop__layer_output(int64_t shape[3], const dualprop_layer *layer);
+
+/*
+ * ---- layer_shape.c: what shapes follow from a layer's description, before it has parameters ----
+ *
+ * A description is a dualprop_layer of which only kind, activation, inputs, outputs, bias_elements and map are set; of a
+ * layer that exists it is the layer itself.
+ */
+
+/* Describe a dense layer on an input of this shape. RANGE where sizes overflow. */
+dualprop_status dualprop__describe_dense(dualprop_layer *layer, const dualprop_context *context,
+                                         const int64_t input[3], int64_t outputs, int activation);
+
+/* Describe a convolutional or locally connected layer; stride NULL is 1, padding NULL keeps the size. */
+dualprop_status dualprop__describe_convolution(dualprop_layer *layer, const dualprop_context *context, int kind,
+                                               const int64_t input[3], int64_t channels, const int64_t kernel[2],
+                                               const int64_t *stride, const int64_t *padding, int activation);
+
+/* Put pooling behind a described layer's map; stride NULL is the window. */
+dualprop_status dualprop__describe_pooling(dualprop_layer *layer, const dualprop_context *context, int pooling,
+                                           const int64_t window[2], const int64_t *stride);
+
+/* Inputs and outputs of one neuron's weights, for initialisers: the taps times the channels. */
+void dualprop__layer_fans(double *in, double *out, const dualprop_layer *layer);
+
+/* ---- parameter.c: arrays of a layer's parameters (weights, gradients, moments) and the public layout ---- */
+dualprop_status dualprop__parameter_read(void *host, const dualprop_layer *layer, int is_bias, const void *memory);
+dualprop_status dualprop__parameter_write(const dualprop_layer *layer, int is_bias, void *memory, const void *host);
 
 /* layer.c */
-/* Make a layer with zero parameters from a description (layer_shape.h). Its network does not know of it yet. */
+/* Make a layer with zero parameters from a description. Its network does not know of it yet. */
 dualprop_status dualprop__layer_create(dualprop_layer **layer, dualprop_network *network,
                                        const dualprop_layer *description, int index);
 void dualprop__layer_destroy(dualprop_layer *layer); /* NULL and half-built are fine */

@@ -175,6 +175,7 @@ static dualprop_status store_finite(dualprop_layer *layer, int is_bias, const vo
                       "numbers", name);
     DUALPROP__TRY(dualprop__network_begin_write(network));
     dualprop_status status = dualprop__parameter_store(layer, is_bias, host);
+    dualprop__feedback_align(network);
     dualprop__network_end_write(network);
     return status;
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/base/internal.h"
+#include "platform.h"
 
 #define PATH_SIZE 768
 

@@ -18,7 +18,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include "core/backend/services.h"
+#include "platform.h"
 
 #define MOST_INTERRUPTIONS 1000 /* in a row; then something is wrong */
 #define MOST_NAMES 16           /* tried for the temporary file */
@@ -180,11 +180,10 @@ static dualprop_status read_path(void **data, size_t *size, dualprop_context *co
 dualprop_status dualprop__file_read(void **data, size_t *size, dualprop_context *context, const char *path,
                                     uint64_t limit)
 {
-    int cancelling = 0;
     DUALPROP__TRY(check_path(context, path));
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
+    int shield = dualprop__shield_begin();
     dualprop_status status = read_path(data, size, context, path, limit);
-    pthread_setcancelstate(cancelling, NULL);
+    dualprop__shield_end(shield);
     return status;
 }
 
@@ -321,10 +320,10 @@ dualprop_status dualprop__file_replace(dualprop_context *context, const char *pa
     size_t size = strlen(path) + SUFFIX_SIZE;
     char *temporary = dualprop__allocate(context, size);
     if (!temporary) return DUALPROP_ERROR_NO_MEMORY;
-    int kept = errno, cancelling = 0;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
+    int kept = errno;
+    int shield = dualprop__shield_begin();
     dualprop_status status = replace(context, path, temporary, size, pieces, count);
-    pthread_setcancelstate(cancelling, NULL);
+    dualprop__shield_end(shield);
     errno = kept;
     dualprop__release(context, temporary);
     return status;

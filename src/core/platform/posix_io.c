@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/backend/services.h"
+#include "platform.h"
 
 #define MOST_BYTES ((size_t)1 << 30) /* in one call */
 #define FIRST_DESCRIPTOR 3

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/backend/services.h"
+#include "platform.h"
 
 #define STALE_SECONDS 60
 #define RANDOM_DIGITS 16

@@ -22,7 +22,7 @@
 #include <stdalign.h>
 #include <time.h>
 
-#include "core/backend/services.h"
+#include "platform.h"
 
 #define INSIDE ((uint64_t)0xffff)
 #define OPEN ((uint64_t)1 << 16)
@@ -230,14 +230,13 @@ void dualprop__pool_run(dualprop__pool *pool, void (*task)(void *argument, int64
         run_alone(task, argument, count);
         return;
     }
-    int cancelling = 0; /* a caller that were cancelled here would leave the workers in its loop */
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
+    int shield = dualprop__shield_begin(); /* a caller that were cancelled here would leave the workers in its loop */
     pool->task = task;
     pool->argument = argument;
     pool->count = count;
     run_shared(pool);
     atomic_store(&pool->busy, 0);
-    pthread_setcancelstate(cancelling, NULL);
+    dualprop__shield_end(shield);
 }
 
 /* ---- starting and ending ---- */

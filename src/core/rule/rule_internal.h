@@ -1,15 +1,48 @@
 /*
- * rule_internal.h - what rule.c, rule_options.c, state.c and the inference ask of a rule.
+ * rule_internal.h - a rule, what it says about itself, and the order in which a schedule visits layers.
  */
 #ifndef DUALPROP_CORE_RULE_INTERNAL_H
 #define DUALPROP_CORE_RULE_INTERNAL_H
 
-#include "core/base/internal.h"
+#include "core/network/network_internal.h"
+#include "schedule.h"
+
+/* A number of some layers: values[k] where k < count and it is no NaN; else the rule's number for all. */
+struct dualprop__layer_numbers {
+    double *values;
+    int count;
+};
+
+struct dualprop_rule {
+    uint32_t magic;
+    atomic_int references;
+    dualprop_context *context;
+    int variant, loss, output_step, nudge_at, schedule, passes;
+    int pool_switches;
+    double alpha, beta, tolerance, divergence_limit;
+    struct dualprop__layer_numbers layer_alpha, layer_beta, layer_damping;
+    int damping, power_iterations;
+    double common_damping; /* of layers without a number of their own, where it is given */
+    double input_robustness; /* rho; 0: the input is no dyad */
+    int feedback;
+    int32_t *order; /* [order_count] of DUALPROP_LIST */
+    int order_count;
+    double async_fraction, time_step;
+    int warm_start;
+    double alpha_mismatch, noise_state, noise_down, noise_weight;
+    int quantize_bits; /* 0: states are reals */
+    uint64_t seed;
+    atomic_uint_fast64_t plan; /* raised by what changes a state's plan */
+};
 
 /* The highest layer that a number may be set for. */
 #define DUALPROP__MOST_LAYERS 65535
 
 /* ---- rule.c ---- */
+void dualprop__rule_retain(dualprop_rule *rule);
+void dualprop__rule_release(dualprop_rule *rule);
+/* Refuse numbers and choices that contradict each other (exact step without a solution, bp with exact step, ...). */
+dualprop_status dualprop__rule_check(const dualprop_rule *rule);
 dualprop_status dualprop__rule_check_choice(const dualprop_context *context, int value, int first, int last,
                                             const char *argument, const char *expected);
 dualprop_status dualprop__rule_check_alpha(const dualprop_rule *rule, double alpha);

@@ -3,8 +3,8 @@
  */
 #include "schedule.h"
 
+#include "core/base/base.h"
 #include "math/formulas.h"
-#include "core/base/draw.h"
 
 /* Between the lowest layer and L. */
 static int span(const dualprop__schedule *schedule)

@@ -156,11 +156,8 @@ dualprop_status dualprop__batch_load(dualprop_state *state, const dualprop_view 
 static void one_hot(void *rows, int type, const dualprop_view *labels, int64_t count, int64_t classes)
 {
     memset(rows, 0, (size_t)(count * classes) * dualprop__type_size(type));
-    for (int64_t row = 0; row < count; row++) {
-        int64_t at = row * classes + label_at(labels, row);
-        if (type == DUALPROP_F32) ((float *)rows)[at] = 1.0f;
-        else ((double *)rows)[at] = 1.0;
-    }
+    for (int64_t row = 0; row < count; row++)
+        dualprop__real_set(rows, type, row * classes + label_at(labels, row), 1.0);
 }
 
 /* Of t sum(y), t being what Eq. 3 or 63 multiplies the loss by: the least of s+ and s-, or of the mean. */
@@ -183,8 +180,7 @@ static dualprop_status check_sums(const dualprop_state *state, int64_t count, in
     for (int64_t row = 0; row < count; row++) {
         double sum = 0;
         for (int64_t i = row * classes; i < (row + 1) * classes; i++)
-            sum += state->context->precision == DUALPROP_F32 ? (double)((const float *)state->staging)[i]
-                                                             : ((const double *)state->staging)[i];
+            sum += dualprop__real_at(state->staging, state->context->precision, i);
         DUALPROP__REQUIRE(state->context, least_curvature(state, sum) > -2, DUALPROP_ERROR_INVALID_ARGUMENT,
                           "row %lld of targets sums to %g, with which output_step %s has no solution; expected 1",
                           (long long)row, sum, dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, state->output_step));

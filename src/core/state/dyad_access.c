@@ -3,7 +3,6 @@
  *
  * Memory holds (sbar, delta); s+ = sbar + (1 - alpha) delta and s- = sbar - alpha delta are made here, on the host.
  */
-#include "core/network/layer_shape.h"
 #include "state_internal.h"
 
 #include <math.h>
@@ -12,17 +11,6 @@
 #include "math/formulas.h"
 
 #define REALS (1u << DUALPROP_F32 | 1u << DUALPROP_F64)
-
-static double real_at(const void *reals, int type, int64_t i)
-{
-    return type == DUALPROP_F32 ? ((const float *)reals)[i] : ((const double *)reals)[i];
-}
-
-static void real_set(void *reals, int type, int64_t i, double value)
-{
-    if (type == DUALPROP_F32) ((float *)reals)[i] = (float)value;
-    else ((double *)reals)[i] = value;
-}
 
 /* One sample's dyads on the host, in the three parts of the state's staging memory. */
 struct row {
@@ -49,7 +37,7 @@ static struct row row_of(dualprop_state *state, const struct dualprop__dyads *dy
 
 static double alpha_at(const struct row *row, int64_t i)
 {
-    return row->single_alphas ? real_at(row->alphas, row->type, i) : row->alpha;
+    return row->single_alphas ? dualprop__real_at(row->alphas, row->type, i) : row->alpha;
 }
 
 /* Copy row b of a backend array to the host; zeros where there is no array. */
@@ -82,8 +70,8 @@ static void solve(const struct row *row, int is_plus)
 {
     for (int64_t i = 0; i < row->width; i++) {
         double factor = is_plus ? 1.0 - alpha_at(row, i) : -alpha_at(row, i);
-        real_set(row->mean, row->type, i,
-                 real_at(row->mean, row->type, i) + factor * real_at(row->delta, row->type, i));
+        dualprop__real_set(row->mean, row->type, i,
+                 dualprop__real_at(row->mean, row->type, i) + factor * dualprop__real_at(row->delta, row->type, i));
     }
 }
 
@@ -212,8 +200,8 @@ static dualprop_status write_emitted(dualprop_state *state, const struct dualpro
     if (!dyads->emitted) return DUALPROP_OK;
     DUALPROP__TRY(fetch(row->mean, state, dyads->a, b, row->width));
     for (int64_t i = 0; i < row->width; i++) {
-        double slope = dualprop__slope_f64(dyads->layer->activation, real_at(row->mean, row->type, i));
-        real_set(row->mean, row->type, i, slope * real_at(row->delta, row->type, i));
+        double slope = dualprop__slope_f64(dyads->layer->activation, dualprop__real_at(row->mean, row->type, i));
+        dualprop__real_set(row->mean, row->type, i, slope * dualprop__real_at(row->delta, row->type, i));
     }
     return store(state, dyads->emitted, b, row->mean, row->width);
 }
@@ -226,10 +214,10 @@ static dualprop_status write_row(dualprop_state *state, struct dualprop__dyads *
     dualprop_view line = row_view(from, b);
     DUALPROP__TRY(fetch_dyads(&row, state, dyads, b));
     for (int64_t i = 0; i < row.width; i++) {
-        double mean = real_at(row.mean, row.type, i), delta = real_at(row.delta, row.type, i), alpha = alpha_at(&row, i);
+        double mean = dualprop__real_at(row.mean, row.type, i), delta = dualprop__real_at(row.delta, row.type, i), alpha = alpha_at(&row, i);
         write_value(&mean, &delta, which, element_of(&line, i), alpha);
-        real_set(row.mean, row.type, i, mean);
-        real_set(row.delta, row.type, i, delta);
+        dualprop__real_set(row.mean, row.type, i, mean);
+        dualprop__real_set(row.delta, row.type, i, delta);
         dyads->peak = fmax(dyads->peak, fmax(fabs(mean + (1.0 - alpha) * delta), fabs(mean - alpha * delta)));
     }
     DUALPROP__TRY(store(state, dyads->mean, b, row.mean, row.width));

@@ -4,7 +4,7 @@
  * What a convolution derives from its weights is kept in the state, and made anew when the weights have changed: when
  * the network's generation is another, or the array of weights. Feedback weights have a cache of their own.
  */
-#include "map.h"
+#include "state_internal.h"
 
 static int is_dense(const dualprop_layer *layer)
 {
@@ -120,7 +120,6 @@ static dualprop_status convolve_down(dualprop_state *state, int k, void *top_dow
                                      const dualprop_dyad *update)
 {
     dualprop_convolution shape = convolution_shape(state, k);
-    DUALPROP__TRY(dualprop__switches_of_plus(state, k, top_down));
     DUALPROP__TRY(prepare(&shape, state, k, feedback_of(state, k)));
     return state->context->backend.convolution_top_down(state->context->instance, &shape, top_down, delta,
                                                         state->dyads[k].switches, feedback_of(state, k), update);
@@ -200,23 +199,20 @@ void dualprop__map_forget(dualprop_state *state, int k)
 
 /* ---- the gradient ---- */
 
-dualprop_status dualprop__map_gradient(dualprop_state *state, int k, struct dualprop__learning *learning,
+dualprop_status dualprop__map_gradient(dualprop_state *state, int k, void *gradient, void *bias_gradient,
                                        const void *x, const void *delta, double scale, int accumulate,
-                                       const dualprop_step_numbers *step)
+                                       const dualprop_step_numbers *step, void *moments[4])
 {
     const dualprop_layer *layer = state->dyads[k].layer;
     const dualprop_backend *backend = &state->context->backend;
-    int spares = step && !backend->begin_deferred; /* a device puts the gradients of a step there, all layers' at once */
-    void *gradient = spares ? NULL : learning->weight_gradient, *bias_gradient = spares ? NULL : learning->bias_gradient;
     void *weight = step ? layer->weight : NULL, *bias = step ? layer->bias : NULL;
     if (is_dense(layer)) {
         dualprop_dense shape = dense_shape(state, layer);
         return backend->dense_gradient(state->context->instance, &shape, gradient, bias_gradient, x, delta, scale,
-                                       accumulate, step, weight, bias, learning->moments);
+                                       accumulate, step, weight, bias, moments);
     }
-    DUALPROP__TRY(dualprop__switches_of_mean(state, k));
     dualprop_convolution shape = convolution_shape(state, k);
     return backend->convolution_gradient(state->context->instance, &shape, gradient, bias_gradient, x, delta,
                                          state->dyads[k].switches, scale, accumulate, step, weight, bias,
-                                         learning->moments);
+                                         moments);
 }

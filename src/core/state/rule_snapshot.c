@@ -5,7 +5,6 @@
  */
 #include <math.h>
 
-#include "core/rule/rule_internal.h"
 #include "state_internal.h"
 
 /* Can Delta_k change sbar_k? Its factor there is alpha c+ - (1 - alpha) c-, up to what f does between s+ and s-. */

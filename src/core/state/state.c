@@ -6,9 +6,7 @@
  */
 #include <string.h>
 
-#include "map.h"
-#include "core/network/network_internal.h"
-#include "core/rule/rule_internal.h"
+#include "state_internal.h"
 
 #define PIECE_ALIGNMENT 64
 
@@ -448,4 +446,11 @@ dualprop_status dualprop__state_enter(dualprop_state *state, const char *functio
 void dualprop__state_leave(dualprop_state *state)
 {
     atomic_store(&state->busy, 0);
+}
+
+void dualprop__infer_close(dualprop_state *state, enum dualprop__phase phase)
+{
+    state->phase = phase;
+    state->warm_count = phase == DUALPROP__SETTLED ? state->count : 0;
+    dualprop__network_end_read(state->network);
 }

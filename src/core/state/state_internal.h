@@ -8,7 +8,7 @@
 #ifndef DUALPROP_CORE_STATE_INTERNAL_H
 #define DUALPROP_CORE_STATE_INTERNAL_H
 
-#include "core/base/internal.h"
+#include "core/rule/rule_internal.h"
 
 /* What the backend derived from one array of weights. */
 struct dualprop__cache {
@@ -120,6 +120,18 @@ struct dualprop_state {
 /* state.c: one call at a time. */
 dualprop_status dualprop__state_enter(dualprop_state *state, const char *function);
 void dualprop__state_leave(dualprop_state *state);
+/* End an inference that is open, whatever came of it. */
+void dualprop__infer_close(dualprop_state *state, enum dualprop__phase phase);
+
+/* versions.c: what was computed from the weights is no longer of use. */
+void dualprop__forget_products(dualprop_state *state);
+/* power_vectors.c: scale a host vector to length 1, unless it is zero; returns its length before. */
+double dualprop__normalize(void *reals, int type, int64_t count);
+/* The vectors that power iterations start from: one layer's, and all. */
+dualprop_status dualprop__start_power_vector(dualprop_state *state, int k);
+dualprop_status dualprop__seed_power_vectors(dualprop_state *state);
+/* rule_snapshot.c: read the rule's numbers for an inference that begins. */
+void dualprop__take_rule(dualprop_state *state);
 
 /* batch.c: a caller's arrays into the state. */
 /* Make a rank-4 view (count, height, width, channels) of what the caller gave; refuse what does not fit. */
@@ -136,47 +148,69 @@ dualprop_status dualprop__batch_load_targets(dualprop_state *state, const dualpr
 /* Refuse what was loaded where it was not finite. */
 dualprop_status dualprop__batch_check(const dualprop_state *state);
 
-/* deferred.c: may this inference, whose rule was taken, look at its peaks at the end? */
-int dualprop__can_defer(const dualprop_state *state, int is_warm);
-/* Nothing, on the CPU. */
-dualprop_status dualprop__deferred_begin(dualprop_state *state);
-/* End what was begun, in whose course `status` came about, and look. DIVERGED without a sentence: do it again, to know where. */
-dualprop_status dualprop__deferred_end(dualprop_state *state, dualprop_status status);
-
-/* listen.c: s_k = f_k(a_k) for all layers, from the input that was loaded. */
-dualprop_status dualprop__feed_forward(dualprop_state *state);
-/* listen.c: a_k = ... in the same way, but sbar and delta stay as they are. */
-dualprop_status dualprop__feed_forward_beside(dualprop_state *state);
-/* listen.c: layer k listens once, unless nothing it hears has changed. */
-dualprop_status dualprop__listen(dualprop_state *state, int k);
-/* listen.c: all layers listen at once, to the values from before. */
-dualprop_status dualprop__listen_together(dualprop_state *state);
-/* output.c: the output layer's update, once a_L is there. */
-dualprop_status dualprop__update_output(dualprop_state *state);
-/* general.c: an update of layer k with the rarer options; top_down NULL means zero. */
-dualprop_status dualprop__update_general(dualprop_state *state, int k, const void *a, const void *top_down);
-/* general.c: round the feed-forward state of layer k, where the rule quantises. */
-dualprop_status dualprop__quantize_start(dualprop_state *state, int k);
-/* general.c: draw the alphas of single neurons and the weights' noise for an inference that begins. */
-dualprop_status dualprop__draw_hardware(dualprop_state *state);
-/* general.c: read the weights with fresh noise. */
-dualprop_status dualprop__draw_weight_noise(dualprop_state *state);
-/* damping.c: D_k of all layers, for an inference that begins; and the vectors that power iterations start from. */
-dualprop_status dualprop__find_damping(dualprop_state *state);
-dualprop_status dualprop__seed_power_vectors(dualprop_state *state);
-/* rule_numbers.c: take the rule's numbers for an inference that begins. */
-void dualprop__take_rule(dualprop_state *state);
 /* What goes down from layer k, and into its gradient. */
 static inline const void *dualprop__emission(const struct dualprop__dyads *dyads)
 {
     return dyads->emitted ? dyads->emitted : dyads->delta;
 }
-/* infer.c: what was computed from the weights is no longer of use. */
-void dualprop__forget_products(dualprop_state *state);
-/* infer.c: end an inference that is open, whatever came of it. */
-/* dualprop_infer_view() for callers that hold something: no point where pthread_cancel() takes effect. */
-dualprop_status dualprop__infer_view(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets,
-                                     const char *function);
-void dualprop__infer_close(dualprop_state *state, enum dualprop__phase phase);
+
+/*
+ * ---- map.c: the linear map of a layer, in its three directions, whatever its kind ----
+ *
+ * Here the kinds of layers end: inference and learning above, slots of the backend below.
+ */
+
+/* Bytes of workspace that the three directions need for the state's capacity; -1 where the shape is too large. */
+int64_t dualprop__map_workspace(const dualprop_state *state, const dualprop_layer *layer);
+
+/* Bytes that a layer's cache needs in a state; likewise. */
+int64_t dualprop__map_cache(const dualprop_state *state, const dualprop_layer *layer);
+
+/* a = W x + b of layer k, followed by the dyad update where one is given. x is (count, inputs), a (count, width). */
+dualprop_status dualprop__map_bottom_up(dualprop_state *state, int k, void *a, const void *x,
+                                        const dualprop_dyad *update);
+
+/*
+ * top_down = W^T delta of layer k, which layer k - 1 hears, followed by the dyad update where one is given. Where the rule
+ * takes switches anew, the caller does that first: dualprop__switches_of_plus(), dualprop__switches_of_mean().
+ */
+dualprop_status dualprop__map_top_down(dualprop_state *state, int k, void *top_down, const void *delta,
+                                       const dualprop_dyad *update);
+
+/*
+ * The gradient of layer k into the two arrays, either of which may be NULL, or, where step is given, at once into the
+ * parameters, with the moments of weights and bias.
+ */
+dualprop_status dualprop__map_gradient(dualprop_state *state, int k, void *gradient, void *bias_gradient,
+                                       const void *x, const void *delta, double scale, int accumulate,
+                                       const dualprop_step_numbers *step, void *moments[4]);
+
+/* One sample through the linear map alone, without bias and pooling, and back: for power iterations on one layer. */
+dualprop_status dualprop__map_linear_up(dualprop_state *state, int k, void *a, const void *x);
+dualprop_status dualprop__map_linear_down(dualprop_state *state, int k, void *top_down, const void *delta);
+/* The same with pooling, down through the switches that up left: for power iterations through several layers. */
+dualprop_status dualprop__map_pooled_up(dualprop_state *state, int k, void *a, const void *x);
+dualprop_status dualprop__map_pooled_down(dualprop_state *state, int k, void *top_down, const void *delta);
+/* What was derived from an array of weights is stale, though it is the same array in the same generation. */
+void dualprop__map_forget(dualprop_state *state, int k);
+/* Elements of one sample before pooling: what the linear map alone gives. */
+int64_t dualprop__map_width(const dualprop_layer *layer);
+
+/* ---- switches.c: the switches of max pooling where a rule takes them anew ---- */
+
+/* Bytes of switches a sample of this layer needs. */
+int64_t dualprop__switches_elements(const dualprop_layer *layer);
+/* Does layer k take switches anew? */
+int dualprop__takes_own_switches(const dualprop_state *state, int k);
+/* The scratch memory that it takes: its bytes; having it after the rule changed; and letting it go. */
+dualprop_status dualprop__switches_measure(uint64_t *bytes, const dualprop_state *state);
+dualprop_status dualprop__switches_plan(dualprop_state *state);
+void dualprop__switches_release(dualprop_state *state);
+/* Before layer k's map is used downwards: switches at s+ of layer k - 1, with plus, (count, width), as scratch. */
+dualprop_status dualprop__switches_of_plus(dualprop_state *state, int k, void *plus);
+/* Before layer k's gradient: switches at sbar of layer k - 1. */
+dualprop_status dualprop__switches_of_mean(dualprop_state *state, int k);
+/* Would the map above layer k be switched otherwise than when Delta_k was computed? */
+int dualprop__switches_changed(const dualprop_state *state, int k);
 
 #endif

@@ -8,7 +8,7 @@
  *
  * Back-propagation has one state a neuron, so both conventions are the same there.
  */
-#include "map.h"
+#include "state_internal.h"
 
 static int pools_by_switches(const dualprop_layer *layer)
 {

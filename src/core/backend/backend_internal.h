@@ -1,23 +1,27 @@
 /*
- * services.h - what the files behind a context share among themselves and nobody else needs.
+ * backend_internal.h - contexts, and the backend table that each of them has.
  */
-#ifndef DUALPROP_CORE_SERVICES_H
-#define DUALPROP_CORE_SERVICES_H
+#ifndef DUALPROP_CORE_BACKEND_INTERNAL_H
+#define DUALPROP_CORE_BACKEND_INTERNAL_H
 
-#include "core/base/internal.h"
+#include "core/platform/platform.h"
 
-/* ---- error.c ---- */
-/* Forget whose the calling thread's last error was; the text stays. For contexts that go away. */
-void dualprop__error_detach(const dualprop_context *context);
+/* ---- context.c ---- */
+void dualprop__context_retain(dualprop_context *context);
+void dualprop__context_release(dualprop_context *context);
+/* FORKED where this process did not make the context and its handles were busy or on a device; else OK. */
+dualprop_status dualprop__context_enter(dualprop_context *context);
 
-/* ---- process.c ---- */
-/* This process's id without a system call. */
-pid_t dualprop__process_id(void);
+/* ---- device_section.c: a stretch of slots that a device may put off; on the CPU these do nothing ---- */
+dualprop_status dualprop__device_begin(const dualprop_context *context);
+/* End it, in the course of which `status` came about; gives status, or what went wrong while ending. */
+dualprop_status dualprop__device_end(const dualprop_context *context, dualprop_status status);
 
-/* ---- memory.c ---- */
-extern const dualprop_allocator dualprop__default_allocator;
-/* As dualprop__allocate(), aligned to any power of two. */
-void *dualprop__allocate_aligned(dualprop_context *context, size_t size, size_t alignment);
+/* ---- registry.c: from a number to a complete backend table ---- */
+dualprop_status dualprop__registry_open(dualprop_context *context, int backend, const dualprop_backend *own);
+/* src/cpu provides these two. */
+extern const dualprop_backend dualprop__reference_backend;
+extern const dualprop_backend dualprop__blis_backend;
 
 /* ---- options.c ---- */
 /* Copy a caller's struct that begins with its struct_size into `to`, which has `known` bytes and is zeroed first. */
@@ -32,21 +36,12 @@ struct dualprop__settings {
 };
 dualprop_status dualprop__settings_read(struct dualprop__settings *settings, const dualprop_options *options);
 
-/* ---- posix_io.c and posix_stale.c ---- */
-#define DUALPROP__FOLDER_SIZE 3840 /* more would be too much for a small stack */
-/* The folder that a path lies in; 0 where its name is too long. */
-int dualprop__folder_of(char *folder, size_t size, const char *path);
-int64_t dualprop__posix_remove_stale(void *user_data, const char *path);
-
-/* ---- thread_pool.c and module.c ---- */
-extern const dualprop_threads dualprop__default_threads;
-extern const dualprop_loader dualprop__default_loader;
-
 /* ---- host.c ---- */
 /* What backends get from this context. */
 void dualprop__host_fill(dualprop_context *context);
 
 /* ---- module.c ---- */
+extern const dualprop_loader dualprop__default_loader;
 /* Is there a file of the CUDA module where we look for one? */
 int dualprop__module_exists(dualprop_context *context);
 /* Load the CUDA module; its table stays the module's. */

@@ -1,0 +1,46 @@
+/*
+ * reals.c - arrays of the context's precision, in the backend's memory and on the host.
+ */
+#include <math.h>
+
+#include "base.h"
+
+/* ---- in the backend's memory ---- */
+
+static dualprop_status reals_bytes(size_t *bytes, const dualprop_context *context, int64_t count)
+{
+    if (count < 0 || !DUALPROP__MULTIPLY(bytes, (size_t)count, context->real_size))
+        return dualprop__fail(context, DUALPROP_ERROR_RANGE, "an array of %lld numbers does not fit into memory",
+                              (long long)count);
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop__reals_create(dualprop_context *context, void **memory, int64_t count)
+{
+    size_t bytes = 0;
+    *memory = NULL;
+    DUALPROP__TRY(reals_bytes(&bytes, context, count));
+    void *made = NULL;
+    DUALPROP__TRY(context->backend.allocate(context->instance, &made, bytes));
+    dualprop_status status = context->backend.fill_zero(context->instance, made, bytes);
+    if (status == DUALPROP_OK) *memory = made;
+    else context->backend.release(context->instance, made, bytes);
+    return status;
+}
+
+void dualprop__reals_destroy(dualprop_context *context, void *memory, int64_t count)
+{
+    if (memory) context->backend.release(context->instance, memory, (size_t)count * context->real_size);
+}
+
+/* ---- on the host ---- */
+
+int dualprop__reals_finite(const void *reals, int type, int64_t count)
+{
+    int finite = 1;
+    if (type == DUALPROP_F32)
+        for (int64_t i = 0; i < count; i++) finite &= isfinite(((const float *)reals)[i]) != 0;
+    else
+        for (int64_t i = 0; i < count; i++) finite &= isfinite(((const double *)reals)[i]) != 0;
+    return finite;
+}

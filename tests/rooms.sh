@@ -1,0 +1,107 @@
+#!/bin/sh
+# The rooms of src/core look down only. docs/architecture.md has the list ("| floor | room | header | ..."): a file includes
+# headers, and calls functions, of its own room and of rooms on lower floors; rooms on one floor never meet; from another
+# room it includes that room's one header. src/math knows nobody, src/cpu and src/cuda know src/math and each itself.
+# The check is then tried on trees in which an arrow that points up was planted.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+build=${BUILD:-build}
+passed=0 failed=0 skipped=0
+
+# Lines "ROOM FLOOR HEADER".
+rooms() {
+    sed -n 's/^| *\([0-9][0-9]*\) *| *\([a-z]*\)\/ *| *\([a-z_]*\.h\) *|.*/\2 \1 \3/p' "$1/docs/architecture.md"
+}
+
+# The includes of tree $1 that the rooms forbid, one sentence each.
+bad_includes() {
+    (cd "$1" && grep -n '^#include "' $(find src -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh')) |
+        sed -n 's/^\([^:]*\):[0-9]*:#include "\([^"]*\)".*/\1 \2/p' >"$scratch/includes"
+    rooms "$1" | awk '
+        NR == FNR { floor[$1] = $2; header[$1] = $3; next }
+        function folder(path) { return path ~ /^src\/core\// ? "core" : path ~ /^src\/cpu\// ? "cpu" : path ~ /^src\/cuda\// ? "cuda" : "math" }
+        {
+            n = split($1, from, "/"); parts = split($2, to, "/"); where = folder($1)
+            if (where == "core" && !(from[3] in floor)) { print $1 " is in no room of docs/architecture.md"; next }
+            if (parts == 1 || to[1] == "dualprop" || to[1] == "math") next
+            if (where != "core") { if (to[1] != where) print $1 " includes " $2 ", which is none of its business"; next }
+            if (to[1] != "core") { print $1 " includes " $2 ": src/core knows the backends by their tables"; next }
+            room = to[2]
+            if (room == from[3]) print $1 " includes " $2 " by its folder, which is its own"
+            else if (!(room in floor)) print $1 " includes " $2 ", which is in no room"
+            else if (floor[room] > floor[from[3]]) print $1 " uses " to[3] " of room " room ", which is above it"
+            else if (floor[room] == floor[from[3]]) print $1 " uses " to[3] " of room " room ", which is a stranger to it"
+            else if (to[3] != header[room]) print $1 " uses " to[3] ", which is private to room " room
+        }' - "$scratch/includes"
+}
+
+# The same for calls, which a declaration of one's own could hide: undefined names of the objects under $2.
+bad_calls() {
+    nm -A --defined-only "$2"/*/*.o | awk '{ n = split($1, p, "/"); print $NF, p[n - 1] }' >"$scratch/homes"
+    nm -A -u "$2"/*/*.o | awk '{ sub(/:$/, "", $1); print $1, $NF }' >"$scratch/uses"
+    rooms "$1" >"$scratch/rooms"
+    awk '
+        FILENAME ~ /rooms$/ { floor[$1] = $2; next }
+        FILENAME ~ /homes$/ { home[$1] = $2; next }
+        $2 in home {
+            n = split($1, from, "/"); room = from[n - 1]; name = from[n]; sub(/\.o.*/, ".c", name)
+            if (home[$2] != room && floor[home[$2]] >= floor[room])
+                print "src/core/" room "/" name " uses " $2 " of room " home[$2] \
+                      (floor[home[$2]] > floor[room] ? ", which is above it" : ", which is a stranger to it")
+        }' "$scratch/rooms" "$scratch/homes" "$scratch/uses"
+}
+
+# $1: what is tested; $2: the file that must be empty.
+expect_none() {
+    if [ -s "$2" ]; then cat "$2"; echo "failed: $1"; failed=$((failed + 1)); else passed=$((passed + 1)); fi
+}
+
+# $1: what is tested; $2: the file; $3: the sentence that must be in it.
+expect_sentence() {
+    if grep -qxF "$3" "$2"; then passed=$((passed + 1)); else echo "failed: $1: no \"$3\""; failed=$((failed + 1)); fi
+}
+
+scratch=$(mktemp -d) || exit 1
+trap 'rm -rf "$scratch"' EXIT
+rooms . | awk 'END { exit NR < 10 }' || { echo "failed: docs/architecture.md has no list of rooms"; failed=1; }
+
+bad_includes . >"$scratch/bad"
+expect_none "includes" "$scratch/bad"
+mkdir -p "$scratch/tree/docs" "$scratch/objects" && cp -r src "$scratch/tree/" && cp docs/architecture.md "$scratch/tree/docs/"
+plant() { printf '#include "%s"\n' "$2" >>"$scratch/tree/$1"; }
+plant src/core/base/error.c core/backend/backend_internal.h
+plant src/core/diagnostics/spectral.c core/checkpoint/checkpoint_internal.h
+plant src/core/checkpoint/crc32.c core/inference/passes.h
+plant src/cpu/blis/blis.c cuda/device.h
+bad_includes "$scratch/tree" >"$scratch/bad"
+expect_sentence "a planted include" "$scratch/bad" \
+    "src/core/base/error.c uses backend_internal.h of room backend, which is above it"
+expect_sentence "a planted include of a stranger" "$scratch/bad" \
+    "src/core/diagnostics/spectral.c uses checkpoint_internal.h of room checkpoint, which is a stranger to it"
+expect_sentence "a planted include of a private header" "$scratch/bad" \
+    "src/core/checkpoint/crc32.c uses passes.h, which is private to room inference"
+expect_sentence "a planted include between backends" "$scratch/bad" \
+    "src/cpu/blis/blis.c includes cuda/device.h, which is none of its business"
+
+if [ -d "$build/src/core/base" ]; then
+    # Only the objects of sources that are there: a file that has moved leaves its object behind.
+    for object in "$build"/src/core/*/*.o; do
+        source=${object#"$build"/}
+        [ -e "${source%.o}.c" ] || continue
+        room=$(basename "$(dirname "$object")")
+        mkdir -p "$scratch/objects/$room" && ln -s "$(realpath "$object")" "$scratch/objects/$room/"
+    done
+    bad_calls . "$scratch/objects" >"$scratch/bad"
+    expect_none "calls" "$scratch/bad"
+    echo 'void dualprop__pool_destroy(void *); void planted(void); void planted(void) { dualprop__pool_destroy(0); }' |
+        "${CC:-cc}" -x c -c -o "$scratch/objects/base/planted.o" -
+    bad_calls . "$scratch/objects" >"$scratch/bad"
+    expect_sentence "a planted call" "$scratch/bad" \
+        "src/core/base/planted.c uses dualprop__pool_destroy of room platform, which is above it"
+else
+    echo "skipped: calls between rooms: $build has no objects of src/core"
+    skipped=$((skipped + 1))
+fi
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
