@@ -7,6 +7,8 @@
  */
 #include <string.h>
 
+#include "backend_slots.h"
+
 #define TILE 64
 
 /* The greater of two, where a NaN is greater than everything. */
@@ -461,27 +463,6 @@ const dualprop_backend FORMULA(reference_kernels) = {
     .api = DUALPROP_BACKEND_API,
     .flags = DUALPROP_BACKEND_HOST_MEMORY,
     .name = "reference",
-    .dense_workspace = dense_workspace,
-    .dense_bottom_up = dense_bottom_up,
-    .dense_top_down = dense_top_down,
-    .dense_gradient = dense_gradient,
-    .dyad_update = dyad_update,
-    .output_step = output_step,
-    .evaluate = evaluate,
-    .load_input = load_input,
-    .optimizer_step = optimizer_step,
-    .compare = compare,
-    .max_abs = max_abs,
-    .fill_uniform = fill_uniform,
-    .convolution_weight_elements = convolution_weight_elements,
-    .write_convolution_weights = write_convolution_weights,
-    .read_convolution_weights = read_convolution_weights,
-    .convolution_workspace = convolution_workspace,
-    .convolution_cache = convolution_cache,
-    .convolution_prepare = convolution_prepare,
-    .convolution_bottom_up = convolution_bottom_up,
-    .convolution_top_down = convolution_top_down,
-    .convolution_gradient = convolution_gradient,
-    .dyad_general = dyad_general,
-    .output_proximal = output_proximal,
+#define ENTRY(result, name, parameters, arguments) .name = name,
+    DUALPROP__COMPUTING_SLOTS(ENTRY)
 };
