@@ -17,7 +17,7 @@
 #include <dualprop/dualprop.h>
 
 #include "main.h"
-#include "core/state/state_internal.h"
+#include "core/learning/learning.h"
 #include "support/expect.h"
 
 Suite *test_arguments_suite(void);

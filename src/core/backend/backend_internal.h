@@ -13,9 +13,9 @@ void dualprop__context_release(dualprop_context *context);
 dualprop_status dualprop__context_enter(dualprop_context *context);
 
 /* ---- device_section.c: a stretch of slots that a device may put off; on the CPU these do nothing ---- */
-dualprop_status dualprop__device_begin(const dualprop_context *context);
+dualprop_status dualprop__section_begin(const dualprop_context *context);
 /* End it, in the course of which `status` came about; gives status, or what went wrong while ending. */
-dualprop_status dualprop__device_end(const dualprop_context *context, dualprop_status status);
+dualprop_status dualprop__section_end(const dualprop_context *context, dualprop_status status);
 
 /* ---- registry.c: from a number to a complete backend table ---- */
 dualprop_status dualprop__registry_open(dualprop_context *context, int backend, const dualprop_backend *own);

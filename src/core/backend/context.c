@@ -33,7 +33,7 @@ static dualprop_context *allocate_context(const struct dualprop__settings *setti
     return context;
 }
 
-static void take_settings(dualprop_context *context, const struct dualprop__settings *settings)
+static void copy_settings(dualprop_context *context, const struct dualprop__settings *settings)
 {
     context->magic = DUALPROP__CONTEXT;
     atomic_store(&context->references, 1);
@@ -68,7 +68,7 @@ static dualprop_status start_threads(dualprop_context *context, int threads)
 }
 
 /* Joining threads is a point where pthread_cancel() takes effect; half of a context could not be destroyed again. */
-static void destroy(dualprop_context *context)
+static void destroy_context(dualprop_context *context)
 {
     int shield = dualprop__shield_begin();
     if (context->backend.destroy) context->backend.destroy(context->instance); /* else none was opened */
@@ -81,16 +81,16 @@ static void destroy(dualprop_context *context)
     dualprop__shield_end(shield);
 }
 
-static dualprop_status create(dualprop_context **context, int backend, const struct dualprop__settings *settings)
+static dualprop_status create_context(dualprop_context **context, int backend, const struct dualprop__settings *settings)
 {
     dualprop_context *made = allocate_context(settings);
     if (!made) return DUALPROP_ERROR_NO_MEMORY;
-    take_settings(made, settings);
+    copy_settings(made, settings);
     dualprop_status status = start_threads(made, settings->options.threads);
     if (status == DUALPROP_OK) status = dualprop__registry_open(made, backend, settings->options.backend);
     made->module = NULL;
     if (status == DUALPROP_OK) *context = made;
-    else destroy(made);
+    else destroy_context(made);
     return status;
 }
 
@@ -101,7 +101,7 @@ dualprop_status dualprop_context_create(dualprop_context **context, int backend,
     struct dualprop__settings settings;
     DUALPROP__TRY(dualprop__settings_read(&settings, options));
     int shield = dualprop__shield_begin(); /* a thread cancelled in here would leave worker threads behind */
-    dualprop_status status = create(context, backend, &settings);
+    dualprop_status status = create_context(context, backend, &settings);
     dualprop__shield_end(shield);
     return status;
 }
@@ -113,7 +113,7 @@ void dualprop__context_retain(dualprop_context *context)
 
 void dualprop__context_release(dualprop_context *context)
 {
-    if (atomic_fetch_sub(&context->references, 1) == 1) destroy(context);
+    if (atomic_fetch_sub(&context->references, 1) == 1) destroy_context(context);
 }
 
 void dualprop_context_destroy(dualprop_context *context)

@@ -3,12 +3,12 @@
  */
 #include "backend_internal.h"
 
-dualprop_status dualprop__device_begin(const dualprop_context *context)
+dualprop_status dualprop__section_begin(const dualprop_context *context)
 {
     return context->backend.begin_deferred ? context->backend.begin_deferred(context->instance) : DUALPROP_OK;
 }
 
-dualprop_status dualprop__device_end(const dualprop_context *context, dualprop_status status)
+dualprop_status dualprop__section_end(const dualprop_context *context, dualprop_status status)
 {
     if (!context->backend.end_deferred) return status;
     dualprop_status ended = context->backend.end_deferred(context->instance, status != DUALPROP_OK);

@@ -3,19 +3,19 @@
  */
 #include "backend_internal.h"
 
-static void *allocate(void *user_data, size_t size, size_t alignment)
+static void *host_allocate(void *user_data, size_t size, size_t alignment)
 {
     return dualprop__allocate_aligned(user_data, size, alignment);
 }
 
-static void release(void *user_data, void *pointer, size_t size)
+static void host_release(void *user_data, void *pointer, size_t size)
 {
     (void)size;
     dualprop__release(user_data, pointer);
 }
 
 /* A forked child has only itself, and neither our workers nor the caller's. */
-static void parallel_for(void *user_data, void (*task)(void *argument, int64_t index), void *argument, int64_t count)
+static void host_parallel_for(void *user_data, void (*task)(void *argument, int64_t index), void *argument, int64_t count)
 {
     dualprop_context *context = user_data;
     if (!context->run || context->process != dualprop__process_id()) {
@@ -27,17 +27,17 @@ static void parallel_for(void *user_data, void (*task)(void *argument, int64_t i
     dualprop__shield_end(shield);
 }
 
-static int threads(void *user_data)
+static int host_threads(void *user_data)
 {
     return ((dualprop_context *)user_data)->threads;
 }
 
-static void log_message(void *user_data, int level, const char *component, const char *message)
+static void host_log(void *user_data, int level, const char *component, const char *message)
 {
     dualprop__log(user_data, level, component, "%s", message);
 }
 
-static dualprop_status fail(void *user_data, dualprop_status status, const char *sentence)
+static dualprop_status host_fail(void *user_data, dualprop_status status, const char *sentence)
 {
     return dualprop__fail(user_data, status, "%s", sentence);
 }
@@ -47,12 +47,12 @@ void dualprop__host_fill(dualprop_context *context)
     context->host = (dualprop_host){
         .struct_size = sizeof(dualprop_host),
         .user_data = context,
-        .allocate = allocate,
-        .release = release,
-        .parallel_for = parallel_for,
-        .threads = threads,
-        .log = log_message,
-        .fail = fail,
+        .allocate = host_allocate,
+        .release = host_release,
+        .parallel_for = host_parallel_for,
+        .threads = host_threads,
+        .log = host_log,
+        .fail = host_fail,
         .numerics = context->numerics,
         .deterministic = context->deterministic,
         .device = context->device,

@@ -31,7 +31,7 @@ dualprop_status dualprop__struct_copy(void *to, size_t known, const void *from, 
 }
 
 /* While the major version is 0 every older header of it is served. */
-static dualprop_status check_version(uint32_t version)
+static dualprop_status check_header_version(uint32_t version)
 {
     uint32_t major = version / 10000, minor = version / 100 % 100;
     if (version == 0 || (major == DUALPROP_VERSION_MAJOR && minor <= DUALPROP_VERSION_MINOR)) return DUALPROP_OK;
@@ -99,7 +99,7 @@ dualprop_status dualprop__settings_read(struct dualprop__settings *settings, con
     dualprop_options *read = &settings->options;
     if (!options) options = &defaults;
     DUALPROP__TRY(dualprop__struct_copy(read, sizeof *read, options, sizeof(uint64_t), "options"));
-    DUALPROP__TRY(check_version(read->version));
+    DUALPROP__TRY(check_header_version(read->version));
     DUALPROP__TRY(check_numbers(read));
     if (read->precision == 0) read->precision = DUALPROP_F32;
     if (read->threads == 0) read->threads = 1;

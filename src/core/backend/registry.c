@@ -44,7 +44,7 @@ static int is_on_host(const dualprop_backend *table)
 }
 
 /* Can it work as it is? */
-static int is_complete(const dualprop_backend *table)
+static int is_complete_table(const dualprop_backend *table)
 {
     return has_dense_slots(table) &&
            ((count_convolutions(table) == 9 && has_options(table)) || !is_on_host(table));
@@ -100,7 +100,7 @@ static dualprop_status open_table(dualprop_context *context, const dualprop_back
     void *instance = NULL;
     DUALPROP__TRY(copy_table(&table, context, from));
     DUALPROP__TRY(check_numerics(context, &table));
-    if (is_complete(&table))
+    if (is_complete_table(&table))
         DUALPROP__TRY(table.create(&instance, &context->host, context->precision, context->level));
     else
         DUALPROP__TRY(dualprop__composite_create(&table, &instance, context));

@@ -168,7 +168,7 @@ dualprop_status dualprop__view_check_output(const dualprop_context *context, con
 /* A checked view of the size that this library knows: what an older caller's lacks is zero. */
 dualprop_view dualprop__view_copy(const dualprop_view *view);
 /* Fill a caller's view of whatever size: with the members that every header has. */
-void dualprop__view_give(dualprop_view *to, const dualprop_view *view);
+void dualprop__view_copy_out(dualprop_view *to, const dualprop_view *view);
 /* Describe a contiguous array. */
 dualprop_view dualprop__view_of(void *data, int type, int rank, const int64_t *shape);
 /* Is a checked view a contiguous array of this type? Then its data needs no conversion and no copy. */

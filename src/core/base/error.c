@@ -22,7 +22,7 @@ static _Thread_local struct {
 } last;
 
 /* A forked child may find the lock held by a thread that does not exist there: it never waits. */
-static int lock(dualprop_context *context)
+static int lock_context(dualprop_context *context)
 {
     if (context->process == dualprop__process_id()) return pthread_mutex_lock(&context->lock) == 0;
     return pthread_mutex_trylock(&context->lock) == 0;
@@ -32,7 +32,7 @@ static int lock(dualprop_context *context)
 static void copy_to_context(const dualprop_context *shared)
 {
     dualprop_context *context = (dualprop_context *)(uintptr_t)shared;
-    if (!lock(context)) return;
+    if (!lock_context(context)) return;
     context->error_status = last.status;
     memcpy(context->error_text, last.text, sizeof last.text);
     pthread_mutex_unlock(&context->lock);
@@ -86,7 +86,7 @@ dualprop_status dualprop__check_handle(const void *handle, uint32_t kind, const 
                           argument, name ? "a " : "no handle", name ? name : "", kind_name(kind));
 }
 
-static void give(char *buffer, size_t size, size_t *needed, const char *text)
+static void copy_out_text(char *buffer, size_t size, size_t *needed, const char *text)
 {
     size_t length = strlen(text);
     if (needed) *needed = length + 1;
@@ -100,15 +100,15 @@ dualprop_status dualprop_last_error(char *buffer, size_t size, size_t *needed, c
 {
     if (!buffer && size > 0) return DUALPROP_ERROR_INVALID_ARGUMENT;
     if (!context || last.context == context) {
-        give(buffer, size, needed, last.text);
+        copy_out_text(buffer, size, needed, last.text);
         return DUALPROP_OK;
     }
     uint32_t found = 0;
     memcpy(&found, context, sizeof found);
     if (found != DUALPROP__CONTEXT) return DUALPROP_ERROR_HANDLE;
     dualprop_context *locked = (dualprop_context *)(uintptr_t)context;
-    if (!lock(locked)) return DUALPROP_ERROR_FORKED;
-    give(buffer, size, needed, locked->error_text);
+    if (!lock_context(locked)) return DUALPROP_ERROR_FORKED;
+    copy_out_text(buffer, size, needed, locked->error_text);
     pthread_mutex_unlock(&locked->lock);
     return DUALPROP_OK;
 }
@@ -119,7 +119,7 @@ dualprop_status dualprop_last_error(char *buffer, size_t size, size_t *needed, c
  */
 void dualprop__log(const dualprop_context *context, int level, const char *component, const char *format, ...)
 {
-    if (!context || !lock((dualprop_context *)(uintptr_t)context)) return;
+    if (!context || !lock_context((dualprop_context *)(uintptr_t)context)) return;
     dualprop_log log = level <= context->log_level ? context->log : NULL;
     void *user_data = context->log_data;
     pthread_mutex_unlock(&((dualprop_context *)(uintptr_t)context)->lock);

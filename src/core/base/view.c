@@ -42,7 +42,7 @@ dualprop_view dualprop__view_copy(const dualprop_view *view)
     return copy;
 }
 
-void dualprop__view_give(dualprop_view *to, const dualprop_view *view)
+void dualprop__view_copy_out(dualprop_view *to, const dualprop_view *view)
 {
     memcpy(to, view, LEAST);
     to->struct_size = LEAST;
@@ -77,7 +77,7 @@ int64_t dualprop__view_count(const dualprop_view *view)
  * this library does not know. The members of version 0.1 are the least there may be. One that is added behind them has to
  * be read from a copy (dualprop__view_copy()), since a caller's older struct ends before it.
  */
-static dualprop_status check_size(const dualprop_context *context, const dualprop_view *view, const char *argument)
+static dualprop_status check_struct_size(const dualprop_context *context, const dualprop_view *view, const char *argument)
 {
     uint64_t size = view->struct_size;
     DUALPROP__REQUIRE(context, size >= LEAST && size <= DUALPROP__MOST_STRUCT_BYTES, DUALPROP_ERROR_INVALID_ARGUMENT,
@@ -93,7 +93,7 @@ static dualprop_status check_size(const dualprop_context *context, const dualpro
 static dualprop_status check_struct(const dualprop_context *context, const dualprop_view *view, const char *argument)
 {
     DUALPROP__REQUIRE(context, view, DUALPROP_ERROR_INVALID_ARGUMENT, "%s is NULL, expected a view", argument);
-    DUALPROP__TRY(check_size(context, view, argument));
+    DUALPROP__TRY(check_struct_size(context, view, argument));
     DUALPROP__REQUIRE(context, view->rank >= 0 && view->rank <= DUALPROP_MAX_RANK, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "%s: rank is %d, expected 0 to %d", argument, view->rank, DUALPROP_MAX_RANK);
     return DUALPROP_OK;
@@ -179,15 +179,15 @@ dualprop_status dualprop__view_check_output(const dualprop_context *context, con
     }
 
 /* Reals into whole numbers: cut to the range, since what lies outside has no meaning in C; NaN becomes the least. */
-static double cut(double x, double least, double greatest)
+static double clamp(double x, double least, double greatest)
 {
     return x > least ? (x < greatest ? x : greatest) : least;
 }
 
 #define TO_F32(x) (float)(x)
 #define TO_F64(x) (double)(x)
-#define TO_U8(x) (uint8_t)cut((double)(x), 0, UINT8_MAX)
-#define TO_I32(x) (int32_t)cut((double)(x), INT32_MIN, INT32_MAX)
+#define TO_U8(x) (uint8_t)clamp((double)(x), 0, UINT8_MAX)
+#define TO_I32(x) (int32_t)clamp((double)(x), INT32_MIN, INT32_MAX)
 
 ROWS(f32_f32, float, float, TO_F32)
 ROWS(f64_f32, double, float, TO_F64)

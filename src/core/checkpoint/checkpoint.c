@@ -33,7 +33,7 @@ static void seed_json(void)
     dualprop__shield_end(shield);
 }
 
-static dualprop_status create(dualprop_checkpoint **out, dualprop_context *context, const char *source)
+static dualprop_status create_checkpoint(dualprop_checkpoint **out, dualprop_context *context, const char *source)
 {
     DUALPROP__TRY(dualprop__context_enter(context));
     seed_json();
@@ -53,7 +53,7 @@ dualprop_status dualprop_checkpoint_create(dualprop_checkpoint **out, dualprop_c
                       "checkpoint is NULL; expected a place for the result");
     *out = NULL;
     DUALPROP__REQUIRE_HANDLE(context, DUALPROP__CONTEXT);
-    return create(out, context, "checkpoint");
+    return create_checkpoint(out, context, "checkpoint");
 }
 
 void dualprop_checkpoint_destroy(dualprop_checkpoint *checkpoint)
@@ -89,7 +89,7 @@ static dualprop_status place_tensors(dualprop_checkpoint *checkpoint, const char
     return DUALPROP_OK;
 }
 
-static dualprop_status read_file(dualprop_checkpoint *checkpoint, const char *path)
+static dualprop_status read_checkpoint_file(dualprop_checkpoint *checkpoint, const char *path)
 {
     dualprop_context *context = checkpoint->context;
     size_t size, data_start;
@@ -108,15 +108,15 @@ dualprop_status dualprop_checkpoint_read(dualprop_checkpoint **out, dualprop_con
     DUALPROP__REQUIRE(context, path && *path, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "path is %s; expected the name of a file", path ? "empty" : "NULL");
     dualprop_checkpoint *checkpoint;
-    DUALPROP__TRY(create(&checkpoint, context, path));
-    dualprop_status status = read_file(checkpoint, path);
+    DUALPROP__TRY(create_checkpoint(&checkpoint, context, path));
+    dualprop_status status = read_checkpoint_file(checkpoint, path);
     if (status == DUALPROP_OK) *out = checkpoint;
     else dualprop_checkpoint_destroy(checkpoint);
     return status;
 }
 
 /* The data are copied only after everything has been checked. */
-static dualprop_status read_bytes(dualprop_checkpoint *checkpoint, const void *data, size_t size)
+static dualprop_status read_tensor_bytes(dualprop_checkpoint *checkpoint, const void *data, size_t size)
 {
     dualprop_context *context = checkpoint->context;
     uint64_t limit = context->limits[DUALPROP_LIMIT_FILE_BYTES];
@@ -139,8 +139,8 @@ dualprop_status dualprop_checkpoint_read_memory(dualprop_checkpoint **out, dualp
     DUALPROP__REQUIRE_HANDLE(context, DUALPROP__CONTEXT);
     DUALPROP__REQUIRE(context, data, DUALPROP_ERROR_INVALID_ARGUMENT, "data is NULL; expected the bytes of a file");
     dualprop_checkpoint *checkpoint;
-    DUALPROP__TRY(create(&checkpoint, context, "data"));
-    dualprop_status status = read_bytes(checkpoint, data, size);
+    DUALPROP__TRY(create_checkpoint(&checkpoint, context, "data"));
+    dualprop_status status = read_tensor_bytes(checkpoint, data, size);
     if (status == DUALPROP_OK) *out = checkpoint;
     else dualprop_checkpoint_destroy(checkpoint);
     return status;
@@ -159,7 +159,7 @@ dualprop_status dualprop_checkpoint_write(const dualprop_checkpoint *checkpoint,
 
 /* ---- texts ---- */
 
-static dualprop_status check_name(const dualprop_checkpoint *checkpoint, const char *name, const char *argument)
+static dualprop_status check_item_name(const dualprop_checkpoint *checkpoint, const char *name, const char *argument)
 {
     const dualprop_context *context = checkpoint->context;
     uint64_t limit = context->limits[DUALPROP_LIMIT_NAME_BYTES];
@@ -185,11 +185,11 @@ dualprop_status dualprop_checkpoint_put_text(dualprop_checkpoint *checkpoint, co
 {
     DUALPROP__REQUIRE_HANDLE(checkpoint, DUALPROP__CHECKPOINT);
     dualprop_context *context = checkpoint->context;
-    DUALPROP__TRY(check_name(checkpoint, key, "key"));
+    DUALPROP__TRY(check_item_name(checkpoint, key, "key"));
     DUALPROP__REQUIRE(context, !is_our_key(key), DUALPROP_ERROR_INVALID_ARGUMENT,
                       "key is \"%s\", which is one of ours; expected another", key);
     if (!value) {
-        dualprop__release(context, dualprop__named_list_take(&checkpoint->texts, key));
+        dualprop__release(context, dualprop__named_list_remove(&checkpoint->texts, key));
         return DUALPROP_OK;
     }
     DUALPROP__REQUIRE(context, dualprop__utf8_valid(value), DUALPROP_ERROR_INVALID_ARGUMENT,
@@ -242,7 +242,7 @@ dualprop_status dualprop_checkpoint_put_tensor(dualprop_checkpoint *checkpoint, 
     dualprop_context *context = checkpoint->context;
     unsigned all = 1u << DUALPROP_F32 | 1u << DUALPROP_F64 | 1u << DUALPROP_U8 | 1u << DUALPROP_I32;
     size_t bytes;
-    DUALPROP__TRY(check_name(checkpoint, name, "name"));
+    DUALPROP__TRY(check_item_name(checkpoint, name, "name"));
     DUALPROP__REQUIRE(context, strcmp(name, "__metadata__") != 0, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "name is \"__metadata__\", which stands for the texts; expected another");
     DUALPROP__TRY(dualprop__view_check(context, view, all, "view"));
@@ -263,10 +263,10 @@ dualprop_status dualprop_checkpoint_tensor_count(int64_t *count, const dualprop_
     return DUALPROP_OK;
 }
 
-static void give(dualprop_view *view, const dualprop__tensor *tensor)
+static void copy_out_name(dualprop_view *view, const dualprop__tensor *tensor)
 {
     dualprop_view whole = dualprop__tensor_view(tensor);
-    dualprop__view_give(view, &whole);
+    dualprop__view_copy_out(view, &whole);
 }
 
 dualprop_status dualprop_checkpoint_tensor(const char **name, dualprop_view *view,
@@ -278,7 +278,7 @@ dualprop_status dualprop_checkpoint_tensor(const char **name, dualprop_view *vie
                       "index is %lld; expected 0..%lld", (long long)index, (long long)count - 1);
     const dualprop__tensor *tensor = checkpoint->tensors.items[index];
     if (name) *name = tensor->name;
-    if (view) give(view, tensor);
+    if (view) copy_out_name(view, tensor);
     return DUALPROP_OK;
 }
 
@@ -291,6 +291,6 @@ dualprop_status dualprop_checkpoint_find(dualprop_view *view, const dualprop_che
     const dualprop__tensor *tensor = dualprop__named_list_find(&checkpoint->tensors, name);
     DUALPROP__REQUIRE(context, tensor, DUALPROP_ERROR_INVALID_ARGUMENT, "%s has no tensor %s", checkpoint->source,
                       dualprop__quote(name).text);
-    give(view, tensor);
+    copy_out_name(view, tensor);
     return DUALPROP_OK;
 }

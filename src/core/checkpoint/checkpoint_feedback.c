@@ -85,7 +85,7 @@ dualprop_status dualprop__checkpoint_get_feedback(dualprop_network *network, con
 
 /* ---- an optimizer's ---- */
 
-static void name_moment(char name[NAME_SIZE], int k, int order)
+static void name_feedback_moment(char name[NAME_SIZE], int k, int order)
 {
     snprintf(name, NAME_SIZE, "optimizer.layer%d.feedback.moment%d", k + 1, order + 1);
 }
@@ -96,7 +96,7 @@ dualprop_status dualprop__checkpoint_put_feedback_moments(dualprop_checkpoint *p
     for (int k = 0; k < optimizer->network->layer_count; k++)
         for (int order = 0; order < 2; order++) {
             const void *moment = optimizer->layers[k].feedback_moments[order];
-            name_moment(name, k, order);
+            name_feedback_moment(name, k, order);
             if (moment) DUALPROP__TRY(put_tensor(part, optimizer->network->layers[k], name, moment));
         }
     return DUALPROP_OK;
@@ -109,7 +109,7 @@ dualprop_status dualprop__checkpoint_get_feedback_moments(dualprop_optimizer *op
     for (int k = 0; k < optimizer->network->layer_count; k++)
         for (int order = 0; order < 2; order++) {
             void *moment = optimizer->layers[k].feedback_moments[order];
-            name_moment(name, k, order);
+            name_feedback_moment(name, k, order);
             if (moment) DUALPROP__TRY(get_tensor(checkpoint, optimizer->network->layers[k], name, moment));
         }
     return DUALPROP_OK;

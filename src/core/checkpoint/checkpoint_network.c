@@ -89,7 +89,7 @@ static json_t *describe_layers(const dualprop_network *network)
     return layers;
 }
 
-static json_t *describe_numbers(const double *numbers, int64_t count)
+static json_t *describe_doubles(const double *numbers, int64_t count)
 {
     json_t *list = json_array();
     for (int64_t i = 0; list && i < count; i++) {
@@ -108,7 +108,7 @@ static int transforms_input(const dualprop_network *network)
 }
 
 /* Give the architecture, or NULL where memory is out. */
-static json_t *describe(const dualprop_network *network)
+static json_t *describe_network(const dualprop_network *network)
 {
     json_t *root = json_pack("{s:s, s:[I, I, I], s:s, s:f, s:o}", "precision",
                              dualprop_name(DUALPROP_NAMES_TYPE, network->context->precision), "input",
@@ -116,22 +116,22 @@ static json_t *describe(const dualprop_network *network)
                              "initializer", dualprop_name(DUALPROP_NAMES_INITIALIZER, network->initializer),
                              "initializer_scale", network->initializer_scale, "layers", describe_layers(network));
     if (!root || !transforms_input(network)) return root;
-    if (json_object_set_new(root, "mean", describe_numbers(network->mean, network->channels)) == 0 &&
-        json_object_set_new(root, "deviation", describe_numbers(network->deviation, network->channels)) == 0)
+    if (json_object_set_new(root, "mean", describe_doubles(network->mean, network->channels)) == 0 &&
+        json_object_set_new(root, "deviation", describe_doubles(network->deviation, network->channels)) == 0)
         return root;
     json_decref(root);
     return NULL;
 }
 
 /* With the network open for reading. */
-static dualprop_status fill(dualprop_checkpoint *part, const dualprop_network *network)
+static dualprop_status fill_network(dualprop_checkpoint *part, const dualprop_network *network)
 {
     for (int k = 0; k < network->layer_count; k++) {
         DUALPROP__TRY(put_parameter(part, network->layers[k], 0));
         DUALPROP__TRY(put_parameter(part, network->layers[k], 1));
     }
     DUALPROP__TRY(dualprop__checkpoint_put_feedback(part, network));
-    return dualprop__checkpoint_dump(part, "network", describe(network));
+    return dualprop__checkpoint_dump(part, "network", describe_network(network));
 }
 
 dualprop_status dualprop_checkpoint_put_network(dualprop_checkpoint *checkpoint, const dualprop_network *network)
@@ -147,7 +147,7 @@ dualprop_status dualprop_checkpoint_put_network(dualprop_checkpoint *checkpoint,
     DUALPROP__TRY(dualprop_checkpoint_create(&part, checkpoint->context));
     dualprop_status status = dualprop__network_begin_read(read);
     if (status == DUALPROP_OK) {
-        status = fill(part, network);
+        status = fill_network(part, network);
         dualprop__network_end_read(read);
     }
     if (status == DUALPROP_OK) status = dualprop__checkpoint_absorb(checkpoint, part, is_parameter);
@@ -173,7 +173,7 @@ struct layer_record {
     int64_t kernel[2], stride[2], padding[2], window[2], window_stride[2];
 };
 
-static dualprop_status check_record(struct record *record, const dualprop_checkpoint *checkpoint)
+static dualprop_status check_layer_record(struct record *record, const dualprop_checkpoint *checkpoint)
 {
     const dualprop_context *context = checkpoint->context;
     const char *expected = dualprop_name(DUALPROP_NAMES_TYPE, context->precision);
@@ -197,7 +197,7 @@ static dualprop_status check_record(struct record *record, const dualprop_checkp
     return DUALPROP_OK;
 }
 
-static dualprop_status unpack(struct record *record, const dualprop_checkpoint *checkpoint, json_t *root)
+static dualprop_status unpack_network(struct record *record, const dualprop_checkpoint *checkpoint, json_t *root)
 {
     json_int_t height, width, channels;
     *record = (struct record){ 0 };
@@ -211,7 +211,7 @@ static dualprop_status unpack(struct record *record, const dualprop_checkpoint *
     record->input[0] = height;
     record->input[1] = width;
     record->input[2] = channels;
-    return check_record(record, checkpoint);
+    return check_layer_record(record, checkpoint);
 }
 
 static dualprop_status unpack_dense(struct layer_record *layer, const dualprop_checkpoint *checkpoint, json_t *value)
@@ -305,7 +305,7 @@ static dualprop_status expect(dualprop__tensor *tensors[2], const dualprop_check
     return DUALPROP_OK;
 }
 
-static dualprop_status check_layers(const dualprop_checkpoint *checkpoint, const struct record *record)
+static dualprop_status check_layer_list(const dualprop_checkpoint *checkpoint, const struct record *record)
 {
     int64_t top[3] = { record->input[0], record->input[1], record->input[2] };
     for (size_t k = 0; k < json_array_size(record->layers); k++) {
@@ -320,7 +320,7 @@ static dualprop_status check_layers(const dualprop_checkpoint *checkpoint, const
     return DUALPROP_OK;
 }
 
-static dualprop_status add_layer(dualprop_network *network, const dualprop_checkpoint *checkpoint, json_t *value)
+static dualprop_status add_described_layer(dualprop_network *network, const dualprop_checkpoint *checkpoint, json_t *value)
 {
     dualprop_layer layer = { 0 };
     dualprop__tensor *tensors[2];
@@ -365,8 +365,8 @@ static dualprop_status set_transform(dualprop_network *network, const dualprop_c
     return status;
 }
 
-static dualprop_status fill_network(dualprop_network *network, const dualprop_checkpoint *checkpoint,
-                                    const struct record *record)
+static dualprop_status put_back_network(dualprop_network *network, const dualprop_checkpoint *checkpoint,
+                                        const struct record *record)
 {
     int initializer;
     DUALPROP__TRY(dualprop__checkpoint_choice(&initializer, checkpoint, "network", DUALPROP_NAMES_INITIALIZER,
@@ -374,19 +374,19 @@ static dualprop_status fill_network(dualprop_network *network, const dualprop_ch
     DUALPROP__TRY(dualprop_network_set_initializer(network, initializer, record->scale));
     DUALPROP__TRY(set_transform(network, checkpoint, record));
     for (size_t k = 0; k < json_array_size(record->layers); k++)
-        DUALPROP__TRY(add_layer(network, checkpoint, json_array_get(record->layers, k)));
+        DUALPROP__TRY(add_described_layer(network, checkpoint, json_array_get(record->layers, k)));
     return dualprop__checkpoint_get_feedback(network, checkpoint);
 }
 
-static dualprop_status build(dualprop_network **out, const dualprop_checkpoint *checkpoint, json_t *root)
+static dualprop_status build_network(dualprop_network **out, const dualprop_checkpoint *checkpoint, json_t *root)
 {
     struct record record;
     dualprop_network *network;
-    DUALPROP__TRY(unpack(&record, checkpoint, root));
-    DUALPROP__TRY(check_layers(checkpoint, &record));
+    DUALPROP__TRY(unpack_network(&record, checkpoint, root));
+    DUALPROP__TRY(check_layer_list(checkpoint, &record));
     DUALPROP__TRY(dualprop_network_create(&network, checkpoint->context, record.input[0], record.input[1],
                                           record.input[2]));
-    dualprop_status status = fill_network(network, checkpoint, &record);
+    dualprop_status status = put_back_network(network, checkpoint, &record);
     if (status == DUALPROP_OK) *out = network;
     else dualprop_network_destroy(network);
     return dualprop__checkpoint_accept(checkpoint, "network", status);
@@ -400,7 +400,7 @@ dualprop_status dualprop_checkpoint_get_network(dualprop_network **out, const du
     json_t *root;
     DUALPROP__TRY(dualprop__context_enter(checkpoint->context));
     DUALPROP__TRY(dualprop__checkpoint_load(&root, checkpoint, "network"));
-    dualprop_status status = build(out, checkpoint, root);
+    dualprop_status status = build_network(out, checkpoint, root);
     json_decref(root);
     return status;
 }

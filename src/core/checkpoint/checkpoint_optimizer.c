@@ -55,7 +55,7 @@ static dualprop_status put_moment(dualprop_checkpoint *part, const struct moment
     return status;
 }
 
-static json_t *describe(const dualprop_optimizer *optimizer)
+static json_t *describe_optimizer(const dualprop_optimizer *optimizer)
 {
     return json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:s, s:f, s:f, s:I, s:I, s:I}",
                      "kind", dualprop_name(DUALPROP_NAMES_OPTIMIZER, optimizer->kind),
@@ -68,7 +68,7 @@ static json_t *describe(const dualprop_optimizer *optimizer)
                      "steps", (json_int_t)optimizer->steps);
 }
 
-static dualprop_status fill(dualprop_checkpoint *part, const dualprop_optimizer *optimizer)
+static dualprop_status fill_optimizer(dualprop_checkpoint *part, const dualprop_optimizer *optimizer)
 {
     for (int k = 0; k < optimizer->network->layer_count; k++)
         for (int number = 0; number < 4; number++) {
@@ -76,14 +76,14 @@ static dualprop_status fill(dualprop_checkpoint *part, const dualprop_optimizer 
             DUALPROP__TRY(put_moment(part, &moment));
         }
     DUALPROP__TRY(dualprop__checkpoint_put_feedback_moments(part, optimizer));
-    return dualprop__checkpoint_dump(part, "optimizer", describe(optimizer));
+    return dualprop__checkpoint_dump(part, "optimizer", describe_optimizer(optimizer));
 }
 
-static dualprop_status put(dualprop_checkpoint *checkpoint, const dualprop_optimizer *optimizer)
+static dualprop_status put_optimizer(dualprop_checkpoint *checkpoint, const dualprop_optimizer *optimizer)
 {
     dualprop_checkpoint *part;
     DUALPROP__TRY(dualprop_checkpoint_create(&part, checkpoint->context));
-    dualprop_status status = fill(part, optimizer);
+    dualprop_status status = fill_optimizer(part, optimizer);
     if (status == DUALPROP_OK) status = dualprop__checkpoint_absorb(checkpoint, part, is_moment);
     dualprop_checkpoint_destroy(part);
     return status;
@@ -96,7 +96,7 @@ dualprop_status dualprop_checkpoint_put_optimizer(dualprop_checkpoint *checkpoin
     /* Being busy for a while is no change of the optimizer that a caller can see. */
     dualprop_optimizer *read = (dualprop_optimizer *)optimizer;
     DUALPROP__TRY(dualprop__optimizer_enter(read, __func__));
-    dualprop_status status = put(checkpoint, optimizer);
+    dualprop_status status = put_optimizer(checkpoint, optimizer);
     dualprop__optimizer_leave(read);
     return status;
 }
@@ -111,7 +111,7 @@ struct record {
     int kind_value, schedule_value;
 };
 
-static dualprop_status unpack(struct record *record, const dualprop_checkpoint *checkpoint, json_t *root)
+static dualprop_status unpack_optimizer(struct record *record, const dualprop_checkpoint *checkpoint, json_t *root)
 {
     DUALPROP__TRY(dualprop__json_unpack(
         checkpoint->context, checkpoint->source, "text \"optimizer\"", root, 0,
@@ -169,12 +169,12 @@ static dualprop_status get_moments(dualprop_optimizer *optimizer, const dualprop
     return DUALPROP_OK;
 }
 
-static dualprop_status build(dualprop_optimizer **out, const dualprop_checkpoint *checkpoint,
+static dualprop_status build_optimizer(dualprop_optimizer **out, const dualprop_checkpoint *checkpoint,
                              dualprop_network *network, json_t *root)
 {
     struct record record;
     dualprop_optimizer *optimizer;
-    DUALPROP__TRY(unpack(&record, checkpoint, root));
+    DUALPROP__TRY(unpack_optimizer(&record, checkpoint, root));
     DUALPROP__TRY(dualprop_optimizer_create(&optimizer, network, record.kind_value));
     dualprop_status status = dualprop__checkpoint_accept(checkpoint, "optimizer", apply(optimizer, &record));
     if (status == DUALPROP_OK) status = get_moments(optimizer, checkpoint);
@@ -194,7 +194,7 @@ dualprop_status dualprop_checkpoint_get_optimizer(dualprop_optimizer **out, cons
     DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
     json_t *root;
     DUALPROP__TRY(dualprop__checkpoint_load(&root, checkpoint, "optimizer"));
-    dualprop_status status = build(out, checkpoint, network, root);
+    dualprop_status status = build_optimizer(out, checkpoint, network, root);
     json_decref(root);
     return status;
 }

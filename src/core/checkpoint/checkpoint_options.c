@@ -14,7 +14,7 @@
 
 /* ---- putting ---- */
 
-static json_t *describe_numbers(const struct dualprop__layer_numbers *numbers)
+static json_t *describe_layer_numbers(const struct dualprop__layer_numbers *numbers)
 {
     json_t *list = json_array();
     for (int k = 0; list && k < numbers->count; k++) {
@@ -52,9 +52,9 @@ json_t *dualprop__checkpoint_describe_options(const dualprop_rule *rule)
                      "warm_start", rule->warm_start, "alpha_mismatch", rule->alpha_mismatch,
                      "noise_state", rule->noise_state, "noise_down", rule->noise_down,
                      "noise_weight", rule->noise_weight, "quantize_bits", rule->quantize_bits, "seed", seed,
-                     "order", describe_order(rule), "layer_alpha", describe_numbers(&rule->layer_alpha),
-                     "layer_beta", describe_numbers(&rule->layer_beta),
-                     "layer_damping", describe_numbers(given ? &rule->layer_damping : &none));
+                     "order", describe_order(rule), "layer_alpha", describe_layer_numbers(&rule->layer_alpha),
+                     "layer_beta", describe_layer_numbers(&rule->layer_beta),
+                     "layer_damping", describe_layer_numbers(given ? &rule->layer_damping : &none));
 }
 
 /* ---- getting ---- */
@@ -67,7 +67,7 @@ struct record {
     json_t *order, *layer_alpha, *layer_beta, *layer_damping;
 };
 
-static dualprop_status unpack(struct record *record, const dualprop_checkpoint *checkpoint, json_t *root)
+static dualprop_status unpack_options(struct record *record, const dualprop_checkpoint *checkpoint, json_t *root)
 {
     return dualprop__json_unpack(
         checkpoint->context, checkpoint->source, "text \"rule\"", root, 0,
@@ -121,7 +121,7 @@ static dualprop_status set_order(dualprop_rule *rule, const dualprop_checkpoint 
 }
 
 /* Set the numbers of a list, each by its setter. */
-static dualprop_status set_numbers(dualprop_rule *rule, const dualprop_checkpoint *checkpoint, const json_t *list,
+static dualprop_status set_layer_numbers(dualprop_rule *rule, const dualprop_checkpoint *checkpoint, const json_t *list,
                                    const char *name, dualprop_status (*setter)(dualprop_rule *, int, double))
 {
     DUALPROP__TRY(check_list(checkpoint, list, name, DUALPROP__MOST_LAYERS + 1));
@@ -149,7 +149,7 @@ static dualprop_status set_damping(dualprop_rule *rule, const dualprop_checkpoin
         rule, damping == DUALPROP_DAMPING_GIVEN ? DUALPROP_DAMPING_HALF : damping, record->power_iterations));
     if (damping != DUALPROP_DAMPING_GIVEN) return DUALPROP_OK;
     DUALPROP__TRY(dualprop_rule_set_layer_damping(rule, -1, record->common_damping));
-    return set_numbers(rule, checkpoint, record->layer_damping, "layer_damping", dualprop_rule_set_layer_damping);
+    return set_layer_numbers(rule, checkpoint, record->layer_damping, "layer_damping", dualprop_rule_set_layer_damping);
 }
 
 static dualprop_status set_options(dualprop_rule *rule, const dualprop_checkpoint *checkpoint,
@@ -169,8 +169,8 @@ static dualprop_status set_options(dualprop_rule *rule, const dualprop_checkpoin
     DUALPROP__TRY(dualprop_rule_set_noise(rule, record->noise_state, record->noise_down, record->noise_weight));
     DUALPROP__TRY(dualprop_rule_set_quantization(rule, record->quantize_bits));
     DUALPROP__TRY(set_order(rule, checkpoint, record->order));
-    DUALPROP__TRY(set_numbers(rule, checkpoint, record->layer_alpha, "layer_alpha", dualprop_rule_set_layer_alpha));
-    return set_numbers(rule, checkpoint, record->layer_beta, "layer_beta", dualprop_rule_set_layer_beta);
+    DUALPROP__TRY(set_layer_numbers(rule, checkpoint, record->layer_alpha, "layer_alpha", dualprop_rule_set_layer_alpha));
+    return set_layer_numbers(rule, checkpoint, record->layer_beta, "layer_beta", dualprop_rule_set_layer_beta);
 }
 
 dualprop_status dualprop__checkpoint_set_options(dualprop_rule *rule, const dualprop_checkpoint *checkpoint,
@@ -178,6 +178,6 @@ dualprop_status dualprop__checkpoint_set_options(dualprop_rule *rule, const dual
 {
     struct record record;
     if (!options) return DUALPROP_OK;
-    DUALPROP__TRY(unpack(&record, checkpoint, options));
+    DUALPROP__TRY(unpack_options(&record, checkpoint, options));
     return set_options(rule, checkpoint, &record);
 }

@@ -31,7 +31,7 @@ struct record {
     json_t *options; /* NULL: from before there were options */
 };
 
-static dualprop_status unpack(struct record *record, const dualprop_checkpoint *checkpoint, json_t *root)
+static dualprop_status unpack_rule(struct record *record, const dualprop_checkpoint *checkpoint, json_t *root)
 {
     record->pool_switches = "bottom-up"; /* files from before there was a choice do not say */
     DUALPROP__TRY(dualprop__json_unpack(
@@ -70,7 +70,7 @@ static dualprop_status set_choices(dualprop_rule *rule, const dualprop_checkpoin
     return dualprop_rule_set_schedule(rule, schedule, (int)record->passes);
 }
 
-static dualprop_status set_numbers(dualprop_rule *rule, const struct record *record)
+static dualprop_status set_rule_numbers(dualprop_rule *rule, const struct record *record)
 {
     DUALPROP__TRY(dualprop_rule_set_alpha(rule, record->alpha));
     DUALPROP__TRY(dualprop_rule_set_beta(rule, record->beta));
@@ -78,14 +78,14 @@ static dualprop_status set_numbers(dualprop_rule *rule, const struct record *rec
     return dualprop_rule_set_divergence_limit(rule, record->divergence_limit);
 }
 
-static dualprop_status build(dualprop_rule **out, const dualprop_checkpoint *checkpoint, json_t *root)
+static dualprop_status build_rule(dualprop_rule **out, const dualprop_checkpoint *checkpoint, json_t *root)
 {
     struct record record = { 0 };
     dualprop_rule *rule;
-    DUALPROP__TRY(unpack(&record, checkpoint, root));
+    DUALPROP__TRY(unpack_rule(&record, checkpoint, root));
     DUALPROP__TRY(dualprop_rule_create(&rule, checkpoint->context, DUALPROP_DP));
     dualprop_status status = set_choices(rule, checkpoint, &record);
-    if (status == DUALPROP_OK) status = set_numbers(rule, &record);
+    if (status == DUALPROP_OK) status = set_rule_numbers(rule, &record);
     if (status == DUALPROP_OK) status = dualprop__checkpoint_set_options(rule, checkpoint, record.options);
     if (status == DUALPROP_OK) *out = rule;
     else dualprop_rule_destroy(rule);
@@ -99,7 +99,7 @@ dualprop_status dualprop_checkpoint_get_rule(dualprop_rule **out, const dualprop
     DUALPROP__REQUIRE_HANDLE(checkpoint, DUALPROP__CHECKPOINT);
     json_t *root;
     DUALPROP__TRY(dualprop__checkpoint_load(&root, checkpoint, "rule"));
-    dualprop_status status = build(out, checkpoint, root);
+    dualprop_status status = build_rule(out, checkpoint, root);
     json_decref(root);
     return status;
 }

@@ -37,7 +37,7 @@ static struct piece piece_of(const dualprop_state *state, int k, int which, int6
 
 /* ---- putting ---- */
 
-static dualprop_status put_piece(dualprop_checkpoint *part, const dualprop_state *state, const struct piece *piece)
+static dualprop_status put_state_piece(dualprop_checkpoint *part, const dualprop_state *state, const struct piece *piece)
 {
     dualprop_context *context = state->context;
     size_t bytes = (size_t)(piece->shape[0] * piece->shape[1]) * context->real_size;
@@ -55,13 +55,13 @@ static int64_t warm_count_of(const dualprop_state *state)
     return state->rule && state->rule->warm_start ? state->warm_count : 0;
 }
 
-static dualprop_status fill(dualprop_checkpoint *part, const dualprop_state *state)
+static dualprop_status fill_state(dualprop_checkpoint *part, const dualprop_state *state)
 {
     int64_t warm_count = warm_count_of(state);
     for (int k = 0; k <= state->layer_count; k++)
         for (int which = 0; which < PIECES; which++) {
             struct piece piece = piece_of(state, k, which, warm_count);
-            if (piece.array) DUALPROP__TRY(put_piece(part, state, &piece));
+            if (piece.array) DUALPROP__TRY(put_state_piece(part, state, &piece));
         }
     return dualprop__checkpoint_dump(part, "state", json_pack("{s:I, s:I}", "inferences", (json_int_t)state->inferences,
                                                               "warm_count", (json_int_t)warm_count));
@@ -80,14 +80,14 @@ static dualprop_status write_zeros(dualprop_state *state)
     return DUALPROP_OK;
 }
 
-static dualprop_status put(dualprop_checkpoint *checkpoint, dualprop_state *state)
+static dualprop_status put_state(dualprop_checkpoint *checkpoint, dualprop_state *state)
 {
     dualprop_checkpoint *part;
     DUALPROP__REQUIRE(state->context, state->phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
                       "an inference is open; call dualprop_infer_end() first");
     DUALPROP__TRY(write_zeros(state));
     DUALPROP__TRY(dualprop_checkpoint_create(&part, checkpoint->context));
-    dualprop_status status = fill(part, state);
+    dualprop_status status = fill_state(part, state);
     if (status == DUALPROP_OK) status = dualprop__checkpoint_absorb(checkpoint, part, is_of_state);
     dualprop_checkpoint_destroy(part);
     return status;
@@ -99,7 +99,7 @@ dualprop_status dualprop_checkpoint_put_state(dualprop_checkpoint *checkpoint, c
     /* Being busy for a while is no change of the state that a caller can see. */
     dualprop_state *read = (dualprop_state *)state;
     DUALPROP__TRY(dualprop__state_enter(read, __func__));
-    dualprop_status status = put(checkpoint, read);
+    dualprop_status status = put_state(checkpoint, read);
     dualprop__state_leave(read);
     return status;
 }
@@ -121,7 +121,7 @@ static dualprop_status read_record(struct record *record, const dualprop_checkpo
     return status;
 }
 
-static dualprop_status check_record(const struct record *record, const dualprop_checkpoint *checkpoint,
+static dualprop_status check_state_record(const struct record *record, const dualprop_checkpoint *checkpoint,
                                     const dualprop_state *state)
 {
     DUALPROP__REQUIRE(checkpoint->context, record->inferences >= 0, DUALPROP_ERROR_FORMAT,
@@ -153,13 +153,13 @@ static dualprop_status each_piece(dualprop_state *state, const dualprop_checkpoi
     return DUALPROP_OK;
 }
 
-static dualprop_status get(dualprop_state *state, const dualprop_checkpoint *checkpoint)
+static dualprop_status get_state(dualprop_state *state, const dualprop_checkpoint *checkpoint)
 {
     struct record record;
     DUALPROP__REQUIRE(state->context, state->phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
                       "an inference is open; call dualprop_infer_end() first");
     DUALPROP__TRY(read_record(&record, checkpoint));
-    DUALPROP__TRY(check_record(&record, checkpoint, state));
+    DUALPROP__TRY(check_state_record(&record, checkpoint, state));
     DUALPROP__TRY(each_piece(state, checkpoint, record.warm_count, 0));
     DUALPROP__TRY(each_piece(state, checkpoint, record.warm_count, 1));
     state->inferences = (uint64_t)record.inferences;
@@ -176,7 +176,7 @@ dualprop_status dualprop_checkpoint_get_state(dualprop_state *state, const dualp
 {
     DUALPROP__REQUIRE_HANDLE(checkpoint, DUALPROP__CHECKPOINT);
     DUALPROP__TRY(dualprop__state_enter(state, __func__));
-    dualprop_status status = get(state, checkpoint);
+    dualprop_status status = get_state(state, checkpoint);
     dualprop__state_leave(state);
     return status;
 }

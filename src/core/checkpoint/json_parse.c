@@ -33,7 +33,7 @@ static dualprop_status refuse(const struct parser *parser, const char *reason)
                           parser->source, parser->what, (size_t)(parser->at - parser->start), reason);
 }
 
-static dualprop_status give(json_t **out, json_t *value, const struct parser *parser)
+static dualprop_status attach_value(json_t **out, json_t *value, const struct parser *parser)
 {
     DUALPROP__REQUIRE(parser->context, value, DUALPROP_ERROR_NO_MEMORY, "out of memory for the %s of %s", parser->what,
                       parser->source);
@@ -151,13 +151,13 @@ static dualprop_status read_string(char **out, struct parser *parser, uint64_t l
     return status;
 }
 
-static dualprop_status read_text(json_t **out, struct parser *parser)
+static dualprop_status read_json_text(json_t **out, struct parser *parser)
 {
     char *text;
     DUALPROP__TRY(read_string(&text, parser, UINT64_MAX));
     json_t *value = json_string_nocheck(text);
     dualprop__release(parser->context, text);
-    return give(out, value, parser);
+    return attach_value(out, value, parser);
 }
 
 /* ---- numbers and words ---- */
@@ -195,7 +195,7 @@ static dualprop_status read_integer(json_t **out, const struct parser *parser, c
     int overflow = errno == ERANGE;
     errno = before;
     if (overflow) return refuse(parser, "a whole number that does not fit into 64 bits");
-    return give(out, json_integer(number), parser);
+    return attach_value(out, json_integer(number), parser);
 }
 
 /* In the C locale, whichever the host has chosen: glibc and musl have that one ready. */
@@ -209,7 +209,7 @@ static dualprop_status read_real(json_t **out, const struct parser *parser, cons
     freelocale(plain);
     errno = before;
     if (!isfinite(number)) return refuse(parser, "a number that is too large");
-    return give(out, json_real(number), parser);
+    return attach_value(out, json_real(number), parser);
 }
 
 static dualprop_status read_number(json_t **out, struct parser *parser)
@@ -291,7 +291,7 @@ static dualprop_status read_container(json_t **out, struct parser *parser)
     json_t *container = NULL;
     DUALPROP__REQUIRE(parser->context, parser->depth < DUALPROP__JSON_DEPTH, DUALPROP_ERROR_FORMAT,
                       "%s: the %s is nested more than %d deep", parser->source, parser->what, DUALPROP__JSON_DEPTH);
-    DUALPROP__TRY(give(&container, *parser->at == '{' ? json_object() : json_array(), parser));
+    DUALPROP__TRY(attach_value(&container, *parser->at == '{' ? json_object() : json_array(), parser));
     parser->depth++;
     dualprop_status status = read_members(container, parser);
     parser->depth--;
@@ -309,10 +309,10 @@ static dualprop_status read_value(json_t **out, struct parser *parser)
                       "%s: the %s has more than %llu values, by the context's limit of tensors", parser->source,
                       parser->what, (unsigned long long)parser->limits->values);
     if (byte == '{' || byte == '[') return read_container(out, parser);
-    if (byte == '"') return read_text(out, parser);
-    if (read_word(parser, "true")) return give(out, json_true(), parser);
-    if (read_word(parser, "false")) return give(out, json_false(), parser);
-    if (read_word(parser, "null")) return give(out, json_null(), parser);
+    if (byte == '"') return read_json_text(out, parser);
+    if (read_word(parser, "true")) return attach_value(out, json_true(), parser);
+    if (read_word(parser, "false")) return attach_value(out, json_false(), parser);
+    if (read_word(parser, "null")) return attach_value(out, json_null(), parser);
     return read_number(out, parser);
 }
 

@@ -16,7 +16,7 @@ dualprop__json_limits dualprop__json_limits_of(const dualprop_context *context)
 
 /* ---- taking apart ---- */
 
-static dualprop_status fail(const dualprop_context *context, const char *source, const char *what,
+static dualprop_status fail_json(const dualprop_context *context, const char *source, const char *what,
                             const json_error_t *error)
 {
     if (json_error_code(error) == json_error_out_of_memory)
@@ -43,7 +43,7 @@ dualprop_status dualprop__json_unpack(const dualprop_context *context, const cha
     va_start(arguments, format);
     int failed = json_vunpack_ex(root, &error, 0, format, arguments) != 0;
     va_end(arguments);
-    if (failed) return fail(context, source, what, &error);
+    if (failed) return fail_json(context, source, what, &error);
     DUALPROP__REQUIRE(context, json_object_size(root) == members, DUALPROP_ERROR_FORMAT,
                       "%s: the %s has %zu members; expected %zu", source, what, json_object_size(root), members);
     return DUALPROP_OK;

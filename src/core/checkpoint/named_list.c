@@ -64,7 +64,7 @@ void *dualprop__named_list_put(dualprop__named_list *list, void *item)
     return replaced;
 }
 
-void *dualprop__named_list_take(dualprop__named_list *list, const char *name)
+void *dualprop__named_list_remove(dualprop__named_list *list, const char *name)
 {
     int found;
     size_t position = locate(&found, list, name);

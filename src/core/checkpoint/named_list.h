@@ -20,7 +20,7 @@ void *dualprop__named_list_find(const dualprop__named_list *list, const char *na
 /* Put an item in where room was made before; gives the item of the same name that it replaces, or NULL. */
 void *dualprop__named_list_put(dualprop__named_list *list, void *item);
 /* Take the item out and give it, or NULL. */
-void *dualprop__named_list_take(dualprop__named_list *list, const char *name);
+void *dualprop__named_list_remove(dualprop__named_list *list, const char *name);
 /* Add at the end, out of order, where room was made before; sort afterwards. */
 void dualprop__named_list_append(dualprop__named_list *list, void *item);
 void dualprop__named_list_sort(dualprop__named_list *list);

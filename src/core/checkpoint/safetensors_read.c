@@ -32,7 +32,7 @@ static uint64_t little_endian(const unsigned char *bytes)
     return value;
 }
 
-static dualprop_status cut(struct parts *parts, const dualprop_checkpoint *checkpoint, const void *bytes, size_t size)
+static dualprop_status cut_texts(struct parts *parts, const dualprop_checkpoint *checkpoint, const void *bytes, size_t size)
 {
     const dualprop_context *context = checkpoint->context;
     const char *source = checkpoint->source;
@@ -57,7 +57,7 @@ static dualprop_status cut(struct parts *parts, const dualprop_checkpoint *check
 
 /* ---- names ---- */
 
-static dualprop_status check_name(const dualprop_checkpoint *checkpoint, const char *key)
+static dualprop_status check_tensor_name(const dualprop_checkpoint *checkpoint, const char *key)
 {
     const dualprop_context *context = checkpoint->context;
     uint64_t limit = context->limits[DUALPROP_LIMIT_NAME_BYTES];
@@ -115,7 +115,7 @@ static dualprop_status read_tensor(dualprop_checkpoint *checkpoint, const char *
     json_t *extents;
     json_int_t begin, end;
     char what[sizeof name.text + 8];
-    DUALPROP__TRY(check_name(checkpoint, key));
+    DUALPROP__TRY(check_tensor_name(checkpoint, key));
     snprintf(what, sizeof what, "tensor %s", name.text);
     DUALPROP__TRY(dualprop__json_unpack(context, checkpoint->source, what, value, 0, "{s:s, s:o, s:[I, I!]}",
                                         "dtype", &dtype, "shape", &extents, "data_offsets", &begin, &end));
@@ -177,7 +177,7 @@ static dualprop_status read_texts(dualprop_checkpoint *checkpoint, json_t *metad
                       checkpoint->source);
     DUALPROP__TRY(dualprop__named_list_reserve(&checkpoint->texts, context, json_object_size(metadata)));
     json_object_foreach(metadata, key, value) {
-        DUALPROP__TRY(check_name(checkpoint, key));
+        DUALPROP__TRY(check_tensor_name(checkpoint, key));
         DUALPROP__REQUIRE(context, json_is_string(value), DUALPROP_ERROR_FORMAT,
                           "%s: text %s of __metadata__ is no string", checkpoint->source, dualprop__quote(key).text);
         dualprop__text *text = dualprop__text_create(context, key, json_string_value(value));
@@ -228,7 +228,7 @@ static dualprop_status parse_header(dualprop_checkpoint *checkpoint, const struc
 /* ---- version and checksums ---- */
 
 /* Is the file one of ours? FORMAT where it is, but of a major version we do not know. */
-static dualprop_status check_version(int *ours, const dualprop_checkpoint *checkpoint)
+static dualprop_status check_format_version(int *ours, const dualprop_checkpoint *checkpoint)
 {
     const char *format = dualprop__checkpoint_text(checkpoint, DUALPROP__FORMAT);
     *ours = format && strncmp(format, "dualprop-", 9) == 0;
@@ -253,10 +253,10 @@ static dualprop_status check_crc(const dualprop_checkpoint *checkpoint, const ch
     return DUALPROP_OK;
 }
 
-static dualprop_status check_sums(const dualprop_checkpoint *checkpoint, const struct parts *parts)
+static dualprop_status check_checksums(const dualprop_checkpoint *checkpoint, const struct parts *parts)
 {
     int ours;
-    DUALPROP__TRY(check_version(&ours, checkpoint));
+    DUALPROP__TRY(check_format_version(&ours, checkpoint));
     if (!ours) return DUALPROP_OK;
     DUALPROP__TRY(check_crc(checkpoint, DUALPROP__CRC32, dualprop__crc32(0, parts->data, parts->data_size)));
     if (!dualprop__checkpoint_text(checkpoint, DUALPROP__CRC32_TEXTS)) return DUALPROP_OK;
@@ -267,11 +267,11 @@ dualprop_status dualprop__safetensors_parse(size_t *data_start, dualprop_checkpo
                                             size_t size)
 {
     struct parts parts = { 0 };
-    DUALPROP__TRY(cut(&parts, checkpoint, bytes, size));
+    DUALPROP__TRY(cut_texts(&parts, checkpoint, bytes, size));
     DUALPROP__TRY(parse_header(checkpoint, &parts));
     DUALPROP__TRY(check_places(checkpoint, parts.data_size));
     dualprop__named_list_sort(&checkpoint->tensors);
-    DUALPROP__TRY(check_sums(checkpoint, &parts));
+    DUALPROP__TRY(check_checksums(checkpoint, &parts));
     *data_start = size - parts.data_size;
     return DUALPROP_OK;
 }

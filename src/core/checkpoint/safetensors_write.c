@@ -104,7 +104,7 @@ static json_t *describe_tensor(const dualprop__tensor *tensor, uint64_t begin)
                      describe_shape(tensor), "data_offsets", (json_int_t)begin, (json_int_t)(begin + tensor->size));
 }
 
-static json_t *describe(const dualprop_checkpoint *scratch, dualprop__tensor *const *tensors, size_t count)
+static json_t *describe_tensors(const dualprop_checkpoint *scratch, dualprop__tensor *const *tensors, size_t count)
 {
     json_t *root = json_object();
     uint64_t begin = 0;
@@ -139,7 +139,7 @@ static dualprop_status build_header(char **out, size_t *size, const dualprop_che
     dualprop_context *context = scratch->context;
     char *header;
     size_t length;
-    DUALPROP__TRY(dualprop__json_dump(&header, &length, context, describe(scratch, tensors, count), LENGTH_BYTES));
+    DUALPROP__TRY(dualprop__json_dump(&header, &length, context, describe_tensors(scratch, tensors, count), LENGTH_BYTES));
     dualprop_status status = finish_header(size, header, length, context);
     if (status == DUALPROP_OK) *out = header;
     else dualprop__release(context, header);
@@ -157,7 +157,7 @@ static int compare_order(const void *left, const void *right)
     return strcmp(first->name, second->name);
 }
 
-static dualprop_status write_pieces(dualprop_context *context, const char *path, const char *header,
+static dualprop_status write_safetensors(dualprop_context *context, const char *path, const char *header,
                                     size_t header_size, dualprop__tensor *const *tensors, size_t count)
 {
     dualprop__piece *pieces = dualprop__allocate_array(context, count + 1, sizeof *pieces);
@@ -179,7 +179,7 @@ static dualprop_status write_ordered(dualprop_checkpoint *scratch, const dualpro
     DUALPROP__TRY(copy_texts(scratch, checkpoint));
     DUALPROP__TRY(set_own_texts(scratch, checksum_data(tensors, count)));
     DUALPROP__TRY(build_header(&header, &header_size, scratch, tensors, count));
-    dualprop_status status = write_pieces(scratch->context, path, header, header_size, tensors, count);
+    dualprop_status status = write_safetensors(scratch->context, path, header, header_size, tensors, count);
     dualprop__release(scratch->context, header);
     return status;
 }

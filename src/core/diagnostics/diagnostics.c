@@ -34,7 +34,7 @@ static dualprop_status create_vectors(dualprop_diagnostics *made)
     return DUALPROP_OK;
 }
 
-static dualprop_status create(dualprop_diagnostics **out, dualprop_network *network, int loss, int64_t capacity)
+static dualprop_status create_diagnostics(dualprop_diagnostics **out, dualprop_network *network, int loss, int64_t capacity)
 {
     dualprop_context *context = network->context;
     dualprop_diagnostics *made = dualprop__allocate(context, sizeof *made);
@@ -58,7 +58,7 @@ dualprop_status dualprop_diagnostics_create(dualprop_diagnostics **diagnostics, 
     *diagnostics = NULL;
     DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
     DUALPROP__TRY(dualprop__context_enter(network->context));
-    return create(diagnostics, network, loss, capacity);
+    return create_diagnostics(diagnostics, network, loss, capacity);
 }
 
 static void destroy_vectors(dualprop_diagnostics *diagnostics)
@@ -136,7 +136,7 @@ static double angle_of(double norm, double twin_norm, double difference)
     return 2 * asin(sqrt(fmin(1, fmax(0, excess / product)))) * (180 / 3.14159265358979323846);
 }
 
-static dualprop_status compare(double *angle, double numbers[4], dualprop_diagnostics *diagnostics,
+static dualprop_status compare_with_twin(double *angle, double numbers[4], dualprop_diagnostics *diagnostics,
                                dualprop_optimizer *optimizer, int index)
 {
     DUALPROP__TRY(dualprop_gradient_compare(&numbers[0], &numbers[1], &numbers[2], &numbers[3], optimizer,
@@ -151,7 +151,7 @@ dualprop_status dualprop_diagnostics_compare(double *angle, double *cosine, doub
 {
     double between, numbers[4];
     DUALPROP__TRY(dualprop__diagnostics_enter(diagnostics, __func__));
-    dualprop_status status = compare(&between, numbers, diagnostics, optimizer, index);
+    dualprop_status status = compare_with_twin(&between, numbers, diagnostics, optimizer, index);
     dualprop__diagnostics_leave(diagnostics);
     if (status != DUALPROP_OK) return status;
     if (angle) *angle = between;
@@ -186,7 +186,7 @@ static dualprop_status check_settled(const dualprop_diagnostics *diagnostics, co
     return DUALPROP_OK;
 }
 
-static dualprop_status check_gradient(const dualprop_view *gradient, const dualprop_diagnostics *diagnostics,
+static dualprop_status check_gradient_view(const dualprop_view *gradient, const dualprop_diagnostics *diagnostics,
                                       const dualprop_state *state)
 {
     int64_t inputs = state->dyads[0].width;
@@ -198,7 +198,7 @@ static dualprop_status check_gradient(const dualprop_view *gradient, const dualp
     return check_settled(diagnostics, state);
 }
 
-static dualprop_status give_row(const dualprop_view *gradient, dualprop_diagnostics *diagnostics, double scale, int64_t b)
+static dualprop_status write_gradient_row(const dualprop_view *gradient, dualprop_diagnostics *diagnostics, double scale, int64_t b)
 {
     int64_t inputs = gradient->shape[1];
     dualprop_view row = dualprop__view_copy(gradient);
@@ -212,7 +212,7 @@ static dualprop_status give_row(const dualprop_view *gradient, dualprop_diagnost
 }
 
 /* delta_k is -beta grad of the loss in a_k, so grad_x = -1/beta W_0^T delta_1; it is formed where the twin's x was. */
-static dualprop_status give_gradient(const dualprop_view *gradient, dualprop_diagnostics *diagnostics,
+static dualprop_status compute_input_gradient(const dualprop_view *gradient, dualprop_diagnostics *diagnostics,
                                      dualprop_state *state)
 {
     int silent = state->dyads[1].delta_version == 0, feedback = state->feedback;
@@ -221,20 +221,20 @@ static dualprop_status give_gradient(const dualprop_view *gradient, dualprop_dia
     state->feedback = DUALPROP_FEEDBACK_SYMMETRIC; /* a gradient comes through W, whatever carried delta */
     dualprop_status status = silent ? DUALPROP_OK : dualprop__switches_of_plus(state, 1, memory);
     if (!silent && status == DUALPROP_OK)
-        status = dualprop__map_top_down(state, 1, memory, dualprop__emission(&state->dyads[1]), NULL);
+        status = dualprop__map_top_down(state, 1, memory, dualprop__error_signal(&state->dyads[1]), NULL);
     state->feedback = feedback;
     DUALPROP__TRY(status);
     for (int64_t b = 0; b < state->count; b++)
-        DUALPROP__TRY(give_row(gradient, diagnostics, silent ? 0 : -1 / state->dyads[1].beta, b));
+        DUALPROP__TRY(write_gradient_row(gradient, diagnostics, silent ? 0 : -1 / state->dyads[1].beta, b));
     return DUALPROP_OK;
 }
 
 static dualprop_status input_gradient(const dualprop_view *gradient, dualprop_diagnostics *diagnostics,
                                       dualprop_state *state)
 {
-    DUALPROP__TRY(check_gradient(gradient, diagnostics, state));
+    DUALPROP__TRY(check_gradient_view(gradient, diagnostics, state));
     DUALPROP__TRY(dualprop__network_begin_read(diagnostics->network));
-    dualprop_status status = give_gradient(gradient, diagnostics, state);
+    dualprop_status status = compute_input_gradient(gradient, diagnostics, state);
     dualprop__network_end_read(diagnostics->network);
     return status;
 }
@@ -265,7 +265,7 @@ static dualprop_status count_zeros(int64_t *zeros, dualprop_state *state, const 
     return DUALPROP_OK;
 }
 
-static dualprop_status silent(double *fraction, dualprop_state *state, int index)
+static dualprop_status zero_delta_fraction(double *fraction, dualprop_state *state, int index)
 {
     int64_t zeros = 0;
     DUALPROP__REQUIRE(state->context, fraction, DUALPROP_ERROR_INVALID_ARGUMENT,
@@ -284,7 +284,7 @@ static dualprop_status silent(double *fraction, dualprop_state *state, int index
 dualprop_status dualprop_diagnostics_silent(double *fraction, dualprop_state *state, int index)
 {
     DUALPROP__TRY(dualprop__state_enter(state, __func__));
-    dualprop_status status = silent(fraction, state, index);
+    dualprop_status status = zero_delta_fraction(fraction, state, index);
     dualprop__state_leave(state);
     return status;
 }

@@ -40,7 +40,7 @@ dualprop_status dualprop__diagnostics_enter(dualprop_diagnostics *diagnostics, c
 void dualprop__diagnostics_leave(dualprop_diagnostics *diagnostics);
 
 /* Give an idle f64 state, borrowed, whose maps have the network's weights as they are; it is open for reading. */
-dualprop_status dualprop__norm_maps_take(dualprop_state **state, dualprop_diagnostics *diagnostics);
+dualprop_status dualprop__norm_maps_acquire(dualprop_state **state, dualprop_diagnostics *diagnostics);
 void dualprop__norm_maps_destroy(struct dualprop__norm_maps *maps, dualprop_context *outer);
 
 /* Numbers of backend memory from element `first` on, in double. */

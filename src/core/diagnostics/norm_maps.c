@@ -11,12 +11,12 @@
 
 /* ---- a context inside a context ---- */
 
-static void *allocate(void *user_data, size_t size, size_t alignment)
+static void *allocate_from_outer(void *user_data, size_t size, size_t alignment)
 {
     return dualprop__allocate_aligned(user_data, size, alignment);
 }
 
-static void release(void *user_data, void *pointer, size_t size)
+static void release_from_outer(void *user_data, void *pointer, size_t size)
 {
     (void)size;
     dualprop__release(user_data, pointer);
@@ -25,7 +25,7 @@ static void release(void *user_data, void *pointer, size_t size)
 static dualprop_status open_backend(dualprop_context **made, dualprop_context *outer, int backend)
 {
     dualprop_options options = DUALPROP_OPTIONS_INIT;
-    dualprop_allocator allocator = { .struct_size = sizeof allocator, .allocate = allocate, .release = release,
+    dualprop_allocator allocator = { .struct_size = sizeof allocator, .allocate = allocate_from_outer, .release = release_from_outer,
                                      .user_data = outer };
     options.precision = DUALPROP_F64;
     options.level = outer->level;
@@ -34,7 +34,7 @@ static dualprop_status open_backend(dualprop_context **made, dualprop_context *o
 }
 
 /* The reference backend where it is asked for or where this library has no other. */
-static dualprop_status create_context(dualprop_context **made, dualprop_context *outer)
+static dualprop_status create_inner_context(dualprop_context **made, dualprop_context *outer)
 {
     int is_reference = strcmp(outer->backend.name, dualprop__reference_backend.name) == 0;
     dualprop_status status = DUALPROP_ERROR_NO_BACKEND;
@@ -53,9 +53,9 @@ static dualprop_status create_network(struct dualprop__norm_maps *maps, const du
     return DUALPROP_OK;
 }
 
-static dualprop_status create(struct dualprop__norm_maps *maps, const dualprop_network *of)
+static dualprop_status create_norm_maps(struct dualprop__norm_maps *maps, const dualprop_network *of)
 {
-    DUALPROP__TRY(create_context(&maps->context, of->context));
+    DUALPROP__TRY(create_inner_context(&maps->context, of->context));
     DUALPROP__TRY(create_network(maps, of));
     DUALPROP__TRY(dualprop_rule_create(&maps->rule, maps->context, DUALPROP_BP));
     DUALPROP__TRY(dualprop_state_create(&maps->state, maps->network, maps->rule, 1));
@@ -76,7 +76,7 @@ void dualprop__norm_maps_destroy(struct dualprop__norm_maps *maps, dualprop_cont
 }
 
 /* Norms are of the linear maps, so biases stay zero. */
-static dualprop_status copy_weights(struct dualprop__norm_maps *maps, const dualprop_network *of)
+static dualprop_status copy_weights_in_double(struct dualprop__norm_maps *maps, const dualprop_network *of)
 {
     for (int k = 0; k < of->layer_count; k++) {
         int64_t count = dualprop__parameter_elements(of->layers[k], 0);
@@ -88,28 +88,28 @@ static dualprop_status copy_weights(struct dualprop__norm_maps *maps, const dual
     return DUALPROP_OK;
 }
 
-static dualprop_status update(struct dualprop__norm_maps *maps, dualprop_network *of)
+static dualprop_status update_norm_maps(struct dualprop__norm_maps *maps, dualprop_network *of)
 {
     uint64_t generation = atomic_load(&of->generation);
     if (maps->is_current && maps->generation == generation) return DUALPROP_OK;
     maps->is_current = 0;
     DUALPROP__TRY(dualprop__network_begin_write(maps->network));
-    dualprop_status status = copy_weights(maps, of);
+    dualprop_status status = copy_weights_in_double(maps, of);
     dualprop__network_end_write(maps->network);
     maps->is_current = status == DUALPROP_OK;
     maps->generation = generation;
     return status;
 }
 
-dualprop_status dualprop__norm_maps_take(dualprop_state **state, dualprop_diagnostics *diagnostics)
+dualprop_status dualprop__norm_maps_acquire(dualprop_state **state, dualprop_diagnostics *diagnostics)
 {
     struct dualprop__norm_maps *maps = &diagnostics->maps;
     dualprop_network *network = diagnostics->network;
     *state = diagnostics->twin;
     diagnostics->twin->phase = DUALPROP__IDLE;
     if (diagnostics->context->precision == DUALPROP_F64) return DUALPROP_OK;
-    dualprop_status status = maps->state ? DUALPROP_OK : create(maps, network);
-    if (status == DUALPROP_OK) status = update(maps, network);
+    dualprop_status status = maps->state ? DUALPROP_OK : create_norm_maps(maps, network);
+    if (status == DUALPROP_OK) status = update_norm_maps(maps, network);
     if (status != DUALPROP_OK) dualprop__norm_maps_destroy(maps, diagnostics->context);
     *state = maps->state;
     return status;

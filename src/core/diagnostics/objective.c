@@ -6,7 +6,7 @@
  *     Eq. 18   l(sbar_L)                           + 1/beta sum_k delta_k.(f_k^-1(sbar_k) - a_k)
  *
  * Each layer has its own beta_k and alpha_k; where the input is a dyad, E_0 adds k = 0 with the identity, a_0 = x, and
- * beta_1 rho in place of beta. The a_k in a state belong to the sbar that a layer heard last, which may have moved
+ * beta_1 rho in place of beta. The a_k in a state belong to the sbar that a layer stale last, which may have moved
  * since: here each is formed anew, into the twin's memory.
  */
 #include "diagnostics_internal.h"
@@ -36,7 +36,7 @@ static struct sample sample_of(dualprop_diagnostics *diagnostics, int64_t width)
     return (struct sample){ rows, rows + widest, rows + 2 * widest, rows + 3 * widest, width };
 }
 
-static dualprop_status fetch(const struct sample *sample, dualprop_diagnostics *diagnostics, const dualprop_state *state,
+static dualprop_status fetch_sample(const struct sample *sample, dualprop_diagnostics *diagnostics, const dualprop_state *state,
                              int k, int64_t b)
 {
     const struct dualprop__dyads *dyads = &state->dyads[k];
@@ -82,26 +82,26 @@ static dualprop_status add_losses(struct sums *sums, const struct sample *sample
     return DUALPROP_OK;
 }
 
-static dualprop_status add_layer(struct sums *sums, dualprop_diagnostics *diagnostics, const dualprop_state *state, int k)
+static dualprop_status add_layer_terms(struct sums *sums, dualprop_diagnostics *diagnostics, const dualprop_state *state, int k)
 {
     dualprop_state *twin = diagnostics->twin;
     struct sample sample = sample_of(diagnostics, state->dyads[k].width);
     const struct dualprop__dyads *own = &state->dyads[k];
-    double beta = k > 0 ? own->beta : state->dyads[1].beta * own->strength;
+    double beta = k > 0 ? own->beta : state->dyads[1].beta * own->beta_ratio;
     if (k > 0) DUALPROP__TRY(dualprop__map_bottom_up(twin, k, twin->dyads[k].a, state->dyads[k - 1].mean, NULL));
     for (int64_t b = 0; b < state->count; b++) {
-        DUALPROP__TRY(fetch(&sample, diagnostics, state, k, b));
+        DUALPROP__TRY(fetch_sample(&sample, diagnostics, state, k, b));
         add_energies(sums, &sample, own->layer ? own->layer->activation : DUALPROP_IDENTITY, own->alpha, beta);
         if (k == state->layer_count) DUALPROP__TRY(add_losses(sums, &sample, diagnostics, state, b));
     }
     return DUALPROP_OK;
 }
 
-static dualprop_status sum_up(struct sums *sums, dualprop_diagnostics *diagnostics, const dualprop_state *state)
+static dualprop_status sum_layers(struct sums *sums, dualprop_diagnostics *diagnostics, const dualprop_state *state)
 {
     diagnostics->twin->phase = DUALPROP__IDLE;
     diagnostics->twin->count = state->count;
-    for (int k = state->lowest; k <= state->layer_count; k++) DUALPROP__TRY(add_layer(sums, diagnostics, state, k));
+    for (int k = state->lowest; k <= state->layer_count; k++) DUALPROP__TRY(add_layer_terms(sums, diagnostics, state, k));
     return DUALPROP_OK;
 }
 
@@ -112,7 +112,7 @@ static int has_energies(const dualprop_network *network)
     return 1;
 }
 
-static dualprop_status check(const dualprop_diagnostics *diagnostics, const dualprop_state *state)
+static dualprop_status check_objective(const dualprop_diagnostics *diagnostics, const dualprop_state *state)
 {
     const dualprop_context *context = diagnostics->context;
     DUALPROP__REQUIRE(context, state->network == diagnostics->network, DUALPROP_ERROR_INVALID_ARGUMENT,
@@ -136,7 +136,7 @@ static dualprop_status objective(double values[3], dualprop_diagnostics *diagnos
     struct sums sums = { 0 };
     double count = (double)state->count, none = has_energies(diagnostics->network) ? 0 : NAN;
     DUALPROP__TRY(dualprop__network_begin_read(diagnostics->network));
-    dualprop_status status = sum_up(&sums, diagnostics, state);
+    dualprop_status status = sum_layers(&sums, diagnostics, state);
     dualprop__network_end_read(diagnostics->network);
     double alpha = state->dyads[state->layer_count].alpha;
     double nudged = alpha * sums.loss_plus + (1 - alpha) * sums.loss_minus;
@@ -150,7 +150,7 @@ static dualprop_status objective_of(double values[3], dualprop_diagnostics *diag
                                     const char *function)
 {
     DUALPROP__TRY(dualprop__state_enter(state, function));
-    dualprop_status status = check(diagnostics, state);
+    dualprop_status status = check_objective(diagnostics, state);
     if (status == DUALPROP_OK) status = objective(values, diagnostics, state);
     dualprop__state_leave(state);
     return status;

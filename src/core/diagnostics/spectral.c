@@ -22,12 +22,12 @@
  * through the switches that the vector itself chose: the norm is then of the network as the vector sees it, which a
  * Lipschitz constant of all its inputs can only exceed.
  */
-static dualprop_status up(dualprop_state *maps, int k, void *to, const void *from, int alone)
+static dualprop_status map_up(dualprop_state *maps, int k, void *to, const void *from, int alone)
 {
     return alone ? dualprop__map_linear_up(maps, k, to, from) : dualprop__map_pooled_up(maps, k, to, from);
 }
 
-static dualprop_status down(dualprop_state *maps, int k, void *to, const void *from, int alone)
+static dualprop_status map_down(dualprop_state *maps, int k, void *to, const void *from, int alone)
 {
     return alone ? dualprop__map_linear_down(maps, k, to, from) : dualprop__map_pooled_down(maps, k, to, from);
 }
@@ -42,7 +42,7 @@ static dualprop_status go_up(const struct span *span)
 {
     struct dualprop__dyads *dyads = span->maps->dyads;
     for (int k = span->first; k <= span->last; k++)
-        DUALPROP__TRY(up(span->maps, k, dyads[k].a, k == span->first ? dyads[k - 1].mean : dyads[k - 1].a, span->alone));
+        DUALPROP__TRY(map_up(span->maps, k, dyads[k].a, k == span->first ? dyads[k - 1].mean : dyads[k - 1].a, span->alone));
     return DUALPROP_OK;
 }
 
@@ -50,18 +50,18 @@ static dualprop_status go_down(const struct span *span)
 {
     struct dualprop__dyads *dyads = span->maps->dyads;
     for (int k = span->last; k >= span->first; k--)
-        DUALPROP__TRY(down(span->maps, k, k == span->first ? dyads[k - 1].mean : dyads[k - 1].top_down,
+        DUALPROP__TRY(map_down(span->maps, k, k == span->first ? dyads[k - 1].mean : dyads[k - 1].top_down,
                            k == span->last ? dyads[k].delta : dyads[k].top_down, span->alone));
     return DUALPROP_OK;
 }
 
-static dualprop_status get(double *values, const struct span *span, const void *memory, int64_t count)
+static dualprop_status copy_vector_out(double *values, const struct span *span, const void *memory, int64_t count)
 {
     const dualprop_context *context = span->maps->context;
     return context->backend.copy_out(context->instance, values, memory, (size_t)count * sizeof *values);
 }
 
-static dualprop_status put(void *memory, const struct span *span, const double *values, int64_t count)
+static dualprop_status copy_vector_in(void *memory, const struct span *span, const double *values, int64_t count)
 {
     const dualprop_context *context = span->maps->context;
     return context->backend.copy_in(context->instance, memory, values, (size_t)count * sizeof *values);
@@ -69,7 +69,7 @@ static dualprop_status put(void *memory, const struct span *span, const double *
 
 /* ---- the iteration ---- */
 
-static void draw(double *vector, int64_t count, int which)
+static void draw_vector(double *vector, int64_t count, int which)
 {
     for (int64_t i = 0; i < count; i++)
         vector[i] = dualprop__uniform_f64(dualprop__philox_word(0, STREAM + (uint64_t)which, (uint64_t)i)) - 0.5;
@@ -77,23 +77,23 @@ static void draw(double *vector, int64_t count, int which)
 }
 
 /* vector <- W^T W vector, normalised; gives |W^T u| for the unit vector u along W vector, which image has room for. */
-static dualprop_status iterate(double *norm, double *vector, double *image, const struct span *span)
+static dualprop_status iterate_span(double *norm, double *vector, double *image, const struct span *span)
 {
     struct dualprop__dyads *below = &span->maps->dyads[span->first - 1], *top = &span->maps->dyads[span->last];
     int64_t width = span->alone ? dualprop__map_width(top->layer) : top->width;
-    DUALPROP__TRY(put(below->mean, span, vector, below->width));
+    DUALPROP__TRY(copy_vector_in(below->mean, span, vector, below->width));
     DUALPROP__TRY(go_up(span));
-    DUALPROP__TRY(get(image, span, top->a, width));
+    DUALPROP__TRY(copy_vector_out(image, span, top->a, width));
     *norm = dualprop__normalize(image, DUALPROP_F64, width);
     if (!(*norm > 0 && isfinite(*norm))) return DUALPROP_OK;
-    DUALPROP__TRY(put(top->delta, span, image, width));
+    DUALPROP__TRY(copy_vector_in(top->delta, span, image, width));
     DUALPROP__TRY(go_down(span));
-    DUALPROP__TRY(get(vector, span, below->mean, below->width));
+    DUALPROP__TRY(copy_vector_out(vector, span, below->mean, below->width));
     *norm = dualprop__normalize(vector, DUALPROP_F64, below->width);
     return DUALPROP_OK;
 }
 
-static dualprop_status check_cancelled(const dualprop_context *context)
+static dualprop_status check_not_cancelled(const dualprop_context *context)
 {
     DUALPROP__REQUIRE(context, !atomic_load(&context->cancelled), DUALPROP_ERROR_CANCELLED,
                       "cancelled by dualprop_context_cancel()");
@@ -104,12 +104,12 @@ static dualprop_status power_iteration(double *norm, dualprop_diagnostics *diagn
                                        const struct span *span, int iterations)
 {
     double previous = -1, *vector = diagnostics->vectors[which];
-    if (!diagnostics->begun[which]) draw(vector, span->maps->dyads[span->first - 1].width, which);
+    if (!diagnostics->begun[which]) draw_vector(vector, span->maps->dyads[span->first - 1].width, which);
     diagnostics->begun[which] = 0; /* A failure on the way leaves no vector to go on from. */
     for (int i = 0; i < iterations; i++) {
         double now;
-        DUALPROP__TRY(check_cancelled(diagnostics->context));
-        DUALPROP__TRY(iterate(&now, vector, diagnostics->rows, span));
+        DUALPROP__TRY(check_not_cancelled(diagnostics->context));
+        DUALPROP__TRY(iterate_span(&now, vector, diagnostics->rows, span));
         DUALPROP__REQUIRE(diagnostics->context, isfinite(now), DUALPROP_ERROR_NOT_FINITE,
                           "the product of the weights of layers %d..%d overflows", span->first, span->last);
         *norm = fmax(now, previous);
@@ -122,7 +122,7 @@ static dualprop_status power_iteration(double *norm, dualprop_diagnostics *diagn
 
 /* ---- the public calls ---- */
 
-static dualprop_status check(const dualprop_diagnostics *diagnostics, const double *norm, const char *name, int iterations)
+static dualprop_status check_norm_arguments(const dualprop_diagnostics *diagnostics, const double *norm, const char *name, int iterations)
 {
     DUALPROP__REQUIRE(diagnostics->context, norm, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "%s is NULL; expected a place for the result", name);
@@ -132,13 +132,13 @@ static dualprop_status check(const dualprop_diagnostics *diagnostics, const doub
 }
 
 /* The norm is given only when all went well. */
-static dualprop_status measure(double *norm, dualprop_diagnostics *diagnostics, int which, int first, int last,
+static dualprop_status measure_norm(double *norm, dualprop_diagnostics *diagnostics, int which, int first, int last,
                                int iterations)
 {
     double found = 0;
     struct span span = { NULL, first, last, which > 0 };
     DUALPROP__TRY(dualprop__network_begin_read(diagnostics->network));
-    dualprop_status status = dualprop__norm_maps_take(&span.maps, diagnostics);
+    dualprop_status status = dualprop__norm_maps_acquire(&span.maps, diagnostics);
     if (status == DUALPROP_OK) status = power_iteration(&found, diagnostics, which, &span, iterations);
     dualprop__network_end_read(diagnostics->network);
     if (status == DUALPROP_OK) *norm = found;
@@ -148,10 +148,10 @@ static dualprop_status measure(double *norm, dualprop_diagnostics *diagnostics, 
 static dualprop_status spectral_norm(double *gamma, dualprop_diagnostics *diagnostics, int index, int iterations)
 {
     int layers = diagnostics->network->layer_count;
-    DUALPROP__TRY(check(diagnostics, gamma, "gamma", iterations));
+    DUALPROP__TRY(check_norm_arguments(diagnostics, gamma, "gamma", iterations));
     DUALPROP__REQUIRE(diagnostics->context, index >= 1 && index <= layers, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "index is %d; expected 1..%d", index, layers);
-    return measure(gamma, diagnostics, index, index, index, iterations);
+    return measure_norm(gamma, diagnostics, index, index, index, iterations);
 }
 
 dualprop_status dualprop_diagnostics_spectral_norm(double *gamma, dualprop_diagnostics *diagnostics, int index,
@@ -166,9 +166,9 @@ dualprop_status dualprop_diagnostics_spectral_norm(double *gamma, dualprop_diagn
 dualprop_status dualprop_diagnostics_lipschitz(double *norm, dualprop_diagnostics *diagnostics, int iterations)
 {
     DUALPROP__TRY(dualprop__diagnostics_enter(diagnostics, __func__));
-    dualprop_status status = check(diagnostics, norm, "norm", iterations);
+    dualprop_status status = check_norm_arguments(diagnostics, norm, "norm", iterations);
     if (status == DUALPROP_OK)
-        status = measure(norm, diagnostics, 0, 1, diagnostics->network->layer_count, iterations);
+        status = measure_norm(norm, diagnostics, 0, 1, diagnostics->network->layer_count, iterations);
     dualprop__diagnostics_leave(diagnostics);
     return status;
 }

@@ -18,7 +18,7 @@
 /* ---- power iterations ---- */
 
 /* power_k <- W^T W power_k, normalised; *gamma2 receives its length before, which tends to gamma_k^2. */
-static dualprop_status iterate(double *gamma2, dualprop_state *state, int k)
+static dualprop_status iterate_power(double *gamma2, dualprop_state *state, int k)
 {
     const dualprop_context *context = state->context;
     struct dualprop__dyads *own = &state->dyads[k];
@@ -30,11 +30,11 @@ static dualprop_status iterate(double *gamma2, dualprop_state *state, int k)
     return context->backend.copy_in(context->instance, own->power, state->staging, bytes);
 }
 
-static dualprop_status estimate(dualprop_state *state, int k)
+static dualprop_status estimate_norm(dualprop_state *state, int k)
 {
     struct dualprop__dyads *own = &state->dyads[k];
     double gamma2 = 0;
-    for (int i = 0; i < state->rule->power_iterations; i++) DUALPROP__TRY(iterate(&gamma2, state, k));
+    for (int i = 0; i < state->rule->power_iterations; i++) DUALPROP__TRY(iterate_power(&gamma2, state, k));
     /* A vector that W maps to zero, as zero weights do to all, says nothing: the next estimate starts afresh. */
     if (gamma2 == 0) DUALPROP__TRY(dualprop__start_power_vector(state, k));
     own->gamma = sqrt(gamma2);
@@ -45,7 +45,7 @@ static dualprop_status estimate(dualprop_state *state, int k)
 
 static double damping_of(const dualprop_state *state, const struct dualprop__dyads *own)
 {
-    double coupling = fabs(own->strength) * own->gamma * own->gamma;
+    double coupling = fabs(own->beta_ratio) * own->gamma * own->gamma;
     if (state->rule->damping == DUALPROP_DAMPING_GAMMA2) return coupling;
     return fabs(1.0 - 2.0 * own->alpha) * fmax(0.0, coupling - 1.0) / 2.0;
 }
@@ -60,7 +60,7 @@ dualprop_status dualprop__find_damping(dualprop_state *state)
             own->damping = dualprop__layer_number(&rule->layer_damping, k, rule->common_damping);
             continue;
         }
-        DUALPROP__TRY(estimate(state, k));
+        DUALPROP__TRY(estimate_norm(state, k));
         DUALPROP__REQUIRE(state->context, isfinite(own->gamma), DUALPROP_ERROR_DIVERGED,
                           "the spectral norm of layer %d is not finite", k + 1);
         own->damping = damping_of(state, own);

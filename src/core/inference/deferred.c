@@ -18,23 +18,23 @@ int dualprop__can_defer(const dualprop_state *state, int is_warm)
     if (!state->context->backend.begin_deferred) return 0;
     if (state->tolerance > 0 || state->quantize_bits > 0 || is_warm || state->lowest != 1) return 0;
     for (int k = 1; k <= state->layer_count; k++)
-        if (state->dyads[k].general) return 0;
+        if (state->dyads[k].uses_extended_update) return 0;
     return 1;
 }
 
 dualprop_status dualprop__deferred_begin(dualprop_state *state)
 {
     if (!state->context->backend.begin_deferred) return DUALPROP_OK;
-    DUALPROP__TRY(dualprop__device_begin(state->context));
+    DUALPROP__TRY(dualprop__section_begin(state->context));
     state->deferred = 1;
-    for (int k = 0; k <= state->layer_count; k++) state->dyads[k].peak = state->dyads[k].feed_forward_peak = 0;
+    for (int k = 0; k <= state->layer_count; k++) state->dyads[k].max_abs = state->dyads[k].feed_forward_max_abs = 0;
     return DUALPROP_OK;
 }
 
 /* What was derived from weights may be among the work that was not done. */
 static dualprop_status end_device(dualprop_state *state, dualprop_status status)
 {
-    status = dualprop__device_end(state->context, status);
+    status = dualprop__section_end(state->context, status);
     for (int k = 1; k <= state->layer_count && status != DUALPROP_OK; k++)
         state->dyads[k].caches[0].weights = state->dyads[k].caches[1].weights = NULL;
     return status;
@@ -47,11 +47,11 @@ dualprop_status dualprop__infer_section_end(dualprop_state *state, dualprop_stat
     state->deferred = 0;
     DUALPROP__TRY(end_device(state, status));
     DUALPROP__TRY(dualprop__batch_check(state));
-    state->dyads[0].feed_forward_peak = state->dyads[0].peak;
+    state->dyads[0].feed_forward_max_abs = state->dyads[0].max_abs;
     for (int k = 1; k <= state->layer_count; k++) {
         struct dualprop__dyads *own = &state->dyads[k];
-        own->peak = dualprop__greater_peak(own->peak, own->feed_forward_peak);
-        too_large |= dualprop__is_too_large(own->feed_forward_peak, own->peak, state->limit);
+        own->max_abs = dualprop__greater_peak(own->max_abs, own->feed_forward_max_abs);
+        too_large |= dualprop__is_too_large(own->feed_forward_max_abs, own->max_abs, state->limit);
     }
     return too_large ? DUALPROP_ERROR_DIVERGED : DUALPROP_OK;
 }

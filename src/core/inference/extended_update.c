@@ -12,14 +12,14 @@
 /* ---- draws ---- */
 
 /* Take `count` numbers of a stream of this inference; streams go on in whole blocks of the generator. */
-static uint64_t take(dualprop_state *state, int kind, int64_t count)
+static uint64_t acquire_draws(dualprop_state *state, int kind, int64_t count)
 {
     uint64_t first = state->drawn[kind];
     state->drawn[kind] += ((uint64_t)count + 3) / 4 * 4;
     return first;
 }
 
-static uint64_t stream_of(const dualprop_state *state, int kind)
+static uint64_t inference_stream(const dualprop_state *state, int kind)
 {
     return dualprop__stream_of(state->inferences, kind);
 }
@@ -28,8 +28,8 @@ static uint64_t stream_of(const dualprop_state *state, int kind)
 static dualprop_status draw_normals(dualprop_state *state, void *to, int kind, int64_t count)
 {
     const dualprop_context *context = state->context;
-    dualprop__draw_fill(state->staging, context, dualprop__draw_normal, 1.0, state->seed, stream_of(state, kind),
-                        take(state, kind, count), count);
+    dualprop__draw_fill(state->staging, context, dualprop__draw_normal, 1.0, state->seed, inference_stream(state, kind),
+                        acquire_draws(state, kind, count), count);
     return context->backend.copy_in(context->instance, to, state->staging, (size_t)count * context->real_size);
 }
 
@@ -56,8 +56,8 @@ static dualprop_status draw_mask(dualprop_dyad_general *update, dualprop_state *
     if (state->fraction >= 1) return DUALPROP_OK;
     update->uniform = state->uniform;
     return state->context->backend.fill_uniform(state->context->instance, state->uniform, count, state->seed,
-                                                stream_of(state, DUALPROP__DRAW_MASK),
-                                                take(state, DUALPROP__DRAW_MASK, count));
+                                                inference_stream(state, DUALPROP__DRAW_MASK),
+                                                acquire_draws(state, DUALPROP__DRAW_MASK, count));
 }
 
 /* ---- the update ---- */
@@ -66,7 +66,7 @@ static dualprop_status draw_mask(dualprop_dyad_general *update, dualprop_state *
 static void set_quantum(dualprop_dyad_general *update, const dualprop_state *state, int k)
 {
     int exponent;
-    double peak = state->dyads[k].feed_forward_peak;
+    double peak = state->dyads[k].feed_forward_max_abs;
     if (state->quantize_bits == 0 || k == 0) return;
     double fraction = frexp(peak, &exponent);
     if (fraction == 0.5) exponent--;
@@ -81,7 +81,7 @@ static dualprop_dyad_general plain_update(dualprop_state *state, int k)
         .activation = own->layer ? own->layer->activation : DUALPROP_IDENTITY,
         .alpha = own->alpha,
         .alphas = state->needs.alphas ? own->alphas : NULL,
-        .strength = own->strength,
+        .strength = own->beta_ratio,
         .adjoint = state->adjoint,
         .time_step = 1.0,
         .fraction = 1.0,
@@ -90,7 +90,7 @@ static dualprop_dyad_general plain_update(dualprop_state *state, int k)
         .mean = own->mean,
         .delta = own->delta,
         .delta_is_zero = own->delta_version == 0,
-        .peak = &own->peak,
+        .peak = &own->max_abs,
     };
     set_quantum(&update, state, k);
     return update;
@@ -105,7 +105,7 @@ static void set_output_step(dualprop_dyad_general *update, const dualprop_state 
     update->beta = state->dyads[state->layer_count].beta;
 }
 
-dualprop_status dualprop__update_general(dualprop_state *state, int k, const void *a, const void *top_down)
+dualprop_status dualprop__extended_update(dualprop_state *state, int k, const void *a, const void *top_down)
 {
     struct dualprop__dyads *own = &state->dyads[k];
     dualprop_dyad_general update = plain_update(state, k);
@@ -116,7 +116,7 @@ dualprop_status dualprop__update_general(dualprop_state *state, int k, const voi
     update.time_step = state->time_step;
     update.fraction = state->fraction;
     update.top_down_noise = state->noise_down;
-    update.emitted = own->emitted;
+    update.emitted = own->error_signal;
     update.change = state->tolerance > 0 ? &own->change : NULL;
     if (k == state->layer_count) set_output_step(&update, state);
     DUALPROP__TRY(draw_noise(&update, state, k));
@@ -173,7 +173,7 @@ static dualprop_status set_noisy_weights(dualprop_state *state, int k)
     const dualprop_layer *layer = state->dyads[k].layer;
     int64_t count = dualprop__parameter_elements(layer, 0);
     DUALPROP__TRY(dualprop__parameter_fetch(state->staging, layer, 0));
-    add_draws(state->staging, state, take(state, DUALPROP__DRAW_WEIGHTS, count), count);
+    add_draws(state->staging, state, acquire_draws(state, DUALPROP__DRAW_WEIGHTS, count), count);
     dualprop__map_forget(state, k);
     return dualprop__parameter_write(layer, 0, state->dyads[k].noisy, state->staging);
 }
@@ -185,7 +185,7 @@ dualprop_status dualprop__draw_weight_noise(dualprop_state *state)
     return DUALPROP_OK;
 }
 
-dualprop_status dualprop__draw_hardware(dualprop_state *state)
+dualprop_status dualprop__sample_hardware_noise(dualprop_state *state)
 {
     memset(state->drawn, 0, sizeof state->drawn);
     if (state->needs.alphas)

@@ -24,10 +24,10 @@ static dualprop_status check_cancelled(const dualprop_state *state)
     return DUALPROP_OK;
 }
 
-static dualprop_status visit(dualprop_state *state, int k)
+static dualprop_status visit_layer(dualprop_state *state, int k)
 {
     DUALPROP__TRY(check_cancelled(state));
-    return dualprop__listen(state, k);
+    return dualprop__update_layer(state, k);
 }
 
 static dualprop__schedule schedule_of(const dualprop_state *state)
@@ -44,7 +44,7 @@ static dualprop__schedule schedule_of(const dualprop_state *state)
 }
 
 /* Have all layers been visited at least once? Before that nothing can be said to have settled. */
-static int is_complete(const dualprop_state *state)
+static int all_layers_visited(const dualprop_state *state)
 {
     for (int k = state->lowest; k <= state->layer_count; k++)
         if (state->dyads[k].visits == 0) return 0;
@@ -58,9 +58,9 @@ static double residual_of(dualprop_state *state)
         const struct dualprop__dyads *own = &state->dyads[k];
         if (own->seen_in_pass || own->visits == 0) continue;
         state->pass_change = fmax(state->pass_change, own->change);
-        state->pass_peak = fmax(state->pass_peak, own->peak);
+        state->pass_max_abs = fmax(state->pass_max_abs, own->max_abs);
     }
-    return state->pass_peak > 0 ? state->pass_change / state->pass_peak : 0;
+    return state->pass_max_abs > 0 ? state->pass_change / state->pass_max_abs : 0;
 }
 
 static dualprop_status visit_all(dualprop_state *state)
@@ -68,10 +68,10 @@ static dualprop_status visit_all(dualprop_state *state)
     dualprop__schedule schedule = schedule_of(state);
     if (state->schedule == DUALPROP_JACOBI) {
         DUALPROP__TRY(check_cancelled(state));
-        return dualprop__listen_together(state);
+        return dualprop__update_all_layers(state);
     }
     for (int i = 0; i < dualprop__schedule_visits(&schedule, state->passes); i++)
-        DUALPROP__TRY(visit(state, dualprop__schedule_layer(&schedule, state->passes, i)));
+        DUALPROP__TRY(visit_layer(state, dualprop__schedule_layer(&schedule, state->passes, i)));
     return DUALPROP_OK;
 }
 
@@ -79,7 +79,7 @@ static dualprop_status run_pass(dualprop_state *state)
 {
     state->passes++;
     state->pass_change = 0;
-    state->pass_peak = 0;
+    state->pass_max_abs = 0;
     for (int k = 0; k <= state->layer_count; k++) state->dyads[k].seen_in_pass = 0;
     DUALPROP__TRY(visit_all(state));
     if (state->tolerance > 0) state->residual = residual_of(state);
@@ -90,14 +90,14 @@ static dualprop_status run_closing_visit(dualprop_state *state)
 {
     dualprop__schedule schedule = schedule_of(state);
     int closing = dualprop__schedule_closing(&schedule);
-    return closing >= 0 && state->passes > 0 ? visit(state, closing) : DUALPROP_OK;
+    return closing >= 0 && state->passes > 0 ? visit_layer(state, closing) : DUALPROP_OK;
 }
 
 static dualprop_status run_all_passes(dualprop_state *state)
 {
     while (state->passes < state->most_passes) {
         DUALPROP__TRY(run_pass(state));
-        if (is_complete(state) && state->residual < state->tolerance) break;
+        if (all_layers_visited(state) && state->residual < state->tolerance) break;
     }
     return run_closing_visit(state);
 }
@@ -151,9 +151,9 @@ static dualprop_status start_input(dualprop_state *state)
 {
     struct dualprop__dyads *input = &state->dyads[0];
     size_t bytes = (size_t)(state->count * input->width) * state->context->real_size;
-    input->feed_forward_peak = input->peak;
+    input->feed_forward_max_abs = input->max_abs;
     input->delta_version = 0;
-    input->top_down_of = 0;
+    input->top_down_source_version = 0;
     if (!input->a) return DUALPROP_OK;
     return state->context->backend.copy(state->context->instance, input->a, input->mean, bytes);
 }
@@ -179,7 +179,7 @@ static void start_report(dualprop_state *state)
 }
 
 /* by_hand: somebody may look at the dyads, and at errors, after each step of the inference. */
-static dualprop_status start(dualprop_state *state, const dualprop_view *images, const dualprop_view *targets,
+static dualprop_status start_inference(dualprop_state *state, const dualprop_view *images, const dualprop_view *targets,
                              int by_hand)
 {
     int64_t count = images->shape[0];
@@ -187,11 +187,11 @@ static dualprop_status start(dualprop_state *state, const dualprop_view *images,
     state->warm_count = 0;
     state->inferences++;
     start_report(state);
-    dualprop__take_rule(state);
+    dualprop__snapshot_rule(state);
     if (!by_hand && dualprop__can_defer(state, is_warm)) DUALPROP__TRY(dualprop__deferred_begin(state));
     DUALPROP__TRY(dualprop__batch_load_targets(state, targets, 0, count));
     DUALPROP__TRY(dualprop__batch_load(state, images, 0, count));
-    DUALPROP__TRY(dualprop__draw_hardware(state));
+    DUALPROP__TRY(dualprop__sample_hardware_noise(state));
     DUALPROP__TRY(dualprop__find_damping(state));
     DUALPROP__TRY(start_input(state));
     DUALPROP__TRY(start_dyads(state, is_warm));
@@ -207,8 +207,8 @@ static dualprop_status open_inference(dualprop_state *state, const dualprop_view
     DUALPROP__TRY(check_batch(&images, state, inputs, targets));
     DUALPROP__TRY(dualprop__network_begin_read(state->network));
     state->phase = DUALPROP__OPEN;
-    dualprop_status status = start(state, &images, targets, by_hand);
-    if (status != DUALPROP_OK) dualprop__infer_close(state, DUALPROP__IDLE);
+    dualprop_status status = start_inference(state, &images, targets, by_hand);
+    if (status != DUALPROP_OK) dualprop__state_close(state, DUALPROP__IDLE);
     return status;
 }
 
@@ -222,7 +222,7 @@ static dualprop_status check_open(const dualprop_state *state)
 /* A failure in the middle ends the inference: what has settled so far is of no use. */
 static dualprop_status close_on_failure(dualprop_state *state, dualprop_status status)
 {
-    if (status != DUALPROP_OK) dualprop__infer_close(state, DUALPROP__IDLE);
+    if (status != DUALPROP_OK) dualprop__state_close(state, DUALPROP__IDLE);
     return status;
 }
 
@@ -248,7 +248,7 @@ dualprop_status dualprop__infer_finish(const dualprop__inference *inference, dua
 {
     if (!inference->is_open) return status;
     if (inference->deferred && status == DUALPROP_ERROR_DIVERGED) status = run_again(state);
-    dualprop__infer_close(state, status == DUALPROP_OK ? DUALPROP__SETTLED : DUALPROP__IDLE);
+    dualprop__state_close(state, status == DUALPROP_OK ? DUALPROP__SETTLED : DUALPROP__IDLE);
     return status;
 }
 
@@ -273,7 +273,7 @@ dualprop_status dualprop_infer_view(dualprop_state *state, const dualprop_view *
     return dualprop__infer_view(state, inputs, targets, __func__);
 }
 
-static dualprop_status check_plain(const dualprop_state *state, const void *images, const int32_t *labels,
+static dualprop_status check_plain_batch(const dualprop_state *state, const void *images, const int32_t *labels,
                                    int64_t count, const char *function)
 {
     DUALPROP__TRY(dualprop__check_handle(state, DUALPROP__STATE, "state", function));
@@ -288,7 +288,7 @@ static dualprop_status check_plain(const dualprop_state *state, const void *imag
 dualprop_status dualprop__infer_plain(dualprop_view *inputs, dualprop_view *targets, const dualprop_state *state,
                                       const void *images, const int32_t *labels, int64_t count, const char *function)
 {
-    DUALPROP__TRY(check_plain(state, images, labels, count, function));
+    DUALPROP__TRY(check_plain_batch(state, images, labels, count, function));
     int64_t shape[2] = { count, state->dyads[0].width };
     *inputs = dualprop__view_of((void *)(uintptr_t)images, state->context->precision, 2, shape);
     *targets = dualprop__view_of((void *)(uintptr_t)labels, DUALPROP_I32, 1, shape);
@@ -318,7 +318,7 @@ static dualprop_status layer_by_hand(dualprop_state *state, int index)
     DUALPROP__REQUIRE(state->context, index >= state->lowest && index <= state->layer_count,
                       DUALPROP_ERROR_INVALID_ARGUMENT, "index is %d; expected %d..%d", index, state->lowest,
                       state->layer_count);
-    return close_on_failure(state, visit(state, index));
+    return close_on_failure(state, visit_layer(state, index));
 }
 
 dualprop_status dualprop_infer_layer(dualprop_state *state, int index)
@@ -344,7 +344,7 @@ dualprop_status dualprop_infer_end(dualprop_state *state)
     dualprop_status status = check_open(state);
     if (status == DUALPROP_OK) {
         status = close_on_failure(state, run_closing_visit(state));
-        if (status == DUALPROP_OK) dualprop__infer_close(state, DUALPROP__SETTLED);
+        if (status == DUALPROP_OK) dualprop__state_close(state, DUALPROP__SETTLED);
     }
     dualprop__state_leave(state);
     return status;

@@ -17,7 +17,7 @@ static int is_at_prediction(const dualprop_state *state)
     return state->nudge_at == DUALPROP_NUDGE_AT_PREDICTION && state->output_step == DUALPROP_OUTPUT_LINEAR;
 }
 
-static dualprop_output step_of(dualprop_state *state)
+static dualprop_output output_step_of(dualprop_state *state)
 {
     struct dualprop__dyads *own = output_of(state);
     return (dualprop_output){
@@ -35,7 +35,7 @@ static dualprop_output step_of(dualprop_state *state)
         .target = state->target,
         .mean = own->mean,
         .delta = own->delta,
-        .peak = &own->peak,
+        .peak = &own->max_abs,
         .change = state->tolerance > 0 ? &own->change : NULL,
         .old_alpha = own->alpha,
         .workspace = state->proximal,
@@ -48,7 +48,7 @@ static int is_proximal(const dualprop_state *state)
     return state->output_step != DUALPROP_OUTPUT_LINEAR && state->loss == DUALPROP_CROSS_ENTROPY;
 }
 
-static dualprop_status make_step(dualprop_state *state, const dualprop_output *step)
+static dualprop_status make_output_step(dualprop_state *state, const dualprop_output *step)
 {
     const dualprop_backend *backend = &state->context->backend;
     if (is_proximal(state)) return backend->output_proximal(state->context->instance, step);
@@ -60,35 +60,35 @@ static dualprop_status make_step(dualprop_state *state, const dualprop_output *s
  * from above like any Delta; a step without a closed form gives the mean and delta to go to, which are what identity
  * dyads with Eq. 19's coefficients make of a = mean and Delta = delta.
  */
-static dualprop_status update_general(dualprop_state *state)
+static dualprop_status extended_output_update(dualprop_state *state)
 {
     struct dualprop__dyads *own = output_of(state);
-    dualprop_output step = step_of(state);
+    dualprop_output step = output_step_of(state);
     step.mean = state->target_mean;
     step.delta = own->top_down;
-    step.peak = &state->scratch_peak;
+    step.peak = &state->scratch_max_abs;
     step.change = NULL;
     if (!is_proximal(state)) {
         step.exact = DUALPROP_OUTPUT_LINEAR;
         step.derivative = 1;
     }
-    DUALPROP__TRY(make_step(state, &step));
-    return dualprop__update_general(state, state->layer_count, is_proximal(state) ? state->target_mean : own->a,
+    DUALPROP__TRY(make_output_step(state, &step));
+    return dualprop__extended_update(state, state->layer_count, is_proximal(state) ? state->target_mean : own->a,
                                     own->top_down);
 }
 
 dualprop_status dualprop__update_output(dualprop_state *state)
 {
     struct dualprop__dyads *own = output_of(state);
-    if (own->general) {
-        DUALPROP__TRY(update_general(state));
+    if (own->uses_extended_update) {
+        DUALPROP__TRY(extended_output_update(state));
     } else {
-        dualprop_output step = step_of(state);
-        DUALPROP__TRY(make_step(state, &step));
+        dualprop_output step = output_step_of(state);
+        DUALPROP__TRY(make_output_step(state, &step));
     }
     own->mean_version++;
     /* Nudged at the prediction, delta_L = -beta loss'(prediction) stays what it was however a_L moves. */
-    int stays = is_at_prediction(state) && !own->restless && !state->quantize_bits && own->delta_version != 0;
+    int stays = is_at_prediction(state) && !own->always_updates && !state->quantize_bits && own->delta_version != 0;
     if (!stays || own->written) own->delta_version++;
     own->written = 0;
     return DUALPROP_OK;

@@ -15,17 +15,17 @@ dualprop_status dualprop__feed_forward(dualprop_state *state);
 /* listen.c: a_k = ... in the same way, but sbar and delta stay as they are. */
 dualprop_status dualprop__feed_forward_beside(dualprop_state *state);
 /* listen.c: layer k listens once, unless nothing it hears has changed. */
-dualprop_status dualprop__listen(dualprop_state *state, int k);
+dualprop_status dualprop__update_layer(dualprop_state *state, int k);
 /* listen.c: all layers listen at once, to the values from before. */
-dualprop_status dualprop__listen_together(dualprop_state *state);
+dualprop_status dualprop__update_all_layers(dualprop_state *state);
 /* output.c: the output layer's update, once a_L is there. */
 dualprop_status dualprop__update_output(dualprop_state *state);
 /* general.c: an update of layer k with the rarer options; top_down NULL means zero. */
-dualprop_status dualprop__update_general(dualprop_state *state, int k, const void *a, const void *top_down);
+dualprop_status dualprop__extended_update(dualprop_state *state, int k, const void *a, const void *top_down);
 /* general.c: round the feed-forward state of layer k, where the rule quantises. */
 dualprop_status dualprop__quantize_start(dualprop_state *state, int k);
 /* general.c: draw the alphas of single neurons and the weights' noise for an inference that begins. */
-dualprop_status dualprop__draw_hardware(dualprop_state *state);
+dualprop_status dualprop__sample_hardware_noise(dualprop_state *state);
 /* damping.c: D_k of all layers, for an inference that begins. */
 dualprop_status dualprop__find_damping(dualprop_state *state);
 

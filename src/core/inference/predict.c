@@ -11,7 +11,7 @@ static int64_t piece_size(const dualprop_state *state, int64_t left)
 }
 
 /* Make room for a prediction: refuse an open inference, and forget a settled one. */
-static dualprop_status begin(dualprop_state *state)
+static dualprop_status begin_prediction(dualprop_state *state)
 {
     DUALPROP__REQUIRE(state->context, state->phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
                       "an inference is open; call dualprop_infer_end() first");
@@ -36,7 +36,7 @@ static dualprop_status feed_piece(dualprop_state *state, const dualprop_view *im
 /* ---- predict ---- */
 
 /* Copy the outputs of `count` samples through staging memory, which holds a batch of them, into rows first.. of a view. */
-static dualprop_status give_scores(const dualprop_view *scores, dualprop_state *state, int64_t first)
+static dualprop_status copy_out_scores(const dualprop_view *scores, dualprop_state *state, int64_t first)
 {
     const struct dualprop__dyads *output = &state->dyads[state->layer_count];
     size_t bytes = (size_t)(state->count * output->width) * state->context->real_size;
@@ -52,12 +52,12 @@ static dualprop_status predict_pieces(const dualprop_view *scores, dualprop_stat
 {
     for (int64_t first = 0; first < images->shape[0]; first += state->capacity) {
         DUALPROP__TRY(feed_piece(state, images, first));
-        DUALPROP__TRY(give_scores(scores, state, first));
+        DUALPROP__TRY(copy_out_scores(scores, state, first));
     }
     return DUALPROP_OK;
 }
 
-static dualprop_status predict(const dualprop_view *scores, dualprop_state *state, const dualprop_view *inputs)
+static dualprop_status predict_view(const dualprop_view *scores, dualprop_state *state, const dualprop_view *inputs)
 {
     dualprop_view images;
     int64_t width = state->dyads[state->layer_count].width;
@@ -69,7 +69,7 @@ static dualprop_status predict(const dualprop_view *scores, dualprop_state *stat
                       DUALPROP_ERROR_INVALID_ARGUMENT, "scores has another shape; expected (%lld, %lld)",
                       (long long)images.shape[0], (long long)width);
     DUALPROP__TRY(dualprop__batch_moves(state, images.shape[0]));
-    DUALPROP__TRY(begin(state));
+    DUALPROP__TRY(begin_prediction(state));
     dualprop_status status = predict_pieces(scores, state, &images);
     dualprop__network_end_read(state->network);
     return status;
@@ -79,12 +79,12 @@ dualprop_status dualprop_predict_view(const dualprop_view *scores, dualprop_stat
 {
     pthread_testcancel();
     DUALPROP__TRY(dualprop__state_enter(state, __func__));
-    dualprop_status status = predict(scores, state, inputs);
+    dualprop_status status = predict_view(scores, state, inputs);
     dualprop__state_leave(state);
     return status;
 }
 
-static dualprop_status check_plain(const dualprop_state *state, const void *array, const char *name,
+static dualprop_status check_plain_array(const dualprop_state *state, const void *array, const char *name,
                                    const void *images, int64_t count, const char *function)
 {
     DUALPROP__TRY(dualprop__check_handle(state, DUALPROP__STATE, "state", function));
@@ -98,7 +98,7 @@ static dualprop_status check_plain(const dualprop_state *state, const void *arra
 
 dualprop_status dualprop_predict(void *scores, dualprop_state *state, const void *images, int64_t count)
 {
-    DUALPROP__TRY(check_plain(state, scores, "scores", images, count, __func__));
+    DUALPROP__TRY(check_plain_array(state, scores, "scores", images, count, __func__));
     int type = state->context->precision;
     dualprop_view inputs = dualprop__view_of((void *)(uintptr_t)images, type, 2,
                                              (int64_t[]){ count, state->dyads[0].width });
@@ -140,7 +140,7 @@ static dualprop_status evaluate_pieces(struct score *total, dualprop_state *stat
     return DUALPROP_OK;
 }
 
-static dualprop_status evaluate(struct score *total, dualprop_state *state, int k, const dualprop_view *inputs,
+static dualprop_status evaluate_view(struct score *total, dualprop_state *state, int k, const dualprop_view *inputs,
                                 const dualprop_view *targets)
 {
     dualprop_view images;
@@ -150,7 +150,7 @@ static dualprop_status evaluate(struct score *total, dualprop_state *state, int 
     DUALPROP__TRY(dualprop__batch_inputs(&images, state, inputs));
     DUALPROP__TRY(dualprop__batch_targets(state, targets, images.shape[0]));
     DUALPROP__TRY(dualprop__batch_moves(state, images.shape[0]));
-    DUALPROP__TRY(begin(state));
+    DUALPROP__TRY(begin_prediction(state));
     dualprop_status status = evaluate_pieces(total, state, &images, targets, k);
     dualprop__network_end_read(state->network);
     total->loss /= (double)images.shape[0];
@@ -163,7 +163,7 @@ dualprop_status dualprop_evaluate_view(double *loss, int64_t *correct, int64_t *
     struct score total = { 0, 0, 0 };
     pthread_testcancel();
     DUALPROP__TRY(dualprop__state_enter(state, __func__));
-    dualprop_status status = evaluate(&total, state, k, inputs, targets);
+    dualprop_status status = evaluate_view(&total, state, k, inputs, targets);
     dualprop__state_leave(state);
     if (status != DUALPROP_OK) return status;
     if (loss) *loss = total.loss;
@@ -175,7 +175,7 @@ dualprop_status dualprop_evaluate_view(double *loss, int64_t *correct, int64_t *
 dualprop_status dualprop_evaluate(double *loss, int64_t *correct, int64_t *top_k, int k, dualprop_state *state,
                                   const void *images, const int32_t *labels, int64_t count)
 {
-    DUALPROP__TRY(check_plain(state, labels, "labels", images, count, __func__));
+    DUALPROP__TRY(check_plain_array(state, labels, "labels", images, count, __func__));
     int64_t shape[2] = { count, state->dyads[0].width };
     dualprop_view inputs = dualprop__view_of((void *)(uintptr_t)images, state->context->precision, 2, shape);
     dualprop_view targets = dualprop__view_of((void *)(uintptr_t)labels, DUALPROP_I32, 1, shape);

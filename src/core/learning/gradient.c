@@ -29,7 +29,7 @@ dualprop_status dualprop__gradient_check(const dualprop_optimizer *optimizer, co
 static dualprop_status materialise_zero(dualprop_state *state, struct dualprop__dyads *dyads)
 {
     size_t bytes = (size_t)(state->count * dyads->width) * state->context->real_size;
-    void *array = dyads->emitted ? dyads->emitted : dyads->delta;
+    void *array = dyads->error_signal ? dyads->error_signal : dyads->delta;
     if (dyads->delta_version != 0) return DUALPROP_OK;
     return state->context->backend.fill_zero(state->context->instance, array, bytes);
 }
@@ -48,7 +48,7 @@ dualprop_status dualprop__gradient_layer(dualprop_optimizer *optimizer, dualprop
     void *gradient = spares ? NULL : learning->weight_gradient, *bias_gradient = spares ? NULL : learning->bias_gradient;
     DUALPROP__TRY(materialise_zero(state, own));
     DUALPROP__TRY(dualprop__switches_of_mean(state, k));
-    return dualprop__map_gradient(state, k, gradient, bias_gradient, state->dyads[k - 1].mean, dualprop__emission(own),
+    return dualprop__map_gradient(state, k, gradient, bias_gradient, state->dyads[k - 1].mean, dualprop__error_signal(own),
                                   scale, accumulate, step, learning->moments);
 }
 
@@ -72,7 +72,7 @@ dualprop_status dualprop__gradient_of_dyads(dualprop_optimizer *optimizer, dualp
     return DUALPROP_OK;
 }
 
-static dualprop_status compute(dualprop_optimizer *optimizer, dualprop_state *state, int accumulate,
+static dualprop_status compute_gradient(dualprop_optimizer *optimizer, dualprop_state *state, int accumulate,
                                const char *function)
 {
     DUALPROP__TRY(dualprop__optimizer_enter(optimizer, function));
@@ -87,12 +87,12 @@ static dualprop_status compute(dualprop_optimizer *optimizer, dualprop_state *st
 
 dualprop_status dualprop_gradient(dualprop_optimizer *optimizer, dualprop_state *state)
 {
-    return compute(optimizer, state, 0, __func__);
+    return compute_gradient(optimizer, state, 0, __func__);
 }
 
 dualprop_status dualprop_gradient_accumulate(dualprop_optimizer *optimizer, dualprop_state *state)
 {
-    return compute(optimizer, state, 1, __func__);
+    return compute_gradient(optimizer, state, 1, __func__);
 }
 
 /* ---- reading, writing and comparing ---- */
@@ -104,7 +104,7 @@ static dualprop_status check_held(const dualprop_optimizer *optimizer)
     return DUALPROP_OK;
 }
 
-static void multiply(void *reals, int type, int64_t count, double factor)
+static void scale_reals(void *reals, int type, int64_t count, double factor)
 {
     for (int64_t i = 0; i < count; i++) {
         if (type == DUALPROP_F32) ((float *)reals)[i] *= (float)factor;
@@ -113,12 +113,12 @@ static void multiply(void *reals, int type, int64_t count, double factor)
 }
 
 /* Bring a layer's gradient to the host in the public layout, scaled to the mean. */
-static dualprop_status fetch(void *host, dualprop_optimizer *optimizer, const dualprop_layer *layer, int is_bias)
+static dualprop_status fetch_gradient(void *host, dualprop_optimizer *optimizer, const dualprop_layer *layer, int is_bias)
 {
     const struct dualprop__learning *learning = &optimizer->layers[layer->index - 1];
     DUALPROP__TRY(dualprop__parameter_read(host, layer, is_bias,
                                            is_bias ? learning->bias_gradient : learning->weight_gradient));
-    multiply(host, optimizer->context->precision, dualprop__parameter_elements(layer, is_bias),
+    scale_reals(host, optimizer->context->precision, dualprop__parameter_elements(layer, is_bias),
              dualprop__gradient_scale(optimizer));
     return DUALPROP_OK;
 }
@@ -132,11 +132,11 @@ static dualprop_status read_gradient(const dualprop_view *view, dualprop_optimiz
     DUALPROP__TRY(dualprop__view_check_output(context, view, 1u << DUALPROP_F32 | 1u << DUALPROP_F64, "view"));
     DUALPROP__TRY(dualprop__parameter_check(view, layer, is_bias, name));
     DUALPROP__TRY(check_held(optimizer));
-    if (dualprop__view_is_array(view, context->precision)) return fetch(view->data, optimizer, layer, is_bias);
+    if (dualprop__view_is_array(view, context->precision)) return fetch_gradient(view->data, optimizer, layer, is_bias);
     int64_t count = dualprop__parameter_elements(layer, is_bias);
     void *host = dualprop__allocate_array(context, (size_t)count, context->real_size);
     if (!host) return DUALPROP_ERROR_NO_MEMORY;
-    dualprop_status status = fetch(host, optimizer, layer, is_bias);
+    dualprop_status status = fetch_gradient(host, optimizer, layer, is_bias);
     if (status == DUALPROP_OK) dualprop__view_scatter(view, host, context->precision);
     dualprop__release(context, host);
     return status;
@@ -198,7 +198,7 @@ static dualprop_status write_gradient(dualprop_optimizer *optimizer, const char 
     void *host = dualprop__allocate_array(context, (size_t)count, context->real_size);
     if (!host) return DUALPROP_ERROR_NO_MEMORY;
     dualprop__view_gather(host, context->precision, view);
-    if (is_sum) multiply(host, context->precision, count, 1 / dualprop__gradient_scale(optimizer));
+    if (is_sum) scale_reals(host, context->precision, count, 1 / dualprop__gradient_scale(optimizer));
     dualprop_status status = store_gradient(optimizer, layer, is_bias, host, name);
     dualprop__release(context, host);
     return status;

@@ -40,7 +40,7 @@ static void destroy_learning(struct dualprop__learning *learning, const dualprop
     dualprop__reals_destroy(context, learning->weight_gradient, layer->weight_elements);
 }
 
-static void set_defaults(dualprop_optimizer *optimizer, int kind)
+static void set_optimizer_defaults(dualprop_optimizer *optimizer, int kind)
 {
     optimizer->kind = kind;
     optimizer->learning_rate = kind == DUALPROP_SGD ? 0.025 : 1e-3;
@@ -51,7 +51,7 @@ static void set_defaults(dualprop_optimizer *optimizer, int kind)
     optimizer->weight_decay = kind == DUALPROP_ADAMW ? 0.01 : 0.0;
 }
 
-static dualprop_status create_bare(dualprop_optimizer **out, dualprop_network *network, int kind)
+static dualprop_status create_bare_optimizer(dualprop_optimizer **out, dualprop_network *network, int kind)
 {
     dualprop_context *context = network->context;
     dualprop_optimizer *optimizer = dualprop__allocate(context, sizeof *optimizer);
@@ -59,7 +59,7 @@ static dualprop_status create_bare(dualprop_optimizer **out, dualprop_network *n
     optimizer->magic = DUALPROP__OPTIMIZER;
     optimizer->context = context;
     optimizer->network = network;
-    set_defaults(optimizer, kind);
+    set_optimizer_defaults(optimizer, kind);
     dualprop__network_retain(network);
     optimizer->layers = dualprop__allocate_array(context, (size_t)network->layer_count, sizeof *optimizer->layers);
     if (!optimizer->layers) {
@@ -82,7 +82,7 @@ dualprop_status dualprop_optimizer_create(dualprop_optimizer **out, dualprop_net
     DUALPROP__REQUIRE(network->context, network->layer_count > 0, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "network has no layers; add one first");
     dualprop_optimizer *optimizer;
-    DUALPROP__TRY(create_bare(&optimizer, network, kind));
+    DUALPROP__TRY(create_bare_optimizer(&optimizer, network, kind));
     for (int k = 0; k < network->layer_count; k++) {
         dualprop_status status = create_learning(&optimizer->layers[k], network->layers[k], kind);
         if (status != DUALPROP_OK) {

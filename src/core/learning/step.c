@@ -63,7 +63,7 @@ static dualprop_status largest_of(double *largest, const dualprop_layer *layer, 
 #define LARGEST_WEIGHT 1e15 /* the square of decay times weight is what Adam adds up */
 
 /* Weight decay alone multiplies a weight by 1 - rate decay, and momentum what it gathers by up to 1 / (1 - momentum). */
-static double growth(const dualprop_optimizer *optimizer, const dualprop_layer *layer)
+static double weight_growth(const dualprop_optimizer *optimizer, const dualprop_layer *layer)
 {
     return (1.0 + layer_rate(optimizer, layer)) * (1.0 + optimizer->weight_decay) / (1.0 - optimizer->momentum);
 }
@@ -95,7 +95,7 @@ static dualprop_status largest_weight(double *largest, const dualprop_layer *lay
 
 static dualprop_status check_weights(const dualprop_optimizer *optimizer, const dualprop_layer *layer)
 {
-    double largest, factor = growth(optimizer, layer);
+    double largest, factor = weight_growth(optimizer, layer);
     if (!lets_weights_grow(optimizer, layer)) return DUALPROP_OK;
     DUALPROP__TRY(largest_weight(&largest, layer));
     DUALPROP__REQUIRE(optimizer->context, factor * fmax(largest, 1.0) <= LARGEST_WEIGHT, DUALPROP_ERROR_NOT_FINITE,
@@ -122,7 +122,7 @@ static dualprop_status check_gradient(const dualprop_optimizer *optimizer, const
     return DUALPROP_OK;
 }
 
-static dualprop_status check_layers(const dualprop_optimizer *optimizer, double scale)
+static dualprop_status check_step(const dualprop_optimizer *optimizer, double scale)
 {
     const dualprop_network *network = optimizer->network;
     for (int k = 0; k < network->layer_count; k++) {
@@ -147,7 +147,7 @@ static dualprop_status squared_norm(double *sum, const dualprop_optimizer *optim
 }
 
 /* Make the scale smaller where the norm of the whole gradient, over the layers that learn, is above the clip. */
-static dualprop_status clip(double *scale, const dualprop_optimizer *optimizer)
+static dualprop_status clip_scale(double *scale, const dualprop_optimizer *optimizer)
 {
     const dualprop_network *network = optimizer->network;
     double sum = 0;
@@ -194,16 +194,16 @@ static dualprop_status apply_layers(dualprop_optimizer *optimizer, double scale)
 static dualprop_status apply_held(dualprop_optimizer *optimizer)
 {
     double scale = dualprop__gradient_scale(optimizer);
-    DUALPROP__TRY(check_layers(optimizer, scale));
-    DUALPROP__TRY(clip(&scale, optimizer));
-    DUALPROP__TRY(dualprop__device_begin(optimizer->context));
-    DUALPROP__TRY(dualprop__device_end(optimizer->context, apply_layers(optimizer, scale)));
+    DUALPROP__TRY(check_step(optimizer, scale));
+    DUALPROP__TRY(clip_scale(&scale, optimizer));
+    DUALPROP__TRY(dualprop__section_begin(optimizer->context));
+    DUALPROP__TRY(dualprop__section_end(optimizer->context, apply_layers(optimizer, scale)));
     optimizer->steps++;
     optimizer->gradient_samples = 0;
     return DUALPROP_OK;
 }
 
-static dualprop_status step(dualprop_optimizer *optimizer)
+static dualprop_status make_step_on_gradient(dualprop_optimizer *optimizer)
 {
     DUALPROP__REQUIRE(optimizer->context, optimizer->gradient_samples > 0, DUALPROP_ERROR_INVALID_STATE,
                       "optimizer holds no gradient; call dualprop_gradient() first");
@@ -217,7 +217,7 @@ static dualprop_status step(dualprop_optimizer *optimizer)
 dualprop_status dualprop_step(dualprop_optimizer *optimizer)
 {
     DUALPROP__TRY(dualprop__optimizer_enter(optimizer, __func__));
-    dualprop_status status = step(optimizer);
+    dualprop_status status = make_step_on_gradient(optimizer);
     dualprop__optimizer_leave(optimizer);
     return status;
 }
@@ -230,7 +230,7 @@ static int is_surely_finite(const dualprop_optimizer *optimizer, const dualprop_
     for (int k = 1; k <= state->layer_count; k++) {
         const struct dualprop__dyads *own = &state->dyads[k];
         double largest = dualprop__largest_gradient(optimizer, own->layer);
-        if (!dualprop__is_surely_finite(own->beta, own->peak, state->dyads[k - 1].peak, largest)) return 0;
+        if (!dualprop__is_surely_finite(own->beta, own->max_abs, state->dyads[k - 1].max_abs, largest)) return 0;
     }
     return 1;
 }
@@ -249,8 +249,8 @@ dualprop_status dualprop__learn_layers(dualprop_optimizer *optimizer, dualprop_s
 static dualprop_status update_fused(dualprop_optimizer *optimizer, dualprop_state *state)
 {
     optimizer->gradient_samples = 0;
-    DUALPROP__TRY(dualprop__device_begin(optimizer->context));
-    DUALPROP__TRY(dualprop__device_end(optimizer->context, dualprop__learn_layers(optimizer, state)));
+    DUALPROP__TRY(dualprop__section_begin(optimizer->context));
+    DUALPROP__TRY(dualprop__section_end(optimizer->context, dualprop__learn_layers(optimizer, state)));
     optimizer->steps++;
     return DUALPROP_OK;
 }
@@ -258,8 +258,8 @@ static dualprop_status update_fused(dualprop_optimizer *optimizer, dualprop_stat
 dualprop_status dualprop__update(dualprop_optimizer *optimizer, dualprop_state *state)
 {
     DUALPROP__TRY(dualprop__gradient_check(optimizer, state));
-    int has_twin = optimizer->network->feedback == DUALPROP_FEEDBACK_KOLEN_POLLACK;
-    int fused = optimizer->clip <= 0 && !has_twin && !dualprop__step_needs_weights(optimizer) &&
+    int has_learned_feedback = optimizer->network->feedback == DUALPROP_FEEDBACK_KOLEN_POLLACK;
+    int fused = optimizer->clip <= 0 && !has_learned_feedback && !dualprop__step_needs_weights(optimizer) &&
                 is_surely_finite(optimizer, state);
     DUALPROP__TRY(dualprop__network_begin_write(optimizer->network));
     dualprop_status status = fused ? update_fused(optimizer, state)

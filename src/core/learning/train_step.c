@@ -28,24 +28,24 @@ static int can_append(const dualprop_optimizer *optimizer)
 }
 
 /* Inputs have to be finite, and no more. */
-static dualprop_guard guard_of_input(const struct dualprop__dyads *input)
+static dualprop_guard condition_of_input(const struct dualprop__dyads *input)
 {
-    return (dualprop_guard){ &input->peak, &input->peak, INFINITY, 1, INFINITY };
+    return (dualprop_guard){ &input->max_abs, &input->max_abs, INFINITY, 1, INFINITY };
 }
 
-static dualprop_guard guard_of_layer(const dualprop_optimizer *optimizer, const dualprop_state *state, int k)
+static dualprop_guard condition_of_layer(const dualprop_optimizer *optimizer, const dualprop_state *state, int k)
 {
     const struct dualprop__dyads *own = &state->dyads[k];
-    return (dualprop_guard){ &own->feed_forward_peak, &own->peak, state->limit, own->beta,
+    return (dualprop_guard){ &own->feed_forward_max_abs, &own->max_abs, state->limit, own->beta,
                              dualprop__largest_gradient(optimizer, own->layer) };
 }
 
 static dualprop_status append_conditions(struct train_step *step, dualprop_state *state)
 {
     const dualprop_optimizer *optimizer = step->optimizer;
-    state->guards[0] = guard_of_input(&state->dyads[0]);
-    for (int k = 1; k <= state->layer_count; k++) state->guards[k] = guard_of_layer(optimizer, state, k);
-    return state->context->backend.guard_steps(state->context->instance, state->guards, state->layer_count + 1,
+    state->conditions[0] = condition_of_input(&state->dyads[0]);
+    for (int k = 1; k <= state->layer_count; k++) state->conditions[k] = condition_of_layer(optimizer, state, k);
+    return state->context->backend.guard_steps(state->context->instance, state->conditions, state->layer_count + 1,
                                                &step->rejected);
 }
 
@@ -68,7 +68,7 @@ static void settle_step(struct train_step *step, dualprop_status status)
     dualprop__network_downgrade(step->optimizer->network);
 }
 
-static dualprop_status learn(dualprop_optimizer *optimizer, dualprop_state *state, const dualprop_view *inputs,
+static dualprop_status train(dualprop_optimizer *optimizer, dualprop_state *state, const dualprop_view *inputs,
                              const dualprop_view *targets)
 {
     struct train_step step = { .optimizer = optimizer };
@@ -83,13 +83,13 @@ static dualprop_status learn(dualprop_optimizer *optimizer, dualprop_state *stat
     return step.applied ? DUALPROP_OK : dualprop__update(optimizer, state);
 }
 
-static dualprop_status learn_in(dualprop_optimizer *optimizer, dualprop_state *state, const dualprop_view *inputs,
+static dualprop_status enter_and_train(dualprop_optimizer *optimizer, dualprop_state *state, const dualprop_view *inputs,
                                 const dualprop_view *targets, const char *function)
 {
     DUALPROP__TRY(dualprop__optimizer_enter(optimizer, function));
     dualprop_status status = dualprop__state_enter(state, function);
     if (status == DUALPROP_OK) {
-        status = learn(optimizer, state, inputs, targets);
+        status = train(optimizer, state, inputs, targets);
         dualprop__state_leave(state);
     }
     dualprop__optimizer_leave(optimizer);
@@ -102,7 +102,7 @@ dualprop_status dualprop_learn_view(dualprop_optimizer *optimizer, dualprop_stat
                                     const dualprop_view *targets)
 {
     pthread_testcancel();
-    return learn_in(optimizer, state, inputs, targets, __func__);
+    return enter_and_train(optimizer, state, inputs, targets, __func__);
 }
 
 dualprop_status dualprop_learn(dualprop_optimizer *optimizer, dualprop_state *state, const void *images,
@@ -111,5 +111,5 @@ dualprop_status dualprop_learn(dualprop_optimizer *optimizer, dualprop_state *st
     dualprop_view inputs, targets;
     DUALPROP__TRY(dualprop__infer_plain(&inputs, &targets, state, images, labels, count, __func__));
     pthread_testcancel();
-    return learn_in(optimizer, state, &inputs, &targets, __func__);
+    return enter_and_train(optimizer, state, &inputs, &targets, __func__);
 }

@@ -14,7 +14,7 @@
 
 /* ---- drawing ---- */
 
-static void take_signs(void *feedback, const void *weights, int type, int64_t count)
+static void copy_signs(void *feedback, const void *weights, int type, int64_t count)
 {
     for (int64_t i = 0; i < count; i++) {
         int negative = type == DUALPROP_F32 ? ((const float *)weights)[i] < 0 : ((const double *)weights)[i] < 0;
@@ -31,7 +31,7 @@ static dualprop_status align_layer(const dualprop_network *network, dualprop_lay
     void *weights = network->feedback_staging, *feedback = (char *)weights + (size_t)count * context->real_size;
     DUALPROP__TRY(dualprop__parameter_read(weights, layer, 0, layer->weight));
     DUALPROP__TRY(dualprop__parameter_read(feedback, layer, 0, layer->feedback));
-    take_signs(feedback, weights, context->precision, count);
+    copy_signs(feedback, weights, context->precision, count);
     return dualprop__parameter_write(layer, 0, layer->feedback, feedback);
 }
 
@@ -43,7 +43,7 @@ void dualprop__feedback_align(dualprop_network *network)
         if (align_layer(network, network->layers[k]) != DUALPROP_OK) return;
 }
 
-static dualprop_status draw_layer(dualprop_layer *layer, uint64_t seed)
+static dualprop_status draw_feedback(dualprop_layer *layer, uint64_t seed)
 {
     void *staging = layer->network->feedback_staging;
     dualprop__draw_weights(staging, layer, seed, dualprop__stream_of_feedback(layer->index));
@@ -52,7 +52,7 @@ static dualprop_status draw_layer(dualprop_layer *layer, uint64_t seed)
 
 /* ---- life ---- */
 
-static void drop(dualprop_network *network)
+static void drop_feedback(dualprop_network *network)
 {
     for (int k = 0; k < network->layer_count; k++) {
         dualprop_layer *layer = network->layers[k];
@@ -64,7 +64,7 @@ static void drop(dualprop_network *network)
     network->feedback = DUALPROP_FEEDBACK_SYMMETRIC;
 }
 
-static int64_t largest(const dualprop_network *network)
+static int64_t largest_weights(const dualprop_network *network)
 {
     int64_t most = 0;
     for (int k = 0; k < network->layer_count; k++) {
@@ -76,27 +76,27 @@ static int64_t largest(const dualprop_network *network)
 
 dualprop_status dualprop__feedback_allocate(dualprop_network *network, int kind)
 {
-    drop(network);
+    drop_feedback(network);
     if (kind == DUALPROP_FEEDBACK_SYMMETRIC) return DUALPROP_OK;
     network->feedback_staging =
-        dualprop__allocate_array(network->context, (size_t)largest(network), 2 * network->context->real_size);
+        dualprop__allocate_array(network->context, (size_t)largest_weights(network), 2 * network->context->real_size);
     dualprop_status status = network->feedback_staging ? DUALPROP_OK : DUALPROP_ERROR_NO_MEMORY;
     for (int k = 0; status == DUALPROP_OK && k < network->layer_count; k++)
         status = dualprop__reals_create(network->context, &network->layers[k]->feedback,
                                         network->layers[k]->weight_elements);
     if (status == DUALPROP_OK) network->feedback = kind;
-    else drop(network);
+    else drop_feedback(network);
     return status;
 }
 
-static dualprop_status make(dualprop_network *network, int kind, uint64_t seed)
+static dualprop_status make_feedback(dualprop_network *network, int kind, uint64_t seed)
 {
     DUALPROP__TRY(dualprop__feedback_allocate(network, kind));
     if (kind == DUALPROP_FEEDBACK_SYMMETRIC) return DUALPROP_OK;
     dualprop_status status = DUALPROP_OK;
     for (int k = 0; status == DUALPROP_OK && k < network->layer_count; k++)
-        status = draw_layer(network->layers[k], seed);
-    if (status != DUALPROP_OK) drop(network);
+        status = draw_feedback(network->layers[k], seed);
+    if (status != DUALPROP_OK) drop_feedback(network);
     return status;
 }
 
@@ -113,7 +113,7 @@ dualprop_status dualprop_network_set_feedback(dualprop_network *network, int kin
     DUALPROP__REQUIRE(context, !atomic_load(&network->sealed), DUALPROP_ERROR_INVALID_STATE,
                       "network already has a state or an optimizer; expected feedback weights to be made before");
     DUALPROP__TRY(dualprop__network_begin_write(network));
-    dualprop_status status = make(network, kind, seed);
+    dualprop_status status = make_feedback(network, kind, seed);
     dualprop__feedback_align(network);
     dualprop__network_end_write(network);
     return status;
@@ -121,7 +121,7 @@ dualprop_status dualprop_network_set_feedback(dualprop_network *network, int kin
 
 /* ---- reading, writing, comparing ---- */
 
-static dualprop_status find(dualprop_layer **layer, const dualprop_network *network, const dualprop_view *view,
+static dualprop_status find_feedback(dualprop_layer **layer, const dualprop_network *network, const dualprop_view *view,
                             int index)
 {
     DUALPROP__REQUIRE(network->context, index >= 1 && index <= network->layer_count, DUALPROP_ERROR_INVALID_ARGUMENT,
@@ -138,7 +138,7 @@ dualprop_status dualprop_network_read_feedback(const dualprop_view *view, const 
     dualprop_context *context = network->context;
     dualprop_layer *layer = NULL;
     DUALPROP__TRY(dualprop__context_enter(context));
-    DUALPROP__TRY(find(&layer, network, view, index));
+    DUALPROP__TRY(find_feedback(&layer, network, view, index));
     DUALPROP__TRY(dualprop__view_check_output(context, view, 1u << DUALPROP_F32 | 1u << DUALPROP_F64, "view"));
     void *host = dualprop__allocate_array(context, (size_t)dualprop__parameter_elements(layer, 0), context->real_size);
     if (!host) return DUALPROP_ERROR_NO_MEMORY;
@@ -153,7 +153,7 @@ dualprop_status dualprop_network_read_feedback(const dualprop_view *view, const 
     return status;
 }
 
-static dualprop_status store_finite(dualprop_layer *layer, const void *host)
+static dualprop_status store_finite_feedback(dualprop_layer *layer, const void *host)
 {
     dualprop_network *network = layer->network;
     DUALPROP__REQUIRE(network->context,
@@ -173,11 +173,11 @@ dualprop_status dualprop_network_write_feedback(dualprop_network *network, int i
     dualprop_context *context = network->context;
     dualprop_layer *layer = NULL;
     DUALPROP__TRY(dualprop__context_enter(context));
-    DUALPROP__TRY(find(&layer, network, view, index));
+    DUALPROP__TRY(find_feedback(&layer, network, view, index));
     void *host = dualprop__allocate_array(context, (size_t)dualprop__parameter_elements(layer, 0), context->real_size);
     if (!host) return DUALPROP_ERROR_NO_MEMORY;
     dualprop__view_gather(host, context->precision, view);
-    dualprop_status status = store_finite(layer, host);
+    dualprop_status status = store_finite_feedback(layer, host);
     dualprop__release(context, host);
     return status;
 }

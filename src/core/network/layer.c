@@ -6,7 +6,7 @@
 #include "network_internal.h"
 
 /* Elements of the weights in the backend's layout; -1 where it cannot hold them. */
-static int64_t weight_elements(const dualprop_layer *layer)
+static int64_t count_weights(const dualprop_layer *layer)
 {
     const dualprop_context *context = layer->network->context;
     return layer->kind == DUALPROP_LAYER_DENSE
@@ -17,7 +17,7 @@ static int64_t weight_elements(const dualprop_layer *layer)
 static dualprop_status create_parameters(dualprop_layer *layer)
 {
     dualprop_context *context = layer->network->context;
-    int64_t elements = weight_elements(layer);
+    int64_t elements = count_weights(layer);
     DUALPROP__REQUIRE(context, elements > 0, DUALPROP_ERROR_RANGE,
                       "a layer of %lld inputs and %lld outputs is beyond what the backend can hold",
                       (long long)layer->inputs, (long long)layer->outputs);

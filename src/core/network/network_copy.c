@@ -32,7 +32,7 @@ static dualprop_status copy_through(void *staging, dualprop_network *destination
 }
 
 /* With the source open for reading. Nothing is written, and no generation raised, before there is memory for all. */
-static dualprop_status copy_parameters(dualprop_network *destination, const dualprop_network *source)
+static dualprop_status copy_all_parameters(dualprop_network *destination, const dualprop_network *source)
 {
     void *staging = dualprop__parameter_staging(destination);
     if (!staging) return DUALPROP_ERROR_NO_MEMORY;
@@ -49,7 +49,7 @@ static dualprop_status copy_parameters(dualprop_network *destination, const dual
 /* A layer in words, for the sentence below. */
 typedef struct layer_text { char text[160]; } layer_text;
 
-static layer_text describe(const dualprop_layer *layer)
+static layer_text layer_words(const dualprop_layer *layer)
 {
     layer_text words;
     int64_t weight[DUALPROP_MAX_RANK], output[3];
@@ -66,7 +66,7 @@ static dualprop_status check_layer(const dualprop_layer *own, const dualprop_lay
     DUALPROP__REQUIRE(own->network->context,
                       dualprop__layer_alike(own, other) && own->activation == other->activation,
                       DUALPROP_ERROR_INVALID_ARGUMENT, "source has another layer %d: %s; expected destination's %s",
-                      own->index, describe(other).text, describe(own).text);
+                      own->index, layer_words(other).text, layer_words(own).text);
     return DUALPROP_OK;
 }
 
@@ -96,7 +96,7 @@ dualprop_status dualprop_network_copy(dualprop_network *destination, const dualp
     /* Counting a reader is no change of the network, so const is honoured in all that a caller can see. */
     dualprop_network *read = (dualprop_network *)source;
     DUALPROP__TRY(dualprop__network_begin_read(read));
-    dualprop_status status = copy_parameters(destination, source);
+    dualprop_status status = copy_all_parameters(destination, source);
     dualprop__network_end_read(read);
     return status;
 }
@@ -113,7 +113,7 @@ static dualprop_status clone_contents(dualprop_network *clone, const dualprop_ne
     for (int k = 0; k < network->layer_count; k++) DUALPROP__TRY(dualprop__network_append(clone, network->layers[k]));
     memcpy(clone->top, network->top, sizeof clone->top);
     DUALPROP__TRY(dualprop__feedback_allocate(clone, network->feedback));
-    return copy_parameters(clone, network);
+    return copy_all_parameters(clone, network);
 }
 
 dualprop_status dualprop_network_clone(dualprop_network **out, const dualprop_network *network)

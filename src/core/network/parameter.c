@@ -165,7 +165,7 @@ dualprop_status dualprop_network_read(const dualprop_view *view, const dualprop_
     return status;
 }
 
-static dualprop_status store_finite(dualprop_layer *layer, int is_bias, const void *host, const char *name)
+static dualprop_status store_finite_parameter(dualprop_layer *layer, int is_bias, const void *host, const char *name)
 {
     dualprop_network *network = layer->network;
     int64_t elements = dualprop__parameter_elements(layer, is_bias);
@@ -192,7 +192,7 @@ dualprop_status dualprop_network_write(dualprop_network *network, const char *na
     void *host = allocate_host(layer, is_bias);
     if (!host) return DUALPROP_ERROR_NO_MEMORY;
     dualprop__view_gather(host, context->precision, view);
-    dualprop_status status = store_finite(layer, is_bias, host, name);
+    dualprop_status status = store_finite_parameter(layer, is_bias, host, name);
     dualprop__release(context, host);
     return status;
 }

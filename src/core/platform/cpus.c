@@ -13,7 +13,7 @@
 #define PATH_SIZE 768
 
 /* Read the beginning of a small file; an empty text where it cannot be read. */
-static void read_text(char *text, size_t size, const char *path)
+static void read_system_text(char *text, size_t size, const char *path)
 {
     text[0] = '\0';
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -44,7 +44,7 @@ static int quota_v2(const char *folder, int most)
     char path[PATH_SIZE], text[64];
     long long quota = 0, period = 0;
     snprintf(path, sizeof path, "%s/cpu.max", folder);
-    read_text(text, sizeof text, path);
+    read_system_text(text, sizeof text, path);
     return sscanf(text, "%lld %lld", &quota, &period) == 2 ? whole_cpus(quota, period, most) : most;
 }
 
@@ -53,9 +53,9 @@ static int quota_v1(const char *folder, int most)
 {
     char path[PATH_SIZE], quota[64], period[64];
     snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", folder);
-    read_text(quota, sizeof quota, path);
+    read_system_text(quota, sizeof quota, path);
     snprintf(path, sizeof path, "%s/cpu.cfs_period_us", folder);
-    read_text(period, sizeof period, path);
+    read_system_text(period, sizeof period, path);
     return whole_cpus(atoll(quota), atoll(period), most);
 }
 
@@ -91,7 +91,7 @@ int dualprop__allowed_cpus(void)
 {
     char groups[2048], *rest = NULL;
     int cpus = in_mask();
-    read_text(groups, sizeof groups, "/proc/self/cgroup");
+    read_system_text(groups, sizeof groups, "/proc/self/cgroup");
     for (char *line = strtok_r(groups, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
         cpus = under_line(line, cpus);
     return cpus > 0 ? cpus : 1;

@@ -58,7 +58,7 @@ static const struct {
 #define TO_WRITE "a place where a file can be written"
 
 /* A step of work on a file failed; `otherwise` is the status where the error does not decide it. */
-static dualprop_status fail(dualprop_context *context, dualprop_status otherwise, const char *path, const char *step,
+static dualprop_status fail_file(dualprop_context *context, dualprop_status otherwise, const char *path, const char *step,
                             int64_t error, const char *expected)
 {
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
@@ -82,7 +82,7 @@ static dualprop_status check_path(dualprop_context *context, const char *path)
 #define RETRY(result, call) \
     for (int tries_ = 0; tries_ < MOST_INTERRUPTIONS && ((result) = (call)) == -EINTR; tries_++) continue
 
-static int64_t open_file(dualprop_context *context, const char *path, int writable)
+static int64_t open_path(dualprop_context *context, const char *path, int writable)
 {
     int64_t file = 0;
     RETRY(file, context->io.open(context->io.user_data, path, writable));
@@ -97,20 +97,20 @@ static int64_t size_of_file(dualprop_context *context, int64_t file)
 }
 
 /* An interrupted close has closed the file. */
-static int64_t close_file(dualprop_context *context, int64_t file)
+static int64_t close_opened(dualprop_context *context, int64_t file)
 {
     int64_t closed = context->io.close(context->io.user_data, file);
     return closed == -EINTR ? 0 : closed;
 }
 
-static int64_t sync_file(dualprop_context *context, int64_t file)
+static int64_t sync_opened(dualprop_context *context, int64_t file)
 {
     int64_t synced = 0;
     RETRY(synced, context->io.sync(context->io.user_data, file));
     return synced;
 }
 
-static int64_t rename_file(dualprop_context *context, const char *from, const char *to)
+static int64_t rename_path(dualprop_context *context, const char *from, const char *to)
 {
     int64_t renamed = 0;
     RETRY(renamed, context->io.rename(context->io.user_data, from, to));
@@ -120,7 +120,7 @@ static int64_t rename_file(dualprop_context *context, const char *from, const ch
 /* ---- reading ---- */
 
 /* Read until size bytes are there or the file ends; gives how many there were. */
-static int64_t read_bytes(dualprop_context *context, int64_t file, char *buffer, size_t size)
+static int64_t read_up_to(dualprop_context *context, int64_t file, char *buffer, size_t size)
 {
     size_t have = 0;
     for (int interruptions = 0; have < size;) {
@@ -139,10 +139,10 @@ static int64_t read_bytes(dualprop_context *context, int64_t file, char *buffer,
 static dualprop_status read_whole(dualprop_context *context, int64_t file, const char *path, char *data, size_t size)
 {
     char more;
-    int64_t have = read_bytes(context, file, data, size);
-    if (have < 0) return fail(context, DUALPROP_ERROR_IO, path, "reading", -have, TO_READ);
-    int64_t rest = (size_t)have == size ? read_bytes(context, file, &more, 1) : 0;
-    if (rest < 0) return fail(context, DUALPROP_ERROR_IO, path, "reading", -rest, TO_READ);
+    int64_t have = read_up_to(context, file, data, size);
+    if (have < 0) return fail_file(context, DUALPROP_ERROR_IO, path, "reading", -have, TO_READ);
+    int64_t rest = (size_t)have == size ? read_up_to(context, file, &more, 1) : 0;
+    if (rest < 0) return fail_file(context, DUALPROP_ERROR_IO, path, "reading", -rest, TO_READ);
     DUALPROP__REQUIRE(context, (size_t)have == size && rest == 0, DUALPROP_ERROR_IO,
                       "%.256s: its size changed while it was read, expected %zu bytes", path, size);
     return DUALPROP_OK;
@@ -152,7 +152,7 @@ static dualprop_status read_open(void **data, size_t *size, dualprop_context *co
                                  uint64_t limit)
 {
     int64_t bytes = size_of_file(context, file);
-    if (bytes < 0) return fail(context, DUALPROP_ERROR_IO, path, "asking for its size", -bytes, TO_READ);
+    if (bytes < 0) return fail_file(context, DUALPROP_ERROR_IO, path, "asking for its size", -bytes, TO_READ);
     DUALPROP__REQUIRE(context, (uint64_t)bytes <= limit, DUALPROP_ERROR_LIMIT,
                       "%.256s: it has %lld bytes, expected at most %llu", path, (long long)bytes,
                       (unsigned long long)limit);
@@ -170,10 +170,10 @@ static dualprop_status read_open(void **data, size_t *size, dualprop_context *co
 
 static dualprop_status read_path(void **data, size_t *size, dualprop_context *context, const char *path, uint64_t limit)
 {
-    int64_t file = open_file(context, path, 0);
-    if (file < 0) return fail(context, DUALPROP_ERROR_ACCESS, path, "opening", -file, TO_READ);
+    int64_t file = open_path(context, path, 0);
+    if (file < 0) return fail_file(context, DUALPROP_ERROR_ACCESS, path, "opening", -file, TO_READ);
     dualprop_status status = read_open(data, size, context, file, path, limit);
-    close_file(context, file); /* nothing was written, so nothing can be lost */
+    close_opened(context, file); /* nothing was written, so nothing can be lost */
     return status;
 }
 
@@ -203,14 +203,14 @@ static int64_t write_bytes(dualprop_context *context, int64_t file, const char *
     return 0;
 }
 
-static dualprop_status write_pieces(dualprop_context *context, int64_t file, const char *path,
+static dualprop_status write_all_pieces(dualprop_context *context, int64_t file, const char *path,
                                     const dualprop__piece *pieces, int count)
 {
     int64_t done = 0;
     for (int i = 0; i < count && done >= 0; i++) done = write_bytes(context, file, pieces[i].data, pieces[i].size);
-    if (done < 0) return fail(context, DUALPROP_ERROR_IO, path, "writing", -done, TO_WRITE);
-    done = sync_file(context, file);
-    return done < 0 ? fail(context, DUALPROP_ERROR_IO, path, "syncing", -done, TO_WRITE) : DUALPROP_OK;
+    if (done < 0) return fail_file(context, DUALPROP_ERROR_IO, path, "writing", -done, TO_WRITE);
+    done = sync_opened(context, file);
+    return done < 0 ? fail_file(context, DUALPROP_ERROR_IO, path, "syncing", -done, TO_WRITE) : DUALPROP_OK;
 }
 
 /* Not for secrets: only to find a name that nobody else has. */
@@ -231,9 +231,9 @@ static dualprop_status create_temporary(int64_t *file, char *name, size_t size, 
     for (int i = 0; i < MOST_NAMES && made == -EEXIST; i++) {
         snprintf(name, size, "%s.%ld-%016llx.tmp", path, (long)dualprop__process_id(),
                  (unsigned long long)random_number());
-        made = open_file(context, name, 1);
+        made = open_path(context, name, 1);
     }
-    if (made < 0) return fail(context, DUALPROP_ERROR_ACCESS, name, "creating the temporary file", -made,
+    if (made < 0) return fail_file(context, DUALPROP_ERROR_ACCESS, name, "creating the temporary file", -made,
                               TO_WRITE);
     *file = made;
     return DUALPROP_OK;
@@ -242,10 +242,10 @@ static dualprop_status create_temporary(int64_t *file, char *name, size_t size, 
 /* A folder, a pipe or a device must not be replaced by a file. What cannot be opened for reading is left to rename. */
 static dualprop_status check_target(dualprop_context *context, const char *path)
 {
-    int64_t file = open_file(context, path, 0);
-    if (file >= 0) close_file(context, file);
+    int64_t file = open_path(context, path, 0);
+    if (file >= 0) close_opened(context, file);
     if (file == -EISDIR || file == -ENOTSUP || file == -ENXIO || file == -ENODEV)
-        return fail(context, DUALPROP_ERROR_ACCESS, path, "replacing", -file,
+        return fail_file(context, DUALPROP_ERROR_ACCESS, path, "replacing", -file,
                     "a regular file, or nothing yet");
     return DUALPROP_OK;
 }
@@ -253,22 +253,22 @@ static dualprop_status check_target(dualprop_context *context, const char *path)
 static dualprop_status write_temporary(dualprop_context *context, int64_t file, const char *path,
                                        const dualprop__piece *pieces, int count)
 {
-    dualprop_status status = write_pieces(context, file, path, pieces, count);
-    int64_t closed = close_file(context, file);
+    dualprop_status status = write_all_pieces(context, file, path, pieces, count);
+    int64_t closed = close_opened(context, file);
     if (status == DUALPROP_OK && closed < 0)
-        status = fail(context, DUALPROP_ERROR_IO, path, "closing", -closed, TO_WRITE);
+        status = fail_file(context, DUALPROP_ERROR_IO, path, "closing", -closed, TO_WRITE);
     return status;
 }
 
-static dualprop_status take_place(dualprop_context *context, const char *temporary, const char *path)
+static dualprop_status replace_target(dualprop_context *context, const char *temporary, const char *path)
 {
-    int64_t renamed = rename_file(context, temporary, path);
+    int64_t renamed = rename_path(context, temporary, path);
     if (renamed < 0)
-        return fail(context, DUALPROP_ERROR_IO, path, "renaming the temporary file to it", -renamed, TO_WRITE);
+        return fail_file(context, DUALPROP_ERROR_IO, path, "renaming the temporary file to it", -renamed, TO_WRITE);
     return DUALPROP_OK;
 }
 
-static int64_t sync_folder(dualprop_context *context, const char *path)
+static int64_t sync_folder_of(dualprop_context *context, const char *path)
 {
     int64_t synced = 0;
     RETRY(synced, context->io.sync_folder(context->io.user_data, path));
@@ -278,15 +278,15 @@ static int64_t sync_folder(dualprop_context *context, const char *path)
 /* A folder that cannot be opened, though written to, cannot be synced: that says nothing against its disk. */
 static dualprop_status rehearse(dualprop_context *context, const char *path)
 {
-    int64_t synced = sync_folder(context, path);
+    int64_t synced = sync_folder_of(context, path);
     if (synced >= 0 || synced == -EACCES || synced == -EPERM || synced == -ENAMETOOLONG) return DUALPROP_OK;
-    return fail(context, DUALPROP_ERROR_IO, path, "syncing its folder", -synced, TO_WRITE);
+    return fail_file(context, DUALPROP_ERROR_IO, path, "syncing its folder", -synced, TO_WRITE);
 }
 
 /* The new file is in its place: only a power cut could still bring the old one back, whole. */
 static void keep_name(dualprop_context *context, const char *path)
 {
-    int64_t synced = sync_folder(context, path);
+    int64_t synced = sync_folder_of(context, path);
     if (synced < 0)
         dualprop__log(context, DUALPROP_LOG_WARNING, "file", "%.256s: written, but its folder was not synced: error %lld",
                       path, (long long)-synced);
@@ -298,7 +298,7 @@ static void remove_stale(dualprop_context *context, const char *path)
     if (context->io.remove_stale) (void)context->io.remove_stale(context->io.user_data, path);
 }
 
-static dualprop_status replace(dualprop_context *context, const char *path, char *temporary, size_t size,
+static dualprop_status replace_file(dualprop_context *context, const char *path, char *temporary, size_t size,
                                const dualprop__piece *pieces, int count)
 {
     int64_t file = 0;
@@ -307,7 +307,7 @@ static dualprop_status replace(dualprop_context *context, const char *path, char
     DUALPROP__TRY(create_temporary(&file, temporary, size, context, path));
     dualprop_status status = write_temporary(context, file, path, pieces, count);
     if (status == DUALPROP_OK) status = rehearse(context, path);
-    if (status == DUALPROP_OK) status = take_place(context, temporary, path);
+    if (status == DUALPROP_OK) status = replace_target(context, temporary, path);
     if (status == DUALPROP_OK) keep_name(context, path);
     else context->io.remove(context->io.user_data, temporary);
     return status;
@@ -322,7 +322,7 @@ dualprop_status dualprop__file_replace(dualprop_context *context, const char *pa
     if (!temporary) return DUALPROP_ERROR_NO_MEMORY;
     int kept = errno;
     int shield = dualprop__shield_begin();
-    dualprop_status status = replace(context, path, temporary, size, pieces, count);
+    dualprop_status status = replace_file(context, path, temporary, size, pieces, count);
     dualprop__shield_end(shield);
     errno = kept;
     dualprop__release(context, temporary);

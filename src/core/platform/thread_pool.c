@@ -67,7 +67,7 @@ static int64_t nanoseconds(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static void relax(void)
+static void pause_cpu(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
@@ -77,14 +77,14 @@ static void relax(void)
 }
 
 /* Spin until ready says so; 0 when the time is over. */
-static int spin(dualprop__pool *pool, int (*ready)(dualprop__pool *pool, uint64_t number), uint64_t number)
+static int spin_until(dualprop__pool *pool, int (*ready)(dualprop__pool *pool, uint64_t number), uint64_t number)
 {
     if (ready(pool, number)) return 1;
     if (pool->spin == 0) return 0;
     int64_t end = nanoseconds() + pool->spin;
     do {
         for (int i = 0; i < 16; i++) {
-            relax();
+            pause_cpu();
             if (ready(pool, number)) return 1;
         }
     } while (nanoseconds() < end);
@@ -109,7 +109,7 @@ static void sleep_until_work(dualprop__pool *pool, uint64_t last)
 }
 
 /* Enter the open loop; 0 when it was closed meanwhile. */
-static int enter(dualprop__pool *pool, uint64_t *number)
+static int enter_loop(dualprop__pool *pool, uint64_t *number)
 {
     uint64_t phase = atomic_load(&pool->phase);
     while (phase & OPEN) {
@@ -120,7 +120,7 @@ static int enter(dualprop__pool *pool, uint64_t *number)
     return 0;
 }
 
-static void leave(dualprop__pool *pool)
+static void leave_loop(dualprop__pool *pool)
 {
     uint64_t phase = atomic_fetch_sub(&pool->phase, 1) - 1;
     if ((phase & (OPEN | INSIDE)) != 0 || !atomic_load(&pool->waiting)) return;
@@ -153,10 +153,10 @@ static void *worker_main(void *argument)
     int thread = atomic_fetch_add(&pool->born, 1) + 1;
     uint64_t last = 0;
     while (!atomic_load(&pool->ending)) {
-        if (!spin(pool, has_work, last)) sleep_until_work(pool, last);
-        if (!enter(pool, &last)) continue;
+        if (!spin_until(pool, has_work, last)) sleep_until_work(pool, last);
+        if (!enter_loop(pool, &last)) continue;
         run_shares(pool, thread);
-        leave(pool);
+        leave_loop(pool);
     }
     return NULL;
 }
@@ -191,7 +191,7 @@ static void wake(dualprop__pool *pool, int64_t useful)
 }
 
 /* Shares differ by one index at most, the longer ones first. */
-static void share_out(dualprop__pool *pool)
+static void share_indices(dualprop__pool *pool)
 {
     int64_t threads = pool->workers + 1, each = pool->count / threads, longer = pool->count % threads, next = 0;
     for (int64_t i = 0; i < threads; i++) {
@@ -204,7 +204,7 @@ static void share_out(dualprop__pool *pool)
 static void open_loop(dualprop__pool *pool)
 {
     uint64_t number = atomic_load(&pool->phase) / NUMBER + 1;
-    share_out(pool);
+    share_indices(pool);
     atomic_store(&pool->phase, number * NUMBER | OPEN);
 }
 
@@ -214,7 +214,7 @@ static void run_shared(dualprop__pool *pool)
     wake(pool, pool->count - 1);
     run_shares(pool, 0);
     atomic_fetch_and(&pool->phase, ~OPEN);
-    if (!spin(pool, all_left, 0)) sleep_until_left(pool);
+    if (!spin_until(pool, all_left, 0)) sleep_until_left(pool);
 }
 
 static void run_alone(void (*task)(void *argument, int64_t index), void *argument, int64_t count)
@@ -277,7 +277,7 @@ static void start_workers(dualprop__pool *pool, int wanted)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-static void release(dualprop__pool *pool)
+static void release_pool(dualprop__pool *pool)
 {
     dualprop_context *context = pool->context;
     dualprop__release(context, pool->shares);
@@ -296,7 +296,7 @@ dualprop_status dualprop__pool_create(dualprop__pool **pool, dualprop_context *c
     made->threads = dualprop__allocate_array(context, (size_t)threads, sizeof *made->threads);
     made->shares = dualprop__allocate_array(context, (size_t)threads, sizeof *made->shares);
     if (!made->threads || !made->shares) {
-        release(made);
+        release_pool(made);
         return DUALPROP_ERROR_NO_MEMORY;
     }
     pthread_mutex_init(&made->lock, NULL);
@@ -326,7 +326,7 @@ void dualprop__pool_destroy(dualprop__pool *pool)
         pthread_cond_destroy(&pool->work);
         pthread_mutex_destroy(&pool->lock);
     }
-    release(pool);
+    release_pool(pool);
 }
 
 int dualprop__pool_threads(const dualprop__pool *pool)

@@ -48,7 +48,7 @@ static double fixed_alpha(const dualprop_rule *rule)
     }
 }
 
-static void take_variant(dualprop_rule *rule, int variant)
+static void set_variant(dualprop_rule *rule, int variant)
 {
     rule->variant = variant;
     if (!isnan(fixed_alpha(rule))) {
@@ -60,7 +60,7 @@ static void take_variant(dualprop_rule *rule, int variant)
         rule->damping = has_damping ? DUALPROP_DAMPING_NONE : DUALPROP_DAMPING_HALF;
 }
 
-static void set_defaults(dualprop_rule *rule, int variant)
+static void set_rule_defaults(dualprop_rule *rule, int variant)
 {
     rule->loss = DUALPROP_MSE;
     rule->output_step = DUALPROP_OUTPUT_LINEAR;
@@ -75,7 +75,7 @@ static void set_defaults(dualprop_rule *rule, int variant)
     rule->async_fraction = 0.5;
     rule->time_step = 1.0;
     rule->seed = 1;
-    take_variant(rule, variant);
+    set_variant(rule, variant);
 }
 
 dualprop_status dualprop_rule_create(dualprop_rule **out, dualprop_context *context, int variant)
@@ -90,7 +90,7 @@ dualprop_status dualprop_rule_create(dualprop_rule **out, dualprop_context *cont
     rule->magic = DUALPROP__RULE;
     rule->context = context;
     atomic_init(&rule->references, 1);
-    set_defaults(rule, variant);
+    set_rule_defaults(rule, variant);
     dualprop__context_retain(context);
     *out = rule;
     return DUALPROP_OK;
@@ -132,7 +132,7 @@ dualprop_status dualprop_rule_set_variant(dualprop_rule *rule, int variant)
     DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
     DUALPROP__TRY(check_variant(rule->context, variant));
     dualprop__rule_replan(rule, rule->variant != variant);
-    take_variant(rule, variant);
+    set_variant(rule, variant);
     return DUALPROP_OK;
 }
 
@@ -424,7 +424,7 @@ static dualprop_status check_last(const dualprop_rule *rule, const struct dualpr
     return DUALPROP_OK;
 }
 
-static dualprop_status check_order(const dualprop_rule *rule, int layers)
+static dualprop_status check_order_fits(const dualprop_rule *rule, int layers)
 {
     int lowest = rule->input_robustness > 0 ? 0 : 1;
     if (rule->schedule != DUALPROP_LIST) return DUALPROP_OK;
@@ -482,7 +482,7 @@ dualprop_status dualprop__rule_check_network(const dualprop_rule *rule, const du
     DUALPROP__TRY(check_last(rule, &rule->layer_beta, layers, "beta"));
     if (rule->damping == DUALPROP_DAMPING_GIVEN)
         DUALPROP__TRY(check_last(rule, &rule->layer_damping, layers - 1, "damping"));
-    DUALPROP__TRY(check_order(rule, layers));
+    DUALPROP__TRY(check_order_fits(rule, layers));
     DUALPROP__TRY(check_activations(rule, network));
     DUALPROP__REQUIRE(rule->context,
                       rule->feedback == DUALPROP_FEEDBACK_SYMMETRIC || rule->feedback == network->feedback,

@@ -15,7 +15,7 @@ double dualprop__layer_number(const struct dualprop__layer_numbers *numbers, int
     return k < numbers->count && !isnan(numbers->values[k]) ? numbers->values[k] : otherwise;
 }
 
-static dualprop_status check_index(const dualprop_rule *rule, int index, int least)
+static dualprop_status check_layer_number(const dualprop_rule *rule, int index, int least)
 {
     return dualprop__rule_check_choice(rule->context, index, least, DUALPROP__MOST_LAYERS, "index",
                                        least < 0 ? "-1..65535" : least == 0 ? "0..65535" : "1..65535");
@@ -40,7 +40,7 @@ static dualprop_status set_number(dualprop_rule *rule, struct dualprop__layer_nu
 dualprop_status dualprop_rule_set_layer_alpha(dualprop_rule *rule, int index, double alpha)
 {
     DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
-    DUALPROP__TRY(check_index(rule, index, 1));
+    DUALPROP__TRY(check_layer_number(rule, index, 1));
     DUALPROP__TRY(dualprop__rule_check_alpha(rule, alpha));
     return set_number(rule, &rule->layer_alpha, index, alpha);
 }
@@ -48,7 +48,7 @@ dualprop_status dualprop_rule_set_layer_alpha(dualprop_rule *rule, int index, do
 dualprop_status dualprop_rule_set_layer_beta(dualprop_rule *rule, int index, double beta)
 {
     DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
-    DUALPROP__TRY(check_index(rule, index, 1));
+    DUALPROP__TRY(check_layer_number(rule, index, 1));
     DUALPROP__TRY(dualprop__rule_check_beta(rule, beta));
     return set_number(rule, &rule->layer_beta, index, beta);
 }
@@ -80,7 +80,7 @@ dualprop_status dualprop_rule_set_damping(dualprop_rule *rule, int damping, int 
 dualprop_status dualprop_rule_set_layer_damping(dualprop_rule *rule, int index, double damping)
 {
     DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
-    DUALPROP__TRY(check_index(rule, index, -1));
+    DUALPROP__TRY(check_layer_number(rule, index, -1));
     DUALPROP__REQUIRE(rule->context, isfinite(damping) && damping >= 0, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "damping is %g; expected a finite number >= 0", damping);
     DUALPROP__TRY(require_damped(rule));
@@ -114,7 +114,7 @@ dualprop_status dualprop_rule_set_feedback(dualprop_rule *rule, int feedback)
 
 /* ---- time ---- */
 
-static dualprop_status check_order(const dualprop_rule *rule, const int32_t *layers, int64_t count)
+static dualprop_status check_order_list(const dualprop_rule *rule, const int32_t *layers, int64_t count)
 {
     DUALPROP__REQUIRE(rule->context, layers, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "layers is NULL; expected [count] layers");
@@ -130,7 +130,7 @@ static dualprop_status check_order(const dualprop_rule *rule, const int32_t *lay
 dualprop_status dualprop_rule_set_order(dualprop_rule *rule, const int32_t *layers, int64_t count)
 {
     DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
-    DUALPROP__TRY(check_order(rule, layers, count));
+    DUALPROP__TRY(check_order_list(rule, layers, count));
     int32_t *copy = dualprop__allocate_array(rule->context, (size_t)count, sizeof *copy);
     if (!copy) return DUALPROP_ERROR_NO_MEMORY;
     memcpy(copy, layers, (size_t)count * sizeof *copy);
@@ -227,7 +227,7 @@ dualprop_status dualprop_rule_set_seed(dualprop_rule *rule, uint64_t seed)
 dualprop_status dualprop_rule_layer(double *alpha, double *beta, double *damping, const dualprop_rule *rule, int index)
 {
     DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
-    DUALPROP__TRY(check_index(rule, index, 0));
+    DUALPROP__TRY(check_layer_number(rule, index, 0));
     int given = rule->damping == DUALPROP_DAMPING_GIVEN;
     if (alpha) *alpha = dualprop__rule_alpha(rule, index);
     if (beta) *beta = dualprop__rule_beta(rule, index);

@@ -7,7 +7,7 @@
 #include "math/formulas.h"
 
 /* Between the lowest layer and L. */
-static int span(const dualprop__schedule *schedule)
+static int layer_span(const dualprop__schedule *schedule)
 {
     return schedule->layers - schedule->lowest;
 }
@@ -15,18 +15,18 @@ static int span(const dualprop__schedule *schedule)
 int dualprop__schedule_visits(const dualprop__schedule *schedule, int pass)
 {
     switch (schedule->kind) {
-    case DUALPROP_FORWARD_BACKWARD: return pass == 1 ? span(schedule) : 2 * span(schedule) + 1;
+    case DUALPROP_FORWARD_BACKWARD: return pass == 1 ? layer_span(schedule) : 2 * layer_span(schedule) + 1;
     case DUALPROP_RANDOM:
     case DUALPROP_ASYNC: return schedule->layers;
     case DUALPROP_LIST: return schedule->order_count;
-    default: return span(schedule) + 1;
+    default: return layer_span(schedule) + 1;
     }
 }
 
 static int forward_backward(const dualprop__schedule *schedule, int pass, int visit)
 {
     if (pass == 1) return schedule->layers - visit;
-    return visit < span(schedule) ? schedule->lowest + visit : schedule->layers + span(schedule) - visit;
+    return visit < layer_span(schedule) ? schedule->lowest + visit : schedule->layers + layer_span(schedule) - visit;
 }
 
 /* First the layers of one parity, then those of the other, both upwards. */
@@ -44,7 +44,7 @@ static int random_layer(const dualprop__schedule *schedule, int pass, int visit)
     uint64_t stream = dualprop__stream_of(schedule->inference, DUALPROP__DRAW_ORDER);
     uint64_t i = (uint64_t)(pass - 1) * (uint64_t)schedule->layers + (uint64_t)visit;
     uint64_t word = dualprop__philox_word(schedule->seed, stream, i);
-    return schedule->lowest + (int)(word * (uint64_t)(span(schedule) + 1) >> 32);
+    return schedule->lowest + (int)(word * (uint64_t)(layer_span(schedule) + 1) >> 32);
 }
 
 int dualprop__schedule_layer(const dualprop__schedule *schedule, int pass, int visit)

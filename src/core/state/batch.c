@@ -133,7 +133,7 @@ dualprop_status dualprop__batch_moves(const dualprop_state *state, int64_t count
 
 dualprop_status dualprop__batch_check(const dualprop_state *state)
 {
-    DUALPROP__REQUIRE(state->context, isfinite(state->dyads[0].peak), DUALPROP_ERROR_NOT_FINITE,
+    DUALPROP__REQUIRE(state->context, isfinite(state->dyads[0].max_abs), DUALPROP_ERROR_NOT_FINITE,
                       "inputs hold a NaN or an infinite value; expected finite numbers");
     return DUALPROP_OK;
 }
@@ -147,7 +147,7 @@ dualprop_status dualprop__batch_load(dualprop_state *state, const dualprop_view 
     state->count = count;
     state->moves_count = 0;
     DUALPROP__TRY(context->backend.load_input(context->instance, input->mean, &rows, state->network->mean,
-                                              state->network->deviation, moves, &input->peak));
+                                              state->network->deviation, moves, &input->max_abs));
     if (!state->deferred) DUALPROP__TRY(dualprop__batch_check(state));
     input->mean_version++;
     return DUALPROP_OK;
@@ -173,7 +173,7 @@ static double least_curvature(const dualprop_state *state, double sum)
  * The steps of cross-entropy that minimise something are convex where t sum(y) > -2: the rule was checked for rows that
  * sum to 1, as labels do.
  */
-static dualprop_status check_sums(const dualprop_state *state, int64_t count, int64_t classes)
+static dualprop_status check_target_sums(const dualprop_state *state, int64_t count, int64_t classes)
 {
     int minimises = state->output_step != DUALPROP_OUTPUT_LINEAR && state->loss == DUALPROP_CROSS_ENTROPY;
     if (state->phase != DUALPROP__OPEN || !minimises) return DUALPROP_OK;
@@ -198,7 +198,7 @@ dualprop_status dualprop__batch_load_targets(dualprop_state *state, const dualpr
     else dualprop__view_gather(state->staging, context->precision, &rows);
     DUALPROP__REQUIRE(context, dualprop__reals_finite(state->staging, context->precision, count * classes),
                       DUALPROP_ERROR_NOT_FINITE, "targets hold a NaN or an infinite value; expected finite numbers");
-    DUALPROP__TRY(check_sums(state, count, classes));
+    DUALPROP__TRY(check_target_sums(state, count, classes));
     return context->backend.copy_in(context->instance, state->target, state->staging,
                                     (size_t)(count * classes) * context->real_size);
 }

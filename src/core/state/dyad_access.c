@@ -21,7 +21,7 @@ struct row {
     int type;
 };
 
-static struct row row_of(dualprop_state *state, const struct dualprop__dyads *dyads)
+static struct row host_row_of(dualprop_state *state, const struct dualprop__dyads *dyads)
 {
     size_t part = (size_t)state->widest * state->context->real_size;
     return (struct row){
@@ -41,7 +41,7 @@ static double alpha_at(const struct row *row, int64_t i)
 }
 
 /* Copy row b of a backend array to the host; zeros where there is no array. */
-static dualprop_status fetch(void *host, const dualprop_state *state, const void *array, int64_t b, int64_t width)
+static dualprop_status fetch_row(void *host, const dualprop_state *state, const void *array, int64_t b, int64_t width)
 {
     size_t bytes = (size_t)width * state->context->real_size;
     if (array)
@@ -51,22 +51,22 @@ static dualprop_status fetch(void *host, const dualprop_state *state, const void
     return DUALPROP_OK;
 }
 
-static dualprop_status store(const dualprop_state *state, void *array, int64_t b, const void *host, int64_t width)
+static dualprop_status store_row(const dualprop_state *state, void *array, int64_t b, const void *host, int64_t width)
 {
     size_t bytes = (size_t)width * state->context->real_size;
     return state->context->backend.copy_in(state->context->instance, (char *)array + (size_t)b * bytes, host, bytes);
 }
 
-static dualprop_status fetch_dyads(const struct row *row, const dualprop_state *state,
+static dualprop_status fetch_row_dyads(const struct row *row, const dualprop_state *state,
                                    const struct dualprop__dyads *dyads, int64_t b)
 {
-    DUALPROP__TRY(fetch(row->mean, state, dyads->mean, b, dyads->width));
-    if (row->single_alphas) DUALPROP__TRY(fetch(row->alphas, state, dyads->alphas, 0, dyads->width));
-    return fetch(row->delta, state, dyads->delta_version ? dyads->delta : NULL, b, dyads->width);
+    DUALPROP__TRY(fetch_row(row->mean, state, dyads->mean, b, dyads->width));
+    if (row->single_alphas) DUALPROP__TRY(fetch_row(row->alphas, state, dyads->alphas, 0, dyads->width));
+    return fetch_row(row->delta, state, dyads->delta_version ? dyads->delta : NULL, b, dyads->width);
 }
 
 /* Eq. 17 solved for s+ = sbar + (1 - alpha) delta or s- = sbar - alpha delta, in place of the mean. */
-static void solve(const struct row *row, int is_plus)
+static void solve_dyads(const struct row *row, int is_plus)
 {
     for (int64_t i = 0; i < row->width; i++) {
         double factor = is_plus ? 1.0 - alpha_at(row, i) : -alpha_at(row, i);
@@ -86,21 +86,21 @@ static dualprop_view row_view(const dualprop_view *view, int64_t b)
 static dualprop_status read_row(const dualprop_view *to, dualprop_state *state, const struct dualprop__dyads *dyads,
                                 int which, int64_t b)
 {
-    struct row row = row_of(state, dyads);
+    struct row row = host_row_of(state, dyads);
     if (which == DUALPROP_S_BOTTOM_UP) {
-        DUALPROP__TRY(fetch(row.mean, state, dyads->a, b, dyads->width));
+        DUALPROP__TRY(fetch_row(row.mean, state, dyads->a, b, dyads->width));
     } else if (which == DUALPROP_S_TOP_DOWN) {
-        DUALPROP__TRY(fetch(row.mean, state, dyads->top_down_of ? dyads->top_down : NULL, b, dyads->width));
+        DUALPROP__TRY(fetch_row(row.mean, state, dyads->top_down_source_version ? dyads->top_down : NULL, b, dyads->width));
     } else {
-        DUALPROP__TRY(fetch_dyads(&row, state, dyads, b));
-        if (which == DUALPROP_S_PLUS || which == DUALPROP_S_MINUS) solve(&row, which == DUALPROP_S_PLUS);
+        DUALPROP__TRY(fetch_row_dyads(&row, state, dyads, b));
+        if (which == DUALPROP_S_PLUS || which == DUALPROP_S_MINUS) solve_dyads(&row, which == DUALPROP_S_PLUS);
     }
     dualprop_view out = row_view(to, b);
     dualprop__view_scatter(&out, which == DUALPROP_S_DELTA ? row.delta : row.mean, row.type);
     return DUALPROP_OK;
 }
 
-static dualprop_status check_index(const dualprop_state *state, int index, int lowest)
+static dualprop_status check_layer_index(const dualprop_state *state, int index, int lowest)
 {
     DUALPROP__REQUIRE(state->context, index >= lowest && index <= state->layer_count, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "index is %d; expected %d..%d", index, lowest, state->layer_count);
@@ -142,7 +142,7 @@ static dualprop_status check_rows(const dualprop_state *state, const dualprop_vi
 static dualprop_status read_layer(const dualprop_view *view, dualprop_state *state, int index, int which)
 {
     DUALPROP__TRY(check_which(state, which, DUALPROP_S_TOP_DOWN));
-    DUALPROP__TRY(check_index(state, index, which <= DUALPROP_S_DELTA ? 0 : 1));
+    DUALPROP__TRY(check_layer_index(state, index, which <= DUALPROP_S_DELTA ? 0 : 1));
     DUALPROP__REQUIRE(state->context, state->phase != DUALPROP__IDLE, DUALPROP_ERROR_INVALID_STATE,
                       "state holds no inference; call dualprop_infer() or dualprop_infer_begin() first");
     const struct dualprop__dyads *dyads = &state->dyads[index];
@@ -179,7 +179,7 @@ static void write_value(double *mean, double *delta, int which, double value, do
 }
 
 /* Element i of a sample, counted in row-major order. */
-static double element_of(const dualprop_view *line, int64_t i)
+static double view_element(const dualprop_view *line, int64_t i)
 {
     double value;
     int64_t offset = 0;
@@ -197,31 +197,31 @@ static double element_of(const dualprop_view *line, int64_t i)
 static dualprop_status write_emitted(dualprop_state *state, const struct dualprop__dyads *dyads, const struct row *row,
                                      int64_t b)
 {
-    if (!dyads->emitted) return DUALPROP_OK;
-    DUALPROP__TRY(fetch(row->mean, state, dyads->a, b, row->width));
+    if (!dyads->error_signal) return DUALPROP_OK;
+    DUALPROP__TRY(fetch_row(row->mean, state, dyads->a, b, row->width));
     for (int64_t i = 0; i < row->width; i++) {
         double slope = dualprop__slope_f64(dyads->layer->activation, dualprop__real_at(row->mean, row->type, i));
         dualprop__real_set(row->mean, row->type, i, slope * dualprop__real_at(row->delta, row->type, i));
     }
-    return store(state, dyads->emitted, b, row->mean, row->width);
+    return store_row(state, dyads->error_signal, b, row->mean, row->width);
 }
 
 /* The peak grows with what is written, since dualprop_update() relies on it. */
 static dualprop_status write_row(dualprop_state *state, struct dualprop__dyads *dyads, int which,
                                  const dualprop_view *from, int64_t b)
 {
-    struct row row = row_of(state, dyads);
+    struct row row = host_row_of(state, dyads);
     dualprop_view line = row_view(from, b);
-    DUALPROP__TRY(fetch_dyads(&row, state, dyads, b));
+    DUALPROP__TRY(fetch_row_dyads(&row, state, dyads, b));
     for (int64_t i = 0; i < row.width; i++) {
         double mean = dualprop__real_at(row.mean, row.type, i), delta = dualprop__real_at(row.delta, row.type, i), alpha = alpha_at(&row, i);
-        write_value(&mean, &delta, which, element_of(&line, i), alpha);
+        write_value(&mean, &delta, which, view_element(&line, i), alpha);
         dualprop__real_set(row.mean, row.type, i, mean);
         dualprop__real_set(row.delta, row.type, i, delta);
-        dyads->peak = fmax(dyads->peak, fmax(fabs(mean + (1.0 - alpha) * delta), fabs(mean - alpha * delta)));
+        dyads->max_abs = fmax(dyads->max_abs, fmax(fabs(mean + (1.0 - alpha) * delta), fabs(mean - alpha * delta)));
     }
-    DUALPROP__TRY(store(state, dyads->mean, b, row.mean, row.width));
-    DUALPROP__TRY(store(state, dyads->delta, b, row.delta, row.width));
+    DUALPROP__TRY(store_row(state, dyads->mean, b, row.mean, row.width));
+    DUALPROP__TRY(store_row(state, dyads->delta, b, row.delta, row.width));
     return write_emitted(state, dyads, &row, b);
 }
 
@@ -241,7 +241,7 @@ static dualprop_status check_finite(const dualprop_state *state, const dualprop_
 static dualprop_status write_layer(dualprop_state *state, int index, int which, const dualprop_view *view)
 {
     DUALPROP__TRY(check_which(state, which, DUALPROP_S_DELTA));
-    DUALPROP__TRY(check_index(state, index, 1));
+    DUALPROP__TRY(check_layer_index(state, index, 1));
     DUALPROP__REQUIRE(state->context, state->phase == DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
                       "no inference is open; call dualprop_infer_begin() first");
     struct dualprop__dyads *dyads = &state->dyads[index];
@@ -250,8 +250,8 @@ static dualprop_status write_layer(dualprop_state *state, int index, int which, 
     for (int64_t b = 0; b < state->count; b++) DUALPROP__TRY(write_row(state, dyads, which, view, b));
     dyads->mean_version++;
     dyads->delta_version++;
-    dyads->a_of = UINT64_MAX; /* What was written is not what the layer would hear: its next visit computes again, */
-    dyads->written = 1;       /* and whoever heard what was written hears again. */
+    dyads->a_source_version = UINT64_MAX; /* What was written is not what the layer would find_stale: its next visit computes again, */
+    dyads->written = 1;       /* and whoever stale what was written hears again. */
     return DUALPROP_OK;
 }
 

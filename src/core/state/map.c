@@ -81,7 +81,7 @@ int64_t dualprop__map_cache(const dualprop_state *state, const dualprop_layer *l
 /* ---- what is derived from weights ---- */
 
 /* Give the shape the cache of these weights, up to date. */
-static dualprop_status prepare(dualprop_convolution *shape, dualprop_state *state, int k, const void *weights)
+static dualprop_status prepare_cache(dualprop_convolution *shape, dualprop_state *state, int k, const void *weights)
 {
     int which = state->needs.feedback && weights == state->dyads[k].layer->feedback;
     struct dualprop__cache *cache = &state->dyads[k].caches[which];
@@ -97,11 +97,11 @@ static dualprop_status prepare(dualprop_convolution *shape, dualprop_state *stat
 
 /* ---- the three directions ---- */
 
-static dualprop_status convolve(dualprop_state *state, int k, void *a, const void *x, const dualprop_dyad *update)
+static dualprop_status convolve_up(dualprop_state *state, int k, void *a, const void *x, const dualprop_dyad *update)
 {
     const dualprop_layer *layer = state->dyads[k].layer;
     dualprop_convolution shape = convolution_shape(state, k);
-    DUALPROP__TRY(prepare(&shape, state, k, weight_of(state, k)));
+    DUALPROP__TRY(prepare_cache(&shape, state, k, weight_of(state, k)));
     return state->context->backend.convolution_bottom_up(state->context->instance, &shape, a, state->dyads[k].switches,
                                                          x, weight_of(state, k), layer->bias, update);
 }
@@ -110,7 +110,7 @@ dualprop_status dualprop__map_bottom_up(dualprop_state *state, int k, void *a, c
                                         const dualprop_dyad *update)
 {
     const dualprop_layer *layer = state->dyads[k].layer;
-    if (!is_dense(layer)) return convolve(state, k, a, x, update);
+    if (!is_dense(layer)) return convolve_up(state, k, a, x, update);
     dualprop_dense shape = dense_shape(state, layer);
     return state->context->backend.dense_bottom_up(state->context->instance, &shape, a, x, weight_of(state, k),
                                                    layer->bias, update);
@@ -120,7 +120,7 @@ static dualprop_status convolve_down(dualprop_state *state, int k, void *top_dow
                                      const dualprop_dyad *update)
 {
     dualprop_convolution shape = convolution_shape(state, k);
-    DUALPROP__TRY(prepare(&shape, state, k, feedback_of(state, k)));
+    DUALPROP__TRY(prepare_cache(&shape, state, k, feedback_of(state, k)));
     return state->context->backend.convolution_top_down(state->context->instance, &shape, top_down, delta,
                                                         state->dyads[k].switches, feedback_of(state, k), update);
 }
@@ -147,7 +147,7 @@ static dualprop_status single_up(dualprop_state *state, int k, void *a, const vo
     }
     dualprop_convolution shape = single_shape(state, k, pools);
     uint8_t *switches = pools ? state->dyads[k].switches : NULL;
-    DUALPROP__TRY(prepare(&shape, state, k, weight_of(state, k)));
+    DUALPROP__TRY(prepare_cache(&shape, state, k, weight_of(state, k)));
     return context->backend.convolution_bottom_up(context->instance, &shape, a, switches, x, weight_of(state, k), NULL, NULL);
 }
 
@@ -161,7 +161,7 @@ static dualprop_status single_down(dualprop_state *state, int k, void *top_down,
     }
     dualprop_convolution shape = single_shape(state, k, pools);
     const uint8_t *switches = pools ? state->dyads[k].switches : NULL;
-    DUALPROP__TRY(prepare(&shape, state, k, weight_of(state, k)));
+    DUALPROP__TRY(prepare_cache(&shape, state, k, weight_of(state, k)));
     return context->backend.convolution_top_down(context->instance, &shape, top_down, delta, switches, weight_of(state, k),
                                                  NULL);
 }

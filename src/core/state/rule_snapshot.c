@@ -8,7 +8,7 @@
 #include "state_internal.h"
 
 /* Can Delta_k change sbar_k? Its factor there is alpha c+ - (1 - alpha) c-, up to what f does between s+ and s-. */
-static int plus_or_minus_listens(const struct dualprop__dyads *own)
+static int depends_on_top_down(const struct dualprop__dyads *own)
 {
     return (own->alpha != 0 && own->gain_plus != 0) || (own->alpha != 1 && own->gain_minus != 0);
 }
@@ -19,38 +19,38 @@ static int has_hardware_options(const dualprop_rule *rule)
            rule->noise_state > 0 || rule->noise_down > 0 || rule->quantize_bits > 0;
 }
 
-static int keeps_own_state(const dualprop_rule *rule)
+static int depends_on_own_state(const dualprop_rule *rule)
 {
     return rule->time_step != 1.0 || rule->schedule == DUALPROP_ASYNC || rule->noise_state > 0 || rule->noise_down > 0;
 }
 
 /* beta_k/beta_{k+1} of hidden layers (after Eq. 12); 1 at the output, whose step has beta_L itself. */
-static double strength_of(const dualprop_rule *rule, int k, int layers)
+static double beta_ratio_of(const dualprop_rule *rule, int k, int layers)
 {
     if (rule->variant == DUALPROP_BP || k == layers) return 1.0;
     if (k == 0) return rule->input_robustness;
     return dualprop__rule_beta(rule, k) / dualprop__rule_beta(rule, k + 1);
 }
 
-static void take_layer(struct dualprop__dyads *own, const dualprop_rule *rule, int k, int layers)
+static void snapshot_layer(struct dualprop__dyads *own, const dualprop_rule *rule, int k, int layers)
 {
     int bp = rule->variant == DUALPROP_BP, damped = dualprop__rule_is_damped(rule) && k < layers;
     double alpha = bp ? 0.5 : dualprop__rule_alpha(rule, k);
     int adjoint = dualprop__rule_is_adjoint(rule);
     own->alpha = alpha;
     own->beta = bp ? 1.0 : dualprop__rule_beta(rule, k);
-    own->strength = strength_of(rule, k, layers);
-    own->gain_plus = own->strength * (adjoint ? 1.0 - alpha : alpha);
-    own->gain_minus = own->strength * (adjoint ? alpha : 1.0 - alpha);
+    own->beta_ratio = beta_ratio_of(rule, k, layers);
+    own->gain_plus = own->beta_ratio * (adjoint ? 1.0 - alpha : alpha);
+    own->gain_minus = own->beta_ratio * (adjoint ? alpha : 1.0 - alpha);
     own->damping = 0;
     own->gamma = NAN;
-    own->general = damped || (rule->variant == DUALPROP_LECUN && k < layers) || has_hardware_options(rule);
-    own->restless = damped || keeps_own_state(rule);
-    int general_mean = damped || has_hardware_options(rule);
-    own->mean_listens = !bp && (general_mean || (rule->variant != DUALPROP_LECUN && plus_or_minus_listens(own)));
+    own->uses_extended_update = damped || (rule->variant == DUALPROP_LECUN && k < layers) || has_hardware_options(rule);
+    own->always_updates = damped || depends_on_own_state(rule);
+    int extended_mean = damped || has_hardware_options(rule);
+    own->mean_depends_on_top_down = !bp && (extended_mean || (rule->variant != DUALPROP_LECUN && depends_on_top_down(own)));
 }
 
-void dualprop__take_rule(dualprop_state *state)
+void dualprop__snapshot_rule(dualprop_state *state)
 {
     const dualprop_rule *rule = state->rule;
     state->lowest = rule->input_robustness > 0 ? 0 : 1;
@@ -71,5 +71,5 @@ void dualprop__take_rule(dualprop_state *state)
     state->noise_state = rule->noise_state;
     state->noise_down = rule->noise_down;
     state->seed = rule->seed;
-    for (int k = 0; k <= state->layer_count; k++) take_layer(&state->dyads[k], rule, k, state->layer_count);
+    for (int k = 0; k <= state->layer_count; k++) snapshot_layer(&state->dyads[k], rule, k, state->layer_count);
 }

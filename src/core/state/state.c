@@ -104,7 +104,7 @@ static void carve_options(struct arena *arena, dualprop_state *state, int k)
         own->top_down = has_dyads ? carve(arena, state->capacity, own->width) : NULL;
         own->delta = has_dyads ? carve(arena, state->capacity, own->width) : NULL;
     }
-    own->emitted = needs->emitted && is_hidden ? carve(arena, state->capacity, own->width) : NULL;
+    own->error_signal = needs->error_signal && is_hidden ? carve(arena, state->capacity, own->width) : NULL;
     own->alphas = needs->alphas && has_dyads ? carve(arena, 1, own->width) : NULL;
     own->power = needs->power && has_dyads && k < state->layer_count ? carve(arena, 1, own->width) : NULL;
     own->noisy = needs->weight_noise && k > 0 ? carve(arena, 1, own->layer->weight_elements) : NULL;
@@ -119,7 +119,7 @@ static void carve_scratch(struct arena *arena, dualprop_state *state)
         int wanted = i < 2 ? needs->state_noise : needs->down_noise;
         state->normals[i] = wanted ? carve(arena, state->capacity, state->widest) : NULL;
     }
-    state->target_mean = needs->general_output ? carve(arena, state->capacity, outputs) : NULL;
+    state->target_mean = needs->extended_output ? carve(arena, state->capacity, outputs) : NULL;
     state->power_image = needs->power ? carve(arena, 1, state->widest) : NULL;
     state->proximal = state->rule ? carve_bytes(arena, (size_t)outputs * 7 * sizeof(double)) : NULL;
 }
@@ -161,11 +161,11 @@ static int staging_elements(size_t *elements, const dualprop_state *state)
 /* On the host, of one layer. */
 static uint64_t bytes_of_layer(const dualprop_state *state)
 {
-    return sizeof *state->dyads + (state->guards ? sizeof *state->guards : 0);
+    return sizeof *state->dyads + (state->conditions ? sizeof *state->conditions : 0);
 }
 
 /* Count the bytes of arena and staging memory; RANGE where they overflow. The arrays are nowhere afterwards. */
-static dualprop_status measure(size_t *arena_bytes, size_t *staging_bytes, dualprop_state *state)
+static dualprop_status measure_plan(size_t *arena_bytes, size_t *staging_bytes, dualprop_state *state)
 {
     struct arena arena = { NULL, 0, state->context->real_size, 0 };
     size_t elements, moves;
@@ -223,7 +223,7 @@ static dualprop_status allocate_memory(struct memory *memory, dualprop_state *st
 {
     size_t staging_bytes;
     dualprop_context *context = state->context;
-    DUALPROP__TRY(measure(&memory->arena_bytes, &staging_bytes, state));
+    DUALPROP__TRY(measure_plan(&memory->arena_bytes, &staging_bytes, state));
     DUALPROP__TRY(copy_order(&memory->order, state));
     memory->staging = dualprop__allocate(context, staging_bytes);
     if (!memory->staging) return DUALPROP_ERROR_NO_MEMORY;
@@ -238,7 +238,7 @@ static struct dualprop__needs needs_of(const dualprop_rule *rule)
 {
     struct dualprop__needs needs = { 0 };
     if (!rule) return needs;
-    needs.emitted = rule->variant == DUALPROP_LECUN;
+    needs.error_signal = rule->variant == DUALPROP_LECUN;
     needs.input_dyads = rule->input_robustness > 0;
     needs.power = rule->damping == DUALPROP_DAMPING_HALF || rule->damping == DUALPROP_DAMPING_GAMMA2;
     needs.alphas = rule->alpha_mismatch > 0;
@@ -246,7 +246,7 @@ static struct dualprop__needs needs_of(const dualprop_rule *rule)
     needs.state_noise = rule->noise_state > 0;
     needs.down_noise = rule->noise_down > 0;
     needs.weight_noise = rule->noise_weight > 0;
-    needs.general_output = needs.alphas || needs.mask || needs.state_noise || needs.down_noise ||
+    needs.extended_output = needs.alphas || needs.mask || needs.state_noise || needs.down_noise ||
                            rule->time_step != 1.0 || rule->quantize_bits > 0;
     needs.feedback = rule->feedback != DUALPROP_FEEDBACK_SYMMETRIC;
     needs.order_count = rule->schedule == DUALPROP_LIST ? rule->order_count : 0;
@@ -254,7 +254,7 @@ static struct dualprop__needs needs_of(const dualprop_rule *rule)
 }
 
 /* Give the state the memory that its rule needs now. On failure it keeps what it had. */
-static dualprop_status plan(dualprop_state *state)
+static dualprop_status plan_state(dualprop_state *state)
 {
     struct memory fresh = { 0 }, old = { state->arena, state->staging, state->arena_bytes, state->order };
     struct dualprop__needs needs = state->needs;
@@ -306,7 +306,7 @@ static dualprop_status check_fit(const dualprop_network *network, const dualprop
 }
 
 /* A state with its records but without its arrays. */
-static dualprop_status create_bare(dualprop_state **out, dualprop_network *network, dualprop_rule *rule,
+static dualprop_status create_bare_state(dualprop_state **out, dualprop_network *network, dualprop_rule *rule,
                                    int64_t capacity)
 {
     dualprop_context *context = network->context;
@@ -322,8 +322,8 @@ static dualprop_status create_bare(dualprop_state **out, dualprop_network *netwo
     if (rule) dualprop__rule_retain(rule);
     state->dyads = dualprop__allocate_array(context, (size_t)network->layer_count + 1, sizeof *state->dyads);
     if (state->dyads && context->backend.guard_steps)
-        state->guards = dualprop__allocate_array(context, (size_t)network->layer_count + 1, sizeof *state->guards);
-    if (!state->dyads || (context->backend.guard_steps && !state->guards)) {
+        state->conditions = dualprop__allocate_array(context, (size_t)network->layer_count + 1, sizeof *state->conditions);
+    if (!state->dyads || (context->backend.guard_steps && !state->conditions)) {
         dualprop_state_destroy(state);
         return DUALPROP_ERROR_NO_MEMORY;
     }
@@ -362,8 +362,8 @@ dualprop_status dualprop_state_create(dualprop_state **out, dualprop_network *ne
     DUALPROP__TRY(dualprop__context_enter(network->context));
     DUALPROP__TRY(check_fit(network, rule, capacity));
     dualprop_state *state;
-    DUALPROP__TRY(create_bare(&state, network, rule, capacity));
-    dualprop_status status = plan(state);
+    DUALPROP__TRY(create_bare_state(&state, network, rule, capacity));
+    dualprop_status status = plan_state(state);
     if (status == DUALPROP_OK) status = allocate_moves(state);
     if (status != DUALPROP_OK) {
         dualprop_state_destroy(state);
@@ -380,11 +380,11 @@ void dualprop_state_destroy(dualprop_state *state)
     if (!state || state->magic != DUALPROP__STATE) return;
     dualprop_context *context = state->context;
     dualprop_network *network = state->network;
-    if (state->phase == DUALPROP__OPEN) dualprop__infer_close(state, DUALPROP__IDLE);
+    if (state->phase == DUALPROP__OPEN) dualprop__state_close(state, DUALPROP__IDLE);
     dualprop__switches_release(state);
     dualprop__release(context, state->moves);
     release_memory(state, &(struct memory){ state->arena, state->staging, state->arena_bytes, state->order });
-    dualprop__release(context, state->guards);
+    dualprop__release(context, state->conditions);
     dualprop__release(context, state->dyads);
     if (state->rule) dualprop__rule_release(state->rule);
     state->magic = DUALPROP__DEAD;
@@ -393,7 +393,7 @@ void dualprop_state_destroy(dualprop_state *state)
 }
 
 /* Memory is exchanged only where the rule needs other memory than before. */
-static dualprop_status prepare(dualprop_state *state)
+static dualprop_status prepare_state(dualprop_state *state)
 {
     DUALPROP__REQUIRE(state->context, state->phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
                       "an inference is open; call dualprop_infer_end() first");
@@ -401,7 +401,7 @@ static dualprop_status prepare(dualprop_state *state)
     DUALPROP__TRY(check_fit(state->network, state->rule, state->capacity));
     struct dualprop__needs needs = needs_of(state->rule);
     int same = memcmp(&needs, &state->needs, sizeof needs) == 0 && needs.order_count == 0;
-    if (!same) DUALPROP__TRY(plan(state));
+    if (!same) DUALPROP__TRY(plan_state(state));
     else DUALPROP__TRY(dualprop__switches_plan(state));
     state->plan = atomic_load(&state->rule->plan);
     state->phase = DUALPROP__IDLE;
@@ -412,7 +412,7 @@ static dualprop_status prepare(dualprop_state *state)
 dualprop_status dualprop_state_prepare(dualprop_state *state)
 {
     DUALPROP__TRY(dualprop__state_enter(state, __func__));
-    dualprop_status status = prepare(state);
+    dualprop_status status = prepare_state(state);
     dualprop__state_leave(state);
     return status;
 }
@@ -425,9 +425,9 @@ dualprop_status dualprop_state_memory_needed(uint64_t *bytes, dualprop_network *
     DUALPROP__TRY(check_fit(network, rule, capacity));
     dualprop_state *state;
     size_t arena_bytes, staging_bytes;
-    DUALPROP__TRY(create_bare(&state, network, rule, capacity));
+    DUALPROP__TRY(create_bare_state(&state, network, rule, capacity));
     state->needs = needs_of(rule);
-    dualprop_status status = measure(&arena_bytes, &staging_bytes, state);
+    dualprop_status status = measure_plan(&arena_bytes, &staging_bytes, state);
     if (status == DUALPROP_OK) *bytes = state->bytes;
     dualprop_state_destroy(state);
     return status;
@@ -448,7 +448,7 @@ void dualprop__state_leave(dualprop_state *state)
     atomic_store(&state->busy, 0);
 }
 
-void dualprop__infer_close(dualprop_state *state, enum dualprop__phase phase)
+void dualprop__state_close(dualprop_state *state, enum dualprop__phase phase)
 {
     state->phase = phase;
     state->warm_count = phase == DUALPROP__SETTLED ? state->count : 0;

@@ -28,18 +28,18 @@ struct dualprop__dyads {
     void *top_down; /* Delta_k = W_k^T delta_{k+1}; -beta loss' for an output whose update is a general one */
     void *mean;     /* sbar_k */
     void *delta;    /* delta_k */
-    void *emitted;  /* what goes down and into the gradient where it is not delta: f'(a) delta of LeCun's variant */
+    void *error_signal;  /* what goes down and into the gradient where it is not delta: f'(a) delta of LeCun's variant */
     void *alphas;   /* [width]: alpha of each neuron */
     void *power;    /* [width]: the vector that power iterations on W_k have come to */
     void *noisy;    /* the layer's weights as an inference with weight noise reads them */
     uint8_t *switches;  /* (count, width): of the layer's max pooling, else NULL */
     struct dualprop__cache caches[2]; /* of the weights, and of feedback weights of their own */
     uint64_t mean_version, delta_version;
-    uint64_t a_of;        /* the mean_version below that a was computed from */
-    uint64_t top_down_of; /* the delta_version above that top_down was computed from; 0: it is zero */
+    uint64_t a_source_version;        /* the mean_version below that a was computed from */
+    uint64_t top_down_source_version; /* the delta_version above that top_down was computed from; 0: it is zero */
     uint64_t switched_mean, switched_delta; /* the versions at which switches above were taken anew */
-    double peak;              /* max |s+|, |s-| of the last update */
-    double feed_forward_peak; /* max |f(a)| of the feed-forward start */
+    double max_abs;              /* max |s+|, |s-| of the last update */
+    double feed_forward_max_abs; /* max |f(a)| of the feed-forward start */
     double change;            /* max |change of s+-| of the last update, where measured */
     int visits;               /* of this inference */
     int written;              /* by the caller since its last update? */
@@ -48,18 +48,18 @@ struct dualprop__dyads {
 
     /* The rule's numbers for this layer in this inference. */
     double alpha, beta;
-    double strength;          /* beta_k/beta_{k+1}; rho of the input */
+    double beta_ratio;          /* beta_k/beta_{k+1}; rho of the input */
     double gain_plus, gain_minus; /* c+ and c-, strength included */
     double damping, gamma;    /* D_k; ||W_k||_2, NaN where it was not estimated */
-    int mean_listens;         /* can Delta change sbar? not with DP^T at alpha 0 and 1, nor in back-propagation */
-    int general;              /* updated by the general slot? */
-    int restless;             /* are its own s+- or noise among its inputs, so that every visit updates? */
+    int mean_depends_on_top_down;         /* can Delta change sbar? not with DP^T at alpha 0 and 1, nor in back-propagation */
+    int uses_extended_update;              /* updated by the general slot? */
+    int always_updates;             /* are its own s+- or noise among its inputs, so that every visit updates? */
     double alphas_of[3];      /* alpha, deviation and seed that alphas were drawn for */
 };
 
 /* What a rule has a state keep, beside what every state keeps; whatever changes it changes the rule's plan. */
 struct dualprop__needs {
-    int emitted, input_dyads, power, alphas, mask, state_noise, down_noise, weight_noise, general_output, feedback;
+    int error_signal, input_dyads, power, alphas, mask, state_noise, down_noise, weight_noise, extended_output, feedback;
     int order_count;
 };
 
@@ -81,7 +81,7 @@ struct dualprop_state {
     void *workspace;            /* of the slots of layers */
     void *scratch;              /* (count, widest pooled layer): a that only gives switches; NULL unless original */
     int64_t scratch_elements;
-    double scratch_peak;        /* of s+ there, which nobody asks for; a deferred slot may write it late */
+    double scratch_max_abs;        /* of s+ there, which nobody asks for; a deferred slot may write it late */
     int32_t *moves;             /* [3 * capacity] host: of the next batch */
     int64_t moves_count;        /* its samples; 0: no moves */
     void *staging;              /* host memory: a batch of targets, or three rows of the widest layer, or draws */
@@ -108,11 +108,11 @@ struct dualprop_state {
     int own_switches;           /* are switches taken anew? see switches.c */
     int passes;
     double residual;
-    double pass_change, pass_peak;
+    double pass_change, pass_max_abs;
     int64_t updates, skipped;
     uint64_t inferences;        /* begun so far; with the seed it decides what is drawn */
     uint64_t drawn[8];          /* of each kind of draws in this inference */
-    dualprop_guard *guards;     /* [L + 1] host: of a learning step in the same stretch; NULL where a backend has none */
+    dualprop_guard *conditions;     /* [L + 1] host: of a learning step in the same stretch; NULL where a backend has none */
     int deferred;               /* peaks come at the end of the inference; see deferred.c */
     int64_t warm_count;         /* samples of the last inference that ended well; 0: none */
 };
@@ -121,7 +121,7 @@ struct dualprop_state {
 dualprop_status dualprop__state_enter(dualprop_state *state, const char *function);
 void dualprop__state_leave(dualprop_state *state);
 /* End an inference that is open, whatever came of it. */
-void dualprop__infer_close(dualprop_state *state, enum dualprop__phase phase);
+void dualprop__state_close(dualprop_state *state, enum dualprop__phase phase);
 
 /* versions.c: what was computed from the weights is no longer of use. */
 void dualprop__forget_products(dualprop_state *state);
@@ -131,7 +131,7 @@ double dualprop__normalize(void *reals, int type, int64_t count);
 dualprop_status dualprop__start_power_vector(dualprop_state *state, int k);
 dualprop_status dualprop__seed_power_vectors(dualprop_state *state);
 /* rule_snapshot.c: read the rule's numbers for an inference that begins. */
-void dualprop__take_rule(dualprop_state *state);
+void dualprop__snapshot_rule(dualprop_state *state);
 
 /* batch.c: a caller's arrays into the state. */
 /* Make a rank-4 view (count, height, width, channels) of what the caller gave; refuse what does not fit. */
@@ -149,9 +149,9 @@ dualprop_status dualprop__batch_load_targets(dualprop_state *state, const dualpr
 dualprop_status dualprop__batch_check(const dualprop_state *state);
 
 /* What goes down from layer k, and into its gradient. */
-static inline const void *dualprop__emission(const struct dualprop__dyads *dyads)
+static inline const void *dualprop__error_signal(const struct dualprop__dyads *dyads)
 {
-    return dyads->emitted ? dyads->emitted : dyads->delta;
+    return dyads->error_signal ? dyads->error_signal : dyads->delta;
 }
 
 /*
@@ -201,7 +201,7 @@ int64_t dualprop__map_width(const dualprop_layer *layer);
 /* Bytes of switches a sample of this layer needs. */
 int64_t dualprop__switches_elements(const dualprop_layer *layer);
 /* Does layer k take switches anew? */
-int dualprop__takes_own_switches(const dualprop_state *state, int k);
+int dualprop__has_own_switches(const dualprop_state *state, int k);
 /* The scratch memory that it takes: its bytes; having it after the rule changed; and letting it go. */
 dualprop_status dualprop__switches_measure(uint64_t *bytes, const dualprop_state *state);
 dualprop_status dualprop__switches_plan(dualprop_state *state);

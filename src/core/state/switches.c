@@ -20,7 +20,7 @@ int64_t dualprop__switches_elements(const dualprop_layer *layer)
     return pools_by_switches(layer) ? layer->outputs : 0;
 }
 
-int dualprop__takes_own_switches(const dualprop_state *state, int k)
+int dualprop__has_own_switches(const dualprop_state *state, int k)
 {
     return state->own_switches && k >= 1 && k <= state->layer_count && pools_by_switches(state->dyads[k].layer);
 }
@@ -87,7 +87,7 @@ static dualprop_status form_plus(dualprop_state *state, const struct dualprop__d
         .a = dyads->mean,
         .top_down = dyads->delta,
         .mean = plus,
-        .peak = &state->scratch_peak,
+        .peak = &state->scratch_max_abs,
         .old_alpha = 1.0,
         .width = dyads->width,
     };
@@ -97,7 +97,7 @@ static dualprop_status form_plus(dualprop_state *state, const struct dualprop__d
 dualprop_status dualprop__switches_of_plus(dualprop_state *state, int k, void *plus)
 {
     struct dualprop__dyads *below = &state->dyads[k - 1];
-    if (!dualprop__takes_own_switches(state, k)) return DUALPROP_OK;
+    if (!dualprop__has_own_switches(state, k)) return DUALPROP_OK;
     below->switched_mean = below->mean_version;
     below->switched_delta = below->delta_version;
     if (below->delta_version == 0) return dualprop__map_bottom_up(state, k, state->scratch, below->mean, NULL);
@@ -107,13 +107,13 @@ dualprop_status dualprop__switches_of_plus(dualprop_state *state, int k, void *p
 
 dualprop_status dualprop__switches_of_mean(dualprop_state *state, int k)
 {
-    if (!dualprop__takes_own_switches(state, k)) return DUALPROP_OK;
+    if (!dualprop__has_own_switches(state, k)) return DUALPROP_OK;
     return dualprop__map_bottom_up(state, k, state->scratch, state->dyads[k - 1].mean, NULL);
 }
 
 int dualprop__switches_changed(const dualprop_state *state, int k)
 {
     const struct dualprop__dyads *own = &state->dyads[k];
-    if (!dualprop__takes_own_switches(state, k + 1) || state->dyads[k + 1].delta_version == 0) return 0;
+    if (!dualprop__has_own_switches(state, k + 1) || state->dyads[k + 1].delta_version == 0) return 0;
     return own->switched_mean != own->mean_version || (own->alpha != 1 && own->switched_delta != own->delta_version);
 }
