@@ -68,7 +68,7 @@ START_TEST(views_that_are_given_have_the_first_size)
     struct { dualprop_view view; char guard[64]; } given;
     dualprop_view view = small_view();
     memset(&given, 0x5a, sizeof given);
-    dualprop__view_give(&given.view, &view);
+    dualprop__view_copy_out(&given.view, &view);
     ck_assert_uint_eq(given.view.struct_size, 152);
     ck_assert_int_eq(check(&given.view), DUALPROP_OK);
     ck_assert(given.view.data == view.data && given.view.strides[1] == 1 && given.view.shape[1] == 3);

@@ -559,7 +559,7 @@ START_TEST(down_is_the_transpose_of_up)
     double x[IMAGE_MOST], y[IMAGE_MOST], up[IMAGE_MOST], down[IMAGE_MOST];
     plan.pooling = _i % 2 ? DUALPROP_POOL_MAX : DUALPROP_POOL_AVERAGE;
     image_create(&made, &plan);
-    made.state->count = 1;
+    made.state->batch.count = 1;
     for (int k = 1; k <= IMAGE_LAYERS; k++) {
         const dualprop_layer *layer = made.network->layers[k - 1];
         int64_t map = dualprop__map_width(layer);

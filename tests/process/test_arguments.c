@@ -187,7 +187,7 @@ static void add_state(struct copy *copy, const dualprop_state *state)
 {
     add_bytes(copy, state, sizeof *state);
     add_bytes(copy, state->dyads, (size_t)(state->layer_count + 1) * sizeof *state->dyads);
-    add_bytes(copy, state->arena, state->arena_bytes);
+    add_bytes(copy, state->plan.arena, state->plan.arena_bytes);
 }
 
 static void add_checkpoint(struct copy *copy, const dualprop_checkpoint *checkpoint)

@@ -30,8 +30,8 @@ static struct piece piece_of(const dualprop_state *state, int k, int which, int6
     const struct dualprop__dyads *own = &state->dyads[k];
     struct piece piece = { .shape = { which == POWER ? 1 : warm_count, own->width } };
     snprintf(piece.name, NAME_SIZE, "state.layer%d.%s", k, names[which]);
-    if (which == POWER) piece.array = own->power;
-    else if (warm_count > 0 && k > 0) piece.array = which == MEAN ? own->mean : own->delta;
+    if (which == POWER) piece.array = own->arrays.power;
+    else if (warm_count > 0 && k > 0) piece.array = which == MEAN ? own->arrays.mean : own->arrays.delta;
     return piece;
 }
 
@@ -52,7 +52,7 @@ static dualprop_status put_state_piece(dualprop_checkpoint *part, const dualprop
 
 static int64_t warm_count_of(const dualprop_state *state)
 {
-    return state->rule && state->rule->warm_start ? state->warm_count : 0;
+    return state->rule && state->rule->warm_start ? state->run.warm_count : 0;
 }
 
 static dualprop_status fill_state(dualprop_checkpoint *part, const dualprop_state *state)
@@ -63,7 +63,7 @@ static dualprop_status fill_state(dualprop_checkpoint *part, const dualprop_stat
             struct piece piece = piece_of(state, k, which, warm_count);
             if (piece.array) DUALPROP__TRY(put_state_piece(part, state, &piece));
         }
-    return dualprop__checkpoint_dump(part, "state", json_pack("{s:I, s:I}", "inferences", (json_int_t)state->inferences,
+    return dualprop__checkpoint_dump(part, "state", json_pack("{s:I, s:I}", "inferences", (json_int_t)state->run.inferences,
                                                               "warm_count", (json_int_t)warm_count));
 }
 
@@ -73,9 +73,9 @@ static dualprop_status write_zeros(dualprop_state *state)
     const dualprop_context *context = state->context;
     for (int k = 1; k <= state->layer_count; k++) {
         struct dualprop__dyads *own = &state->dyads[k];
-        size_t bytes = (size_t)(state->warm_count * own->width) * context->real_size;
-        if (warm_count_of(state) > 0 && own->delta_version == 0)
-            DUALPROP__TRY(context->backend.fill_zero(context->instance, own->delta, bytes));
+        size_t bytes = (size_t)(state->run.warm_count * own->width) * context->real_size;
+        if (warm_count_of(state) > 0 && own->versions.delta == 0)
+            DUALPROP__TRY(context->backend.fill_zero(context->instance, own->arrays.delta, bytes));
     }
     return DUALPROP_OK;
 }
@@ -83,7 +83,7 @@ static dualprop_status write_zeros(dualprop_state *state)
 static dualprop_status put_state(dualprop_checkpoint *checkpoint, dualprop_state *state)
 {
     dualprop_checkpoint *part;
-    DUALPROP__REQUIRE(state->context, state->phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
+    DUALPROP__REQUIRE(state->context, state->run.phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
                       "an inference is open; call dualprop_infer_end() first");
     DUALPROP__TRY(write_zeros(state));
     DUALPROP__TRY(dualprop_checkpoint_create(&part, checkpoint->context));
@@ -156,18 +156,18 @@ static dualprop_status each_piece(dualprop_state *state, const dualprop_checkpoi
 static dualprop_status get_state(dualprop_state *state, const dualprop_checkpoint *checkpoint)
 {
     struct record record;
-    DUALPROP__REQUIRE(state->context, state->phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
+    DUALPROP__REQUIRE(state->context, state->run.phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
                       "an inference is open; call dualprop_infer_end() first");
     DUALPROP__TRY(read_record(&record, checkpoint));
     DUALPROP__TRY(check_state_record(&record, checkpoint, state));
     DUALPROP__TRY(each_piece(state, checkpoint, record.warm_count, 0));
     DUALPROP__TRY(each_piece(state, checkpoint, record.warm_count, 1));
-    state->inferences = (uint64_t)record.inferences;
-    state->warm_count = record.warm_count;
-    state->phase = DUALPROP__IDLE;
+    state->run.inferences = (uint64_t)record.inferences;
+    state->run.warm_count = record.warm_count;
+    state->run.phase = DUALPROP__IDLE;
     for (int k = 1; k <= state->layer_count && record.warm_count > 0; k++) {
-        state->dyads[k].mean_version++;
-        state->dyads[k].delta_version++;
+        state->dyads[k].versions.mean++;
+        state->dyads[k].versions.delta++;
     }
     return DUALPROP_OK;
 }

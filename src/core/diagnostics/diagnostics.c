@@ -20,7 +20,7 @@ static dualprop_status create_twin(dualprop_diagnostics *made, int loss, int64_t
 static dualprop_status create_vectors(dualprop_diagnostics *made)
 {
     dualprop_context *context = made->context;
-    size_t count = (size_t)made->network->layer_count + 1, widest = (size_t)made->twin->widest;
+    size_t count = (size_t)made->network->layer_count + 1, widest = (size_t)made->twin->plan.widest;
     made->vectors = dualprop__allocate_array(context, count, sizeof *made->vectors);
     made->begun = dualprop__allocate_array(context, count, sizeof *made->begun);
     made->rows = dualprop__allocate_array(context, widest * DUALPROP__ROWS, sizeof *made->rows);
@@ -178,11 +178,11 @@ static dualprop_status check_settled(const dualprop_diagnostics *diagnostics, co
     const dualprop_context *context = diagnostics->context;
     DUALPROP__REQUIRE(context, state->network == diagnostics->network, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "state and diagnostics are of different networks; expected the same");
-    DUALPROP__REQUIRE(context, state->phase == DUALPROP__SETTLED, DUALPROP_ERROR_INVALID_STATE,
+    DUALPROP__REQUIRE(context, state->run.phase == DUALPROP__SETTLED, DUALPROP_ERROR_INVALID_STATE,
                       "state has not settled; call dualprop_infer() first");
-    DUALPROP__REQUIRE(context, state->count <= diagnostics->twin->capacity, DUALPROP_ERROR_INVALID_ARGUMENT,
+    DUALPROP__REQUIRE(context, state->batch.count <= diagnostics->twin->capacity, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "state holds %lld samples; expected at most %lld, the capacity of diagnostics",
-                      (long long)state->count, (long long)diagnostics->twin->capacity);
+                      (long long)state->batch.count, (long long)diagnostics->twin->capacity);
     return DUALPROP_OK;
 }
 
@@ -192,9 +192,9 @@ static dualprop_status check_gradient_view(const dualprop_view *gradient, const 
     int64_t inputs = state->dyads[0].width;
     DUALPROP__TRY(dualprop__view_check_output(diagnostics->context, gradient, REALS, "gradient"));
     DUALPROP__REQUIRE(diagnostics->context,
-                      gradient->rank == 2 && gradient->shape[0] == state->count && gradient->shape[1] == inputs,
+                      gradient->rank == 2 && gradient->shape[0] == state->batch.count && gradient->shape[1] == inputs,
                       DUALPROP_ERROR_INVALID_ARGUMENT, "gradient has another shape; expected (%lld, %lld)",
-                      (long long)state->count, (long long)inputs);
+                      (long long)state->batch.count, (long long)inputs);
     return check_settled(diagnostics, state);
 }
 
@@ -204,7 +204,7 @@ static dualprop_status write_gradient_row(const dualprop_view *gradient, dualpro
     dualprop_view row = dualprop__view_copy(gradient);
     row.data = (char *)gradient->data + b * gradient->strides[0] * (int64_t)dualprop__type_size(gradient->type);
     row.shape[0] = 1;
-    DUALPROP__TRY(dualprop__diagnostics_get(diagnostics->rows, diagnostics, diagnostics->twin->dyads[0].mean, b * inputs,
+    DUALPROP__TRY(dualprop__diagnostics_get(diagnostics->rows, diagnostics, diagnostics->twin->dyads[0].arrays.mean, b * inputs,
                                             inputs));
     for (int64_t i = 0; i < inputs; i++) diagnostics->rows[i] *= scale;
     dualprop__view_scatter(&row, diagnostics->rows, DUALPROP_F64);
@@ -215,17 +215,17 @@ static dualprop_status write_gradient_row(const dualprop_view *gradient, dualpro
 static dualprop_status compute_input_gradient(const dualprop_view *gradient, dualprop_diagnostics *diagnostics,
                                      dualprop_state *state)
 {
-    int silent = state->dyads[1].delta_version == 0, feedback = state->feedback;
-    void *memory = diagnostics->twin->dyads[0].mean;
-    diagnostics->twin->phase = DUALPROP__IDLE;
-    state->feedback = DUALPROP_FEEDBACK_SYMMETRIC; /* a gradient comes through W, whatever carried delta */
+    int silent = state->dyads[1].versions.delta == 0, feedback = state->snapshot.feedback;
+    void *memory = diagnostics->twin->dyads[0].arrays.mean;
+    diagnostics->twin->run.phase = DUALPROP__IDLE;
+    state->snapshot.feedback = DUALPROP_FEEDBACK_SYMMETRIC; /* a gradient comes through W, whatever carried delta */
     dualprop_status status = silent ? DUALPROP_OK : dualprop__switches_of_plus(state, 1, memory);
     if (!silent && status == DUALPROP_OK)
         status = dualprop__map_top_down(state, 1, memory, dualprop__error_signal(&state->dyads[1]), NULL);
-    state->feedback = feedback;
+    state->snapshot.feedback = feedback;
     DUALPROP__TRY(status);
-    for (int64_t b = 0; b < state->count; b++)
-        DUALPROP__TRY(write_gradient_row(gradient, diagnostics, silent ? 0 : -1 / state->dyads[1].beta, b));
+    for (int64_t b = 0; b < state->batch.count; b++)
+        DUALPROP__TRY(write_gradient_row(gradient, diagnostics, silent ? 0 : -1 / state->dyads[1].numbers.beta, b));
     return DUALPROP_OK;
 }
 
@@ -258,10 +258,10 @@ static dualprop_status count_zeros(int64_t *zeros, dualprop_state *state, const 
 {
     dualprop_context *context = state->context;
     size_t bytes = (size_t)dyads->width * context->real_size;
-    DUALPROP__TRY(context->backend.copy_out(context->instance, state->staging,
-                                            (const char *)dyads->delta + (size_t)b * bytes, bytes));
+    DUALPROP__TRY(context->backend.copy_out(context->instance, state->plan.staging,
+                                            (const char *)dyads->arrays.delta + (size_t)b * bytes, bytes));
     for (int64_t i = 0; i < dyads->width; i++)
-        *zeros += dualprop__real_at(state->staging, context->precision, i) == 0;
+        *zeros += dualprop__real_at(state->plan.staging, context->precision, i) == 0;
     return DUALPROP_OK;
 }
 
@@ -272,12 +272,12 @@ static dualprop_status zero_delta_fraction(double *fraction, dualprop_state *sta
                       "fraction is NULL; expected a place for the result");
     DUALPROP__REQUIRE(state->context, index >= 1 && index <= state->layer_count, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "index is %d; expected 1..%d", index, state->layer_count);
-    DUALPROP__REQUIRE(state->context, state->phase != DUALPROP__IDLE, DUALPROP_ERROR_INVALID_STATE,
+    DUALPROP__REQUIRE(state->context, state->run.phase != DUALPROP__IDLE, DUALPROP_ERROR_INVALID_STATE,
                       "state holds no inference; call dualprop_infer() or dualprop_infer_begin() first");
     const struct dualprop__dyads *dyads = &state->dyads[index];
-    for (int64_t b = 0; dyads->delta_version != 0 && b < state->count; b++)
+    for (int64_t b = 0; dyads->versions.delta != 0 && b < state->batch.count; b++)
         DUALPROP__TRY(count_zeros(&zeros, state, dyads, b));
-    *fraction = dyads->delta_version != 0 ? (double)zeros / (double)(state->count * dyads->width) : 1;
+    *fraction = dyads->versions.delta != 0 ? (double)zeros / (double)(state->batch.count * dyads->width) : 1;
     return DUALPROP_OK;
 }
 

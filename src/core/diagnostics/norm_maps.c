@@ -106,7 +106,7 @@ dualprop_status dualprop__norm_maps_acquire(dualprop_state **state, dualprop_dia
     struct dualprop__norm_maps *maps = &diagnostics->maps;
     dualprop_network *network = diagnostics->network;
     *state = diagnostics->twin;
-    diagnostics->twin->phase = DUALPROP__IDLE;
+    diagnostics->twin->run.phase = DUALPROP__IDLE;
     if (diagnostics->context->precision == DUALPROP_F64) return DUALPROP_OK;
     dualprop_status status = maps->state ? DUALPROP_OK : create_norm_maps(maps, network);
     if (status == DUALPROP_OK) status = update_norm_maps(maps, network);

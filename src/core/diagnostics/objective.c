@@ -32,7 +32,7 @@ struct sample {
 static struct sample sample_of(dualprop_diagnostics *diagnostics, int64_t width)
 {
     double *rows = diagnostics->rows;
-    int64_t widest = diagnostics->twin->widest;
+    int64_t widest = diagnostics->twin->plan.widest;
     return (struct sample){ rows, rows + widest, rows + 2 * widest, rows + 3 * widest, width };
 }
 
@@ -41,11 +41,11 @@ static dualprop_status fetch_sample(const struct sample *sample, dualprop_diagno
 {
     const struct dualprop__dyads *dyads = &state->dyads[k];
     int64_t first = b * sample->width;
-    const void *a = k > 0 ? diagnostics->twin->dyads[k].a : dyads->a;
+    const void *a = k > 0 ? diagnostics->twin->dyads[k].arrays.a : dyads->arrays.a;
     DUALPROP__TRY(dualprop__diagnostics_get(sample->a, diagnostics, a, first, sample->width));
-    DUALPROP__TRY(dualprop__diagnostics_get(sample->mean, diagnostics, dyads->mean, first, sample->width));
-    if (dyads->delta_version != 0)
-        return dualprop__diagnostics_get(sample->delta, diagnostics, dyads->delta, first, sample->width);
+    DUALPROP__TRY(dualprop__diagnostics_get(sample->mean, diagnostics, dyads->arrays.mean, first, sample->width));
+    if (dyads->versions.delta != 0)
+        return dualprop__diagnostics_get(sample->delta, diagnostics, dyads->arrays.delta, first, sample->width);
     for (int64_t i = 0; i < sample->width; i++) sample->delta[i] = 0;
     return DUALPROP_OK;
 }
@@ -73,12 +73,12 @@ static double loss_at(const struct sample *sample, const double *target, int los
 static dualprop_status add_losses(struct sums *sums, const struct sample *sample, dualprop_diagnostics *diagnostics,
                                   const dualprop_state *state, int64_t b)
 {
-    double alpha = state->dyads[state->layer_count].alpha;
-    DUALPROP__TRY(dualprop__diagnostics_get(sample->other, diagnostics, state->target, b * sample->width,
+    double alpha = dualprop__output(state)->numbers.alpha;
+    DUALPROP__TRY(dualprop__diagnostics_get(sample->other, diagnostics, state->plan.target, b * sample->width,
                                             sample->width));
-    sums->loss_mean += loss_at(sample, sample->other, state->loss, 0);
-    sums->loss_plus += loss_at(sample, sample->other, state->loss, 1 - alpha);
-    sums->loss_minus += loss_at(sample, sample->other, state->loss, -alpha);
+    sums->loss_mean += loss_at(sample, sample->other, state->snapshot.loss, 0);
+    sums->loss_plus += loss_at(sample, sample->other, state->snapshot.loss, 1 - alpha);
+    sums->loss_minus += loss_at(sample, sample->other, state->snapshot.loss, -alpha);
     return DUALPROP_OK;
 }
 
@@ -87,11 +87,11 @@ static dualprop_status add_layer_terms(struct sums *sums, dualprop_diagnostics *
     dualprop_state *twin = diagnostics->twin;
     struct sample sample = sample_of(diagnostics, state->dyads[k].width);
     const struct dualprop__dyads *own = &state->dyads[k];
-    double beta = k > 0 ? own->beta : state->dyads[1].beta * own->beta_ratio;
-    if (k > 0) DUALPROP__TRY(dualprop__map_bottom_up(twin, k, twin->dyads[k].a, state->dyads[k - 1].mean, NULL));
-    for (int64_t b = 0; b < state->count; b++) {
+    double beta = k > 0 ? own->numbers.beta : state->dyads[1].numbers.beta * own->numbers.beta_ratio;
+    if (k > 0) DUALPROP__TRY(dualprop__map_bottom_up(twin, k, twin->dyads[k].arrays.a, dualprop__below(state, k)->arrays.mean, NULL));
+    for (int64_t b = 0; b < state->batch.count; b++) {
         DUALPROP__TRY(fetch_sample(&sample, diagnostics, state, k, b));
-        add_energies(sums, &sample, own->layer ? own->layer->activation : DUALPROP_IDENTITY, own->alpha, beta);
+        add_energies(sums, &sample, own->layer ? own->layer->activation : DUALPROP_IDENTITY, own->numbers.alpha, beta);
         if (k == state->layer_count) DUALPROP__TRY(add_losses(sums, &sample, diagnostics, state, b));
     }
     return DUALPROP_OK;
@@ -99,9 +99,9 @@ static dualprop_status add_layer_terms(struct sums *sums, dualprop_diagnostics *
 
 static dualprop_status sum_layers(struct sums *sums, dualprop_diagnostics *diagnostics, const dualprop_state *state)
 {
-    diagnostics->twin->phase = DUALPROP__IDLE;
-    diagnostics->twin->count = state->count;
-    for (int k = state->lowest; k <= state->layer_count; k++) DUALPROP__TRY(add_layer_terms(sums, diagnostics, state, k));
+    diagnostics->twin->run.phase = DUALPROP__IDLE;
+    diagnostics->twin->batch.count = state->batch.count;
+    for (int k = state->snapshot.lowest; k <= state->layer_count; k++) DUALPROP__TRY(add_layer_terms(sums, diagnostics, state, k));
     return DUALPROP_OK;
 }
 
@@ -117,28 +117,28 @@ static dualprop_status check_objective(const dualprop_diagnostics *diagnostics, 
     const dualprop_context *context = diagnostics->context;
     DUALPROP__REQUIRE(context, state->network == diagnostics->network, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "state and diagnostics are of different networks; expected the same");
-    DUALPROP__REQUIRE(context, state->phase != DUALPROP__IDLE, DUALPROP_ERROR_INVALID_STATE,
+    DUALPROP__REQUIRE(context, state->run.phase != DUALPROP__IDLE, DUALPROP_ERROR_INVALID_STATE,
                       "state holds no inference; call dualprop_infer() or dualprop_infer_begin() first");
-    DUALPROP__REQUIRE(context, state->variant != DUALPROP_BP, DUALPROP_ERROR_UNSUPPORTED,
+    DUALPROP__REQUIRE(context, state->snapshot.variant != DUALPROP_BP, DUALPROP_ERROR_UNSUPPORTED,
                       "the state's rule is back-propagation, which has no objective but its loss");
-    DUALPROP__REQUIRE(context, state->variant != DUALPROP_LECUN, DUALPROP_ERROR_UNSUPPORTED,
+    DUALPROP__REQUIRE(context, state->snapshot.variant != DUALPROP_LECUN, DUALPROP_ERROR_UNSUPPORTED,
                       "the state's rule is lecun, whose objective is Eq. 25 and none of Eq. 1, 12 and 18");
-    DUALPROP__REQUIRE(context, !state->needs.alphas, DUALPROP_ERROR_UNSUPPORTED,
+    DUALPROP__REQUIRE(context, !state->plan.needs.alphas, DUALPROP_ERROR_UNSUPPORTED,
                       "the state's rule has alpha_mismatch: with an alpha for each neuron there is no one objective");
-    DUALPROP__REQUIRE(context, state->count <= diagnostics->twin->capacity, DUALPROP_ERROR_INVALID_ARGUMENT,
+    DUALPROP__REQUIRE(context, state->batch.count <= diagnostics->twin->capacity, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "state holds %lld samples; expected at most %lld, the capacity of diagnostics",
-                      (long long)state->count, (long long)diagnostics->twin->capacity);
+                      (long long)state->batch.count, (long long)diagnostics->twin->capacity);
     return DUALPROP_OK;
 }
 
 static dualprop_status objective(double values[3], dualprop_diagnostics *diagnostics, const dualprop_state *state)
 {
     struct sums sums = { 0 };
-    double count = (double)state->count, none = has_energies(diagnostics->network) ? 0 : NAN;
+    double count = (double)state->batch.count, none = has_energies(diagnostics->network) ? 0 : NAN;
     DUALPROP__TRY(dualprop__network_begin_read(diagnostics->network));
     dualprop_status status = sum_layers(&sums, diagnostics, state);
     dualprop__network_end_read(diagnostics->network);
-    double alpha = state->dyads[state->layer_count].alpha;
+    double alpha = dualprop__output(state)->numbers.alpha;
     double nudged = alpha * sums.loss_plus + (1 - alpha) * sums.loss_minus;
     values[0] = none + (nudged + sums.contrast) / count;
     values[1] = none + (sums.loss_mean + sums.contrast) / count;

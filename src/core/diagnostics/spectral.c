@@ -42,7 +42,7 @@ static dualprop_status go_up(const struct span *span)
 {
     struct dualprop__dyads *dyads = span->maps->dyads;
     for (int k = span->first; k <= span->last; k++)
-        DUALPROP__TRY(map_up(span->maps, k, dyads[k].a, k == span->first ? dyads[k - 1].mean : dyads[k - 1].a, span->alone));
+        DUALPROP__TRY(map_up(span->maps, k, dyads[k].arrays.a, k == span->first ? dyads[k - 1].arrays.mean : dyads[k - 1].arrays.a, span->alone));
     return DUALPROP_OK;
 }
 
@@ -50,8 +50,8 @@ static dualprop_status go_down(const struct span *span)
 {
     struct dualprop__dyads *dyads = span->maps->dyads;
     for (int k = span->last; k >= span->first; k--)
-        DUALPROP__TRY(map_down(span->maps, k, k == span->first ? dyads[k - 1].mean : dyads[k - 1].top_down,
-                           k == span->last ? dyads[k].delta : dyads[k].top_down, span->alone));
+        DUALPROP__TRY(map_down(span->maps, k, k == span->first ? dyads[k - 1].arrays.mean : dyads[k - 1].arrays.top_down,
+                           k == span->last ? dyads[k].arrays.delta : dyads[k].arrays.top_down, span->alone));
     return DUALPROP_OK;
 }
 
@@ -81,14 +81,14 @@ static dualprop_status iterate_span(double *norm, double *vector, double *image,
 {
     struct dualprop__dyads *below = &span->maps->dyads[span->first - 1], *top = &span->maps->dyads[span->last];
     int64_t width = span->alone ? dualprop__map_width(top->layer) : top->width;
-    DUALPROP__TRY(copy_vector_in(below->mean, span, vector, below->width));
+    DUALPROP__TRY(copy_vector_in(below->arrays.mean, span, vector, below->width));
     DUALPROP__TRY(go_up(span));
-    DUALPROP__TRY(copy_vector_out(image, span, top->a, width));
+    DUALPROP__TRY(copy_vector_out(image, span, top->arrays.a, width));
     *norm = dualprop__normalize(image, DUALPROP_F64, width);
     if (!(*norm > 0 && isfinite(*norm))) return DUALPROP_OK;
-    DUALPROP__TRY(copy_vector_in(top->delta, span, image, width));
+    DUALPROP__TRY(copy_vector_in(top->arrays.delta, span, image, width));
     DUALPROP__TRY(go_down(span));
-    DUALPROP__TRY(copy_vector_out(vector, span, below->mean, below->width));
+    DUALPROP__TRY(copy_vector_out(vector, span, below->arrays.mean, below->width));
     *norm = dualprop__normalize(vector, DUALPROP_F64, below->width);
     return DUALPROP_OK;
 }

@@ -23,11 +23,11 @@ static dualprop_status iterate_power(double *gamma2, dualprop_state *state, int 
     const dualprop_context *context = state->context;
     struct dualprop__dyads *own = &state->dyads[k];
     size_t bytes = (size_t)own->width * context->real_size;
-    DUALPROP__TRY(dualprop__map_linear_up(state, k + 1, state->power_image, own->power));
-    DUALPROP__TRY(dualprop__map_linear_down(state, k + 1, own->power, state->power_image));
-    DUALPROP__TRY(context->backend.copy_out(context->instance, state->staging, own->power, bytes));
-    *gamma2 = dualprop__normalize(state->staging, context->precision, own->width);
-    return context->backend.copy_in(context->instance, own->power, state->staging, bytes);
+    DUALPROP__TRY(dualprop__map_linear_up(state, k + 1, state->plan.power_image, own->arrays.power));
+    DUALPROP__TRY(dualprop__map_linear_down(state, k + 1, own->arrays.power, state->plan.power_image));
+    DUALPROP__TRY(context->backend.copy_out(context->instance, state->plan.staging, own->arrays.power, bytes));
+    *gamma2 = dualprop__normalize(state->plan.staging, context->precision, own->width);
+    return context->backend.copy_in(context->instance, own->arrays.power, state->plan.staging, bytes);
 }
 
 static dualprop_status estimate_norm(dualprop_state *state, int k)
@@ -37,7 +37,7 @@ static dualprop_status estimate_norm(dualprop_state *state, int k)
     for (int i = 0; i < state->rule->power_iterations; i++) DUALPROP__TRY(iterate_power(&gamma2, state, k));
     /* A vector that W maps to zero, as zero weights do to all, says nothing: the next estimate starts afresh. */
     if (gamma2 == 0) DUALPROP__TRY(dualprop__start_power_vector(state, k));
-    own->gamma = sqrt(gamma2);
+    own->numbers.gamma = sqrt(gamma2);
     return DUALPROP_OK;
 }
 
@@ -45,26 +45,26 @@ static dualprop_status estimate_norm(dualprop_state *state, int k)
 
 static double damping_of(const dualprop_state *state, const struct dualprop__dyads *own)
 {
-    double coupling = fabs(own->beta_ratio) * own->gamma * own->gamma;
+    double coupling = fabs(own->numbers.beta_ratio) * own->numbers.gamma * own->numbers.gamma;
     if (state->rule->damping == DUALPROP_DAMPING_GAMMA2) return coupling;
-    return fabs(1.0 - 2.0 * own->alpha) * fmax(0.0, coupling - 1.0) / 2.0;
+    return fabs(1.0 - 2.0 * own->numbers.alpha) * fmax(0.0, coupling - 1.0) / 2.0;
 }
 
 dualprop_status dualprop__find_damping(dualprop_state *state)
 {
     const dualprop_rule *rule = state->rule;
     if (!dualprop__rule_is_damped(rule)) return DUALPROP_OK;
-    for (int k = state->lowest; k < state->layer_count; k++) {
+    for (int k = state->snapshot.lowest; k < state->layer_count; k++) {
         struct dualprop__dyads *own = &state->dyads[k];
         if (rule->damping == DUALPROP_DAMPING_GIVEN) {
-            own->damping = dualprop__layer_number(&rule->layer_damping, k, rule->common_damping);
+            own->numbers.damping = dualprop__layer_number(&rule->layer_damping, k, rule->common_damping);
             continue;
         }
         DUALPROP__TRY(estimate_norm(state, k));
-        DUALPROP__REQUIRE(state->context, isfinite(own->gamma), DUALPROP_ERROR_DIVERGED,
+        DUALPROP__REQUIRE(state->context, isfinite(own->numbers.gamma), DUALPROP_ERROR_DIVERGED,
                           "the spectral norm of layer %d is not finite", k + 1);
-        own->damping = damping_of(state, own);
-        DUALPROP__REQUIRE(state->context, isfinite(own->damping), DUALPROP_ERROR_DIVERGED,
+        own->numbers.damping = damping_of(state, own);
+        DUALPROP__REQUIRE(state->context, isfinite(own->numbers.damping), DUALPROP_ERROR_DIVERGED,
                           "the damping of layer %d is not finite", k);
     }
     return DUALPROP_OK;

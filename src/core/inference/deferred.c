@@ -16,9 +16,9 @@
 int dualprop__can_defer(const dualprop_state *state, int is_warm)
 {
     if (!state->context->backend.begin_deferred) return 0;
-    if (state->tolerance > 0 || state->quantize_bits > 0 || is_warm || state->lowest != 1) return 0;
+    if (state->snapshot.tolerance > 0 || state->snapshot.quantize_bits > 0 || is_warm || state->snapshot.lowest != 1) return 0;
     for (int k = 1; k <= state->layer_count; k++)
-        if (state->dyads[k].uses_extended_update) return 0;
+        if (state->dyads[k].numbers.uses_extended_update) return 0;
     return 1;
 }
 
@@ -26,8 +26,8 @@ dualprop_status dualprop__deferred_begin(dualprop_state *state)
 {
     if (!state->context->backend.begin_deferred) return DUALPROP_OK;
     DUALPROP__TRY(dualprop__section_begin(state->context));
-    state->deferred = 1;
-    for (int k = 0; k <= state->layer_count; k++) state->dyads[k].max_abs = state->dyads[k].feed_forward_max_abs = 0;
+    state->section.deferred = 1;
+    for (int k = 0; k <= state->layer_count; k++) state->dyads[k].observed.max_abs = state->dyads[k].observed.feed_forward_max_abs = 0;
     return DUALPROP_OK;
 }
 
@@ -43,15 +43,15 @@ static dualprop_status end_device(dualprop_state *state, dualprop_status status)
 dualprop_status dualprop__infer_section_end(dualprop_state *state, dualprop_status status)
 {
     int too_large = 0;
-    if (!state->deferred) return status;
-    state->deferred = 0;
+    if (!state->section.deferred) return status;
+    state->section.deferred = 0;
     DUALPROP__TRY(end_device(state, status));
     DUALPROP__TRY(dualprop__batch_check(state));
-    state->dyads[0].feed_forward_max_abs = state->dyads[0].max_abs;
+    state->dyads[0].observed.feed_forward_max_abs = state->dyads[0].observed.max_abs;
     for (int k = 1; k <= state->layer_count; k++) {
         struct dualprop__dyads *own = &state->dyads[k];
-        own->max_abs = dualprop__greater_peak(own->max_abs, own->feed_forward_max_abs);
-        too_large |= dualprop__is_too_large(own->feed_forward_max_abs, own->max_abs, state->limit);
+        own->observed.max_abs = dualprop__greater_peak(own->observed.max_abs, own->observed.feed_forward_max_abs);
+        too_large |= dualprop__is_too_large(own->observed.feed_forward_max_abs, own->observed.max_abs, state->snapshot.limit);
     }
     return too_large ? DUALPROP_ERROR_DIVERGED : DUALPROP_OK;
 }

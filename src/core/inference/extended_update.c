@@ -14,48 +14,48 @@
 /* Take `count` numbers of a stream of this inference; streams go on in whole blocks of the generator. */
 static uint64_t acquire_draws(dualprop_state *state, int kind, int64_t count)
 {
-    uint64_t first = state->drawn[kind];
-    state->drawn[kind] += ((uint64_t)count + 3) / 4 * 4;
+    uint64_t first = state->run.drawn[kind];
+    state->run.drawn[kind] += ((uint64_t)count + 3) / 4 * 4;
     return first;
 }
 
 static uint64_t inference_stream(const dualprop_state *state, int kind)
 {
-    return dualprop__stream_of(state->inferences, kind);
+    return dualprop__stream_of(state->run.inferences, kind);
 }
 
 /* Standard normal numbers for one layer; drawn on the host, so that they are the same for every backend. */
 static dualprop_status draw_normals(dualprop_state *state, void *to, int kind, int64_t count)
 {
     const dualprop_context *context = state->context;
-    dualprop__draw_fill(state->staging, context, dualprop__draw_normal, 1.0, state->seed, inference_stream(state, kind),
+    dualprop__draw_fill(state->plan.staging, context, dualprop__draw_normal, 1.0, state->snapshot.seed, inference_stream(state, kind),
                         acquire_draws(state, kind, count), count);
-    return context->backend.copy_in(context->instance, to, state->staging, (size_t)count * context->real_size);
+    return context->backend.copy_in(context->instance, to, state->plan.staging, (size_t)count * context->real_size);
 }
 
 static dualprop_status draw_noise(dualprop_dyad_general *update, dualprop_state *state, int k)
 {
-    int64_t count = state->count * state->dyads[k].width;
-    if (state->noise_down > 0) {
-        DUALPROP__TRY(draw_normals(state, state->normals[2], DUALPROP__DRAW_DOWN, count));
-        update->noise_down = state->normals[2];
+    int64_t count = state->batch.count * state->dyads[k].width;
+    if (state->snapshot.noise_down > 0) {
+        DUALPROP__TRY(draw_normals(state, state->plan.normals[2], DUALPROP__DRAW_DOWN, count));
+        update->noise_down = state->plan.normals[2];
     }
-    if (state->noise_state > 0 && k > 0) {
-        DUALPROP__TRY(draw_normals(state, state->normals[0], DUALPROP__DRAW_PLUS, count));
-        DUALPROP__TRY(draw_normals(state, state->normals[1], DUALPROP__DRAW_MINUS, count));
-        update->noise_plus = state->normals[0];
-        update->noise_minus = state->normals[1];
-        update->state_noise = state->noise_state;
+    if (state->snapshot.noise_state > 0 && k > 0) {
+        DUALPROP__TRY(draw_normals(state, state->plan.normals[0], DUALPROP__DRAW_PLUS, count));
+        DUALPROP__TRY(draw_normals(state, state->plan.normals[1], DUALPROP__DRAW_MINUS, count));
+        update->noise_plus = state->plan.normals[0];
+        update->noise_minus = state->plan.normals[1];
+        update->state_noise = state->snapshot.noise_state;
     }
     return DUALPROP_OK;
 }
 
 static dualprop_status draw_mask(dualprop_dyad_general *update, dualprop_state *state, int k)
 {
-    int64_t count = state->count * state->dyads[k].width;
-    if (state->fraction >= 1) return DUALPROP_OK;
-    update->uniform = state->uniform;
-    return state->context->backend.fill_uniform(state->context->instance, state->uniform, count, state->seed,
+    int64_t count = state->batch.count * state->dyads[k].width;
+    if (state->snapshot.fraction >= 1) return DUALPROP_OK;
+    update->uniform = state->plan.uniform;
+    return state->context->backend.fill_uniform(state->context->instance, state->plan.uniform, count, state->snapshot.seed,
                                                 inference_stream(state, DUALPROP__DRAW_MASK),
                                                 acquire_draws(state, DUALPROP__DRAW_MASK, count));
 }
@@ -66,12 +66,12 @@ static dualprop_status draw_mask(dualprop_dyad_general *update, dualprop_state *
 static void set_quantum(dualprop_dyad_general *update, const dualprop_state *state, int k)
 {
     int exponent;
-    double peak = state->dyads[k].feed_forward_max_abs;
-    if (state->quantize_bits == 0 || k == 0) return;
+    double peak = state->dyads[k].observed.feed_forward_max_abs;
+    if (state->snapshot.quantize_bits == 0 || k == 0) return;
     double fraction = frexp(peak, &exponent);
     if (fraction == 0.5) exponent--;
     update->range = peak > 0 ? ldexp(1.0, exponent) : 1.0;
-    update->quantum = ldexp(update->range, 1 - state->quantize_bits);
+    update->quantum = ldexp(update->range, 1 - state->snapshot.quantize_bits);
 }
 
 static dualprop_dyad_general plain_update(dualprop_state *state, int k)
@@ -79,18 +79,18 @@ static dualprop_dyad_general plain_update(dualprop_state *state, int k)
     struct dualprop__dyads *own = &state->dyads[k];
     dualprop_dyad_general update = {
         .activation = own->layer ? own->layer->activation : DUALPROP_IDENTITY,
-        .alpha = own->alpha,
-        .alphas = state->needs.alphas ? own->alphas : NULL,
-        .strength = own->beta_ratio,
-        .adjoint = state->adjoint,
+        .alpha = own->numbers.alpha,
+        .alphas = state->plan.needs.alphas ? own->arrays.alphas : NULL,
+        .strength = own->numbers.beta_ratio,
+        .adjoint = state->snapshot.adjoint,
         .time_step = 1.0,
         .fraction = 1.0,
-        .rows = state->count,
+        .rows = state->batch.count,
         .width = own->width,
-        .mean = own->mean,
-        .delta = own->delta,
-        .delta_is_zero = own->delta_version == 0,
-        .peak = &own->max_abs,
+        .mean = own->arrays.mean,
+        .delta = own->arrays.delta,
+        .delta_is_zero = own->versions.delta == 0,
+        .peak = &own->observed.max_abs,
     };
     set_quantum(&update, state, k);
     return update;
@@ -99,10 +99,10 @@ static dualprop_dyad_general plain_update(dualprop_state *state, int k)
 /* An output step on squared error has its coefficients made here; cross-entropy's mean and delta are ready. */
 static void set_output_step(dualprop_dyad_general *update, const dualprop_state *state)
 {
-    int ready = state->output_step != DUALPROP_OUTPUT_LINEAR && state->loss == DUALPROP_CROSS_ENTROPY;
+    int ready = state->snapshot.output_step != DUALPROP_OUTPUT_LINEAR && state->snapshot.loss == DUALPROP_CROSS_ENTROPY;
     if (ready) update->adjoint = 1;
-    else update->output_step = state->output_step;
-    update->beta = state->dyads[state->layer_count].beta;
+    else update->output_step = state->snapshot.output_step;
+    update->beta = dualprop__output(state)->numbers.beta;
 }
 
 dualprop_status dualprop__extended_update(dualprop_state *state, int k, const void *a, const void *top_down)
@@ -111,13 +111,13 @@ dualprop_status dualprop__extended_update(dualprop_state *state, int k, const vo
     dualprop_dyad_general update = plain_update(state, k);
     update.a = a;
     update.top_down = top_down;
-    update.straight = state->variant == DUALPROP_LECUN && k < state->layer_count;
-    update.damping = own->damping;
-    update.time_step = state->time_step;
-    update.fraction = state->fraction;
-    update.top_down_noise = state->noise_down;
-    update.emitted = own->error_signal;
-    update.change = state->tolerance > 0 ? &own->change : NULL;
+    update.straight = state->snapshot.variant == DUALPROP_LECUN && k < state->layer_count;
+    update.damping = own->numbers.damping;
+    update.time_step = state->snapshot.time_step;
+    update.fraction = state->snapshot.fraction;
+    update.top_down_noise = state->snapshot.noise_down;
+    update.emitted = own->arrays.error_signal;
+    update.change = state->snapshot.tolerance > 0 ? &own->observed.change : NULL;
     if (k == state->layer_count) set_output_step(&update, state);
     DUALPROP__TRY(draw_noise(&update, state, k));
     DUALPROP__TRY(draw_mask(&update, state, k));
@@ -126,9 +126,9 @@ dualprop_status dualprop__extended_update(dualprop_state *state, int k, const vo
 
 dualprop_status dualprop__quantize_start(dualprop_state *state, int k)
 {
-    if (state->quantize_bits == 0) return DUALPROP_OK;
+    if (state->snapshot.quantize_bits == 0) return DUALPROP_OK;
     dualprop_dyad_general update = plain_update(state, k);
-    update.a = state->dyads[k].a;
+    update.a = state->dyads[k].arrays.a;
     return state->context->backend.dyad_general(state->context->instance, &update);
 }
 
@@ -139,8 +139,8 @@ static void draw_alphas(void *alphas, const dualprop_state *state, int k)
     const struct dualprop__dyads *own = &state->dyads[k];
     double deviation = state->rule->alpha_mismatch;
     for (int64_t i = 0; i < own->width; i++) {
-        double draw = dualprop__draw_normal(state->seed, dualprop__stream_of_alphas(k), (uint64_t)i);
-        dualprop__real_set(alphas, state->context->precision, i, fmin(1.0, fmax(0.0, own->alpha + deviation * draw)));
+        double draw = dualprop__draw_normal(state->snapshot.seed, dualprop__stream_of_alphas(k), (uint64_t)i);
+        dualprop__real_set(alphas, state->context->precision, i, fmin(1.0, fmax(0.0, own->numbers.alpha + deviation * draw)));
     }
 }
 
@@ -148,21 +148,21 @@ static void draw_alphas(void *alphas, const dualprop_state *state, int k)
 static dualprop_status set_alphas(dualprop_state *state, int k)
 {
     struct dualprop__dyads *own = &state->dyads[k];
-    double from[3] = { own->alpha, state->rule->alpha_mismatch, 0 };
-    memcpy(&from[2], &state->seed, sizeof state->seed); /* all its bits, to be compared only */
-    if (memcmp(from, own->alphas_of, sizeof from) == 0) return DUALPROP_OK;
-    draw_alphas(state->staging, state, k);
-    memcpy(own->alphas_of, from, sizeof from);
-    return state->context->backend.copy_in(state->context->instance, own->alphas, state->staging,
+    double from[3] = { own->numbers.alpha, state->rule->alpha_mismatch, 0 };
+    memcpy(&from[2], &state->snapshot.seed, sizeof state->snapshot.seed); /* all its bits, to be compared only */
+    if (memcmp(from, own->arrays.alphas_source, sizeof from) == 0) return DUALPROP_OK;
+    draw_alphas(state->plan.staging, state, k);
+    memcpy(own->arrays.alphas_source, from, sizeof from);
+    return state->context->backend.copy_in(state->context->instance, own->arrays.alphas, state->plan.staging,
                                            (size_t)own->width * state->context->real_size);
 }
 
 static void add_draws(void *reals, const dualprop_state *state, uint64_t first, int64_t count)
 {
-    uint64_t stream = dualprop__stream_of(state->inferences, DUALPROP__DRAW_WEIGHTS);
+    uint64_t stream = dualprop__stream_of(state->run.inferences, DUALPROP__DRAW_WEIGHTS);
     double deviation = state->rule->noise_weight;
     for (int64_t i = 0; i < count; i++) {
-        double noise = deviation * dualprop__draw_normal(state->seed, stream, first + (uint64_t)i);
+        double noise = deviation * dualprop__draw_normal(state->snapshot.seed, stream, first + (uint64_t)i);
         if (state->context->precision == DUALPROP_F32) ((float *)reals)[i] += (float)noise;
         else ((double *)reals)[i] += noise;
     }
@@ -172,23 +172,23 @@ static dualprop_status set_noisy_weights(dualprop_state *state, int k)
 {
     const dualprop_layer *layer = state->dyads[k].layer;
     int64_t count = dualprop__parameter_elements(layer, 0);
-    DUALPROP__TRY(dualprop__parameter_fetch(state->staging, layer, 0));
-    add_draws(state->staging, state, acquire_draws(state, DUALPROP__DRAW_WEIGHTS, count), count);
+    DUALPROP__TRY(dualprop__parameter_fetch(state->plan.staging, layer, 0));
+    add_draws(state->plan.staging, state, acquire_draws(state, DUALPROP__DRAW_WEIGHTS, count), count);
     dualprop__map_forget(state, k);
-    return dualprop__parameter_write(layer, 0, state->dyads[k].noisy, state->staging);
+    return dualprop__parameter_write(layer, 0, state->dyads[k].arrays.noisy, state->plan.staging);
 }
 
 dualprop_status dualprop__draw_weight_noise(dualprop_state *state)
 {
-    if (!state->needs.weight_noise) return DUALPROP_OK;
+    if (!state->plan.needs.weight_noise) return DUALPROP_OK;
     for (int k = 1; k <= state->layer_count; k++) DUALPROP__TRY(set_noisy_weights(state, k));
     return DUALPROP_OK;
 }
 
 dualprop_status dualprop__sample_hardware_noise(dualprop_state *state)
 {
-    memset(state->drawn, 0, sizeof state->drawn);
-    if (state->needs.alphas)
-        for (int k = state->lowest; k <= state->layer_count; k++) DUALPROP__TRY(set_alphas(state, k));
+    memset(state->run.drawn, 0, sizeof state->run.drawn);
+    if (state->plan.needs.alphas)
+        for (int k = state->snapshot.lowest; k <= state->layer_count; k++) DUALPROP__TRY(set_alphas(state, k));
     return dualprop__draw_weight_noise(state);
 }

@@ -33,56 +33,56 @@ static dualprop_status visit_layer(dualprop_state *state, int k)
 static dualprop__schedule schedule_of(const dualprop_state *state)
 {
     return (dualprop__schedule){
-        .kind = state->schedule,
-        .lowest = state->lowest,
+        .kind = state->snapshot.schedule,
+        .lowest = state->snapshot.lowest,
         .layers = state->layer_count,
-        .order = state->order,
-        .order_count = state->needs.order_count,
-        .seed = state->seed,
-        .inference = state->inferences,
+        .order = state->plan.order,
+        .order_count = state->plan.needs.order_count,
+        .seed = state->snapshot.seed,
+        .inference = state->run.inferences,
     };
 }
 
 /* Have all layers been visited at least once? Before that nothing can be said to have settled. */
 static int all_layers_visited(const dualprop_state *state)
 {
-    for (int k = state->lowest; k <= state->layer_count; k++)
-        if (state->dyads[k].visits == 0) return 0;
+    for (int k = state->snapshot.lowest; k <= state->layer_count; k++)
+        if (state->dyads[k].observed.visits == 0) return 0;
     return 1;
 }
 
 /* max |change of s+-| / max |s+-| of the pass; layers that it did not visit count with their last change. */
 static double residual_of(dualprop_state *state)
 {
-    for (int k = state->lowest; k <= state->layer_count; k++) {
+    for (int k = state->snapshot.lowest; k <= state->layer_count; k++) {
         const struct dualprop__dyads *own = &state->dyads[k];
-        if (own->seen_in_pass || own->visits == 0) continue;
-        state->pass_change = fmax(state->pass_change, own->change);
-        state->pass_max_abs = fmax(state->pass_max_abs, own->max_abs);
+        if (own->observed.in_pass || own->observed.visits == 0) continue;
+        state->run.pass_change = fmax(state->run.pass_change, own->observed.change);
+        state->run.pass_max_abs = fmax(state->run.pass_max_abs, own->observed.max_abs);
     }
-    return state->pass_max_abs > 0 ? state->pass_change / state->pass_max_abs : 0;
+    return state->run.pass_max_abs > 0 ? state->run.pass_change / state->run.pass_max_abs : 0;
 }
 
 static dualprop_status visit_all(dualprop_state *state)
 {
     dualprop__schedule schedule = schedule_of(state);
-    if (state->schedule == DUALPROP_JACOBI) {
+    if (state->snapshot.schedule == DUALPROP_JACOBI) {
         DUALPROP__TRY(check_cancelled(state));
         return dualprop__update_all_layers(state);
     }
-    for (int i = 0; i < dualprop__schedule_visits(&schedule, state->passes); i++)
-        DUALPROP__TRY(visit_layer(state, dualprop__schedule_layer(&schedule, state->passes, i)));
+    for (int i = 0; i < dualprop__schedule_visits(&schedule, state->run.passes); i++)
+        DUALPROP__TRY(visit_layer(state, dualprop__schedule_layer(&schedule, state->run.passes, i)));
     return DUALPROP_OK;
 }
 
 static dualprop_status run_pass(dualprop_state *state)
 {
-    state->passes++;
-    state->pass_change = 0;
-    state->pass_max_abs = 0;
-    for (int k = 0; k <= state->layer_count; k++) state->dyads[k].seen_in_pass = 0;
+    state->run.passes++;
+    state->run.pass_change = 0;
+    state->run.pass_max_abs = 0;
+    for (int k = 0; k <= state->layer_count; k++) state->dyads[k].observed.in_pass = 0;
     DUALPROP__TRY(visit_all(state));
-    if (state->tolerance > 0) state->residual = residual_of(state);
+    if (state->snapshot.tolerance > 0) state->run.residual = residual_of(state);
     return DUALPROP_OK;
 }
 
@@ -90,14 +90,14 @@ static dualprop_status run_closing_visit(dualprop_state *state)
 {
     dualprop__schedule schedule = schedule_of(state);
     int closing = dualprop__schedule_closing(&schedule);
-    return closing >= 0 && state->passes > 0 ? visit_layer(state, closing) : DUALPROP_OK;
+    return closing >= 0 && state->run.passes > 0 ? visit_layer(state, closing) : DUALPROP_OK;
 }
 
 static dualprop_status run_all_passes(dualprop_state *state)
 {
-    while (state->passes < state->most_passes) {
+    while (state->run.passes < state->snapshot.most_passes) {
         DUALPROP__TRY(run_pass(state));
-        if (all_layers_visited(state) && state->residual < state->tolerance) break;
+        if (all_layers_visited(state) && state->run.residual < state->snapshot.tolerance) break;
     }
     return run_closing_visit(state);
 }
@@ -108,9 +108,9 @@ static dualprop_status check_ready(const dualprop_state *state)
 {
     DUALPROP__REQUIRE(state->context, state->rule, DUALPROP_ERROR_INVALID_STATE,
                       "state was made without a rule; it can only predict and evaluate");
-    DUALPROP__REQUIRE(state->context, state->phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
+    DUALPROP__REQUIRE(state->context, state->run.phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
                       "an inference is open; call dualprop_infer_end() first");
-    DUALPROP__REQUIRE(state->context, state->plan == atomic_load(&state->rule->plan), DUALPROP_ERROR_INVALID_STATE,
+    DUALPROP__REQUIRE(state->context, state->plan.revision == atomic_load(&state->rule->plan), DUALPROP_ERROR_INVALID_STATE,
                       "the rule's variant, schedule, passes, tolerance, switches or another option that a state is "
                       "planned for changed; call dualprop_state_prepare()");
     return dualprop__rule_check_network(state->rule, state->network);
@@ -131,50 +131,50 @@ static dualprop_status check_batch(dualprop_view *images, const dualprop_state *
 static dualprop_status clear_deltas(dualprop_state *state)
 {
     const dualprop_backend *backend = &state->context->backend;
-    for (int k = state->lowest; k <= state->layer_count; k++) {
+    for (int k = state->snapshot.lowest; k <= state->layer_count; k++) {
         struct dualprop__dyads *own = &state->dyads[k];
-        size_t bytes = (size_t)(state->count * own->width) * state->context->real_size;
-        DUALPROP__TRY(backend->fill_zero(state->context->instance, own->delta, bytes));
+        size_t bytes = (size_t)(state->batch.count * own->width) * state->context->real_size;
+        DUALPROP__TRY(backend->fill_zero(state->context->instance, own->arrays.delta, bytes));
     }
     return DUALPROP_OK;
 }
 
 static dualprop_status keep_prediction(dualprop_state *state)
 {
-    const struct dualprop__dyads *output = &state->dyads[state->layer_count];
-    size_t bytes = (size_t)(state->count * output->width) * state->context->real_size;
-    return state->context->backend.copy(state->context->instance, state->prediction, output->a, bytes);
+    const struct dualprop__dyads *output = dualprop__output(state);
+    size_t bytes = (size_t)(state->batch.count * output->width) * state->context->real_size;
+    return state->context->backend.copy(state->context->instance, state->plan.prediction, output->arrays.a, bytes);
 }
 
 /* The input's dyads begin at x, whatever they were before. */
 static dualprop_status start_input(dualprop_state *state)
 {
     struct dualprop__dyads *input = &state->dyads[0];
-    size_t bytes = (size_t)(state->count * input->width) * state->context->real_size;
-    input->feed_forward_max_abs = input->max_abs;
-    input->delta_version = 0;
-    input->top_down_source_version = 0;
-    if (!input->a) return DUALPROP_OK;
-    return state->context->backend.copy(state->context->instance, input->a, input->mean, bytes);
+    size_t bytes = (size_t)(state->batch.count * input->width) * state->context->real_size;
+    input->observed.feed_forward_max_abs = input->observed.max_abs;
+    input->versions.delta = 0;
+    input->versions.top_down_source = 0;
+    if (!input->arrays.a) return DUALPROP_OK;
+    return state->context->backend.copy(state->context->instance, input->arrays.a, input->arrays.mean, bytes);
 }
 
 /* From the feed-forward state, or from where the last inference ended. */
 static dualprop_status start_dyads(dualprop_state *state, int is_warm)
 {
     if (is_warm) return dualprop__feed_forward_beside(state);
-    if (state->tolerance > 0) DUALPROP__TRY(clear_deltas(state));
+    if (state->snapshot.tolerance > 0) DUALPROP__TRY(clear_deltas(state));
     return dualprop__feed_forward(state);
 }
 
 static void start_report(dualprop_state *state)
 {
-    state->passes = 0;
-    state->updates = 0;
-    state->skipped = 0;
-    state->residual = NAN;
+    state->run.passes = 0;
+    state->run.updates = 0;
+    state->run.skipped = 0;
+    state->run.residual = NAN;
     for (int k = 0; k <= state->layer_count; k++) {
-        state->dyads[k].visits = state->dyads[k].written = 0;
-        state->dyads[k].change = 0;
+        state->dyads[k].observed.visits = state->dyads[k].observed.written = 0;
+        state->dyads[k].observed.change = 0;
     }
 }
 
@@ -183,9 +183,9 @@ static dualprop_status start_inference(dualprop_state *state, const dualprop_vie
                              int by_hand)
 {
     int64_t count = images->shape[0];
-    int is_warm = state->rule->warm_start && state->warm_count == count;
-    state->warm_count = 0;
-    state->inferences++;
+    int is_warm = state->rule->warm_start && state->run.warm_count == count;
+    state->run.warm_count = 0;
+    state->run.inferences++;
     start_report(state);
     dualprop__snapshot_rule(state);
     if (!by_hand && dualprop__can_defer(state, is_warm)) DUALPROP__TRY(dualprop__deferred_begin(state));
@@ -206,7 +206,7 @@ static dualprop_status open_inference(dualprop_state *state, const dualprop_view
     DUALPROP__TRY(check_cancelled(state));
     DUALPROP__TRY(check_batch(&images, state, inputs, targets));
     DUALPROP__TRY(dualprop__network_begin_read(state->network));
-    state->phase = DUALPROP__OPEN;
+    state->run.phase = DUALPROP__OPEN;
     dualprop_status status = start_inference(state, &images, targets, by_hand);
     if (status != DUALPROP_OK) dualprop__state_close(state, DUALPROP__IDLE);
     return status;
@@ -214,7 +214,7 @@ static dualprop_status open_inference(dualprop_state *state, const dualprop_view
 
 static dualprop_status check_open(const dualprop_state *state)
 {
-    DUALPROP__REQUIRE(state->context, state->phase == DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
+    DUALPROP__REQUIRE(state->context, state->run.phase == DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
                       "no inference is open; call dualprop_infer_begin() first");
     return DUALPROP_OK;
 }
@@ -239,7 +239,7 @@ dualprop_status dualprop__infer_run(dualprop__inference *inference, dualprop_sta
                                     const dualprop_view *targets)
 {
     dualprop_status status = open_inference(state, inputs, targets, 0);
-    *inference = (dualprop__inference){ status == DUALPROP_OK, state->deferred };
+    *inference = (dualprop__inference){ status == DUALPROP_OK, state->section.deferred };
     return status == DUALPROP_OK ? run_all_passes(state) : status;
 }
 
@@ -315,8 +315,8 @@ dualprop_status dualprop_infer_begin(dualprop_state *state, const dualprop_view 
 static dualprop_status layer_by_hand(dualprop_state *state, int index)
 {
     DUALPROP__TRY(check_open(state));
-    DUALPROP__REQUIRE(state->context, index >= state->lowest && index <= state->layer_count,
-                      DUALPROP_ERROR_INVALID_ARGUMENT, "index is %d; expected %d..%d", index, state->lowest,
+    DUALPROP__REQUIRE(state->context, index >= state->snapshot.lowest && index <= state->layer_count,
+                      DUALPROP_ERROR_INVALID_ARGUMENT, "index is %d; expected %d..%d", index, state->snapshot.lowest,
                       state->layer_count);
     return close_on_failure(state, visit_layer(state, index));
 }

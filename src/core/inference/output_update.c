@@ -9,43 +9,43 @@
 
 static struct dualprop__dyads *output_of(dualprop_state *state)
 {
-    return &state->dyads[state->layer_count];
+    return dualprop__output(state);
 }
 
 static int is_at_prediction(const dualprop_state *state)
 {
-    return state->nudge_at == DUALPROP_NUDGE_AT_PREDICTION && state->output_step == DUALPROP_OUTPUT_LINEAR;
+    return state->snapshot.nudge_at == DUALPROP_NUDGE_AT_PREDICTION && state->snapshot.output_step == DUALPROP_OUTPUT_LINEAR;
 }
 
 static dualprop_output output_step_of(dualprop_state *state)
 {
     struct dualprop__dyads *own = output_of(state);
     return (dualprop_output){
-        .loss = state->loss,
-        .exact = state->output_step,
-        .derivative = state->variant == DUALPROP_BP,
-        .gain_plus = own->gain_plus,
-        .gain_minus = own->gain_minus,
-        .alpha = own->alpha,
-        .beta = own->beta,
-        .rows = state->count,
+        .loss = state->snapshot.loss,
+        .exact = state->snapshot.output_step,
+        .derivative = state->snapshot.variant == DUALPROP_BP,
+        .gain_plus = own->numbers.gain_plus,
+        .gain_minus = own->numbers.gain_minus,
+        .alpha = own->numbers.alpha,
+        .beta = own->numbers.beta,
+        .rows = state->batch.count,
         .width = own->width,
-        .a = own->a,
-        .at = is_at_prediction(state) ? state->prediction : own->a,
-        .target = state->target,
-        .mean = own->mean,
-        .delta = own->delta,
-        .peak = &own->max_abs,
-        .change = state->tolerance > 0 ? &own->change : NULL,
-        .old_alpha = own->alpha,
-        .workspace = state->proximal,
+        .a = own->arrays.a,
+        .at = is_at_prediction(state) ? state->plan.prediction : own->arrays.a,
+        .target = state->plan.target,
+        .mean = own->arrays.mean,
+        .delta = own->arrays.delta,
+        .peak = &own->observed.max_abs,
+        .change = state->snapshot.tolerance > 0 ? &own->observed.change : NULL,
+        .old_alpha = own->numbers.alpha,
+        .workspace = state->plan.proximal,
     };
 }
 
 /* The exact and the mean's step of cross-entropy have no closed form. */
 static int is_proximal(const dualprop_state *state)
 {
-    return state->output_step != DUALPROP_OUTPUT_LINEAR && state->loss == DUALPROP_CROSS_ENTROPY;
+    return state->snapshot.output_step != DUALPROP_OUTPUT_LINEAR && state->snapshot.loss == DUALPROP_CROSS_ENTROPY;
 }
 
 static dualprop_status make_output_step(dualprop_state *state, const dualprop_output *step)
@@ -64,32 +64,32 @@ static dualprop_status extended_output_update(dualprop_state *state)
 {
     struct dualprop__dyads *own = output_of(state);
     dualprop_output step = output_step_of(state);
-    step.mean = state->target_mean;
-    step.delta = own->top_down;
-    step.peak = &state->scratch_max_abs;
+    step.mean = state->plan.target_mean;
+    step.delta = own->arrays.top_down;
+    step.peak = &state->section.scratch_max_abs;
     step.change = NULL;
     if (!is_proximal(state)) {
         step.exact = DUALPROP_OUTPUT_LINEAR;
         step.derivative = 1;
     }
     DUALPROP__TRY(make_output_step(state, &step));
-    return dualprop__extended_update(state, state->layer_count, is_proximal(state) ? state->target_mean : own->a,
-                                    own->top_down);
+    return dualprop__extended_update(state, state->layer_count, is_proximal(state) ? state->plan.target_mean : own->arrays.a,
+                                    own->arrays.top_down);
 }
 
 dualprop_status dualprop__update_output(dualprop_state *state)
 {
     struct dualprop__dyads *own = output_of(state);
-    if (own->uses_extended_update) {
+    if (own->numbers.uses_extended_update) {
         DUALPROP__TRY(extended_output_update(state));
     } else {
         dualprop_output step = output_step_of(state);
         DUALPROP__TRY(make_output_step(state, &step));
     }
-    own->mean_version++;
+    own->versions.mean++;
     /* Nudged at the prediction, delta_L = -beta loss'(prediction) stays what it was however a_L moves. */
-    int stays = is_at_prediction(state) && !own->always_updates && !state->quantize_bits && own->delta_version != 0;
-    if (!stays || own->written) own->delta_version++;
-    own->written = 0;
+    int stays = is_at_prediction(state) && !own->numbers.always_updates && !state->snapshot.quantize_bits && own->versions.delta != 0;
+    if (!stays || own->observed.written) own->versions.delta++;
+    own->observed.written = 0;
     return DUALPROP_OK;
 }

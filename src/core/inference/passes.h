@@ -6,25 +6,25 @@
 
 #include "inference.h"
 
-/* deferred.c: may this inference, whose rule was taken, look at its peaks at the end? */
+/* deferred.c: may this inference, whose rule was read, look at its maxima at the end? */
 int dualprop__can_defer(const dualprop_state *state, int is_warm);
-/* Nothing, on the CPU. */
+/* Begin a section that the device may defer; does nothing on the CPU. dualprop__infer_section_end() ends it. */
 dualprop_status dualprop__deferred_begin(dualprop_state *state);
-/* listen.c: s_k = f_k(a_k) for all layers, from the input that was loaded. */
+/* layer_update.c: s_k = f_k(a_k) for all layers, from the input that was loaded. */
 dualprop_status dualprop__feed_forward(dualprop_state *state);
-/* listen.c: a_k = ... in the same way, but sbar and delta stay as they are. */
+/* layer_update.c: a_k = ... in the same way, but sbar and delta stay as they are. */
 dualprop_status dualprop__feed_forward_beside(dualprop_state *state);
-/* listen.c: layer k listens once, unless nothing it hears has changed. */
+/* layer_update.c: a visit of layer k: it is updated unless none of its inputs has changed. */
 dualprop_status dualprop__update_layer(dualprop_state *state, int k);
-/* listen.c: all layers listen at once, to the values from before. */
+/* layer_update.c: a visit of all layers at once, from the values before it. */
 dualprop_status dualprop__update_all_layers(dualprop_state *state);
-/* output.c: the output layer's update, once a_L is there. */
+/* output_update.c: the output layer's update, once a_L is up to date. */
 dualprop_status dualprop__update_output(dualprop_state *state);
-/* general.c: an update of layer k with the rarer options; top_down NULL means zero. */
+/* extended_update.c: an update of layer k with the optional rule features; top_down NULL means zero. */
 dualprop_status dualprop__extended_update(dualprop_state *state, int k, const void *a, const void *top_down);
-/* general.c: round the feed-forward state of layer k, where the rule quantises. */
+/* extended_update.c: round the feed-forward state of layer k, if the rule quantises. */
 dualprop_status dualprop__quantize_start(dualprop_state *state, int k);
-/* general.c: draw the alphas of single neurons and the weights' noise for an inference that begins. */
+/* extended_update.c: draw the alphas of single neurons and the weights' noise for an inference that begins. */
 dualprop_status dualprop__sample_hardware_noise(dualprop_state *state);
 /* damping.c: D_k of all layers, for an inference that begins. */
 dualprop_status dualprop__find_damping(dualprop_state *state);

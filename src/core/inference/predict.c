@@ -13,11 +13,11 @@ static int64_t piece_size(const dualprop_state *state, int64_t left)
 /* Make room for a prediction: refuse an open inference, and forget a settled one. */
 static dualprop_status begin_prediction(dualprop_state *state)
 {
-    DUALPROP__REQUIRE(state->context, state->phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
+    DUALPROP__REQUIRE(state->context, state->run.phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
                       "an inference is open; call dualprop_infer_end() first");
     DUALPROP__TRY(dualprop__network_begin_read(state->network));
-    state->phase = DUALPROP__IDLE;
-    state->warm_count = 0;
+    state->run.phase = DUALPROP__IDLE;
+    state->run.warm_count = 0;
     return DUALPROP_OK;
 }
 
@@ -26,7 +26,7 @@ static dualprop_status feed_piece(dualprop_state *state, const dualprop_view *im
     DUALPROP__REQUIRE(state->context, !atomic_load(&state->context->cancelled), DUALPROP_ERROR_CANCELLED,
                       "cancelled by dualprop_context_cancel()");
     DUALPROP__TRY(dualprop__deferred_begin(state));
-    int deferred = state->deferred;
+    int deferred = state->section.deferred;
     dualprop_status status = dualprop__batch_load(state, images, first, piece_size(state, images->shape[0] - first));
     if (status == DUALPROP_OK) status = dualprop__feed_forward(state);
     status = dualprop__infer_section_end(state, status);
@@ -38,13 +38,13 @@ static dualprop_status feed_piece(dualprop_state *state, const dualprop_view *im
 /* Copy the outputs of `count` samples through staging memory, which holds a batch of them, into rows first.. of a view. */
 static dualprop_status copy_out_scores(const dualprop_view *scores, dualprop_state *state, int64_t first)
 {
-    const struct dualprop__dyads *output = &state->dyads[state->layer_count];
-    size_t bytes = (size_t)(state->count * output->width) * state->context->real_size;
+    const struct dualprop__dyads *output = dualprop__output(state);
+    size_t bytes = (size_t)(state->batch.count * output->width) * state->context->real_size;
     dualprop_view rows = dualprop__view_copy(scores);
-    DUALPROP__TRY(state->context->backend.copy_out(state->context->instance, state->staging, output->mean, bytes));
-    rows.shape[0] = state->count;
+    DUALPROP__TRY(state->context->backend.copy_out(state->context->instance, state->plan.staging, output->arrays.mean, bytes));
+    rows.shape[0] = state->batch.count;
     rows.data = (char *)scores->data + first * scores->strides[0] * (int64_t)dualprop__type_size(scores->type);
-    dualprop__view_scatter(&rows, state->staging, state->context->precision);
+    dualprop__view_scatter(&rows, state->plan.staging, state->context->precision);
     return DUALPROP_OK;
 }
 
@@ -60,7 +60,7 @@ static dualprop_status predict_pieces(const dualprop_view *scores, dualprop_stat
 static dualprop_status predict_view(const dualprop_view *scores, dualprop_state *state, const dualprop_view *inputs)
 {
     dualprop_view images;
-    int64_t width = state->dyads[state->layer_count].width;
+    int64_t width = dualprop__output(state)->width;
     DUALPROP__TRY(dualprop__batch_inputs(&images, state, inputs));
     DUALPROP__TRY(dualprop__view_check_output(state->context, scores, 1u << DUALPROP_F32 | 1u << DUALPROP_F64,
                                               "scores"));
@@ -90,7 +90,7 @@ static dualprop_status check_plain_array(const dualprop_state *state, const void
     DUALPROP__TRY(dualprop__check_handle(state, DUALPROP__STATE, "state", function));
     DUALPROP__REQUIRE(state->context, array, DUALPROP_ERROR_INVALID_ARGUMENT, "%s is NULL; expected an array", name);
     DUALPROP__REQUIRE(state->context, images, DUALPROP_ERROR_INVALID_ARGUMENT, "images is NULL; expected an array");
-    DUALPROP__REQUIRE(state->context, count >= 1 && count <= INT64_MAX / 8 / state->widest,
+    DUALPROP__REQUIRE(state->context, count >= 1 && count <= INT64_MAX / 8 / state->plan.widest,
                       DUALPROP_ERROR_INVALID_ARGUMENT, "count is %lld; expected >= 1 and an array that fits memory",
                       (long long)count);
     return DUALPROP_OK;
@@ -103,7 +103,7 @@ dualprop_status dualprop_predict(void *scores, dualprop_state *state, const void
     dualprop_view inputs = dualprop__view_of((void *)(uintptr_t)images, type, 2,
                                              (int64_t[]){ count, state->dyads[0].width });
     dualprop_view outputs = dualprop__view_of(scores, type, 2,
-                                              (int64_t[]){ count, state->dyads[state->layer_count].width });
+                                              (int64_t[]){ count, dualprop__output(state)->width });
     return dualprop_predict_view(&outputs, state, &inputs);
 }
 
@@ -117,12 +117,12 @@ struct score {
 static dualprop_status score_piece(struct score *total, dualprop_state *state, const dualprop_view *targets, int k,
                                    int64_t first)
 {
-    const struct dualprop__dyads *output = &state->dyads[state->layer_count];
+    const struct dualprop__dyads *output = dualprop__output(state);
     struct score piece;
     int loss = state->rule ? state->rule->loss : DUALPROP_MSE;
-    DUALPROP__TRY(dualprop__batch_load_targets(state, targets, first, state->count));
-    DUALPROP__TRY(state->context->backend.evaluate(state->context->instance, loss, output->mean, state->target,
-                                                   state->count, output->width, k, &piece.loss, &piece.correct,
+    DUALPROP__TRY(dualprop__batch_load_targets(state, targets, first, state->batch.count));
+    DUALPROP__TRY(state->context->backend.evaluate(state->context->instance, loss, output->arrays.mean, state->plan.target,
+                                                   state->batch.count, output->width, k, &piece.loss, &piece.correct,
                                                    &piece.top_k));
     total->loss += piece.loss;
     total->correct += piece.correct;
@@ -144,7 +144,7 @@ static dualprop_status evaluate_view(struct score *total, dualprop_state *state,
                                 const dualprop_view *targets)
 {
     dualprop_view images;
-    int64_t width = state->dyads[state->layer_count].width;
+    int64_t width = dualprop__output(state)->width;
     DUALPROP__REQUIRE(state->context, k >= 1 && k <= width, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "k is %d; expected 1..%lld", k, (long long)width);
     DUALPROP__TRY(dualprop__batch_inputs(&images, state, inputs));

@@ -20,7 +20,7 @@ dualprop_status dualprop__gradient_check(const dualprop_optimizer *optimizer, co
 {
     DUALPROP__REQUIRE(optimizer->context, state->network == optimizer->network, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "state and optimizer are of different networks; expected the same");
-    DUALPROP__REQUIRE(optimizer->context, state->phase == DUALPROP__SETTLED, DUALPROP_ERROR_INVALID_STATE,
+    DUALPROP__REQUIRE(optimizer->context, state->run.phase == DUALPROP__SETTLED, DUALPROP_ERROR_INVALID_STATE,
                       "state has not settled; call dualprop_infer() first");
     return DUALPROP_OK;
 }
@@ -28,15 +28,15 @@ dualprop_status dualprop__gradient_check(const dualprop_optimizer *optimizer, co
 /* A delta that is exactly zero was never written: give the product zeros to read. */
 static dualprop_status materialise_zero(dualprop_state *state, struct dualprop__dyads *dyads)
 {
-    size_t bytes = (size_t)(state->count * dyads->width) * state->context->real_size;
-    void *array = dyads->error_signal ? dyads->error_signal : dyads->delta;
-    if (dyads->delta_version != 0) return DUALPROP_OK;
+    size_t bytes = (size_t)(state->batch.count * dyads->width) * state->context->real_size;
+    void *array = dyads->arrays.error_signal ? dyads->arrays.error_signal : dyads->arrays.delta;
+    if (dyads->versions.delta != 0) return DUALPROP_OK;
     return state->context->backend.fill_zero(state->context->instance, array, bytes);
 }
 
 double dualprop__gradient_factor(const dualprop_state *state, int k, int64_t samples)
 {
-    return -1.0 / (state->dyads[k].beta * (double)samples);
+    return -1.0 / (state->dyads[k].numbers.beta * (double)samples);
 }
 
 dualprop_status dualprop__gradient_layer(dualprop_optimizer *optimizer, dualprop_state *state, int k, double scale,
@@ -48,7 +48,7 @@ dualprop_status dualprop__gradient_layer(dualprop_optimizer *optimizer, dualprop
     void *gradient = spares ? NULL : learning->weight_gradient, *bias_gradient = spares ? NULL : learning->bias_gradient;
     DUALPROP__TRY(materialise_zero(state, own));
     DUALPROP__TRY(dualprop__switches_of_mean(state, k));
-    return dualprop__map_gradient(state, k, gradient, bias_gradient, state->dyads[k - 1].mean, dualprop__error_signal(own),
+    return dualprop__map_gradient(state, k, gradient, bias_gradient, dualprop__below(state, k)->arrays.mean, dualprop__error_signal(own),
                                   scale, accumulate, step, learning->moments);
 }
 
@@ -61,8 +61,8 @@ dualprop_status dualprop__gradient_compute(dualprop_optimizer *optimizer, dualpr
 dualprop_status dualprop__gradient_of_dyads(dualprop_optimizer *optimizer, dualprop_state *state, int accumulate)
 {
     int adds = accumulate && optimizer->gradient_samples > 0;
-    int64_t first = adds ? optimizer->first_samples : state->count;
-    int64_t samples = adds ? optimizer->gradient_samples + state->count : state->count;
+    int64_t first = adds ? optimizer->first_samples : state->batch.count;
+    int64_t samples = adds ? optimizer->gradient_samples + state->batch.count : state->batch.count;
     optimizer->gradient_samples = 0; /* Half a gradient, after a failure, is none. */
     for (int k = 1; k <= state->layer_count; k++)
         DUALPROP__TRY(dualprop__gradient_layer(optimizer, state, k, dualprop__gradient_factor(state, k, first), adds,

@@ -230,7 +230,7 @@ static int is_surely_finite(const dualprop_optimizer *optimizer, const dualprop_
     for (int k = 1; k <= state->layer_count; k++) {
         const struct dualprop__dyads *own = &state->dyads[k];
         double largest = dualprop__largest_gradient(optimizer, own->layer);
-        if (!dualprop__is_surely_finite(own->beta, own->max_abs, state->dyads[k - 1].max_abs, largest)) return 0;
+        if (!dualprop__is_surely_finite(own->numbers.beta, own->observed.max_abs, dualprop__below(state, k)->observed.max_abs, largest)) return 0;
     }
     return 1;
 }
@@ -240,7 +240,7 @@ dualprop_status dualprop__learn_layers(dualprop_optimizer *optimizer, dualprop_s
     for (int k = 1; k <= state->layer_count; k++) {
         const dualprop_layer *layer = state->dyads[k].layer;
         dualprop_step_numbers numbers = layer_numbers(optimizer, layer, 1.0);
-        double factor = dualprop__gradient_factor(state, k, state->count);
+        double factor = dualprop__gradient_factor(state, k, state->batch.count);
         if (!layer->frozen) DUALPROP__TRY(dualprop__gradient_layer(optimizer, state, k, factor, 0, &numbers));
     }
     return DUALPROP_OK;
@@ -288,7 +288,7 @@ static dualprop_status update_open(dualprop_optimizer *optimizer, dualprop_state
 {
     DUALPROP__REQUIRE(optimizer->context, state->network == optimizer->network, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "state and optimizer are of different networks; expected the same");
-    DUALPROP__REQUIRE(optimizer->context, state->phase == DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
+    DUALPROP__REQUIRE(optimizer->context, state->run.phase == DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
                       "no inference is open; call dualprop_infer_begin() first");
     DUALPROP__TRY(dualprop__network_upgrade(optimizer->network));
     dualprop_status status = dualprop__gradient_of_dyads(optimizer, state, 0);

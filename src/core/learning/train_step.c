@@ -30,22 +30,22 @@ static int can_append(const dualprop_optimizer *optimizer)
 /* Inputs have to be finite, and no more. */
 static dualprop_guard condition_of_input(const struct dualprop__dyads *input)
 {
-    return (dualprop_guard){ &input->max_abs, &input->max_abs, INFINITY, 1, INFINITY };
+    return (dualprop_guard){ &input->observed.max_abs, &input->observed.max_abs, INFINITY, 1, INFINITY };
 }
 
 static dualprop_guard condition_of_layer(const dualprop_optimizer *optimizer, const dualprop_state *state, int k)
 {
     const struct dualprop__dyads *own = &state->dyads[k];
-    return (dualprop_guard){ &own->feed_forward_max_abs, &own->max_abs, state->limit, own->beta,
+    return (dualprop_guard){ &own->observed.feed_forward_max_abs, &own->observed.max_abs, state->snapshot.limit, own->numbers.beta,
                              dualprop__largest_gradient(optimizer, own->layer) };
 }
 
 static dualprop_status append_conditions(struct train_step *step, dualprop_state *state)
 {
     const dualprop_optimizer *optimizer = step->optimizer;
-    state->conditions[0] = condition_of_input(&state->dyads[0]);
-    for (int k = 1; k <= state->layer_count; k++) state->conditions[k] = condition_of_layer(optimizer, state, k);
-    return state->context->backend.guard_steps(state->context->instance, state->conditions, state->layer_count + 1,
+    state->plan.conditions[0] = condition_of_input(&state->dyads[0]);
+    for (int k = 1; k <= state->layer_count; k++) state->plan.conditions[k] = condition_of_layer(optimizer, state, k);
+    return state->context->backend.guard_steps(state->context->instance, state->plan.conditions, state->layer_count + 1,
                                                &step->rejected);
 }
 

@@ -60,7 +60,7 @@ static int32_t label_at(const dualprop_view *targets, int64_t row)
 
 static dualprop_status check_labels(const dualprop_state *state, const dualprop_view *labels, int64_t count)
 {
-    int64_t classes = state->dyads[state->layer_count].width;
+    int64_t classes = dualprop__output(state)->width;
     DUALPROP__REQUIRE(state->context, labels->rank == 1 && labels->shape[0] == count, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "labels has another shape; expected [%lld]", (long long)count);
     for (int64_t row = 0; row < count; row++) {
@@ -73,7 +73,7 @@ static dualprop_status check_labels(const dualprop_state *state, const dualprop_
 
 dualprop_status dualprop__batch_targets(const dualprop_state *state, const dualprop_view *targets, int64_t count)
 {
-    int64_t classes = state->dyads[state->layer_count].width;
+    int64_t classes = dualprop__output(state)->width;
     DUALPROP__TRY(dualprop__view_check(state->context, targets, DENSE_TYPES | 1u << DUALPROP_I32, "targets"));
     if (targets->type == DUALPROP_I32) return check_labels(state, targets, count);
     DUALPROP__REQUIRE(state->context,
@@ -114,8 +114,8 @@ dualprop_status dualprop_state_set_moves(dualprop_state *state, const int32_t *m
     DUALPROP__TRY(dualprop__state_enter(state, __func__));
     dualprop_status status = check_moves(state, moves, count);
     if (status == DUALPROP_OK) {
-        if (count > 0) memcpy(state->moves, moves, (size_t)count * 3 * sizeof *moves);
-        state->moves_count = count;
+        if (count > 0) memcpy(state->plan.moves, moves, (size_t)count * 3 * sizeof *moves);
+        state->batch.moves_count = count;
     }
     dualprop__state_leave(state);
     return status;
@@ -123,9 +123,9 @@ dualprop_status dualprop_state_set_moves(dualprop_state *state, const int32_t *m
 
 dualprop_status dualprop__batch_moves(const dualprop_state *state, int64_t count)
 {
-    DUALPROP__REQUIRE(state->context, state->moves_count == 0 || state->moves_count == count,
+    DUALPROP__REQUIRE(state->context, state->batch.moves_count == 0 || state->batch.moves_count == count,
                       DUALPROP_ERROR_INVALID_ARGUMENT, "count is %lld, but moves were set for %lld samples",
-                      (long long)count, (long long)state->moves_count);
+                      (long long)count, (long long)state->batch.moves_count);
     return DUALPROP_OK;
 }
 
@@ -133,7 +133,7 @@ dualprop_status dualprop__batch_moves(const dualprop_state *state, int64_t count
 
 dualprop_status dualprop__batch_check(const dualprop_state *state)
 {
-    DUALPROP__REQUIRE(state->context, isfinite(state->dyads[0].max_abs), DUALPROP_ERROR_NOT_FINITE,
+    DUALPROP__REQUIRE(state->context, isfinite(state->dyads[0].observed.max_abs), DUALPROP_ERROR_NOT_FINITE,
                       "inputs hold a NaN or an infinite value; expected finite numbers");
     return DUALPROP_OK;
 }
@@ -143,13 +143,13 @@ dualprop_status dualprop__batch_load(dualprop_state *state, const dualprop_view 
     dualprop_context *context = state->context;
     struct dualprop__dyads *input = &state->dyads[0];
     dualprop_view rows = rows_of(images, first, count);
-    const int32_t *moves = state->moves_count > 0 ? state->moves : NULL;
-    state->count = count;
-    state->moves_count = 0;
-    DUALPROP__TRY(context->backend.load_input(context->instance, input->mean, &rows, state->network->mean,
-                                              state->network->deviation, moves, &input->max_abs));
-    if (!state->deferred) DUALPROP__TRY(dualprop__batch_check(state));
-    input->mean_version++;
+    const int32_t *moves = state->batch.moves_count > 0 ? state->plan.moves : NULL;
+    state->batch.count = count;
+    state->batch.moves_count = 0;
+    DUALPROP__TRY(context->backend.load_input(context->instance, input->arrays.mean, &rows, state->network->mean,
+                                              state->network->deviation, moves, &input->observed.max_abs));
+    if (!state->section.deferred) DUALPROP__TRY(dualprop__batch_check(state));
+    input->versions.mean++;
     return DUALPROP_OK;
 }
 
@@ -163,9 +163,9 @@ static void one_hot(void *rows, int type, const dualprop_view *labels, int64_t c
 /* Of t sum(y), t being what Eq. 3 or 63 multiplies the loss by: the least of s+ and s-, or of the mean. */
 static double least_curvature(const dualprop_state *state, double sum)
 {
-    const struct dualprop__dyads *output = &state->dyads[state->layer_count];
-    double alpha = output->alpha, beta = output->beta;
-    if (state->output_step == DUALPROP_OUTPUT_SPROVR) return (2 * alpha - 1) * beta * sum;
+    const struct dualprop__dyads *output = dualprop__output(state);
+    double alpha = output->numbers.alpha, beta = output->numbers.beta;
+    if (state->snapshot.output_step == DUALPROP_OUTPUT_SPROVR) return (2 * alpha - 1) * beta * sum;
     return fmin(alpha * beta * sum, -(1 - alpha) * beta * sum);
 }
 
@@ -175,15 +175,15 @@ static double least_curvature(const dualprop_state *state, double sum)
  */
 static dualprop_status check_target_sums(const dualprop_state *state, int64_t count, int64_t classes)
 {
-    int minimises = state->output_step != DUALPROP_OUTPUT_LINEAR && state->loss == DUALPROP_CROSS_ENTROPY;
-    if (state->phase != DUALPROP__OPEN || !minimises) return DUALPROP_OK;
+    int minimises = state->snapshot.output_step != DUALPROP_OUTPUT_LINEAR && state->snapshot.loss == DUALPROP_CROSS_ENTROPY;
+    if (state->run.phase != DUALPROP__OPEN || !minimises) return DUALPROP_OK;
     for (int64_t row = 0; row < count; row++) {
         double sum = 0;
         for (int64_t i = row * classes; i < (row + 1) * classes; i++)
-            sum += dualprop__real_at(state->staging, state->context->precision, i);
+            sum += dualprop__real_at(state->plan.staging, state->context->precision, i);
         DUALPROP__REQUIRE(state->context, least_curvature(state, sum) > -2, DUALPROP_ERROR_INVALID_ARGUMENT,
                           "row %lld of targets sums to %g, with which output_step %s has no solution; expected 1",
-                          (long long)row, sum, dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, state->output_step));
+                          (long long)row, sum, dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, state->snapshot.output_step));
     }
     return DUALPROP_OK;
 }
@@ -192,13 +192,13 @@ dualprop_status dualprop__batch_load_targets(dualprop_state *state, const dualpr
                                              int64_t count)
 {
     dualprop_context *context = state->context;
-    int64_t classes = state->dyads[state->layer_count].width;
+    int64_t classes = dualprop__output(state)->width;
     dualprop_view rows = rows_of(targets, first, count);
-    if (targets->type == DUALPROP_I32) one_hot(state->staging, context->precision, &rows, count, classes);
-    else dualprop__view_gather(state->staging, context->precision, &rows);
-    DUALPROP__REQUIRE(context, dualprop__reals_finite(state->staging, context->precision, count * classes),
+    if (targets->type == DUALPROP_I32) one_hot(state->plan.staging, context->precision, &rows, count, classes);
+    else dualprop__view_gather(state->plan.staging, context->precision, &rows);
+    DUALPROP__REQUIRE(context, dualprop__reals_finite(state->plan.staging, context->precision, count * classes),
                       DUALPROP_ERROR_NOT_FINITE, "targets hold a NaN or an infinite value; expected finite numbers");
     DUALPROP__TRY(check_target_sums(state, count, classes));
-    return context->backend.copy_in(context->instance, state->target, state->staging,
+    return context->backend.copy_in(context->instance, state->plan.target, state->plan.staging,
                                     (size_t)(count * classes) * context->real_size);
 }

@@ -23,13 +23,13 @@ struct row {
 
 static struct row host_row_of(dualprop_state *state, const struct dualprop__dyads *dyads)
 {
-    size_t part = (size_t)state->widest * state->context->real_size;
+    size_t part = (size_t)state->plan.widest * state->context->real_size;
     return (struct row){
-        .mean = state->staging,
-        .delta = (char *)state->staging + part,
-        .alphas = (char *)state->staging + 2 * part,
-        .alpha = dyads->alpha,
-        .single_alphas = state->needs.alphas && dyads->alphas,
+        .mean = state->plan.staging,
+        .delta = (char *)state->plan.staging + part,
+        .alphas = (char *)state->plan.staging + 2 * part,
+        .alpha = dyads->numbers.alpha,
+        .single_alphas = state->plan.needs.alphas && dyads->arrays.alphas,
         .width = dyads->width,
         .type = state->context->precision,
     };
@@ -60,9 +60,9 @@ static dualprop_status store_row(const dualprop_state *state, void *array, int64
 static dualprop_status fetch_row_dyads(const struct row *row, const dualprop_state *state,
                                    const struct dualprop__dyads *dyads, int64_t b)
 {
-    DUALPROP__TRY(fetch_row(row->mean, state, dyads->mean, b, dyads->width));
-    if (row->single_alphas) DUALPROP__TRY(fetch_row(row->alphas, state, dyads->alphas, 0, dyads->width));
-    return fetch_row(row->delta, state, dyads->delta_version ? dyads->delta : NULL, b, dyads->width);
+    DUALPROP__TRY(fetch_row(row->mean, state, dyads->arrays.mean, b, dyads->width));
+    if (row->single_alphas) DUALPROP__TRY(fetch_row(row->alphas, state, dyads->arrays.alphas, 0, dyads->width));
+    return fetch_row(row->delta, state, dyads->versions.delta ? dyads->arrays.delta : NULL, b, dyads->width);
 }
 
 /* Eq. 17 solved for s+ = sbar + (1 - alpha) delta or s- = sbar - alpha delta, in place of the mean. */
@@ -88,9 +88,9 @@ static dualprop_status read_row(const dualprop_view *to, dualprop_state *state, 
 {
     struct row row = host_row_of(state, dyads);
     if (which == DUALPROP_S_BOTTOM_UP) {
-        DUALPROP__TRY(fetch_row(row.mean, state, dyads->a, b, dyads->width));
+        DUALPROP__TRY(fetch_row(row.mean, state, dyads->arrays.a, b, dyads->width));
     } else if (which == DUALPROP_S_TOP_DOWN) {
-        DUALPROP__TRY(fetch_row(row.mean, state, dyads->top_down_source_version ? dyads->top_down : NULL, b, dyads->width));
+        DUALPROP__TRY(fetch_row(row.mean, state, dyads->versions.top_down_source ? dyads->arrays.top_down : NULL, b, dyads->width));
     } else {
         DUALPROP__TRY(fetch_row_dyads(&row, state, dyads, b));
         if (which == DUALPROP_S_PLUS || which == DUALPROP_S_MINUS) solve_dyads(&row, which == DUALPROP_S_PLUS);
@@ -118,7 +118,7 @@ static dualprop_status check_which(const dualprop_state *state, int which, int l
 static void image_shape(int64_t shape[4], const dualprop_state *state, int index)
 {
     const dualprop_network *network = state->network;
-    shape[0] = state->count;
+    shape[0] = state->batch.count;
     shape[1] = network->height, shape[2] = network->width, shape[3] = network->channels;
     if (index > 0) dualprop__layer_output(shape + 1, state->dyads[index].layer);
 }
@@ -128,11 +128,11 @@ static dualprop_status check_rows(const dualprop_state *state, const dualprop_vi
     int64_t image[4], width = state->dyads[index].width;
     DUALPROP__TRY(dualprop__view_check(state->context, view, REALS, "view"));
     image_shape(image, state, index);
-    int flat = view->rank == 2 && view->shape[0] == state->count && view->shape[1] == width;
+    int flat = view->rank == 2 && view->shape[0] == state->batch.count && view->shape[1] == width;
     int whole = view->rank == 4 && memcmp(view->shape, image, sizeof image) == 0;
     DUALPROP__REQUIRE(state->context, flat || whole, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "view has another shape; expected (%lld, %lld) or (%lld, %lld, %lld, %lld)",
-                      (long long)state->count, (long long)width, (long long)image[0], (long long)image[1],
+                      (long long)state->batch.count, (long long)width, (long long)image[0], (long long)image[1],
                       (long long)image[2], (long long)image[3]);
     return DUALPROP_OK;
 }
@@ -143,12 +143,12 @@ static dualprop_status read_layer(const dualprop_view *view, dualprop_state *sta
 {
     DUALPROP__TRY(check_which(state, which, DUALPROP_S_TOP_DOWN));
     DUALPROP__TRY(check_layer_index(state, index, which <= DUALPROP_S_DELTA ? 0 : 1));
-    DUALPROP__REQUIRE(state->context, state->phase != DUALPROP__IDLE, DUALPROP_ERROR_INVALID_STATE,
+    DUALPROP__REQUIRE(state->context, state->run.phase != DUALPROP__IDLE, DUALPROP_ERROR_INVALID_STATE,
                       "state holds no inference; call dualprop_infer() or dualprop_infer_begin() first");
     const struct dualprop__dyads *dyads = &state->dyads[index];
     DUALPROP__TRY(check_rows(state, view, index));
     DUALPROP__TRY(dualprop__view_check_output(state->context, view, REALS, "view"));
-    for (int64_t b = 0; b < state->count; b++) DUALPROP__TRY(read_row(view, state, dyads, which, b));
+    for (int64_t b = 0; b < state->batch.count; b++) DUALPROP__TRY(read_row(view, state, dyads, which, b));
     return DUALPROP_OK;
 }
 
@@ -197,13 +197,13 @@ static double view_element(const dualprop_view *line, int64_t i)
 static dualprop_status write_emitted(dualprop_state *state, const struct dualprop__dyads *dyads, const struct row *row,
                                      int64_t b)
 {
-    if (!dyads->error_signal) return DUALPROP_OK;
-    DUALPROP__TRY(fetch_row(row->mean, state, dyads->a, b, row->width));
+    if (!dyads->arrays.error_signal) return DUALPROP_OK;
+    DUALPROP__TRY(fetch_row(row->mean, state, dyads->arrays.a, b, row->width));
     for (int64_t i = 0; i < row->width; i++) {
         double slope = dualprop__slope_f64(dyads->layer->activation, dualprop__real_at(row->mean, row->type, i));
         dualprop__real_set(row->mean, row->type, i, slope * dualprop__real_at(row->delta, row->type, i));
     }
-    return store_row(state, dyads->error_signal, b, row->mean, row->width);
+    return store_row(state, dyads->arrays.error_signal, b, row->mean, row->width);
 }
 
 /* The peak grows with what is written, since dualprop_update() relies on it. */
@@ -218,20 +218,20 @@ static dualprop_status write_row(dualprop_state *state, struct dualprop__dyads *
         write_value(&mean, &delta, which, view_element(&line, i), alpha);
         dualprop__real_set(row.mean, row.type, i, mean);
         dualprop__real_set(row.delta, row.type, i, delta);
-        dyads->max_abs = fmax(dyads->max_abs, fmax(fabs(mean + (1.0 - alpha) * delta), fabs(mean - alpha * delta)));
+        dyads->observed.max_abs = fmax(dyads->observed.max_abs, fmax(fabs(mean + (1.0 - alpha) * delta), fabs(mean - alpha * delta)));
     }
-    DUALPROP__TRY(store_row(state, dyads->mean, b, row.mean, row.width));
-    DUALPROP__TRY(store_row(state, dyads->delta, b, row.delta, row.width));
+    DUALPROP__TRY(store_row(state, dyads->arrays.mean, b, row.mean, row.width));
+    DUALPROP__TRY(store_row(state, dyads->arrays.delta, b, row.delta, row.width));
     return write_emitted(state, dyads, &row, b);
 }
 
 static dualprop_status check_finite(const dualprop_state *state, const dualprop_view *view, int64_t width)
 {
-    for (int64_t b = 0; b < state->count; b++) {
+    for (int64_t b = 0; b < state->batch.count; b++) {
         dualprop_view line = row_view(view, b);
-        dualprop__view_gather(state->staging, state->context->precision, &line);
+        dualprop__view_gather(state->plan.staging, state->context->precision, &line);
         DUALPROP__REQUIRE(state->context,
-                          dualprop__reals_finite(state->staging, state->context->precision, width),
+                          dualprop__reals_finite(state->plan.staging, state->context->precision, width),
                           DUALPROP_ERROR_NOT_FINITE, "view holds a NaN or an infinite value in row %lld",
                           (long long)b);
     }
@@ -242,16 +242,16 @@ static dualprop_status write_layer(dualprop_state *state, int index, int which, 
 {
     DUALPROP__TRY(check_which(state, which, DUALPROP_S_DELTA));
     DUALPROP__TRY(check_layer_index(state, index, 1));
-    DUALPROP__REQUIRE(state->context, state->phase == DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
+    DUALPROP__REQUIRE(state->context, state->run.phase == DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
                       "no inference is open; call dualprop_infer_begin() first");
     struct dualprop__dyads *dyads = &state->dyads[index];
     DUALPROP__TRY(check_rows(state, view, index));
     DUALPROP__TRY(check_finite(state, view, dyads->width));
-    for (int64_t b = 0; b < state->count; b++) DUALPROP__TRY(write_row(state, dyads, which, view, b));
-    dyads->mean_version++;
-    dyads->delta_version++;
-    dyads->a_source_version = UINT64_MAX; /* What was written is not what the layer would find_stale: its next visit computes again, */
-    dyads->written = 1;       /* and whoever stale what was written hears again. */
+    for (int64_t b = 0; b < state->batch.count; b++) DUALPROP__TRY(write_row(state, dyads, which, view, b));
+    dyads->versions.mean++;
+    dyads->versions.delta++;
+    dyads->versions.a_source = UINT64_MAX; /* What was written is not what the layer would find_stale: its next visit computes again, */
+    dyads->observed.written = 1;       /* and whoever stale what was written hears again. */
     return DUALPROP_OK;
 }
 
@@ -269,11 +269,11 @@ static dualprop_status report_prediction(double *loss, int64_t *correct, const d
 {
     double sum;
     int64_t hits, top_k;
-    const struct dualprop__dyads *output = &state->dyads[state->layer_count];
-    DUALPROP__TRY(state->context->backend.evaluate(state->context->instance, state->loss, state->prediction,
-                                                   state->target, state->count, output->width, 1, &sum, &hits,
+    const struct dualprop__dyads *output = dualprop__output(state);
+    DUALPROP__TRY(state->context->backend.evaluate(state->context->instance, state->snapshot.loss, state->plan.prediction,
+                                                   state->plan.target, state->batch.count, output->width, 1, &sum, &hits,
                                                    &top_k));
-    if (loss) *loss = sum / (double)state->count;
+    if (loss) *loss = sum / (double)state->batch.count;
     if (correct) *correct = hits;
     return DUALPROP_OK;
 }
@@ -282,13 +282,13 @@ dualprop_status dualprop_state_report(int *passes, double *residual, int64_t *up
                                       int64_t *correct, const dualprop_state *state)
 {
     DUALPROP__REQUIRE_HANDLE(state, DUALPROP__STATE);
-    DUALPROP__REQUIRE(state->context, state->phase != DUALPROP__IDLE, DUALPROP_ERROR_INVALID_STATE,
+    DUALPROP__REQUIRE(state->context, state->run.phase != DUALPROP__IDLE, DUALPROP_ERROR_INVALID_STATE,
                       "state holds no inference; call dualprop_infer() first");
     if (loss || correct) DUALPROP__TRY(report_prediction(loss, correct, state));
-    if (passes) *passes = state->passes;
-    if (residual) *residual = state->residual;
-    if (updates) *updates = state->updates;
-    if (skipped) *skipped = state->skipped;
+    if (passes) *passes = state->run.passes;
+    if (residual) *residual = state->run.residual;
+    if (updates) *updates = state->run.updates;
+    if (skipped) *skipped = state->run.skipped;
     return DUALPROP_OK;
 }
 
@@ -299,10 +299,10 @@ dualprop_status dualprop_state_damping(double *gamma, double *damping, const dua
     DUALPROP__REQUIRE_HANDLE(state, DUALPROP__STATE);
     DUALPROP__REQUIRE(state->context, index >= 0 && index < state->layer_count, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "index is %d; expected 0..%d", index, state->layer_count - 1);
-    DUALPROP__REQUIRE(state->context, state->phase != DUALPROP__IDLE, DUALPROP_ERROR_INVALID_STATE,
+    DUALPROP__REQUIRE(state->context, state->run.phase != DUALPROP__IDLE, DUALPROP_ERROR_INVALID_STATE,
                       "state holds no inference; call dualprop_infer() first");
-    if (gamma) *gamma = state->dyads[index].gamma;
-    if (damping) *damping = state->dyads[index].damping;
+    if (gamma) *gamma = state->dyads[index].numbers.gamma;
+    if (damping) *damping = state->dyads[index].numbers.damping;
     return DUALPROP_OK;
 }
 
@@ -311,7 +311,7 @@ dualprop_status dualprop_state_position(uint64_t *inferences, const dualprop_sta
     DUALPROP__REQUIRE_HANDLE(state, DUALPROP__STATE);
     DUALPROP__REQUIRE(state->context, inferences, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "inferences is NULL; expected a place for the result");
-    *inferences = state->inferences;
+    *inferences = state->run.inferences;
     return DUALPROP_OK;
 }
 
@@ -319,7 +319,7 @@ dualprop_status dualprop_state_set_position(dualprop_state *state, uint64_t infe
 {
     DUALPROP__TRY(dualprop__state_enter(state, __func__));
     dualprop_status status = DUALPROP_OK;
-    if (state->phase == DUALPROP__OPEN)
+    if (state->run.phase == DUALPROP__OPEN)
         status = dualprop__fail(state->context, DUALPROP_ERROR_INVALID_STATE,
                                 "an inference is open; call dualprop_infer_end() first");
     else if (inferences > INT64_MAX)
@@ -327,7 +327,7 @@ dualprop_status dualprop_state_set_position(dualprop_state *state, uint64_t infe
                                 "inferences is %llu; expected at most %lld", (unsigned long long)inferences,
                                 (long long)INT64_MAX);
     else
-        state->inferences = inferences;
+        state->run.inferences = inferences;
     dualprop__state_leave(state);
     return status;
 }

@@ -15,12 +15,12 @@ static int is_dense(const dualprop_layer *layer)
 static const void *weight_of(const dualprop_state *state, int k)
 {
     const struct dualprop__dyads *own = &state->dyads[k];
-    return own->noisy && state->phase == DUALPROP__OPEN ? own->noisy : own->layer->weight;
+    return own->arrays.noisy && state->run.phase == DUALPROP__OPEN ? own->arrays.noisy : own->layer->weight;
 }
 
 static int has_feedback(const dualprop_state *state, int k)
 {
-    return state->feedback != DUALPROP_FEEDBACK_SYMMETRIC && state->dyads[k].layer->feedback;
+    return state->snapshot.feedback != DUALPROP_FEEDBACK_SYMMETRIC && state->dyads[k].layer->feedback;
 }
 
 /* What delta goes down through. */
@@ -33,14 +33,14 @@ static const void *feedback_of(const dualprop_state *state, int k)
 
 static dualprop_dense dense_shape(const dualprop_state *state, const dualprop_layer *layer)
 {
-    return (dualprop_dense){ state->count, layer->inputs, layer->outputs, state->workspace };
+    return (dualprop_dense){ state->batch.count, layer->inputs, layer->outputs, state->plan.workspace };
 }
 
 static dualprop_convolution convolution_shape(const dualprop_state *state, int k)
 {
     dualprop_convolution shape = state->dyads[k].layer->map;
-    shape.batch = state->count;
-    shape.workspace = state->workspace;
+    shape.batch = state->batch.count;
+    shape.workspace = state->plan.workspace;
     shape.cache = state->dyads[k].caches[0].memory;
     return shape;
 }
@@ -83,7 +83,7 @@ int64_t dualprop__map_cache(const dualprop_state *state, const dualprop_layer *l
 /* Give the shape the cache of these weights, up to date. */
 static dualprop_status prepare_cache(dualprop_convolution *shape, dualprop_state *state, int k, const void *weights)
 {
-    int which = state->needs.feedback && weights == state->dyads[k].layer->feedback;
+    int which = state->plan.needs.feedback && weights == state->dyads[k].layer->feedback;
     struct dualprop__cache *cache = &state->dyads[k].caches[which];
     uint64_t generation = atomic_load(&state->network->generation);
     shape->cache = cache->memory;
@@ -102,7 +102,7 @@ static dualprop_status convolve_up(dualprop_state *state, int k, void *a, const 
     const dualprop_layer *layer = state->dyads[k].layer;
     dualprop_convolution shape = convolution_shape(state, k);
     DUALPROP__TRY(prepare_cache(&shape, state, k, weight_of(state, k)));
-    return state->context->backend.convolution_bottom_up(state->context->instance, &shape, a, state->dyads[k].switches,
+    return state->context->backend.convolution_bottom_up(state->context->instance, &shape, a, state->dyads[k].arrays.switches,
                                                          x, weight_of(state, k), layer->bias, update);
 }
 
@@ -122,7 +122,7 @@ static dualprop_status convolve_down(dualprop_state *state, int k, void *top_dow
     dualprop_convolution shape = convolution_shape(state, k);
     DUALPROP__TRY(prepare_cache(&shape, state, k, feedback_of(state, k)));
     return state->context->backend.convolution_top_down(state->context->instance, &shape, top_down, delta,
-                                                        state->dyads[k].switches, feedback_of(state, k), update);
+                                                        state->dyads[k].arrays.switches, feedback_of(state, k), update);
 }
 
 dualprop_status dualprop__map_top_down(dualprop_state *state, int k, void *top_down, const void *delta,
@@ -142,11 +142,11 @@ static dualprop_status single_up(dualprop_state *state, int k, void *a, const vo
     const dualprop_layer *layer = state->dyads[k].layer;
     const dualprop_context *context = state->context;
     if (is_dense(layer)) {
-        dualprop_dense shape = { 1, layer->inputs, layer->outputs, state->workspace };
+        dualprop_dense shape = { 1, layer->inputs, layer->outputs, state->plan.workspace };
         return context->backend.dense_bottom_up(context->instance, &shape, a, x, weight_of(state, k), NULL, NULL);
     }
     dualprop_convolution shape = single_shape(state, k, pools);
-    uint8_t *switches = pools ? state->dyads[k].switches : NULL;
+    uint8_t *switches = pools ? state->dyads[k].arrays.switches : NULL;
     DUALPROP__TRY(prepare_cache(&shape, state, k, weight_of(state, k)));
     return context->backend.convolution_bottom_up(context->instance, &shape, a, switches, x, weight_of(state, k), NULL, NULL);
 }
@@ -156,11 +156,11 @@ static dualprop_status single_down(dualprop_state *state, int k, void *top_down,
     const dualprop_layer *layer = state->dyads[k].layer;
     const dualprop_context *context = state->context;
     if (is_dense(layer)) {
-        dualprop_dense shape = { 1, layer->inputs, layer->outputs, state->workspace };
+        dualprop_dense shape = { 1, layer->inputs, layer->outputs, state->plan.workspace };
         return context->backend.dense_top_down(context->instance, &shape, top_down, delta, weight_of(state, k), NULL);
     }
     dualprop_convolution shape = single_shape(state, k, pools);
-    const uint8_t *switches = pools ? state->dyads[k].switches : NULL;
+    const uint8_t *switches = pools ? state->dyads[k].arrays.switches : NULL;
     DUALPROP__TRY(prepare_cache(&shape, state, k, weight_of(state, k)));
     return context->backend.convolution_top_down(context->instance, &shape, top_down, delta, switches, weight_of(state, k),
                                                  NULL);
@@ -213,6 +213,6 @@ dualprop_status dualprop__map_gradient(dualprop_state *state, int k, void *gradi
     }
     dualprop_convolution shape = convolution_shape(state, k);
     return backend->convolution_gradient(state->context->instance, &shape, gradient, bias_gradient, x, delta,
-                                         state->dyads[k].switches, scale, accumulate, step, weight, bias,
+                                         state->dyads[k].arrays.switches, scale, accumulate, step, weight, bias,
                                          moments);
 }

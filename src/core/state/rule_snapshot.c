@@ -10,7 +10,7 @@
 /* Can Delta_k change sbar_k? Its factor there is alpha c+ - (1 - alpha) c-, up to what f does between s+ and s-. */
 static int depends_on_top_down(const struct dualprop__dyads *own)
 {
-    return (own->alpha != 0 && own->gain_plus != 0) || (own->alpha != 1 && own->gain_minus != 0);
+    return (own->numbers.alpha != 0 && own->numbers.gain_plus != 0) || (own->numbers.alpha != 1 && own->numbers.gain_minus != 0);
 }
 
 static int has_hardware_options(const dualprop_rule *rule)
@@ -37,39 +37,39 @@ static void snapshot_layer(struct dualprop__dyads *own, const dualprop_rule *rul
     int bp = rule->variant == DUALPROP_BP, damped = dualprop__rule_is_damped(rule) && k < layers;
     double alpha = bp ? 0.5 : dualprop__rule_alpha(rule, k);
     int adjoint = dualprop__rule_is_adjoint(rule);
-    own->alpha = alpha;
-    own->beta = bp ? 1.0 : dualprop__rule_beta(rule, k);
-    own->beta_ratio = beta_ratio_of(rule, k, layers);
-    own->gain_plus = own->beta_ratio * (adjoint ? 1.0 - alpha : alpha);
-    own->gain_minus = own->beta_ratio * (adjoint ? alpha : 1.0 - alpha);
-    own->damping = 0;
-    own->gamma = NAN;
-    own->uses_extended_update = damped || (rule->variant == DUALPROP_LECUN && k < layers) || has_hardware_options(rule);
-    own->always_updates = damped || depends_on_own_state(rule);
+    own->numbers.alpha = alpha;
+    own->numbers.beta = bp ? 1.0 : dualprop__rule_beta(rule, k);
+    own->numbers.beta_ratio = beta_ratio_of(rule, k, layers);
+    own->numbers.gain_plus = own->numbers.beta_ratio * (adjoint ? 1.0 - alpha : alpha);
+    own->numbers.gain_minus = own->numbers.beta_ratio * (adjoint ? alpha : 1.0 - alpha);
+    own->numbers.damping = 0;
+    own->numbers.gamma = NAN;
+    own->numbers.uses_extended_update = damped || (rule->variant == DUALPROP_LECUN && k < layers) || has_hardware_options(rule);
+    own->numbers.always_updates = damped || depends_on_own_state(rule);
     int extended_mean = damped || has_hardware_options(rule);
-    own->mean_depends_on_top_down = !bp && (extended_mean || (rule->variant != DUALPROP_LECUN && depends_on_top_down(own)));
+    own->numbers.mean_depends_on_top_down = !bp && (extended_mean || (rule->variant != DUALPROP_LECUN && depends_on_top_down(own)));
 }
 
 void dualprop__snapshot_rule(dualprop_state *state)
 {
     const dualprop_rule *rule = state->rule;
-    state->lowest = rule->input_robustness > 0 ? 0 : 1;
-    state->variant = rule->variant;
-    state->adjoint = dualprop__rule_is_adjoint(rule);
-    state->loss = rule->loss;
-    state->nudge_at = rule->nudge_at;
-    state->output_step = dualprop__rule_output_step(rule);
-    state->own_switches = rule->variant != DUALPROP_BP && rule->pool_switches == DUALPROP_SWITCHES_ORIGINAL;
-    state->schedule = rule->schedule;
-    state->most_passes = rule->passes;
-    state->feedback = rule->feedback;
-    state->quantize_bits = rule->quantize_bits;
-    state->tolerance = rule->tolerance;
-    state->limit = rule->divergence_limit;
-    state->time_step = rule->time_step;
-    state->fraction = rule->schedule == DUALPROP_ASYNC ? rule->async_fraction : 1.0;
-    state->noise_state = rule->noise_state;
-    state->noise_down = rule->noise_down;
-    state->seed = rule->seed;
+    state->snapshot.lowest = rule->input_robustness > 0 ? 0 : 1;
+    state->snapshot.variant = rule->variant;
+    state->snapshot.adjoint = dualprop__rule_is_adjoint(rule);
+    state->snapshot.loss = rule->loss;
+    state->snapshot.nudge_at = rule->nudge_at;
+    state->snapshot.output_step = dualprop__rule_output_step(rule);
+    state->snapshot.own_switches = rule->variant != DUALPROP_BP && rule->pool_switches == DUALPROP_SWITCHES_ORIGINAL;
+    state->snapshot.schedule = rule->schedule;
+    state->snapshot.most_passes = rule->passes;
+    state->snapshot.feedback = rule->feedback;
+    state->snapshot.quantize_bits = rule->quantize_bits;
+    state->snapshot.tolerance = rule->tolerance;
+    state->snapshot.limit = rule->divergence_limit;
+    state->snapshot.time_step = rule->time_step;
+    state->snapshot.fraction = rule->schedule == DUALPROP_ASYNC ? rule->async_fraction : 1.0;
+    state->snapshot.noise_state = rule->noise_state;
+    state->snapshot.noise_down = rule->noise_down;
+    state->snapshot.seed = rule->seed;
     for (int k = 0; k <= state->layer_count; k++) snapshot_layer(&state->dyads[k], rule, k, state->layer_count);
 }

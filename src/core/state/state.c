@@ -65,7 +65,7 @@ static int64_t cache_bytes(const dualprop_state *state)
     int64_t sum = 0;
     for (int k = 1; k <= state->layer_count; k++) {
         int64_t bytes = dualprop__map_cache(state, state->network->layers[k - 1]);
-        for (int i = 0; i <= state->needs.feedback; i++)
+        for (int i = 0; i <= state->plan.needs.feedback; i++)
             if (bytes < 0 || !DUALPROP__ADD(&sum, sum, bytes)) return -1;
     }
     return sum;
@@ -77,8 +77,8 @@ static void carve_convolution(struct arena *arena, dualprop_state *state, struct
     size_t switches = 0;
     if (!DUALPROP__MULTIPLY(&switches, (size_t)dualprop__switches_elements(dyads->layer), (size_t)state->capacity))
         arena->overflow = 1;
-    dyads->switches = switches > 0 ? carve_bytes(arena, switches) : NULL;
-    for (int i = 0; i <= state->needs.feedback; i++)
+    dyads->arrays.switches = switches > 0 ? carve_bytes(arena, switches) : NULL;
+    for (int i = 0; i <= state->plan.needs.feedback; i++)
         dyads->caches[i].memory = carve_bytes(arena, (size_t)dualprop__map_cache(state, dyads->layer));
     dyads->caches[0].weights = dyads->caches[1].weights = NULL;
 }
@@ -86,56 +86,56 @@ static void carve_convolution(struct arena *arena, dualprop_state *state, struct
 static void carve_layer(struct arena *arena, struct dualprop__dyads *dyads, int64_t capacity, int learns)
 {
     int64_t map = dualprop__map_width(dyads->layer); /* one sample before pooling has to fit, too */
-    dyads->a = carve_at_least(arena, capacity, dyads->width, map);
-    dyads->mean = carve(arena, capacity, dyads->width);
+    dyads->arrays.a = carve_at_least(arena, capacity, dyads->width, map);
+    dyads->arrays.mean = carve(arena, capacity, dyads->width);
     if (!learns) return;
-    dyads->top_down = carve(arena, capacity, dyads->width);
-    dyads->delta = carve_at_least(arena, capacity, dyads->width, map);
+    dyads->arrays.top_down = carve(arena, capacity, dyads->width);
+    dyads->arrays.delta = carve_at_least(arena, capacity, dyads->width, map);
 }
 
 /* What the rarer options keep for layer k. */
 static void carve_options(struct arena *arena, dualprop_state *state, int k)
 {
-    const struct dualprop__needs *needs = &state->needs;
+    const struct dualprop__needs *needs = &state->plan.needs;
     struct dualprop__dyads *own = &state->dyads[k];
     int is_hidden = k > 0 && k < state->layer_count, has_dyads = k > 0 || needs->input_dyads;
     if (k == 0) { /* another plan may have had them, so without dyads there are none */
-        own->a = has_dyads ? carve(arena, state->capacity, own->width) : NULL;
-        own->top_down = has_dyads ? carve(arena, state->capacity, own->width) : NULL;
-        own->delta = has_dyads ? carve(arena, state->capacity, own->width) : NULL;
+        own->arrays.a = has_dyads ? carve(arena, state->capacity, own->width) : NULL;
+        own->arrays.top_down = has_dyads ? carve(arena, state->capacity, own->width) : NULL;
+        own->arrays.delta = has_dyads ? carve(arena, state->capacity, own->width) : NULL;
     }
-    own->error_signal = needs->error_signal && is_hidden ? carve(arena, state->capacity, own->width) : NULL;
-    own->alphas = needs->alphas && has_dyads ? carve(arena, 1, own->width) : NULL;
-    own->power = needs->power && has_dyads && k < state->layer_count ? carve(arena, 1, own->width) : NULL;
-    own->noisy = needs->weight_noise && k > 0 ? carve(arena, 1, own->layer->weight_elements) : NULL;
+    own->arrays.error_signal = needs->error_signal && is_hidden ? carve(arena, state->capacity, own->width) : NULL;
+    own->arrays.alphas = needs->alphas && has_dyads ? carve(arena, 1, own->width) : NULL;
+    own->arrays.power = needs->power && has_dyads && k < state->layer_count ? carve(arena, 1, own->width) : NULL;
+    own->arrays.noisy = needs->weight_noise && k > 0 ? carve(arena, 1, own->layer->weight_elements) : NULL;
 }
 
 static void carve_scratch(struct arena *arena, dualprop_state *state)
 {
-    const struct dualprop__needs *needs = &state->needs;
-    int64_t outputs = state->dyads[state->layer_count].width;
-    state->uniform = needs->mask ? carve(arena, state->capacity, state->widest) : NULL;
+    const struct dualprop__needs *needs = &state->plan.needs;
+    int64_t outputs = dualprop__output(state)->width;
+    state->plan.uniform = needs->mask ? carve(arena, state->capacity, state->plan.widest) : NULL;
     for (int i = 0; i < 3; i++) {
         int wanted = i < 2 ? needs->state_noise : needs->down_noise;
-        state->normals[i] = wanted ? carve(arena, state->capacity, state->widest) : NULL;
+        state->plan.normals[i] = wanted ? carve(arena, state->capacity, state->plan.widest) : NULL;
     }
-    state->target_mean = needs->extended_output ? carve(arena, state->capacity, outputs) : NULL;
-    state->power_image = needs->power ? carve(arena, 1, state->widest) : NULL;
-    state->proximal = state->rule ? carve_bytes(arena, (size_t)outputs * 7 * sizeof(double)) : NULL;
+    state->plan.target_mean = needs->extended_output ? carve(arena, state->capacity, outputs) : NULL;
+    state->plan.power_image = needs->power ? carve(arena, 1, state->plan.widest) : NULL;
+    state->plan.proximal = state->rule ? carve_bytes(arena, (size_t)outputs * 7 * sizeof(double)) : NULL;
 }
 
 static void carve_all(struct arena *arena, dualprop_state *state)
 {
     int learns = state->rule != NULL;
-    int64_t outputs = state->dyads[state->layer_count].width;
-    state->dyads[0].mean = carve(arena, state->capacity, state->dyads[0].width);
+    int64_t outputs = dualprop__output(state)->width;
+    state->dyads[0].arrays.mean = carve(arena, state->capacity, state->dyads[0].width);
     for (int k = 1; k <= state->layer_count; k++) {
         carve_layer(arena, &state->dyads[k], state->capacity, learns);
         carve_convolution(arena, state, &state->dyads[k]);
     }
-    state->target = carve(arena, state->capacity, outputs);
-    state->prediction = carve(arena, state->capacity, outputs);
-    state->workspace = carve_bytes(arena, (size_t)state->workspace_bytes);
+    state->plan.target = carve(arena, state->capacity, outputs);
+    state->plan.prediction = carve(arena, state->capacity, outputs);
+    state->plan.workspace = carve_bytes(arena, (size_t)state->plan.workspace_bytes);
     for (int k = 0; k <= state->layer_count; k++) carve_options(arena, state, k);
     carve_scratch(arena, state);
 }
@@ -143,11 +143,11 @@ static void carve_all(struct arena *arena, dualprop_state *state)
 /* Host reals: a batch of targets, or three rows of the widest layer, or the draws or weights of one layer. */
 static int staging_elements(size_t *elements, const dualprop_state *state)
 {
-    const struct dualprop__needs *needs = &state->needs;
+    const struct dualprop__needs *needs = &state->plan.needs;
     size_t rows = 0, draws = 0, weights = 0;
-    int fits = DUALPROP__MULTIPLY(elements, (size_t)state->capacity, (size_t)state->dyads[state->layer_count].width) &&
-               DUALPROP__MULTIPLY(&draws, (size_t)state->capacity, (size_t)state->widest) &&
-               DUALPROP__MULTIPLY(&rows, (size_t)state->widest, (size_t)3);
+    int fits = DUALPROP__MULTIPLY(elements, (size_t)state->capacity, (size_t)dualprop__output(state)->width) &&
+               DUALPROP__MULTIPLY(&draws, (size_t)state->capacity, (size_t)state->plan.widest) &&
+               DUALPROP__MULTIPLY(&rows, (size_t)state->plan.widest, (size_t)3);
     for (int k = 1; k <= state->layer_count; k++) {
         size_t own = (size_t)dualprop__parameter_elements(state->dyads[k].layer, 0);
         if (own > weights) weights = own;
@@ -161,7 +161,7 @@ static int staging_elements(size_t *elements, const dualprop_state *state)
 /* On the host, of one layer. */
 static uint64_t bytes_of_layer(const dualprop_state *state)
 {
-    return sizeof *state->dyads + (state->conditions ? sizeof *state->conditions : 0);
+    return sizeof *state->dyads + (state->plan.conditions ? sizeof *state->plan.conditions : 0);
 }
 
 /* Count the bytes of arena and staging memory; RANGE where they overflow. The arrays are nowhere afterwards. */
@@ -170,25 +170,25 @@ static dualprop_status measure_plan(size_t *arena_bytes, size_t *staging_bytes, 
     struct arena arena = { NULL, 0, state->context->real_size, 0 };
     size_t elements, moves;
     uint64_t scratch;
-    state->workspace_bytes = workspace_bytes(state);
-    int fits = state->workspace_bytes >= 0 && cache_bytes(state) >= 0;
+    state->plan.workspace_bytes = workspace_bytes(state);
+    int fits = state->plan.workspace_bytes >= 0 && cache_bytes(state) >= 0;
     if (fits) carve_all(&arena, state);
     fits = fits && !arena.overflow && staging_elements(&elements, state) &&
            DUALPROP__MULTIPLY(staging_bytes, elements, state->context->real_size) &&
-           DUALPROP__MULTIPLY(&moves, (size_t)state->capacity, 3 * sizeof *state->moves);
+           DUALPROP__MULTIPLY(&moves, (size_t)state->capacity, 3 * sizeof *state->plan.moves);
     DUALPROP__REQUIRE(state->context, fits && arena.used < (size_t)INT64_MAX / 2, DUALPROP_ERROR_RANGE,
                       "a state for capacity %lld overflows the size of memory", (long long)state->capacity);
     DUALPROP__TRY(dualprop__switches_measure(&scratch, state));
     *arena_bytes = arena.used;
-    state->bytes = (uint64_t)arena.used + *staging_bytes + moves + scratch + sizeof *state +
+    state->plan.bytes = (uint64_t)arena.used + *staging_bytes + moves + scratch + sizeof *state +
                    (uint64_t)(state->layer_count + 1) * bytes_of_layer(state) +
-                   (uint64_t)state->needs.order_count * sizeof *state->order;
+                   (uint64_t)state->plan.needs.order_count * sizeof *state->plan.order;
     return DUALPROP_OK;
 }
 
 static void hand_out(dualprop_state *state)
 {
-    struct arena arena = { state->arena, 0, state->context->real_size, 0 };
+    struct arena arena = { state->plan.arena, 0, state->context->real_size, 0 };
     carve_all(&arena, state);
 }
 
@@ -210,7 +210,7 @@ static void release_memory(const dualprop_state *state, const struct memory *mem
 /* The order is copied, so that a rule that gets another one does not pull it away from under an inference. */
 static dualprop_status copy_order(int32_t **order, const dualprop_state *state)
 {
-    size_t count = (size_t)state->needs.order_count;
+    size_t count = (size_t)state->plan.needs.order_count;
     *order = NULL;
     if (count == 0) return DUALPROP_OK;
     *order = dualprop__allocate_array(state->context, count, sizeof **order);
@@ -256,22 +256,22 @@ static struct dualprop__needs needs_of(const dualprop_rule *rule)
 /* Give the state the memory that its rule needs now. On failure it keeps what it had. */
 static dualprop_status plan_state(dualprop_state *state)
 {
-    struct memory fresh = { 0 }, old = { state->arena, state->staging, state->arena_bytes, state->order };
-    struct dualprop__needs needs = state->needs;
-    uint64_t bytes = state->bytes;
-    state->needs = needs_of(state->rule);
+    struct memory fresh = { 0 }, old = { state->plan.arena, state->plan.staging, state->plan.arena_bytes, state->plan.order };
+    struct dualprop__needs needs = state->plan.needs;
+    uint64_t bytes = state->plan.bytes;
+    state->plan.needs = needs_of(state->rule);
     dualprop_status status = allocate_memory(&fresh, state);
     if (status == DUALPROP_OK) status = dualprop__switches_plan(state);
     const struct memory *kept = status == DUALPROP_OK ? &fresh : &old;
-    if (status != DUALPROP_OK) state->needs = needs, state->bytes = bytes;
-    state->arena = kept->arena;
-    state->arena_bytes = kept->arena_bytes;
-    state->staging = kept->staging;
-    state->order = kept->order;
-    if (state->arena) hand_out(state);
+    if (status != DUALPROP_OK) state->plan.needs = needs, state->plan.bytes = bytes;
+    state->plan.arena = kept->arena;
+    state->plan.arena_bytes = kept->arena_bytes;
+    state->plan.staging = kept->staging;
+    state->plan.order = kept->order;
+    if (state->plan.arena) hand_out(state);
     release_memory(state, status == DUALPROP_OK ? &old : &fresh);
     if (status != DUALPROP_OK) return status;
-    for (int k = 0; k <= state->layer_count; k++) memset(state->dyads[k].alphas_of, 0, sizeof state->dyads[k].alphas_of);
+    for (int k = 0; k <= state->layer_count; k++) memset(state->dyads[k].arrays.alphas_source, 0, sizeof state->dyads[k].arrays.alphas_source);
     return dualprop__seed_power_vectors(state);
 }
 
@@ -322,8 +322,8 @@ static dualprop_status create_bare_state(dualprop_state **out, dualprop_network 
     if (rule) dualprop__rule_retain(rule);
     state->dyads = dualprop__allocate_array(context, (size_t)network->layer_count + 1, sizeof *state->dyads);
     if (state->dyads && context->backend.guard_steps)
-        state->conditions = dualprop__allocate_array(context, (size_t)network->layer_count + 1, sizeof *state->conditions);
-    if (!state->dyads || (context->backend.guard_steps && !state->conditions)) {
+        state->plan.conditions = dualprop__allocate_array(context, (size_t)network->layer_count + 1, sizeof *state->plan.conditions);
+    if (!state->dyads || (context->backend.guard_steps && !state->plan.conditions)) {
         dualprop_state_destroy(state);
         return DUALPROP_ERROR_NO_MEMORY;
     }
@@ -334,8 +334,8 @@ static dualprop_status create_bare_state(dualprop_state **out, dualprop_network 
     }
     for (int k = 0; k <= state->layer_count; k++) {
         int64_t map = k > 0 ? dualprop__map_width(state->dyads[k].layer) : 0;
-        if (state->dyads[k].width > state->widest) state->widest = state->dyads[k].width;
-        if (map > state->widest) state->widest = map;
+        if (state->dyads[k].width > state->plan.widest) state->plan.widest = state->dyads[k].width;
+        if (map > state->plan.widest) state->plan.widest = map;
     }
     *out = state;
     return DUALPROP_OK;
@@ -343,8 +343,8 @@ static dualprop_status create_bare_state(dualprop_state **out, dualprop_network 
 
 static dualprop_status allocate_moves(dualprop_state *state)
 {
-    state->moves = dualprop__allocate_array(state->context, (size_t)state->capacity, 3 * sizeof *state->moves);
-    return state->moves ? DUALPROP_OK : DUALPROP_ERROR_NO_MEMORY;
+    state->plan.moves = dualprop__allocate_array(state->context, (size_t)state->capacity, 3 * sizeof *state->plan.moves);
+    return state->plan.moves ? DUALPROP_OK : DUALPROP_ERROR_NO_MEMORY;
 }
 
 static dualprop_status check_handles(dualprop_network *network, dualprop_rule *rule, const char *function)
@@ -369,7 +369,7 @@ dualprop_status dualprop_state_create(dualprop_state **out, dualprop_network *ne
         dualprop_state_destroy(state);
         return status;
     }
-    if (rule) state->plan = atomic_load(&rule->plan);
+    if (rule) state->plan.revision = atomic_load(&rule->plan);
     atomic_store(&network->sealed, 1);
     *out = state;
     return DUALPROP_OK;
@@ -380,11 +380,11 @@ void dualprop_state_destroy(dualprop_state *state)
     if (!state || state->magic != DUALPROP__STATE) return;
     dualprop_context *context = state->context;
     dualprop_network *network = state->network;
-    if (state->phase == DUALPROP__OPEN) dualprop__state_close(state, DUALPROP__IDLE);
+    if (state->run.phase == DUALPROP__OPEN) dualprop__state_close(state, DUALPROP__IDLE);
     dualprop__switches_release(state);
-    dualprop__release(context, state->moves);
-    release_memory(state, &(struct memory){ state->arena, state->staging, state->arena_bytes, state->order });
-    dualprop__release(context, state->conditions);
+    dualprop__release(context, state->plan.moves);
+    release_memory(state, &(struct memory){ state->plan.arena, state->plan.staging, state->plan.arena_bytes, state->plan.order });
+    dualprop__release(context, state->plan.conditions);
     dualprop__release(context, state->dyads);
     if (state->rule) dualprop__rule_release(state->rule);
     state->magic = DUALPROP__DEAD;
@@ -395,17 +395,17 @@ void dualprop_state_destroy(dualprop_state *state)
 /* Memory is exchanged only where the rule needs other memory than before. */
 static dualprop_status prepare_state(dualprop_state *state)
 {
-    DUALPROP__REQUIRE(state->context, state->phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
+    DUALPROP__REQUIRE(state->context, state->run.phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
                       "an inference is open; call dualprop_infer_end() first");
     if (!state->rule) return DUALPROP_OK;
     DUALPROP__TRY(check_fit(state->network, state->rule, state->capacity));
     struct dualprop__needs needs = needs_of(state->rule);
-    int same = memcmp(&needs, &state->needs, sizeof needs) == 0 && needs.order_count == 0;
+    int same = memcmp(&needs, &state->plan.needs, sizeof needs) == 0 && needs.order_count == 0;
     if (!same) DUALPROP__TRY(plan_state(state));
     else DUALPROP__TRY(dualprop__switches_plan(state));
-    state->plan = atomic_load(&state->rule->plan);
-    state->phase = DUALPROP__IDLE;
-    state->warm_count = same ? state->warm_count : 0;
+    state->plan.revision = atomic_load(&state->rule->plan);
+    state->run.phase = DUALPROP__IDLE;
+    state->run.warm_count = same ? state->run.warm_count : 0;
     return DUALPROP_OK;
 }
 
@@ -426,9 +426,9 @@ dualprop_status dualprop_state_memory_needed(uint64_t *bytes, dualprop_network *
     dualprop_state *state;
     size_t arena_bytes, staging_bytes;
     DUALPROP__TRY(create_bare_state(&state, network, rule, capacity));
-    state->needs = needs_of(rule);
+    state->plan.needs = needs_of(rule);
     dualprop_status status = measure_plan(&arena_bytes, &staging_bytes, state);
-    if (status == DUALPROP_OK) *bytes = state->bytes;
+    if (status == DUALPROP_OK) *bytes = state->plan.bytes;
     dualprop_state_destroy(state);
     return status;
 }
@@ -450,7 +450,7 @@ void dualprop__state_leave(dualprop_state *state)
 
 void dualprop__state_close(dualprop_state *state, enum dualprop__phase phase)
 {
-    state->phase = phase;
-    state->warm_count = phase == DUALPROP__SETTLED ? state->count : 0;
+    state->run.phase = phase;
+    state->run.warm_count = phase == DUALPROP__SETTLED ? state->batch.count : 0;
     dualprop__network_end_read(state->network);
 }

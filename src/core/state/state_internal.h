@@ -17,47 +17,67 @@ struct dualprop__cache {
     uint64_t generation; /* of the network, when it was derived */
 };
 
+/* What of a layer's inputs is new at a visit. */
+struct dualprop__stale {
+    int below, above;  /* has it changed? */
+    int is_zero_above; /* is the delta above exactly zero? */
+};
+
 /*
- * One layer's dyads; number 0 is the input, whose mean is x unless the input is a dyad too. Arrays are (count, width) in
- * backend memory; NULL where the rule has no use for them.
+ * One layer's dyads; number 0 is the input, whose mean is x unless the input is a dyad too. Its fields are grouped by what
+ * writes them.
  */
 struct dualprop__dyads {
     const dualprop_layer *layer; /* NULL for the input */
     int64_t width;
-    void *a;        /* W_{k-1} sbar_{k-1} + b_{k-1}; x for the input */
-    void *top_down; /* Delta_k = W_k^T delta_{k+1}; -beta loss' for an output whose update is a general one */
-    void *mean;     /* sbar_k */
-    void *delta;    /* delta_k */
-    void *error_signal;  /* what goes down and into the gradient where it is not delta: f'(a) delta of LeCun's variant */
-    void *alphas;   /* [width]: alpha of each neuron */
-    void *power;    /* [width]: the vector that power iterations on W_k have come to */
-    void *noisy;    /* the layer's weights as an inference with weight noise reads them */
-    uint8_t *switches;  /* (count, width): of the layer's max pooling, else NULL */
-    struct dualprop__cache caches[2]; /* of the weights, and of feedback weights of their own */
-    uint64_t mean_version, delta_version;
-    uint64_t a_source_version;        /* the mean_version below that a was computed from */
-    uint64_t top_down_source_version; /* the delta_version above that top_down was computed from; 0: it is zero */
-    uint64_t switched_mean, switched_delta; /* the versions at which switches above were taken anew */
-    double max_abs;              /* max |s+|, |s-| of the last update */
-    double feed_forward_max_abs; /* max |f(a)| of the feed-forward start */
-    double change;            /* max |change of s+-| of the last update, where measured */
-    int visits;               /* of this inference */
-    int written;              /* by the caller since its last update? */
-    int seen_in_pass;
-    int heard_below, heard_above, heard_silent; /* of a pass in which all layers listen at once */
 
-    /* The rule's numbers for this layer in this inference. */
-    double alpha, beta;
-    double beta_ratio;          /* beta_k/beta_{k+1}; rho of the input */
-    double gain_plus, gain_minus; /* c+ and c-, strength included */
-    double damping, gamma;    /* D_k; ||W_k||_2, NaN where it was not estimated */
-    int mean_depends_on_top_down;         /* can Delta change sbar? not with DP^T at alpha 0 and 1, nor in back-propagation */
-    int uses_extended_update;              /* updated by the general slot? */
-    int always_updates;             /* are its own s+- or noise among its inputs, so that every visit updates? */
-    double alphas_of[3];      /* alpha, deviation and seed that alphas were drawn for */
+    /* Backend memory that state_plan.c hands out, (count, width) unless said otherwise; NULL where the rule has no use. */
+    struct {
+        void *a;            /* W_{k-1} sbar_{k-1} + b_{k-1}; x for the input */
+        void *top_down;     /* Delta_k = W_k^T delta_{k+1}; -beta loss' for an output with an extended update */
+        void *mean;         /* sbar_k */
+        void *delta;        /* delta_k */
+        void *error_signal; /* what goes down and into the gradient if it is not delta: LeCun's variant has f'(a) delta */
+        void *alphas;       /* [width]: alpha of each neuron */
+        void *power;        /* [width]: the vector that power iterations on W_k have come to */
+        void *noisy;        /* the layer's weights as an inference with weight noise reads them */
+        uint8_t *switches;  /* of the layer's max pooling, else NULL */
+        double alphas_source[3]; /* alpha, deviation and seed that alphas were drawn for */
+    } arrays;
+    struct dualprop__cache caches[2]; /* map.c: of the weights, and of feedback weights of their own */
+
+    /* Raised by each update; see the head of this file. */
+    struct {
+        uint64_t mean, delta;
+        uint64_t a_source;        /* the version of the mean below that a was computed from */
+        uint64_t top_down_source; /* the version of the delta above that top_down was computed from; 0: it is zero */
+        uint64_t switched_mean, switched_delta; /* the versions at which the switches above were computed again */
+    } versions;
+
+    /* rule_snapshot.c and damping.c: the rule's numbers for this layer in this inference. */
+    struct {
+        double alpha, beta;
+        double beta_ratio;            /* beta_k/beta_{k+1}; rho of the input */
+        double gain_plus, gain_minus; /* c+ and c-, beta_ratio included */
+        double damping, gamma;        /* D_k; ||W_k||_2, NaN if it was not estimated */
+        int mean_depends_on_top_down; /* can Delta change sbar? not with DP^T at alpha 0 and 1, nor in back-propagation */
+        int uses_extended_update;     /* updated by the extended slot? */
+        int always_updates;           /* are its own s+- or noise among its inputs, so that every visit updates? */
+    } numbers;
+
+    /* What the visits of this inference have found. */
+    struct {
+        double max_abs;              /* max |s+|, |s-| of the last update */
+        double feed_forward_max_abs; /* max |f(a)| of the feed-forward start */
+        double change;               /* max |change of s+-| of the last update, where measured */
+        int visits;
+        int written; /* by the caller since its last update? */
+        int in_pass; /* visited in this pass? */
+        struct dualprop__stale stale;
+    } observed;
 };
 
-/* What a rule has a state keep, beside what every state keeps; whatever changes it changes the rule's plan. */
+/* What a rule has a state keep, beside what every state keeps; a change of it changes the rule's plan. */
 struct dualprop__needs {
     int error_signal, input_dyads, power, alphas, mask, state_noise, down_noise, weight_noise, extended_output, feedback;
     int order_count;
@@ -70,52 +90,84 @@ struct dualprop_state {
     uint32_t magic;
     dualprop_context *context;
     dualprop_network *network;
-    dualprop_rule *rule;        /* NULL: prediction only */
+    dualprop_rule *rule; /* NULL: prediction only */
     int64_t capacity;
-    int layer_count;            /* L */
+    int layer_count;               /* L */
     struct dualprop__dyads *dyads; /* [L + 1] */
-    void *arena;                /* all backend memory below, in one piece */
-    size_t arena_bytes;
-    void *target;               /* (count, outputs) */
-    void *prediction;           /* (count, outputs): a_L of the feed-forward start */
-    void *workspace;            /* of the slots of layers */
-    void *scratch;              /* (count, widest pooled layer): a that only gives switches; NULL unless original */
-    int64_t scratch_elements;
-    double scratch_max_abs;        /* of s+ there, which nobody asks for; a deferred slot may write it late */
-    int32_t *moves;             /* [3 * capacity] host: of the next batch */
-    int64_t moves_count;        /* its samples; 0: no moves */
-    void *staging;              /* host memory: a batch of targets, or three rows of the widest layer, or draws */
-    int64_t widest;             /* elements of the widest layer, before pooling, the input included */
-    struct dualprop__needs needs;
-    int32_t *order;             /* [needs.order_count]: of DUALPROP_LIST */
-    int64_t workspace_bytes;
-    void *uniform, *normals[3]; /* (count, widest layer): draws for one update: mask; plus, minus, down */
-    void *target_mean;          /* (count, outputs): scratch of general output updates */
-    void *power_image;          /* [widest]: W v in a power iteration */
-    void *proximal;             /* 7 * outputs doubles, for output_proximal */
-    uint64_t bytes;             /* everything, for dualprop_state_memory_needed() */
-    uint64_t plan;              /* the rule's, when this state was prepared */
     atomic_int busy;
 
-    enum dualprop__phase phase;
-    int64_t count;              /* samples of this inference */
-    int lowest;                 /* the first layer of dyads: 1, or 0 where the input is one */
-    int variant, nudge_at, output_step, adjoint; /* the rule as it was when the inference began */
-    int schedule, most_passes, feedback, quantize_bits;
-    double tolerance, limit, time_step, fraction, noise_state, noise_down;
-    uint64_t seed;
-    int loss;
-    int own_switches;           /* are switches taken anew? see switches.c */
-    int passes;
-    double residual;
-    double pass_change, pass_max_abs;
-    int64_t updates, skipped;
-    uint64_t inferences;        /* begun so far; with the seed it decides what is drawn */
-    uint64_t drawn[8];          /* of each kind of draws in this inference */
-    dualprop_guard *conditions;     /* [L + 1] host: of a learning step in the same stretch; NULL where a backend has none */
-    int deferred;               /* peaks come at the end of the inference; see deferred.c */
-    int64_t warm_count;         /* samples of the last inference that ended well; 0: none */
+    /* state_plan.c: memory, from dualprop_state_create() or _prepare() until the next plan. */
+    struct {
+        uint64_t revision; /* of the rule's plan, when this state was prepared */
+        struct dualprop__needs needs;
+        uint64_t bytes;  /* everything, for dualprop_state_memory_needed() */
+        int64_t widest;  /* elements of the widest layer, before pooling, the input included */
+        void *arena;     /* all backend memory below, in one piece */
+        size_t arena_bytes;
+        void *staging;   /* host memory: a batch of targets, or three rows of the widest layer, or draws */
+        int32_t *order;  /* [needs.order_count]: of DUALPROP_LIST */
+        int32_t *moves;  /* [3 * capacity] host: of the next batch */
+        dualprop_guard *conditions; /* [L + 1] host: of a step in the same section; NULL where a backend has none */
+        void *target;      /* (count, outputs) */
+        void *prediction;  /* (count, outputs): a_L of the feed-forward start */
+        void *workspace;   /* of the slots of layers */
+        int64_t workspace_bytes;
+        void *scratch;     /* (count, widest pooled layer): a that only gives switches; NULL unless original */
+        int64_t scratch_elements;
+        void *uniform, *normals[3]; /* (count, widest layer): draws for one update: mask; plus, minus, down */
+        void *target_mean; /* (count, outputs): scratch of extended output updates */
+        void *power_image; /* [widest]: W v in a power iteration */
+        void *proximal;    /* 7 * outputs doubles, for output_proximal */
+    } plan;
+
+    /* rule_snapshot.c: the rule as it was when the inference began. */
+    struct {
+        int lowest; /* the first layer of dyads: 1, or 0 if the input is one */
+        int variant, loss, nudge_at, output_step, adjoint, schedule, most_passes, feedback, quantize_bits;
+        int own_switches; /* are switches computed again? see switches.c */
+        double tolerance, limit, time_step, fraction, noise_state, noise_down;
+        uint64_t seed;
+    } snapshot;
+
+    /* batch.c */
+    struct {
+        int64_t count;       /* samples of this inference */
+        int64_t moves_count; /* samples that moves were set for; 0: no moves */
+    } batch;
+
+    /* infer.c: how far the inference is, and what it has found. */
+    struct {
+        enum dualprop__phase phase;
+        int passes;
+        double residual, pass_change, pass_max_abs;
+        int64_t updates, skipped;
+        uint64_t inferences; /* begun so far; with the seed it decides what is drawn */
+        uint64_t drawn[8];   /* of each kind of draws in this inference */
+        int64_t warm_count;  /* samples of the last inference that ended well; 0: none */
+    } run;
+
+    /* deferred.c */
+    struct {
+        int deferred;           /* maxima come at the end of the inference */
+        double scratch_max_abs; /* of s+ in scratch, which no code reads; a deferred slot may write it late */
+    } section;
 };
+
+/* The neighbours of layer k: only this room knows which they are. */
+static inline struct dualprop__dyads *dualprop__below(const dualprop_state *state, int k)
+{
+    return k > 0 ? &state->dyads[k - 1] : NULL;
+}
+
+static inline struct dualprop__dyads *dualprop__above(const dualprop_state *state, int k)
+{
+    return k < state->layer_count ? &state->dyads[k + 1] : NULL;
+}
+
+static inline struct dualprop__dyads *dualprop__output(const dualprop_state *state)
+{
+    return &state->dyads[state->layer_count];
+}
 
 /* state.c: one call at a time. */
 dualprop_status dualprop__state_enter(dualprop_state *state, const char *function);
@@ -151,7 +203,7 @@ dualprop_status dualprop__batch_check(const dualprop_state *state);
 /* What goes down from layer k, and into its gradient. */
 static inline const void *dualprop__error_signal(const struct dualprop__dyads *dyads)
 {
-    return dyads->error_signal ? dyads->error_signal : dyads->delta;
+    return dyads->arrays.error_signal ? dyads->arrays.error_signal : dyads->arrays.delta;
 }
 
 /*

@@ -22,7 +22,7 @@ int64_t dualprop__switches_elements(const dualprop_layer *layer)
 
 int dualprop__has_own_switches(const dualprop_state *state, int k)
 {
-    return state->own_switches && k >= 1 && k <= state->layer_count && pools_by_switches(state->dyads[k].layer);
+    return state->snapshot.own_switches && k >= 1 && k <= state->layer_count && pools_by_switches(state->dyads[k].layer);
 }
 
 /* ---- scratch: a of the largest layer that pools by switches ---- */
@@ -59,19 +59,19 @@ dualprop_status dualprop__switches_plan(dualprop_state *state)
 {
     void *scratch = NULL;
     int64_t elements = scratch_elements(state);
-    if (elements == state->scratch_elements) return DUALPROP_OK;
+    if (elements == state->plan.scratch_elements) return DUALPROP_OK;
     if (elements > 0) DUALPROP__TRY(dualprop__reals_create(state->context, &scratch, elements));
     dualprop__switches_release(state);
-    state->scratch = scratch;
-    state->scratch_elements = elements;
+    state->plan.scratch = scratch;
+    state->plan.scratch_elements = elements;
     return DUALPROP_OK;
 }
 
 void dualprop__switches_release(dualprop_state *state)
 {
-    dualprop__reals_destroy(state->context, state->scratch, state->scratch_elements);
-    state->scratch = NULL;
-    state->scratch_elements = 0;
+    dualprop__reals_destroy(state->context, state->plan.scratch, state->plan.scratch_elements);
+    state->plan.scratch = NULL;
+    state->plan.scratch_elements = 0;
 }
 
 /* ---- taking them anew ---- */
@@ -81,13 +81,13 @@ static dualprop_status form_plus(dualprop_state *state, const struct dualprop__d
 {
     dualprop_dyad update = {
         .activation = DUALPROP_IDENTITY,
-        .gain_plus = 1.0 - dyads->alpha,
+        .gain_plus = 1.0 - dyads->numbers.alpha,
         .alpha = 1.0,
-        .count = state->count * dyads->width,
-        .a = dyads->mean,
-        .top_down = dyads->delta,
+        .count = state->batch.count * dyads->width,
+        .a = dyads->arrays.mean,
+        .top_down = dyads->arrays.delta,
         .mean = plus,
-        .peak = &state->scratch_max_abs,
+        .peak = &state->section.scratch_max_abs,
         .old_alpha = 1.0,
         .width = dyads->width,
     };
@@ -96,24 +96,24 @@ static dualprop_status form_plus(dualprop_state *state, const struct dualprop__d
 
 dualprop_status dualprop__switches_of_plus(dualprop_state *state, int k, void *plus)
 {
-    struct dualprop__dyads *below = &state->dyads[k - 1];
+    struct dualprop__dyads *below = dualprop__below(state, k);
     if (!dualprop__has_own_switches(state, k)) return DUALPROP_OK;
-    below->switched_mean = below->mean_version;
-    below->switched_delta = below->delta_version;
-    if (below->delta_version == 0) return dualprop__map_bottom_up(state, k, state->scratch, below->mean, NULL);
+    below->versions.switched_mean = below->versions.mean;
+    below->versions.switched_delta = below->versions.delta;
+    if (below->versions.delta == 0) return dualprop__map_bottom_up(state, k, state->plan.scratch, below->arrays.mean, NULL);
     DUALPROP__TRY(form_plus(state, below, plus));
-    return dualprop__map_bottom_up(state, k, state->scratch, plus, NULL);
+    return dualprop__map_bottom_up(state, k, state->plan.scratch, plus, NULL);
 }
 
 dualprop_status dualprop__switches_of_mean(dualprop_state *state, int k)
 {
     if (!dualprop__has_own_switches(state, k)) return DUALPROP_OK;
-    return dualprop__map_bottom_up(state, k, state->scratch, state->dyads[k - 1].mean, NULL);
+    return dualprop__map_bottom_up(state, k, state->plan.scratch, dualprop__below(state, k)->arrays.mean, NULL);
 }
 
 int dualprop__switches_changed(const dualprop_state *state, int k)
 {
     const struct dualprop__dyads *own = &state->dyads[k];
-    if (!dualprop__has_own_switches(state, k + 1) || state->dyads[k + 1].delta_version == 0) return 0;
-    return own->switched_mean != own->mean_version || (own->alpha != 1 && own->switched_delta != own->delta_version);
+    if (!dualprop__has_own_switches(state, k + 1) || dualprop__above(state, k)->versions.delta == 0) return 0;
+    return own->versions.switched_mean != own->versions.mean || (own->numbers.alpha != 1 && own->versions.switched_delta != own->versions.delta);
 }

@@ -8,8 +8,8 @@ void dualprop__forget_products(dualprop_state *state)
 {
     for (int k = 0; k <= state->layer_count; k++) {
         struct dualprop__dyads *own = &state->dyads[k];
-        own->a_source_version = UINT64_MAX;
-        int silent = k == state->layer_count || state->dyads[k + 1].delta_version == 0;
-        own->top_down_source_version = silent ? 0 : UINT64_MAX;
+        own->versions.a_source = UINT64_MAX;
+        int silent = k == state->layer_count || dualprop__above(state, k)->versions.delta == 0;
+        own->versions.top_down_source = silent ? 0 : UINT64_MAX;
     }
 }
