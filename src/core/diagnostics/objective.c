@@ -119,9 +119,9 @@ static dualprop_status check_objective(const dualprop_diagnostics *diagnostics, 
                       "state and diagnostics are of different networks; expected the same");
     DUALPROP__REQUIRE(context, state->run.phase != DUALPROP__IDLE, DUALPROP_ERROR_INVALID_STATE,
                       "state holds no inference; call dualprop_infer() or dualprop_infer_begin() first");
-    DUALPROP__REQUIRE(context, state->snapshot.variant != DUALPROP_BP, DUALPROP_ERROR_UNSUPPORTED,
+    DUALPROP__REQUIRE(context, !state->snapshot.variant->is_back_propagation, DUALPROP_ERROR_UNSUPPORTED,
                       "the state's rule is back-propagation, which has no objective but its loss");
-    DUALPROP__REQUIRE(context, state->snapshot.variant != DUALPROP_LECUN, DUALPROP_ERROR_UNSUPPORTED,
+    DUALPROP__REQUIRE(context, !state->snapshot.variant->is_straight, DUALPROP_ERROR_UNSUPPORTED,
                       "the state's rule is lecun, whose objective is Eq. 25 and none of Eq. 1, 12 and 18");
     DUALPROP__REQUIRE(context, !state->plan.needs.alphas, DUALPROP_ERROR_UNSUPPORTED,
                       "the state's rule has alpha_mismatch: with an alpha for each neuron there is no one objective");

@@ -53,7 +53,7 @@ static double damping_of(const dualprop_state *state, const struct dualprop__dya
 dualprop_status dualprop__find_damping(dualprop_state *state)
 {
     const dualprop_rule *rule = state->rule;
-    if (!dualprop__rule_is_damped(rule)) return DUALPROP_OK;
+    if (!dualprop__rule_variant(rule)->is_damped) return DUALPROP_OK;
     for (int k = state->snapshot.lowest; k < state->layer_count; k++) {
         struct dualprop__dyads *own = &state->dyads[k];
         if (rule->damping == DUALPROP_DAMPING_GIVEN) {

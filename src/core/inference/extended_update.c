@@ -82,7 +82,7 @@ static dualprop_dyad_general plain_update(dualprop_state *state, int k)
         .alpha = own->numbers.alpha,
         .alphas = state->plan.needs.alphas ? own->arrays.alphas : NULL,
         .strength = own->numbers.beta_ratio,
-        .adjoint = state->snapshot.adjoint,
+        .adjoint = state->snapshot.variant->is_adjoint,
         .time_step = 1.0,
         .fraction = 1.0,
         .rows = state->batch.count,
@@ -111,7 +111,7 @@ dualprop_status dualprop__extended_update(dualprop_state *state, int k, const vo
     dualprop_dyad_general update = plain_update(state, k);
     update.a = a;
     update.top_down = top_down;
-    update.straight = state->snapshot.variant == DUALPROP_LECUN && k < state->layer_count;
+    update.straight = state->snapshot.variant->is_straight && k < state->layer_count;
     update.damping = own->numbers.damping;
     update.time_step = state->snapshot.time_step;
     update.fraction = state->snapshot.fraction;

@@ -113,6 +113,7 @@ static dualprop_status check_ready(const dualprop_state *state)
     DUALPROP__REQUIRE(state->context, state->plan.revision == atomic_load(&state->rule->plan), DUALPROP_ERROR_INVALID_STATE,
                       "the rule's variant, schedule, passes, tolerance, switches or another option that a state is "
                       "planned for changed; call dualprop_state_prepare()");
+    if (state->snapshot.revision == atomic_load(&state->rule->revision)) return DUALPROP_OK; /* checked before */
     return dualprop__rule_check_network(state->rule, state->network);
 }
 

@@ -115,7 +115,7 @@ static dualprop_dyad hidden_update(dualprop_state *state, int k)
     struct dualprop__dyads *own = &state->dyads[k];
     return (dualprop_dyad){
         .activation = own->layer ? own->layer->activation : DUALPROP_IDENTITY,
-        .derivative = state->snapshot.variant == DUALPROP_BP,
+        .derivative = state->snapshot.variant->is_back_propagation,
         .gain_plus = own->numbers.gain_plus,
         .gain_minus = own->numbers.gain_minus,
         .alpha = own->numbers.alpha,

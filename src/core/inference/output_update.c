@@ -23,7 +23,7 @@ static dualprop_output output_step_of(dualprop_state *state)
     return (dualprop_output){
         .loss = state->snapshot.loss,
         .exact = state->snapshot.output_step,
-        .derivative = state->snapshot.variant == DUALPROP_BP,
+        .derivative = state->snapshot.variant->is_back_propagation,
         .gain_plus = own->numbers.gain_plus,
         .gain_minus = own->numbers.gain_minus,
         .alpha = own->numbers.alpha,

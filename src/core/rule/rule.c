@@ -1,7 +1,7 @@
 /*
- * rule.c - a rule's life, its main choices and numbers, and which of them contradict each other.
+ * rule.c - a rule's life, its main choices and numbers.
  *
- * rule_options.c has what belongs to single layers, to time, and to hardware.
+ * rule_check.c has what contradicts what, rule_options.c what belongs to single layers, to time, and to hardware.
  */
 #include <math.h>
 #include <string.h>
@@ -24,39 +24,15 @@ static dualprop_status check_variant(const dualprop_context *context, int varian
                                        "DUALPROP_BP .. DUALPROP_LECUN");
 }
 
-int dualprop__rule_is_damped(const dualprop_rule *rule)
-{
-    return rule->variant == DUALPROP_DP_DAMPED || rule->variant == DUALPROP_LPOM ||
-           rule->variant == DUALPROP_INVERTED_LPOM;
-}
-
-/* c+ = 1 - alpha and c- = alpha (Eq. 19), not the other way round (Eq. 2)? */
-int dualprop__rule_is_adjoint(const dualprop_rule *rule)
-{
-    return rule->variant == DUALPROP_DP_ADJOINT || rule->variant == DUALPROP_FENCHEL ||
-           rule->variant == DUALPROP_LECUN;
-}
-
-/* The one alpha that a variant has, or NaN. */
-static double fixed_alpha(const dualprop_rule *rule)
-{
-    switch (rule->variant) {
-    case DUALPROP_LPOM: return 1.0;
-    case DUALPROP_INVERTED_LPOM: return 0.0;
-    case DUALPROP_FENCHEL: return 0.0;
-    default: return NAN;
-    }
-}
-
 static void set_variant(dualprop_rule *rule, int variant)
 {
     rule->variant = variant;
-    if (!isnan(fixed_alpha(rule))) {
-        rule->alpha = fixed_alpha(rule);
+    if (!isnan(dualprop__rule_variant(rule)->fixed_alpha)) {
+        rule->alpha = dualprop__rule_variant(rule)->fixed_alpha;
         rule->layer_alpha.count = 0;
     }
     int has_damping = rule->damping != DUALPROP_DAMPING_NONE;
-    if (dualprop__rule_is_damped(rule) != has_damping)
+    if (dualprop__rule_variant(rule)->is_damped != has_damping)
         rule->damping = has_damping ? DUALPROP_DAMPING_NONE : DUALPROP_DAMPING_HALF;
 }
 
@@ -90,6 +66,7 @@ dualprop_status dualprop_rule_create(dualprop_rule **out, dualprop_context *cont
     rule->magic = DUALPROP__RULE;
     rule->context = context;
     atomic_init(&rule->references, 1);
+    atomic_init(&rule->revision, 1); /* a state that has read no rule has revision 0 */
     set_rule_defaults(rule, variant);
     dualprop__context_retain(context);
     *out = rule;
@@ -127,13 +104,19 @@ void dualprop__rule_replan(dualprop_rule *rule, int changed)
     if (changed) atomic_fetch_add(&rule->plan, 1);
 }
 
+dualprop_status dualprop__rule_changed(dualprop_rule *rule)
+{
+    atomic_fetch_add(&rule->revision, 1);
+    return DUALPROP_OK;
+}
+
 dualprop_status dualprop_rule_set_variant(dualprop_rule *rule, int variant)
 {
     DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
     DUALPROP__TRY(check_variant(rule->context, variant));
     dualprop__rule_replan(rule, rule->variant != variant);
     set_variant(rule, variant);
-    return DUALPROP_OK;
+    return dualprop__rule_changed(rule);
 }
 
 dualprop_status dualprop_rule_set_schedule(dualprop_rule *rule, int schedule, int passes)
@@ -145,7 +128,7 @@ dualprop_status dualprop_rule_set_schedule(dualprop_rule *rule, int schedule, in
     dualprop__rule_replan(rule, rule->schedule != schedule || rule->passes != passes);
     rule->schedule = schedule;
     rule->passes = passes;
-    return DUALPROP_OK;
+    return dualprop__rule_changed(rule);
 }
 
 dualprop_status dualprop_rule_set_tolerance(dualprop_rule *rule, double tolerance)
@@ -155,7 +138,7 @@ dualprop_status dualprop_rule_set_tolerance(dualprop_rule *rule, double toleranc
                       "tolerance is %g; expected 0 or a positive finite number", tolerance);
     dualprop__rule_replan(rule, rule->tolerance != tolerance);
     rule->tolerance = tolerance;
-    return DUALPROP_OK;
+    return dualprop__rule_changed(rule);
 }
 
 dualprop_status dualprop_rule_set_pool_switches(dualprop_rule *rule, int switches)
@@ -166,7 +149,7 @@ dualprop_status dualprop_rule_set_pool_switches(dualprop_rule *rule, int switche
                                               "DUALPROP_SWITCHES_BOTTOM_UP or DUALPROP_SWITCHES_ORIGINAL"));
     dualprop__rule_replan(rule, rule->pool_switches != switches);
     rule->pool_switches = switches;
-    return DUALPROP_OK;
+    return dualprop__rule_changed(rule);
 }
 
 dualprop_status dualprop_rule_pool_switches(int *switches, const dualprop_rule *rule)
@@ -184,7 +167,7 @@ dualprop_status dualprop__rule_check_alpha(const dualprop_rule *rule, double alp
 {
     DUALPROP__REQUIRE(rule->context, alpha >= 0 && alpha <= 1, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "alpha is %g; expected 0..1", alpha);
-    double only = fixed_alpha(rule);
+    double only = dualprop__rule_variant(rule)->fixed_alpha;
     DUALPROP__REQUIRE(rule->context, isnan(only) || alpha == only, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "alpha is %g; variant %s fixes it at %g", alpha, dualprop_name(DUALPROP_NAMES_RULE, rule->variant),
                       only);
@@ -197,7 +180,7 @@ dualprop_status dualprop_rule_set_alpha(dualprop_rule *rule, double alpha)
     DUALPROP__TRY(dualprop__rule_check_alpha(rule, alpha));
     rule->alpha = alpha;
     rule->layer_alpha.count = 0;
-    return DUALPROP_OK;
+    return dualprop__rule_changed(rule);
 }
 
 /* A delta is about beta times a derivative, which may be 1e-7; with a smaller beta than this it loses digits. */
@@ -222,7 +205,7 @@ dualprop_status dualprop_rule_set_beta(dualprop_rule *rule, double beta)
     DUALPROP__TRY(dualprop__rule_check_beta(rule, beta));
     rule->beta = beta;
     rule->layer_beta.count = 0;
-    return DUALPROP_OK;
+    return dualprop__rule_changed(rule);
 }
 
 dualprop_status dualprop_rule_set_loss(dualprop_rule *rule, int loss)
@@ -231,7 +214,7 @@ dualprop_status dualprop_rule_set_loss(dualprop_rule *rule, int loss)
     DUALPROP__TRY(dualprop__rule_check_choice(rule->context, loss, DUALPROP_MSE, DUALPROP_CROSS_ENTROPY, "loss",
                                               "DUALPROP_MSE or DUALPROP_CROSS_ENTROPY"));
     rule->loss = loss;
-    return DUALPROP_OK;
+    return dualprop__rule_changed(rule);
 }
 
 dualprop_status dualprop_rule_set_output_step(dualprop_rule *rule, int output_step)
@@ -241,7 +224,7 @@ dualprop_status dualprop_rule_set_output_step(dualprop_rule *rule, int output_st
                                               DUALPROP_OUTPUT_SPROVR, "output_step",
                                               "DUALPROP_OUTPUT_LINEAR, _EXACT or _SPROVR"));
     rule->output_step = output_step;
-    return DUALPROP_OK;
+    return dualprop__rule_changed(rule);
 }
 
 dualprop_status dualprop_rule_set_nudge_at(dualprop_rule *rule, int nudge_at)
@@ -251,7 +234,7 @@ dualprop_status dualprop_rule_set_nudge_at(dualprop_rule *rule, int nudge_at)
                                               DUALPROP_NUDGE_AT_PREDICTION, "nudge_at",
                                               "DUALPROP_NUDGE_AT_CURRENT or DUALPROP_NUDGE_AT_PREDICTION"));
     rule->nudge_at = nudge_at;
-    return DUALPROP_OK;
+    return dualprop__rule_changed(rule);
 }
 
 dualprop_status dualprop_rule_set_divergence_limit(dualprop_rule *rule, double limit)
@@ -260,7 +243,7 @@ dualprop_status dualprop_rule_set_divergence_limit(dualprop_rule *rule, double l
     DUALPROP__REQUIRE(rule->context, isfinite(limit) && limit > 1, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "limit is %g; expected a finite number > 1", limit);
     rule->divergence_limit = limit;
-    return DUALPROP_OK;
+    return dualprop__rule_changed(rule);
 }
 
 /* ---- what a rule says about itself ---- */
@@ -303,192 +286,5 @@ double dualprop__rule_beta(const dualprop_rule *rule, int k)
 
 int dualprop__rule_output_step(const dualprop_rule *rule)
 {
-    int original = rule->variant == DUALPROP_DP || dualprop__rule_is_damped(rule);
-    return original ? rule->output_step : DUALPROP_OUTPUT_LINEAR;
-}
-
-/* Is the output step, and how it is nudged, one that the rule has? */
-static dualprop_status check_output(const dualprop_rule *rule)
-{
-    if (rule->output_step == DUALPROP_OUTPUT_LINEAR) return DUALPROP_OK;
-    const char *step = dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, rule->output_step);
-    DUALPROP__REQUIRE(rule->context, rule->variant != DUALPROP_BP && rule->variant != DUALPROP_LECUN,
-                      DUALPROP_ERROR_UNSUPPORTED,
-                      "output_step %s contradicts variant %s, which has the linear one only", step,
-                      dualprop_name(DUALPROP_NAMES_RULE, rule->variant));
-    if (dualprop__rule_output_step(rule) == DUALPROP_OUTPUT_LINEAR) return DUALPROP_OK;
-    DUALPROP__REQUIRE(rule->context, rule->nudge_at == DUALPROP_NUDGE_AT_CURRENT, DUALPROP_ERROR_UNSUPPORTED,
-                      "output_step %s contradicts nudge_at prediction: it linearises nothing", step);
-    return DUALPROP_OK;
-}
-
-/*
- * Eq. 3 minimises t loss(s) + 1/2 ||s - a||^2 with t = alpha beta for s+ and t = -(1 - alpha) beta for s-; SPROVR's mean
- * does so with t = (2 alpha - 1) beta. The loss's curvature is 1 for squared error and at most 1/2 for cross-entropy.
- */
-static dualprop_status check_convexity(const dualprop_rule *rule, double t, const char *which)
-{
-    double least = rule->loss == DUALPROP_MSE ? -1.0 : -2.0;
-    DUALPROP__REQUIRE(rule->context, t > least, DUALPROP_ERROR_UNSUPPORTED,
-                      "output_step %s has no solution for loss %s: %s is %g; expected > %g",
-                      dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, rule->output_step),
-                      dualprop_name(DUALPROP_NAMES_LOSS, rule->loss), which, t, least);
-    return DUALPROP_OK;
-}
-
-static dualprop_status check_solution(const dualprop_rule *rule, double alpha, double beta)
-{
-    int step = dualprop__rule_output_step(rule);
-    if (step == DUALPROP_OUTPUT_SPROVR)
-        return check_convexity(rule, (2.0 * alpha - 1.0) * beta, "(2 alpha - 1) beta");
-    if (step == DUALPROP_OUTPUT_EXACT) {
-        DUALPROP__TRY(check_convexity(rule, -(1.0 - alpha) * beta, "-(1 - alpha) beta"));
-        DUALPROP__TRY(check_convexity(rule, alpha * beta, "alpha beta"));
-    }
-    return DUALPROP_OK;
-}
-
-/* With a mismatch a neuron may have any alpha_i. */
-dualprop_status dualprop__rule_check_output_numbers(const dualprop_rule *rule, double alpha, double beta)
-{
-    if (rule->alpha_mismatch == 0) return check_solution(rule, alpha, beta);
-    DUALPROP__TRY(check_solution(rule, 0.0, beta));
-    return check_solution(rule, 1.0, beta);
-}
-
-static dualprop_status check_mismatch(const dualprop_rule *rule)
-{
-    if (rule->alpha_mismatch == 0) return DUALPROP_OK;
-    DUALPROP__REQUIRE(rule->context, isnan(fixed_alpha(rule)), DUALPROP_ERROR_UNSUPPORTED,
-                      "alpha_mismatch %g contradicts variant %s, which fixes alpha", rule->alpha_mismatch,
-                      dualprop_name(DUALPROP_NAMES_RULE, rule->variant));
-    int step = dualprop__rule_output_step(rule);
-    DUALPROP__REQUIRE(rule->context, step == DUALPROP_OUTPUT_LINEAR || rule->loss == DUALPROP_MSE,
-                      DUALPROP_ERROR_UNSUPPORTED,
-                      "alpha_mismatch contradicts output_step %s with loss ce, which takes one alpha for all neurons",
-                      dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, step));
-    return DUALPROP_OK;
-}
-
-/* The first option that is on of those which change the update of single neurons, or NULL. */
-static const char *option_of_neurons(const dualprop_rule *rule)
-{
-    if (rule->alpha_mismatch > 0) return "alpha_mismatch";
-    if (rule->noise_state > 0) return "state noise";
-    if (rule->noise_down > 0) return "top-down noise";
-    if (rule->quantize_bits > 0) return "quantization";
-    if (rule->time_step != 1.0) return "time_step";
-    if (rule->schedule == DUALPROP_ASYNC) return "schedule async";
-    return NULL;
-}
-
-static dualprop_status check_variant_options(const dualprop_rule *rule)
-{
-    int has_damping = rule->damping != DUALPROP_DAMPING_NONE;
-    DUALPROP__REQUIRE(rule->context, !has_damping || dualprop__rule_is_damped(rule), DUALPROP_ERROR_UNSUPPORTED,
-                      "damping %s contradicts variant %s; expected dp-damped, lpom or inverted-lpom",
-                      dualprop_name(DUALPROP_NAMES_DAMPING, rule->damping),
-                      dualprop_name(DUALPROP_NAMES_RULE, rule->variant));
-    const char *option = rule->input_robustness > 0 ? "input_robustness" : option_of_neurons(rule);
-    if (rule->variant != DUALPROP_BP) option = NULL; /* which alone has no dyads for these to work on */
-    DUALPROP__REQUIRE(rule->context, !option, DUALPROP_ERROR_UNSUPPORTED, "%s contradicts variant bp: it has no dyads",
-                      option);
-    DUALPROP__REQUIRE(rule->context, rule->schedule != DUALPROP_LIST || rule->order_count > 0,
-                      DUALPROP_ERROR_UNSUPPORTED, "schedule list has no order; call dualprop_rule_set_order()");
-    return DUALPROP_OK;
-}
-
-dualprop_status dualprop__rule_check(const dualprop_rule *rule)
-{
-    DUALPROP__TRY(check_variant_options(rule));
-    DUALPROP__TRY(check_output(rule));
-    DUALPROP__TRY(check_mismatch(rule));
-    if (rule->layer_alpha.count > 0 || rule->layer_beta.count > 0) return DUALPROP_OK; /* the network's last layer decides */
-    return dualprop__rule_check_output_numbers(rule, rule->alpha, rule->beta);
-}
-
-/* Which layers of a list are beyond a network's? 0 where none is. */
-static int last_number(const struct dualprop__layer_numbers *numbers)
-{
-    int k = numbers->count - 1;
-    while (k > 0 && isnan(numbers->values[k])) k--;
-    return k > 0 ? k : 0;
-}
-
-static dualprop_status check_last(const dualprop_rule *rule, const struct dualprop__layer_numbers *numbers, int most,
-                                  const char *name)
-{
-    int last = last_number(numbers);
-    DUALPROP__REQUIRE(rule->context, last <= most, DUALPROP_ERROR_UNSUPPORTED,
-                      "%s is set for layer %d; expected at most layer %d of this network", name, last, most);
-    return DUALPROP_OK;
-}
-
-static dualprop_status check_order_fits(const dualprop_rule *rule, int layers)
-{
-    int lowest = rule->input_robustness > 0 ? 0 : 1;
-    if (rule->schedule != DUALPROP_LIST) return DUALPROP_OK;
-    for (int i = 0; i < rule->order_count; i++)
-        DUALPROP__REQUIRE(rule->context, rule->order[i] >= lowest && rule->order[i] <= layers,
-                          DUALPROP_ERROR_UNSUPPORTED,
-                          "the order has layer %d; expected %d..%d (0 needs input robustness)", rule->order[i], lowest,
-                          layers);
-    return DUALPROP_OK;
-}
-
-/* Softmax mixes the neurons of a layer; the updates with options are of single neurons. */
-static dualprop_status check_softmax(const dualprop_rule *rule, const dualprop_network *network)
-{
-    const char *option = rule->variant == DUALPROP_LECUN ? "variant lecun" : option_of_neurons(rule);
-    for (int k = 0; k < network->layer_count && option; k++)
-        DUALPROP__REQUIRE(rule->context, network->layers[k]->activation != DUALPROP_SOFTMAX,
-                          DUALPROP_ERROR_UNSUPPORTED, "%s contradicts the activation softmax of layer %d", option, k + 1);
-    return DUALPROP_OK;
-}
-
-/* The arg-max at s+ is taken with one alpha a layer. */
-static dualprop_status check_switches(const dualprop_rule *rule)
-{
-    DUALPROP__REQUIRE(rule->context,
-                      rule->pool_switches == DUALPROP_SWITCHES_BOTTOM_UP || rule->alpha_mismatch == 0,
-                      DUALPROP_ERROR_UNSUPPORTED,
-                      "alpha_mismatch contradicts pool_switches original, which takes one alpha for all neurons");
-    return DUALPROP_OK;
-}
-
-/* Where damping is not a projection, s = f(a) is not its fixed point. */
-static dualprop_status check_activations(const dualprop_rule *rule, const dualprop_network *network)
-{
-    DUALPROP__TRY(check_softmax(rule, network));
-    DUALPROP__TRY(check_switches(rule));
-    if (!dualprop__rule_is_damped(rule)) return DUALPROP_OK;
-    for (int k = 0; k < network->layer_count; k++) {
-        int activation = network->layers[k]->activation;
-        DUALPROP__REQUIRE(rule->context,
-                          activation == DUALPROP_IDENTITY || activation == DUALPROP_RELU ||
-                              activation == DUALPROP_HARD_SIGMOID,
-                          DUALPROP_ERROR_UNSUPPORTED,
-                          "damping contradicts the activation %s of layer %d; expected a projection: identity, relu or "
-                          "hard-sigmoid", dualprop_name(DUALPROP_NAMES_ACTIVATION, activation), k + 1);
-    }
-    return DUALPROP_OK;
-}
-
-dualprop_status dualprop__rule_check_network(const dualprop_rule *rule, const dualprop_network *network)
-{
-    int layers = network->layer_count;
-    DUALPROP__TRY(dualprop__rule_check(rule));
-    DUALPROP__TRY(check_last(rule, &rule->layer_alpha, layers, "alpha"));
-    DUALPROP__TRY(check_last(rule, &rule->layer_beta, layers, "beta"));
-    if (rule->damping == DUALPROP_DAMPING_GIVEN)
-        DUALPROP__TRY(check_last(rule, &rule->layer_damping, layers - 1, "damping"));
-    DUALPROP__TRY(check_order_fits(rule, layers));
-    DUALPROP__TRY(check_activations(rule, network));
-    DUALPROP__REQUIRE(rule->context,
-                      rule->feedback == DUALPROP_FEEDBACK_SYMMETRIC || rule->feedback == network->feedback,
-                      DUALPROP_ERROR_UNSUPPORTED,
-                      "the rule's feedback is %s and the network's %s; call dualprop_network_set_feedback()",
-                      dualprop_name(DUALPROP_NAMES_FEEDBACK, rule->feedback),
-                      dualprop_name(DUALPROP_NAMES_FEEDBACK, network->feedback));
-    return dualprop__rule_check_output_numbers(rule, dualprop__rule_alpha(rule, layers), dualprop__rule_beta(rule, layers));
+    return dualprop__rule_variant(rule)->output_steps ? rule->output_step : DUALPROP_OUTPUT_LINEAR;
 }

@@ -32,7 +32,8 @@ struct dualprop_rule {
     double alpha_mismatch, noise_state, noise_down, noise_weight;
     int quantize_bits; /* 0: states are reals */
     uint64_t seed;
-    atomic_uint_fast64_t plan; /* raised by what changes a state's plan */
+    atomic_uint_fast64_t plan;     /* raised by what changes a state's plan */
+    atomic_uint_fast64_t revision; /* raised by every setter: a state checks and copies each revision once */
 };
 
 /* The highest layer that a number may be set for. */
@@ -47,20 +48,37 @@ dualprop_status dualprop__rule_check_choice(const dualprop_context *context, int
                                             const char *argument, const char *expected);
 dualprop_status dualprop__rule_check_alpha(const dualprop_rule *rule, double alpha);
 dualprop_status dualprop__rule_check_beta(const dualprop_rule *rule, double beta);
-/* States made before have to be prepared again where something changed. */
+/* States created before have to be prepared again if something changed. */
 void dualprop__rule_replan(dualprop_rule *rule, int changed);
-/* Has it the form of Eq. 50? Are c+ and c- as in Eq. 19? */
-int dualprop__rule_is_damped(const dualprop_rule *rule);
-int dualprop__rule_is_adjoint(const dualprop_rule *rule);
+/* At the end of every setter: raise the revision. Returns OK. */
+dualprop_status dualprop__rule_changed(dualprop_rule *rule);
 /* alpha_k and beta_k. */
 double dualprop__rule_alpha(const dualprop_rule *rule, int k);
 double dualprop__rule_beta(const dualprop_rule *rule, int k);
 /* The output step that is made: LINEAR where the linear one is exact already. */
 int dualprop__rule_output_step(const dualprop_rule *rule);
+/* ---- rule_check.c ---- */
 /* Refuse an output step without a solution for these numbers. */
 dualprop_status dualprop__rule_check_output_numbers(const dualprop_rule *rule, double alpha, double beta);
 /* Refuse what contradicts itself or does not fit the network. */
 dualprop_status dualprop__rule_check_network(const dualprop_rule *rule, const dualprop_network *network);
+
+/* ---- variants.c ---- */
+
+/* A row for each variant. */
+struct dualprop__variant {
+    double fixed_alpha;      /* the one alpha that it has, or NaN */
+    int is_back_propagation; /* sbar = f(a) and delta = f'(a) Delta: no dyads */
+    int is_adjoint;          /* c+ = 1 - alpha and c- = alpha (Eq. 19), not the other way round (Eq. 2) */
+    int is_damped;           /* has the form of Eq. 50 */
+    int is_straight;         /* LeCun's: s+- are formed without f, and f'(a) delta goes down */
+    int output_steps;        /* has exact and SPROVR output steps; else LINEAR, which is exact already or the only one */
+};
+const struct dualprop__variant *dualprop__variant_of(int variant);
+static inline const struct dualprop__variant *dualprop__rule_variant(const dualprop_rule *rule)
+{
+    return dualprop__variant_of(rule->variant);
+}
 
 /* ---- rule_options.c ---- */
 /* numbers->values[k], or the number for layers without one of their own. */

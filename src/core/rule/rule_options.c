@@ -42,7 +42,8 @@ dualprop_status dualprop_rule_set_layer_alpha(dualprop_rule *rule, int index, do
     DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
     DUALPROP__TRY(check_layer_number(rule, index, 1));
     DUALPROP__TRY(dualprop__rule_check_alpha(rule, alpha));
-    return set_number(rule, &rule->layer_alpha, index, alpha);
+    DUALPROP__TRY(set_number(rule, &rule->layer_alpha, index, alpha));
+    return dualprop__rule_changed(rule);
 }
 
 dualprop_status dualprop_rule_set_layer_beta(dualprop_rule *rule, int index, double beta)
@@ -50,14 +51,15 @@ dualprop_status dualprop_rule_set_layer_beta(dualprop_rule *rule, int index, dou
     DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
     DUALPROP__TRY(check_layer_number(rule, index, 1));
     DUALPROP__TRY(dualprop__rule_check_beta(rule, beta));
-    return set_number(rule, &rule->layer_beta, index, beta);
+    DUALPROP__TRY(set_number(rule, &rule->layer_beta, index, beta));
+    return dualprop__rule_changed(rule);
 }
 
 /* ---- damping, the input's dyads, feedback ---- */
 
 static dualprop_status require_damped(const dualprop_rule *rule)
 {
-    DUALPROP__REQUIRE(rule->context, dualprop__rule_is_damped(rule), DUALPROP_ERROR_UNSUPPORTED,
+    DUALPROP__REQUIRE(rule->context, dualprop__rule_variant(rule)->is_damped, DUALPROP_ERROR_UNSUPPORTED,
                       "damping contradicts variant %s; expected dp-damped, lpom or inverted-lpom",
                       dualprop_name(DUALPROP_NAMES_RULE, rule->variant));
     return DUALPROP_OK;
@@ -74,7 +76,7 @@ dualprop_status dualprop_rule_set_damping(dualprop_rule *rule, int damping, int 
     dualprop__rule_replan(rule, rule->damping == DUALPROP_DAMPING_GIVEN);
     rule->damping = damping;
     rule->power_iterations = power_iterations;
-    return DUALPROP_OK;
+    return dualprop__rule_changed(rule);
 }
 
 dualprop_status dualprop_rule_set_layer_damping(dualprop_rule *rule, int index, double damping)
@@ -88,7 +90,7 @@ dualprop_status dualprop_rule_set_layer_damping(dualprop_rule *rule, int index, 
     else rule->layer_damping.count = 0, rule->common_damping = damping;
     dualprop__rule_replan(rule, rule->damping != DUALPROP_DAMPING_GIVEN);
     rule->damping = DUALPROP_DAMPING_GIVEN;
-    return DUALPROP_OK;
+    return dualprop__rule_changed(rule);
 }
 
 dualprop_status dualprop_rule_set_input_robustness(dualprop_rule *rule, double strength)
@@ -98,7 +100,7 @@ dualprop_status dualprop_rule_set_input_robustness(dualprop_rule *rule, double s
                       "strength is %g; expected a finite number >= 0", strength);
     dualprop__rule_replan(rule, (rule->input_robustness > 0) != (strength > 0));
     rule->input_robustness = strength;
-    return DUALPROP_OK;
+    return dualprop__rule_changed(rule);
 }
 
 dualprop_status dualprop_rule_set_feedback(dualprop_rule *rule, int feedback)
@@ -109,7 +111,7 @@ dualprop_status dualprop_rule_set_feedback(dualprop_rule *rule, int feedback)
                                               "DUALPROP_FEEDBACK_SYMMETRIC .. DUALPROP_FEEDBACK_SIGN"));
     dualprop__rule_replan(rule, rule->feedback != feedback);
     rule->feedback = feedback;
-    return DUALPROP_OK;
+    return dualprop__rule_changed(rule);
 }
 
 /* ---- time ---- */
@@ -138,7 +140,7 @@ dualprop_status dualprop_rule_set_order(dualprop_rule *rule, const int32_t *laye
     rule->order = copy;
     rule->order_count = (int)count;
     dualprop__rule_replan(rule, 1);
-    return DUALPROP_OK;
+    return dualprop__rule_changed(rule);
 }
 
 static dualprop_status check_fraction(const dualprop_rule *rule, double value, const char *argument)
@@ -153,7 +155,7 @@ dualprop_status dualprop_rule_set_async_fraction(dualprop_rule *rule, double fra
     DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
     DUALPROP__TRY(check_fraction(rule, fraction, "fraction"));
     rule->async_fraction = fraction;
-    return DUALPROP_OK;
+    return dualprop__rule_changed(rule);
 }
 
 dualprop_status dualprop_rule_set_time_step(dualprop_rule *rule, double step)
@@ -162,7 +164,7 @@ dualprop_status dualprop_rule_set_time_step(dualprop_rule *rule, double step)
     DUALPROP__TRY(check_fraction(rule, step, "step"));
     dualprop__rule_replan(rule, (rule->time_step != 1.0) != (step != 1.0));
     rule->time_step = step;
-    return DUALPROP_OK;
+    return dualprop__rule_changed(rule);
 }
 
 dualprop_status dualprop_rule_set_warm_start(dualprop_rule *rule, int warm_start)
@@ -170,7 +172,7 @@ dualprop_status dualprop_rule_set_warm_start(dualprop_rule *rule, int warm_start
     DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
     DUALPROP__TRY(dualprop__rule_check_choice(rule->context, warm_start, 0, 1, "warm_start", "0 or 1"));
     rule->warm_start = warm_start;
-    return DUALPROP_OK;
+    return dualprop__rule_changed(rule);
 }
 
 /* ---- hardware ---- */
@@ -188,7 +190,7 @@ dualprop_status dualprop_rule_set_alpha_mismatch(dualprop_rule *rule, double dev
     DUALPROP__TRY(check_deviation(rule, deviation, "deviation"));
     dualprop__rule_replan(rule, (rule->alpha_mismatch > 0) != (deviation > 0));
     rule->alpha_mismatch = deviation;
-    return DUALPROP_OK;
+    return dualprop__rule_changed(rule);
 }
 
 dualprop_status dualprop_rule_set_noise(dualprop_rule *rule, double state, double top_down, double weight)
@@ -202,7 +204,7 @@ dualprop_status dualprop_rule_set_noise(dualprop_rule *rule, double state, doubl
     rule->noise_state = state;
     rule->noise_down = top_down;
     rule->noise_weight = weight;
-    return DUALPROP_OK;
+    return dualprop__rule_changed(rule);
 }
 
 dualprop_status dualprop_rule_set_quantization(dualprop_rule *rule, int bits)
@@ -212,14 +214,14 @@ dualprop_status dualprop_rule_set_quantization(dualprop_rule *rule, int bits)
                       "bits is %d; expected 0 or 2..24", bits);
     dualprop__rule_replan(rule, (rule->quantize_bits > 0) != (bits > 0));
     rule->quantize_bits = bits;
-    return DUALPROP_OK;
+    return dualprop__rule_changed(rule);
 }
 
 dualprop_status dualprop_rule_set_seed(dualprop_rule *rule, uint64_t seed)
 {
     DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
     rule->seed = seed;
-    return DUALPROP_OK;
+    return dualprop__rule_changed(rule);
 }
 
 /* ---- what a rule says about its options ---- */

@@ -1,7 +1,7 @@
 /*
- * rule_snapshot.c - from a rule to the numbers of one inference, layer by layer.
+ * rule_snapshot.c - from a rule to the numbers of inferences, layer by layer.
  *
- * They are taken once, when the inference begins, so that a rule that changes meanwhile cannot mix two rules.
+ * They are copied when an inference begins, so that a rule that changes meanwhile cannot mix two rules.
  */
 #include <math.h>
 
@@ -27,39 +27,43 @@ static int depends_on_own_state(const dualprop_rule *rule)
 /* beta_k/beta_{k+1} of hidden layers (after Eq. 12); 1 at the output, whose step has beta_L itself. */
 static double beta_ratio_of(const dualprop_rule *rule, int k, int layers)
 {
-    if (rule->variant == DUALPROP_BP || k == layers) return 1.0;
+    if (dualprop__rule_variant(rule)->is_back_propagation || k == layers) return 1.0;
     if (k == 0) return rule->input_robustness;
     return dualprop__rule_beta(rule, k) / dualprop__rule_beta(rule, k + 1);
 }
 
 static void snapshot_layer(struct dualprop__dyads *own, const dualprop_rule *rule, int k, int layers)
 {
-    int bp = rule->variant == DUALPROP_BP, damped = dualprop__rule_is_damped(rule) && k < layers;
+    const struct dualprop__variant *variant = dualprop__rule_variant(rule);
+    int bp = variant->is_back_propagation, damped = variant->is_damped && k < layers;
+    int straight = variant->is_straight && k < layers, has_options = has_hardware_options(rule);
     double alpha = bp ? 0.5 : dualprop__rule_alpha(rule, k);
-    int adjoint = dualprop__rule_is_adjoint(rule);
     own->numbers.alpha = alpha;
     own->numbers.beta = bp ? 1.0 : dualprop__rule_beta(rule, k);
     own->numbers.beta_ratio = beta_ratio_of(rule, k, layers);
-    own->numbers.gain_plus = own->numbers.beta_ratio * (adjoint ? 1.0 - alpha : alpha);
-    own->numbers.gain_minus = own->numbers.beta_ratio * (adjoint ? alpha : 1.0 - alpha);
+    own->numbers.gain_plus = own->numbers.beta_ratio * (variant->is_adjoint ? 1.0 - alpha : alpha);
+    own->numbers.gain_minus = own->numbers.beta_ratio * (variant->is_adjoint ? alpha : 1.0 - alpha);
     own->numbers.damping = 0;
     own->numbers.gamma = NAN;
-    own->numbers.uses_extended_update = damped || (rule->variant == DUALPROP_LECUN && k < layers) || has_hardware_options(rule);
+    own->numbers.uses_extended_update = damped || straight || has_options;
     own->numbers.always_updates = damped || depends_on_own_state(rule);
-    int extended_mean = damped || has_hardware_options(rule);
-    own->numbers.mean_depends_on_top_down = !bp && (extended_mean || (rule->variant != DUALPROP_LECUN && depends_on_top_down(own)));
+    int depends = damped || has_options || (!variant->is_straight && depends_on_top_down(own));
+    own->numbers.mean_depends_on_top_down = !bp && depends;
 }
 
+/* A state keeps the numbers of the revision that it has copied until the rule changes. */
 void dualprop__snapshot_rule(dualprop_state *state)
 {
     const dualprop_rule *rule = state->rule;
+    uint64_t revision = atomic_load(&rule->revision);
+    if (state->snapshot.revision == revision) return;
     state->snapshot.lowest = rule->input_robustness > 0 ? 0 : 1;
-    state->snapshot.variant = rule->variant;
-    state->snapshot.adjoint = dualprop__rule_is_adjoint(rule);
+    state->snapshot.variant = dualprop__rule_variant(rule);
     state->snapshot.loss = rule->loss;
     state->snapshot.nudge_at = rule->nudge_at;
     state->snapshot.output_step = dualprop__rule_output_step(rule);
-    state->snapshot.own_switches = rule->variant != DUALPROP_BP && rule->pool_switches == DUALPROP_SWITCHES_ORIGINAL;
+    state->snapshot.own_switches =
+        !state->snapshot.variant->is_back_propagation && rule->pool_switches == DUALPROP_SWITCHES_ORIGINAL;
     state->snapshot.schedule = rule->schedule;
     state->snapshot.most_passes = rule->passes;
     state->snapshot.feedback = rule->feedback;
@@ -72,4 +76,5 @@ void dualprop__snapshot_rule(dualprop_state *state)
     state->snapshot.noise_down = rule->noise_down;
     state->snapshot.seed = rule->seed;
     for (int k = 0; k <= state->layer_count; k++) snapshot_layer(&state->dyads[k], rule, k, state->layer_count);
+    state->snapshot.revision = revision;
 }

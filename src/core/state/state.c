@@ -238,7 +238,7 @@ static struct dualprop__needs needs_of(const dualprop_rule *rule)
 {
     struct dualprop__needs needs = { 0 };
     if (!rule) return needs;
-    needs.error_signal = rule->variant == DUALPROP_LECUN;
+    needs.error_signal = dualprop__rule_variant(rule)->is_straight;
     needs.input_dyads = rule->input_robustness > 0;
     needs.power = rule->damping == DUALPROP_DAMPING_HALF || rule->damping == DUALPROP_DAMPING_GAMMA2;
     needs.alphas = rule->alpha_mismatch > 0;
@@ -278,7 +278,7 @@ static dualprop_status plan_state(dualprop_state *state)
 /* A backend may be without the slots for the rarer options. */
 static dualprop_status check_options(const dualprop_context *context, const dualprop_rule *rule)
 {
-    int wanted = dualprop__rule_is_damped(rule) || rule->variant == DUALPROP_LECUN || rule->alpha_mismatch > 0 ||
+    int wanted = dualprop__rule_variant(rule)->is_damped || dualprop__rule_variant(rule)->is_straight || rule->alpha_mismatch > 0 ||
                  rule->schedule == DUALPROP_ASYNC || rule->noise_state > 0 || rule->noise_down > 0 ||
                  rule->time_step != 1.0 || rule->quantize_bits > 0 ||
                  (dualprop__rule_output_step(rule) != DUALPROP_OUTPUT_LINEAR && rule->loss == DUALPROP_CROSS_ENTROPY);

@@ -122,8 +122,10 @@ struct dualprop_state {
 
     /* rule_snapshot.c: the rule as it was when the inference began. */
     struct {
+        uint64_t revision; /* of the rule that was checked and copied; 0: none yet */
         int lowest; /* the first layer of dyads: 1, or 0 if the input is one */
-        int variant, loss, nudge_at, output_step, adjoint, schedule, most_passes, feedback, quantize_bits;
+        const struct dualprop__variant *variant;
+        int loss, nudge_at, output_step, schedule, most_passes, feedback, quantize_bits;
         int own_switches; /* are switches computed again? see switches.c */
         double tolerance, limit, time_step, fraction, noise_state, noise_down;
         uint64_t seed;

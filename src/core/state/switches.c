@@ -29,7 +29,7 @@ int dualprop__has_own_switches(const dualprop_state *state, int k)
 
 static int is_original(const dualprop_rule *rule)
 {
-    return rule && rule->variant != DUALPROP_BP && rule->pool_switches == DUALPROP_SWITCHES_ORIGINAL;
+    return rule && !dualprop__rule_variant(rule)->is_back_propagation && rule->pool_switches == DUALPROP_SWITCHES_ORIGINAL;
 }
 
 /* Elements; 0 where the rule has no need of them, -1 where they overflow. */
