@@ -1,279 +1,11 @@
 /*
- * state.c - the plan of a state: one arena of backend memory, cut into the arrays of every layer.
+ * state.c - the life of a state, and one call at a time on it.
  *
- * The same walk over the network first counts the bytes and then hands out the pieces, so the two cannot disagree.
- * Nothing is allocated after dualprop_state_create().
+ * Nothing is allocated after dualprop_state_create(), except by dualprop_state_prepare() for a rule with other needs.
  */
 #include <string.h>
 
-#include "state_internal.h"
-
-#define PIECE_ALIGNMENT 64
-
-/* The walk: with base NULL it only counts. */
-struct arena {
-    char *base;
-    size_t used;
-    size_t real_size;
-    int overflow;
-};
-
-static void *carve_bytes(struct arena *arena, size_t bytes)
-{
-    size_t end;
-    void *piece = arena->base ? arena->base + arena->used : NULL;
-    if (!DUALPROP__ADD(&end, arena->used, bytes) || !DUALPROP__ADD(&end, end, (size_t)(PIECE_ALIGNMENT - 1)))
-        arena->overflow = 1;
-    else
-        arena->used = end / PIECE_ALIGNMENT * PIECE_ALIGNMENT;
-    return piece;
-}
-
-/* Reals: rows of width elements, or `least` elements where that is more. */
-static void *carve_at_least(struct arena *arena, int64_t rows, int64_t width, int64_t least)
-{
-    size_t elements, bytes = 0;
-    int fits = DUALPROP__MULTIPLY(&elements, (size_t)rows, (size_t)width);
-    if (elements < (size_t)least) elements = (size_t)least;
-    if (!fits || !DUALPROP__MULTIPLY(&bytes, elements, arena->real_size)) {
-        arena->overflow = 1;
-        return NULL;
-    }
-    return carve_bytes(arena, bytes);
-}
-
-static void *carve(struct arena *arena, int64_t rows, int64_t width)
-{
-    return carve_at_least(arena, rows, width, 0);
-}
-
-/* The largest workspace any layer asks for; -1 where the backend says the shape is beyond it. */
-static int64_t workspace_bytes(const dualprop_state *state)
-{
-    int64_t most = 0;
-    for (int k = 1; k <= state->layer_count; k++) {
-        int64_t bytes = dualprop__map_workspace(state, state->network->layers[k - 1]);
-        if (bytes < 0) return -1;
-        if (bytes > most) most = bytes;
-    }
-    return most;
-}
-
-/* All caches together, as far as they count; -1 where the backend says that a shape is beyond it. */
-static int64_t cache_bytes(const dualprop_state *state)
-{
-    int64_t sum = 0;
-    for (int k = 1; k <= state->layer_count; k++) {
-        int64_t bytes = dualprop__map_cache(state, state->network->layers[k - 1]);
-        for (int i = 0; i <= state->plan.needs.feedback; i++)
-            if (bytes < 0 || !DUALPROP__ADD(&sum, sum, bytes)) return -1;
-    }
-    return sum;
-}
-
-/* Bytes for max pooling, and what the backend keeps of the weights. */
-static void carve_convolution(struct arena *arena, dualprop_state *state, struct dualprop__dyads *dyads)
-{
-    size_t switches = 0;
-    if (!DUALPROP__MULTIPLY(&switches, (size_t)dualprop__switches_elements(dyads->layer), (size_t)state->capacity))
-        arena->overflow = 1;
-    dyads->arrays.switches = switches > 0 ? carve_bytes(arena, switches) : NULL;
-    for (int i = 0; i <= state->plan.needs.feedback; i++)
-        dyads->caches[i].memory = carve_bytes(arena, (size_t)dualprop__map_cache(state, dyads->layer));
-    dyads->caches[0].weights = dyads->caches[1].weights = NULL;
-}
-
-static void carve_layer(struct arena *arena, struct dualprop__dyads *dyads, int64_t capacity, int learns)
-{
-    int64_t map = dualprop__map_width(dyads->layer); /* one sample before pooling has to fit, too */
-    dyads->arrays.a = carve_at_least(arena, capacity, dyads->width, map);
-    dyads->arrays.mean = carve(arena, capacity, dyads->width);
-    if (!learns) return;
-    dyads->arrays.top_down = carve(arena, capacity, dyads->width);
-    dyads->arrays.delta = carve_at_least(arena, capacity, dyads->width, map);
-}
-
-/* What the rarer options keep for layer k. */
-static void carve_options(struct arena *arena, dualprop_state *state, int k)
-{
-    const struct dualprop__needs *needs = &state->plan.needs;
-    struct dualprop__dyads *own = &state->dyads[k];
-    int is_hidden = k > 0 && k < state->layer_count, has_dyads = k > 0 || needs->input_dyads;
-    if (k == 0) { /* another plan may have had them, so without dyads there are none */
-        own->arrays.a = has_dyads ? carve(arena, state->capacity, own->width) : NULL;
-        own->arrays.top_down = has_dyads ? carve(arena, state->capacity, own->width) : NULL;
-        own->arrays.delta = has_dyads ? carve(arena, state->capacity, own->width) : NULL;
-    }
-    own->arrays.error_signal = needs->error_signal && is_hidden ? carve(arena, state->capacity, own->width) : NULL;
-    own->arrays.alphas = needs->alphas && has_dyads ? carve(arena, 1, own->width) : NULL;
-    own->arrays.power = needs->power && has_dyads && k < state->layer_count ? carve(arena, 1, own->width) : NULL;
-    own->arrays.noisy = needs->weight_noise && k > 0 ? carve(arena, 1, own->layer->weight_elements) : NULL;
-}
-
-static void carve_scratch(struct arena *arena, dualprop_state *state)
-{
-    const struct dualprop__needs *needs = &state->plan.needs;
-    int64_t outputs = dualprop__output(state)->width;
-    state->plan.uniform = needs->mask ? carve(arena, state->capacity, state->plan.widest) : NULL;
-    for (int i = 0; i < 3; i++) {
-        int wanted = i < 2 ? needs->state_noise : needs->down_noise;
-        state->plan.normals[i] = wanted ? carve(arena, state->capacity, state->plan.widest) : NULL;
-    }
-    state->plan.target_mean = needs->extended_output ? carve(arena, state->capacity, outputs) : NULL;
-    state->plan.power_image = needs->power ? carve(arena, 1, state->plan.widest) : NULL;
-    state->plan.proximal = state->rule ? carve_bytes(arena, (size_t)outputs * 7 * sizeof(double)) : NULL;
-}
-
-static void carve_all(struct arena *arena, dualprop_state *state)
-{
-    int learns = state->rule != NULL;
-    int64_t outputs = dualprop__output(state)->width;
-    state->dyads[0].arrays.mean = carve(arena, state->capacity, state->dyads[0].width);
-    for (int k = 1; k <= state->layer_count; k++) {
-        carve_layer(arena, &state->dyads[k], state->capacity, learns);
-        carve_convolution(arena, state, &state->dyads[k]);
-    }
-    state->plan.target = carve(arena, state->capacity, outputs);
-    state->plan.prediction = carve(arena, state->capacity, outputs);
-    state->plan.workspace = carve_bytes(arena, (size_t)state->plan.workspace_bytes);
-    for (int k = 0; k <= state->layer_count; k++) carve_options(arena, state, k);
-    carve_scratch(arena, state);
-}
-
-/* Host reals: a batch of targets, or three rows of the widest layer, or the draws or weights of one layer. */
-static int staging_elements(size_t *elements, const dualprop_state *state)
-{
-    const struct dualprop__needs *needs = &state->plan.needs;
-    size_t rows = 0, draws = 0, weights = 0;
-    int fits = DUALPROP__MULTIPLY(elements, (size_t)state->capacity, (size_t)dualprop__output(state)->width) &&
-               DUALPROP__MULTIPLY(&draws, (size_t)state->capacity, (size_t)state->plan.widest) &&
-               DUALPROP__MULTIPLY(&rows, (size_t)state->plan.widest, (size_t)3);
-    for (int k = 1; k <= state->layer_count; k++) {
-        size_t own = (size_t)dualprop__parameter_elements(state->dyads[k].layer, 0);
-        if (own > weights) weights = own;
-    }
-    if (rows > *elements) *elements = rows;
-    if ((needs->state_noise || needs->down_noise) && draws > *elements) *elements = draws;
-    if (needs->weight_noise && weights > *elements) *elements = weights;
-    return fits;
-}
-
-/* On the host, of one layer. */
-static uint64_t bytes_of_layer(const dualprop_state *state)
-{
-    return sizeof *state->dyads + (state->plan.conditions ? sizeof *state->plan.conditions : 0);
-}
-
-/* Count the bytes of arena and staging memory; RANGE where they overflow. The arrays are nowhere afterwards. */
-static dualprop_status measure_plan(size_t *arena_bytes, size_t *staging_bytes, dualprop_state *state)
-{
-    struct arena arena = { NULL, 0, state->context->real_size, 0 };
-    size_t elements, moves;
-    uint64_t scratch;
-    state->plan.workspace_bytes = workspace_bytes(state);
-    int fits = state->plan.workspace_bytes >= 0 && cache_bytes(state) >= 0;
-    if (fits) carve_all(&arena, state);
-    fits = fits && !arena.overflow && staging_elements(&elements, state) &&
-           DUALPROP__MULTIPLY(staging_bytes, elements, state->context->real_size) &&
-           DUALPROP__MULTIPLY(&moves, (size_t)state->capacity, 3 * sizeof *state->plan.moves);
-    DUALPROP__REQUIRE(state->context, fits && arena.used < (size_t)INT64_MAX / 2, DUALPROP_ERROR_RANGE,
-                      "a state for capacity %lld overflows the size of memory", (long long)state->capacity);
-    DUALPROP__TRY(dualprop__switches_measure(&scratch, state));
-    *arena_bytes = arena.used;
-    state->plan.bytes = (uint64_t)arena.used + *staging_bytes + moves + scratch + sizeof *state +
-                   (uint64_t)(state->layer_count + 1) * bytes_of_layer(state) +
-                   (uint64_t)state->plan.needs.order_count * sizeof *state->plan.order;
-    return DUALPROP_OK;
-}
-
-static void hand_out(dualprop_state *state)
-{
-    struct arena arena = { state->plan.arena, 0, state->context->real_size, 0 };
-    carve_all(&arena, state);
-}
-
-/* The memory that a plan stands on, so that it can be exchanged as a whole. */
-struct memory {
-    void *arena, *staging;
-    size_t arena_bytes;
-    int32_t *order;
-};
-
-static void release_memory(const dualprop_state *state, const struct memory *memory)
-{
-    dualprop_context *context = state->context;
-    if (memory->arena) context->backend.release(context->instance, memory->arena, memory->arena_bytes);
-    dualprop__release(context, memory->staging);
-    dualprop__release(context, memory->order);
-}
-
-/* The order is copied, so that a rule that gets another one does not pull it away from under an inference. */
-static dualprop_status copy_order(int32_t **order, const dualprop_state *state)
-{
-    size_t count = (size_t)state->plan.needs.order_count;
-    *order = NULL;
-    if (count == 0) return DUALPROP_OK;
-    *order = dualprop__allocate_array(state->context, count, sizeof **order);
-    if (!*order) return DUALPROP_ERROR_NO_MEMORY;
-    memcpy(*order, state->rule->order, count * sizeof **order);
-    return DUALPROP_OK;
-}
-
-static dualprop_status allocate_memory(struct memory *memory, dualprop_state *state)
-{
-    size_t staging_bytes;
-    dualprop_context *context = state->context;
-    DUALPROP__TRY(measure_plan(&memory->arena_bytes, &staging_bytes, state));
-    DUALPROP__TRY(copy_order(&memory->order, state));
-    memory->staging = dualprop__allocate(context, staging_bytes);
-    if (!memory->staging) return DUALPROP_ERROR_NO_MEMORY;
-    dualprop_status status = context->backend.allocate(context->instance, &memory->arena, memory->arena_bytes);
-    if (status != DUALPROP_OK)
-        return dualprop__fail(context, status, "a state for capacity %lld needs %zu bytes, which could not be had",
-                              (long long)state->capacity, memory->arena_bytes);
-    return context->backend.fill_zero(context->instance, memory->arena, memory->arena_bytes);
-}
-
-static struct dualprop__needs needs_of(const dualprop_rule *rule)
-{
-    struct dualprop__needs needs = { 0 };
-    if (!rule) return needs;
-    needs.error_signal = dualprop__rule_variant(rule)->is_straight;
-    needs.input_dyads = rule->input_robustness > 0;
-    needs.power = rule->damping == DUALPROP_DAMPING_HALF || rule->damping == DUALPROP_DAMPING_GAMMA2;
-    needs.alphas = rule->alpha_mismatch > 0;
-    needs.mask = rule->schedule == DUALPROP_ASYNC;
-    needs.state_noise = rule->noise_state > 0;
-    needs.down_noise = rule->noise_down > 0;
-    needs.weight_noise = rule->noise_weight > 0;
-    needs.extended_output = needs.alphas || needs.mask || needs.state_noise || needs.down_noise ||
-                           rule->time_step != 1.0 || rule->quantize_bits > 0;
-    needs.feedback = rule->feedback != DUALPROP_FEEDBACK_SYMMETRIC;
-    needs.order_count = rule->schedule == DUALPROP_LIST ? rule->order_count : 0;
-    return needs;
-}
-
-/* Give the state the memory that its rule needs now. On failure it keeps what it had. */
-static dualprop_status plan_state(dualprop_state *state)
-{
-    struct memory fresh = { 0 }, old = { state->plan.arena, state->plan.staging, state->plan.arena_bytes, state->plan.order };
-    struct dualprop__needs needs = state->plan.needs;
-    uint64_t bytes = state->plan.bytes;
-    state->plan.needs = needs_of(state->rule);
-    dualprop_status status = allocate_memory(&fresh, state);
-    if (status == DUALPROP_OK) status = dualprop__switches_plan(state);
-    const struct memory *kept = status == DUALPROP_OK ? &fresh : &old;
-    if (status != DUALPROP_OK) state->plan.needs = needs, state->plan.bytes = bytes;
-    state->plan.arena = kept->arena;
-    state->plan.arena_bytes = kept->arena_bytes;
-    state->plan.staging = kept->staging;
-    state->plan.order = kept->order;
-    if (state->plan.arena) hand_out(state);
-    release_memory(state, status == DUALPROP_OK ? &old : &fresh);
-    if (status != DUALPROP_OK) return status;
-    for (int k = 0; k <= state->layer_count; k++) memset(state->dyads[k].arrays.alphas_source, 0, sizeof state->dyads[k].arrays.alphas_source);
-    return dualprop__seed_power_vectors(state);
-}
+#include "state_plan.h"
 
 /* A backend may be without the slots for the rarer options. */
 static dualprop_status check_options(const dualprop_context *context, const dualprop_rule *rule)
@@ -363,7 +95,7 @@ dualprop_status dualprop_state_create(dualprop_state **out, dualprop_network *ne
     DUALPROP__TRY(check_fit(network, rule, capacity));
     dualprop_state *state;
     DUALPROP__TRY(create_bare_state(&state, network, rule, capacity));
-    dualprop_status status = plan_state(state);
+    dualprop_status status = dualprop__state_plan(state);
     if (status == DUALPROP_OK) status = allocate_moves(state);
     if (status != DUALPROP_OK) {
         dualprop_state_destroy(state);
@@ -383,7 +115,7 @@ void dualprop_state_destroy(dualprop_state *state)
     if (state->run.phase == DUALPROP__OPEN) dualprop__state_close(state, DUALPROP__IDLE);
     dualprop__switches_release(state);
     dualprop__release(context, state->plan.moves);
-    release_memory(state, &(struct memory){ state->plan.arena, state->plan.staging, state->plan.arena_bytes, state->plan.order });
+    dualprop__state_release_memory(state, &(struct dualprop__memory){ state->plan.arena, state->plan.staging, state->plan.arena_bytes, state->plan.order });
     dualprop__release(context, state->plan.conditions);
     dualprop__release(context, state->dyads);
     if (state->rule) dualprop__rule_release(state->rule);
@@ -399,9 +131,9 @@ static dualprop_status prepare_state(dualprop_state *state)
                       "an inference is open; call dualprop_infer_end() first");
     if (!state->rule) return DUALPROP_OK;
     DUALPROP__TRY(check_fit(state->network, state->rule, state->capacity));
-    struct dualprop__needs needs = needs_of(state->rule);
+    struct dualprop__needs needs = dualprop__state_needs(state->rule);
     int same = memcmp(&needs, &state->plan.needs, sizeof needs) == 0 && needs.order_count == 0;
-    if (!same) DUALPROP__TRY(plan_state(state));
+    if (!same) DUALPROP__TRY(dualprop__state_plan(state));
     else DUALPROP__TRY(dualprop__switches_plan(state));
     state->plan.revision = atomic_load(&state->rule->plan);
     state->run.phase = DUALPROP__IDLE;
@@ -426,8 +158,8 @@ dualprop_status dualprop_state_memory_needed(uint64_t *bytes, dualprop_network *
     dualprop_state *state;
     size_t arena_bytes, staging_bytes;
     DUALPROP__TRY(create_bare_state(&state, network, rule, capacity));
-    state->plan.needs = needs_of(rule);
-    dualprop_status status = measure_plan(&arena_bytes, &staging_bytes, state);
+    state->plan.needs = dualprop__state_needs(rule);
+    dualprop_status status = dualprop__state_measure(&arena_bytes, &staging_bytes, state);
     if (status == DUALPROP_OK) *bytes = state->plan.bytes;
     dualprop_state_destroy(state);
     return status;

@@ -1,0 +1,24 @@
+/*
+ * state_plan.h - what state.c asks of state_plan.c.
+ */
+#ifndef DUALPROP_CORE_STATE_PLAN_H
+#define DUALPROP_CORE_STATE_PLAN_H
+
+#include "state_internal.h"
+
+/* The memory that a plan stands on, so that it can be exchanged as a whole. */
+struct dualprop__memory {
+    void *arena, *staging;
+    size_t arena_bytes;
+    int32_t *order;
+};
+
+/* What a rule has a state keep; a rule that is NULL, for prediction only, needs nothing. */
+struct dualprop__needs dualprop__state_needs(const dualprop_rule *rule);
+/* Count the bytes of arena and staging memory; RANGE if they overflow. The arrays are nowhere afterwards. */
+dualprop_status dualprop__state_measure(size_t *arena_bytes, size_t *staging_bytes, dualprop_state *state);
+/* Allocate the memory that the state's rule needs now, and hand it out. On failure the state keeps what it had. */
+dualprop_status dualprop__state_plan(dualprop_state *state);
+void dualprop__state_release_memory(const dualprop_state *state, const struct dualprop__memory *memory);
+
+#endif
