@@ -81,7 +81,8 @@ static void destroy_context(dualprop_context *context)
     dualprop__shield_end(shield);
 }
 
-static dualprop_status create_context(dualprop_context **context, int backend, const struct dualprop__settings *settings)
+static dualprop_status create_context(dualprop_context **context, int backend,
+                                      const struct dualprop__settings *settings)
 {
     dualprop_context *made = allocate_context(settings);
     if (!made) return DUALPROP_ERROR_NO_MEMORY;

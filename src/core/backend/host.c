@@ -15,14 +15,16 @@ static void host_release(void *user_data, void *pointer, size_t size)
 }
 
 /* A forked child has only itself, and neither our workers nor the caller's. */
-static void host_parallel_for(void *user_data, void (*task)(void *argument, int64_t index), void *argument, int64_t count)
+static void host_parallel_for(void *user_data, void (*task)(void *argument, int64_t index), void *argument,
+                              int64_t count)
 {
     dualprop_context *context = user_data;
     if (!context->run || context->process != dualprop__process_id()) {
         dualprop__pool_run(context->pool, task, argument, count);
         return;
     }
-    int shield = dualprop__shield_begin(); /* as in the pool: a caller that were cancelled here would leave the others in its loop */
+    int shield = dualprop__shield_begin(); /* as in the pool: a caller that were cancelled here would leave the others
+                                              in its loop */
     context->run(context->run_data, task, argument, count);
     dualprop__shield_end(shield);
 }

@@ -137,6 +137,7 @@ dualprop_status dualprop_from_name(int *value, int group, const char *name)
         return DUALPROP_OK;
     }
     list_names(list, sizeof list, group);
-    DUALPROP__REQUIRE(NULL, list[0], DUALPROP_ERROR_INVALID_ARGUMENT, "group is %d; expected DUALPROP_NAMES_...", group);
+    DUALPROP__REQUIRE(NULL, list[0], DUALPROP_ERROR_INVALID_ARGUMENT, "group is %d; expected DUALPROP_NAMES_...",
+                      group);
     return dualprop__fail(NULL, DUALPROP_ERROR_INVALID_ARGUMENT, "name is '%.64s'; expected one of %s", name, list);
 }

@@ -77,12 +77,13 @@ int64_t dualprop__view_count(const dualprop_view *view)
  * this library does not know. The members of version 0.1 are the least there may be. One that is added behind them has to
  * be read from a copy (dualprop__view_copy()), since a caller's older struct ends before it.
  */
-static dualprop_status check_struct_size(const dualprop_context *context, const dualprop_view *view, const char *argument)
+static dualprop_status check_struct_size(const dualprop_context *context, const dualprop_view *view,
+                                         const char *argument)
 {
     uint64_t size = view->struct_size;
     DUALPROP__REQUIRE(context, size >= LEAST && size <= DUALPROP__MOST_STRUCT_BYTES, DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "%s: struct_size is %llu, expected sizeof(dualprop_view) = %zu", argument, (unsigned long long)size,
-                      sizeof *view);
+                      "%s: struct_size is %llu, expected sizeof(dualprop_view) = %zu", argument,
+                      (unsigned long long)size, sizeof *view);
     for (size_t i = sizeof *view; i < size; i++)
         DUALPROP__REQUIRE(context, ((const char *)view)[i] == 0, DUALPROP_ERROR_INVALID_ARGUMENT,
                           "%s: it sets what came after version %s of the library (byte %zu)", argument,

@@ -31,8 +31,8 @@ static dualprop_status get_tensor(const dualprop_checkpoint *checkpoint, const d
     int64_t shape[DUALPROP_MAX_RANK];
     int rank = dualprop__parameter_shape(shape, layer, 0);
     dualprop__tensor *tensor;
-    DUALPROP__TRY(dualprop__checkpoint_expect_finite(&tensor, checkpoint, name, layer->network->context->precision, rank,
-                                                     shape));
+    DUALPROP__TRY(
+        dualprop__checkpoint_expect_finite(&tensor, checkpoint, name, layer->network->context->precision, rank, shape));
     return dualprop__parameter_write(layer, 0, weights, tensor->data);
 }
 
@@ -61,8 +61,8 @@ static dualprop_status read_kind(int *kind, const dualprop_checkpoint *checkpoin
     *kind = DUALPROP_FEEDBACK_SYMMETRIC;
     if (!dualprop__checkpoint_text(checkpoint, "feedback")) return DUALPROP_OK; /* from before there was feedback */
     DUALPROP__TRY(dualprop__checkpoint_load(&root, checkpoint, "feedback"));
-    dualprop_status status = dualprop__json_unpack(checkpoint->context, checkpoint->source, "text \"feedback\"", root, 0,
-                                                   "{s:s}", "kind", &name);
+    dualprop_status status = dualprop__json_unpack(checkpoint->context, checkpoint->source, "text \"feedback\"", root,
+                                                   0, "{s:s}", "kind", &name);
     if (status == DUALPROP_OK)
         status = dualprop__checkpoint_choice(kind, checkpoint, "feedback", DUALPROP_NAMES_FEEDBACK, name);
     json_decref(root);
@@ -90,7 +90,8 @@ static void name_feedback_moment(char name[NAME_SIZE], int k, int order)
     snprintf(name, NAME_SIZE, "optimizer.layer%d.feedback.moment%d", k + 1, order + 1);
 }
 
-dualprop_status dualprop__checkpoint_put_feedback_moments(dualprop_checkpoint *part, const dualprop_optimizer *optimizer)
+dualprop_status dualprop__checkpoint_put_feedback_moments(dualprop_checkpoint *part,
+                                                          const dualprop_optimizer *optimizer)
 {
     char name[NAME_SIZE];
     for (int k = 0; k < optimizer->network->layer_count; k++)

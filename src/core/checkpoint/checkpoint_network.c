@@ -189,7 +189,7 @@ static dualprop_status check_layer_record(struct record *record, const dualprop_
                       checkpoint->source, (long long)record->input[0], (long long)record->input[1],
                       (long long)record->input[2]);
     DUALPROP__REQUIRE(context, json_is_array(record->layers) && json_array_size(record->layers) > 0 &&
-                                   json_array_size(record->layers) <= checkpoint->tensors.count / 2,
+                      json_array_size(record->layers) <= checkpoint->tensors.count / 2,
                       DUALPROP_ERROR_FORMAT, "%s: the network's layers are no list of 1..%zu, half the tensors",
                       checkpoint->source, checkpoint->tensors.count / 2);
     DUALPROP__REQUIRE(context, (record->mean == NULL) == (record->deviation == NULL), DUALPROP_ERROR_FORMAT,
@@ -320,7 +320,8 @@ static dualprop_status check_layer_list(const dualprop_checkpoint *checkpoint, c
     return DUALPROP_OK;
 }
 
-static dualprop_status add_described_layer(dualprop_network *network, const dualprop_checkpoint *checkpoint, json_t *value)
+static dualprop_status add_described_layer(dualprop_network *network, const dualprop_checkpoint *checkpoint,
+                                           json_t *value)
 {
     dualprop_layer layer = { 0 };
     dualprop__tensor *tensors[2];

@@ -170,7 +170,7 @@ static dualprop_status get_moments(dualprop_optimizer *optimizer, const dualprop
 }
 
 static dualprop_status build_optimizer(dualprop_optimizer **out, const dualprop_checkpoint *checkpoint,
-                             dualprop_network *network, json_t *root)
+                                       dualprop_network *network, json_t *root)
 {
     struct record record;
     dualprop_optimizer *optimizer;

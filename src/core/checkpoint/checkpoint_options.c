@@ -122,7 +122,7 @@ static dualprop_status set_order(dualprop_rule *rule, const dualprop_checkpoint 
 
 /* Set the numbers of a list, each by its setter. */
 static dualprop_status set_layer_numbers(dualprop_rule *rule, const dualprop_checkpoint *checkpoint, const json_t *list,
-                                   const char *name, dualprop_status (*setter)(dualprop_rule *, int, double))
+                                         const char *name, dualprop_status (*setter)(dualprop_rule *, int, double))
 {
     DUALPROP__TRY(check_list(checkpoint, list, name, DUALPROP__MOST_LAYERS + 1));
     for (size_t k = json_array_size(list); k-- > 0;) { /* the last first, so that the rule's list grows once */
@@ -169,7 +169,8 @@ static dualprop_status set_options(dualprop_rule *rule, const dualprop_checkpoin
     DUALPROP__TRY(dualprop_rule_set_noise(rule, record->noise_state, record->noise_down, record->noise_weight));
     DUALPROP__TRY(dualprop_rule_set_quantization(rule, record->quantize_bits));
     DUALPROP__TRY(set_order(rule, checkpoint, record->order));
-    DUALPROP__TRY(set_layer_numbers(rule, checkpoint, record->layer_alpha, "layer_alpha", dualprop_rule_set_layer_alpha));
+    DUALPROP__TRY(
+        set_layer_numbers(rule, checkpoint, record->layer_alpha, "layer_alpha", dualprop_rule_set_layer_alpha));
     return set_layer_numbers(rule, checkpoint, record->layer_beta, "layer_beta", dualprop_rule_set_layer_beta);
 }
 

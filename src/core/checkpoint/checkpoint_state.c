@@ -37,7 +37,8 @@ static struct piece piece_of(const dualprop_state *state, int k, int which, int6
 
 /* ---- putting ---- */
 
-static dualprop_status put_state_piece(dualprop_checkpoint *part, const dualprop_state *state, const struct piece *piece)
+static dualprop_status put_state_piece(dualprop_checkpoint *part, const dualprop_state *state,
+                                       const struct piece *piece)
 {
     dualprop_context *context = state->context;
     size_t bytes = (size_t)(piece->shape[0] * piece->shape[1]) * context->real_size;
@@ -63,8 +64,9 @@ static dualprop_status fill_state(dualprop_checkpoint *part, const dualprop_stat
             struct piece piece = piece_of(state, k, which, warm_count);
             if (piece.array) DUALPROP__TRY(put_state_piece(part, state, &piece));
         }
-    return dualprop__checkpoint_dump(part, "state", json_pack("{s:I, s:I}", "inferences", (json_int_t)state->run.inferences,
-                                                              "warm_count", (json_int_t)warm_count));
+    return dualprop__checkpoint_dump(
+        part, "state",
+        json_pack("{s:I, s:I}", "inferences", (json_int_t)state->run.inferences, "warm_count", (json_int_t)warm_count));
 }
 
 /* A delta that is exactly zero was never written. */
@@ -122,7 +124,7 @@ static dualprop_status read_record(struct record *record, const dualprop_checkpo
 }
 
 static dualprop_status check_state_record(const struct record *record, const dualprop_checkpoint *checkpoint,
-                                    const dualprop_state *state)
+                                          const dualprop_state *state)
 {
     DUALPROP__REQUIRE(checkpoint->context, record->inferences >= 0, DUALPROP_ERROR_FORMAT,
                       "%s: the state's inferences are %lld; expected >= 0", checkpoint->source,

@@ -17,7 +17,7 @@ dualprop__json_limits dualprop__json_limits_of(const dualprop_context *context)
 /* ---- taking apart ---- */
 
 static dualprop_status fail_json(const dualprop_context *context, const char *source, const char *what,
-                            const json_error_t *error)
+                                 const json_error_t *error)
 {
     if (json_error_code(error) == json_error_out_of_memory)
         return dualprop__fail(context, DUALPROP_ERROR_NO_MEMORY, "out of memory for the %s of %s", what, source);

@@ -32,7 +32,8 @@ static uint64_t little_endian(const unsigned char *bytes)
     return value;
 }
 
-static dualprop_status cut_texts(struct parts *parts, const dualprop_checkpoint *checkpoint, const void *bytes, size_t size)
+static dualprop_status cut_texts(struct parts *parts, const dualprop_checkpoint *checkpoint, const void *bytes,
+                                 size_t size)
 {
     const dualprop_context *context = checkpoint->context;
     const char *source = checkpoint->source;

@@ -139,7 +139,8 @@ static dualprop_status build_header(char **out, size_t *size, const dualprop_che
     dualprop_context *context = scratch->context;
     char *header;
     size_t length;
-    DUALPROP__TRY(dualprop__json_dump(&header, &length, context, describe_tensors(scratch, tensors, count), LENGTH_BYTES));
+    DUALPROP__TRY(
+        dualprop__json_dump(&header, &length, context, describe_tensors(scratch, tensors, count), LENGTH_BYTES));
     dualprop_status status = finish_header(size, header, length, context);
     if (status == DUALPROP_OK) *out = header;
     else dualprop__release(context, header);
@@ -158,7 +159,7 @@ static int compare_order(const void *left, const void *right)
 }
 
 static dualprop_status write_safetensors(dualprop_context *context, const char *path, const char *header,
-                                    size_t header_size, dualprop__tensor *const *tensors, size_t count)
+                                         size_t header_size, dualprop__tensor *const *tensors, size_t count)
 {
     dualprop__piece *pieces = dualprop__allocate_array(context, count + 1, sizeof *pieces);
     if (!pieces) return DUALPROP_ERROR_NO_MEMORY;

@@ -34,7 +34,8 @@ static dualprop_status create_vectors(dualprop_diagnostics *made)
     return DUALPROP_OK;
 }
 
-static dualprop_status create_diagnostics(dualprop_diagnostics **out, dualprop_network *network, int loss, int64_t capacity)
+static dualprop_status create_diagnostics(dualprop_diagnostics **out, dualprop_network *network, int loss,
+                                          int64_t capacity)
 {
     dualprop_context *context = network->context;
     dualprop_diagnostics *made = dualprop__allocate(context, sizeof *made);
@@ -137,7 +138,7 @@ static double angle_of(double norm, double twin_norm, double difference)
 }
 
 static dualprop_status compare_with_twin(double *angle, double numbers[4], dualprop_diagnostics *diagnostics,
-                               dualprop_optimizer *optimizer, int index)
+                                         dualprop_optimizer *optimizer, int index)
 {
     DUALPROP__TRY(dualprop_gradient_compare(&numbers[0], &numbers[1], &numbers[2], &numbers[3], optimizer,
                                             diagnostics->optimizer, index));
@@ -187,7 +188,7 @@ static dualprop_status check_settled(const dualprop_diagnostics *diagnostics, co
 }
 
 static dualprop_status check_gradient_view(const dualprop_view *gradient, const dualprop_diagnostics *diagnostics,
-                                      const dualprop_state *state)
+                                           const dualprop_state *state)
 {
     int64_t inputs = state->dyads[0].width;
     DUALPROP__TRY(dualprop__view_check_output(diagnostics->context, gradient, REALS, "gradient"));
@@ -198,14 +199,15 @@ static dualprop_status check_gradient_view(const dualprop_view *gradient, const 
     return check_settled(diagnostics, state);
 }
 
-static dualprop_status write_gradient_row(const dualprop_view *gradient, dualprop_diagnostics *diagnostics, double scale, int64_t b)
+static dualprop_status write_gradient_row(const dualprop_view *gradient, dualprop_diagnostics *diagnostics,
+                                          double scale, int64_t b)
 {
     int64_t inputs = gradient->shape[1];
     dualprop_view row = dualprop__view_copy(gradient);
     row.data = (char *)gradient->data + b * gradient->strides[0] * (int64_t)dualprop__type_size(gradient->type);
     row.shape[0] = 1;
-    DUALPROP__TRY(dualprop__diagnostics_get(diagnostics->rows, diagnostics, diagnostics->twin->dyads[0].arrays.mean, b * inputs,
-                                            inputs));
+    DUALPROP__TRY(dualprop__diagnostics_get(diagnostics->rows, diagnostics, diagnostics->twin->dyads[0].arrays.mean,
+                                            b * inputs, inputs));
     for (int64_t i = 0; i < inputs; i++) diagnostics->rows[i] *= scale;
     dualprop__view_scatter(&row, diagnostics->rows, DUALPROP_F64);
     return DUALPROP_OK;
@@ -213,7 +215,7 @@ static dualprop_status write_gradient_row(const dualprop_view *gradient, dualpro
 
 /* delta_k is -beta grad of the loss in a_k, so grad_x = -1/beta W_0^T delta_1; it is formed where the twin's x was. */
 static dualprop_status compute_input_gradient(const dualprop_view *gradient, dualprop_diagnostics *diagnostics,
-                                     dualprop_state *state)
+                                              dualprop_state *state)
 {
     int silent = state->dyads[1].versions.delta == 0, feedback = state->snapshot.feedback;
     void *memory = diagnostics->twin->dyads[0].arrays.mean;
@@ -254,7 +256,8 @@ dualprop_status dualprop_diagnostics_input_gradient(const dualprop_view *gradien
 
 /* ---- silent dyads ---- */
 
-static dualprop_status count_zeros(int64_t *zeros, dualprop_state *state, const struct dualprop__dyads *dyads, int64_t b)
+static dualprop_status count_zeros(int64_t *zeros, dualprop_state *state, const struct dualprop__dyads *dyads,
+                                   int64_t b)
 {
     dualprop_context *context = state->context;
     size_t bytes = (size_t)dyads->width * context->real_size;

@@ -36,8 +36,8 @@ static struct sample sample_of(dualprop_diagnostics *diagnostics, int64_t width)
     return (struct sample){ rows, rows + widest, rows + 2 * widest, rows + 3 * widest, width };
 }
 
-static dualprop_status fetch_sample(const struct sample *sample, dualprop_diagnostics *diagnostics, const dualprop_state *state,
-                             int k, int64_t b)
+static dualprop_status fetch_sample(const struct sample *sample, dualprop_diagnostics *diagnostics,
+                                    const dualprop_state *state, int k, int64_t b)
 {
     const struct dualprop__dyads *dyads = &state->dyads[k];
     int64_t first = b * sample->width;
@@ -82,13 +82,16 @@ static dualprop_status add_losses(struct sums *sums, const struct sample *sample
     return DUALPROP_OK;
 }
 
-static dualprop_status add_layer_terms(struct sums *sums, dualprop_diagnostics *diagnostics, const dualprop_state *state, int k)
+static dualprop_status add_layer_terms(struct sums *sums, dualprop_diagnostics *diagnostics,
+                                       const dualprop_state *state, int k)
 {
     dualprop_state *twin = diagnostics->twin;
     struct sample sample = sample_of(diagnostics, state->dyads[k].width);
     const struct dualprop__dyads *own = &state->dyads[k];
     double beta = k > 0 ? own->numbers.beta : state->dyads[1].numbers.beta * own->numbers.beta_ratio;
-    if (k > 0) DUALPROP__TRY(dualprop__map_bottom_up(twin, k, twin->dyads[k].arrays.a, dualprop__below(state, k)->arrays.mean, NULL));
+    if (k > 0)
+        DUALPROP__TRY(
+            dualprop__map_bottom_up(twin, k, twin->dyads[k].arrays.a, dualprop__below(state, k)->arrays.mean, NULL));
     for (int64_t b = 0; b < state->batch.count; b++) {
         DUALPROP__TRY(fetch_sample(&sample, diagnostics, state, k, b));
         add_energies(sums, &sample, own->layer ? own->layer->activation : DUALPROP_IDENTITY, own->numbers.alpha, beta);
@@ -101,7 +104,8 @@ static dualprop_status sum_layers(struct sums *sums, dualprop_diagnostics *diagn
 {
     diagnostics->twin->run.phase = DUALPROP__IDLE;
     diagnostics->twin->batch.count = state->batch.count;
-    for (int k = state->snapshot.lowest; k <= state->layer_count; k++) DUALPROP__TRY(add_layer_terms(sums, diagnostics, state, k));
+    for (int k = state->snapshot.lowest; k <= state->layer_count; k++)
+        DUALPROP__TRY(add_layer_terms(sums, diagnostics, state, k));
     return DUALPROP_OK;
 }
 

@@ -42,7 +42,8 @@ static dualprop_status go_up(const struct span *span)
 {
     struct dualprop__dyads *dyads = span->maps->dyads;
     for (int k = span->first; k <= span->last; k++)
-        DUALPROP__TRY(map_up(span->maps, k, dyads[k].arrays.a, k == span->first ? dyads[k - 1].arrays.mean : dyads[k - 1].arrays.a, span->alone));
+        DUALPROP__TRY(map_up(span->maps, k, dyads[k].arrays.a,
+                             k == span->first ? dyads[k - 1].arrays.mean : dyads[k - 1].arrays.a, span->alone));
     return DUALPROP_OK;
 }
 
@@ -50,8 +51,9 @@ static dualprop_status go_down(const struct span *span)
 {
     struct dualprop__dyads *dyads = span->maps->dyads;
     for (int k = span->last; k >= span->first; k--)
-        DUALPROP__TRY(map_down(span->maps, k, k == span->first ? dyads[k - 1].arrays.mean : dyads[k - 1].arrays.top_down,
-                           k == span->last ? dyads[k].arrays.delta : dyads[k].arrays.top_down, span->alone));
+        DUALPROP__TRY(map_down(span->maps, k,
+                               k == span->first ? dyads[k - 1].arrays.mean : dyads[k - 1].arrays.top_down,
+                               k == span->last ? dyads[k].arrays.delta : dyads[k].arrays.top_down, span->alone));
     return DUALPROP_OK;
 }
 
@@ -122,7 +124,8 @@ static dualprop_status power_iteration(double *norm, dualprop_diagnostics *diagn
 
 /* ---- the public calls ---- */
 
-static dualprop_status check_norm_arguments(const dualprop_diagnostics *diagnostics, const double *norm, const char *name, int iterations)
+static dualprop_status check_norm_arguments(const dualprop_diagnostics *diagnostics, const double *norm,
+                                            const char *name, int iterations)
 {
     DUALPROP__REQUIRE(diagnostics->context, norm, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "%s is NULL; expected a place for the result", name);
@@ -133,7 +136,7 @@ static dualprop_status check_norm_arguments(const dualprop_diagnostics *diagnost
 
 /* The norm is given only when all went well. */
 static dualprop_status measure_norm(double *norm, dualprop_diagnostics *diagnostics, int which, int first, int last,
-                               int iterations)
+                                    int iterations)
 {
     double found = 0;
     struct span span = { NULL, first, last, which > 0 };

@@ -16,7 +16,8 @@
 int dualprop__can_defer(const dualprop_state *state, int is_warm)
 {
     if (!state->context->backend.begin_deferred) return 0;
-    if (state->snapshot.tolerance > 0 || state->snapshot.quantize_bits > 0 || is_warm || state->snapshot.lowest != 1) return 0;
+    if (state->snapshot.tolerance > 0 || state->snapshot.quantize_bits > 0 || is_warm || state->snapshot.lowest != 1)
+        return 0;
     for (int k = 1; k <= state->layer_count; k++)
         if (state->dyads[k].numbers.uses_extended_update) return 0;
     return 1;
@@ -27,7 +28,8 @@ dualprop_status dualprop__deferred_begin(dualprop_state *state)
     if (!state->context->backend.begin_deferred) return DUALPROP_OK;
     DUALPROP__TRY(dualprop__section_begin(state->context));
     state->section.deferred = 1;
-    for (int k = 0; k <= state->layer_count; k++) state->dyads[k].observed.max_abs = state->dyads[k].observed.feed_forward_max_abs = 0;
+    for (int k = 0; k <= state->layer_count; k++)
+        state->dyads[k].observed.max_abs = state->dyads[k].observed.feed_forward_max_abs = 0;
     return DUALPROP_OK;
 }
 
@@ -51,7 +53,8 @@ dualprop_status dualprop__infer_section_end(dualprop_state *state, dualprop_stat
     for (int k = 1; k <= state->layer_count; k++) {
         struct dualprop__dyads *own = &state->dyads[k];
         own->observed.max_abs = dualprop__greater_peak(own->observed.max_abs, own->observed.feed_forward_max_abs);
-        too_large |= dualprop__is_too_large(own->observed.feed_forward_max_abs, own->observed.max_abs, state->snapshot.limit);
+        too_large |=
+            dualprop__is_too_large(own->observed.feed_forward_max_abs, own->observed.max_abs, state->snapshot.limit);
     }
     return too_large ? DUALPROP_ERROR_DIVERGED : DUALPROP_OK;
 }

@@ -28,8 +28,8 @@ static uint64_t inference_stream(const dualprop_state *state, int kind)
 static dualprop_status draw_normals(dualprop_state *state, void *to, int kind, int64_t count)
 {
     const dualprop_context *context = state->context;
-    dualprop__draw_fill(state->plan.staging, context, dualprop__draw_normal, 1.0, state->snapshot.seed, inference_stream(state, kind),
-                        acquire_draws(state, kind, count), count);
+    dualprop__draw_fill(state->plan.staging, context, dualprop__draw_normal, 1.0, state->snapshot.seed,
+                        inference_stream(state, kind), acquire_draws(state, kind, count), count);
     return context->backend.copy_in(context->instance, to, state->plan.staging, (size_t)count * context->real_size);
 }
 
@@ -55,8 +55,8 @@ static dualprop_status draw_mask(dualprop_dyad_general *update, dualprop_state *
     int64_t count = state->batch.count * state->dyads[k].width;
     if (state->snapshot.fraction >= 1) return DUALPROP_OK;
     update->uniform = state->plan.uniform;
-    return state->context->backend.fill_uniform(state->context->instance, state->plan.uniform, count, state->snapshot.seed,
-                                                inference_stream(state, DUALPROP__DRAW_MASK),
+    return state->context->backend.fill_uniform(state->context->instance, state->plan.uniform, count,
+                                                state->snapshot.seed, inference_stream(state, DUALPROP__DRAW_MASK),
                                                 acquire_draws(state, DUALPROP__DRAW_MASK, count));
 }
 
@@ -140,7 +140,8 @@ static void draw_alphas(void *alphas, const dualprop_state *state, int k)
     double deviation = state->rule->alpha_mismatch;
     for (int64_t i = 0; i < own->width; i++) {
         double draw = dualprop__draw_normal(state->snapshot.seed, dualprop__stream_of_alphas(k), (uint64_t)i);
-        dualprop__real_set(alphas, state->context->precision, i, fmin(1.0, fmax(0.0, own->numbers.alpha + deviation * draw)));
+        dualprop__real_set(alphas, state->context->precision, i,
+                           fmin(1.0, fmax(0.0, own->numbers.alpha + deviation * draw)));
     }
 }
 

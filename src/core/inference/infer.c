@@ -110,7 +110,8 @@ static dualprop_status check_ready(const dualprop_state *state)
                       "state was made without a rule; it can only predict and evaluate");
     DUALPROP__REQUIRE(state->context, state->run.phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
                       "an inference is open; call dualprop_infer_end() first");
-    DUALPROP__REQUIRE(state->context, state->plan.revision == atomic_load(&state->rule->plan), DUALPROP_ERROR_INVALID_STATE,
+    DUALPROP__REQUIRE(state->context, state->plan.revision == atomic_load(&state->rule->plan),
+                      DUALPROP_ERROR_INVALID_STATE,
                       "the rule's variant, schedule, passes, tolerance, switches or another option that a state is "
                       "planned for changed; call dualprop_state_prepare()");
     if (state->snapshot.revision == atomic_load(&state->rule->revision)) return DUALPROP_OK; /* checked before */
@@ -181,7 +182,7 @@ static void start_report(dualprop_state *state)
 
 /* by_hand: somebody may look at the dyads, and at errors, after each step of the inference. */
 static dualprop_status start_inference(dualprop_state *state, const dualprop_view *images, const dualprop_view *targets,
-                             int by_hand)
+                                       int by_hand)
 {
     int64_t count = images->shape[0];
     int is_warm = state->rule->warm_start && state->run.warm_count == count;
@@ -275,7 +276,7 @@ dualprop_status dualprop_infer_view(dualprop_state *state, const dualprop_view *
 }
 
 static dualprop_status check_plain_batch(const dualprop_state *state, const void *images, const int32_t *labels,
-                                   int64_t count, const char *function)
+                                         int64_t count, const char *function)
 {
     DUALPROP__TRY(dualprop__check_handle(state, DUALPROP__STATE, "state", function));
     DUALPROP__REQUIRE(state->context, images, DUALPROP_ERROR_INVALID_ARGUMENT, "images is NULL; expected an array");

@@ -242,7 +242,8 @@ static dualprop_status check_divergence(const dualprop_state *state, int k)
 }
 
 /* A visit of a layer of which is known what is stale; `update` computes it. */
-static dualprop_status finish_visit(dualprop_state *state, int k, dualprop_status (*update)(dualprop_state *state, int k))
+static dualprop_status finish_visit(dualprop_state *state, int k,
+                                    dualprop_status (*update)(dualprop_state *state, int k))
 {
     struct dualprop__dyads *own = &state->dyads[k];
     own->observed.change = 0;

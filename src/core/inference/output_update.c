@@ -14,7 +14,8 @@ static struct dualprop__dyads *output_of(dualprop_state *state)
 
 static int is_at_prediction(const dualprop_state *state)
 {
-    return state->snapshot.nudge_at == DUALPROP_NUDGE_AT_PREDICTION && state->snapshot.output_step == DUALPROP_OUTPUT_LINEAR;
+    return state->snapshot.nudge_at == DUALPROP_NUDGE_AT_PREDICTION &&
+           state->snapshot.output_step == DUALPROP_OUTPUT_LINEAR;
 }
 
 static dualprop_output output_step_of(dualprop_state *state)
@@ -73,8 +74,8 @@ static dualprop_status extended_output_update(dualprop_state *state)
         step.derivative = 1;
     }
     DUALPROP__TRY(make_output_step(state, &step));
-    return dualprop__extended_update(state, state->layer_count, is_proximal(state) ? state->plan.target_mean : own->arrays.a,
-                                    own->arrays.top_down);
+    return dualprop__extended_update(
+        state, state->layer_count, is_proximal(state) ? state->plan.target_mean : own->arrays.a, own->arrays.top_down);
 }
 
 dualprop_status dualprop__update_output(dualprop_state *state)
@@ -88,7 +89,8 @@ dualprop_status dualprop__update_output(dualprop_state *state)
     }
     own->versions.mean++;
     /* Nudged at the prediction, delta_L = -beta loss'(prediction) stays what it was however a_L moves. */
-    int stays = is_at_prediction(state) && !own->numbers.always_updates && !state->snapshot.quantize_bits && own->versions.delta != 0;
+    int stays = is_at_prediction(state) && !own->numbers.always_updates && !state->snapshot.quantize_bits &&
+                own->versions.delta != 0;
     if (!stays || own->observed.written) own->versions.delta++;
     own->observed.written = 0;
     return DUALPROP_OK;

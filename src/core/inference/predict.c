@@ -41,7 +41,8 @@ static dualprop_status copy_out_scores(const dualprop_view *scores, dualprop_sta
     const struct dualprop__dyads *output = dualprop__output(state);
     size_t bytes = (size_t)(state->batch.count * output->width) * state->context->real_size;
     dualprop_view rows = dualprop__view_copy(scores);
-    DUALPROP__TRY(state->context->backend.copy_out(state->context->instance, state->plan.staging, output->arrays.mean, bytes));
+    DUALPROP__TRY(
+        state->context->backend.copy_out(state->context->instance, state->plan.staging, output->arrays.mean, bytes));
     rows.shape[0] = state->batch.count;
     rows.data = (char *)scores->data + first * scores->strides[0] * (int64_t)dualprop__type_size(scores->type);
     dualprop__view_scatter(&rows, state->plan.staging, state->context->precision);
@@ -85,7 +86,7 @@ dualprop_status dualprop_predict_view(const dualprop_view *scores, dualprop_stat
 }
 
 static dualprop_status check_plain_array(const dualprop_state *state, const void *array, const char *name,
-                                   const void *images, int64_t count, const char *function)
+                                         const void *images, int64_t count, const char *function)
 {
     DUALPROP__TRY(dualprop__check_handle(state, DUALPROP__STATE, "state", function));
     DUALPROP__REQUIRE(state->context, array, DUALPROP_ERROR_INVALID_ARGUMENT, "%s is NULL; expected an array", name);
@@ -121,9 +122,9 @@ static dualprop_status score_piece(struct score *total, dualprop_state *state, c
     struct score piece;
     int loss = state->rule ? state->rule->loss : DUALPROP_MSE;
     DUALPROP__TRY(dualprop__batch_load_targets(state, targets, first, state->batch.count));
-    DUALPROP__TRY(state->context->backend.evaluate(state->context->instance, loss, output->arrays.mean, state->plan.target,
-                                                   state->batch.count, output->width, k, &piece.loss, &piece.correct,
-                                                   &piece.top_k));
+    DUALPROP__TRY(state->context->backend.evaluate(state->context->instance, loss, output->arrays.mean,
+                                                   state->plan.target, state->batch.count, output->width, k,
+                                                   &piece.loss, &piece.correct, &piece.top_k));
     total->loss += piece.loss;
     total->correct += piece.correct;
     total->top_k += piece.top_k;
@@ -141,7 +142,7 @@ static dualprop_status evaluate_pieces(struct score *total, dualprop_state *stat
 }
 
 static dualprop_status evaluate_view(struct score *total, dualprop_state *state, int k, const dualprop_view *inputs,
-                                const dualprop_view *targets)
+                                     const dualprop_view *targets)
 {
     dualprop_view images;
     int64_t width = dualprop__output(state)->width;

@@ -45,11 +45,12 @@ dualprop_status dualprop__gradient_layer(dualprop_optimizer *optimizer, dualprop
     struct dualprop__dyads *own = &state->dyads[k];
     struct dualprop__learning *learning = &optimizer->layers[k - 1];
     int spares = step && !state->context->backend.begin_deferred; /* a device keeps the gradients of a step there */
-    void *gradient = spares ? NULL : learning->weight_gradient, *bias_gradient = spares ? NULL : learning->bias_gradient;
+    void *gradient = spares ? NULL : learning->weight_gradient,
+         *bias_gradient = spares ? NULL : learning->bias_gradient;
     DUALPROP__TRY(materialise_zero(state, own));
     DUALPROP__TRY(dualprop__switches_of_mean(state, k));
-    return dualprop__map_gradient(state, k, gradient, bias_gradient, dualprop__below(state, k)->arrays.mean, dualprop__error_signal(own),
-                                  scale, accumulate, step, learning->moments);
+    return dualprop__map_gradient(state, k, gradient, bias_gradient, dualprop__below(state, k)->arrays.mean,
+                                  dualprop__error_signal(own), scale, accumulate, step, learning->moments);
 }
 
 dualprop_status dualprop__gradient_compute(dualprop_optimizer *optimizer, dualprop_state *state, int accumulate)
@@ -73,7 +74,7 @@ dualprop_status dualprop__gradient_of_dyads(dualprop_optimizer *optimizer, dualp
 }
 
 static dualprop_status compute_gradient(dualprop_optimizer *optimizer, dualprop_state *state, int accumulate,
-                               const char *function)
+                                        const char *function)
 {
     DUALPROP__TRY(dualprop__optimizer_enter(optimizer, function));
     dualprop_status status = dualprop__state_enter(state, function);
@@ -113,13 +114,14 @@ static void scale_reals(void *reals, int type, int64_t count, double factor)
 }
 
 /* Bring a layer's gradient to the host in the public layout, scaled to the mean. */
-static dualprop_status fetch_gradient(void *host, dualprop_optimizer *optimizer, const dualprop_layer *layer, int is_bias)
+static dualprop_status fetch_gradient(void *host, dualprop_optimizer *optimizer, const dualprop_layer *layer,
+                                      int is_bias)
 {
     const struct dualprop__learning *learning = &optimizer->layers[layer->index - 1];
     DUALPROP__TRY(dualprop__parameter_read(host, layer, is_bias,
                                            is_bias ? learning->bias_gradient : learning->weight_gradient));
     scale_reals(host, optimizer->context->precision, dualprop__parameter_elements(layer, is_bias),
-             dualprop__gradient_scale(optimizer));
+                dualprop__gradient_scale(optimizer));
     return DUALPROP_OK;
 }
 
@@ -235,7 +237,7 @@ static dualprop_status check_comparable(const dualprop_optimizer *optimizer, con
     DUALPROP__REQUIRE(optimizer->context, optimizer->context == other->context, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "optimizer and other are of different contexts; expected the same");
     DUALPROP__REQUIRE(optimizer->context, index >= 1 && index <= network->layer_count &&
-                                              index <= other->network->layer_count,
+                      index <= other->network->layer_count,
                       DUALPROP_ERROR_INVALID_ARGUMENT, "index is %d; expected 1..%d", index, network->layer_count);
     const dualprop_layer *layer = network->layers[index - 1], *twin = other->network->layers[index - 1];
     DUALPROP__REQUIRE(optimizer->context, dualprop__layer_alike(layer, twin),

@@ -24,7 +24,7 @@ struct dualprop_optimizer {
     int64_t rate_warmup, rate_decay;
     int64_t steps;
     int64_t gradient_samples; /* in the gradient held; 0: there is none */
-    int64_t first_samples;    /* of the batch it began with: the gradient held is the sum over samples / first_samples */
+    int64_t first_samples; /* of the batch it began with: the gradient held is the sum over samples / first_samples */
     struct dualprop__learning *layers; /* [layer_count] */
     atomic_int busy;
 };

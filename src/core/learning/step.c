@@ -230,7 +230,9 @@ static int is_surely_finite(const dualprop_optimizer *optimizer, const dualprop_
     for (int k = 1; k <= state->layer_count; k++) {
         const struct dualprop__dyads *own = &state->dyads[k];
         double largest = dualprop__largest_gradient(optimizer, own->layer);
-        if (!dualprop__is_surely_finite(own->numbers.beta, own->observed.max_abs, dualprop__below(state, k)->observed.max_abs, largest)) return 0;
+        if (!dualprop__is_surely_finite(own->numbers.beta, own->observed.max_abs,
+                                        dualprop__below(state, k)->observed.max_abs, largest))
+            return 0;
     }
     return 1;
 }

@@ -36,8 +36,8 @@ static dualprop_guard condition_of_input(const struct dualprop__dyads *input)
 static dualprop_guard condition_of_layer(const dualprop_optimizer *optimizer, const dualprop_state *state, int k)
 {
     const struct dualprop__dyads *own = &state->dyads[k];
-    return (dualprop_guard){ &own->observed.feed_forward_max_abs, &own->observed.max_abs, state->snapshot.limit, own->numbers.beta,
-                             dualprop__largest_gradient(optimizer, own->layer) };
+    return (dualprop_guard){&own->observed.feed_forward_max_abs, &own->observed.max_abs, state->snapshot.limit,
+                            own->numbers.beta, dualprop__largest_gradient(optimizer, own->layer)};
 }
 
 static dualprop_status append_conditions(struct train_step *step, dualprop_state *state)
@@ -83,8 +83,8 @@ static dualprop_status train(dualprop_optimizer *optimizer, dualprop_state *stat
     return step.applied ? DUALPROP_OK : dualprop__update(optimizer, state);
 }
 
-static dualprop_status enter_and_train(dualprop_optimizer *optimizer, dualprop_state *state, const dualprop_view *inputs,
-                                const dualprop_view *targets, const char *function)
+static dualprop_status enter_and_train(dualprop_optimizer *optimizer, dualprop_state *state,
+                                       const dualprop_view *inputs, const dualprop_view *targets, const char *function)
 {
     DUALPROP__TRY(dualprop__optimizer_enter(optimizer, function));
     dualprop_status status = dualprop__state_enter(state, function);

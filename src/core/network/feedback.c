@@ -122,7 +122,7 @@ dualprop_status dualprop_network_set_feedback(dualprop_network *network, int kin
 /* ---- reading, writing, comparing ---- */
 
 static dualprop_status find_feedback(dualprop_layer **layer, const dualprop_network *network, const dualprop_view *view,
-                            int index)
+                                     int index)
 {
     DUALPROP__REQUIRE(network->context, index >= 1 && index <= network->layer_count, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "index is %d; expected 1..%d, the layers of the network", index, network->layer_count);

@@ -75,7 +75,8 @@ static dualprop_status initialize_layer(dualprop_layer *layer, void *staging, ui
     const dualprop_context *context = layer->network->context;
     dualprop__draw_weights(staging, layer, seed, (uint64_t)layer->index);
     DUALPROP__TRY(dualprop__parameter_store(layer, 0, staging));
-    return context->backend.fill_zero(context->instance, layer->bias, (size_t)layer->bias_elements * context->real_size);
+    return context->backend.fill_zero(context->instance, layer->bias,
+                                      (size_t)layer->bias_elements * context->real_size);
 }
 
 /* With the network open for writing. */
@@ -91,10 +92,10 @@ static dualprop_status check_deviations(const dualprop_network *network)
 {
     double largest = network->context->precision == DUALPROP_F32 ? 3.4e38 : 1.7e308;
     for (int k = 0; k < network->layer_count; k++)
-        DUALPROP__REQUIRE(network->context, deviation_of(network, network->layers[k]) <= largest / DUALPROP__LARGEST_DRAW,
-                          DUALPROP_ERROR_NOT_FINITE,
-                          "the initializer's scale is %g; weights of layer %d could become infinite",
-                          network->initializer_scale, k + 1);
+        DUALPROP__REQUIRE(
+            network->context, deviation_of(network, network->layers[k]) <= largest / DUALPROP__LARGEST_DRAW,
+            DUALPROP_ERROR_NOT_FINITE, "the initializer's scale is %g; weights of layer %d could become infinite",
+            network->initializer_scale, k + 1);
     return DUALPROP_OK;
 }
 

@@ -23,7 +23,7 @@ dualprop_status dualprop__network_append(dualprop_network *network, const dualpr
     dualprop_context *context = network->context;
     int64_t total, own = dualprop__parameter_elements(description, 0) + dualprop__parameter_elements(description, 1);
     DUALPROP__REQUIRE(context, DUALPROP__ADD(&total, dualprop__network_parameters(network), own) &&
-                                   network->layer_count < INT_MAX / 2,
+                      network->layer_count < INT_MAX / 2,
                       DUALPROP_ERROR_RANGE, "the network's number of parameters overflows with another %lld",
                       (long long)own);
     size_t count = (size_t)network->layer_count;

@@ -12,7 +12,8 @@
 /* Feedback weights are copied where both have them, of one kind. */
 static dualprop_status copy_feedback(void *staging, dualprop_network *destination, const dualprop_network *source)
 {
-    if (source->feedback == DUALPROP_FEEDBACK_SYMMETRIC || source->feedback != destination->feedback) return DUALPROP_OK;
+    if (source->feedback == DUALPROP_FEEDBACK_SYMMETRIC || source->feedback != destination->feedback)
+        return DUALPROP_OK;
     for (int k = 0; k < source->layer_count; k++) {
         DUALPROP__TRY(dualprop__parameter_read(staging, source->layers[k], 0, source->layers[k]->feedback));
         DUALPROP__TRY(dualprop__parameter_write(destination->layers[k], 0, destination->layers[k]->feedback, staging));

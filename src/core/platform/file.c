@@ -58,8 +58,8 @@ static const struct {
 #define TO_WRITE "a place where a file can be written"
 
 /* A step of work on a file failed; `otherwise` is the status where the error does not decide it. */
-static dualprop_status fail_file(dualprop_context *context, dualprop_status otherwise, const char *path, const char *step,
-                            int64_t error, const char *expected)
+static dualprop_status fail_file(dualprop_context *context, dualprop_status otherwise, const char *path,
+                                 const char *step, int64_t error, const char *expected)
 {
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
         if (errors[i].error != error) continue;
@@ -204,7 +204,7 @@ static int64_t write_bytes(dualprop_context *context, int64_t file, const char *
 }
 
 static dualprop_status write_all_pieces(dualprop_context *context, int64_t file, const char *path,
-                                    const dualprop__piece *pieces, int count)
+                                        const dualprop__piece *pieces, int count)
 {
     int64_t done = 0;
     for (int i = 0; i < count && done >= 0; i++) done = write_bytes(context, file, pieces[i].data, pieces[i].size);
@@ -234,7 +234,7 @@ static dualprop_status create_temporary(int64_t *file, char *name, size_t size, 
         made = open_path(context, name, 1);
     }
     if (made < 0) return fail_file(context, DUALPROP_ERROR_ACCESS, name, "creating the temporary file", -made,
-                              TO_WRITE);
+                                   TO_WRITE);
     *file = made;
     return DUALPROP_OK;
 }
@@ -246,7 +246,7 @@ static dualprop_status check_target(dualprop_context *context, const char *path)
     if (file >= 0) close_opened(context, file);
     if (file == -EISDIR || file == -ENOTSUP || file == -ENXIO || file == -ENODEV)
         return fail_file(context, DUALPROP_ERROR_ACCESS, path, "replacing", -file,
-                    "a regular file, or nothing yet");
+                         "a regular file, or nothing yet");
     return DUALPROP_OK;
 }
 
@@ -288,8 +288,8 @@ static void keep_name(dualprop_context *context, const char *path)
 {
     int64_t synced = sync_folder_of(context, path);
     if (synced < 0)
-        dualprop__log(context, DUALPROP_LOG_WARNING, "file", "%.256s: written, but its folder was not synced: error %lld",
-                      path, (long long)-synced);
+        dualprop__log(context, DUALPROP_LOG_WARNING, "file",
+                      "%.256s: written, but its folder was not synced: error %lld", path, (long long)-synced);
 }
 
 /* What savers that were killed have left beside the file; where it cannot be removed it does no harm. */
@@ -299,7 +299,7 @@ static void remove_stale(dualprop_context *context, const char *path)
 }
 
 static dualprop_status replace_file(dualprop_context *context, const char *path, char *temporary, size_t size,
-                               const dualprop__piece *pieces, int count)
+                                    const dualprop__piece *pieces, int count)
 {
     int64_t file = 0;
     DUALPROP__TRY(check_target(context, path));

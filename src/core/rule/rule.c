@@ -169,8 +169,8 @@ dualprop_status dualprop__rule_check_alpha(const dualprop_rule *rule, double alp
                       "alpha is %g; expected 0..1", alpha);
     double only = dualprop__rule_variant(rule)->fixed_alpha;
     DUALPROP__REQUIRE(rule->context, isnan(only) || alpha == only, DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "alpha is %g; variant %s fixes it at %g", alpha, dualprop_name(DUALPROP_NAMES_RULE, rule->variant),
-                      only);
+                      "alpha is %g; variant %s fixes it at %g", alpha,
+                      dualprop_name(DUALPROP_NAMES_RULE, rule->variant), only);
     return DUALPROP_OK;
 }
 

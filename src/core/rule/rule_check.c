@@ -10,10 +10,10 @@ static dualprop_status check_output(const dualprop_rule *rule)
 {
     if (rule->output_step == DUALPROP_OUTPUT_LINEAR) return DUALPROP_OK;
     const char *step = dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, rule->output_step);
-    DUALPROP__REQUIRE(rule->context, !dualprop__rule_variant(rule)->is_back_propagation && !dualprop__rule_variant(rule)->is_straight,
-                      DUALPROP_ERROR_UNSUPPORTED,
-                      "output_step %s contradicts variant %s, which has the linear one only", step,
-                      dualprop_name(DUALPROP_NAMES_RULE, rule->variant));
+    DUALPROP__REQUIRE(
+        rule->context, !dualprop__rule_variant(rule)->is_back_propagation && !dualprop__rule_variant(rule)->is_straight,
+        DUALPROP_ERROR_UNSUPPORTED, "output_step %s contradicts variant %s, which has the linear one only", step,
+        dualprop_name(DUALPROP_NAMES_RULE, rule->variant));
     if (dualprop__rule_output_step(rule) == DUALPROP_OUTPUT_LINEAR) return DUALPROP_OK;
     DUALPROP__REQUIRE(rule->context, rule->nudge_at == DUALPROP_NUDGE_AT_CURRENT, DUALPROP_ERROR_UNSUPPORTED,
                       "output_step %s contradicts nudge_at prediction: it linearises nothing", step);
@@ -83,12 +83,13 @@ static const char *option_of_neurons(const dualprop_rule *rule)
 static dualprop_status check_variant_options(const dualprop_rule *rule)
 {
     int has_damping = rule->damping != DUALPROP_DAMPING_NONE;
-    DUALPROP__REQUIRE(rule->context, !has_damping || dualprop__rule_variant(rule)->is_damped, DUALPROP_ERROR_UNSUPPORTED,
-                      "damping %s contradicts variant %s; expected dp-damped, lpom or inverted-lpom",
-                      dualprop_name(DUALPROP_NAMES_DAMPING, rule->damping),
-                      dualprop_name(DUALPROP_NAMES_RULE, rule->variant));
+    DUALPROP__REQUIRE(
+        rule->context, !has_damping || dualprop__rule_variant(rule)->is_damped, DUALPROP_ERROR_UNSUPPORTED,
+        "damping %s contradicts variant %s; expected dp-damped, lpom or inverted-lpom",
+        dualprop_name(DUALPROP_NAMES_DAMPING, rule->damping), dualprop_name(DUALPROP_NAMES_RULE, rule->variant));
     const char *option = rule->input_robustness > 0 ? "input_robustness" : option_of_neurons(rule);
-    if (!dualprop__rule_variant(rule)->is_back_propagation) option = NULL; /* which alone has no dyads for these to work on */
+    if (!dualprop__rule_variant(rule)->is_back_propagation)
+        option = NULL; /* which alone has no dyads for these to work on */
     DUALPROP__REQUIRE(rule->context, !option, DUALPROP_ERROR_UNSUPPORTED, "%s contradicts variant bp: it has no dyads",
                       option);
     DUALPROP__REQUIRE(rule->context, rule->schedule != DUALPROP_LIST || rule->order_count > 0,
@@ -101,7 +102,8 @@ dualprop_status dualprop__rule_check(const dualprop_rule *rule)
     DUALPROP__TRY(check_variant_options(rule));
     DUALPROP__TRY(check_output(rule));
     DUALPROP__TRY(check_mismatch(rule));
-    if (rule->layer_alpha.count > 0 || rule->layer_beta.count > 0) return DUALPROP_OK; /* the network's last layer decides */
+    if (rule->layer_alpha.count > 0 || rule->layer_beta.count > 0)
+        return DUALPROP_OK; /* the network's last layer decides */
     return dualprop__rule_check_output_numbers(rule, rule->alpha, rule->beta);
 }
 
@@ -139,8 +141,8 @@ static dualprop_status check_softmax(const dualprop_rule *rule, const dualprop_n
 {
     const char *option = dualprop__rule_variant(rule)->is_straight ? "variant lecun" : option_of_neurons(rule);
     for (int k = 0; k < network->layer_count && option; k++)
-        DUALPROP__REQUIRE(rule->context, network->layers[k]->activation != DUALPROP_SOFTMAX,
-                          DUALPROP_ERROR_UNSUPPORTED, "%s contradicts the activation softmax of layer %d", option, k + 1);
+        DUALPROP__REQUIRE(rule->context, network->layers[k]->activation != DUALPROP_SOFTMAX, DUALPROP_ERROR_UNSUPPORTED,
+                          "%s contradicts the activation softmax of layer %d", option, k + 1);
     return DUALPROP_OK;
 }
 
@@ -164,7 +166,7 @@ static dualprop_status check_activations(const dualprop_rule *rule, const dualpr
         int activation = network->layers[k]->activation;
         DUALPROP__REQUIRE(rule->context,
                           activation == DUALPROP_IDENTITY || activation == DUALPROP_RELU ||
-                              activation == DUALPROP_HARD_SIGMOID,
+                          activation == DUALPROP_HARD_SIGMOID,
                           DUALPROP_ERROR_UNSUPPORTED,
                           "damping contradicts the activation %s of layer %d; expected a projection: identity, relu or "
                           "hard-sigmoid", dualprop_name(DUALPROP_NAMES_ACTIVATION, activation), k + 1);
@@ -188,5 +190,6 @@ dualprop_status dualprop__rule_check_network(const dualprop_rule *rule, const du
                       "the rule's feedback is %s and the network's %s; call dualprop_network_set_feedback()",
                       dualprop_name(DUALPROP_NAMES_FEEDBACK, rule->feedback),
                       dualprop_name(DUALPROP_NAMES_FEEDBACK, network->feedback));
-    return dualprop__rule_check_output_numbers(rule, dualprop__rule_alpha(rule, layers), dualprop__rule_beta(rule, layers));
+    return dualprop__rule_check_output_numbers(rule, dualprop__rule_alpha(rule, layers),
+                                               dualprop__rule_beta(rule, layers));
 }

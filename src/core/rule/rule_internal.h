@@ -72,7 +72,7 @@ struct dualprop__variant {
     int is_adjoint;          /* c+ = 1 - alpha and c- = alpha (Eq. 19), not the other way round (Eq. 2) */
     int is_damped;           /* has the form of Eq. 50 */
     int is_straight;         /* LeCun's: s+- are formed without f, and f'(a) delta goes down */
-    int output_steps;        /* has exact and SPROVR output steps; else LINEAR, which is exact already or the only one */
+    int output_steps; /* has exact and SPROVR output steps; else LINEAR, which is exact already or the only one */
 };
 const struct dualprop__variant *dualprop__variant_of(int variant);
 static inline const struct dualprop__variant *dualprop__rule_variant(const dualprop_rule *rule)

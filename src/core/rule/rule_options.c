@@ -124,8 +124,8 @@ static dualprop_status check_order_list(const dualprop_rule *rule, const int32_t
                       "count is %lld; expected 1..%d", (long long)count, MOST_ORDER);
     for (int64_t i = 0; i < count; i++)
         DUALPROP__REQUIRE(rule->context, layers[i] >= 0 && layers[i] <= DUALPROP__MOST_LAYERS,
-                          DUALPROP_ERROR_INVALID_ARGUMENT, "layers[%lld] is %d; expected 0..%d", (long long)i, layers[i],
-                          DUALPROP__MOST_LAYERS);
+                          DUALPROP_ERROR_INVALID_ARGUMENT, "layers[%lld] is %d; expected 0..%d", (long long)i,
+                          layers[i], DUALPROP__MOST_LAYERS);
     return DUALPROP_OK;
 }
 
@@ -200,7 +200,7 @@ dualprop_status dualprop_rule_set_noise(dualprop_rule *rule, double state, doubl
     DUALPROP__TRY(check_deviation(rule, top_down, "top_down"));
     DUALPROP__TRY(check_deviation(rule, weight, "weight"));
     dualprop__rule_replan(rule, (rule->noise_state > 0) != (state > 0) || (rule->noise_down > 0) != (top_down > 0) ||
-                                    (rule->noise_weight > 0) != (weight > 0));
+                          (rule->noise_weight > 0) != (weight > 0));
     rule->noise_state = state;
     rule->noise_down = top_down;
     rule->noise_weight = weight;

@@ -26,7 +26,8 @@ static int image_strides(dualprop_view *images, const dualprop_view *inputs)
         memcpy(images->strides, inputs->strides, sizeof(int64_t) * 4);
     } else if (inputs->rank == 2 && inputs->shape[1] == size) {
         flat_strides(images, inputs->strides[1]);
-    } else if (dualprop__view_count(inputs) == images->shape[0] * size && dualprop__view_is_array(inputs, inputs->type)) {
+    } else if (dualprop__view_count(inputs) == images->shape[0] * size &&
+               dualprop__view_is_array(inputs, inputs->type)) {
         images->strides[0] = size;
         flat_strides(images, 1);
     } else {
@@ -175,7 +176,8 @@ static double least_curvature(const dualprop_state *state, double sum)
  */
 static dualprop_status check_target_sums(const dualprop_state *state, int64_t count, int64_t classes)
 {
-    int minimises = state->snapshot.output_step != DUALPROP_OUTPUT_LINEAR && state->snapshot.loss == DUALPROP_CROSS_ENTROPY;
+    int minimises =
+        state->snapshot.output_step != DUALPROP_OUTPUT_LINEAR && state->snapshot.loss == DUALPROP_CROSS_ENTROPY;
     if (state->run.phase != DUALPROP__OPEN || !minimises) return DUALPROP_OK;
     for (int64_t row = 0; row < count; row++) {
         double sum = 0;

@@ -58,7 +58,7 @@ static dualprop_status store_row(const dualprop_state *state, void *array, int64
 }
 
 static dualprop_status fetch_row_dyads(const struct row *row, const dualprop_state *state,
-                                   const struct dualprop__dyads *dyads, int64_t b)
+                                       const struct dualprop__dyads *dyads, int64_t b)
 {
     DUALPROP__TRY(fetch_row(row->mean, state, dyads->arrays.mean, b, dyads->width));
     if (row->single_alphas) DUALPROP__TRY(fetch_row(row->alphas, state, dyads->arrays.alphas, 0, dyads->width));
@@ -90,7 +90,8 @@ static dualprop_status read_row(const dualprop_view *to, dualprop_state *state, 
     if (which == DUALPROP_S_BOTTOM_UP) {
         DUALPROP__TRY(fetch_row(row.mean, state, dyads->arrays.a, b, dyads->width));
     } else if (which == DUALPROP_S_TOP_DOWN) {
-        DUALPROP__TRY(fetch_row(row.mean, state, dyads->versions.top_down_source ? dyads->arrays.top_down : NULL, b, dyads->width));
+        DUALPROP__TRY(fetch_row(row.mean, state, dyads->versions.top_down_source ? dyads->arrays.top_down : NULL, b,
+                                dyads->width));
     } else {
         DUALPROP__TRY(fetch_row_dyads(&row, state, dyads, b));
         if (which == DUALPROP_S_PLUS || which == DUALPROP_S_MINUS) solve_dyads(&row, which == DUALPROP_S_PLUS);
@@ -214,11 +215,13 @@ static dualprop_status write_row(dualprop_state *state, struct dualprop__dyads *
     dualprop_view line = row_view(from, b);
     DUALPROP__TRY(fetch_row_dyads(&row, state, dyads, b));
     for (int64_t i = 0; i < row.width; i++) {
-        double mean = dualprop__real_at(row.mean, row.type, i), delta = dualprop__real_at(row.delta, row.type, i), alpha = alpha_at(&row, i);
+        double mean = dualprop__real_at(row.mean, row.type, i), delta = dualprop__real_at(row.delta, row.type, i),
+               alpha = alpha_at(&row, i);
         write_value(&mean, &delta, which, view_element(&line, i), alpha);
         dualprop__real_set(row.mean, row.type, i, mean);
         dualprop__real_set(row.delta, row.type, i, delta);
-        dyads->observed.max_abs = fmax(dyads->observed.max_abs, fmax(fabs(mean + (1.0 - alpha) * delta), fabs(mean - alpha * delta)));
+        dyads->observed.max_abs =
+            fmax(dyads->observed.max_abs, fmax(fabs(mean + (1.0 - alpha) * delta), fabs(mean - alpha * delta)));
     }
     DUALPROP__TRY(store_row(state, dyads->arrays.mean, b, row.mean, row.width));
     DUALPROP__TRY(store_row(state, dyads->arrays.delta, b, row.delta, row.width));
@@ -250,7 +253,8 @@ static dualprop_status write_layer(dualprop_state *state, int index, int which, 
     for (int64_t b = 0; b < state->batch.count; b++) DUALPROP__TRY(write_row(state, dyads, which, view, b));
     dyads->versions.mean++;
     dyads->versions.delta++;
-    dyads->versions.a_source = UINT64_MAX; /* What was written is not what the layer would find_stale: its next visit computes again, */
+    dyads->versions.a_source =
+        UINT64_MAX; /* What was written is not what the layer would find_stale: its next visit computes again, */
     dyads->observed.written = 1;       /* and whoever stale what was written hears again. */
     return DUALPROP_OK;
 }
@@ -270,9 +274,9 @@ static dualprop_status report_prediction(double *loss, int64_t *correct, const d
     double sum;
     int64_t hits, top_k;
     const struct dualprop__dyads *output = dualprop__output(state);
-    DUALPROP__TRY(state->context->backend.evaluate(state->context->instance, state->snapshot.loss, state->plan.prediction,
-                                                   state->plan.target, state->batch.count, output->width, 1, &sum, &hits,
-                                                   &top_k));
+    DUALPROP__TRY(state->context->backend.evaluate(state->context->instance, state->snapshot.loss,
+                                                   state->plan.prediction, state->plan.target, state->batch.count,
+                                                   output->width, 1, &sum, &hits, &top_k));
     if (loss) *loss = sum / (double)state->batch.count;
     if (correct) *correct = hits;
     return DUALPROP_OK;

@@ -102,8 +102,9 @@ static dualprop_status convolve_up(dualprop_state *state, int k, void *a, const 
     const dualprop_layer *layer = state->dyads[k].layer;
     dualprop_convolution shape = convolution_shape(state, k);
     DUALPROP__TRY(prepare_cache(&shape, state, k, weight_of(state, k)));
-    return state->context->backend.convolution_bottom_up(state->context->instance, &shape, a, state->dyads[k].arrays.switches,
-                                                         x, weight_of(state, k), layer->bias, update);
+    return state->context->backend.convolution_bottom_up(state->context->instance, &shape, a,
+                                                         state->dyads[k].arrays.switches, x, weight_of(state, k),
+                                                         layer->bias, update);
 }
 
 dualprop_status dualprop__map_bottom_up(dualprop_state *state, int k, void *a, const void *x,
@@ -148,7 +149,8 @@ static dualprop_status single_up(dualprop_state *state, int k, void *a, const vo
     dualprop_convolution shape = single_shape(state, k, pools);
     uint8_t *switches = pools ? state->dyads[k].arrays.switches : NULL;
     DUALPROP__TRY(prepare_cache(&shape, state, k, weight_of(state, k)));
-    return context->backend.convolution_bottom_up(context->instance, &shape, a, switches, x, weight_of(state, k), NULL, NULL);
+    return context->backend.convolution_bottom_up(context->instance, &shape, a, switches, x, weight_of(state, k), NULL,
+                                                  NULL);
 }
 
 static dualprop_status single_down(dualprop_state *state, int k, void *top_down, const void *delta, int pools)
@@ -162,8 +164,8 @@ static dualprop_status single_down(dualprop_state *state, int k, void *top_down,
     dualprop_convolution shape = single_shape(state, k, pools);
     const uint8_t *switches = pools ? state->dyads[k].arrays.switches : NULL;
     DUALPROP__TRY(prepare_cache(&shape, state, k, weight_of(state, k)));
-    return context->backend.convolution_top_down(context->instance, &shape, top_down, delta, switches, weight_of(state, k),
-                                                 NULL);
+    return context->backend.convolution_top_down(context->instance, &shape, top_down, delta, switches,
+                                                 weight_of(state, k), NULL);
 }
 
 dualprop_status dualprop__map_linear_up(dualprop_state *state, int k, void *a, const void *x)

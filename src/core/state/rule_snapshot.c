@@ -10,7 +10,8 @@
 /* Can Delta_k change sbar_k? Its factor there is alpha c+ - (1 - alpha) c-, up to what f does between s+ and s-. */
 static int depends_on_top_down(const struct dualprop__dyads *own)
 {
-    return (own->numbers.alpha != 0 && own->numbers.gain_plus != 0) || (own->numbers.alpha != 1 && own->numbers.gain_minus != 0);
+    return (own->numbers.alpha != 0 && own->numbers.gain_plus != 0) ||
+           (own->numbers.alpha != 1 && own->numbers.gain_minus != 0);
 }
 
 static int has_hardware_options(const dualprop_rule *rule)

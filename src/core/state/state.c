@@ -10,9 +10,9 @@
 /* A backend may be without the slots for the rarer options. */
 static dualprop_status check_options(const dualprop_context *context, const dualprop_rule *rule)
 {
-    int wanted = dualprop__rule_variant(rule)->is_damped || dualprop__rule_variant(rule)->is_straight || rule->alpha_mismatch > 0 ||
-                 rule->schedule == DUALPROP_ASYNC || rule->noise_state > 0 || rule->noise_down > 0 ||
-                 rule->time_step != 1.0 || rule->quantize_bits > 0 ||
+    int wanted = dualprop__rule_variant(rule)->is_damped || dualprop__rule_variant(rule)->is_straight ||
+                 rule->alpha_mismatch > 0 || rule->schedule == DUALPROP_ASYNC || rule->noise_state > 0 ||
+                 rule->noise_down > 0 || rule->time_step != 1.0 || rule->quantize_bits > 0 ||
                  (dualprop__rule_output_step(rule) != DUALPROP_OUTPUT_LINEAR && rule->loss == DUALPROP_CROSS_ENTROPY);
     DUALPROP__REQUIRE(context, !wanted || context->backend.dyad_general, DUALPROP_ERROR_UNSUPPORTED,
                       "the backend %s has no damping, lecun, mismatch, asynchrony, noise, time steps, quantization or "
@@ -39,7 +39,7 @@ static dualprop_status check_fit(const dualprop_network *network, const dualprop
 
 /* A state with its records but without its arrays. */
 static dualprop_status create_bare_state(dualprop_state **out, dualprop_network *network, dualprop_rule *rule,
-                                   int64_t capacity)
+                                         int64_t capacity)
 {
     dualprop_context *context = network->context;
     dualprop_state *state = dualprop__allocate(context, sizeof *state);
@@ -54,7 +54,8 @@ static dualprop_status create_bare_state(dualprop_state **out, dualprop_network 
     if (rule) dualprop__rule_retain(rule);
     state->dyads = dualprop__allocate_array(context, (size_t)network->layer_count + 1, sizeof *state->dyads);
     if (state->dyads && context->backend.guard_steps)
-        state->plan.conditions = dualprop__allocate_array(context, (size_t)network->layer_count + 1, sizeof *state->plan.conditions);
+        state->plan.conditions =
+            dualprop__allocate_array(context, (size_t)network->layer_count + 1, sizeof *state->plan.conditions);
     if (!state->dyads || (context->backend.guard_steps && !state->plan.conditions)) {
         dualprop_state_destroy(state);
         return DUALPROP_ERROR_NO_MEMORY;
@@ -75,7 +76,8 @@ static dualprop_status create_bare_state(dualprop_state **out, dualprop_network 
 
 static dualprop_status allocate_moves(dualprop_state *state)
 {
-    state->plan.moves = dualprop__allocate_array(state->context, (size_t)state->capacity, 3 * sizeof *state->plan.moves);
+    state->plan.moves =
+        dualprop__allocate_array(state->context, (size_t)state->capacity, 3 * sizeof *state->plan.moves);
     return state->plan.moves ? DUALPROP_OK : DUALPROP_ERROR_NO_MEMORY;
 }
 
@@ -115,7 +117,8 @@ void dualprop_state_destroy(dualprop_state *state)
     if (state->run.phase == DUALPROP__OPEN) dualprop__state_close(state, DUALPROP__IDLE);
     dualprop__switches_release(state);
     dualprop__release(context, state->plan.moves);
-    dualprop__state_release_memory(state, &(struct dualprop__memory){ state->plan.arena, state->plan.staging, state->plan.arena_bytes, state->plan.order });
+    dualprop__state_release_memory(state, &(struct dualprop__memory){state->plan.arena, state->plan.staging,
+                                                                     state->plan.arena_bytes, state->plan.order});
     dualprop__release(context, state->plan.conditions);
     dualprop__release(context, state->dyads);
     if (state->rule) dualprop__rule_release(state->rule);

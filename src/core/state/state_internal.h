@@ -37,7 +37,8 @@ struct dualprop__dyads {
         void *top_down;     /* Delta_k = W_k^T delta_{k+1}; -beta loss' for an output with an extended update */
         void *mean;         /* sbar_k */
         void *delta;        /* delta_k */
-        void *error_signal; /* what goes down and into the gradient if it is not delta: LeCun's variant has f'(a) delta */
+        void *
+            error_signal; /* what goes down and into the gradient if it is not delta: LeCun's variant has f'(a) delta */
         void *alphas;       /* [width]: alpha of each neuron */
         void *power;        /* [width]: the vector that power iterations on W_k have come to */
         void *noisy;        /* the layer's weights as an inference with weight noise reads them */
@@ -60,7 +61,8 @@ struct dualprop__dyads {
         double beta_ratio;            /* beta_k/beta_{k+1}; rho of the input */
         double gain_plus, gain_minus; /* c+ and c-, beta_ratio included */
         double damping, gamma;        /* D_k; ||W_k||_2, NaN if it was not estimated */
-        int mean_depends_on_top_down; /* can Delta change sbar? not with DP^T at alpha 0 and 1, nor in back-propagation */
+        int mean_depends_on_top_down; /* can Delta change sbar? not with DP^T at alpha 0 and 1, nor in back-propagation
+                                       */
         int uses_extended_update;     /* updated by the extended slot? */
         int always_updates;           /* are its own s+- or noise among its inputs, so that every visit updates? */
     } numbers;
@@ -79,7 +81,8 @@ struct dualprop__dyads {
 
 /* What a rule has a state keep, beside what every state keeps; a change of it changes the rule's plan. */
 struct dualprop__needs {
-    int error_signal, input_dyads, power, alphas, mask, state_noise, down_noise, weight_noise, extended_output, feedback;
+    int error_signal, input_dyads, power, alphas, mask, state_noise, down_noise, weight_noise, extended_output,
+        feedback;
     int order_count;
 };
 

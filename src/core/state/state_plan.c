@@ -248,7 +248,8 @@ struct dualprop__needs dualprop__state_needs(const dualprop_rule *rule)
 /* Give the state the memory that its rule needs now. On failure it keeps what it had. */
 dualprop_status dualprop__state_plan(dualprop_state *state)
 {
-    struct dualprop__memory fresh = { 0 }, old = { state->plan.arena, state->plan.staging, state->plan.arena_bytes, state->plan.order };
+    struct dualprop__memory fresh = {0},
+                            old = {state->plan.arena, state->plan.staging, state->plan.arena_bytes, state->plan.order};
     struct dualprop__needs needs = state->plan.needs;
     uint64_t bytes = state->plan.bytes;
     state->plan.needs = dualprop__state_needs(state->rule);
@@ -263,6 +264,7 @@ dualprop_status dualprop__state_plan(dualprop_state *state)
     if (state->plan.arena) hand_out(state);
     dualprop__state_release_memory(state, status == DUALPROP_OK ? &old : &fresh);
     if (status != DUALPROP_OK) return status;
-    for (int k = 0; k <= state->layer_count; k++) memset(state->dyads[k].arrays.alphas_source, 0, sizeof state->dyads[k].arrays.alphas_source);
+    for (int k = 0; k <= state->layer_count; k++)
+        memset(state->dyads[k].arrays.alphas_source, 0, sizeof state->dyads[k].arrays.alphas_source);
     return dualprop__seed_power_vectors(state);
 }

@@ -22,14 +22,16 @@ int64_t dualprop__switches_elements(const dualprop_layer *layer)
 
 int dualprop__has_own_switches(const dualprop_state *state, int k)
 {
-    return state->snapshot.own_switches && k >= 1 && k <= state->layer_count && pools_by_switches(state->dyads[k].layer);
+    return state->snapshot.own_switches && k >= 1 && k <= state->layer_count &&
+           pools_by_switches(state->dyads[k].layer);
 }
 
 /* ---- scratch: a of the largest layer that pools by switches ---- */
 
 static int is_original(const dualprop_rule *rule)
 {
-    return rule && !dualprop__rule_variant(rule)->is_back_propagation && rule->pool_switches == DUALPROP_SWITCHES_ORIGINAL;
+    return rule && !dualprop__rule_variant(rule)->is_back_propagation &&
+           rule->pool_switches == DUALPROP_SWITCHES_ORIGINAL;
 }
 
 /* Elements; 0 where the rule has no need of them, -1 where they overflow. */
@@ -100,7 +102,8 @@ dualprop_status dualprop__switches_of_plus(dualprop_state *state, int k, void *p
     if (!dualprop__has_own_switches(state, k)) return DUALPROP_OK;
     below->versions.switched_mean = below->versions.mean;
     below->versions.switched_delta = below->versions.delta;
-    if (below->versions.delta == 0) return dualprop__map_bottom_up(state, k, state->plan.scratch, below->arrays.mean, NULL);
+    if (below->versions.delta == 0)
+        return dualprop__map_bottom_up(state, k, state->plan.scratch, below->arrays.mean, NULL);
     DUALPROP__TRY(form_plus(state, below, plus));
     return dualprop__map_bottom_up(state, k, state->plan.scratch, plus, NULL);
 }
@@ -115,5 +118,6 @@ int dualprop__switches_changed(const dualprop_state *state, int k)
 {
     const struct dualprop__dyads *own = &state->dyads[k];
     if (!dualprop__has_own_switches(state, k + 1) || dualprop__above(state, k)->versions.delta == 0) return 0;
-    return own->versions.switched_mean != own->versions.mean || (own->numbers.alpha != 1 && own->versions.switched_delta != own->versions.delta);
+    return own->versions.switched_mean != own->versions.mean ||
+           (own->numbers.alpha != 1 && own->versions.switched_delta != own->versions.delta);
 }
