@@ -12,8 +12,8 @@
  *     s+- = s+- + state_noise n+-
  *     s+- = s+- rounded to multiples of the quantum within the range
  *
- * and it never subtracts s- from s+: with s+ = mean + (1 - alpha) delta and s- = mean - alpha delta the two arguments are
- * centre + plus and centre - minus,
+ * and it never subtracts s- from s+: with s+ = mean + (1 - alpha) delta and s- = mean - alpha delta the two arguments
+ * are centre + plus and centre - minus,
  *
  *     centre = (a + D mean)/(1 + D),   plus = (c+ T + D (1 - alpha) delta)/(1 + D),
  *     minus = (c- T + D alpha delta)/(1 + D),   plus + minus = ((c+ + c-) T + D delta)/(1 + D),
@@ -47,7 +47,8 @@ DUALPROP__MATH FORMULA(pair) FORMULA(damped_pair)(int activation, REAL a, REAL t
     REAL minus = (gains->minus * top_down + damping * gains->alpha * delta) * scale;
     pair.plus = FORMULA(activate)(activation, centre + plus);
     pair.minus = FORMULA(activate)(activation, centre - minus);
-    pair.delta = FORMULA(difference)(activation, centre, plus, minus, (gains->sum * top_down + damping * delta) * scale);
+    pair.delta = FORMULA(difference)(activation, centre, plus, minus,
+                                     (gains->sum * top_down + damping * delta) * scale);
     pair.mean = FORMULA(mean)(pair.plus, pair.minus, pair.delta, gains);
     return pair;
 }
@@ -134,7 +135,7 @@ DUALPROP__MATH FORMULA(pair) FORMULA(general_pair)(const dualprop_dyad_general *
  * not from s+ and s-.
  */
 
-/* Fill p; give log sum e^s, relative to nothing. */
+/* Fill p; returns log sum e^s, relative to nothing. */
 DUALPROP__MATH double FORMULA(proximal_softmax)(double *p, const double *s, int64_t width)
 {
     double top = s[0], sum = 0;
@@ -156,7 +157,7 @@ DUALPROP__MATH double FORMULA(proximal_value)(double *p, const double *s, const 
     return value;
 }
 
-/* Newton's direction x in place of the residual r = -(s - a + t (S p - y)); gives the directional derivative. */
+/* Newton's direction x in place of the residual r = -(s - a + t (S p - y)); returns the directional derivative. */
 DUALPROP__MATH double FORMULA(newton_direction)(double *x, const double *p, double c, int64_t width)
 {
     int64_t m = 0;

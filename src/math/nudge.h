@@ -61,12 +61,11 @@ DUALPROP__MATH FORMULA(pair) FORMULA(hidden_pair)(int activation, REAL a, REAL t
  *     s+ = a - plus g,   s- = a + minus g,   mean = a + shift g,   delta = -sum g.
  *
  * The linear step (Eq. 22) has plus = c+ and minus = c-. The exact step of DP with squared error (Eq. 3) has
- * s+ = (a + alpha beta y)/(1 + alpha beta), s- = (a - (1 - alpha) beta y)/(1 - (1 - alpha) beta), which is the same form
- * with plus = alpha/(1 + alpha beta), minus = (1 - alpha)/(1 - (1 - alpha) beta), and their sum simplifies to
- * 1/((1 + alpha beta)(1 - (1 - alpha) beta)). SPROVR's step (Eq. 67, 68) takes the loss at the mean,
- * mean = (a + (2 alpha - 1) beta y)/(1 + (2 alpha - 1) beta), delta = -beta (mean - y), which is the form with
- * plus = alpha/n, minus = (1 - alpha)/n, sum = 1/n, n = 1 + (2 alpha - 1) beta. Back-propagation has mean = a and
- * delta = -g.
+ * s+ = (a + alpha beta y)/(1 + alpha beta), s- = (a - (1 - alpha) beta y)/(1 - (1 - alpha) beta), which is the same
+ * form with plus = alpha/(1 + alpha beta), minus = (1 - alpha)/(1 - (1 - alpha) beta), and their sum simplifies to
+ * 1/((1 + alpha beta)(1 - (1 - alpha) beta)). SPROVR's step (Eq. 67, 68) takes the loss at the mean, mean = (a + (2
+ * alpha - 1) beta y)/(1 + (2 alpha - 1) beta), delta = -beta (mean - y), which is the form with plus = alpha/n, minus =
+ * (1 - alpha)/n, sum = 1/n, n = 1 + (2 alpha - 1) beta. Back-propagation has mean = a and delta = -g.
  */
 typedef struct FORMULA(output_gains) {
     REAL plus, minus, sum, shift;

@@ -12,9 +12,9 @@ void dualprop__context_release(dualprop_context *context);
 /* FORKED where this process did not make the context and its handles were busy or on a device; else OK. */
 dualprop_status dualprop__context_enter(dualprop_context *context);
 
-/* ---- device_section.c: a stretch of slots that a device may put off; on the CPU these do nothing ---- */
+/* ---- device_section.c: a section of slots that a device may defer; on the CPU these do nothing ---- */
 dualprop_status dualprop__section_begin(const dualprop_context *context);
-/* End it, in the course of which `status` came about; gives status, or what went wrong while ending. */
+/* End it. `status` is what its calls have come to; returns status, or what went wrong while ending. */
 dualprop_status dualprop__section_end(const dualprop_context *context, dualprop_status status);
 
 /* ---- registry.c: from a number to a complete backend table ---- */

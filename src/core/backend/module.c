@@ -1,9 +1,9 @@
 /*
  * module.c - finding and loading the CUDA module, libdualprop-cuda.so.0.
  *
- * The caller may name the file (options.module). Else it is looked for in the folders of DUALPROP_BACKEND_PATH (separated
- * by ':'; ignored in programs with raised privileges), beside this library, and then wherever the dynamic loader looks.
- * It is never unloaded.
+ * The caller may name the file (options.module). Else it is looked for in the folders of DUALPROP_BACKEND_PATH
+ * (separated by ':'; ignored in programs with raised privileges), beside this library, and then wherever the dynamic
+ * loader looks. It is never unloaded.
  */
 #include <dlfcn.h>
 #include <elf.h>
@@ -101,9 +101,9 @@ int dualprop__module_exists(dualprop_context *context)
 /* ---- loading ---- */
 
 /*
- * What the loader must not be given, or NULL. It maps a file by what its headers say and dies of SIGBUS where a truncated
- * one ends: the table of sections comes last in a library, so a file that holds it is whole; what is no ELF file at all
- * the loader can tell. A pipe it would wait for.
+ * What the loader must not be given, or NULL. It maps a file by what its headers say and dies of SIGBUS where a
+ * truncated one ends: the table of sections comes last in a library, so a file that holds it is whole; what is no ELF
+ * file at all the loader can tell. A pipe it would wait for.
  */
 static const char *what_is_wrong(const char *path)
 {

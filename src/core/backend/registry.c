@@ -32,7 +32,7 @@ static int has_dense_slots(const dualprop_backend *table)
            table->optimizer_step && table->compare && table->max_abs && table->fill_uniform;
 }
 
-/* The slots for the rarer options of rules: a table on host memory gets them from the reference backend. */
+/* The slots for optional rule features: a table on host memory gets them from the reference backend. */
 static int has_options(const dualprop_backend *table)
 {
     return table->dyad_general && table->output_proximal;
@@ -146,7 +146,7 @@ static int cuda_is_absent(dualprop_status status)
     return is_absent(status) || status == DUALPROP_ERROR_UNSUPPORTED || status == DUALPROP_ERROR_NO_MEMORY;
 }
 
-/* Note the last error as the reason why a backend was not taken. */
+/* Note the last error as the reason why a backend was not chosen. */
 static void explain_absence(dualprop_context *context, const char *name)
 {
     char reason[256] = "", text[224] = "";

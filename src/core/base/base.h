@@ -32,8 +32,8 @@ enum {
 #define DUALPROP__LIMITS 4
 
 /*
- * What a context holds for all rooms. It lies at the bottom since every room is handed one: base uses the allocator, the
- * counters, the lock and the error text, platform the I/O table and the threads, backend the rest.
+ * What a context holds for all rooms. It lies at the bottom since every room is handed one: base uses the allocator,
+ * the counters, the lock and the error text, platform the I/O table and the threads, backend the rest.
  */
 struct dualprop_context {
     uint32_t magic;
@@ -100,7 +100,7 @@ void dualprop__error_detach(const dualprop_context *context);
 
 /* ---- memory.c: the one door to the allocator ---- */
 
-/* Give zeroed memory aligned to 64 bytes, or NULL (with the last error set). size 0 gives a valid pointer. */
+/* Return zeroed memory aligned to 64 bytes, or NULL (with the last error set). size 0 returns a valid pointer. */
 void *dualprop__allocate(dualprop_context *context, size_t size);
 /* count * size with the overflow checked. */
 void *dualprop__allocate_array(dualprop_context *context, size_t count, size_t size);
@@ -137,8 +137,8 @@ static inline void dualprop__real_set(void *reals, int type, int64_t i, double v
 /*
  * ---- the shield against cancellation ----
  *
- * Between begin and end pthread_cancel() takes no effect on the calling thread; a thread that was cancelled meanwhile is
- * cancelled at the next point after the end. `end` takes what `begin` returned.
+ * Between begin and end pthread_cancel() takes no effect on the calling thread; a thread that was cancelled meanwhile
+ * is cancelled at the next point after the end. `end` takes what `begin` returned.
  */
 static inline int dualprop__shield_begin(void)
 {
@@ -182,8 +182,8 @@ void dualprop__view_scatter(const dualprop_view *view, const void *reals, int ty
 /* ---- draw.c: random numbers made on the host ---- */
 
 /*
- * Number i of a stream is the same, whatever draws it and when. Streams of initialisation are the layers' numbers; those
- * of inference are numbered by dualprop__stream_of().
+ * Number i of a stream is the same, whatever draws it and when. Streams of initialisation are the layers' numbers;
+ * those of inference are numbered by dualprop__stream_of().
  */
 
 /* A draw of mean 0 and variance 1. */

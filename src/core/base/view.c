@@ -74,8 +74,8 @@ int64_t dualprop__view_count(const dualprop_view *view)
 
 /*
  * A shorter struct comes from an older header, a longer one from a newer: it is served as long as nothing is set that
- * this library does not know. The members of version 0.1 are the least there may be. One that is added behind them has to
- * be read from a copy (dualprop__view_copy()), since a caller's older struct ends before it.
+ * this library does not know. The members of version 0.1 are the least there may be. One that is added after them has
+ * to be read from a copy (dualprop__view_copy()), since a caller's older struct ends before it.
  */
 static dualprop_status check_struct_size(const dualprop_context *context, const dualprop_view *view,
                                          const char *argument)

@@ -23,8 +23,8 @@ static void set_source(dualprop_checkpoint *checkpoint, const char *name)
 }
 
 /*
- * At its first object in a process jansson reads a seed from a device, and whoever comes meanwhile spins until it has
- * it: a thread that pthread_cancel() ended there would stop them all for ever.
+ * At its first object in a process jansson reads a seed from a device, and every other thread that comes meanwhile
+ * spins until it has it: a thread that pthread_cancel() ended there would stop them all for ever.
  */
 static void seed_json(void)
 {

@@ -11,7 +11,7 @@
 #include "named_list.h"
 
 typedef struct dualprop__tensor {
-    const char *name; /* behind the struct, in the same block */
+    const char *name; /* after the struct, in the same block */
     int type, rank;
     int64_t shape[DUALPROP_MAX_RANK];
     size_t size;    /* bytes */
@@ -21,7 +21,7 @@ typedef struct dualprop__tensor {
 } dualprop__tensor;
 
 typedef struct dualprop__text {
-    const char *name, *value; /* behind the struct, in the same block */
+    const char *name, *value; /* after the struct, in the same block */
 } dualprop__text;
 
 struct dualprop_checkpoint {

@@ -10,7 +10,7 @@
 #include "checkpoint_internal.h"
 #include "json_text.h"
 
-/* Write root (given back in any case; NULL is out of memory) as the text of that name. */
+/* Write root (released in any case; NULL is out of memory) as the text of that name. */
 dualprop_status dualprop__checkpoint_dump(dualprop_checkpoint *checkpoint, const char *name, json_t *root);
 /* Parse the text of that name; FORMAT where there is none. */
 dualprop_status dualprop__checkpoint_load(json_t **root, const dualprop_checkpoint *checkpoint, const char *name);

@@ -1,6 +1,6 @@
 /*
- * checkpoint_rule.c - a rule in a checkpoint: its choices by name and its numbers, as JSON; checkpoint_options.c has the
- * rest.
+ * checkpoint_rule.c - a rule in a checkpoint: its choices by name and its numbers, as JSON; checkpoint_options.c has
+ * the rest.
  */
 #include <limits.h>
 

@@ -1,6 +1,6 @@
 /*
- * crc32.c - see crc32.h. The table is made anew for each call: that costs as much as a few kilobytes of data, and there
- * is no global state to guard.
+ * crc32.c - see crc32.h. The table is computed again for each call: that costs as much as a few kilobytes of data, and
+ * there is no global state to guard.
  */
 #include "crc32.h"
 

@@ -1,5 +1,5 @@
 /*
- * json_parse.c - from JSON text that nobody vouches for to jansson's values.
+ * json_parse.c - from JSON text of an untrusted file to jansson's values.
  *
  * jansson's own reader does not look whether the buffer of its lexer grew: when memory runs out inside a token it ends
  * the process or reads on behind its text. It also recurses with the depth of the text. So one pass of ours reads the

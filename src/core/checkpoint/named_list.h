@@ -17,9 +17,9 @@ typedef struct dualprop__named_list {
 dualprop_status dualprop__named_list_reserve(dualprop__named_list *list, dualprop_context *context, size_t more);
 /* Find the item of that name, or NULL. */
 void *dualprop__named_list_find(const dualprop__named_list *list, const char *name);
-/* Put an item in where room was made before; gives the item of the same name that it replaces, or NULL. */
+/* Put an item in where room was made before; returns the item of the same name that it replaces, or NULL. */
 void *dualprop__named_list_put(dualprop__named_list *list, void *item);
-/* Take the item out and give it, or NULL. */
+/* Remove the item and return it, or NULL. */
 void *dualprop__named_list_remove(dualprop__named_list *list, const char *name);
 /* Add at the end, out of order, where room was made before; sort afterwards. */
 void dualprop__named_list_append(dualprop__named_list *list, void *item);

@@ -1,7 +1,7 @@
 /*
  * diagnostics_internal.h - what is inside a diagnostics handle, and entering it.
  *
- * The twin's arrays serve as workspace for everything here: whoever uses them leaves the twin idle.
+ * The twin's arrays serve as workspace for everything here: a call that uses them leaves the twin idle.
  */
 #ifndef DUALPROP_CORE_DIAGNOSTICS_H
 #define DUALPROP_CORE_DIAGNOSTICS_H

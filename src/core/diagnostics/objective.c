@@ -7,7 +7,7 @@
  *
  * Each layer has its own beta_k and alpha_k; where the input is a dyad, E_0 adds k = 0 with the identity, a_0 = x, and
  * beta_1 rho in place of beta. The a_k in a state belong to the sbar that a layer stale last, which may have moved
- * since: here each is formed anew, into the twin's memory.
+ * since: here each is computed again, into the twin's memory.
  */
 #include "diagnostics_internal.h"
 

@@ -78,7 +78,9 @@ static void draw_vector(double *vector, int64_t count, int which)
     dualprop__normalize(vector, DUALPROP_F64, count);
 }
 
-/* vector <- W^T W vector, normalised; gives |W^T u| for the unit vector u along W vector, which image has room for. */
+/*
+ * vector <- W^T W vector, normalised; returns |W^T u| for the unit vector u along W vector, which image has room for.
+ */
 static dualprop_status iterate_span(double *norm, double *vector, double *image, const struct span *span)
 {
     struct dualprop__dyads *below = &span->maps->dyads[span->first - 1], *top = &span->maps->dyads[span->last];

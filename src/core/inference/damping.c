@@ -2,11 +2,11 @@
  * damping.c - the damping D_k of Eq. 50, from the spectral norm gamma_k of W_k, the map above layer k.
  *
  *     gamma2   D_k = r_k gamma_k^2 (App. F)
- *     half     D_k = |1 - 2 alpha_k| max(0, r_k gamma_k^2 - 1)/2: the coupling of sbar_k to itself through the layer above
- *              has the factor 1 - 2 alpha_k (Eq. 62), and beyond this the damped update is a contraction (App. F)
+ *     half     D_k = |1 - 2 alpha_k| max(0, r_k gamma_k^2 - 1)/2: the coupling of sbar_k to itself through the layer
+ *              above has the factor 1 - 2 alpha_k (Eq. 62), and beyond this the damped update is a contraction (App. F)
  *
- * with r_k = |beta_k/beta_{k+1}|, and rho at the input. App. F has r_k = 1; where betas differ, Eq. 46 times beta_k has this
- * factor before the terms of layer k + 1, and so has the Lipschitz constant that the damping stands for.
+ * with r_k = |beta_k/beta_{k+1}|, and rho at the input. App. F has r_k = 1; where betas differ, Eq. 46 times beta_k has
+ * this factor before the terms of layer k + 1, and so has the Lipschitz constant that the damping stands for.
  *
  * gamma_k comes from power iterations v <- W^T W v / ||W^T W v|| on the linear map alone; each inference goes on from
  * the vector that the last one came to, so that a few iterations are enough while weights change slowly.

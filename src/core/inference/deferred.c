@@ -1,14 +1,13 @@
 /*
- * deferred.c - on a device: peaks that are looked at once an inference instead of once a visit, and work that is put
- * off.
+ * deferred.c - on a device: work that is deferred, and maxima that are read once an inference instead of once a visit.
  *
- * The host has to wait for a device whenever it wants a number. An inference only wants to know that no state became
- * non-finite or too large, so on a backend that can defer, the peaks of all visits are taken as one maximum a layer
- * and read once, at the end. If one of them is too large the inference is done again, with a look after each visit: it
- * gives the same numbers, and then knows the layer and the pass.
+ * The host has to wait for a device whenever it reads a number. An inference only has to know that no state became
+ * non-finite or too large. So a backend that can defer keeps the maximum over all visits of a layer, and the host reads
+ * it once, at the end. If one is too large the inference is run again with a check after each visit: it computes the
+ * same numbers, and then knows the layer and the pass.
  *
- * Rules that need numbers on the way (a tolerance, a quantisation of what was seen, updates of the general kind) are
- * not put off.
+ * Rules that need numbers on the way (a tolerance, a quantisation of feed-forward values, extended updates) are not
+ * deferred.
  */
 #include "math/step_condition.h"
 #include "passes.h"

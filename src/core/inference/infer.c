@@ -5,8 +5,9 @@
  *
  *     s+_k = s-_k = f_k(a_k),   a_k = W_{k-1} sbar_{k-1} + b_{k-1},
  *
- * and then the layers listen in the order of the schedule (schedule.c): a hidden layer as in listen.c (Eq. 2, 19), or in
- * general.c (Eq. 50 and the imperfections of hardware), the output layer as in output.c (Eq. 3, 22, 63-68).
+ * and then layers are updated in the order of the schedule (schedule.c): a hidden layer as in layer_update.c (Eq. 2,
+ * 19) or extended_update.c (Eq. 50 and the imperfections of hardware), the output layer as in output_update.c (Eq. 3,
+ * 22, 63-68).
  *
  * Back-propagation fits the same walk: sbar_k = f_k(a_k) and delta_k = f'_k(a_k) Delta_k, with delta_L = -loss'(a_L).
  */
@@ -180,7 +181,7 @@ static void start_report(dualprop_state *state)
     }
 }
 
-/* by_hand: somebody may look at the dyads, and at errors, after each step of the inference. */
+/* by_hand: the caller may read the dyads, and errors, after each step of the inference. */
 static dualprop_status start_inference(dualprop_state *state, const dualprop_view *images, const dualprop_view *targets,
                                        int by_hand)
 {
@@ -268,7 +269,7 @@ dualprop_status dualprop__infer_view(dualprop_state *state, const dualprop_view 
     return status;
 }
 
-/* A thread that does nothing but infer can be cancelled at the door, where it holds nothing of ours. */
+/* A thread that only infers can be cancelled on entry, where it holds nothing of ours. */
 dualprop_status dualprop_infer_view(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets)
 {
     pthread_testcancel();

@@ -5,9 +5,9 @@
  *
  *     s+_k <- f_k(a_k + c+ Delta_k),   s-_k <- f_k(a_k - c- Delta_k),   Delta_k = W_k^T delta_{k+1}.
  *
- * If the rule asks for no more than that, the update is fused with the product it waits for. Damping and the optional rule
- * features go through extended_update.c. What has not changed is not computed again; since the skipped work would give the
- * very same numbers, skipping is exact.
+ * If the rule asks for no more than that, the update is fused with the product it waits for. Damping and the optional
+ * rule features go through extended_update.c. What has not changed is not computed again; since the skipped work would
+ * give the very same numbers, skipping is exact.
  */
 #include <math.h>
 
@@ -154,7 +154,7 @@ static int must_update(const dualprop_state *state, int k)
     return stale->below || stale->above || state->dyads[k].numbers.always_updates;
 }
 
-/* Delta of a layer anew, where it is stale and not zero. */
+/* Compute Delta of a layer again, if it is stale and not zero. */
 static dualprop_status renew_top_down(dualprop_state *state, int k)
 {
     const struct dualprop__stale *stale = &state->dyads[k].observed.stale;

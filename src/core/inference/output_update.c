@@ -57,9 +57,9 @@ static dualprop_status make_output_step(dualprop_state *state, const dualprop_ou
 }
 
 /*
- * With the rarer options the step is a general update of identity dyads. Back-propagation's step gives -g, which comes
- * from above like any Delta; a step without a closed form gives the mean and delta to go to, which are what identity
- * dyads with Eq. 19's coefficients make of a = mean and Delta = delta.
+ * With optional rule features the step is an extended update of identity dyads. Back-propagation's step gives -g, which
+ * comes from above like any Delta; a step without a closed form gives the mean and delta to go to, which are what
+ * identity dyads with Eq. 19's coefficients make of a = mean and Delta = delta.
  */
 static dualprop_status extended_output_update(dualprop_state *state)
 {

@@ -35,7 +35,9 @@ static dualprop_status feed_piece(dualprop_state *state, const dualprop_view *im
 
 /* ---- predict ---- */
 
-/* Copy the outputs of `count` samples through staging memory, which holds a batch of them, into rows first.. of a view. */
+/*
+ * Copy the outputs of `count` samples through staging memory, which holds a batch of them, into rows first.. of a view.
+ */
 static dualprop_status copy_out_scores(const dualprop_view *scores, dualprop_state *state, int64_t first)
 {
     const struct dualprop__dyads *output = dualprop__output(state);

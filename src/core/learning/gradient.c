@@ -25,7 +25,7 @@ dualprop_status dualprop__gradient_check(const dualprop_optimizer *optimizer, co
     return DUALPROP_OK;
 }
 
-/* A delta that is exactly zero was never written: give the product zeros to read. */
+/* A delta that is exactly zero was never written: let the product read zeros. */
 static dualprop_status materialise_zero(dualprop_state *state, struct dualprop__dyads *dyads)
 {
     size_t bytes = (size_t)(state->batch.count * dyads->width) * state->context->real_size;

@@ -62,7 +62,9 @@ static dualprop_status largest_of(double *largest, const dualprop_layer *layer, 
 
 #define LARGEST_WEIGHT 1e15 /* the square of decay times weight is what Adam adds up */
 
-/* Weight decay alone multiplies a weight by 1 - rate decay, and momentum what it gathers by up to 1 / (1 - momentum). */
+/*
+ * Weight decay alone multiplies a weight by 1 - rate decay, and momentum what it gathers by up to 1 / (1 - momentum).
+ */
 static double weight_growth(const dualprop_optimizer *optimizer, const dualprop_layer *layer)
 {
     return (1.0 + layer_rate(optimizer, layer)) * (1.0 + optimizer->weight_decay) / (1.0 - optimizer->momentum);

@@ -1,11 +1,11 @@
 /*
- * train_step.c - inference and learning step in one call, and on a device in one stretch of work.
+ * train_step.c - inference and learning step in one call, and on a device in one deferred section.
  *
- * Apart, the host has to look at the peaks of an inference before it may let the weights learn. Together, the device
- * looks (guard_steps of the table): the step is put off behind guards that say what the host would have looked at, that
- * no layer diverged, and that no gradient can leave the range of a step. Where they forbid the step, parameters,
- * moments and the number of steps are as before, and the host goes the way it would have gone: it finds out what
- * diverged, or looks at the gradient itself.
+ * In separate calls the host has to check the maxima of an inference before it may let the weights learn. In one call
+ * the device checks them: the step is deferred after conditions (guard_steps of the table) that say what the host would
+ * have checked, that no layer diverged and that no gradient can leave the range of a step. If a condition fails,
+ * parameters, moments and the number of steps are as before, and the host does what it would have done: it finds out
+ * what diverged, or checks the gradient itself.
  */
 #include "learning.h"
 
@@ -96,7 +96,7 @@ static dualprop_status enter_and_train(dualprop_optimizer *optimizer, dualprop_s
     return status;
 }
 
-/* ---- the public calls; a cancelled thread ends at their door ---- */
+/* ---- the public calls; a cancelled thread terminates on entry ---- */
 
 dualprop_status dualprop_learn_view(dualprop_optimizer *optimizer, dualprop_state *state, const dualprop_view *inputs,
                                     const dualprop_view *targets)

@@ -1,10 +1,11 @@
 /*
  * feedback.c - weights of their own for what goes down: Delta_k = B_k^T delta_{k+1} in place of W_k^T delta_{k+1}.
  *
- *     kolen-pollack  drawn like the weights, then changed by the same gradients and the same decay: with decay B comes to W
+ *     kolen-pollack  drawn like the weights, then changed by the same gradients and the same decay: with decay B comes
+ *                    to W
  *     random         drawn like the weights, and left so (feedback alignment)
- *     sign           the sizes |b| drawn like the weights and left so, the signs those of the weights: aligned after each
- *                    write to them; a weight of 0 counts as positive
+ *     sign           the sizes |b| drawn like the weights and left so, the signs those of the weights: aligned after
+ *                    each write to them; a weight of 0 counts as positive
  *
  * B has the layout of W. Each layer has one, the first too: it carries delta_1 to the input where that is a dyad.
  */

@@ -129,7 +129,7 @@ static dualprop_status copy_parameters(dualprop_layer *to, const dualprop_layer 
     return status;
 }
 
-/* A backend may lay weights out by the whole shape, so the last layer is made anew. */
+/* A backend may lay weights out by the whole shape, so the last layer is created again. */
 static dualprop_status replace_last(dualprop_network *network, const dualprop_layer *description)
 {
     dualprop_layer **last = &network->layers[network->layer_count - 1], *pooled;

@@ -50,7 +50,7 @@ dualprop_status dualprop__network_begin_read(dualprop_network *network);
 void dualprop__network_end_read(dualprop_network *network);
 dualprop_status dualprop__network_begin_write(dualprop_network *network);
 void dualprop__network_end_write(dualprop_network *network); /* raises the generation */
-/* From the caller's own read to a write, where nobody else reads (else BUSY), and back. */
+/* From the caller's own read to a write, if no other call reads (else BUSY), and back. */
 dualprop_status dualprop__network_upgrade(dualprop_network *network);
 int dualprop__network_try_upgrade(dualprop_network *network); /* the same without a word; true where it is done */
 void dualprop__network_downgrade(dualprop_network *network);
@@ -59,7 +59,7 @@ dualprop_status dualprop__network_find(dualprop_layer **layer, int *is_bias, con
                                        const char *name);
 
 /* ---- layer_shape.c: what follows from the shape of a layer that exists ---- */
-/* The extents of a parameter in the public layout; gives their number. */
+/* The extents of a parameter in the public layout; returns their number. */
 int dualprop__parameter_shape(int64_t shape[DUALPROP_MAX_RANK], const dualprop_layer *layer, int is_bias);
 int64_t dualprop__parameter_elements(const dualprop_layer *layer, int is_bias);
 /* Refuse a view of another shape than the parameter's. */
@@ -79,8 +79,8 @@ void dualprop__layer_output(int64_t shape[3], const dualprop_layer *layer);
 /*
  * ---- layer_shape.c: what shapes follow from a layer's description, before it has parameters ----
  *
- * A description is a dualprop_layer of which only kind, activation, inputs, outputs, bias_elements and map are set; of a
- * layer that exists it is the layer itself.
+ * A description is a dualprop_layer of which only kind, activation, inputs, outputs, bias_elements and map are set; of
+ * a layer that exists it is the layer itself.
  */
 
 /* Describe a dense layer on an input of this shape. RANGE where sizes overflow. */
@@ -92,7 +92,7 @@ dualprop_status dualprop__describe_convolution(dualprop_layer *layer, const dual
                                                const int64_t input[3], int64_t channels, const int64_t kernel[2],
                                                const int64_t *stride, const int64_t *padding, int activation);
 
-/* Put pooling behind a described layer's map; stride NULL is the window. */
+/* Add pooling after a described layer's map; stride NULL is the window. */
 dualprop_status dualprop__describe_pooling(dualprop_layer *layer, const dualprop_context *context, int pooling,
                                            const int64_t window[2], const int64_t *stride);
 

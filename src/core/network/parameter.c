@@ -57,7 +57,7 @@ dualprop_status dualprop__parameter_store(dualprop_layer *layer, int is_bias, co
 
 /* ---- names ---- */
 
-/* Read "layer<number>." of a name, in the one way we write it; gives the rest of the name, or NULL. */
+/* Read "layer<number>." of a name, in the one way we write it; returns the rest of the name, or NULL. */
 static const char *parse_layer(int *index, const char *name)
 {
     const char *digits = name + strlen("layer");

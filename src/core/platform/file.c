@@ -6,7 +6,7 @@
  * itself outlives a power cut. Whatever fails before the rename leaves the old file and removes the temporary one. A
  * sync that failed is never tried again: the kernel has dropped what it could not write.
  *
- * Behind the rename nothing may fail any more, since then neither "it failed" nor "it is saved" would be true. So the
+ * After the rename nothing may fail any more, since then neither "it failed" nor "it is saved" would be true. So the
  * folder is synced before it too: a disk that does not take names says so while the old file is still there.
  *
  * A thread that is cancelled here (pthread_cancel) is cancelled afterwards, or it would leave descriptors and files.
@@ -119,7 +119,7 @@ static int64_t rename_path(dualprop_context *context, const char *from, const ch
 
 /* ---- reading ---- */
 
-/* Read until size bytes are there or the file ends; gives how many there were. */
+/* Read until size bytes are there or the file ends; returns how many there were. */
 static int64_t read_up_to(dualprop_context *context, int64_t file, char *buffer, size_t size)
 {
     size_t have = 0;
@@ -213,7 +213,7 @@ static dualprop_status write_all_pieces(dualprop_context *context, int64_t file,
     return done < 0 ? fail_file(context, DUALPROP_ERROR_IO, path, "syncing", -done, TO_WRITE) : DUALPROP_OK;
 }
 
-/* Not for secrets: only to find a name that nobody else has. */
+/* Not for secrets: only to find a name that is not in use. */
 static uint64_t random_number(void)
 {
     uint64_t number = 0;

@@ -2,9 +2,9 @@
  * posix_stale.c - temporary files that savers left beside a file when they were killed.
  *
  * A saver holds a lock (flock) on its temporary file from the moment it has made it until it closes it, and the kernel
- * lets go of it when the process dies, on whatever machine that was. So a file is stale that has the name of a temporary
- * file, that nobody has locked, and that nobody has written to for a while: between making and locking, and between
- * closing and renaming, a living one is unlocked too, but then it is young.
+ * lets go of it when the process dies, on whatever machine that was. So a file is stale that has the name of a
+ * temporary file, that is not locked, and that has not been written to for a while: between making and locking, and
+ * between closing and renaming, a living one is unlocked too, but then it is young.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -2,9 +2,9 @@
  * thread_pool.c - loops shared between the calling thread and the workers of a context.
  *
  * One loop runs at a time. Each thread has a share of its indices: neighbours, handed out by an atomic counter. Who has
- * done its own share helps with the others', so nobody waits for a worker that does not come. A thread's share of loops
- * of one length is always the same, so that what it works on stays in its caches: where two threads have no cache in
- * common, that is worth half of a training step. The word `phase` orders the rest:
+ * done its own share helps with the others', so no thread waits for a worker that does not come. A thread's share of
+ * loops of one length is always the same, so that what it works on stays in its caches: where two threads have no cache
+ * in common, that is worth half of a training step. The word `phase` orders the rest:
  *
  *     bits 0..15   how many workers are inside the loop
  *     bit  16      the loop is open: workers may enter

@@ -21,8 +21,9 @@ static dualprop_status check_output(const dualprop_rule *rule)
 }
 
 /*
- * Eq. 3 minimises t loss(s) + 1/2 ||s - a||^2 with t = alpha beta for s+ and t = -(1 - alpha) beta for s-; SPROVR's mean
- * does so with t = (2 alpha - 1) beta. The loss's curvature is 1 for squared error and at most 1/2 for cross-entropy.
+ * Eq. 3 minimises t loss(s) + 1/2 ||s - a||^2 with t = alpha beta for s+ and t = -(1 - alpha) beta for s-; SPROVR's
+ * mean does so with t = (2 alpha - 1) beta. The loss's curvature is 1 for squared error and at most 1/2 for
+ * cross-entropy.
  */
 static dualprop_status check_convexity(const dualprop_rule *rule, double t, const char *which)
 {

@@ -1,5 +1,5 @@
 /*
- * schedule.h - who listens when: the order of layer updates in a pass.
+ * schedule.h - which layer is updated when: the order of updates in a pass.
  *
  * Layers go from the lowest, 1 or (where the input is a dyad) 0, to L. Forward-backward with K passes is L..2, then
  * (1..L-1, L..1) x (K-1), then 1: pass 1 is L..2, passes 2..K are 1..L-1, L..1, and the last 1 is the closing visit.

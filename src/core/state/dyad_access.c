@@ -207,7 +207,7 @@ static dualprop_status write_emitted(dualprop_state *state, const struct dualpro
     return store_row(state, dyads->arrays.error_signal, b, row->mean, row->width);
 }
 
-/* The peak grows with what is written, since dualprop_update() relies on it. */
+/* The maximum grows with what is written, since dualprop_update() relies on it. */
 static dualprop_status write_row(dualprop_state *state, struct dualprop__dyads *dyads, int which,
                                  const dualprop_view *from, int64_t b)
 {
@@ -253,9 +253,9 @@ static dualprop_status write_layer(dualprop_state *state, int index, int which, 
     for (int64_t b = 0; b < state->batch.count; b++) DUALPROP__TRY(write_row(state, dyads, which, view, b));
     dyads->versions.mean++;
     dyads->versions.delta++;
-    dyads->versions.a_source =
-        UINT64_MAX; /* What was written is not what the layer would find_stale: its next visit computes again, */
-    dyads->observed.written = 1;       /* and whoever stale what was written hears again. */
+    /* What was written is not what the layer's inputs make of it: its next visit computes it again, and its neighbours. */
+    dyads->versions.a_source = UINT64_MAX;
+    dyads->observed.written = 1;
     return DUALPROP_OK;
 }
 

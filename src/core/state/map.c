@@ -1,8 +1,8 @@
 /*
  * map.c - from a layer's linear map to the slots of the backend.
  *
- * What a convolution derives from its weights is kept in the state, and made anew when the weights have changed: when
- * the network's generation is another, or the array of weights. Feedback weights have a cache of their own.
+ * What a convolution derives from its weights is kept in the state, and computed again when the weights have changed:
+ * when the network's generation is another, or the array of weights. Feedback weights have a cache of their own.
  */
 #include "state_internal.h"
 

@@ -5,7 +5,6 @@
 
 #include "state_internal.h"
 
-/* Scale a host vector to length 1; gives its length before. A zero vector stays. */
 double dualprop__normalize(void *reals, int type, int64_t count)
 {
     double sum = 0;

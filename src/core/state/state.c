@@ -7,7 +7,7 @@
 
 #include "state_plan.h"
 
-/* A backend may be without the slots for the rarer options. */
+/* A backend may be without the slots for optional rule features. */
 static dualprop_status check_options(const dualprop_context *context, const dualprop_rule *rule)
 {
     int wanted = dualprop__rule_variant(rule)->is_damped || dualprop__rule_variant(rule)->is_straight ||

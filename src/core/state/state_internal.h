@@ -24,14 +24,16 @@ struct dualprop__stale {
 };
 
 /*
- * One layer's dyads; number 0 is the input, whose mean is x unless the input is a dyad too. Its fields are grouped by what
- * writes them.
+ * One layer's dyads; number 0 is the input, whose mean is x unless the input is a dyad too. Its fields are grouped by
+ * what writes them.
  */
 struct dualprop__dyads {
     const dualprop_layer *layer; /* NULL for the input */
     int64_t width;
 
-    /* Backend memory that state_plan.c hands out, (count, width) unless said otherwise; NULL where the rule has no use. */
+    /*
+     * Backend memory that state_plan.c hands out, (count, width) unless said otherwise; NULL where the rule has no use.
+     */
     struct {
         void *a;            /* W_{k-1} sbar_{k-1} + b_{k-1}; x for the input */
         void *top_down;     /* Delta_k = W_k^T delta_{k+1}; -beta loss' for an output with an extended update */
@@ -228,8 +230,8 @@ dualprop_status dualprop__map_bottom_up(dualprop_state *state, int k, void *a, c
                                         const dualprop_dyad *update);
 
 /*
- * top_down = W^T delta of layer k, which layer k - 1 hears, followed by the dyad update where one is given. Where the rule
- * takes switches anew, the caller does that first: dualprop__switches_of_plus(), dualprop__switches_of_mean().
+ * top_down = W^T delta of layer k, an input of layer k - 1, followed by the dyad update if one is given. If the rule
+ * computes switches again, the caller does that first: dualprop__switches_of_plus(), dualprop__switches_of_mean().
  */
 dualprop_status dualprop__map_top_down(dualprop_state *state, int k, void *top_down, const void *delta,
                                        const dualprop_dyad *update);
@@ -250,14 +252,14 @@ dualprop_status dualprop__map_pooled_up(dualprop_state *state, int k, void *a, c
 dualprop_status dualprop__map_pooled_down(dualprop_state *state, int k, void *top_down, const void *delta);
 /* What was derived from an array of weights is stale, though it is the same array in the same generation. */
 void dualprop__map_forget(dualprop_state *state, int k);
-/* Elements of one sample before pooling: what the linear map alone gives. */
+/* Elements of one sample before pooling: the result of the linear map alone. */
 int64_t dualprop__map_width(const dualprop_layer *layer);
 
-/* ---- switches.c: the switches of max pooling where a rule takes them anew ---- */
+/* ---- switches.c: the switches of max pooling if a rule computes them again ---- */
 
 /* Bytes of switches a sample of this layer needs. */
 int64_t dualprop__switches_elements(const dualprop_layer *layer);
-/* Does layer k take switches anew? */
+/* Does layer k compute its switches again? */
 int dualprop__has_own_switches(const dualprop_state *state, int k);
 /* The scratch memory that it takes: its bytes; having it after the rule changed; and letting it go. */
 dualprop_status dualprop__switches_measure(uint64_t *bytes, const dualprop_state *state);

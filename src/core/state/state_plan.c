@@ -92,7 +92,7 @@ static void carve_layer(struct arena *arena, struct dualprop__dyads *dyads, int6
     dyads->arrays.delta = carve_at_least(arena, capacity, dyads->width, map);
 }
 
-/* What the rarer options keep for layer k. */
+/* What optional rule features keep for layer k. */
 static void carve_options(struct arena *arena, dualprop_state *state, int k)
 {
     const struct dualprop__needs *needs = &state->plan.needs;

@@ -2,9 +2,9 @@
  * switches.c - whose arg-max max pooling passes delta down through.
  *
  * By default switches are what the layer's last bottom-up evaluation left, which costs nothing. The convention of the
- * method's original code takes them anew: Delta_k = W_k^T delta_{k+1} goes through the arg-max at s+_k as it was before
- * layer k's update, and the gradient through the arg-max at the final sbar. That is one more bottom-up evaluation of
- * the pooled layer each time, into scratch memory, so that a stays what it was.
+ * method's original code computes them again: Delta_k = W_k^T delta_{k+1} goes through the arg-max at s+_k as it was
+ * before layer k's update, and the gradient through the arg-max at the final sbar. That is one more bottom-up
+ * evaluation of the pooled layer each time, into scratch memory, so that a stays what it was.
  *
  * Back-propagation has one state a neuron, so both conventions are the same there.
  */
@@ -76,7 +76,7 @@ void dualprop__switches_release(dualprop_state *state)
     state->plan.scratch_elements = 0;
 }
 
-/* ---- taking them anew ---- */
+/* ---- computing them again ---- */
 
 /* s+ = sbar + (1 - alpha) delta of a layer, as the update of a linear neuron whose a is sbar gives it. */
 static dualprop_status form_plus(dualprop_state *state, const struct dualprop__dyads *dyads, void *plus)
