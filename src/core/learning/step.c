@@ -24,6 +24,7 @@ static dualprop_step_numbers layer_numbers(const dualprop_optimizer *optimizer, 
                                            double gradient_scale)
 {
     double t = (double)(optimizer->steps + 1);
+    int has_scales = optimizer->kind != DUALPROP_SGD; /* two powers a layer, which a step of a small network would feel */
     return (dualprop_step_numbers){
         .kind = optimizer->kind,
         .learning_rate = layer_rate(optimizer, layer),
@@ -31,8 +32,8 @@ static dualprop_step_numbers layer_numbers(const dualprop_optimizer *optimizer, 
         .beta1 = optimizer->beta1,
         .beta2 = optimizer->beta2,
         .epsilon = optimizer->epsilon,
-        .scale1 = 1.0 / (1.0 - pow(optimizer->beta1, t)),
-        .scale2 = 1.0 / (1.0 - pow(optimizer->beta2, t)),
+        .scale1 = has_scales ? 1.0 / (1.0 - pow(optimizer->beta1, t)) : 1.0,
+        .scale2 = has_scales ? 1.0 / (1.0 - pow(optimizer->beta2, t)) : 1.0,
         .weight_decay = optimizer->weight_decay,
         .gradient_scale = gradient_scale,
     };

@@ -12,6 +12,7 @@ static const dualprop__blis *of(const void *self)
 
 dualprop__cut dualprop__cut_evenly(int64_t whole, int64_t most)
 {
+    if (whole <= most) return (dualprop__cut){ whole, whole, 1 }; /* the same, without divisions */
     int64_t parts = dualprop__ceil_div(whole, most);
     int64_t part = dualprop__ceil_div(whole, parts);
     return (dualprop__cut){ whole, part, dualprop__ceil_div(whole, part) };
