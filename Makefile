@@ -1,20 +1,27 @@
 # libdualprop - see README.md. `make demo` and `make check` are the two commands; `make help` lists the rest.
 #
 # Options: CC, OPTIMIZE (-O3), CFLAGS and LDFLAGS (yours, added last), BLIS=no, ZIP=no and NVCC=no (without these), SANITIZE=address,...,
-# BUILD (build) and LIB (lib) for a second build beside the first, DESTDIR, PREFIX, LIBDIR for installing.
+# BUILD (build) and LIB (lib) for a second build beside the first, DESTDIR, PREFIX, BINDIR, LIBDIR, INCLUDEDIR for installing.
 # Objects are rebuilt when the compiler or its flags change.
 
 BUILD ?= build
 LIB ?= lib
-PREFIX ?= /usr/local
-LIBDIR ?= $(PREFIX)/lib
-INCLUDEDIR ?= $(PREFIX)/include
+# `make install` alone takes the options of the last build.
+ifeq ($(MAKECMDGOALS),install)
+-include $(BUILD)/options.mk
+endif
 OPTIMIZE ?= -O3
 BLIS ?= yes
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 ifeq ($(origin CC),default)
 CC := gcc
 endif
+
+# The binutils that belong to the compiler, a cross compiler say.
+ifeq ($(origin AR),default)
+AR := $(shell $(CC) -print-prog-name=ar 2>/dev/null || echo ar)
+endif
+OBJCOPY ?= $(shell $(CC) -print-prog-name=objcopy 2>/dev/null || echo objcopy)
 
 MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null)
 part = $(shell sed -n 's/^\#define DUALPROP_VERSION_$(1) //p' include/dualprop/version.h)
@@ -73,6 +80,19 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(CC) $(FLAGS) $(BLIS_INCLUDE)' | cmp -s - $@ || echo '$(CC) $(FLAGS) $(BLIS_INCLUDE)' >$@
+# What the caller chose, for a later `make install`, which may run as root without the same environment.
+ifneq ($(MAKECMDGOALS),install)
+define newline
+
+
+endef
+hash := \#
+remember = $(if $(filter environment command,$(firstword $(origin $(1)))),$(file >>$(BUILD)/options.mk,ifneq ($$(filter \
+    default undefined,$$(origin $(1))),)$(newline)$(1) := $(subst $(hash),\$(hash),$(subst $$,$$$$,$($(1))))$(newline)endif))
+all: $(BUILD)/options.mk
+$(BUILD)/options.mk: FORCE
+	$(shell mkdir -p $(@D))$(file >$@,)$(foreach name,CC AR OBJCOPY OPTIMIZE CFLAGS LDFLAGS BLIS ZIP NVCC CUDA_ARCHS,$(call remember,$(name)))
+endif
 
 $(LIB)/$(SONAME): $(OBJECTS) $(BLIS_LIBRARY) src/libdualprop.map
 	@mkdir -p $(@D)
@@ -87,8 +107,8 @@ $(LIB)/libdualprop.so: $(LIB)/$(SONAME)
 $(LIB)/libdualprop.a: $(OBJECTS) $(BLIS_LIBRARY)
 	@mkdir -p $(@D)
 	$(CC) -nostdlib -r -o $(BUILD)/dualprop.o $(OBJECTS) $(BLIS_LIBRARY)
-	objcopy --wildcard --keep-global-symbol='dualprop_[a-z]*' $(BUILD)/dualprop.o
-	rm -f $@ && ar rcs $@ $(BUILD)/dualprop.o
+	$(OBJCOPY) --wildcard --keep-global-symbol='dualprop_[a-z]*' $(BUILD)/dualprop.o
+	rm -f $@ && $(AR) rcs $@ $(BUILD)/dualprop.o
 
 include src/cuda/module.mk
 
@@ -99,7 +119,7 @@ COMMON := $(BUILD)/programs/common.a
 programs: $(PROGRAMS)
 $(BUILD)/programs/%.o: INCLUDES = -Iprograms
 $(COMMON): $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(WITHOUT),$(wildcard programs/common/*.c)))
-	rm -f $@ && ar rcs $@ $^
+	rm -f $@ && $(AR) rcs $@ $^
 $(PROGRAMS): $(BUILD)/programs/%: $(BUILD)/programs/%.o $(COMMON) $(LIB)/libdualprop.a
 	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $< $(COMMON) $(LIB)/libdualprop.a $(SYSTEM_LIBRARIES) $(FILE_LIBRARIES)
 
@@ -225,25 +245,7 @@ figure2:
 figure3:
 	@programs/figures/draw.sh figure3 $(LOG)
 
-# ---- Installing ----
-
-RELOCATED = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' \
-                -e 's|@VERSION@|$(VERSION)|g' -e 's|@PRIVATE_LIBRARIES@|$(SYSTEM_LIBRARIES)|g' \
-                -e 's|@INCLUDE_FROM_LIBRARY@|$(shell realpath -m --relative-to='$(LIBDIR)' '$(INCLUDEDIR)')|g'
-install: all
-	install -d '$(DESTDIR)$(INCLUDEDIR)/dualprop' '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(LIBDIR)/cmake/dualprop'
-	install -m 644 include/dualprop/*.h '$(DESTDIR)$(INCLUDEDIR)/dualprop'
-	install -m 755 $(LIB)/$(SONAME) $(CUDA_MODULE) '$(DESTDIR)$(LIBDIR)'
-	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/libdualprop.so'
-	install -m 644 $(LIB)/libdualprop.a '$(DESTDIR)$(LIBDIR)'
-	$(RELOCATED) pkgconfig/dualprop.pc.in >'$(DESTDIR)$(LIBDIR)/pkgconfig/dualprop.pc'
-	$(RELOCATED) cmake/dualprop-config.cmake.in >'$(DESTDIR)$(LIBDIR)/cmake/dualprop/dualprop-config.cmake'
-	$(RELOCATED) cmake/dualprop-config-version.cmake.in \
-	    >'$(DESTDIR)$(LIBDIR)/cmake/dualprop/dualprop-config-version.cmake'
-
-uninstall:
-	rm -rf '$(DESTDIR)$(INCLUDEDIR)/dualprop' '$(DESTDIR)$(LIBDIR)/cmake/dualprop'
-	rm -f '$(DESTDIR)$(LIBDIR)'/libdualprop.* '$(DESTDIR)$(LIBDIR)'/libdualprop-cuda.so.0 '$(DESTDIR)$(LIBDIR)/pkgconfig/dualprop.pc'
+include tools/install.mk
 
 # ---- The rest ----
 
@@ -268,7 +270,8 @@ help:
 	@echo 'make learn-cifar10   the runs of docs/cifar10.md (DATA=DIR PARTS="minicnn cnn vgg16")'
 	@echo 'make figure2         the angles of a run, as in Fig. 2 (LOG=run.jsonl AUDIT_LOG=batches.jsonl PICTURE=out.png)'
 	@echo 'make figure3         angles and norms of runs, as in Fig. 3 (LOG="a.jsonl b.jsonl" TITLES="alpha 0;alpha 1")'
-	@echo 'make install         DESTDIR= PREFIX=/usr/local LIBDIR=PREFIX/lib; make uninstall undoes it'
+	@echo 'make programs        build/programs/dualprop-mlp, -vgg16, -asymmetry, -vectors; make examples: build/examples'
+	@echo 'make install         DESTDIR= PREFIX=/usr/local BINDIR=bin LIBDIR=lib INCLUDEDIR=include; make uninstall undoes it'
 	@echo 'make docs, format, clean'
 
 clean:

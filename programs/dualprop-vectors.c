@@ -1,7 +1,7 @@
 /*
  * dualprop-vectors.c - runs every reference vector of a folder: the program behind `make vectors`.
  *
- *     vectors [--backend NAME] [--precision f32|f64] FOLDER
+ *     dualprop-vectors [--backend NAME] [--precision f32|f64] FOLDER
  *
  * For each .safetensors file, by name: "NAME error ok", "NAME error FAILED" or "NAME - skipped: REASON", where error is
  * the largest over all tensors of largest difference / largest value; then the counts. Exit status 1 if one failed.
@@ -27,7 +27,7 @@ typedef struct counts {
 } counts;
 
 typedef struct arguments {
-    int backend, precision;
+    int backend, precision, help;
     const char *folder;
 } arguments;
 
@@ -101,6 +101,7 @@ static int read_arguments(arguments *out, int argc, char **argv)
 {
     static const struct option options[] = { { "backend", required_argument, NULL, 'b' },
                                              { "precision", required_argument, NULL, 'p' },
+                                             { "help", no_argument, NULL, 'h' },
                                              { NULL, 0, NULL, 0 } };
     int found;
 
@@ -110,8 +111,10 @@ static int read_arguments(arguments *out, int argc, char **argv)
         else if (found == 'b' && dualprop_from_name(&out->backend, DUALPROP_NAMES_BACKEND, optarg) == DUALPROP_OK) continue;
         else if (found == 'p' && (strcmp(optarg, "f32") == 0 || strcmp(optarg, "f64") == 0))
             out->precision = strcmp(optarg, "f64") == 0 ? DUALPROP_F64 : DUALPROP_F32;
+        else if (found == 'h') out->help = 1;
         else return usage("not understood:", argv[optind - 1]);
     }
+    if (out->help) return 0;
     if (optind + 1 != argc) return usage("one folder is needed, not", optind < argc ? argv[optind + 1] : "");
     out->folder = argv[optind];
     return 0;
@@ -119,13 +122,19 @@ static int read_arguments(arguments *out, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    arguments given = { DUALPROP_BACKEND_REFERENCE, DUALPROP_F64, NULL };
+    arguments given = { DUALPROP_BACKEND_REFERENCE, DUALPROP_F64, 0, NULL };
     dualprop_options options = DUALPROP_OPTIONS_INIT;
     dualprop_context *context;
     host owner;
 
     int status = read_arguments(&given, argc, argv);
     if (status != 0) return status;
+    if (given.help) {
+        printf("Usage: " PROGRAM " [options] FOLDER\nRun the reference vectors of a folder, *.safetensors, and compare.\n\n"
+               "  --backend NAME    reference (default), blis, cuda or auto\n  --precision TYPE  f64 (default) or f32\n\n"
+               "Exit status: 0; 1 if a vector failed; 2 for a wrong option.\n");
+        return 0;
+    }
     host_init(&owner, PROGRAM);
     options.precision = given.precision;
     if (dualprop_context_create(&context, given.backend, &options) != DUALPROP_OK) {

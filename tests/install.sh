@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs into a temporary folder and builds the README's program against what lies there: by pkg-config and by CMake,
-# shared and static, in C and in C++.
+# shared and static, in C and in C++. Looks at names with spaces, modes, and what `make install` remembers of the build.
 cd "$(dirname "$0")/.."
 . tests/count.sh
 work=$(mktemp -d)
@@ -39,6 +39,52 @@ uninstall_leaves_nothing() {
     make --no-print-directory uninstall PREFIX=/usr LIBDIR=/usr/lib/some-machine DESTDIR="$work/stage" || return 1
     left=$(find "$work/stage" ! -type d)
     [ -z "$left" ] || { echo "$left"; return 1; }
+}
+
+# They need nothing but the system's libraries.
+programs_run() {
+    for program in dualprop-mlp dualprop-vgg16 dualprop-asymmetry dualprop-vectors; do
+        "$prefix/bin/$program" --help >"$work/output" || return 1
+        grep -q "$program" "$work/output" || { echo "$program --help does not name it"; return 1; }
+    done
+}
+
+# A prefix with a space and an &, a relative LIBDIR, and a umask that would hide everything.
+unusual_prefix() {
+    (umask 077 && make --no-print-directory install PREFIX="$work/a b&c" LIBDIR=lib/some-machine DESTDIR=) || return 1
+    hidden=$(find "$work/a b&c" ! -type l ! -perm -a=r)
+    [ -z "$hidden" ] || { echo "not for everybody to read: $hidden"; return 1; }
+    (
+        PKG_CONFIG_PATH="$work/a b&c/lib/some-machine/pkgconfig"
+        eval "$CC -std=c11 -o '$work/unusual' examples/minimal.c $(pkg-config --cflags --libs dualprop)"
+    ) && LD_LIBRARY_PATH="$work/a b&c/lib/some-machine" "$work/unusual" | diff "$work/expected" -
+}
+
+# The .pc file may move with its tree.
+moved_tree() {
+    cp -r "$prefix" "$work/moved" || return 1
+    flags=$(PKG_CONFIG_PATH=$work/moved/lib/pkgconfig pkg-config --define-prefix --cflags --libs dualprop)
+    [ "$flags" = "-I$work/moved/include -L$work/moved/lib -ldualprop " ] || [ "$flags" = "-I$work/moved/include -L$work/moved/lib -ldualprop" ] ||
+        { echo "$flags"; return 1; }
+}
+
+# As `CFLAGS=... make` and then `sudo make install`, which has another environment.
+remembers_the_options() {
+    (
+        unset MAKEFLAGS MFLAGS MAKEOVERRIDES
+        CFLAGS='-DREMEMBERED="a #b"' make --no-print-directory BUILD="$work/build" "$work/build/options.mk" &&
+            env -u CFLAGS make --no-print-directory -n BUILD="$work/build" LIB="$work/lib" install >"$work/output" 2>&1
+    ) || { cat "$work/output"; return 1; }
+    grep -q 'REMEMBERED="a #b"' "$work/output" || { grep version.c "$work/output"; return 1; }
+}
+
+# A compiler says which binutils are its own.
+binutils_of_the_compiler() {
+    printf '#!/bin/sh\ncase $1 in -dumpmachine) echo some-machine ;; -print-prog-name=*) echo "/cross/${1#*=}" ;; esac\n' \
+        >"$work/cross-gcc" && chmod +x "$work/cross-gcc" &&
+        (unset MAKEFLAGS MFLAGS MAKEOVERRIDES AR OBJCOPY
+         make --no-print-directory -n CC="$work/cross-gcc" BLIS=no NVCC=no BUILD="$work/cross" LIB="$work/cross/lib" all) \
+            >"$work/output" 2>&1 && grep -q '^/cross/objcopy ' "$work/output" && grep -q '/cross/ar rcs ' "$work/output"
 }
 
 with_pkg_config() {
@@ -82,6 +128,11 @@ cmake_refuses_a_later_version() {
 }
 
 test_that "make install" install_to_prefix
+test_that "the programs are installed and run" programs_run
+test_that "a prefix with a space and an &, a relative LIBDIR, umask 077" unusual_prefix
+test_that "a tree that was moved" moved_tree
+test_that "make install remembers the options of the build" remembers_the_options
+test_that "ar and objcopy are the compiler's" binutils_of_the_compiler
 test_that "a program by pkg-config, shared" with_pkg_config
 test_that "a program by pkg-config, static" with_pkg_config_static
 test_that "a program with libdualprop.a" with_the_archive

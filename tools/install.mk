@@ -1,0 +1,42 @@
+# ---- Installing: DESTDIR, PREFIX, BINDIR, LIBDIR, INCLUDEDIR, MANDIR; those that are relative lie below PREFIX ----
+
+PREFIX ?= /usr/local
+BINDIR ?= bin
+LIBDIR ?= lib
+INCLUDEDIR ?= include
+below_prefix = $(if $(filter /%,$(firstword $(1))),$(1),$(PREFIX)/$(1))
+override BINDIR := $(call below_prefix,$(BINDIR))
+override LIBDIR := $(call below_prefix,$(LIBDIR))
+override INCLUDEDIR := $(call below_prefix,$(INCLUDEDIR))
+
+# Text for the right side of sed's s|||.
+sed_text = $(subst |,\|,$(subst &,\&,$(subst \,\\,$(1))))
+# ${prefix}/lib rather than /usr/lib: so the file may be moved with its tree.
+from_prefix = $(patsubst ^%,%,$(subst ^$(PREFIX)/,$${prefix}/,^$(1)))
+RELOCATED = sed -e 's|@PREFIX@|$(call sed_text,$(PREFIX))|g' -e 's|@LIBDIR@|$(call sed_text,$(call from_prefix,$(LIBDIR)))|g' \
+                -e 's|@INCLUDEDIR@|$(call sed_text,$(call from_prefix,$(INCLUDEDIR)))|g' \
+                -e 's|@VERSION@|$(VERSION)|g' -e 's|@PRIVATE_LIBRARIES@|$(SYSTEM_LIBRARIES)|g' \
+                -e 's|@INCLUDE_FROM_LIBRARY@|$(call sed_text,$(shell realpath -m --relative-to='$(LIBDIR)' '$(INCLUDEDIR)'))|g'
+
+# Modes are explicit, so that a umask of 077 leaves nothing that others cannot read.
+install: all programs
+	install -d -m 755 '$(DESTDIR)$(PREFIX)' '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(LIBDIR)' '$(DESTDIR)$(INCLUDEDIR)' \
+	    '$(DESTDIR)$(INCLUDEDIR)/dualprop' '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(LIBDIR)/cmake' \
+	    '$(DESTDIR)$(LIBDIR)/cmake/dualprop'
+	install -m 755 $(PROGRAMS) '$(DESTDIR)$(BINDIR)'
+	install -m 644 include/dualprop/*.h '$(DESTDIR)$(INCLUDEDIR)/dualprop'
+	install -m 755 $(LIB)/$(SONAME) $(CUDA_MODULE) '$(DESTDIR)$(LIBDIR)'
+	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/libdualprop.so'
+	install -m 644 $(LIB)/libdualprop.a '$(DESTDIR)$(LIBDIR)'
+	$(RELOCATED) pkgconfig/dualprop.pc.in | install -m 644 /dev/stdin '$(DESTDIR)$(LIBDIR)/pkgconfig/dualprop.pc'
+	for file in dualprop-config dualprop-config-version; do \
+	    $(RELOCATED) cmake/$$file.cmake.in | \
+	    install -m 644 /dev/stdin '$(DESTDIR)$(LIBDIR)/cmake/dualprop/'$$file.cmake || exit 1; \
+	done
+	@# The loader looks into a folder of the system only after ldconfig.
+	@if [ -z '$(DESTDIR)' ] && [ "$$(id -u)" = 0 ] && ldconfig -vNX 2>/dev/null | grep -qF '$(LIBDIR):'; then ldconfig; fi
+
+uninstall:
+	rm -rf '$(DESTDIR)$(INCLUDEDIR)/dualprop' '$(DESTDIR)$(LIBDIR)/cmake/dualprop'
+	rm -f '$(DESTDIR)$(LIBDIR)'/libdualprop.* '$(DESTDIR)$(LIBDIR)'/libdualprop-cuda.so.0 '$(DESTDIR)$(LIBDIR)/pkgconfig/dualprop.pc'
+	rm -f $(patsubst $(BUILD)/programs/%,'$(DESTDIR)$(BINDIR)'/%,$(PROGRAMS))
