@@ -107,7 +107,7 @@ struct output_body {
             if (round == 0) {
                 own.v[0] = combine(0, own.v[0], (double)s[i]);
             } else {
-                own.v[0] += (double)expf(s[i] - kept.row.top);
+                own.v[0] += (double)dualprop__exp_f32(s[i] - kept.row.top);
                 own.v[1] += (double)y[i];
             }
         }

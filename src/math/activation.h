@@ -104,32 +104,46 @@ DUALPROP__MATH REAL FORMULA(hard_sigmoid_difference)(REAL a, REAL plus, REAL min
     return ((x > low) & (x < high) & (y > low) & (y < high)) ? span : across;
 }
 
-/* ---- sigmoid: 1 / (1 + e^-x) ---- */
+/*
+ * ---- sigmoid: 1 / (1 + e^-x) ----
+ *
+ * All of it is made of e^-|x|, which never overflows; the compiler finds the one of sigmoid(x) in sigmoid(-x), in the
+ * slope and in the difference, so that a dyad costs three exponentials.
+ */
 
 DUALPROP__MATH REAL FORMULA(sigmoid)(REAL x)
 {
-    return 1 / (1 + LIBM(exp)(-x));
+    REAL fall = FORMULA(exp)(-LIBM(fabs)(x));
+    return (x < 0 ? fall : 1) / (1 + fall);
 }
 
 DUALPROP__MATH REAL FORMULA(sigmoid_slope)(REAL x)
 {
-    return FORMULA(sigmoid)(x) * FORMULA(sigmoid)(-x);
+    REAL fall = FORMULA(exp)(-LIBM(fabs)(x));
+    return fall / ((1 + fall) * (1 + fall));
 }
 
-/* The greater of x and y comes first, so that the exponential never overflows; the sign goes back in at the end. */
+/* sigmoid(x) - sigmoid(y), where span = x - y: the greater of the two less the other one, with the sign of span. */
+DUALPROP__MATH REAL FORMULA(sigmoid_span)(REAL x, REAL y, REAL span)
+{
+    REAL fall_x = FORMULA(exp)(-LIBM(fabs)(x)), fall_y = FORMULA(exp)(-LIBM(fabs)(y));
+    REAL rise = -FORMULA(expm1)(-LIBM(fabs)(span));
+    REAL upward = (x < 0 ? fall_x : 1) * (y < 0 ? 1 : fall_y);
+    REAL downward = (y < 0 ? fall_y : 1) * (x < 0 ? 1 : fall_x);
+    REAL size = (span < 0 ? downward : upward) / ((1 + fall_x) * (1 + fall_y));
+    return LIBM(copysign)(size * rise, span);
+}
+
 DUALPROP__MATH REAL FORMULA(sigmoid_difference)(REAL a, REAL plus, REAL minus, REAL span)
 {
-    REAL x = a + plus, y = a - minus;
-    REAL greater = span < 0 ? y : x, lesser = span < 0 ? x : y;
-    REAL rise = -LIBM(expm1)(-LIBM(fabs)(span));
-    return LIBM(copysign)(FORMULA(sigmoid)(greater) * FORMULA(sigmoid)(-lesser) * rise, span);
+    return FORMULA(sigmoid_span)(a + plus, a - minus, span);
 }
 
 /* ---- tanh ---- */
 
 DUALPROP__MATH REAL FORMULA(tanh)(REAL x)
 {
-    return LIBM(tanh)(x);
+    return FORMULA(hyperbolic_tangent)(x);
 }
 
 DUALPROP__MATH REAL FORMULA(tanh_slope)(REAL x)
@@ -139,7 +153,7 @@ DUALPROP__MATH REAL FORMULA(tanh_slope)(REAL x)
 
 DUALPROP__MATH REAL FORMULA(tanh_difference)(REAL a, REAL plus, REAL minus, REAL span)
 {
-    return 2 * FORMULA(sigmoid_difference)(2 * a, 2 * plus, 2 * minus, 2 * span);
+    return 2 * FORMULA(sigmoid_span)(2 * (a + plus), 2 * (a - minus), 2 * span);
 }
 
 /* ---- softplus: log(1 + e^x) ---- */
@@ -147,7 +161,7 @@ DUALPROP__MATH REAL FORMULA(tanh_difference)(REAL a, REAL plus, REAL minus, REAL
 DUALPROP__MATH REAL FORMULA(softplus)(REAL x)
 {
     REAL positive = 0 > x ? 0 : x;
-    return positive + LIBM(log1p)(LIBM(exp)(-LIBM(fabs)(x)));
+    return positive + FORMULA(log1p)(FORMULA(exp)(-LIBM(fabs)(x)));
 }
 
 DUALPROP__MATH REAL FORMULA(softplus_slope)(REAL x)
@@ -155,40 +169,40 @@ DUALPROP__MATH REAL FORMULA(softplus_slope)(REAL x)
     return FORMULA(sigmoid)(x);
 }
 
-/* f(x) - f(y) for x >= y with x - y > 1: softplus(x) = x + softplus(-x) takes the large part of two positive ones. */
-DUALPROP__MATH REAL FORMULA(softplus_far_difference)(REAL x, REAL y, REAL span)
-{
-    REAL above = span + (FORMULA(softplus)(-x) - FORMULA(softplus)(-y));
-    REAL across = FORMULA(softplus)(x) - FORMULA(softplus)(y);
-    return ((x > 0) & (y > 0)) ? above : across;
-}
-
+/*
+ * While x - y is at most 1 it is the logarithm of the quotient; above, the plain difference of two positive numbers, of
+ * which softplus(x) = x + softplus(-x) takes away the large part where both arguments are positive.
+ */
 DUALPROP__MATH REAL FORMULA(softplus_difference)(REAL a, REAL plus, REAL minus, REAL span)
 {
     REAL x = a + plus, y = a - minus, size = LIBM(fabs)(span);
-    REAL greater = span < 0 ? y : x, lesser = span < 0 ? x : y;
-    REAL rise = size > 1 ? FORMULA(softplus_far_difference)(greater, lesser, size)
-                         : LIBM(log1p)(FORMULA(sigmoid)(lesser) * LIBM(expm1)(size));
-    return LIBM(copysign)(rise, span);
+    REAL gate_x = FORMULA(sigmoid)(x), gate_y = FORMULA(sigmoid)(y);
+    REAL near = FORMULA(log1p)((span < 0 ? gate_x : gate_y) * FORMULA(expm1)(size > 1 ? 1 : size));
+    REAL above = span + (FORMULA(softplus)(-x) - FORMULA(softplus)(-y));
+    REAL across = FORMULA(softplus)(x) - FORMULA(softplus)(y);
+    REAL far = ((x > 0) & (y > 0)) ? above : across;
+    return size > 1 ? far : LIBM(copysign)(near, span);
 }
 
 /* ---- elu: x above 0, e^x - 1 below; the slope at 0 is 1 from both sides ---- */
 
 DUALPROP__MATH REAL FORMULA(elu)(REAL x)
 {
-    return x > 0 ? x : LIBM(expm1)(x);
+    REAL below = FORMULA(expm1)(x);
+    return x > 0 ? x : below;
 }
 
 DUALPROP__MATH REAL FORMULA(elu_slope)(REAL x)
 {
-    return x > 0 ? (REAL)1 : LIBM(exp)(x);
+    REAL below = FORMULA(exp)(x);
+    return x > 0 ? (REAL)1 : below;
 }
 
 DUALPROP__MATH REAL FORMULA(elu_difference)(REAL a, REAL plus, REAL minus, REAL span)
 {
     REAL x = a + plus, y = a - minus;
     REAL greater = span < 0 ? y : x;
-    REAL below = LIBM(copysign)(LIBM(exp)(greater) * -LIBM(expm1)(-LIBM(fabs)(span)), span);
+    REAL below = LIBM(copysign)(FORMULA(exp)(greater) * -FORMULA(expm1)(-LIBM(fabs)(span)), span);
     REAL across = FORMULA(elu)(x) - FORMULA(elu)(y);
     REAL together = ((x > 0) & (y > 0)) ? span : across;
     return ((x <= 0) & (y <= 0)) ? below : together;
@@ -211,7 +225,7 @@ DUALPROP__MATH REAL FORMULA(silu_difference)(REAL a, REAL plus, REAL minus, REAL
     REAL x = a + plus, y = a - minus;
     REAL gate = (REAL)0.5 * (FORMULA(sigmoid)(x) + FORMULA(sigmoid)(y));
     REAL middle = (REAL)0.5 * x + (REAL)0.5 * y;
-    return gate * span + middle * FORMULA(sigmoid_difference)(a, plus, minus, span);
+    return gate * span + middle * FORMULA(sigmoid_span)(x, y, span);
 }
 
 /* ---- by number: for code that need not be fast ---- */

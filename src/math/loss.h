@@ -25,9 +25,11 @@ DUALPROP__MATH FORMULA(softmax_row) FORMULA(softmax_row_of)(const REAL *s, const
     double sum = 0, targets = 0;
     row.top = s[0];
     for (int64_t i = 1; i < width; i++) row.top = s[i] > row.top ? s[i] : row.top;
-    for (int64_t i = 0; i < width; i++) {
-        sum += (double)LIBM(exp)(s[i] - row.top);
-        targets += (double)y[i];
+    for (int64_t first = 0; first < width; first += DUALPROP__PART) {
+        REAL terms[DUALPROP__PART];
+        int64_t count = width - first < DUALPROP__PART ? width - first : DUALPROP__PART;
+        for (int64_t i = 0; i < count; i++) terms[i] = FORMULA(exp)(s[first + i] - row.top);
+        for (int64_t i = 0; i < count; i++) sum += (double)terms[i], targets += (double)y[first + i];
     }
     row.scale = (REAL)(targets / sum);
     row.log_sum = log(sum);
@@ -36,7 +38,7 @@ DUALPROP__MATH FORMULA(softmax_row) FORMULA(softmax_row_of)(const REAL *s, const
 
 DUALPROP__MATH REAL FORMULA(cross_entropy_slope)(REAL s, REAL y, const FORMULA(softmax_row) *row)
 {
-    return LIBM(exp)(s - row->top) * row->scale - y;
+    return FORMULA(exp)(s - row->top) * row->scale - y;
 }
 
 DUALPROP__MATH double FORMULA(squared_error)(const REAL *s, const REAL *y, int64_t width)

@@ -12,6 +12,8 @@
  * in which nothing cancels that h itself did not. Where some |h| is above 1 the plain difference is as good: its error
  * is a rounding of s, which is below one of h.
  *
+ * Terms of a sum are computed a part at a time, so that the compiler makes vectors of them, and added up in their order.
+ *
  * Back-propagation multiplies by the Jacobian, diag(s) - s s^T, which is symmetric: delta_i = s_i (Delta_i - s.Delta).
  */
 
@@ -35,7 +37,7 @@ DUALPROP__MATH REAL FORMULA(softmax_argument)(const REAL *a, const REAL *top_dow
 
 DUALPROP__MATH REAL FORMULA(softmax_value)(const FORMULA(softmax_of) *row, REAL x)
 {
-    return LIBM(exp)(x - row->top) * row->scale;
+    return FORMULA(exp)(x - row->top) * row->scale;
 }
 
 DUALPROP__MATH FORMULA(softmax_of) FORMULA(softmax_sum)(const REAL *a, const REAL *top_down, REAL gain, int64_t width)
@@ -47,8 +49,13 @@ DUALPROP__MATH FORMULA(softmax_of) FORMULA(softmax_sum)(const REAL *a, const REA
         REAL x = FORMULA(softmax_argument)(a, top_down, gain, i);
         row.top = x > row.top ? x : row.top;
     }
-    for (int64_t i = 0; i < width; i++)
-        sum += (double)LIBM(exp)(FORMULA(softmax_argument)(a, top_down, gain, i) - row.top);
+    for (int64_t first = 0; first < width; first += DUALPROP__PART) {
+        REAL terms[DUALPROP__PART];
+        int64_t count = width - first < DUALPROP__PART ? width - first : DUALPROP__PART;
+        for (int64_t i = 0; i < count; i++)
+            terms[i] = FORMULA(exp)(FORMULA(softmax_argument)(a, top_down, gain, first + i) - row.top);
+        for (int64_t i = 0; i < count; i++) sum += (double)terms[i];
+    }
     row.scale = (REAL)(1 / sum);
     return row;
 }
@@ -59,11 +66,16 @@ DUALPROP__MATH void FORMULA(softmax_ratio)(FORMULA(softmax_dyads) *row, const RE
 {
     double excess = 0;
     row->far = 0;
-    for (int64_t i = 0; i < width; i++) {
-        REAL h = gains->sum * top_down[i];
-        REAL s = FORMULA(softmax_value)(&row->minus, FORMULA(softmax_argument)(a, top_down, -gains->minus, i));
-        row->far |= LIBM(fabs)(h) > 1;
-        excess += (double)(s * LIBM(expm1)(h));
+    for (int64_t first = 0; first < width; first += DUALPROP__PART) {
+        REAL terms[DUALPROP__PART];
+        int64_t count = width - first < DUALPROP__PART ? width - first : DUALPROP__PART;
+        for (int64_t i = 0; i < count; i++) {
+            REAL h = gains->sum * top_down[first + i];
+            REAL x = FORMULA(softmax_argument)(a, top_down, -gains->minus, first + i);
+            row->far |= LIBM(fabs)(h) > 1;
+            terms[i] = FORMULA(softmax_value)(&row->minus, x) * FORMULA(expm1)(h);
+        }
+        for (int64_t i = 0; i < count; i++) excess += (double)terms[i];
     }
     row->log_ratio = (REAL)log1p(excess);
 }
@@ -103,7 +115,7 @@ DUALPROP__MATH FORMULA(pair) FORMULA(softmax_pair)(const FORMULA(softmax_dyads) 
     pair.plus = FORMULA(softmax_value)(&row->plus, a + gains->plus * top_down);
     pair.minus = FORMULA(softmax_value)(&row->minus, a - gains->minus * top_down);
     pair.delta = row->far ? pair.plus - pair.minus
-                          : pair.minus * LIBM(expm1)(gains->sum * top_down - row->log_ratio);
+                          : pair.minus * FORMULA(expm1)(gains->sum * top_down - row->log_ratio);
     pair.mean = FORMULA(mean)(pair.plus, pair.minus, pair.delta, gains);
     return pair;
 }

@@ -103,22 +103,29 @@ DYAD_LOOPS(silu)
 
 static BITS FORMULA(silent_softmax)(const struct FORMULA(run) *run, const FORMULA(gains) *unused)
 {
+    const REAL *restrict a = run->a;
+    REAL *restrict mean = run->mean;
+    const FORMULA(softmax_dyads) row = *run->row;
     BITS peak = 0;
     (void)unused;
     for (int64_t i = 0; i < run->count; i++) {
-        run->mean[i] = FORMULA(softmax_value)(&run->row->plus, run->a[i]);
-        peak = FORMULA(greater)(peak, FORMULA(magnitude)(run->mean[i]));
+        mean[i] = FORMULA(softmax_value)(&row.plus, a[i]);
+        peak = FORMULA(greater)(peak, FORMULA(magnitude)(mean[i]));
     }
     return peak;
 }
 
-static BITS FORMULA(nudged_softmax)(const struct FORMULA(run) *run, const FORMULA(gains) *gains)
+static BITS FORMULA(nudged_softmax)(const struct FORMULA(run) *run, const FORMULA(gains) *given)
 {
+    const REAL *restrict a = run->a, *restrict top_down = run->top_down;
+    REAL *restrict mean = run->mean, *restrict delta = run->delta;
+    const FORMULA(softmax_dyads) row = *run->row;
+    const FORMULA(gains) gains = *given;
     BITS peak = 0;
     for (int64_t i = 0; i < run->count; i++) {
-        FORMULA(pair) pair = FORMULA(softmax_pair)(run->row, run->a[i], run->top_down[i], gains);
-        run->mean[i] = pair.mean;
-        run->delta[i] = pair.delta;
+        FORMULA(pair) pair = FORMULA(softmax_pair)(&row, a[i], top_down[i], &gains);
+        mean[i] = pair.mean;
+        delta[i] = pair.delta;
         BITS greater = FORMULA(greater)(FORMULA(magnitude)(pair.plus), FORMULA(magnitude)(pair.minus));
         peak = FORMULA(greater)(peak, greater);
     }
@@ -127,12 +134,15 @@ static BITS FORMULA(nudged_softmax)(const struct FORMULA(run) *run, const FORMUL
 
 static BITS FORMULA(derivative_softmax)(const struct FORMULA(run) *run, const FORMULA(gains) *unused)
 {
+    const REAL *restrict a = run->a, *restrict top_down = run->top_down;
+    REAL *restrict mean = run->mean, *restrict delta = run->delta;
+    const FORMULA(softmax_dyads) row = *run->row;
     BITS peak = 0;
     (void)unused;
     for (int64_t i = 0; i < run->count; i++) {
-        FORMULA(pair) pair = FORMULA(softmax_slope_pair)(run->row, run->a[i], run->top_down[i]);
-        run->mean[i] = pair.mean;
-        run->delta[i] = pair.delta;
+        FORMULA(pair) pair = FORMULA(softmax_slope_pair)(&row, a[i], top_down[i]);
+        mean[i] = pair.mean;
+        delta[i] = pair.delta;
         BITS greater = FORMULA(greater)(FORMULA(magnitude)(pair.mean), FORMULA(magnitude)(pair.delta));
         peak = FORMULA(greater)(peak, greater);
     }
