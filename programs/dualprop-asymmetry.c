@@ -163,6 +163,7 @@ static dualprop_status build_network(session *self, host *owner, const plan *run
     for (int k = 0; k < run->hidden_layers; k++)
         TRY_LIBRARY(owner, dualprop_network_add_dense(self->network, run->width, DUALPROP_RELU));
     TRY_LIBRARY(owner, dualprop_network_add_dense(self->network, work->class_count, DUALPROP_IDENTITY));
+    TRY_LIBRARY(owner, dualprop_network_set_initializer(self->network, DUALPROP_INIT_PAPER, 1));
     TRY_LIBRARY(owner, dualprop_network_initialize(self->network, seed));
     return DUALPROP_OK;
 }

@@ -117,7 +117,9 @@ DUALPROP_CALL dualprop_network_add_flatten(dualprop_network *network);
 /**
  * Choose how dualprop_network_initialize() draws the weights.
  *
- * @param initializer  DUALPROP_INIT_...; DUALPROP_INIT_PAPER at first
+ * @param initializer  DUALPROP_INIT_...; DUALPROP_INIT_LECUN with scale 1 at first, which suits inputs of variance 1
+ *                     and any number of them. DUALPROP_INIT_PAPER is for repeating the paper's experiments: it
+ *                     divides a dense layer 1 by 28, whatever its inputs
  * @param scale        finite, >= 0; the factor in the table of DUALPROP_INIT_... (1 if unsure; ignored by PAPER)
  * Since: 0.1.
  */

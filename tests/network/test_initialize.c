@@ -315,6 +315,82 @@ START_TEST(scale_zero_gives_zeros)
 }
 END_TEST
 
+/* Three inputs, 32 tanh, one output: a hill. */
+static double regression_loss(int initializer)
+{
+    dualprop_context *context = create_context(DUALPROP_BACKEND_REFERENCE, DUALPROP_F64, 1);
+    dualprop_network *network;
+    dualprop_rule *rule;
+    dualprop_state *state;
+    dualprop_optimizer *adam;
+    double x[64][3], y[64], loss;
+    for (int i = 0; i < 64; i++) {
+        for (int j = 0; j < 3; j++) x[i][j] = (double)((i * (2 * j + 5)) % 64) / 32 - 1;
+        y[i] = sin(2 * x[i][0]) * x[i][1] + x[i][2] * x[i][2];
+    }
+    dualprop_view inputs = { .struct_size = sizeof inputs, .data = x, .type = DUALPROP_F64, .rank = 2, .shape = { 64, 3 },
+                             .strides = { 3, 1 } };
+    dualprop_view targets = { .struct_size = sizeof targets, .data = y, .type = DUALPROP_F64, .rank = 2,
+                              .shape = { 64, 1 }, .strides = { 1, 1 } };
+    expect_ok(dualprop_network_create(&network, context, 1, 1, 3));
+    expect_ok(dualprop_network_add_dense(network, 32, DUALPROP_TANH));
+    expect_ok(dualprop_network_add_dense(network, 1, DUALPROP_IDENTITY));
+    if (initializer >= 0) expect_ok(dualprop_network_set_initializer(network, initializer, 1.0));
+    expect_ok(dualprop_network_initialize(network, 1));
+    expect_ok(dualprop_rule_create(&rule, context, DUALPROP_DP_ADJOINT));
+    expect_ok(dualprop_state_create(&state, network, rule, 64));
+    expect_ok(dualprop_optimizer_create(&adam, network, DUALPROP_ADAM));
+    for (int step = 0; step < 600; step++) expect_ok(dualprop_learn_view(adam, state, &inputs, &targets));
+    expect_ok(dualprop_evaluate_view(&loss, NULL, NULL, 1, state, &inputs, &targets));
+    dualprop_optimizer_destroy(adam);
+    dualprop_state_destroy(state);
+    dualprop_rule_destroy(rule);
+    dualprop_network_destroy(network);
+    dualprop_context_destroy(context);
+    return loss;
+}
+
+/* What is drawn if nothing is chosen has to fit any number of inputs: a user's own data learn by it. */
+START_TEST(own_data_learn_by_the_default)
+{
+    ck_assert_double_le(regression_loss(-1), 0.5 * regression_loss(DUALPROP_INIT_PAPER));
+}
+END_TEST
+
+/* Weights that were never set are zero, and nothing can be learned from them: that is a mistake, and has a sentence. */
+START_TEST(weights_that_were_never_set_are_refused)
+{
+    dualprop_context *context = create_context(DUALPROP_BACKEND_REFERENCE, DUALPROP_F32, 1);
+    dualprop_network *network, *clone;
+    dualprop_rule *rule;
+    dualprop_state *state;
+    float x[4] = { 1, 2, 3, 4 }, weights[12] = { 0 };
+    const int32_t label = 0;
+    dualprop_view view = { .struct_size = sizeof view, .data = weights, .type = DUALPROP_F32, .rank = 2, .shape = { 4, 3 },
+                           .strides = { 3, 1 } };
+    expect_ok(dualprop_network_create(&network, context, 1, 1, 4));
+    expect_ok(dualprop_network_add_dense(network, 3, DUALPROP_TANH));
+    expect_ok(dualprop_network_add_dense(network, 3, DUALPROP_IDENTITY));
+    expect_ok(dualprop_network_clone(&clone, network));
+    expect_ok(dualprop_rule_create(&rule, context, DUALPROP_DP_ADJOINT));
+    expect_ok(dualprop_state_create(&state, network, rule, 1));
+    expect_error(dualprop_infer(state, x, &label, 1), DUALPROP_ERROR_INVALID_STATE, "layer 1 were never set");
+    expect_error(dualprop_predict(weights, state, x, 1), DUALPROP_ERROR_INVALID_STATE, "layer 1 were never set");
+    expect_ok(dualprop_network_write(network, "layer1.weight", &view)); /* zeros that somebody asked for are fine */
+    expect_error(dualprop_infer(state, x, &label, 1), DUALPROP_ERROR_INVALID_STATE, "layer 2 were never set");
+    expect_ok(dualprop_network_copy(network, clone)); /* which has none either */
+    expect_error(dualprop_infer(state, x, &label, 1), DUALPROP_ERROR_INVALID_STATE, "layer 1 were never set");
+    expect_ok(dualprop_network_initialize(clone, 1));
+    expect_ok(dualprop_network_copy(network, clone));
+    expect_ok(dualprop_infer(state, x, &label, 1));
+    dualprop_state_destroy(state);
+    dualprop_rule_destroy(rule);
+    dualprop_network_destroy(clone);
+    dualprop_network_destroy(network);
+    dualprop_context_destroy(context);
+}
+END_TEST
+
 Suite *test_initialize_suite(void)
 {
     Suite *suite = suite_create("initialize");
@@ -330,6 +406,8 @@ Suite *test_initialize_suite(void)
     tcase_add_test(tests, biases_become_zero_and_the_generation_rises);
     tcase_add_test(tests, refuses_a_scale_that_overflows_the_precision);
     tcase_add_test(tests, scale_zero_gives_zeros);
+    tcase_add_test(tests, own_data_learn_by_the_default);
+    tcase_add_test(tests, weights_that_were_never_set_are_refused);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -115,6 +115,7 @@ static dualprop_status check_ready(const dualprop_state *state)
                       DUALPROP_ERROR_INVALID_STATE,
                       "the rule's variant, schedule, passes, tolerance, switches or another option that a state is "
                       "planned for changed; call dualprop_state_prepare()");
+    DUALPROP__TRY(dualprop__network_check_set(state->network));
     if (state->snapshot.revision == atomic_load(&state->rule->revision)) return DUALPROP_OK; /* checked before */
     return dualprop__rule_check_network(state->rule, state->network);
 }

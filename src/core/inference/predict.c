@@ -15,6 +15,7 @@ static dualprop_status begin_prediction(dualprop_state *state)
 {
     DUALPROP__REQUIRE(state->context, state->run.phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
                       "an inference is open; call dualprop_infer_end() first");
+    DUALPROP__TRY(dualprop__network_check_set(state->network));
     DUALPROP__TRY(dualprop__network_begin_read(state->network));
     state->run.phase = DUALPROP__IDLE;
     state->run.warm_count = 0;

@@ -46,7 +46,7 @@ dualprop_status dualprop__network_make(dualprop_network **out, dualprop_context 
     network->height = network->top[0] = height;
     network->width = network->top[1] = width;
     network->channels = network->top[2] = channels;
-    network->initializer = DUALPROP_INIT_PAPER;
+    network->initializer = DUALPROP_INIT_LECUN;
     network->initializer_scale = 1.0;
     dualprop__context_retain(context);
     dualprop_status status = allocate_transform(network);

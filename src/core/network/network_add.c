@@ -125,6 +125,7 @@ static dualprop_status copy_parameters(dualprop_layer *to, const dualprop_layer 
         status = dualprop__parameter_fetch(staging, from, is_bias);
         if (status == DUALPROP_OK) status = dualprop__parameter_store(to, is_bias, staging);
     }
+    atomic_store(&to->weights_are_set, atomic_load(&from->weights_are_set));
     dualprop__release(from->network->context, staging);
     return status;
 }

@@ -28,6 +28,7 @@ static dualprop_status copy_through(void *staging, dualprop_network *destination
         for (int is_bias = 0; is_bias <= 1; is_bias++) {
             DUALPROP__TRY(dualprop__parameter_fetch(staging, source->layers[k], is_bias));
             DUALPROP__TRY(dualprop__parameter_store(destination->layers[k], is_bias, staging));
+            atomic_store(&destination->layers[k]->weights_are_set, atomic_load(&source->layers[k]->weights_are_set));
         }
     return copy_feedback(staging, destination, source);
 }

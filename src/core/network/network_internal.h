@@ -20,6 +20,7 @@ struct dualprop_layer {
     int64_t weight_elements; /* in the backend's layout */
     void *weight, *bias;     /* backend memory */
     void *feedback;          /* what carries delta down in place of the weights, in their layout; NULL: they do */
+    atomic_int weights_are_set; /* were they ever initialised, written, copied or loaded? */
     int frozen;
     double learning_rate;
 };
@@ -46,6 +47,8 @@ struct dualprop_network {
 void dualprop__network_retain(dualprop_network *network);
 void dualprop__network_release(dualprop_network *network);
 /* network_lock.c */
+/* INVALID_STATE if the weights of a layer are zero because they were never set. */
+dualprop_status dualprop__network_check_set(const dualprop_network *network);
 dualprop_status dualprop__network_begin_read(dualprop_network *network);
 void dualprop__network_end_read(dualprop_network *network);
 dualprop_status dualprop__network_begin_write(dualprop_network *network);

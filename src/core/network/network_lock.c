@@ -10,6 +10,16 @@
 
 #include "network_internal.h"
 
+dualprop_status dualprop__network_check_set(const dualprop_network *network)
+{
+    for (int k = 0; k < network->layer_count; k++)
+        DUALPROP__REQUIRE(network->context, atomic_load(&network->layers[k]->weights_are_set),
+                          DUALPROP_ERROR_INVALID_STATE,
+                          "the weights of layer %d were never set and are zero; call dualprop_network_initialize(), or "
+                          "write, copy or load them", k + 1);
+    return DUALPROP_OK;
+}
+
 dualprop_status dualprop__network_begin_read(dualprop_network *network)
 {
     int users = atomic_load(&network->users);

@@ -52,7 +52,9 @@ dualprop_status dualprop__parameter_fetch(void *host, const dualprop_layer *laye
 
 dualprop_status dualprop__parameter_store(dualprop_layer *layer, int is_bias, const void *host)
 {
-    return dualprop__parameter_write(layer, is_bias, is_bias ? layer->bias : layer->weight, host);
+    DUALPROP__TRY(dualprop__parameter_write(layer, is_bias, is_bias ? layer->bias : layer->weight, host));
+    if (!is_bias) atomic_store(&layer->weights_are_set, 1);
+    return DUALPROP_OK;
 }
 
 /* ---- names ---- */
