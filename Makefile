@@ -6,8 +6,8 @@
 
 BUILD ?= build
 LIB ?= lib
-# `make install` alone takes the options of the last build.
-ifeq ($(MAKECMDGOALS),install)
+# `make install` takes the options of the last build.
+ifneq ($(filter install%,$(MAKECMDGOALS)),)
 -include $(BUILD)/options.mk
 endif
 OPTIMIZE ?= -O3
@@ -81,7 +81,7 @@ $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(CC) $(FLAGS) $(BLIS_INCLUDE)' | cmp -s - $@ || echo '$(CC) $(FLAGS) $(BLIS_INCLUDE)' >$@
 # What the caller chose, for a later `make install`, which may run as root without the same environment.
-ifneq ($(MAKECMDGOALS),install)
+ifeq ($(filter install%,$(MAKECMDGOALS)),)
 define newline
 
 
@@ -271,7 +271,8 @@ help:
 	@echo 'make figure2         the angles of a run, as in Fig. 2 (LOG=run.jsonl AUDIT_LOG=batches.jsonl PICTURE=out.png)'
 	@echo 'make figure3         angles and norms of runs, as in Fig. 3 (LOG="a.jsonl b.jsonl" TITLES="alpha 0;alpha 1")'
 	@echo 'make programs        build/programs/dualprop-mlp, -vgg16, -asymmetry, -vectors; make examples: build/examples'
-	@echo 'make install         DESTDIR= PREFIX=/usr/local BINDIR=bin LIBDIR=lib INCLUDEDIR=include; make uninstall undoes it'
+	@echo 'make install         DESTDIR= PREFIX=/usr/local BINDIR=bin LIBDIR=lib INCLUDEDIR=include; make uninstall undoes it;'
+	@echo '                     install-library and install-programs are its parts'
 	@echo 'make docs, format, clean'
 
 clean:
@@ -286,4 +287,4 @@ FORCE:
         check-cuda check-cuda-mutants check-oom check-io check-asan check-ubsan check-tsan check-valgrind check-fuzz bench vectors \
         combinations reproduce-table1 \
         reproduce-table2 reproduce-table3 reproduce-figure2 reproduce-figure3 atlas learn-cifar10 figure2 figure3 \
-        install uninstall docs format help clean FORCE
+        install install-library install-programs uninstall docs format help clean FORCE

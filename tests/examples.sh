@@ -117,17 +117,24 @@ fine_tune() {
 }
 
 own_memory() {
-    run own_memory && prints 'a batch of 4096 needs' && prints '^a batch of [0-9]+ fits$' && prints '^allocations in 100 steps: 0; loss 0'
+    run own_memory && prints 'a batch of 4096 needs' && prints '^a batch of [0-9]+ fits$' && prints '^allocations in 101 steps: 0; loss 0'
+}
+
+hardware() {
+    run hardware && prints '^learned feedback weights ' && [ "$(wc -l <"$work/output")" -eq 7 ] &&
+        holds "$(sed -E 's/.* ([0-9.]+) % correct/\1/' "$work/output" | sort -n | head -n 1) > 70"
 }
 
 own_threads() {
     run own_threads && prints 'own threads ran [1-9][0-9]* rounds of tasks; the same bits'
 }
 
-stop_and_serve() {
+stop_serve_and_inspect() {
     run stop stop.safetensors && prints '^stopped: the call was cancelled$' && prints '^steps begun but not made: 1$' &&
         run serve stop.safetensors && prints '^2146 parameters, 64 inputs, 32 tanh, 2 identity$' &&
-        [ "$(grep -c '^2000 predictions, .*: [01]\.[0-9]* [01]\.[0-9]*$' "$work/output")" -eq 2 ]
+        [ "$(grep -c '^2000 predictions, .*: [01]\.[0-9]* [01]\.[0-9]*$' "$work/output")" -eq 2 ] &&
+        run inspect stop.safetensors && prints '^layer1.weight +f32 +\[64, 32\]  rms 0\.' && prints '^network: \{' &&
+        ! run inspect "$work/cifar/test_batch.bin" >"$work/refused"
 }
 
 custom_backend() {
@@ -135,7 +142,7 @@ custom_backend() {
 }
 
 all_of_them() {
-    for name in minimal regression by_hand compare_backprop early_stopping fine_tune own_memory own_threads stop_and_serve \
+    for name in minimal regression by_hand compare_backprop early_stopping fine_tune hardware own_memory own_threads stop_serve_and_inspect \
         custom_backend vgg16 vgg16_names_what_is_missing; do
         test_that "examples/$name, $1" $name
     done

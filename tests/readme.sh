@@ -1,5 +1,5 @@
 #!/bin/sh
-# Keeps the README honest: its program is examples/minimal.c, and the files that it names exist.
+# Keeps the documents honest: their listings are pieces of the examples, which are run, and the files that they name exist.
 cd "$(dirname "$0")/.."
 . tests/count.sh
 
@@ -7,6 +7,25 @@ program_is_the_example() {
     sed -n '/^```c$/,/^```$/p' README.md | sed '1d;$d' | diff examples/minimal.c -
 }
 
+# Each block of C in a document lies, as it is, in one file of examples/.
+listings_are_pieces_of_examples() {
+    awk '
+        FILENAME ~ /^examples\// { text[FILENAME] = text[FILENAME] $0 "\n"; next }
+        /^```c$/ { listing = 1; block = ""; first = FNR; next }
+        /^```$/ && listing {
+            listing = found = 0
+            blocks++
+            for (name in text) if (index(text[name], block)) found = 1
+            if (!found) { print FILENAME ":" first ": in no file of examples/"; bad = 1 }
+            next
+        }
+        listing { block = block $0 "\n" }
+        END {
+            if (blocks < 10) { print "only " blocks " listings were looked at"; bad = 1 }
+            exit bad
+        }
+    ' examples/*.[ch] README.md docs/*.md
+}
 links_lead_somewhere() {
     for document in README.md docs/*.md; do
         for link in $(grep -oE '\]\([^)#:]+\)' "$document" | tr -d '()]'); do
@@ -21,6 +40,7 @@ names_no_machine() {
 }
 
 test_that "the README's program is examples/minimal.c" program_is_the_example
+test_that "listings of the documents are pieces of the examples" listings_are_pieces_of_examples
 test_that "links in the documents lead to files" links_lead_somewhere
 test_that "no file names somebody's folders" names_no_machine
 count_end

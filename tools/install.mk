@@ -19,11 +19,11 @@ RELOCATED = sed -e 's|@PREFIX@|$(call sed_text,$(PREFIX))|g' -e 's|@LIBDIR@|$(ca
                 -e 's|@INCLUDE_FROM_LIBRARY@|$(call sed_text,$(shell realpath -m --relative-to='$(LIBDIR)' '$(INCLUDEDIR)'))|g'
 
 # Modes are explicit, so that a umask of 077 leaves nothing that others cannot read.
-install: all programs
-	install -d -m 755 '$(DESTDIR)$(PREFIX)' '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(LIBDIR)' '$(DESTDIR)$(INCLUDEDIR)' \
+install: install-library install-programs
+install-library: all
+	install -d -m 755 '$(DESTDIR)$(PREFIX)' '$(DESTDIR)$(LIBDIR)' '$(DESTDIR)$(INCLUDEDIR)' \
 	    '$(DESTDIR)$(INCLUDEDIR)/dualprop' '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(LIBDIR)/cmake' \
 	    '$(DESTDIR)$(LIBDIR)/cmake/dualprop'
-	install -m 755 $(PROGRAMS) '$(DESTDIR)$(BINDIR)'
 	install -m 644 include/dualprop/*.h '$(DESTDIR)$(INCLUDEDIR)/dualprop'
 	install -m 755 $(LIB)/$(SONAME) $(CUDA_MODULE) '$(DESTDIR)$(LIBDIR)'
 	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/libdualprop.so'
@@ -35,6 +35,9 @@ install: all programs
 	done
 	@# The loader looks into a folder of the system only after ldconfig.
 	@if [ -z '$(DESTDIR)' ] && [ "$$(id -u)" = 0 ] && ldconfig -vNX 2>/dev/null | grep -qF '$(LIBDIR):'; then ldconfig; fi
+install-programs: programs
+	install -d -m 755 '$(DESTDIR)$(PREFIX)' '$(DESTDIR)$(BINDIR)'
+	install -m 755 $(PROGRAMS) '$(DESTDIR)$(BINDIR)'
 
 uninstall:
 	rm -rf '$(DESTDIR)$(INCLUDEDIR)/dualprop' '$(DESTDIR)$(LIBDIR)/cmake/dualprop'
