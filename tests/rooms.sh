@@ -2,7 +2,8 @@
 # The rooms of src/core look down only. docs/architecture.md has the list ("| floor | room | header | ..."): a file includes
 # headers, and calls functions, of its own room and of rooms on lower floors; rooms on one floor never meet; from another
 # room it includes that room's one header. src/math knows nobody, src/cpu and src/cuda know src/math and each itself.
-# The check is then tried on trees in which an arrow that points up was planted.
+# Names of static functions are unique over src/core and src/cpu, so that a profile can be read; templates, which are
+# compiled once a type or instruction set, are apart. The check is then tried on a tree with planted mistakes.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build}
@@ -51,6 +52,13 @@ bad_calls() {
         }' "$scratch/rooms" "$scratch/homes" "$scratch/uses"
 }
 
+# Static functions that more than one file of tree $1 defines.
+repeated_names() {
+    (cd "$1" && grep -E '^static [^=;]*[ *][a-z_0-9]+\(' src/core/*/*.c src/cpu/*/*.c) |
+        sed -E 's/^([^:]*):static [^(]*[ *]([a-z_0-9]+)\(.*/\2 \1/' | sort -u |
+        awk '{ files[$1] = files[$1] " " $2; count[$1]++ } END { for (n in count) if (count[n] > 1) print n " is defined in" files[n] }'
+}
+
 # $1: what is tested; $2: the file that must be empty.
 expect_none() {
     if [ -s "$2" ]; then cat "$2"; echo "failed: $1"; failed=$((failed + 1)); else passed=$((passed + 1)); fi
@@ -73,6 +81,12 @@ plant src/core/base/error.c core/backend/backend_internal.h
 plant src/core/diagnostics/spectral.c core/checkpoint/checkpoint_internal.h
 plant src/core/checkpoint/crc32.c core/inference/passes.h
 plant src/cpu/blis/blis.c cuda/device.h
+repeated_names . >"$scratch/bad"
+expect_none "names of static functions" "$scratch/bad"
+echo 'static int find_stale(void)' >>"$scratch/tree/src/core/base/status.c"
+repeated_names "$scratch/tree" >"$scratch/bad"
+expect_sentence "a planted name" "$scratch/bad" \
+    "find_stale is defined in src/core/base/status.c src/core/inference/layer_update.c"
 bad_includes "$scratch/tree" >"$scratch/bad"
 expect_sentence "a planted include" "$scratch/bad" \
     "src/core/base/error.c uses backend_internal.h of room backend, which is above it"

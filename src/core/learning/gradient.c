@@ -114,8 +114,8 @@ static void scale_reals(void *reals, int type, int64_t count, double factor)
 }
 
 /* Bring a layer's gradient to the host in the public layout, scaled to the mean. */
-static dualprop_status fetch_gradient(void *host, dualprop_optimizer *optimizer, const dualprop_layer *layer,
-                                      int is_bias)
+static dualprop_status fetch_mean_gradient(void *host, dualprop_optimizer *optimizer, const dualprop_layer *layer,
+                                           int is_bias)
 {
     const struct dualprop__learning *learning = &optimizer->layers[layer->index - 1];
     DUALPROP__TRY(dualprop__parameter_read(host, layer, is_bias,
@@ -134,11 +134,11 @@ static dualprop_status read_gradient(const dualprop_view *view, dualprop_optimiz
     DUALPROP__TRY(dualprop__view_check_output(context, view, 1u << DUALPROP_F32 | 1u << DUALPROP_F64, "view"));
     DUALPROP__TRY(dualprop__parameter_check(view, layer, is_bias, name));
     DUALPROP__TRY(check_held(optimizer));
-    if (dualprop__view_is_array(view, context->precision)) return fetch_gradient(view->data, optimizer, layer, is_bias);
+    if (dualprop__view_is_array(view, context->precision)) return fetch_mean_gradient(view->data, optimizer, layer, is_bias);
     int64_t count = dualprop__parameter_elements(layer, is_bias);
     void *host = dualprop__allocate_array(context, (size_t)count, context->real_size);
     if (!host) return DUALPROP_ERROR_NO_MEMORY;
-    dualprop_status status = fetch_gradient(host, optimizer, layer, is_bias);
+    dualprop_status status = fetch_mean_gradient(host, optimizer, layer, is_bias);
     if (status == DUALPROP_OK) dualprop__view_scatter(view, host, context->precision);
     dualprop__release(context, host);
     return status;

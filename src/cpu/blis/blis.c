@@ -43,7 +43,7 @@ static const dualprop_host *host_of(const dualprop__blis *blis)
     return blis->reference.host;
 }
 
-static void destroy(void *self)
+static void destroy_blis(void *self)
 {
     dualprop__blis *blis = self;
     if (!blis) return;
@@ -53,7 +53,7 @@ static void destroy(void *self)
     host->release(host->user_data, blis, sizeof *blis);
 }
 
-static dualprop_status fill(dualprop__blis *blis, const dualprop_host *host, int type, int level)
+static dualprop_status fill_blis(dualprop__blis *blis, const dualprop_host *host, int type, int level)
 {
     *blis = (dualprop__blis){ .reference = { .host = host, .type = type }, .level = level };
     blis->reference.kernels =
@@ -68,7 +68,7 @@ static dualprop_status fill(dualprop__blis *blis, const dualprop_host *host, int
     return fits ? DUALPROP_OK : DUALPROP_ERROR_NO_BACKEND;
 }
 
-static dualprop_status check(const dualprop_host *host, int type, int level)
+static dualprop_status check_blis(const dualprop_host *host, int type, int level)
 {
     if (type != DUALPROP_F32 && type != DUALPROP_F64)
         return host->fail(host->user_data, DUALPROP_ERROR_UNSUPPORTED, "the blis backend computes in f32 and f64");
@@ -81,17 +81,17 @@ static dualprop_status check(const dualprop_host *host, int type, int level)
     return DUALPROP_OK;
 }
 
-static dualprop_status create(void **self, const dualprop_host *host, int type, int level)
+static dualprop_status create_blis(void **self, const dualprop_host *host, int type, int level)
 {
     *self = NULL;
-    dualprop_status status = check(host, type, level);
+    dualprop_status status = check_blis(host, type, level);
     if (status != DUALPROP_OK) return status;
     dualprop__blis *made = host->allocate(host->user_data, sizeof *made, ALIGNMENT);
     if (!made)
         return host->fail(host->user_data, DUALPROP_ERROR_NO_MEMORY, "no memory for the blis backend");
-    status = fill(made, host, type, level == DUALPROP_LEVEL_AUTO ? best_level() : level);
+    status = fill_blis(made, host, type, level == DUALPROP_LEVEL_AUTO ? best_level() : level);
     if (status != DUALPROP_OK) {
-        destroy(made);
+        destroy_blis(made);
         return host->fail(host->user_data, status, status == DUALPROP_ERROR_NO_MEMORY
                                                        ? "no memory for the blis backend"
                                                        : "BLIS's micro-kernel is larger than this library expects");
@@ -100,7 +100,7 @@ static dualprop_status create(void **self, const dualprop_host *host, int type, 
     return DUALPROP_OK;
 }
 
-static void describe(void *self, char *buffer, size_t size)
+static void describe_blis(void *self, char *buffer, size_t size)
 {
     static const char *const levels[] = {
         [DUALPROP_LEVEL_BASELINE] = "baseline",
@@ -117,49 +117,49 @@ static void describe(void *self, char *buffer, size_t size)
 
 /* ---- slots of the reference backend ---- */
 
-static dualprop_status allocate(void *self, void **memory, size_t bytes)
+static dualprop_status allocate_blis(void *self, void **memory, size_t bytes)
 {
     return dualprop__reference_backend.allocate(self, memory, bytes);
 }
 
-static void release(void *self, void *memory, size_t bytes)
+static void release_blis(void *self, void *memory, size_t bytes)
 {
     dualprop__reference_backend.release(self, memory, bytes);
 }
 
-static dualprop_status copy(void *self, void *to, const void *from, size_t bytes)
+static dualprop_status copy_blis(void *self, void *to, const void *from, size_t bytes)
 {
     return dualprop__reference_backend.copy(self, to, from, bytes);
 }
 
-static dualprop_status fill_zero(void *self, void *memory, size_t bytes)
+static dualprop_status fill_zero_blis(void *self, void *memory, size_t bytes)
 {
     return dualprop__reference_backend.fill_zero(self, memory, bytes);
 }
 
-static dualprop_status synchronize(void *self)
+static dualprop_status synchronize_blis(void *self)
 {
     return dualprop__reference_backend.synchronize(self);
 }
 
-static dualprop_status output_step(void *self, const dualprop_output *output)
+static dualprop_status blis_output_step(void *self, const dualprop_output *output)
 {
     return dualprop__reference_backend.output_step(self, output);
 }
 
-static dualprop_status evaluate(void *self, int loss, const void *prediction, const void *target, int64_t rows,
-                                int64_t width, int k, double *sum, int64_t *correct, int64_t *top_k)
+static dualprop_status evaluate_blis(void *self, int loss, const void *prediction, const void *target, int64_t rows,
+                                     int64_t width, int k, double *sum, int64_t *correct, int64_t *top_k)
 {
     return dualprop__reference_backend.evaluate(self, loss, prediction, target, rows, width, k, sum, correct, top_k);
 }
 
-static dualprop_status fill_uniform(void *self, void *x, int64_t count, uint64_t seed, uint64_t stream,
-                                    uint64_t first)
+static dualprop_status fill_uniform_blis(void *self, void *x, int64_t count, uint64_t seed, uint64_t stream,
+                                         uint64_t first)
 {
     return dualprop__reference_backend.fill_uniform(self, x, count, seed, stream, first);
 }
 
-static dualprop_status output_proximal(void *self, const dualprop_output *output)
+static dualprop_status blis_output_proximal(void *self, const dualprop_output *output)
 {
     return dualprop__reference_backend.output_proximal(self, output);
 }
@@ -169,16 +169,16 @@ const dualprop_backend dualprop__blis_backend = {
     .api = DUALPROP_BACKEND_API,
     .flags = DUALPROP_BACKEND_HOST_MEMORY,
     .name = "blis",
-    .create = create,
-    .destroy = destroy,
-    .describe = describe,
-    .allocate = allocate,
-    .release = release,
-    .copy_in = copy,
-    .copy_out = copy,
-    .copy = copy,
-    .fill_zero = fill_zero,
-    .synchronize = synchronize,
+    .create = create_blis,
+    .destroy = destroy_blis,
+    .describe = describe_blis,
+    .allocate = allocate_blis,
+    .release = release_blis,
+    .copy_in = copy_blis,
+    .copy_out = copy_blis,
+    .copy = copy_blis,
+    .fill_zero = fill_zero_blis,
+    .synchronize = synchronize_blis,
     .weight_elements = dualprop__blis_weight_elements,
     .write_weights = dualprop__blis_write_weights,
     .read_weights = dualprop__blis_read_weights,
@@ -187,13 +187,13 @@ const dualprop_backend dualprop__blis_backend = {
     .dense_top_down = dualprop__blis_dense_top_down,
     .dense_gradient = dualprop__blis_dense_gradient,
     .dyad_update = dualprop__blis_dyad_update,
-    .output_step = output_step,
-    .evaluate = evaluate,
+    .output_step = blis_output_step,
+    .evaluate = evaluate_blis,
     .load_input = dualprop__blis_load_input,
     .optimizer_step = dualprop__blis_optimizer_step,
     .compare = dualprop__blis_compare,
     .max_abs = dualprop__blis_max_abs,
-    .fill_uniform = fill_uniform,
+    .fill_uniform = fill_uniform_blis,
     .convolution_weight_elements = dualprop__blis_convolution_weight_elements,
     .write_convolution_weights = dualprop__blis_write_convolution_weights,
     .read_convolution_weights = dualprop__blis_read_convolution_weights,
@@ -204,5 +204,5 @@ const dualprop_backend dualprop__blis_backend = {
     .convolution_top_down = dualprop__blis_convolution_top_down,
     .convolution_gradient = dualprop__blis_convolution_gradient,
     .dyad_general = dualprop__blis_dyad_general,
-    .output_proximal = output_proximal,
+    .output_proximal = blis_output_proximal,
 };

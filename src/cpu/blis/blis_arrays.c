@@ -12,7 +12,7 @@
 /* Elements below which waking other threads costs more than it gains. */
 #define CHUNK ((int64_t)16384)
 
-static const dualprop__blis *of(const void *self)
+static const dualprop__blis *array_instance(const void *self)
 {
     return self;
 }
@@ -35,7 +35,7 @@ static void run_chunk(void *argument, int64_t index)
 
 static void run_chunks(void *self, struct chunks chunks)
 {
-    const dualprop_host *host = of(self)->reference.host;
+    const dualprop_host *host = array_instance(self)->reference.host;
     int64_t pieces = (chunks.count + chunks.size - 1) / chunks.size;
     if (pieces == 1) run_chunk(&chunks, 0);
     else if (pieces > 1) host->parallel_for(host->user_data, run_chunk, &chunks, pieces);
@@ -63,19 +63,19 @@ static void raise_to(_Atomic uint64_t *most, double x)
     }
 }
 
-void dualprop__shared_peaks_begin(dualprop__shared_peaks *shared)
+void dualprop__max_tracker_begin(dualprop__max_tracker *shared)
 {
     atomic_init(&shared->peak, 0);
     atomic_init(&shared->change, 0);
 }
 
-void dualprop__shared_peaks_raise(dualprop__shared_peaks *shared, const dualprop__peaks *peaks)
+void dualprop__max_tracker_raise(dualprop__max_tracker *shared, const dualprop__peaks *peaks)
 {
     raise_to(&shared->peak, peaks->peak);
     raise_to(&shared->change, peaks->change);
 }
 
-void dualprop__shared_peaks_give(dualprop__shared_peaks *shared, double *peak, double *change)
+void dualprop__max_tracker_write(dualprop__max_tracker *shared, double *peak, double *change)
 {
     if (peak) *peak = value_of(atomic_load(&shared->peak));
     if (change) *change = value_of(atomic_load(&shared->change));
@@ -86,10 +86,10 @@ void dualprop__shared_peaks_give(dualprop__shared_peaks *shared, double *peak, d
 struct dyad_job {
     const dualprop__blis *blis;
     const dualprop_dyad *dyad;
-    dualprop__shared_peaks peaks;
+    dualprop__max_tracker peaks;
 };
 
-static void update_chunk(void *argument, int64_t chunk, int64_t first, int64_t count)
+static void update_chunk_array(void *argument, int64_t chunk, int64_t first, int64_t count)
 {
     struct dyad_job *job = argument;
     int by_rows = job->dyad->activation == DUALPROP_SOFTMAX;
@@ -99,27 +99,27 @@ static void update_chunk(void *argument, int64_t chunk, int64_t first, int64_t c
     (void)chunk;
     if (by_rows) tile = (dualprop__tile){ first * width, count, width, width };
     job->blis->loops->dyad(job->dyad, &tile, &peaks);
-    dualprop__shared_peaks_raise(&job->peaks, &peaks);
+    dualprop__max_tracker_raise(&job->peaks, &peaks);
 }
 
 dualprop_status dualprop__blis_dyad_update(void *self, const dualprop_dyad *dyad)
 {
-    struct dyad_job job = { .blis = of(self), .dyad = dyad };
-    struct chunks chunks = { update_chunk, &job, dyad->count, CHUNK };
+    struct dyad_job job = { .blis = array_instance(self), .dyad = dyad };
+    struct chunks chunks = { update_chunk_array, &job, dyad->count, CHUNK };
     if (dyad->activation == DUALPROP_SOFTMAX) {
         chunks.count = dyad->count / dyad->width;
         chunks.size = CHUNK / dyad->width > 0 ? CHUNK / dyad->width : 1;
     }
-    dualprop__shared_peaks_begin(&job.peaks);
+    dualprop__max_tracker_begin(&job.peaks);
     run_chunks(self, chunks);
-    dualprop__shared_peaks_give(&job.peaks, dyad->peak, dyad->change);
+    dualprop__max_tracker_write(&job.peaks, dyad->peak, dyad->change);
     return DUALPROP_OK;
 }
 
 struct damp_job {
     const dualprop__blis *blis;
     const dualprop_dyad_general *update;
-    dualprop__shared_peaks peaks;
+    dualprop__max_tracker peaks;
 };
 
 static void damp_chunk(void *argument, int64_t chunk, int64_t first, int64_t count)
@@ -128,17 +128,17 @@ static void damp_chunk(void *argument, int64_t chunk, int64_t first, int64_t cou
     dualprop__peaks peaks = { 0, 0 };
     (void)chunk;
     job->blis->loops->damp(job->update, first, count, &peaks);
-    dualprop__shared_peaks_raise(&job->peaks, &peaks);
+    dualprop__max_tracker_raise(&job->peaks, &peaks);
 }
 
 /* Damping alone is worth loops of its own; whatever does more is the reference backend's. */
 dualprop_status dualprop__blis_dyad_general(void *self, const dualprop_dyad_general *update)
 {
-    struct damp_job job = { .blis = of(self), .update = update };
+    struct damp_job job = { .blis = array_instance(self), .update = update };
     if (!dualprop__only_damps(update)) return dualprop__reference_backend.dyad_general(self, update);
-    dualprop__shared_peaks_begin(&job.peaks);
+    dualprop__max_tracker_begin(&job.peaks);
     run_chunks(self, (struct chunks){ damp_chunk, &job, update->rows * update->width, CHUNK });
-    dualprop__shared_peaks_give(&job.peaks, update->peak, NULL);
+    dualprop__max_tracker_write(&job.peaks, update->peak, NULL);
     return DUALPROP_OK;
 }
 
@@ -163,7 +163,7 @@ static void step_chunk(void *argument, int64_t chunk, int64_t first, int64_t cou
 dualprop_status dualprop__blis_optimizer_step(void *self, const dualprop_step_numbers *step, int64_t count, void *w,
                                               const void *g, void *moment1, void *moment2)
 {
-    struct step_job job = { of(self), step, w, moment1, moment2, g };
+    struct step_job job = { array_instance(self), step, w, moment1, moment2, g };
     run_chunks(self, (struct chunks){ step_chunk, &job, count, CHUNK });
     return DUALPROP_OK;
 }
@@ -178,7 +178,7 @@ struct load_job {
     const void *table; /* of bytes: [256] reals for the channel at hand */
     int64_t channel;
     int64_t sample; /* elements of one */
-    dualprop__shared_peaks peaks;
+    dualprop__max_tracker peaks;
 };
 
 /* Load `count` elements that lie side by side, from element `from` of the view to element `to` of x. */
@@ -244,7 +244,7 @@ static void load_chunk(void *argument, int64_t chunk, int64_t first, int64_t cou
     (void)chunk;
     for (int64_t row = first; row < first + count; row++)
         peaks.peak = dualprop__greatest(load_sample(job, row), peaks.peak);
-    dualprop__shared_peaks_raise(&job->peaks, &peaks);
+    dualprop__max_tracker_raise(&job->peaks, &peaks);
 }
 
 static void load_rows(void *self, struct load_job *job)
@@ -258,7 +258,7 @@ static void load_bytes(void *self, struct load_job *job, const double *mean, con
 {
     double wide[256];
     float narrow[256];
-    job->table = of(self)->reference.type == DUALPROP_F32 ? (const void *)narrow : (const void *)wide;
+    job->table = array_instance(self)->reference.type == DUALPROP_F32 ? (const void *)narrow : (const void *)wide;
     for (int64_t c = 0; c < job->input->shape[3]; c++) {
         for (int value = 0; value < 256; value++) {
             wide[value] = (value / 255.0 - (mean ? mean[c] : 0)) / (deviation ? deviation[c] : 1);
@@ -285,12 +285,12 @@ dualprop_status dualprop__blis_load_input(void *self, void *x, const dualprop_vi
 {
     if (!has_contiguous_samples(input))
         return dualprop__reference_backend.load_input(self, x, input, mean, deviation, moves, peak);
-    struct load_job job = { .blis = of(self), .input = input, .moves = moves, .x = x };
+    struct load_job job = { .blis = array_instance(self), .input = input, .moves = moves, .x = x };
     job.sample = input->shape[1] * input->shape[2] * input->shape[3];
-    dualprop__shared_peaks_begin(&job.peaks);
+    dualprop__max_tracker_begin(&job.peaks);
     if (input->type == DUALPROP_U8) load_bytes(self, &job, mean, deviation);
     else load_rows(self, &job);
-    dualprop__shared_peaks_give(&job.peaks, peak, NULL);
+    dualprop__max_tracker_write(&job.peaks, peak, NULL);
     return DUALPROP_OK;
 }
 
@@ -321,7 +321,7 @@ static int64_t chunk_size(int64_t count)
 
 dualprop_status dualprop__blis_compare(void *self, int64_t count, const void *x, const void *y, double sums[4])
 {
-    struct compare_job job = { .blis = of(self), .x = x, .y = y };
+    struct compare_job job = { .blis = array_instance(self), .x = x, .y = y };
     run_chunks(self, (struct chunks){ compare_chunk, &job, count, chunk_size(count) });
     for (int s = 0; s < 4; s++) {
         sums[s] = 0;
@@ -333,7 +333,7 @@ dualprop_status dualprop__blis_compare(void *self, int64_t count, const void *x,
 struct peak_job {
     const dualprop__blis *blis;
     const char *x;
-    dualprop__shared_peaks peaks;
+    dualprop__max_tracker peaks;
 };
 
 static void peak_chunk(void *argument, int64_t chunk, int64_t first, int64_t count)
@@ -342,14 +342,14 @@ static void peak_chunk(void *argument, int64_t chunk, int64_t first, int64_t cou
     int64_t offset = first * (int64_t)job->blis->loops->real_size;
     dualprop__peaks peaks = { job->blis->loops->max_abs(count, job->x + offset), 0 };
     (void)chunk;
-    dualprop__shared_peaks_raise(&job->peaks, &peaks);
+    dualprop__max_tracker_raise(&job->peaks, &peaks);
 }
 
 dualprop_status dualprop__blis_max_abs(void *self, int64_t count, const void *x, double *peak)
 {
-    struct peak_job job = { .blis = of(self), .x = x };
-    dualprop__shared_peaks_begin(&job.peaks);
+    struct peak_job job = { .blis = array_instance(self), .x = x };
+    dualprop__max_tracker_begin(&job.peaks);
     run_chunks(self, (struct chunks){ peak_chunk, &job, count, chunk_size(count) });
-    dualprop__shared_peaks_give(&job.peaks, peak, NULL);
+    dualprop__max_tracker_write(&job.peaks, peak, NULL);
     return DUALPROP_OK;
 }

@@ -19,11 +19,11 @@ struct bottom_up {
     const dualprop__blis *blis;
     const dualprop_dense *shape;
     dualprop__packing packing;
-    dualprop__cut samples, outputs, depth; /* in panels, panels, inputs */
+    dualprop__partition samples, outputs, depth; /* in panels, panels, inputs */
     void *a;
     const void *weights, *bias;
     const dualprop_dyad *dyad;
-    dualprop__shared_peaks peaks;
+    dualprop__max_tracker peaks;
 };
 
 int64_t dualprop__bottom_up_bytes(const dualprop__blis *blis, int64_t batch, int64_t inputs, int64_t outputs)
@@ -32,7 +32,7 @@ int64_t dualprop__bottom_up_bytes(const dualprop__blis *blis, int64_t batch, int
     return dualprop__packed_bytes(blis, batch, inputs);
 }
 
-static void cut(struct bottom_up *job)
+static void partition_bottom_up(struct bottom_up *job)
 {
     const dualprop__microkernel *kernel = &job->blis->kernel;
     int64_t samples = dualprop__ceil_div(job->shape->batch, kernel->broadcast);
@@ -40,10 +40,10 @@ static void cut(struct bottom_up *job)
     /* Beginning above what there is would count down to it first, by divisions: the same cuts, later. */
     int64_t most_samples = dualprop__least(SAMPLE_PANELS, samples);
     int64_t most_outputs = dualprop__least(OUTPUT_PANELS, outputs);
-    job->depth = dualprop__cut_evenly(job->shape->inputs, DUALPROP__DEPTH);
+    job->depth = dualprop__partition_evenly(job->shape->inputs, DUALPROP__DEPTH);
     for (;;) {
-        job->samples = dualprop__cut_evenly(samples, most_samples);
-        job->outputs = dualprop__cut_evenly(outputs, most_outputs);
+        job->samples = dualprop__partition_evenly(samples, most_samples);
+        job->outputs = dualprop__partition_evenly(outputs, most_outputs);
         if (job->samples.parts * job->outputs.parts >= UNITS) return;
         if (most_outputs > 1) most_outputs--;
         else if (most_samples > 1) most_samples--;
@@ -51,7 +51,7 @@ static void cut(struct bottom_up *job)
     }
 }
 
-static void pack_unit(void *argument, int64_t unit, int64_t member)
+static void bottom_up_pack_unit(void *argument, int64_t unit, int64_t member)
 {
     const struct bottom_up *job = argument;
     (void)member;
@@ -59,17 +59,17 @@ static void pack_unit(void *argument, int64_t unit, int64_t member)
 }
 
 /* One panel of samples times one panel of weights, for one part of the inputs. */
-static void multiply(const struct bottom_up *job, int64_t sample_panel, int64_t output_panel, int64_t part)
+static void multiply_bottom_up(const struct bottom_up *job, int64_t sample_panel, int64_t output_panel, int64_t part)
 {
     const dualprop__blis *blis = job->blis;
     const dualprop_dense *shape = job->shape;
     int64_t vector = blis->kernel.vector, broadcast = blis->kernel.broadcast;
     int64_t row = sample_panel * broadcast, column = output_panel * vector;
-    int64_t input = dualprop__cut_first(&job->depth, part);
+    int64_t input = dualprop__part_first(&job->depth, part);
     dualprop__product product = {
         .vector_count = dualprop__least(vector, shape->outputs - column),
         .broadcast_count = dualprop__least(broadcast, shape->batch - row),
-        .depth = dualprop__cut_size(&job->depth, part),
+        .depth = dualprop__part_size(&job->depth, part),
         .vectors = dualprop__at(blis, job->weights, column * shape->inputs + input * vector),
         .broadcasts = dualprop__at(blis, job->packing.to, row * shape->inputs + input * broadcast),
         .accumulate = part > 0,
@@ -80,17 +80,18 @@ static void multiply(const struct bottom_up *job, int64_t sample_panel, int64_t 
 }
 
 /* Fetch one of `shares` shares of a panel of weights. */
-static void fetch(const struct bottom_up *job, int64_t output_panel, int64_t part, int64_t share, int64_t shares)
+static void fetch_bottom_up(const struct bottom_up *job, int64_t output_panel, int64_t part, int64_t share,
+                            int64_t shares)
 {
     const dualprop__blis *blis = job->blis;
-    int64_t input = dualprop__cut_first(&job->depth, part), vector = blis->kernel.vector;
-    int64_t bytes = dualprop__cut_size(&job->depth, part) * vector * (int64_t)blis->loops->real_size;
+    int64_t input = dualprop__part_first(&job->depth, part), vector = blis->kernel.vector;
+    int64_t bytes = dualprop__part_size(&job->depth, part) * vector * (int64_t)blis->loops->real_size;
     const char *panel = dualprop__at(blis, job->weights, (output_panel * job->shape->inputs + input) * vector);
     dualprop__fetch(panel, bytes * share / shares, bytes * (share + 1) / shares);
 }
 
 /* Fetch what the dyad update will read and write where one panel of samples meets one of outputs. */
-static void fetch_dyads(const struct bottom_up *job, int64_t sample_panel, int64_t output_panel)
+static void fetch_dyads_bottom_up(const struct bottom_up *job, int64_t sample_panel, int64_t output_panel)
 {
     int64_t vector = job->blis->kernel.vector, broadcast = job->blis->kernel.broadcast;
     int64_t row = sample_panel * broadcast, column = output_panel * vector;
@@ -104,53 +105,53 @@ static void fetch_dyads(const struct bottom_up *job, int64_t sample_panel, int64
 }
 
 /* One panel of weights, for one part of the inputs, times a block of samples. */
-static void multiply_block(const struct bottom_up *job, int64_t samples, int64_t output_panel, int64_t part)
+static void multiply_block_bottom_up(const struct bottom_up *job, int64_t samples, int64_t output_panel, int64_t part)
 {
-    int64_t first = dualprop__cut_first(&job->samples, samples), count = dualprop__cut_size(&job->samples, samples);
+    int64_t first = dualprop__part_first(&job->samples, samples), count = dualprop__part_size(&job->samples, samples);
     int64_t outputs = dualprop__ceil_div(job->shape->outputs, job->blis->kernel.vector);
     for (int64_t i = 0; i < count; i++) {
-        if (output_panel + 1 < outputs) fetch(job, output_panel + 1, part, i, count);
-        if (job->dyad && part == 0) fetch_dyads(job, first + i, output_panel);
-        multiply(job, first + i, output_panel, part);
+        if (output_panel + 1 < outputs) fetch_bottom_up(job, output_panel + 1, part, i, count);
+        if (job->dyad && part == 0) fetch_dyads_bottom_up(job, first + i, output_panel);
+        multiply_bottom_up(job, first + i, output_panel, part);
     }
 }
 
-static dualprop__tile tile_of(const struct bottom_up *job, int64_t samples, int64_t outputs)
+static dualprop__tile bottom_up_tile_of(const struct bottom_up *job, int64_t samples, int64_t outputs)
 {
     const dualprop_dense *shape = job->shape;
     int64_t vector = job->blis->kernel.vector, broadcast = job->blis->kernel.broadcast;
-    int64_t row = dualprop__cut_first(&job->samples, samples) * broadcast;
-    int64_t column = dualprop__cut_first(&job->outputs, outputs) * vector;
+    int64_t row = dualprop__part_first(&job->samples, samples) * broadcast;
+    int64_t column = dualprop__part_first(&job->outputs, outputs) * vector;
     return (dualprop__tile){
         .first = row * shape->outputs + column,
-        .rows = dualprop__least(dualprop__cut_size(&job->samples, samples) * broadcast, shape->batch - row),
-        .width = dualprop__least(dualprop__cut_size(&job->outputs, outputs) * vector, shape->outputs - column),
+        .rows = dualprop__least(dualprop__part_size(&job->samples, samples) * broadcast, shape->batch - row),
+        .width = dualprop__least(dualprop__part_size(&job->outputs, outputs) * vector, shape->outputs - column),
         .stride = shape->outputs,
     };
 }
 
-static void finish(struct bottom_up *job, int64_t samples, int64_t outputs)
+static void finish_bottom_up(struct bottom_up *job, int64_t samples, int64_t outputs)
 {
     const dualprop__blis *blis = job->blis;
-    dualprop__tile tile = tile_of(job, samples, outputs);
+    dualprop__tile tile = bottom_up_tile_of(job, samples, outputs);
     dualprop__peaks peaks = { 0, 0 };
-    int64_t column = dualprop__cut_first(&job->outputs, outputs) * blis->kernel.vector;
+    int64_t column = dualprop__part_first(&job->outputs, outputs) * blis->kernel.vector;
     if (job->bias) blis->loops->add_bias(job->a, dualprop__at(blis, job->bias, column), &tile);
     if (!job->dyad) return;
     blis->loops->dyad(job->dyad, &tile, &peaks);
-    dualprop__shared_peaks_raise(&job->peaks, &peaks);
+    dualprop__max_tracker_raise(&job->peaks, &peaks);
 }
 
-static void product_unit(void *argument, int64_t unit, int64_t member)
+static void bottom_up_product_unit(void *argument, int64_t unit, int64_t member)
 {
     struct bottom_up *job = argument;
     int64_t outputs = unit / job->samples.parts, samples = unit % job->samples.parts;
-    int64_t first = dualprop__cut_first(&job->outputs, outputs);
+    int64_t first = dualprop__part_first(&job->outputs, outputs);
     (void)member;
     for (int64_t part = 0; part < job->depth.parts; part++)
-        for (int64_t panel = first; panel < first + dualprop__cut_size(&job->outputs, outputs); panel++)
-            multiply_block(job, samples, panel, part);
-    finish(job, samples, outputs);
+        for (int64_t panel = first; panel < first + dualprop__part_size(&job->outputs, outputs); panel++)
+            multiply_block_bottom_up(job, samples, panel, part);
+    finish_bottom_up(job, samples, outputs);
 }
 
 dualprop_status dualprop__blis_dense_bottom_up(void *self, const dualprop_dense *shape, void *a, const void *x,
@@ -158,13 +159,13 @@ dualprop_status dualprop__blis_dense_bottom_up(void *self, const dualprop_dense 
 {
     struct bottom_up job = { .blis = self, .shape = shape, .a = a, .weights = weights, .bias = bias, .dyad = dyad };
     job.packing = dualprop__packing_of(self, shape->workspace, x, shape->batch, shape->inputs);
-    cut(&job);
+    partition_bottom_up(&job);
     dualprop__phase phases[2] = {
-        { .unit = pack_unit, .units = dualprop__packing_units(&job.packing) },
-        { .unit = product_unit, .units = job.samples.parts * job.outputs.parts },
+        { .unit = bottom_up_pack_unit, .units = dualprop__packing_units(&job.packing) },
+        { .unit = bottom_up_product_unit, .units = job.samples.parts * job.outputs.parts },
     };
-    dualprop__shared_peaks_begin(&job.peaks);
+    dualprop__max_tracker_begin(&job.peaks);
     dualprop__team_run(job.blis->reference.host, &job, phases, 2, DUALPROP__MEMBERS);
-    if (dyad) dualprop__shared_peaks_give(&job.peaks, dyad->peak, dyad->change);
+    if (dyad) dualprop__max_tracker_write(&job.peaks, dyad->peak, dyad->change);
     return DUALPROP_OK;
 }

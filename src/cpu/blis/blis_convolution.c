@@ -9,7 +9,7 @@
 #include "blis_im2col.h"
 #include "blis_winograd.h"
 
-static dualprop__blis *of(void *self)
+static dualprop__blis *convolution_instance(void *self)
 {
     return self;
 }
@@ -21,13 +21,13 @@ static int is_local(const dualprop_convolution *shape)
 
 void dualprop__blis_choose_convolutions(void *self, int way)
 {
-    of(self)->convolutions = way;
+    convolution_instance(self)->convolutions = way;
 }
 
 /* ---- the slots ---- */
 
 /* Is the shape so large that sizes in bytes would overflow? */
-static int is_beyond(const dualprop_convolution *shape)
+static int is_beyond_convolution(const dualprop_convolution *shape)
 {
     const int64_t limit = (int64_t)1 << 46;
     int64_t inputs = shape->channels * dualprop__taps(shape);
@@ -39,7 +39,7 @@ static int is_beyond(const dualprop_convolution *shape)
 int64_t dualprop__blis_convolution_weight_elements(void *self, const dualprop_convolution *shape)
 {
     if (is_local(shape)) return dualprop__reference_backend.convolution_weight_elements(self, shape);
-    if (is_beyond(shape)) return -1;
+    if (is_beyond_convolution(shape)) return -1;
     return dualprop__blis_weight_elements(self, shape->channels * dualprop__taps(shape), shape->outputs);
 }
 
@@ -60,7 +60,7 @@ dualprop_status dualprop__blis_read_convolution_weights(void *self, const dualpr
 int64_t dualprop__blis_convolution_workspace(void *self, const dualprop_convolution *shape)
 {
     if (is_local(shape)) return dualprop__reference_backend.convolution_workspace(self, shape);
-    if (is_beyond(shape)) return -1;
+    if (is_beyond_convolution(shape)) return -1;
     if (dualprop__winograd_fits(self, shape)) {
         int64_t bytes = dualprop__most(dualprop__winograd_bytes(self, shape, 0),
                                        dualprop__winograd_bytes(self, shape, 1));
@@ -74,7 +74,7 @@ int64_t dualprop__blis_convolution_workspace(void *self, const dualprop_convolut
 int64_t dualprop__blis_convolution_cache(void *self, const dualprop_convolution *shape)
 {
     if (is_local(shape)) return dualprop__reference_backend.convolution_cache(self, shape);
-    if (is_beyond(shape)) return -1;
+    if (is_beyond_convolution(shape)) return -1;
     return dualprop__winograd_fits(self, shape) ? dualprop__winograd_cache(self, shape)
                                                 : dualprop__im2col_cache(self, shape);
 }

@@ -21,7 +21,7 @@ struct gradient {
     const dualprop_dense *shape;
     const void *x, *delta;
     char *packed_x, *packed_delta;
-    dualprop__cut pieces, depth, packing; /* in panels of inputs, samples, panels of inputs */
+    dualprop__partition pieces, depth, packing; /* in panels of inputs, samples, panels of inputs */
     int64_t output_panels;
     double scale;
     int accumulate;
@@ -66,14 +66,14 @@ static void pack_x(const struct gradient *job, int64_t panel)
 }
 
 /* A panel of delta and a part of x, so that each thread packs the columns of both that it has computed before. */
-static void pack_unit(void *argument, int64_t unit, int64_t member)
+static void gradient_pack_unit(void *argument, int64_t unit, int64_t member)
 {
     const struct gradient *job = argument;
     (void)member;
     if (unit < job->output_panels) pack_delta(job, unit);
     if (unit >= job->packing.parts) return;
-    int64_t first = dualprop__cut_first(&job->packing, unit);
-    for (int64_t panel = first; panel < first + dualprop__cut_size(&job->packing, unit); panel++) pack_x(job, panel);
+    int64_t first = dualprop__part_first(&job->packing, unit);
+    for (int64_t panel = first; panel < first + dualprop__part_size(&job->packing, unit); panel++) pack_x(job, panel);
 }
 
 /* ---- pieces ---- */
@@ -86,22 +86,22 @@ static int64_t height_of(const struct gradient *job, int64_t piece)
 }
 
 /* The element at which a piece of a panel begins in weights, gradient and moments. */
-static int64_t start_of(const struct gradient *job, int64_t panel, int64_t piece)
+static int64_t gradient_start_of(const struct gradient *job, int64_t panel, int64_t piece)
 {
     const dualprop__microkernel *kernel = &job->blis->kernel;
     return (panel * job->shape->inputs + piece * kernel->broadcast) * kernel->vector;
 }
 
-static void sum_up(const struct gradient *job, void *tile, int64_t panel, int64_t piece)
+static void sum_up_gradient(const struct gradient *job, void *tile, int64_t panel, int64_t piece)
 {
     const dualprop__blis *blis = job->blis;
     int64_t vector = blis->kernel.vector, broadcast = blis->kernel.broadcast, batch = job->shape->batch;
     for (int64_t part = 0; part < job->depth.parts; part++) {
-        int64_t sample = dualprop__cut_first(&job->depth, part);
+        int64_t sample = dualprop__part_first(&job->depth, part);
         dualprop__product product = {
             .vector_count = vector,
             .broadcast_count = height_of(job, piece),
-            .depth = dualprop__cut_size(&job->depth, part),
+            .depth = dualprop__part_size(&job->depth, part),
             .vectors = dualprop__at(blis, job->packed_delta, (panel * batch + sample) * vector),
             .broadcasts = dualprop__at(blis, job->packed_x, (piece * batch + sample) * broadcast),
             .accumulate = part > 0,
@@ -113,10 +113,10 @@ static void sum_up(const struct gradient *job, void *tile, int64_t panel, int64_
 }
 
 /* Fetch what the learning step of a piece reads and writes. */
-static void fetch(const struct gradient *job, int64_t panel, int64_t piece)
+static void fetch_gradient(const struct gradient *job, int64_t panel, int64_t piece)
 {
     const dualprop__blis *blis = job->blis;
-    int64_t start = start_of(job, panel, piece);
+    int64_t start = gradient_start_of(job, panel, piece);
     int64_t bytes = height_of(job, piece) * blis->kernel.vector * (int64_t)blis->loops->real_size;
     if (!job->step) return;
     dualprop__fetch_to_write(dualprop__at(blis, job->weights, start), 0, bytes);
@@ -124,22 +124,22 @@ static void fetch(const struct gradient *job, int64_t panel, int64_t piece)
     if (job->moments[1]) dualprop__fetch_to_write(dualprop__at(blis, job->moments[1], start), 0, bytes);
 }
 
-static char *moment_at(const struct gradient *job, int index, int64_t element)
+static char *gradient_moment_at(const struct gradient *job, int index, int64_t element)
 {
     return job->moments[index] ? dualprop__at(job->blis, job->moments[index], element) : NULL;
 }
 
-static void put_piece(const struct gradient *job, void *tile, int64_t panel, int64_t piece)
+static void put_piece_gradient(const struct gradient *job, void *tile, int64_t panel, int64_t piece)
 {
     const dualprop__blis *blis = job->blis;
-    int64_t start = start_of(job, panel, piece), count = height_of(job, piece) * blis->kernel.vector;
+    int64_t start = gradient_start_of(job, panel, piece), count = height_of(job, piece) * blis->kernel.vector;
     if (!job->step) {
         blis->loops->scale(dualprop__at(blis, job->gradient, start), tile, job->scale, job->accumulate, count);
         return;
     }
     blis->loops->scale(tile, tile, job->scale, 0, count);
-    blis->loops->step(job->step, count, dualprop__at(blis, job->weights, start), tile, moment_at(job, 0, start),
-                      moment_at(job, 1, start));
+    blis->loops->step(job->step, count, dualprop__at(blis, job->weights, start), tile,
+                      gradient_moment_at(job, 0, start), gradient_moment_at(job, 1, start));
 }
 
 /* ---- bias ---- */
@@ -154,37 +154,37 @@ static void put_bias(const struct gradient *job, int64_t panel)
     blis->loops->column_sums(to, dualprop__at(blis, job->packed_delta, first * job->shape->batch), job->scale,
                              job->accumulate, job->shape->batch, count, vector);
     if (job->step)
-        blis->loops->step(job->step, count, dualprop__at(blis, job->bias, first), sums, moment_at(job, 2, first),
-                          moment_at(job, 3, first));
+        blis->loops->step(job->step, count, dualprop__at(blis, job->bias, first), sums,
+                          gradient_moment_at(job, 2, first), gradient_moment_at(job, 3, first));
 }
 
 /* ---- the job ---- */
 
-static void product_unit(void *argument, int64_t unit, int64_t member)
+static void gradient_product_unit(void *argument, int64_t unit, int64_t member)
 {
     const struct gradient *job = argument;
     alignas(DUALPROP__LINE) char tile[LARGEST_TILE];
     int64_t panel = unit / job->pieces.parts, part = unit % job->pieces.parts;
-    int64_t first = dualprop__cut_first(&job->pieces, part), end = first + dualprop__cut_size(&job->pieces, part);
+    int64_t first = dualprop__part_first(&job->pieces, part), end = first + dualprop__part_size(&job->pieces, part);
     (void)member;
-    fetch(job, panel, first);
+    fetch_gradient(job, panel, first);
     if (part == 0 && (job->step ? job->bias : job->bias_gradient)) put_bias(job, panel);
     for (int64_t piece = first; piece < end; piece++) {
-        if (piece + 1 < end) fetch(job, panel, piece + 1);
-        sum_up(job, tile, panel, piece);
-        put_piece(job, tile, panel, piece);
+        if (piece + 1 < end) fetch_gradient(job, panel, piece + 1);
+        sum_up_gradient(job, tile, panel, piece);
+        put_piece_gradient(job, tile, panel, piece);
     }
 }
 
-static void cut(struct gradient *job)
+static void partition_gradient(struct gradient *job)
 {
     const dualprop__microkernel *kernel = &job->blis->kernel;
     int64_t input_panels = dualprop__ceil_div(job->shape->inputs, kernel->broadcast);
     job->output_panels = dualprop__ceil_div(job->shape->outputs, kernel->vector);
-    job->pieces = dualprop__cut_evenly(input_panels, PIECES);
+    job->pieces = dualprop__partition_evenly(input_panels, PIECES);
     int64_t packed = dualprop__ceil_div(input_panels, job->output_panels);
-    job->packing = dualprop__cut_evenly(input_panels, dualprop__least(packed, PACKED_PANELS));
-    job->depth = dualprop__cut_evenly(job->shape->batch, DUALPROP__DEPTH);
+    job->packing = dualprop__partition_evenly(input_panels, dualprop__least(packed, PACKED_PANELS));
+    job->depth = dualprop__partition_evenly(job->shape->batch, DUALPROP__DEPTH);
 }
 
 dualprop_status dualprop__blis_dense_gradient(void *self, const dualprop_dense *shape, void *gradient,
@@ -208,10 +208,10 @@ dualprop_status dualprop__blis_dense_gradient(void *self, const dualprop_dense *
     };
     job.packed_delta = shape->workspace;
     job.packed_x = job.packed_delta + packed_delta_bytes(self, shape->batch, shape->outputs);
-    cut(&job);
+    partition_gradient(&job);
     dualprop__phase phases[2] = {
-        { .unit = pack_unit, .units = dualprop__most(job.output_panels, job.packing.parts) },
-        { .unit = product_unit, .units = job.output_panels * job.pieces.parts },
+        { .unit = gradient_pack_unit, .units = dualprop__most(job.output_panels, job.packing.parts) },
+        { .unit = gradient_product_unit, .units = job.output_panels * job.pieces.parts },
     };
     dualprop__team_run(job.blis->reference.host, &job, phases, 2, DUALPROP__MEMBERS);
     return DUALPROP_OK;

@@ -17,8 +17,8 @@ struct bottom_up {
     const dualprop__blis *blis;
     const dualprop_convolution *shape;
     dualprop__images images;
-    dualprop__cut rows;  /* rows of a, of all images */
-    dualprop__cut depth; /* columns of the im2col matrix */
+    dualprop__partition rows;  /* rows of a, of all images */
+    dualprop__partition depth; /* columns of the im2col matrix */
     int64_t row_pixels;  /* pixels of the map under one row of a */
     char *slices;
     int64_t slice_bytes, packed_bytes, members;
@@ -26,32 +26,33 @@ struct bottom_up {
     uint8_t *switches;
     const void *weights, *bias;
     const dualprop_dyad *dyad;
-    dualprop__shared_peaks peaks;
+    dualprop__max_tracker peaks;
 };
 
-static struct bottom_up plan(const dualprop__blis *blis, const dualprop_convolution *shape, dualprop__space *space)
+static struct bottom_up plan_im2col_bottom_up(const dualprop__blis *blis, const dualprop_convolution *shape,
+                                              dualprop__space *space)
 {
     struct bottom_up job = { .blis = blis, .shape = shape };
     int64_t size = (int64_t)blis->loops->real_size, broadcast = blis->kernel.broadcast;
     job.row_pixels = dualprop__window_rows(shape) * shape->map_width;
     int64_t rows = shape->batch * shape->pooled_height, most = dualprop__most(1, UNIT_PIXELS / job.row_pixels);
-    job.rows = dualprop__cut_evenly(rows, most);
-    job.depth = dualprop__cut_evenly(shape->channels * dualprop__taps(shape), DUALPROP__DEPTH);
+    job.rows = dualprop__partition_evenly(rows, most);
+    job.depth = dualprop__partition_evenly(shape->channels * dualprop__taps(shape), DUALPROP__DEPTH);
     job.packed_bytes = dualprop__panel_bytes(blis, BLOCK_PANELS * broadcast * job.depth.part);
     int64_t map = dualprop__is_pooled(shape) ? most * job.row_pixels * shape->outputs * size : 0;
     job.slice_bytes = job.packed_bytes + dualprop__ceil_div(map, DUALPROP__LINE) * DUALPROP__LINE;
     job.members = dualprop__least(dualprop__members_of(job.slice_bytes), dualprop__ceil_div(rows, most));
     job.images = (dualprop__images){ .blis = blis, .height = shape->height, .width = shape->width,
                                      .channels = shape->channels };
-    job.images.zeros = dualprop__take(space, shape->channels * size);
-    job.slices = dualprop__take(space, job.slice_bytes * job.members);
+    job.images.zeros = dualprop__acquire_piece(space, shape->channels * size);
+    job.slices = dualprop__acquire_piece(space, job.slice_bytes * job.members);
     return job;
 }
 
 int64_t dualprop__im2col_bottom_up_bytes(const dualprop__blis *blis, const dualprop_convolution *shape)
 {
     dualprop__space space = { NULL, 0 };
-    plan(blis, shape, &space);
+    plan_im2col_bottom_up(blis, shape, &space);
     return space.used;
 }
 
@@ -64,8 +65,8 @@ struct unit {
 
 static struct unit unit_of(struct bottom_up *job, int64_t index, int64_t member)
 {
-    struct unit unit = { .job = job, .first_row = dualprop__cut_first(&job->rows, index),
-                         .rows = dualprop__cut_size(&job->rows, index) };
+    struct unit unit = { .job = job, .first_row = dualprop__part_first(&job->rows, index),
+                         .rows = dualprop__part_size(&job->rows, index) };
     int64_t row_size = job->shape->pooled_width * job->shape->outputs;
     unit.pixels = unit.rows * job->row_pixels;
     unit.packed = job->slices + member * job->slice_bytes;
@@ -87,8 +88,8 @@ static dualprop__place corner_of(const struct unit *unit, int64_t pixel)
 }
 
 /* to [count][N]: columns first to first + count of one panel of pixels. */
-static void pack_panel(const struct bottom_up *job, char *to, const dualprop__place *corners, int64_t first,
-                       int64_t count)
+static void pack_panel_im2col_bottom_up(const struct bottom_up *job, char *to, const dualprop__place *corners,
+                                        int64_t first, int64_t count)
 {
     const dualprop_convolution *shape = job->shape;
     int64_t broadcast = job->blis->kernel.broadcast, run;
@@ -104,30 +105,31 @@ static void pack_panel(const struct bottom_up *job, char *to, const dualprop__pl
     }
 }
 
-static void pack_block(const struct unit *unit, int64_t first_panel, int64_t panels, int64_t part)
+static void pack_block_im2col_bottom_up(const struct unit *unit, int64_t first_panel, int64_t panels, int64_t part)
 {
     const struct bottom_up *job = unit->job;
-    int64_t broadcast = job->blis->kernel.broadcast, count = dualprop__cut_size(&job->depth, part);
+    int64_t broadcast = job->blis->kernel.broadcast, count = dualprop__part_size(&job->depth, part);
     for (int64_t panel = 0; panel < panels; panel++) {
         dualprop__place corners[DUALPROP__BROADCASTS];
         for (int64_t j = 0; j < broadcast; j++) corners[j] = corner_of(unit, (first_panel + panel) * broadcast + j);
-        pack_panel(job, dualprop__at(job->blis, unit->packed, panel * count * broadcast), corners,
-                   dualprop__cut_first(&job->depth, part), count);
+        pack_panel_im2col_bottom_up(job, dualprop__at(job->blis, unit->packed, panel * count * broadcast), corners,
+                                    dualprop__part_first(&job->depth, part), count);
     }
 }
 
-static void multiply(const struct unit *unit, int64_t panel, int64_t pixel, int64_t output_panel, int64_t part)
+static void multiply_im2col_bottom_up(const struct unit *unit, int64_t panel, int64_t pixel, int64_t output_panel,
+                                      int64_t part)
 {
     const struct bottom_up *job = unit->job;
     const dualprop__blis *blis = job->blis;
     int64_t vector = blis->kernel.vector, broadcast = blis->kernel.broadcast, outputs = job->shape->outputs;
-    int64_t column = output_panel * vector, depth = dualprop__cut_size(&job->depth, part);
+    int64_t column = output_panel * vector, depth = dualprop__part_size(&job->depth, part);
     dualprop__product product = {
         .vector_count = dualprop__least(vector, outputs - column),
         .broadcast_count = dualprop__least(broadcast, unit->pixels - pixel),
         .depth = depth,
         .vectors = dualprop__at(blis, job->weights,
-                                column * job->depth.whole + dualprop__cut_first(&job->depth, part) * vector),
+                                column * job->depth.whole + dualprop__part_first(&job->depth, part) * vector),
         .broadcasts = dualprop__at(blis, unit->packed, panel * depth * broadcast),
         .accumulate = part > 0,
         .c = dualprop__at(blis, unit->map, pixel * outputs + column),
@@ -136,15 +138,16 @@ static void multiply(const struct unit *unit, int64_t panel, int64_t pixel, int6
     blis->kernel.run(&blis->kernel, &product);
 }
 
-static void multiply_block(const struct unit *unit, int64_t first_panel, int64_t panels)
+static void multiply_block_im2col_bottom_up(const struct unit *unit, int64_t first_panel, int64_t panels)
 {
     const struct bottom_up *job = unit->job;
     int64_t broadcast = job->blis->kernel.broadcast;
     int64_t output_panels = dualprop__ceil_div(job->shape->outputs, job->blis->kernel.vector);
     for (int64_t part = 0; part < job->depth.parts; part++) {
-        pack_block(unit, first_panel, panels, part);
+        pack_block_im2col_bottom_up(unit, first_panel, panels, part);
         for (int64_t o = 0; o < output_panels; o++)
-            for (int64_t p = 0; p < panels; p++) multiply(unit, p, (first_panel + p) * broadcast, o, part);
+            for (int64_t p = 0; p < panels; p++)
+                multiply_im2col_bottom_up(unit, p, (first_panel + p) * broadcast, o, part);
     }
 }
 
@@ -155,7 +158,7 @@ static void add_bias(const struct unit *unit)
     if (unit->job->bias) unit->job->blis->loops->add_bias(unit->map, unit->job->bias, &tile);
 }
 
-static void pool(const struct unit *unit)
+static void pool_im2col_bottom_up(const struct unit *unit)
 {
     const struct bottom_up *job = unit->job;
     int64_t outputs = job->shape->outputs;
@@ -166,7 +169,7 @@ static void pool(const struct unit *unit)
                            job->a, job->switches);
 }
 
-static void update_dyads(const struct unit *unit)
+static void update_dyads_im2col_bottom_up(const struct unit *unit)
 {
     struct bottom_up *job = unit->job;
     int64_t row_size = job->shape->pooled_width * job->shape->outputs, count = unit->rows * row_size;
@@ -174,7 +177,7 @@ static void update_dyads(const struct unit *unit)
     dualprop__peaks peaks = { 0, 0 };
     if (!job->dyad) return;
     job->blis->loops->dyad(job->dyad, &tile, &peaks);
-    dualprop__shared_peaks_raise(&job->peaks, &peaks);
+    dualprop__max_tracker_raise(&job->peaks, &peaks);
 }
 
 static void run_unit(void *argument, int64_t index, int64_t member)
@@ -182,10 +185,10 @@ static void run_unit(void *argument, int64_t index, int64_t member)
     struct unit unit = unit_of(argument, index, member);
     int64_t panels = dualprop__ceil_div(unit.pixels, unit.job->blis->kernel.broadcast);
     for (int64_t first = 0; first < panels; first += BLOCK_PANELS)
-        multiply_block(&unit, first, dualprop__least(BLOCK_PANELS, panels - first));
+        multiply_block_im2col_bottom_up(&unit, first, dualprop__least(BLOCK_PANELS, panels - first));
     add_bias(&unit);
-    pool(&unit);
-    update_dyads(&unit);
+    pool_im2col_bottom_up(&unit);
+    update_dyads_im2col_bottom_up(&unit);
 }
 
 void dualprop__im2col_bottom_up(const dualprop__blis *blis, const dualprop_convolution *shape, void *a,
@@ -193,7 +196,7 @@ void dualprop__im2col_bottom_up(const dualprop__blis *blis, const dualprop_convo
                                 const dualprop_dyad *dyad)
 {
     dualprop__space space = { shape->workspace, 0 };
-    struct bottom_up job = plan(blis, shape, &space);
+    struct bottom_up job = plan_im2col_bottom_up(blis, shape, &space);
     job.images.pixels = x;
     job.a = a;
     job.switches = switches;
@@ -202,7 +205,7 @@ void dualprop__im2col_bottom_up(const dualprop__blis *blis, const dualprop_convo
     job.dyad = dyad;
     memset((void *)(uintptr_t)job.images.zeros, 0, (size_t)shape->channels * blis->loops->real_size);
     dualprop__phase phase = { .unit = run_unit, .units = job.rows.parts };
-    dualprop__shared_peaks_begin(&job.peaks);
+    dualprop__max_tracker_begin(&job.peaks);
     dualprop__team_run(blis->reference.host, &job, &phase, 1, job.members);
-    if (dyad) dualprop__shared_peaks_give(&job.peaks, dyad->peak, dyad->change);
+    if (dyad) dualprop__max_tracker_write(&job.peaks, dyad->peak, dyad->change);
 }

@@ -28,15 +28,15 @@ struct gradient {
     const void *map;   /* not */
     int64_t inputs, output_panels, elements;
     int64_t most_groups;
-    dualprop__cut groups; /* pixels of the map */
-    dualprop__cut parts;  /* panels of columns */
-    dualprop__cut pieces; /* elements of the weights */
+    dualprop__partition groups; /* pixels of the map */
+    dualprop__partition parts;  /* panels of columns */
+    dualprop__partition pieces; /* elements of the weights */
     char *sums;           /* [groups][elements] */
     char *slices;
     int64_t slice_bytes, columns_bytes, members;
 };
 
-static void cut(struct gradient *job)
+static void partition_im2col_gradient(struct gradient *job)
 {
     const dualprop_convolution *shape = job->shape;
     int64_t size = (int64_t)job->blis->loops->real_size, vector = job->blis->kernel.vector;
@@ -46,36 +46,37 @@ static void cut(struct gradient *job)
     job->elements = job->output_panels * job->inputs * vector;
     int64_t groups = dualprop__least(GROUPS, GROUP_BYTES / (job->elements * size));
     job->most_groups = dualprop__most(1, dualprop__least(groups, pixels / DUALPROP__DEPTH));
-    job->groups = dualprop__cut_evenly(pixels, dualprop__ceil_div(pixels, job->most_groups));
-    job->parts = dualprop__cut_evenly(dualprop__ceil_div(job->inputs, job->blis->kernel.broadcast), PART_PANELS);
-    job->pieces = dualprop__cut_evenly(job->elements, PIECE);
+    job->groups = dualprop__partition_evenly(pixels, dualprop__ceil_div(pixels, job->most_groups));
+    job->parts = dualprop__partition_evenly(dualprop__ceil_div(job->inputs, job->blis->kernel.broadcast), PART_PANELS);
+    job->pieces = dualprop__partition_evenly(job->elements, PIECE);
 }
 
-static struct gradient plan(const dualprop__blis *blis, const dualprop_convolution *shape, dualprop__space *space)
+static struct gradient plan_im2col_gradient(const dualprop__blis *blis, const dualprop_convolution *shape,
+                                            dualprop__space *space)
 {
     struct gradient job = { .blis = blis, .shape = shape };
     int64_t size = (int64_t)blis->loops->real_size, broadcast = blis->kernel.broadcast;
-    cut(&job);
+    partition_im2col_gradient(&job);
     job.columns_bytes = dualprop__panel_bytes(blis, job.parts.part * broadcast * DUALPROP__DEPTH);
     job.slice_bytes = job.columns_bytes + dualprop__panel_bytes(blis, blis->kernel.vector * DUALPROP__DEPTH);
     job.members = dualprop__least(dualprop__members_of(job.slice_bytes), job.most_groups * job.parts.parts);
     job.images = (dualprop__images){ .blis = blis, .height = shape->height, .width = shape->width,
                                      .channels = shape->channels };
-    job.images.zeros = dualprop__take(space, shape->channels * size);
-    job.unpooling.map = dualprop__take(space, dualprop__map_bytes(blis, shape));
-    job.sums = dualprop__take(space, job.most_groups * job.elements * size);
-    job.slices = dualprop__take(space, job.slice_bytes * job.members);
+    job.images.zeros = dualprop__acquire_piece(space, shape->channels * size);
+    job.unpooling.map = dualprop__acquire_piece(space, dualprop__map_bytes(blis, shape));
+    job.sums = dualprop__acquire_piece(space, job.most_groups * job.elements * size);
+    job.slices = dualprop__acquire_piece(space, job.slice_bytes * job.members);
     return job;
 }
 
 int64_t dualprop__im2col_gradient_bytes(const dualprop__blis *blis, const dualprop_convolution *shape)
 {
     dualprop__space space = { NULL, 0 };
-    plan(blis, shape, &space);
+    plan_im2col_gradient(blis, shape, &space);
     return space.used;
 }
 
-static void unpool_unit(void *argument, int64_t image, int64_t member)
+static void im2col_gradient_unpool_unit(void *argument, int64_t image, int64_t member)
 {
     const struct gradient *job = argument;
     (void)member;
@@ -93,7 +94,7 @@ struct unit {
 };
 
 /* Corners of the windows that the pixels see, and for one tap at a time the pixels of x under it. */
-static void find_pixels(const struct unit *unit, const void **from, int64_t tap)
+static void find_pixels_im2col_gradient(const struct unit *unit, const void **from, int64_t tap)
 {
     const dualprop_convolution *shape = unit->job->shape;
     int64_t down = tap / shape->kernel_width, right = tap % shape->kernel_width;
@@ -137,14 +138,14 @@ static void pack_columns(const struct unit *unit)
     for (int64_t column = first; column < end; column += run) {
         int64_t channel = column % channels;
         run = dualprop__least(channels - channel, end - column);
-        find_pixels(unit, from, column / channels);
+        find_pixels_im2col_gradient(unit, from, column / channels);
         for (int64_t i = 0; i < unit->pixels; i++)
             if (from[i] != job->images.zeros) from[i] = dualprop__at(job->blis, from[i], channel);
         pack_tap(unit, from, column, run);
     }
 }
 
-static void multiply(const struct unit *unit, int64_t panel, int64_t output_panel)
+static void multiply_im2col_gradient(const struct unit *unit, int64_t panel, int64_t output_panel)
 {
     const struct gradient *job = unit->job;
     const dualprop__blis *blis = job->blis;
@@ -173,18 +174,18 @@ static void add_pixels(const struct unit *unit)
         job->blis->loops->pack_rows(unit->deltas,
                                     dualprop__at(job->blis, job->map, unit->pixel * outputs + o * vector), outputs,
                                     unit->pixels, dualprop__least(vector, outputs - o * vector), vector);
-        for (int64_t panel = 0; panel < unit->panels; panel++) multiply(unit, panel, o);
+        for (int64_t panel = 0; panel < unit->panels; panel++) multiply_im2col_gradient(unit, panel, o);
     }
 }
 
-static void sum_unit(void *argument, int64_t index, int64_t member)
+static void im2col_gradient_sum_unit(void *argument, int64_t index, int64_t member)
 {
     const struct gradient *job = argument;
     int64_t group = index / job->parts.parts, part = index % job->parts.parts;
-    int64_t first = dualprop__cut_first(&job->groups, group), end = first + dualprop__cut_size(&job->groups, group);
+    int64_t first = dualprop__part_first(&job->groups, group), end = first + dualprop__part_size(&job->groups, group);
     struct unit unit = { .job = job, .group = group };
-    unit.first_panel = dualprop__cut_first(&job->parts, part);
-    unit.panels = dualprop__cut_size(&job->parts, part);
+    unit.first_panel = dualprop__part_first(&job->parts, part);
+    unit.panels = dualprop__part_size(&job->parts, part);
     unit.columns = job->slices + member * job->slice_bytes;
     unit.deltas = unit.columns + job->columns_bytes;
     for (unit.pixel = first; unit.pixel < end; unit.pixel += unit.pixels) {
@@ -205,7 +206,7 @@ static void learn_unit(void *argument, int64_t index, int64_t member)
         dualprop__learn_bias(blis, job->shape, job->sink, job->delta, index - job->pieces.parts);
         return;
     }
-    int64_t first = dualprop__cut_first(&job->pieces, index), count = dualprop__cut_size(&job->pieces, index);
+    int64_t first = dualprop__part_first(&job->pieces, index), count = dualprop__part_size(&job->pieces, index);
     char *sums = dualprop__at(blis, job->sums, first);
     for (int64_t group = 1; group < job->groups.parts; group++)
         blis->loops->scale(sums, dualprop__at(blis, job->sums, group * job->elements + first), 1, 1, count);
@@ -216,7 +217,7 @@ void dualprop__im2col_gradient(const dualprop__blis *blis, const dualprop_convol
                                const void *delta, const uint8_t *switches, const dualprop__sink *sink)
 {
     dualprop__space space = { shape->workspace, 0 };
-    struct gradient job = plan(blis, shape, &space);
+    struct gradient job = plan_im2col_gradient(blis, shape, &space);
     int is_pooled = dualprop__is_pooled(shape);
     job.sink = sink;
     job.unpooling = (dualprop__unpooling){ blis, shape, delta, switches, job.unpooling.map };
@@ -225,8 +226,8 @@ void dualprop__im2col_gradient(const dualprop__blis *blis, const dualprop_convol
     job.map = is_pooled ? job.unpooling.map : delta;
     memset((void *)(uintptr_t)job.images.zeros, 0, (size_t)shape->channels * blis->loops->real_size);
     dualprop__phase phases[3] = {
-        { .unit = unpool_unit, .units = shape->batch },
-        { .unit = sum_unit, .units = job.groups.parts * job.parts.parts },
+        { .unit = im2col_gradient_unpool_unit, .units = shape->batch },
+        { .unit = im2col_gradient_sum_unit, .units = job.groups.parts * job.parts.parts },
         { .unit = learn_unit, .units = job.pieces.parts + (dualprop__has_bias(sink) ? job.output_panels : 0) },
     };
     dualprop__team_run(blis->reference.host, &job, is_pooled ? phases : phases + 1, is_pooled ? 3 : 2, job.members);

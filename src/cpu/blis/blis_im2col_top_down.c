@@ -21,12 +21,12 @@ struct top_down {
     const dualprop_convolution *shape;
     dualprop__unpooling unpooling;
     dualprop__images map;
-    dualprop__cut rows; /* of Delta, of all images */
+    dualprop__partition rows; /* of Delta, of all images */
     char *slices;
     int64_t slice_bytes, packed_bytes, members, deepest;
     void *top_down;
     const dualprop_dyad *dyad;
-    dualprop__shared_peaks peaks;
+    dualprop__max_tracker peaks;
 };
 
 /* ---- phases: pixels y with (y + padding) % stride = phase, and the taps phase, phase + stride, ... they meet ---- */
@@ -94,7 +94,7 @@ static void transpose_tap(const struct preparation *job, char *to, int64_t chann
                                   dualprop__least(vector, shape->channels - channel), vector);
 }
 
-static void prepare_panel(void *argument, int64_t panel, int64_t member)
+static void prepare_panel_im2col_top_down(void *argument, int64_t panel, int64_t member)
 {
     const struct preparation *job = argument;
     const dualprop_convolution *shape = job->shape;
@@ -112,7 +112,7 @@ static void prepare_panel(void *argument, int64_t panel, int64_t member)
 void dualprop__im2col_prepare(const dualprop__blis *blis, const dualprop_convolution *shape, const void *weights)
 {
     struct preparation job = { blis, shape, weights };
-    dualprop__phase phase = { .unit = prepare_panel,
+    dualprop__phase phase = { .unit = prepare_panel_im2col_top_down,
                               .units = dualprop__ceil_div(shape->channels, blis->kernel.vector) };
     dualprop__team_run(blis->reference.host, &job, &phase, 1, DUALPROP__MEMBERS);
 }
@@ -124,13 +124,14 @@ static int has_one_phase(const dualprop_convolution *shape)
     return shape->stride_height == 1 && shape->stride_width == 1;
 }
 
-static struct top_down plan(const dualprop__blis *blis, const dualprop_convolution *shape, dualprop__space *space)
+static struct top_down plan_im2col_top_down(const dualprop__blis *blis, const dualprop_convolution *shape,
+                                            dualprop__space *space)
 {
     struct top_down job = { .blis = blis, .shape = shape };
     int64_t size = (int64_t)blis->loops->real_size, broadcast = blis->kernel.broadcast;
     int64_t rows = shape->batch * shape->height;
     int64_t most = dualprop__least(UNIT_ROWS, dualprop__most(1, UNIT_PIXELS / shape->width));
-    job.rows = dualprop__cut_evenly(rows, most);
+    job.rows = dualprop__partition_evenly(rows, most);
     job.deepest = dualprop__least(DUALPROP__DEPTH, inputs_of(shape));
     job.packed_bytes = dualprop__panel_bytes(blis, BLOCK_PANELS * broadcast * job.deepest);
     int64_t products = has_one_phase(shape) ? 0 : BLOCK_PANELS * broadcast * shape->channels * size;
@@ -138,20 +139,20 @@ static struct top_down plan(const dualprop__blis *blis, const dualprop_convoluti
     job.members = dualprop__least(dualprop__members_of(job.slice_bytes), dualprop__ceil_div(rows, most));
     job.map = (dualprop__images){ .blis = blis, .height = shape->map_height, .width = shape->map_width,
                                   .channels = shape->outputs };
-    job.map.zeros = dualprop__take(space, shape->outputs * size);
-    job.unpooling.map = dualprop__take(space, dualprop__map_bytes(blis, shape));
-    job.slices = dualprop__take(space, job.slice_bytes * job.members);
+    job.map.zeros = dualprop__acquire_piece(space, shape->outputs * size);
+    job.unpooling.map = dualprop__acquire_piece(space, dualprop__map_bytes(blis, shape));
+    job.slices = dualprop__acquire_piece(space, job.slice_bytes * job.members);
     return job;
 }
 
 int64_t dualprop__im2col_top_down_bytes(const dualprop__blis *blis, const dualprop_convolution *shape)
 {
     dualprop__space space = { NULL, 0 };
-    plan(blis, shape, &space);
+    plan_im2col_top_down(blis, shape, &space);
     return space.used;
 }
 
-static void unpool_unit(void *argument, int64_t image, int64_t member)
+static void im2col_top_down_unpool_unit(void *argument, int64_t image, int64_t member)
 {
     const struct top_down *job = argument;
     (void)member;
@@ -172,8 +173,8 @@ static struct pixels pixels_of(const struct top_down *job, const struct phase *p
 {
     const dualprop_convolution *shape = job->shape;
     struct pixels pixels = { .job = job, .phase = phase };
-    int64_t first = dualprop__cut_first(&job->rows, index);
-    for (int64_t row = first; row < first + dualprop__cut_size(&job->rows, index); row++)
+    int64_t first = dualprop__part_first(&job->rows, index);
+    for (int64_t row = first; row < first + dualprop__part_size(&job->rows, index); row++)
         if ((row % shape->height + shape->padding_height) % shape->stride_height == phase->down)
             pixels.rows[pixels.row_count++] = row;
     int64_t before = (phase->right + shape->stride_width - shape->padding_width % shape->stride_width);
@@ -207,8 +208,8 @@ static dualprop__place seen_at(const struct pixels *pixels, int64_t pixel)
 /* ---- products ---- */
 
 /* to [count][N]: rows first to first + count of the phase, (tap, output), for one panel of pixels. */
-static void pack_panel(const struct pixels *pixels, char *to, const dualprop__place *places, int64_t first,
-                       int64_t count)
+static void pack_panel_im2col_top_down(const struct pixels *pixels, char *to, const dualprop__place *places,
+                                       int64_t first, int64_t count)
 {
     const struct top_down *job = pixels->job;
     int64_t broadcast = job->blis->kernel.broadcast, outputs = job->shape->outputs, run;
@@ -224,19 +225,20 @@ static void pack_panel(const struct pixels *pixels, char *to, const dualprop__pl
     }
 }
 
-static void pack_block(const struct pixels *pixels, int64_t pixel, int64_t panels, int64_t first, int64_t count)
+static void pack_block_im2col_top_down(const struct pixels *pixels, int64_t pixel, int64_t panels, int64_t first,
+                                       int64_t count)
 {
     int64_t broadcast = pixels->job->blis->kernel.broadcast;
     for (int64_t panel = 0; panel < panels; panel++) {
         dualprop__place places[DUALPROP__BROADCASTS];
         for (int64_t j = 0; j < broadcast; j++) places[j] = seen_at(pixels, pixel + panel * broadcast + j);
-        pack_panel(pixels, dualprop__at(pixels->job->blis, pixels->packed, panel * count * broadcast), places, first,
-                   count);
+        pack_panel_im2col_top_down(pixels, dualprop__at(pixels->job->blis, pixels->packed, panel * count * broadcast),
+                                   places, first, count);
     }
 }
 
-static void multiply(const struct pixels *pixels, int64_t panel, int64_t pixel, int64_t channel, int64_t first,
-                     int64_t count)
+static void multiply_im2col_top_down(const struct pixels *pixels, int64_t panel, int64_t pixel, int64_t channel,
+                                     int64_t first, int64_t count)
 {
     const struct top_down *job = pixels->job;
     const dualprop__blis *blis = job->blis;
@@ -255,18 +257,18 @@ static void multiply(const struct pixels *pixels, int64_t panel, int64_t pixel, 
     blis->kernel.run(&blis->kernel, &product);
 }
 
-static void multiply_block(const struct pixels *pixels, int64_t pixel, int64_t panels)
+static void multiply_block_im2col_top_down(const struct pixels *pixels, int64_t pixel, int64_t panels)
 {
     const struct top_down *job = pixels->job;
     int64_t broadcast = job->blis->kernel.broadcast, vector = job->blis->kernel.vector;
-    dualprop__cut depth = dualprop__cut_evenly(pixels->phase->rows * pixels->phase->columns * job->shape->outputs,
-                                               job->deepest);
+    dualprop__partition depth =
+        dualprop__partition_evenly(pixels->phase->rows * pixels->phase->columns * job->shape->outputs, job->deepest);
     for (int64_t part = 0; part < depth.parts; part++) {
-        int64_t first = dualprop__cut_first(&depth, part), count = dualprop__cut_size(&depth, part);
-        pack_block(pixels, pixel, panels, first, count);
+        int64_t first = dualprop__part_first(&depth, part), count = dualprop__part_size(&depth, part);
+        pack_block_im2col_top_down(pixels, pixel, panels, first, count);
         for (int64_t channel = 0; channel < job->shape->channels; channel += vector)
             for (int64_t panel = 0; panel < panels; panel++)
-                multiply(pixels, panel, pixel + panel * broadcast, channel, first, count);
+                multiply_im2col_top_down(pixels, panel, pixel + panel * broadcast, channel, first, count);
     }
 }
 
@@ -295,37 +297,37 @@ static void run_phase(struct pixels *pixels, char *slice)
         pixels->products = is_direct ? dualprop__at(job->blis, job->top_down,
                                                     index_of(pixels, pixel) * job->shape->channels)
                                      : slice + job->packed_bytes;
-        if (has_taps) multiply_block(pixels, pixel, dualprop__ceil_div(count, broadcast));
+        if (has_taps) multiply_block_im2col_top_down(pixels, pixel, dualprop__ceil_div(count, broadcast));
         if (!is_direct) put_block(pixels, pixel, count, has_taps);
     }
 }
 
-static void update_dyads(struct top_down *job, int64_t index)
+static void update_dyads_im2col_top_down(struct top_down *job, int64_t index)
 {
     int64_t row_size = job->shape->width * job->shape->channels;
-    int64_t count = dualprop__cut_size(&job->rows, index) * row_size;
-    dualprop__tile tile = { dualprop__cut_first(&job->rows, index) * row_size, 1, count, count };
+    int64_t count = dualprop__part_size(&job->rows, index) * row_size;
+    dualprop__tile tile = { dualprop__part_first(&job->rows, index) * row_size, 1, count, count };
     dualprop__peaks peaks = { 0, 0 };
     if (!job->dyad) return;
     job->blis->loops->dyad(job->dyad, &tile, &peaks);
-    dualprop__shared_peaks_raise(&job->peaks, &peaks);
+    dualprop__max_tracker_raise(&job->peaks, &peaks);
 }
 
-static void product_unit(void *argument, int64_t index, int64_t member)
+static void im2col_top_down_product_unit(void *argument, int64_t index, int64_t member)
 {
     struct top_down *job = argument;
     for (struct phase phase = before_all; next_phase(job->shape, &phase);) {
         struct pixels pixels = pixels_of(job, &phase, index);
         run_phase(&pixels, job->slices + member * job->slice_bytes);
     }
-    update_dyads(job, index);
+    update_dyads_im2col_top_down(job, index);
 }
 
 void dualprop__im2col_top_down(const dualprop__blis *blis, const dualprop_convolution *shape, void *top_down,
                                const void *delta, const uint8_t *switches, const dualprop_dyad *dyad)
 {
     dualprop__space space = { shape->workspace, 0 };
-    struct top_down job = plan(blis, shape, &space);
+    struct top_down job = plan_im2col_top_down(blis, shape, &space);
     int is_pooled = dualprop__is_pooled(shape);
     job.unpooling = (dualprop__unpooling){ blis, shape, delta, switches, job.unpooling.map };
     job.map.pixels = is_pooled ? job.unpooling.map : delta;
@@ -333,10 +335,10 @@ void dualprop__im2col_top_down(const dualprop__blis *blis, const dualprop_convol
     job.dyad = dyad;
     memset((void *)(uintptr_t)job.map.zeros, 0, (size_t)shape->outputs * blis->loops->real_size);
     dualprop__phase phases[2] = {
-        { .unit = unpool_unit, .units = shape->batch },
-        { .unit = product_unit, .units = job.rows.parts },
+        { .unit = im2col_top_down_unpool_unit, .units = shape->batch },
+        { .unit = im2col_top_down_product_unit, .units = job.rows.parts },
     };
-    dualprop__shared_peaks_begin(&job.peaks);
+    dualprop__max_tracker_begin(&job.peaks);
     dualprop__team_run(blis->reference.host, &job, is_pooled ? phases : phases + 1, is_pooled ? 2 : 1, job.members);
-    if (dyad) dualprop__shared_peaks_give(&job.peaks, dyad->peak, dyad->change);
+    if (dyad) dualprop__max_tracker_write(&job.peaks, dyad->peak, dyad->change);
 }

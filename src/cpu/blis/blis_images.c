@@ -7,7 +7,7 @@
 #define SLICES ((int64_t)8 << 20)
 #define MEMBERS_AT_LEAST 16
 
-char *dualprop__take(dualprop__space *space, int64_t bytes)
+char *dualprop__acquire_piece(dualprop__space *space, int64_t bytes)
 {
     char *piece = space->base ? space->base + space->used : NULL;
     space->used += dualprop__ceil_div(bytes, DUALPROP__LINE) * DUALPROP__LINE;

@@ -41,7 +41,7 @@ typedef struct dualprop__space {
 } dualprop__space;
 
 /* A piece of so many bytes, aligned to lines. */
-char *dualprop__take(dualprop__space *space, int64_t bytes);
+char *dualprop__acquire_piece(dualprop__space *space, int64_t bytes);
 /* How many members may work at once, each with a slice of so many bytes: bounded by memory, and by the shape alone. */
 int64_t dualprop__members_of(int64_t slice_bytes);
 

@@ -27,16 +27,16 @@ typedef struct dualprop__blis {
 extern const dualprop_backend dualprop__blis_backend;
 
 /* The greatest numbers that several threads have seen, as bits of doubles >= 0: they are in the order of the values. */
-typedef struct dualprop__shared_peaks {
+typedef struct dualprop__max_tracker {
     alignas(64) _Atomic uint64_t peak; /* a line of their own, since all threads read what lies beside them */
     _Atomic uint64_t change;
     char rest[48];
-} dualprop__shared_peaks;
+} dualprop__max_tracker;
 
-void dualprop__shared_peaks_begin(dualprop__shared_peaks *shared);
-void dualprop__shared_peaks_raise(dualprop__shared_peaks *shared, const dualprop__peaks *peaks);
+void dualprop__max_tracker_begin(dualprop__max_tracker *shared);
+void dualprop__max_tracker_raise(dualprop__max_tracker *shared, const dualprop__peaks *peaks);
 /* Store what was found; either pointer may be NULL. */
-void dualprop__shared_peaks_give(dualprop__shared_peaks *shared, double *peak, double *change);
+void dualprop__max_tracker_write(dualprop__max_tracker *shared, double *peak, double *change);
 
 /* ---- a dense layer: blis_panels.c has the layout of its weights, blis_dense.c its workspace ---- */
 

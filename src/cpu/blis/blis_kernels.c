@@ -106,8 +106,8 @@ void dualprop__microkernel_find(dualprop__microkernel *kernel, void *context, in
         kernel->broadcast = columns;
     }
 #if defined(__x86_64__)
-    if (type == DUALPROP_F32 && level == DUALPROP_LEVEL_AVX2) dualprop__microkernel_take_avx2(kernel);
-    if (level == DUALPROP_LEVEL_AVX512) dualprop__microkernel_take_avx512(kernel, type);
+    if (type == DUALPROP_F32 && level == DUALPROP_LEVEL_AVX2) dualprop__microkernel_use_avx2(kernel);
+    if (level == DUALPROP_LEVEL_AVX512) dualprop__microkernel_use_avx512(kernel, type);
 #endif
 }
 

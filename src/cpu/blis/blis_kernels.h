@@ -40,9 +40,9 @@ size_t dualprop__microkernel_context_size(void);
 void dualprop__microkernel_find(dualprop__microkernel *kernel, void *context, int type, int level);
 
 /* blis_product_avx2.c: make a kernel ours, for f32 on processors with AVX2 and FMA. */
-void dualprop__microkernel_take_avx2(dualprop__microkernel *kernel);
+void dualprop__microkernel_use_avx2(dualprop__microkernel *kernel);
 /* blis_product_avx512.c: the same on processors with AVX-512, for f32 or f64 (a type of dualprop/types.h). */
-void dualprop__microkernel_take_avx512(dualprop__microkernel *kernel, int type);
+void dualprop__microkernel_use_avx512(dualprop__microkernel *kernel, int type);
 
 /* "0.9.0" */
 const char *dualprop__blis_version(void);

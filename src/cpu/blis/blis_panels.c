@@ -5,17 +5,17 @@
 
 #include <string.h>
 
-static const dualprop__blis *of(const void *self)
+static const dualprop__blis *panel_instance(const void *self)
 {
     return self;
 }
 
-dualprop__cut dualprop__cut_evenly(int64_t whole, int64_t most)
+dualprop__partition dualprop__partition_evenly(int64_t whole, int64_t most)
 {
-    if (whole <= most) return (dualprop__cut){ whole, whole, 1 }; /* the same, without divisions */
+    if (whole <= most) return (dualprop__partition){ whole, whole, 1 }; /* the same, without divisions */
     int64_t parts = dualprop__ceil_div(whole, most);
     int64_t part = dualprop__ceil_div(whole, parts);
-    return (dualprop__cut){ whole, part, dualprop__ceil_div(whole, part) };
+    return (dualprop__partition){ whole, part, dualprop__ceil_div(whole, part) };
 }
 
 /* The array may be NULL. */
@@ -41,14 +41,14 @@ void dualprop__fetch_dyads(const dualprop__blis *blis, const dualprop_dyad *dyad
 
 int64_t dualprop__blis_weight_elements(void *self, int64_t inputs, int64_t outputs)
 {
-    int64_t vector = of(self)->kernel.vector;
+    int64_t vector = panel_instance(self)->kernel.vector;
     return (dualprop__ceil_div(outputs, vector) * inputs + 1) * vector;
 }
 
 dualprop_status dualprop__blis_write_weights(void *self, void *weights, const void *host, int64_t inputs,
                                              int64_t outputs)
 {
-    const dualprop__blis *blis = of(self);
+    const dualprop__blis *blis = panel_instance(self);
     int64_t vector = blis->kernel.vector, panels = dualprop__ceil_div(outputs, vector);
     for (int64_t p = 0; p < panels; p++)
         blis->loops->pack_rows(dualprop__at(blis, weights, p * inputs * vector),
@@ -61,7 +61,7 @@ dualprop_status dualprop__blis_write_weights(void *self, void *weights, const vo
 dualprop_status dualprop__blis_read_weights(void *self, void *host, const void *weights, int64_t inputs,
                                             int64_t outputs)
 {
-    const dualprop__blis *blis = of(self);
+    const dualprop__blis *blis = panel_instance(self);
     int64_t vector = blis->kernel.vector;
     for (int64_t i = 0; i < inputs; i++)
         for (int64_t first = 0; first < outputs; first += vector)
@@ -94,7 +94,7 @@ int64_t dualprop__packed_bytes(const dualprop__blis *blis, int64_t batch, int64_
 dualprop__packing dualprop__packing_of(const dualprop__blis *blis, void *to, const void *from, int64_t batch,
                                        int64_t width)
 {
-    return (dualprop__packing){ blis, from, to, batch, width, dualprop__cut_evenly(width, PACKED_COLUMNS) };
+    return (dualprop__packing){ blis, from, to, batch, width, dualprop__partition_evenly(width, PACKED_COLUMNS) };
 }
 
 int64_t dualprop__packing_units(const dualprop__packing *packing)
@@ -108,9 +108,9 @@ void dualprop__packing_run(const dualprop__packing *packing, int64_t unit)
     const dualprop__blis *blis = packing->blis;
     int64_t broadcast = blis->kernel.broadcast;
     int64_t panels = dualprop__ceil_div(packing->batch, broadcast), part = unit / panels, panel = unit % panels;
-    int64_t row = panel * broadcast, column = dualprop__cut_first(&packing->columns, part);
+    int64_t row = panel * broadcast, column = dualprop__part_first(&packing->columns, part);
     char *to = dualprop__at(blis, packing->to, row * packing->width + column * broadcast);
-    int64_t depth = dualprop__cut_size(&packing->columns, part);
+    int64_t depth = dualprop__part_size(&packing->columns, part);
     dualprop__fetch_to_write(to, 0, depth * broadcast * (int64_t)blis->loops->real_size);
     blis->loops->pack_columns(to,
                               dualprop__at(blis, packing->from, row * packing->width + column), packing->width,

@@ -45,18 +45,18 @@ static inline char *dualprop__at(const dualprop__blis *blis, const void *array, 
 }
 
 /* A range that is cut into equal parts of at most `most`, as near to each other in size as can be. */
-typedef struct dualprop__cut {
+typedef struct dualprop__partition {
     int64_t whole, part, parts;
-} dualprop__cut;
+} dualprop__partition;
 
-dualprop__cut dualprop__cut_evenly(int64_t whole, int64_t most);
+dualprop__partition dualprop__partition_evenly(int64_t whole, int64_t most);
 /* How much of part `index` there is, and where it begins. */
-static inline int64_t dualprop__cut_first(const dualprop__cut *cut, int64_t index)
+static inline int64_t dualprop__part_first(const dualprop__partition *cut, int64_t index)
 {
     return index * cut->part;
 }
 
-static inline int64_t dualprop__cut_size(const dualprop__cut *cut, int64_t index)
+static inline int64_t dualprop__part_size(const dualprop__partition *cut, int64_t index)
 {
     return dualprop__least(cut->part, cut->whole - index * cut->part);
 }
@@ -91,7 +91,7 @@ typedef struct dualprop__packing {
     const void *from;
     void *to;
     int64_t batch, width;
-    dualprop__cut columns;
+    dualprop__partition columns;
 } dualprop__packing;
 
 dualprop__packing dualprop__packing_of(const dualprop__blis *blis, void *to, const void *from, int64_t batch,

@@ -5,7 +5,7 @@
 
 #include "blis_images.h"
 
-static dualprop__pooled_row row_of(const dualprop_convolution *shape, int64_t map_pixel, int64_t channels)
+static dualprop__pooled_row pooling_row_of(const dualprop_convolution *shape, int64_t map_pixel, int64_t channels)
 {
     return (dualprop__pooled_row){
         .width = shape->pooled_width,
@@ -23,7 +23,7 @@ void dualprop__pool_row(const dualprop__blis *blis, const dualprop_convolution *
                         const void *map, int64_t map_pixel, int64_t first, int64_t count, void *a,
                         uint8_t *switches)
 {
-    dualprop__pooled_row row = row_of(shape, map_pixel, count);
+    dualprop__pooled_row row = pooling_row_of(shape, map_pixel, count);
     int64_t start = pooled_row * shape->pooled_width * shape->outputs + first;
     if (shape->pooling == DUALPROP_POOL_MAX)
         blis->convolution_loops->pool_max(&row, dualprop__at(blis, a, start), switches + start, map);
@@ -54,7 +54,7 @@ static int windows_tile(const dualprop_convolution *shape)
 void dualprop__unpool_image(const dualprop__unpooling *job, int64_t image)
 {
     const dualprop_convolution *shape = job->shape;
-    dualprop__pooled_row row = row_of(shape, shape->outputs, shape->outputs);
+    dualprop__pooled_row row = pooling_row_of(shape, shape->outputs, shape->outputs);
     int64_t size = shape->map_height * shape->map_width * shape->outputs;
     char *map = dualprop__at(job->blis, job->map, image * size);
     if (!windows_tile(shape)) memset(map, 0, (size_t)size * job->blis->loops->real_size);

@@ -15,8 +15,8 @@
 #define AHEAD 384
 
 /* One result: `rows` rows of two vectors each, all in registers. rows is a constant wherever this is inlined. */
-static inline __attribute__((always_inline)) void multiply(int rows, const dualprop__product *product, float *c,
-                                                           int64_t stride, int accumulate)
+static inline __attribute__((always_inline)) void multiply_avx2(int rows, const dualprop__product *product, float *c,
+                                                                int64_t stride, int accumulate)
 {
     const float *vectors = product->vectors, *broadcasts = product->broadcasts;
     __m256 left[BROADCAST], right[BROADCAST];
@@ -51,12 +51,12 @@ static inline __attribute__((always_inline)) void multiply(int rows, const dualp
 static void run_full_width(const dualprop__product *product, float *c, int64_t stride, int accumulate)
 {
     switch (product->broadcast_count) {
-    case 1: multiply(1, product, c, stride, accumulate); break;
-    case 2: multiply(2, product, c, stride, accumulate); break;
-    case 3: multiply(3, product, c, stride, accumulate); break;
-    case 4: multiply(4, product, c, stride, accumulate); break;
-    case 5: multiply(5, product, c, stride, accumulate); break;
-    default: multiply(6, product, c, stride, accumulate);
+    case 1: multiply_avx2(1, product, c, stride, accumulate); break;
+    case 2: multiply_avx2(2, product, c, stride, accumulate); break;
+    case 3: multiply_avx2(3, product, c, stride, accumulate); break;
+    case 4: multiply_avx2(4, product, c, stride, accumulate); break;
+    case 5: multiply_avx2(5, product, c, stride, accumulate); break;
+    default: multiply_avx2(6, product, c, stride, accumulate);
     }
 }
 
@@ -72,17 +72,17 @@ static void run_part(const dualprop__product *product)
     }
 }
 
-static void run(const dualprop__microkernel *kernel, const dualprop__product *product)
+static void run_avx2(const dualprop__microkernel *kernel, const dualprop__product *product)
 {
     (void)kernel;
     if (product->vector_count == VECTOR) run_full_width(product, product->c, product->stride, product->accumulate);
     else run_part(product);
 }
 
-void dualprop__microkernel_take_avx2(dualprop__microkernel *kernel)
+void dualprop__microkernel_use_avx2(dualprop__microkernel *kernel)
 {
     kernel->name = "own";
     kernel->vector = VECTOR;
     kernel->broadcast = BROADCAST;
-    kernel->run = run;
+    kernel->run = run_avx2;
 }

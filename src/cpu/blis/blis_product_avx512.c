@@ -39,7 +39,7 @@ typedef __m512 FORMULA(register);
 typedef __m512d FORMULA(register);
 #include "blis_product_avx512_template.h"
 
-void dualprop__microkernel_take_avx512(dualprop__microkernel *kernel, int type)
+void dualprop__microkernel_use_avx512(dualprop__microkernel *kernel, int type)
 {
     int is_double = type == DUALPROP_F64;
     kernel->name = "own";

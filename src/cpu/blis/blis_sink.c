@@ -3,7 +3,7 @@
  */
 #include "blis_sink.h"
 
-static char *moment_at(const dualprop__blis *blis, const dualprop__sink *sink, int index, int64_t element)
+static char *sink_moment_at(const dualprop__blis *blis, const dualprop__sink *sink, int index, int64_t element)
 {
     return sink->moments[index] ? dualprop__at(blis, sink->moments[index], element) : NULL;
 }
@@ -18,7 +18,7 @@ void dualprop__learn_weights(const dualprop__blis *blis, const dualprop__sink *s
     }
     blis->loops->scale(sums, sums, sink->scale, 0, count);
     blis->loops->step(sink->step, count, dualprop__at(blis, sink->weights, first), sums,
-                      moment_at(blis, sink, 0, first), moment_at(blis, sink, 1, first));
+                      sink_moment_at(blis, sink, 0, first), sink_moment_at(blis, sink, 1, first));
 }
 
 /* The largest panel of biases in bytes; blis.c sees to it. */
@@ -35,7 +35,7 @@ void dualprop__learn_bias(const dualprop__blis *blis, const dualprop_convolution
                              shape->batch * shape->pooled_height * shape->pooled_width, count, shape->outputs);
     if (sink->step)
         blis->loops->step(sink->step, count, dualprop__at(blis, sink->bias, first), sums,
-                          moment_at(blis, sink, 2, first), moment_at(blis, sink, 3, first));
+                          sink_moment_at(blis, sink, 2, first), sink_moment_at(blis, sink, 3, first));
 }
 
 static void prefetch(const void *memory, int64_t bytes)
@@ -50,5 +50,5 @@ void dualprop__fetch_weights(const dualprop__blis *blis, const dualprop__sink *s
     if (!sink->step) return;
     prefetch(dualprop__at(blis, sink->weights, first), bytes);
     for (int i = 0; i < 2; i++)
-        if (sink->moments[i]) prefetch(moment_at(blis, sink, i, first), bytes);
+        if (sink->moments[i]) prefetch(sink_moment_at(blis, sink, i, first), bytes);
 }

@@ -17,7 +17,7 @@ struct team {
     int64_t members, shares;
 };
 
-static void relax(int64_t spins)
+static void relax_team(int64_t spins)
 {
     if (spins > SPINS_BEFORE_YIELD) {
         sched_yield();
@@ -52,7 +52,7 @@ static void work(const struct team *team, dualprop__phase *phase, int64_t member
 static void wait_for(dualprop__phase *phase)
 {
     for (int64_t spins = 0; atomic_load_explicit(&phase->finished, memory_order_acquire) < phase->units; spins++)
-        relax(spins);
+        relax_team(spins);
 }
 
 /* The loop itself waits for the last phase. */
@@ -73,7 +73,7 @@ static int64_t useful_members(const dualprop_host *host, const dualprop__phase *
     return units < members ? units : members;
 }
 
-static void share_out(dualprop__phase *phase, int64_t shares)
+static void share_out_team(dualprop__phase *phase, int64_t shares)
 {
     for (int64_t i = 0; i < shares; i++) {
         atomic_init(&phase->shares[i].claimed, phase->units * i / shares);
@@ -86,7 +86,7 @@ void dualprop__team_run(const dualprop_host *host, void *job, dualprop__phase *p
 {
     struct team team = { job, phases, count, useful_members(host, phases, count, members), 0 };
     team.shares = team.members < DUALPROP__SHARES ? team.members : DUALPROP__SHARES;
-    for (int i = 0; i < count; i++) share_out(&phases[i], team.shares);
+    for (int i = 0; i < count; i++) share_out_team(&phases[i], team.shares);
     if (team.members <= 1)
         be_member(&team, 0);
     else

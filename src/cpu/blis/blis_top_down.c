@@ -16,13 +16,13 @@ struct top_down {
     const dualprop__blis *blis;
     const dualprop_dense *shape;
     dualprop__packing packing;
-    dualprop__cut samples, inputs, depth; /* in panels, panels, panels of outputs */
+    dualprop__partition samples, inputs, depth; /* in panels, panels, panels of outputs */
     void *top_down;
     const void *weights;
     char *slices;
     int64_t slice_bytes;
     const dualprop_dyad *dyad;
-    dualprop__shared_peaks peaks;
+    dualprop__max_tracker peaks;
 };
 
 static int64_t panels_deep(const dualprop__blis *blis)
@@ -36,7 +36,7 @@ static int64_t slice_bytes(const dualprop__blis *blis)
     return dualprop__panel_bytes(blis, panels_deep(blis) * blis->kernel.vector * blis->kernel.vector);
 }
 
-static void cut(struct top_down *job)
+static void partition_top_down(struct top_down *job)
 {
     const dualprop__microkernel *kernel = &job->blis->kernel;
     int64_t samples = dualprop__ceil_div(job->shape->batch, kernel->broadcast);
@@ -44,11 +44,11 @@ static void cut(struct top_down *job)
     /* Beginning above what there is would count down to it first, by divisions: the same cuts, later. */
     int64_t most_samples = dualprop__least(SAMPLE_PANELS, samples);
     int64_t most_inputs = dualprop__least(INPUT_PANELS, inputs);
-    job->depth = dualprop__cut_evenly(dualprop__ceil_div(job->shape->outputs, kernel->vector),
-                                      panels_deep(job->blis));
+    job->depth = dualprop__partition_evenly(dualprop__ceil_div(job->shape->outputs, kernel->vector),
+                                            panels_deep(job->blis));
     for (;;) {
-        job->samples = dualprop__cut_evenly(samples, most_samples);
-        job->inputs = dualprop__cut_evenly(inputs, most_inputs);
+        job->samples = dualprop__partition_evenly(samples, most_samples);
+        job->inputs = dualprop__partition_evenly(inputs, most_inputs);
         if (job->samples.parts * job->inputs.parts >= UNITS) return;
         if (most_inputs > 1) most_inputs--;
         else if (most_samples > 1) most_samples--;
@@ -56,15 +56,15 @@ static void cut(struct top_down *job)
     }
 }
 
-static struct top_down plan(const dualprop__blis *blis, const dualprop_dense *shape)
+static struct top_down plan_top_down(const dualprop__blis *blis, const dualprop_dense *shape)
 {
     struct top_down job = { .blis = blis, .shape = shape, .slice_bytes = slice_bytes(blis) };
-    cut(&job);
+    partition_top_down(&job);
     return job;
 }
 
 /* Members that have a slice: as many for every batch, since smaller ones may have more units than the largest. */
-static int64_t members_of(const struct top_down *job)
+static int64_t top_down_members_of(const struct top_down *job)
 {
     return dualprop__least(DUALPROP__MEMBERS, dualprop__most(UNITS, job->inputs.whole));
 }
@@ -72,11 +72,11 @@ static int64_t members_of(const struct top_down *job)
 int64_t dualprop__top_down_bytes(const dualprop__blis *blis, int64_t batch, int64_t inputs, int64_t outputs)
 {
     dualprop_dense shape = { batch, inputs, outputs, NULL };
-    struct top_down job = plan(blis, &shape);
-    return dualprop__packed_bytes(blis, batch, outputs) + members_of(&job) * job.slice_bytes;
+    struct top_down job = plan_top_down(blis, &shape);
+    return dualprop__packed_bytes(blis, batch, outputs) + top_down_members_of(&job) * job.slice_bytes;
 }
 
-static void pack_unit(void *argument, int64_t unit, int64_t member)
+static void top_down_pack_unit(void *argument, int64_t unit, int64_t member)
 {
     const struct top_down *job = argument;
     (void)member;
@@ -85,17 +85,17 @@ static void pack_unit(void *argument, int64_t unit, int64_t member)
 
 static int64_t first_output(const struct top_down *job, int64_t part)
 {
-    return dualprop__cut_first(&job->depth, part) * job->blis->kernel.vector;
+    return dualprop__part_first(&job->depth, part) * job->blis->kernel.vector;
 }
 
 static int64_t output_count(const struct top_down *job, int64_t part)
 {
-    int64_t panels = dualprop__cut_size(&job->depth, part);
+    int64_t panels = dualprop__part_size(&job->depth, part);
     return dualprop__least(panels * job->blis->kernel.vector, job->shape->outputs - first_output(job, part));
 }
 
 /* slice [outputs of the part][V]: the weights from one panel of inputs. */
-static void transpose(const struct top_down *job, char *slice, int64_t input_panel, int64_t part)
+static void transpose_top_down(const struct top_down *job, char *slice, int64_t input_panel, int64_t part)
 {
     const dualprop__blis *blis = job->blis;
     int64_t vector = blis->kernel.vector, inputs = job->shape->inputs;
@@ -107,8 +107,8 @@ static void transpose(const struct top_down *job, char *slice, int64_t input_pan
                                   vector);
 }
 
-static void multiply(const struct top_down *job, const char *slice, int64_t sample_panel, int64_t input_panel,
-                     int64_t part)
+static void multiply_top_down(const struct top_down *job, const char *slice, int64_t sample_panel, int64_t input_panel,
+                              int64_t part)
 {
     const dualprop__blis *blis = job->blis;
     const dualprop_dense *shape = job->shape;
@@ -129,10 +129,10 @@ static void multiply(const struct top_down *job, const char *slice, int64_t samp
 }
 
 /* Fetch one of `shares` shares of the weights that the next panel's slice is made of. */
-static void fetch(const struct top_down *job, int64_t input_panel, int64_t part, int64_t share, int64_t shares)
+static void fetch_top_down(const struct top_down *job, int64_t input_panel, int64_t part, int64_t share, int64_t shares)
 {
     const dualprop__blis *blis = job->blis;
-    int64_t vector = blis->kernel.vector, panels = dualprop__cut_size(&job->depth, part);
+    int64_t vector = blis->kernel.vector, panels = dualprop__part_size(&job->depth, part);
     int64_t bytes = vector * vector * (int64_t)blis->loops->real_size;
     for (int64_t o = panels * share / shares; o < panels * (share + 1) / shares; o++) {
         int64_t output = first_output(job, part) + o * vector;
@@ -142,7 +142,7 @@ static void fetch(const struct top_down *job, int64_t input_panel, int64_t part,
 }
 
 /* Fetch what the dyad update will read and write where one panel of samples meets one of inputs. */
-static void fetch_dyads(const struct top_down *job, int64_t sample_panel, int64_t input_panel)
+static void fetch_dyads_top_down(const struct top_down *job, int64_t sample_panel, int64_t input_panel)
 {
     int64_t vector = job->blis->kernel.vector, broadcast = job->blis->kernel.broadcast;
     int64_t row = sample_panel * broadcast, column = input_panel * vector;
@@ -156,66 +156,67 @@ static void fetch_dyads(const struct top_down *job, int64_t sample_panel, int64_
 }
 
 /* One panel of inputs, for one part of the outputs, times a block of samples. */
-static void multiply_block(const struct top_down *job, char *slice, int64_t samples, int64_t input_panel, int64_t part)
+static void multiply_block_top_down(const struct top_down *job, char *slice, int64_t samples, int64_t input_panel,
+                                    int64_t part)
 {
-    int64_t first = dualprop__cut_first(&job->samples, samples), count = dualprop__cut_size(&job->samples, samples);
-    transpose(job, slice, input_panel, part);
+    int64_t first = dualprop__part_first(&job->samples, samples), count = dualprop__part_size(&job->samples, samples);
+    transpose_top_down(job, slice, input_panel, part);
     for (int64_t i = 0; i < count; i++) {
-        if (input_panel + 1 < job->inputs.whole) fetch(job, input_panel + 1, part, i, count);
-        if (job->dyad && part + 1 == job->depth.parts) fetch_dyads(job, first + i, input_panel);
-        multiply(job, slice, first + i, input_panel, part);
+        if (input_panel + 1 < job->inputs.whole) fetch_top_down(job, input_panel + 1, part, i, count);
+        if (job->dyad && part + 1 == job->depth.parts) fetch_dyads_top_down(job, first + i, input_panel);
+        multiply_top_down(job, slice, first + i, input_panel, part);
     }
 }
 
-static dualprop__tile tile_of(const struct top_down *job, int64_t samples, int64_t inputs)
+static dualprop__tile top_down_tile_of(const struct top_down *job, int64_t samples, int64_t inputs)
 {
     const dualprop_dense *shape = job->shape;
     int64_t vector = job->blis->kernel.vector, broadcast = job->blis->kernel.broadcast;
-    int64_t row = dualprop__cut_first(&job->samples, samples) * broadcast;
-    int64_t column = dualprop__cut_first(&job->inputs, inputs) * vector;
+    int64_t row = dualprop__part_first(&job->samples, samples) * broadcast;
+    int64_t column = dualprop__part_first(&job->inputs, inputs) * vector;
     return (dualprop__tile){
         .first = row * shape->inputs + column,
-        .rows = dualprop__least(dualprop__cut_size(&job->samples, samples) * broadcast, shape->batch - row),
-        .width = dualprop__least(dualprop__cut_size(&job->inputs, inputs) * vector, shape->inputs - column),
+        .rows = dualprop__least(dualprop__part_size(&job->samples, samples) * broadcast, shape->batch - row),
+        .width = dualprop__least(dualprop__part_size(&job->inputs, inputs) * vector, shape->inputs - column),
         .stride = shape->inputs,
     };
 }
 
-static void update_dyads(struct top_down *job, int64_t samples, int64_t inputs)
+static void update_dyads_top_down(struct top_down *job, int64_t samples, int64_t inputs)
 {
-    dualprop__tile tile = tile_of(job, samples, inputs);
+    dualprop__tile tile = top_down_tile_of(job, samples, inputs);
     dualprop__peaks peaks = { 0, 0 };
     job->blis->loops->dyad(job->dyad, &tile, &peaks);
-    dualprop__shared_peaks_raise(&job->peaks, &peaks);
+    dualprop__max_tracker_raise(&job->peaks, &peaks);
 }
 
-static void product_unit(void *argument, int64_t unit, int64_t member)
+static void top_down_product_unit(void *argument, int64_t unit, int64_t member)
 {
     struct top_down *job = argument;
     int64_t inputs = unit / job->samples.parts, samples = unit % job->samples.parts;
-    int64_t first = dualprop__cut_first(&job->inputs, inputs);
+    int64_t first = dualprop__part_first(&job->inputs, inputs);
     char *slice = job->slices + member * job->slice_bytes;
-    int64_t end = first + dualprop__cut_size(&job->inputs, inputs);
+    int64_t end = first + dualprop__part_size(&job->inputs, inputs);
     for (int64_t part = 0; part < job->depth.parts; part++)
-        for (int64_t panel = first; panel < end; panel++) multiply_block(job, slice, samples, panel, part);
-    if (job->dyad) update_dyads(job, samples, inputs);
+        for (int64_t panel = first; panel < end; panel++) multiply_block_top_down(job, slice, samples, panel, part);
+    if (job->dyad) update_dyads_top_down(job, samples, inputs);
 }
 
 dualprop_status dualprop__blis_dense_top_down(void *self, const dualprop_dense *shape, void *top_down,
                                               const void *delta, const void *weights, const dualprop_dyad *dyad)
 {
-    struct top_down job = plan(self, shape);
+    struct top_down job = plan_top_down(self, shape);
     job.top_down = top_down;
     job.weights = weights;
     job.dyad = dyad;
     job.packing = dualprop__packing_of(self, shape->workspace, delta, shape->batch, shape->outputs);
     job.slices = (char *)shape->workspace + dualprop__packed_bytes(job.blis, shape->batch, shape->outputs);
     dualprop__phase phases[2] = {
-        { .unit = pack_unit, .units = dualprop__packing_units(&job.packing) },
-        { .unit = product_unit, .units = job.samples.parts * job.inputs.parts },
+        { .unit = top_down_pack_unit, .units = dualprop__packing_units(&job.packing) },
+        { .unit = top_down_product_unit, .units = job.samples.parts * job.inputs.parts },
     };
-    dualprop__shared_peaks_begin(&job.peaks);
-    dualprop__team_run(job.blis->reference.host, &job, phases, 2, members_of(&job));
-    if (dyad) dualprop__shared_peaks_give(&job.peaks, dyad->peak, dyad->change);
+    dualprop__max_tracker_begin(&job.peaks);
+    dualprop__team_run(job.blis->reference.host, &job, phases, 2, top_down_members_of(&job));
+    if (dyad) dualprop__max_tracker_write(&job.peaks, dyad->peak, dyad->change);
     return DUALPROP_OK;
 }

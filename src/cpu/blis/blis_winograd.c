@@ -111,7 +111,7 @@ static void transform(const dualprop__filter_panel *filters, const void *g, int6
 }
 
 /* scratch [9][outputs of one panel][V]: the filters from one panel of channels, transposed. */
-static void transpose(const dualprop__filter_panel *filters, int64_t output_panel, int64_t outputs)
+static void transpose_winograd(const dualprop__filter_panel *filters, int64_t output_panel, int64_t outputs)
 {
     const dualprop__blis *blis = filters->blis;
     int64_t vector = blis->kernel.vector, channel = filters->panel * vector, channels = filters->shape->channels;
@@ -137,7 +137,7 @@ void dualprop__transform_filters(const dualprop__filter_panel *filters)
     }
     for (int64_t first = 0; first < shape->outputs; first += vector) {
         int64_t count = dualprop__least(vector, shape->outputs - first);
-        transpose(filters, first / vector, count);
+        transpose_winograd(filters, first / vector, count);
         transform(filters, filters->scratch, vector * vector, first, count);
     }
 }
@@ -181,7 +181,7 @@ struct preparation {
     char *scratch; /* of each panel of channels, behind all U */
 };
 
-static void prepare_panel(void *argument, int64_t unit, int64_t member)
+static void prepare_panel_winograd(void *argument, int64_t unit, int64_t member)
 {
     const struct preparation *job = argument;
     const dualprop__blis *blis = job->blis;
@@ -193,7 +193,7 @@ static void prepare_panel(void *argument, int64_t unit, int64_t member)
     filters.turned = unit >= straight;
     filters.panel = filters.turned ? unit - straight : unit;
     filters.plane = dualprop__plane(blis, (filters.turned ? job->shape->outputs : job->shape->channels) *
-                                              blis->kernel.vector);
+                                    blis->kernel.vector);
     filters.u = dualprop__cached_filters(blis, job->shape, filters.turned, filters.panel);
     filters.scratch = job->scratch + filters.panel * dualprop__filter_scratch(blis);
     dualprop__transform_filters(&filters);
@@ -205,6 +205,6 @@ void dualprop__winograd_prepare(const dualprop__blis *blis, const dualprop_convo
     struct preparation job = { blis, shape, weights, NULL };
     int64_t turned = panels_of(blis, shape->channels);
     job.scratch = dualprop__cached_filters(blis, shape, 1, turned);
-    dualprop__phase phase = { .unit = prepare_panel, .units = panels_of(blis, shape->outputs) + turned };
+    dualprop__phase phase = { .unit = prepare_panel_winograd, .units = panels_of(blis, shape->outputs) + turned };
     dualprop__team_run(blis->reference.host, &job, &phase, 1, DUALPROP__MEMBERS);
 }

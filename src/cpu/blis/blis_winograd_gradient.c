@@ -38,10 +38,10 @@ struct gradient {
     int by_chunks;
     int64_t tiles;
     int64_t channel_panels, output_panels;
-    dualprop__cut blocks;            /* tiles: of a block, or of a group */
+    dualprop__partition blocks;            /* tiles: of a block, or of a group */
     int64_t groups;                  /* at most */
     int64_t part, parts;             /* tiles one sum goes over at once, in a block or chunk; how many at most */
-    dualprop__cut channels, outputs; /* panels: the regions */
+    dualprop__partition channels, outputs; /* panels: the regions */
     int64_t column_plane, delta_plane, region_plane;
     int64_t column_bytes, delta_bytes, region_bytes, layer_bytes, taps_bytes, stage_bytes, slice_bytes, members;
     int64_t block;                   /* the one at hand */
@@ -67,8 +67,9 @@ static void plan_tiles(struct gradient *job)
     job->by_chunks = dualprop__winograd_by_chunks(shape);
     job->channel_panels = dualprop__ceil_div(shape->channels, kernel->broadcast);
     job->output_panels = dualprop__ceil_div(shape->outputs, kernel->vector);
-    job->channels = dualprop__cut_evenly(job->channel_panels, dualprop__most(1, REGION_CHANNELS / kernel->broadcast));
-    job->outputs = dualprop__cut_evenly(job->output_panels, dualprop__most(1, REGION_OUTPUTS / kernel->vector));
+    job->channels =
+        dualprop__partition_evenly(job->channel_panels, dualprop__most(1, REGION_CHANNELS / kernel->broadcast));
+    job->outputs = dualprop__partition_evenly(job->output_panels, dualprop__most(1, REGION_OUTPUTS / kernel->vector));
     /* dU of the whole layer has the planes of one panel of outputs. */
     job->layer_bytes = job->output_panels * job->loops->planes * size *
                        dualprop__plane(job->blis, job->channel_panels * kernel->broadcast * kernel->vector);
@@ -80,10 +81,10 @@ static int64_t multiple(int64_t x, int64_t of)
 }
 
 /* Cuts are at whole runs of tiles, which are written at once. */
-static dualprop__cut cut_tiles(int64_t tiles, int64_t part)
+static dualprop__partition cut_tiles(int64_t tiles, int64_t part)
 {
     part = multiple(part, DUALPROP__TILES_AT_ONCE);
-    return (dualprop__cut){ tiles, part, dualprop__ceil_div(tiles, part) };
+    return (dualprop__partition){ tiles, part, dualprop__ceil_div(tiles, part) };
 }
 
 /* A block, or by chunks a chunk, consists of parts, over which sums go at once. More tiles never take less space. */
@@ -125,7 +126,8 @@ static void plan_bytes(struct gradient *job)
                                       job->stage_bytes + (job->by_chunks ? both : 0));
 }
 
-static struct gradient plan(const dualprop__blis *blis, const dualprop_convolution *shape, dualprop__space *space)
+static struct gradient plan_winograd_gradient(const dualprop__blis *blis, const dualprop_convolution *shape,
+                                              dualprop__space *space)
 {
     struct gradient job = { .blis = blis, .shape = shape };
     int64_t size = (int64_t)blis->loops->real_size;
@@ -137,24 +139,24 @@ static struct gradient plan(const dualprop__blis *blis, const dualprop_convoluti
     int64_t weights = dualprop__blis_weight_elements((void *)(uintptr_t)blis, DUALPROP__NINE * shape->channels,
                                                      shape->outputs) * size;
     job.members = dualprop__least(dualprop__members_of(job.slice_bytes), units);
-    job.patches.images.zeros = dualprop__take(space, shape->channels * size);
-    job.deltas.images.zeros = dualprop__take(space, shape->outputs * size);
-    job.unpooling.map = dualprop__take(space, dualprop__map_bytes(blis, shape));
-    job.columns = dualprop__take(space, job.by_chunks ? 0 : job.column_bytes + job.delta_bytes);
+    job.patches.images.zeros = dualprop__acquire_piece(space, shape->channels * size);
+    job.deltas.images.zeros = dualprop__acquire_piece(space, shape->outputs * size);
+    job.unpooling.map = dualprop__acquire_piece(space, dualprop__map_bytes(blis, shape));
+    job.columns = dualprop__acquire_piece(space, job.by_chunks ? 0 : job.column_bytes + job.delta_bytes);
     int64_t sums = job.by_chunks ? job.groups * job.layer_bytes : job.blocks.parts > 1 ? weights : 0;
-    job.sums = dualprop__take(space, sums);
-    job.slices = dualprop__take(space, job.slice_bytes * job.members);
+    job.sums = dualprop__acquire_piece(space, sums);
+    job.slices = dualprop__acquire_piece(space, job.slice_bytes * job.members);
     return job;
 }
 
 int64_t dualprop__winograd_gradient_bytes(const dualprop__blis *blis, const dualprop_convolution *shape)
 {
     dualprop__space space = { NULL, 0 };
-    plan(blis, shape, &space);
+    plan_winograd_gradient(blis, shape, &space);
     return space.used;
 }
 
-static void unpool_unit(void *argument, int64_t image, int64_t member)
+static void winograd_gradient_unpool_unit(void *argument, int64_t image, int64_t member)
 {
     const struct gradient *job = argument;
     (void)member;
@@ -176,8 +178,8 @@ static int64_t start_in_block(const struct gradient *job, int64_t plane, int64_t
 }
 
 /* Pixels of a run of tiles; gives how many tiles it has. */
-static int64_t find_pixels(const dualprop__tiles *tiles, const struct transformed *to, int64_t tile, int64_t offset,
-                           int64_t side, const void **pixels)
+static int64_t find_pixels_winograd_gradient(const dualprop__tiles *tiles, const struct transformed *to, int64_t tile,
+                                             int64_t offset, int64_t side, const void **pixels)
 {
     int64_t count = dualprop__least(DUALPROP__TILES_AT_ONCE, to->first + to->tiles - tile);
     for (int64_t t = 0; t < count; t++)
@@ -190,7 +192,8 @@ static void transform_columns(const struct gradient *job, const struct transform
 {
     const void *pixels[DUALPROP__TILES_AT_ONCE * DUALPROP__PATCH];
     int64_t broadcast = job->blis->kernel.broadcast;
-    int64_t tiles = find_pixels(&job->patches, to, tile, job->loops->offset, job->loops->patch, pixels);
+    int64_t tiles =
+        find_pixels_winograd_gradient(&job->patches, to, tile, job->loops->offset, job->loops->patch, pixels);
     for (int64_t panel = 0; panel < job->channel_panels; panel++) {
         int64_t start = start_in_block(job, job->column_plane, tile - to->first, panel, broadcast);
         dualprop__winograd_columns columns = {
@@ -206,7 +209,7 @@ static void transform_deltas(const struct gradient *job, const struct transforme
 {
     const void *pixels[DUALPROP__TILES_AT_ONCE * DUALPROP__PATCH];
     int64_t vector = job->blis->kernel.vector;
-    int64_t tiles = find_pixels(&job->deltas, to, tile, 0, job->loops->tile, pixels);
+    int64_t tiles = find_pixels_winograd_gradient(&job->deltas, to, tile, 0, job->loops->tile, pixels);
     for (int64_t panel = 0; panel < job->output_panels; panel++) {
         int64_t start = start_in_block(job, job->delta_plane, tile - to->first, panel, vector);
         dualprop__winograd_columns columns = {
@@ -228,8 +231,9 @@ struct sums {
 };
 
 /* One panel of outputs times one of channels, in one plane, over one part of the tiles. */
-static void multiply(const struct gradient *job, const struct transformed *from, const struct sums *to, int64_t plane,
-                     int64_t part, int64_t output, int64_t channel)
+static void multiply_winograd_gradient(const struct gradient *job, const struct transformed *from,
+                                       const struct sums *to, int64_t plane, int64_t part, int64_t output,
+                                       int64_t channel)
 {
     const dualprop__blis *blis = job->blis;
     int64_t vector = blis->kernel.vector, broadcast = blis->kernel.broadcast, planes = job->loops->planes;
@@ -255,7 +259,7 @@ static void multiply_all(const struct gradient *job, const struct transformed *f
         for (int64_t part = 0; part * job->part < from->tiles; part++)
             for (int64_t output = 0; output < to->outputs; output++)
                 for (int64_t channel = 0; channel < to->channels; channel++)
-                    multiply(job, from, to, plane, part, output, channel);
+                    multiply_winograd_gradient(job, from, to, plane, part, output, channel);
 }
 
 /* ---- regions ---- */
@@ -270,10 +274,10 @@ static struct region region_of(const struct gradient *job, int64_t unit, int64_t
     int64_t outputs = unit / job->channels.parts, channels = unit % job->channels.parts;
     char *slice = job->slices + member * job->slice_bytes;
     return (struct region){
-        .first_output = dualprop__cut_first(&job->outputs, outputs),
-        .outputs = dualprop__cut_size(&job->outputs, outputs),
-        .first_channel = dualprop__cut_first(&job->channels, channels),
-        .channels = dualprop__cut_size(&job->channels, channels),
+        .first_output = dualprop__part_first(&job->outputs, outputs),
+        .outputs = dualprop__part_size(&job->outputs, outputs),
+        .first_channel = dualprop__part_first(&job->channels, channels),
+        .channels = dualprop__part_size(&job->channels, channels),
         .u = slice,
         .taps = slice + job->region_bytes,
     };
@@ -287,7 +291,8 @@ static int64_t channel_count(const struct gradient *job, const struct region *re
 }
 
 /* The element of the weights where a tap of the region's channels begins, for one panel of outputs. */
-static int64_t start_of(const struct gradient *job, const struct region *region, int64_t output, int64_t tap)
+static int64_t winograd_gradient_start_of(const struct gradient *job, const struct region *region, int64_t output,
+                                          int64_t tap)
 {
     int64_t row = (output * DUALPROP__NINE + tap) * job->shape->channels;
     return (row + region->first_channel * job->blis->kernel.broadcast) * job->blis->kernel.vector;
@@ -315,14 +320,15 @@ static void finish_panel(const struct gradient *job, const struct region *region
     };
     job->loops->gradient(&sums);
     for (int64_t tap = 0; tap < DUALPROP__NINE; tap++)
-        put_tap(job, start_of(job, region, output, tap), elements, dualprop__at(blis, region->taps, tap * elements));
+        put_tap(job, winograd_gradient_start_of(job, region, output, tap), elements,
+                dualprop__at(blis, region->taps, tap * elements));
 }
 
-static void fetch(const struct gradient *job, const struct region *region)
+static void fetch_winograd_gradient(const struct gradient *job, const struct region *region)
 {
     for (int64_t output = region->first_output; output < region->first_output + region->outputs; output++)
         for (int64_t tap = 0; tap < DUALPROP__NINE; tap++)
-            dualprop__fetch_weights(job->blis, job->sink, start_of(job, region, output, tap),
+            dualprop__fetch_weights(job->blis, job->sink, winograd_gradient_start_of(job, region, output, tap),
                                     channel_count(job, region) * job->blis->kernel.vector);
 }
 
@@ -331,8 +337,8 @@ static void fetch(const struct gradient *job, const struct region *region)
 static struct transformed transformed_block(const struct gradient *job)
 {
     return (struct transformed){ .columns = job->columns, .deltas = job->columns + job->column_bytes,
-                                 .first = dualprop__cut_first(&job->blocks, job->block),
-                                 .tiles = dualprop__cut_size(&job->blocks, job->block) };
+                                 .first = dualprop__part_first(&job->blocks, job->block),
+                                 .tiles = dualprop__part_size(&job->blocks, job->block) };
 }
 
 /* Columns or deltas of one run of tiles. */
@@ -365,7 +371,7 @@ static void region_unit(void *argument, int64_t unit, int64_t member)
     struct sums sums = { region.u, job->region_plane, region.first_output, region.outputs, region.first_channel,
                          region.channels, 0 };
     multiply_all(job, &from, &sums);
-    fetch(job, &region);
+    fetch_winograd_gradient(job, &region);
     for (int64_t i = 0; i < region.outputs; i++)
         finish_panel(job, &region, region.first_output + i,
                      dualprop__at(job->blis, region.u, i * job->loops->planes * job->region_plane));
@@ -373,7 +379,7 @@ static void region_unit(void *argument, int64_t unit, int64_t member)
 
 /* ---- units, by chunks ---- */
 
-static void transform_chunk(const struct gradient *job, const struct transformed *to)
+static void transform_chunk_winograd_gradient(const struct gradient *job, const struct transformed *to)
 {
     for (int64_t t = 0; t < to->tiles; t += DUALPROP__TILES_AT_ONCE) {
         transform_columns(job, to, to->first + t);
@@ -388,11 +394,11 @@ static void group_unit(void *argument, int64_t group, int64_t member)
     struct transformed from = { .columns = slice + job->stage_bytes, .stage = slice };
     struct sums sums = { job->sums + group * job->layer_bytes, job->region_plane, 0, job->output_panels, 0,
                          job->channel_panels, 0 };
-    int64_t end = dualprop__cut_first(&job->blocks, group) + dualprop__cut_size(&job->blocks, group);
+    int64_t end = dualprop__part_first(&job->blocks, group) + dualprop__part_size(&job->blocks, group);
     from.deltas = from.columns + job->column_bytes;
-    for (from.first = dualprop__cut_first(&job->blocks, group); from.first < end; from.first += job->part) {
+    for (from.first = dualprop__part_first(&job->blocks, group); from.first < end; from.first += job->part) {
         from.tiles = dualprop__least(job->part, end - from.first);
-        transform_chunk(job, &from);
+        transform_chunk_winograd_gradient(job, &from);
         multiply_all(job, &from, &sums);
         sums.accumulate = 1;
     }
@@ -413,7 +419,7 @@ static void add_groups(const struct gradient *job, const struct region *region, 
         }
 }
 
-static void sum_unit(void *argument, int64_t unit, int64_t member)
+static void winograd_gradient_sum_unit(void *argument, int64_t unit, int64_t member)
 {
     const struct gradient *job = argument;
     int64_t regions = job->channels.parts * job->outputs.parts;
@@ -422,7 +428,7 @@ static void sum_unit(void *argument, int64_t unit, int64_t member)
         return;
     }
     struct region region = region_of(job, unit, member);
-    fetch(job, &region);
+    fetch_winograd_gradient(job, &region);
     for (int64_t i = 0; i < region.outputs; i++) {
         add_groups(job, &region, region.first_output + i);
         finish_panel(job, &region, region.first_output + i, region.u);
@@ -431,7 +437,7 @@ static void sum_unit(void *argument, int64_t unit, int64_t member)
 
 /* ---- the job ---- */
 
-static void run_phases(struct gradient *job, dualprop__phase *phases, int count)
+static void run_phases_winograd_gradient(struct gradient *job, dualprop__phase *phases, int count)
 {
     dualprop__team_run(job->blis->reference.host, job, phases, count, job->members);
 }
@@ -439,12 +445,12 @@ static void run_phases(struct gradient *job, dualprop__phase *phases, int count)
 static void run_blocks(struct gradient *job, int64_t regions, int64_t biases)
 {
     for (job->block = 0; job->block < job->blocks.parts; job->block++) {
-        int64_t runs = dualprop__ceil_div(dualprop__cut_size(&job->blocks, job->block), DUALPROP__TILES_AT_ONCE);
+        int64_t runs = dualprop__ceil_div(dualprop__part_size(&job->blocks, job->block), DUALPROP__TILES_AT_ONCE);
         dualprop__phase phases[2] = {
             { .unit = transform_unit, .units = 2 * runs },
             { .unit = region_unit, .units = regions + (job->block == 0 ? biases : 0) },
         };
-        run_phases(job, phases, 2);
+        run_phases_winograd_gradient(job, phases, 2);
     }
 }
 
@@ -452,9 +458,9 @@ static void run_groups(struct gradient *job, int64_t regions, int64_t biases)
 {
     dualprop__phase phases[2] = {
         { .unit = group_unit, .units = job->blocks.parts },
-        { .unit = sum_unit, .units = regions + biases },
+        { .unit = winograd_gradient_sum_unit, .units = regions + biases },
     };
-    run_phases(job, phases, 2);
+    run_phases_winograd_gradient(job, phases, 2);
 }
 
 static void clear(const dualprop__images *images)
@@ -466,8 +472,8 @@ void dualprop__winograd_gradient(const dualprop__blis *blis, const dualprop_conv
                                  const void *delta, const uint8_t *switches, const dualprop__sink *sink)
 {
     dualprop__space space = { shape->workspace, 0 };
-    struct gradient job = plan(blis, shape, &space);
-    dualprop__phase unpool = { .unit = unpool_unit, .units = shape->batch };
+    struct gradient job = plan_winograd_gradient(blis, shape, &space);
+    dualprop__phase unpool = { .unit = winograd_gradient_unpool_unit, .units = shape->batch };
     int64_t regions = job.channels.parts * job.outputs.parts;
     int64_t biases = dualprop__has_bias(sink) ? job.output_panels : 0;
     job.sink = sink;
@@ -477,7 +483,7 @@ void dualprop__winograd_gradient(const dualprop__blis *blis, const dualprop_conv
     job.delta = delta;
     clear(&job.patches.images);
     clear(&job.deltas.images);
-    if (dualprop__is_pooled(shape)) run_phases(&job, &unpool, 1);
+    if (dualprop__is_pooled(shape)) run_phases_winograd_gradient(&job, &unpool, 1);
     if (job.by_chunks) run_groups(&job, regions, biases);
     else run_blocks(&job, regions, biases);
 }

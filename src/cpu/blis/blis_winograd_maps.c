@@ -29,11 +29,11 @@ struct pass {
     int is_top_down, by_chunks, pools, pools_at_once;
     dualprop__tiles tiles;
     int64_t inputs, outputs, panels; /* channels of the two images, panels of the second */
-    dualprop__cut depth;             /* inputs */
+    dualprop__partition depth;             /* inputs */
     int64_t result_height, result_width;
     dualprop__unpooling unpooling;
-    dualprop__cut chunks; /* rows of tiles */
-    dualprop__cut blocks; /* chunks */
+    dualprop__partition chunks; /* rows of tiles */
+    dualprop__partition blocks; /* chunks */
     int64_t block;        /* the one at hand */
     int64_t chunk_tiles;  /* of a whole chunk, rounded up to panels */
     int64_t panel_size;          /* elements of V for one panel of tiles in one plane */
@@ -46,7 +46,7 @@ struct pass {
     void *result;
     uint8_t *switches;
     const dualprop_dyad *dyad;
-    dualprop__shared_peaks peaks;
+    dualprop__max_tracker peaks;
 };
 
 /* ---- the plan ---- */
@@ -62,13 +62,13 @@ static int64_t divisor(int64_t x, int64_t y)
 }
 
 /* Parts of one size, and a rest: so that a larger batch never takes less workspace. */
-static dualprop__cut cut_whole(int64_t whole, int64_t part)
+static dualprop__partition cut_whole(int64_t whole, int64_t part)
 {
-    return (dualprop__cut){ whole, part, dualprop__ceil_div(whole, part) };
+    return (dualprop__partition){ whole, part, dualprop__ceil_div(whole, part) };
 }
 
 /* Chunks have so many rows of tiles that whole panels of tiles come of them, where that is few enough. */
-static dualprop__cut cut_chunks(const struct pass *job)
+static dualprop__partition cut_chunks(const struct pass *job)
 {
     int64_t broadcast = job->blis->kernel.broadcast, tiles = job->by_chunks ? CHUNK_TILES : BLOCK_CHUNK_TILES;
     int64_t rows = dualprop__most(1, tiles / job->tiles.columns);
@@ -90,7 +90,7 @@ static void plan_direction(struct pass *job)
     job->inputs = job->is_top_down ? shape->outputs : shape->channels;
     job->outputs = job->is_top_down ? shape->channels : shape->outputs;
     job->panels = dualprop__ceil_div(job->outputs, job->blis->kernel.vector);
-    job->depth = dualprop__cut_evenly(job->inputs, DUALPROP__DEPTH);
+    job->depth = dualprop__partition_evenly(job->inputs, DUALPROP__DEPTH);
     job->tiles = dualprop__tiles_of(job->blis, shape, job->inputs);
     job->pools = !job->is_top_down && dualprop__is_pooled(shape);
     job->pools_at_once = pools_at_once(job);
@@ -136,8 +136,8 @@ static int64_t small_bytes(const struct pass *job)
     return dualprop__ceil_div(bytes, DUALPROP__LINE) * DUALPROP__LINE;
 }
 
-static struct pass plan(const dualprop__blis *blis, const dualprop_convolution *shape, int is_top_down,
-                        dualprop__space *space)
+static struct pass plan_winograd_maps(const dualprop__blis *blis, const dualprop_convolution *shape, int is_top_down,
+                                      dualprop__space *space)
 {
     struct pass job = { .blis = blis, .shape = shape, .is_top_down = is_top_down };
     plan_direction(&job);
@@ -147,18 +147,18 @@ static struct pass plan(const dualprop__blis *blis, const dualprop_convolution *
                       (job.by_chunks ? job.patch_bytes : job.at_once * job.filter_bytes);
     int64_t units = dualprop__most(job.chunks.parts, job.panels);
     job.members = dualprop__least(dualprop__members_of(job.slice_bytes), units);
-    job.tiles.images.zeros = dualprop__take(space, job.inputs * size);
+    job.tiles.images.zeros = dualprop__acquire_piece(space, job.inputs * size);
     int has_map = job.is_top_down ? dualprop__is_pooled(shape) : job.pools && !job.pools_at_once;
-    job.map = dualprop__take(space, has_map ? dualprop__map_bytes(blis, shape) : 0);
-    job.patches = dualprop__take(space, job.by_chunks ? 0 : job.patch_bytes);
-    job.slices = dualprop__take(space, job.slice_bytes * job.members);
+    job.map = dualprop__acquire_piece(space, has_map ? dualprop__map_bytes(blis, shape) : 0);
+    job.patches = dualprop__acquire_piece(space, job.by_chunks ? 0 : job.patch_bytes);
+    job.slices = dualprop__acquire_piece(space, job.slice_bytes * job.members);
     return job;
 }
 
 int64_t dualprop__winograd_bytes(const dualprop__blis *blis, const dualprop_convolution *shape, int is_top_down)
 {
     dualprop__space space = { NULL, 0 };
-    plan(blis, shape, is_top_down, &space);
+    plan_winograd_maps(blis, shape, is_top_down, &space);
     return space.used;
 }
 
@@ -189,7 +189,7 @@ static struct slice slice_of(const struct pass *job, int64_t member)
 /* ---- V ---- */
 
 /* Of a panel of tiles; beyond the last there are zeros. */
-static void find_pixels(const struct pass *job, int64_t first_tile, int64_t tiles, const void **pixels)
+static void find_pixels_winograd_maps(const struct pass *job, int64_t first_tile, int64_t tiles, const void **pixels)
 {
     int64_t patch = job->tiles.loops->patch, squared = patch * patch;
     for (int64_t t = 0; t < job->blis->kernel.broadcast; t++) {
@@ -201,27 +201,28 @@ static void find_pixels(const struct pass *job, int64_t first_tile, int64_t tile
 
 static int64_t first_tile_of(const struct pass *job, int64_t chunk)
 {
-    return dualprop__cut_first(&job->chunks, chunk) * job->tiles.columns;
+    return dualprop__part_first(&job->chunks, chunk) * job->tiles.columns;
 }
 
 static int64_t tiles_of(const struct pass *job, int64_t chunk)
 {
-    return dualprop__cut_size(&job->chunks, chunk) * job->tiles.columns;
+    return dualprop__part_size(&job->chunks, chunk) * job->tiles.columns;
 }
 
 /* V of a chunk begins there in the first plane. */
 static char *chunk_at(const struct pass *job, int64_t chunk)
 {
-    int64_t first = dualprop__cut_first(&job->blocks, job->block);
+    int64_t first = dualprop__part_first(&job->blocks, job->block);
     int64_t panels = (chunk - first) * job->chunk_tiles / job->blis->kernel.broadcast;
     return dualprop__at(job->blis, job->patches, panels * job->panel_size);
 }
 
-static void transform_chunk(const struct pass *job, int64_t chunk, char *patches, const struct slice *slice)
+static void transform_chunk_winograd_maps(const struct pass *job, int64_t chunk, char *patches,
+                                          const struct slice *slice)
 {
     int64_t broadcast = job->blis->kernel.broadcast, first = first_tile_of(job, chunk), tiles = tiles_of(job, chunk);
     int64_t panels = dualprop__ceil_div(tiles, broadcast);
-    find_pixels(job, first, tiles, slice->pixels[0]);
+    find_pixels_winograd_maps(job, first, tiles, slice->pixels[0]);
     for (int64_t panel = 0; panel < panels; panel++) {
         int64_t next = (panel + 1) * broadcast;
         dualprop__winograd_input input = {
@@ -233,7 +234,7 @@ static void transform_chunk(const struct pass *job, int64_t chunk, char *patches
             .plane = job->plane,
             .stage = slice->small,
         };
-        if (input.next) find_pixels(job, first + next, tiles - next, slice->pixels[(panel + 1) % 2]);
+        if (input.next) find_pixels_winograd_maps(job, first + next, tiles - next, slice->pixels[(panel + 1) % 2]);
         job->tiles.loops->input(&input);
     }
 }
@@ -242,8 +243,8 @@ static void patch_unit(void *argument, int64_t index, int64_t member)
 {
     const struct pass *job = argument;
     struct slice slice = slice_of(job, member);
-    int64_t chunk = dualprop__cut_first(&job->blocks, job->block) + index;
-    transform_chunk(job, chunk, chunk_at(job, chunk), &slice);
+    int64_t chunk = dualprop__part_first(&job->blocks, job->block) + index;
+    transform_chunk_winograd_maps(job, chunk, chunk_at(job, chunk), &slice);
 }
 
 /* ---- products ---- */
@@ -283,11 +284,11 @@ static void multiply_plane(const struct pass *job, int64_t chunk, int64_t plane,
     const dualprop__blis *blis = job->blis;
     int64_t vector = blis->kernel.vector, broadcast = blis->kernel.broadcast;
     for (int64_t part = 0; part < job->depth.parts; part++) {
-        int64_t input = dualprop__cut_first(&job->depth, part);
+        int64_t input = dualprop__part_first(&job->depth, part);
         dualprop__product product = {
             .vector_count = vector,
             .broadcast_count = broadcast,
-            .depth = dualprop__cut_size(&job->depth, part),
+            .depth = dualprop__part_size(&job->depth, part),
             .vectors = dualprop__at(blis, filters, plane * job->filter_plane + input * vector),
             .broadcasts = dualprop__at(blis, patches, plane * job->plane + input * broadcast),
             .accumulate = part > 0,
@@ -309,7 +310,7 @@ struct row {
     int64_t pixel;
 };
 
-static struct row row_of(const struct pass *job, int64_t index, int64_t panel, char *small)
+static struct row winograd_maps_row_of(const struct pass *job, int64_t index, int64_t panel, char *small)
 {
     struct row row = { .job = job, .index = index, .image = index / job->tiles.image_rows };
     int64_t vector = job->blis->kernel.vector, height = job->shape->height, width = job->shape->width;
@@ -359,11 +360,11 @@ static void pool_tiles(const struct row *row, int64_t panel, void *a)
 static void finish_chunk(const struct pass *job, int64_t chunk, int64_t panel, const char *products, char *small)
 {
     const dualprop__blis *blis = job->blis;
-    int64_t first = dualprop__cut_first(&job->chunks, chunk), rows = dualprop__cut_size(&job->chunks, chunk);
+    int64_t first = dualprop__part_first(&job->chunks, chunk), rows = dualprop__part_size(&job->chunks, chunk);
     int64_t row_elements = job->tiles.columns * job->tiles.loops->planes * blis->kernel.vector;
     const void *bias = job->bias ? dualprop__at(blis, job->bias, panel * blis->kernel.vector) : NULL;
     for (int64_t i = 0; i < rows; i++) {
-        struct row row = row_of(job, first + i, panel, small);
+        struct row row = winograd_maps_row_of(job, first + i, panel, small);
         transform_back(&row, dualprop__at(blis, products, i * row_elements), bias);
         if (job->pools_at_once) pool_tiles(&row, panel, job->result);
     }
@@ -377,7 +378,7 @@ static void update_rows(struct pass *job, int64_t first, int64_t end)
     dualprop__tile tile = { first * row_size, 1, count, count };
     dualprop__peaks peaks = { 0, 0 };
     job->blis->loops->dyad(job->dyad, &tile, &peaks);
-    dualprop__shared_peaks_raise(&job->peaks, &peaks);
+    dualprop__max_tracker_raise(&job->peaks, &peaks);
 }
 
 /* The first row of the result, of all images, that belongs to a row of tiles. */
@@ -388,9 +389,9 @@ static int64_t result_row(const struct pass *job, int64_t row)
     return row / job->tiles.image_rows * job->result_height + within;
 }
 
-static void update_chunk(struct pass *job, int64_t chunk)
+static void update_chunk_winograd_maps(struct pass *job, int64_t chunk)
 {
-    int64_t first = dualprop__cut_first(&job->chunks, chunk), end = first + dualprop__cut_size(&job->chunks, chunk);
+    int64_t first = dualprop__part_first(&job->chunks, chunk), end = first + dualprop__part_size(&job->chunks, chunk);
     if (!job->dyad || (job->pools && !job->pools_at_once)) return;
     update_rows(job, result_row(job, first), result_row(job, end));
 }
@@ -398,7 +399,7 @@ static void update_chunk(struct pass *job, int64_t chunk)
 static void update_unit(void *argument, int64_t chunk, int64_t member)
 {
     (void)member;
-    update_chunk(argument, chunk);
+    update_chunk_winograd_maps(argument, chunk);
 }
 
 /* ---- pooling that has a phase of its own ---- */
@@ -418,7 +419,7 @@ static void pool_unit(void *argument, int64_t image, int64_t member)
     if (job->dyad) update_rows(job, image * shape->pooled_height, (image + 1) * shape->pooled_height);
 }
 
-static void unpool_unit(void *argument, int64_t image, int64_t member)
+static void winograd_maps_unpool_unit(void *argument, int64_t image, int64_t member)
 {
     const struct pass *job = argument;
     (void)member;
@@ -432,8 +433,8 @@ static struct fetching fetching_of(const struct pass *job, int64_t chunk, int64_
 {
     const dualprop__blis *blis = job->blis;
     int64_t last = chunk + chunks - 1;
-    int64_t end = dualprop__cut_first(&job->chunks, last) + dualprop__cut_size(&job->chunks, last);
-    int64_t start = result_row(job, dualprop__cut_first(&job->chunks, chunk)) * job->result_width;
+    int64_t end = dualprop__part_first(&job->chunks, last) + dualprop__part_size(&job->chunks, last);
+    int64_t start = result_row(job, dualprop__part_first(&job->chunks, chunk)) * job->result_width;
     int64_t pixels = result_row(job, end) * job->result_width - start;
     int64_t products = count * chunks * job->chunk_tiles / blis->kernel.broadcast * job->tiles.loops->planes;
     struct fetching fetching = { .pixel = job->outputs * (int64_t)blis->loops->real_size, .lines = count };
@@ -461,10 +462,10 @@ static void chunk_unit(void *argument, int64_t chunk, int64_t member)
 {
     struct pass *job = argument;
     struct slice slice = slice_of(job, member);
-    transform_chunk(job, chunk, slice.large, &slice);
+    transform_chunk_winograd_maps(job, chunk, slice.large, &slice);
     for (int64_t panel = 0; panel < job->panels; panel += job->at_once)
         chunk_panels(job, chunk, panel, dualprop__least(job->at_once, job->panels - panel), &slice);
-    update_chunk(job, chunk);
+    update_chunk_winograd_maps(job, chunk);
 }
 
 static void transform_filters(const struct pass *job, int64_t panel, void *u, const struct slice *slice)
@@ -487,7 +488,7 @@ static void transform_filters(const struct pass *job, int64_t panel, void *u, co
 static void part_panels(const struct pass *job, int64_t start, int64_t chunks, int64_t first, int64_t count,
                         const struct slice *slice)
 {
-    int64_t chunk = dualprop__cut_first(&job->blocks, job->block) + start;
+    int64_t chunk = dualprop__part_first(&job->blocks, job->block) + start;
     struct fetching fetching = fetching_of(job, chunk, chunks, first, count);
     for (int64_t plane = 0; plane < job->tiles.loops->planes; plane++)
         for (int64_t i = 0; i < count; i++)
@@ -503,7 +504,7 @@ static void panel_unit(void *argument, int64_t unit, int64_t member)
 {
     const struct pass *job = argument;
     struct slice slice = slice_of(job, member);
-    int64_t chunks = dualprop__cut_size(&job->blocks, job->block), panel = unit * job->at_once;
+    int64_t chunks = dualprop__part_size(&job->blocks, job->block), panel = unit * job->at_once;
     int64_t count = dualprop__least(job->at_once, job->panels - panel);
     for (int64_t i = 0; i < count; i++)
         transform_filters(job, panel + i, slice.large + i * job->filter_bytes, &slice);
@@ -513,7 +514,7 @@ static void panel_unit(void *argument, int64_t unit, int64_t member)
 
 /* ---- the job ---- */
 
-static void run_phases(struct pass *job, dualprop__phase *phases, int count)
+static void run_phases_winograd_maps(struct pass *job, dualprop__phase *phases, int count)
 {
     dualprop__team_run(job->blis->reference.host, job, phases, count, job->members);
 }
@@ -522,31 +523,31 @@ static void run_products(struct pass *job)
 {
     if (job->by_chunks) {
         dualprop__phase phase = { .unit = chunk_unit, .units = job->chunks.parts };
-        run_phases(job, &phase, 1);
+        run_phases_winograd_maps(job, &phase, 1);
         return;
     }
     for (job->block = 0; job->block < job->blocks.parts; job->block++) {
         dualprop__phase phases[2] = {
-            { .unit = patch_unit, .units = dualprop__cut_size(&job->blocks, job->block) },
+            { .unit = patch_unit, .units = dualprop__part_size(&job->blocks, job->block) },
             { .unit = panel_unit, .units = dualprop__ceil_div(job->panels, job->at_once) },
         };
-        run_phases(job, phases, 2);
+        run_phases_winograd_maps(job, phases, 2);
     }
 }
 
-static void run(struct pass *job)
+static void run_winograd_maps(struct pass *job)
 {
-    dualprop__phase unpool = { .unit = unpool_unit, .units = job->shape->batch };
+    dualprop__phase unpool = { .unit = winograd_maps_unpool_unit, .units = job->shape->batch };
     dualprop__phase pool = { .unit = pool_unit, .units = job->shape->batch };
     dualprop__phase update = { .unit = update_unit, .units = job->chunks.parts };
     size_t zeros = (size_t)job->inputs * job->blis->loops->real_size;
     memset((void *)(uintptr_t)job->tiles.images.zeros, 0, zeros);
-    dualprop__shared_peaks_begin(&job->peaks);
-    if (job->is_top_down && dualprop__is_pooled(job->shape)) run_phases(job, &unpool, 1);
+    dualprop__max_tracker_begin(&job->peaks);
+    if (job->is_top_down && dualprop__is_pooled(job->shape)) run_phases_winograd_maps(job, &unpool, 1);
     run_products(job);
-    if (job->pools && !job->pools_at_once) run_phases(job, &pool, 1);
-    else if (job->dyad && !job->by_chunks) run_phases(job, &update, 1);
-    if (job->dyad) dualprop__shared_peaks_give(&job->peaks, job->dyad->peak, job->dyad->change);
+    if (job->pools && !job->pools_at_once) run_phases_winograd_maps(job, &pool, 1);
+    else if (job->dyad && !job->by_chunks) run_phases_winograd_maps(job, &update, 1);
+    if (job->dyad) dualprop__max_tracker_write(&job->peaks, job->dyad->peak, job->dyad->change);
 }
 
 void dualprop__winograd_bottom_up(const dualprop__blis *blis, const dualprop_convolution *shape, void *a,
@@ -554,14 +555,14 @@ void dualprop__winograd_bottom_up(const dualprop__blis *blis, const dualprop_con
                                   const dualprop_dyad *dyad)
 {
     dualprop__space space = { shape->workspace, 0 };
-    struct pass job = plan(blis, shape, 0, &space);
+    struct pass job = plan_winograd_maps(blis, shape, 0, &space);
     job.tiles.images.pixels = x;
     job.weights = weights;
     job.bias = bias;
     job.result = a;
     job.switches = switches;
     job.dyad = dyad;
-    run(&job);
+    run_winograd_maps(&job);
 }
 
 void dualprop__winograd_top_down(const dualprop__blis *blis, const dualprop_convolution *shape, void *top_down,
@@ -569,11 +570,11 @@ void dualprop__winograd_top_down(const dualprop__blis *blis, const dualprop_conv
                                  const dualprop_dyad *dyad)
 {
     dualprop__space space = { shape->workspace, 0 };
-    struct pass job = plan(blis, shape, 1, &space);
+    struct pass job = plan_winograd_maps(blis, shape, 1, &space);
     job.unpooling = (dualprop__unpooling){ blis, shape, delta, switches, job.map };
     job.tiles.images.pixels = dualprop__is_pooled(shape) ? job.map : delta;
     job.weights = weights;
     job.result = top_down;
     job.dyad = dyad;
-    run(&job);
+    run_winograd_maps(&job);
 }

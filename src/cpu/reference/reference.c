@@ -38,7 +38,9 @@ static dualprop_status reference_create(void **self, const dualprop_host *host, 
 
 static void reference_destroy(void *self)
 {
-    if (self) reference_of(self)->host->release(reference_of(self)->host->user_data, self, sizeof(struct dualprop__reference));
+    if (self)
+        reference_of(self)->host->release(reference_of(self)->host->user_data, self,
+                                          sizeof(struct dualprop__reference));
 }
 
 static void reference_describe(void *self, char *buffer, size_t size)
@@ -96,12 +98,14 @@ static size_t weight_bytes(void *self, int64_t inputs, int64_t outputs)
     return (size_t)(inputs * outputs) * (reference_of(self)->type == DUALPROP_F32 ? sizeof(float) : sizeof(double));
 }
 
-static dualprop_status reference_write_weights(void *self, void *weights, const void *host, int64_t inputs, int64_t outputs)
+static dualprop_status reference_write_weights(void *self, void *weights, const void *host, int64_t inputs,
+                                               int64_t outputs)
 {
     return reference_copy(self, weights, host, weight_bytes(self, inputs, outputs));
 }
 
-static dualprop_status reference_read_weights(void *self, void *host, const void *weights, int64_t inputs, int64_t outputs)
+static dualprop_status reference_read_weights(void *self, void *host, const void *weights, int64_t inputs,
+                                              int64_t outputs)
 {
     return reference_copy(self, host, weights, weight_bytes(self, inputs, outputs));
 }

@@ -25,34 +25,34 @@ static int64_t tile_width(int64_t first, int64_t width)
 /* ---- dyads ---- */
 
 /* Follows the greatest |s+-| and the greatest change of s+- over a layer. */
-struct watch {
+struct max_tracker {
     double peak, change;
     double old_alpha;
     int derivative, measure_change;
 };
 
-static double change_of(const struct watch *watch, const FORMULA(pair) *pair, double mean, double delta)
+static double change_of(const struct max_tracker *tracker, const FORMULA(pair) *pair, double mean, double delta)
 {
-    if (watch->derivative) return greatest(fabs((double)pair->mean - mean), fabs((double)pair->delta - delta));
-    return greatest(fabs((double)pair->plus - (mean + (1 - watch->old_alpha) * delta)),
-                    fabs((double)pair->minus - (mean - watch->old_alpha * delta)));
+    if (tracker->derivative) return greatest(fabs((double)pair->mean - mean), fabs((double)pair->delta - delta));
+    return greatest(fabs((double)pair->plus - (mean + (1 - tracker->old_alpha) * delta)),
+                    fabs((double)pair->minus - (mean - tracker->old_alpha * delta)));
 }
 
-static void see(struct watch *watch, const FORMULA(pair) *pair, const REAL *mean, const REAL *delta)
+static void track(struct max_tracker *tracker, const FORMULA(pair) *pair, const REAL *mean, const REAL *delta)
 {
-    double first = (double)(watch->derivative ? pair->mean : pair->plus);
-    double second = (double)(watch->derivative ? pair->delta : pair->minus);
-    watch->peak = greatest(greatest(watch->peak, fabs(first)), fabs(second));
-    if (!watch->measure_change) return;
+    double first = (double)(tracker->derivative ? pair->mean : pair->plus);
+    double second = (double)(tracker->derivative ? pair->delta : pair->minus);
+    tracker->peak = greatest(greatest(tracker->peak, fabs(first)), fabs(second));
+    if (!tracker->measure_change) return;
     double old_mean = mean ? (double)*mean : (double)pair->mean;
     double old_delta = delta ? (double)*delta : 0;
-    watch->change = greatest(watch->change, change_of(watch, pair, old_mean, old_delta));
+    tracker->change = greatest(tracker->change, change_of(tracker, pair, old_mean, old_delta));
 }
 
-static void give(const struct watch *watch, double *peak, double *change)
+static void write_maxima(const struct max_tracker *tracker, double *peak, double *change)
 {
-    if (peak) *peak = watch->peak;
-    if (change) *change = watch->change;
+    if (peak) *peak = tracker->peak;
+    if (change) *change = tracker->change;
 }
 
 /* Back-propagation: the activation and the slope times what comes from above. */
@@ -91,14 +91,14 @@ static void begin_row(struct update *update, int64_t first, int64_t width)
                                    : FORMULA(softmax_dyads_of)(a, top_down, width, &update->gains);
 }
 
-static void update_row(struct update *update, int64_t first, int64_t width, struct watch *watch)
+static void update_row(struct update *update, int64_t first, int64_t width, struct max_tracker *tracker)
 {
     const REAL *a = update->dyad->a, *top_down = update->dyad->top_down;
     REAL *mean = update->dyad->mean, *delta = update->dyad->delta;
     begin_row(update, first, width);
     for (int64_t i = first; i < first + width; i++) {
         FORMULA(pair) pair = pair_of(update, a[i], top_down ? top_down[i] : 0);
-        see(watch, &pair, mean ? mean + i : NULL, delta ? delta + i : NULL);
+        track(tracker, &pair, mean ? mean + i : NULL, delta ? delta + i : NULL);
         if (mean) mean[i] = pair.mean;
         if (delta) delta[i] = pair.delta;
     }
@@ -109,17 +109,17 @@ static dualprop_status dyad_update(void *self, const dualprop_dyad *dyad)
     (void)self;
     struct update update = { .dyad = dyad };
     update.gains = FORMULA(gains_of)(dyad->gain_plus, dyad->gain_minus, dyad->alpha);
-    struct watch watch = { 0, 0, dyad->old_alpha, dyad->derivative, dyad->change != NULL };
+    struct max_tracker tracker = { 0, 0, dyad->old_alpha, dyad->derivative, dyad->change != NULL };
     int64_t width = dyad->activation == DUALPROP_SOFTMAX ? dyad->width : dyad->count;
-    for (int64_t first = 0; first < dyad->count; first += width) update_row(&update, first, width, &watch);
-    give(&watch, dyad->peak, dyad->change);
+    for (int64_t first = 0; first < dyad->count; first += width) update_row(&update, first, width, &tracker);
+    write_maxima(&tracker, dyad->peak, dyad->change);
     return DUALPROP_OK;
 }
 
 /* ---- the output layer ---- */
 
 static void output_row(const dualprop_output *output, int64_t first, const FORMULA(output_gains) *gains,
-                       struct watch *watch)
+                       struct max_tracker *tracker)
 {
     const REAL *a = (const REAL *)output->a + first, *target = (const REAL *)output->target + first;
     const REAL *at = output->exact ? a : (const REAL *)output->at + first;
@@ -130,7 +130,7 @@ static void output_row(const dualprop_output *output, int64_t first, const FORMU
         REAL slope = output->loss == DUALPROP_CROSS_ENTROPY ? FORMULA(cross_entropy_slope)(at[i], target[i], &row)
                                                             : FORMULA(squared_error_slope)(at[i], target[i]);
         FORMULA(pair) pair = FORMULA(output_pair)(a[i], gains->beta * slope, gains);
-        see(watch, &pair, mean + i, delta + i);
+        track(tracker, &pair, mean + i, delta + i);
         mean[i] = pair.mean;
         delta[i] = pair.delta;
     }
@@ -140,9 +140,9 @@ static dualprop_status output_step(void *self, const dualprop_output *output)
 {
     (void)self;
     FORMULA(output_gains) gains = FORMULA(output_gains_of)(output);
-    struct watch watch = { 0, 0, output->old_alpha, output->derivative, output->change != NULL };
-    for (int64_t row = 0; row < output->rows; row++) output_row(output, row * output->width, &gains, &watch);
-    give(&watch, output->peak, output->change);
+    struct max_tracker tracker = { 0, 0, output->old_alpha, output->derivative, output->change != NULL };
+    for (int64_t row = 0; row < output->rows; row++) output_row(output, row * output->width, &gains, &tracker);
+    write_maxima(&tracker, output->peak, output->change);
     return DUALPROP_OK;
 }
 
@@ -154,7 +154,7 @@ static REAL element_of(const void *array, int64_t i)
 }
 
 static void general_element(const dualprop_dyad_general *update, const FORMULA(gains) *gains, int64_t i,
-                            struct watch *watch)
+                            struct max_tracker *tracker)
 {
     REAL *mean = (REAL *)update->mean + i, *delta = (REAL *)update->delta + i, a = element_of(update->a, i);
     REAL old = update->delta_is_zero ? 0 : *delta;
@@ -167,8 +167,8 @@ static void general_element(const dualprop_dyad_general *update, const FORMULA(g
         pair.delta = old;
         FORMULA(take_apart)(&pair, gains);
     }
-    watch->old_alpha = (double)gains->alpha;
-    see(watch, &pair, mean, &old);
+    tracker->old_alpha = (double)gains->alpha;
+    track(tracker, &pair, mean, &old);
     *mean = pair.mean;
     *delta = pair.delta;
     if (update->emitted) ((REAL *)update->emitted)[i] = FORMULA(slope)(update->activation, a) * pair.delta;
@@ -178,18 +178,18 @@ static dualprop_status dyad_general(void *self, const dualprop_dyad_general *upd
 {
     (void)self;
     FORMULA(gains) gains = FORMULA(general_gains)(update, update->alpha);
-    struct watch watch = { 0, 0, update->alpha, 0, update->change != NULL };
+    struct max_tracker tracker = { 0, 0, update->alpha, 0, update->change != NULL };
     for (int64_t row = 0; row < update->rows; row++)
         for (int64_t j = 0; j < update->width; j++) {
             if (update->alphas) gains = FORMULA(general_gains)(update, (double)element_of(update->alphas, j));
-            general_element(update, &gains, row * update->width + j, &watch);
+            general_element(update, &gains, row * update->width + j, &tracker);
         }
-    give(&watch, update->peak, update->change);
+    write_maxima(&tracker, update->peak, update->change);
     return DUALPROP_OK;
 }
 
 static void proximal_row(const dualprop_output *output, int64_t first, const FORMULA(gains) *gains,
-                         struct watch *watch)
+                         struct max_tracker *tracker)
 {
     double *means = output->workspace, *deltas = means + output->width, *work = deltas + output->width;
     REAL *mean = (REAL *)output->mean + first, *delta = (REAL *)output->delta + first;
@@ -198,7 +198,7 @@ static void proximal_row(const dualprop_output *output, int64_t first, const FOR
     for (int64_t i = 0; i < output->width; i++) {
         FORMULA(pair) pair = { 0, 0, (REAL)means[i], (REAL)deltas[i] };
         FORMULA(take_apart)(&pair, gains);
-        see(watch, &pair, mean + i, delta + i);
+        track(tracker, &pair, mean + i, delta + i);
         mean[i] = pair.mean;
         delta[i] = pair.delta;
     }
@@ -208,9 +208,9 @@ static dualprop_status output_proximal(void *self, const dualprop_output *output
 {
     (void)self;
     FORMULA(gains) gains = FORMULA(gains_of)(0, 0, output->alpha);
-    struct watch watch = { 0, 0, output->old_alpha, 0, output->change != NULL };
-    for (int64_t row = 0; row < output->rows; row++) proximal_row(output, row * output->width, &gains, &watch);
-    give(&watch, output->peak, output->change);
+    struct max_tracker tracker = { 0, 0, output->old_alpha, 0, output->change != NULL };
+    for (int64_t row = 0; row < output->rows; row++) proximal_row(output, row * output->width, &gains, &tracker);
+    write_maxima(&tracker, output->peak, output->change);
     return DUALPROP_OK;
 }
 
