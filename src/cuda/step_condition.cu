@@ -45,7 +45,7 @@ struct guard_body {
 
     DUALPROP__CUDA_BOTH static double greatest_at(const uint64_t *start, const uint64_t *peak)
     {
-        return start ? dualprop__greater_peak(value_at(peak), value_at(start)) : 0;
+        return start ? dualprop__greater_max_abs(value_at(peak), value_at(start)) : 0;
     }
 
     DUALPROP__CUDA_BOTH maxima operator()(int64_t i) const
@@ -119,8 +119,8 @@ dualprop_status guard_later(dualprop__cuda *self, struct dualprop__cuda_command_
 int refuses(const dualprop_guard *guards, int i)
 {
     const dualprop_guard *own = guards + i, *below = i > 0 ? own - 1 : NULL;
-    double peak = dualprop__greater_peak(*own->peak, *own->start);
-    double peak_below = below ? dualprop__greater_peak(*below->peak, *below->start) : 0;
+    double peak = dualprop__greater_max_abs(*own->peak, *own->start);
+    double peak_below = below ? dualprop__greater_max_abs(*below->peak, *below->start) : 0;
     return dualprop__is_too_large(*own->start, peak, own->limit) ||
            !dualprop__is_surely_finite(own->beta, peak, peak_below, own->largest);
 }

@@ -213,21 +213,23 @@ static dualprop_status write_gradient_row(const dualprop_view *gradient, dualpro
     return DUALPROP_OK;
 }
 
-/* delta_k is -beta grad of the loss in a_k, so grad_x = -1/beta W_0^T delta_1; it is formed where the twin's x was. */
+/*
+ * delta_k is -beta grad of the loss in a_k, so grad_x = -1/beta W_0^T delta_1, through W_0 whatever carries delta down.
+ * It is computed where the twin's x was.
+ */
 static dualprop_status compute_input_gradient(const dualprop_view *gradient, dualprop_diagnostics *diagnostics,
                                               dualprop_state *state)
 {
-    int silent = state->dyads[1].versions.delta == 0, feedback = state->snapshot.feedback;
+    const struct dualprop__dyads *first = &state->dyads[1];
     void *memory = diagnostics->twin->dyads[0].arrays.mean;
+    int is_zero = first->versions.delta == 0;
     diagnostics->twin->run.phase = DUALPROP__IDLE;
-    state->snapshot.feedback = DUALPROP_FEEDBACK_SYMMETRIC; /* a gradient comes through W, whatever carried delta */
-    dualprop_status status = silent ? DUALPROP_OK : dualprop__switches_of_plus(state, 1, memory);
-    if (!silent && status == DUALPROP_OK)
-        status = dualprop__map_top_down(state, 1, memory, dualprop__error_signal(&state->dyads[1]), NULL);
-    state->snapshot.feedback = feedback;
-    DUALPROP__TRY(status);
+    if (!is_zero) {
+        DUALPROP__TRY(dualprop__switches_of_plus(state, 1, memory));
+        DUALPROP__TRY(dualprop__map_adjoint(state, 1, memory, dualprop__error_signal(first)));
+    }
     for (int64_t b = 0; b < state->batch.count; b++)
-        DUALPROP__TRY(write_gradient_row(gradient, diagnostics, silent ? 0 : -1 / state->dyads[1].numbers.beta, b));
+        DUALPROP__TRY(write_gradient_row(gradient, diagnostics, is_zero ? 0 : -1 / first->numbers.beta, b));
     return DUALPROP_OK;
 }
 

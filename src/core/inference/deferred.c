@@ -51,7 +51,7 @@ dualprop_status dualprop__infer_section_end(dualprop_state *state, dualprop_stat
     state->dyads[0].observed.feed_forward_max_abs = state->dyads[0].observed.max_abs;
     for (int k = 1; k <= state->layer_count; k++) {
         struct dualprop__dyads *own = &state->dyads[k];
-        own->observed.max_abs = dualprop__greater_peak(own->observed.max_abs, own->observed.feed_forward_max_abs);
+        own->observed.max_abs = dualprop__greater_max_abs(own->observed.max_abs, own->observed.feed_forward_max_abs);
         too_large |=
             dualprop__is_too_large(own->observed.feed_forward_max_abs, own->observed.max_abs, state->snapshot.limit);
     }

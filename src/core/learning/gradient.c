@@ -134,7 +134,8 @@ static dualprop_status read_gradient(const dualprop_view *view, dualprop_optimiz
     DUALPROP__TRY(dualprop__view_check_output(context, view, 1u << DUALPROP_F32 | 1u << DUALPROP_F64, "view"));
     DUALPROP__TRY(dualprop__parameter_check(view, layer, is_bias, name));
     DUALPROP__TRY(check_held(optimizer));
-    if (dualprop__view_is_array(view, context->precision)) return fetch_mean_gradient(view->data, optimizer, layer, is_bias);
+    if (dualprop__view_is_array(view, context->precision))
+        return fetch_mean_gradient(view->data, optimizer, layer, is_bias);
     int64_t count = dualprop__parameter_elements(layer, is_bias);
     void *host = dualprop__allocate_array(context, (size_t)count, context->real_size);
     if (!host) return DUALPROP_ERROR_NO_MEMORY;

@@ -24,7 +24,7 @@ static dualprop_step_numbers layer_numbers(const dualprop_optimizer *optimizer, 
                                            double gradient_scale)
 {
     double t = (double)(optimizer->steps + 1);
-    int has_scales = optimizer->kind != DUALPROP_SGD; /* two powers a layer, which a step of a small network would feel */
+    int has_scales = optimizer->kind != DUALPROP_SGD; /* two powers a layer, which small networks would feel */
     return (dualprop_step_numbers){
         .kind = optimizer->kind,
         .learning_rate = layer_rate(optimizer, layer),
@@ -55,7 +55,7 @@ static dualprop_status largest_of(double *largest, const dualprop_layer *layer, 
     double weight, bias;
     DUALPROP__TRY(context->backend.max_abs(context->instance, layer->weight_elements, weights, &weight));
     DUALPROP__TRY(context->backend.max_abs(context->instance, layer->bias_elements, biases, &bias));
-    *largest = dualprop__greater_peak(weight, bias);
+    *largest = dualprop__greater_max_abs(weight, bias);
     return DUALPROP_OK;
 }
 
@@ -92,7 +92,7 @@ static dualprop_status largest_weight(double *largest, const dualprop_layer *lay
     DUALPROP__TRY(largest_of(largest, layer, layer->weight, layer->bias));
     if (layer->network->feedback != DUALPROP_FEEDBACK_KOLEN_POLLACK) return DUALPROP_OK;
     DUALPROP__TRY(context->backend.max_abs(context->instance, layer->weight_elements, layer->feedback, &feedback));
-    *largest = dualprop__greater_peak(*largest, feedback);
+    *largest = dualprop__greater_max_abs(*largest, feedback);
     return DUALPROP_OK;
 }
 

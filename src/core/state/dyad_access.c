@@ -253,7 +253,9 @@ static dualprop_status write_layer(dualprop_state *state, int index, int which, 
     for (int64_t b = 0; b < state->batch.count; b++) DUALPROP__TRY(write_row(state, dyads, which, view, b));
     dyads->versions.mean++;
     dyads->versions.delta++;
-    /* What was written is not what the layer's inputs make of it: its next visit computes it again, and its neighbours. */
+    /*
+     * What was written is not what the layer's inputs make of it: its next visit computes it again, and its neighbours.
+     */
     dyads->versions.a_source = UINT64_MAX;
     dyads->observed.written = 1;
     return DUALPROP_OK;

@@ -117,23 +117,31 @@ dualprop_status dualprop__map_bottom_up(dualprop_state *state, int k, void *a, c
                                                    layer->bias, update);
 }
 
-static dualprop_status convolve_down(dualprop_state *state, int k, void *top_down, const void *delta,
-                                     const dualprop_dyad *update)
+/* W^T delta for any array of weights in the layout of layer k's. */
+static dualprop_status map_down_through(dualprop_state *state, int k, void *top_down, const void *delta,
+                                        const void *weights, const dualprop_dyad *update)
 {
+    const dualprop_layer *layer = state->dyads[k].layer;
+    const dualprop_context *context = state->context;
+    if (is_dense(layer)) {
+        dualprop_dense shape = dense_shape(state, layer);
+        return context->backend.dense_top_down(context->instance, &shape, top_down, delta, weights, update);
+    }
     dualprop_convolution shape = convolution_shape(state, k);
-    DUALPROP__TRY(prepare_cache(&shape, state, k, feedback_of(state, k)));
-    return state->context->backend.convolution_top_down(state->context->instance, &shape, top_down, delta,
-                                                        state->dyads[k].arrays.switches, feedback_of(state, k), update);
+    DUALPROP__TRY(prepare_cache(&shape, state, k, weights));
+    return context->backend.convolution_top_down(context->instance, &shape, top_down, delta,
+                                                 state->dyads[k].arrays.switches, weights, update);
 }
 
 dualprop_status dualprop__map_top_down(dualprop_state *state, int k, void *top_down, const void *delta,
                                        const dualprop_dyad *update)
 {
-    const dualprop_layer *layer = state->dyads[k].layer;
-    if (!is_dense(layer)) return convolve_down(state, k, top_down, delta, update);
-    dualprop_dense shape = dense_shape(state, layer);
-    return state->context->backend.dense_top_down(state->context->instance, &shape, top_down, delta,
-                                                  feedback_of(state, k), update);
+    return map_down_through(state, k, top_down, delta, feedback_of(state, k), update);
+}
+
+dualprop_status dualprop__map_adjoint(dualprop_state *state, int k, void *top_down, const void *delta)
+{
+    return map_down_through(state, k, top_down, delta, weight_of(state, k), NULL);
 }
 
 /* ---- one sample, without bias ---- */

@@ -236,6 +236,9 @@ dualprop_status dualprop__map_bottom_up(dualprop_state *state, int k, void *a, c
 dualprop_status dualprop__map_top_down(dualprop_state *state, int k, void *top_down, const void *delta,
                                        const dualprop_dyad *update);
 
+/* The same through the weights themselves, whatever carries delta down in this inference, and without an update. */
+dualprop_status dualprop__map_adjoint(dualprop_state *state, int k, void *top_down, const void *delta);
+
 /*
  * The gradient of layer k into the two arrays, either of which may be NULL, or, where step is given, at once into the
  * parameters, with the moments of weights and bias.
