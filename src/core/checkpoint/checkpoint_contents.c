@@ -157,3 +157,28 @@ dualprop_status dualprop__checkpoint_expect_finite(dualprop__tensor **out, const
     *out = tensor;
     return DUALPROP_OK;
 }
+
+/* ---- arrays of parameters ---- */
+
+dualprop_status dualprop__checkpoint_put_parameter(dualprop_checkpoint *part, const char *name,
+                                                   const dualprop_layer *layer, int is_bias, const void *memory)
+{
+    int64_t shape[DUALPROP_MAX_RANK];
+    int rank = dualprop__parameter_shape(shape, layer, is_bias), type = layer->network->context->precision;
+    dualprop__tensor *tensor = dualprop__tensor_create(part->context, name, type, rank, shape, 1);
+    if (!tensor) return DUALPROP_ERROR_NO_MEMORY;
+    dualprop_status status = dualprop__parameter_read(tensor->data, layer, is_bias, memory);
+    if (status == DUALPROP_OK) return dualprop__checkpoint_put_tensor(part, tensor);
+    dualprop__tensor_destroy(part->context, tensor);
+    return status;
+}
+
+dualprop_status dualprop__checkpoint_get_parameter(const dualprop_checkpoint *checkpoint, const char *name,
+                                                   const dualprop_layer *layer, int is_bias, void *memory)
+{
+    int64_t shape[DUALPROP_MAX_RANK];
+    int rank = dualprop__parameter_shape(shape, layer, is_bias), type = layer->network->context->precision;
+    dualprop__tensor *tensor;
+    DUALPROP__TRY(dualprop__checkpoint_expect_finite(&tensor, checkpoint, name, type, rank, shape));
+    return dualprop__parameter_write(layer, is_bias, memory, tensor->data);
+}

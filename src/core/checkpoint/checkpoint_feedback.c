@@ -9,33 +9,6 @@
 
 #define NAME_SIZE 64
 
-/* ---- one tensor ---- */
-
-static dualprop_status put_tensor(dualprop_checkpoint *part, const dualprop_layer *layer, const char *name,
-                                  const void *weights)
-{
-    int64_t shape[DUALPROP_MAX_RANK];
-    int rank = dualprop__parameter_shape(shape, layer, 0);
-    dualprop__tensor *tensor =
-        dualprop__tensor_create(part->context, name, layer->network->context->precision, rank, shape, 1);
-    if (!tensor) return DUALPROP_ERROR_NO_MEMORY;
-    dualprop_status status = dualprop__parameter_read(tensor->data, layer, 0, weights);
-    if (status == DUALPROP_OK) return dualprop__checkpoint_put_tensor(part, tensor);
-    dualprop__tensor_destroy(part->context, tensor);
-    return status;
-}
-
-static dualprop_status get_tensor(const dualprop_checkpoint *checkpoint, const dualprop_layer *layer, const char *name,
-                                  void *weights)
-{
-    int64_t shape[DUALPROP_MAX_RANK];
-    int rank = dualprop__parameter_shape(shape, layer, 0);
-    dualprop__tensor *tensor;
-    DUALPROP__TRY(
-        dualprop__checkpoint_expect_finite(&tensor, checkpoint, name, layer->network->context->precision, rank, shape));
-    return dualprop__parameter_write(layer, 0, weights, tensor->data);
-}
-
 /* ---- a network's ---- */
 
 static void name_feedback(char name[NAME_SIZE], const dualprop_layer *layer)
@@ -48,7 +21,8 @@ dualprop_status dualprop__checkpoint_put_feedback(dualprop_checkpoint *part, con
     char name[NAME_SIZE];
     for (int k = 0; k < network->layer_count && network->feedback != DUALPROP_FEEDBACK_SYMMETRIC; k++) {
         name_feedback(name, network->layers[k]);
-        DUALPROP__TRY(put_tensor(part, network->layers[k], name, network->layers[k]->feedback));
+        const dualprop_layer *layer = network->layers[k];
+        DUALPROP__TRY(dualprop__checkpoint_put_parameter(part, name, layer, 0, layer->feedback));
     }
     return dualprop__checkpoint_dump(part, "feedback", json_pack("{s:s}", "kind",
                                      dualprop_name(DUALPROP_NAMES_FEEDBACK, network->feedback)));
@@ -77,7 +51,8 @@ dualprop_status dualprop__checkpoint_get_feedback(dualprop_network *network, con
     DUALPROP__TRY(dualprop__feedback_allocate(network, kind));
     for (int k = 0; k < network->layer_count && kind != DUALPROP_FEEDBACK_SYMMETRIC; k++) {
         name_feedback(name, network->layers[k]);
-        DUALPROP__TRY(get_tensor(checkpoint, network->layers[k], name, network->layers[k]->feedback));
+        const dualprop_layer *layer = network->layers[k];
+        DUALPROP__TRY(dualprop__checkpoint_get_parameter(checkpoint, name, layer, 0, layer->feedback));
     }
     dualprop__feedback_align(network);
     return DUALPROP_OK;
@@ -98,7 +73,8 @@ dualprop_status dualprop__checkpoint_put_feedback_moments(dualprop_checkpoint *p
         for (int order = 0; order < 2; order++) {
             const void *moment = optimizer->layers[k].feedback_moments[order];
             name_feedback_moment(name, k, order);
-            if (moment) DUALPROP__TRY(put_tensor(part, optimizer->network->layers[k], name, moment));
+            const dualprop_layer *layer = optimizer->network->layers[k];
+            if (moment) DUALPROP__TRY(dualprop__checkpoint_put_parameter(part, name, layer, 0, moment));
         }
     return DUALPROP_OK;
 }
@@ -111,7 +87,8 @@ dualprop_status dualprop__checkpoint_get_feedback_moments(dualprop_optimizer *op
         for (int order = 0; order < 2; order++) {
             void *moment = optimizer->layers[k].feedback_moments[order];
             name_feedback_moment(name, k, order);
-            if (moment) DUALPROP__TRY(get_tensor(checkpoint, optimizer->network->layers[k], name, moment));
+            const dualprop_layer *layer = optimizer->network->layers[k];
+            if (moment) DUALPROP__TRY(dualprop__checkpoint_get_parameter(checkpoint, name, layer, 0, moment));
         }
     return DUALPROP_OK;
 }

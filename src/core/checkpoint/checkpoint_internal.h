@@ -58,6 +58,14 @@ dualprop_status dualprop__checkpoint_expect(dualprop__tensor **tensor, const dua
 /* The same, and NOT_FINITE where an element is. */
 dualprop_status dualprop__checkpoint_expect_finite(dualprop__tensor **tensor, const dualprop_checkpoint *checkpoint,
                                                    const char *name, int type, int rank, const int64_t *shape);
+/*
+ * Put an array that is laid out as a layer's parameter (weights, moments, feedback weights) in, and read it back into
+ * backend memory: FORMAT if there is no such tensor or another, NOT_FINITE if an element is.
+ */
+dualprop_status dualprop__checkpoint_put_parameter(dualprop_checkpoint *part, const char *name,
+                                                   const dualprop_layer *layer, int is_bias, const void *memory);
+dualprop_status dualprop__checkpoint_get_parameter(const dualprop_checkpoint *checkpoint, const char *name,
+                                                   const dualprop_layer *layer, int is_bias, void *memory);
 /* Describe a tensor's elements. */
 dualprop_view dualprop__tensor_view(const dualprop__tensor *tensor);
 

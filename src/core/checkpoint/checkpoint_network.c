@@ -26,16 +26,8 @@ static int is_parameter(const char *name)
 static dualprop_status put_parameter(dualprop_checkpoint *part, const dualprop_layer *layer, int is_bias)
 {
     char name[NAME_SIZE];
-    int64_t shape[DUALPROP_MAX_RANK];
-    int rank = dualprop__parameter_shape(shape, layer, is_bias);
     snprintf(name, sizeof name, "layer%d.%s", layer->index, is_bias ? "bias" : "weight");
-    dualprop__tensor *tensor = dualprop__tensor_create(part->context, name, layer->network->context->precision,
-                                                       rank, shape, 1);
-    if (!tensor) return DUALPROP_ERROR_NO_MEMORY;
-    dualprop_status status = dualprop__parameter_fetch(tensor->data, layer, is_bias);
-    if (status == DUALPROP_OK) return dualprop__checkpoint_put_tensor(part, tensor);
-    dualprop__tensor_destroy(part->context, tensor);
-    return status;
+    return dualprop__checkpoint_put_parameter(part, name, layer, is_bias, is_bias ? layer->bias : layer->weight);
 }
 
 static json_t *describe_pair(int64_t first, int64_t second)

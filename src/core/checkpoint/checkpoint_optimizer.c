@@ -42,17 +42,9 @@ static int is_moment(const char *name)
 static dualprop_status put_moment(dualprop_checkpoint *part, const struct moment *moment)
 {
     char name[NAME_SIZE];
-    int64_t shape[DUALPROP_MAX_RANK];
     if (!moment->memory) return DUALPROP_OK;
     name_moment(name, moment);
-    int rank = dualprop__parameter_shape(shape, moment->layer, moment->is_bias);
-    dualprop__tensor *tensor = dualprop__tensor_create(part->context, name, moment->layer->network->context->precision,
-                                                       rank, shape, 1);
-    if (!tensor) return DUALPROP_ERROR_NO_MEMORY;
-    dualprop_status status = dualprop__parameter_read(tensor->data, moment->layer, moment->is_bias, moment->memory);
-    if (status == DUALPROP_OK) return dualprop__checkpoint_put_tensor(part, tensor);
-    dualprop__tensor_destroy(part->context, tensor);
-    return status;
+    return dualprop__checkpoint_put_parameter(part, name, moment->layer, moment->is_bias, moment->memory);
 }
 
 static json_t *describe_optimizer(const dualprop_optimizer *optimizer)
@@ -149,14 +141,9 @@ static dualprop_status apply(dualprop_optimizer *optimizer, const struct record 
 static dualprop_status get_moment(const dualprop_checkpoint *checkpoint, const struct moment *moment)
 {
     char name[NAME_SIZE];
-    int64_t shape[DUALPROP_MAX_RANK];
-    dualprop__tensor *tensor;
     if (!moment->memory) return DUALPROP_OK;
     name_moment(name, moment);
-    int rank = dualprop__parameter_shape(shape, moment->layer, moment->is_bias);
-    DUALPROP__TRY(dualprop__checkpoint_expect_finite(&tensor, checkpoint, name,
-                                                     moment->layer->network->context->precision, rank, shape));
-    return dualprop__parameter_write(moment->layer, moment->is_bias, moment->memory, tensor->data);
+    return dualprop__checkpoint_get_parameter(checkpoint, name, moment->layer, moment->is_bias, moment->memory);
 }
 
 static dualprop_status get_moments(dualprop_optimizer *optimizer, const dualprop_checkpoint *checkpoint)
