@@ -43,26 +43,16 @@ int64_t dualprop__gradient_bytes(const dualprop__blis *blis, int64_t batch, int6
 
 /* ---- packing ---- */
 
-static void pack_delta(const struct gradient *job, int64_t panel)
+/* Panel `panel`, of `side` columns, of an array [batch, width]. */
+static void pack_gradient_panel(const struct gradient *job, char *packed, const void *array, int64_t width, int64_t side,
+                                int64_t panel)
 {
     const dualprop__blis *blis = job->blis;
-    int64_t vector = blis->kernel.vector, outputs = job->shape->outputs, batch = job->shape->batch;
-    char *to = dualprop__at(blis, job->packed_delta, panel * batch * vector);
-    dualprop__fetch_to_write(to, 0, batch * vector * (int64_t)blis->loops->real_size);
-    blis->loops->pack_rows(to,
-                           dualprop__at(blis, job->delta, panel * vector), outputs, batch,
-                           dualprop__least(vector, outputs - panel * vector), vector);
-}
-
-static void pack_x(const struct gradient *job, int64_t panel)
-{
-    const dualprop__blis *blis = job->blis;
-    int64_t broadcast = blis->kernel.broadcast, inputs = job->shape->inputs, batch = job->shape->batch;
-    char *to = dualprop__at(blis, job->packed_x, panel * batch * broadcast);
-    dualprop__fetch_to_write(to, 0, batch * broadcast * (int64_t)blis->loops->real_size);
-    blis->loops->pack_rows(to,
-                           dualprop__at(blis, job->x, panel * broadcast), inputs, batch,
-                           dualprop__least(broadcast, inputs - panel * broadcast), broadcast);
+    int64_t batch = job->shape->batch;
+    char *to = dualprop__at(blis, packed, panel * batch * side);
+    dualprop__fetch_to_write(to, 0, batch * side * (int64_t)blis->loops->real_size);
+    blis->loops->pack_rows(to, dualprop__at(blis, array, panel * side), width, batch,
+                           dualprop__least(side, width - panel * side), side);
 }
 
 /* A panel of delta and a part of x, so that each thread packs the columns of both that it has computed before. */
@@ -70,10 +60,14 @@ static void gradient_pack_unit(void *argument, int64_t unit, int64_t member)
 {
     const struct gradient *job = argument;
     (void)member;
-    if (unit < job->output_panels) pack_delta(job, unit);
+    const dualprop_dense *shape = job->shape;
+    const dualprop__microkernel *kernel = &job->blis->kernel;
+    if (unit < job->output_panels)
+        pack_gradient_panel(job, job->packed_delta, job->delta, shape->outputs, kernel->vector, unit);
     if (unit >= job->packing.parts) return;
-    int64_t first = dualprop__part_first(&job->packing, unit);
-    for (int64_t panel = first; panel < first + dualprop__part_size(&job->packing, unit); panel++) pack_x(job, panel);
+    int64_t first = dualprop__part_first(&job->packing, unit), end = first + dualprop__part_size(&job->packing, unit);
+    for (int64_t panel = first; panel < end; panel++)
+        pack_gradient_panel(job, job->packed_x, job->x, shape->inputs, kernel->broadcast, panel);
 }
 
 /* ---- pieces ---- */
