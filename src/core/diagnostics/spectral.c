@@ -40,20 +40,22 @@ struct span {
 
 static dualprop_status go_up(const struct span *span)
 {
-    struct dualprop__dyads *dyads = span->maps->dyads;
-    for (int k = span->first; k <= span->last; k++)
-        DUALPROP__TRY(map_up(span->maps, k, dyads[k].arrays.a,
-                             k == span->first ? dyads[k - 1].arrays.mean : dyads[k - 1].arrays.a, span->alone));
+    for (int k = span->first; k <= span->last; k++) {
+        const struct dualprop__dyads *below = dualprop__below(span->maps, k);
+        const void *from = k == span->first ? below->arrays.mean : below->arrays.a;
+        DUALPROP__TRY(map_up(span->maps, k, span->maps->dyads[k].arrays.a, from, span->alone));
+    }
     return DUALPROP_OK;
 }
 
 static dualprop_status go_down(const struct span *span)
 {
-    struct dualprop__dyads *dyads = span->maps->dyads;
-    for (int k = span->last; k >= span->first; k--)
-        DUALPROP__TRY(map_down(span->maps, k,
-                               k == span->first ? dyads[k - 1].arrays.mean : dyads[k - 1].arrays.top_down,
-                               k == span->last ? dyads[k].arrays.delta : dyads[k].arrays.top_down, span->alone));
+    for (int k = span->last; k >= span->first; k--) {
+        const struct dualprop__dyads *own = &span->maps->dyads[k], *below = dualprop__below(span->maps, k);
+        const void *from = k == span->last ? own->arrays.delta : own->arrays.top_down;
+        void *to = k == span->first ? below->arrays.mean : below->arrays.top_down;
+        DUALPROP__TRY(map_down(span->maps, k, to, from, span->alone));
+    }
     return DUALPROP_OK;
 }
 
@@ -83,7 +85,7 @@ static void draw_vector(double *vector, int64_t count, int which)
  */
 static dualprop_status iterate_span(double *norm, double *vector, double *image, const struct span *span)
 {
-    struct dualprop__dyads *below = &span->maps->dyads[span->first - 1], *top = &span->maps->dyads[span->last];
+    struct dualprop__dyads *below = dualprop__below(span->maps, span->first), *top = &span->maps->dyads[span->last];
     int64_t width = span->alone ? dualprop__map_width(top->layer) : top->width;
     DUALPROP__TRY(copy_vector_in(below->arrays.mean, span, vector, below->width));
     DUALPROP__TRY(go_up(span));
@@ -108,7 +110,7 @@ static dualprop_status power_iteration(double *norm, dualprop_diagnostics *diagn
                                        const struct span *span, int iterations)
 {
     double previous = -1, *vector = diagnostics->vectors[which];
-    if (!diagnostics->begun[which]) draw_vector(vector, span->maps->dyads[span->first - 1].width, which);
+    if (!diagnostics->begun[which]) draw_vector(vector, dualprop__below(span->maps, span->first)->width, which);
     diagnostics->begun[which] = 0; /* A failure on the way leaves no vector to go on from. */
     for (int i = 0; i < iterations; i++) {
         double now;
