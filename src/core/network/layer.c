@@ -68,7 +68,7 @@ dualprop_status dualprop_layer_info(int64_t *inputs, int64_t *outputs, int *acti
     return DUALPROP_OK;
 }
 
-static void give_pair(int64_t pair[2], int64_t first, int64_t second)
+static void write_pair(int64_t pair[2], int64_t first, int64_t second)
 {
     if (!pair) return;
     pair[0] = first;
@@ -83,12 +83,12 @@ dualprop_status dualprop_layer_shape(int *kind, int64_t output[3], int64_t kerne
     const dualprop_convolution *map = &layer->map; /* zeros in a dense layer */
     if (kind) *kind = layer->kind;
     if (output) dualprop__layer_output(output, layer);
-    give_pair(kernel, map->kernel_height, map->kernel_width);
-    give_pair(stride, map->stride_height, map->stride_width);
-    give_pair(padding, map->padding_height, map->padding_width);
+    write_pair(kernel, map->kernel_height, map->kernel_width);
+    write_pair(stride, map->stride_height, map->stride_width);
+    write_pair(padding, map->padding_height, map->padding_width);
     if (pooling) *pooling = map->pooling;
-    give_pair(window, map->window_height, map->window_width);
-    give_pair(window_stride, map->window_stride_height, map->window_stride_width);
+    write_pair(window, map->window_height, map->window_width);
+    write_pair(window_stride, map->window_stride_height, map->window_stride_width);
     return DUALPROP_OK;
 }
 

@@ -9,7 +9,7 @@ void dualprop__forget_products(dualprop_state *state)
     for (int k = 0; k <= state->layer_count; k++) {
         struct dualprop__dyads *own = &state->dyads[k];
         own->versions.a_source = UINT64_MAX;
-        int silent = k == state->layer_count || dualprop__above(state, k)->versions.delta == 0;
-        own->versions.top_down_source = silent ? 0 : UINT64_MAX;
+        int is_zero = k == state->layer_count || dualprop__above(state, k)->versions.delta == 0;
+        own->versions.top_down_source = is_zero ? 0 : UINT64_MAX;
     }
 }
