@@ -28,7 +28,7 @@ exports_as_listed() {
 
 # Each function that a header declares exists in the library, and the other way round.
 exports_as_declared() {
-    cat include/dualprop/*.h | tr '\n' ' ' | grep -oE 'DUALPROP_(CALL|API)[^;(]*\(' | grep -oE 'dualprop_[a-z0-9_]+\($' |
+    cat include/dualprop/*.h | tr '\n' ' ' | grep -oE 'DUALPROP_API[^;(]*\(' | grep -oE 'dualprop_[a-z0-9_]+\($' |
         tr -d '(' | sort -u >"$build/declared.txt"
     exported | diff "$build/declared.txt" -
 }

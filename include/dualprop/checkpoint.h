@@ -22,7 +22,8 @@ extern "C" {
 #endif
 
 /** Create an empty checkpoint. */
-DUALPROP_CALL dualprop_checkpoint_create(dualprop_checkpoint **checkpoint, dualprop_context *context);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_checkpoint_create(dualprop_checkpoint **checkpoint, dualprop_context *context);
 /** Destroy a checkpoint; NULL is fine. */
 DUALPROP_API void dualprop_checkpoint_destroy(dualprop_checkpoint *checkpoint);
 
@@ -36,10 +37,11 @@ DUALPROP_API void dualprop_checkpoint_destroy(dualprop_checkpoint *checkpoint);
  *         DUALPROP_ERROR_LIMIT    above a limit of the context
  *         DUALPROP_ERROR_IO, DUALPROP_ERROR_NO_MEMORY
  */
-DUALPROP_CALL dualprop_checkpoint_read(dualprop_checkpoint **checkpoint, dualprop_context *context, const char *path);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_checkpoint_read(dualprop_checkpoint **checkpoint, dualprop_context *context, const char *path);
 /** The same from memory; data is borrowed for the call. */
-DUALPROP_CALL dualprop_checkpoint_read_memory(dualprop_checkpoint **checkpoint, dualprop_context *context,
-                                              const void *data, size_t size);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_checkpoint_read_memory(
+    dualprop_checkpoint **checkpoint, dualprop_context *context, const void *data, size_t size);
 /**
  * Write to a temporary file beside path (PATH.PROCESS-NUMBER.tmp), sync it, sync the folder, rename it to path, sync
  * the folder. The old file stays on failure, byte for byte; a crash at any moment leaves the old or the new one, whole.
@@ -56,39 +58,48 @@ DUALPROP_CALL dualprop_checkpoint_read_memory(dualprop_checkpoint **checkpoint, 
  *         DUALPROP_ERROR_NO_MEMORY
  * Since: 0.1.
  */
-DUALPROP_CALL dualprop_checkpoint_write(const dualprop_checkpoint *checkpoint, const char *path);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_checkpoint_write(const dualprop_checkpoint *checkpoint, const char *path);
 
 /** Put a copy of a network's architecture and parameters in. */
-DUALPROP_CALL dualprop_checkpoint_put_network(dualprop_checkpoint *checkpoint, const dualprop_network *network);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_checkpoint_put_network(dualprop_checkpoint *checkpoint, const dualprop_network *network);
 /** Put a copy of a rule in. */
-DUALPROP_CALL dualprop_checkpoint_put_rule(dualprop_checkpoint *checkpoint, const dualprop_rule *rule);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_checkpoint_put_rule(dualprop_checkpoint *checkpoint, const dualprop_rule *rule);
 /**
  * Put in what a state carries from one inference to the next: how many it has begun (which with the rule's seed decides
  * what is drawn), the vectors of power iterations, and where the rule starts warm its dyads. Under rules without these
  * there is nothing to save.
  */
-DUALPROP_CALL dualprop_checkpoint_put_state(dualprop_checkpoint *checkpoint, const dualprop_state *state);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_checkpoint_put_state(dualprop_checkpoint *checkpoint, const dualprop_state *state);
 /** Put a copy of an optimizer's settings, step count and moments in. */
-DUALPROP_CALL dualprop_checkpoint_put_optimizer(dualprop_checkpoint *checkpoint, const dualprop_optimizer *optimizer);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_checkpoint_put_optimizer(dualprop_checkpoint *checkpoint, const dualprop_optimizer *optimizer);
 /** Put a text in under a key that is not one of ours; value NULL removes it. */
-DUALPROP_CALL dualprop_checkpoint_put_text(dualprop_checkpoint *checkpoint, const char *key, const char *value);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_checkpoint_put_text(dualprop_checkpoint *checkpoint, const char *key, const char *value);
 /** Put a copy of a tensor in, stored as the view's type (f32, f64, u8 or i32); replaces one of the same name. */
-DUALPROP_CALL dualprop_checkpoint_put_tensor(dualprop_checkpoint *checkpoint, const char *name,
-                                             const dualprop_view *view);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_checkpoint_put_tensor(dualprop_checkpoint *checkpoint, const char *name, const dualprop_view *view);
 
 /** Make the network again. FORMAT where there is none or it does not agree with its tensors; its type must be the
  * context's; NOT_FINITE where a parameter is NaN or infinite. */
-DUALPROP_CALL dualprop_checkpoint_get_network(dualprop_network **network, const dualprop_checkpoint *checkpoint);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_checkpoint_get_network(dualprop_network **network, const dualprop_checkpoint *checkpoint);
 /** Make the rule again. */
-DUALPROP_CALL dualprop_checkpoint_get_rule(dualprop_rule **rule, const dualprop_checkpoint *checkpoint);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_checkpoint_get_rule(dualprop_rule **rule, const dualprop_checkpoint *checkpoint);
 /**
  * Give a state what dualprop_checkpoint_put_state() saved, so that its next inference is as if it had never stopped.
  * The state has to be of the same layers and the same rule; a failure changes nothing.
  */
-DUALPROP_CALL dualprop_checkpoint_get_state(dualprop_state *state, const dualprop_checkpoint *checkpoint);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_checkpoint_get_state(dualprop_state *state, const dualprop_checkpoint *checkpoint);
 /** Make the optimizer again, for a network with the same layers. */
-DUALPROP_CALL dualprop_checkpoint_get_optimizer(dualprop_optimizer **optimizer, const dualprop_checkpoint *checkpoint,
-                                                dualprop_network *network);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_checkpoint_get_optimizer(
+    dualprop_optimizer **optimizer, const dualprop_checkpoint *checkpoint, dualprop_network *network);
 /**
  * Copy a text.
  *
@@ -96,16 +107,18 @@ DUALPROP_CALL dualprop_checkpoint_get_optimizer(dualprop_optimizer **optimizer, 
  * @param needed        receives the bytes the whole text needs; may be NULL
  * @return DUALPROP_OK, or DUALPROP_ERROR_INVALID_ARGUMENT where there is no such key
  */
-DUALPROP_CALL dualprop_checkpoint_get_text(char *buffer, size_t size, size_t *needed,
-                                           const dualprop_checkpoint *checkpoint, const char *key);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_checkpoint_get_text(
+    char *buffer, size_t size, size_t *needed, const dualprop_checkpoint *checkpoint, const char *key);
 /** Give the number of tensors. */
-DUALPROP_CALL dualprop_checkpoint_tensor_count(int64_t *count, const dualprop_checkpoint *checkpoint);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_checkpoint_tensor_count(int64_t *count, const dualprop_checkpoint *checkpoint);
 /** Give tensor number index, by ascending name: its name and a contiguous view; both borrowed until the next put. view is
  * filled, its struct_size too, with the members of version 0.1. */
-DUALPROP_CALL dualprop_checkpoint_tensor(const char **name, dualprop_view *view,
-                                         const dualprop_checkpoint *checkpoint, int64_t index);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_checkpoint_tensor(
+    const char **name, dualprop_view *view, const dualprop_checkpoint *checkpoint, int64_t index);
 /** Find a tensor by name; INVALID_ARGUMENT where there is none. */
-DUALPROP_CALL dualprop_checkpoint_find(dualprop_view *view, const dualprop_checkpoint *checkpoint, const char *name);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_checkpoint_find(dualprop_view *view, const dualprop_checkpoint *checkpoint, const char *name);
 
 #ifdef __cplusplus
 }

@@ -130,7 +130,8 @@ typedef void (*dualprop_parallel_for)(void *user_data, void (*task)(void *argume
  *         DUALPROP_ERROR_NO_MEMORY
  * Threads: any.  Allocates: here and in the _create calls only.  Since: 0.1.
  */
-DUALPROP_CALL dualprop_context_create(dualprop_context **context, int backend, const dualprop_options *options);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_context_create(dualprop_context **context, int backend, const dualprop_options *options);
 
 /** Destroy a context; NULL is fine. It stays alive inside until its last child is destroyed. Since: 0.1. */
 DUALPROP_API void dualprop_context_destroy(dualprop_context *context);
@@ -146,7 +147,8 @@ DUALPROP_API void dualprop_context_destroy(dualprop_context *context);
  * @return DUALPROP_OK; never changes the last error
  * Threads: any.  Since: 0.1.
  */
-DUALPROP_CALL dualprop_last_error(char *buffer, size_t size, size_t *needed, const dualprop_context *context);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_last_error(char *buffer, size_t size, size_t *needed, const dualprop_context *context);
 
 /**
  * Set who receives log messages; nobody at first. The current backend, its level and why AUTO chose it are logged
@@ -157,7 +159,8 @@ DUALPROP_CALL dualprop_last_error(char *buffer, size_t size, size_t *needed, con
  * @param level      the least important level wanted, DUALPROP_LOG_...
  * Threads: any; log itself may be called from any thread that uses the context.  Since: 0.1.
  */
-DUALPROP_CALL dualprop_context_set_log(dualprop_context *context, dualprop_log log, void *user_data, int level);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_context_set_log(dualprop_context *context, dualprop_log log, void *user_data, int level);
 
 /**
  * Let the caller's own threads do the work instead of the context's pool. Results have the same bits either way.
@@ -167,8 +170,8 @@ DUALPROP_CALL dualprop_context_set_log(dualprop_context *context, dualprop_log l
  * @return DUALPROP_OK or DUALPROP_ERROR_INVALID_ARGUMENT (threads < 1 or > 1024)
  * Threads: not while another call uses the context.  Since: 0.1.
  */
-DUALPROP_CALL dualprop_context_set_parallel_for(dualprop_context *context, dualprop_parallel_for run, void *user_data,
-                                                int threads);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_context_set_parallel_for(dualprop_context *context, dualprop_parallel_for run, void *user_data, int threads);
 
 /**
  * Let all work of a context on a CUDA device go into the caller's stream, after what is in it already.
@@ -182,10 +185,10 @@ DUALPROP_CALL dualprop_context_set_parallel_for(dualprop_context *context, dualp
  * @return DUALPROP_OK, DUALPROP_ERROR_UNSUPPORTED where the backend has no streams, or DUALPROP_ERROR_DEVICE
  * Threads: not while another call uses the context.  Since: 0.1.
  */
-DUALPROP_CALL dualprop_context_set_stream(dualprop_context *context, void *stream);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_context_set_stream(dualprop_context *context, void *stream);
 
 /** Wait until a device has done all that this context asked of it; on the CPU that is always so. Since: 0.1. */
-DUALPROP_CALL dualprop_context_synchronize(dualprop_context *context);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_context_synchronize(dualprop_context *context);
 
 /**
  * Ask running calls on this context to stop: they return DUALPROP_ERROR_CANCELLED within one pass, and so does every
@@ -193,10 +196,10 @@ DUALPROP_CALL dualprop_context_synchronize(dualprop_context *context);
  *
  * Threads: any, and signal handlers.  Since: 0.1.
  */
-DUALPROP_CALL dualprop_context_cancel(dualprop_context *context);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_context_cancel(dualprop_context *context);
 
 /** Clear what dualprop_context_cancel() set. Since: 0.1. */
-DUALPROP_CALL dualprop_context_resume(dualprop_context *context);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_context_resume(dualprop_context *context);
 
 /**
  * Describe the context as a JSON object: backend, level (as it was asked for), kernels (as they were chosen, with their
@@ -206,15 +209,16 @@ DUALPROP_CALL dualprop_context_resume(dualprop_context *context);
  * @param needed  receives the bytes the whole text needs; may be NULL
  * Threads: any.  Since: 0.1.
  */
-DUALPROP_CALL dualprop_context_describe(char *buffer, size_t size, size_t *needed, const dualprop_context *context);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_context_describe(char *buffer, size_t size, size_t *needed, const dualprop_context *context);
 
 /** Give the context's precision (DUALPROP_F32 or _F64), threads and backend name (static); each may be NULL. */
-DUALPROP_CALL dualprop_context_info(int *precision, int *threads, const char **backend,
-                                    const dualprop_context *context);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_context_info(int *precision, int *threads, const char **backend, const dualprop_context *context);
 
 /** Give the bytes allocated now, the most there ever were, and how many allocations were made; each may be NULL. */
-DUALPROP_CALL dualprop_context_memory(uint64_t *current, uint64_t *peak, uint64_t *allocations,
-                                      const dualprop_context *context);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_context_memory(uint64_t *current, uint64_t *peak, uint64_t *allocations, const dualprop_context *context);
 
 /** Limits on files, with their defaults. */
 enum {
@@ -225,7 +229,8 @@ enum {
 };
 
 /** Set one of the limits above. INVALID_ARGUMENT where there is no such limit or value is 0. Since: 0.1. */
-DUALPROP_CALL dualprop_context_set_limit(dualprop_context *context, int limit, uint64_t value);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_context_set_limit(dualprop_context *context, int limit, uint64_t value);
 
 #ifdef __cplusplus
 }

@@ -37,8 +37,8 @@ extern "C" {
  *         DUALPROP_ERROR_RANGE, DUALPROP_ERROR_NO_MEMORY
  * Threads: any.  Allocates: here.  Since: 0.1.
  */
-DUALPROP_CALL dualprop_diagnostics_create(dualprop_diagnostics **diagnostics, dualprop_network *network, int loss,
-                                          int64_t capacity);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_diagnostics_create(dualprop_diagnostics **diagnostics, dualprop_network *network, int loss, int64_t capacity);
 
 /** Destroy diagnostics; NULL is fine. */
 DUALPROP_API void dualprop_diagnostics_destroy(dualprop_diagnostics *diagnostics);
@@ -52,8 +52,8 @@ DUALPROP_API void dualprop_diagnostics_destroy(dualprop_diagnostics *diagnostics
  * @return as dualprop_infer_view()
  * Threads: one at a time.  Allocates: never.  Since: 0.1.
  */
-DUALPROP_CALL dualprop_diagnostics_twin(dualprop_diagnostics *diagnostics, const dualprop_view *inputs,
-                                        const dualprop_view *targets);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_diagnostics_twin(dualprop_diagnostics *diagnostics, const dualprop_view *inputs, const dualprop_view *targets);
 
 /**
  * Give the twin's state, borrowed for the life of the diagnostics: to let it infer without a gradient, to read its
@@ -62,7 +62,8 @@ DUALPROP_CALL dualprop_diagnostics_twin(dualprop_diagnostics *diagnostics, const
  * @param twin  receives the state
  * Threads: one at a time.  Allocates: never.  Since: 0.1.
  */
-DUALPROP_CALL dualprop_diagnostics_state(dualprop_state **twin, dualprop_diagnostics *diagnostics);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_diagnostics_state(dualprop_state **twin, dualprop_diagnostics *diagnostics);
 
 /**
  * Compare the gradient an optimizer holds with the twin's, for one layer, weights and bias together, before decay,
@@ -79,9 +80,9 @@ DUALPROP_CALL dualprop_diagnostics_state(dualprop_state **twin, dualprop_diagnos
  * @return DUALPROP_OK, or DUALPROP_ERROR_INVALID_STATE where one of the two holds no gradient
  * Threads: one at a time.  Allocates: never.  Since: 0.1.
  */
-DUALPROP_CALL dualprop_diagnostics_compare(double *angle, double *cosine, double *norm, double *twin_norm,
-                                           double *difference, dualprop_diagnostics *diagnostics,
-                                           dualprop_optimizer *optimizer, int index);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_diagnostics_compare(
+    double *angle, double *cosine, double *norm, double *twin_norm, double *difference,
+    dualprop_diagnostics *diagnostics, dualprop_optimizer *optimizer, int index);
 
 /**
  * Compute what a settled state says of its inputs: -1/beta W_0^T delta_1, sample by sample. Of a back-propagation state
@@ -98,8 +99,8 @@ DUALPROP_CALL dualprop_diagnostics_compare(double *angle, double *cosine, double
  *         DUALPROP_ERROR_INVALID_ARGUMENT  another network, too large a batch, or a view of another shape
  * Threads: one at a time.  Allocates: never.  Since: 0.1.
  */
-DUALPROP_CALL dualprop_diagnostics_input_gradient(const dualprop_view *gradient, dualprop_diagnostics *diagnostics,
-                                                  dualprop_state *state);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_diagnostics_input_gradient(
+    const dualprop_view *gradient, dualprop_diagnostics *diagnostics, dualprop_state *state);
 
 /* ---- the weights ---- */
 
@@ -118,8 +119,8 @@ DUALPROP_CALL dualprop_diagnostics_input_gradient(const dualprop_view *gradient,
  *         DUALPROP_ERROR_NO_MEMORY (then there is no copy; another call may try again)
  * Threads: one at a time.  Allocates: once, in an f32 context.  Since: 0.1.
  */
-DUALPROP_CALL dualprop_diagnostics_spectral_norm(double *gamma, dualprop_diagnostics *diagnostics, int index,
-                                                 int iterations);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_diagnostics_spectral_norm(double *gamma, dualprop_diagnostics *diagnostics, int index, int iterations);
 
 /**
  * Estimate the spectral norm of W_{L-1} ... W_0, all layers' linear maps one after another, likewise: a bound on the
@@ -131,10 +132,11 @@ DUALPROP_CALL dualprop_diagnostics_spectral_norm(double *gamma, dualprop_diagnos
  *
  * @return as dualprop_diagnostics_spectral_norm()
  */
-DUALPROP_CALL dualprop_diagnostics_lipschitz(double *norm, dualprop_diagnostics *diagnostics, int iterations);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_diagnostics_lipschitz(double *norm, dualprop_diagnostics *diagnostics, int iterations);
 
 /** Forget the vectors of the power iterations: the next ones start from the same drawn vectors as a new handle's. */
-DUALPROP_CALL dualprop_diagnostics_restart(dualprop_diagnostics *diagnostics);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_diagnostics_restart(dualprop_diagnostics *diagnostics);
 
 /* ---- the dyads ---- */
 
@@ -145,7 +147,8 @@ DUALPROP_CALL dualprop_diagnostics_restart(dualprop_diagnostics *diagnostics);
  * @return DUALPROP_OK, or DUALPROP_ERROR_INVALID_STATE where the state holds no inference
  * Threads: one at a time a state.  Allocates: never.  Since: 0.1.
  */
-DUALPROP_CALL dualprop_diagnostics_silent(double *fraction, dualprop_state *state, int index);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_diagnostics_zero_delta_fraction(double *fraction, dualprop_state *state, int index);
 
 /**
  * Compute the objectives of the paper at the dyads of a state, settled or open, as a mean over its samples. With
@@ -170,8 +173,8 @@ DUALPROP_CALL dualprop_diagnostics_silent(double *fraction, dualprop_state *stat
  *                                       lecun, whose objective is another one; or its neurons' alphas differ
  * Threads: one at a time.  Allocates: never.  Since: 0.1.
  */
-DUALPROP_CALL dualprop_diagnostics_objective(double *dp, double *sprovr, double *adjoint,
-                                             dualprop_diagnostics *diagnostics, dualprop_state *state);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_diagnostics_objective(
+    double *dp, double *sprovr, double *adjoint, dualprop_diagnostics *diagnostics, dualprop_state *state);
 
 #ifdef __cplusplus
 }

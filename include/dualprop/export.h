@@ -6,12 +6,13 @@
 
 
 #if defined(__GNUC__)
+/** A function that the library exports. */
 #define DUALPROP_API __attribute__((visibility("default")))
-/** A public function whose status must not be ignored. */
-#define DUALPROP_CALL __attribute__((visibility("default"), warn_unused_result)) dualprop_status
+/** The compiler warns if the caller ignores the returned status. */
+#define DUALPROP_CHECKED __attribute__((warn_unused_result))
 #else
 #define DUALPROP_API
-#define DUALPROP_CALL dualprop_status
+#define DUALPROP_CHECKED
 #endif
 
 #endif

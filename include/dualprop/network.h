@@ -25,14 +25,15 @@ extern "C" {
  *         or DUALPROP_ERROR_NO_MEMORY
  * Threads: any.  Since: 0.1.
  */
-DUALPROP_CALL dualprop_network_create(dualprop_network **network, dualprop_context *context, int64_t height,
-                                      int64_t width, int64_t channels);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_network_create(
+    dualprop_network **network, dualprop_context *context, int64_t height, int64_t width, int64_t channels);
 
 /** Destroy a network; NULL is fine. It stays alive inside until the states and optimizers made from it are gone. */
 DUALPROP_API void dualprop_network_destroy(dualprop_network *network);
 
 /** Make a new network with the same layers, parameters and settings, in the same context. Since: 0.1. */
-DUALPROP_CALL dualprop_network_clone(dualprop_network **clone, const dualprop_network *network);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_network_clone(dualprop_network **clone, const dualprop_network *network);
 
 /**
  * Copy all parameters of source into destination; both must have the same layers and precision, of any contexts.
@@ -40,7 +41,8 @@ DUALPROP_CALL dualprop_network_clone(dualprop_network **clone, const dualprop_ne
  * @return DUALPROP_OK, or DUALPROP_ERROR_INVALID_ARGUMENT where the layers differ, or DUALPROP_ERROR_BUSY
  * Since: 0.1.
  */
-DUALPROP_CALL dualprop_network_copy(dualprop_network *destination, const dualprop_network *source);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_network_copy(dualprop_network *destination, const dualprop_network *source);
 
 /**
  * Add a dense layer on top: a = W^T s + b with W of shape [inputs, outputs], then f. Its parameters are zero until
@@ -54,7 +56,8 @@ DUALPROP_CALL dualprop_network_copy(dualprop_network *destination, const dualpro
  *         DUALPROP_ERROR_RANGE             the number of weights overflows
  * Since: 0.1.
  */
-DUALPROP_CALL dualprop_network_add_dense(dualprop_network *network, int64_t outputs, int activation);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_network_add_dense(dualprop_network *network, int64_t outputs, int activation);
 
 /**
  * Add a convolutional layer on top, for images (height, width, channels): at each place of the map
@@ -78,16 +81,18 @@ DUALPROP_CALL dualprop_network_add_dense(dualprop_network *network, int64_t outp
  *         DUALPROP_ERROR_UNSUPPORTED       the backend has no convolutions
  * Since: 0.1.
  */
-DUALPROP_CALL dualprop_network_add_convolution(dualprop_network *network, int64_t channels, const int64_t kernel[2],
-                                               const int64_t stride[2], const int64_t padding[2], int activation);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_network_add_convolution(
+    dualprop_network *network, int64_t channels, const int64_t kernel[2], const int64_t stride[2],
+    const int64_t padding[2], int activation);
 
 /**
  * Add a locally connected layer on top: as a convolution, but with weights [map height, map width, kernel height, kernel
  * width, channels below, channels] and biases [map height, map width, channels] of their own at each place, as local
  * learning rules that share nothing need. The map is the one before pooling.
  */
-DUALPROP_CALL dualprop_network_add_local(dualprop_network *network, int64_t channels, const int64_t kernel[2],
-                                         const int64_t stride[2], const int64_t padding[2], int activation);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_network_add_local(
+    dualprop_network *network, int64_t channels, const int64_t kernel[2], const int64_t stride[2],
+    const int64_t padding[2], int activation);
 
 /**
  * Put pooling behind the last layer's map. It becomes a part of that layer's linear map and is no layer of its own:
@@ -105,14 +110,14 @@ DUALPROP_CALL dualprop_network_add_local(dualprop_network *network, int64_t chan
  *                                          state or an optimizer was already made from the network
  * Since: 0.1.
  */
-DUALPROP_CALL dualprop_network_add_pooling(dualprop_network *network, int pooling, const int64_t window[2],
-                                           const int64_t stride[2]);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_network_add_pooling(dualprop_network *network, int pooling, const int64_t window[2], const int64_t stride[2]);
 
 /**
  * Take what the network gives so far as a vector: (height, width, channels) becomes (1, 1, height * width * channels),
  * in the same order. It is no layer. A dense layer flattens by itself.
  */
-DUALPROP_CALL dualprop_network_add_flatten(dualprop_network *network);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_network_add_flatten(dualprop_network *network);
 
 /**
  * Choose how dualprop_network_initialize() draws the weights.
@@ -123,7 +128,8 @@ DUALPROP_CALL dualprop_network_add_flatten(dualprop_network *network);
  * @param scale        finite, >= 0; the factor in the table of DUALPROP_INIT_... (1 if unsure; ignored by PAPER)
  * Since: 0.1.
  */
-DUALPROP_CALL dualprop_network_set_initializer(dualprop_network *network, int initializer, double scale);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_network_set_initializer(dualprop_network *network, int initializer, double scale);
 
 /**
  * Draw all weights from the counter-based generator (Philox 4x32-10) keyed by seed, layer by layer; biases 0.
@@ -134,7 +140,7 @@ DUALPROP_CALL dualprop_network_set_initializer(dualprop_network *network, int in
  *         weights could become infinite), DUALPROP_ERROR_BUSY or DUALPROP_ERROR_NO_MEMORY; nothing changed then
  * Since: 0.1.
  */
-DUALPROP_CALL dualprop_network_initialize(dualprop_network *network, uint64_t seed);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_network_initialize(dualprop_network *network, uint64_t seed);
 
 /**
  * Set how bytes (u8 images) become numbers: (value/255 - mean[c]) / deviation[c] for each channel c. At first mean 0,
@@ -144,25 +150,27 @@ DUALPROP_CALL dualprop_network_initialize(dualprop_network *network, uint64_t se
  * @param channels         the network's number of input channels
  * Since: 0.1.
  */
-DUALPROP_CALL dualprop_network_set_input_transform(dualprop_network *network, const double *mean,
-                                                   const double *deviation, int64_t channels);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_network_set_input_transform(
+    dualprop_network *network, const double *mean, const double *deviation, int64_t channels);
 
 /**
  * Give the number of layers and of parameters, the input's size (height * width * channels) and the output's (the
  * input's where there is no layer yet); each may be NULL.
  */
-DUALPROP_CALL dualprop_network_info(int *layers, int64_t *parameters, int64_t *inputs, int64_t *outputs,
-                                    const dualprop_network *network);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_network_info(
+    int *layers, int64_t *parameters, int64_t *inputs, int64_t *outputs, const dualprop_network *network);
 
 /** Give the input's shape; each may be NULL. */
-DUALPROP_CALL dualprop_network_input_shape(int64_t *height, int64_t *width, int64_t *channels,
-                                           const dualprop_network *network);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_network_input_shape(int64_t *height, int64_t *width, int64_t *channels, const dualprop_network *network);
 
 /** Give the generation: a counter that every write to the parameters raises. */
-DUALPROP_CALL dualprop_network_generation(uint64_t *generation, const dualprop_network *network);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_network_generation(uint64_t *generation, const dualprop_network *network);
 
 /** Give the number of named parameter tensors (2 a layer). */
-DUALPROP_CALL dualprop_network_parameter_count(int *count, const dualprop_network *network);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_network_parameter_count(int *count, const dualprop_network *network);
 
 /**
  * Name parameter tensor number index and give its shape.
@@ -172,8 +180,8 @@ DUALPROP_CALL dualprop_network_parameter_count(int *count, const dualprop_networ
  * @param rank        receives their number; may be NULL
  * @param index       0 .. count-1
  */
-DUALPROP_CALL dualprop_network_parameter(char *name, size_t size, int64_t *shape, int *rank,
-                                         const dualprop_network *network, int index);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_network_parameter(
+    char *name, size_t size, int64_t *shape, int *rank, const dualprop_network *network, int index);
 
 /**
  * Copy a parameter tensor into the caller's array.
@@ -183,13 +191,15 @@ DUALPROP_CALL dualprop_network_parameter(char *name, size_t size, int64_t *shape
  * @return DUALPROP_OK, or DUALPROP_ERROR_INVALID_ARGUMENT: no such name, or another shape or type
  * Since: 0.1.
  */
-DUALPROP_CALL dualprop_network_read(const dualprop_view *view, const dualprop_network *network, const char *name);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_network_read(const dualprop_view *view, const dualprop_network *network, const char *name);
 
 /**
  * Set a parameter tensor from the caller's array. All values must be finite; else DUALPROP_ERROR_NOT_FINITE and
  * nothing changes. DUALPROP_ERROR_BUSY while a state infers on the network.
  */
-DUALPROP_CALL dualprop_network_write(dualprop_network *network, const char *name, const dualprop_view *view);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_network_write(dualprop_network *network, const char *name, const dualprop_view *view);
 
 /**
  * Give every layer feedback weights of its own, which carry delta down in place of W^T (W_0^T too, to an input that is a
@@ -208,19 +218,25 @@ DUALPROP_CALL dualprop_network_write(dualprop_network *network, const char *name
  *         layers can be added afterwards), DUALPROP_ERROR_BUSY or DUALPROP_ERROR_NO_MEMORY (the network has none then)
  * Since: 0.1.
  */
-DUALPROP_CALL dualprop_network_set_feedback(dualprop_network *network, int kind, uint64_t seed);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_network_set_feedback(dualprop_network *network, int kind, uint64_t seed);
 /** Copy layer index's feedback weights, in the shape of its weights; INVALID_STATE where there are none. */
-DUALPROP_CALL dualprop_network_read_feedback(const dualprop_view *view, const dualprop_network *network, int index);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_network_read_feedback(const dualprop_view *view, const dualprop_network *network, int index);
 /** Set layer index's feedback weights; finite. Under DUALPROP_FEEDBACK_SIGN the signs become the weights' at once. */
-DUALPROP_CALL dualprop_network_write_feedback(dualprop_network *network, int index, const dualprop_view *view);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_network_write_feedback(dualprop_network *network, int index, const dualprop_view *view);
 /** Give the feedback's kind, and the cosine between a layer's weights and feedback weights (1 without); may be NULL. */
-DUALPROP_CALL dualprop_layer_feedback(int *kind, double *cosine, const dualprop_layer *layer);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_layer_feedback(int *kind, double *cosine, const dualprop_layer *layer);
 
 /** Borrow layer number index, 1..L; valid as long as the network and until a layer is added. */
-DUALPROP_CALL dualprop_network_layer(dualprop_layer **layer, dualprop_network *network, int index);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_network_layer(dualprop_layer **layer, dualprop_network *network, int index);
 
 /** Give a layer's sizes, in elements of one sample (pooling included), and activation; each may be NULL. */
-DUALPROP_CALL dualprop_layer_info(int64_t *inputs, int64_t *outputs, int *activation, const dualprop_layer *layer);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_layer_info(int64_t *inputs, int64_t *outputs, int *activation, const dualprop_layer *layer);
 
 /**
  * Give a layer's kind and shape; each may be NULL.
@@ -231,18 +247,19 @@ DUALPROP_CALL dualprop_layer_info(int64_t *inputs, int64_t *outputs, int *activa
  * @param pooling        DUALPROP_POOL_...
  * @param window, window_stride     of pooling; zeros without
  */
-DUALPROP_CALL dualprop_layer_shape(int *kind, int64_t output[3], int64_t kernel[2], int64_t stride[2],
-                                   int64_t padding[2], int *pooling, int64_t window[2], int64_t window_stride[2],
-                                   const dualprop_layer *layer);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_layer_shape(
+    int *kind, int64_t output[3], int64_t kernel[2], int64_t stride[2], int64_t padding[2], int *pooling,
+    int64_t window[2], int64_t window_stride[2], const dualprop_layer *layer);
 
 /** Freeze a layer (1: its parameters never change in training) or thaw it (0). */
-DUALPROP_CALL dualprop_layer_set_frozen(dualprop_layer *layer, int frozen);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_layer_set_frozen(dualprop_layer *layer, int frozen);
 
 /** Set the factor on the learning rate for one layer; finite and >= 0, 1 at first. */
-DUALPROP_CALL dualprop_layer_set_learning_rate(dualprop_layer *layer, double factor);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_layer_set_learning_rate(dualprop_layer *layer, double factor);
 
 /** Give what the two setters above set; each may be NULL. */
-DUALPROP_CALL dualprop_layer_training(int *frozen, double *learning_rate, const dualprop_layer *layer);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_layer_training(int *frozen, double *learning_rate, const dualprop_layer *layer);
 
 #ifdef __cplusplus
 }

@@ -26,20 +26,24 @@ extern "C" {
  * (AdamW .01). No clipping. Moments and gradients are allocated here.
  * Since: 0.1.
  */
-DUALPROP_CALL dualprop_optimizer_create(dualprop_optimizer **optimizer, dualprop_network *network, int kind);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_optimizer_create(dualprop_optimizer **optimizer, dualprop_network *network, int kind);
 
 /** Destroy an optimizer; NULL is fine. */
 DUALPROP_API void dualprop_optimizer_destroy(dualprop_optimizer *optimizer);
 
 /** Set the learning rate (the peak, under a schedule); finite, >= 0. */
-DUALPROP_CALL dualprop_optimizer_set_learning_rate(dualprop_optimizer *optimizer, double learning_rate);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_optimizer_set_learning_rate(dualprop_optimizer *optimizer, double learning_rate);
 /** Set SGD's momentum; in [0, 1). */
-DUALPROP_CALL dualprop_optimizer_set_momentum(dualprop_optimizer *optimizer, double momentum);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_optimizer_set_momentum(dualprop_optimizer *optimizer, double momentum);
 /** Set Adam's beta1 and beta2, in [0, 1), and epsilon, at least 1e-30 (f64: 1e-150), so that it counts. */
-DUALPROP_CALL dualprop_optimizer_set_moments(dualprop_optimizer *optimizer, double beta1, double beta2,
-                                             double epsilon);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_optimizer_set_moments(dualprop_optimizer *optimizer, double beta1, double beta2, double epsilon);
 /** Set the weight decay, of all parameters (biases too); finite, >= 0. */
-DUALPROP_CALL dualprop_optimizer_set_weight_decay(dualprop_optimizer *optimizer, double weight_decay);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_optimizer_set_weight_decay(dualprop_optimizer *optimizer, double weight_decay);
 /**
  * Choose the learning-rate schedule. DUALPROP_RATE_CONSTANT ignores the rest. DUALPROP_RATE_WARMUP_COSINE goes, by
  * step, linearly from start to the learning rate over warmup steps, by a cosine to end at step decay (which counts
@@ -47,28 +51,29 @@ DUALPROP_CALL dualprop_optimizer_set_weight_decay(dualprop_optimizer *optimizer,
  *
  * @param warmup, decay  steps, 0 <= warmup <= decay
  */
-DUALPROP_CALL dualprop_optimizer_set_schedule(dualprop_optimizer *optimizer, int schedule, double start, double end,
-                                              int64_t warmup, int64_t decay);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_optimizer_set_schedule(
+    dualprop_optimizer *optimizer, int schedule, double start, double end, int64_t warmup, int64_t decay);
 /** Scale the whole gradient down to this L2 norm when it is above it; 0 = never. */
-DUALPROP_CALL dualprop_optimizer_set_clip(dualprop_optimizer *optimizer, double norm);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_optimizer_set_clip(dualprop_optimizer *optimizer, double norm);
 
 /** Give the kind, the steps made, the rate of the next step; each may be NULL. */
-DUALPROP_CALL dualprop_optimizer_info(int *kind, int64_t *steps, double *learning_rate,
-                                      const dualprop_optimizer *optimizer);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_optimizer_info(int *kind, int64_t *steps, double *learning_rate, const dualprop_optimizer *optimizer);
 
 /** Compute the gradient from a settled state, replacing what was there. Allocates: never. */
-DUALPROP_CALL dualprop_gradient(dualprop_optimizer *optimizer, dualprop_state *state);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_gradient(dualprop_optimizer *optimizer, dualprop_state *state);
 /** Add a settled state's gradient: after several, the gradient is the mean over all their samples. */
-DUALPROP_CALL dualprop_gradient_accumulate(dualprop_optimizer *optimizer, dualprop_state *state);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_gradient_accumulate(dualprop_optimizer *optimizer, dualprop_state *state);
 /**
  * Apply the gradient; it is then used up, and another step needs another gradient.
  *
  * @return DUALPROP_OK, DUALPROP_ERROR_INVALID_STATE (no gradient), DUALPROP_ERROR_NOT_FINITE (gradient or result would
  *         hold such a value; the parameters are as before), DUALPROP_ERROR_BUSY
  */
-DUALPROP_CALL dualprop_step(dualprop_optimizer *optimizer);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_step(dualprop_optimizer *optimizer);
 /** Gradient and step in one, fused where the backend can. The same statuses; the same bits as the two apart. */
-DUALPROP_CALL dualprop_update(dualprop_optimizer *optimizer, dualprop_state *state);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_update(dualprop_optimizer *optimizer, dualprop_state *state);
 
 /**
  * Infer and learn in one call: dualprop_infer() and dualprop_update(), with the same bits and the same statuses. On a
@@ -81,11 +86,11 @@ DUALPROP_CALL dualprop_update(dualprop_optimizer *optimizer, dualprop_state *sta
  *         pass), parameters, moments and the number of steps are as before
  * Threads: one at a time a state and an optimizer.  Allocates: never.  Since: 0.1.
  */
-DUALPROP_CALL dualprop_learn(dualprop_optimizer *optimizer, dualprop_state *state, const void *images,
-                             const int32_t *labels, int64_t count);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_learn(
+    dualprop_optimizer *optimizer, dualprop_state *state, const void *images, const int32_t *labels, int64_t count);
 /** The same on strided arrays, as dualprop_infer_view() takes them. */
-DUALPROP_CALL dualprop_learn_view(dualprop_optimizer *optimizer, dualprop_state *state, const dualprop_view *inputs,
-                                  const dualprop_view *targets);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_learn_view(
+    dualprop_optimizer *optimizer, dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets);
 
 /**
  * Copy the gradient of a named parameter: the mean over all samples that it was computed from.
@@ -102,7 +107,8 @@ DUALPROP_CALL dualprop_learn_view(dualprop_optimizer *optimizer, dualprop_state 
  * Threads: one call at a time.  Allocates: never where the view is contiguous and of the context's precision; else a copy
  * of the parameter for the duration of the call.  Since: 0.1.
  */
-DUALPROP_CALL dualprop_gradient_read(const dualprop_view *view, dualprop_optimizer *optimizer, const char *name);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_gradient_read(const dualprop_view *view, dualprop_optimizer *optimizer, const char *name);
 /**
  * Replace the gradient of a named parameter. The other parameters keep theirs; if the optimizer holds no gradient, theirs
  * is zero, and the optimizer then holds one as of one sample. dualprop_step() applies it as if it had computed it.
@@ -114,7 +120,8 @@ DUALPROP_CALL dualprop_gradient_read(const dualprop_view *view, dualprop_optimiz
  * @return as dualprop_gradient_read(), but never INVALID_STATE; DUALPROP_ERROR_NOT_FINITE: nothing changed
  * Threads: one call at a time.  Allocates: as dualprop_gradient_read(), and a copy after accumulation.  Since: 0.1.
  */
-DUALPROP_CALL dualprop_gradient_write(dualprop_optimizer *optimizer, const char *name, const dualprop_view *view);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_gradient_write(dualprop_optimizer *optimizer, const char *name, const dualprop_view *view);
 
 /**
  * Compare the gradients that two optimizers of networks with the same layers hold, for one layer, weights and bias
@@ -126,8 +133,9 @@ DUALPROP_CALL dualprop_gradient_write(dualprop_optimizer *optimizer, const char 
  * @param difference  L2 norm of first minus second; may be NULL
  * @param index       layer, 1..L
  */
-DUALPROP_CALL dualprop_gradient_compare(double *cosine, double *norm, double *other_norm, double *difference,
-                                        dualprop_optimizer *optimizer, dualprop_optimizer *other, int index);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_gradient_compare(
+    double *cosine, double *norm, double *other_norm, double *difference, dualprop_optimizer *optimizer,
+    dualprop_optimizer *other, int index);
 
 #ifdef __cplusplus
 }

@@ -49,7 +49,8 @@ extern "C" {
 #endif
 
 /** Create a rule. variant is DUALPROP_BP .. DUALPROP_LECUN. Since: 0.1. */
-DUALPROP_CALL dualprop_rule_create(dualprop_rule **rule, dualprop_context *context, int variant);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_rule_create(dualprop_rule **rule, dualprop_context *context, int variant);
 
 /** Destroy a rule; NULL is fine. It stays alive inside until the states made with it are gone. */
 DUALPROP_API void dualprop_rule_destroy(dualprop_rule *rule);
@@ -58,22 +59,30 @@ DUALPROP_API void dualprop_rule_destroy(dualprop_rule *rule);
  * Change the variant. Variants that fix alpha (lpom, inverted-lpom, fenchel) set it, for all layers. Going to a damped
  * rule from another sets the damping to "half", the other way to none.
  */
-DUALPROP_CALL dualprop_rule_set_variant(dualprop_rule *rule, int variant);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_set_variant(dualprop_rule *rule, int variant);
+/** Get the variant. */
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_get_variant(int *variant, const dualprop_rule *rule);
 /**
  * Set the weight of s+ in sbar = alpha s+ + (1 - alpha) s-, of all layers; in [0, 1]. Ignored by back-propagation.
  *
  * @return DUALPROP_OK, or INVALID_ARGUMENT: not in [0, 1], or another than the one value that the variant fixes
  */
-DUALPROP_CALL dualprop_rule_set_alpha(dualprop_rule *rule, double alpha);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_set_alpha(dualprop_rule *rule, double alpha);
+/** Get the alpha of layers without one of their own. */
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_get_alpha(double *alpha, const dualprop_rule *rule);
 /**
  * Set the strength of the nudge, of all layers; finite, not 0, may be negative. Ignored by back-propagation.
  *
  * @return DUALPROP_OK, or INVALID_ARGUMENT: 0, not finite, or below 1e-30 (f64: 1e-300) in size, where deltas would
  *         lose their digits
  */
-DUALPROP_CALL dualprop_rule_set_beta(dualprop_rule *rule, double beta);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_set_beta(dualprop_rule *rule, double beta);
+/** Get the beta of layers without one of their own. */
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_get_beta(double *beta, const dualprop_rule *rule);
 /** Choose DUALPROP_MSE or DUALPROP_CROSS_ENTROPY. */
-DUALPROP_CALL dualprop_rule_set_loss(dualprop_rule *rule, int loss);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_set_loss(dualprop_rule *rule, int loss);
+/** Get the loss. */
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_get_loss(int *loss, const dualprop_rule *rule);
 /**
  * Choose how the output layer is nudged.
  *
@@ -92,9 +101,14 @@ DUALPROP_CALL dualprop_rule_set_loss(dualprop_rule *rule, int loss);
  * Refused: steps without a solution; EXACT and SPROVR with bp and lecun, and with nudge_at PREDICTION. With dp-adjoint
  * and fenchel the linear step is exact already (Eq. 20-22): EXACT and SPROVR change nothing there.
  */
-DUALPROP_CALL dualprop_rule_set_output_step(dualprop_rule *rule, int output_step);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_set_output_step(dualprop_rule *rule, int output_step);
+/** Get the output step that was set, also where the variant does not use it. */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_rule_get_output_step(int *output_step, const dualprop_rule *rule);
 /** Choose where the linear step takes the loss: DUALPROP_NUDGE_AT_CURRENT or DUALPROP_NUDGE_AT_PREDICTION. */
-DUALPROP_CALL dualprop_rule_set_nudge_at(dualprop_rule *rule, int nudge_at);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_set_nudge_at(dualprop_rule *rule, int nudge_at);
+/** Get where the linear step takes the loss. */
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_get_nudge_at(int *nudge_at, const dualprop_rule *rule);
 
 /**
  * Choose the schedule: who listens when, after a feed-forward start with s+ = s-. Each update uses the newest
@@ -116,21 +130,39 @@ DUALPROP_CALL dualprop_rule_set_nudge_at(dualprop_rule *rule, int nudge_at);
  *
  * @param passes  1 .. 1,000,000
  */
-DUALPROP_CALL dualprop_rule_set_schedule(dualprop_rule *rule, int schedule, int passes);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_set_schedule(dualprop_rule *rule, int schedule, int passes);
+/** Get the schedule and its passes; each may be NULL. */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_rule_get_schedule(int *schedule, int *passes, const dualprop_rule *rule);
 /**
  * Set the order of DUALPROP_LIST.
  *
  * @param layers  [count] layers, each 0..65535 (and 1..L, or 0 with input robustness, when a state is made); copied
  * @param count   1 .. 65,536
  */
-DUALPROP_CALL dualprop_rule_set_order(dualprop_rule *rule, const int32_t *layers, int64_t count);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_rule_set_order(dualprop_rule *rule, const int32_t *layers, int64_t count);
+/**
+ * Get the order of DUALPROP_LIST.
+ *
+ * @param layers    receives the first `capacity` layers of the order; may be NULL if capacity is 0
+ * @param capacity  elements of layers, >= 0
+ * @param count     receives the length of the whole order, 0 if none was set; may be NULL
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_rule_get_order(int32_t *layers, int64_t capacity, int64_t *count, const dualprop_rule *rule);
 /** Set the fraction of neurons that listen at a visit under DUALPROP_ASYNC; in (0, 1], 1/2 at first. */
-DUALPROP_CALL dualprop_rule_set_async_fraction(dualprop_rule *rule, double fraction);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_set_async_fraction(dualprop_rule *rule, double fraction);
+/** Get the fraction of neurons that update at a visit under DUALPROP_ASYNC. */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_rule_get_async_fraction(double *fraction, const dualprop_rule *rule);
 /**
  * Stop early when max |change of s+-| / max |s+-| of a pass falls below tolerance; 0 (never) or positive, finite.
  * Layers that a pass does not visit count with their last change; nothing stops before every layer was visited.
  */
-DUALPROP_CALL dualprop_rule_set_tolerance(dualprop_rule *rule, double tolerance);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_set_tolerance(dualprop_rule *rule, double tolerance);
+/** Get the tolerance; 0 if there is none. */
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_get_tolerance(double *tolerance, const dualprop_rule *rule);
 /**
  * Choose through whose arg-max max pooling passes delta down. No rule of the method says; the two differ at finite beta
  * by whole windows, and agree as beta -> 0.
@@ -143,22 +175,29 @@ DUALPROP_CALL dualprop_rule_set_tolerance(dualprop_rule *rule, double tolerance)
  *
  * Part of the plan, as the schedule is. Back-propagation has one state, for which both are the same.
  */
-DUALPROP_CALL dualprop_rule_set_pool_switches(dualprop_rule *rule, int switches);
-/** Give whose switches max pooling uses. */
-DUALPROP_CALL dualprop_rule_pool_switches(int *switches, const dualprop_rule *rule);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_set_pool_switches(dualprop_rule *rule, int switches);
+/** Get whose arg-max max pooling uses. */
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_get_pool_switches(int *switches, const dualprop_rule *rule);
 /**
  * Set the time step of leaky integration, in (0, 1]: s+- <- s+- + step (f(.) - s+-), at the output too. 1, the default,
  * takes f(.) at once.
  */
-DUALPROP_CALL dualprop_rule_set_time_step(dualprop_rule *rule, double step);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_set_time_step(dualprop_rule *rule, double step);
+/** Get the time step. */
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_get_time_step(double *step, const dualprop_rule *rule);
 /**
  * Start from the last values (1) instead of the feed-forward state (0): where the state's last inference ended well and
  * was on as many samples, s+- stay as they are (a robust input's begin at x). The prediction is computed anew either way.
  * For inputs that change little, and for several inferences on one batch.
  */
-DUALPROP_CALL dualprop_rule_set_warm_start(dualprop_rule *rule, int warm_start);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_set_warm_start(dualprop_rule *rule, int warm_start);
+/** Get whether inference starts from the last values. */
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_get_warm_start(int *warm_start, const dualprop_rule *rule);
 /** Report divergence when max |s+-| of a layer exceeds limit * max(1, its feed-forward value); limit > 1. */
-DUALPROP_CALL dualprop_rule_set_divergence_limit(dualprop_rule *rule, double limit);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_set_divergence_limit(dualprop_rule *rule, double limit);
+/** Get the divergence limit. */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_rule_get_divergence_limit(double *limit, const dualprop_rule *rule);
 
 /**
  * Choose where the damping D_k of hidden layers comes from; only for the damped rules, which are for activations that
@@ -178,7 +217,11 @@ DUALPROP_CALL dualprop_rule_set_divergence_limit(dualprop_rule *rule, double lim
  * @param damping           DUALPROP_DAMPING_HALF or DUALPROP_DAMPING_GAMMA2
  * @param power_iterations  1 .. 10,000
  */
-DUALPROP_CALL dualprop_rule_set_damping(dualprop_rule *rule, int damping, int power_iterations);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_rule_set_damping(dualprop_rule *rule, int damping, int power_iterations);
+/** Get the kind of damping (DUALPROP_DAMPING_...) and the power iterations; each may be NULL. */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_rule_get_damping(int *damping, int *power_iterations, const dualprop_rule *rule);
 /**
  * Give D_k as a number; the damping becomes DUALPROP_DAMPING_GIVEN, and layers without a number have that of index -1
  * (0 at first).
@@ -186,7 +229,11 @@ DUALPROP_CALL dualprop_rule_set_damping(dualprop_rule *rule, int damping, int po
  * @param index    0 (the input, with input robustness) .. L-1; -1 sets the number of all layers
  * @param damping  finite, >= 0
  */
-DUALPROP_CALL dualprop_rule_set_layer_damping(dualprop_rule *rule, int index, double damping);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_rule_set_layer_damping(dualprop_rule *rule, int index, double damping);
+/** Get the D_k that was set for layer index, 0 .. 65,535; NaN if the damping is not DUALPROP_DAMPING_GIVEN. */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_rule_get_layer_damping(double *damping, const dualprop_rule *rule, int index);
 
 /**
  * Make the input a dyad too (E_0, sections 4.3 and 6.1): with strength rho > 0 layer 0 takes
@@ -194,29 +241,44 @@ DUALPROP_CALL dualprop_rule_set_layer_damping(dualprop_rule *rule, int index, do
  * and its gradient. 0 (the default) keeps sbar_0 = x. Where alpha c+ = (1 - alpha) c-, that is for dp-adjoint, fenchel
  * and lecun, and for dp with alpha = 1/2, sbar_0 stays x: then it changes nothing but s+-_0. Refused with bp.
  */
-DUALPROP_CALL dualprop_rule_set_input_robustness(dualprop_rule *rule, double strength);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_set_input_robustness(dualprop_rule *rule, double strength);
+/** Get rho, the input's strength; 0 if the input is no dyad. */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_rule_get_input_robustness(double *strength, const dualprop_rule *rule);
 /**
  * Choose what carries delta down: DUALPROP_FEEDBACK_SYMMETRIC (W^T) or the network's own feedback weights, which must
  * be of this kind (dualprop_network_set_feedback()). A bp rule with feedback weights is feedback alignment.
  */
-DUALPROP_CALL dualprop_rule_set_feedback(dualprop_rule *rule, int feedback);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_set_feedback(dualprop_rule *rule, int feedback);
+/** Get what carries delta down. */
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_get_feedback(int *feedback, const dualprop_rule *rule);
 
 /**
  * Set alpha_k of one layer. dualprop_rule_set_alpha() sets all layers again.
  *
  * @param index  1 .. 65,535; an inference on a network with fewer layers is refused
  */
-DUALPROP_CALL dualprop_rule_set_layer_alpha(dualprop_rule *rule, int index, double alpha);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_rule_set_layer_alpha(dualprop_rule *rule, int index, double alpha);
+/** Get alpha_k of layer index, 1 .. 65,535: its own, or else that of all layers. */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_rule_get_layer_alpha(double *alpha, const dualprop_rule *rule, int index);
 /**
  * Set beta_k of one layer: hidden layers take c+- (beta_k / beta_{k+1}), the output step beta_L, and the gradient of
  * layer k is divided by beta_k. dualprop_rule_set_beta() sets all layers again. For numbers as in Eq. 47.
  */
-DUALPROP_CALL dualprop_rule_set_layer_beta(dualprop_rule *rule, int index, double beta);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_set_layer_beta(dualprop_rule *rule, int index, double beta);
+/** Get beta_k of layer index, 1 .. 65,535: its own, or else that of all layers. */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_rule_get_layer_beta(double *beta, const dualprop_rule *rule, int index);
 /**
  * Let alpha differ from neuron to neuron: alpha_i = alpha_k + deviation * n_i, clipped to [0, 1], n_i normal, drawn from
  * the seed once for each neuron of each layer; the same alpha_i in sbar and in c+-. 0: none.
  */
-DUALPROP_CALL dualprop_rule_set_alpha_mismatch(dualprop_rule *rule, double deviation);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_set_alpha_mismatch(dualprop_rule *rule, double deviation);
+/** Get the standard deviation of alpha over the neurons of a layer. */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_rule_get_alpha_mismatch(double *deviation, const dualprop_rule *rule);
 
 /**
  * Add Gaussian noise, drawn anew each time; standard deviations, >= 0. Training only: predictions stay clean.
@@ -226,36 +288,26 @@ DUALPROP_CALL dualprop_rule_set_alpha_mismatch(dualprop_rule *rule, double devia
  * @param weight    added to the weights (not biases) as they are read in an inference: one draw an inference, for both
  *                  directions; the gradient is applied to the weights themselves
  */
-DUALPROP_CALL dualprop_rule_set_noise(dualprop_rule *rule, double state, double top_down, double weight);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_rule_set_noise(dualprop_rule *rule, double state, double top_down, double weight);
+/** Get the three standard deviations of noise; each may be NULL. */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_rule_get_noise(double *state, double *top_down, double *weight, const dualprop_rule *rule);
 /**
  * Round s+ and s- of layers 1..L to 2^bits steps in [-R, R], after noise; R is the least power of two that holds the
  * layer's feed-forward values, and what lies outside is cut. 0 (the default) keeps reals; else 2..24. The feed-forward
  * start of an inference is rounded too, predictions are not.
  */
-DUALPROP_CALL dualprop_rule_set_quantization(dualprop_rule *rule, int bits);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_set_quantization(dualprop_rule *rule, int bits);
+/** Get the bits of quantization; 0 if there is none. */
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_get_quantization(int *bits, const dualprop_rule *rule);
 /**
  * Set the seed of all that is random in inference: orders, asynchrony, noise, mismatch, the start of power iterations.
- * What is drawn depends on the seed and on how many inferences the state has begun (dualprop_state_position()).
+ * What is drawn depends on the seed and on how many inferences the state has begun (dualprop_state_inference_count()).
  */
-DUALPROP_CALL dualprop_rule_set_seed(dualprop_rule *rule, uint64_t seed);
-
-/** Give the variant, the loss, the output step, where the nudge is taken, schedule and passes; each may be NULL. */
-DUALPROP_CALL dualprop_rule_choices(int *variant, int *loss, int *output_step, int *nudge_at, int *schedule,
-                                    int *passes, const dualprop_rule *rule);
-/** Give alpha, beta, the tolerance and the divergence limit; each may be NULL. */
-DUALPROP_CALL dualprop_rule_numbers(double *alpha, double *beta, double *tolerance, double *divergence_limit,
-                                    const dualprop_rule *rule);
-/** Give one layer's alpha_k, beta_k, and D_k where it is given (else NaN); index 0 .. 65,535; each may be NULL. */
-DUALPROP_CALL dualprop_rule_layer(double *alpha, double *beta, double *damping, const dualprop_rule *rule, int index);
-/** Give the damping's kind, the power iterations, the input's strength and the feedback's kind; each may be NULL. */
-DUALPROP_CALL dualprop_rule_paths(int *damping, int *power_iterations, double *input_robustness, int *feedback,
-                                  const dualprop_rule *rule);
-/** Give the time step, the fraction under async, whether starts are warm, and the seed; each may be NULL. */
-DUALPROP_CALL dualprop_rule_timing(double *time_step, double *async_fraction, int *warm_start, uint64_t *seed,
-                                   const dualprop_rule *rule);
-/** Give the mismatch of alpha, the three noises and the bits of quantisation; each may be NULL. */
-DUALPROP_CALL dualprop_rule_hardware(double *alpha_mismatch, double *noise_state, double *noise_top_down,
-                                     double *noise_weight, int *bits, const dualprop_rule *rule);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_set_seed(dualprop_rule *rule, uint64_t seed);
+/** Get the seed. */
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_get_seed(uint64_t *seed, const dualprop_rule *rule);
 
 #ifdef __cplusplus
 }

@@ -209,7 +209,7 @@ DUALPROP_API const char *dualprop_name(int group, int value);
  * @return DUALPROP_OK, or DUALPROP_ERROR_INVALID_ARGUMENT: no such group or name; the text lists the group's names
  * Threads: any.  Since: 0.1.
  */
-DUALPROP_CALL dualprop_from_name(int *value, int group, const char *name);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_from_name(int *value, int group, const char *name);
 
 #ifdef __cplusplus
 }

@@ -73,7 +73,7 @@ static dualprop_status look_at_dyads(audit_sums *sums, audit *self, dualprop_sta
         TRY_LIBRARY(self->owner, dualprop_diagnostics_objective(&objective[0], &objective[1], &objective[2],
                                                                 self->diagnostics, state));
     for (int k = 0; (self->wanted & DIAGNOSE_SILENT) != 0 && k < self->layers; k++)
-        TRY_LIBRARY(self->owner, dualprop_diagnostics_silent(&sums->silent[k], state, k + 1));
+        TRY_LIBRARY(self->owner, dualprop_diagnostics_zero_delta_fraction(&sums->silent[k], state, k + 1));
     for (int k = 0; (self->wanted & DIAGNOSE_GAMMA) != 0 && k < self->layers; k++)
         TRY_LIBRARY(self->owner, dualprop_state_damping(NULL, &sums->damping[k], state, k));
     return DUALPROP_OK;

@@ -5,7 +5,7 @@
 
 dualprop_status batch_move(const batch *self, host *owner, dualprop_state *state)
 {
-    if (self->moves != NULL) TRY_LIBRARY(owner, dualprop_state_set_moves(state, self->moves, self->count));
+    if (self->moves != NULL) TRY_LIBRARY(owner, dualprop_state_set_augmentation(state, self->moves, self->count));
     return DUALPROP_OK;
 }
 

@@ -6,7 +6,7 @@
 
 #include "program_host.h"
 
-/* One batch: views, and three numbers a sample for dualprop_state_set_moves(), or NULL. */
+/* One batch: views, and three numbers a sample for dualprop_state_set_augmentation(), or NULL. */
 typedef struct batch {
     dualprop_view images, labels;
     const int32_t *moves;

@@ -91,9 +91,16 @@ START_TEST(settings_are_as_they_were)
     double alpha, beta, tolerance, limit, rate, expected_rate, factor;
     int variant, loss, output_step, nudge_at, schedule, passes, kind, layers;
     int64_t steps, height, width, channels;
-    expect_ok(dualprop_rule_numbers(&alpha, &beta, &tolerance, &limit, loaded.rule));
+    expect_ok(dualprop_rule_get_alpha(&alpha, loaded.rule));
+    expect_ok(dualprop_rule_get_beta(&beta, loaded.rule));
+    expect_ok(dualprop_rule_get_tolerance(&tolerance, loaded.rule));
+    expect_ok(dualprop_rule_get_divergence_limit(&limit, loaded.rule));
     ck_assert(alpha == 0.3 && beta == -0.1 && tolerance == 1e-7 && limit == 12345.678);
-    expect_ok(dualprop_rule_choices(&variant, &loss, &output_step, &nudge_at, &schedule, &passes, loaded.rule));
+    expect_ok(dualprop_rule_get_variant(&variant, loaded.rule));
+    expect_ok(dualprop_rule_get_loss(&loss, loaded.rule));
+    expect_ok(dualprop_rule_get_output_step(&output_step, loaded.rule));
+    expect_ok(dualprop_rule_get_nudge_at(&nudge_at, loaded.rule));
+    expect_ok(dualprop_rule_get_schedule(&schedule, &passes, loaded.rule));
     ck_assert(variant == DUALPROP_DP_ADJOINT && loss == DUALPROP_CROSS_ENTROPY && passes == 6);
     ck_assert(nudge_at == DUALPROP_NUDGE_AT_PREDICTION && schedule == DUALPROP_FORWARD);
     expect_ok(dualprop_optimizer_info(NULL, NULL, &expected_rate, model.optimizer));

@@ -45,7 +45,7 @@ static void set_moves(dualprop_state *state, int64_t count)
 {
     int32_t moves[3 * 16];
     for (int32_t i = 0; i < count; i++) moves[3 * i] = i - 3, moves[3 * i + 1] = 5 - 2 * i, moves[3 * i + 2] = i % 2;
-    expect_ok(dualprop_state_set_moves(state, moves, count));
+    expect_ok(dualprop_state_set_augmentation(state, moves, count));
 }
 
 /* The predictions of a network with one layer. */

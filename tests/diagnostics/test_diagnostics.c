@@ -777,7 +777,7 @@ static struct measured measure_in(int backend, int precision)
     expect_ok(dualprop_diagnostics_compare(&found.angle, NULL, NULL, NULL, NULL, diagnostics, optimizer, 1));
     expect_ok(dualprop_diagnostics_input_gradient(&gradient, diagnostics, state));
     expect_ok(dualprop_diagnostics_lipschitz(&found.lipschitz, diagnostics, 1000));
-    expect_ok(dualprop_diagnostics_silent(&found.silent, state, 2));
+    expect_ok(dualprop_diagnostics_zero_delta_fraction(&found.silent, state, 2));
     dualprop_diagnostics_destroy(diagnostics);
     dualprop_optimizer_destroy(optimizer);
     dualprop_state_destroy(state);
@@ -816,7 +816,7 @@ START_TEST(silent_dyads_are_counted)
         int64_t count = plan.batch * plan.widths[k];
         small_read(delta, &small, k, DUALPROP_S_DELTA);
         for (int64_t i = 0; i < count; i++) zeros += delta[i] == 0;
-        expect_ok(dualprop_diagnostics_silent(&fraction, small.state, k));
+        expect_ok(dualprop_diagnostics_zero_delta_fraction(&fraction, small.state, k));
         ck_assert(fraction == zeros / (double)count);
         ck_assert(k > 1 || fraction == 1); /* two passes forward reach two layers */
         if (k == 2) all = fraction;
@@ -847,7 +847,7 @@ START_TEST(an_audit_changes_nothing)
     expect_ok(dualprop_diagnostics_objective(&value, NULL, NULL, diagnostics, small.state));
     expect_ok(dualprop_diagnostics_spectral_norm(&value, diagnostics, 2, 5));
     expect_ok(dualprop_diagnostics_lipschitz(&value, diagnostics, 5));
-    expect_ok(dualprop_diagnostics_silent(&value, small.state, 1));
+    expect_ok(dualprop_diagnostics_zero_delta_fraction(&value, small.state, 1));
     expect_ok(dualprop_diagnostics_input_gradient(&view, diagnostics, small.state));
     expect_ok(dualprop_context_memory(NULL, NULL, &later, small.context));
     ck_assert_uint_eq(allocations, later);

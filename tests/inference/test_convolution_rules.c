@@ -419,7 +419,7 @@ static void train(struct image_network *made)
 {
     static const int32_t moves[IMAGE_BATCH][3] = { { 1, 0, 0 }, { 0, -1, 1 }, { 0, 0, 1 } };
     for (int i = 0; i < 4; i++) {
-        expect_ok(dualprop_state_set_moves(made->state, moves[0], IMAGE_BATCH));
+        expect_ok(dualprop_state_set_augmentation(made->state, moves[0], IMAGE_BATCH));
         image_infer(made);
         expect_ok(dualprop_update(made->optimizer, made->state));
     }

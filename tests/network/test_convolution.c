@@ -359,7 +359,7 @@ START_TEST(resuming_equals_never_stopping)
     expect_ok(dualprop_checkpoint_get_rule(&second.rule, checkpoint));
     expect_ok(dualprop_checkpoint_get_optimizer(&second.optimizer, checkpoint, second.network));
     expect_ok(dualprop_state_create(&second.state, second.network, second.rule, IMAGE_BATCH));
-    expect_ok(dualprop_rule_pool_switches(&switches, second.rule));
+    expect_ok(dualprop_rule_get_pool_switches(&switches, second.rule));
     ck_assert_int_eq(switches, DUALPROP_SWITCHES_ORIGINAL);
     train(&second, 3);
     expect_same_parameters(&whole, &second);
@@ -673,7 +673,7 @@ START_TEST(moves_are_for_the_next_batch_alone)
     image_read(still, &made, 0, DUALPROP_S_MEAN);
     for (int b = 0; b < IMAGE_BATCH; b++)
         move_by_hand(expected + b * IMAGE_INPUTS, made.x + b * IMAGE_INPUTS, moves[b]);
-    expect_ok(dualprop_state_set_moves(made.state, moves[0], IMAGE_BATCH));
+    expect_ok(dualprop_state_set_augmentation(made.state, moves[0], IMAGE_BATCH));
     image_infer(&made);
     image_read(loaded, &made, 0, DUALPROP_S_MEAN);
     ck_assert(!memcmp(loaded, expected, sizeof expected));
@@ -693,13 +693,13 @@ START_TEST(moves_for_another_count_are_refused)
     dualprop_view view = matrix_view(scores, DUALPROP_F64, IMAGE_BATCH, IMAGE_CLASSES);
     image_create(&made, &plan);
     dualprop_view inputs = image_inputs(&made), targets = image_targets(&made);
-    expect_ok(dualprop_state_set_moves(made.state, moves[0], 2));
+    expect_ok(dualprop_state_set_augmentation(made.state, moves[0], 2));
     expect_error(dualprop_infer_view(made.state, &inputs, &targets), DUALPROP_ERROR_INVALID_ARGUMENT,
-                 "count is 3, but moves were set for 2");
-    expect_error(dualprop_predict_view(&view, made.state, &inputs), DUALPROP_ERROR_INVALID_ARGUMENT, "moves");
+                 "count is 3, but augmentation was set for 2");
+    expect_error(dualprop_predict_view(&view, made.state, &inputs), DUALPROP_ERROR_INVALID_ARGUMENT, "augmentation");
     expect_error(dualprop_evaluate_view(NULL, NULL, NULL, 1, made.state, &inputs, &targets),
-                 DUALPROP_ERROR_INVALID_ARGUMENT, "moves");
-    expect_ok(dualprop_state_set_moves(made.state, NULL, 0));
+                 DUALPROP_ERROR_INVALID_ARGUMENT, "augmentation");
+    expect_ok(dualprop_state_set_augmentation(made.state, NULL, 0));
     expect_ok(dualprop_infer_view(made.state, &inputs, &targets));
     image_destroy(&made);
 }

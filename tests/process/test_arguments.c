@@ -982,18 +982,6 @@ static void sweep_rule_set_pool_switches(void)
     INVALID("switches", dualprop_rule_set_pool_switches(own.rule, 2));
 }
 
-static void sweep_rule_pool_switches(void)
-{
-    HANDLES(rule, RULE, "rule", dualprop_rule_pool_switches(&out.i[0], bad))
-    INVALID("switches", dualprop_rule_pool_switches(NULL, own.rule));
-}
-
-static void sweep_rule_choices(void)
-{
-    HANDLES(rule, RULE, "rule", dualprop_rule_choices(&out.i[0], &out.i[1], &out.i[2], &out.i[3], &out.i[4],
-                                                      &out.i[5], bad))
-}
-
 static void sweep_rule_set_order(void)
 {
     int32_t layers[2] = { 1, 2 }, none[2] = { 1, -1 }, high[1] = { 65536 };
@@ -1085,30 +1073,141 @@ static void sweep_rule_set_seed(void)
     HANDLES(rule, RULE, "rule", dualprop_rule_set_seed(bad, 1))
 }
 
-static void sweep_rule_layer(void)
+/* A getter of one value, into a member of `out`. */
+#define RULE_GETTER(getter, output, name)                                                                         \
+    do {                                                                                                          \
+        HANDLES(rule, RULE, "rule", getter(output, bad))                                                          \
+        INVALID(name, getter(NULL, own.rule));                                                                    \
+    } while (0)
+
+static void sweep_rule_get_variant(void)
 {
-    HANDLES(rule, RULE, "rule", dualprop_rule_layer(&out.d[0], &out.d[1], &out.d[2], bad, 1))
-    NUMBERS(int, "index", dualprop_rule_layer(&out.d[0], &out.d[1], &out.d[2], own.rule, bad), -1, 65536, INT32_MAX);
+    RULE_GETTER(dualprop_rule_get_variant, &out.i[0], "variant");
 }
 
-static void sweep_rule_paths(void)
+static void sweep_rule_get_alpha(void)
 {
-    HANDLES(rule, RULE, "rule", dualprop_rule_paths(&out.i[0], &out.i[1], &out.d[0], &out.i[2], bad))
+    RULE_GETTER(dualprop_rule_get_alpha, &out.d[0], "alpha");
 }
 
-static void sweep_rule_timing(void)
+static void sweep_rule_get_beta(void)
 {
-    HANDLES(rule, RULE, "rule", dualprop_rule_timing(&out.d[0], &out.d[1], &out.i[0], &out.u[0], bad))
+    RULE_GETTER(dualprop_rule_get_beta, &out.d[0], "beta");
 }
 
-static void sweep_rule_hardware(void)
+static void sweep_rule_get_loss(void)
 {
-    HANDLES(rule, RULE, "rule", dualprop_rule_hardware(&out.d[0], &out.d[1], &out.d[2], &out.d[3], &out.i[0], bad))
+    RULE_GETTER(dualprop_rule_get_loss, &out.i[0], "loss");
 }
 
-static void sweep_rule_numbers(void)
+static void sweep_rule_get_output_step(void)
 {
-    HANDLES(rule, RULE, "rule", dualprop_rule_numbers(&out.d[0], &out.d[1], &out.d[2], &out.d[3], bad))
+    RULE_GETTER(dualprop_rule_get_output_step, &out.i[0], "output_step");
+}
+
+static void sweep_rule_get_nudge_at(void)
+{
+    RULE_GETTER(dualprop_rule_get_nudge_at, &out.i[0], "nudge_at");
+}
+
+static void sweep_rule_get_async_fraction(void)
+{
+    RULE_GETTER(dualprop_rule_get_async_fraction, &out.d[0], "fraction");
+}
+
+static void sweep_rule_get_tolerance(void)
+{
+    RULE_GETTER(dualprop_rule_get_tolerance, &out.d[0], "tolerance");
+}
+
+static void sweep_rule_get_pool_switches(void)
+{
+    RULE_GETTER(dualprop_rule_get_pool_switches, &out.i[0], "switches");
+}
+
+static void sweep_rule_get_time_step(void)
+{
+    RULE_GETTER(dualprop_rule_get_time_step, &out.d[0], "step");
+}
+
+static void sweep_rule_get_warm_start(void)
+{
+    RULE_GETTER(dualprop_rule_get_warm_start, &out.i[0], "warm_start");
+}
+
+static void sweep_rule_get_divergence_limit(void)
+{
+    RULE_GETTER(dualprop_rule_get_divergence_limit, &out.d[0], "limit");
+}
+
+static void sweep_rule_get_input_robustness(void)
+{
+    RULE_GETTER(dualprop_rule_get_input_robustness, &out.d[0], "strength");
+}
+
+static void sweep_rule_get_feedback(void)
+{
+    RULE_GETTER(dualprop_rule_get_feedback, &out.i[0], "feedback");
+}
+
+static void sweep_rule_get_alpha_mismatch(void)
+{
+    RULE_GETTER(dualprop_rule_get_alpha_mismatch, &out.d[0], "deviation");
+}
+
+static void sweep_rule_get_quantization(void)
+{
+    RULE_GETTER(dualprop_rule_get_quantization, &out.i[0], "bits");
+}
+
+static void sweep_rule_get_seed(void)
+{
+    RULE_GETTER(dualprop_rule_get_seed, &out.u[0], "seed");
+}
+
+static void sweep_rule_get_schedule(void)
+{
+    HANDLES(rule, RULE, "rule", dualprop_rule_get_schedule(&out.i[0], &out.i[1], bad))
+}
+
+static void sweep_rule_get_order(void)
+{
+    int32_t layers[2];
+    HANDLES(rule, RULE, "rule", dualprop_rule_get_order(layers, 2, &out.n[0], bad))
+    INVALID("layers", dualprop_rule_get_order(NULL, 2, &out.n[0], own.rule));
+    NUMBERS(int64_t, "capacity", dualprop_rule_get_order(layers, bad, &out.n[0], own.rule), -1, INT64_MIN);
+}
+
+static void sweep_rule_get_damping(void)
+{
+    HANDLES(rule, RULE, "rule", dualprop_rule_get_damping(&out.i[0], &out.i[1], bad))
+}
+
+static void sweep_rule_get_noise(void)
+{
+    HANDLES(rule, RULE, "rule", dualprop_rule_get_noise(&out.d[0], &out.d[1], &out.d[2], bad))
+}
+
+#define RULE_LAYER_GETTER(getter, name, least)                                                                    \
+    do {                                                                                                          \
+        HANDLES(rule, RULE, "rule", getter(&out.d[0], bad, 1))                                                    \
+        INVALID(name, getter(NULL, own.rule, 1));                                                                 \
+        NUMBERS(int, "index", getter(&out.d[0], own.rule, bad), least - 1, 65536, INT32_MIN, INT32_MAX);          \
+    } while (0)
+
+static void sweep_rule_get_layer_alpha(void)
+{
+    RULE_LAYER_GETTER(dualprop_rule_get_layer_alpha, "alpha", 1);
+}
+
+static void sweep_rule_get_layer_beta(void)
+{
+    RULE_LAYER_GETTER(dualprop_rule_get_layer_beta, "beta", 1);
+}
+
+static void sweep_rule_get_layer_damping(void)
+{
+    RULE_LAYER_GETTER(dualprop_rule_get_layer_damping, "damping", 0);
 }
 
 /* ---- state.h ---- */
@@ -1150,14 +1249,14 @@ static void sweep_state_prepare(void)
     HANDLES(state, STATE, "state", dualprop_state_prepare(bad))
 }
 
-static void sweep_state_set_moves(void)
+static void sweep_state_set_augmentation(void)
 {
     static const int32_t mirrored_twice[3] = { 0, 0, 2 }, mirrored_back[3] = { 0, 0, -1 }, still[3 * COUNT];
-    HANDLES(state, STATE, "state", dualprop_state_set_moves(bad, still, 1))
-    NUMBERS(int64_t, "count", dualprop_state_set_moves(own.state, still, bad), -1, CAPACITY + 1, INT64_MIN, INT64_MAX);
-    INVALID("moves", dualprop_state_set_moves(own.state, NULL, 1));
-    INVALID("moves", dualprop_state_set_moves(own.state, mirrored_twice, 1));
-    INVALID("moves", dualprop_state_set_moves(own.state, mirrored_back, 1));
+    HANDLES(state, STATE, "state", dualprop_state_set_augmentation(bad, still, 1))
+    NUMBERS(int64_t, "count", dualprop_state_set_augmentation(own.state, still, bad), -1, CAPACITY + 1, INT64_MIN, INT64_MAX);
+    INVALID("augmentation", dualprop_state_set_augmentation(own.state, NULL, 1));
+    INVALID("augmentation", dualprop_state_set_augmentation(own.state, mirrored_twice, 1));
+    INVALID("augmentation", dualprop_state_set_augmentation(own.state, mirrored_back, 1));
 }
 
 static void sweep_state_memory_needed(void)
@@ -1301,16 +1400,16 @@ static void sweep_state_damping(void)
     dualprop_state_destroy(fresh);
 }
 
-static void sweep_state_position(void)
+static void sweep_state_inference_count(void)
 {
-    HANDLES(state, STATE, "state", dualprop_state_position(&out.u[0], bad))
-    INVALID("inferences", dualprop_state_position(NULL, own.state));
+    HANDLES(state, STATE, "state", dualprop_state_inference_count(&out.u[0], bad))
+    INVALID("inferences", dualprop_state_inference_count(NULL, own.state));
 }
 
-static void sweep_state_set_position(void)
+static void sweep_state_set_inference_count(void)
 {
-    HANDLES(state, STATE, "state", dualprop_state_set_position(bad, 1))
-    INVALID("inferences", dualprop_state_set_position(own.state, UINT64_MAX));
+    HANDLES(state, STATE, "state", dualprop_state_set_inference_count(bad, 1))
+    INVALID("inferences", dualprop_state_set_inference_count(own.state, UINT64_MAX));
 }
 
 static void sweep_infer_update(void)
@@ -1800,14 +1899,14 @@ static void sweep_diagnostics_restart(void)
     HANDLES(diagnostics, DIAGNOSTICS, "diagnostics", dualprop_diagnostics_restart(bad))
 }
 
-static void sweep_diagnostics_silent(void)
+static void sweep_diagnostics_zero_delta_fraction(void)
 {
     dualprop_state *idle;
-    HANDLES(state, STATE, "state", dualprop_diagnostics_silent(out.d, bad, 1))
-    INVALID("fraction", dualprop_diagnostics_silent(NULL, own.state, 1));
-    NUMBERS(int, "index", dualprop_diagnostics_silent(out.d, own.state, bad), 0, 3, -1, INT32_MIN, INT32_MAX);
+    HANDLES(state, STATE, "state", dualprop_diagnostics_zero_delta_fraction(out.d, bad, 1))
+    INVALID("fraction", dualprop_diagnostics_zero_delta_fraction(NULL, own.state, 1));
+    NUMBERS(int, "index", dualprop_diagnostics_zero_delta_fraction(out.d, own.state, bad), 0, 3, -1, INT32_MIN, INT32_MAX);
     expect_ok(dualprop_state_create(&idle, own.network, own.rule, 1));
-    expect_error(dualprop_diagnostics_silent(out.d, idle, 1), DUALPROP_ERROR_INVALID_STATE, "inference");
+    expect_error(dualprop_diagnostics_zero_delta_fraction(out.d, idle, 1), DUALPROP_ERROR_INVALID_STATE, "inference");
     dualprop_state_destroy(idle);
 }
 
@@ -1850,16 +1949,23 @@ static const struct sweep {
     SWEEP(layer_training),
     SWEEP(rule_create), SWEEP(rule_destroy), SWEEP(rule_set_variant), SWEEP(rule_set_alpha), SWEEP(rule_set_beta),
     SWEEP(rule_set_loss), SWEEP(rule_set_output_step), SWEEP(rule_set_nudge_at), SWEEP(rule_set_schedule),
-    SWEEP(rule_set_tolerance), SWEEP(rule_set_divergence_limit), SWEEP(rule_choices), SWEEP(rule_numbers),
+    SWEEP(rule_set_tolerance), SWEEP(rule_set_divergence_limit),
     SWEEP(rule_set_order), SWEEP(rule_set_async_fraction), SWEEP(rule_set_time_step), SWEEP(rule_set_warm_start),
     SWEEP(rule_set_damping), SWEEP(rule_set_layer_damping), SWEEP(rule_set_input_robustness),
     SWEEP(rule_set_feedback), SWEEP(rule_set_layer_alpha), SWEEP(rule_set_layer_beta),
     SWEEP(rule_set_alpha_mismatch), SWEEP(rule_set_noise), SWEEP(rule_set_quantization), SWEEP(rule_set_seed),
-    SWEEP(rule_layer), SWEEP(rule_paths), SWEEP(rule_timing), SWEEP(rule_hardware),
+
+    SWEEP(rule_get_variant), SWEEP(rule_get_alpha), SWEEP(rule_get_beta), SWEEP(rule_get_loss),
+    SWEEP(rule_get_output_step), SWEEP(rule_get_nudge_at), SWEEP(rule_get_async_fraction), SWEEP(rule_get_tolerance),
+    SWEEP(rule_get_pool_switches), SWEEP(rule_get_time_step), SWEEP(rule_get_warm_start),
+    SWEEP(rule_get_divergence_limit), SWEEP(rule_get_input_robustness), SWEEP(rule_get_feedback),
+    SWEEP(rule_get_alpha_mismatch), SWEEP(rule_get_quantization), SWEEP(rule_get_seed), SWEEP(rule_get_schedule),
+    SWEEP(rule_get_order), SWEEP(rule_get_damping), SWEEP(rule_get_noise), SWEEP(rule_get_layer_alpha),
+    SWEEP(rule_get_layer_beta), SWEEP(rule_get_layer_damping),
     SWEEP(network_set_feedback), SWEEP(network_read_feedback), SWEEP(network_write_feedback), SWEEP(layer_feedback),
-    SWEEP(state_damping), SWEEP(state_position), SWEEP(state_set_position), SWEEP(infer_update),
+    SWEEP(state_damping), SWEEP(state_inference_count), SWEEP(state_set_inference_count), SWEEP(infer_update),
     SWEEP(checkpoint_put_state), SWEEP(checkpoint_get_state),
-    SWEEP(rule_set_pool_switches), SWEEP(rule_pool_switches), SWEEP(state_set_moves),
+    SWEEP(rule_set_pool_switches), SWEEP(state_set_augmentation),
     SWEEP(state_create), SWEEP(state_destroy), SWEEP(state_prepare), SWEEP(state_memory_needed), SWEEP(infer),
     SWEEP(infer_view), SWEEP(infer_begin), SWEEP(infer_layer), SWEEP(infer_pass), SWEEP(infer_end),
     SWEEP(state_read), SWEEP(state_write), SWEEP(state_report), SWEEP(predict), SWEEP(predict_view),
@@ -1877,7 +1983,7 @@ static const struct sweep {
     SWEEP(diagnostics_create), SWEEP(diagnostics_destroy), SWEEP(diagnostics_twin), SWEEP(diagnostics_compare),
     SWEEP(diagnostics_state), SWEEP(diagnostics_input_gradient), SWEEP(diagnostics_spectral_norm),
     SWEEP(diagnostics_lipschitz),
-    SWEEP(diagnostics_restart), SWEEP(diagnostics_silent), SWEEP(diagnostics_objective),
+    SWEEP(diagnostics_restart), SWEEP(diagnostics_zero_delta_fraction), SWEEP(diagnostics_objective),
 };
 #define SWEEP_COUNT ((int)(sizeof SWEEPS / sizeof SWEEPS[0]))
 
@@ -1943,7 +2049,7 @@ static char *read_text(const char *path)
     return text;
 }
 
-/* Find the function that the declaration at `text` declares, "DUALPROP_CALL name(" or "DUALPROP_API type name(". */
+/* Find the function that the declaration at `text` declares: "DUALPROP_API [DUALPROP_CHECKED] type name(". */
 static int declared(char *name, size_t size, const char *text)
 {
     size_t end = strcspn(text, "(;"), begin = end;
@@ -1959,7 +2065,7 @@ static int check_header(const char *path)
     char *text = read_text(path), name[96];
     int found = 0;
     for (char *at = text; (at = strstr(at, "DUALPROP_")) != NULL; at++) {
-        if (strncmp(at, "DUALPROP_CALL ", 14) != 0 && strncmp(at, "DUALPROP_API ", 13) != 0) continue;
+        if (strncmp(at, "DUALPROP_API ", 13) != 0) continue;
         if (!declared(name, sizeof name, at)) continue;
         ck_assert_msg(is_swept(name), "%s of %s has no sweep in tests/test_arguments.c", name, path);
         found++;

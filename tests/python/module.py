@@ -55,12 +55,12 @@ def argument_type(declaration):
 def signatures(text):
     """{function: (result type, [argument types])} of every public function."""
     found = {}
-    for macro, result, name, arguments in re.findall(
-            r"^(DUALPROP_CALL|DUALPROP_API)\s+([\w\s*]*?)(dualprop_\w+)\(([^;]*?)\);", text, flags=re.S | re.M):
+    for result, name, arguments in re.findall(
+            r"^DUALPROP_API\s+(?:DUALPROP_CHECKED\s+)?([\w\s*]*?)(dualprop_\w+)\(([^;]*?)\);", text, flags=re.S | re.M):
         arguments = [" ".join(argument.split()) for argument in arguments.split(",")]
         types = [] if arguments == ["void"] else [argument_type(argument) for argument in arguments]
         result = " ".join(result.split())
-        if macro == "DUALPROP_CALL":
+        if result == "dualprop_status":
             kind = C.c_int
         elif result == "void":
             kind = None

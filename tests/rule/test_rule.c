@@ -30,8 +30,15 @@ START_TEST(starts_with_the_defaults_of_the_header)
 {
     int variant, loss, output_step, nudge_at, schedule, passes;
     double alpha, beta, tolerance, limit;
-    expect_ok(dualprop_rule_choices(&variant, &loss, &output_step, &nudge_at, &schedule, &passes, rule));
-    expect_ok(dualprop_rule_numbers(&alpha, &beta, &tolerance, &limit, rule));
+    expect_ok(dualprop_rule_get_variant(&variant, rule));
+    expect_ok(dualprop_rule_get_loss(&loss, rule));
+    expect_ok(dualprop_rule_get_output_step(&output_step, rule));
+    expect_ok(dualprop_rule_get_nudge_at(&nudge_at, rule));
+    expect_ok(dualprop_rule_get_schedule(&schedule, &passes, rule));
+    expect_ok(dualprop_rule_get_alpha(&alpha, rule));
+    expect_ok(dualprop_rule_get_beta(&beta, rule));
+    expect_ok(dualprop_rule_get_tolerance(&tolerance, rule));
+    expect_ok(dualprop_rule_get_divergence_limit(&limit, rule));
     ck_assert_int_eq(variant, DUALPROP_DP);
     ck_assert_int_eq(loss, DUALPROP_MSE);
     ck_assert_int_eq(output_step, DUALPROP_OUTPUT_LINEAR);
@@ -55,8 +62,15 @@ START_TEST(gives_back_what_was_set)
     expect_ok(dualprop_rule_set_beta(rule, -1e-3));
     expect_ok(dualprop_rule_set_tolerance(rule, 1e-6));
     expect_ok(dualprop_rule_set_divergence_limit(rule, 1.5));
-    expect_ok(dualprop_rule_choices(&variant, &loss, &output_step, &nudge_at, &schedule, &passes, rule));
-    expect_ok(dualprop_rule_numbers(&alpha, &beta, &tolerance, &limit, rule));
+    expect_ok(dualprop_rule_get_variant(&variant, rule));
+    expect_ok(dualprop_rule_get_loss(&loss, rule));
+    expect_ok(dualprop_rule_get_output_step(&output_step, rule));
+    expect_ok(dualprop_rule_get_nudge_at(&nudge_at, rule));
+    expect_ok(dualprop_rule_get_schedule(&schedule, &passes, rule));
+    expect_ok(dualprop_rule_get_alpha(&alpha, rule));
+    expect_ok(dualprop_rule_get_beta(&beta, rule));
+    expect_ok(dualprop_rule_get_tolerance(&tolerance, rule));
+    expect_ok(dualprop_rule_get_divergence_limit(&limit, rule));
     ck_assert_int_eq(variant, DUALPROP_DP_ADJOINT);
     ck_assert_int_eq(loss, DUALPROP_CROSS_ENTROPY);
     ck_assert_int_eq(output_step, DUALPROP_OUTPUT_EXACT);
@@ -67,10 +81,86 @@ START_TEST(gives_back_what_was_set)
 }
 END_TEST
 
-START_TEST(every_output_may_be_null)
+/* The getters of options; those of choices and numbers are in gives_back_what_was_set. */
+START_TEST(gives_back_the_options_that_were_set)
 {
-    expect_ok(dualprop_rule_choices(NULL, NULL, NULL, NULL, NULL, NULL, rule));
-    expect_ok(dualprop_rule_numbers(NULL, NULL, NULL, NULL, rule));
+    double state, top_down, weight, fraction, step, strength, deviation, damping;
+    int kind, iterations, switches, warm_start, feedback, bits;
+    uint64_t seed;
+    expect_ok(dualprop_rule_set_variant(rule, DUALPROP_DP_DAMPED));
+    expect_ok(dualprop_rule_set_damping(rule, DUALPROP_DAMPING_GAMMA2, 9));
+    expect_ok(dualprop_rule_get_damping(&kind, &iterations, rule));
+    ck_assert(kind == DUALPROP_DAMPING_GAMMA2 && iterations == 9);
+    expect_ok(dualprop_rule_get_layer_damping(&damping, rule, 1));
+    ck_assert(isnan(damping));
+    expect_ok(dualprop_rule_set_noise(rule, 0.1, 0.2, 0.3));
+    expect_ok(dualprop_rule_get_noise(&state, &top_down, &weight, rule));
+    ck_assert(state == 0.1 && top_down == 0.2 && weight == 0.3);
+    expect_ok(dualprop_rule_set_async_fraction(rule, 0.75));
+    expect_ok(dualprop_rule_get_async_fraction(&fraction, rule));
+    expect_ok(dualprop_rule_set_time_step(rule, 0.25));
+    expect_ok(dualprop_rule_get_time_step(&step, rule));
+    expect_ok(dualprop_rule_set_input_robustness(rule, 0.5));
+    expect_ok(dualprop_rule_get_input_robustness(&strength, rule));
+    expect_ok(dualprop_rule_set_alpha_mismatch(rule, 0.125));
+    expect_ok(dualprop_rule_get_alpha_mismatch(&deviation, rule));
+    ck_assert(fraction == 0.75 && step == 0.25 && strength == 0.5 && deviation == 0.125);
+    expect_ok(dualprop_rule_set_pool_switches(rule, DUALPROP_SWITCHES_ORIGINAL));
+    expect_ok(dualprop_rule_get_pool_switches(&switches, rule));
+    expect_ok(dualprop_rule_set_warm_start(rule, 1));
+    expect_ok(dualprop_rule_get_warm_start(&warm_start, rule));
+    expect_ok(dualprop_rule_set_feedback(rule, DUALPROP_FEEDBACK_RANDOM));
+    expect_ok(dualprop_rule_get_feedback(&feedback, rule));
+    expect_ok(dualprop_rule_set_quantization(rule, 7));
+    expect_ok(dualprop_rule_get_quantization(&bits, rule));
+    ck_assert(switches == DUALPROP_SWITCHES_ORIGINAL && warm_start == 1 && feedback == DUALPROP_FEEDBACK_RANDOM);
+    ck_assert_int_eq(bits, 7);
+    expect_ok(dualprop_rule_set_seed(rule, UINT64_MAX));
+    expect_ok(dualprop_rule_get_seed(&seed, rule));
+    ck_assert(seed == UINT64_MAX);
+}
+END_TEST
+
+START_TEST(gives_back_the_values_of_layers)
+{
+    double own, common, damping[2];
+    expect_ok(dualprop_rule_set_variant(rule, DUALPROP_DP_DAMPED));
+    expect_ok(dualprop_rule_set_layer_alpha(rule, 3, 0.25));
+    expect_ok(dualprop_rule_get_layer_alpha(&own, rule, 3));
+    expect_ok(dualprop_rule_get_layer_alpha(&common, rule, 65535));
+    ck_assert(own == 0.25 && common == 0.5);
+    expect_ok(dualprop_rule_set_layer_beta(rule, 3, -2));
+    expect_ok(dualprop_rule_get_layer_beta(&own, rule, 3));
+    expect_ok(dualprop_rule_get_layer_beta(&common, rule, 1));
+    ck_assert(own == -2 && common == 0.5);
+    expect_ok(dualprop_rule_set_layer_damping(rule, -1, 4));
+    expect_ok(dualprop_rule_set_layer_damping(rule, 0, 5));
+    expect_ok(dualprop_rule_get_layer_damping(&damping[0], rule, 0));
+    expect_ok(dualprop_rule_get_layer_damping(&damping[1], rule, 1));
+    ck_assert(damping[0] == 5 && damping[1] == 4);
+}
+END_TEST
+
+START_TEST(gives_back_as_much_of_the_order_as_fits)
+{
+    int32_t order[3] = { 2, 1, 2 }, got[4] = { -7, -7, -7, -7 };
+    int64_t count = -1;
+    expect_ok(dualprop_rule_get_order(NULL, 0, &count, rule));
+    ck_assert_int_eq(count, 0);
+    expect_ok(dualprop_rule_set_order(rule, order, 3));
+    expect_ok(dualprop_rule_get_order(got, 2, &count, rule));
+    ck_assert(count == 3 && got[0] == 2 && got[1] == 1 && got[2] == -7);
+    expect_ok(dualprop_rule_get_order(got, 4, NULL, rule));
+    ck_assert(got[2] == 2 && got[3] == -7);
+}
+END_TEST
+
+START_TEST(outputs_of_getters_of_several_values_may_be_null)
+{
+    expect_ok(dualprop_rule_get_schedule(NULL, NULL, rule));
+    expect_ok(dualprop_rule_get_order(NULL, 0, NULL, rule));
+    expect_ok(dualprop_rule_get_damping(NULL, NULL, rule));
+    expect_ok(dualprop_rule_get_noise(NULL, NULL, NULL, rule));
 }
 END_TEST
 
@@ -202,7 +292,10 @@ Suite *test_rule_suite(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, starts_with_the_defaults_of_the_header);
     tcase_add_test(tests, gives_back_what_was_set);
-    tcase_add_test(tests, every_output_may_be_null);
+    tcase_add_test(tests, gives_back_the_options_that_were_set);
+    tcase_add_test(tests, gives_back_the_values_of_layers);
+    tcase_add_test(tests, gives_back_as_much_of_the_order_as_fits);
+    tcase_add_test(tests, outputs_of_getters_of_several_values_may_be_null);
     tcase_add_test(tests, only_variant_schedule_passes_and_tolerance_change_the_plan);
     tcase_add_test(tests, a_changed_plan_needs_prepare);
     tcase_add_test(tests, refuses_exact_steps_without_a_solution);

@@ -59,14 +59,14 @@ START_TEST(equal_seeds_and_positions_draw_the_same)
     expect_ok(small_infer(&small));
     read_all(first, &small);
     ck_assert(memcmp(first, second, sizeof first) != 0); /* another inference draws anew */
-    expect_ok(dualprop_state_position(&position, small.state));
+    expect_ok(dualprop_state_inference_count(&position, small.state));
     ck_assert_uint_eq(position, 4);
-    expect_ok(dualprop_state_set_position(small.state, 2));
+    expect_ok(dualprop_state_set_inference_count(small.state, 2));
     expect_ok(small_infer(&small));
     read_all(first, &small);
     ck_assert(memcmp(first, second, sizeof first) == 0); /* and one of the same number the same */
     expect_ok(dualprop_rule_set_seed(small.rule, 10));
-    expect_ok(dualprop_state_set_position(small.state, 2));
+    expect_ok(dualprop_state_set_inference_count(small.state, 2));
     expect_ok(small_infer(&small));
     read_all(first, &small);
     ck_assert(memcmp(first, second, sizeof first) != 0);

@@ -176,7 +176,7 @@ START_TEST(names_that_fix_alpha_refuse_another)
     static const double FIXED[] = { 1, 0, 0 };
     for (int variant = DUALPROP_LPOM; variant <= DUALPROP_FENCHEL; variant++) {
         expect_ok(dualprop_rule_set_variant(small.rule, variant));
-        expect_ok(dualprop_rule_numbers(&alpha, NULL, NULL, NULL, small.rule));
+        expect_ok(dualprop_rule_get_alpha(&alpha, small.rule));
         ck_assert(alpha == FIXED[variant - DUALPROP_LPOM]);
         expect_ok(dualprop_rule_set_alpha(small.rule, alpha));
         expect_error(dualprop_rule_set_alpha(small.rule, 0.5), DUALPROP_ERROR_INVALID_ARGUMENT, "alpha");

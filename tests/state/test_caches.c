@@ -94,8 +94,8 @@ static void expect_fresh(struct life *life, const char *after)
     dualprop_state *fresh;
     uint64_t position;
     expect_ok(dualprop_state_create(&fresh, life->network, life->rule, BATCH));
-    expect_ok(dualprop_state_position(&position, life->state));
-    expect_ok(dualprop_state_set_position(fresh, position));
+    expect_ok(dualprop_state_inference_count(&position, life->state));
+    expect_ok(dualprop_state_set_inference_count(fresh, position));
     infer(life, life->state);
     infer(life, fresh);
     for (int k = 0; k <= LAYERS; k++)

@@ -208,7 +208,7 @@ void model_create(struct model *model, const struct small_network *small)
     model->output_step = model->adjoint ? DUALPROP_OUTPUT_LINEAR : plan->output_step;
     model->at_prediction = plan->nudge_at == DUALPROP_NUDGE_AT_PREDICTION;
     model->time_step = 1;
-    ck_assert_int_eq(dualprop_rule_numbers(&alpha, NULL, NULL, NULL, small->rule), DUALPROP_OK);
+    ck_assert_int_eq(dualprop_rule_get_alpha(&alpha, small->rule), DUALPROP_OK);
     for (int k = 0; k <= plan->layers; k++) {
         for (int64_t i = 0; i < plan->widths[k]; i++) model->alpha[k][i] = alpha;
         model->beta[k] = plan->beta;

@@ -467,7 +467,7 @@ static dualprop_status objectives(household *self)
 static dualprop_status silent(household *self)
 {
     double fraction;
-    return dualprop_diagnostics_silent(&fraction, a_state(self), an_index(self));
+    return dualprop_diagnostics_zero_delta_fraction(&fraction, a_state(self), an_index(self));
 }
 
 static dualprop_status compare_gradients(household *self)

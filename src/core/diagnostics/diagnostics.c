@@ -286,7 +286,7 @@ static dualprop_status zero_delta_fraction(double *fraction, dualprop_state *sta
     return DUALPROP_OK;
 }
 
-dualprop_status dualprop_diagnostics_silent(double *fraction, dualprop_state *state, int index)
+dualprop_status dualprop_diagnostics_zero_delta_fraction(double *fraction, dualprop_state *state, int index)
 {
     DUALPROP__TRY(dualprop__state_enter(state, __func__));
     dualprop_status status = zero_delta_fraction(fraction, state, index);

@@ -152,15 +152,6 @@ dualprop_status dualprop_rule_set_pool_switches(dualprop_rule *rule, int switche
     return dualprop__rule_changed(rule);
 }
 
-dualprop_status dualprop_rule_pool_switches(int *switches, const dualprop_rule *rule)
-{
-    DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
-    DUALPROP__REQUIRE(rule->context, switches, DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "switches is NULL; expected a place for the result");
-    *switches = rule->pool_switches;
-    return DUALPROP_OK;
-}
-
 /* ---- what may change at any time ---- */
 
 dualprop_status dualprop__rule_check_alpha(const dualprop_rule *rule, double alpha)
@@ -244,32 +235,6 @@ dualprop_status dualprop_rule_set_divergence_limit(dualprop_rule *rule, double l
                       "limit is %g; expected a finite number > 1", limit);
     rule->divergence_limit = limit;
     return dualprop__rule_changed(rule);
-}
-
-/* ---- what a rule says about itself ---- */
-
-dualprop_status dualprop_rule_choices(int *variant, int *loss, int *output_step, int *nudge_at, int *schedule,
-                                      int *passes, const dualprop_rule *rule)
-{
-    DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
-    if (variant) *variant = rule->variant;
-    if (loss) *loss = rule->loss;
-    if (output_step) *output_step = rule->output_step;
-    if (nudge_at) *nudge_at = rule->nudge_at;
-    if (schedule) *schedule = rule->schedule;
-    if (passes) *passes = rule->passes;
-    return DUALPROP_OK;
-}
-
-dualprop_status dualprop_rule_numbers(double *alpha, double *beta, double *tolerance, double *divergence_limit,
-                                      const dualprop_rule *rule)
-{
-    DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
-    if (alpha) *alpha = rule->alpha;
-    if (beta) *beta = rule->beta;
-    if (tolerance) *tolerance = rule->tolerance;
-    if (divergence_limit) *divergence_limit = rule->divergence_limit;
-    return DUALPROP_OK;
 }
 
 /* ---- what the inference asks ---- */

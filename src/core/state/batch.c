@@ -94,28 +94,28 @@ static dualprop_view rows_of(const dualprop_view *view, int64_t first, int64_t c
     return rows;
 }
 
-/* ---- moves ---- */
+/* ---- augmentation ---- */
 
-static dualprop_status check_moves(const dualprop_state *state, const int32_t *moves, int64_t count)
+static dualprop_status check_augmentation(const dualprop_state *state, const int32_t *augmentation, int64_t count)
 {
     DUALPROP__REQUIRE(state->context, count >= 0 && count <= state->capacity, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "count is %lld; expected 0..%lld, the state's capacity", (long long)count,
                       (long long)state->capacity);
-    DUALPROP__REQUIRE(state->context, moves || count == 0, DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "moves is NULL; expected three numbers for each of %lld samples", (long long)count);
+    DUALPROP__REQUIRE(state->context, augmentation || count == 0, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "augmentation is NULL; expected three numbers for each of %lld samples", (long long)count);
     for (int64_t i = 0; i < count; i++)
-        DUALPROP__REQUIRE(state->context, moves[3 * i + 2] == 0 || moves[3 * i + 2] == 1,
-                          DUALPROP_ERROR_INVALID_ARGUMENT, "moves[%lld][2] is %d; expected 0, or 1 to mirror",
-                          (long long)i, moves[3 * i + 2]);
+        DUALPROP__REQUIRE(state->context, augmentation[3 * i + 2] == 0 || augmentation[3 * i + 2] == 1,
+                          DUALPROP_ERROR_INVALID_ARGUMENT, "augmentation[%lld][2] is %d; expected 0, or 1 to mirror",
+                          (long long)i, augmentation[3 * i + 2]);
     return DUALPROP_OK;
 }
 
-dualprop_status dualprop_state_set_moves(dualprop_state *state, const int32_t *moves, int64_t count)
+dualprop_status dualprop_state_set_augmentation(dualprop_state *state, const int32_t *augmentation, int64_t count)
 {
     DUALPROP__TRY(dualprop__state_enter(state, __func__));
-    dualprop_status status = check_moves(state, moves, count);
+    dualprop_status status = check_augmentation(state, augmentation, count);
     if (status == DUALPROP_OK) {
-        if (count > 0) memcpy(state->plan.moves, moves, (size_t)count * 3 * sizeof *moves);
+        if (count > 0) memcpy(state->plan.moves, augmentation, (size_t)count * 3 * sizeof *augmentation);
         state->batch.moves_count = count;
     }
     dualprop__state_leave(state);
@@ -125,7 +125,7 @@ dualprop_status dualprop_state_set_moves(dualprop_state *state, const int32_t *m
 dualprop_status dualprop__batch_moves(const dualprop_state *state, int64_t count)
 {
     DUALPROP__REQUIRE(state->context, state->batch.moves_count == 0 || state->batch.moves_count == count,
-                      DUALPROP_ERROR_INVALID_ARGUMENT, "count is %lld, but moves were set for %lld samples",
+                      DUALPROP_ERROR_INVALID_ARGUMENT, "count is %lld, but augmentation was set for %lld samples",
                       (long long)count, (long long)state->batch.moves_count);
     return DUALPROP_OK;
 }

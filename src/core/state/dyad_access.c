@@ -312,7 +312,7 @@ dualprop_status dualprop_state_damping(double *gamma, double *damping, const dua
     return DUALPROP_OK;
 }
 
-dualprop_status dualprop_state_position(uint64_t *inferences, const dualprop_state *state)
+dualprop_status dualprop_state_inference_count(uint64_t *inferences, const dualprop_state *state)
 {
     DUALPROP__REQUIRE_HANDLE(state, DUALPROP__STATE);
     DUALPROP__REQUIRE(state->context, inferences, DUALPROP_ERROR_INVALID_ARGUMENT,
@@ -321,7 +321,7 @@ dualprop_status dualprop_state_position(uint64_t *inferences, const dualprop_sta
     return DUALPROP_OK;
 }
 
-dualprop_status dualprop_state_set_position(dualprop_state *state, uint64_t inferences)
+dualprop_status dualprop_state_set_inference_count(dualprop_state *state, uint64_t inferences)
 {
     DUALPROP__TRY(dualprop__state_enter(state, __func__));
     dualprop_status status = DUALPROP_OK;
