@@ -1,9 +1,10 @@
-/*
- * dualprop/context.h - where everything comes from: backend, threads, memory, files, errors.
+/**
+ * @file
+ * dualprop/context.h - the root of all objects: backend, threads, memory, files, errors.
  *
- * A context chooses a backend and a precision once and for all; networks, rules, states and optimizers are made from
- * it. There is no global state: two contexts know nothing of each other. Destroying a context that still has children
- * only marks it; it goes when the last child does.
+ * A context fixes a backend and a precision; networks, rules, states and optimizers are created from it. There is no
+ * global state: contexts are independent of each other. Destroying a context that still has children is deferred: it is
+ * freed together with its last child.
  *
  * Threads: a context may be shared; its own calls lock.
  */
@@ -17,90 +18,94 @@
 extern "C" {
 #endif
 
-/** Memory for everything the library allocates. All members but user_data are required. */
+/** Functions that allocate all memory of the library. All members except user_data are required. */
 typedef struct dualprop_allocator {
     uint64_t struct_size; /**< sizeof(dualprop_allocator) */
-    /** Give size > 0 bytes aligned to alignment (a power of two), or NULL. Called from the calling thread only. */
+    /** Return size > 0 bytes aligned to alignment (a power of two), or NULL. Called from the calling thread only. */
     void *(*allocate)(void *user_data, size_t size, size_t alignment);
-    /** Take back what allocate gave, with the same size; pointer is never NULL. */
+    /** Release memory that allocate returned, with the same size; pointer is never NULL. */
     void (*release)(void *user_data, void *pointer, size_t size);
-    void *user_data;
+    void *user_data; /**< passed to each function */
 } dualprop_allocator;
 
 /**
- * Files. Each member returns 0 or a count on success and a negative errno on failure; short reads and writes and
- * -EINTR are retried by the library. All members but user_data and remove_stale are required. Called from the calling
- * thread only, which pthread_cancel() does not end meanwhile.
+ * Functions that access files. Each returns 0 or a count on success and a negative errno on failure; the library
+ * retries short reads and writes and -EINTR. All members except user_data and remove_stale are required. They are
+ * called from the calling thread only, with thread cancellation disabled.
  */
 typedef struct dualprop_io {
     uint64_t struct_size; /**< sizeof(dualprop_io) */
-    /** Open a regular file for reading (writable = 0), or make a new one that must not exist (writable = 1). */
+    /** Open a regular file for reading (writable = 0), or create a new file that must not exist (writable = 1). */
     int64_t (*open)(void *user_data, const char *path, int writable);
-    int64_t (*size)(void *user_data, int64_t file);
+    int64_t (*size)(void *user_data, int64_t file); /**< Return the size in bytes. */
+    /** Read up to size bytes at the current position; 0 at the end. */
     int64_t (*read)(void *user_data, int64_t file, void *buffer, size_t size);
+    /** Write up to size bytes at the current position. */
     int64_t (*write)(void *user_data, int64_t file, const void *buffer, size_t size);
-    /** Return when what was written is on the disk. A failure is never followed by another try. */
+    /** Return when all written data are on the disk. The library does not retry after a failure. */
     int64_t (*sync)(void *user_data, int64_t file);
-    int64_t (*close)(void *user_data, int64_t file);
-    int64_t (*rename)(void *user_data, const char *from, const char *to);
-    int64_t (*remove)(void *user_data, const char *path);
-    /** Return when the folder's names are on the disk; 0 where there is nothing to sync; -EACCES, -EPERM: may not. */
+    int64_t (*close)(void *user_data, int64_t file);                            /**< Close the file. */
+    int64_t (*rename)(void *user_data, const char *from, const char *to);       /**< Rename, replacing to. */
+    int64_t (*remove)(void *user_data, const char *path);                       /**< Remove the file. */
+    /** Return when the folder's names are on the disk; 0 if nothing to sync; -EACCES, -EPERM: no permission. */
     int64_t (*sync_folder)(void *user_data, const char *path_of_a_file_in_it);
-    void *user_data;
-    /** Remove what dead savers of path left (PATH.PROCESS-NUMBER.tmp). Called before a save; may fail; may be NULL. */
+    void *user_data; /**< passed to each function */
+    /** Remove what killed processes left of path (PATH.PROCESS-NUMBER.tmp), before a save. May fail; may be NULL. */
     int64_t (*remove_stale)(void *user_data, const char *path);
 } dualprop_io;
 
-/** Starts and joins worker threads. start returns 0 and a thread, or an errno. */
+/** Functions that start and join worker threads. */
 typedef struct dualprop_threads {
     uint64_t struct_size; /**< sizeof(dualprop_threads) */
+    /** Start a thread that calls main(argument); return 0 and the thread, or an errno. */
     int (*start)(void *user_data, void **thread, void *(*main)(void *), void *argument);
-    void (*join)(void *user_data, void *thread);
-    void *user_data;
+    void (*join)(void *user_data, void *thread); /**< Wait until the thread has ended. */
+    void *user_data;                             /**< passed to each function */
 } dualprop_threads;
 
-/** Loads backend modules. error gives a sentence about the last failure. */
+/** Functions that load backend modules. */
 typedef struct dualprop_loader {
     uint64_t struct_size; /**< sizeof(dualprop_loader) */
-    void *(*open)(void *user_data, const char *path);
-    void *(*symbol)(void *user_data, void *module, const char *name);
-    const char *(*error)(void *user_data);
-    void *user_data;
+    void *(*open)(void *user_data, const char *path);                 /**< Return the module, or NULL. */
+    void *(*symbol)(void *user_data, void *module, const char *name); /**< Return a symbol, or NULL. */
+    const char *(*error)(void *user_data);                            /**< Return a sentence about the last failure. */
+    void *user_data;                                                  /**< passed to each function */
 } dualprop_loader;
 
 struct dualprop_backend;
 
-/** Options of dualprop_context_create(). Start from DUALPROP_OPTIONS_INIT; zero means the default everywhere. */
+/**
+ * Options of dualprop_context_create(). Start from DUALPROP_OPTIONS_INIT; zero means the default everywhere.
+ *
+ * About `device`: every call makes it the calling thread's current CUDA device and restores the previous one before it
+ * returns. With CUDA 12 and later, restoring creates a CUDA context of some hundred MB on the previous device, if the
+ * process has not used that device yet. In a process that uses one device of several, make that device the current one
+ * first, or name it in CUDA_VISIBLE_DEVICES. The backend works in the device's primary context, as the CUDA runtime
+ * does; a context made by cuCtxCreate() must not be current during a call. CUDA graph captures that other threads have
+ * begun are not disturbed.
+ */
 typedef struct dualprop_options {
     uint64_t struct_size;                   /**< sizeof(dualprop_options) */
-    uint32_t version;                       /**< DUALPROP_VERSION as the caller compiled it: the handshake */
-    int32_t precision;                      /**< DUALPROP_F32 (default) or DUALPROP_F64, for everything in it */
-    int32_t threads;                        /**< 1 by default; DUALPROP_ALL_CPUS for all the process may use */
+    uint32_t version;                       /**< DUALPROP_VERSION that the caller was compiled with */
+    int32_t precision;                      /**< DUALPROP_F32 (default) or DUALPROP_F64, for all its objects */
+    int32_t threads;                        /**< 1 by default; DUALPROP_ALL_CPUS: all that the process may use */
     int32_t level;                          /**< DUALPROP_LEVEL_...; AUTO by default */
     const dualprop_allocator *allocator;    /**< copied; NULL = malloc */
     const dualprop_io *io;                  /**< copied; NULL = POSIX files */
     const dualprop_threads *thread_hooks;   /**< copied; NULL = pthreads */
     const dualprop_loader *loader;          /**< copied; NULL = dlopen */
-    const struct dualprop_backend *backend; /**< borrowed for the context's life: a table of your own; NULL = ours */
-    const char *module;                     /**< borrowed for the call: the CUDA module's file; NULL = look for it */
-    int32_t numerics;                       /**< DUALPROP_NUMERICS_...; only backends on a device take others than STRICT */
-    int32_t deterministic;                  /**< 1: on a device too, the same bits in every run; 0: it may choose by timing */
-    int32_t device;                         /**< which CUDA device, from 0; see below */
-    int32_t reserved;                       /**< 0; else INVALID_ARGUMENT */
+    const struct dualprop_backend *backend; /**< your own table, borrowed for the context's life; NULL = ours */
+    const char *module;                     /**< the CUDA module's file, borrowed for the call; NULL = search */
+    int32_t numerics;                       /**< DUALPROP_NUMERICS_...; CPU backends accept STRICT only */
+    int32_t deterministic;                  /**< 1: the same bits in every run on a device too; 0: timing may choose */
+    int32_t device;                         /**< which CUDA device, from 0; see above */
+    int32_t reserved;                       /**< must be 0 */
 } dualprop_options;
 
-/*
- * Every call makes `device` the calling thread's current CUDA device and gives back what was current before. With CUDA
- * 12 and later that makes a CUDA context there too, of some hundred MB, if the process has not used that device yet: so
- * in a process that uses one device of several, make it the current one first, or name it in CUDA_VISIBLE_DEVICES. The
- * backend works in the device's primary context, as the CUDA runtime does; one made by cuCtxCreate() must not be
- * current in a call. Captures of CUDA graphs that other threads have begun go on undisturbed.
- */
-
-/** Ask for all CPUs that the process may use (affinity mask and cgroup limit). */
+/** For options.threads: all CPUs that the process may use (affinity mask and cgroup limit). */
 #define DUALPROP_ALL_CPUS (-1)
 
-/** The start of a dualprop_options: size and version filled in, defaults everywhere else. */
+/** Initializer of a dualprop_options: size and version are filled in, all else is the default. */
 #define DUALPROP_OPTIONS_INIT \
     { sizeof(dualprop_options), DUALPROP_VERSION, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0 }
 
@@ -118,14 +123,15 @@ typedef void (*dualprop_parallel_for)(void *user_data, void (*task)(void *argume
  * Create a context.
  *
  * @param context  receives the context; the caller destroys it; NULL on failure
- * @param backend  DUALPROP_BACKEND_...; AUTO falls back (and logs why), a named one that is absent is an error.
- *                 Ignored where options->backend is given
- * @param options  NULL for the defaults, else copied
+ * @param backend  DUALPROP_BACKEND_...; AUTO falls back (and logs why); a named backend that is not available is an
+ *                 error. Ignored if options->backend is set
+ * @param options  copied; NULL for the defaults
  * @return DUALPROP_OK, or
  *         DUALPROP_ERROR_INVALID_ARGUMENT  an option out of range, or a struct_size larger than this library knows
  *                                          with a tail that is not zero
- *         DUALPROP_ERROR_BACKEND_VERSION   options->version is a header this library cannot serve; the text names both
- *         DUALPROP_ERROR_NO_BACKEND, _NO_DEVICE  the named backend is not to be had here; the text says why
+ *         DUALPROP_ERROR_BACKEND_VERSION   options->version is a header that this library does not support; the text
+ *                                          names both
+ *         DUALPROP_ERROR_NO_BACKEND, DUALPROP_ERROR_NO_DEVICE  the named backend is not available; the text says why
  *         DUALPROP_ERROR_THREAD            no worker thread could be started
  *         DUALPROP_ERROR_NO_MEMORY
  * Threads: any.  Allocates: here and in the _create calls only.  Since: 0.1.
@@ -133,17 +139,17 @@ typedef void (*dualprop_parallel_for)(void *user_data, void (*task)(void *argume
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_context_create(dualprop_context **context, int backend, const dualprop_options *options);
 
-/** Destroy a context; NULL is fine. It stays alive inside until its last child is destroyed. Since: 0.1. */
+/** Destroy a context; NULL is allowed. Its memory is freed together with its last child. Since: 0.1. */
 DUALPROP_API void dualprop_context_destroy(dualprop_context *context);
 
 /**
  * Copy the sentence that explains the calling thread's last failed call.
  *
- * @param buffer   receives the text, cut to fit and closed by a zero; may be NULL when size is 0
+ * @param buffer   receives the text, truncated to fit and NUL-terminated; may be NULL if size is 0
  * @param size     bytes in buffer
- * @param needed   receives the bytes the whole text needs, zero included; may be NULL
- * @param context  whose error to give; NULL for the thread's last error, whichever context it was of (also the only
- *                 way to read why dualprop_context_create() failed)
+ * @param needed   receives the bytes that the whole text needs, including the NUL; may be NULL
+ * @param context  whose error to read; NULL for the thread's last error in any context (also the only way to read why
+ *                 dualprop_context_create() failed)
  * @return DUALPROP_OK; never changes the last error
  * Threads: any.  Since: 0.1.
  */
@@ -151,11 +157,12 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_last_error(char *buffer, size_t size, size_t *needed, const dualprop_context *context);
 
 /**
- * Set who receives log messages; nobody at first. The current backend, its level and why AUTO chose it are logged
- * at once.
+ * Set the function that receives log messages; there is none by default. The current backend, its level and why AUTO
+ * chose it are logged at once.
  *
- * @param log        NULL for nobody
- * @param user_data  handed to log
+ * @param context    the context
+ * @param log        the function; NULL for none
+ * @param user_data  passed to log
  * @param level      the least important level wanted, DUALPROP_LOG_...
  * Threads: any; log itself may be called from any thread that uses the context.  Since: 0.1.
  */
@@ -163,10 +170,12 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_context_set_log(dualprop_context *context, dualprop_log log, void *user_data, int level);
 
 /**
- * Let the caller's own threads do the work instead of the context's pool. Results have the same bits either way.
+ * Let the caller's own threads do the work instead of the context's pool. Results have the same bits in either case.
  *
- * @param run      NULL for the context's own pool again
- * @param threads  how many tasks run at once, at most
+ * @param context    the context
+ * @param run        the function that runs tasks; NULL to return to the context's own pool
+ * @param user_data  passed to run
+ * @param threads    the largest number of tasks that run at once
  * @return DUALPROP_OK or DUALPROP_ERROR_INVALID_ARGUMENT (threads < 1 or > 1024)
  * Threads: not while another call uses the context.  Since: 0.1.
  */
@@ -174,49 +183,53 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_context_set_parallel_for(dualprop_context *context, dualprop_parallel_for run, void *user_data, int threads);
 
 /**
- * Let all work of a context on a CUDA device go into the caller's stream, after what is in it already.
+ * Submit all work of a context on a CUDA device to the caller's stream, after the work that the stream already has.
  *
- * What the old stream still has to do is waited for first. Calls that give numbers to the host wait for the stream;
- * others may return while the device is still at work.
+ * The call first waits until the old stream has finished. Calls that return numbers to the host wait for the stream;
+ * others may return while the device is still working.
  *
- * @param stream  a cudaStream_t of the context's device, which must outlive its use; NULL for the context's own stream
- *                again. The legacy default stream, whose handle elsewhere is 0 too (PyTorch's, unless told otherwise),
- *                is cudaStreamLegacy here. Not cudaStreamPerThread, which is another stream in every thread.
- * @return DUALPROP_OK, DUALPROP_ERROR_UNSUPPORTED where the backend has no streams, or DUALPROP_ERROR_DEVICE
+ * @param context  the context
+ * @param stream   a cudaStream_t of the context's device, which must outlive its use; NULL for the context's own stream
+ *                 again. For the legacy default stream, whose handle is elsewhere 0 too (PyTorch's default), pass
+ *                 cudaStreamLegacy. Do not pass cudaStreamPerThread, which is a different stream in every thread.
+ * @return DUALPROP_OK, DUALPROP_ERROR_UNSUPPORTED if the backend has no streams, or DUALPROP_ERROR_DEVICE
  * Threads: not while another call uses the context.  Since: 0.1.
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_context_set_stream(dualprop_context *context, void *stream);
 
-/** Wait until a device has done all that this context asked of it; on the CPU that is always so. Since: 0.1. */
+/** Wait until a device has finished all work of this context; on the CPU there is never any left. Since: 0.1. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_context_synchronize(dualprop_context *context);
 
 /**
  * Ask running calls on this context to stop: they return DUALPROP_ERROR_CANCELLED within one pass, and so does every
- * later inference until dualprop_context_resume(). Only stores one flag, so a signal handler may call it.
+ * later inference until dualprop_context_resume(). It only stores one flag, so a signal handler may call it.
  *
  * Threads: any, and signal handlers.  Since: 0.1.
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_context_cancel(dualprop_context *context);
 
-/** Clear what dualprop_context_cancel() set. Since: 0.1. */
+/** Clear the flag that dualprop_context_cancel() set. Since: 0.1. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_context_resume(dualprop_context *context);
 
 /**
- * Describe the context as a JSON object: backend, level (as it was asked for), kernels (as they were chosen, with their
- * level), threads, precision, numerics, and why the backend was chosen.
+ * Describe the context as a JSON object: backend, level (as requested), kernels (as chosen, with their level), threads,
+ * precision, numerics, and why the backend was chosen.
  *
- * @param buffer  receives the text, cut to fit and closed by a zero; may be NULL when size is 0
- * @param needed  receives the bytes the whole text needs; may be NULL
+ * @param buffer   receives the text, truncated to fit and NUL-terminated; may be NULL if size is 0
+ * @param size     bytes in buffer
+ * @param needed   receives the bytes that the whole text needs, including the NUL; may be NULL
+ * @param context  the context
+ * @return DUALPROP_OK
  * Threads: any.  Since: 0.1.
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_context_describe(char *buffer, size_t size, size_t *needed, const dualprop_context *context);
 
-/** Give the context's precision (DUALPROP_F32 or _F64), threads and backend name (static); each may be NULL. */
+/** Get the context's precision (DUALPROP_F32 or _F64), threads and backend name (static); each may be NULL. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_context_info(int *precision, int *threads, const char **backend, const dualprop_context *context);
 
-/** Give the bytes allocated now, the most there ever were, and how many allocations were made; each may be NULL. */
+/** Get the bytes allocated now, their maximum so far, and the number of allocations made; each may be NULL. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_context_memory(uint64_t *current, uint64_t *peak, uint64_t *allocations, const dualprop_context *context);
 
@@ -228,7 +241,7 @@ enum {
     DUALPROP_LIMIT_FILE_BYTES = 3    /**< 64 GiB */
 };
 
-/** Set one of the limits above. INVALID_ARGUMENT where there is no such limit or value is 0. Since: 0.1. */
+/** Set one of the limits above. INVALID_ARGUMENT if there is no such limit or value is 0. Since: 0.1. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_context_set_limit(dualprop_context *context, int limit, uint64_t value);
 

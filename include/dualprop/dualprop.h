@@ -1,9 +1,10 @@
-/*
+/**
+ * @file
  * dualprop/dualprop.h - neural networks trained by dual propagation: the whole interface.
  *
  * Dual propagation (Hoeier and Zach, ICML 2024) trains a network without a separate backward pass: each neuron is a
  * dyad of two oppositely nudged states, s+ and s-, whose weighted mean sbar travels up and whose difference delta
- * travels down. When the dyads have settled, the weights learn from delta_k sbar_{k-1}^T, which is local.
+ * travels down. When the dyads have converged, the weights learn from delta_k sbar_{k-1}^T, which is local.
  *
  *     dualprop_context_create(&context, DUALPROP_BACKEND_AUTO, NULL);
  *     dualprop_network_create(&network, context, 28, 28, 1);
@@ -18,20 +19,22 @@
  *         dualprop_update(optimizer, state);
  *     dualprop_predict(scores, state, images, count);
  *
- * Include this one, or the parts. dualprop/backend.h is only for those who bring a backend of their own.
+ * Include this header, or the parts that you need. dualprop/backend.h is only needed to write a backend of your own.
  *
- * What holds for every function, and is not said again at each:
+ * These rules hold for every function and are not repeated at each:
  *
- *   - Results come first, then the handle, then what is read. A result is written on success only; a handle that is
- *     asked for is NULL after a failure. What is read is borrowed for the call; what is kept of it is copied.
- *   - A call that fails has changed nothing. dualprop_last_error() says which argument, its value, what was expected.
- *   - NULL where an object or an array is needed is DUALPROP_ERROR_INVALID_ARGUMENT; a destroyed handle or one of
- *     another kind is DUALPROP_ERROR_HANDLE, as far as memory still shows it; one in use is DUALPROP_ERROR_BUSY.
- *   - Inference, update, prediction, evaluation and all that is measured take no memory.
- *   - pthread_cancel() takes effect at the door of an inference, a prediction or an evaluation, never within a call,
- *     unless in the host's own allocator or, on a CUDA device, in the driver. Asynchronous cancellation, and longjmp() out
- *     of a callback, are forbidden.
- *   - Since 0.1.
+ *   - Arguments come in the order outputs, handle, inputs. Outputs are written only on success; create functions set
+ *     their output handle to NULL on failure. Inputs are borrowed for the duration of the call; the library copies what
+ *     it keeps.
+ *   - A call that fails has changed nothing. dualprop_last_error() reports which argument it was, its value, and what
+ *     was expected.
+ *   - NULL for a required object or array is DUALPROP_ERROR_INVALID_ARGUMENT. A destroyed handle or one of another kind
+ *     is DUALPROP_ERROR_HANDLE, as far as its memory still shows it. A handle in use is DUALPROP_ERROR_BUSY.
+ *   - Inference, update, prediction, evaluation and all measurements allocate no memory.
+ *   - pthread_cancel() takes effect on entry to an inference, a prediction or an evaluation, never within a call,
+ *     except in the host's own allocator or, on a CUDA device, in the driver. Asynchronous cancellation, and longjmp()
+ *     out of a callback, are forbidden.
+ *   - Every function exists since 0.1, unless its comment names another version.
  */
 #ifndef DUALPROP_DUALPROP_H
 #define DUALPROP_DUALPROP_H

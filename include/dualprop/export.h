@@ -1,4 +1,5 @@
-/*
+/**
+ * @file
  * dualprop/export.h - how public functions are declared.
  */
 #ifndef DUALPROP_EXPORT_H

@@ -1,12 +1,14 @@
-/*
+/**
+ * @file
  * dualprop/network.h - a stack of maps: layers 1..L and their parameters.
  *
  * Layer k computes a_k = W_{k-1} sbar_{k-1} + b_{k-1} and f_k(a_k). A network is built by adding layers to an input
- * shape, then initialised or filled. Parameters are read and written by name, "layer1.weight" ([inputs, outputs] of a
- * dense layer) and "layer1.bias" ([outputs]), whatever layout the backend keeps them in.
+ * shape, then its parameters are initialised or written. Parameters are read and written by name, "layer1.weight"
+ * ([inputs, outputs] of a dense layer) and "layer1.bias" ([outputs]), whatever layout the backend keeps them in.
  *
- * Ownership: destroy what you create; a network keeps its context alive, and states and optimizers keep their network
- * alive.   Threads: reading, and inference of many states, in parallel; writing is alone (else DUALPROP_ERROR_BUSY).
+ * Ownership: destroy what you create. A network keeps its context alive, and states and optimizers keep their network
+ * alive.   Threads: many threads may read and many states may infer in parallel; writing needs exclusive use (else
+ * DUALPROP_ERROR_BUSY).
  */
 #ifndef DUALPROP_NETWORK_H
 #define DUALPROP_NETWORK_H
@@ -20,7 +22,11 @@ extern "C" {
 /**
  * Create a network without layers for inputs of shape (height, width, channels); for vectors (1, 1, n).
  *
- * @param network  receives the network; the caller destroys it
+ * @param network   receives the network; the caller destroys it
+ * @param context   the context
+ * @param height    of an image, >= 1
+ * @param width     of an image, >= 1
+ * @param channels  of an image, or elements of a vector, >= 1
  * @return DUALPROP_OK, DUALPROP_ERROR_INVALID_ARGUMENT (an extent < 1), DUALPROP_ERROR_RANGE (their product overflows),
  *         or DUALPROP_ERROR_NO_MEMORY
  * Threads: any.  Since: 0.1.
@@ -28,17 +34,18 @@ extern "C" {
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_network_create(
     dualprop_network **network, dualprop_context *context, int64_t height, int64_t width, int64_t channels);
 
-/** Destroy a network; NULL is fine. It stays alive inside until the states and optimizers made from it are gone. */
+/** Destroy a network; NULL is allowed. Its memory is freed after its last state and optimizer. */
 DUALPROP_API void dualprop_network_destroy(dualprop_network *network);
 
-/** Make a new network with the same layers, parameters and settings, in the same context. Since: 0.1. */
+/** Create a network with the same layers, parameters and settings, in the same context. Since: 0.1. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_network_clone(dualprop_network **clone, const dualprop_network *network);
 
 /**
- * Copy all parameters of source into destination; both must have the same layers and precision, of any contexts.
+ * Copy all parameters of source into destination. Both must have the same layers and precision; their contexts may
+ * differ.
  *
- * @return DUALPROP_OK, or DUALPROP_ERROR_INVALID_ARGUMENT where the layers differ, or DUALPROP_ERROR_BUSY
+ * @return DUALPROP_OK, or DUALPROP_ERROR_INVALID_ARGUMENT if the layers differ, or DUALPROP_ERROR_BUSY
  * Since: 0.1.
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
@@ -48,11 +55,12 @@ dualprop_network_copy(dualprop_network *destination, const dualprop_network *sou
  * Add a dense layer on top: a = W^T s + b with W of shape [inputs, outputs], then f. Its parameters are zero until
  * dualprop_network_initialize() or dualprop_network_write().
  *
+ * @param network     the network
  * @param outputs     >= 1
- * @param activation  DUALPROP_IDENTITY ... DUALPROP_SOFTMAX; the last layer must be IDENTITY for the rules (it is refused
- *                    when a state is created, not here)
+ * @param activation  DUALPROP_IDENTITY ... DUALPROP_SOFTMAX; the rules require IDENTITY for the last layer (this is
+ *                    checked when a state is created, not here)
  * @return DUALPROP_OK, or
- *         DUALPROP_ERROR_INVALID_STATE     a state or an optimizer was already made from the network
+ *         DUALPROP_ERROR_INVALID_STATE     a state or an optimizer was already created from the network
  *         DUALPROP_ERROR_RANGE             the number of weights overflows
  * Since: 0.1.
  */
@@ -60,23 +68,25 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_network_add_dense(dualprop_network *network, int64_t outputs, int activation);
 
 /**
- * Add a convolutional layer on top, for images (height, width, channels): at each place of the map
+ * Add a convolutional layer on top, for images (height, width, channels): at each position of the map
  *
  *     a = bias + sum over the kernel and the channels below of weight * s,   then f
  *
  * with zeros around the image and weights of shape [kernel height, kernel width, channels below, channels], whose first
- * element meets the upper left (a correlation, as usual). The map has
- * floor((extent + 2 padding - kernel) / stride) + 1 places along each axis; softmax runs over the channels at each place.
+ * element is applied to the upper left (a correlation, as usual). The map has
+ * floor((extent + 2 padding - kernel) / stride) + 1 positions along each axis; softmax runs over the channels at each
+ * position.
  *
+ * @param network     the network
  * @param channels    of the map, >= 1
  * @param kernel      height and width, >= 1, at most the padded image
  * @param stride      down and right, >= 1; NULL is 1, 1
- * @param padding     rows above and below, columns left and right; 0 .. one less than the kernel. NULL keeps the size at
- *                    stride 1 (half of the kernel, which must be odd)
+ * @param padding     rows above and below, columns left and right; 0 .. one less than the kernel. NULL keeps the size
+ *                    at stride 1 (half of the kernel, which must be odd)
  * @param activation  as for a dense layer
  * @return DUALPROP_OK, or
  *         DUALPROP_ERROR_INVALID_ARGUMENT  a number out of its range; the text says which
- *         DUALPROP_ERROR_INVALID_STATE     a state or an optimizer was already made from the network
+ *         DUALPROP_ERROR_INVALID_STATE     a state or an optimizer was already created from the network
  *         DUALPROP_ERROR_RANGE             a size overflows
  *         DUALPROP_ERROR_UNSUPPORTED       the backend has no convolutions
  * Since: 0.1.
@@ -86,45 +96,47 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_network_add_convolution(
     const int64_t padding[2], int activation);
 
 /**
- * Add a locally connected layer on top: as a convolution, but with weights [map height, map width, kernel height, kernel
- * width, channels below, channels] and biases [map height, map width, channels] of their own at each place, as local
- * learning rules that share nothing need. The map is the one before pooling.
+ * Add a locally connected layer on top: like a convolution, but each position has its own weights [map height,
+ * map width, kernel height, kernel width, channels below, channels] and biases [map height, map width, channels], so
+ * that learning is local and shares no weights. The map is the one before pooling.
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_network_add_local(
     dualprop_network *network, int64_t channels, const int64_t kernel[2], const int64_t stride[2],
     const int64_t padding[2], int activation);
 
 /**
- * Put pooling behind the last layer's map. It becomes a part of that layer's linear map and is no layer of its own:
- * convolution, bias, pooling, then the activation. Windows that do not fit drop the rest of the map.
+ * Append pooling to the last layer's map. It becomes a part of that layer's linear map and is not a layer of its own:
+ * convolution, bias, pooling, then the activation. The part of the map where no whole window fits is dropped.
  *
- * Max pooling sends delta down to the place of the greatest value only (the first of equals, row by row); see
+ * Max pooling sends delta down only to the position of the largest value (the first of equals, row by row); see
  * dualprop_rule_set_pool_switches(). Pointers to the last layer become invalid.
  *
+ * @param network  the network
  * @param pooling  DUALPROP_POOL_MAX or DUALPROP_POOL_AVERAGE
- * @param window   height and width, >= 1, at most the map and together at most 256 places
+ * @param window   height and width, >= 1, at most the map, and at most 256 positions in total
  * @param stride   down and right, >= 1; NULL is the window
  * @return DUALPROP_OK, or
  *         DUALPROP_ERROR_INVALID_ARGUMENT  a number out of its range; the text says which
- *         DUALPROP_ERROR_INVALID_STATE     no layer yet, or the last one is dense, pooled already or flattened; or a
- *                                          state or an optimizer was already made from the network
+ *         DUALPROP_ERROR_INVALID_STATE     no layer yet, or the last one is dense, already pooled or flattened; or a
+ *                                          state or an optimizer was already created from the network
  * Since: 0.1.
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_network_add_pooling(dualprop_network *network, int pooling, const int64_t window[2], const int64_t stride[2]);
 
 /**
- * Take what the network gives so far as a vector: (height, width, channels) becomes (1, 1, height * width * channels),
- * in the same order. It is no layer. A dense layer flattens by itself.
+ * Reshape the network's output so far to a vector: (height, width, channels) becomes (1, 1, height * width * channels),
+ * in the same order. This is not a layer. A dense layer flattens its input by itself.
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_network_add_flatten(dualprop_network *network);
 
 /**
  * Choose how dualprop_network_initialize() draws the weights.
  *
- * @param initializer  DUALPROP_INIT_...; DUALPROP_INIT_LECUN with scale 1 at first, which suits inputs of variance 1
- *                     and any number of them. DUALPROP_INIT_PAPER is for repeating the paper's experiments: it
- *                     divides a dense layer 1 by 28, whatever its inputs
+ * @param network      the network
+ * @param initializer  DUALPROP_INIT_...; DUALPROP_INIT_LECUN with scale 1 by default, which suits any number of inputs
+ *                     of variance 1. DUALPROP_INIT_PAPER is for repeating the paper's experiments: it divides the
+ *                     weights of a dense layer 1 by 28, whatever its number of inputs
  * @param scale        finite, >= 0; the factor in the table of DUALPROP_INIT_... (1 if unsure; ignored by PAPER)
  * Since: 0.1.
  */
@@ -132,53 +144,57 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_network_set_initializer(dualprop_network *network, int initializer, double scale);
 
 /**
- * Draw all weights from the counter-based generator (Philox 4x32-10) keyed by seed, layer by layer; biases 0.
+ * Draw all weights from the counter-based generator (Philox 4x32-10) keyed by seed, layer by layer; set biases to 0.
  *
  * Weight i of layer k depends on (seed, k, i) alone: the same bits for any number of threads and on every backend.
  *
- * @return DUALPROP_OK, DUALPROP_ERROR_INVALID_STATE (no layers), DUALPROP_ERROR_NOT_FINITE (a scale so large that
- *         weights could become infinite), DUALPROP_ERROR_BUSY or DUALPROP_ERROR_NO_MEMORY; nothing changed then
+ * @return DUALPROP_OK, DUALPROP_ERROR_INVALID_STATE (no layers), DUALPROP_ERROR_NOT_FINITE (the scale is so large
+ *         that weights could become infinite), DUALPROP_ERROR_BUSY or DUALPROP_ERROR_NO_MEMORY
  * Since: 0.1.
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_network_initialize(dualprop_network *network, uint64_t seed);
 
 /**
- * Set how bytes (u8 images) become numbers: (value/255 - mean[c]) / deviation[c] for each channel c. At first mean 0,
- * deviation 1. Arrays of f32 and f64 are taken as they are.
+ * Set how bytes (u8 images) become numbers: (value/255 - mean[c]) / deviation[c] for each channel c. By default the
+ * mean is 0 and the deviation 1. Arrays of f32 and f64 are not transformed.
  *
- * @param mean, deviation  [channels]; finite, deviation > 0
- * @param channels         the network's number of input channels
+ * @param network    the network
+ * @param mean       [channels]; finite
+ * @param deviation  [channels]; finite, > 0
+ * @param channels   the network's number of input channels
  * Since: 0.1.
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_network_set_input_transform(
     dualprop_network *network, const double *mean, const double *deviation, int64_t channels);
 
 /**
- * Give the number of layers and of parameters, the input's size (height * width * channels) and the output's (the
- * input's where there is no layer yet); each may be NULL.
+ * Get the number of layers and of parameters, the input's size (height * width * channels) and the output's (the
+ * input's if there is no layer yet); each may be NULL.
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_network_info(
     int *layers, int64_t *parameters, int64_t *inputs, int64_t *outputs, const dualprop_network *network);
 
-/** Give the input's shape; each may be NULL. */
+/** Get the input's shape; each may be NULL. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_network_input_shape(int64_t *height, int64_t *width, int64_t *channels, const dualprop_network *network);
 
-/** Give the generation: a counter that every write to the parameters raises. */
+/** Get the generation: a counter that every write to the parameters increases. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_network_generation(uint64_t *generation, const dualprop_network *network);
 
-/** Give the number of named parameter tensors (2 a layer). */
+/** Get the number of named parameter tensors (2 per layer). */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_network_parameter_count(int *count, const dualprop_network *network);
 
 /**
- * Name parameter tensor number index and give its shape.
+ * Get the name and the shape of parameter tensor number index.
  *
- * @param name, size  receive the name, closed by a zero; INVALID_ARGUMENT where size is too small (32 is enough)
- * @param shape       receives the extents; room for DUALPROP_MAX_RANK; may be NULL
- * @param rank        receives their number; may be NULL
- * @param index       0 .. count-1
+ * @param name     receives the name, NUL-terminated
+ * @param size     bytes in name; INVALID_ARGUMENT if it is too small (32 is enough)
+ * @param shape    receives the extents; has room for DUALPROP_MAX_RANK; may be NULL
+ * @param rank     receives their number; may be NULL
+ * @param network  the network
+ * @param index    0 .. count-1
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_network_parameter(
     char *name, size_t size, int64_t *shape, int *rank, const dualprop_network *network, int index);
@@ -186,8 +202,9 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_network_parameter(
 /**
  * Copy a parameter tensor into the caller's array.
  *
- * @param view  f32 or f64, of the tensor's shape, any strides
- * @param name  "layer1.weight", "layer1.bias", ...
+ * @param view     f32 or f64, of the tensor's shape, any strides
+ * @param network  the network
+ * @param name     "layer1.weight", "layer1.bias", ...
  * @return DUALPROP_OK, or DUALPROP_ERROR_INVALID_ARGUMENT: no such name, or another shape or type
  * Since: 0.1.
  */
@@ -195,38 +212,41 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_network_read(const dualprop_view *view, const dualprop_network *network, const char *name);
 
 /**
- * Set a parameter tensor from the caller's array. All values must be finite; else DUALPROP_ERROR_NOT_FINITE and
- * nothing changes. DUALPROP_ERROR_BUSY while a state infers on the network.
+ * Set a parameter tensor from the caller's array. All values must be finite (else
+ * DUALPROP_ERROR_NOT_FINITE). DUALPROP_ERROR_BUSY while a state infers on the network.
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_network_write(dualprop_network *network, const char *name, const dualprop_view *view);
 
 /**
- * Give every layer feedback weights of its own, which carry delta down in place of W^T (W_0^T too, to an input that is a
- * dyad) under rules of the same kind (dualprop_rule_set_feedback()). They are drawn as the network's initializer draws
- * weights, from a stream apart.
+ * Create feedback weights for every layer, which carry delta down in place of W^T (also in place of W_0^T, if the input
+ * is a dyad) under rules of the same kind (dualprop_rule_set_feedback()). The network's initializer draws them, from a
+ * separate stream of random numbers.
  *
- *     DUALPROP_FEEDBACK_KOLEN_POLLACK  learn by the weights' gradient and decay, with moments of their own: with weight
- *                                      decay (SGD, Adam or AdamW) they come to be the weights'
- *     DUALPROP_FEEDBACK_RANDOM         stay as drawn
- *     DUALPROP_FEEDBACK_SIGN           the sizes stay as drawn, the signs follow the weights' (0 is positive)
+ *     DUALPROP_FEEDBACK_KOLEN_POLLACK  they learn by the weights' gradient and decay, with their own moments: with
+ *                                      weight decay (SGD, Adam or AdamW) they converge to the weights
+ *     DUALPROP_FEEDBACK_RANDOM         they never change
+ *     DUALPROP_FEEDBACK_SIGN           their magnitudes never change, their signs follow the weights' (0 is positive)
  *     DUALPROP_FEEDBACK_SYMMETRIC      no feedback weights: W^T
  *
- * Clones and checkpoints have them; dualprop_network_copy() copies them where both networks have the same kind.
+ * Clones and checkpoints contain them; dualprop_network_copy() copies them if both networks have the same kind.
  *
- * @return DUALPROP_OK, DUALPROP_ERROR_INVALID_STATE (no layers yet, or a state or an optimizer was already made; no
- *         layers can be added afterwards), DUALPROP_ERROR_BUSY or DUALPROP_ERROR_NO_MEMORY (the network has none then)
+ * @param network  the network
+ * @param kind     DUALPROP_FEEDBACK_...
+ * @param seed     of the random numbers
+ * @return DUALPROP_OK, DUALPROP_ERROR_INVALID_STATE (no layers yet, or a state or an optimizer was already created; no
+ *         layers can be added afterwards), DUALPROP_ERROR_BUSY, or DUALPROP_ERROR_NO_MEMORY (the network then has none)
  * Since: 0.1.
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_network_set_feedback(dualprop_network *network, int kind, uint64_t seed);
-/** Copy layer index's feedback weights, in the shape of its weights; INVALID_STATE where there are none. */
+/** Copy layer index's feedback weights, in the shape of its weights; INVALID_STATE if there are none. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_network_read_feedback(const dualprop_view *view, const dualprop_network *network, int index);
-/** Set layer index's feedback weights; finite. Under DUALPROP_FEEDBACK_SIGN the signs become the weights' at once. */
+/** Set layer index's feedback weights; finite. Under DUALPROP_FEEDBACK_SIGN their signs are set to the weights'. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_network_write_feedback(dualprop_network *network, int index, const dualprop_view *view);
-/** Give the feedback's kind, and the cosine between a layer's weights and feedback weights (1 without); may be NULL. */
+/** Get the kind of feedback, and the cosine of a layer's weights and feedback weights (1 without); may be NULL. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_layer_feedback(int *kind, double *cosine, const dualprop_layer *layer);
 
@@ -234,30 +254,34 @@ dualprop_layer_feedback(int *kind, double *cosine, const dualprop_layer *layer);
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_network_layer(dualprop_layer **layer, dualprop_network *network, int index);
 
-/** Give a layer's sizes, in elements of one sample (pooling included), and activation; each may be NULL. */
+/** Get a layer's sizes, in elements of one sample (after pooling), and its activation; each may be NULL. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_layer_info(int64_t *inputs, int64_t *outputs, int *activation, const dualprop_layer *layer);
 
 /**
- * Give a layer's kind and shape; each may be NULL.
+ * Get a layer's kind and shape; each output may be NULL.
  *
  * @param kind           DUALPROP_LAYER_...
- * @param output         height, width and channels of its output, behind pooling; (1, 1, outputs) for a dense layer
- * @param kernel, stride, padding   height and width each; zeros for a dense layer
+ * @param output         height, width and channels of its output, after pooling; (1, 1, outputs) for a dense layer
+ * @param kernel         height and width; zeros for a dense layer
+ * @param stride         down and right; zeros for a dense layer
+ * @param padding        rows and columns; zeros for a dense layer
  * @param pooling        DUALPROP_POOL_...
- * @param window, window_stride     of pooling; zeros without
+ * @param window         of pooling; zeros without pooling
+ * @param window_stride  of pooling; zeros without pooling
+ * @param layer          the layer
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_layer_shape(
     int *kind, int64_t output[3], int64_t kernel[2], int64_t stride[2], int64_t padding[2], int *pooling,
     int64_t window[2], int64_t window_stride[2], const dualprop_layer *layer);
 
-/** Freeze a layer (1: its parameters never change in training) or thaw it (0). */
+/** Freeze a layer (1: training does not change its parameters) or unfreeze it (0). */
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_layer_set_frozen(dualprop_layer *layer, int frozen);
 
-/** Set the factor on the learning rate for one layer; finite and >= 0, 1 at first. */
+/** Set the factor on the learning rate for one layer; finite and >= 0, 1 by default. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_layer_set_learning_rate(dualprop_layer *layer, double factor);
 
-/** Give what the two setters above set; each may be NULL. */
+/** Get whether a layer is frozen, and its factor on the learning rate; each may be NULL. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_layer_training(int *frozen, double *learning_rate, const dualprop_layer *layer);
 

@@ -1,10 +1,11 @@
-/*
+/**
+ * @file
  * dualprop/optimizer.h - learning: the contrastive Hebbian gradient and the step.
  *
  * The gradient of W_{k-1} is -1/(beta B) sum over the batch of delta_k sbar_{k-1}^T, that of b_{k-1} the same with 1
- * for sbar; as beta -> 0 they equal the gradient of the mean loss. dualprop_update() computes and applies it layer by
- * layer without keeping it; dualprop_gradient() and dualprop_step() do the two separately; dualprop_learn() infers
- * first.
+ * for sbar. As beta -> 0 they tend to the gradient of the mean loss. dualprop_update() computes and applies the
+ * gradient layer by layer without storing it; dualprop_gradient() and dualprop_step() do the two separately;
+ * dualprop_learn() infers first.
  *
  * Ownership: an optimizer keeps its network alive.   Threads: one call at a time; an update while a state infers on
  * the network is DUALPROP_ERROR_BUSY.
@@ -20,7 +21,7 @@ extern "C" {
 
 /**
  * Create an optimizer: DUALPROP_SGD (m = g + momentum m, w -= lr m, weight decay added to g), DUALPROP_ADAM (divides
- * by sqrt(v) + epsilon; weight decay added to g) or DUALPROP_ADAMW (weight decay apart, w -= lr decay w).
+ * by sqrt(v) + epsilon; weight decay added to g) or DUALPROP_ADAMW (decoupled weight decay, w -= lr decay w).
  *
  * Defaults: SGD lr .025, momentum .9, decay 0; Adam and AdamW lr 1e-3, betas .9 and .999, epsilon 1e-8, decay 0
  * (AdamW .01). No clipping. Moments and gradients are allocated here.
@@ -29,7 +30,7 @@ extern "C" {
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_optimizer_create(dualprop_optimizer **optimizer, dualprop_network *network, int kind);
 
-/** Destroy an optimizer; NULL is fine. */
+/** Destroy an optimizer; NULL is allowed. */
 DUALPROP_API void dualprop_optimizer_destroy(dualprop_optimizer *optimizer);
 
 /** Set the learning rate (the peak, under a schedule); finite, >= 0. */
@@ -38,85 +39,97 @@ dualprop_optimizer_set_learning_rate(dualprop_optimizer *optimizer, double learn
 /** Set SGD's momentum; in [0, 1). */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_optimizer_set_momentum(dualprop_optimizer *optimizer, double momentum);
-/** Set Adam's beta1 and beta2, in [0, 1), and epsilon, at least 1e-30 (f64: 1e-150), so that it counts. */
+/** Set Adam's beta1 and beta2, in [0, 1), and epsilon, at least 1e-30 (f64: 1e-150); less has no effect. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_optimizer_set_moments(dualprop_optimizer *optimizer, double beta1, double beta2, double epsilon);
-/** Set the weight decay, of all parameters (biases too); finite, >= 0. */
+/** Set the weight decay, which applies to all parameters (also biases); finite, >= 0. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_optimizer_set_weight_decay(dualprop_optimizer *optimizer, double weight_decay);
 /**
- * Choose the learning-rate schedule. DUALPROP_RATE_CONSTANT ignores the rest. DUALPROP_RATE_WARMUP_COSINE goes, by
- * step, linearly from start to the learning rate over warmup steps, by a cosine to end at step decay (which counts
- * the warm-up), and stays there.
+ * Choose the learning-rate schedule. DUALPROP_RATE_CONSTANT ignores the other arguments. With
+ * DUALPROP_RATE_WARMUP_COSINE the rate rises linearly from start to the learning rate over warmup steps, then falls by
+ * a cosine to end at step decay (counted from the first step), and stays there.
  *
- * @param warmup, decay  steps, 0 <= warmup <= decay
+ * @param optimizer  the optimizer
+ * @param schedule   DUALPROP_RATE_...
+ * @param start      the first rate; finite, >= 0
+ * @param end        the last rate; finite, >= 0
+ * @param warmup     steps, 0 <= warmup <= decay
+ * @param decay      steps
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_optimizer_set_schedule(
     dualprop_optimizer *optimizer, int schedule, double start, double end, int64_t warmup, int64_t decay);
-/** Scale the whole gradient down to this L2 norm when it is above it; 0 = never. */
+/** Scale the whole gradient down to this L2 norm if it is larger; 0 = never. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_optimizer_set_clip(dualprop_optimizer *optimizer, double norm);
 
-/** Give the kind, the steps made, the rate of the next step; each may be NULL. */
+/** Get the kind, the number of steps taken, and the rate of the next step; each may be NULL. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_optimizer_info(int *kind, int64_t *steps, double *learning_rate, const dualprop_optimizer *optimizer);
 
-/** Compute the gradient from a settled state, replacing what was there. Allocates: never. */
+/** Compute the gradient from a state's last inference; it replaces the stored gradient. Allocates: never. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_gradient(dualprop_optimizer *optimizer, dualprop_state *state);
-/** Add a settled state's gradient: after several, the gradient is the mean over all their samples. */
+/** Add the gradient of a state's last inference: after several calls it is the mean over all their samples. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_gradient_accumulate(dualprop_optimizer *optimizer, dualprop_state *state);
 /**
- * Apply the gradient; it is then used up, and another step needs another gradient.
+ * Apply the stored gradient and clear it. The next step needs a new gradient.
  *
- * @return DUALPROP_OK, DUALPROP_ERROR_INVALID_STATE (no gradient), DUALPROP_ERROR_NOT_FINITE (gradient or result would
- *         hold such a value; the parameters are as before), DUALPROP_ERROR_BUSY
+ * @return DUALPROP_OK, DUALPROP_ERROR_INVALID_STATE (no gradient), DUALPROP_ERROR_NOT_FINITE (the gradient or the
+ *         result would contain NaN or infinity), DUALPROP_ERROR_BUSY
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_step(dualprop_optimizer *optimizer);
-/** Gradient and step in one, fused where the backend can. The same statuses; the same bits as the two apart. */
+/** Compute the gradient and take a step, fused if the backend can. Statuses and bits are those of the two calls. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_update(dualprop_optimizer *optimizer, dualprop_state *state);
 
 /**
  * Infer and learn in one call: dualprop_infer() and dualprop_update(), with the same bits and the same statuses. On a
- * device the two run as one piece of work, without the host looking at the inference in between, which is faster.
+ * device the two are submitted as one piece of work and the host does not wait for the inference in between, which is
+ * faster.
  *
- * @param images  (count, height, width, channels), contiguous, in the context's precision; borrowed for the call
- * @param labels  [count] classes, 0 .. outputs-1; borrowed for the call
- * @param count   1 .. the state's capacity
- * @return DUALPROP_OK, or a status of the two; where the inference fails (DUALPROP_ERROR_DIVERGED names layer and
- *         pass), parameters, moments and the number of steps are as before
- * Threads: one at a time a state and an optimizer.  Allocates: never.  Since: 0.1.
+ * @param optimizer  of the state's network
+ * @param state      the state
+ * @param images     (count, height, width, channels), contiguous, in the context's precision; borrowed for the call
+ * @param labels     [count] classes, 0 .. outputs-1; borrowed for the call
+ * @param count      1 .. the state's capacity
+ * @return DUALPROP_OK, or a status of the two. If the inference fails (DUALPROP_ERROR_DIVERGED names layer and pass),
+ *         parameters, moments and the number of steps are as before
+ * Threads: one at a time per state and optimizer.  Allocates: never.  Since: 0.1.
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_learn(
     dualprop_optimizer *optimizer, dualprop_state *state, const void *images, const int32_t *labels, int64_t count);
-/** The same on strided arrays, as dualprop_infer_view() takes them. */
+/** Infer and learn on strided arrays, as dualprop_infer_view() takes them. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_learn_view(
     dualprop_optimizer *optimizer, dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets);
 
 /**
  * Copy the gradient of a named parameter: the mean over all samples that it was computed from.
  *
- * With dualprop_gradient_write() a program can reduce gradients over several processes, clip them, add noise to them, or
- * use an optimizer of its own, between dualprop_gradient() and dualprop_step().
+ * With dualprop_gradient_write() a program can reduce gradients over several processes, clip them, add noise to them,
+ * or use an optimizer of its own, between dualprop_gradient() and dualprop_step().
  *
- * @param view  of the parameter's shape, as dualprop_network_read() takes it; f32 or f64, any strides
- * @param name  "layer1.weight", "layer1.bias", ...
+ * @param view       of the parameter's shape, as dualprop_network_read() takes it; f32 or f64, any strides
+ * @param optimizer  the optimizer
+ * @param name       "layer1.weight", "layer1.bias", ...
  * @return DUALPROP_OK, or
  *         DUALPROP_ERROR_INVALID_ARGUMENT  no such name, or another shape or type
  *         DUALPROP_ERROR_INVALID_STATE     the optimizer holds no gradient
  *         DUALPROP_ERROR_NO_MEMORY         for a copy, see below
- * Threads: one call at a time.  Allocates: never where the view is contiguous and of the context's precision; else a copy
- * of the parameter for the duration of the call.  Since: 0.1.
+ * Threads: one call at a time.  Allocates: nothing if the view is contiguous and of the context's precision; else a
+ * copy of the parameter for the duration of the call.  Since: 0.1.
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_gradient_read(const dualprop_view *view, dualprop_optimizer *optimizer, const char *name);
 /**
- * Replace the gradient of a named parameter. The other parameters keep theirs; if the optimizer holds no gradient, theirs
- * is zero, and the optimizer then holds one as of one sample. dualprop_step() applies it as if it had computed it.
+ * Replace the gradient of a named parameter. The other parameters keep theirs; if the optimizer holds no gradient,
+ * theirs is zero, and the optimizer then holds one as of one sample. dualprop_step() applies it as if it had computed
+ * it.
  *
- * After dualprop_gradient_accumulate() over several batches the gradient is kept as a sum: what is read back then agrees
- * to rounding, else to the bit.
+ * After dualprop_gradient_accumulate() over several batches the gradient is kept as a sum: what is read back then
+ * agrees to rounding, else to the bit.
  *
- * @param view  finite; borrowed for the call
+ * @param optimizer  the optimizer
+ * @param name       "layer1.weight", "layer1.bias", ...
+ * @param view       finite; borrowed for the call
  * @return as dualprop_gradient_read(), but never INVALID_STATE; DUALPROP_ERROR_NOT_FINITE: nothing changed
  * Threads: one call at a time.  Allocates: as dualprop_gradient_read(), and a copy after accumulation.  Since: 0.1.
  */
@@ -125,12 +138,14 @@ dualprop_gradient_write(dualprop_optimizer *optimizer, const char *name, const d
 
 /**
  * Compare the gradients that two optimizers of networks with the same layers hold, for one layer, weights and bias
- * together: dual propagation's against its back-propagation twin's, say.
+ * together: for example, dual propagation's gradient with that of its back-propagation twin.
  *
- * @param cosine      of the angle between them (0 where one is zero); may be NULL
+ * @param cosine      of the angle between them (0 if one is zero); may be NULL
  * @param norm        L2 norm of the first; may be NULL
  * @param other_norm  L2 norm of the second; may be NULL
  * @param difference  L2 norm of first minus second; may be NULL
+ * @param optimizer   holds the first
+ * @param other       holds the second
  * @param index       layer, 1..L
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_gradient_compare(

@@ -1,9 +1,10 @@
-/*
- * dualprop/status.h - what every call of the library returns.
+/**
+ * @file
+ * dualprop/status.h - the statuses that the library's calls return.
  *
- * Each call returns a dualprop_status; DUALPROP_OK is 0 and everything else is an error. The values are fixed for
- * ever, with gaps between the groups: your argument, your timing, the machine, the data, the numbers, the backend.
- * The sentence that goes with an error is read by dualprop_last_error() in dualprop/context.h.
+ * Each call returns a dualprop_status; DUALPROP_OK is 0 and every other value is an error. The values never change.
+ * There are gaps between the groups: a wrong argument, the wrong moment, the machine, the data, the numbers, the
+ * backend. dualprop_last_error() in dualprop/context.h copies the sentence that explains an error.
  *
  * Threads: everything here may be called from any thread at any time.
  */
@@ -16,13 +17,13 @@
 extern "C" {
 #endif
 
-/** The list of statuses: X(NAME, value, message). The enumeration, the names and the messages are made from it. */
+/** The list of statuses: X(NAME, value, message). The enumeration, the names and the messages are generated from it. */
 #define DUALPROP_STATUS_LIST(X)                                                              \
     X(OK, 0, "success")                                                                      \
-    X(ERROR_INVALID_ARGUMENT, 1, "an argument has a value the call does not take")           \
+    X(ERROR_INVALID_ARGUMENT, 1, "an argument has a value that the call does not accept")    \
     X(ERROR_RANGE, 2, "a size overflows")                                                    \
     X(ERROR_LIMIT, 3, "a size is above a limit that was set")                                \
-    X(ERROR_HANDLE, 4, "a handle is dead, or of another kind")                               \
+    X(ERROR_HANDLE, 4, "a handle was destroyed, or is of another kind")                      \
     X(ERROR_INVALID_STATE, 10, "the call came at the wrong moment")                          \
     X(ERROR_BUSY, 11, "the object is in use by another call")                                \
     X(ERROR_FORKED, 12, "the object was made in another process")                            \
@@ -43,6 +44,7 @@ extern "C" {
     X(ERROR_NO_DEVICE, 52, "no device was found")                                            \
     X(ERROR_DEVICE, 53, "the device failed")
 
+/** The constants DUALPROP_OK, DUALPROP_ERROR_INVALID_ARGUMENT and so on. */
 enum {
 #define DUALPROP_STATUS_ENTRY(name, value, message) DUALPROP_##name = value,
     DUALPROP_STATUS_LIST(DUALPROP_STATUS_ENTRY)
@@ -53,19 +55,19 @@ enum {
 typedef int dualprop_status;
 
 /**
- * Give the name of a status, such as "DUALPROP_ERROR_NO_MEMORY".
+ * Return the name of a status, such as "DUALPROP_ERROR_NO_MEMORY".
  *
  * @param status  any number
- * @return a static string; "unknown status" for a number that is none
+ * @return a static string; "unknown status" for a number that is not a status
  * Since: 0.1.
  */
 DUALPROP_API const char *dualprop_status_name(dualprop_status status);
 
 /**
- * Give a short, general sentence about a status. What happened in a particular call is in dualprop_last_error().
+ * Return a short, general sentence about a status. dualprop_last_error() explains what happened in a particular call.
  *
  * @param status  any number
- * @return a static string; "unknown status" for a number that is none
+ * @return a static string; "unknown status" for a number that is not a status
  * Since: 0.1.
  */
 DUALPROP_API const char *dualprop_status_message(dualprop_status status);

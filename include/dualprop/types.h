@@ -1,9 +1,10 @@
-/*
+/**
+ * @file
  * dualprop/types.h - the handles, the named choices, and views of a caller's arrays.
  *
- * Handles are opaque; each is made by its own _create call and ended by its own _destroy call, which takes NULL. A
- * dualprop_layer is borrowed from its network and needs no destroying. Choices are plain ints so that the ABI has no
- * enum in it.
+ * Handles are opaque. Each is created by its _create call and destroyed by its _destroy call, which accepts NULL. A
+ * dualprop_layer is borrowed from its network and is not destroyed. Choices are plain ints, so that the ABI contains no
+ * enum.
  */
 #ifndef DUALPROP_TYPES_H
 #define DUALPROP_TYPES_H
@@ -17,37 +18,42 @@
 extern "C" {
 #endif
 
-typedef struct dualprop_context dualprop_context;       /**< backend, threads, memory: everything is made from one */
+typedef struct dualprop_context dualprop_context;       /**< backend, threads, memory: the root of all objects */
 typedef struct dualprop_network dualprop_network;       /**< layers 1..L and their parameters */
 typedef struct dualprop_layer dualprop_layer;           /**< one layer of a network, borrowed */
-typedef struct dualprop_rule dualprop_rule;             /**< how dyads listen to their neighbours, and when */
+typedef struct dualprop_rule dualprop_rule;             /**< how dyads are updated from their neighbours, and when */
 typedef struct dualprop_state dualprop_state;           /**< the dyads of one network for up to N samples */
 typedef struct dualprop_optimizer dualprop_optimizer;   /**< gradients, moments, learning rate */
 typedef struct dualprop_checkpoint dualprop_checkpoint; /**< named tensors and texts, as in a safetensors file */
 
-typedef struct dualprop_diagnostics dualprop_diagnostics; /**< what is measured beside training */
+typedef struct dualprop_diagnostics dualprop_diagnostics; /**< measurements beside training */
 
 /** Element types. */
 enum { DUALPROP_F32 = 1, DUALPROP_F64 = 2, DUALPROP_U8 = 3, DUALPROP_I32 = 4 };
 
-/** Backends for dualprop_context_create(). AUTO takes the best that works here and logs why. */
-enum { DUALPROP_BACKEND_AUTO = 0, DUALPROP_BACKEND_REFERENCE = 1, DUALPROP_BACKEND_BLIS = 2, DUALPROP_BACKEND_CUDA = 3 };
+/** Backends for dualprop_context_create(). AUTO chooses the best one that works on this machine and logs why. */
+enum {
+    DUALPROP_BACKEND_AUTO = 0,
+    DUALPROP_BACKEND_REFERENCE = 1,
+    DUALPROP_BACKEND_BLIS = 2,
+    DUALPROP_BACKEND_CUDA = 3
+};
 
 /** Instruction-set levels of the CPU backends. The same-bits promise holds per level. */
 enum { DUALPROP_LEVEL_AUTO = 0, DUALPROP_LEVEL_BASELINE = 1, DUALPROP_LEVEL_AVX2 = 2, DUALPROP_LEVEL_AVX512 = 3 };
 
 /**
- * How products of f32 are computed where a backend has a choice: strictly, or through tensor cores' shorter types. TF32
- * keeps 11 bits of each operand, BF16 8 (an error of at most 2^-8 each); sums, results and parameters stay f32. What a
- * device cannot do in BF16 it does in TF32. See docs/numerics.md.
+ * How products of f32 are computed if a backend has a choice: strictly, or with the tensor cores' shorter types. TF32
+ * keeps 11 bits of each operand, BF16 8 (an error of at most 2^-8 each); sums, results and parameters stay f32. If a
+ * device cannot compute a product in BF16, it uses TF32. See docs/numerics.md.
  */
 enum { DUALPROP_NUMERICS_STRICT = 0, DUALPROP_NUMERICS_TF32 = 1, DUALPROP_NUMERICS_BF16 = 2 };
 
 /**
  * Activations f, each with the resting energy G that it comes from: f^-1 = G', so that f(a) minimises G(s) - s a
- * (below Eq. 1). G is given up to a constant; where no G is named f decreases somewhere, and then no convex G has f.
+ * (below Eq. 1). G is listed up to a constant. An f without a G decreases somewhere, so no convex G exists for it.
  *
- * All but softmax are elementwise. Softmax runs over a layer's outputs (over the channels at each place of a
+ * All except softmax are elementwise. Softmax runs over a layer's outputs (over the channels at each position of a
  * convolution); its G is the sum over the row, on rows that add up to 1. Its inverse is known up to a constant that
  * the row shares, which Eq. 24 allows.
  */
@@ -64,16 +70,16 @@ enum {
     DUALPROP_SOFTMAX = 9       /**< e^a_i / sum_j e^a_j;  G = sum_i s_i log s_i on s >= 0, sum_i s_i = 1 */
 };
 
-/** Kinds of layers: dense, convolutional, and locally connected (weights of its own at each place). */
+/** Kinds of layers: dense, convolutional, and locally connected (separate weights at each position). */
 enum { DUALPROP_LAYER_DENSE = 0, DUALPROP_LAYER_CONVOLUTION = 1, DUALPROP_LAYER_LOCAL = 2 };
 
-/** Pooling, a part of a layer's linear map: none, the greatest of a window, or its mean. */
+/** Pooling, a part of a layer's linear map: none, the maximum of a window, or its mean. */
 enum { DUALPROP_POOL_NONE = 0, DUALPROP_POOL_MAX = 1, DUALPROP_POOL_AVERAGE = 2 };
 
-/** Whose arg-max max pooling passes delta down through: see dualprop_rule_set_pool_switches(). */
+/** Which arg-max positions max pooling uses for delta: see dualprop_rule_set_pool_switches(). */
 enum { DUALPROP_SWITCHES_BOTTOM_UP = 0, DUALPROP_SWITCHES_ORIGINAL = 1 };
 
-/** Rules; dualprop/rule.h says what each does. */
+/** Rules; dualprop/rule.h defines each. */
 enum {
     DUALPROP_BP = 0,            /**< back-propagation on the same network */
     DUALPROP_DP = 1,            /**< dual propagation, Eq. 2 */
@@ -91,10 +97,10 @@ enum { DUALPROP_MSE = 0, DUALPROP_CROSS_ENTROPY = 1 };
 /** Output steps: the loss linearised, Eq. 22; the exact minimisation, Eq. 3; or SPROVR's, Eq. 63-68. */
 enum { DUALPROP_OUTPUT_LINEAR = 0, DUALPROP_OUTPUT_EXACT = 1, DUALPROP_OUTPUT_SPROVR = 2 };
 
-/** Where the linearised loss is taken: at the current a_L, or at the first feed-forward prediction. */
+/** Where the linearised loss is evaluated: at the current a_L, or at the first feed-forward prediction. */
 enum { DUALPROP_NUDGE_AT_CURRENT = 0, DUALPROP_NUDGE_AT_PREDICTION = 1 };
 
-/** Schedules: who listens when; see dualprop_rule_set_schedule(). */
+/** Schedules: the order in which layers are updated; see dualprop_rule_set_schedule(). */
 enum {
     DUALPROP_FORWARD_BACKWARD = 0,
     DUALPROP_FORWARD = 1,
@@ -107,10 +113,10 @@ enum {
     DUALPROP_LIST = 8
 };
 
-/** Where the damping D_k of damped rules comes from; see dualprop_rule_set_damping(). */
+/** How the damping D_k of damped rules is determined; see dualprop_rule_set_damping(). */
 enum { DUALPROP_DAMPING_NONE = 0, DUALPROP_DAMPING_HALF = 1, DUALPROP_DAMPING_GAMMA2 = 2, DUALPROP_DAMPING_GIVEN = 3 };
 
-/** What carries delta down: W^T, or weights of its own; see dualprop_network_set_feedback(). */
+/** The weights that carry delta down: W^T, or separate ones; see dualprop_network_set_feedback(). */
 enum {
     DUALPROP_FEEDBACK_SYMMETRIC = 0,
     DUALPROP_FEEDBACK_KOLEN_POLLACK = 1,
@@ -120,13 +126,13 @@ enum {
 
 /**
  * Initialisers; each sets the biases to zero. See dualprop_network_set_initializer(). fan_in and fan_out are the inputs
- * and outputs of a dense layer; of the others, the places of the kernel times the channels below and above.
+ * and outputs of a dense layer; for other layers, the kernel's positions times the channels below and above.
  */
 enum {
-    DUALPROP_INIT_PAPER = 0,     /**< N(0, 1)/28 for layer 1 where it is dense, else N(0, 1)/sqrt(fan_in) */
+    DUALPROP_INIT_PAPER = 0,     /**< N(0, 1)/28 for layer 1 if it is dense, else N(0, 1)/sqrt(fan_in) */
     DUALPROP_INIT_NORMAL = 1,    /**< N(0, scale^2) */
     DUALPROP_INIT_LECUN = 2,     /**< N(0, scale^2/fan_in) */
-    DUALPROP_INIT_TRUNCATED = 3, /**< normal cut at 2 sigma, then stretched so that its variance is scale^2/fan_in */
+    DUALPROP_INIT_TRUNCATED = 3, /**< normal truncated at 2 sigma, then scaled to variance scale^2/fan_in */
     DUALPROP_INIT_GLOROT = 4,    /**< uniform, variance 2 scale^2/(fan_in + fan_out) */
     DUALPROP_INIT_HE = 5         /**< N(0, 2 scale^2/fan_in) */
 };
@@ -137,7 +143,7 @@ enum { DUALPROP_SGD = 0, DUALPROP_ADAM = 1, DUALPROP_ADAMW = 2 };
 /** Learning-rate schedules. */
 enum { DUALPROP_RATE_CONSTANT = 0, DUALPROP_RATE_WARMUP_COSINE = 1 };
 
-/** What dualprop_state_read() and _write() touch. */
+/** The values that dualprop_state_read() and dualprop_state_write() access. */
 enum {
     DUALPROP_S_PLUS = 0,      /**< s+ */
     DUALPROP_S_MINUS = 1,     /**< s- */
@@ -147,17 +153,18 @@ enum {
     DUALPROP_S_TOP_DOWN = 5   /**< Delta_k = W_k^T delta_{k+1}; read only */
 };
 
-/** The greatest rank of a view. */
+/** The largest rank of a view. */
 #define DUALPROP_MAX_RANK 8
 
 /**
- * A caller's array: where it lies, what its elements are, and how they are spaced.
+ * A caller's array: its address, the type of its elements, its shape and its strides.
  *
- * Fill struct_size with sizeof(dualprop_view). The struct may grow at its end in later versions; a shorter one of an older
- * header is as good, and so is a longer one of a newer with zeros in what this library does not know.
+ * Set struct_size to sizeof(dualprop_view). The struct may grow at its end in later versions. Shorter structs from
+ * older headers are accepted. A longer struct from a newer header is accepted if the members unknown to this library
+ * are zero.
  *
- * Strides count elements, not bytes; they may be 0 (a broadcast) for arrays that are read, and negative. The array is
- * borrowed for the call that takes the view.
+ * Strides count elements, not bytes. They may be 0 (a broadcast) for arrays that are read, and they may be negative.
+ * The array is borrowed for the duration of the call that takes the view.
  */
 typedef struct dualprop_view {
     uint64_t struct_size;               /**< sizeof(dualprop_view) */
@@ -191,17 +198,17 @@ enum {
 };
 
 /**
- * Give the name of a choice: dualprop_name(DUALPROP_NAMES_RULE, DUALPROP_DP_ADJOINT) is "dp-adjoint".
+ * Return the name of a choice: dualprop_name(DUALPROP_NAMES_RULE, DUALPROP_DP_ADJOINT) is "dp-adjoint".
  *
  * @param group  one of DUALPROP_NAMES_...
  * @param value  a constant of that group
- * @return a static string, or NULL where there is no such value
+ * @return a static string, or NULL if there is no such value
  * Threads: any.  Since: 0.1.
  */
 DUALPROP_API const char *dualprop_name(int group, int value);
 
 /**
- * Find a choice by its name; '-' and '_' are the same, and so are capitals and small letters.
+ * Find a choice by its name; '-' and '_' are equivalent, and so are upper and lower case.
  *
  * @param value  receives the constant; untouched on failure
  * @param group  one of DUALPROP_NAMES_...
