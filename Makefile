@@ -249,9 +249,16 @@ include tools/install.mk
 
 # ---- The rest ----
 
+# The manual in HTML: $(BUILD)/docs/html/index.html. A warning of Doxygen's is an error.
 docs:
-	@command -v doxygen >/dev/null || { echo 'make docs needs doxygen; the headers in include/ are the manual.'; exit 1; }
-	mkdir -p $(BUILD)/docs && doxygen docs/Doxyfile
+	@command -v doxygen >/dev/null && command -v dot >/dev/null || \
+	    { echo 'make docs needs doxygen and graphviz (make deps); the headers in include/ are the manual, too.'; exit 1; }
+	rm -rf $(BUILD)/docs && mkdir -p $(BUILD)/docs
+	tools/draw-rooms | dot -Tsvg >$(BUILD)/docs/rooms.svg
+	{ cat docs/Doxyfile; echo 'OUTPUT_DIRECTORY = $(BUILD)/docs'; echo 'PROJECT_NUMBER = $(VERSION)'; \
+	  echo 'GENERATE_TAGFILE = $(BUILD)/docs/dualprop.tag'; echo 'IMAGE_PATH = docs $(BUILD)/docs'; } >$(BUILD)/docs/Doxyfile
+	doxygen $(BUILD)/docs/Doxyfile
+	@echo 'the manual is $(BUILD)/docs/html/index.html'
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
