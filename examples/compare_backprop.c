@@ -70,7 +70,8 @@ static void compare(const dualprop_network *start, dualprop_rule *rule, const ch
         check(dualprop_step(optimizer));
     }
 
-    check(dualprop_rule_numbers(&alpha, &beta, NULL, NULL, rule));
+    check(dualprop_rule_get_alpha(&alpha, rule));
+    check(dualprop_rule_get_beta(&beta, rule));
     printf("%-12s %5.2f %5.2f ", name, alpha, beta);
     if (status == DUALPROP_OK) {
         check(dualprop_evaluate_view(NULL, &correct, NULL, 1, state, &inputs, &targets));

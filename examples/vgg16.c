@@ -72,7 +72,7 @@ static double learn_epoch(dualprop_optimizer *optimizer, dualprop_state *state, 
             for (int axis = 0; axis < 2; axis++) moves[i][axis] = (int32_t)(draw(&random) % 9) - 4; /* down and right */
             moves[i][2] = (int32_t)(draw(&random) % 2);                                             /* 1: mirrored */
         }
-        check(dualprop_state_set_moves(state, moves[0], count));
+        check(dualprop_state_set_augmentation(state, moves[0], count));
         check(dualprop_learn_view(optimizer, state, &inputs, &targets));
         check(dualprop_state_report(NULL, NULL, NULL, NULL, &loss, NULL, state));
         sum += loss * (double)count;
