@@ -254,7 +254,7 @@ docs:
 	@command -v doxygen >/dev/null && command -v dot >/dev/null || \
 	    { echo 'make docs needs doxygen and graphviz (make deps); the headers in include/ are the manual, too.'; exit 1; }
 	rm -rf $(BUILD)/docs && mkdir -p $(BUILD)/docs
-	tools/draw-rooms | dot -Tsvg >$(BUILD)/docs/rooms.svg
+	tools/structure --dot | dot -Tsvg >$(BUILD)/docs/rooms.svg
 	{ cat docs/Doxyfile; echo 'OUTPUT_DIRECTORY = $(BUILD)/docs'; echo 'PROJECT_NUMBER = $(VERSION)'; \
 	  echo 'GENERATE_TAGFILE = $(BUILD)/docs/dualprop.tag'; echo 'IMAGE_PATH = docs $(BUILD)/docs'; } >$(BUILD)/docs/Doxyfile
 	doxygen $(BUILD)/docs/Doxyfile
