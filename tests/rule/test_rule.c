@@ -198,6 +198,7 @@ START_TEST(a_changed_plan_needs_prepare)
     int32_t label = 0;
     expect_ok(dualprop_network_create(&network, context, 1, 1, 2));
     expect_ok(dualprop_network_add_dense(network, 2, DUALPROP_IDENTITY));
+    expect_ok(dualprop_network_initialize(network, 1));
     expect_ok(dualprop_state_create(&state, network, rule, 1));
     expect_ok(dualprop_rule_set_schedule(rule, DUALPROP_FORWARD, 2));
     expect_error(dualprop_infer(state, x, &label, 1), DUALPROP_ERROR_INVALID_STATE, "prepare");
@@ -276,6 +277,7 @@ START_TEST(outlives_its_destruction_while_a_state_uses_it)
     int32_t label = 1;
     expect_ok(dualprop_network_create(&network, context, 1, 1, 2));
     expect_ok(dualprop_network_add_dense(network, 2, DUALPROP_IDENTITY));
+    expect_ok(dualprop_network_initialize(network, 1));
     expect_ok(dualprop_state_create(&state, network, rule, 1));
     dualprop_rule_destroy(rule);
     dualprop_network_destroy(network);
