@@ -1,0 +1,60 @@
+#!/bin/sh
+# A project that brings the library along, by add_subdirectory() and by FetchContent, and a compiler for C alone.
+cd "$(dirname "$0")/.."
+. tests/count.sh
+source=$(pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# project NAME LINES: a folder with the README's program and a CMakeLists.txt that gets the library by these lines.
+project() {
+    mkdir -p "$work/$1" && cp examples/minimal.c "$work/$1" && cat >"$work/$1/CMakeLists.txt" <<EOF2
+cmake_minimum_required(VERSION 3.14)
+project($1 LANGUAGES C)
+$2
+add_executable(shared minimal.c)
+target_link_libraries(shared PRIVATE dualprop::dualprop)
+add_executable(static minimal.c)
+target_link_libraries(static PRIVATE dualprop::dualprop_static)
+EOF2
+}
+
+configure() {
+    folder=$1
+    shift
+    CXX=/nowhere cmake -S "$work/$folder" -B "$work/$folder/build" -DCMAKE_C_COMPILER="$CC" -DCMAKE_BUILD_TYPE=Debug \
+        ${CCACHE:+-DCMAKE_C_COMPILER_LAUNCHER=$CCACHE} "$@"
+}
+
+learns_exclusive_or() {
+    printf '0 xor 0 = 0\n0 xor 1 = 1\n1 xor 0 = 1\n1 xor 1 = 0\n' >"$work/expected"
+    "$1" >"$work/output" && diff "$work/expected" "$work/output"
+}
+
+added_folder() {
+    project added "add_subdirectory($source libdualprop)" && configure added && cmake --build "$work/added/build" -j2 &&
+        learns_exclusive_or "$work/added/build/shared" && learns_exclusive_or "$work/added/build/static"
+}
+
+exports_only_the_interface() {
+    names=$(nm -D --defined-only "$work/added/build/libdualprop/libdualprop.so.0" | sed -n 's/.* [TDBRV] //p' |
+        sed 's/@.*//' | grep -v '^DUALPROP_0$' | sort)
+    [ "$names" = "$(sort tests/exports.txt)" ]
+}
+
+# Configuring is enough: the targets are those of add_subdirectory().
+fetched_content() {
+    project fetched "include(FetchContent)
+FetchContent_Declare(dualprop URL file:///nowhere)
+FetchContent_MakeAvailable(dualprop)" && configure fetched -DFETCHCONTENT_SOURCE_DIR_DUALPROP="$source" -DDUALPROP_BLIS=OFF
+}
+
+if have cmake; then
+    if have ccache; then CCACHE=ccache; fi
+    test_that "add_subdirectory()" added_folder
+    test_that "the library of add_subdirectory() exports the interface" exports_only_the_interface
+    test_that "FetchContent" fetched_content
+else
+    skip "a project that brings the library along: cmake is not installed"
+fi
+count_end
