@@ -247,6 +247,10 @@ figure3:
 
 include tools/install.mk
 
+# The library as one source and one header, for the CPU without BLIS.
+amalgamation:
+	tools/amalgamate $(BUILD)/amalgamation
+
 # ---- The rest ----
 
 # The manual in HTML: $(BUILD)/docs/html/index.html. A warning of Doxygen's is an error.
@@ -280,6 +284,7 @@ help:
 	@echo 'make programs        build/programs/dualprop-mlp, -vgg16, -asymmetry, -vectors; make examples: build/examples'
 	@echo 'make install         DESTDIR= PREFIX=/usr/local BINDIR=bin LIBDIR=lib INCLUDEDIR=include; make uninstall undoes it;'
 	@echo '                     install-library and install-programs are its parts'
+	@echo 'make amalgamation    build/amalgamation/dualprop.c and dualprop.h: the library in one file (CPU, without BLIS)'
 	@echo 'make docs, format, clean'
 
 clean:
@@ -294,4 +299,4 @@ FORCE:
         check-cuda check-cuda-mutants check-oom check-io check-asan check-ubsan check-tsan check-valgrind check-fuzz bench vectors \
         combinations reproduce-table1 \
         reproduce-table2 reproduce-table3 reproduce-figure2 reproduce-figure3 atlas learn-cifar10 figure2 figure3 \
-        install install-library install-programs uninstall docs format help clean FORCE
+        install install-library install-programs uninstall amalgamation docs format help clean FORCE

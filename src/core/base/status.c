@@ -14,18 +14,18 @@ static const struct {
 #undef ENTRY
 };
 
-static const size_t count = sizeof statuses / sizeof statuses[0];
+static const size_t status_count = sizeof statuses / sizeof statuses[0];
 
 const char *dualprop_status_name(dualprop_status status)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < status_count; i++)
         if (statuses[i].value == status) return statuses[i].name;
     return "unknown status";
 }
 
 const char *dualprop_status_message(dualprop_status status)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < status_count; i++)
         if (statuses[i].value == status) return statuses[i].message;
     return "unknown status";
 }

@@ -149,7 +149,7 @@ dualprop_status dualprop_checkpoint_put_network(dualprop_checkpoint *checkpoint,
 
 /* ---- getting: what the text says ---- */
 
-struct record {
+struct network_record {
     const char *precision, *initializer;
     int64_t input[3], inputs; /* height, width, channels, and their product */
     double scale;
@@ -165,7 +165,7 @@ struct layer_record {
     int64_t kernel[2], stride[2], padding[2], window[2], window_stride[2];
 };
 
-static dualprop_status check_layer_record(struct record *record, const dualprop_checkpoint *checkpoint)
+static dualprop_status check_layer_record(struct network_record *record, const dualprop_checkpoint *checkpoint)
 {
     const dualprop_context *context = checkpoint->context;
     const char *expected = dualprop_name(DUALPROP_NAMES_TYPE, context->precision);
@@ -189,10 +189,11 @@ static dualprop_status check_layer_record(struct record *record, const dualprop_
     return DUALPROP_OK;
 }
 
-static dualprop_status unpack_network(struct record *record, const dualprop_checkpoint *checkpoint, json_t *root)
+static dualprop_status unpack_network(struct network_record *record, const dualprop_checkpoint *checkpoint,
+                                      json_t *root)
 {
     json_int_t height, width, channels;
-    *record = (struct record){ 0 };
+    *record = (struct network_record){ 0 };
     record->mean = json_object_get(root, "mean");
     record->deviation = json_object_get(root, "deviation");
     DUALPROP__TRY(dualprop__json_unpack(
@@ -297,7 +298,7 @@ static dualprop_status expect(dualprop__tensor *tensors[2], const dualprop_check
     return DUALPROP_OK;
 }
 
-static dualprop_status check_layer_list(const dualprop_checkpoint *checkpoint, const struct record *record)
+static dualprop_status check_layer_list(const dualprop_checkpoint *checkpoint, const struct network_record *record)
 {
     int64_t top[3] = { record->input[0], record->input[1], record->input[2] };
     for (size_t k = 0; k < json_array_size(record->layers); k++) {
@@ -344,7 +345,7 @@ static dualprop_status read_numbers(double *numbers, const dualprop_checkpoint *
 }
 
 static dualprop_status set_transform(dualprop_network *network, const dualprop_checkpoint *checkpoint,
-                                     const struct record *record)
+                                     const struct network_record *record)
 {
     int64_t channels = network->channels;
     if (!record->mean) return DUALPROP_OK;
@@ -359,7 +360,7 @@ static dualprop_status set_transform(dualprop_network *network, const dualprop_c
 }
 
 static dualprop_status put_back_network(dualprop_network *network, const dualprop_checkpoint *checkpoint,
-                                        const struct record *record)
+                                        const struct network_record *record)
 {
     int initializer;
     DUALPROP__TRY(dualprop__checkpoint_choice(&initializer, checkpoint, "network", DUALPROP_NAMES_INITIALIZER,
@@ -373,7 +374,7 @@ static dualprop_status put_back_network(dualprop_network *network, const dualpro
 
 static dualprop_status build_network(dualprop_network **out, const dualprop_checkpoint *checkpoint, json_t *root)
 {
-    struct record record;
+    struct network_record record;
     dualprop_network *network;
     DUALPROP__TRY(unpack_network(&record, checkpoint, root));
     DUALPROP__TRY(check_layer_list(checkpoint, &record));

@@ -96,14 +96,15 @@ dualprop_status dualprop_checkpoint_put_optimizer(dualprop_checkpoint *checkpoin
 /* ---- getting ---- */
 
 /* What the text says. */
-struct record {
+struct optimizer_record {
     const char *kind, *schedule;
     double learning_rate, momentum, beta1, beta2, epsilon, weight_decay, clip, start, end;
     json_int_t warmup, decay, steps;
     int kind_value, schedule_value;
 };
 
-static dualprop_status unpack_optimizer(struct record *record, const dualprop_checkpoint *checkpoint, json_t *root)
+static dualprop_status unpack_optimizer(struct optimizer_record *record, const dualprop_checkpoint *checkpoint,
+                                        json_t *root)
 {
     DUALPROP__TRY(dualprop__json_unpack(
         checkpoint->context, checkpoint->source, "text \"optimizer\"", root, 0,
@@ -122,7 +123,7 @@ static dualprop_status unpack_optimizer(struct record *record, const dualprop_ch
                                        record->schedule);
 }
 
-static dualprop_status apply(dualprop_optimizer *optimizer, const struct record *record)
+static dualprop_status apply(dualprop_optimizer *optimizer, const struct optimizer_record *record)
 {
     DUALPROP__TRY(dualprop_optimizer_set_learning_rate(optimizer, record->learning_rate));
     DUALPROP__TRY(dualprop_optimizer_set_momentum(optimizer, record->momentum));
@@ -159,7 +160,7 @@ static dualprop_status get_moments(dualprop_optimizer *optimizer, const dualprop
 static dualprop_status build_optimizer(dualprop_optimizer **out, const dualprop_checkpoint *checkpoint,
                                        dualprop_network *network, json_t *root)
 {
-    struct record record;
+    struct optimizer_record record;
     dualprop_optimizer *optimizer;
     DUALPROP__TRY(unpack_optimizer(&record, checkpoint, root));
     DUALPROP__TRY(dualprop_optimizer_create(&optimizer, network, record.kind_value));

@@ -59,7 +59,7 @@ json_t *dualprop__checkpoint_describe_options(const dualprop_rule *rule)
 
 /* ---- getting ---- */
 
-struct record {
+struct options_record {
     const char *damping, *feedback, *seed;
     int power_iterations, warm_start, quantize_bits;
     double common_damping, input_robustness, async_fraction, time_step, alpha_mismatch;
@@ -67,7 +67,8 @@ struct record {
     json_t *order, *layer_alpha, *layer_beta, *layer_damping;
 };
 
-static dualprop_status unpack_options(struct record *record, const dualprop_checkpoint *checkpoint, json_t *root)
+static dualprop_status unpack_options(struct options_record *record, const dualprop_checkpoint *checkpoint,
+                                      json_t *root)
 {
     return dualprop__json_unpack(
         checkpoint->context, checkpoint->source, "text \"rule\"", root, 0,
@@ -136,7 +137,7 @@ static dualprop_status set_layer_numbers(dualprop_rule *rule, const dualprop_che
 }
 
 static dualprop_status set_damping(dualprop_rule *rule, const dualprop_checkpoint *checkpoint,
-                                   const struct record *record)
+                                   const struct options_record *record)
 {
     int damping;
     DUALPROP__TRY(dualprop__checkpoint_choice(&damping, checkpoint, "rule", DUALPROP_NAMES_DAMPING, record->damping));
@@ -153,7 +154,7 @@ static dualprop_status set_damping(dualprop_rule *rule, const dualprop_checkpoin
 }
 
 static dualprop_status set_options(dualprop_rule *rule, const dualprop_checkpoint *checkpoint,
-                                   const struct record *record)
+                                   const struct options_record *record)
 {
     int feedback;
     DUALPROP__TRY(dualprop__checkpoint_choice(&feedback, checkpoint, "rule", DUALPROP_NAMES_FEEDBACK,
@@ -177,7 +178,7 @@ static dualprop_status set_options(dualprop_rule *rule, const dualprop_checkpoin
 dualprop_status dualprop__checkpoint_set_options(dualprop_rule *rule, const dualprop_checkpoint *checkpoint,
                                                  json_t *options)
 {
-    struct record record;
+    struct options_record record;
     if (!options) return DUALPROP_OK;
     DUALPROP__TRY(unpack_options(&record, checkpoint, options));
     return set_options(rule, checkpoint, &record);

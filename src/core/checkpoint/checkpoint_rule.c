@@ -24,14 +24,14 @@ dualprop_status dualprop_checkpoint_put_rule(dualprop_checkpoint *checkpoint, co
 }
 
 /* What the text says. */
-struct record {
+struct rule_record {
     const char *variant, *loss, *output_step, *nudge_at, *schedule, *pool_switches;
     double alpha, beta, tolerance, divergence_limit;
     json_int_t passes;
     json_t *options; /* NULL: from before there were options */
 };
 
-static dualprop_status unpack_rule(struct record *record, const dualprop_checkpoint *checkpoint, json_t *root)
+static dualprop_status unpack_rule(struct rule_record *record, const dualprop_checkpoint *checkpoint, json_t *root)
 {
     record->pool_switches = "bottom-up"; /* files from before there was a choice do not say */
     DUALPROP__TRY(dualprop__json_unpack(
@@ -49,7 +49,7 @@ static dualprop_status unpack_rule(struct record *record, const dualprop_checkpo
 }
 
 static dualprop_status set_choices(dualprop_rule *rule, const dualprop_checkpoint *checkpoint,
-                                   const struct record *record)
+                                   const struct rule_record *record)
 {
     int variant, loss, output_step, nudge_at, schedule, pool_switches;
     DUALPROP__TRY(dualprop__checkpoint_choice(&variant, checkpoint, "rule", DUALPROP_NAMES_RULE, record->variant));
@@ -70,7 +70,7 @@ static dualprop_status set_choices(dualprop_rule *rule, const dualprop_checkpoin
     return dualprop_rule_set_schedule(rule, schedule, (int)record->passes);
 }
 
-static dualprop_status set_rule_numbers(dualprop_rule *rule, const struct record *record)
+static dualprop_status set_rule_numbers(dualprop_rule *rule, const struct rule_record *record)
 {
     DUALPROP__TRY(dualprop_rule_set_alpha(rule, record->alpha));
     DUALPROP__TRY(dualprop_rule_set_beta(rule, record->beta));
@@ -80,7 +80,7 @@ static dualprop_status set_rule_numbers(dualprop_rule *rule, const struct record
 
 static dualprop_status build_rule(dualprop_rule **out, const dualprop_checkpoint *checkpoint, json_t *root)
 {
-    struct record record = { 0 };
+    struct rule_record record = { 0 };
     dualprop_rule *rule;
     DUALPROP__TRY(unpack_rule(&record, checkpoint, root));
     DUALPROP__TRY(dualprop_rule_create(&rule, checkpoint->context, DUALPROP_DP));

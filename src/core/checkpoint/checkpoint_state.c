@@ -109,11 +109,11 @@ dualprop_status dualprop_checkpoint_put_state(dualprop_checkpoint *checkpoint, c
 
 /* ---- getting ---- */
 
-struct record {
+struct state_record {
     json_int_t inferences, warm_count;
 };
 
-static dualprop_status read_record(struct record *record, const dualprop_checkpoint *checkpoint)
+static dualprop_status read_record(struct state_record *record, const dualprop_checkpoint *checkpoint)
 {
     json_t *root;
     DUALPROP__TRY(dualprop__checkpoint_load(&root, checkpoint, "state"));
@@ -124,7 +124,7 @@ static dualprop_status read_record(struct record *record, const dualprop_checkpo
     return status;
 }
 
-static dualprop_status check_state_record(const struct record *record, const dualprop_checkpoint *checkpoint,
+static dualprop_status check_state_record(const struct state_record *record, const dualprop_checkpoint *checkpoint,
                                           const dualprop_state *state)
 {
     DUALPROP__REQUIRE(checkpoint->context, record->inferences >= 0, DUALPROP_ERROR_FORMAT,
@@ -158,7 +158,7 @@ static dualprop_status each_piece(dualprop_state *state, const dualprop_checkpoi
 
 static dualprop_status get_state(dualprop_state *state, const dualprop_checkpoint *checkpoint)
 {
-    struct record record;
+    struct state_record record;
     DUALPROP__REQUIRE(state->context, state->run.phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
                       "an inference is open; call dualprop_infer_end() first");
     DUALPROP__TRY(read_record(&record, checkpoint));
