@@ -64,7 +64,6 @@ int main(void)
     check(dualprop_network_add_dense(network, HIDDEN, DUALPROP_TANH));
     check(dualprop_network_add_dense(network, HIDDEN, DUALPROP_TANH));
     check(dualprop_network_add_dense(network, OUTPUTS, DUALPROP_IDENTITY));
-    check(dualprop_network_set_initializer(network, DUALPROP_INIT_LECUN, 1));
     check(dualprop_network_initialize(network, 1));
     check(dualprop_rule_create(&rule, context, DUALPROP_DP)); /* alpha 1/2, beta 1/2 */
     check(dualprop_state_create(&state, network, rule, 1));

@@ -105,7 +105,6 @@ int main(void)
     check(dualprop_network_create(&network, context, 1, 1, 2));
     for (int layer = 1; layer < LAYERS; layer++) check(dualprop_network_add_dense(network, 50, DUALPROP_TANH));
     check(dualprop_network_add_dense(network, CLASSES, DUALPROP_IDENTITY));
-    check(dualprop_network_set_initializer(network, DUALPROP_INIT_LECUN, 1));
     check(dualprop_network_initialize(network, 1));
     check(dualprop_rule_create(&rule, context, DUALPROP_BP));
     check(dualprop_rule_set_loss(rule, DUALPROP_CROSS_ENTROPY));

@@ -38,7 +38,6 @@ static dualprop_network *create(dualprop_context *context, int outputs)
     check(dualprop_network_add_dense(network, 32, DUALPROP_TANH));
     check(dualprop_network_add_dense(network, 32, DUALPROP_TANH));
     check(dualprop_network_add_dense(network, outputs, DUALPROP_IDENTITY));
-    check(dualprop_network_set_initializer(network, DUALPROP_INIT_LECUN, 1));
     check(dualprop_network_initialize(network, 1));
     return network;
 }

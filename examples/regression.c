@@ -68,7 +68,6 @@ int main(void)
     check(dualprop_network_add_dense(network, 64, DUALPROP_TANH));
     check(dualprop_network_add_dense(network, 64, DUALPROP_TANH));
     check(dualprop_network_add_dense(network, 2, DUALPROP_IDENTITY));
-    check(dualprop_network_set_initializer(network, DUALPROP_INIT_LECUN, 1));
     check(dualprop_network_initialize(network, 1));
     check(dualprop_rule_create(&rule, context, DUALPROP_DP_ADJOINT)); /* its loss is the squared error */
     check(dualprop_state_create(&state, network, rule, BATCH));
