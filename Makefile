@@ -282,7 +282,7 @@ help:
 	@echo 'make figure2         the angles of a run, as in Fig. 2 (LOG=run.jsonl AUDIT_LOG=batches.jsonl PICTURE=out.png)'
 	@echo 'make figure3         angles and norms of runs, as in Fig. 3 (LOG="a.jsonl b.jsonl" TITLES="alpha 0;alpha 1")'
 	@echo 'make programs        build/programs/dualprop-mlp, -vgg16, -asymmetry, -vectors; make examples: build/examples'
-	@echo 'make install         DESTDIR= PREFIX=/usr/local BINDIR=bin LIBDIR=lib INCLUDEDIR=include; make uninstall undoes it;'
+	@echo 'make install         DESTDIR= PREFIX=/usr/local BINDIR=bin LIBDIR=lib INCLUDEDIR=include MANDIR=share/man; make uninstall undoes it;'
 	@echo '                     install-library and install-programs are its parts'
 	@echo 'make amalgamation    build/amalgamation/dualprop.c and dualprop.h: the library in one file (CPU, without BLIS)'
 	@echo 'make docs, format, clean'

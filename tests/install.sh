@@ -49,6 +49,18 @@ programs_run() {
     done
 }
 
+# Each program has a page without mistakes, with its options in it.
+manual_pages() {
+    for program in dualprop-mlp dualprop-vgg16 dualprop-asymmetry dualprop-vectors; do
+        page=$prefix/share/man/man1/$program.1
+        grep -q "^.B .*backend" "$page" || { echo "$page lacks --backend"; return 1; }
+        if have groff; then
+            complaints=$(groff -man -ww -z "$page" 2>&1)
+            [ -z "$complaints" ] || { echo "$complaints"; return 1; }
+        fi
+    done
+}
+
 # A prefix with a space and an &, a relative LIBDIR, and a umask that would hide everything.
 unusual_prefix() {
     (umask 077 && make --no-print-directory install PREFIX="$work/a b&c" LIBDIR=lib/some-machine DESTDIR=) || return 1
@@ -129,6 +141,7 @@ cmake_refuses_a_later_version() {
 
 test_that "make install" install_to_prefix
 test_that "the programs are installed and run" programs_run
+test_that "manual pages" manual_pages
 test_that "a prefix with a space and an &, a relative LIBDIR, umask 077" unusual_prefix
 test_that "a tree that was moved" moved_tree
 test_that "make install remembers the options of the build" remembers_the_options

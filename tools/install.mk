@@ -4,10 +4,12 @@ PREFIX ?= /usr/local
 BINDIR ?= bin
 LIBDIR ?= lib
 INCLUDEDIR ?= include
+MANDIR ?= share/man
 below_prefix = $(if $(filter /%,$(firstword $(1))),$(1),$(PREFIX)/$(1))
 override BINDIR := $(call below_prefix,$(BINDIR))
 override LIBDIR := $(call below_prefix,$(LIBDIR))
 override INCLUDEDIR := $(call below_prefix,$(INCLUDEDIR))
+override MANDIR := $(call below_prefix,$(MANDIR))
 
 # Text for the right side of sed's s|||.
 sed_text = $(subst |,\|,$(subst &,\&,$(subst \,\\,$(1))))
@@ -35,11 +37,18 @@ install-library: all
 	done
 	@# The loader looks into a folder of the system only after ldconfig.
 	@if [ -z '$(DESTDIR)' ] && [ "$$(id -u)" = 0 ] && ldconfig -vNX 2>/dev/null | grep -qF '$(LIBDIR):'; then ldconfig; fi
+# A manual page is what the program's --help prints, so that there is none where the program cannot run (cross compiling).
 install-programs: programs
-	install -d -m 755 '$(DESTDIR)$(PREFIX)' '$(DESTDIR)$(BINDIR)'
+	install -d -m 755 '$(DESTDIR)$(PREFIX)' '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(MANDIR)' '$(DESTDIR)$(MANDIR)/man1'
 	install -m 755 $(PROGRAMS) '$(DESTDIR)$(BINDIR)'
+	@for program in $(PROGRAMS); do \
+	    help=$$($$program --help) || continue; \
+	    echo "$$help" | tools/man-page $(VERSION) | \
+	    install -m 644 /dev/stdin '$(DESTDIR)$(MANDIR)/man1/'$${program##*/}.1 || exit 1; \
+	done
 
 uninstall:
 	rm -rf '$(DESTDIR)$(INCLUDEDIR)/dualprop' '$(DESTDIR)$(LIBDIR)/cmake/dualprop'
 	rm -f '$(DESTDIR)$(LIBDIR)'/libdualprop.* '$(DESTDIR)$(LIBDIR)'/libdualprop-cuda.so.0 '$(DESTDIR)$(LIBDIR)/pkgconfig/dualprop.pc'
-	rm -f $(patsubst $(BUILD)/programs/%,'$(DESTDIR)$(BINDIR)'/%,$(PROGRAMS))
+	rm -f $(patsubst $(BUILD)/programs/%,'$(DESTDIR)$(BINDIR)'/%,$(PROGRAMS)) \
+	    $(patsubst $(BUILD)/programs/%,'$(DESTDIR)$(MANDIR)/man1'/%.1,$(PROGRAMS))
