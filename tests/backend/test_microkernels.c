@@ -2,7 +2,7 @@
  * test_microkernels.c - every micro-kernel that this machine has: all parts of a tile, added to C or not.
  *
  * The sums are right, nothing else is written, and an element has the same bits whatever part of the tile is wanted:
- * what a sample is computed with must not show in it.
+ * what a sample is computed with must not show in it. Nor must it show where its operands lay.
  */
 #include <check.h>
 #include <float.h>
@@ -67,6 +67,33 @@ static void multiply(const dualprop__blis *blis, struct tile *c, int64_t rows, i
     };
     fill_tile(c);
     blis->kernel.run(&blis->kernel, &product);
+}
+
+/* The same operands out of place: rows of vectors `width` apart, broadcasts [rows][depth]; the last rows end the arrays. */
+static void multiply_directly(const dualprop__blis *blis, struct tile *c, int64_t rows, int64_t width, int64_t depth,
+                              int accumulate)
+{
+    int is_double = blis->reference.type == DUALPROP_F64;
+    size_t size = is_double ? sizeof(double) : sizeof(float);
+    int64_t vector = blis->kernel.vector, broadcast = blis->kernel.broadcast;
+    char *vectors = malloc((size_t)(depth * width) * size), *broadcasts = malloc((size_t)(rows * depth) * size);
+    const char *from_vectors = is_double ? (void *)all.vectors_f64 : all.vectors_f32;
+    const char *from_broadcasts = is_double ? (void *)all.broadcasts_f64 : all.broadcasts_f32;
+    ck_assert(vectors && broadcasts);
+    for (int64_t k = 0; k < depth; k++) {
+        memcpy(vectors + (size_t)(k * width) * size, from_vectors + (size_t)(k * vector) * size, (size_t)width * size);
+        for (int64_t j = 0; j < rows; j++)
+            memcpy(broadcasts + (size_t)(j * depth + k) * size, from_broadcasts + (size_t)(k * broadcast + j) * size, size);
+    }
+    dualprop__product product = {
+        .vector_count = width, .broadcast_count = rows, .depth = depth, .vectors = vectors, .broadcasts = broadcasts,
+        .accumulate = accumulate, .c = is_double ? (void *)c->f64 : c->f32, .stride = STRIDE,
+        .vector_step = width, .broadcast_step = 1, .broadcast_row = depth,
+    };
+    fill_tile(c);
+    blis->kernel.run_direct(&blis->kernel, &product);
+    free(vectors);
+    free(broadcasts);
 }
 
 static double value_of(const dualprop__blis *blis, const struct tile *tile, int64_t index)
@@ -138,6 +165,9 @@ START_TEST(every_part_of_a_tile_is_right)
             for (int64_t rows = 1; rows <= blis->kernel.broadcast; rows++)
                 for (int64_t width = 1; width <= blis->kernel.vector; width++) {
                     multiply(blis, &all.part, rows, width, depths[d], accumulate);
+                    check_part(blis, rows, width);
+                    if (!blis->kernel.run_direct || depths[d] == 64) continue;
+                    multiply_directly(blis, &all.part, rows, width, depths[d], accumulate);
                     check_part(blis, rows, width);
                 }
         }

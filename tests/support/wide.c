@@ -60,6 +60,7 @@ void wide_install(void *instance)
     blis->kernel.name = "wide";
     blis->kernel.vector = is_float ? 32 : 16;
     blis->kernel.broadcast = is_float ? 12 : 14;
+    blis->kernel.run_direct = NULL;
     blis->kernel.run = is_float ? multiply_floats : multiply_doubles;
 }
 

@@ -5,7 +5,7 @@
  * each panel of weights, which stays in the nearest cache, meets each panel of samples in the block; then bias and
  * dyad. The next panel of weights is fetched meanwhile.
  */
-#include "blis_dense.h"
+#include "blis_small.h"
 
 /*
  * A unit's size, at most, and how many units there should be at least, so that threads find work. Blocks of samples
@@ -157,6 +157,10 @@ static void bottom_up_product_unit(void *argument, int64_t unit, int64_t member)
 dualprop_status dualprop__blis_dense_bottom_up(void *self, const dualprop_dense *shape, void *a, const void *x,
                                                const void *weights, const void *bias, const dualprop_dyad *dyad)
 {
+    if (dualprop__is_small(self, shape)) {
+        dualprop__small_bottom_up(self, shape, a, x, weights, bias, dyad);
+        return DUALPROP_OK;
+    }
     struct bottom_up job = { .blis = self, .shape = shape, .a = a, .weights = weights, .bias = bias, .dyad = dyad };
     job.packing = dualprop__packing_of(self, shape->workspace, x, shape->batch, shape->inputs);
     partition_bottom_up(&job);

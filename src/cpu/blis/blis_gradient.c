@@ -6,7 +6,7 @@
  * memory. Its sum over the batch goes into a buffer on the stack, and from there into the gradient, or straight into
  * weights and moments, which were fetched into the cache meanwhile.
  */
-#include "blis_dense.h"
+#include "blis_small.h"
 
 #include <stdalign.h>
 
@@ -186,6 +186,12 @@ dualprop_status dualprop__blis_dense_gradient(void *self, const dualprop_dense *
                                               int accumulate, const dualprop_step_numbers *step, void *weights,
                                               void *bias, void *moments[4])
 {
+    if (dualprop__is_small(self, shape)) {
+        dualprop__sink sink = { scale, accumulate, step, gradient, bias_gradient, weights, bias, moments };
+        if (step) sink.accumulate = 0;
+        dualprop__small_gradient(self, shape, &sink, x, delta);
+        return DUALPROP_OK;
+    }
     struct gradient job = {
         .blis = self,
         .shape = shape,

@@ -22,6 +22,12 @@ static inline int64_t dualprop__taps(const dualprop_convolution *shape)
     return shape->kernel_height * shape->kernel_width;
 }
 
+/* Rows of delta: the places of all images. */
+static inline int64_t dualprop__places(const dualprop_convolution *shape)
+{
+    return shape->batch * shape->pooled_height * shape->pooled_width;
+}
+
 static inline int dualprop__is_pooled(const dualprop_convolution *shape)
 {
     return shape->pooling != DUALPROP_POOL_NONE;

@@ -92,6 +92,7 @@ void dualprop__microkernel_find(dualprop__microkernel *kernel, void *context, in
     num_t number = type == DUALPROP_F32 ? BLIS_FLOAT : BLIS_DOUBLE;
     kernel->name = fill_context(context, level);
     kernel->context = context;
+    kernel->run_direct = NULL;
     /* BLIS keeps functions as void *, which ISO C converts by way of an integer only. */
     kernel->function = (void (*)(void))(uintptr_t)bli_cntx_get_l3_nat_ukr_dt(number, BLIS_GEMM_UKR, context);
     int64_t rows = bli_cntx_get_blksz_def_dt(number, BLIS_MR, context);

@@ -20,12 +20,19 @@ typedef struct dualprop__product {
     int accumulate;
     void *c;
     int64_t stride;
+    /* For run_direct: elements between terms of vectors and broadcasts, and from one broadcast to the next. */
+    int64_t vector_step, broadcast_step, broadcast_row;
 } dualprop__product;
 
 typedef struct dualprop__microkernel {
     const char *name;
     int64_t vector, broadcast;
     void (*run)(const struct dualprop__microkernel *kernel, const dualprop__product *product);
+    /*
+     * The same sums, bit for bit, of operands that lie at any steps and need not be aligned or padded: vectors are read
+     * as far as they are wanted. NULL: there is no such form.
+     */
+    void (*run_direct)(const struct dualprop__microkernel *kernel, const dualprop__product *product);
     void (*function)(void); /* BLIS's own */
     void *context;          /* BLIS's cntx_t */
 } dualprop__microkernel;

@@ -72,6 +72,57 @@ static void run_part(const dualprop__product *product)
     }
 }
 
+/* ---- operands that lie at any steps ---- */
+
+/* Lanes first .. first+7 of a row of `wanted`. */
+static inline __m256i lanes_mask(int64_t wanted, int first)
+{
+    __m256i lanes = _mm256_add_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(first));
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)wanted), lanes);
+}
+
+static inline __attribute__((always_inline)) void multiply_direct(int rows, const dualprop__product *product)
+{
+    const float *vectors = product->vectors, *broadcasts = product->broadcasts;
+    __m256i wanted_left = lanes_mask(product->vector_count, 0), wanted_right = lanes_mask(product->vector_count, 8);
+    __m256 left[BROADCAST], right[BROADCAST];
+#pragma GCC unroll 6
+    for (int i = 0; i < rows; i++) left[i] = _mm256_setzero_ps(), right[i] = _mm256_setzero_ps();
+    for (int64_t k = 0; k < product->depth; k++) {
+        __m256 first = _mm256_maskload_ps(vectors, wanted_left), second = _mm256_maskload_ps(vectors + 8, wanted_right);
+#pragma GCC unroll 6
+        for (int i = 0; i < rows; i++) {
+            __m256 factor = _mm256_broadcast_ss(broadcasts + i * product->broadcast_row);
+            left[i] = _mm256_fmadd_ps(factor, first, left[i]);
+            right[i] = _mm256_fmadd_ps(factor, second, right[i]);
+        }
+        vectors += product->vector_step, broadcasts += product->broadcast_step;
+    }
+#pragma GCC unroll 6
+    for (int i = 0; i < rows; i++) {
+        float *to = (float *)product->c + i * product->stride;
+        if (product->accumulate) {
+            left[i] = _mm256_add_ps(_mm256_maskload_ps(to, wanted_left), left[i]);
+            right[i] = _mm256_add_ps(_mm256_maskload_ps(to + 8, wanted_right), right[i]);
+        }
+        _mm256_maskstore_ps(to, wanted_left, left[i]);
+        _mm256_maskstore_ps(to + 8, wanted_right, right[i]);
+    }
+}
+
+static void run_direct_avx2(const dualprop__microkernel *kernel, const dualprop__product *product)
+{
+    (void)kernel;
+    switch (product->broadcast_count) {
+    case 1: multiply_direct(1, product); break;
+    case 2: multiply_direct(2, product); break;
+    case 3: multiply_direct(3, product); break;
+    case 4: multiply_direct(4, product); break;
+    case 5: multiply_direct(5, product); break;
+    default: multiply_direct(6, product);
+    }
+}
+
 static void run_avx2(const dualprop__microkernel *kernel, const dualprop__product *product)
 {
     (void)kernel;
@@ -85,4 +136,5 @@ void dualprop__microkernel_use_avx2(dualprop__microkernel *kernel)
     kernel->vector = VECTOR;
     kernel->broadcast = BROADCAST;
     kernel->run = run_avx2;
+    kernel->run_direct = run_direct_avx2;
 }

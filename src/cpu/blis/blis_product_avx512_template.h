@@ -10,15 +10,20 @@
 #define FORMULA_AHEAD (1536 / (int64_t)sizeof(REAL))
 
 /*
- * One result: `rows` rows of `halves` registers each, all in registers. rows and halves are constants wherever this is
- * inlined. Every element is the sum over k in order, starting at 0, so that its bits depend on neither.
+ * One result: `rows` rows of `halves` registers each, all in registers. rows, halves and direct (are the operands'
+ * steps those of the product, not those of panels?) are constants wherever this is inlined. Every element is the sum over k in order, starting at 0, so that its bits depend on neither.
  */
-static inline __attribute__((always_inline)) void FORMULA(multiply)(int rows, int halves,
+static inline __attribute__((always_inline)) void FORMULA(multiply)(int rows, int halves, int direct,
                                                                     const dualprop__product *product)
 {
     const REAL *vectors = product->vectors, *broadcasts = product->broadcasts;
     REAL *c = product->c;
     int64_t stride = product->stride;
+    int64_t vector_step = direct ? product->vector_step : FORMULA_VECTOR;
+    int64_t broadcast_step = direct ? product->broadcast_step : BROADCAST;
+    int64_t broadcast_row = direct ? product->broadcast_row : 1;
+    int64_t last = product->vector_count - (halves - 1) * LANES;
+    MASK_TYPE wanted = (MASK_TYPE)(((uint32_t)1 << last) - 1);
     FORMULA(register) sums[BROADCAST][2];
 #pragma GCC unroll 14
     for (int i = 0; i < rows; i++) {
@@ -27,20 +32,25 @@ static inline __attribute__((always_inline)) void FORMULA(multiply)(int rows, in
         if (halves == 2) _mm_prefetch((const char *)(c + i * stride + LANES), _MM_HINT_T0);
     }
 #pragma GCC unroll 2
-    for (int64_t k = 0; k < product->depth; k++, vectors += FORMULA_VECTOR, broadcasts += BROADCAST) {
-        FORMULA(register) first = MM(load)(vectors), second = halves == 2 ? MM(load)(vectors + LANES) : first;
-        _mm_prefetch((const char *)(broadcasts + FORMULA_AHEAD), _MM_HINT_T0);
-        if (BROADCAST * sizeof(REAL) > 64)
+    for (int64_t k = 0; k < product->depth; k++, vectors += vector_step, broadcasts += broadcast_step) {
+        FORMULA(register) first, second;
+        if (direct) {
+            first = halves == 2 ? MM(loadu)(vectors) : MM(maskz_loadu)(wanted, vectors);
+            second = halves == 2 ? MM(maskz_loadu)(wanted, vectors + LANES) : first;
+        } else {
+            first = MM(load)(vectors);
+            second = halves == 2 ? MM(load)(vectors + LANES) : first;
+            _mm_prefetch((const char *)(broadcasts + FORMULA_AHEAD), _MM_HINT_T0);
+        }
+        if (!direct && BROADCAST * sizeof(REAL) > 64)
             _mm_prefetch((const char *)(broadcasts + FORMULA_AHEAD) + 64, _MM_HINT_T0);
 #pragma GCC unroll 14
         for (int i = 0; i < rows; i++) {
-            FORMULA(register) factor = MM(set1)(broadcasts[i]);
+            FORMULA(register) factor = MM(set1)(broadcasts[i * broadcast_row]);
             sums[i][0] = MM(fmadd)(factor, first, sums[i][0]);
             if (halves == 2) sums[i][1] = MM(fmadd)(factor, second, sums[i][1]);
         }
     }
-    int64_t last = product->vector_count - (halves - 1) * LANES;
-    MASK_TYPE wanted = (MASK_TYPE)(((uint32_t)1 << last) - 1);
 #pragma GCC unroll 14
     for (int i = 0; i < rows; i++) {
         REAL *to = c + i * stride, *end = to + (halves - 1) * LANES;
@@ -56,9 +66,10 @@ static inline __attribute__((always_inline)) void FORMULA(multiply)(int rows, in
 
 #define ROWS(n)                                                                                                       \
     case n:                                                                                                           \
-        if (product->vector_count > LANES) FORMULA(multiply)(n, 2, product);                                          \
-        else FORMULA(multiply)(n, 1, product);                                                                        \
+        if (product->vector_count > LANES) FORMULA(multiply)(n, 2, DIRECT, product);                                  \
+        else FORMULA(multiply)(n, 1, DIRECT, product);                                                                \
         return;
+#define DIRECT 0
 static void FORMULA(run)(const dualprop__microkernel *kernel, const dualprop__product *product)
 {
     (void)kernel;
@@ -66,6 +77,16 @@ static void FORMULA(run)(const dualprop__microkernel *kernel, const dualprop__pr
         ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12) ROWS_BEYOND_12
     }
 }
+#undef DIRECT
+#define DIRECT 1
+static void FORMULA(run_direct)(const dualprop__microkernel *kernel, const dualprop__product *product)
+{
+    (void)kernel;
+    switch (product->broadcast_count) {
+        ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12) ROWS_BEYOND_12
+    }
+}
+#undef DIRECT
 #undef ROWS
 
 #undef FORMULA_VECTOR

@@ -1,5 +1,5 @@
 /*
- * blis_sink.c - what becomes of a convolution's gradient, piece by piece: memory, or the learning step at once.
+ * blis_sink.c - what becomes of a gradient, piece by piece: memory, or the learning step at once.
  */
 #include "blis_sink.h"
 
@@ -24,15 +24,15 @@ void dualprop__learn_weights(const dualprop__blis *blis, const dualprop__sink *s
 /* The largest panel of biases in bytes; blis.c sees to it. */
 #define LARGEST_PANEL 2048
 
-void dualprop__learn_bias(const dualprop__blis *blis, const dualprop_convolution *shape,
-                          const dualprop__sink *sink, const void *delta, int64_t panel)
+void dualprop__learn_bias(const dualprop__blis *blis, int64_t rows, int64_t outputs, const dualprop__sink *sink,
+                          const void *delta, int64_t panel)
 {
     alignas(DUALPROP__LINE) char sums[LARGEST_PANEL];
     int64_t first = panel * blis->kernel.vector;
-    int64_t count = dualprop__least(blis->kernel.vector, shape->outputs - first);
+    int64_t count = dualprop__least(blis->kernel.vector, outputs - first);
     void *to = sink->step ? sums : dualprop__at(blis, sink->bias_gradient, first);
     blis->loops->column_sums(to, dualprop__at(blis, delta, first), sink->scale, sink->accumulate,
-                             shape->batch * shape->pooled_height * shape->pooled_width, count, shape->outputs);
+                             rows, count, outputs);
     if (sink->step)
         blis->loops->step(sink->step, count, dualprop__at(blis, sink->bias, first), sums,
                           sink_moment_at(blis, sink, 2, first), sink_moment_at(blis, sink, 3, first));

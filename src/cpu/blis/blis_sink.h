@@ -1,5 +1,5 @@
 /*
- * blis_sink.h - where a convolution's gradient goes: into memory, or straight into the learning step.
+ * blis_sink.h - where a gradient goes: into memory, or straight into the learning step.
  */
 #ifndef DUALPROP_CPU_BLIS_SINK_H
 #define DUALPROP_CPU_BLIS_SINK_H
@@ -17,9 +17,9 @@ typedef struct dualprop__sink {
 /* sums: count elements of the gradient, from element `first` of the weights' layout on. They are destroyed. */
 void dualprop__learn_weights(const dualprop__blis *blis, const dualprop__sink *sink, int64_t first,
                              int64_t count, void *sums);
-/* The bias of one panel of outputs, from all of delta. */
-void dualprop__learn_bias(const dualprop__blis *blis, const dualprop_convolution *shape,
-                          const dualprop__sink *sink, const void *delta, int64_t panel);
+/* The bias of one panel of outputs, from delta [rows, outputs]. */
+void dualprop__learn_bias(const dualprop__blis *blis, int64_t rows, int64_t outputs, const dualprop__sink *sink,
+                          const void *delta, int64_t panel);
 static inline int dualprop__has_bias(const dualprop__sink *sink)
 {
     return (sink->step ? sink->bias : sink->bias_gradient) != NULL;

@@ -5,7 +5,7 @@
  * and each DEPTH outputs it transposes the block of W into the member's slice of the workspace, and multiplies, while
  * the next block is fetched. A few panels, so that the dyad update has rows of some length.
  */
-#include "blis_dense.h"
+#include "blis_small.h"
 
 /* Blocks of samples are large, since each block transposes the weights anew. */
 #define SAMPLE_PANELS 48
@@ -36,6 +36,12 @@ static int64_t slice_bytes(const dualprop__blis *blis)
     return dualprop__panel_bytes(blis, panels_deep(blis) * blis->kernel.vector * blis->kernel.vector);
 }
 
+/* The sum over the outputs, in panels. */
+static dualprop__partition partition_outputs(const dualprop__blis *blis, const dualprop_dense *shape)
+{
+    return dualprop__partition_evenly(dualprop__ceil_div(shape->outputs, blis->kernel.vector), panels_deep(blis));
+}
+
 static void partition_top_down(struct top_down *job)
 {
     const dualprop__microkernel *kernel = &job->blis->kernel;
@@ -44,8 +50,7 @@ static void partition_top_down(struct top_down *job)
     /* Beginning above what there is would count down to it first, by divisions: the same cuts, later. */
     int64_t most_samples = dualprop__least(SAMPLE_PANELS, samples);
     int64_t most_inputs = dualprop__least(INPUT_PANELS, inputs);
-    job->depth = dualprop__partition_evenly(dualprop__ceil_div(job->shape->outputs, kernel->vector),
-                                            panels_deep(job->blis));
+    job->depth = partition_outputs(job->blis, job->shape);
     for (;;) {
         job->samples = dualprop__partition_evenly(samples, most_samples);
         job->inputs = dualprop__partition_evenly(inputs, most_inputs);
@@ -205,6 +210,11 @@ static void top_down_product_unit(void *argument, int64_t unit, int64_t member)
 dualprop_status dualprop__blis_dense_top_down(void *self, const dualprop_dense *shape, void *top_down,
                                               const void *delta, const void *weights, const dualprop_dyad *dyad)
 {
+    if (dualprop__is_small(self, shape)) {
+        dualprop__partition depth = partition_outputs(self, shape);
+        dualprop__small_top_down(self, shape, top_down, delta, weights, shape->workspace, &depth, dyad);
+        return DUALPROP_OK;
+    }
     struct top_down job = plan_top_down(self, shape);
     job.top_down = top_down;
     job.weights = weights;

@@ -354,7 +354,7 @@ static void transform_unit(void *argument, int64_t unit, int64_t member)
 
 static void bias_unit(const struct gradient *job, int64_t panel)
 {
-    dualprop__learn_bias(job->blis, job->shape, job->sink, job->delta, panel);
+    dualprop__learn_bias(job->blis, dualprop__places(job->shape), job->shape->outputs, job->sink, job->delta, panel);
 }
 
 /* Biases come with the first block. */

@@ -1,0 +1,138 @@
+/*
+ * blis_small.c - the three directions of a dense layer where the whole product is a few microseconds of work.
+ *
+ * Packing samples, sharing out units and waking threads would take longer than the product itself. Here one thread
+ * reads x and delta where they lie, through the micro-kernel's form for that (run_direct). Sums are cut and added up as
+ * in blis_bottom_up.c, blis_top_down.c and blis_gradient.c, so that the bits are theirs, whatever the batch.
+ */
+#include <stdalign.h>
+#include <string.h>
+
+#include "blis_small.h"
+
+/* Multiply-adds up to which a product is small: 2 to 4 microseconds of one thread, as long as waking another takes. */
+#define SMALL_PRODUCT ((int64_t)1 << 18)
+/* The largest piece in bytes; blis.c sees to it. */
+#define LARGEST_PIECE 2048
+
+int dualprop__is_small(const dualprop__blis *blis, const dualprop_dense *shape)
+{
+    return blis->kernel.run_direct && shape->inputs <= SMALL_PRODUCT && shape->outputs <= SMALL_PRODUCT / shape->inputs &&
+           shape->batch <= SMALL_PRODUCT / (shape->inputs * shape->outputs);
+}
+
+/* The dyad update of whole rows, which lie one after another. */
+static void update_small_dyads(const dualprop__blis *blis, const dualprop_dyad *dyad, int64_t rows, int64_t width)
+{
+    dualprop__tile tile = { 0, rows, width, width };
+    dualprop__peaks peaks = { 0, 0 };
+    blis->loops->dyad(dyad, &tile, &peaks);
+    if (dyad->peak) *dyad->peak = peaks.peak;
+    if (dyad->change) *dyad->change = peaks.change;
+}
+
+/* C [rows, width of a panel] for all rows: `product` says the rest, for the first row. */
+static void multiply_rows_directly(const dualprop__blis *blis, dualprop__product product, int64_t rows)
+{
+    int64_t most = blis->kernel.broadcast;
+    const void *broadcasts = product.broadcasts;
+    void *c = product.c;
+    for (int64_t row = 0; row < rows; row += most) {
+        product.broadcast_count = dualprop__least(most, rows - row);
+        product.broadcasts = dualprop__at(blis, broadcasts, row * product.broadcast_row);
+        product.c = dualprop__at(blis, c, row * product.stride);
+        blis->kernel.run_direct(&blis->kernel, &product);
+    }
+}
+
+void dualprop__small_bottom_up(const dualprop__blis *blis, const dualprop_dense *shape, void *a, const void *x,
+                               const void *weights, const void *bias, const dualprop_dyad *dyad)
+{
+    int64_t vector = blis->kernel.vector, inputs = shape->inputs, outputs = shape->outputs;
+    dualprop__partition depth = dualprop__partition_evenly(inputs, DUALPROP__DEPTH);
+    for (int64_t column = 0; column < outputs; column += vector)
+        for (int64_t part = 0; part < depth.parts; part++) {
+            int64_t input = dualprop__part_first(&depth, part);
+            multiply_rows_directly(blis, (dualprop__product){
+                .vector_count = dualprop__least(vector, outputs - column),
+                .depth = dualprop__part_size(&depth, part),
+                .vectors = dualprop__at(blis, weights, column * inputs + input * vector),
+                .vector_step = vector,
+                .broadcasts = dualprop__at(blis, x, input),
+                .broadcast_step = 1,
+                .broadcast_row = inputs,
+                .accumulate = part > 0,
+                .c = dualprop__at(blis, a, column),
+                .stride = outputs,
+            }, shape->batch);
+        }
+    dualprop__tile tile = { 0, shape->batch, outputs, outputs };
+    if (bias) blis->loops->add_bias(a, bias, &tile);
+    if (dyad) update_small_dyads(blis, dyad, shape->batch, outputs);
+}
+
+/* slice: memory for the weights of one panel of inputs, transposed. */
+void dualprop__small_top_down(const dualprop__blis *blis, const dualprop_dense *shape, void *top_down,
+                              const void *delta, const void *weights, char *slice, const dualprop__partition *depth,
+                              const dualprop_dyad *dyad)
+{
+    int64_t vector = blis->kernel.vector, inputs = shape->inputs, outputs = shape->outputs;
+    for (int64_t column = 0; column < inputs; column += vector)
+        for (int64_t part = 0; part < depth->parts; part++) {
+            int64_t first = dualprop__part_first(depth, part) * vector, width = dualprop__least(vector, inputs - column);
+            int64_t count = dualprop__least(dualprop__part_size(depth, part) * vector, outputs - first);
+            for (int64_t o = 0; o < count; o += vector)
+                blis->loops->pack_columns(dualprop__at(blis, slice, o * vector),
+                                          dualprop__at(blis, weights, (first + o) * inputs + column * vector), vector,
+                                          dualprop__least(vector, count - o), width, vector);
+            multiply_rows_directly(blis, (dualprop__product){
+                .vector_count = width,
+                .depth = count,
+                .vectors = slice,
+                .vector_step = vector,
+                .broadcasts = dualprop__at(blis, delta, first),
+                .broadcast_step = 1,
+                .broadcast_row = outputs,
+                .accumulate = part > 0,
+                .c = dualprop__at(blis, top_down, column),
+                .stride = inputs,
+            }, shape->batch);
+        }
+    if (dyad) update_small_dyads(blis, dyad, shape->batch, inputs);
+}
+
+void dualprop__small_gradient(const dualprop__blis *blis, const dualprop_dense *shape, const dualprop__sink *sink,
+                              const void *x, const void *delta)
+{
+    alignas(DUALPROP__LINE) char tile[LARGEST_PIECE];
+    int64_t vector = blis->kernel.vector, most = blis->kernel.broadcast;
+    int64_t inputs = shape->inputs, outputs = shape->outputs;
+    dualprop__partition depth = dualprop__partition_evenly(shape->batch, DUALPROP__DEPTH);
+    for (int64_t column = 0; column < outputs; column += vector) {
+        int64_t width = dualprop__least(vector, outputs - column);
+        if (dualprop__has_bias(sink)) dualprop__learn_bias(blis, shape->batch, outputs, sink, delta, column / vector);
+        for (int64_t input = 0; input < inputs; input += most) {
+            int64_t rows = dualprop__least(most, inputs - input);
+            /* What the last panel has beyond the outputs has gradient 0. */
+            if (width < vector) memset(tile, 0, (size_t)(rows * vector) * blis->loops->real_size);
+            for (int64_t part = 0; part < depth.parts; part++) {
+                int64_t sample = dualprop__part_first(&depth, part);
+                dualprop__product product = {
+                    .vector_count = width,
+                    .broadcast_count = rows,
+                    .depth = dualprop__part_size(&depth, part),
+                    .vectors = dualprop__at(blis, delta, sample * outputs + column),
+                    .vector_step = outputs,
+                    .broadcasts = dualprop__at(blis, x, sample * inputs + input),
+                    .broadcast_step = inputs,
+                    .broadcast_row = 1,
+                    .accumulate = part > 0,
+                    .c = tile,
+                    .stride = vector,
+                };
+                blis->kernel.run_direct(&blis->kernel, &product);
+            }
+            dualprop__learn_weights(blis, sink, column * inputs + input * vector, rows * vector, tile);
+        }
+    }
+}
