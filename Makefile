@@ -205,11 +205,14 @@ BENCHES := $(patsubst %.c,$(BUILD)/%,$(filter-out $(BENCH_PARTS) $(if $(filter n
     $(wildcard tests/bench/*.c)))
 $(BUILD)/tests/bench/worker_vgg16 $(BUILD)/tests/bench/slots_vgg16: $(BUILD)/tests/bench/vgg16_step.o
 $(BUILD)/tests/bench/worker_blis.o: INCLUDES = -isystem $(BLIS_INCLUDE)
+# What tiny networks are compared with: loops that the compiler may make the most of, and FANN where it is installed.
+FANN := $(if $(wildcard /usr/include/floatfann.h),-lfloatfann)
+$(BUILD)/tests/bench/tiny.o: INCLUDES = -march=native -ffp-contract=fast $(if $(FANN),-DWITH_FANN)
 # Needs what the library hides.
 $(BUILD)/tests/bench/slots_vgg16: $(OBJECTS)
 $(filter-out %/slots_vgg16,$(BENCHES)): $(LIB)/libdualprop.a
 $(BENCHES): %: %.o $(BLIS_LIBRARY)
-	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $(filter %.o,$^) $(filter-out %.o,$^) $(SYSTEM_LIBRARIES)
+	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $(filter %.o,$^) $(filter-out %.o,$^) $(SYSTEM_LIBRARIES) $(if $(filter %/tiny,$@),$(FANN))
 bench:
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(BENCHES) >&2
 	@CASES='$(CASES)' BENCH_VENV='$(BENCH_VENV)' BUILD='$(BUILD)' tests/bench/run.sh

@@ -15,6 +15,13 @@ repeated, up to ROUNDS_AT_MOST (fewer where a round takes long); where too few a
 The VGG16 cases run on two threads and on one. Those named fw16 are set against our own step with one pass up and down:
 their ratio, over_fw_bw, is how many times as long they take.
 
+The activation cases, mlp-784-512-512-10-activation-NAME, run the dp step of batch 100 on one thread with each activation,
+against PyTorch with the same one; over_relu is how many times as long as with relu it takes, in the same rounds.
+
+The tiny cases print microseconds a call, median and 99.9th percentile, of this library, of C written for the network alone,
+of FANN (where libfann-dev is installed) and of PyTorch; the predict cases compare dualprop_predict() with PyTorch and ONNX
+Runtime as the training cases do. PREDICT_BATCHES chooses batches ("1 32 256").
+
 Cases ending in -products set our step without its optimizer, inference and gradient, against what BLIS alone needs for
 the very products: there the ratio is the share of BLIS's rate that we keep, dyads and all else included.
 """
@@ -41,6 +48,14 @@ VGG16_FW_BW = ("dp-adjoint", 0.5, "fw-bw", 1)
 VGG16_CASES = {"vgg16-dp-fw-bw": VGG16_FW_BW, "vgg16-bp": ("bp", 0.5, "fw-bw", 1)}
 VGG16_LONG_CASES = {f"vgg16-dp-fw16-alpha-{alpha}": ("dp-adjoint", alpha, "fw", 16) for alpha in (0.5, 0, 1)}
 VGG16_BATCH, SLOT_STEPS = 100, 20
+ACTIVATIONS = ("tanh", "sigmoid", "softplus", "elu", "silu", "softmax")
+ACTIVATION_BATCH = 100
+TINY = ("20-16-2", "20-32-32-2", "64-64-10", "784-30-10")
+TINY_BATCHES, TINY_CALLS, TINY_TORCH_CALLS = (1, 8), 100000, 5000
+PREDICT = {"vgg16": "vgg16", **NETWORKS}
+PREDICT_BATCHES = [int(word) for word in os.environ.get("PREDICT_BATCHES", "1 32 256").split()]
+PREDICT_MODES = {"torch-eager": "eager", "torch-inference": "inference", "torch-compile": "compile",
+                 "onnxruntime": "onnxruntime"}
 BATCHES = [int(word) for word in os.environ.get("BATCHES", "50 100 512").split()]
 THREADS = 2
 
@@ -126,10 +141,10 @@ def ratio_of(rounds, name, baselines):
     return {"ratio": round(statistics.median(map(ratio, rounds)), 3)}
 
 
-def over(rounds, name, other):
+def over(rounds, name, other, key):
     """How many times as long as the other our step takes."""
     ratios = (statistics.median(times[name]) / statistics.median(times[other]) for times in rounds)
-    return {"over_fw_bw": round(statistics.median(ratios), 3)}
+    return {key: round(statistics.median(ratios), 3)}
 
 
 def split(names, ours):
@@ -138,13 +153,15 @@ def split(names, ours):
     return (cases, baselines) if cases and baselines else None
 
 
-def report(rounds, quiet, ours, memory, missing, threads, batch):
+def report(rounds, quiet, ours, memory, missing, threads, batch, beside=None):
     """A line for each of our cases that were timed in the same rounds."""
     running = rounds[-1]
-    cases, baselines = split(running, ours)
+    cases, baselines = split([key for key in running if key != beside], ours)
     for name in cases:
         state_bytes, all_bytes = memory[name] or (0, 0)
-        ratio = over(rounds, name, "fw-bw") if "fw-bw" in running else ratio_of(rounds, name, baselines)
+        ratio = over(rounds, name, "fw-bw", "over_fw_bw") if "fw-bw" in running else ratio_of(rounds, name, baselines)
+        if beside:
+            ratio.update(over(rounds, name, beside, f"over_{beside}"))
         print(json.dumps({
             "name": name, "threads": threads, "batch": batch, "ours_ms": summary([r[name] for r in rounds]),
             "baselines": {key: summary([r[key] for r in rounds]) for key in baselines},
@@ -152,8 +169,11 @@ def report(rounds, quiet, ours, memory, missing, threads, batch):
             "state_bytes": int(state_bytes), "all_bytes": int(all_bytes), "not_run": missing}), flush=True)
 
 
-def run_cases(probe, ours, workers, threads, batch, warm_steps=10, at_most=ROUNDS_AT_MOST):
-    """Time our cases (names of workers) and all the other workers, their baselines, in the same rounds."""
+def run_cases(probe, ours, workers, threads, batch, warm_steps=10, at_most=ROUNDS_AT_MOST, beside=None):
+    """Time our cases (names of workers) and all the other workers, their baselines, in the same rounds.
+
+    beside: a worker that is no baseline but another step of ours.
+    """
     memory = {name: workers[name].ask(0) for name in ours}
     warm = {key: worker.ask(warm_steps) for key, worker in workers.items()}
     running = {key: worker for key, worker in workers.items() if warm[key]}
@@ -164,7 +184,7 @@ def run_cases(probe, ours, workers, threads, batch, warm_steps=10, at_most=ROUND
     missing = sorted(set(workers) - set(running))
     if not split(running, ours):
         raise SystemExit(f"bench: nothing to compare; these did not run: {', '.join(missing)}")
-    report(rounds, quiet, ours, memory, missing, threads, batch)
+    report(rounds, quiet, ours, memory, missing, threads, batch, beside)
 
 
 def is_wanted(name):
@@ -192,6 +212,41 @@ def run_vgg16(folder, probe):
                       at_most=SLOW_ROUNDS_AT_MOST)
 
 
+def run_activations(folder, probe):
+    """Each activation and relu in the same rounds, against PyTorch with that activation."""
+    network, batch = "784-512-512-10", ACTIVATION_BATCH
+    for activation in ACTIVATIONS:
+        name, relu = f"mlp-{network}-activation-{activation}", "relu"
+        if not is_wanted(name):
+            continue
+        programs = {name: ("worker_dualprop", "dp-adjoint", "update"),
+                    **{key: FRAMEWORKS[key] for key in ("torch-fused", "torch-compile")}}
+        workers = start(folder, programs, (1, batch, NETWORKS[network], activation))
+        workers.update(start(folder, {relu: ("worker_dualprop", "dp-adjoint", "update")}, (1, batch, NETWORKS[network])))
+        run_cases(probe(1), [name], workers, 1, batch, beside=relu)
+
+
+def run_tiny(folder):
+    """One process times ours, the loops and FANN, another PyTorch."""
+    for index, network in enumerate(TINY):
+        for batch in TINY_BATCHES if is_wanted(f"tiny-{network}") else []:
+            ours = subprocess.run([folder / "tiny", str(index), str(batch), str(TINY_CALLS)], stdout=subprocess.PIPE,
+                                  check=True, text=True)
+            torch = subprocess.run([sys.executable, HERE / "worker_torch_tiny.py", str(batch), str(TINY_TORCH_CALLS),
+                                    network.replace("-", ",")], stdout=subprocess.PIPE, check=True, text=True)
+            print(json.dumps({**json.loads(ours.stdout), "torch_us": json.loads(torch.stdout)}), flush=True)
+
+
+def run_predictions(folder, probe):
+    for network, words in PREDICT.items():
+        for batch in PREDICT_BATCHES if is_wanted(f"predict-{network}") else []:
+            name = f"predict-{network}"
+            workers = start(folder, {name: ("worker_predict",)}, (words, THREADS, batch))
+            for key, mode in PREDICT_MODES.items():
+                workers.update(start(folder, {key: ("worker_predict.py", mode)}, (words, THREADS, batch)))
+            run_cases(probe(THREADS), [name], workers, THREADS, batch)
+
+
 def run_slots(folder):
     """Where a VGG16 step's time goes, by layer and direction."""
     program = folder / "slots_vgg16"
@@ -210,6 +265,9 @@ def main():
         return probes[threads]
 
     run_mlps(folder, probe_of)
+    run_activations(folder, probe_of)
+    run_tiny(folder)
+    run_predictions(folder, probe_of)
     run_vgg16(folder, probe_of)
     run_slots(folder)
     for threads, probe in probes.items():

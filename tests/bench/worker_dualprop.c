@@ -1,7 +1,8 @@
 /*
  * worker_dualprop.c - one side of the MLP benchmark: times training steps of this library on command.
  *
- * usage: worker_dualprop RULE LEARNING THREADS BATCH WIDTHS    e.g.  worker_dualprop bp update 2 50 784,512,512,10
+ * usage: worker_dualprop RULE LEARNING THREADS BATCH WIDTHS [ACTIVATION]
+ * e.g.   worker_dualprop bp update 2 50 784,512,512,10
  *
  * Reads a number of steps per line from stdin, makes that many steps on random data, each inference and Adam (LEARNING
  * update) or inference and gradient (gradient), and answers with the milliseconds of each step on one line. A 0 asks for
@@ -26,6 +27,7 @@ struct bench {
     int32_t *labels;
     int64_t batch;
     int updates; /* or gradients alone */
+    int activation;
 };
 
 static void must(dualprop_status status)
@@ -50,7 +52,7 @@ static void build_network(struct bench *bench, const int64_t *widths, int count)
     must(dualprop_network_create(&bench->network, bench->context, 1, 1, widths[0]));
     for (int k = 1; k < count; k++)
         must(dualprop_network_add_dense(bench->network, widths[k],
-                                        k == count - 1 ? DUALPROP_IDENTITY : DUALPROP_RELU));
+                                        k == count - 1 ? DUALPROP_IDENTITY : bench->activation));
     must(dualprop_network_initialize(bench->network, 1));
 }
 
@@ -101,9 +103,10 @@ int main(int argc, char **argv)
     int64_t widths[MAX_WIDTHS];
     int variant, steps;
     dualprop_options options = DUALPROP_OPTIONS_INIT;
-    if (argc != 6) return 2;
+    if (argc != 6 && argc != 7) return 2;
     must(dualprop_from_name(&variant, DUALPROP_NAMES_RULE, argv[1]));
     bench.updates = strcmp(argv[2], "update") == 0;
+    must(dualprop_from_name(&bench.activation, DUALPROP_NAMES_ACTIVATION, argc == 7 ? argv[6] : "relu"));
     options.threads = atoi(argv[3]);
     bench.batch = atoll(argv[4]);
     int count = parse_widths(widths, argv[5]);

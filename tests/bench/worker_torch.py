@@ -1,6 +1,6 @@
 """One side of the MLP benchmark: PyTorch's back-propagation step with Adam, timed on command.
 
-usage: worker_torch.py MODE THREADS BATCH WIDTHS    MODE: fused (eager, fused Adam), foreach or compile
+usage: worker_torch.py MODE THREADS BATCH WIDTHS [ACTIVATION]    MODE: fused (eager, fused Adam), foreach or compile
 """
 import sys
 import time
@@ -11,9 +11,12 @@ mode, threads, batch = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 widths = [int(w) for w in sys.argv[4].split(",")]
 torch.set_num_threads(threads)
 torch.manual_seed(1)
+activation = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "sigmoid": torch.nn.Sigmoid, "softplus": torch.nn.Softplus,
+              "elu": torch.nn.ELU, "silu": torch.nn.SiLU, "softmax": lambda: torch.nn.Softmax(1)}[
+                  sys.argv[5] if len(sys.argv) > 5 else "relu"]
 layers = []
 for inputs, outputs in zip(widths, widths[1:]):
-    layers += [torch.nn.Linear(inputs, outputs), torch.nn.ReLU()]
+    layers += [torch.nn.Linear(inputs, outputs), activation()]
 model = torch.nn.Sequential(*layers[:-1])
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=mode != "foreach", foreach=mode == "foreach")
 x = torch.rand(batch, widths[0])
