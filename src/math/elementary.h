@@ -1,5 +1,5 @@
 /*
- * elementary.h - exp, expm1, log1p and tanh without branches, tables or calls, so that a loop around them is vectorised.
+ * elementary.h - exp, expm1, log1p and tanh without branches, tables or calls, so that loops around them vectorise.
  *
  * A template of formulas.h, included once a type; it has no include guard on purpose. CONSTANT(name) is one of
  * polynomials.h.
@@ -60,7 +60,7 @@ DUALPROP__MATH REAL FORMULA(expm1)(REAL x)
 }
 
 /*
- * log(1 + x) for finite x > -1. u = 1 + x is rounded, and correction mends it; u = 2^k m with m in sqrt(1/2) .. sqrt(2),
+ * log(1 + x) for finite x > -1. u = 1 + x is rounded, and correction mends it; u = 2^k m with m in sqrt(1/2)..sqrt(2),
  * and with f = m - 1, s = f / (2 + f), z = s^2: log(m) = 2 s + s z tail(z) = f - (f^2/2 - s (f^2/2 + z tail(z))).
  */
 DUALPROP__MATH REAL FORMULA(log1p)(REAL x)

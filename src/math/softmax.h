@@ -12,7 +12,7 @@
  * in which nothing cancels that h itself did not. Where some |h| is above 1 the plain difference is as good: its error
  * is a rounding of s, which is below one of h.
  *
- * Terms of a sum are computed a part at a time, so that the compiler makes vectors of them, and added up in their order.
+ * Terms of a sum are computed a part at a time, so that the compiler vectorises them, and added up in their order.
  *
  * Back-propagation multiplies by the Jacobian, diag(s) - s s^T, which is symmetric: delta_i = s_i (Delta_i - s.Delta).
  */

@@ -69,7 +69,7 @@ static void multiply(const dualprop__blis *blis, struct tile *c, int64_t rows, i
     blis->kernel.run(&blis->kernel, &product);
 }
 
-/* The same operands out of place: rows of vectors `width` apart, broadcasts [rows][depth]; the last rows end the arrays. */
+/* The same operands out of place: rows of vectors `width` apart, broadcasts [rows][depth]; the arrays end there. */
 static void multiply_directly(const dualprop__blis *blis, struct tile *c, int64_t rows, int64_t width, int64_t depth,
                               int accumulate)
 {
@@ -83,7 +83,8 @@ static void multiply_directly(const dualprop__blis *blis, struct tile *c, int64_
     for (int64_t k = 0; k < depth; k++) {
         memcpy(vectors + (size_t)(k * width) * size, from_vectors + (size_t)(k * vector) * size, (size_t)width * size);
         for (int64_t j = 0; j < rows; j++)
-            memcpy(broadcasts + (size_t)(j * depth + k) * size, from_broadcasts + (size_t)(k * broadcast + j) * size, size);
+            memcpy(broadcasts + (size_t)(j * depth + k) * size,
+                   from_broadcasts + (size_t)(k * broadcast + j) * size, size);
     }
     dualprop__product product = {
         .vector_count = width, .broadcast_count = rows, .depth = depth, .vectors = vectors, .broadcasts = broadcasts,

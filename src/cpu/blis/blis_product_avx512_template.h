@@ -11,7 +11,8 @@
 
 /*
  * One result: `rows` rows of `halves` registers each, all in registers. rows, halves and direct (are the operands'
- * steps those of the product, not those of panels?) are constants wherever this is inlined. Every element is the sum over k in order, starting at 0, so that its bits depend on neither.
+ * steps those of the product, not those of panels?) are constants wherever this is inlined. Every element is the sum
+ * over k in order, starting at 0, so that its bits depend on none of them.
  */
 static inline __attribute__((always_inline)) void FORMULA(multiply)(int rows, int halves, int direct,
                                                                     const dualprop__product *product)
@@ -74,7 +75,8 @@ static void FORMULA(run)(const dualprop__microkernel *kernel, const dualprop__pr
 {
     (void)kernel;
     switch (product->broadcast_count) {
-        ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12) ROWS_BEYOND_12
+        ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12)
+        ROWS_BEYOND_12
     }
 }
 #undef DIRECT
@@ -83,7 +85,8 @@ static void FORMULA(run_direct)(const dualprop__microkernel *kernel, const dualp
 {
     (void)kernel;
     switch (product->broadcast_count) {
-        ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12) ROWS_BEYOND_12
+        ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12)
+        ROWS_BEYOND_12
     }
 }
 #undef DIRECT

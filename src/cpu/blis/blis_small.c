@@ -17,7 +17,8 @@
 
 int dualprop__is_small(const dualprop__blis *blis, const dualprop_dense *shape)
 {
-    return blis->kernel.run_direct && shape->inputs <= SMALL_PRODUCT && shape->outputs <= SMALL_PRODUCT / shape->inputs &&
+    return blis->kernel.run_direct && shape->inputs <= SMALL_PRODUCT &&
+           shape->outputs <= SMALL_PRODUCT / shape->inputs &&
            shape->batch <= SMALL_PRODUCT / (shape->inputs * shape->outputs);
 }
 
@@ -79,7 +80,8 @@ void dualprop__small_top_down(const dualprop__blis *blis, const dualprop_dense *
     int64_t vector = blis->kernel.vector, inputs = shape->inputs, outputs = shape->outputs;
     for (int64_t column = 0; column < inputs; column += vector)
         for (int64_t part = 0; part < depth->parts; part++) {
-            int64_t first = dualprop__part_first(depth, part) * vector, width = dualprop__least(vector, inputs - column);
+            int64_t first = dualprop__part_first(depth, part) * vector;
+            int64_t width = dualprop__least(vector, inputs - column);
             int64_t count = dualprop__least(dualprop__part_size(depth, part) * vector, outputs - first);
             for (int64_t o = 0; o < count; o += vector)
                 blis->loops->pack_columns(dualprop__at(blis, slice, o * vector),
