@@ -9,6 +9,47 @@ using namespace dualprop_cuda;
 
 namespace {
 
+/* ---- hidden layers, four elements a thread ---- */
+
+template <int Activation> struct four_dyads_body {
+    dyad_body dyad;
+    max_places to;
+    int64_t count;
+
+    static constexpr const char *name()
+    {
+        return "dyad update by fours";
+    }
+
+    DUALPROP__CUDA_BOTH void operator()(int64_t group, max_tracker *seen) const
+    {
+        uint32_t first = 4 * (uint32_t)group, end = (uint32_t)count;
+        if (first + 4 <= end) {
+            float at[4];
+            load_four(at, dyad.a + first);
+            dyad.four<Activation>(first, at, seen);
+            return;
+        }
+        ROLLED for (; first < end; first++) seen->add(dyad.element<Activation>(first, dyad.a[first]));
+    }
+};
+
+struct fours_of_dyads {
+    dualprop__cuda *self;
+    const dyad_body &dyad;
+    int64_t count;
+
+    template <int Activation> dualprop_status run() const
+    {
+        four_dyads_body<Activation> body;
+        memset((void *)&body, 0, sizeof body);
+        body.dyad = dyad;
+        body.to = dyad.to;
+        body.count = count;
+        return issue<each_group>(self, body, (count + 3) / 4);
+    }
+};
+
 /* ---- hidden layers whose activation is softmax: a thread a row ---- */
 
 struct softmax_body {
@@ -174,8 +215,12 @@ dualprop_status dualprop__cuda_dyad(dualprop__cuda *self, const dualprop_dyad *d
 {
     dyad_body body;
     DUALPROP__CUDA_PASS(fill_dyad(self, &body, dyad));
-    if (dyad->activation == DUALPROP_SOFTMAX) DUALPROP__CUDA_PASS(softmax_update(self, dyad, body));
-    else DUALPROP__CUDA_PASS((issue<each_with_max>(self, body, dyad->count)));
+    dualprop_status status = DUALPROP_OK;
+    fours_of_dyads fours = { self, body, dyad->count };
+    if (dyad->activation == DUALPROP_SOFTMAX) status = softmax_update(self, dyad, body);
+    else if (!body.takes_four(dyad->count) || !with_activation(dyad->activation, &status, fours))
+        status = issue<each_with_max>(self, body, dyad->count);
+    DUALPROP__CUDA_PASS(status);
     return dualprop__cuda_max_abs_deliver(self);
 }
 

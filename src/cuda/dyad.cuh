@@ -30,6 +30,23 @@ DUALPROP__CUDA_BOTH static inline float max_abs_of(const dualprop__pair_f32 &pai
     return order_of(first) > order_of(second) ? first : second;
 }
 
+/* In the place of an activation: one that is known when the kernel runs, and no dyad update at all. */
+constexpr int any_activation = -1, no_update = -2;
+
+/*
+ * work.run<A>() for an activation whose formula takes less time than its arrays' way through memory: true. For others the
+ * caller does one element at a time: false.
+ */
+template <class Work> static inline int with_activation(int activation, dualprop_status *status, const Work &work)
+{
+    switch (activation) {
+    case DUALPROP_IDENTITY: *status = work.template run<DUALPROP_IDENTITY>(); return 1;
+    case DUALPROP_RELU: *status = work.template run<DUALPROP_RELU>(); return 1;
+    case DUALPROP_LEAKY_RELU: *status = work.template run<DUALPROP_LEAKY_RELU>(); return 1;
+    case DUALPROP_HARD_SIGMOID: *status = work.template run<DUALPROP_HARD_SIGMOID>(); return 1;
+    default: return 0;
+    }
+}
 
 struct dyad_body {
     const float *a, *top_down;
@@ -44,12 +61,14 @@ struct dyad_body {
         return "dyad update";
     }
 
-    DUALPROP__CUDA_BOTH dualprop__pair_f32 update(float at, float down) const
+    /* Here and below: the activation, where the compiler knows it. */
+    template <int Activation = any_activation> DUALPROP__CUDA_BOTH dualprop__pair_f32 update(float at, float down) const
     {
-        if (!derivative) return dualprop__hidden_pair_f32(activation, at, down, &gains);
+        int which = Activation == any_activation ? activation : Activation;
+        if (!derivative) return dualprop__hidden_pair_f32(which, at, down, &gains);
         dualprop__pair_f32 pair;
-        pair.mean = pair.plus = pair.minus = dualprop__activate_f32(activation, at);
-        pair.delta = dualprop__slope_f32(activation, at) * down;
+        pair.mean = pair.plus = pair.minus = dualprop__activate_f32(which, at);
+        pair.delta = dualprop__slope_f32(which, at) * down;
         return pair;
     }
 
@@ -58,10 +77,43 @@ struct dyad_body {
         return element(i, a[i]);
     }
 
-    /* Element i, whose a is at hand. */
-    DUALPROP__CUDA_BOTH maxima element(int64_t i, float at) const
+    /* Four elements from `first` on, whose a are at hand; all arrays are aligned to 16 bytes. */
+    template <int Activation> DUALPROP__CUDA_BOTH void four(uint32_t first, const float at[4], max_tracker *seen) const
     {
-        dualprop__pair_f32 pair = update(at, top_down ? top_down[i] : 0.0f);
+        float down[4] = { 0, 0, 0, 0 }, new_mean[4], new_delta[4], old_mean[4], old_delta[4] = { 0, 0, 0, 0 };
+        dualprop__pair_f32 pairs[4];
+        if (top_down) load_four(down, top_down + first);
+        for (int j = 0; j < 4; j++) {
+            pairs[j] = update<Activation>(at[j], down[j]);
+            new_mean[j] = pairs[j].mean;
+            new_delta[j] = pairs[j].delta;
+            seen->add(order_of(pairs[j].plus)); /* in back-propagation f(a) */
+            seen->add(order_of(derivative ? pairs[j].delta : pairs[j].minus));
+        }
+        if (to.change) {
+            for (int j = 0; j < 4; j++) old_mean[j] = new_mean[j];
+            if (mean) load_four(old_mean, mean + first);
+            if (delta) load_four(old_delta, delta + first);
+            for (int j = 0; j < 4; j++) {
+                old_dyad old = { (double)old_mean[j], (double)old_delta[j] };
+                seen->add(maxima{ change_of(pairs[j], old, old_alpha, derivative), 0 });
+            }
+        }
+        if (mean) store_four(mean + first, new_mean);
+        if (delta) store_four(delta + first, new_delta);
+    }
+
+    /* May four elements at once be done, of so many? */
+    int takes_four(int64_t count) const
+    {
+        return is_narrow(count) && is_aligned(a, 16) && is_aligned(top_down, 16) && is_aligned(mean, 16) &&
+               is_aligned(delta, 16);
+    }
+
+    /* Element i, whose a is at hand. */
+    template <int Activation = any_activation> DUALPROP__CUDA_BOTH maxima element(int64_t i, float at) const
+    {
+        dualprop__pair_f32 pair = update<Activation>(at, top_down ? top_down[i] : 0.0f);
         maxima seen = { 0, max_abs_of(pair, derivative) };
         if (to.change) {
             old_dyad old = { mean ? (double)mean[i] : (double)pair.mean, delta ? (double)delta[i] : 0 };

@@ -1,12 +1,14 @@
 /*
- * launch.cuh - the one place where kernels are launched, and the three shapes that kernels have.
+ * launch.cuh - the one place where kernels are launched, and the four shapes that kernels have.
  *
- * A kernel is a body: a plain struct of arguments with __host__ __device__ members that do one element. The three
+ * A kernel is a body: a plain struct of arguments with __host__ __device__ members that do one element. The four
  * shapes put a body on the device:
  *
  *   each            element i of count, every one on its own                 void operator()(int64_t i) const
  *   each_with_max   the same, and the greatest of what all elements return   maxima operator()(int64_t i) const
  *                   is left at two places
+ *   each_group      the same for bodies that do several elements at once, and follow the maxima of them all
+ *                                            void operator()(int64_t group, max_tracker *) const
  *   team            row r of count by the 32 lanes of a warp: in every round each lane forms a part, the parts are
  *                   combined in a fixed tree, and every lane takes the result; at last each lane finishes its share
  *
@@ -26,6 +28,13 @@
 #include "math/formulas.h"
 
 #define DUALPROP__CUDA_BOTH __host__ __device__
+
+/* Before a loop that mostly runs once: unrolling it would take registers, which limit how many threads run. */
+#ifdef __CUDA_ARCH__
+#define ROLLED _Pragma("unroll 1")
+#else
+#define ROLLED
+#endif
 
 namespace dualprop_cuda {
 
@@ -104,6 +113,12 @@ struct max_tracker {
         max_abs = p > max_abs ? p : max_abs;
         change = c > change ? c : change;
     }
+
+    /* One that is known by its order already. */
+    DUALPROP__CUDA_BOTH void add(unsigned int p)
+    {
+        max_abs = p > max_abs ? p : max_abs;
+    }
 };
 
 /* Where maxima go: places on the device, or NULL. */
@@ -146,7 +161,39 @@ __device__ static inline void raise(const max_places &to, max_tracker seen)
 }
 #endif
 
-/* ---- the three shapes ---- */
+/* ---- four elements at once ---- */
+
+DUALPROP__CUDA_BOTH static inline void load_four(float to[4], const float *from)
+{
+    float4 four = *(const float4 *)from;
+    to[0] = four.x, to[1] = four.y, to[2] = four.z, to[3] = four.w;
+}
+
+DUALPROP__CUDA_BOTH static inline void store_four(float *to, const float from[4])
+{
+    float4 four = { from[0], from[1], from[2], from[3] };
+    *(float4 *)to = four;
+}
+
+DUALPROP__CUDA_BOTH static inline void store_four(uint16_t *to, const uint16_t from[4])
+{
+    ushort4 four = { from[0], from[1], from[2], from[3] };
+    *(ushort4 *)to = four;
+}
+
+/* Is an array, or NULL, aligned to so many bytes, those of four of its elements? */
+static inline int is_aligned(const void *array, size_t bytes)
+{
+    return (uintptr_t)array % bytes == 0;
+}
+
+/* Do so many elements have indices of 32 bits, four of them beyond the last included? */
+static inline int is_narrow(int64_t count)
+{
+    return count < ((int64_t)1 << 31) - 4;
+}
+
+/* ---- the four shapes ---- */
 
 template <class Body>
 __global__ void __launch_bounds__(block) each_kernel(Body body, int64_t count, const dualprop__cuda_kernel_info *)
@@ -195,6 +242,36 @@ template <class Body> struct each_with_max {
         max_tracker seen;
         memcpy(&body, bytes, sizeof body);
         for (int64_t i = 0; i < count; i++) seen.add(body(i));
+        raise_serial(body.to, seen);
+    }
+
+    static int64_t blocks(int64_t count)
+    {
+        return each<Body>::blocks(count);
+    }
+};
+
+template <class Body>
+__global__ void __launch_bounds__(block) group_kernel(Body body, int64_t count, const dualprop__cuda_kernel_info *)
+{
+    max_tracker seen;
+    int64_t step = (int64_t)gridDim.x * block;
+    for (int64_t i = (int64_t)blockIdx.x * block + threadIdx.x; i < count; i += step) body(i, &seen);
+    raise(body.to, seen);
+}
+
+template <class Body> struct each_group {
+    static auto kernel()
+    {
+        return group_kernel<Body>;
+    }
+
+    static void serial(const void *bytes, int64_t count)
+    {
+        Body body;
+        max_tracker seen;
+        memcpy((void *)&body, bytes, sizeof body);
+        for (int64_t i = 0; i < count; i++) body(i, &seen);
         raise_serial(body.to, seen);
     }
 

@@ -15,23 +15,25 @@ namespace {
 using numbers_f32 = dualprop__step_f32;
 static_assert(sizeof(numbers_f32) <= DUALPROP__CUDA_STEP_BYTES, "the numbers of a step have their room");
 
+/* A thread does four neighbouring elements of one tensor; those that are no multiple of four are its last group. */
 struct learn_body {
     struct tensor {
         float *w;
         const float *g;
         float *moment1, *moment2;
         const numbers_f32 *numbers;
-        int64_t end; /* of this tensor's elements, counted over all of them */
+        int64_t count, end; /* elements; where its groups end, counted over all tensors */
     } tensors[DUALPROP__CUDA_TENSORS];
-    const uint64_t *refused; /* not 0 there: leave everything as it is (step_condition.cu); NULL: nobody asked */
+    const uint64_t *refused; /* not 0 there: leave everything as it is (step_condition.cu); NULL: nothing is asked */
     int kind, count;
+    uint64_t aligned; /* a bit for each tensor: its arrays may be read in fours */
 
     static constexpr const char *name()
     {
         return "learning step";
     }
 
-    /* The first tensor that ends behind element i. */
+    /* The first tensor that ends after group i. */
     DUALPROP__CUDA_BOTH int tensor_of(int64_t i) const
     {
         int low = 0, high = count - 1;
@@ -43,16 +45,40 @@ struct learn_body {
         return low;
     }
 
+    DUALPROP__CUDA_BOTH float learnt(const numbers_f32 &numbers, float w, float g, float *moment1, float *moment2) const
+    {
+        return kind == DUALPROP_SGD ? dualprop__sgd_f32(&numbers, w, g, moment1)
+                                    : dualprop__adam_f32(&numbers, w, g, moment1, moment2);
+    }
+
+    DUALPROP__CUDA_BOTH void learn_four(const tensor &own, const numbers_f32 &numbers, int64_t at) const
+    {
+        float w[4], g[4], moment1[4], moment2[4] = { 0, 0, 0, 0 };
+        load_four(w, own.w + at);
+        load_four(g, own.g + at);
+        load_four(moment1, own.moment1 + at);
+        if (kind != DUALPROP_SGD) load_four(moment2, own.moment2 + at);
+        for (int j = 0; j < 4; j++) w[j] = learnt(numbers, w[j], g[j], &moment1[j], &moment2[j]);
+        store_four(own.w + at, w);
+        store_four(own.moment1 + at, moment1);
+        if (kind != DUALPROP_SGD) store_four(own.moment2 + at, moment2);
+    }
+
     DUALPROP__CUDA_BOTH void operator()(int64_t i) const
     {
         if (refused && *refused) return;
         int number = tensor_of(i);
         const tensor &own = tensors[number];
-        const numbers_f32 numbers = *own.numbers; /* all at once, not again behind each store */
-        int64_t at = number > 0 ? i - tensors[number - 1].end : i;
-        own.w[at] = kind == DUALPROP_SGD
-                        ? dualprop__sgd_f32(&numbers, own.w[at], own.g[at], own.moment1 + at)
-                        : dualprop__adam_f32(&numbers, own.w[at], own.g[at], own.moment1 + at, own.moment2 + at);
+        const numbers_f32 numbers = *own.numbers; /* all at once, not again after each store */
+        int64_t at = 4 * (number > 0 ? i - tensors[number - 1].end : i), end = at + 4;
+        if (aligned >> number & 1 && end <= own.count) {
+            learn_four(own, numbers, at);
+            return;
+        }
+        if (end > own.count) end = own.count;
+        ROLLED for (; at < end; at++)
+            own.w[at] = learnt(numbers, own.w[at], own.g[at], own.moment1 + at,
+                               kind == DUALPROP_SGD ? NULL : own.moment2 + at);
     }
 };
 
@@ -60,7 +86,7 @@ static_assert(sizeof(learn_body) <= 4000, "kernel arguments have their limit");
 
 struct launch_of_tensors {
     learn_body body;
-    int64_t elements;
+    int64_t groups;
 
     launch_of_tensors(int kind)
     {
@@ -70,14 +96,18 @@ struct launch_of_tensors {
 
     void add(const dualprop__cuda_tensor &tensor, const void *numbers)
     {
-        learn_body::tensor &to = body.tensors[body.count++];
-        elements += tensor.count;
+        int number = body.count++, fours = is_aligned(tensor.w, 16) && is_aligned(tensor.g, 16) &&
+                                           is_aligned(tensor.moment1, 16) && is_aligned(tensor.moment2, 16);
+        learn_body::tensor &to = body.tensors[number];
+        body.aligned |= (uint64_t)fours << number;
+        groups += (tensor.count + 3) / 4;
         to.w = tensor.w;
         to.g = tensor.g;
         to.moment1 = tensor.moment1;
         to.moment2 = tensor.moment2;
         to.numbers = (const numbers_f32 *)numbers;
-        to.end = elements;
+        to.count = tensor.count;
+        to.end = groups;
     }
 };
 
@@ -93,7 +123,7 @@ dualprop_status learn_now(dualprop__cuda *self, const dualprop_step_numbers *num
     launch_of_tensors launch(numbers->kind);
     DUALPROP__CUDA_PASS(dualprop__cuda_upload(self, place, &own, sizeof own));
     for (int i = 0; i < count; i++) launch.add(tensors[i], place);
-    return issue<each>(self, launch.body, launch.elements);
+    return issue<each>(self, launch.body, launch.groups);
 }
 
 /* ---- put off ---- */
@@ -155,7 +185,7 @@ dualprop_status dualprop__cuda_learn_flush(dualprop__cuda *self, struct dualprop
         launch.add(list->tensors[i], dualprop__cuda_number_at(list->steps, list->tensor_steps[i]));
     list->tensor_count = 0;
     launch.body.refused = list->refused;
-    return issue<each>(self, launch.body, launch.elements);
+    return issue<each>(self, launch.body, launch.groups);
 }
 
 dualprop_status dualprop__cuda_learn_finish(dualprop__cuda *self)

@@ -11,13 +11,6 @@
 
 using namespace dualprop_cuda;
 
-/* Before a loop that mostly runs once: unrolling it would take registers, which limit how many threads run. */
-#ifdef __CUDA_ARCH__
-#define ROLLED _Pragma("unroll 1")
-#else
-#define ROLLED
-#endif
-
 namespace {
 
 /*
@@ -55,6 +48,19 @@ DUALPROP__CUDA_BOTH static inline int64_t quotient(int64_t a, const extent &by)
 DUALPROP__CUDA_BOTH static inline int64_t take_axis(int64_t *index, const extent &along)
 {
     int64_t rest = quotient(*index, along), last = *index - rest * along.size;
+    *index = rest;
+    return last;
+}
+
+/* Where it is known that a is below 2^31 and that there is a factor. */
+DUALPROP__CUDA_BOTH static inline uint32_t quotient(uint32_t a, const extent &by)
+{
+    return (uint32_t)((uint64_t)a * by.factor >> by.shift);
+}
+
+DUALPROP__CUDA_BOTH static inline uint32_t take_axis(uint32_t *index, const extent &along)
+{
+    uint32_t rest = quotient(*index, along), last = *index - rest * (uint32_t)along.size;
     *index = rest;
     return last;
 }
@@ -164,6 +170,111 @@ struct finish_body {
     }
 };
 
+/*
+ * Four channels at once, without pooling (window 1) or with windows of 2 x 2 that lie side by side and cover the map.
+ * The activation is known, or no_update. Groups are counted over the pooled elements.
+ */
+template <int Activation, int Window> struct four_finish_body {
+    const float *map, *bias; /* bias NULL: none */
+    float *a;
+    uint8_t *switches;
+    extent fours, pooled_width; /* of channels: outputs / 4 */
+    max_places to;
+    dyad_body dyad;
+
+    static constexpr const char *name()
+    {
+        return "bias, pooling and dyad by fours";
+    }
+
+    DUALPROP__CUDA_BOTH void load(float values[4], const float *from, const float shift[4]) const
+    {
+        load_four(values, from);
+        for (int j = 0; bias && j < 4; j++) values[j] += shift[j];
+    }
+
+    /* The greatest of each channel, the first of equals; a NaN is greater than everything. */
+    DUALPROP__CUDA_BOTH void pool(float most[4], uint32_t number, uint32_t row, uint32_t column, uint32_t channel,
+                                  const float shift[4]) const
+    {
+        uint32_t outputs = 4 * (uint32_t)fours.size, line = 2 * (uint32_t)pooled_width.size * outputs;
+        const float *window = map + (2 * row * line + 2 * column * outputs + channel);
+        unsigned char which[4] = { 0, 0, 0, 0 };
+        load(most, window, shift);
+        for (int k = 1; k < 4; k++) {
+            float x[4];
+            load(x, window + ((k & 1 ? outputs : 0) + (k & 2 ? line : 0)), shift);
+            for (int j = 0; j < 4; j++) {
+                int greater = x[j] > most[j] || (x[j] != x[j] && most[j] == most[j]);
+                most[j] = greater ? x[j] : most[j];
+                which[j] = greater ? (unsigned char)k : which[j];
+            }
+        }
+        uchar4 all = { which[0], which[1], which[2], which[3] };
+        if (switches) *(uchar4 *)(switches + 4 * number) = all;
+    }
+
+    DUALPROP__CUDA_BOTH void operator()(int64_t group, max_tracker *seen) const
+    {
+        uint32_t number = (uint32_t)group, place = number, channel = 4 * take_axis(&place, fours);
+        float at[4], shift[4] = { 0, 0, 0, 0 };
+        if (bias) load_four(shift, bias + channel);
+        if (Window == 1) {
+            load(at, map + 4 * number, shift);
+        } else {
+            uint32_t column = take_axis(&place, pooled_width);
+            pool(at, number, place, column, channel, shift);
+        }
+        store_four(a + 4 * number, at);
+        if constexpr (Activation != no_update) dyad.four<Activation>(4 * number, at, seen);
+    }
+};
+
+/* Is it windows of 2 x 2 side by side, over the whole map, of at most so many elements, in fours of channels? */
+int pools_by_fours(const dualprop_convolution *shape)
+{
+    return shape->window_height == 2 && shape->window_width == 2 && shape->window_stride_height == 2 &&
+           shape->window_stride_width == 2 && shape->map_height == 2 * shape->pooled_height &&
+           shape->map_width == 2 * shape->pooled_width && shape->outputs % 4 == 0 &&
+           is_narrow(shape->batch * shape->map_height * shape->map_width * shape->outputs);
+}
+
+/* What a finish by fours is launched with, once its activation is known. */
+struct fours_of_finish {
+    dualprop__cuda *self;
+    const finish_body &like;
+    int64_t count;
+
+    template <int Activation, int Window> dualprop_status launch_window() const
+    {
+        four_finish_body<Activation, Window> body;
+        memset((void *)&body, 0, sizeof body);
+        body.map = like.map;
+        body.bias = like.bias;
+        body.a = like.a;
+        body.switches = like.switches;
+        body.fours = extent_of(like.pool.outputs.size / 4);
+        body.pooled_width = like.pool.pooled_width;
+        body.to = like.to;
+        body.dyad = like.dyad;
+        return issue<each_group>(self, body, count / 4);
+    }
+
+    template <int Activation> dualprop_status run() const
+    {
+        return like.pool.kind == DUALPROP_POOL_NONE ? launch_window<Activation, 1>() : launch_window<Activation, 2>();
+    }
+};
+
+/* May it be done by fours? The dyad's own arrays have to be aligned as well. */
+int finishes_by_fours(const dualprop_convolution *shape, const finish_body &body, int64_t count)
+{
+    int plain = shape->pooling == DUALPROP_POOL_NONE && shape->outputs % 4 == 0 && is_narrow(count);
+    int pooled = shape->pooling == DUALPROP_POOL_MAX && pools_by_fours(shape);
+    return (plain || pooled) && body.bias_places == 1 && is_aligned(body.map, 16) && is_aligned(body.bias, 16) &&
+           is_aligned(body.a, 16) && is_aligned(body.switches, 4) && (!body.has_dyad || body.dyad.takes_four(count));
+}
+
 /* ---- down: delta of the map from delta of what was pooled ---- */
 
 struct unpool_body {
@@ -214,6 +325,51 @@ struct unpool_body {
     }
 };
 
+/* Four channels of a window of 2 x 2 at once, where windows lie side by side: each place of the map has one window. */
+struct four_unpool_body {
+    const float *delta;
+    const uint8_t *switches;
+    float *map;
+    uint16_t *rounded;
+    extent fours, pooled_width;
+    int64_t average;
+
+    static constexpr const char *name()
+    {
+        return "unpooling by fours";
+    }
+
+    DUALPROP__CUDA_BOTH void operator()(int64_t group) const
+    {
+        uint32_t number = (uint32_t)group, place = number, channel = 4 * take_axis(&place, fours);
+        uint32_t column = take_axis(&place, pooled_width), outputs = 4 * (uint32_t)fours.size;
+        uint32_t line = 2 * (uint32_t)pooled_width.size * outputs;
+        uint32_t first = 2 * place * line + 2 * column * outputs + channel;
+        float given[4];
+        uint16_t given_rounded[4];
+        uchar4 which = { 0, 0, 0, 0 };
+        if (!average) which = *(const uchar4 *)(switches + 4 * number);
+        int numbers[4] = { which.x, which.y, which.z, which.w };
+        load_four(given, delta + 4 * number);
+        for (int j = 0; j < 4; j++) {
+            given[j] = 0.0f + (average ? given[j] / 4.0f : given[j]); /* as a sum over windows begins */
+            given_rounded[j] = dualprop__bfloat16(given[j]);
+        }
+        for (int k = 0; k < 4; k++) {
+            uint32_t at = first + (k & 1 ? outputs : 0) + (k & 2 ? line : 0);
+            float full[4];
+            uint16_t rough[4];
+            for (int j = 0; j < 4; j++) {
+                int here = average || numbers[j] == k;
+                full[j] = here ? given[j] : 0.0f;
+                rough[j] = here ? given_rounded[j] : (uint16_t)0;
+            }
+            if (map) store_four(map + at, full);
+            if (rounded) store_four(rounded + at, rough);
+        }
+    }
+};
+
 /* ---- patches: [batch, places of the map, kernel rows, kernel columns, channels] ---- */
 
 struct window {
@@ -251,6 +407,35 @@ struct patches_body {
         int64_t column = seer_column * of.stride_width - of.padding_width + tap.column;
         int inside = row >= 0 && row < of.height && column >= 0 && column < of.width;
         patches[i] = inside ? x[((sample * of.height + row) * of.width + column) * of.channels + tap.last] : 0.0f;
+    }
+};
+
+/* Four channels at once, with indices of 32 bits. */
+struct four_patches_body {
+    const float *x;
+    float *patches;
+    window of;
+    extent fours;
+
+    static constexpr const char *name()
+    {
+        return "patches by fours";
+    }
+
+    DUALPROP__CUDA_BOTH void operator()(int64_t group) const
+    {
+        uint32_t number = (uint32_t)group, rest = number, channel = 4 * take_axis(&rest, fours);
+        int tap_column = (int)take_axis(&rest, of.kernel_width), tap_row = (int)take_axis(&rest, of.kernel_height);
+        int seer_column = (int)take_axis(&rest, of.map_width), seer_row = (int)take_axis(&rest, of.map_height);
+        int row = seer_row * (int)of.stride_height.size - (int)of.padding_height + tap_row;
+        int column = seer_column * (int)of.stride_width.size - (int)of.padding_width + tap_column;
+        int height = (int)of.height.size, width = (int)of.width.size;
+        float seen[4] = { 0, 0, 0, 0 };
+        if (row >= 0 && row < height && column >= 0 && column < width) {
+            uint32_t place = (rest * (uint32_t)height + (uint32_t)row) * (uint32_t)width + (uint32_t)column;
+            load_four(seen, x + (place * (4 * (uint32_t)fours.size) + channel));
+        }
+        store_four(patches + 4 * number, seen);
     }
 };
 
@@ -320,15 +505,25 @@ struct turn_body {
 struct round_body {
     const float *from;
     uint16_t *to;
+    int64_t count, by_fours;
 
     static constexpr const char *name()
     {
         return "rounding to BF16";
     }
 
-    DUALPROP__CUDA_BOTH void operator()(int64_t i) const
+    DUALPROP__CUDA_BOTH void operator()(int64_t group) const
     {
-        to[i] = dualprop__bfloat16(from[i]);
+        int64_t first = 4 * group;
+        if (by_fours && first + 4 <= count) {
+            float exact[4];
+            uint16_t near[4];
+            load_four(exact, from + first);
+            for (int j = 0; j < 4; j++) near[j] = dualprop__bfloat16(exact[j]);
+            store_four(to + first, near);
+            return;
+        }
+        ROLLED for (int64_t i = first; i < first + 4 && i < count; i++) to[i] = dualprop__bfloat16(from[i]);
     }
 };
 
@@ -371,7 +566,13 @@ dualprop_status dualprop__cuda_map_finish(dualprop__cuda *self, const dualprop_c
         body.to = body.dyad.to;
     }
     int64_t count = shape->batch * shape->pooled_height * shape->pooled_width * shape->outputs;
-    DUALPROP__CUDA_PASS((issue<each_with_max>(self, body, count)));
+    dualprop_status status = DUALPROP_OK;
+    fours_of_finish fours = { self, body, count };
+    int by_fours = finishes_by_fours(shape, body, count);
+    if (by_fours && !fused) status = fours.run<no_update>();
+    else if (!by_fours || !with_activation(dyad->activation, &status, fours))
+        status = issue<each_with_max>(self, body, count);
+    DUALPROP__CUDA_PASS(status);
     if (dyad && !fused) return dualprop__cuda_dyad(self, dyad);
     return dualprop__cuda_max_abs_deliver(self);
 }
@@ -379,6 +580,12 @@ dualprop_status dualprop__cuda_map_finish(dualprop__cuda *self, const dualprop_c
 dualprop_status dualprop__cuda_map_unpool(dualprop__cuda *self, const dualprop_convolution *shape, float *map,
                                           uint16_t *rounded, const float *delta, const uint8_t *switches)
 {
+    if (pools_by_fours(shape) && is_aligned(delta, 16) && is_aligned(switches, 4) && is_aligned(map, 16) &&
+        is_aligned(rounded, 8)) {
+        four_unpool_body fours = { delta, switches, map, rounded, extent_of(shape->outputs / 4),
+                                   extent_of(shape->pooled_width), shape->pooling == DUALPROP_POOL_AVERAGE };
+        return issue<each>(self, fours, shape->batch * shape->pooled_height * shape->pooled_width * shape->outputs / 4);
+    }
     unpool_body body;
     memset((void *)&body, 0, sizeof body);
     body.delta = delta;
@@ -392,9 +599,16 @@ dualprop_status dualprop__cuda_map_unpool(dualprop__cuda *self, const dualprop_c
 dualprop_status dualprop__cuda_patches(dualprop__cuda *self, const dualprop__cuda_conv *shape, float *patches,
                                        const float *x)
 {
+    int64_t count = shape->batch * shape->map_height * shape->map_width * shape->kernel_height * shape->kernel_width *
+                    shape->channels;
+    int64_t inputs = shape->batch * shape->height * shape->width * shape->channels;
+    if (shape->channels % 4 == 0 && is_narrow(count) && is_narrow(inputs) && is_aligned(x, 16) &&
+        is_aligned(patches, 16)) {
+        four_patches_body fours = { x, patches, window_of(shape), extent_of(shape->channels / 4) };
+        return issue<each>(self, fours, count / 4);
+    }
     patches_body body = { x, patches, window_of(shape) };
-    return issue<each>(self, body, shape->batch * shape->map_height * shape->map_width * shape->kernel_height *
-                                       shape->kernel_width * shape->channels);
+    return issue<each>(self, body, count);
 }
 
 dualprop_status dualprop__cuda_fold(dualprop__cuda *self, const dualprop__cuda_conv *shape, float *x,
@@ -413,8 +627,8 @@ dualprop_status dualprop__cuda_transpose(dualprop__cuda *self, float *to, const 
 
 dualprop_status dualprop__cuda_round(dualprop__cuda *self, uint16_t *to, const float *from, int64_t count)
 {
-    round_body body = { from, to };
-    return issue<each>(self, body, count);
+    round_body body = { from, to, count, is_aligned(from, 16) && is_aligned(to, 8) };
+    return issue<each>(self, body, (count + 3) / 4);
 }
 
 dualprop_status dualprop__cuda_scale(dualprop__cuda *self, float *to, const float *from, int64_t count, double scale,

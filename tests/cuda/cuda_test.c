@@ -52,6 +52,11 @@ standin_state *cuda_standin(void)
     return on_device() ? NULL : control(1);
 }
 
+const standin_state *cuda_peek(void)
+{
+    return on_device() ? NULL : control(0);
+}
+
 int cuda_needs_standin(const char *test)
 {
     char reason[200];

@@ -28,7 +28,7 @@ mutant() {
         OPTIMIZE="-O1 -w" -j2 >"$work/log" 2>&1; then
         echo "FAILED: $1: it cannot be built"
         failed=$((failed + 1))
-    elif suites cuda_learning && suites cuda_table; then
+    elif suites cuda_fours && suites cuda_learning && suites cuda_table; then
         echo "FAILED: $1: nobody noticed"
         failed=$((failed + 1))
     else
@@ -52,6 +52,23 @@ mutant "team: a row belongs to every warp" launch.cuh '/ team_kernel(/,/^}/s/ + 
 mutant "team: half a tree" launch.cuh '/ team_kernel(/,/^}/s/distance = lanes \/ 2/distance = lanes \/ 4/'
 mutant "team: half a mask" launch.cuh '/ team_kernel(/,/^}/s/0xffffffffu/0xffffu/'
 mutant "team: lanes that are done leave" launch.cuh '/ team_kernel(/,/^}/s/int lane = .*/&\n    if (lane > rows) return;/'
+mutant "each_group: threads take one group" launch.cuh '/ group_kernel(/,/^}/s/i += step/i = count/'
+mutant "each_group: one group too many" launch.cuh '/ group_kernel(/,/^}/s/i < count/i <= count/'
+mutant "each_group: one group too few" launch.cuh '/ group_kernel(/,/^}/s/i < count/i < count - 1/'
+# Four elements at once.
+mutant "dyads by fours: the tail is done as four" dyad.cu 's/if (first + 4 <= end) {/if (first < end) {/'
+mutant "dyads by fours: the tail is left out" dyad.cu '/by fours/,/^};/s/ROLLED for (; first < end; first++)/ROLLED for (; first + 1 < end; first++)/'
+mutant "dyads by fours: one element of four is forgotten" dyad.cuh '/void four(/,/^    }/s/j < 4; j++) {/j < 3; j++) {/'
+mutant "finish by fours: the first place of a window counts alone" maps.cu 's/for (int k = 1; k < 4; k++) {/for (int k = 1; k < 1; k++) {/'
+mutant "finish by fours: the last of equals" maps.cu 's/int greater = x\[j\] > most\[j\]/int greater = x[j] >= most[j]/'
+mutant "finish by fours: a NaN is less than everything" maps.cu 's/ || (x\[j\] != x\[j\] \&\& most\[j\] == most\[j\])//'
+mutant "finish by fours: the bias of the first channels" maps.cu 's/load_four(shift, bias + channel)/load_four(shift, bias)/'
+mutant "unpooling by fours: rows and columns change places" maps.cu \
+    '/four_unpool_body {/,/^};/s/(k \& 1 ? outputs : 0) + (k \& 2 ? line : 0)/(k \& 2 ? outputs : 0) + (k \& 1 ? line : 0)/'
+mutant "patches by fours: no padding" maps.cu '/four_patches_body {/,/^};/s/row >= 0 \&\& row < height/row < height/'
+mutant "rounding: the tail is done as four" maps.cu 's/if (by_fours \&\& first + 4 <= count) {/if (by_fours) {/'
+mutant "learning by fours: the tail is done as four" learn.cu 's/ \&\& end <= own.count) {/) {/'
+mutant "learning by fours: groups of the tensor before" learn.cu 's/i - tensors\[number - 1\].end : i/i : i/'
 # Maxima.
 mutant "raise: no barrier" launch.cuh '/void raise(/,/^}/s/    __syncthreads();//'
 mutant "raise: half a tree" launch.cuh '/void raise(/,/^}/s/distance = lanes \/ 2/distance = lanes \/ 4/'

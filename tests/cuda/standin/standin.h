@@ -46,6 +46,7 @@ typedef struct standin_state {
     long relaxed; /* threads whose captures are in the relaxed mode now */
     long judged; /* attributes that were read back from descriptors of the real cuBLASLt */
     long rounded;                 /* convolutions of BF16 */
+    long by_fours; /* kernels whose name says so */
     long kernels, products, convolutions, graph_launches, captures, synchronizations, mallocs;
     /* Broken rules: the first is told. */
     long complaints;
