@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 . tests/count.sh
 build=${BUILD:-build} lib=${LIB:-lib}
 standin=$build/tests/cuda/standin
+shared=$build/tests/cuda/shared
 simt=$build/tests/cuda/simt
 
 if [ ! -x "$build/tests/cuda/main" ] || [ ! -e "$lib/libdualprop-cuda.so.0" ]; then
@@ -34,12 +35,12 @@ export DUALPROP_REAL_CUDNN DUALPROP_REAL_CUBLASLT
 [ -e "$DUALPROP_REAL_CUDNN" ] || DUALPROP_REAL_CUDNN=
 [ -e "$DUALPROP_REAL_CUBLASLT" ] || DUALPROP_REAL_CUBLASLT=
 suites=$*
-run "$lib" "$@"
+run "$shared" "$@"
 
 echo "Kernels as grids of threads:"
 [ $# -gt 0 ] || set -- cuda_table cuda_fours cuda_learning cuda_failures cuda_bf16 cuda_random
 export DUALPROP_REAL_CUDNN= DUALPROP_REAL_CUBLASLT= DUALPROP_TEST_SAMPLE=12
-export DUALPROP_TEST_OTHER_MODULE="$lib/libdualprop-cuda.so.0"
+export DUALPROP_TEST_OTHER_MODULE="$shared/libdualprop-cuda.so.0"
 run "$simt" "$@"
 
 if [ -z "$suites" ]; then
@@ -49,6 +50,19 @@ if [ -z "$suites" ]; then
     for graph in "$standin"/libcudnn_graph.so.*; do echo "no library" >"$half/$(basename "$graph")"; done
     standin=$half
     export CK_RUN_CASE=parts DUALPROP_TEST_HALF_CUDNN=1
-    run "$lib" cuda_learning
+    run "$shared" cuda_learning
+    unset DUALPROP_TEST_HALF_CUDNN
+
+    # The loader finds the runtime alone; the other libraries lie as PyTorch's wheels have them.
+    echo "Libraries where Python wheels have them:"
+    wheels=$build/tests/cuda/wheels
+    rm -rf "$wheels" && mkdir -p "$wheels/runtime" "$wheels/nvidia/cu13/lib" "$wheels/nvidia/cudnn/lib"
+    whole=$PWD/$build/tests/cuda/standin
+    ln -s "$whole"/libcudart.so.* "$whole"/libcuda.so.1 "$wheels/runtime"
+    ln -s "$whole"/libcublasLt.so.* "$wheels/nvidia/cu13/lib"
+    ln -s "$whole"/libcudnn*.so.* "$wheels/nvidia/cudnn/lib"
+    standin=$wheels/runtime
+    export CK_RUN_CASE=wheels DUALPROP_CUDA_PATH="$PWD/no-such-folder:$PWD/$wheels/nvidia"
+    run "$shared" cuda_learning
 fi
 count_end

@@ -41,6 +41,11 @@ $(BUILD)/tests/cuda/suites.h: FORCE
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 $(CUDA_TESTS): $(BUILD)/tests/cuda/main.o $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/cuda/*.c)) $(SUPPORT) $(COMMON) $(OBJECTS)
 	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $(filter %.o,$^) $(COMMON) $(BLIS_LIBRARY) $(SYSTEM_LIBRARIES) $(FILE_LIBRARIES) $(CHECK_LIBRARIES)
+SHARED_CUDA_MODULE := $(BUILD)/tests/cuda/shared/libdualprop-cuda.so.0
+tests: $(SHARED_CUDA_MODULE)
+$(SHARED_CUDA_MODULE): $(CUDA_OBJECTS) src/cuda/module.map
+	@mkdir -p $(@D)
+	$(LINK_CUDA) -L$(CUDA_LIB) -lcudart -lm -lpthread -ldl
 # The stand-ins for cuDNN and cuBLASLt ask the real ones what they think.
 $(STANDIN)/real-cudnn: $(BUILD)/flags
 	@mkdir -p $(@D)

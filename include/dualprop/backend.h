@@ -58,7 +58,7 @@ typedef struct dualprop_host {
     /** Set the calling thread's last error and return status. */
     dualprop_status (*fail)(void *user_data, dualprop_status status, const char *sentence);
     int32_t numerics;      /**< DUALPROP_NUMERICS_...: how products of f32 may be computed */
-    int32_t deterministic; /**< 1: the same bits in every run, at any cost */
+    int32_t autotune;      /**< 1: algorithms may be chosen by timing; 0: two runs have the same bits */
     int32_t device;        /**< which device, if there are several */
     int32_t reserved;      /**< 0 */
 } dualprop_host;

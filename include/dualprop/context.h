@@ -77,10 +77,10 @@ struct dualprop_backend;
 /**
  * Options of dualprop_context_create(). Start from DUALPROP_OPTIONS_INIT; zero means the default everywhere.
  *
- * About `device`: every call makes it the calling thread's current CUDA device and restores the previous one before it
- * returns. With CUDA 12 and later, restoring creates a CUDA context of some hundred MB on the previous device, if the
- * process has not used that device yet. In a process that uses one device of several, make that device the current one
- * first, or name it in CUDA_VISIBLE_DEVICES. The backend works in the device's primary context, as the CUDA runtime
+ * About `device`: every call makes it the calling thread's current CUDA device, and restores the previous one before it
+ * returns if the process has used that device already. Otherwise `device` stays current, since restoring would create a
+ * CUDA context of some hundred MB on the previous device: a thread that means to use that one afterwards calls
+ * cudaSetDevice() itself. The backend works in the device's primary context, as the CUDA runtime
  * does; a context made by cuCtxCreate() must not be current during a call. CUDA graph captures that other threads have
  * begun are not disturbed.
  */
@@ -97,7 +97,8 @@ typedef struct dualprop_options {
     const struct dualprop_backend *backend; /**< your own table, borrowed for the context's life; NULL = ours */
     const char *module;                     /**< the CUDA module's file, borrowed for the call; NULL = search */
     int32_t numerics;                       /**< DUALPROP_NUMERICS_...; CPU backends accept STRICT only */
-    int32_t deterministic;                  /**< 1: the same bits in every run on a device too; 0: timing may choose */
+    int32_t autotune;                       /**< 1: a device may choose algorithms by timing them, and two runs may
+                                                 differ in their last bits; 0: by rule, and the bits are the same */
     int32_t device;                         /**< which CUDA device, from 0; see above */
     int32_t reserved;                       /**< must be 0 */
 } dualprop_options;

@@ -22,6 +22,11 @@
 
 #include <string.h>
 
+#define LARGEST_TILE_ROWS 256    /* of cuBLASLt's kernels */
+#define LARGEST_TILE_COLUMNS 128
+#define FEWEST_ROWS 256          /* that are worth a part of a gradient of their own */
+#define MANY_PLACES 4096         /* of all samples: fewer are soon added up by one block */
+
 /* ---- shapes ---- */
 
 static int64_t places_of(const dualprop_convolution *shape)
@@ -32,6 +37,11 @@ static int64_t places_of(const dualprop_convolution *shape)
 static int64_t taps_of(const dualprop_convolution *shape)
 {
     return shape->kernel_height * shape->kernel_width * shape->channels;
+}
+
+static int pools(const dualprop_convolution *shape)
+{
+    return shape->pooling != DUALPROP_POOL_NONE;
 }
 
 static int is_local(const dualprop_convolution *shape)
@@ -52,6 +62,11 @@ static int64_t map_elements(const dualprop_convolution *shape)
 static int64_t input_elements(const dualprop_convolution *shape)
 {
     return shape->batch * shape->height * shape->width * shape->channels;
+}
+
+static int64_t rounded(int64_t bytes)
+{
+    return (bytes + 255) / 256 * 256;
 }
 
 /* May plans of this layer read BF16? */
@@ -80,11 +95,6 @@ int64_t dualprop__cuda_convolution_weight_elements(void *self, const dualprop_co
 }
 
 /* ---- weights: [taps * channels, outputs] on the host, the transpose of it here ---- */
-
-static int64_t rounded(int64_t bytes)
-{
-    return (bytes + 255) / 256 * 256;
-}
 
 static dualprop_status write_weights(dualprop__cuda *self, const dualprop_convolution *shape, void *weights,
                                      const void *host)
@@ -126,10 +136,20 @@ dualprop_status dualprop__cuda_read_convolution_weights(void *self, const dualpr
 
 /* ---- planning ---- */
 
-/* Patches begin behind the part of the workspace that products have for themselves. */
+/*
+ * The workspace: what products have for themselves, patches, and the parts of a gradient. How many samples' patches
+ * there are at once, and into how many parts a gradient is cut, depends on the shape and the device alone, so that sums
+ * always have the same order.
+ */
 static int64_t patch_bytes(const dualprop_convolution *shape)
 {
     return places_of(shape) * taps_of(shape) * (int64_t)sizeof(float);
+}
+
+static int64_t samples_at_once(const dualprop_convolution *shape)
+{
+    int64_t most = DUALPROP__CUDA_PATCHES / patch_bytes(shape);
+    return most < 1 ? 1 : most < shape->batch ? most : shape->batch;
 }
 
 static float *patches_of(const dualprop__cuda *self)
@@ -137,29 +157,56 @@ static float *patches_of(const dualprop__cuda *self)
     return (float *)((char *)self->workspace + DUALPROP__CUDA_PRODUCT_WORKSPACE);
 }
 
-/* How many samples' patches there is room for, at least one after reserving. */
-static int64_t samples_at_once(const dualprop__cuda *self, const dualprop_convolution *shape)
+static float *parts_of(const dualprop__cuda *self, const dualprop_convolution *shape)
 {
-    int64_t room = (int64_t)self->workspace_bytes - DUALPROP__CUDA_PRODUCT_WORKSPACE;
-    int64_t samples = room / patch_bytes(shape);
-    return samples < shape->batch ? samples : shape->batch;
+    return (float *)((char *)patches_of(self) + rounded(samples_at_once(shape) * patch_bytes(shape)));
 }
 
-static dualprop_status reserve_patches(dualprop__cuda *self, const dualprop_convolution *shape)
+static int64_t divided(int64_t a, int64_t b)
 {
-    int64_t most = DUALPROP__CUDA_PATCHES / patch_bytes(shape);
-    int64_t samples = most < 1 ? 1 : most < shape->batch ? most : shape->batch;
-    if (samples_at_once(self, shape) >= samples) return DUALPROP_OK;
-    return dualprop__cuda_reserve(self, DUALPROP__CUDA_PRODUCT_WORKSPACE + (size_t)(samples * patch_bytes(shape)));
+    return (a + b - 1) / b;
 }
 
-/* What does cuDNN read for this direction? If it has no plan, make room for patches. */
+/*
+ * A gradient is a small matrix that sums over all places of all samples. So that there are at least two blocks for each
+ * multiprocessor, however large the tiles that cuBLASLt chooses, the sum is cut into parts, which are added in order.
+ */
+static int64_t gradient_parts(const dualprop__cuda *self, const dualprop_convolution *shape)
+{
+    int64_t largest_tiles = divided(taps_of(shape), LARGEST_TILE_ROWS) * divided(shape->outputs, LARGEST_TILE_COLUMNS);
+    int64_t parts = divided(2 * (int64_t)self->properties.multiProcessorCount, largest_tiles);
+    int64_t most = samples_at_once(shape) * places_of(shape) / FEWEST_ROWS;
+    if (is_local(shape) || most < 1) return 1;
+    return parts < most ? parts : most;
+}
+
+/*
+ * Has cuDNN too few blocks for this gradient? Its engines that are allowed in strict f32 give one block a tile of 32 x 32
+ * weights and the whole sum over the places, which leaves most of the device idle in the first layers.
+ */
+static int has_few_blocks(const dualprop__cuda *self, const dualprop_convolution *shape)
+{
+    int64_t blocks = divided(taps_of(shape), 32) * divided(shape->outputs, 32);
+    return self->numerics == DUALPROP_NUMERICS_STRICT && shape->batch * places_of(shape) > MANY_PLACES &&
+           blocks < 4 * (int64_t)self->properties.multiProcessorCount;
+}
+
+static dualprop_status reserve_patches(dualprop__cuda *self, int direction, const dualprop_convolution *shape)
+{
+    int64_t bytes = DUALPROP__CUDA_PRODUCT_WORKSPACE + rounded(samples_at_once(shape) * patch_bytes(shape));
+    int64_t parts = direction == DUALPROP__CUDA_FILTER ? gradient_parts(self, shape) : 1;
+    if (parts > 1) bytes += parts * taps_of(shape) * shape->outputs * (int64_t)sizeof(float);
+    return dualprop__cuda_reserve(self, (size_t)bytes);
+}
+
+/* What does cuDNN read for this direction? If it has no plan, or a poor one, make room for patches. */
 static dualprop_status plan(dualprop__cuda *self, int *found, int direction, const dualprop_convolution *shape)
 {
     dualprop__cuda_conv conv = conv_of(shape);
+    int by_patches = is_local(shape) || (direction == DUALPROP__CUDA_FILTER && has_few_blocks(self, shape));
     *found = DUALPROP__CUDA_NO_PLAN;
-    if (!is_local(shape)) DUALPROP__CUDA_PASS(dualprop__cuda_dnn_plan(self, found, direction, &conv));
-    return *found == DUALPROP__CUDA_NO_PLAN ? reserve_patches(self, shape) : DUALPROP_OK;
+    if (!by_patches) DUALPROP__CUDA_PASS(dualprop__cuda_dnn_plan(self, found, direction, &conv));
+    return *found == DUALPROP__CUDA_NO_PLAN ? reserve_patches(self, direction, shape) : DUALPROP_OK;
 }
 
 static dualprop_status plan_all(dualprop__cuda *self, int found[3], const dualprop_convolution *shape)
@@ -191,15 +238,20 @@ static int64_t gradient_bytes(const dualprop_convolution *shape)
     return weights < 0 ? -1 : bytes_of(weights + bias_elements(shape), 1, 1, 1, sizeof(float));
 }
 
-/* Planning belongs to making a state; if it fails here, the first step tries it again and says why. */
+/*
+ * Planning belongs to making a state; if it fails here, the first step tries it again and says why. A single sample is
+ * asked for beside the batch, for diagnostics that most states never use: it is planned when it is used first.
+ */
 int64_t dualprop__cuda_convolution_workspace(void *self, const dualprop_convolution *shape)
 {
     int64_t gradients = gradient_bytes(shape);
     int64_t map = bytes_of(shape->batch, shape->map_height, shape->map_width, shape->outputs, sizeof(float));
     int64_t x = bytes_of(shape->batch, shape->height, shape->width, shape->channels, sizeof(uint16_t));
     if (gradients < 0 || map < 0 || x < 0) return -1;
-    dualprop_status planned = plan_slot(self, shape);
-    (void)planned;
+    if (shape->batch > 1) {
+        dualprop_status planned = plan_slot(self, shape);
+        (void)planned;
+    }
     return map + gradients + (may_round(self, shape) ? x + rounded(map / 2) : 0);
 }
 
@@ -296,7 +348,7 @@ struct stretch {
 static struct stretch stretch_of(const dualprop__cuda *self, const dualprop_convolution *shape, const float *x,
                                  const float *map, int64_t first)
 {
-    int64_t most = samples_at_once(self, shape), left = shape->batch - first;
+    int64_t most = samples_at_once(shape), left = shape->batch - first;
     struct stretch stretch = { conv_of(shape), shape, places_of(shape), taps_of(shape), NULL, NULL, patches_of(self) };
     stretch.shape.batch = left < most ? left : most;
     stretch.x = (float *)(uintptr_t)x + first * shape->height * shape->width * shape->channels;
@@ -342,24 +394,45 @@ static dualprop_status patches_of_map(dualprop__cuda *self, const struct stretch
     return dualprop__cuda_multiply(self, is_local(stretch->all) ? &local : &shared);
 }
 
-/* gradient (taps x outputs, as it lies) = scale patches^T map, or outputs x taps of each place. */
-static dualprop_status gradient_of_patches(dualprop__cuda *self, const struct stretch *stretch, float *gradient,
-                                           double scale, int accumulate)
+/* gradient (outputs x taps of each place) = scale map^T patches */
+static dualprop_status local_gradient(dualprop__cuda *self, const struct stretch *stretch, float *gradient,
+                                      double scale, int accumulate)
 {
-    int64_t outputs = stretch->shape.outputs, taps = stretch->taps, places = stretch->places,
-            batch = stretch->shape.batch;
-    dualprop__cuda_product shared = {
-        .rows = taps, .columns = outputs, .depth = batch * places,
-        .a_step = taps, .b_step = outputs, .d_step = taps, .batch = 1, .b_transposed = 1,
-        .a = stretch->patches, .b = stretch->map, .d = gradient, .scale = (float)scale, .keep = accumulate ? 1 : 0,
-    };
-    dualprop__cuda_product local = {
-        .rows = outputs, .columns = taps, .depth = batch,
+    int64_t outputs = stretch->shape.outputs, taps = stretch->taps, places = stretch->places;
+    dualprop__cuda_product product = {
+        .rows = outputs, .columns = taps, .depth = stretch->shape.batch,
         .a_step = places * outputs, .b_step = places * taps, .d_step = outputs,
         .batch = places, .a_stride = outputs, .b_stride = taps, .d_stride = taps * outputs, .b_transposed = 1,
         .a = stretch->map, .b = stretch->patches, .d = gradient, .scale = (float)scale, .keep = accumulate ? 1 : 0,
     };
-    return dualprop__cuda_multiply(self, is_local(stretch->all) ? &local : &shared);
+    return dualprop__cuda_multiply(self, &product);
+}
+
+/*
+ * gradient (taps x outputs, as it lies) = scale patches^T map. `to` has room for `parts` of them, each of which sums over
+ * as many rows; the rows that are left go to the last.
+ */
+static dualprop_status gradient_of_patches(dualprop__cuda *self, const struct stretch *stretch, float *to,
+                                           int64_t parts, double scale, int accumulate)
+{
+    int64_t outputs = stretch->shape.outputs, taps = stretch->taps;
+    int64_t rows = stretch->shape.batch * stretch->places, depth = rows / parts, rest = rows % parts;
+    dualprop__cuda_product product = {
+        .rows = taps, .columns = outputs, .depth = depth,
+        .a_step = taps, .b_step = outputs, .d_step = taps, .batch = parts, .b_transposed = 1,
+        .a_stride = depth * taps, .b_stride = depth * outputs, .d_stride = taps * outputs,
+        .a = stretch->patches, .b = stretch->map, .d = to, .scale = (float)scale, .keep = accumulate ? 1 : 0,
+    };
+    if (depth > 0) DUALPROP__CUDA_PASS(dualprop__cuda_multiply(self, &product));
+    if (rest == 0) return DUALPROP_OK;
+    product.a += parts * product.a_stride;
+    product.b += parts * product.b_stride;
+    product.d += (parts - 1) * product.d_stride;
+    product.depth = rest;
+    product.batch = 1;
+    product.a_stride = product.b_stride = product.d_stride = 0;
+    product.keep = 1;
+    return dualprop__cuda_multiply(self, &product);
 }
 
 static dualprop_status forward_by_patches(dualprop__cuda *self, const dualprop_convolution *shape, float *map,
@@ -389,13 +462,18 @@ static dualprop_status backward_by_patches(dualprop__cuda *self, const dualprop_
 static dualprop_status filter_by_patches(dualprop__cuda *self, const dualprop_convolution *shape, float *gradient,
                                          const float *x, const float *map, double scale, int accumulate)
 {
+    int64_t parts = gradient_parts(self, shape), elements = taps_of(shape) * shape->outputs;
+    float *to = parts > 1 ? parts_of(self, shape) : gradient;
     for (int64_t first = 0; first < shape->batch;) {
         struct stretch stretch = stretch_of(self, shape, x, map, first);
+        int add = (parts == 1 && accumulate) || first > 0;
         DUALPROP__CUDA_PASS(dualprop__cuda_patches(self, &stretch.shape, stretch.patches, stretch.x));
-        DUALPROP__CUDA_PASS(gradient_of_patches(self, &stretch, gradient, scale, accumulate || first > 0));
+        if (is_local(shape)) DUALPROP__CUDA_PASS(local_gradient(self, &stretch, gradient, scale, add));
+        else DUALPROP__CUDA_PASS(gradient_of_patches(self, &stretch, to, parts, parts > 1 ? 1 : scale, add));
         first += stretch.shape.batch;
     }
-    return DUALPROP_OK;
+    if (parts == 1) return DUALPROP_OK;
+    return dualprop__cuda_sum_parts(self, gradient, to, elements, parts, scale, accumulate);
 }
 
 /* ---- the three directions ---- */
@@ -426,16 +504,14 @@ dualprop_status dualprop__cuda_convolution_bottom_up(void *self, const dualprop_
     DUALPROP__CUDA_SLOT(self, bottom_up(self, shape, a, switches, x, weights, bias, dyad));
 }
 
-/* delta as the map before pooling has it, where f32 is asked for too, and as the plan reads it. */
-static dualprop_status unpool(dualprop__cuda *self, const float **map, const void **operand,
-                              const dualprop_convolution *shape, const float *delta, const uint8_t *switches, int found)
+/* delta as the map before pooling has it, in the type that the plan reads. */
+static dualprop_status unpool(dualprop__cuda *self, const void **operand, const dualprop_convolution *shape,
+                              const float *delta, const uint8_t *switches, int found)
 {
-    int pools = shape->pooling != DUALPROP_POOL_NONE;
     uint16_t *in_short = found == DUALPROP__CUDA_OF_BF16 ? rounded_map(shape) : NULL;
-    float *in_full = map || !in_short ? shape->workspace : NULL;
-    if (map) *map = pools ? in_full : delta;
-    *operand = in_short ? (const void *)in_short : pools ? in_full : delta;
-    if (pools) return dualprop__cuda_map_unpool(self, shape, in_full, in_short, delta, switches);
+    float *in_full = in_short ? NULL : shape->workspace;
+    *operand = in_short ? (const void *)in_short : pools(shape) ? in_full : delta;
+    if (pools(shape)) return dualprop__cuda_map_unpool(self, shape, in_full, in_short, delta, switches);
     return in_short ? dualprop__cuda_round(self, in_short, delta, map_elements(shape)) : DUALPROP_OK;
 }
 
@@ -445,7 +521,7 @@ static dualprop_status backward(dualprop__cuda *self, const dualprop_convolution
     int found;
     const void *map;
     DUALPROP__CUDA_PASS(plan(self, &found, DUALPROP__CUDA_BACKWARD, shape));
-    DUALPROP__CUDA_PASS(unpool(self, NULL, &map, shape, delta, switches, found));
+    DUALPROP__CUDA_PASS(unpool(self, &map, shape, delta, switches, found));
     if (found == DUALPROP__CUDA_NO_PLAN) return backward_by_patches(self, shape, to, map, weights);
     return issue_dnn(self, DUALPROP__CUDA_BACKWARD, shape, to, weights_for(shape, weights, found), map);
 }
@@ -482,16 +558,17 @@ static dualprop_status slopes(dualprop__cuda *self, const dualprop_convolution *
                               float *bias_gradient, const float *x, const float *delta, const uint8_t *switches,
                               int found, double scale, double bias_scale, int accumulate)
 {
-    const float *map = NULL;
     const void *input, *operand;
-    DUALPROP__CUDA_PASS(unpool(self, bias_gradient ? &map : NULL, &operand, shape, delta, switches, found));
+    DUALPROP__CUDA_PASS(unpool(self, &operand, shape, delta, switches, found));
     DUALPROP__CUDA_PASS(read_input(self, &input, shape, x, found));
     if (found == DUALPROP__CUDA_NO_PLAN)
         DUALPROP__CUDA_PASS(filter_by_patches(self, shape, gradient, x, operand, scale, accumulate));
     else DUALPROP__CUDA_PASS(filter_by_dnn(self, shape, gradient, input, operand, scale, accumulate));
     if (!bias_gradient) return DUALPROP_OK;
-    return dualprop__cuda_column_sums(self, bias_gradient, map, map_elements(shape) / bias_elements(shape),
-                                      bias_elements(shape), bias_scale, accumulate);
+    /* Each delta that was pooled goes to one place of the map, or in equal shares to several: its sum is theirs. */
+    const float *deltas = is_local(shape) && pools(shape) ? shape->workspace : delta;
+    int64_t rows = is_local(shape) ? shape->batch : shape->batch * shape->pooled_height * shape->pooled_width;
+    return dualprop__cuda_column_sums(self, bias_gradient, deltas, rows, bias_elements(shape), bias_scale, accumulate);
 }
 
 /* The step multiplies the gradient of the weights anyway, with the same bits, so cuDNN's may stay as it is. */

@@ -4,6 +4,7 @@
 #include "slots.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -86,11 +87,20 @@ static void destroy_parts(dualprop__cuda *self)
     cudaGetLastError();
 }
 
+static void log_graphs(const dualprop__cuda *self)
+{
+    char message[120];
+    snprintf(message, sizeof message, "%lld launches of CUDA graphs, %lld graphs refused", (long long)self->graph_launches,
+             (long long)self->graphs_refused);
+    self->host->log(self->host->user_data, DUALPROP_LOG_DEBUG, "cuda", message);
+}
+
 static void destroy(void *instance)
 {
     dualprop__cuda *self = instance;
     struct dualprop__cuda_saved_device saved;
     int ours = dualprop__cuda_is_ours(self), pushed = ours && dualprop__cuda_push_device(self, &saved) == cudaSuccess;
+    if (ours && self->cached_graphs) log_graphs(self);
     destroy_parts(self);
     if (pushed) dualprop__cuda_pop_device(self, &saved);
     if (ours && self->has_lock) pthread_mutex_destroy(&self->lock);
@@ -112,7 +122,7 @@ static void take_settings(dualprop__cuda *self, const dualprop_host *host)
 {
     if (host->struct_size < sizeof *host) return;
     self->numerics = host->numerics;
-    self->deterministic = host->deterministic;
+    self->autotune = host->autotune;
     self->device = host->device;
 }
 
@@ -138,17 +148,31 @@ static dualprop_status create(void **instance, const dualprop_host *host, int ty
 
 /* ---- describing, waiting, streams ---- */
 
+/* A variable by which NVIDIA's libraries replace strict f32 by something with fewer digits, without a word. */
+static const char *override_of_strict(const dualprop__cuda *self)
+{
+    static const char *const names[] = { "NVIDIA_TF32_OVERRIDE", "CUBLAS_EMULATE_SINGLE_PRECISION",
+                                         "CUBLAS_EMULATION_STRATEGY" };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *value = secure_getenv(names[i]);
+        if (value && *value && strcmp(value, "0") != 0 && self->numerics == DUALPROP_NUMERICS_STRICT) return names[i];
+    }
+    return NULL;
+}
+
 static void describe(void *instance, char *buffer, size_t size)
 {
     static const char *const numerics[] = { "strict f32", "TF32", "BF16 products" };
     const dualprop__cuda *self = instance;
     int runtime = 0;
+    const char *override = override_of_strict(self);
     if (size == 0) return;
     if (cudaRuntimeGetVersion(&runtime) != cudaSuccess) runtime = CUDART_VERSION;
-    snprintf(buffer, size, "%s, compute capability %d.%d, CUDA %d.%d, cuBLASLt %zu, %s%s",
+    snprintf(buffer, size, "%s, compute capability %d.%d, CUDA %d.%d, cuBLASLt %zu, %s%s%s%s",
              self->properties.name, self->properties.major, self->properties.minor, runtime / 1000, runtime % 1000 / 10,
              dualprop__cuda_products_version(self), numerics[self->numerics],
-             self->deterministic ? ", deterministic" : "");
+             self->autotune ? ", engines chosen by timing" : "",
+             override ? ", but with fewer digits because of " : "", override ? override : "");
 }
 
 static dualprop_status wait(dualprop__cuda *self)

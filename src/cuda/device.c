@@ -39,9 +39,18 @@ static int is_sticky(cudaError_t error)
     case cudaErrorDevicesUnavailable:
     case cudaErrorExternalDevice:
     case cudaErrorMpsClientTerminated:
+    case cudaErrorContained:
+    case cudaErrorTensorMemoryLeak:
     case cudaErrorUnknown: return 1;
     default: return 0;
     }
+}
+
+cudaError_t dualprop__cuda_device_error(const dualprop__cuda *self)
+{
+    cudaError_t error = self->capturing ? cudaPeekAtLastError() : cudaStreamQuery(self->stream);
+    cudaGetLastError();
+    return error == cudaErrorNotReady || !is_sticky(error) ? cudaSuccess : error;
 }
 
 static int name_length(const char *call)
@@ -72,22 +81,41 @@ int dualprop__cuda_is_ours(const dualprop__cuda *self)
     return self->process == getpid();
 }
 
+/* Does the process have a context on this device? Without an answer of the driver: yes. */
+static int is_in_use(int device)
+{
+    static int (*get_state)(int device, unsigned *flags, int *active); /* cuDevicePrimaryCtxGetState(), by ordinal */
+    unsigned flags = 0;
+    int active = 1;
+    void *symbol = NULL;
+    enum cudaDriverEntryPointQueryResult found;
+    if (!__atomic_load_n(&get_state, __ATOMIC_ACQUIRE)) {
+        cudaError_t error = cudaGetDriverEntryPointByVersion("cuDevicePrimaryCtxGetState", &symbol, 12000,
+                                                             cudaEnableDefault, &found);
+        if (error != cudaSuccess) cudaGetLastError();
+        if (error != cudaSuccess || !symbol) return 1;
+        __atomic_store_n((void **)&get_state, symbol, __ATOMIC_RELEASE);
+    }
+    return get_state(device, &flags, &active) != 0 || active;
+}
+
+/* The device comes first: a call before it would use the thread's old one. */
 cudaError_t dualprop__cuda_push_device(const dualprop__cuda *self, struct dualprop__cuda_saved_device *saved)
 {
     saved->device = self->device;
     saved->mode = cudaStreamCaptureModeRelaxed;
-    cudaError_t error = cudaThreadExchangeStreamCaptureMode(&saved->mode);
+    cudaError_t error = cudaGetDevice(&saved->device);
     if (error != cudaSuccess) return error;
-    error = cudaGetDevice(&saved->device);
-    if (error == cudaSuccess && saved->device != self->device) error = cudaSetDevice(self->device);
-    if (error != cudaSuccess) cudaThreadExchangeStreamCaptureMode(&saved->mode);
+    if (saved->device != self->device) error = cudaSetDevice(self->device);
+    if (error == cudaSuccess) error = cudaThreadExchangeStreamCaptureMode(&saved->mode);
+    if (error != cudaSuccess && saved->device != self->device && is_in_use(saved->device)) cudaSetDevice(saved->device);
     return error;
 }
 
 void dualprop__cuda_pop_device(const dualprop__cuda *self, struct dualprop__cuda_saved_device *saved)
 {
-    if (saved->device != self->device) cudaSetDevice(saved->device);
     cudaThreadExchangeStreamCaptureMode(&saved->mode);
+    if (saved->device != self->device && is_in_use(saved->device)) cudaSetDevice(saved->device);
 }
 
 dualprop_status dualprop__cuda_enter(dualprop__cuda *self, struct dualprop__cuda_saved_device *saved)

@@ -18,6 +18,7 @@
 #include <sys/types.h>
 
 #include "dualprop/backend.h"
+#include "dualprop/context.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -73,11 +74,12 @@ struct dualprop__cuda {
     int device;
     int has_lock;
     pthread_mutex_t lock;
-    int numerics, deterministic;
+    int numerics, autotune;
     struct cudaDeviceProp properties;
     cudaStream_t stream;     /* where work goes now */
     cudaStream_t own_stream; /* ours; graphs are captured on it */
     int capturing;           /* the work that runs goes into a graph */
+    int not_ready;           /* set while capturing: the list has to run once more before it can be captured */
     dualprop_status dead;    /* OK, or DEVICE after a sticky error */
     char why_dead[256];
     void *workspace; /* on the device, for the piece of work in the stream */
@@ -93,14 +95,17 @@ struct dualprop__cuda {
     struct dualprop__cuda_products *products;
     struct dualprop__cuda_dnn *dnn;
     uint64_t graph_clock;
-    int64_t graph_launches;
+    int64_t graph_launches, graphs_refused; /* told to the log when the instance is destroyed */
 };
 
 /* ---- device.c ---- */
 
 /* Is this the process that made the instance? */
 int dualprop__cuda_is_ours(const dualprop__cuda *self);
-/* The thread's device and capture mode before push_device(), which pop_device() restores. */
+/*
+ * The thread's device and capture mode before push_device(), which pop_device() restores. A device that the process has
+ * not used yet is not restored, since making it current would create a context there, of some hundred MB.
+ */
 struct dualprop__cuda_saved_device {
     int device;
     enum cudaStreamCaptureMode mode;
@@ -129,6 +134,11 @@ dualprop_status dualprop__cuda_leave(dualprop__cuda *self, struct dualprop__cuda
 /* Set the last error to a sentence and give status back. */
 dualprop_status dualprop__cuda_fail(const dualprop__cuda *self, dualprop_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/*
+ * An error that ended the device's work, after a vendor's library has reported a failure; or cudaSuccess. Each library
+ * has a runtime of its own, so that the last error of ours says nothing, but a sticky error is returned by every call.
+ */
+cudaError_t dualprop__cuda_device_error(const dualprop__cuda *self);
 /* The status for an error of the CUDA runtime; `call` is the call's text, of which the name is quoted. */
 dualprop_status dualprop__cuda_status(dualprop__cuda *self, cudaError_t error, const char *call);
 

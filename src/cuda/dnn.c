@@ -9,9 +9,10 @@
  *   TF32, BF16      tensor cores may be used
  *   always          nothing whose result depends on the order in which blocks finish
  *
- * Unless the context is deterministic, the first few that qualify are timed on the operands at hand, once, and the
- * fastest is kept. (All of them overwrite their result, so running them again does no harm.) A shape that no engine
- * takes is left to the matrix products of convolution.c, and so is everything where cuDNN is not installed.
+ * So a plan depends on the shape, the device and the library alone, and two runs have the same bits. If the context asks
+ * for it (options.autotune), the first few that qualify, at most two settings of an engine, are timed on the operands at
+ * hand, once, and the fastest is kept. (All of them overwrite their result, so running them again does no harm.) A shape
+ * that no engine takes is left to the matrix products of convolution.c, and so is everything if cuDNN is not installed.
  *
  * BF16: no engine does a convolution of BF16 operands alone with an f32 result. Those that cuDNN generates and compiles
  * while the plan is made do, where an operation on each element follows, which reads the f32 sums and writes f32:
@@ -33,7 +34,8 @@
 #include "vendor.h"
 
 #define MOST_RESULTS 64
-#define MOST_CANDIDATES 4
+#define MOST_CANDIDATES 8
+#define MOST_OF_AN_ENGINE 2 /* settings of one engine among the candidates */
 #define MOST_WORKSPACE ((int64_t)256 << 20)
 #define TIMED_RUNS 3
 #define FIRST_PLANS 32
@@ -47,6 +49,7 @@ struct key {
 struct plan {
     struct key key;
     cudnnBackendDescriptor_t candidates[MOST_CANDIDATES]; /* execution plans; the first is the chosen one */
+    int64_t engines[MOST_CANDIDATES];                     /* their engines' numbers */
     int count;                                            /* 0: cuDNN has none */
     int64_t workspace;                                    /* bytes that the hungriest of them needs */
     int rounded;                                          /* its operands are BF16 */
@@ -75,7 +78,7 @@ struct dualprop__cuda_dnn {
 
 static dualprop_status failed(dualprop__cuda *self, cudnnStatus_t status, const char *call)
 {
-    cudaError_t error = cudaPeekAtLastError();
+    cudaError_t error = dualprop__cuda_device_error(self);
     int length = (int)strcspn(call, "(");
     if (error != cudaSuccess) return dualprop__cuda_status(self, error, call);
     if (status == CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED ||
@@ -294,12 +297,12 @@ static int is_allowed(const dualprop__cuda *self, cudnnBackendNumericalNote_t no
     }
 }
 
-/* Do the notes of an engine allow it? */
-static dualprop_status qualifies(dualprop__cuda *self, int *yes, cudnnBackendDescriptor_t configuration)
+/* Do the notes of a configuration's engine allow it, and which engine is it? cuDNN counts notes that do not fit, too. */
+static dualprop_status qualifies(dualprop__cuda *self, int *yes, int64_t *number, cudnnBackendDescriptor_t configuration)
 {
     cudnnBackendDescriptor_t engine;
-    cudnnBackendNumericalNote_t notes[CUDNN_NUMERICAL_NOTE_TYPE_COUNT];
-    int64_t count = 0;
+    cudnnBackendNumericalNote_t notes[MOST_RESULTS];
+    int64_t count = 0, one = 0;
     const struct api *api = &self->dnn->api;
     *yes = 0;
     DUALPROP__CUDA_PASS(make(self, &engine, CUDNN_BACKEND_ENGINE_DESCRIPTOR));
@@ -307,11 +310,14 @@ static dualprop_status qualifies(dualprop__cuda *self, int *yes, cudnnBackendDes
                                                          CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &count, &engine);
     if (status == CUDNN_STATUS_SUCCESS)
         status = api->cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
-                                               CUDNN_NUMERICAL_NOTE_TYPE_COUNT, &count, notes);
+                                               MOST_RESULTS, &count, notes);
+    if (status == CUDNN_STATUS_SUCCESS)
+        status = api->cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1, &one,
+                                               number);
     drop(self, engine);
     if (status != CUDNN_STATUS_SUCCESS) return failed(self, status, "cudnnBackendGetAttribute");
-    *yes = 1;
-    for (int64_t i = 0; i < count; i++) *yes &= is_allowed(self, notes[i]);
+    *yes = count <= MOST_RESULTS;
+    for (int64_t i = 0; i < count && i < MOST_RESULTS; i++) *yes &= is_allowed(self, notes[i]);
     return DUALPROP_OK;
 }
 
@@ -327,9 +333,11 @@ static int64_t workspace_of(dualprop__cuda *self, cudnnBackendDescriptor_t plan)
 static dualprop_status consider(dualprop__cuda *self, struct plan *plan, cudnnBackendDescriptor_t configuration)
 {
     cudnnBackendDescriptor_t made;
-    int yes;
-    DUALPROP__CUDA_PASS(qualifies(self, &yes, configuration));
-    if (!yes) return DUALPROP_OK;
+    int64_t engine = -1;
+    int yes, same = 0;
+    DUALPROP__CUDA_PASS(qualifies(self, &yes, &engine, configuration));
+    for (int i = 0; i < plan->count; i++) same += plan->engines[i] == engine;
+    if (!yes || same == MOST_OF_AN_ENGINE) return DUALPROP_OK;
     DUALPROP__CUDA_PASS(make(self, &made, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR));
     dualprop_status status =
         set(self, made, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &self->dnn->handle);
@@ -340,6 +348,7 @@ static dualprop_status consider(dualprop__cuda *self, struct plan *plan, cudnnBa
         drop(self, made);
         return status;
     }
+    plan->engines[plan->count] = engine;
     plan->candidates[plan->count++] = made;
     if (bytes > plan->workspace) plan->workspace = bytes;
     return DUALPROP_OK;
@@ -374,6 +383,7 @@ static dualprop_status ask(dualprop__cuda *self, struct results *results, const 
         TRY(self,
             cudnnBackendGetAttribute(results->heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR,
                                      count, &results->count, results->configurations));
+    if (results->count > count) results->count = count; /* it may be the number there is instead of the number copied */
     return DUALPROP_OK;
 }
 
@@ -381,7 +391,7 @@ static dualprop_status choose(dualprop__cuda *self, struct plan *plan, const str
                               cudnnBackendHeurMode_t mode)
 {
     struct results results;
-    int most = self->deterministic || graph->rounded ? 1 : MOST_CANDIDATES;
+    int most = self->autotune && !graph->rounded ? MOST_CANDIDATES : 1;
     dualprop_status status = ask(self, &results, graph, mode);
     for (int64_t i = 0; i < results.count && plan->count < most && status == DUALPROP_OK; i++)
         status = consider(self, plan, results.configurations[i]);
@@ -409,17 +419,28 @@ static dualprop_status look_for_plan(dualprop__cuda *self, struct plan *plan, in
     return status;
 }
 
-/* Odd numbers of channels have no plan of BF16, and none has where cuDNN cannot compile one. */
-static void tell_of_tf32(const dualprop__cuda *self, const struct key *key)
+/* "batch x height x width x channels to outputs, direction: words" */
+static void log_plan(const dualprop__cuda *self, int level, const struct key *key, const char *words)
 {
     static const char *const directions[] = { "bottom-up", "top-down", "gradient" };
     const dualprop__cuda_conv *shape = &key->shape;
-    char message[200];
-    snprintf(message, sizeof message,
-             "cuDNN has no BF16 plan for %lld x %lld x %lld to %lld channels, %s; it takes TF32 there",
+    char message[400];
+    snprintf(message, sizeof message, "%lld x %lld x %lld x %lld to %lld channels, %s: %s", (long long)shape->batch,
              (long long)shape->height, (long long)shape->width, (long long)shape->channels, (long long)shape->outputs,
-             directions[key->direction]);
-    self->host->log(self->host->user_data, 2, "cuda", message);
+             directions[key->direction], words);
+    self->host->log(self->host->user_data, level, "cuda", message);
+}
+
+static void log_engines(const dualprop__cuda *self, const struct plan *plan)
+{
+    char words[200];
+    if (plan->count == 0) {
+        log_plan(self, DUALPROP_LOG_DEBUG, &plan->key, "cuDNN has no engine; matrix products");
+        return;
+    }
+    snprintf(words, sizeof words, "cuDNN engine %lld%s, %lld bytes of workspace, first of %d", (long long)plan->engines[0],
+             plan->rounded ? " of BF16" : "", (long long)plan->workspace, plan->count);
+    log_plan(self, DUALPROP_LOG_DEBUG, &plan->key, words);
 }
 
 static dualprop_status make_plan(dualprop__cuda *self, struct plan *plan, const struct key *key)
@@ -427,11 +448,15 @@ static dualprop_status make_plan(dualprop__cuda *self, struct plan *plan, const 
     dualprop_status status = DUALPROP_OK;
     memset(plan, 0, sizeof *plan);
     plan->key = *key;
-    if (self->numerics == DUALPROP_NUMERICS_BF16) status = look_for_plan(self, plan, 1);
-    if (status == DUALPROP_OK && plan->count == 0) {
-        if (self->numerics == DUALPROP_NUMERICS_BF16) tell_of_tf32(self, key);
-        status = look_for_plan(self, plan, 0);
+    if (self->numerics == DUALPROP_NUMERICS_BF16) {
+        log_plan(self, DUALPROP_LOG_DEBUG, key, "cuDNN compiles a plan of BF16, which takes a second or so");
+        status = look_for_plan(self, plan, 1);
+        /* Odd numbers of channels have no plan of BF16, and none has one if cuDNN cannot compile it. */
+        if (status == DUALPROP_OK && plan->count == 0)
+            log_plan(self, DUALPROP_LOG_INFO, key, "cuDNN has no BF16 plan, so TF32 is used");
     }
+    if (status == DUALPROP_OK && plan->count == 0) status = look_for_plan(self, plan, 0);
+    if (status == DUALPROP_OK) log_engines(self, plan);
     if (status == DUALPROP_OK) status = dualprop__cuda_reserve(self, (size_t)plan->workspace);
     if (status != DUALPROP_OK) drop_plan(self, plan);
     return status;
@@ -582,12 +607,17 @@ static dualprop_status time_candidates(dualprop__cuda *self, struct plan *plan, 
 {
     float best_time = 0;
     int best = 0;
+    char words[200];
     for (int i = 0; i < plan->count; i++) {
         float time = 0;
         DUALPROP__CUDA_PASS(measure(self, &time, plan->candidates[i], pack));
         if (i == 0 || time < best_time) best = i, best_time = time;
+        snprintf(words, sizeof words, "cuDNN engine %lld takes %.1f us", (long long)plan->engines[i],
+                 1e3 * (double)time / TIMED_RUNS);
+        log_plan(self, DUALPROP_LOG_DEBUG, &plan->key, words);
     }
     cudnnBackendDescriptor_t kept = plan->candidates[best];
+    plan->engines[0] = plan->engines[best];
     for (int i = 0; i < plan->count; i++)
         if (i != best) drop(self, plan->candidates[i]);
     plan->candidates[0] = kept;
@@ -599,7 +629,11 @@ static dualprop_status run_packed(dualprop__cuda *self, struct plan *plan, cudnn
                                   void *const pointers[TENSORS])
 {
     DUALPROP__CUDA_PASS(fill_pack(self, plan, pack, pointers));
-    if (plan->count > 1 && !self->capturing) DUALPROP__CUDA_PASS(time_candidates(self, plan, pack));
+    if (plan->count > 1 && self->capturing) {
+        self->not_ready = 1;
+        return dualprop__cuda_fail(self, DUALPROP_ERROR_UNSUPPORTED, "an engine has not been chosen yet");
+    }
+    if (plan->count > 1) DUALPROP__CUDA_PASS(time_candidates(self, plan, pack));
     return execute(self, plan->candidates[0], pack);
 }
 

@@ -11,9 +11,11 @@
  */
 #include "graph_cache.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#define CACHED_GRAPHS 16 /* lists remembered; the one that was not used for the longest time goes */
+#define CACHED_GRAPHS 64 /* lists remembered; the one that was not used for the longest time goes */
+#define LISTS 32         /* command lists kept for threads that come again */
 #define FIRST_ROOM 16384
 
 struct dualprop__cuda_cached_graph {
@@ -89,19 +91,31 @@ static void destroy_list(dualprop__cuda *self, struct dualprop__cuda_command_lis
     dualprop__cuda_host_release(self, list, sizeof *list);
 }
 
-/* An idle one, or another where more threads put off work at once than ever before. */
+/*
+ * The address of a list's tables is in the commands, so a thread that comes again gets the list it had: only then does
+ * the same work have the same bytes. A new thread gets a new list, or, if there are many, the one that was not used for
+ * the longest time.
+ */
 static dualprop_status acquire_list(dualprop__cuda *self, struct dualprop__cuda_command_list **list)
 {
-    *list = self->idle_lists;
-    if (*list) {
-        self->idle_lists = (*list)->next;
-        return DUALPROP_OK;
+    struct dualprop__cuda_command_list **found = NULL, **oldest = NULL, **link = &self->idle_lists;
+    int idle = 0;
+    for (; *link; link = &(*link)->next, idle++) {
+        if (pthread_equal((*link)->thread, pthread_self())) found = link;
+        if (!oldest || (*link)->used_at < (*oldest)->used_at) oldest = link;
     }
-    struct dualprop__cuda_command_list *made = dualprop__cuda_host_allocate(self, sizeof *made);
-    if (!made) return DUALPROP_ERROR_NO_MEMORY;
-    dualprop_status status = fill_list(self, made);
-    if (status != DUALPROP_OK) destroy_list(self, made);
-    else *list = made;
+    if (!found && idle + self->active_lists >= LISTS) found = oldest;
+    *list = found ? *found : NULL;
+    if (found) *found = (*found)->next;
+    dualprop_status status = DUALPROP_OK;
+    if (!*list) {
+        struct dualprop__cuda_command_list *made = dualprop__cuda_host_allocate(self, sizeof *made);
+        if (!made) return DUALPROP_ERROR_NO_MEMORY;
+        status = fill_list(self, made);
+        if (status != DUALPROP_OK) destroy_list(self, made);
+        else *list = made;
+    }
+    if (*list) (*list)->thread = pthread_self();
     return status;
 }
 
@@ -113,6 +127,7 @@ static void return_list(dualprop__cuda *self, struct dualprop__cuda_command_list
     list->gathering = 0;
     list->refused = NULL;
     list->read_back_count = 0;
+    list->used_at = ++self->graph_clock;
     list->next = self->idle_lists;
     self->idle_lists = list;
 }
@@ -165,23 +180,38 @@ static dualprop_status capture(dualprop__cuda *self, struct dualprop__cuda_cache
     return status;
 }
 
-static void log_refusal(const dualprop__cuda *self)
+/* A graph that cannot be made or launched is not tried again, and said once; the list runs by itself. */
+static dualprop_status refuse(dualprop__cuda *self, struct dualprop__cuda_cached_graph *cached, const char *what)
 {
     const dualprop_host *host = self->host;
-    host->log(host->user_data, 1, "cuda", "a step could not be captured as a CUDA graph; it runs command by command");
+    char message[120];
+    if (self->dead != DUALPROP_OK) return dualprop__cuda_fail(self, self->dead, "%s", self->why_dead);
+    if (cached->graph) cudaGraphExecDestroy(cached->graph);
+    cached->graph = NULL;
+    cached->refused = 1;
+    self->graphs_refused++;
+    snprintf(message, sizeof message, "a step could not be %s as a CUDA graph; it runs command by command", what);
+    host->log(host->user_data, DUALPROP_LOG_WARNING, "cuda", message);
+    return DUALPROP_OK;
 }
 
+/* A list whose engines are still to be timed (dnn.c) runs by itself once more, so that its graph has the same bits. */
 static dualprop_status run_again(dualprop__cuda *self, struct dualprop__cuda_cached_graph *cached)
 {
-    if (!cached->graph && !cached->refused && capture(self, cached) != DUALPROP_OK) {
-        cached->refused = 1;
-        if (self->dead != DUALPROP_OK) return dualprop__cuda_fail(self, self->dead, "%s", self->why_dead);
-        log_refusal(self);
+    self->not_ready = 0;
+    if (!cached->graph && !cached->refused && capture(self, cached) != DUALPROP_OK && !self->not_ready)
+        DUALPROP__CUDA_PASS(refuse(self, cached, "captured"));
+    if (cached->graph) {
+        cudaError_t error = cudaGraphLaunch(cached->graph, self->stream);
+        if (error == cudaSuccess) {
+            self->graph_launches++;
+            return DUALPROP_OK;
+        }
+        dualprop_status status = dualprop__cuda_status(self, error, "cudaGraphLaunch");
+        if (status == DUALPROP_ERROR_NO_MEMORY) return status;
+        DUALPROP__CUDA_PASS(refuse(self, cached, "launched"));
     }
-    if (!cached->graph) return run_commands(self, cached->bytes, cached->size);
-    DUALPROP__CUDA_TRY(self, cudaGraphLaunch(cached->graph, self->stream));
-    self->graph_launches++;
-    return DUALPROP_OK;
+    return run_commands(self, cached->bytes, cached->size);
 }
 
 /* ---- lists remembered ---- */

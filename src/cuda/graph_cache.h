@@ -21,6 +21,8 @@ extern "C" {
 struct dualprop__cuda_command_list {
     struct dualprop__cuda_command_list *next; /* in the list of idle ones */
     dualprop__cuda *owner;
+    pthread_t thread; /* that has it, or had it last */
+    uint64_t used_at;
     unsigned char *bytes;
     size_t used, room;
     struct dualprop__cuda_max_slots max_slots;

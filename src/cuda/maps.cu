@@ -545,6 +545,27 @@ struct scale_body {
     }
 };
 
+/* The parts in order, in double: which part has which rows depends on the shape alone. */
+struct sum_parts_body {
+    const float *from;
+    float *to;
+    int64_t count, parts;
+    double scale;
+    int64_t accumulate;
+
+    static constexpr const char *name()
+    {
+        return "sum of parts";
+    }
+
+    DUALPROP__CUDA_BOTH void operator()(int64_t i) const
+    {
+        double sum = 0;
+        for (int64_t part = 0; part < parts; part++) sum += (double)from[part * count + i];
+        to[i] = (float)(accumulate ? (double)to[i] + scale * sum : scale * sum);
+    }
+};
+
 } // namespace
 
 dualprop_status dualprop__cuda_map_finish(dualprop__cuda *self, const dualprop_convolution *shape, float *a,
@@ -629,6 +650,13 @@ dualprop_status dualprop__cuda_round(dualprop__cuda *self, uint16_t *to, const f
 {
     round_body body = { from, to, count, is_aligned(from, 16) && is_aligned(to, 8) };
     return issue<each>(self, body, (count + 3) / 4);
+}
+
+dualprop_status dualprop__cuda_sum_parts(dualprop__cuda *self, float *to, const float *from, int64_t count,
+                                         int64_t parts, double scale, int accumulate)
+{
+    sum_parts_body body = { from, to, count, parts, scale, accumulate };
+    return issue<each>(self, body, count);
 }
 
 dualprop_status dualprop__cuda_scale(dualprop__cuda *self, float *to, const float *from, int64_t count, double scale,

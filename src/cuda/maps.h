@@ -24,6 +24,9 @@ dualprop_status dualprop__cuda_patches(dualprop__cuda *self, const dualprop__cud
                                        const float *x);
 dualprop_status dualprop__cuda_fold(dualprop__cuda *self, const dualprop__cuda_conv *shape, float *x,
                                     const float *patches);
+/* to = scale * the sum of `parts` arrays of `count` each, one after another, in order (+ to where accumulate). */
+dualprop_status dualprop__cuda_sum_parts(dualprop__cuda *self, float *to, const float *from, int64_t count,
+                                         int64_t parts, double scale, int accumulate);
 /* to [columns, rows] from [rows, columns]. */
 dualprop_status dualprop__cuda_transpose(dualprop__cuda *self, float *to, const float *from, int64_t rows,
                                          int64_t columns);

@@ -3,7 +3,7 @@
  *
  * A plan holds the descriptors and the algorithm for one shape and alignment. It is made when the shape comes for the
  * first time and kept for the instance's life. Strict f32 is CUBLAS_COMPUTE_32F on f32 data, which never uses TF32;
- * TF32 and BF16 are asked for by name, and still add in f32. Algorithms that reduce in place, in the order in which
+ * TF32 and BF16 are asked for by name, and still add in f32; a shape that has no algorithm of theirs is done in strict. Algorithms that reduce in place, in the order in which
  * blocks happen to finish, are never taken: the same product gives the same bits each time.
  *
  * The library learns from preferences how the matrices are aligned, but of the bias from its address. So the address is
@@ -54,10 +54,9 @@ struct dualprop__cuda_products {
 
 static dualprop_status failed(dualprop__cuda *self, cublasStatus_t status, const char *call)
 {
-    cudaError_t error = cudaPeekAtLastError();
+    cudaError_t error = status == CUBLAS_STATUS_EXECUTION_FAILED ? dualprop__cuda_device_error(self) : cudaSuccess;
     int length = (int)strcspn(call, "(");
-    if (status == CUBLAS_STATUS_EXECUTION_FAILED && error != cudaSuccess)
-        return dualprop__cuda_status(self, error, call);
+    if (error != cudaSuccess) return dualprop__cuda_status(self, error, call);
     if (status == CUBLAS_STATUS_ALLOC_FAILED)
         return dualprop__cuda_fail(self, DUALPROP_ERROR_NO_MEMORY, "cuBLASLt found no memory (%.*s)", length, call);
     return dualprop__cuda_fail(self, DUALPROP_ERROR_DEVICE, "cuBLASLt: status %d (%.*s)", (int)status, length, call);
@@ -100,8 +99,9 @@ static void destroy_plan(const struct api *api, struct plan *plan)
     if (plan->d) api->cublasLtMatrixLayoutDestroy(plan->d);
 }
 
-static cublasComputeType_t compute_type(const dualprop__cuda *self)
+static cublasComputeType_t compute_type(const dualprop__cuda *self, int strict)
 {
+    if (strict) return CUBLAS_COMPUTE_32F;
     if (self->numerics == DUALPROP_NUMERICS_TF32) return CUBLAS_COMPUTE_32F_FAST_TF32;
     if (self->numerics == DUALPROP_NUMERICS_BF16) return CUBLAS_COMPUTE_32F_FAST_16BF;
     return CUBLAS_COMPUTE_32F;
@@ -113,12 +113,12 @@ static dualprop_status set_bias(dualprop__cuda *self, const struct plan *plan, c
     return DUALPROP_OK;
 }
 
-static dualprop_status make_operation(dualprop__cuda *self, struct plan *plan, const float *bias)
+static dualprop_status make_operation(dualprop__cuda *self, struct plan *plan, const float *bias, int strict)
 {
     int32_t a = plan->key.a_transposed ? CUBLAS_OP_T : CUBLAS_OP_N,
             b = plan->key.b_transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
     uint32_t epilogue = CUBLASLT_EPILOGUE_BIAS;
-    TRY(self, cublasLtMatmulDescCreate(&plan->operation, compute_type(self), CUDA_R_32F));
+    TRY(self, cublasLtMatmulDescCreate(&plan->operation, compute_type(self, strict), CUDA_R_32F));
     TRY(self, cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_TRANSA, &a, sizeof a));
     TRY(self, cublasLtMatmulDescSetAttribute(plan->operation, CUBLASLT_MATMUL_DESC_TRANSB, &b, sizeof b));
     if (!bias) return DUALPROP_OK;
@@ -197,11 +197,12 @@ static dualprop_status choose_algorithm(dualprop__cuda *self, struct plan *plan)
     return status;
 }
 
-static dualprop_status make_plan(dualprop__cuda *self, struct plan *plan, const struct key *key, const float *bias)
+static dualprop_status make_plan(dualprop__cuda *self, struct plan *plan, const struct key *key, const float *bias,
+                                 int strict)
 {
     memset(plan, 0, sizeof *plan);
     plan->key = *key;
-    dualprop_status status = make_operation(self, plan, bias);
+    dualprop_status status = make_operation(self, plan, bias, strict);
     if (status == DUALPROP_OK) status = make_layouts(self, plan);
     if (status == DUALPROP_OK) status = choose_algorithm(self, plan);
     if (status != DUALPROP_OK) destroy_plan(&self->products->api, plan);
@@ -231,9 +232,11 @@ static dualprop_status find_plan(dualprop__cuda *self, struct plan **plan, const
     }
     DUALPROP__CUDA_PASS(make_room(self));
     *plan = &products->plans[products->count];
-    DUALPROP__CUDA_PASS(make_plan(self, *plan, key, bias));
-    products->count++;
-    return DUALPROP_OK;
+    dualprop_status status = make_plan(self, *plan, key, bias, 0);
+    if (status == DUALPROP_ERROR_UNSUPPORTED && self->numerics != DUALPROP_NUMERICS_STRICT)
+        status = make_plan(self, *plan, key, bias, 1);
+    if (status == DUALPROP_OK) products->count++;
+    return status;
 }
 
 /* ---- multiplying ---- */

@@ -305,10 +305,10 @@ struct column_body {
     }
 };
 
-/* As many stretches as give threads enough to do, and as fit into the workspace. */
-int64_t rows_in_a_stretch(const dualprop__cuda *self, int64_t rows, int64_t columns)
+/* As many stretches as give threads enough to do, and as fit into the part of the workspace that is always there. */
+int64_t rows_in_a_stretch(int64_t rows, int64_t columns)
 {
-    int64_t room = (int64_t)self->workspace_bytes / (int64_t)sizeof(double) / columns;
+    int64_t room = DUALPROP__CUDA_PRODUCT_WORKSPACE / (int64_t)sizeof(double) / columns;
     int64_t stretches = (rows + rows_of_a_column - 1) / rows_of_a_column;
     if (stretches > room) stretches = room;
     if (stretches < 1 || rows <= 2 * rows_of_a_column) stretches = 1;
@@ -326,7 +326,7 @@ dualprop_status dualprop__cuda_column_sums(dualprop__cuda *self, float *to, cons
     body.result = to;
     body.rows = rows;
     body.columns = columns;
-    body.stretch = rows_in_a_stretch(self, rows, columns);
+    body.stretch = rows_in_a_stretch(rows, columns);
     body.scale = scale;
     body.accumulate = accumulate;
     int64_t stretches = (rows + body.stretch - 1) / body.stretch;

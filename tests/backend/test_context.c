@@ -68,7 +68,7 @@ START_TEST(shorter_options_are_completed)
         END_OF(dualprop_options, threads), END_OF(dualprop_options, level), END_OF(dualprop_options, allocator),
         END_OF(dualprop_options, io), END_OF(dualprop_options, thread_hooks), END_OF(dualprop_options, loader),
         END_OF(dualprop_options, backend), END_OF(dualprop_options, module), END_OF(dualprop_options, numerics),
-        END_OF(dualprop_options, deterministic), END_OF(dualprop_options, device), sizeof(dualprop_options),
+        END_OF(dualprop_options, autotune), END_OF(dualprop_options, device), sizeof(dualprop_options),
     };
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         dualprop_options whole = DUALPROP_OPTIONS_INIT;

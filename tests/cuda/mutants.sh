@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 build=${BUILD:-build}
 work=$build/tests/cuda/mutant
 word=${1:-}
-export DUALPROP_REAL_CUDNN= DUALPROP_TEST_TELL=yes DUALPROP_TEST_OTHER_MODULE=${LIB:-lib}/libdualprop-cuda.so.0
+export DUALPROP_REAL_CUDNN= DUALPROP_TEST_TELL=yes DUALPROP_TEST_OTHER_MODULE=$build/tests/cuda/shared/libdualprop-cuda.so.0
 
 suites() {
     LD_LIBRARY_PATH=$build/tests/cuda/standin DUALPROP_TEST_MODULE=$work/libdualprop-cuda.so.0 \

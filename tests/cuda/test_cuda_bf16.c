@@ -171,7 +171,6 @@ static void open_bench(workbench *bench, const dualprop_backend *backend, int nu
     bench->level = DUALPROP_LEVEL_AUTO;
     threaded_host_init(&bench->host, 1);
     bench->host.host.numerics = numerics;
-    bench->host.host.deterministic = 1;
     ck_assert_int_eq(bench_instance(&bench->self, backend, &bench->host.host, bench->type, bench->level), DUALPROP_OK);
 }
 

@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <math.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +48,40 @@ struct outcome {
     int64_t count, correct;
     double loss;
 };
+
+/* What the backend logs, one message a line. */
+static char logged[200000];
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void keep_log(void *user_data, int level, const char *component, const char *message)
+{
+    (void)user_data, (void)level;
+    pthread_mutex_lock(&log_lock);
+    size_t used = strlen(logged);
+    snprintf(logged + used, sizeof logged - used, "%s: %s\n", component, message);
+    pthread_mutex_unlock(&log_lock);
+}
+
+static int count_logged(const char *words)
+{
+    int count = 0;
+    for (const char *at = logged; (at = strstr(at, words)) != NULL; at++) count++;
+    return count;
+}
+
+static struct outcome learn_logged(const learner_plan *plan)
+{
+    static learner self;
+    struct outcome outcome = { .values = malloc(ROOM * sizeof(float)) };
+    logged[0] = '\0';
+    expect_ok(learner_begin(&self, plan, DUALPROP_BACKEND_CUDA));
+    expect_ok(dualprop_context_set_log(self.context, keep_log, NULL, DUALPROP_LOG_DEBUG));
+    for (int epoch = 0; epoch < EPOCHS; epoch++) expect_ok(learner_epoch(&self));
+    expect_ok(learner_score(&self, &outcome.loss, &outcome.correct));
+    expect_ok(learner_parameters(&self, outcome.values, ROOM, &outcome.count));
+    learner_end(&self);
+    return outcome;
+}
 
 static struct outcome learn(const learner_plan *plan, int backend)
 {
@@ -115,7 +150,6 @@ START_TEST(runs_have_the_same_bits)
 {
     learner_plan plan = plan_of(&rows[_i]);
     cuda_standin();
-    plan.options.deterministic = 1;
     struct outcome one = learn(&plan, DUALPROP_BACKEND_CUDA), other = learn(&plan, DUALPROP_BACKEND_CUDA);
     ck_assert_int_eq(one.count, other.count);
     ck_assert(memcmp(one.values, other.values, (size_t)one.count * sizeof(float)) == 0);
@@ -176,6 +210,19 @@ START_TEST(a_cudnn_without_its_parts_is_as_good_as_none)
     standin->no_parts = getenv("DUALPROP_TEST_HALF_CUDNN") == NULL;
     compare_with_reference(&plan, "convolutions with half a cuDNN");
     ck_assert_int_eq(standin->convolutions, 0);
+    cuda_check_clean(0);
+}
+END_TEST
+
+/* With DUALPROP_CUDA_PATH (tests/cuda.sh) the loader alone would find neither cuBLASLt nor cuDNN. */
+START_TEST(libraries_are_found_in_wheels)
+{
+    learner_plan plan = plan_of_images(&image_rows[0]);
+    standin_state *standin = cuda_standin();
+    if (cuda_needs_standin("libraries in wheels")) return;
+    compare_with_reference(&plan, "libraries in wheels");
+    ck_assert_int_gt(standin->products, 0);
+    ck_assert_int_gt(standin->convolutions, 0);
     cuda_check_clean(0);
 }
 END_TEST
@@ -289,12 +336,84 @@ START_TEST(steps_come_again_as_graphs)
 }
 END_TEST
 
+/* Also on a device: no graph is refused, and steps are launches of graphs. */
+START_TEST(no_graph_is_refused)
+{
+    learner_plan plan = plan_of_step(_i);
+    standin_for(&plan);
+    struct outcome outcome = learn_logged(&plan);
+    ck_assert_msg(count_logged(" 0 graphs refused") == 1, "%s", logged);
+    ck_assert_msg(count_logged("cuda: 0 launches of CUDA graphs") == 0, "%s", logged);
+    free(outcome.values);
+    cuda_check_clean(0);
+}
+END_TEST
+
+/* ---- engines ---- */
+
+/* By rule, unless the timed choice is asked for: then each engine is tried in two settings, and a graph waits for it. */
+START_TEST(engines_are_chosen_by_rule)
+{
+    learner_plan plan = plan_of_images(&image_rows[1]);
+    standin_state *standin = cuda_standin();
+    if (cuda_needs_standin("engines that are made up")) return;
+    standin->no_real = 1;
+    struct outcome ruled = learn_logged(&plan);
+    ck_assert_int_eq(count_logged(" takes "), 0);
+    ck_assert_int_gt(count_logged("cuDNN engine 12, 5000 bytes of workspace, first of 1"), 0);
+    plan.options.autotune = 1;
+    struct outcome timed = learn_logged(&plan);
+    int first = count_logged("cuDNN engine 12 takes"), other = count_logged("cuDNN engine 13 takes");
+    ck_assert_int_gt(other, 0);
+    ck_assert_int_eq(first, 2 * other);
+    ck_assert_msg(count_logged(" 0 graphs refused") == 1, "%s", logged);
+    expect_same_bits(&ruled, &timed); /* the stand-in's engines all sum alike */
+    free(ruled.values);
+    free(timed.values);
+    cuda_check_clean(0);
+}
+END_TEST
+
+/* A variable of NVIDIA's that takes digits from strict f32 is named where the backend is described. */
+START_TEST(what_spoils_strict_products_is_warned_of)
+{
+    learner_plan plan = plan_of(&rows[0]);
+    dualprop_context *context;
+    cuda_standin();
+    logged[0] = '\0';
+    setenv("NVIDIA_TF32_OVERRIDE", "1", 1);
+    expect_ok(dualprop_context_create(&context, DUALPROP_BACKEND_CUDA, &plan.options));
+    dualprop_status status = dualprop_context_set_log(context, keep_log, NULL, DUALPROP_LOG_DEBUG);
+    expect_ok(status);
+    unsetenv("NVIDIA_TF32_OVERRIDE");
+    ck_assert_msg(count_logged("because of NVIDIA_TF32_OVERRIDE") == 1, "%s", logged);
+    dualprop_context_destroy(context);
+    cuda_check_clean(0);
+}
+END_TEST
+
+/* ---- several devices ---- */
+
+/* No context is made on the thread's own device, which it has not used; one that it has used is current again. */
+START_TEST(a_device_that_is_not_used_gets_no_context)
+{
+    learner_plan plan = plan_of(&rows[0]);
+    standin_state *standin = cuda_standin();
+    if (cuda_needs_standin("several devices")) return;
+    standin->device_count = 2;
+    plan.options.device = 1;
+    struct outcome outcome = learn(&plan, DUALPROP_BACKEND_CUDA);
+    ck_assert_int_eq(standin->contexts, 2);
+    free(outcome.values);
+    cuda_check_clean(0);
+}
+END_TEST
+
 /* ---- together and apart ---- */
 
 static void compare_apart(learner_plan plan)
 {
     standin_for(&plan);
-    plan.options.deterministic = 1;
     struct outcome together = learn(&plan, DUALPROP_BACKEND_CUDA);
     plan.apart = 1;
     struct outcome apart = learn(&plan, DUALPROP_BACKEND_CUDA);
@@ -404,7 +523,7 @@ END_TEST
 
 /* ---- threads: states of their own on one network, in parallel ---- */
 
-#define THREADS 4
+#define THREADS 8
 
 struct reader {
     learner *shared;
@@ -418,7 +537,7 @@ static void *read_often(void *argument)
     struct reader *reader = argument;
     learner own = *reader->shared;
     own.state = reader->state;
-    for (int i = 0; i < 6 && reader->status == DUALPROP_OK; i++) {
+    for (int i = 0; i < 20 && reader->status == DUALPROP_OK; i++) {
         reader->status = learner_infer(&own);
         if (reader->status == DUALPROP_OK) reader->status = learner_predict(&own, reader->scores);
     }
@@ -431,9 +550,10 @@ START_TEST(states_work_in_parallel)
     static struct reader readers[THREADS];
     pthread_t threads[THREADS];
     learner_plan plan = plan_of(&rows[0]);
-    cuda_standin();
+    standin_state *standin = cuda_standin();
     expect_ok(learner_begin(&self, &plan, DUALPROP_BACKEND_CUDA));
     expect_ok(learner_epoch(&self));
+    long captures = standin ? standin->captures : 0;
     for (int i = 0; i < THREADS; i++) {
         readers[i].shared = &self;
         expect_ok(dualprop_state_create(&readers[i].state, self.network, self.rule, plan.capacity));
@@ -445,6 +565,8 @@ START_TEST(states_work_in_parallel)
         ck_assert(memcmp(readers[i].scores, readers[0].scores, sizeof readers[0].scores) == 0);
         dualprop_state_destroy(readers[i].state);
     }
+    /* A thread's inferences and predictions, of full batches and of the short one at the end, are captured once. */
+    if (standin) ck_assert_int_le(standin->captures - captures, 4 * THREADS);
     learner_end(&self);
     cuda_check_clean(0);
 }
@@ -576,7 +698,6 @@ START_TEST(refused_steps_leave_no_trace)
     learner_plan plan = plan_of(&rows[_i]);
     int failed = 0;
     cuda_standin();
-    plan.options.deterministic = 1;
     plan.add_layers = rectified;
     take_course(&reference, &plan, DUALPROP_BACKEND_REFERENCE, NULL);
     take_course(&cuda, &plan, DUALPROP_BACKEND_CUDA, NULL);
@@ -642,6 +763,10 @@ Suite *test_cuda_learning_suite(void)
         tcase_add_loop_test(tests, both_forms_of_the_module_have_the_same_bits, 0,
                             (int)(sizeof rows / sizeof rows[0] + sizeof image_rows / sizeof image_rows[0]));
     tcase_add_loop_test(tests, steps_come_again_as_graphs, 0, 8);
+    tcase_add_loop_test(tests, no_graph_is_refused, 0, 8);
+    tcase_add_test(tests, engines_are_chosen_by_rule);
+    tcase_add_test(tests, a_device_that_is_not_used_gets_no_context);
+    tcase_add_test(tests, what_spoils_strict_products_is_warned_of);
     tcase_add_loop_test(tests, learning_in_one_call_has_the_bits_of_two, 0,
                         (int)(sizeof rows / sizeof rows[0] + sizeof image_rows / sizeof image_rows[0]));
     tcase_add_loop_test(tests, deep_networks_learn_in_one_call, 0, 2);
@@ -656,6 +781,9 @@ Suite *test_cuda_learning_suite(void)
     TCase *parts = tcase_create("parts");
     tcase_add_test(parts, a_cudnn_without_its_parts_is_as_good_as_none);
     suite_add_tcase(suite, parts);
+    TCase *wheels = tcase_create("wheels");
+    tcase_add_test(wheels, libraries_are_found_in_wheels);
+    suite_add_tcase(suite, wheels);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -211,6 +211,22 @@ START_TEST(a_product_without_algorithm_is_unsupported)
 }
 END_TEST
 
+/* A shape that TF32 and BF16 have nothing for is done in strict f32. */
+START_TEST(a_product_without_fast_algorithm_is_strict)
+{
+    workbench bench;
+    dualprop_dense shape = { 5, 6, 7, NULL };
+    if (cuda_needs_standin("products without algorithms")) return;
+    open_bench(&bench, _i ? DUALPROP_NUMERICS_BF16 : DUALPROP_NUMERICS_TF32);
+    standin_state *standin = cuda_standin();
+    standin->lenient = 1;
+    standin->no_fast_algorithms = 1;
+    float *x = bench_zeros(&bench, 5 * 6), *weights = bench_zeros(&bench, 6 * 7), *a = bench_reals(&bench, 5 * 7);
+    ck_assert_int_eq(bench.backend->dense_bottom_up(bench.self, &shape, a, x, weights, NULL, NULL), DUALPROP_OK);
+    close_bench(&bench);
+}
+END_TEST
+
 Suite *test_cuda_products_suite(void)
 {
     Suite *suite = suite_create("cuda products");
@@ -220,6 +236,7 @@ Suite *test_cuda_products_suite(void)
     tcase_add_test(tests, a_bias_that_lies_otherwise_is_asked_for_anew);
     tcase_add_test(tests, the_real_library_judges);
     tcase_add_test(tests, a_product_without_algorithm_is_unsupported);
+    tcase_add_loop_test(tests, a_product_without_fast_algorithm_is_strict, 0, 2);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -95,7 +95,8 @@ else
     all_refuse "no driver" "no NVIDIA driver is installed"
     test_that "auto: no driver" falls_back "no NVIDIA driver is installed"
 fi
-# What stands first in the path is no library; the device is a stand-in's.
+# What stands first in the path is no library; the device is a stand-in's, for a module with a shared runtime.
+export DUALPROP_BACKEND_PATH="$build/tests/cuda/shared"
 mkdir runtime products
 for name in "$standin"/libcudart.so.*[0-9]; do echo words >runtime/"$(basename "$name")"; cp "$name" products; done
 for name in "$standin"/libcublasLt.so.*[0-9]; do echo words >products/"$(basename "$name")"; done

@@ -43,7 +43,7 @@ static void copy_settings(dualprop_context *context, const struct dualprop__sett
     context->real_size = dualprop__type_size(context->precision);
     context->level = settings->options.level;
     context->numerics = settings->options.numerics;
-    context->deterministic = settings->options.deterministic;
+    context->autotune = settings->options.autotune;
     context->device = settings->options.device;
     context->module = settings->options.module;
     context->allocator = settings->allocator;

@@ -56,7 +56,7 @@ void dualprop__host_fill(dualprop_context *context)
         .log = host_log,
         .fail = host_fail,
         .numerics = context->numerics,
-        .deterministic = context->deterministic,
+        .autotune = context->autotune,
         .device = context->device,
     };
 }

@@ -53,8 +53,8 @@ static dualprop_status check_numbers(const dualprop_options *options)
     REQUIRE(options->numerics == DUALPROP_NUMERICS_STRICT || options->precision != DUALPROP_F64,
             "options.numerics is %s, expected strict with precision f64",
             dualprop_name(DUALPROP_NAMES_NUMERICS, options->numerics));
-    REQUIRE(options->deterministic == 0 || options->deterministic == 1, "options.deterministic is %d, expected 0 or 1",
-            options->deterministic);
+    REQUIRE(options->autotune == 0 || options->autotune == 1, "options.autotune is %d, expected 0 or 1",
+            options->autotune);
     REQUIRE(options->device >= 0, "options.device is %d, expected 0 or more", options->device);
     REQUIRE(options->reserved == 0, "options.reserved is %d, expected 0", options->reserved);
     return DUALPROP_OK;

@@ -43,7 +43,7 @@ struct dualprop_context {
     int precision;          /* DUALPROP_F32 or _F64 */
     size_t real_size;       /* 4 or 8 */
     int level;              /* as asked for */
-    int numerics, deterministic, device;
+    int numerics, autotune, device;
     const char *module;     /* the caller's, while the context is made */
     int threads;            /* of the pool, or of run */
     dualprop_allocator allocator;

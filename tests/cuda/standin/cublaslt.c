@@ -329,7 +329,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
     compare_layout((struct layout *)b);
     compare_layout((struct layout *)d);
     compare_preference(preference);
-    if (standin_control()->no_algorithms == 1) return CUBLAS_STATUS_NOT_SUPPORTED;
+    int fast = ours->compute != CUBLAS_COMPUTE_32F;
+    if (standin_control()->no_algorithms == 1 || (fast && standin_control()->no_fast_algorithms)) return CUBLAS_STATUS_NOT_SUPPORTED;
     memset(&results[0], 0, sizeof results[0]);
     memcpy(&results[0].algo, &algorithm, sizeof algorithm);
     results[0].workspaceSize = preference->workspace;

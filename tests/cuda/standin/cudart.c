@@ -373,7 +373,26 @@ cudaError_t cudaSetDevice(int number)
     CALL();
     if (number >= state.device_count) return last = cudaErrorInvalidDevice;
     device = number;
+    state.contexts |= 1 << number;
     return cudaSuccess;
+}
+
+static int primary_context_state(int number, unsigned *flags, int *active)
+{
+    *flags = 0;
+    *active = state.contexts >> number & 1;
+    return 0;
+}
+
+cudaError_t cudaGetDriverEntryPointByVersion(const char *name, void **function, unsigned int version,
+                                             unsigned long long flags, enum cudaDriverEntryPointQueryResult *found)
+{
+    int (*query)(int, unsigned *, int *) = primary_context_state;
+    (void)version, (void)flags;
+    *found = strcmp(name, "cuDevicePrimaryCtxGetState") == 0 ? cudaDriverEntryPointSuccess
+                                                              : cudaDriverEntryPointSymbolNotFound;
+    if (*found == cudaDriverEntryPointSuccess) memcpy(function, &query, sizeof query);
+    return *found == cudaDriverEntryPointSuccess ? cudaSuccess : cudaErrorSymbolNotFound;
 }
 
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int number)
@@ -523,6 +542,13 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
     state.synchronizations++;
     drain(stream_of(stream));
     return cudaSuccess;
+}
+
+/* Asks only whether something has failed. */
+cudaError_t cudaStreamQuery(cudaStream_t stream)
+{
+    (void)stream;
+    return sticky ? (cudaError_t)state.fail_error : cudaErrorNotReady;
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned int flags)

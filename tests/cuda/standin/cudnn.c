@@ -300,16 +300,19 @@ static int read_operation(const struct descriptor *kept[KEPT], const struct desc
 
 /* ---- heuristics: what there is to choose from ---- */
 
-/* Made-up engines: tensor cores; no notes, but its plan cannot be built; the good one; one without a fixed order. */
+/* Made-up engines: tensor cores; no notes, but its plan cannot be built; three settings of a good one; another good one;
+ * one without a fixed order. */
 static const struct engine {
     int notes[2], note_count, fails;
-    int64_t workspace;
+    int64_t workspace, number;
 } engines[] = {
-    { { CUDNN_NUMERICAL_NOTE_TENSOR_CORE }, 1, 0, 256 },
-    { { 0 }, 0, 1, 0 },
-    { { CUDNN_NUMERICAL_NOTE_WINOGRAD }, 1, 0, 5000 },
-    { { 0 }, 0, 0, 0 },
-    { { CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC }, 1, 0, 64 },
+    { { CUDNN_NUMERICAL_NOTE_TENSOR_CORE }, 1, 0, 256, 10 },
+    { { 0 }, 0, 1, 0, 11 },
+    { { CUDNN_NUMERICAL_NOTE_WINOGRAD }, 1, 0, 5000, 12 },
+    { { CUDNN_NUMERICAL_NOTE_WINOGRAD }, 1, 0, 4000, 12 },
+    { { CUDNN_NUMERICAL_NOTE_WINOGRAD }, 1, 0, 3000, 12 },
+    { { 0 }, 0, 0, 0, 13 },
+    { { CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC }, 1, 0, 64, 14 },
 };
 #define MADE_UP ((int64_t)(sizeof engines / sizeof engines[0]))
 
@@ -392,7 +395,6 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t made, cudnnBacke
 {
     CALL();
     struct descriptor *descriptor = of(made);
-    (void)type;
     *count = 1;
     switch ((int)name) {
     case CUDNN_ATTR_ENGINEHEUR_RESULTS: return give_results(descriptor, wanted, count, values);
@@ -402,6 +404,12 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t made, cudnnBacke
     case CUDNN_ATTR_ENGINE_NUMERICAL_NOTE:
         *count = descriptor->note_count;
         memcpy(values, descriptor->notes, (size_t)descriptor->note_count * sizeof(int));
+        return CUDNN_STATUS_SUCCESS;
+    case CUDNN_ATTR_ENGINE_GLOBAL_INDEX:
+        if (descriptor->real)
+            judge(real.cudnnBackendGetAttribute(descriptor->real, name, type, wanted, count, values), "its number");
+        else
+            memcpy(values, &engines[descriptor->engine].number, sizeof(int64_t));
         return CUDNN_STATUS_SUCCESS;
     case CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE:
         memcpy(values, &descriptor->workspace, sizeof(int64_t));

@@ -36,6 +36,7 @@ typedef struct standin_state {
     int no_real;    /* do not ask the real cuDNN and cuBLASLt */
     int no_parts;   /* cuDNN finds none of its parts */
     int no_engines; /* cuDNN has nothing for any shape */
+    int no_fast_algorithms; /* cuBLASLt has nothing for TF32 and BF16 */
     int no_algorithms; /* nor has cuBLASLt; it says so by a status (1), no result (2), or a result's status (3) */
     int foreign_capture; /* a thread of somebody else captures in the global mode */
     int lenient;   /* let pointers lead where no device memory is: for tests that hand in arrays of their own */
@@ -43,6 +44,7 @@ typedef struct standin_state {
     long live;          /* things made and not given back: memory, streams, events, graphs, handles, descriptors */
     size_t used;        /* bytes of device memory */
     long tensor_cores, unordered; /* convolutions on tensor cores, and by engines whose sums have no fixed order */
+    int contexts; /* devices, one bit each, that were made current: each of them has a context now */
     long relaxed; /* threads whose captures are in the relaxed mode now */
     long judged; /* attributes that were read back from descriptors of the real cuBLASLt */
     long rounded;                 /* convolutions of BF16 */
