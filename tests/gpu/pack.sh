@@ -1,6 +1,6 @@
 #!/bin/sh
 # Puts together what a machine without a package source lacks: jansson, Check, zlib and libmd as headers and archives, and
-# Fashion-MNIST. usage: pack.sh [FOLDER]    (build/gpu-kit by default, which git ignores; about 31 MB)
+# Fashion-MNIST. usage: pack.sh [FOLDER]    (build/gpu-kit by default, which git ignores; about 40 MB)
 # Then tests/gpu/run.sh on that machine finds it there. Needs the packages of `make deps`.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -20,4 +20,15 @@ done
 cp "$(find /usr/lib -name libcheck_pic.a | head -n 1)" "$kit/lib/libcheck.a"
 cp /usr/share/datasets/fashion-mnist/*.gz "$kit/data"
 git rev-parse --short HEAD >"$kit/commit" 2>/dev/null || echo unknown >"$kit/commit"
+mkdir -p "$kit/bin/lib"
+cp "$(command -v make)" "$kit/bin"
+built=build/gpu-kit-build
+make -s -j"$(nproc)" BLIS=no ZIP=no BUILD=$built LIB=$built/lib CFLAGS="-isystem $kit/include" LDFLAGS="-L$kit/lib" \
+    all programs $built/tests/cuda/main $built/tests/gpu/steps >"$kit/build.log" 2>&1 || {
+    tail -n 20 "$kit/build.log"
+    exit 1
+}
+cp $built/lib/libdualprop-cuda.so.0 "$kit/bin/lib"
+cp $built/tests/cuda/main $built/tests/gpu/steps $built/programs/dualprop-mlp $built/programs/dualprop-vectors "$kit/bin"
+strip "$kit/bin/lib/libdualprop-cuda.so.0" "$kit/bin/main" "$kit/bin/steps" "$kit/bin"/dualprop-*
 du -sh "$kit"

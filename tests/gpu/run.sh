@@ -1,17 +1,21 @@
 #!/bin/sh
-# Everything that only a GPU can tell: builds, tests, trains, times against PyTorch. Under 8 minutes on an H100 or H200.
+# Everything that only a GPU can tell: builds, tests, trains, times against PyTorch. At most LIMIT seconds, 560 by default.
 # usage: run.sh [OUT]    results go to OUT ($OUT, or build/gpu by default): summary.txt, tables.md, times.json, logs.txt
 #
-# Needs nvcc, gcc, make, cuBLASLt and cuDNN, of CUDA's toolkit or of the wheels that PyTorch comes with; PyTorch for the
-# baselines. jansson, Check and zlib come from the system or from build/gpu-kit (tests/gpu/pack.sh); BLIS is not needed.
-# Each part has a time limit, and a part that fails does not stop the ones after it. When the time is over (LIMIT
-# seconds, 470 by default; BUILD_LIMIT of them, 240 by default, for the build) the parts that are left are skipped.
-# Ends with a line "N passed, N failed, N skipped".
+# What tells most comes first: does it run, is it right, how long does a step take and where, what does PyTorch take. Each part
+# is a process of its own with a time limit, and a part that fails does not stop the ones after it; parts that are left when
+# the time is over are skipped. Tests write what they found one by one (NAME.tap in logs.txt), so that one that is cut off
+# has told the rest. Ends with a line "N passed, N failed, N skipped".
+#
+# Needs nvcc, gcc, cuBLASLt and cuDNN, of CUDA's toolkit or of the wheels that PyTorch comes with; PyTorch for the baselines.
+# jansson, Check, zlib, make and binaries for the case that the build fails come from build/gpu-kit (tests/gpu/pack.sh).
+# REHEARSAL=FOLDER runs all of it on the stand-ins in that folder, on a machine without a GPU (tests/gpu/rehearse.sh).
 set -u
 cd "$(dirname "$0")/../.."
 out=${1:-${OUT:-build/gpu}}
 kit=$PWD/build/gpu-kit
 build=build/gpu-build
+rehearsal=${REHEARSAL:-}
 mkdir -p "$out" $build
 out=$(cd "$out" && pwd)
 summary=$out/summary.txt
@@ -31,7 +35,7 @@ skip() {
 }
 
 left() {
-    echo $((${LIMIT:-470} - $(date +%s) + began))
+    echo $((${LIMIT:-560} - $(date +%s) + began))
 }
 
 # part NAME SECONDS COMMAND...: its output goes to logs.txt, and its last line is shown; times in JSON to times.json.
@@ -44,7 +48,8 @@ part() {
     fi
     [ "$limit" -le "$(left)" ] || limit=$(left)
     start=$(date +%s)
-    timeout -k 5 "$limit" "$@" >"$log" 2>&1 </dev/null
+    rm -f "$build/$name.tap"
+    CK_TAP_LOG_FILE_NAME=$build/$name.tap timeout -k 5 "$limit" "$@" >"$log" 2>&1 </dev/null
     code=$?
     if [ $code -eq 0 ]; then passed=$((passed + 1)) verdict=passed
     elif [ $code -eq 124 ] || [ $code -eq 137 ]; then failed=$((failed + 1)) verdict="FAILED (over $limit s)"
@@ -52,6 +57,9 @@ part() {
     fi
     say "$name: $verdict, $(($(date +%s) - start)) s: $(tail -n 1 "$log" | cut -c1-160)"
     { echo "==== $name: $verdict"; tail -c 500000 "$log"; } >>"$out/logs.txt"
+    [ ! -s "$build/$name.tap" ] || { echo "==== $name.tap"; cat "$build/$name.tap"; } >>"$out/logs.txt"
+    [ $code -eq 0 ] || [ ! -s "$build/$name.tap" ] ||
+        say "    $(grep -c '^ok' "$build/$name.tap") ok; $(grep '^not ok' "$build/$name.tap" | head -n 3 | cut -c1-150)"
     grep '^{"who"' "$log" >>"$out/times.json"
     return $code
 }
@@ -83,11 +91,13 @@ end() {
 # ---- where are we ----
 
 have nvcc || PATH=$PATH:/usr/local/cuda/bin
+[ ! -d "$kit/bin" ] || PATH=$PATH:$kit/bin
 commit=$(git rev-parse --short HEAD 2>/dev/null || cat "$kit/commit" 2>/dev/null || echo unknown)
 say "commit $commit, $(date -u +%Y-%m-%dT%H:%MZ)"
 have nvidia-smi &&
     say "device: $(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader | head -n 1)"
-say "$(nvcc --version 2>/dev/null | tail -n 2 | head -n 1), $(gcc --version | head -n 1)"
+say "$(uname -sr), $(nproc) CPUs, $(nvcc --version 2>/dev/null | tail -n 2 | head -n 1), $(gcc --version | head -n 1)"
+for tool in make gcc nvcc ncu nsys compute-sanitizer python3; do say "$tool: $(command -v $tool || echo none)"; done
 
 before=${LD_LIBRARY_PATH:-}
 
@@ -117,6 +127,7 @@ gather() {
         [ "$headers" = /usr/include ] || ln -sf "$headers"/* "$vendor/include"
         [ "$headers" != /usr/include ] || ln -sf "$headers/${1%%.*}"* "$vendor/include"
         ln -sf "$(readlink -f "$library")" "$vendor/lib/$2.so"
+        [ ! -e "$libraries/$2_static.a" ] || ln -sf "$libraries/$2_static.a" "$vendor/lib"
         echo "$libraries" >>"$vendor/folders"
         say "$2: $(readlink -f "$library")"
         break
@@ -136,65 +147,114 @@ export LD_LIBRARY_PATH
 
 # ---- build ----
 
+if [ -n "$rehearsal" ]; then LD_LIBRARY_PATH=$rehearsal:$LD_LIBRARY_PATH; fi
 if [ -d "$kit" ]; then
     set -- "CFLAGS=-isystem $kit/include" "LDFLAGS=-L$kit/lib"
 else
     set -- CFLAGS= LDFLAGS=
 fi
-part build "${BUILD_LIMIT:-240}" make -j"$(nproc)" BLIS=no ZIP=no BUILD=$build LIB=$build/lib "JOBS=$(nproc)" "$@" \
+[ -z "$rehearsal" ] || set -- "$@" CUDART_STATIC=
+binaries=$build/tests/cuda module=$PWD/$build/lib programs=$build/programs steps=$build/tests/gpu/steps
+part build "${BUILD_LIMIT:-120}" make -j"$(nproc)" WERROR=no BLIS=no ZIP=no BUILD=$build LIB=$build/lib "$@" \
     "CUDA_INCLUDE=$vendor/include" "CUDNN_INCLUDE=$vendor/include" "CUDA_LIB=$vendor/lib" "CUDNN_LIB=$vendor/lib" \
     all programs $build/tests/cuda/main $build/tests/gpu/steps || {
     tail -n 30 $build/build.log
-    end
+    [ -x "$kit/bin/main" ] || end
+    say "the binaries of $(cat "$kit/commit") are used instead"
+    binaries=$kit/bin module=$kit/bin/lib programs=$kit/bin steps=$kit/bin/steps
 }
-export DUALPROP_BACKEND_PATH="$PWD/$build/lib" DUALPROP_TEST_MODULE="$PWD/$build/lib/libdualprop-cuda.so.0"
-export DUALPROP_TEST_GPU=1 CK_FORK=no CK_DEFAULT_TIMEOUT=300
+tests=$binaries/main
+export DUALPROP_BACKEND_PATH="$module" DUALPROP_TEST_MODULE="$module/libdualprop-cuda.so.0" CK_DEFAULT_TIMEOUT=300
+[ -n "$rehearsal" ] || export DUALPROP_TEST_GPU=1
+say "the module needs: $(ldd "$DUALPROP_TEST_MODULE" | sed 's/ (0x.*//; s/^[[:space:]]*//' | tr '\n' ';')"
 
-# ---- right ----
+# ---- does it run, and as graphs? ----
 
-tests=$build/tests/cuda/main
-part kernels 120 $tests cuda_table
-part products 30 $tests cuda_products
-part learning 90 $tests cuda_learning
-part bf16 60 $tests cuda_bf16
-part staging 30 $tests cuda_input_staging
-part vectors 60 $build/programs/dualprop-vectors --backend cuda --precision f32 tests/golden
-fashion=/usr/share/datasets/fashion-mnist
-[ -d $fashion ] || fashion=$kit/data
-if [ -d "$fashion" ]; then
-    part mlp 60 sh -c "'$build/programs/dualprop-mlp' --backend cuda --data '$fashion' --epochs 3 --quiet |
-        awk '{ print } /^test accuracy/ { right = \$3 } END { exit !(right > 84) }'"
-else
-    skip "mlp: Fashion-MNIST is not here"
+few=${rehearsal:+1} # on the stand-ins a step takes seconds
+# ours NAME SECONDS NUMERICS MODEL RULE SCHEDULE PASSES STEPS...: times, and what the log said of engines and graphs.
+ours() {
+    name=$1 limit=$2 numerics=$3 model=$4
+    shift 4
+    part "$name" "$limit" $steps cuda "$numerics" "$model" "${BATCH:-100}" "$@"
+    code=$?
+    grep -E 'WARNING|graphs refused' "$build/$name.log" 2>/dev/null | sort | uniq -c | head -n 3 | cut -c1-160 |
+        while read -r line; do say "    $line"; done
+    return $code
+}
+if [ -n "$rehearsal" ]; then
+    BATCH=2 STEPS_WARM_UP=2 STEPS_ROUNDS=1
+    export STEPS_WARM_UP STEPS_ROUNDS
 fi
+ours smoke 30 strict mlp dp-adjoint fw-bw 1 ${few:-20}
+
+# ---- right: products, then whole networks, one process for all since each of them opens contexts anyway ----
+
+part products 30 env CK_FORK=no $tests cuda_products
+part learning "${LEARNING:-100}" env CK_FORK=no $tests cuda_learning
 
 # ---- fast: each line of a network's times is one process, in which cuDNN makes its plans once ----
 
-steps=$build/tests/gpu/steps
 for numerics in strict tf32 bf16; do
-    part mlp-$numerics 30 $steps cuda $numerics mlp 100 dp-adjoint fw-bw 1 500 bp fw-bw 1 500
+    ours mlp-$numerics 15 $numerics mlp dp-adjoint fw-bw 1 ${few:-500} bp fw-bw 1 ${few:-500}
 done
-part vgg16-strict 90 $steps cuda strict vgg16 100 dp-adjoint fw-bw 1 50 bp fw-bw 1 50 dp-adjoint fw 16 10 \
-    dp-adjoint odd-even 8 5 dp-adjoint even-odd 8 5 dp-adjoint jacobi 8 5
-part vgg16-tf32 60 $steps cuda tf32 vgg16 100 dp-adjoint fw-bw 1 50 bp fw-bw 1 50 dp-adjoint fw 16 20
+ours vgg16-tf32 40 tf32 vgg16 dp-adjoint fw-bw 1 ${few:-20} bp fw-bw 1 ${few:-20}
+ours vgg16-strict 40 strict vgg16 dp-adjoint fw-bw 1 ${few:-20} bp fw-bw 1 ${few:-20}
 # cuDNN compiles each plan of BF16.
-part vgg16-bf16 150 $steps cuda bf16 vgg16 100 dp-adjoint fw-bw 1 50 bp fw-bw 1 50
+ours vgg16-bf16 75 bf16 vgg16 dp-adjoint fw-bw 1 ${few:-20} bp fw-bw 1 ${few:-20}
+
+# ---- where the time goes: every kernel of a few steps ----
+
+if have ncu; then
+    for what in "vgg16 strict" "vgg16 tf32" "vgg16 bf16" "mlp strict"; do
+        set -- $what
+        [ "$(left)" -ge 25 ] || break
+        part "ncu-$1-$2" 25 env STEPS_WARM_UP=3 STEPS_ROUNDS=1 ncu --clock-control none --target-processes all --csv \
+            --metrics gpu__time_duration.sum,launch__grid_size,dram__bytes.sum,sm__inst_executed.sum \
+            --log-file "$build/ncu-$1-$2.csv" $steps cuda $2 $1 100 dp-adjoint fw-bw 1 1 &&
+            gzip -c "$build/ncu-$1-$2.csv" >"$out/ncu-$1-$2.csv.gz"
+    done
+else
+    skip "ncu is not here"
+fi
+
+# ---- PyTorch ----
+
 if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
-    pytorch mlp 500 50
-    pytorch vgg16 30 130
+    pytorch vgg16 15 80
+    pytorch mlp 300 40
 else
     skip "PyTorch with CUDA is not here, so there are no baselines"
 fi
 
-# ---- what takes long, or may leave a device that is no use to others ----
+# ---- every kernel, each test in a process of its own, so that a device that dies does not count forty times ----
 
-part device 45 $tests cuda_device
-part failures 45 $tests cuda_failures
+part kernels 75 env CK_FORK=yes $tests cuda_table cuda_fours
+part bf16 30 env CK_FORK=no $tests cuda_bf16
+part staging 10 env CK_FORK=no $tests cuda_input_staging
+part vectors 15 $programs/dualprop-vectors --backend cuda --precision f32 tests/golden
+fashion=/usr/share/datasets/fashion-mnist
+[ -d $fashion ] || fashion=$kit/data
+if [ -d "$fashion" ]; then
+    part mlp 20 sh -c "'$programs/dualprop-mlp' --backend cuda --data '$fashion' --epochs ${few:-3} --quiet \
+        ${rehearsal:+--limit 2000} |
+        awk '{ print } /^test accuracy/ { right = \$3 } END { exit !(right > ${rehearsal:+0 * }84) }'"
+else
+    skip "mlp: Fashion-MNIST is not here"
+fi
+
+# ---- the other schedules, the timed choice of engines, and what may leave a device that is no use to others ----
+
+ours vgg16-schedules 35 tf32 vgg16 dp-adjoint fw 16 ${few:-5} dp-adjoint odd-even 8 ${few:-5} \
+    dp-adjoint even-odd 8 ${few:-5} dp-adjoint jacobi 8 ${few:-5}
+ours vgg16-autotune 25 strict+autotune vgg16 dp-adjoint fw-bw 1 ${few:-20}
+part device 20 env CK_FORK=yes $tests cuda_device
+part failures 30 env CK_FORK=yes $tests cuda_failures
 if have compute-sanitizer; then
-    # A few sizes are enough for these, which slow kernels down a hundredfold. Calls that are meant to fail do.
+    # Only kernels of ours: those of the vendors are many, and racecheck has something to say of them.
     sanitize="compute-sanitizer --error-exitcode 9 --report-api-errors no"
-    part memcheck 60 env CK_RUN_CASE=rest $sanitize --tool memcheck $tests cuda_table
-    part racecheck 60 env CK_RUN_CASE=rest $sanitize --tool racecheck $tests cuda_table
+    compute-sanitizer --help 2>&1 | grep -q -e '--kernel-name' && sanitize="$sanitize --kernel-name kernel_substring=dualprop_cuda"
+    part memcheck 40 env CK_FORK=no $sanitize --tool memcheck $tests cuda_fours
+    part racecheck 40 env CK_FORK=no $sanitize --tool racecheck $tests cuda_fours
 else
     skip "compute-sanitizer is not here"
 fi

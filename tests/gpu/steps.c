@@ -4,6 +4,10 @@
  * usage: steps BACKEND NUMERICS MODEL BATCH RULE SCHEDULE PASSES STEPS [RULE SCHEDULE PASSES STEPS]...
  * e.g.   steps cuda tf32 vgg16 100 dp-adjoint fw-bw 1 50 bp fw-bw 1 50
  *
+ * NUMERICS may end in +autotune: engines are then chosen by timing them. STEPS_WARM_UP and STEPS_ROUNDS in the environment
+ * replace 20 and 5. The library's log goes to the standard error: which engines it took, whether a graph was refused, and
+ * at last how many graphs were launched.
+ *
  * A step is an inference and an update in one call (momentum SGD for vgg16, Adam for mlp) on bytes that are copied from
  * the host. The first steps are left out; then the time of STEPS steps is taken with one wait at the end, five times.
  * Prints one JSON line for each RULE. All run in one context, where cuDNN makes its plans once.
@@ -14,8 +18,20 @@
 #include <string.h>
 #include <time.h>
 
-#define WARM_UP 20
-#define ROUNDS 5
+#define MOST_ROUNDS 100
+
+static int number_of(const char *variable, int usual)
+{
+    const char *value = getenv(variable);
+    int number = value ? atoi(value) : usual;
+    return number < 1 ? 1 : number > MOST_ROUNDS ? MOST_ROUNDS : number;
+}
+
+static void tell(void *user_data, int level, const char *component, const char *message)
+{
+    (void)user_data;
+    fprintf(stderr, "%s%s: %s\n", level <= DUALPROP_LOG_WARNING ? "WARNING: " : "", component, message);
+}
 
 static void must(dualprop_status status)
 {
@@ -77,10 +93,15 @@ static void open_context(struct run *run, char **argv)
     int backend, numerics;
     dualprop_options options = DUALPROP_OPTIONS_INIT;
     must(dualprop_from_name(&backend, DUALPROP_NAMES_BACKEND, argv[1]));
+    char *plus = strchr(argv[2], '+');
+    options.autotune = plus && strcmp(plus, "+autotune") == 0;
+    if (options.autotune) *plus = '\0';
     must(dualprop_from_name(&numerics, DUALPROP_NAMES_NUMERICS, argv[2]));
+    if (options.autotune) *plus = '+';
     options.numerics = numerics;
     options.threads = DUALPROP_ALL_CPUS;
     must(dualprop_context_create(&run->context, backend, &options));
+    must(dualprop_context_set_log(run->context, tell, NULL, DUALPROP_LOG_DEBUG));
 }
 
 /* with: RULE SCHEDULE PASSES STEPS. */
@@ -127,18 +148,18 @@ static int compare(const void *x, const void *y)
 
 static void time_run(struct run *run, char **argv, char **with)
 {
-    double times[ROUNDS];
-    int steps = atoi(with[3]);
+    double times[MOST_ROUNDS];
+    int steps = atoi(with[3]), rounds = number_of("STEPS_ROUNDS", 5);
     make(run, argv, with);
-    make_steps(run, WARM_UP);
-    for (int round = 0; round < ROUNDS; round++) {
+    make_steps(run, number_of("STEPS_WARM_UP", 20));
+    for (int round = 0; round < rounds; round++) {
         double start = now_ms();
         make_steps(run, steps);
         times[round] = (now_ms() - start) / steps;
     }
-    qsort(times, ROUNDS, sizeof times[0], compare);
+    qsort(times, (size_t)rounds, sizeof times[0], compare);
     printf("{\"who\": \"ours %s %s %s\", \"model\": \"%s\", \"numerics\": \"%s\", \"batch\": %s, \"min_ms\": %.4f, "
-           "\"median_ms\": %.4f}\n", with[0], with[1], with[2], argv[3], argv[2], argv[4], times[0], times[ROUNDS / 2]);
+           "\"median_ms\": %.4f}\n", with[0], with[1], with[2], argv[3], argv[2], argv[4], times[0], times[rounds / 2]);
     fflush(stdout);
 }
 
