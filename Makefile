@@ -139,6 +139,8 @@ $(BUILD)/programs/libdualprop-cuda.so.0 $(BUILD)/examples/libdualprop-cuda.so.0:
 	ln -sf $(abspath $<) $@
 endif
 
+include src/mpi/mpi.mk
+
 include tests/tests.mk
 
 # ---- The two commands ----

@@ -1,6 +1,6 @@
 # ---- Tests: tests/main.c with all tests/ROOM/test_*.c; other tests/ROOM/NAME.c are programs of their own ----
 
-TEST_FOLDERS := $(filter-out tests/cuda/ tests/support/ tests/bench/ tests/fuzz/ tests/gpu/,$(sort $(dir $(wildcard tests/*/*.c))))
+TEST_FOLDERS := $(filter-out tests/cuda/ tests/support/ tests/bench/ tests/fuzz/ tests/gpu/ tests/mpi/,$(sort $(dir $(wildcard tests/*/*.c))))
 SUITE_SOURCES := $(sort $(wildcard $(TEST_FOLDERS:%=%test_*.c)))
 SUITES := $(sort $(notdir $(SUITE_SOURCES:.c=)))
 SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))

@@ -17,12 +17,13 @@ sed_text = $(subst |,\|,$(subst &,\&,$(subst \,\\,$(1))))
 from_prefix = $(patsubst ^%,%,$(subst ^$(PREFIX)/,$${prefix}/,^$(1)))
 RELOCATED = sed -e 's|@PREFIX@|$(call sed_text,$(PREFIX))|g' -e 's|@LIBDIR@|$(call sed_text,$(call from_prefix,$(LIBDIR)))|g' \
                 -e 's|@INCLUDEDIR@|$(call sed_text,$(call from_prefix,$(INCLUDEDIR)))|g' \
-                -e 's|@VERSION@|$(VERSION)|g' -e 's|@PRIVATE_LIBRARIES@|$(SYSTEM_LIBRARIES)|g' \
+                -e 's|@VERSION@|$(VERSION)|g' -e 's|@MPI@|$(MPI_NAME)|g' \
+                -e 's|@PRIVATE_LIBRARIES@|$(SYSTEM_LIBRARIES)|g' \
                 -e 's|@INCLUDE_FROM_LIBRARY@|$(call sed_text,$(shell realpath -m --relative-to='$(LIBDIR)' '$(INCLUDEDIR)'))|g'
 
 # Modes are explicit, so that a umask of 077 leaves nothing that others cannot read.
 install: install-library install-programs
-install-library: all
+install-library: all $(MPI_LIBRARY)
 	install -d -m 755 '$(DESTDIR)$(PREFIX)' '$(DESTDIR)$(LIBDIR)' '$(DESTDIR)$(INCLUDEDIR)' \
 	    '$(DESTDIR)$(INCLUDEDIR)/dualprop' '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(LIBDIR)/cmake' \
 	    '$(DESTDIR)$(LIBDIR)/cmake/dualprop'
@@ -31,6 +32,13 @@ install-library: all
 	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/libdualprop.so'
 	install -m 644 $(LIB)/libdualprop.a '$(DESTDIR)$(LIBDIR)'
 	$(RELOCATED) pkgconfig/dualprop.pc.in | install -m 644 /dev/stdin '$(DESTDIR)$(LIBDIR)/pkgconfig/dualprop.pc'
+	[ -z '$(MPI_LIBRARY)' ] || { \
+	    install -d -m 755 '$(DESTDIR)$(PREFIX)/share' '$(DESTDIR)$(PREFIX)/share/dualprop' && \
+	    install -m 644 src/mpi/include/dualprop/mpi.h '$(DESTDIR)$(INCLUDEDIR)/dualprop' && \
+	    install -m 644 $(MPI_LIBRARY) '$(DESTDIR)$(LIBDIR)' && \
+	    install -m 644 src/mpi/mpi_transport.c '$(DESTDIR)$(PREFIX)/share/dualprop' && \
+	    $(RELOCATED) pkgconfig/dualprop-mpi.pc.in | \
+	    install -m 644 /dev/stdin '$(DESTDIR)$(LIBDIR)/pkgconfig/dualprop-mpi.pc'; }
 	for file in dualprop-config dualprop-config-version; do \
 	    $(RELOCATED) cmake/$$file.cmake.in | \
 	    install -m 644 /dev/stdin '$(DESTDIR)$(LIBDIR)/cmake/dualprop/'$$file.cmake || exit 1; \
@@ -49,6 +57,8 @@ install-programs: programs
 
 uninstall:
 	rm -rf '$(DESTDIR)$(INCLUDEDIR)/dualprop' '$(DESTDIR)$(LIBDIR)/cmake/dualprop'
+	rm -rf '$(DESTDIR)$(PREFIX)/share/dualprop'
+	rm -f '$(DESTDIR)$(LIBDIR)/libdualprop-mpi.a' '$(DESTDIR)$(LIBDIR)/pkgconfig/dualprop-mpi.pc'
 	rm -f '$(DESTDIR)$(LIBDIR)'/libdualprop.* '$(DESTDIR)$(LIBDIR)'/libdualprop-cuda.so.0 '$(DESTDIR)$(LIBDIR)/pkgconfig/dualprop.pc'
 	rm -f $(patsubst $(BUILD)/programs/%,'$(DESTDIR)$(BINDIR)'/%,$(PROGRAMS)) \
 	    $(patsubst $(BUILD)/programs/%,'$(DESTDIR)$(MANDIR)/man1'/%.1,$(PROGRAMS))

@@ -42,6 +42,7 @@
 #include "checkpoint.h"
 #include "context.h"
 #include "diagnostics.h"
+#include "group.h"
 #include "network.h"
 #include "optimizer.h"
 #include "rule.h"

@@ -42,7 +42,9 @@ extern "C" {
     X(ERROR_NO_BACKEND, 50, "the backend is not available")                                  \
     X(ERROR_BACKEND_VERSION, 51, "the backend was built for another version")                \
     X(ERROR_NO_DEVICE, 52, "no device was found")                                            \
-    X(ERROR_DEVICE, 53, "the device failed")
+    X(ERROR_DEVICE, 53, "the device failed")                                                 \
+    X(ERROR_TRANSPORT, 60, "the processes of a group could not reach each other")            \
+    X(ERROR_PEER, 61, "another process of the group failed")
 
 /** The constants DUALPROP_OK, DUALPROP_ERROR_INVALID_ARGUMENT and so on. */
 enum {

@@ -24,6 +24,7 @@ typedef struct dualprop_layer dualprop_layer;           /**< one layer of a netw
 typedef struct dualprop_rule dualprop_rule;             /**< how dyads are updated from their neighbours, and when */
 typedef struct dualprop_state dualprop_state;           /**< the dyads of one network for up to N samples */
 typedef struct dualprop_optimizer dualprop_optimizer;   /**< gradients, moments, learning rate */
+typedef struct dualprop_group dualprop_group;           /**< processes that learn one network together */
 typedef struct dualprop_checkpoint dualprop_checkpoint; /**< named tensors and texts, as in a safetensors file */
 
 typedef struct dualprop_diagnostics dualprop_diagnostics; /**< measurements beside training */

@@ -70,6 +70,7 @@ static const char *kind_name(uint32_t kind)
     case DUALPROP__OPTIMIZER: return "optimizer";
     case DUALPROP__CHECKPOINT: return "checkpoint";
     case DUALPROP__DIAGNOSTICS: return "diagnostics";
+    case DUALPROP__GROUP: return "group";
     case DUALPROP__DEAD: return "destroyed handle";
     default: return NULL;
     }

@@ -7,7 +7,7 @@
  * first batch's size, so that one batch alone needs no scaling, and dualprop_update() and dualprop_gradient() followed
  * by dualprop_step() give the same bits.
  */
-#include "learning.h"
+#include "group_gradient.h"
 
 #include <math.h>
 
@@ -39,6 +39,12 @@ double dualprop__gradient_factor(const dualprop_state *state, int k, int64_t sam
     return -1.0 / (state->dyads[k].numbers.beta * (double)samples);
 }
 
+dualprop_status dualprop__gradient_prepare(dualprop_state *state, int k)
+{
+    DUALPROP__TRY(materialise_zero(state, &state->dyads[k]));
+    return dualprop__switches_of_mean(state, k);
+}
+
 dualprop_status dualprop__gradient_layer(dualprop_optimizer *optimizer, dualprop_state *state, int k, double scale,
                                          int accumulate, const dualprop_step_numbers *step)
 {
@@ -47,8 +53,7 @@ dualprop_status dualprop__gradient_layer(dualprop_optimizer *optimizer, dualprop
     int spares = step && !state->context->backend.begin_deferred; /* a device keeps the gradients of a step there */
     void *gradient = spares ? NULL : learning->weight_gradient,
          *bias_gradient = spares ? NULL : learning->bias_gradient;
-    DUALPROP__TRY(materialise_zero(state, own));
-    DUALPROP__TRY(dualprop__switches_of_mean(state, k));
+    DUALPROP__TRY(dualprop__gradient_prepare(state, k));
     return dualprop__map_gradient(state, k, gradient, bias_gradient, dualprop__below(state, k)->arrays.mean,
                                   dualprop__error_signal(own), scale, accumulate, step, learning->moments);
 }
@@ -77,11 +82,16 @@ static dualprop_status compute_gradient(dualprop_optimizer *optimizer, dualprop_
                                         const char *function)
 {
     DUALPROP__TRY(dualprop__optimizer_enter(optimizer, function));
-    dualprop_status status = dualprop__state_enter(state, function);
-    if (status == DUALPROP_OK) {
-        status = dualprop__gradient_compute(optimizer, state, accumulate);
-        dualprop__state_leave(state);
-    }
+    int is_empty = optimizer->sums && !state; /* this process's share of a group's batch */
+    dualprop_status status = is_empty ? DUALPROP_OK : dualprop__state_enter(state, function);
+    int entered = status == DUALPROP_OK && !is_empty;
+    if (entered) status = dualprop__gradient_check(optimizer, state);
+    if (optimizer->sums)
+        status = dualprop__group_gradient(optimizer, state, entered && status == DUALPROP_OK ? state->batch.count : 0, status,
+                                          DUALPROP__CALL_GRADIENT, accumulate);
+    else if (status == DUALPROP_OK)
+        status = dualprop__gradient_of_dyads(optimizer, state, accumulate);
+    if (entered) dualprop__state_leave(state);
     dualprop__optimizer_leave(optimizer);
     return status;
 }

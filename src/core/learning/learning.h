@@ -13,6 +13,8 @@ struct dualprop__learning {
     void *feedback_moments[2]; /* first and second of feedback weights that learn; else NULL */
 };
 
+struct dualprop__group_sums;
+
 struct dualprop_optimizer {
     uint32_t magic;
     dualprop_context *context;
@@ -26,6 +28,7 @@ struct dualprop_optimizer {
     int64_t gradient_samples; /* in the gradient held; 0: there is none */
     int64_t first_samples; /* of the batch it began with: the gradient held is the sum over samples / first_samples */
     struct dualprop__learning *layers; /* [layer_count] */
+    struct dualprop__group_sums *sums; /* of blocks and processes; NULL: one batch, one process */
     atomic_int busy;
 };
 
@@ -46,6 +49,11 @@ dualprop_status dualprop__gradient_layer(dualprop_optimizer *optimizer, dualprop
 dualprop_status dualprop__gradient_check(const dualprop_optimizer *optimizer, const dualprop_state *state);
 /* gradient.c: compute the gradient with both handles entered; of dyads that may not have settled. */
 dualprop_status dualprop__gradient_of_dyads(dualprop_optimizer *optimizer, dualprop_state *state, int accumulate);
+/* gradient.c: what layer k's gradient reads besides its arrays: zeros of a delta that is none, switches at sbar. */
+dualprop_status dualprop__gradient_prepare(dualprop_state *state, int k);
+/* step.c: the gradient of a group's batch and the step; `status` is this process's so far, count its samples in state. */
+dualprop_status dualprop__group_update(dualprop_optimizer *optimizer, dualprop_state *state, int64_t count,
+                                       dualprop_status status);
 /* gradient.c: the same of a settled state. */
 dualprop_status dualprop__gradient_compute(dualprop_optimizer *optimizer, dualprop_state *state, int accumulate);
 

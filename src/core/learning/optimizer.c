@@ -3,7 +3,7 @@
  */
 #include <math.h>
 
-#include "learning.h"
+#include "group_gradient.h"
 
 static const double PI = 3.14159265358979323846;
 
@@ -100,6 +100,7 @@ void dualprop_optimizer_destroy(dualprop_optimizer *optimizer)
     if (!optimizer || optimizer->magic != DUALPROP__OPTIMIZER) return;
     dualprop_context *context = optimizer->context;
     dualprop_network *network = optimizer->network;
+    dualprop__group_sums_destroy(optimizer);
     if (optimizer->layers)
         for (int k = 0; k < network->layer_count; k++) destroy_learning(&optimizer->layers[k], network->layers[k]);
     dualprop__release(context, optimizer->layers);

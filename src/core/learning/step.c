@@ -8,7 +8,7 @@
  *
  * Kolen-Pollack feedback weights take the weights' gradient, with moments of their own and the same decay.
  */
-#include "learning.h"
+#include "group_gradient.h"
 #include "math/step_condition.h"
 
 #include <math.h>
@@ -275,31 +275,62 @@ dualprop_status dualprop__update(dualprop_optimizer *optimizer, dualprop_state *
     return status;
 }
 
+/* Every failure before the sums is told to the other processes, so the collective part is always reached. */
+dualprop_status dualprop__group_update(dualprop_optimizer *optimizer, dualprop_state *state, int64_t count,
+                                       dualprop_status status)
+{
+    if (status == DUALPROP_OK && count > 0) status = dualprop__gradient_check(optimizer, state);
+    if (status == DUALPROP_OK) status = dualprop__network_begin_write(optimizer->network);
+    int opened = status == DUALPROP_OK;
+    status = dualprop__group_gradient(optimizer, state, opened ? count : 0, status, DUALPROP__CALL_UPDATE, 0);
+    if (status == DUALPROP_OK) status = apply_held(optimizer);
+    if (opened) {
+        dualprop__feedback_align(optimizer->network);
+        dualprop__network_end_write(optimizer->network);
+    }
+    return status;
+}
+
 dualprop_status dualprop_update(dualprop_optimizer *optimizer, dualprop_state *state)
 {
     DUALPROP__TRY(dualprop__optimizer_enter(optimizer, __func__));
-    dualprop_status status = dualprop__state_enter(state, __func__);
-    if (status == DUALPROP_OK) {
-        status = dualprop__update(optimizer, state);
-        dualprop__state_leave(state);
-    }
+    int is_empty = optimizer->sums && !state; /* this process's share of a group's batch */
+    dualprop_status status = is_empty ? DUALPROP_OK : dualprop__state_enter(state, __func__);
+    int entered = status == DUALPROP_OK && !is_empty;
+    if (optimizer->sums) status = dualprop__group_update(optimizer, state, entered ? state->batch.count : 0, status);
+    else if (entered) status = dualprop__update(optimizer, state);
+    if (entered) dualprop__state_leave(state);
     dualprop__optimizer_leave(optimizer);
     return status;
 }
 
 /* ---- learning while dyads settle ---- */
 
-static dualprop_status update_open(dualprop_optimizer *optimizer, dualprop_state *state)
+static dualprop_status check_open(const dualprop_optimizer *optimizer, const dualprop_state *state)
 {
     DUALPROP__REQUIRE(optimizer->context, state->network == optimizer->network, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "state and optimizer are of different networks; expected the same");
     DUALPROP__REQUIRE(optimizer->context, state->run.phase == DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
                       "no inference is open; call dualprop_infer_begin() first");
-    DUALPROP__TRY(dualprop__network_upgrade(optimizer->network));
-    dualprop_status status = dualprop__gradient_of_dyads(optimizer, state, 0);
+    return DUALPROP_OK;
+}
+
+/* `status` is that of entering the state. In a group every failure before the sums is told to the other processes. */
+static dualprop_status update_open(dualprop_optimizer *optimizer, dualprop_state *state, dualprop_status status)
+{
+    if (status == DUALPROP_OK) status = check_open(optimizer, state);
+    if (status == DUALPROP_OK) status = dualprop__network_upgrade(optimizer->network);
+    int opened = status == DUALPROP_OK;
+    if (optimizer->sums)
+        status = dualprop__group_gradient(optimizer, state, opened ? state->batch.count : 0, status,
+                                          DUALPROP__CALL_INFER_UPDATE, 0);
+    else if (opened)
+        status = dualprop__gradient_of_dyads(optimizer, state, 0);
     if (status == DUALPROP_OK) status = apply_held(optimizer);
-    dualprop__feedback_align(optimizer->network);
-    dualprop__network_downgrade(optimizer->network);
+    if (opened) {
+        dualprop__feedback_align(optimizer->network);
+        dualprop__network_downgrade(optimizer->network);
+    }
     DUALPROP__TRY(status);
     dualprop__forget_products(state);
     return dualprop__draw_weight_noise(state);
@@ -309,10 +340,9 @@ dualprop_status dualprop_infer_update(dualprop_optimizer *optimizer, dualprop_st
 {
     DUALPROP__TRY(dualprop__optimizer_enter(optimizer, __func__));
     dualprop_status status = dualprop__state_enter(state, __func__);
-    if (status == DUALPROP_OK) {
-        status = update_open(optimizer, state);
-        dualprop__state_leave(state);
-    }
+    int entered = status == DUALPROP_OK;
+    if (entered || optimizer->sums) status = update_open(optimizer, state, status);
+    if (entered) dualprop__state_leave(state);
     dualprop__optimizer_leave(optimizer);
     return status;
 }

@@ -7,7 +7,7 @@
  * parameters, moments and the number of steps are as before, and the host does what it would have done: it finds out
  * what diverged, or checks the gradient itself.
  */
-#include "learning.h"
+#include "group_gradient.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -23,14 +23,15 @@ struct train_step {
 /* Clipping, Kolen and Pollack's weights and rates that let weights grow need the host; a gradient held is to stay. */
 static int can_append(const dualprop_optimizer *optimizer)
 {
-    return optimizer->context->backend.guard_steps && optimizer->clip <= 0 && optimizer->gradient_samples == 0 &&
-           optimizer->network->feedback != DUALPROP_FEEDBACK_KOLEN_POLLACK && !dualprop__step_needs_weights(optimizer);
+    return !optimizer->sums && optimizer->context->backend.guard_steps && optimizer->clip <= 0 &&
+           optimizer->gradient_samples == 0 && optimizer->network->feedback != DUALPROP_FEEDBACK_KOLEN_POLLACK &&
+           !dualprop__step_needs_weights(optimizer);
 }
 
 /* Inputs have to be finite, and no more. */
 static dualprop_guard condition_of_input(const struct dualprop__dyads *input)
 {
-    return (dualprop_guard){ &input->observed.max_abs, &input->observed.max_abs, INFINITY, 1, INFINITY };
+    return (dualprop_guard){&input->observed.max_abs, &input->observed.max_abs, INFINITY, 1, INFINITY};
 }
 
 static dualprop_guard condition_of_layer(const dualprop_optimizer *optimizer, const dualprop_state *state, int k)
@@ -68,30 +69,54 @@ static void settle_step(struct train_step *step, dualprop_status status)
     dualprop__network_downgrade(step->optimizer->network);
 }
 
+/* The inference and, where that can be done, the step in its section. */
+static dualprop_status infer_and_append(struct train_step *step, dualprop_state *state, const dualprop_view *inputs,
+                                        const dualprop_view *targets)
+{
+    dualprop__inference inference;
+    DUALPROP__REQUIRE(state->context, state->network == step->optimizer->network, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "state and optimizer are of different networks; expected the same");
+    dualprop_status status = dualprop__infer_run(&inference, state, inputs, targets);
+    if (status == DUALPROP_OK && inference.deferred) status = append_step(step, state);
+    status = dualprop__infer_section_end(state, status);
+    settle_step(step, status);
+    return dualprop__infer_finish(&inference, state, status);
+}
+
 static dualprop_status train(dualprop_optimizer *optimizer, dualprop_state *state, const dualprop_view *inputs,
                              const dualprop_view *targets)
 {
-    struct train_step step = { .optimizer = optimizer };
-    dualprop__inference inference;
-    DUALPROP__REQUIRE(optimizer->context, state->network == optimizer->network, DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "state and optimizer are of different networks; expected the same");
-    dualprop_status status = dualprop__infer_run(&inference, state, inputs, targets);
-    if (status == DUALPROP_OK && inference.deferred) status = append_step(&step, state);
-    status = dualprop__infer_section_end(state, status);
-    settle_step(&step, status);
-    DUALPROP__TRY(dualprop__infer_finish(&inference, state, status));
+    struct train_step step = {.optimizer = optimizer};
+    DUALPROP__TRY(infer_and_append(&step, state, inputs, targets));
     return step.applied ? DUALPROP_OK : dualprop__update(optimizer, state);
 }
 
+/* What fails here is told to the other processes. inputs NULL: this process's share is empty. */
+static dualprop_status train_in_group(dualprop_optimizer *optimizer, dualprop_state *state, const dualprop_view *inputs,
+                                      const dualprop_view *targets, dualprop_status status)
+{
+    struct train_step step = {.optimizer = optimizer};
+    if (status == DUALPROP_OK && inputs) status = infer_and_append(&step, state, inputs, targets);
+    return dualprop__group_update(optimizer, state, status == DUALPROP_OK && inputs ? state->batch.count : 0, status);
+}
+
+/* `status` is that of the caller's arguments; views are NULL where a share is empty. */
 static dualprop_status enter_and_train(dualprop_optimizer *optimizer, dualprop_state *state,
-                                       const dualprop_view *inputs, const dualprop_view *targets, const char *function)
+                                       const dualprop_view *inputs, const dualprop_view *targets,
+                                       dualprop_status status, const char *function)
 {
     DUALPROP__TRY(dualprop__optimizer_enter(optimizer, function));
-    dualprop_status status = dualprop__state_enter(state, function);
-    if (status == DUALPROP_OK) {
-        status = train(optimizer, state, inputs, targets);
-        dualprop__state_leave(state);
+    if (!optimizer->sums && status != DUALPROP_OK) {
+        dualprop__optimizer_leave(optimizer);
+        return status;
     }
+    if (status == DUALPROP_OK) status = dualprop__state_enter(state, function);
+    int entered = status == DUALPROP_OK;
+    if (optimizer->sums)
+        status = train_in_group(optimizer, state, inputs, targets, status);
+    else if (entered)
+        status = train(optimizer, state, inputs, targets);
+    if (entered) dualprop__state_leave(state);
     dualprop__optimizer_leave(optimizer);
     return status;
 }
@@ -102,14 +127,16 @@ dualprop_status dualprop_learn_view(dualprop_optimizer *optimizer, dualprop_stat
                                     const dualprop_view *targets)
 {
     pthread_testcancel();
-    return enter_and_train(optimizer, state, inputs, targets, __func__);
+    return enter_and_train(optimizer, state, inputs, targets, DUALPROP_OK, __func__);
 }
 
 dualprop_status dualprop_learn(dualprop_optimizer *optimizer, dualprop_state *state, const void *images,
                                const int32_t *labels, int64_t count)
 {
     dualprop_view inputs, targets;
-    DUALPROP__TRY(dualprop__infer_plain(&inputs, &targets, state, images, labels, count, __func__));
     pthread_testcancel();
-    return enter_and_train(optimizer, state, &inputs, &targets, __func__);
+    if (count == 0 && optimizer && optimizer->magic == DUALPROP__OPTIMIZER && optimizer->sums)
+        return enter_and_train(optimizer, state, NULL, NULL, DUALPROP_OK, __func__); /* an empty share */
+    dualprop_status status = dualprop__infer_plain(&inputs, &targets, state, images, labels, count, __func__);
+    return enter_and_train(optimizer, state, &inputs, &targets, status, __func__);
 }

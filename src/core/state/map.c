@@ -209,20 +209,34 @@ void dualprop__map_forget(dualprop_state *state, int k)
 
 /* ---- the gradient ---- */
 
-dualprop_status dualprop__map_gradient(dualprop_state *state, int k, void *gradient, void *bias_gradient,
-                                       const void *x, const void *delta, double scale, int accumulate,
-                                       const dualprop_step_numbers *step, void *moments[4])
+dualprop_status dualprop__map_gradient_rows(dualprop_state *state, int k, int64_t first, int64_t rows, void *gradient,
+                                            void *bias_gradient, const void *x, const void *delta, double scale,
+                                            int accumulate, const dualprop_step_numbers *step, void *moments[4])
 {
     const dualprop_layer *layer = state->dyads[k].layer;
     const dualprop_backend *backend = &state->context->backend;
     void *weight = step ? layer->weight : NULL, *bias = step ? layer->bias : NULL;
+    const uint8_t *switches = state->dyads[k].arrays.switches;
+    size_t real = state->context->real_size;
+    x = (const char *)x + (size_t)(first * dualprop__below(state, k)->width) * real;
+    delta = (const char *)delta + (size_t)(first * state->dyads[k].width) * real;
+    if (switches) switches += first * dualprop__switches_elements(layer);
     if (is_dense(layer)) {
         dualprop_dense shape = dense_shape(state, layer);
+        shape.batch = rows;
         return backend->dense_gradient(state->context->instance, &shape, gradient, bias_gradient, x, delta, scale,
                                        accumulate, step, weight, bias, moments);
     }
     dualprop_convolution shape = convolution_shape(state, k);
-    return backend->convolution_gradient(state->context->instance, &shape, gradient, bias_gradient, x, delta,
-                                         state->dyads[k].arrays.switches, scale, accumulate, step, weight, bias,
-                                         moments);
+    shape.batch = rows;
+    return backend->convolution_gradient(state->context->instance, &shape, gradient, bias_gradient, x, delta, switches,
+                                         scale, accumulate, step, weight, bias, moments);
+}
+
+dualprop_status dualprop__map_gradient(dualprop_state *state, int k, void *gradient, void *bias_gradient,
+                                       const void *x, const void *delta, double scale, int accumulate,
+                                       const dualprop_step_numbers *step, void *moments[4])
+{
+    return dualprop__map_gradient_rows(state, k, 0, state->batch.count, gradient, bias_gradient, x, delta, scale, accumulate,
+                                       step, moments);
 }

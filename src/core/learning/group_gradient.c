@@ -1,0 +1,572 @@
+/*
+ * group_gradient.c - gradients of blocks, added up in one fixed tree, within a process and across processes.
+ *
+ *     G_j = -1/(beta_k B) sum over block j of delta_k sbar_{k-1}^T      B: samples of the whole batch
+ *
+ * (below Eq. 3). Each process computes the gradients of its own blocks and adds up the subtrees that lie within them.
+ * Part r of each layer's array is then added up by process r, in the tree's order, and sent to all. That is the traffic
+ * of a ring all-reduce, and since every sum follows sum_tree.h the result has the same bits for any number of
+ * processes.
+ *
+ * Sums lie in host memory, each layer's in arrays of its own: a backend never writes what it pads with, so an array
+ * that served two layers would carry one layer's numbers into the other's padding.
+ */
+#include "group_gradient.h"
+
+#include <string.h>
+
+#define LINE 16 /* reals: parts and arrays begin at multiples of it */
+
+struct dualprop__group_sums {
+    dualprop_group *group; /* NULL: this process alone */
+    int rank, size;
+    int64_t blocks;
+    struct dualprop__node own[DUALPROP__MOST_NODES]; /* the subtrees of this process */
+    int own_count;
+    struct dualprop__node *all; /* [all_count] those of all processes, by rank, which is from left to right */
+    int all_count;
+    int *nodes_of; /* [size] how many each process has */
+    char **arrays; /* [layers]: own_count sums, the first of them the result too, and one array a level below */
+    int array_count;
+    void **leaf_weights, **leaf_biases; /* [layers] memory of a device for one block's gradient; NULL on the host */
+    char *received, *sent;
+    int64_t *send_offsets, *receive_offsets, *gather_offsets; /* [size + 1] */
+};
+
+/* ---- one layer's numbers: weights and biases in one array, each from a multiple of LINE on ---- */
+
+static int64_t round_up(int64_t count) { return (count + LINE - 1) / LINE * LINE; }
+
+static int64_t layer_reals(const dualprop_layer *layer)
+{
+    return round_up(layer->weight_elements) + round_up(layer->bias_elements);
+}
+
+static char *sum_array(const dualprop_optimizer *optimizer, int k, int index)
+{
+    const dualprop_layer *layer = optimizer->network->layers[k - 1];
+    return optimizer->sums->arrays[k - 1] + (size_t)index * (size_t)layer_reals(layer) * optimizer->context->real_size;
+}
+
+static char *bias_part(char *array, const dualprop_layer *layer)
+{
+    return array + (size_t)round_up(layer->weight_elements) * layer->network->context->real_size;
+}
+
+/* The first number of process `rank`'s part. */
+static int64_t part_begin(int64_t reals, int rank, int size)
+{
+    return rank == size ? reals : reals / LINE * rank / size * LINE;
+}
+
+/* ---- adding up ---- */
+
+struct addition {
+    char *to;
+    const char *from;
+    int64_t count;
+    int precision;
+};
+
+#define PIECE 32768
+
+static void add_piece(void *argument, int64_t index)
+{
+    const struct addition *job = argument;
+    int64_t first = index * PIECE, end = first + PIECE < job->count ? first + PIECE : job->count;
+    if (job->precision == DUALPROP_F32) {
+        float *restrict to = (float *)job->to;
+        const float *restrict from = (const float *)job->from;
+        for (int64_t i = first; i < end; i++) to[i] += from[i];
+    } else {
+        double *restrict to = (double *)job->to;
+        const double *restrict from = (const double *)job->from;
+        for (int64_t i = first; i < end; i++) to[i] += from[i];
+    }
+}
+
+static void add_arrays(dualprop_context *context, void *to, const void *from, int64_t count)
+{
+    struct addition job = {to, from, count, context->precision};
+    context->host.parallel_for(context->host.user_data, add_piece, &job, (count + PIECE - 1) / PIECE);
+}
+
+/* ---- within this process ---- */
+
+struct block_sums {
+    dualprop_optimizer *optimizer;
+    dualprop_state *state;
+    int k;
+    int64_t total, begin; /* samples of the batch; the first of this process's share */
+    double scale;
+};
+
+static dualprop_status block_gradient(const struct block_sums *work, int64_t block, char *to)
+{
+    const struct dualprop__group_sums *sums = work->optimizer->sums;
+    const dualprop_context *context = work->optimizer->context;
+    const dualprop_layer *layer = work->optimizer->network->layers[work->k - 1];
+    int64_t first = dualprop__first_sample(work->total, block, sums->blocks);
+    int64_t rows = dualprop__first_sample(work->total, block + 1, sums->blocks) - first;
+    int on_host = sums->leaf_weights == NULL;
+    void *weights = on_host ? to : sums->leaf_weights[work->k - 1];
+    void *biases = on_host ? bias_part(to, layer) : sums->leaf_biases[work->k - 1];
+    if (rows == 0) {
+        memset(to, 0, (size_t)layer_reals(layer) * context->real_size);
+        return DUALPROP_OK;
+    }
+    const struct dualprop__dyads *own = &work->state->dyads[work->k];
+    DUALPROP__TRY(dualprop__map_gradient_rows(work->state, work->k, first - work->begin, rows, weights, biases,
+                                              dualprop__below(work->state, work->k)->arrays.mean,
+                                              dualprop__error_signal(own), work->scale, 0, NULL,
+                                              work->optimizer->layers[work->k - 1].moments));
+    if (on_host) return DUALPROP_OK;
+    DUALPROP__TRY(
+        context->backend.copy_out(context->instance, to, weights, (size_t)layer->weight_elements * context->real_size));
+    return context->backend.copy_out(context->instance, bias_part(to, layer), biases,
+                                     (size_t)layer->bias_elements * context->real_size);
+}
+
+/* The sum of a subtree, into `to`; `level` is the first array that is free for sums on the way. */
+static dualprop_status subtree_sum(const struct block_sums *work, struct dualprop__node node, char *to, int level)
+{
+    if (node.high - node.low == 1) return block_gradient(work, node.low, to);
+    int64_t middle = dualprop__tree_middle(node);
+    char *right = sum_array(work->optimizer, work->k, level);
+    DUALPROP__TRY(subtree_sum(work, (struct dualprop__node){node.low, middle}, to, level + 1));
+    DUALPROP__TRY(subtree_sum(work, (struct dualprop__node){middle, node.high}, right, level + 1));
+    add_arrays(work->optimizer->context, to, right, layer_reals(work->optimizer->network->layers[work->k - 1]));
+    return DUALPROP_OK;
+}
+
+/* ---- across processes ---- */
+
+/* The sum of a node from the sums that were received, which the traversal meets from left to right. */
+static char *received_sum(const dualprop_optimizer *optimizer, struct dualprop__node node, int64_t reals, int *next)
+{
+    const struct dualprop__group_sums *sums = optimizer->sums;
+    const struct dualprop__node *known = &sums->all[*next];
+    if (known->low == node.low && known->high == node.high)
+        return sums->received + (size_t)(*next)++ * (size_t)reals * optimizer->context->real_size;
+    int64_t middle = dualprop__tree_middle(node);
+    char *left = received_sum(optimizer, (struct dualprop__node){node.low, middle}, reals, next);
+    const char *right = received_sum(optimizer, (struct dualprop__node){middle, node.high}, reals, next);
+    add_arrays(optimizer->context, left, right, reals);
+    return left;
+}
+
+/* Sums of own subtrees, arranged by receiver. */
+static const char *arrange(const dualprop_optimizer *optimizer, int k, int64_t reals)
+{
+    const struct dualprop__group_sums *sums = optimizer->sums;
+    size_t real = optimizer->context->real_size, to = 0;
+    for (int r = 0; r < sums->size; r++) {
+        int64_t from = part_begin(reals, r, sums->size);
+        size_t bytes = (size_t)(part_begin(reals, r + 1, sums->size) - from) * real;
+        sums->send_offsets[r] = (int64_t)to;
+        for (int i = 0; i < sums->own_count; i++, to += bytes)
+            if (sums->own_count > 1) memcpy(sums->sent + to, sum_array(optimizer, k, i) + (size_t)from * real, bytes);
+    }
+    sums->send_offsets[sums->size] = (int64_t)to;
+    return sums->own_count > 1 ? sums->sent : sum_array(optimizer, k, 0);
+}
+
+/* From the sums of own subtrees of layer k to the sum over the whole batch, in the first array of each process. */
+static dualprop_status exchange_layer(dualprop_optimizer *optimizer, int k)
+{
+    const struct dualprop__group_sums *sums = optimizer->sums;
+    int64_t reals = layer_reals(optimizer->network->layers[k - 1]), real = (int64_t)optimizer->context->real_size;
+    int64_t mine = part_begin(reals, sums->rank + 1, sums->size) - part_begin(reals, sums->rank, sums->size), at = 0;
+    for (int r = 0; r <= sums->size; r++) {
+        sums->receive_offsets[r] = at;
+        sums->gather_offsets[r] = part_begin(reals, r, sums->size) * real;
+        if (r < sums->size) at += sums->nodes_of[r] * mine * real;
+    }
+    const char *sent = arrange(optimizer, k, reals);
+    char *result = sum_array(optimizer, k, 0);
+    DUALPROP__TRY(
+        dualprop__group_exchange(sums->group, sums->received, sums->receive_offsets, sent, sums->send_offsets));
+    int next = 0;
+    const char *sum = received_sum(optimizer, (struct dualprop__node){0, sums->blocks}, mine, &next);
+    memcpy(result + sums->gather_offsets[sums->rank], sum, (size_t)(mine * real));
+    return dualprop__group_gather(sums->group, result, sums->gather_offsets);
+}
+
+/* ---- the gradient that the optimizer holds ---- */
+
+static dualprop_status hold_array(dualprop_context *context, void *held, char *sum, int64_t elements, char *spare,
+                                  int adds)
+{
+    size_t bytes = (size_t)elements * context->real_size;
+    if (adds) {
+        DUALPROP__TRY(context->backend.copy_out(context->instance, spare, held, bytes));
+        add_arrays(context, sum, spare, elements);
+    }
+    return context->backend.copy_in(context->instance, held, sum, bytes);
+}
+
+static dualprop_status hold_layer(dualprop_optimizer *optimizer, int k, int adds)
+{
+    const dualprop_layer *layer = optimizer->network->layers[k - 1];
+    struct dualprop__learning *learning = &optimizer->layers[k - 1];
+    char *sum = sum_array(optimizer, k, 0), *spare = sum_array(optimizer, k, 1);
+    DUALPROP__TRY(hold_array(optimizer->context, learning->weight_gradient, sum, layer->weight_elements, spare, adds));
+    return hold_array(optimizer->context, learning->bias_gradient, bias_part(sum, layer), layer->bias_elements, spare,
+                      adds);
+}
+
+/*
+ * After a failure here the other processes still wait for this one's parts: all exchanges are made, with what there is.
+ */
+static dualprop_status sum_layers(dualprop_optimizer *optimizer, dualprop_state *state, int64_t count, int64_t total,
+                                  int64_t begin, int64_t divisor, int adds)
+{
+    const struct dualprop__group_sums *sums = optimizer->sums;
+    int layers = optimizer->network->layer_count, levels = sums->own_count;
+    dualprop_status status = DUALPROP_OK;
+    for (int k = 1; k <= layers && !(sums->group && sums->group->failed); k++) {
+        struct block_sums work = {optimizer, state, k, total, begin, 0};
+        if (count > 0 && status == DUALPROP_OK) status = dualprop__gradient_prepare(state, k);
+        if (count > 0) work.scale = dualprop__gradient_factor(state, k, divisor);
+        for (int i = 0; i < sums->own_count && status == DUALPROP_OK; i++)
+            status = subtree_sum(&work, sums->own[i], sum_array(optimizer, k, i), levels);
+        if (sums->size > 1) {
+            dualprop_status exchanged = exchange_layer(optimizer, k);
+            if (status == DUALPROP_OK) status = exchanged;
+        }
+        if (status == DUALPROP_OK) status = hold_layer(optimizer, k, adds);
+    }
+    return status;
+}
+
+/* ---- agreement ---- */
+
+/* What must be equal in all processes for them to learn the same: settings, frozen layers, the last layer's biases. */
+static dualprop_status learning_digest(uint64_t *digest, const dualprop_optimizer *optimizer)
+{
+    const dualprop_network *network = optimizer->network;
+    const dualprop_context *context = optimizer->context;
+    const double numbers[] = {optimizer->kind,
+                              optimizer->learning_rate,
+                              optimizer->momentum,
+                              optimizer->beta1,
+                              optimizer->beta2,
+                              optimizer->epsilon,
+                              optimizer->weight_decay,
+                              optimizer->clip,
+                              optimizer->schedule,
+                              optimizer->rate_start,
+                              optimizer->rate_end,
+                              (double)optimizer->rate_warmup,
+                              (double)optimizer->rate_decay,
+                              (double)optimizer->gradient_samples,
+                              (double)optimizer->sums->blocks};
+    *digest = dualprop__digest(DUALPROP__DIGEST, numbers, sizeof numbers);
+    for (int k = 0; k < network->layer_count; k++) {
+        const double layer[] = {network->layers[k]->frozen, network->layers[k]->learning_rate};
+        *digest = dualprop__digest(*digest, layer, sizeof layer);
+    }
+    const dualprop_layer *last = network->layers[network->layer_count - 1];
+    size_t bytes = (size_t)last->bias_elements * context->real_size;
+    char *biases = bias_part(sum_array(optimizer, network->layer_count, 0), last);
+    DUALPROP__TRY(context->backend.copy_out(context->instance, biases, last->bias, bytes));
+    *digest = dualprop__digest(*digest, biases, bytes);
+    return DUALPROP_OK;
+}
+
+/* Rules that look at the whole batch in a pass, or draw by a sample's place, would see the share alone. */
+static dualprop_status check_rule(const dualprop_optimizer *optimizer, const dualprop_state *state)
+{
+    int by_batch = state->snapshot.tolerance > 0 || state->snapshot.quantize_bits > 0 ||
+                   state->snapshot.noise_state > 0 || state->snapshot.noise_down > 0 ||
+                   state->plan.needs.weight_noise || state->snapshot.schedule == DUALPROP_ASYNC;
+    if (!optimizer->sums->group) return DUALPROP_OK;
+    DUALPROP__REQUIRE(
+        optimizer->context, !by_batch, DUALPROP_ERROR_UNSUPPORTED,
+        "a group cannot learn by a rule with a tolerance, quantisation, noise or the asynchronous schedule, which "
+        "depend on the whole batch; expected none of them");
+    return DUALPROP_OK;
+}
+
+static dualprop_status check_shares(const dualprop_optimizer *optimizer, int64_t total)
+{
+    const struct dualprop__group_sums *sums = optimizer->sums;
+    int64_t at = 0;
+    for (int r = 0; r < sums->size; at += sums->group->words[r].count, r++) {
+        int64_t end =
+            dualprop__first_sample(total, dualprop__first_block(sums->blocks, r + 1, sums->size), sums->blocks);
+        DUALPROP__REQUIRE(
+            optimizer->context, at + sums->group->words[r].count == end, DUALPROP_ERROR_INVALID_ARGUMENT,
+            "process %d has %lld samples of a batch of %lld; expected %lld, as dualprop_group_share() computes "
+            "with %lld blocks",
+            r, (long long)sums->group->words[r].count, (long long)total, (long long)(end - at),
+            (long long)sums->blocks);
+    }
+    return DUALPROP_OK;
+}
+
+/* Compute the samples of the whole batch, and the first of this process's share. */
+static dualprop_status agree_on_batch(int64_t *total, int64_t *begin, dualprop_optimizer *optimizer, int64_t count,
+                                      dualprop_status status, enum dualprop__collective call)
+{
+    dualprop_group *group = optimizer->sums->group;
+    struct dualprop__word word = {.call = call, .count = count, .steps = optimizer->steps};
+    *total = count;
+    *begin = 0;
+    if (!group) return status;
+    if (status == DUALPROP_OK) status = learning_digest(&word.digest, optimizer);
+    word.status = status;
+    DUALPROP__TRY(dualprop__group_agree(group, word));
+    DUALPROP__TRY(dualprop__group_compare_digests(group, "settings of its optimizer, frozen layers, or last biases"));
+    *total = 0;
+    for (int r = 0; r < group->transport.size; r++) {
+        DUALPROP__REQUIRE(group->context, group->words[r].steps == group->words[0].steps, DUALPROP_ERROR_PEER,
+                          "process %d has made %lld steps and process 0 %lld; expected as many", r,
+                          (long long)group->words[r].steps, (long long)group->words[0].steps);
+        if (r == group->transport.rank) *begin = *total;
+        *total += group->words[r].count;
+    }
+    DUALPROP__REQUIRE(group->context, *total > 0, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "no process has a sample; expected a batch of one at least");
+    return check_shares(optimizer, *total);
+}
+
+/* With the group entered, where there is one. */
+static dualprop_status gradient_of_group(dualprop_optimizer *optimizer, dualprop_state *state, int64_t count,
+                                         dualprop_status status, enum dualprop__collective call, int accumulate)
+{
+    int64_t total, begin;
+    if (status == DUALPROP_OK && count > 0) status = check_rule(optimizer, state);
+    DUALPROP__TRY(agree_on_batch(&total, &begin, optimizer, count, status, call));
+    int adds = accumulate && optimizer->gradient_samples > 0;
+    int64_t first = adds ? optimizer->first_samples : total,
+            samples = adds ? optimizer->gradient_samples + total : total;
+    optimizer->gradient_samples = 0; /* Half a gradient, after a failure, is none. */
+    status = sum_layers(optimizer, state, count, total, begin, first, adds);
+    dualprop_group *group = optimizer->sums->group;
+    if (group && !group->failed)
+        status = dualprop__group_agree(group, (struct dualprop__word){.call = DUALPROP__CALL_APPLY, .status = status});
+    DUALPROP__TRY(status);
+    optimizer->first_samples = first;
+    optimizer->gradient_samples = samples;
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop__group_gradient(dualprop_optimizer *optimizer, dualprop_state *state, int64_t count,
+                                         dualprop_status status, enum dualprop__collective call, int accumulate)
+{
+    dualprop_group *group = optimizer->sums->group;
+    if (!group) return gradient_of_group(optimizer, state, count, status, call, accumulate);
+    DUALPROP__TRY(dualprop__group_enter(group, "the optimizer's group"));
+    status = gradient_of_group(optimizer, state, count, status, call, accumulate);
+    dualprop__group_leave(group);
+    return status;
+}
+
+/* ---- setting it up ---- */
+
+static void destroy_sums(struct dualprop__group_sums *sums, const dualprop_optimizer *optimizer)
+{
+    if (!sums) return;
+    dualprop_context *context = optimizer->context;
+    const dualprop_network *network = optimizer->network;
+    for (int k = 0; k < network->layer_count; k++) {
+        if (sums->arrays) dualprop__release(context, sums->arrays[k]);
+        if (sums->leaf_weights)
+            dualprop__reals_destroy(context, sums->leaf_weights[k], network->layers[k]->weight_elements);
+        if (sums->leaf_biases)
+            dualprop__reals_destroy(context, sums->leaf_biases[k], network->layers[k]->bias_elements);
+    }
+    dualprop__release(context, sums->arrays);
+    dualprop__release(context, sums->leaf_weights);
+    dualprop__release(context, sums->leaf_biases);
+    dualprop__release(context, sums->all);
+    dualprop__release(context, sums->nodes_of);
+    dualprop__release(context, sums->received);
+    dualprop__release(context, sums->sent);
+    dualprop__release(context, sums->send_offsets);
+    if (sums->group) dualprop__group_release(sums->group);
+    dualprop__release(context, sums);
+}
+
+void dualprop__group_sums_destroy(dualprop_optimizer *optimizer)
+{
+    destroy_sums(optimizer->sums, optimizer);
+    optimizer->sums = NULL;
+}
+
+/* The subtrees of every process. */
+static dualprop_status plan_nodes(struct dualprop__group_sums *sums, dualprop_context *context)
+{
+    struct dualprop__node nodes[DUALPROP__MOST_NODES], whole = {0, sums->blocks};
+    sums->nodes_of = dualprop__allocate_array(context, (size_t)sums->size, sizeof *sums->nodes_of);
+    if (!sums->nodes_of) return DUALPROP_ERROR_NO_MEMORY;
+    for (int r = 0; r < sums->size; r++) {
+        struct dualprop__node range = {dualprop__first_block(sums->blocks, r, sums->size),
+                                       dualprop__first_block(sums->blocks, r + 1, sums->size)};
+        sums->nodes_of[r] = dualprop__tree_cover(nodes, whole, range);
+        sums->all_count += sums->nodes_of[r];
+        if (r != sums->rank) continue;
+        sums->own_count = sums->nodes_of[r];
+        memcpy(sums->own, nodes, (size_t)sums->own_count * sizeof *nodes);
+    }
+    sums->all = dualprop__allocate_array(context, (size_t)sums->all_count, sizeof *sums->all);
+    if (!sums->all) return DUALPROP_ERROR_NO_MEMORY;
+    for (int r = 0, at = 0; r < sums->size; r++) {
+        struct dualprop__node range = {dualprop__first_block(sums->blocks, r, sums->size),
+                                       dualprop__first_block(sums->blocks, r + 1, sums->size)};
+        int count = dualprop__tree_cover(nodes, whole, range);
+        memcpy(sums->all + at, nodes, (size_t)count * sizeof *nodes);
+        at += count;
+    }
+    return DUALPROP_OK;
+}
+
+static dualprop_status allocate_layers(struct dualprop__group_sums *sums, const dualprop_optimizer *optimizer)
+{
+    dualprop_context *context = optimizer->context;
+    const dualprop_network *network = optimizer->network;
+    size_t layers = (size_t)network->layer_count;
+    int on_host = (context->backend.flags & DUALPROP_BACKEND_HOST_MEMORY) != 0, depth = 0;
+    for (int i = 0; i < sums->own_count; i++) {
+        int below = dualprop__tree_depth(sums->own[i]);
+        depth = below > depth ? below : depth;
+    }
+    sums->array_count = sums->own_count + depth;
+    if (sums->array_count < 2) sums->array_count = 2; /* the second is spare when gradients are accumulated */
+    sums->arrays = dualprop__allocate_array(context, layers, sizeof *sums->arrays);
+    if (!on_host) {
+        sums->leaf_weights = dualprop__allocate_array(context, layers, sizeof *sums->leaf_weights);
+        sums->leaf_biases = dualprop__allocate_array(context, layers, sizeof *sums->leaf_biases);
+    }
+    if (!sums->arrays || (!on_host && (!sums->leaf_weights || !sums->leaf_biases))) return DUALPROP_ERROR_NO_MEMORY;
+    for (size_t k = 0; k < layers; k++) {
+        const dualprop_layer *layer = network->layers[k];
+        sums->arrays[k] = dualprop__allocate_array(context, (size_t)sums->array_count,
+                                                   (size_t)layer_reals(layer) * context->real_size);
+        if (!sums->arrays[k]) return DUALPROP_ERROR_NO_MEMORY;
+        if (on_host) continue;
+        DUALPROP__TRY(dualprop__reals_create(context, &sums->leaf_weights[k], layer->weight_elements));
+        DUALPROP__TRY(dualprop__reals_create(context, &sums->leaf_biases[k], layer->bias_elements));
+    }
+    return DUALPROP_OK;
+}
+
+static dualprop_status allocate_messages(struct dualprop__group_sums *sums, const dualprop_optimizer *optimizer)
+{
+    dualprop_context *context = optimizer->context;
+    int64_t most = 0, largest_part = 0;
+    if (sums->size == 1) return DUALPROP_OK;
+    for (int k = 0; k < optimizer->network->layer_count; k++) {
+        int64_t reals = layer_reals(optimizer->network->layers[k]);
+        int64_t mine = part_begin(reals, sums->rank + 1, sums->size) - part_begin(reals, sums->rank, sums->size);
+        most = reals > most ? reals : most;
+        largest_part = mine > largest_part ? mine : largest_part;
+    }
+    sums->received =
+        dualprop__allocate_array(context, (size_t)sums->all_count, (size_t)largest_part * context->real_size);
+    sums->sent = dualprop__allocate_array(context, sums->own_count > 1 ? (size_t)sums->own_count : 0,
+                                          (size_t)most * context->real_size);
+    sums->send_offsets = dualprop__allocate_array(context, 3 * ((size_t)sums->size + 1), sizeof *sums->send_offsets);
+    if (!sums->received || !sums->sent || !sums->send_offsets) return DUALPROP_ERROR_NO_MEMORY;
+    sums->receive_offsets = sums->send_offsets + sums->size + 1;
+    sums->gather_offsets = sums->receive_offsets + sums->size + 1;
+    return DUALPROP_OK;
+}
+
+static dualprop_status create_sums(struct dualprop__group_sums **out, const dualprop_optimizer *optimizer,
+                                   dualprop_group *group, int64_t blocks)
+{
+    struct dualprop__group_sums *sums = dualprop__allocate(optimizer->context, sizeof *sums);
+    *out = sums;
+    if (!sums) return DUALPROP_ERROR_NO_MEMORY;
+    sums->size = group ? group->transport.size : 1;
+    sums->rank = group ? group->transport.rank : 0;
+    sums->blocks = blocks;
+    sums->group = group;
+    if (group) dualprop__group_retain(group);
+    DUALPROP__TRY(plan_nodes(sums, optimizer->context));
+    DUALPROP__TRY(allocate_layers(sums, optimizer));
+    return allocate_messages(sums, optimizer);
+}
+
+/* What every process has to have alike, beside what learning_digest() compares at each step. */
+static uint64_t layers_digest(const dualprop_network *network)
+{
+    uint64_t digest = dualprop__digest(DUALPROP__DIGEST, &network->layer_count, sizeof network->layer_count);
+    for (int k = 0; k < network->layer_count; k++) {
+        const dualprop_layer *layer = network->layers[k];
+        const int64_t numbers[] = {layer->kind,    layer->activation,      layer->inputs,
+                                   layer->outputs, layer->weight_elements, layer->bias_elements};
+        digest = dualprop__digest(digest, numbers, sizeof numbers);
+    }
+    return digest;
+}
+
+static dualprop_status check_group(const dualprop_optimizer *optimizer, dualprop_group *group, int64_t blocks)
+{
+    int size = group ? group->transport.size : 1;
+    if (group)
+        DUALPROP__REQUIRE(optimizer->context, group->context == optimizer->context, DUALPROP_ERROR_INVALID_ARGUMENT,
+                          "group and optimizer are of different contexts; expected the same");
+    DUALPROP__REQUIRE(optimizer->context, blocks >= size && blocks <= DUALPROP_MAX_GROUP,
+                      DUALPROP_ERROR_INVALID_ARGUMENT, "blocks is %lld; expected %d..%d", (long long)blocks, size,
+                      DUALPROP_MAX_GROUP);
+    return DUALPROP_OK;
+}
+
+/* With optimizer and group entered. */
+static dualprop_status set_group(dualprop_optimizer *optimizer, dualprop_group *group, int64_t blocks)
+{
+    struct dualprop__group_sums *sums = NULL;
+    dualprop_status status = check_group(optimizer, group, blocks);
+    if (status == DUALPROP_OK) status = create_sums(&sums, optimizer, group, blocks);
+    if (group) {
+        struct dualprop__word word = {.call = DUALPROP__CALL_SET_GROUP,
+                                      .status = status,
+                                      .count = blocks,
+                                      .steps = optimizer->steps,
+                                      .digest = layers_digest(optimizer->network)};
+        status = dualprop__group_agree(group, word);
+        for (int r = 1; status == DUALPROP_OK && r < group->transport.size; r++)
+            if (group->words[r].count != group->words[0].count)
+                status = dualprop__fail(group->context, DUALPROP_ERROR_PEER,
+                                        "process %d sets %lld blocks and process 0 %lld; "
+                                        "expected as many",
+                                        r, (long long)group->words[r].count, (long long)group->words[0].count);
+        if (status == DUALPROP_OK) status = dualprop__group_compare_digests(group, "layers");
+    }
+    if (status != DUALPROP_OK) {
+        destroy_sums(sums, optimizer);
+        return status;
+    }
+    dualprop__group_sums_destroy(optimizer);
+    optimizer->sums = sums;
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_optimizer_set_group(dualprop_optimizer *optimizer, dualprop_group *group, int64_t blocks)
+{
+    DUALPROP__TRY(dualprop__optimizer_enter(optimizer, __func__));
+    dualprop_status status = DUALPROP_OK;
+    if (!group && blocks == 0) {
+        dualprop__group_sums_destroy(optimizer);
+    } else if (!group) {
+        status = set_group(optimizer, NULL, blocks);
+    } else if ((status = dualprop__group_enter(group, __func__)) == DUALPROP_OK) {
+        dualprop__group_retain(group); /* it may be the one that is replaced, and its last user */
+        status = set_group(optimizer, group, blocks == 0 ? group->transport.size : blocks);
+        dualprop__group_leave(group);
+        dualprop__group_release(group);
+    }
+    dualprop__optimizer_leave(optimizer);
+    return status;
+}
+
+dualprop_status dualprop_optimizer_group(dualprop_group **group, int64_t *blocks, const dualprop_optimizer *optimizer)
+{
+    DUALPROP__REQUIRE_HANDLE(optimizer, DUALPROP__OPTIMIZER);
+    if (group) *group = optimizer->sums ? optimizer->sums->group : NULL;
+    if (blocks) *blocks = optimizer->sums ? optimizer->sums->blocks : 0;
+    return DUALPROP_OK;
+}

@@ -1,0 +1,27 @@
+# ---- libdualprop-mpi: a transport for groups of processes, built where mpicc is; MPICC=no says that there is none ----
+# A static library, since it is of one MPI and there is no ABI to keep. `make install` installs its source too.
+
+MPICC ?= $(shell command -v mpicc 2>/dev/null)
+ifneq ($(filter-out no,$(MPICC)),)
+MPI_LIBRARY := $(LIB)/libdualprop-mpi.a
+MPI_NAME := $(shell $(MPICC) --showme:version 2>/dev/null | awk 'NR == 1 { print $$2, $$3, $$4 }')
+MPI_NAME := $(or $(MPI_NAME),$(shell $(MPICC) -v 2>&1 | sed -n 's/^mpicc for //p'))
+MPI_EXAMPLES := $(patsubst examples/mpi/%.c,$(BUILD)/examples/mpi/%,$(wildcard examples/mpi/*.c))
+MPI_TESTS := $(patsubst tests/mpi/%.c,$(BUILD)/tests/mpi/%,$(wildcard tests/mpi/*.c))
+examples: $(MPI_EXAMPLES)
+tests: $(MPI_TESTS)
+# mpicc adds its headers by -I, so -Wpedantic would look into them.
+MPI_FLAGS = $(filter-out -Wpedantic,$(FLAGS)) -Isrc/mpi/include
+$(BUILD)/mpi-flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(MPICC) $(MPI_FLAGS)' | cmp -s - $@ || echo '$(MPICC) $(MPI_FLAGS)' >$@
+$(BUILD)/src/mpi/%.o: src/mpi/%.c $(BUILD)/mpi-flags
+	@mkdir -p $(@D)
+	$(MPICC) $(MPI_FLAGS) -c $< -o $@
+$(MPI_LIBRARY): $(BUILD)/src/mpi/mpi_transport.o
+	@mkdir -p $(@D)
+	rm -f $@ && ar rcs $@ $^
+$(MPI_EXAMPLES) $(MPI_TESTS): $(BUILD)/%: %.c $(MPI_LIBRARY) $(LIB)/libdualprop.a $(BUILD)/mpi-flags
+	@mkdir -p $(@D)
+	$(MPICC) $(MPI_FLAGS) $(LDFLAGS) -o $@ $< $(MPI_LIBRARY) $(LIB)/libdualprop.a $(SYSTEM_LIBRARIES)
+endif
