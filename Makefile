@@ -169,7 +169,9 @@ check-manners: all
 check-install: all
 	tests/install.sh
 check-python: all
-	tests/python.sh
+	BUILD='$(BUILD)' LIB='$(LIB)' tests/python.sh
+wheel: all
+	@BUILD='$(BUILD)' LIB='$(LIB)' tools/make-wheel
 check-cuda: all tests
 	tests/cuda.sh
 check-cuda-mutants: all tests
@@ -287,6 +289,7 @@ help:
 	@echo 'make figure2         the angles of a run, as in Fig. 2 (LOG=run.jsonl AUDIT_LOG=batches.jsonl PICTURE=out.png)'
 	@echo 'make figure3         angles and norms of runs, as in Fig. 3 (LOG="a.jsonl b.jsonl" TITLES="alpha 0;alpha 1")'
 	@echo 'make programs        build/programs/dualprop-mlp, -vgg16, -asymmetry, -vectors; make examples: build/examples'
+	@echo 'make wheel           dist/dualprop-*.whl, the Python package with the library inside'
 	@echo 'make install         DESTDIR= PREFIX=/usr/local BINDIR=bin LIBDIR=lib INCLUDEDIR=include MANDIR=share/man; make uninstall undoes it;'
 	@echo '                     install-library and install-programs are its parts'
 	@echo 'make amalgamation    build/amalgamation/dualprop.c and dualprop.h: the library in one file (CPU, without BLIS)'
@@ -300,7 +303,7 @@ clean:
 
 FORCE:
 .SECONDARY:
-.PHONY: all programs examples tests deps demo check check-suites check-headers check-abi check-manners check-install check-python \
+.PHONY: wheel all programs examples tests deps demo check check-suites check-headers check-abi check-manners check-install check-python \
         check-cuda check-cuda-mutants check-oom check-io check-asan check-ubsan check-tsan check-valgrind check-fuzz bench vectors \
         combinations reproduce-table1 \
         reproduce-table2 reproduce-table3 reproduce-figure2 reproduce-figure3 atlas learn-cifar10 figure2 figure3 \

@@ -31,8 +31,8 @@ seed_images() { # CORPUS
 seeds() { # NAME: fills its corpus
     corpus=$folder/corpus-$1
     mkdir -p "$corpus"
-    for seed in tests/fuzz/corpus/"$1"/* build/check/python/smoke.safetensors; do
-        case $1:$seed in images:*smoke*) continue ;; esac
+    for seed in tests/fuzz/corpus/"$1"/* build/check/python/module.safetensors; do
+        case $1:$seed in images:*module*) continue ;; esac
         [ ! -f "$seed" ] || cp "$seed" "$corpus"
     done
     [ "$1" != images ] || seed_images "$corpus"

@@ -60,7 +60,7 @@ def main():
         "layout-data", "layout.safetensors", "torch.safetensors", "back.safetensors", "renamed.safetensors", "images.npy"))
     os.makedirs(data, exist_ok=True)
     run(sys.executable, os.path.join(HERE, "make_images.py"), "mnist", data, 200)
-    common = ["--dataset", "mnist", "--data", data, "--quiet"]
+    common = ["--dataset", "idx", "--data", data, "--quiet"]
     run(program, *common, "--model", "minicnn", "--epochs", "2", "--batch", "20", "--optimizer", "adam", "--checkpoint", ours)
     images = np.random.default_rng(1).integers(0, 256, (40, 28, 28, 1), dtype=np.uint8)
     np.save(arrays, images)

@@ -1,4 +1,4 @@
-"""safetensors_reads.py - reads the checkpoint of smoke.py with Python's own safetensors package and compares.
+"""safetensors_reads.py - reads the checkpoint of module.py with Python's own safetensors package and compares.
 
 usage: safetensors_reads.py FOLDER
 """
@@ -9,8 +9,8 @@ import numpy as np
 from safetensors import safe_open
 
 folder = sys.argv[1]
-expected = np.load(os.path.join(folder, "smoke.npz"))
-with safe_open(os.path.join(folder, "smoke.safetensors"), framework="np") as file:
+expected = np.load(os.path.join(folder, "module.npz"))
+with safe_open(os.path.join(folder, "module.safetensors"), framework="np") as file:
     metadata = file.metadata()
     assert metadata["format"] == "dualprop-1", metadata
     assert metadata["epoch"] == "3", metadata

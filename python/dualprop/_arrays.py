@@ -1,0 +1,97 @@
+"""numpy arrays as dualprop_view: where they lie, never copied.
+
+A view keeps its array alive. Strides go through as they are, negative ones and broadcasts too; what C could not address
+(another byte order, bytes between elements that are no whole elements, an unaligned start) is refused by name. Labels
+may be whole numbers of any type; those that the library does not read are converted, which copies the labels alone.
+"""
+from __future__ import annotations
+
+import ctypes as C
+from typing import Any, Sequence
+
+import numpy as np
+
+from ._signatures import CONSTANTS
+
+MAX_RANK = CONSTANTS["MAX_RANK"]
+_CODES = {np.dtype(np.float32): CONSTANTS["F32"], np.dtype(np.float64): CONSTANTS["F64"],
+          np.dtype(np.uint8): CONSTANTS["U8"], np.dtype(np.int32): CONSTANTS["I32"]}
+if "I64" in CONSTANTS:
+    _CODES[np.dtype(np.int64)] = CONSTANTS["I64"]
+_TYPES = {code: dtype for dtype, code in _CODES.items()}
+REALS = (np.float32, np.float64)
+INPUTS = (np.float32, np.float64, np.uint8)
+TENSORS = tuple(dtype.type for dtype in _CODES)
+
+
+class View(C.Structure):
+    """dualprop_view of an array."""
+    _fields_ = [("struct_size", C.c_uint64), ("data", C.c_void_p), ("type", C.c_int32), ("rank", C.c_int32),
+                ("shape", C.c_int64 * MAX_RANK), ("strides", C.c_int64 * MAX_RANK)]
+
+    def __init__(self, array: np.ndarray) -> None:
+        super().__init__(struct_size=C.sizeof(View), data=array.ctypes.data, type=_CODES[array.dtype], rank=array.ndim)
+        self.shape[:array.ndim] = array.shape
+        self.strides[:array.ndim] = [stride // array.itemsize for stride in array.strides]
+        self.array = array  # alive as long as the view
+
+
+def _names(types: Sequence[type]) -> str:
+    return ", ".join(np.dtype(kind).name for kind in types)
+
+
+def _check(array: np.ndarray, name: str, types: Sequence[type]) -> None:
+    if array.dtype.type not in types or not array.dtype.isnative:
+        order = "" if array.dtype.isnative else " of another byte order"
+        raise TypeError(f"{name} has dtype {array.dtype.name}{order}; expected one of {_names(types)}")
+    if array.ndim > MAX_RANK:
+        raise ValueError(f"{name} has {array.ndim} dimensions; expected at most {MAX_RANK}")
+    if array.size and not array.flags.aligned:
+        raise ValueError(f"{name} does not start at a multiple of its item size; pass a copy")
+    if array.size and any(n > 1 and stride % array.itemsize for n, stride in zip(array.shape, array.strides)):
+        raise ValueError(f"{name} has byte strides {array.strides}, no multiples of the item size {array.itemsize}; "
+                         "pass a copy")
+
+
+def reads(value: Any, name: str, types: Sequence[type] = REALS) -> View:
+    """A view of an array that is read. Lists and the like are made arrays of; whole numbers in them become float64."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array; its mask would be ignored")
+    array = np.asarray(value)
+    if not isinstance(value, np.ndarray) and not hasattr(value, "__array_interface__") and array.dtype.kind in "iub":
+        array = array.astype(np.float64)
+    _check(array, name, types)
+    return View(array)
+
+
+def writes(value: Any, name: str, types: Sequence[type] = REALS) -> View:
+    """A view of an array that is filled."""
+    if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} is {type(value).__name__}; expected a numpy array to fill")
+    _check(value, name, types)
+    if not value.flags.writeable:
+        raise ValueError(f"{name} is read-only; expected an array to fill")
+    return View(value)
+
+
+def targets(value: Any) -> View:
+    """Labels (whole numbers, one dimension) or dense targets (float32 or float64, two dimensions)."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError("targets is a masked array; its mask would be ignored")
+    array = np.asarray(value)
+    if array.dtype.kind in "iu" and array.dtype not in _CODES or array.dtype == np.uint8:
+        if array.size and (array.min() < -2**31 or array.max() >= 2**31):
+            raise ValueError(f"targets hold {array.max()}, which is no label")
+        array = array.astype(np.int32)
+    _check(array, "targets", tuple(dtype.type for dtype in _CODES if dtype != np.uint8))
+    return View(array)
+
+
+def borrowed(view: View) -> np.ndarray:
+    """An array over what a view of the library's own points to; as long as the library keeps it."""
+    dtype, shape = _TYPES[view.type], tuple(view.shape[:view.rank])
+    if 0 in shape:
+        return np.empty(shape, dtype)
+    count = int(np.prod(shape, dtype=np.int64))
+    flat = np.ctypeslib.as_array(C.cast(view.data, C.POINTER(C.c_uint8)), (count * dtype.itemsize,))
+    return flat.view(dtype).reshape(shape)

@@ -1,0 +1,179 @@
+"""Context: backend, precision, threads, log."""
+from __future__ import annotations
+
+import ctypes as C
+import json
+import threading
+from typing import Any, Callable, NamedTuple, Optional
+
+import numpy as np
+
+from . import _errors as errors
+from ._library import Handle, call, choice, exclusive, guarded, text
+from ._signatures import CONSTANTS
+
+LogFunction = C.CFUNCTYPE(None, C.c_void_p, C.c_int, C.c_char_p, C.c_char_p)
+TaskFunction = C.CFUNCTYPE(None, C.c_void_p, C.c_int64)
+LoopFunction = C.CFUNCTYPE(None, C.c_void_p, C.c_void_p, C.c_void_p, C.c_int64)
+LEVELS = ("error", "warning", "info", "debug")
+LIMITS = ("header_bytes", "tensors", "name_bytes", "file_bytes")
+
+
+class Options(C.Structure):
+    """dualprop_options; zero is the default everywhere."""
+    _fields_ = [("struct_size", C.c_uint64), ("version", C.c_uint32), ("precision", C.c_int32), ("threads", C.c_int32),
+                ("level", C.c_int32), ("allocator", C.c_void_p), ("io", C.c_void_p), ("thread_hooks", C.c_void_p),
+                ("loader", C.c_void_p), ("backend", C.c_void_p), ("module", C.c_char_p), ("numerics", C.c_int32),
+                ("deterministic", C.c_int32), ("device", C.c_int32), ("reserved", C.c_int32)]
+
+
+class Memory(NamedTuple):
+    """Bytes allocated now, the most there ever were, and the number of allocations."""
+    current: int
+    peak: int
+    allocations: int
+
+
+class Context(Handle):
+    """What everything is made from: a backend, a precision, threads.
+
+    backend is "auto", "reference", "blis" or "cuda"; precision "f32" or "f64"; threads a number, or "all" for all CPUs
+    that the process may use. log, if given, is called with (level, component, message) from the moment the context
+    exists; it must not call the library. An exception that it raises is raised by the call that was logged.
+    """
+    _kind = "context"
+
+    def __init__(self, backend: Any = "auto", *, precision: Any = "f32", threads: Any = 1, level: Any = "auto",
+                 numerics: Any = "strict", deterministic: bool = False, device: int = 0, module: Any = None,
+                 log: Optional[Callable[[str, str, str], Any]] = None, log_level: str = "info") -> None:
+        version = CONSTANTS["VERSION_MAJOR"] * 10000 + CONSTANTS["VERSION_MINOR"] * 100 + CONSTANTS["VERSION_PATCH"]
+        numbers = {"precision": choice("TYPE", precision), "threads": -1 if threads == "all" else threads,
+                   "level": choice("LEVEL", level), "numerics": choice("NUMERICS", numerics),
+                   "deterministic": int(bool(deterministic)), "device": device}
+        for name, number in numbers.items():
+            if not isinstance(number, (int, np.integer)) or not -2**31 <= number < 2**31:
+                raise TypeError(f"{name} is {number!r}; expected a small whole number or a name")
+        options = Options(struct_size=C.sizeof(Options), version=version, module=text(module),
+                          **{name: int(number) for name, number in numbers.items()})
+        self._callbacks: dict = {}
+        self._create("context_create", (), choice("BACKEND", backend), C.byref(options))
+        if log is not None:
+            self.set_log(log, log_level)
+
+    def describe(self) -> dict:
+        """Backend, level, kernels, threads, precision, numerics, and why the backend was chosen."""
+        needed = C.c_size_t()
+        call("context_describe", None, 0, C.byref(needed), self)
+        buffer = C.create_string_buffer(needed.value + 256)
+        call("context_describe", buffer, len(buffer), None, self)
+        return json.loads(buffer.value.decode())
+
+    def _info(self) -> tuple:
+        precision, threads, backend = C.c_int(), C.c_int(), C.c_char_p()
+        call("context_info", C.byref(precision), C.byref(threads), C.byref(backend), self)
+        return precision.value, threads.value, (backend.value or b"").decode()
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of all numbers in it: float32 or float64."""
+        return np.dtype(np.float32 if self._info()[0] == CONSTANTS["F32"] else np.float64)
+
+    @property
+    def threads(self) -> int:
+        """How many threads work, at most."""
+        return self._info()[1]
+
+    @property
+    def backend(self) -> str:
+        """The backend's name."""
+        return self._info()[2]
+
+    @property
+    def memory(self) -> Memory:
+        """What the library has allocated for this context and all that was made from it."""
+        numbers = [C.c_uint64() for _ in range(3)]
+        call("context_memory", *map(C.byref, numbers), self)
+        return Memory(*(number.value for number in numbers))
+
+    def set_log(self, log: Optional[Callable[[str, str, str], Any]], level: str = "info") -> None:
+        """Call log(level, component, message) for messages of this level and above; None: nobody."""
+        if not isinstance(level, str) or level not in LEVELS:
+            raise errors.ArgumentError(f"level is {level!r}; expected one of {', '.join(LEVELS)}")
+        if log is not None and not callable(log):
+            raise TypeError(f"log is {log!r}; expected a function")
+
+        def receive(_: Any, number: int, component: bytes, message: bytes) -> None:
+            guarded(log, LEVELS[max(0, min(number, 3))], component.decode(errors="replace"),  # type: ignore[arg-type]
+                    message.decode(errors="replace"))
+        function = None if log is None else LogFunction(receive)
+        # Another thread may be in the old function just now, so it lives as long as the context.
+        self._callbacks.setdefault("logs", []).append(function)
+        call("context_set_log", self, function, None, LEVELS.index(level))
+
+    def set_parallel_for(self, run: Optional[Callable[[Callable[[int], None], int], Any]], threads: int = 1) -> None:
+        """Let run(task, count) call task(i) for each i in range(count), on any threads; None: the context's own pool.
+
+        Results do not depend on it. What run leaves undone, because it raised an exception, is done before the call
+        returns and raises it; calling task again, or later, is an exception in run.
+        """
+        if run is not None and not callable(run):
+            raise TypeError(f"run is {run!r}; expected a function")
+
+        def loop(_: Any, task: int, argument: Any, count: int) -> None:
+            function = C.cast(task, TaskFunction)
+            left, running = set(range(count)), threading.Condition()
+            active = [0]
+
+            def do(index: int) -> None:
+                with running:
+                    if index not in left:
+                        raise errors.StateError(f"task {index!r} is not to be run: it was already, or the loop has ended")
+                    left.remove(index)
+                    active[0] += 1
+                try:
+                    function(argument, index)
+                finally:
+                    with running:
+                        active[0] -= 1
+                        running.notify_all()
+
+            guarded(run, do, count)
+            while True:
+                with running:
+                    if not left:
+                        running.wait_for(lambda: active[0] == 0)
+                        return
+                    index = min(left)
+                do(index)
+        function = None if run is None else LoopFunction(loop)
+        call("context_set_parallel_for", exclusive(self), function, None, threads)
+        self._callbacks["loop"] = function
+
+    def set_stream(self, stream: Optional[int]) -> None:
+        """Let work on a CUDA device go into this cudaStream_t, given as a number; None: the context's own."""
+        call("context_set_stream", exclusive(self), None if stream is None else C.c_void_p(stream))
+
+    def synchronize(self) -> None:
+        """Wait until a device has done all that was asked of it."""
+        call("context_synchronize", self)
+
+    def cancel(self) -> None:
+        """Let running calls, and later inferences, stop with CancelledError. Any thread may call it."""
+        call("context_cancel", self)
+
+    def resume(self) -> None:
+        """Clear what cancel() set."""
+        call("context_resume", self)
+
+    def set_limit(self, limit: str, value: int) -> None:
+        """Set a limit on files that are read: header_bytes, tensors, name_bytes or file_bytes."""
+        if not isinstance(limit, str) or limit not in LIMITS:
+            raise errors.ArgumentError(f"limit is {limit!r}; expected one of {', '.join(LIMITS)}")
+        call("context_set_limit", self, LIMITS.index(limit), value)
+
+
+def is_a(kind: type, value: Any, name: str) -> Any:
+    """Refuse what is no object of this kind."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} is {type(value).__name__}; expected a dualprop.{kind.__name__}")
+    return value

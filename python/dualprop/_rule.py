@@ -1,0 +1,177 @@
+"""Rule: how dyads take in what their neighbours send, and in which order. Its options are attributes."""
+from __future__ import annotations
+
+import ctypes as C
+from typing import Any, NamedTuple, Tuple
+
+from ._context import Context, is_a
+from ._library import Handle, call, choice, exclusive, name_of
+
+
+def _number(name: str, kind: Any, doc: str) -> Any:
+    def get(self: "Rule") -> Any:
+        place = kind()
+        call("rule_get_" + name, C.byref(place), self)
+        return place.value
+
+    def set(self: "Rule", value: Any) -> None:
+        call("rule_set_" + name, exclusive(self), value)
+    return property(get, set, doc=doc)
+
+
+def _choice(name: str, group: str, doc: str) -> Any:
+    def get(self: "Rule") -> str:
+        place = C.c_int()
+        call("rule_get_" + name, C.byref(place), self)
+        return name_of(group, place.value)
+
+    def set(self: "Rule", value: Any) -> None:
+        call("rule_set_" + name, exclusive(self), choice(group, value))
+    return property(get, set, doc=doc)
+
+
+class Noise(NamedTuple):
+    """Standard deviations of the noise on states, top-down signals and weights."""
+    state: float
+    top_down: float
+    weight: float
+
+
+class Rule(Handle):
+    """A rule such as "dp-adjoint", "dp", "bp"; every option may be given by name, and is an attribute afterwards.
+
+        rule = dp.Rule(context, "dp-adjoint", alpha=0.5, beta=0.5, loss="cross-entropy")
+        rule.schedule = "fw-bw", 3          # the schedule and its passes
+        rule.beta = 0.1
+
+    After the variant, the schedule or an option that needs other memory has changed, call State.prepare() on its states.
+    """
+    _kind = "rule"
+    _settings = ("alpha", "beta", "loss", "output_step", "nudge_at", "schedule", "passes", "order", "async_fraction",
+                 "tolerance", "pool_switches", "time_step", "warm_start", "divergence_limit", "damping",
+                 "input_robustness", "feedback", "alpha_mismatch", "noise", "quantization", "seed")
+
+    def __init__(self, context: Context, variant: Any = "dp-adjoint", **settings: Any) -> None:
+        self.context = is_a(Context, context, "context")
+        unknown = sorted(set(settings) - set(self._settings))
+        if unknown:
+            raise TypeError(f"Rule has no option {unknown[0]!r}; expected one of {', '.join(self._settings)}")
+        self._create("rule_create", (context,), context, choice("RULE", variant))
+        for name, value in settings.items():
+            setattr(self, name, value)
+
+    @classmethod
+    def _of(cls, context: Context, pointer: Any) -> "Rule":
+        rule = cls.__new__(cls)
+        rule.context = context
+        rule._adopt(pointer, (context,))
+        return rule
+
+    variant = _choice("variant", "RULE", "The rule's name.")
+    loss = _choice("loss", "LOSS", '"mse" or "cross-entropy".')
+    output_step = _choice("output_step", "OUTPUT_STEP", '"linear", "exact" or "sprovr".')
+    nudge_at = _choice("nudge_at", "NUDGE_AT", '"current" or "prediction": where the linear step takes the loss.')
+    pool_switches = _choice("pool_switches", "SWITCHES", '"bottom-up" or "original": whose arg-max pooling uses.')
+    feedback = _choice("feedback", "FEEDBACK", "What carries delta down.")
+    alpha = _number("alpha", C.c_double, "The weight of s+ in the mean, of all layers; in [0, 1].")
+    beta = _number("beta", C.c_double, "The strength of the nudge, of all layers.")
+    async_fraction = _number("async_fraction", C.c_double, 'The fraction of neurons that update under "async".')
+    tolerance = _number("tolerance", C.c_double, "Stop early when a pass changes less than this; 0: never.")
+    time_step = _number("time_step", C.c_double, "Of leaky integration, in (0, 1].")
+    divergence_limit = _number("divergence_limit", C.c_double, "How far states may grow before that is an error.")
+    input_robustness = _number("input_robustness", C.c_double, "rho: makes the input a dyad too; 0: it is none.")
+    alpha_mismatch = _number("alpha_mismatch", C.c_double, "The deviation of alpha between neurons.")
+    quantization = _number("quantization", C.c_int, "Bits of the states; 0: real numbers.")
+    seed = _number("seed", C.c_uint64, "Of all that is random in inference.")
+
+    @property
+    def warm_start(self) -> bool:
+        """Does an inference start from the last values?"""
+        place = C.c_int()
+        call("rule_get_warm_start", C.byref(place), self)
+        return bool(place.value)
+
+    @warm_start.setter
+    def warm_start(self, value: bool) -> None:
+        call("rule_set_warm_start", exclusive(self), int(bool(value)))
+
+    @property
+    def schedule(self) -> Tuple[str, int]:
+        """The schedule and its passes; may be set to a name alone, which keeps the passes."""
+        schedule, passes = C.c_int(), C.c_int()
+        call("rule_get_schedule", C.byref(schedule), C.byref(passes), self)
+        return name_of("SCHEDULE", schedule.value), passes.value
+
+    @schedule.setter
+    def schedule(self, value: Any) -> None:
+        name, passes = value if isinstance(value, (tuple, list)) and len(value) == 2 else (value, self.schedule[1])
+        call("rule_set_schedule", exclusive(self), choice("SCHEDULE", name), passes)
+
+    @property
+    def passes(self) -> int:
+        """The passes of the schedule."""
+        return self.schedule[1]
+
+    @passes.setter
+    def passes(self, value: int) -> None:
+        self.schedule = (self.schedule[0], value)
+
+    @property
+    def order(self) -> Tuple[int, ...]:
+        """The order of the schedule "list"."""
+        count = C.c_int64()
+        call("rule_get_order", None, 0, C.byref(count), self)
+        layers = (C.c_int32 * max(1, count.value))()
+        call("rule_get_order", layers, count.value, C.byref(count), self)
+        return tuple(layers[:count.value])
+
+    @order.setter
+    def order(self, value: Any) -> None:
+        layers = [int(layer) for layer in value]
+        if any(not 0 <= layer < 65536 for layer in layers):
+            raise ValueError(f"order is {layers}; expected layers 0..65535")
+        call("rule_set_order", exclusive(self), (C.c_int32 * max(1, len(layers)))(*layers), len(layers))
+
+    @property
+    def damping(self) -> Tuple[str, int]:
+        """Where D_k comes from, and the power iterations; may be set to a name alone, which keeps those."""
+        damping, iterations = C.c_int(), C.c_int()
+        call("rule_get_damping", C.byref(damping), C.byref(iterations), self)
+        return name_of("DAMPING", damping.value), iterations.value
+
+    @damping.setter
+    def damping(self, value: Any) -> None:
+        name, iterations = value if isinstance(value, (tuple, list)) and len(value) == 2 else (value, self.damping[1])
+        call("rule_set_damping", exclusive(self), choice("DAMPING", name), iterations)
+
+    @property
+    def noise(self) -> Noise:
+        """Standard deviations: of states, of top-down signals, of weights."""
+        numbers = [C.c_double() for _ in range(3)]
+        call("rule_get_noise", *map(C.byref, numbers), self)
+        return Noise(*(number.value for number in numbers))
+
+    @noise.setter
+    def noise(self, value: Any) -> None:
+        numbers = tuple(value)
+        if len(numbers) != 3:
+            raise ValueError(f"noise is {value!r}; expected three numbers: of states, top-down signals, weights")
+        call("rule_set_noise", exclusive(self), *numbers)
+
+    def set_layer(self, index: int, *, alpha: Any = None, beta: Any = None, damping: Any = None) -> None:
+        """Set one layer's alpha, beta or D."""
+        for name, value in (("alpha", alpha), ("beta", beta), ("damping", damping)):
+            if value is not None:
+                call("rule_set_layer_" + name, exclusive(self), index, value)
+
+    def layer(self, index: int) -> dict:
+        """One layer's alpha, beta, and D where it was given (else NaN)."""
+        found = {}
+        for name in ("alpha", "beta", "damping"):
+            place = C.c_double()
+            call("rule_get_layer_" + name, C.byref(place), self, index)
+            found[name] = place.value
+        return found
+
+    def __repr__(self) -> str:
+        return "<dualprop.Rule (closed)>" if self.closed else f"<dualprop.Rule {self.variant}>"

@@ -1,0 +1,161 @@
+"""State: the dyads of one network for a batch, their inference, and predictions."""
+from __future__ import annotations
+
+import ctypes as C
+from typing import Any, NamedTuple, Optional
+
+import numpy as np
+
+from ._arrays import INPUTS, reads, targets as targets_view, writes
+from ._context import is_a
+from ._library import Handle, call
+from ._network import Network
+from ._rule import Rule
+from ._signatures import CONSTANTS
+
+ARRAYS = {"plus": "S_PLUS", "minus": "S_MINUS", "mean": "S_MEAN", "delta": "S_DELTA", "bottom-up": "S_BOTTOM_UP",
+          "top-down": "S_TOP_DOWN"}
+
+
+def which_of(which: str) -> int:
+    """The constant of one of a layer's arrays."""
+    if not isinstance(which, str) or which not in ARRAYS:
+        raise ValueError(f"which is {which!r}; expected one of {', '.join(ARRAYS)}")
+    return CONSTANTS[ARRAYS[which]]
+
+
+class Report(NamedTuple):
+    """How the last inference went."""
+    passes: int
+    residual: float
+    updates: int
+    skipped: int
+    loss: float
+    correct: int
+
+
+class Evaluation(NamedTuple):
+    """Mean loss, samples whose greatest output is the label, and those with it among the k greatest."""
+    loss: float
+    correct: int
+    top_k: int
+    count: int
+
+    @property
+    def accuracy(self) -> float:
+        """The fraction that is correct."""
+        return self.correct / self.count
+
+
+class State(Handle):
+    """The dyads of a network for up to `capacity` samples. Without a rule it predicts and evaluates only."""
+    _kind = "state"
+
+    def __init__(self, network: Network, rule: Optional[Rule] = None, capacity: int = 1) -> None:
+        self.network = is_a(Network, network, "network")
+        self.rule = None if rule is None else is_a(Rule, rule, "rule")
+        self.capacity = capacity
+        parents = (network,) if rule is None else (network, rule)
+        self._create("state_create", parents, network, rule, capacity)
+
+    @staticmethod
+    def memory_needed(network: Network, rule: Optional[Rule] = None, capacity: int = 1) -> int:
+        """The bytes that a state would take."""
+        number = C.c_uint64()
+        call("state_memory_needed", C.byref(number), is_a(Network, network, "network"),
+             None if rule is None else is_a(Rule, rule, "rule"), capacity)
+        return number.value
+
+    def prepare(self) -> None:
+        """Plan again after the rule's structure has changed."""
+        call("state_prepare", self)
+
+    # ---- inference ----
+
+    def infer(self, inputs: Any, targets: Any) -> None:
+        """Let the dyads settle on a batch. targets: labels (whole numbers), or an array of (count, outputs)."""
+        call("infer_view", self, C.byref(reads(inputs, "inputs", INPUTS)), C.byref(targets_view(targets)))
+
+    def begin(self, inputs: Any, targets: Any) -> None:
+        """Begin an inference by hand: the feed-forward start."""
+        call("infer_begin", self, C.byref(reads(inputs, "inputs", INPUTS)), C.byref(targets_view(targets)))
+
+    def update_layer(self, index: int) -> None:
+        """Update one layer once, between begin() and end()."""
+        call("infer_layer", self, index)
+
+    def run_pass(self) -> None:
+        """Run the next pass of the schedule, between begin() and end()."""
+        call("infer_pass", self)
+
+    def end(self) -> None:
+        """End the inference begun by hand."""
+        call("infer_end", self)
+
+    def set_augmentation(self, moves: Any) -> None:
+        """Shift and mirror the images of the next batch: (count, 3) of rows down, columns right, mirrored or not."""
+        array = np.ascontiguousarray(moves)
+        if array.dtype.kind not in "iub" or array.ndim != 2 or array.shape[1] != 3 or abs(array).max(initial=0) >= 2**31:
+            raise ValueError("moves must be whole numbers of shape (count, 3)")
+        array = np.ascontiguousarray(array, np.int32)
+        call("state_set_augmentation", self, array.ctypes.data_as(C.c_void_p), len(array))
+
+    @property
+    def report(self) -> Report:
+        """How the last inference went."""
+        passes, residual, updates, skipped = C.c_int(), C.c_double(), C.c_int64(), C.c_int64()
+        loss, correct = C.c_double(), C.c_int64()
+        call("state_report", C.byref(passes), C.byref(residual), C.byref(updates), C.byref(skipped), C.byref(loss),
+             C.byref(correct), self)
+        return Report(passes.value, residual.value, updates.value, skipped.value, loss.value, correct.value)
+
+    @property
+    def inference_count(self) -> int:
+        """How many inferences were begun: with the rule's seed it decides what is drawn."""
+        number = C.c_uint64()
+        call("state_inference_count", C.byref(number), self)
+        return number.value
+
+    @inference_count.setter
+    def inference_count(self, value: int) -> None:
+        call("state_set_inference_count", self, value)
+
+    def damping(self, index: int) -> tuple:
+        """gamma_k as it was estimated (or NaN), and the D_k that was used."""
+        gamma, damping = C.c_double(), C.c_double()
+        call("state_damping", C.byref(gamma), C.byref(damping), self, index)
+        return gamma.value, damping.value
+
+    # ---- dyads ----
+
+    def read(self, index: int, which: str, out: Optional[np.ndarray] = None, *, count: Optional[int] = None) -> np.ndarray:
+        """A layer's "plus", "minus", "mean", "delta", "bottom-up" or "top-down"; count: of samples, the capacity else."""
+        if out is None:
+            width = self.network.inputs if index == 0 else self.network.layers[index - 1].outputs
+            out = np.empty((self.capacity if count is None else count, width), self.network.context.dtype)
+        call("state_read", C.byref(writes(out, "out")), self, index, which_of(which))
+        return out
+
+    def write(self, index: int, which: str, value: Any) -> None:
+        """Overwrite "plus", "minus", "mean" or "delta" of a layer, between begin() and end()."""
+        call("state_write", self, index, which_of(which), C.byref(reads(value, "value")))
+
+    # ---- predictions ----
+
+    def predict(self, inputs: Any, out: Optional[np.ndarray] = None) -> np.ndarray:
+        """The network's outputs, (count, outputs); into out where it is given."""
+        view = reads(inputs, "inputs", INPUTS)
+        if out is None:
+            if view.array.ndim == 0:
+                raise ValueError("inputs is a single number; expected an array of samples")
+            out = np.empty((view.array.shape[0], self.network.outputs), self.network.context.dtype)
+        call("predict_view", C.byref(writes(out, "out")), self, C.byref(view))
+        return out
+
+    def evaluate(self, inputs: Any, targets: Any, k: int = 1) -> Evaluation:
+        """Compare the outputs with labels or dense targets."""
+        loss, correct, top_k = C.c_double(), C.c_int64(), C.c_int64()
+        view = reads(inputs, "inputs", INPUTS)
+        call("evaluate_view", C.byref(loss), C.byref(correct), C.byref(top_k), k, self, C.byref(view),
+             C.byref(targets_view(targets)))
+        return Evaluation(loss.value, correct.value, top_k.value, view.array.shape[0])
