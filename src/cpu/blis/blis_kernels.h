@@ -22,6 +22,7 @@ typedef struct dualprop__product {
     int64_t stride;
     /* For run_direct: elements between terms of vectors and broadcasts, and from one broadcast to the next. */
     int64_t vector_step, broadcast_step, broadcast_row;
+    int is_tile; /* for run_direct, without accumulate: C is a whole tile; what is not wanted is stored as 0 */
 } dualprop__product;
 
 typedef struct dualprop__microkernel {

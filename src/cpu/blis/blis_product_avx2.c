@@ -85,6 +85,8 @@ static inline __attribute__((always_inline)) void multiply_direct(int rows, cons
 {
     const float *vectors = product->vectors, *broadcasts = product->broadcasts;
     __m256i wanted_left = lanes_mask(product->vector_count, 0), wanted_right = lanes_mask(product->vector_count, 8);
+    __m256i stored_left = product->is_tile ? _mm256_set1_epi32(-1) : wanted_left;
+    __m256i stored_right = product->is_tile ? _mm256_set1_epi32(-1) : wanted_right;
     __m256 left[BROADCAST], right[BROADCAST];
 #pragma GCC unroll 6
     for (int i = 0; i < rows; i++) left[i] = _mm256_setzero_ps(), right[i] = _mm256_setzero_ps();
@@ -105,8 +107,8 @@ static inline __attribute__((always_inline)) void multiply_direct(int rows, cons
             left[i] = _mm256_add_ps(_mm256_maskload_ps(to, wanted_left), left[i]);
             right[i] = _mm256_add_ps(_mm256_maskload_ps(to + 8, wanted_right), right[i]);
         }
-        _mm256_maskstore_ps(to, wanted_left, left[i]);
-        _mm256_maskstore_ps(to + 8, wanted_right, right[i]);
+        _mm256_maskstore_ps(to, stored_left, left[i]);
+        _mm256_maskstore_ps(to + 8, stored_right, right[i]);
     }
 }
 

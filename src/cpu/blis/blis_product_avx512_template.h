@@ -23,8 +23,10 @@ static inline __attribute__((always_inline)) void FORMULA(multiply)(int rows, in
     int64_t vector_step = direct ? product->vector_step : FORMULA_VECTOR;
     int64_t broadcast_step = direct ? product->broadcast_step : BROADCAST;
     int64_t broadcast_row = direct ? product->broadcast_row : 1;
-    int64_t last = product->vector_count - (halves - 1) * LANES;
-    MASK_TYPE wanted = (MASK_TYPE)(((uint32_t)1 << last) - 1);
+    int64_t count = product->vector_count, last = count - (halves - 1) * LANES;
+    MASK_TYPE in_first = (MASK_TYPE)(((uint32_t)1 << (count < LANES ? count : LANES)) - 1);
+    MASK_TYPE in_second = (MASK_TYPE)(((uint32_t)1 << (count < LANES ? 0 : count - LANES)) - 1);
+    MASK_TYPE wanted = (MASK_TYPE)(direct && product->is_tile ? -1 : (int)(((uint32_t)1 << last) - 1));
     FORMULA(register) sums[BROADCAST][2];
 #pragma GCC unroll 14
     for (int i = 0; i < rows; i++) {
@@ -36,8 +38,8 @@ static inline __attribute__((always_inline)) void FORMULA(multiply)(int rows, in
     for (int64_t k = 0; k < product->depth; k++, vectors += vector_step, broadcasts += broadcast_step) {
         FORMULA(register) first, second;
         if (direct) {
-            first = halves == 2 ? MM(loadu)(vectors) : MM(maskz_loadu)(wanted, vectors);
-            second = halves == 2 ? MM(maskz_loadu)(wanted, vectors + LANES) : first;
+            first = MM(maskz_loadu)(in_first, vectors);
+            second = halves == 2 ? MM(maskz_loadu)(in_second, vectors + LANES) : first;
         } else {
             first = MM(load)(vectors);
             second = halves == 2 ? MM(load)(vectors + LANES) : first;
@@ -67,7 +69,7 @@ static inline __attribute__((always_inline)) void FORMULA(multiply)(int rows, in
 
 #define ROWS(n)                                                                                                       \
     case n:                                                                                                           \
-        if (product->vector_count > LANES) FORMULA(multiply)(n, 2, DIRECT, product);                                  \
+        if (product->vector_count > LANES || (DIRECT && product->is_tile)) FORMULA(multiply)(n, 2, DIRECT, product);  \
         else FORMULA(multiply)(n, 1, DIRECT, product);                                                                \
         return;
 #define DIRECT 0

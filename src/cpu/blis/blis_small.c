@@ -6,7 +6,6 @@
  * in blis_bottom_up.c, blis_top_down.c and blis_gradient.c, so that the bits are theirs, whatever the batch.
  */
 #include <stdalign.h>
-#include <string.h>
 
 #include "blis_small.h"
 
@@ -115,8 +114,6 @@ void dualprop__small_gradient(const dualprop__blis *blis, const dualprop_dense *
         if (dualprop__has_bias(sink)) dualprop__learn_bias(blis, shape->batch, outputs, sink, delta, column / vector);
         for (int64_t input = 0; input < inputs; input += most) {
             int64_t rows = dualprop__least(most, inputs - input);
-            /* What the last panel has beyond the outputs has gradient 0. */
-            if (width < vector) memset(tile, 0, (size_t)(rows * vector) * blis->loops->real_size);
             for (int64_t part = 0; part < depth.parts; part++) {
                 int64_t sample = dualprop__part_first(&depth, part);
                 dualprop__product product = {
@@ -131,6 +128,7 @@ void dualprop__small_gradient(const dualprop__blis *blis, const dualprop_dense *
                     .accumulate = part > 0,
                     .c = tile,
                     .stride = vector,
+                    .is_tile = part == 0, /* what the last panel has beyond the outputs has gradient 0 */
                 };
                 blis->kernel.run_direct(&blis->kernel, &product);
             }
