@@ -258,6 +258,9 @@ include tools/install.mk
 amalgamation:
 	tools/amalgamate $(BUILD)/amalgamation
 
+deb: all programs
+	MAKE='$(MAKE)' tools/make-deb $(BUILD)/packages
+
 # ---- The rest ----
 
 # The manual in HTML: $(BUILD)/docs/html/index.html. A warning of Doxygen's is an error.
@@ -293,6 +296,7 @@ help:
 	@echo 'make install         DESTDIR= PREFIX=/usr/local BINDIR=bin LIBDIR=lib INCLUDEDIR=include MANDIR=share/man; make uninstall undoes it;'
 	@echo '                     install-library and install-programs are its parts'
 	@echo 'make amalgamation    build/amalgamation/dualprop.c and dualprop.h: the library in one file (CPU, without BLIS)'
+	@echo 'make deb             Debian packages in build/packages'
 	@echo 'make docs, format, clean'
 
 clean:
@@ -307,4 +311,4 @@ FORCE:
         check-cuda check-cuda-mutants check-oom check-io check-asan check-ubsan check-tsan check-valgrind check-fuzz bench vectors \
         combinations reproduce-table1 \
         reproduce-table2 reproduce-table3 reproduce-figure2 reproduce-figure3 atlas learn-cifar10 figure2 figure3 \
-        install install-library install-programs uninstall amalgamation docs format help clean FORCE
+        install install-library install-programs uninstall amalgamation deb docs format help clean FORCE

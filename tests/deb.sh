@@ -1,0 +1,50 @@
+#!/bin/sh
+# Debian packages: built, installed into an empty system's folder, used there, and removed again.
+cd "$(dirname "$0")/.."
+. tests/count.sh
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+packages_are_built() {
+    COMPRESSION=none tools/make-deb "$work/packages" && [ "$(ls "$work/packages"/*.deb | wc -l)" -ge 3 ]
+}
+
+installed() {
+    mkdir -p "$work/root/var/lib/dpkg/info" "$work/root/var/lib/dpkg/updates" && : >"$work/root/var/lib/dpkg/status" &&
+        : >"$work/root/var/lib/dpkg/available" &&
+        dpkg --root="$work/root" --force-depends --force-not-root --log="$work/log" -i "$work/packages"/*.deb
+}
+
+a_program_is_built_and_runs() {
+    folder=$(dirname "$(find "$work/root" -name libdualprop.so.0)")
+    flags=$(PKG_CONFIG_PATH="$folder/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$work/root" pkg-config --cflags --libs dualprop) &&
+        $CC -o "$work/minimal" examples/minimal.c -I"$work/root/usr/include" -L"$folder" $flags &&
+        LD_LIBRARY_PATH=$folder "$work/minimal" | grep -q '^1 xor 1 = 0$' &&
+        "$work/root/usr/bin/dualprop-mlp" --help >"$work/output" && [ -e "$work/root/usr/share/man/man1/dualprop-mlp.1.gz" ]
+}
+
+# Whatever the library links is a package that it depends on.
+names_what_it_needs() {
+    dpkg-deb -f "$work/packages"/libdualprop0_*.deb Depends | grep -q libc6
+}
+
+removed() {
+    dpkg --root="$work/root" --force-not-root --log="$work/log" -P dualprop libdualprop-dev libdualprop0 || return 1
+    left=$(find "$work/root/usr" ! -type d ! -path '*cuda*' 2>/dev/null)
+    [ -z "$left" ] || { echo "$left"; return 1; }
+}
+
+if have dpkg-deb && have dpkg-shlibdeps && have dpkg-architecture; then
+    test_that "make deb" packages_are_built
+    test_that "it names what it needs" names_what_it_needs
+    if [ "$(id -u)" = 0 ]; then
+        test_that "installed" installed
+        test_that "a program with the packages" a_program_is_built_and_runs
+        test_that "removed" removed
+    else
+        skip "packages installed and removed: not root"
+    fi
+else
+    skip "Debian packages: dpkg-dev is not installed"
+fi
+count_end
