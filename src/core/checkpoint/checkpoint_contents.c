@@ -178,7 +178,7 @@ dualprop_status dualprop__checkpoint_get_parameter(const dualprop_checkpoint *ch
 {
     int64_t shape[DUALPROP_MAX_RANK];
     int rank = dualprop__parameter_shape(shape, layer, is_bias), type = layer->network->context->precision;
-    dualprop__tensor *tensor;
+    dualprop__tensor *tensor = NULL;
     DUALPROP__TRY(dualprop__checkpoint_expect_finite(&tensor, checkpoint, name, type, rank, shape));
     return dualprop__parameter_write(layer, is_bias, memory, tensor->data);
 }
