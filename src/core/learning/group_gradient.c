@@ -218,7 +218,7 @@ static dualprop_status hold_layer(dualprop_optimizer *optimizer, int k, int adds
 /*
  * After a failure here the other processes still wait for this one's parts: all exchanges are made, with what there is.
  */
-static dualprop_status sum_layers(dualprop_optimizer *optimizer, dualprop_state *state, int64_t count, int64_t total,
+static dualprop_status sum_group_layers(dualprop_optimizer *optimizer, dualprop_state *state, int64_t count, int64_t total,
                                   int64_t begin, int64_t divisor, int adds)
 {
     const struct dualprop__group_sums *sums = optimizer->sums;
@@ -342,7 +342,7 @@ static dualprop_status gradient_of_group(dualprop_optimizer *optimizer, dualprop
     int64_t first = adds ? optimizer->first_samples : total,
             samples = adds ? optimizer->gradient_samples + total : total;
     optimizer->gradient_samples = 0; /* Half a gradient, after a failure, is none. */
-    status = sum_layers(optimizer, state, count, total, begin, first, adds);
+    status = sum_group_layers(optimizer, state, count, total, begin, first, adds);
     dualprop_group *group = optimizer->sums->group;
     if (group && !group->failed)
         status = dualprop__group_agree(group, (struct dualprop__word){.call = DUALPROP__CALL_APPLY, .status = status});

@@ -306,7 +306,7 @@ dualprop_status dualprop_update(dualprop_optimizer *optimizer, dualprop_state *s
 
 /* ---- learning while dyads settle ---- */
 
-static dualprop_status check_open(const dualprop_optimizer *optimizer, const dualprop_state *state)
+static dualprop_status check_inference_open(const dualprop_optimizer *optimizer, const dualprop_state *state)
 {
     DUALPROP__REQUIRE(optimizer->context, state->network == optimizer->network, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "state and optimizer are of different networks; expected the same");
@@ -318,7 +318,7 @@ static dualprop_status check_open(const dualprop_optimizer *optimizer, const dua
 /* `status` is that of entering the state. In a group every failure before the sums is told to the other processes. */
 static dualprop_status update_open(dualprop_optimizer *optimizer, dualprop_state *state, dualprop_status status)
 {
-    if (status == DUALPROP_OK) status = check_open(optimizer, state);
+    if (status == DUALPROP_OK) status = check_inference_open(optimizer, state);
     if (status == DUALPROP_OK) status = dualprop__network_upgrade(optimizer->network);
     int opened = status == DUALPROP_OK;
     if (optimizer->sums)

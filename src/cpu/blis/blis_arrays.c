@@ -41,7 +41,7 @@ static void run_chunks(void *self, struct chunks chunks)
     else if (pieces > 1) host->parallel_for(host->user_data, run_chunk, &chunks, pieces);
 }
 
-/* ---- shared peaks ---- */
+/* ---- shared maxima ---- */
 
 static uint64_t bits_of(double x)
 {
@@ -65,19 +65,19 @@ static void raise_to(_Atomic uint64_t *most, double x)
 
 void dualprop__max_tracker_begin(dualprop__max_tracker *shared)
 {
-    atomic_init(&shared->peak, 0);
+    atomic_init(&shared->max_abs, 0);
     atomic_init(&shared->change, 0);
 }
 
-void dualprop__max_tracker_raise(dualprop__max_tracker *shared, const dualprop__peaks *peaks)
+void dualprop__max_tracker_raise(dualprop__max_tracker *shared, const dualprop__maxima *maxima)
 {
-    raise_to(&shared->peak, peaks->peak);
-    raise_to(&shared->change, peaks->change);
+    raise_to(&shared->max_abs, maxima->max_abs);
+    raise_to(&shared->change, maxima->change);
 }
 
 void dualprop__max_tracker_write(dualprop__max_tracker *shared, double *peak, double *change)
 {
-    if (peak) *peak = value_of(atomic_load(&shared->peak));
+    if (peak) *peak = value_of(atomic_load(&shared->max_abs));
     if (change) *change = value_of(atomic_load(&shared->change));
 }
 
@@ -86,7 +86,7 @@ void dualprop__max_tracker_write(dualprop__max_tracker *shared, double *peak, do
 struct dyad_job {
     const dualprop__blis *blis;
     const dualprop_dyad *dyad;
-    dualprop__max_tracker peaks;
+    dualprop__max_tracker maxima;
 };
 
 static void update_chunk_array(void *argument, int64_t chunk, int64_t first, int64_t count)
@@ -95,11 +95,11 @@ static void update_chunk_array(void *argument, int64_t chunk, int64_t first, int
     int by_rows = job->dyad->activation == DUALPROP_SOFTMAX;
     int64_t width = job->dyad->width;
     dualprop__tile tile = { first, 1, count, count };
-    dualprop__peaks peaks = { 0, 0 };
+    dualprop__maxima maxima = { 0, 0 };
     (void)chunk;
     if (by_rows) tile = (dualprop__tile){ first * width, count, width, width };
-    job->blis->loops->dyad(job->dyad, &tile, &peaks);
-    dualprop__max_tracker_raise(&job->peaks, &peaks);
+    job->blis->loops->dyad(job->dyad, &tile, &maxima);
+    dualprop__max_tracker_raise(&job->maxima, &maxima);
 }
 
 dualprop_status dualprop__blis_dyad_update(void *self, const dualprop_dyad *dyad)
@@ -110,25 +110,25 @@ dualprop_status dualprop__blis_dyad_update(void *self, const dualprop_dyad *dyad
         chunks.count = dyad->count / dyad->width;
         chunks.size = CHUNK / dyad->width > 0 ? CHUNK / dyad->width : 1;
     }
-    dualprop__max_tracker_begin(&job.peaks);
+    dualprop__max_tracker_begin(&job.maxima);
     run_chunks(self, chunks);
-    dualprop__max_tracker_write(&job.peaks, dyad->peak, dyad->change);
+    dualprop__max_tracker_write(&job.maxima, dyad->peak, dyad->change);
     return DUALPROP_OK;
 }
 
 struct damp_job {
     const dualprop__blis *blis;
     const dualprop_dyad_general *update;
-    dualprop__max_tracker peaks;
+    dualprop__max_tracker maxima;
 };
 
 static void damp_chunk(void *argument, int64_t chunk, int64_t first, int64_t count)
 {
     struct damp_job *job = argument;
-    dualprop__peaks peaks = { 0, 0 };
+    dualprop__maxima maxima = { 0, 0 };
     (void)chunk;
-    job->blis->loops->damp(job->update, first, count, &peaks);
-    dualprop__max_tracker_raise(&job->peaks, &peaks);
+    job->blis->loops->damp(job->update, first, count, &maxima);
+    dualprop__max_tracker_raise(&job->maxima, &maxima);
 }
 
 /* Damping alone is worth loops of its own; whatever does more is the reference backend's. */
@@ -136,9 +136,9 @@ dualprop_status dualprop__blis_dyad_general(void *self, const dualprop_dyad_gene
 {
     struct damp_job job = { .blis = array_instance(self), .update = update };
     if (!dualprop__only_damps(update)) return dualprop__reference_backend.dyad_general(self, update);
-    dualprop__max_tracker_begin(&job.peaks);
+    dualprop__max_tracker_begin(&job.maxima);
     run_chunks(self, (struct chunks){ damp_chunk, &job, update->rows * update->width, CHUNK });
-    dualprop__max_tracker_write(&job.peaks, update->peak, NULL);
+    dualprop__max_tracker_write(&job.maxima, update->peak, NULL);
     return DUALPROP_OK;
 }
 
@@ -178,7 +178,7 @@ struct load_job {
     const void *table; /* of bytes: [256] reals for the channel at hand */
     int64_t channel;
     int64_t sample; /* elements of one */
-    dualprop__max_tracker peaks;
+    dualprop__max_tracker maxima;
 };
 
 /* Load `count` elements that lie side by side, from element `from` of the view to element `to` of x. */
@@ -240,11 +240,11 @@ static double load_sample(const struct load_job *job, int64_t row)
 static void load_chunk(void *argument, int64_t chunk, int64_t first, int64_t count)
 {
     struct load_job *job = argument;
-    dualprop__peaks peaks = { 0, 0 };
+    dualprop__maxima maxima = { 0, 0 };
     (void)chunk;
     for (int64_t row = first; row < first + count; row++)
-        peaks.peak = dualprop__greatest(load_sample(job, row), peaks.peak);
-    dualprop__max_tracker_raise(&job->peaks, &peaks);
+        maxima.max_abs = dualprop__greatest(load_sample(job, row), maxima.max_abs);
+    dualprop__max_tracker_raise(&job->maxima, &maxima);
 }
 
 static void load_rows(void *self, struct load_job *job)
@@ -287,10 +287,10 @@ dualprop_status dualprop__blis_load_input(void *self, void *x, const dualprop_vi
         return dualprop__reference_backend.load_input(self, x, input, mean, deviation, moves, peak);
     struct load_job job = { .blis = array_instance(self), .input = input, .moves = moves, .x = x };
     job.sample = input->shape[1] * input->shape[2] * input->shape[3];
-    dualprop__max_tracker_begin(&job.peaks);
+    dualprop__max_tracker_begin(&job.maxima);
     if (input->type == DUALPROP_U8) load_bytes(self, &job, mean, deviation);
     else load_rows(self, &job);
-    dualprop__max_tracker_write(&job.peaks, peak, NULL);
+    dualprop__max_tracker_write(&job.maxima, peak, NULL);
     return DUALPROP_OK;
 }
 
@@ -333,23 +333,23 @@ dualprop_status dualprop__blis_compare(void *self, int64_t count, const void *x,
 struct peak_job {
     const dualprop__blis *blis;
     const char *x;
-    dualprop__max_tracker peaks;
+    dualprop__max_tracker maxima;
 };
 
 static void peak_chunk(void *argument, int64_t chunk, int64_t first, int64_t count)
 {
     struct peak_job *job = argument;
     int64_t offset = first * (int64_t)job->blis->loops->real_size;
-    dualprop__peaks peaks = { job->blis->loops->max_abs(count, job->x + offset), 0 };
+    dualprop__maxima maxima = { job->blis->loops->max_abs(count, job->x + offset), 0 };
     (void)chunk;
-    dualprop__max_tracker_raise(&job->peaks, &peaks);
+    dualprop__max_tracker_raise(&job->maxima, &maxima);
 }
 
 dualprop_status dualprop__blis_max_abs(void *self, int64_t count, const void *x, double *peak)
 {
     struct peak_job job = { .blis = array_instance(self), .x = x };
-    dualprop__max_tracker_begin(&job.peaks);
+    dualprop__max_tracker_begin(&job.maxima);
     run_chunks(self, (struct chunks){ peak_chunk, &job, count, chunk_size(count) });
-    dualprop__max_tracker_write(&job.peaks, peak, NULL);
+    dualprop__max_tracker_write(&job.maxima, peak, NULL);
     return DUALPROP_OK;
 }

@@ -23,7 +23,7 @@ struct bottom_up {
     void *a;
     const void *weights, *bias;
     const dualprop_dyad *dyad;
-    dualprop__max_tracker peaks;
+    dualprop__max_tracker maxima;
 };
 
 int64_t dualprop__bottom_up_bytes(const dualprop__blis *blis, int64_t batch, int64_t inputs, int64_t outputs)
@@ -134,12 +134,12 @@ static void finish_bottom_up(struct bottom_up *job, int64_t samples, int64_t out
 {
     const dualprop__blis *blis = job->blis;
     dualprop__tile tile = bottom_up_tile_of(job, samples, outputs);
-    dualprop__peaks peaks = { 0, 0 };
+    dualprop__maxima maxima = { 0, 0 };
     int64_t column = dualprop__part_first(&job->outputs, outputs) * blis->kernel.vector;
     if (job->bias) blis->loops->add_bias(job->a, dualprop__at(blis, job->bias, column), &tile);
     if (!job->dyad) return;
-    blis->loops->dyad(job->dyad, &tile, &peaks);
-    dualprop__max_tracker_raise(&job->peaks, &peaks);
+    blis->loops->dyad(job->dyad, &tile, &maxima);
+    dualprop__max_tracker_raise(&job->maxima, &maxima);
 }
 
 static void bottom_up_product_unit(void *argument, int64_t unit, int64_t member)
@@ -168,8 +168,8 @@ dualprop_status dualprop__blis_dense_bottom_up(void *self, const dualprop_dense 
         { .unit = bottom_up_pack_unit, .units = dualprop__packing_units(&job.packing) },
         { .unit = bottom_up_product_unit, .units = job.samples.parts * job.outputs.parts },
     };
-    dualprop__max_tracker_begin(&job.peaks);
+    dualprop__max_tracker_begin(&job.maxima);
     dualprop__team_run(job.blis->reference.host, &job, phases, 2, DUALPROP__MEMBERS);
-    if (dyad) dualprop__max_tracker_write(&job.peaks, dyad->peak, dyad->change);
+    if (dyad) dualprop__max_tracker_write(&job.maxima, dyad->peak, dyad->change);
     return DUALPROP_OK;
 }

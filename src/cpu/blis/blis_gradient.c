@@ -44,8 +44,8 @@ int64_t dualprop__gradient_bytes(const dualprop__blis *blis, int64_t batch, int6
 /* ---- packing ---- */
 
 /* Panel `panel`, of `side` columns, of an array [batch, width]. */
-static void pack_gradient_panel(const struct gradient *job, char *packed, const void *array, int64_t width, int64_t side,
-                                int64_t panel)
+static void pack_gradient_panel(const struct gradient *job, char *packed, const void *array, int64_t width,
+                                int64_t side, int64_t panel)
 {
     const dualprop__blis *blis = job->blis;
     int64_t batch = job->shape->batch;

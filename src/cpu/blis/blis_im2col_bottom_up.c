@@ -26,7 +26,7 @@ struct bottom_up {
     uint8_t *switches;
     const void *weights, *bias;
     const dualprop_dyad *dyad;
-    dualprop__max_tracker peaks;
+    dualprop__max_tracker maxima;
 };
 
 static struct bottom_up plan_im2col_bottom_up(const dualprop__blis *blis, const dualprop_convolution *shape,
@@ -174,10 +174,10 @@ static void update_dyads_im2col_bottom_up(const struct unit *unit)
     struct bottom_up *job = unit->job;
     int64_t row_size = job->shape->pooled_width * job->shape->outputs, count = unit->rows * row_size;
     dualprop__tile tile = { unit->first_row * row_size, 1, count, count };
-    dualprop__peaks peaks = { 0, 0 };
+    dualprop__maxima maxima = { 0, 0 };
     if (!job->dyad) return;
-    job->blis->loops->dyad(job->dyad, &tile, &peaks);
-    dualprop__max_tracker_raise(&job->peaks, &peaks);
+    job->blis->loops->dyad(job->dyad, &tile, &maxima);
+    dualprop__max_tracker_raise(&job->maxima, &maxima);
 }
 
 static void run_unit(void *argument, int64_t index, int64_t member)
@@ -205,7 +205,7 @@ void dualprop__im2col_bottom_up(const dualprop__blis *blis, const dualprop_convo
     job.dyad = dyad;
     memset((void *)(uintptr_t)job.images.zeros, 0, (size_t)shape->channels * blis->loops->real_size);
     dualprop__phase phase = { .unit = run_unit, .units = job.rows.parts };
-    dualprop__max_tracker_begin(&job.peaks);
+    dualprop__max_tracker_begin(&job.maxima);
     dualprop__team_run(blis->reference.host, &job, &phase, 1, job.members);
-    if (dyad) dualprop__max_tracker_write(&job.peaks, dyad->peak, dyad->change);
+    if (dyad) dualprop__max_tracker_write(&job.maxima, dyad->peak, dyad->change);
 }

@@ -26,7 +26,7 @@ struct top_down {
     int64_t slice_bytes, packed_bytes, members, deepest;
     void *top_down;
     const dualprop_dyad *dyad;
-    dualprop__max_tracker peaks;
+    dualprop__max_tracker maxima;
 };
 
 /* ---- phases: pixels y with (y + padding) % stride = phase, and the taps phase, phase + stride, ... they meet ---- */
@@ -307,10 +307,10 @@ static void update_dyads_im2col_top_down(struct top_down *job, int64_t index)
     int64_t row_size = job->shape->width * job->shape->channels;
     int64_t count = dualprop__part_size(&job->rows, index) * row_size;
     dualprop__tile tile = { dualprop__part_first(&job->rows, index) * row_size, 1, count, count };
-    dualprop__peaks peaks = { 0, 0 };
+    dualprop__maxima maxima = { 0, 0 };
     if (!job->dyad) return;
-    job->blis->loops->dyad(job->dyad, &tile, &peaks);
-    dualprop__max_tracker_raise(&job->peaks, &peaks);
+    job->blis->loops->dyad(job->dyad, &tile, &maxima);
+    dualprop__max_tracker_raise(&job->maxima, &maxima);
 }
 
 static void im2col_top_down_product_unit(void *argument, int64_t index, int64_t member)
@@ -338,7 +338,7 @@ void dualprop__im2col_top_down(const dualprop__blis *blis, const dualprop_convol
         { .unit = im2col_top_down_unpool_unit, .units = shape->batch },
         { .unit = im2col_top_down_product_unit, .units = job.rows.parts },
     };
-    dualprop__max_tracker_begin(&job.peaks);
+    dualprop__max_tracker_begin(&job.maxima);
     dualprop__team_run(blis->reference.host, &job, is_pooled ? phases : phases + 1, is_pooled ? 2 : 1, job.members);
-    if (dyad) dualprop__max_tracker_write(&job.peaks, dyad->peak, dyad->change);
+    if (dyad) dualprop__max_tracker_write(&job.maxima, dyad->peak, dyad->change);
 }

@@ -53,7 +53,9 @@ int64_t dualprop__members_of(int64_t slice_bytes);
 
 /* ---- pooling: blis_pooling.c ---- */
 
-/* Pool rows of the map that begin at `map` into row `pooled_row` of a (of all images), `count` channels from `first`. */
+/*
+ * Pool rows of the map that begin at `map` into row `pooled_row` of a (of all images), `count` channels from `first`.
+ */
 void dualprop__pool_row(const dualprop__blis *blis, const dualprop_convolution *shape, int64_t pooled_row,
                         const void *map, int64_t map_pixel, int64_t first, int64_t count, void *a,
                         uint8_t *switches);

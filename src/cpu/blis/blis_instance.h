@@ -28,13 +28,13 @@ extern const dualprop_backend dualprop__blis_backend;
 
 /* The greatest numbers that several threads have seen, as bits of doubles >= 0: they are in the order of the values. */
 typedef struct dualprop__max_tracker {
-    alignas(64) _Atomic uint64_t peak; /* a line of their own, since all threads read what lies beside them */
+    alignas(64) _Atomic uint64_t max_abs; /* a line of their own, since all threads read what lies beside them */
     _Atomic uint64_t change;
     char rest[48];
 } dualprop__max_tracker;
 
 void dualprop__max_tracker_begin(dualprop__max_tracker *shared);
-void dualprop__max_tracker_raise(dualprop__max_tracker *shared, const dualprop__peaks *peaks);
+void dualprop__max_tracker_raise(dualprop__max_tracker *shared, const dualprop__maxima *maxima);
 /* Store what was found; either pointer may be NULL. */
 void dualprop__max_tracker_write(dualprop__max_tracker *shared, double *peak, double *change);
 

@@ -25,10 +25,10 @@ int dualprop__is_small(const dualprop__blis *blis, const dualprop_dense *shape)
 static void update_small_dyads(const dualprop__blis *blis, const dualprop_dyad *dyad, int64_t rows, int64_t width)
 {
     dualprop__tile tile = { 0, rows, width, width };
-    dualprop__peaks peaks = { 0, 0 };
-    blis->loops->dyad(dyad, &tile, &peaks);
-    if (dyad->peak) *dyad->peak = peaks.peak;
-    if (dyad->change) *dyad->change = peaks.change;
+    dualprop__maxima maxima = { 0, 0 };
+    blis->loops->dyad(dyad, &tile, &maxima);
+    if (dyad->peak) *dyad->peak = maxima.max_abs;
+    if (dyad->change) *dyad->change = maxima.change;
 }
 
 /* C [rows, width of a panel] for all rows: `product` says the rest, for the first row. */

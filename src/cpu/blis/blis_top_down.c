@@ -22,7 +22,7 @@ struct top_down {
     char *slices;
     int64_t slice_bytes;
     const dualprop_dyad *dyad;
-    dualprop__max_tracker peaks;
+    dualprop__max_tracker maxima;
 };
 
 static int64_t panels_deep(const dualprop__blis *blis)
@@ -190,9 +190,9 @@ static dualprop__tile top_down_tile_of(const struct top_down *job, int64_t sampl
 static void update_dyads_top_down(struct top_down *job, int64_t samples, int64_t inputs)
 {
     dualprop__tile tile = top_down_tile_of(job, samples, inputs);
-    dualprop__peaks peaks = { 0, 0 };
-    job->blis->loops->dyad(job->dyad, &tile, &peaks);
-    dualprop__max_tracker_raise(&job->peaks, &peaks);
+    dualprop__maxima maxima = { 0, 0 };
+    job->blis->loops->dyad(job->dyad, &tile, &maxima);
+    dualprop__max_tracker_raise(&job->maxima, &maxima);
 }
 
 static void top_down_product_unit(void *argument, int64_t unit, int64_t member)
@@ -225,8 +225,8 @@ dualprop_status dualprop__blis_dense_top_down(void *self, const dualprop_dense *
         { .unit = top_down_pack_unit, .units = dualprop__packing_units(&job.packing) },
         { .unit = top_down_product_unit, .units = job.samples.parts * job.inputs.parts },
     };
-    dualprop__max_tracker_begin(&job.peaks);
+    dualprop__max_tracker_begin(&job.maxima);
     dualprop__team_run(job.blis->reference.host, &job, phases, 2, top_down_members_of(&job));
-    if (dyad) dualprop__max_tracker_write(&job.peaks, dyad->peak, dyad->change);
+    if (dyad) dualprop__max_tracker_write(&job.maxima, dyad->peak, dyad->change);
     return DUALPROP_OK;
 }

@@ -46,7 +46,7 @@ struct pass {
     void *result;
     uint8_t *switches;
     const dualprop_dyad *dyad;
-    dualprop__max_tracker peaks;
+    dualprop__max_tracker maxima;
 };
 
 /* ---- the plan ---- */
@@ -376,9 +376,9 @@ static void update_rows(struct pass *job, int64_t first, int64_t end)
 {
     int64_t row_size = job->result_width * job->outputs, count = (end - first) * row_size;
     dualprop__tile tile = { first * row_size, 1, count, count };
-    dualprop__peaks peaks = { 0, 0 };
-    job->blis->loops->dyad(job->dyad, &tile, &peaks);
-    dualprop__max_tracker_raise(&job->peaks, &peaks);
+    dualprop__maxima maxima = { 0, 0 };
+    job->blis->loops->dyad(job->dyad, &tile, &maxima);
+    dualprop__max_tracker_raise(&job->maxima, &maxima);
 }
 
 /* The first row of the result, of all images, that belongs to a row of tiles. */
@@ -542,12 +542,12 @@ static void run_winograd_maps(struct pass *job)
     dualprop__phase update = { .unit = update_unit, .units = job->chunks.parts };
     size_t zeros = (size_t)job->inputs * job->blis->loops->real_size;
     memset((void *)(uintptr_t)job->tiles.images.zeros, 0, zeros);
-    dualprop__max_tracker_begin(&job->peaks);
+    dualprop__max_tracker_begin(&job->maxima);
     if (job->is_top_down && dualprop__is_pooled(job->shape)) run_phases_winograd_maps(job, &unpool, 1);
     run_products(job);
     if (job->pools && !job->pools_at_once) run_phases_winograd_maps(job, &pool, 1);
     else if (job->dyad && !job->by_chunks) run_phases_winograd_maps(job, &update, 1);
-    if (job->dyad) dualprop__max_tracker_write(&job->peaks, job->dyad->peak, job->dyad->change);
+    if (job->dyad) dualprop__max_tracker_write(&job->maxima, job->dyad->peak, job->dyad->change);
 }
 
 void dualprop__winograd_bottom_up(const dualprop__blis *blis, const dualprop_convolution *shape, void *a,

@@ -16,17 +16,17 @@ typedef struct dualprop__tile {
 } dualprop__tile;
 
 /* The greatest numbers seen; a NaN is greater than everything. */
-typedef struct dualprop__peaks {
-    double peak, change;
-} dualprop__peaks;
+typedef struct dualprop__maxima {
+    double max_abs, change;
+} dualprop__maxima;
 
 typedef struct dualprop__elementwise {
     size_t real_size;
 
-    /* The dyad update of a tile; raises the peaks. A tile's rows are whole rows of softmax. */
-    void (*dyad)(const dualprop_dyad *dyad, const dualprop__tile *tile, dualprop__peaks *peaks);
+    /* The dyad update of a tile; raises the maxima. A tile's rows are whole rows of softmax. */
+    void (*dyad)(const dualprop_dyad *dyad, const dualprop__tile *tile, dualprop__maxima *maxima);
     /* Elements first .. first+count-1 of a general update that only damps, as dualprop__only_damps() says. */
-    void (*damp)(const dualprop_dyad_general *update, int64_t first, int64_t count, dualprop__peaks *peaks);
+    void (*damp)(const dualprop_dyad_general *update, int64_t first, int64_t count, dualprop__maxima *maxima);
     /* a[row][j] += bias[j]; bias lies under the tile's first column. */
     void (*add_bias)(void *a, const void *bias, const dualprop__tile *tile);
 

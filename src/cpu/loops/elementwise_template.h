@@ -175,10 +175,10 @@ static FORMULA(dyad_loop) FORMULA(find_dyad_loop)(const dualprop_dyad *dyad)
 #undef LOOPS_OF
 
 static void FORMULA(update_run)(const dualprop_dyad *dyad, const struct FORMULA(run) *run,
-                                const FORMULA(gains) *gains, dualprop__peaks *peaks)
+                                const FORMULA(gains) *gains, dualprop__maxima *maxima)
 {
     BITS peak = FORMULA(find_dyad_loop)(dyad)(run, gains);
-    peaks->peak = dualprop__greatest(FORMULA(magnitude_value)(peak), peaks->peak);
+    maxima->max_abs = dualprop__greatest(FORMULA(magnitude_value)(peak), maxima->max_abs);
     if (!run->top_down && run->delta) memset(run->delta, 0, (size_t)run->count * sizeof(REAL));
 }
 
@@ -203,15 +203,15 @@ static double FORMULA(change_of)(const dualprop_dyad *dyad, const struct FORMULA
 
 /* Results that are not wanted, or that are compared with the old ones first, go through buffers. */
 static void FORMULA(dyad_through_buffers)(const dualprop_dyad *dyad, const struct FORMULA(run) *run,
-                                          const FORMULA(gains) *gains, dualprop__peaks *peaks)
+                                          const FORMULA(gains) *gains, dualprop__maxima *maxima)
 {
     REAL mean[1024 / sizeof(REAL)], delta[1024 / sizeof(REAL)];
     static const REAL zeros[1024 / sizeof(REAL)];
     struct FORMULA(run) part = { run->a, run->top_down, mean, delta, run->count, run->row };
-    FORMULA(update_run)(dyad, &part, gains, peaks);
+    FORMULA(update_run)(dyad, &part, gains, maxima);
     if (dyad->change)
-        peaks->change = dualprop__greatest(FORMULA(change_of)(dyad, &part, run->mean ? run->mean : mean,
-                                                              run->delta ? run->delta : zeros), peaks->change);
+        maxima->change = dualprop__greatest(FORMULA(change_of)(dyad, &part, run->mean ? run->mean : mean,
+                                                              run->delta ? run->delta : zeros), maxima->change);
     if (run->mean) memcpy(run->mean, mean, (size_t)run->count * sizeof(REAL));
     if (run->delta) memcpy(run->delta, delta, (size_t)run->count * sizeof(REAL));
 }
@@ -230,27 +230,27 @@ static struct FORMULA(run) FORMULA(run_of)(const dualprop_dyad *dyad, int64_t fi
 }
 
 static void FORMULA(dyad_row)(const dualprop_dyad *dyad, int64_t first, int64_t count, const FORMULA(gains) *gains,
-                              dualprop__peaks *peaks)
+                              dualprop__maxima *maxima)
 {
     FORMULA(softmax_dyads) row = { .far = 0 };
     if (dyad->activation == DUALPROP_SOFTMAX) row = FORMULA(softmax_row_at)(dyad, first, count, gains);
     if (dyad->mean && (dyad->delta || !dyad->top_down) && !dyad->change) {
         struct FORMULA(run) run = FORMULA(run_of)(dyad, first, count, &row);
-        FORMULA(update_run)(dyad, &run, gains, peaks);
+        FORMULA(update_run)(dyad, &run, gains, maxima);
         return;
     }
     for (int64_t i = 0; i < count; i += FORMULA_PIECE) {
         struct FORMULA(run) run =
             FORMULA(run_of)(dyad, first + i, count - i < FORMULA_PIECE ? count - i : FORMULA_PIECE, &row);
-        FORMULA(dyad_through_buffers)(dyad, &run, gains, peaks);
+        FORMULA(dyad_through_buffers)(dyad, &run, gains, maxima);
     }
 }
 
-static void FORMULA(dyad_tile)(const dualprop_dyad *dyad, const dualprop__tile *tile, dualprop__peaks *peaks)
+static void FORMULA(dyad_tile)(const dualprop_dyad *dyad, const dualprop__tile *tile, dualprop__maxima *maxima)
 {
     FORMULA(gains) gains = FORMULA(gains_of)(dyad->gain_plus, dyad->gain_minus, dyad->alpha);
     for (int64_t row = 0; row < tile->rows; row++)
-        FORMULA(dyad_row)(dyad, tile->first + row * tile->stride, tile->width, &gains, peaks);
+        FORMULA(dyad_row)(dyad, tile->first + row * tile->stride, tile->width, &gains, maxima);
 }
 
 /* ---- damped dyads: the same formula as FORMULA(damped_pair), in place ---- */
@@ -290,7 +290,7 @@ DAMPED_LOOP(relu)
 DAMPED_LOOP(hard_sigmoid)
 #undef DAMPED_LOOP
 
-static void FORMULA(damp)(const dualprop_dyad_general *update, int64_t first, int64_t count, dualprop__peaks *peaks)
+static void FORMULA(damp)(const dualprop_dyad_general *update, int64_t first, int64_t count, dualprop__maxima *maxima)
 {
     struct FORMULA(damped_run) run = {
         .a = (const REAL *)update->a + first,
@@ -305,7 +305,7 @@ static void FORMULA(damp)(const dualprop_dyad_general *update, int64_t first, in
     BITS peak = update->activation == DUALPROP_RELU           ? FORMULA(damped_relu)(&run)
                 : update->activation == DUALPROP_HARD_SIGMOID ? FORMULA(damped_hard_sigmoid)(&run)
                                                               : FORMULA(damped_identity)(&run);
-    peaks->peak = dualprop__greatest(FORMULA(magnitude_value)(peak), peaks->peak);
+    maxima->max_abs = dualprop__greatest(FORMULA(magnitude_value)(peak), maxima->max_abs);
 }
 
 static void FORMULA(add_bias)(void *a, const void *bias, const dualprop__tile *tile)
