@@ -21,6 +21,7 @@ endif
 ifeq ($(origin AR),default)
 AR := $(shell $(CC) -print-prog-name=ar 2>/dev/null || echo ar)
 endif
+NM ?= $(shell $(CC) -print-prog-name=nm 2>/dev/null || echo nm)
 OBJCOPY ?= $(shell $(CC) -print-prog-name=objcopy 2>/dev/null || echo objcopy)
 
 MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null)
@@ -34,12 +35,18 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prot
 NUMERICS := -fno-math-errno -fno-trapping-math -ffp-contract=off
 SANITIZERS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer \
                 -Wno-frame-larger-than)
-FLAGS = -std=c11 -D_GNU_SOURCE $(OPTIMIZE) -g -fPIC -fvisibility=hidden $(NUMERICS) $(WARNINGS) -Iinclude -Isrc -MMD -MP \
-        $(if $(filter no,$(BLIS)),-DDUALPROP_NO_BLIS) $(SANITIZERS) $(CFLAGS)
-SYSTEM_LIBRARIES := -ljansson -lm -lpthread -ldl
-# Of the programs, which read data sets.
+# Where a fault of ours is used against its host, the process ends rather than being taken over. The sanitizers see more,
+# and do not go together with the checked functions of the C library, which need an optimiser too.
+HARDENING = -fstack-protector-strong $(if $(filter x86_64% amd64% i%86%,$(MACHINE)),-fcf-protection) \
+            $(if $(SANITIZE)$(filter -O0,$(OPTIMIZE) $(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+HARDENED_PROGRAM := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
+FLAGS = -std=c11 -D_GNU_SOURCE $(OPTIMIZE) -g -fPIC -fvisibility=hidden $(HARDENING) $(NUMERICS) $(WARNINGS) -Iinclude -Isrc -MMD -MP \
+        $(if $(filter no,$(BLIS)),-DDUALPROP_NO_BLIS) $(SANITIZERS) $(CFLAGS) \
+        $(if $(findstring -flto,$(CFLAGS)),-fno-lto) # the archive is one object, whose names objcopy has to see
+SYSTEM_LIBRARIES := -lm -lpthread -ldl
+# Of the programs, which read data sets and write logs.
 ZIP ?= yes
-FILE_LIBRARIES := -lz -lmd $(if $(filter no,$(ZIP)),,-lzip)
+FILE_LIBRARIES := -ljansson -lz -lmd $(if $(filter no,$(ZIP)),,-lzip)
 WITHOUT := programs/common/zip_archive$(if $(filter no,$(ZIP)),,_none).c
 CHECK_LIBRARIES = $(shell pkg-config --libs check 2>/dev/null || echo -lcheck -lsubunit -lrt)
 
@@ -69,6 +76,9 @@ $(BUILD)/src/cpu/%_baseline.o $(BUILD)/src/cpu/%_avx2.o $(BUILD)/src/cpu/%_avx51
     VECTORIZE = $(if $(filter -O2,$(OPTIMIZE) $(CFLAGS)),-O3)
 $(BUILD)/src/cpu/%_avx2.o: SIMD := -mavx2 -mfma
 $(BUILD)/src/cpu/%_avx512.o: SIMD := -mavx512f -mavx512vl -mavx512dq -mavx512bw -mfma -mprefer-vector-width=512
+# Only the loops over arrays may compare what the program would not have compared: in a host that traps invalid
+# operations (feenableexcept) a NaN that stands for "no number" must not raise one.
+$(BUILD)/src/core/%.o: SIMD := -ftrapping-math
 $(BUILD)/src/core/base/version.o: INCLUDES = $(if $(BLIS_VERSION),-DDUALPROP_BLIS_VERSION='"$(BLIS_VERSION)"')
 $(BUILD)/src/cpu/blis/%.o: INCLUDES = -isystem $(BLIS_INCLUDE)
 
@@ -97,16 +107,22 @@ endif
 $(LIB)/$(SONAME): $(OBJECTS) $(BLIS_LIBRARY) src/libdualprop.map
 	@mkdir -p $(@D)
 	$(CC) -shared -o $@ $(SANITIZERS) $(OBJECTS) $(BLIS_LIBRARY) -Wl,-soname,$(SONAME) \
-	    -Wl,--version-script=src/libdualprop.map -Wl,--exclude-libs,ALL -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now \
+	    -Wl,--version-script=src/libdualprop.map -Wl,-Bsymbolic-functions -Wl,--exclude-libs,ALL -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now \
 	    $(if $(SANITIZE),,-Wl,-z,defs) $(LDFLAGS) $(SYSTEM_LIBRARIES)
 
 $(LIB)/libdualprop.so: $(LIB)/$(SONAME)
 	ln -sf $(SONAME) $@
 
-# One object with BLIS's parts in it, in which every name but the public ones is made local.
-$(LIB)/libdualprop.a: $(OBJECTS) $(BLIS_LIBRARY)
+# One object with BLIS's parts in it, in which every name but the public ones is made local. The public ones are hidden
+# from what the object is not linked into: a plugin with the library in it uses its own copy, and not its host's. (Who
+# declares a name hidden hides it in all that is linked with him.) EXPORT=yes leaves them visible.
+EXPORT ?= no
+$(BUILD)/hidden.s: $(OBJECTS)
+	$(NM) -g --defined-only $(OBJECTS) | sed -n 's/.* [A-Z] \(dualprop_[a-z][a-z0-9_]*\)$$/\t.globl \1\n\t.hidden \1/p' >$@
+	echo '	.section .note.GNU-stack,"",%progbits' >>$@
+$(LIB)/libdualprop.a: $(OBJECTS) $(BLIS_LIBRARY) $(if $(filter yes,$(EXPORT)),,$(BUILD)/hidden.s)
 	@mkdir -p $(@D)
-	$(CC) -nostdlib -r -o $(BUILD)/dualprop.o $(OBJECTS) $(BLIS_LIBRARY)
+	$(CC) -nostdlib -r -o $(BUILD)/dualprop.o $^
 	$(OBJCOPY) --wildcard --keep-global-symbol='dualprop_[a-z]*' $(BUILD)/dualprop.o
 	rm -f $@ && $(AR) rcs $@ $(BUILD)/dualprop.o
 
@@ -121,7 +137,7 @@ $(BUILD)/programs/%.o: INCLUDES = -Iprograms
 $(COMMON): $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(WITHOUT),$(wildcard programs/common/*.c)))
 	rm -f $@ && $(AR) rcs $@ $^
 $(PROGRAMS): $(BUILD)/programs/%: $(BUILD)/programs/%.o $(COMMON) $(LIB)/libdualprop.a
-	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $< $(COMMON) $(LIB)/libdualprop.a $(SYSTEM_LIBRARIES) $(FILE_LIBRARIES)
+	$(CC) -o $@ $(HARDENED_PROGRAM) $(SANITIZERS) $(LDFLAGS) $< $(COMMON) $(LIB)/libdualprop.a $(SYSTEM_LIBRARIES) $(FILE_LIBRARIES)
 
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 examples: $(EXAMPLES)
@@ -201,6 +217,26 @@ check-valgrind: tests
 	    --error-exitcode=9 $(BUILD)/tests/main $(SUITE)
 check-fuzz:
 	@tests/fuzz.sh
+# A saver is killed so many times.
+KILLS ?= 10000
+check-kills: tests
+	$(BUILD)/tests/process/kills $(KILLS)
+# What the suites do not run, and what they do not notice: MUTANTS changes of src/core, chosen by SEED.
+check-coverage:
+	@tests/coverage.sh
+MUTANTS ?= 200
+SEED ?= 1
+check-mutants:
+	@tests/mutants.py $(MUTANTS) $(SEED)
+# Memory that was never written, on the reference backend (clang).
+MSAN_SUITES := base context view draw names file hostile_files checkpoint rule state learning rules_model
+check-msan:
+	@$(MAKE) --no-print-directory -j$(JOBS) NVCC=no BLIS=no CC=clang BUILD=build/msan LIB=build/msan/lib SANITIZE=memory OPTIMIZE=-O1 \
+	    build/msan/tests/main
+	CK_FORK=no CK_TIMEOUT_MULTIPLIER=20 build/msan/tests/main $(or $(SUITE),$(MSAN_SUITES))
+# Other machines and C libraries: TARGETS="aarch64 s390x i686 musl".
+check-cross:
+	@tests/cross.sh $(TARGETS)
 
 # ---- Experiments ----
 
@@ -282,7 +318,8 @@ help:
 	@echo 'make deps            install what building and testing need (Debian, Ubuntu)'
 	@echo 'make demo            train on Fashion-MNIST by dual propagation and show the result'
 	@echo 'make check           all tests; check-suites, -headers, -abi, -manners, -install, -python, -oom, -io are parts,'
-	@echo '                     check-asan, -ubsan, -tsan, -valgrind, -fuzz, -cuda-mutants go further (SUITE=NAME chooses)'
+	@echo '                     check-asan, -ubsan, -tsan, -msan, -valgrind, -fuzz, -kills, -coverage, -mutants, -cross and'
+	@echo '                     -cuda-mutants go further (SUITE=NAME chooses; docs/reliability.md has the figures)'
 	@echo 'make bench           speed against the frameworks (CASES=mlp, vgg16... BENCH_VENV=DIR)'
 	@echo 'make vectors         reference vectors (VECTORS=DIR BACKEND=reference PRECISION=f64)'
 	@echo 'make reproduce-table1   a table or figure of the paper beside its numbers: -table1, -table2, -table3, -figure2, -figure3'
@@ -308,7 +345,7 @@ clean:
 FORCE:
 .SECONDARY:
 .PHONY: wheel all programs examples tests deps demo check check-suites check-headers check-abi check-manners check-install check-python \
-        check-cuda check-cuda-mutants check-oom check-io check-asan check-ubsan check-tsan check-valgrind check-fuzz bench vectors \
+        check-cuda check-cuda-mutants check-oom check-io check-asan check-ubsan check-tsan check-valgrind check-fuzz check-kills check-coverage check-mutants check-msan check-cross bench vectors \
         combinations reproduce-table1 \
         reproduce-table2 reproduce-table3 reproduce-figure2 reproduce-figure3 atlas learn-cifar10 figure2 figure3 \
         install install-library install-programs uninstall amalgamation deb docs format help clean FORCE

@@ -485,7 +485,7 @@ int main(int argc, char **argv)
 {
     plan run = { .hidden_layers = 4, .epochs = 5, .passes = 30, .seeds = 1, .beta = 0.5 };
     task work = { .class_count = 0 };
-    host owner;
+    static host owner; /* with its list of files too large for the frame */
     int help = 0;
 
     host_init(&owner, "dualprop-asymmetry");

@@ -125,7 +125,7 @@ int main(int argc, char **argv)
     arguments given = { DUALPROP_BACKEND_REFERENCE, DUALPROP_F64, 0, NULL };
     dualprop_options options = DUALPROP_OPTIONS_INIT;
     dualprop_context *context;
-    host owner;
+    static host owner; /* with its list of files too large for the frame */
 
     int status = read_arguments(&given, argc, argv);
     if (status != 0) return status;

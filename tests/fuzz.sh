@@ -1,6 +1,6 @@
 #!/bin/sh
 # Fuzzes the readers of checkpoints and of images, each for FUZZ_SECONDS (60), with clang's libFuzzer; without clang,
-# replays the corpus with gcc. HARNESSES ("checkpoint images") chooses.
+# replays the corpus with gcc. HARNESSES ("checkpoint model images") chooses.
 set -eu
 cd "$(dirname "$0")/.."
 folder=build/fuzz
@@ -32,7 +32,7 @@ seeds() { # NAME: fills its corpus
     corpus=$folder/corpus-$1
     mkdir -p "$corpus"
     for seed in tests/fuzz/corpus/"$1"/* build/check/python/module.safetensors; do
-        case $1:$seed in images:*module*) continue ;; esac
+        case $1:$seed in images:*module* | model:*module*) continue ;; esac
         [ ! -f "$seed" ] || cp "$seed" "$corpus"
     done
     [ "$1" != images ] || seed_images "$corpus"
@@ -40,7 +40,7 @@ seeds() { # NAME: fills its corpus
 
 if command -v clang >/dev/null 2>&1; then
     fuzzed clang -fsanitize=fuzzer-no-link
-    for name in ${HARNESSES:-checkpoint images}; do
+    for name in ${HARNESSES:-checkpoint model images}; do
         seeds "$name"
         harness clang "$name" "$folder/fuzz_$name" -fsanitize=address,undefined,fuzzer
         "$folder/fuzz_$name" -max_total_time="${FUZZ_SECONDS:-60}" -rss_limit_mb=1024 -malloc_limit_mb=256 -timeout=5 \
@@ -50,7 +50,7 @@ if command -v clang >/dev/null 2>&1; then
 fi
 echo "no clang here: the corpus is replayed instead"
 fuzzed gcc ''
-for name in ${HARNESSES:-checkpoint images}; do
+for name in ${HARNESSES:-checkpoint model images}; do
     seeds "$name"
     harness gcc "$name" "$folder/replay_$name" -fsanitize=address,undefined tests/fuzz/replay.c
     "$folder/replay_$name" "$corpus"/*

@@ -111,7 +111,7 @@ with_pkg_config_static() {
 
 with_the_archive() {
     $CC -std=c11 -o "$work/archive" examples/minimal.c -I"$prefix/include" "$prefix/lib/libdualprop.a" \
-        -ljansson -lm -lpthread -ldl && prints_what_it_should "$work/archive"
+        -lm -lpthread -ldl && prints_what_it_should "$work/archive"
 }
 
 in_cxx() {

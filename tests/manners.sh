@@ -40,7 +40,7 @@ archive_shows_only_public_names() {
 
 needs_only_what_it_says() {
     others=$(readelf -d "$lib/libdualprop.so.0" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' |
-             grep -vE '^(libjansson|libm|libc|libpthread|libdl|libc\.musl.*|ld-linux.*)\.so')
+             grep -vE '^(libm|libc|libpthread|libdl|libc\.musl.*|ld-linux.*)\.so')
     [ -z "$others" ] || { echo "$others"; return 1; }
 }
 
@@ -48,6 +48,60 @@ stays_loaded() {
     readelf -d "$lib/libdualprop.so.0" | grep -q NODELETE && readelf -d "$lib/libdualprop.so.0" | grep -q 'soname: .libdualprop.so.0.'
 }
 
+# What the library calls of its own cannot be put in its place by another copy in the process.
+calls_itself_directly() {
+    others=$(readelf -rW "$lib/libdualprop.so.0" | grep -o ' dualprop_[a-z0-9_]*' | sort -u)
+    [ -z "$others" ] || { echo "$others" | head; return 1; }
+}
+
+# A plugin with the archive in it does not run its host's copy.
+archive_hides_its_names() {
+    others=$(readelf -sW "$lib/libdualprop.a" | awk '$5 == "GLOBAL" && $7 != "UND" && $6 != "HIDDEN" { print $8 }')
+    [ -z "$others" ] || { echo "$others" | head; return 1; }
+}
+
+# Memory of threads is scarce where a library comes by dlopen(), and must not be allocated at its first use.
+keeps_little_in_threads() {
+    size=$(readelf -lW "$lib/libdualprop.so.0" | awk '$1 == "TLS" { print $6 }')
+    [ $((${size:-0})) -le 64 ] || { echo "$((size)) bytes, expected at most 64"; return 1; }
+    ! nm -D --undefined-only "$lib/libdualprop.so.0" | grep __tls_get_addr
+}
+
+# Written by the compiler of each object of ours: BLIS's objects, which are linked with them, need not have it.
+is_protected() { # OBJECT
+    case $(uname -m) in
+        x86_64) readelf -nW "$1" 2>/dev/null | grep -q 'IBT, SHSTK' || { echo "$1 was compiled without -fcf-protection"; return 1; } ;;
+    esac
+}
+
+checks_its_stack_and_copies() {
+    names=$(nm -D --undefined-only "$lib/libdualprop.so.0" | awk '{ print $NF }')
+    echo "$names" | grep -q '^__stack_chk_fail' || { echo "no stack protector"; return 1; }
+    echo "$names" | grep -q '^__[a-z]*_chk@' || { echo "no checked functions (_FORTIFY_SOURCE)"; return 1; }
+}
+
+has_full_relro() { # FILE
+    readelf -lW "$1" | grep -q GNU_RELRO && readelf -dW "$1" | grep -q 'BIND_NOW\|FLAGS_1.*NOW' &&
+        ! readelf -lW "$1" | grep GNU_STACK | grep -q RWE
+}
+
+is_hardened_program() {
+    has_full_relro "$1" && readelf -hW "$1" | grep -q 'Type:.*DYN'
+}
+
+for source in src/core/*/*.c src/cpu/*/*.c; do
+    object=$build/${source%.c}.o
+    [ -e "$object" ] && protected=$((${protected:-0} + 1)) && { is_protected "$object" || unprotected=$object; }
+done
+test_that "all ${protected:-0} objects are protected against jumps into their middle" [ -z "${unprotected-}" ]
+if gcc -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -dM -E -include stdlib.h - </dev/null 2>/dev/null | grep -q __GLIBC__; then
+    test_that "the shared library checks its stack and its copies" checks_its_stack_and_copies
+fi
+test_that "the shared library is read-only where it can be" has_full_relro "$lib/libdualprop.so.0"
+for program in "$build"/programs/dualprop-*; do
+    case $program in *.[od]) continue ;; esac
+    [ -x "$program" ] && test_that "${program##*/} is hardened" is_hardened_program "$program"
+done
 for source in src/core/*/*.c src/cpu/*/*.c; do
     object=$build/${source%.c}.o
     [ -e "$object" ] && test_that "$source calls nothing that ends, prints or changes the process" \
@@ -56,7 +110,10 @@ done
 test_that "the shared library exports what tests/exports.txt lists" exports_as_listed
 test_that "the shared library exports what the headers declare" exports_as_declared
 test_that "the static library shows only dualprop_ names" archive_shows_only_public_names
-test_that "the shared library needs only jansson and the C library" needs_only_what_it_says
+test_that "the shared library needs only the C library" needs_only_what_it_says
+test_that "the shared library calls itself directly" calls_itself_directly
+test_that "the static library hides its names from other libraries" archive_hides_its_names
+test_that "the shared library keeps little in threads, from their start" keeps_little_in_threads
 test_that "the shared library has its soname and is never unloaded" stays_loaded
 
 # ---- the CUDA module, where it was built ----

@@ -116,7 +116,10 @@ enum { DUALPROP_LOG_ERROR = 0, DUALPROP_LOG_WARNING = 1, DUALPROP_LOG_INFO = 2, 
 /** Receives log messages. message is borrowed for the call. Must not call the library with the same context. */
 typedef void (*dualprop_log)(void *user_data, int level, const char *component, const char *message);
 
-/** Runs task(argument, i) for every i in 0..count-1, in any order and on any threads, and returns when all are done. */
+/**
+ * Runs task(argument, i) for every i in 0..count-1, in any order and on any threads, and returns when all are done. Tasks
+ * that it did not run are run by the calling thread afterwards, and the log receives a warning: results are the same.
+ */
 typedef void (*dualprop_parallel_for)(void *user_data, void (*task)(void *argument, int64_t index), void *argument,
                                       int64_t count);
 
@@ -239,7 +242,8 @@ enum {
     DUALPROP_LIMIT_HEADER_BYTES = 0, /**< 16 MiB; the format allows 100 MB */
     DUALPROP_LIMIT_TENSORS = 1,      /**< 65,536 */
     DUALPROP_LIMIT_NAME_BYTES = 2,   /**< 1,024 */
-    DUALPROP_LIMIT_FILE_BYTES = 3    /**< 64 GiB */
+    DUALPROP_LIMIT_FILE_BYTES = 3,   /**< 64 GiB */
+    DUALPROP_LIMIT_TEXTS = 4         /**< 16,384 texts of a checkpoint */
 };
 
 /** Set one of the limits above. INVALID_ARGUMENT if there is no such limit or value is 0. Since: 0.1. */

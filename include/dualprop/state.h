@@ -178,8 +178,9 @@ dualprop_state_set_inference_count(dualprop_state *state, uint64_t inferences);
  * @param scores  receives (count, outputs), contiguous, in the context's precision
  * @param state   the state; the dyads of its last inference are overwritten, so infer again before the next update
  * @param images  (count, height, width, channels), contiguous, in the context's precision
- * @param count   1 or more; may be larger than the capacity
- * @return DUALPROP_OK, or DUALPROP_ERROR_NOT_FINITE (an input is NaN or infinite), _CANCELLED, _BUSY
+ * @param count   1 or more; may be larger than the capacity: it is then computed in pieces of the capacity
+ * @return DUALPROP_OK, or DUALPROP_ERROR_NOT_FINITE (an input is NaN or infinite), _CANCELLED, _BUSY. On an error no
+ *         score was written; but after _CANCELLED and _DEVICE the scores of pieces that were finished may be
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_predict(void *scores, dualprop_state *state, const void *images, int64_t count);

@@ -16,6 +16,7 @@ dualprop_status build_context(dualprop_context **context, host *owner, const set
     options.precision = settings_type(run);
     options.numerics = settings_numerics(run);
     options.threads = run->threads == 0 ? DUALPROP_ALL_CPUS : (int32_t)run->threads;
+    options.level = run->level;
     options.allocator = &owner->allocator;
     TRY_LIBRARY(owner, dualprop_context_create(context, run->backend, &options));
     return DUALPROP_OK;

@@ -21,7 +21,7 @@ struct byte_source {
     uint64_t taken;     /* bytes read from the file */
     uint64_t delivered; /* bytes handed out */
     int zipped;
-    int ended;          /* the gzip stream came to its end, checksum included */
+    int ended;          /* the last gzip member came to its end, checksum included */
     int streamed;       /* the bytes come from other */
     byte_stream other;
     z_stream stream;
@@ -91,6 +91,7 @@ static dualprop_status begin(byte_source *source)
     if (source->file < 0)
         return host_fail(source->owner, DUALPROP_ERROR_ACCESS, "%s: cannot be opened: %s; expected a regular file to "
                          "read", source->path, describe_open_failure(source->file));
+    host_note_read(source->owner, source->path);
     int64_t size = io->size(io->user_data, source->file);
     if (size < 0)
         return host_fail(source->owner, DUALPROP_ERROR_IO, "%s: its size cannot be read: %s; expected a regular file",
@@ -160,6 +161,20 @@ static dualprop_status report_zip(byte_source *source, int outcome)
                      source->stream.msg != NULL ? source->stream.msg : "unexpected end or preset dictionary");
 }
 
+/* Behind a member another may follow, as bgzip, pigz and cat make them, or zeros that fill a block up. */
+static dualprop_status end_member(byte_source *source)
+{
+    for (;;) {
+        if (source->chunk_begin == source->chunk_end) TRY(fill(source));
+        if (source->chunk_end == 0) break;
+        if (source->chunk[source->chunk_begin] != 0) break;
+        source->chunk_begin++;
+    }
+    int follows = source->chunk_end > 0 && source->chunk[source->chunk_begin] == 0x1f;
+    if (!follows || inflateReset(&source->stream) != Z_OK) source->ended = 1;
+    return DUALPROP_OK;
+}
+
 /* Hand out at most size unpacked bytes; *got is 0 at the end of the stream, or where the file ends inside it. */
 static dualprop_status take_zipped(byte_source *source, unsigned char *buffer, size_t size, size_t *got)
 {
@@ -175,7 +190,7 @@ static dualprop_status take_zipped(byte_source *source, unsigned char *buffer, s
         stream->avail_in = (unsigned)(source->chunk_end - source->chunk_begin);
         int outcome = inflate(stream, Z_NO_FLUSH);
         source->chunk_begin = source->chunk_end - stream->avail_in;
-        if (outcome == Z_STREAM_END) source->ended = 1;
+        if (outcome == Z_STREAM_END) TRY(end_member(source));
         else if (outcome != Z_OK) return report_zip(source, outcome);
     }
     *got = asked - stream->avail_out;
@@ -221,7 +236,7 @@ dualprop_status byte_source_read(byte_source *source, void *buffer, uint64_t siz
     return DUALPROP_OK;
 }
 
-/* Behind the gzip stream nothing may follow: a second member would be a second file. */
+/* Behind the last member nothing else may follow. */
 static dualprop_status finish_zipped(byte_source *source)
 {
     if (!source->ended)

@@ -37,7 +37,7 @@ static int is_there(host *owner, const char *path)
 }
 
 /* folder/name, or folder/name.gz where only that is there. */
-static dualprop_status find_file(char *path, host *owner, const char *folder, const char *name)
+static dualprop_status find_as_named(char *path, host *owner, const char *folder, const char *name)
 {
     if (snprintf(path, DATASET_PATH_BYTES, "%s/%s.gz", folder, name) >= DATASET_PATH_BYTES)
         return host_fail(owner, DUALPROP_ERROR_ACCESS, "%.100s...: the path is too long; expected below %d bytes", folder,
@@ -50,6 +50,18 @@ static dualprop_status find_file(char *path, host *owner, const char *folder, co
                          "set there (see --data)", path);
     strcat(path, ".gz");
     return DUALPROP_OK;
+}
+
+/* Some unpackers and mirrors write train-images.idx3-ubyte for train-images-idx3-ubyte. */
+static dualprop_status find_file(char *path, host *owner, const char *folder, const char *name)
+{
+    const char *kind = strstr(name, "-idx");
+    char dotted[64];
+
+    if (kind != NULL && snprintf(dotted, sizeof dotted, "%.*s.%s", (int)(kind - name), name, kind + 1) > 0 &&
+        find_as_named(path, owner, folder, name) != DUALPROP_OK && find_as_named(path, owner, folder, dotted) == DUALPROP_OK)
+        return DUALPROP_OK;
+    return find_as_named(path, owner, folder, name);
 }
 
 dualprop_status dataset_find_file(char *path, host *owner, const char *folder, const char *inner, const char *name)

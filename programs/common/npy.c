@@ -2,7 +2,7 @@
  * npy.c - reading .npy: a magic number, a Python dictionary in ASCII, the elements.
  *
  * The dictionary is {'descr': '<f4', 'fortran_order': False, 'shape': (60000, 784), } with its keys in any order; only
- * what numpy writes is accepted.
+ * what numpy writes is accepted. Elements may have either order of bytes and arrays either order of axes.
  */
 #include "npy.h"
 
@@ -15,6 +15,7 @@
 typedef struct npy_header {
     char kind; /* 'f', 'u' or 'i' */
     int size;  /* bytes of an element */
+    int big_endian, fortran_order;
     int rank;
     int64_t shape[DUALPROP_MAX_RANK];
     uint64_t count, bytes_before;
@@ -50,11 +51,12 @@ static const char *expect(const char *text, const char *word)
 static const char *parse_type(npy_header *header, const char *text)
 {
     text = skip_spaces(text);
-    if (text[0] != '\'' || strchr("<|", text[1]) == NULL || text[1] == '\0' || strchr("fui", text[2]) == NULL ||
+    if (text[0] != '\'' || strchr("<|>", text[1]) == NULL || text[1] == '\0' || strchr("fui", text[2]) == NULL ||
         text[2] == '\0' || strchr("1248", text[3]) == NULL || text[3] == '\0' || text[4] != '\'')
         return NULL;
     header->kind = text[2];
     header->size = text[3] - '0';
+    header->big_endian = text[1] == '>';
     header->seen |= 1;
     return text + 5;
 }
@@ -62,7 +64,9 @@ static const char *parse_type(npy_header *header, const char *text)
 static const char *parse_order(npy_header *header, const char *text)
 {
     header->seen |= 2;
-    return expect(text, "False");
+    const char *after = expect(text, "False");
+    header->fortran_order = after == NULL;
+    return after != NULL ? after : expect(text, "True");
 }
 
 static const char *parse_shape(npy_header *header, const char *text)
@@ -130,8 +134,8 @@ static dualprop_status read_dictionary(npy_file *file, char *text)
     TRY(byte_source_read(file->source, text, length, "the header"));
     text[length] = '\0';
     if (strlen(text) == length && parse_header(&file->header, text)) return DUALPROP_OK;
-    return refuse(file, "the header is not understood; expected a little-endian, row-major array of 'f4', 'f8', 'u1' "
-                        "(images) or integers (labels), with 'descr', 'fortran_order': False and 'shape'");
+    return refuse(file, "the header is not understood; expected an array of 'f4', 'f8', 'u1' (images) or integers "
+                        "(labels), with 'descr', 'fortran_order' and 'shape'");
 }
 
 static dualprop_status read_header(npy_file *file)
@@ -150,12 +154,58 @@ static dualprop_status read_header(npy_file *file)
     return DUALPROP_OK;
 }
 
+static void swap_bytes(unsigned char *elements, const npy_header *header)
+{
+    for (uint64_t i = 0; header->big_endian && i < header->count; i++) {
+        unsigned char *element = elements + i * (uint64_t)header->size;
+        for (int low = 0, high = header->size - 1; low < high; low++, high--) {
+            unsigned char kept = element[low];
+            element[low] = element[high];
+            element[high] = kept;
+        }
+    }
+}
+
+/* From the first axis varying fastest to the last: the elements of the file are gone through in the order wanted. */
+static void make_row_major(unsigned char *to, const unsigned char *from, const npy_header *header)
+{
+    uint64_t size = (uint64_t)header->size, stride[DUALPROP_MAX_RANK], at = 0;
+    int64_t index[DUALPROP_MAX_RANK] = { 0 };
+
+    for (int axis = 0; axis < header->rank; axis++)
+        stride[axis] = axis == 0 ? 1 : stride[axis - 1] * (uint64_t)header->shape[axis - 1];
+    for (uint64_t i = 0; i < header->count; i++) {
+        memcpy(to + i * size, from + at * size, size);
+        for (int axis = header->rank - 1; axis >= 0; axis--) {
+            at += stride[axis];
+            if (++index[axis] < header->shape[axis]) break;
+            at -= stride[axis] * (uint64_t)header->shape[axis];
+            index[axis] = 0;
+        }
+    }
+}
+
+static dualprop_status reorder(npy_file *file, void *elements)
+{
+    const npy_header *header = &file->header;
+
+    if (!header->fortran_order || header->rank < 2 || header->count == 0) return DUALPROP_OK;
+    void *copy = host_allocate(file->owner, header->count, (size_t)header->size);
+    if (copy == NULL) return host_no_memory(file->owner, file->path);
+    memcpy(copy, elements, header->count * (uint64_t)header->size);
+    make_row_major(elements, copy, header);
+    host_release(file->owner, copy, header->count, (size_t)header->size);
+    return DUALPROP_OK;
+}
+
 static dualprop_status read_elements(npy_file *file, void *elements)
 {
     uint64_t bytes = file->header.count * (uint64_t)file->header.size;
 
     TRY(byte_source_read(file->source, elements, bytes, "the data"));
-    return byte_source_finish(file->source, file->header.bytes_before + bytes);
+    TRY(byte_source_finish(file->source, file->header.bytes_before + bytes));
+    swap_bytes(elements, &file->header);
+    return reorder(file, elements);
 }
 
 static int real_type(const npy_header *header)
@@ -237,7 +287,8 @@ static dualprop_status read_labels(array *out, npy_file *file)
 {
     TRY(read_header(file));
     if (file->header.kind == 'f') return refuse(file, "wrong element type; expected integers");
-    if (file->header.rank != 1) return refuse(file, "wrong rank; expected one axis of labels");
+    int is_column = file->header.rank == 2 && file->header.shape[1] == 1; /* as Keras has them */
+    if (file->header.rank != 1 && !is_column) return refuse(file, "wrong rank; expected one axis of labels");
     out->type = DUALPROP_I32;
     out->rank = 1;
     out->shape[0] = file->header.shape[0];
@@ -289,5 +340,9 @@ dualprop_status npy_read_shape_from(array *shape, host *owner, const char *path,
 {
     npy_file file = { .owner = owner, .path = path, .source = source };
 
-    return read_source(shape, &file, read_shape);
+    TRY(read_source(shape, &file, read_shape));
+    /* The elements are read as they come, by the caller. */
+    if ((file.header.fortran_order && file.header.rank > 1) || (file.header.big_endian && file.header.size > 1))
+        return refuse(&file, "another order of bytes or axes; expected a little-endian, row-major array");
+    return DUALPROP_OK;
 }

@@ -87,7 +87,7 @@ static int answer(const program *self, const command_line *given)
 
 static int run_program(const program *self, int argc, char **argv)
 {
-    host owner;
+    static host owner; /* with its list of files too large for the frame */
     command_line given;
     settings run;
 

@@ -83,6 +83,25 @@ void host_init(host *self, const char *program)
     self->io.close = file_close;
 }
 
+void host_note_read(host *self, const char *path)
+{
+    struct stat about;
+
+    if (host_has_read(self, path) || self->read_count == MOST_READ_FILES || stat(path, &about) != 0) return;
+    self->read_files[self->read_count++] = (struct read_file){ (uint64_t)about.st_dev, (uint64_t)about.st_ino };
+}
+
+int host_has_read(const host *self, const char *path)
+{
+    struct stat about;
+
+    if (stat(path, &about) != 0) return 0;
+    for (int i = 0; i < self->read_count; i++)
+        if (self->read_files[i].device == (uint64_t)about.st_dev && self->read_files[i].inode == (uint64_t)about.st_ino)
+            return 1;
+    return 0;
+}
+
 void *host_allocate(host *self, uint64_t count, size_t size)
 {
     size_t bytes;

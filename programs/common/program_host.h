@@ -12,16 +12,25 @@
 /* One line of text, cut to fit. */
 #define MESSAGE_BYTES 1024
 
+#define MOST_READ_FILES 24
+
 typedef struct host {
     dualprop_allocator allocator;
     dualprop_io io; /* only open, size, read and close are used by the readers */
     struct digest *digest; /* receives all bytes that are read from data files; NULL: none wants them */
     const char *program; /* in front of what is written to stderr */
     char message[MESSAGE_BYTES];
+    int read_count;
+    struct read_file { uint64_t device, inode; } read_files[MOST_READ_FILES]; /* of a data set; see host_note_read() */
 } host;
 
 /* Fill in malloc and POSIX files. Opening takes regular files only, and never waits for a FIFO. */
 void host_init(host *self, const char *program);
+
+/* A file of a data set is read: whatever it is called elsewhere, it must not be written. */
+void host_note_read(host *self, const char *path);
+/* Is it such a file? */
+int host_has_read(const host *self, const char *path);
 
 /* Zeroed memory for count elements of size bytes, or NULL: no memory, or the product overflows. */
 void *host_allocate(host *self, uint64_t count, size_t size);

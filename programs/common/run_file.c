@@ -4,9 +4,12 @@
 #include "run_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -42,6 +45,40 @@ dualprop_status run_file_check(host *owner, const char *path)
         return host_fail(owner, DUALPROP_ERROR_ACCESS, "%s: it is %s; expected a file, or nothing yet", path,
                          S_ISDIR(status.st_mode) ? "a directory" : "no regular file");
     return check_folder(owner, path);
+}
+
+static dualprop_status try_room(host *owner, const char *path, int file, uint64_t bytes)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && bytes > limit.rlim_cur)
+        return host_fail(owner, DUALPROP_ERROR_FILE_TOO_BIG, "%s: a checkpoint will have about %" PRIu64 " bytes; expected a "
+                         "limit on file sizes that allows it", path, bytes);
+    int error = bytes > 0 && bytes <= INT64_MAX ? posix_fallocate(file, 0, (off_t)bytes) : 0;
+    if (error == 0 || error == EINVAL || error == EOPNOTSUPP) return DUALPROP_OK; /* not every file system can tell */
+    return host_fail(owner, DUALPROP_ERROR_NO_SPACE, "%s: there is no room for a checkpoint of about %" PRIu64 " bytes: %s",
+                     path, bytes, strerror(error));
+}
+
+/* The library names its temporary files in the same way: by the beginning of the name and at most 32 bytes more. */
+dualprop_status run_file_try(host *owner, const char *path, uint64_t bytes)
+{
+    const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1;
+    size_t length = strlen(name);
+    char trial[1500 + 64];
+
+    if (length > 255)
+        return host_fail(owner, DUALPROP_ERROR_ACCESS, "%.100s...: the name has %zu bytes; expected at most 255", path, length);
+    snprintf(trial, sizeof trial, "%.*s.%ld-trial.tmp", (int)(name - path) + (int)(length < 223 ? length : 223), path,
+             (long)getpid());
+    int file = open(trial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0600);
+    if (file < 0)
+        return host_fail(owner, DUALPROP_ERROR_ACCESS, "%s: a file beside it cannot be made: %s; expected a place where a "
+                         "checkpoint can be written", path, strerror(errno));
+    dualprop_status status = try_room(owner, path, file, bytes);
+    close(file);
+    unlink(trial);
+    return status;
 }
 
 /* One parameter tensor of a network: what it is called here and in the file, its shape, and room for it. */

@@ -19,6 +19,8 @@ typedef struct run_parts {
 
 /* Refuse a path that cannot become a file: a folder that is not there or not writable, a directory, a device. */
 dualprop_status run_file_check(host *owner, const char *path);
+/* Try what saving will need, before the run: the name of a temporary file beside path, and room for `bytes`. */
+dualprop_status run_file_try(host *owner, const char *path, uint64_t bytes);
 /* Replace the file at path; on failure the old one stays. */
 dualprop_status run_file_write(host *owner, const char *path, dualprop_context *context, const run_parts *parts,
                                const settings *run, const run_position *position);

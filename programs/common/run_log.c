@@ -46,7 +46,7 @@ static dualprop_status fail(host *owner, const char *path, const char *step)
 dualprop_status run_log_open(run_log *self, host *owner, const char *path, int append)
 {
     int torn = append && ends_within_a_line(path);
-    int file = open(path, O_WRONLY | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | (append ? O_APPEND : O_TRUNC), 0666);
+    int file = open(path, O_WRONLY | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | O_APPEND, 0666);
 
     if (file < 0) return fail(owner, path, "opening the log");
     fcntl(file, F_SETFL, fcntl(file, F_GETFL) & ~O_NONBLOCK);

@@ -122,6 +122,8 @@ const setting setting_table[] = {
       "one JSON object per measured batch; added to the file when resuming" },
     { "backend", VALUE_CHOICE, RESUME_FREE, PLACE(backend), 0, 0, "auto blis cpu reference cuda",
       DUALPROP_NAMES_BACKEND, "auto", "NAME", "auto, blis (or cpu), reference, cuda" },
+    { "level", VALUE_CHOICE, RESUME_FREE, PLACE(level), 0, 0, "auto baseline avx2 avx512", DUALPROP_NAMES_LEVEL, "auto", "NAME",
+      "instructions of the CPU at most: auto (all it has), baseline, avx2, avx512; bits differ between them" },
     { "precision", VALUE_CHOICE, RESUME_FIXED, PLACE(precision), 0, 0, "f32 f64 tf32 bf16", -1, "f32", "NAME",
       "f32, f64 (CPU), or f32 with products in tf32 or bf16 (CUDA)" },
     { "threads", VALUE_INTEGER, RESUME_FREE, PLACE(threads), 0, 1024, NULL, -1, "0", "N",

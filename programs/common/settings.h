@@ -98,7 +98,7 @@ typedef struct settings {
     int diagnostics;
     int64_t audit_every;
     const char *audit_log;
-    int backend, precision; /* PRECISION_... */
+    int backend, level, precision; /* level: DUALPROP_LEVEL_...; precision: PRECISION_... */
     int64_t threads; /* 0: all the process may use */
     const char *checkpoint, *resume, *log, *preset, *predict;
     int quiet, help, version;

@@ -65,6 +65,19 @@ static dualprop_status make_state(trainer *self)
     return run_file_read_state(self->state, owner, self->run->resume, self->context);
 }
 
+/* Parameters and moments, and the parameters that did best on a validation set; what else there is, is small. */
+static dualprop_status try_checkpoint(const trainer *self)
+{
+    const settings *run = self->run;
+    int64_t parameters = 0;
+
+    if (run->checkpoint == NULL) return DUALPROP_OK;
+    TRY_LIBRARY(self->owner, dualprop_network_info(NULL, &parameters, NULL, NULL, self->parts.network));
+    int copies = 1 + (run->optimizer == DUALPROP_SGD ? 1 : 2) + (run->validation > 0);
+    uint64_t size = settings_type(run) == DUALPROP_F64 ? sizeof(double) : sizeof(float);
+    return run_file_try(self->owner, run->checkpoint, (uint64_t)parameters * (uint64_t)copies * size + 8192);
+}
+
 static dualprop_status make_measures(trainer *self)
 {
     const settings *run = self->run;
@@ -81,9 +94,11 @@ static dualprop_status create_all(trainer *self)
     if (self->run->checkpoint != NULL) TRY(run_file_check(self->owner, self->run->checkpoint));
     TRY(build_context(&self->context, self->owner, self->run));
     TRY(read_data(self));
+    TRY(run_paths_check_data(self->owner, self->run));
     TRY(make_parts(self));
     TRY(make_state(self));
     TRY(make_measures(self));
+    TRY(try_checkpoint(self));
     TRY(open_log(&self->log, self, self->run->log));
     return open_log(&self->audit_log, self, self->run->audit_log);
 }

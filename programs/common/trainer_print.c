@@ -2,6 +2,7 @@
  * trainer_print.c - a run in words.
  */
 #include <inttypes.h>
+#include <math.h>
 
 #include "program.h"
 #include "trainer_internal.h"
@@ -64,6 +65,13 @@ static void print_norm_ratios(const audit_sums *sums, int layers)
     for (int k = 0; k < layers; k++) printf(" %.3g", sums->twin_norm[k] > 0 ? sums->norm[k] / sums->twin_norm[k] : 0);
 }
 
+/* Activations without an energy have no objectives. */
+static void print_objectives(const audit_sums *sums, double each)
+{
+    if (isfinite(sums->objective[0])) print_list("Eq. 1, 12, 18:", " %.5f", sums->objective, 3, each);
+    else printf("  Eq. 1, 12, 18: no energy for this activation");
+}
+
 /* All that was measured but the angles, on a line of its own, in words short enough for it. */
 static void print_measures(const epoch_report *report)
 {
@@ -76,7 +84,7 @@ static void print_measures(const epoch_report *report)
     if ((wanted & DIAGNOSE_NORMS) != 0) print_norm_ratios(sums, layers);
     if ((wanted & DIAGNOSE_SILENT) != 0) print_list("silent %", " %.1f", sums->silent, layers, 100 * each);
     if ((wanted & DIAGNOSE_RESIDUAL) != 0 && report->has_residual) printf("  residual %.1e", each * sums->residual);
-    if ((wanted & DIAGNOSE_OBJECTIVE) != 0) print_list("Eq. 1, 12, 18:", " %.5f", sums->objective, 3, each);
+    if ((wanted & DIAGNOSE_OBJECTIVE) != 0) print_objectives(sums, each);
     if ((wanted & DIAGNOSE_GAMMA) != 0) print_list("gamma", " %.3g", report->weights->gamma, layers, 1);
     if ((wanted & DIAGNOSE_GAMMA) != 0 && report->is_damped) print_list("damping", " %.3g", sums->damping, layers, each);
     if ((wanted & DIAGNOSE_LIPSCHITZ) != 0) printf("  Lipschitz %.4g", report->weights->lipschitz);

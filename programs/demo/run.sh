@@ -8,6 +8,7 @@ build=${BUILD:-build}
 folder=$build/demo
 wanted=88
 mkdir -p "$folder"
+rm -f "$folder/log.jsonl"
 
 "$build/programs/dualprop-mlp" --dataset fashion-mnist --rule dp-adjoint --alpha 0.5 --epochs "${EPOCHS:-5}" \
     --decay-epochs "${EPOCHS:-5}" --diagnostics angle --audit-every 50 --log "$folder/log.jsonl" \

@@ -15,6 +15,10 @@
 #include <math.h>
 #include <stdint.h>
 
+#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#error "-ffast-math, -Ofast and -ffinite-math-only let the compiler take NaN and infinities for impossible: do without"
+#endif
+
 #include "dualprop/backend.h"
 
 #if defined(__CUDACC__)

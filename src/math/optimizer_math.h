@@ -9,6 +9,15 @@
  *     AdamW   as Adam with g' = scale g, and w -= rate decay w beside it
  *
  * The order of operations is part of the contract: a fused step and a separate one have the same bits.
+ *
+ * Whatever finite parameters and moments go in, finite ones come out: g', m of SGD, Adam's quotient and w are held to
+ * limits that no step of a run in good order comes near (LIMIT below), so that a weight of 3e38 under weight decay, or a
+ * moment read from a file, does not become an infinity first and a NaN later.
+ *
+ * A first moment below the smallest normal number becomes zero. Where a relu is dead g is zero and m shrinks by beta1 a
+ * step: it would stay subnormal for ever, since beta1 times the smallest subnormal number rounds to itself, and
+ * arithmetic with such numbers takes many times as long on most processors. A second moment is flushed where epsilon is
+ * above 1e-12 only: sqrt(v) below 1e-19 then is nothing beside it; with a smaller epsilon the quotient would jump.
  */
 
 /* The numbers of a step in the type of the parameters. */
@@ -19,7 +28,28 @@ typedef struct FORMULA(step) {
     REAL momentum;
     REAL beta1, rest1, beta2, rest2;
     REAL scale1, scale2, epsilon;
+    REAL least2;         /* a second moment below this is zero */
 } FORMULA(step);
+
+DUALPROP__MATH REAL FORMULA(smallest_normal)(void)
+{
+    return (REAL)(sizeof(REAL) == sizeof(float) ? 0x1p-126 : 0x1p-1022);
+}
+
+/* The limit for f32 or for f64. */
+#define LIMIT(f32, f64) ((REAL)(sizeof(REAL) == sizeof(float) ? (double)(f32) : (double)(f64)))
+
+/* A NaN stays one. */
+DUALPROP__MATH REAL FORMULA(hold)(REAL x, REAL limit)
+{
+    x = x > limit ? limit : x;
+    return x < -limit ? -limit : x;
+}
+
+DUALPROP__MATH REAL FORMULA(flush)(REAL x)
+{
+    return LIBM(fabs)(x) < FORMULA(smallest_normal)() ? 0 : x;
+}
 
 DUALPROP__MATH FORMULA(step) FORMULA(step_of)(const dualprop_step_numbers *numbers)
 {
@@ -37,23 +67,35 @@ DUALPROP__MATH FORMULA(step) FORMULA(step_of)(const dualprop_step_numbers *numbe
     step.scale1 = (REAL)numbers->scale1;
     step.scale2 = (REAL)numbers->scale2;
     step.epsilon = (REAL)numbers->epsilon;
+    step.least2 = numbers->epsilon > 1e-12 ? FORMULA(smallest_normal)() : 0;
     return step;
+}
+
+/* Its square is finite. */
+DUALPROP__MATH REAL FORMULA(decayed_gradient)(const FORMULA(step) *step, REAL w, REAL g)
+{
+    return FORMULA(hold)(step->gradient_scale * g + step->coupled_decay * w, LIMIT(1e18, 1e150));
 }
 
 DUALPROP__MATH REAL FORMULA(sgd)(const FORMULA(step) *step, REAL w, REAL g, REAL *moment)
 {
-    REAL m = step->momentum * *moment + (step->gradient_scale * g + step->coupled_decay * w);
+    REAL m = step->momentum * *moment + FORMULA(decayed_gradient)(step, w, g);
+    m = FORMULA(flush)(FORMULA(hold)(m, LIMIT(1e30, 1e300)));
     *moment = m;
-    return w - step->rate * m;
+    return FORMULA(hold)(w - step->rate * m, LIMIT(0x1.fffffep127, 0x1.fffffffffffffp1023));
 }
 
 DUALPROP__MATH REAL FORMULA(adam)(const FORMULA(step) *step, REAL w, REAL g, REAL *moment1, REAL *moment2)
 {
-    REAL slope = step->gradient_scale * g + step->coupled_decay * w;
-    REAL m = step->beta1 * *moment1 + step->rest1 * slope;
+    REAL slope = FORMULA(decayed_gradient)(step, w, g);
+    REAL m = FORMULA(flush)(step->beta1 * *moment1 + step->rest1 * slope);
     REAL v = step->beta2 * *moment2 + step->rest2 * (slope * slope);
+    v = v < step->least2 ? 0 : v;
     *moment1 = m;
     *moment2 = v;
     REAL move = (step->scale1 * m) / (LIBM(sqrt)(step->scale2 * v) + step->epsilon);
-    return w - step->rate * (move + step->apart_decay * w);
+    move = FORMULA(hold)(move, LIMIT(1e30, 1e300));
+    return FORMULA(hold)(w - step->rate * (move + step->apart_decay * w), LIMIT(0x1.fffffep127, 0x1.fffffffffffffp1023));
 }
+
+#undef LIMIT

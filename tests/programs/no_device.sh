@@ -97,7 +97,7 @@ else
 fi
 # What stands first in the path is no library; the device is a stand-in's, for a module with a shared runtime.
 export DUALPROP_BACKEND_PATH="$build/tests/cuda/shared"
-mkdir runtime products
+mkdir runtime products && cp "$standin/libcuda.so.1" runtime && cp "$standin/libcuda.so.1" products
 for name in "$standin"/libcudart.so.*[0-9]; do echo words >runtime/"$(basename "$name")"; cp "$name" products; done
 for name in "$standin"/libcublasLt.so.*[0-9]; do echo words >products/"$(basename "$name")"; done
 export LD_LIBRARY_PATH="$folder/runtime"

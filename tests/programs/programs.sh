@@ -297,6 +297,31 @@ for pair in "log checkpoint" "audit-log checkpoint" "log audit-log"; do
     test_that "--${pair% *} is not --${pair#* }" refuses_option "--${pair% *}" $small --diagnostics angle --${pair% *} one --${pair#* } one
 done
 ln kept twin
+# Whatever a file of the data set is called, and whether or not the run is resumed: it is not written.
+spares_the_data() {
+    mkdir -p spared && cp good/* spared/ && ln -f spared/$tested other-name && cat spared/* >before && cp straight resumed
+    new=$(echo "$small" | sed 's/--data good/--data spared/')
+    for file in spared/$train ./spared/../spared/$trained other-name; do
+        refuses_option "names a file of the data set" $new --checkpoint "$file" || return 1
+        for option in "--log" "--diagnostics angle --audit-log"; do
+            refuses_option "something in it" $new $option "$file" || return 1
+            refuses_option "names a file of the data set" --resume resumed --data spared --epochs 5 $option "$file" || return 1
+        done
+        refuses_option "names a file of the data set" --resume resumed --data spared --epochs 5 --checkpoint "$file" || return 1
+    done
+    cat spared/* | cmp - before
+}
+test_that "a file of the data set is not written" spares_the_data
+test_that "two names of a file to come are one file" eval 'rm -f new &&
+    refuses_option "they are one file" $small --log new --checkpoint ./new && [ ! -e new ]'
+long=$(printf "%0255d" 0)
+test_that "a checkpoint whose name has 255 bytes" eval 'trains $small --epochs 1 --checkpoint "$long" && [ -s "$long" ] && rm "$long" &&
+    refuses_file "expected at most 255" $small --epochs 1 --checkpoint "${long}0"'
+no_room() {
+    (ulimit -f 1 && run $small --epochs 1 --checkpoint small-disk)
+    status_is $? 1 && one_line "expected a limit on file sizes" && ! grep -q "^epoch" stdout && [ ! -e small-disk ]
+}
+test_that "a checkpoint without room is refused before the run" no_room
 test_that "a log is not the checkpoint that is resumed" eval 'refuses_option --log --resume kept --data good --log kept --epochs 5 &&
     refuses_option --log --resume kept --data good --log twin --epochs 5 && cmp straight kept'
 
@@ -311,6 +336,7 @@ outlives_its_log() { # OPTION OPTIONS...: the option that names the log, and oth
 test_that "a full log" outlives_its_log --log
 test_that "a full log of audits" outlives_its_log --audit-log --diagnostics angle --audit-every 1
 limited() { # A file may have 512 or 1024 bytes; the checkpoint is written afterwards.
+    rm -f log
     (ulimit -f 1 && run $small --epochs 9 --quiet --diagnostics angle,norms --log log)
     status_is $? 1 && one_line "log: writing the log failed: File too large" && grep -q "^test accuracy" stdout &&
         [ -s log ] && [ "$(grep -c "^{.*}$" log)" -eq "$(wc -l <log)" ] && [ "$(tail -c 1 log)" = "" ]
@@ -318,7 +344,7 @@ limited() { # A file may have 512 or 1024 bytes; the checkpoint is written after
 test_that "a log beyond the file size limit keeps whole lines" limited
 test_that "half a line of a log stays by itself" eval 'cp straight kept && printf "{\"epoch\":4,\"tr" >log &&
     trains --resume kept --data good --epochs 5 --log log --backend reference && [ "$(grep -c "^{.*}$" log)" -eq 1 ] && [ "$(wc -l <log)" -eq 2 ]'
-test_that "nothing is printed into a log" eval '"$program" $small --log log >&- 2>stderr; status_is $? 1 && one_line stdout &&
+test_that "nothing is printed into a log" eval 'rm -f log && "$program" $small --log log >&- 2>stderr; status_is $? 1 && one_line stdout &&
     [ "$(grep -c "^{.*}$" log)" -eq 2 ] && [ "$(wc -l <log)" -eq 2 ]'
 
 # Undamped DP at alpha = 0 with a strong nudge and many passes diverges.
@@ -359,7 +385,8 @@ test_that "an exact step for every alpha" refuses_option "--alpha-mismatch" $sma
     --output-step exact --alpha-mismatch 0.1
 test_that "--rule bp has no objective" refuses_option "--diagnostics objective" $small --rule bp --diagnostics objective
 test_that "an audit log in no folder" refuses_file nowhere/x $small --diagnostics angle --audit-log nowhere/x
-test_that "a new run empties the log" eval 'trains $small --log log --epochs 1 && [ "$(wc -l <log)" -eq 1 ]'
+test_that "no run empties a log" eval 'rm -f log && trains $small --log log --epochs 1 && cp log kept &&
+    refuses_option "--log log" $small --log log --epochs 1 && cmp log kept && rm log && : >log && trains $small --log log --epochs 1 && [ "$(wc -l <log)" -eq 1 ]'
 test_that "classes of an IDX file" eval 'run --resume straight --predict good/$test && [ "$(grep -cx "[0-9]" stdout)" -eq 50 ]'
 test_that "classes of the same .npy file" eval 'cp stdout classes && run --resume straight --predict arrays/test-images.npy && cmp stdout classes'
 { npy '|u1' '2, 5'; bytes 10; } >small

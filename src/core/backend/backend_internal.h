@@ -44,6 +44,8 @@ void dualprop__host_fill(dualprop_context *context);
 extern const dualprop_loader dualprop__default_loader;
 /* Is there a file of the CUDA module where we look for one? */
 int dualprop__module_exists(dualprop_context *context);
+/* NO_DEVICE where no CUDA driver is installed. */
+dualprop_status dualprop__module_find_driver(dualprop_context *context);
 /* Load the CUDA module; its table stays the module's. */
 dualprop_status dualprop__module_load(const dualprop_backend **table, dualprop_context *context);
 

@@ -14,6 +14,7 @@ static const uint64_t default_limits[DUALPROP__LIMITS] = {
     [DUALPROP_LIMIT_TENSORS] = 65536,
     [DUALPROP_LIMIT_NAME_BYTES] = 1024,
     [DUALPROP_LIMIT_FILE_BYTES] = (uint64_t)64 << 30,
+    [DUALPROP_LIMIT_TEXTS] = 16384,
 };
 
 /* ---- creating and destroying ---- */
@@ -38,6 +39,7 @@ static void copy_settings(dualprop_context *context, const struct dualprop__sett
     context->magic = DUALPROP__CONTEXT;
     atomic_store(&context->references, 1);
     context->process = dualprop__process_id();
+    context->process_number = dualprop__process_number();
     pthread_mutex_init(&context->lock, NULL);
     context->precision = settings->options.precision;
     context->real_size = dualprop__type_size(context->precision);
@@ -74,7 +76,7 @@ static void destroy_context(dualprop_context *context)
     if (context->backend.destroy) context->backend.destroy(context->instance); /* else none was opened */
     dualprop__pool_destroy(context->pool);
     dualprop__error_detach(context);
-    if (context->process == dualprop__process_id()) pthread_mutex_destroy(&context->lock);
+    if (context->process_number == dualprop__process_number()) pthread_mutex_destroy(&context->lock);
     context->magic = DUALPROP__DEAD;
     dualprop_allocator allocator = context->allocator;
     allocator.release(allocator.user_data, context, sizeof *context);
@@ -128,7 +130,7 @@ void dualprop_context_destroy(dualprop_context *context)
 /* In a forked child the CPU goes on with one thread; a device does not. */
 dualprop_status dualprop__context_enter(dualprop_context *context)
 {
-    if (context->process == dualprop__process_id() || (context->backend.flags & DUALPROP_BACKEND_HOST_MEMORY))
+    if (context->process_number == dualprop__process_number() || (context->backend.flags & DUALPROP_BACKEND_HOST_MEMORY))
         return DUALPROP_OK;
     return dualprop__fail(context, DUALPROP_ERROR_FORKED,
                           "the context was made in process %ld and its device cannot be used in process %ld",
@@ -142,7 +144,8 @@ dualprop_status dualprop_context_set_log(dualprop_context *context, dualprop_log
     DUALPROP__REQUIRE_HANDLE(context, DUALPROP__CONTEXT);
     DUALPROP__REQUIRE(context, level >= DUALPROP_LOG_ERROR && level <= DUALPROP_LOG_DEBUG,
                       DUALPROP_ERROR_INVALID_ARGUMENT, "level is %d, expected one of DUALPROP_LOG_...", level);
-    pthread_mutex_lock(&context->lock);
+    DUALPROP__REQUIRE(context, dualprop__context_lock(context), DUALPROP_ERROR_FORKED,
+                      "the context was in use when this process was forked off; its log cannot be set here");
     context->log = log;
     context->log_data = user_data;
     context->log_level = level;
@@ -281,6 +284,7 @@ dualprop_status dualprop_context_describe(char *buffer, size_t size, size_t *nee
     append_member(&text, "why", context->why);
     append(&text, "}");
     if (size > 0) buffer[text.length < size ? text.length : size - 1] = '\0';
+    if (size > 0) dualprop__utf8_mend(buffer); /* the cut may have gone through a character */
     if (needed) *needed = text.length + 1;
     return DUALPROP_OK;
 }

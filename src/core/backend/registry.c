@@ -131,6 +131,7 @@ static void explain(dualprop_context *context, const char *reason)
 {
     size_t length = strlen(context->why);
     snprintf(context->why + length, sizeof context->why - length, "%s%s", length ? "; " : "", reason);
+    dualprop__utf8_mend(context->why);
 }
 
 /* Only that a backend is not to be had here is a reason to take the next one. */
@@ -157,7 +158,8 @@ static void explain_absence(dualprop_context *context, const char *name)
 
 static dualprop_status open_best(dualprop_context *context)
 {
-    dualprop_status status = open_cuda(context);
+    dualprop_status status = dualprop__module_find_driver(context);
+    if (status == DUALPROP_OK) status = open_cuda(context);
     if (status == DUALPROP_OK) explain(context, "a CUDA device is here");
     if (!cuda_is_absent(status)) return status;
     if (dualprop__module_exists(context)) explain_absence(context, "cuda");

@@ -15,6 +15,10 @@
 #include "dualprop/backend.h"
 #include "dualprop/dualprop.h"
 
+#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#error "-ffast-math, -Ofast and -ffinite-math-only let the compiler take NaN and infinities for impossible: do without"
+#endif
+
 /* ---- handles ---- */
 
 enum {
@@ -30,7 +34,7 @@ enum {
     DUALPROP__DEAD = 0x4450dead
 };
 
-#define DUALPROP__LIMITS 4
+#define DUALPROP__LIMITS 5
 
 /*
  * What a context holds for all rooms. It lies at the bottom since every room is handed one: base uses the allocator,
@@ -39,7 +43,8 @@ enum {
 struct dualprop_context {
     uint32_t magic;
     atomic_int references;
-    pid_t process;          /* who made it: a forked child must not use the pool */
+    int process_number;     /* who made it: a forked child must not use the pool */
+    pid_t process;          /* its id, for sentences */
     pthread_mutex_t lock;   /* guards log and the error text */
     int precision;          /* DUALPROP_F32 or _F64 */
     size_t real_size;       /* 4 or 8 */
@@ -98,6 +103,11 @@ dualprop_status dualprop__check_handle(const void *handle, uint32_t kind, const 
     } while (0)
 /* Forget whose the calling thread's last error was; the text stays. For contexts that go away. */
 void dualprop__error_detach(const dualprop_context *context);
+/* Copy a text to a caller's buffer, cut to fit between characters; *needed counts its NUL. */
+void dualprop__text_copy_out(char *buffer, size_t size, size_t *needed, const char *text);
+/* Lock what is shared by a context's calls (pthread_mutex_unlock(&context->lock) unlocks it); 0 where it stays locked
+ * for ever, because another thread had it when this process was forked off. */
+int dualprop__context_lock(dualprop_context *context);
 
 /* ---- memory.c: the one door to the allocator ---- */
 
@@ -120,6 +130,12 @@ extern const dualprop_allocator dualprop__default_allocator;
 dualprop_status dualprop__reals_create(dualprop_context *context, void **memory, int64_t count);
 /* count is what the memory was created with; NULL is fine. */
 void dualprop__reals_destroy(dualprop_context *context, void *memory, int64_t count);
+/* Steps and inferences are counted up to here and then no further: exact in a double, and beyond any run. A file may say
+ * no more, so that what is counted on from it can be saved again. */
+#define DUALPROP__MOST_COUNTED ((int64_t)1 << 53)
+
+/* Are all elements of a host array finite and within range[0] .. range[1]? */
+int dualprop__reals_within(const void *reals, int type, int64_t count, const double range[2]);
 /* Are all elements of a host array finite? */
 int dualprop__reals_finite(const void *reals, int type, int64_t count);
 
@@ -156,6 +172,18 @@ static inline void dualprop__shield_end(int before)
 /* ---- process.c ---- */
 /* This process's id without a system call. */
 pid_t dualprop__process_id(void);
+/* A number > 0 that no process before this one, on the way of forks to it, has. */
+int dualprop__process_number(void);
+/* Make a handle's busy flag this call's: BUSY where another call of this process has it, FORKED where one had it when
+ * the process was forked off, and will never leave. `name` is the argument's. */
+dualprop_status dualprop__enter(const dualprop_context *context, atomic_int *busy, const char *name);
+void dualprop__leave(atomic_int *busy);
+
+/* ---- utf8.c ---- */
+/* Is the text UTF-8, without surrogates and overlong forms? */
+int dualprop__utf8_valid(const char *text);
+/* Make it so: a byte that is no part of a character, as names of files may have and a cut leaves behind, becomes '?'. */
+void dualprop__utf8_mend(char *text);
 
 /* ---- view.c ---- */
 /* Check a view: size, type among `types` (a bit mask of 1 << DUALPROP_F32 ...), rank, extents >= 0, data. */

@@ -35,6 +35,16 @@ void dualprop__reals_destroy(dualprop_context *context, void *memory, int64_t co
 
 /* ---- on the host ---- */
 
+int dualprop__reals_within(const void *reals, int type, int64_t count, const double range[2])
+{
+    int within = 1;
+    for (int64_t i = 0; i < count; i++) {
+        double value = type == DUALPROP_F32 ? (double)((const float *)reals)[i] : ((const double *)reals)[i];
+        within &= isfinite(value) && value >= range[0] && value <= range[1];
+    }
+    return within;
+}
+
 int dualprop__reals_finite(const void *reals, int type, int64_t count)
 {
     int finite = 1;

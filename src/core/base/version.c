@@ -3,8 +3,6 @@
  */
 #include "dualprop/version.h"
 
-#include <jansson.h>
-
 #include "dualprop/backend.h"
 
 #define TEXT_OF(x) #x
@@ -40,5 +38,5 @@ const char *dualprop_version_string(void)
 const char *dualprop_build_info(void)
 {
     return "{\"version\": \"" VERSION "\", \"compiler\": \"" COMPILER "\", \"blis\": " BLIS
-           ", \"jansson\": \"" JANSSON_VERSION "\", \"backend_api\": " TEXT(DUALPROP_BACKEND_API) "}";
+           ", \"backend_api\": " TEXT(DUALPROP_BACKEND_API) "}";
 }

@@ -1,7 +1,6 @@
 /*
  * checkpoint.c - the container as callers see it: made, read, written, and filled with texts and tensors of their own.
  */
-#include <jansson.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -22,21 +21,9 @@ static void set_source(dualprop_checkpoint *checkpoint, const char *name)
     }
 }
 
-/*
- * At its first object in a process jansson reads a seed from a device, and every other thread that comes meanwhile
- * spins until it has it: a thread that pthread_cancel() ended there would stop them all for ever.
- */
-static void seed_json(void)
-{
-    int shield = dualprop__shield_begin();
-    json_object_seed(0);
-    dualprop__shield_end(shield);
-}
-
 static dualprop_status create_checkpoint(dualprop_checkpoint **out, dualprop_context *context, const char *source)
 {
     DUALPROP__TRY(dualprop__context_enter(context));
-    seed_json();
     dualprop_checkpoint *checkpoint = dualprop__allocate(context, sizeof *checkpoint);
     if (!checkpoint) return DUALPROP_ERROR_NO_MEMORY;
     checkpoint->magic = DUALPROP__CHECKPOINT;
@@ -62,9 +49,10 @@ void dualprop_checkpoint_destroy(dualprop_checkpoint *checkpoint)
     dualprop_context *context = checkpoint->context;
     for (size_t i = 0; i < checkpoint->tensors.count; i++)
         dualprop__tensor_destroy(context, checkpoint->tensors.items[i]);
-    for (size_t i = 0; i < checkpoint->texts.count; i++) dualprop__release(context, checkpoint->texts.items[i]);
+    for (size_t i = 0; i < checkpoint->texts.count; i++) dualprop__text_destroy(context, checkpoint->texts.items[i]);
     dualprop__release(context, checkpoint->texts.items);
     dualprop__release(context, checkpoint->tensors.items);
+    dualprop__release(context, checkpoint->read);
     dualprop__release(context, checkpoint->bytes);
     checkpoint->magic = DUALPROP__DEAD;
     dualprop__release(context, checkpoint);
@@ -80,11 +68,13 @@ static dualprop_status place_tensors(dualprop_checkpoint *checkpoint, const char
         dualprop__tensor *tensor = checkpoint->tensors.items[i];
         const char *elements = data + tensor->begin;
         tensor->data = (void *)elements;
-        if ((uintptr_t)elements % dualprop__type_size(tensor->type) == 0) continue;
-        tensor->data = dualprop__allocate(checkpoint->context, tensor->size);
-        if (!tensor->data) return DUALPROP_ERROR_NO_MEMORY;
-        memcpy(tensor->data, elements, tensor->size);
-        tensor->owned = 1;
+        if ((uintptr_t)elements % dualprop__type_size(tensor->type) != 0) {
+            tensor->data = dualprop__allocate(checkpoint->context, tensor->size);
+            if (!tensor->data) return DUALPROP_ERROR_NO_MEMORY;
+            memcpy(tensor->data, elements, tensor->size);
+            tensor->owned = 1;
+        }
+        dualprop__swap_elements(tensor);
     }
     return DUALPROP_OK;
 }
@@ -115,7 +105,6 @@ dualprop_status dualprop_checkpoint_read(dualprop_checkpoint **out, dualprop_con
     return status;
 }
 
-/* The data are copied only after everything has been checked. */
 static dualprop_status read_tensor_bytes(dualprop_checkpoint *checkpoint, const void *data, size_t size)
 {
     dualprop_context *context = checkpoint->context;
@@ -123,11 +112,11 @@ static dualprop_status read_tensor_bytes(dualprop_checkpoint *checkpoint, const 
     size_t data_start;
     DUALPROP__REQUIRE(context, size <= limit, DUALPROP_ERROR_LIMIT,
                       "size is %zu; expected at most the context's limit of %llu", size, (unsigned long long)limit);
-    DUALPROP__TRY(dualprop__safetensors_parse(&data_start, checkpoint, data, size));
-    checkpoint->bytes = dualprop__allocate(context, size - data_start);
+    checkpoint->bytes = dualprop__allocate(context, size);
     if (!checkpoint->bytes) return DUALPROP_ERROR_NO_MEMORY;
-    memcpy(checkpoint->bytes, (const char *)data + data_start, size - data_start);
-    return place_tensors(checkpoint, checkpoint->bytes);
+    if (size > 0) memcpy(checkpoint->bytes, data, size);
+    DUALPROP__TRY(dualprop__safetensors_parse(&data_start, checkpoint, checkpoint->bytes, size));
+    return place_tensors(checkpoint, (const char *)checkpoint->bytes + data_start);
 }
 
 dualprop_status dualprop_checkpoint_read_memory(dualprop_checkpoint **out, dualprop_context *context,
@@ -189,7 +178,7 @@ dualprop_status dualprop_checkpoint_put_text(dualprop_checkpoint *checkpoint, co
     DUALPROP__REQUIRE(context, !is_our_key(key), DUALPROP_ERROR_INVALID_ARGUMENT,
                       "key is \"%s\", which is one of ours; expected another", key);
     if (!value) {
-        dualprop__release(context, dualprop__named_list_remove(&checkpoint->texts, key));
+        dualprop__text_destroy(context, dualprop__named_list_remove(&checkpoint->texts, key));
         return DUALPROP_OK;
     }
     DUALPROP__REQUIRE(context, dualprop__utf8_valid(value), DUALPROP_ERROR_INVALID_ARGUMENT,
@@ -208,12 +197,7 @@ dualprop_status dualprop_checkpoint_get_text(char *buffer, size_t size, size_t *
     const char *value = dualprop__checkpoint_text(checkpoint, key);
     DUALPROP__REQUIRE(context, value, DUALPROP_ERROR_INVALID_ARGUMENT, "%s has no text %s", checkpoint->source,
                       dualprop__quote(key).text);
-    size_t length = strlen(value), kept = length < size ? length : size ? size - 1 : 0;
-    if (needed) *needed = length + 1;
-    if (size > 0) {
-        memcpy(buffer, value, kept);
-        buffer[kept] = 0;
-    }
+    dualprop__text_copy_out(buffer, size, needed, value);
     return DUALPROP_OK;
 }
 

@@ -19,14 +19,15 @@ int dualprop__tensor_bytes(size_t *bytes, int type, int rank, const int64_t *sha
 dualprop__tensor *dualprop__tensor_create(dualprop_context *context, const char *name, int type, int rank,
                                           const int64_t *shape, int own)
 {
-    size_t length = strlen(name) + 1, size;
-    dualprop__tensor *tensor = dualprop__allocate(context, sizeof *tensor + length);
+    size_t length = strlen(name) + 1, extents = (size_t)rank * sizeof *shape, size;
+    dualprop__tensor *tensor = dualprop__allocate(context, sizeof *tensor + extents + length);
     if (!tensor) return NULL;
-    tensor->name = memcpy(tensor + 1, name, length);
-    tensor->type = type;
-    tensor->rank = rank;
-    memcpy(tensor->shape, shape, (size_t)rank * sizeof *shape);
-    tensor->owned = own;
+    tensor->shape = (int64_t *)(tensor + 1);
+    tensor->name = memcpy((char *)(tensor + 1) + extents, name, length);
+    tensor->type = (unsigned char)type;
+    tensor->rank = (unsigned char)rank;
+    if (rank > 0) memcpy(tensor->shape, shape, extents);
+    tensor->owned = own != 0;
     /* Whoever calls has checked the size. */
     tensor->size = dualprop__tensor_bytes(&size, type, rank, shape) ? size : 0;
     if (own && !(tensor->data = dualprop__allocate(context, tensor->size))) {
@@ -40,12 +41,27 @@ void dualprop__tensor_destroy(dualprop_context *context, dualprop__tensor *tenso
 {
     if (!tensor) return;
     if (tensor->owned) dualprop__release(context, tensor->data);
-    dualprop__release(context, tensor);
+    if (!tensor->shared) dualprop__release(context, tensor);
 }
 
 dualprop_view dualprop__tensor_view(const dualprop__tensor *tensor)
 {
     return dualprop__view_of(tensor->data, tensor->type, tensor->rank, tensor->shape);
+}
+
+void dualprop__swap_elements(dualprop__tensor *tensor)
+{
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+    size_t each = dualprop__type_size(tensor->type);
+    for (char *at = tensor->data, *end = at + tensor->size; each > 1 && at < end; at += each)
+        for (size_t low = 0, high = each - 1; low < high; low++, high--) {
+            char kept = at[low];
+            at[low] = at[high];
+            at[high] = kept;
+        }
+#else
+    (void)tensor;
+#endif
 }
 
 dualprop__text *dualprop__text_create(dualprop_context *context, const char *name, const char *value)
@@ -57,6 +73,11 @@ dualprop__text *dualprop__text_create(dualprop_context *context, const char *nam
     text->name = memcpy(place, name, name_size);
     text->value = memcpy(place + name_size, value, value_size);
     return text;
+}
+
+void dualprop__text_destroy(dualprop_context *context, dualprop__text *text)
+{
+    if (text && !text->shared) dualprop__release(context, text);
 }
 
 dualprop__quoted dualprop__quote(const char *name)
@@ -89,7 +110,7 @@ dualprop_status dualprop__checkpoint_put_text(dualprop_checkpoint *checkpoint, d
     if (!text) return DUALPROP_ERROR_NO_MEMORY;
     dualprop_status status = dualprop__named_list_reserve(&checkpoint->texts, context, 1);
     if (status == DUALPROP_OK) text = dualprop__named_list_put(&checkpoint->texts, text);
-    dualprop__release(context, text);
+    dualprop__text_destroy(context, text);
     return status;
 }
 
@@ -115,7 +136,7 @@ dualprop_status dualprop__checkpoint_absorb(dualprop_checkpoint *checkpoint, dua
     for (size_t i = 0; i < part->tensors.count; i++)
         dualprop__tensor_destroy(context, dualprop__named_list_put(&checkpoint->tensors, part->tensors.items[i]));
     for (size_t i = 0; i < part->texts.count; i++)
-        dualprop__release(context, dualprop__named_list_put(&checkpoint->texts, part->texts.items[i]));
+        dualprop__text_destroy(context, dualprop__named_list_put(&checkpoint->texts, part->texts.items[i]));
     part->tensors.count = part->texts.count = 0;
     return DUALPROP_OK;
 }
@@ -174,11 +195,16 @@ dualprop_status dualprop__checkpoint_put_parameter(dualprop_checkpoint *part, co
 }
 
 dualprop_status dualprop__checkpoint_get_parameter(const dualprop_checkpoint *checkpoint, const char *name,
-                                                   const dualprop_layer *layer, int is_bias, void *memory)
+                                                   const dualprop_layer *layer, int is_bias, void *memory,
+                                                   const double *range)
 {
     int64_t shape[DUALPROP_MAX_RANK];
     int rank = dualprop__parameter_shape(shape, layer, is_bias), type = layer->network->context->precision;
     dualprop__tensor *tensor = NULL;
     DUALPROP__TRY(dualprop__checkpoint_expect_finite(&tensor, checkpoint, name, type, rank, shape));
+    int64_t count = (int64_t)(tensor->size / dualprop__type_size(type));
+    DUALPROP__REQUIRE(checkpoint->context, !range || dualprop__reals_within(tensor->data, type, count, range),
+                      DUALPROP_ERROR_FORMAT, "%s: tensor %s holds numbers that no learning step leaves; expected %g..%g",
+                      checkpoint->source, name, range ? range[0] : 0, range ? range[1] : 0);
     return dualprop__parameter_write(layer, is_bias, memory, tensor->data);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "checkpoint_json.h"
+#include "core/learning/learning.h"
 
 #define NAME_SIZE 64
 
@@ -24,23 +25,24 @@ dualprop_status dualprop__checkpoint_put_feedback(dualprop_checkpoint *part, con
         const dualprop_layer *layer = network->layers[k];
         DUALPROP__TRY(dualprop__checkpoint_put_parameter(part, name, layer, 0, layer->feedback));
     }
-    return dualprop__checkpoint_dump(part, "feedback", json_pack("{s:s}", "kind",
-                                     dualprop_name(DUALPROP_NAMES_FEEDBACK, network->feedback)));
+    dualprop__json_writer writer;
+    dualprop__json_begin(&writer, part->context, 0);
+    dualprop__json_bracket(&writer, '{');
+    dualprop__json_text_member(&writer, "kind", dualprop_name(DUALPROP_NAMES_FEEDBACK, network->feedback));
+    dualprop__json_bracket(&writer, '}');
+    return dualprop__checkpoint_dump(part, "feedback", &writer);
 }
 
 static dualprop_status read_kind(int *kind, const dualprop_checkpoint *checkpoint)
 {
-    json_t *root;
-    const char *name;
+    char name[DUALPROP__JSON_WORD];
+    const dualprop__json_member member = { "kind", DUALPROP__JSON_TEXT, name, 0, 0 };
+    dualprop__json json;
     *kind = DUALPROP_FEEDBACK_SYMMETRIC;
     if (!dualprop__checkpoint_text(checkpoint, "feedback")) return DUALPROP_OK; /* from before there was feedback */
-    DUALPROP__TRY(dualprop__checkpoint_load(&root, checkpoint, "feedback"));
-    dualprop_status status = dualprop__json_unpack(checkpoint->context, checkpoint->source, "text \"feedback\"", root,
-                                                   0, "{s:s}", "kind", &name);
-    if (status == DUALPROP_OK)
-        status = dualprop__checkpoint_choice(kind, checkpoint, "feedback", DUALPROP_NAMES_FEEDBACK, name);
-    json_decref(root);
-    return status;
+    DUALPROP__TRY(dualprop__checkpoint_load(&json, checkpoint, "feedback"));
+    DUALPROP__TRY(dualprop__json_members(&json, &member, 1));
+    return dualprop__checkpoint_choice(kind, checkpoint, "feedback", DUALPROP_NAMES_FEEDBACK, name);
 }
 
 dualprop_status dualprop__checkpoint_get_feedback(dualprop_network *network, const dualprop_checkpoint *checkpoint)
@@ -52,7 +54,7 @@ dualprop_status dualprop__checkpoint_get_feedback(dualprop_network *network, con
     for (int k = 0; k < network->layer_count && kind != DUALPROP_FEEDBACK_SYMMETRIC; k++) {
         name_feedback(name, network->layers[k]);
         const dualprop_layer *layer = network->layers[k];
-        DUALPROP__TRY(dualprop__checkpoint_get_parameter(checkpoint, name, layer, 0, layer->feedback));
+        DUALPROP__TRY(dualprop__checkpoint_get_parameter(checkpoint, name, layer, 0, layer->feedback, NULL));
     }
     dualprop__feedback_align(network);
     return DUALPROP_OK;
@@ -86,9 +88,11 @@ dualprop_status dualprop__checkpoint_get_feedback_moments(dualprop_optimizer *op
     for (int k = 0; k < optimizer->network->layer_count; k++)
         for (int order = 0; order < 2; order++) {
             void *moment = optimizer->layers[k].feedback_moments[order];
+            double range[2];
             name_feedback_moment(name, k, order);
             const dualprop_layer *layer = optimizer->network->layers[k];
-            if (moment) DUALPROP__TRY(dualprop__checkpoint_get_parameter(checkpoint, name, layer, 0, moment));
+            dualprop__moment_range(range, optimizer, order);
+            if (moment) DUALPROP__TRY(dualprop__checkpoint_get_parameter(checkpoint, name, layer, 0, moment, range));
         }
     return DUALPROP_OK;
 }

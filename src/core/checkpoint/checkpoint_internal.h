@@ -10,25 +10,31 @@
 #include "core/learning/learning.h"
 #include "named_list.h"
 
+/*
+ * What was made one by one lies in a block of its own, with its name behind the struct. What was read from a file lies
+ * in one block for all (`shared`), and its names and values where the file has them: a reader needs no more memory than
+ * a file is long.
+ */
 typedef struct dualprop__tensor {
-    const char *name; /* after the struct, in the same block */
-    int type, rank;
-    int64_t shape[DUALPROP_MAX_RANK];
+    const char *name;
+    int64_t *shape; /* [rank] */
     size_t size;    /* bytes */
     uint64_t begin; /* of a file's data section */
     void *data;     /* [size], row-major */
-    int owned;
+    unsigned char type, rank, owned, shared; /* owned: data are a block of their own */
 } dualprop__tensor;
 
 typedef struct dualprop__text {
-    const char *name, *value; /* after the struct, in the same block */
+    const char *name, *value;
+    int shared;
 } dualprop__text;
 
 struct dualprop_checkpoint {
     uint32_t magic;
     dualprop_context *context;
     dualprop__named_list tensors, texts;
-    void *bytes;      /* the file that was read, or NULL */
+    void *bytes;      /* the file that was read, or NULL; its header's texts decoded where they lie */
+    void *read;       /* the tensors and texts that were read from it, or NULL */
     char source[208]; /* its name, for sentences about it; "checkpoint" where there is none */
 };
 
@@ -41,6 +47,7 @@ void dualprop__tensor_destroy(dualprop_context *context, dualprop__tensor *tenso
 /* Bytes of an array; 0 (false) where an extent is negative or the product, extent by extent, overflows. */
 int dualprop__tensor_bytes(size_t *bytes, int type, int rank, const int64_t *shape);
 dualprop__text *dualprop__text_create(dualprop_context *context, const char *name, const char *value);
+void dualprop__text_destroy(dualprop_context *context, dualprop__text *text); /* NULL is fine */
 
 /* Make room for one item and put it in; it is the checkpoint's afterwards, and destroyed on failure. NULL is passed on
  * as NO_MEMORY. */
@@ -60,12 +67,16 @@ dualprop_status dualprop__checkpoint_expect_finite(dualprop__tensor **tensor, co
                                                    const char *name, int type, int rank, const int64_t *shape);
 /*
  * Put an array that is laid out as a layer's parameter (weights, moments, feedback weights) in, and read it back into
- * backend memory: FORMAT if there is no such tensor or another, NOT_FINITE if an element is.
+ * backend memory: FORMAT if there is no such tensor or another, or an element is outside range[0] .. range[1] (NULL: any
+ * finite number will do), NOT_FINITE if an element is.
  */
 dualprop_status dualprop__checkpoint_put_parameter(dualprop_checkpoint *part, const char *name,
                                                    const dualprop_layer *layer, int is_bias, const void *memory);
 dualprop_status dualprop__checkpoint_get_parameter(const dualprop_checkpoint *checkpoint, const char *name,
-                                                   const dualprop_layer *layer, int is_bias, void *memory);
+                                                   const dualprop_layer *layer, int is_bias, void *memory,
+                                                   const double *range);
+/* Between this machine's order of bytes and that of files, which are little endian. Nothing where they are the same. */
+void dualprop__swap_elements(dualprop__tensor *tensor);
 /* Describe a tensor's elements. */
 dualprop_view dualprop__tensor_view(const dualprop__tensor *tensor);
 

@@ -10,10 +10,11 @@
 #include "checkpoint_internal.h"
 #include "json_text.h"
 
-/* Write root (released in any case; NULL is out of memory) as the text of that name. */
-dualprop_status dualprop__checkpoint_dump(dualprop_checkpoint *checkpoint, const char *name, json_t *root);
-/* Parse the text of that name; FORMAT where there is none. */
-dualprop_status dualprop__checkpoint_load(json_t **root, const dualprop_checkpoint *checkpoint, const char *name);
+/* Put what was written in as the text of that name; the writer's memory is released in any case. */
+dualprop_status dualprop__checkpoint_dump(dualprop_checkpoint *checkpoint, const char *name,
+                                          dualprop__json_writer *writer);
+/* The text of that name, to be read; FORMAT where there is none, or no JSON object. It stays the checkpoint's. */
+dualprop_status dualprop__checkpoint_load(dualprop__json *json, const dualprop_checkpoint *checkpoint, const char *name);
 /* A choice by its name; FORMAT where the group has none. */
 dualprop_status dualprop__checkpoint_choice(int *value, const dualprop_checkpoint *checkpoint, const char *text,
                                             int group, const char *name);
@@ -21,10 +22,15 @@ dualprop_status dualprop__checkpoint_choice(int *value, const dualprop_checkpoin
 dualprop_status dualprop__checkpoint_accept(const dualprop_checkpoint *checkpoint, const char *text,
                                             dualprop_status status);
 
-/* checkpoint_options.c: a rule's options as an object (NULL: out of memory), and from one (NULL: there are none). */
-json_t *dualprop__checkpoint_describe_options(const dualprop_rule *rule);
+/* A key and what it stands for. */
+void dualprop__json_text_member(dualprop__json_writer *writer, const char *key, const char *text);
+void dualprop__json_integer_member(dualprop__json_writer *writer, const char *key, int64_t value);
+void dualprop__json_real_member(dualprop__json_writer *writer, const char *key, double value);
+
+/* checkpoint_options.c: a rule's options as an object, and from one (whose `at` is NULL where there are none). */
+void dualprop__checkpoint_describe_options(dualprop__json_writer *writer, const dualprop_rule *rule);
 dualprop_status dualprop__checkpoint_set_options(dualprop_rule *rule, const dualprop_checkpoint *checkpoint,
-                                                 json_t *options);
+                                                 const dualprop__json *options);
 /* checkpoint_feedback.c: feedback weights and their moments, with the network and the optimizer they belong to. */
 dualprop_status dualprop__checkpoint_put_feedback(dualprop_checkpoint *part, const dualprop_network *network);
 dualprop_status dualprop__checkpoint_get_feedback(dualprop_network *network, const dualprop_checkpoint *checkpoint);

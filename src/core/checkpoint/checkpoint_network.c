@@ -30,9 +30,19 @@ static dualprop_status put_parameter(dualprop_checkpoint *part, const dualprop_l
     return dualprop__checkpoint_put_parameter(part, name, layer, is_bias, is_bias ? layer->bias : layer->weight);
 }
 
-static json_t *describe_pair(int64_t first, int64_t second)
+static void put_pair(dualprop__json_writer *writer, const char *key, int64_t first, int64_t second)
 {
-    return json_pack("[I, I]", (json_int_t)first, (json_int_t)second);
+    dualprop__json_put_key(writer, key);
+    dualprop__json_bracket(writer, '[');
+    dualprop__json_put_integer(writer, first);
+    dualprop__json_put_integer(writer, second);
+    dualprop__json_bracket(writer, ']');
+}
+
+static void put_boolean(dualprop__json_writer *writer, const char *key, int value)
+{
+    dualprop__json_put_key(writer, key);
+    dualprop__json_put_word(writer, value ? "true" : "false");
 }
 
 /* Does it take the layer below as a vector? */
@@ -44,52 +54,39 @@ static int is_flattened(const dualprop_network *network, int k)
     return below[0] != map->height || below[1] != map->width || below[2] != map->channels;
 }
 
-static json_t *describe_convolution(const dualprop_network *network, int k)
+static void describe_map(dualprop__json_writer *writer, const dualprop_network *network, int k)
+{
+    const dualprop_convolution *map = &network->layers[k]->map;
+    put_boolean(writer, "flatten", is_flattened(network, k));
+    put_pair(writer, "kernel", map->kernel_height, map->kernel_width);
+    put_pair(writer, "stride", map->stride_height, map->stride_width);
+    put_pair(writer, "padding", map->padding_height, map->padding_width);
+    dualprop__json_text_member(writer, "pooling", dualprop_name(DUALPROP_NAMES_POOLING, map->pooling));
+    put_pair(writer, "window", map->window_height, map->window_width);
+    put_pair(writer, "window_stride", map->window_stride_height, map->window_stride_width);
+}
+
+static void describe_layer(dualprop__json_writer *writer, const dualprop_network *network, int k)
 {
     const dualprop_layer *layer = network->layers[k];
-    const dualprop_convolution *map = &layer->map;
-    return json_pack("{s:s, s:I, s:s, s:b, s:f, s:b, s:o, s:o, s:o, s:s, s:o, s:o}",
-                     "kind", dualprop_name(DUALPROP_NAMES_LAYER, layer->kind), "channels", (json_int_t)map->outputs,
-                     "activation", dualprop_name(DUALPROP_NAMES_ACTIVATION, layer->activation),
-                     "frozen", layer->frozen, "learning_rate", layer->learning_rate,
-                     "flatten", is_flattened(network, k),
-                     "kernel", describe_pair(map->kernel_height, map->kernel_width),
-                     "stride", describe_pair(map->stride_height, map->stride_width),
-                     "padding", describe_pair(map->padding_height, map->padding_width),
-                     "pooling", dualprop_name(DUALPROP_NAMES_POOLING, map->pooling),
-                     "window", describe_pair(map->window_height, map->window_width),
-                     "window_stride", describe_pair(map->window_stride_height, map->window_stride_width));
+    int is_dense = layer->kind == DUALPROP_LAYER_DENSE;
+    dualprop__json_bracket(writer, '{');
+    dualprop__json_text_member(writer, "kind", dualprop_name(DUALPROP_NAMES_LAYER, layer->kind));
+    dualprop__json_integer_member(writer, is_dense ? "outputs" : "channels",
+                                  is_dense ? layer->outputs : layer->map.outputs);
+    dualprop__json_text_member(writer, "activation", dualprop_name(DUALPROP_NAMES_ACTIVATION, layer->activation));
+    put_boolean(writer, "frozen", layer->frozen);
+    dualprop__json_real_member(writer, "learning_rate", layer->learning_rate);
+    if (!is_dense) describe_map(writer, network, k);
+    dualprop__json_bracket(writer, '}');
 }
 
-static json_t *describe_layer(const dualprop_network *network, int k)
+static void put_numbers(dualprop__json_writer *writer, const char *key, const double *numbers, int64_t count)
 {
-    const dualprop_layer *layer = network->layers[k];
-    if (layer->kind != DUALPROP_LAYER_DENSE) return describe_convolution(network, k);
-    return json_pack("{s:s, s:I, s:s, s:b, s:f}", "kind", "dense", "outputs", (json_int_t)layer->outputs,
-                     "activation", dualprop_name(DUALPROP_NAMES_ACTIVATION, layer->activation), "frozen",
-                     layer->frozen, "learning_rate", layer->learning_rate);
-}
-
-static json_t *describe_layers(const dualprop_network *network)
-{
-    json_t *layers = json_array();
-    for (int k = 0; layers && k < network->layer_count; k++) {
-        if (json_array_append_new(layers, describe_layer(network, k)) == 0) continue;
-        json_decref(layers);
-        return NULL;
-    }
-    return layers;
-}
-
-static json_t *describe_doubles(const double *numbers, int64_t count)
-{
-    json_t *list = json_array();
-    for (int64_t i = 0; list && i < count; i++) {
-        if (json_array_append_new(list, json_real(numbers[i])) == 0) continue;
-        json_decref(list);
-        return NULL;
-    }
-    return list;
+    dualprop__json_put_key(writer, key);
+    dualprop__json_bracket(writer, '[');
+    for (int64_t i = 0; i < count; i++) dualprop__json_put_real(writer, numbers[i]);
+    dualprop__json_bracket(writer, ']');
 }
 
 static int transforms_input(const dualprop_network *network)
@@ -99,20 +96,28 @@ static int transforms_input(const dualprop_network *network)
     return 0;
 }
 
-/* Give the architecture, or NULL where memory is out. */
-static json_t *describe_network(const dualprop_network *network)
+static void describe_network(dualprop__json_writer *writer, const dualprop_network *network)
 {
-    json_t *root = json_pack("{s:s, s:[I, I, I], s:s, s:f, s:o}", "precision",
-                             dualprop_name(DUALPROP_NAMES_TYPE, network->context->precision), "input",
-                             (json_int_t)network->height, (json_int_t)network->width, (json_int_t)network->channels,
-                             "initializer", dualprop_name(DUALPROP_NAMES_INITIALIZER, network->initializer),
-                             "initializer_scale", network->initializer_scale, "layers", describe_layers(network));
-    if (!root || !transforms_input(network)) return root;
-    if (json_object_set_new(root, "mean", describe_doubles(network->mean, network->channels)) == 0 &&
-        json_object_set_new(root, "deviation", describe_doubles(network->deviation, network->channels)) == 0)
-        return root;
-    json_decref(root);
-    return NULL;
+    dualprop__json_bracket(writer, '{');
+    dualprop__json_text_member(writer, "precision", dualprop_name(DUALPROP_NAMES_TYPE, network->context->precision));
+    dualprop__json_put_key(writer, "input");
+    dualprop__json_bracket(writer, '[');
+    dualprop__json_put_integer(writer, network->height);
+    dualprop__json_put_integer(writer, network->width);
+    dualprop__json_put_integer(writer, network->channels);
+    dualprop__json_bracket(writer, ']');
+    dualprop__json_text_member(writer, "initializer",
+                               dualprop_name(DUALPROP_NAMES_INITIALIZER, network->initializer));
+    dualprop__json_real_member(writer, "initializer_scale", network->initializer_scale);
+    dualprop__json_put_key(writer, "layers");
+    dualprop__json_bracket(writer, '[');
+    for (int k = 0; k < network->layer_count; k++) describe_layer(writer, network, k);
+    dualprop__json_bracket(writer, ']');
+    if (transforms_input(network)) {
+        put_numbers(writer, "mean", network->mean, network->channels);
+        put_numbers(writer, "deviation", network->deviation, network->channels);
+    }
+    dualprop__json_bracket(writer, '}');
 }
 
 /* With the network open for reading. */
@@ -123,7 +128,10 @@ static dualprop_status fill_network(dualprop_checkpoint *part, const dualprop_ne
         DUALPROP__TRY(put_parameter(part, network->layers[k], 1));
     }
     DUALPROP__TRY(dualprop__checkpoint_put_feedback(part, network));
-    return dualprop__checkpoint_dump(part, "network", describe_network(network));
+    dualprop__json_writer writer;
+    dualprop__json_begin(&writer, part->context, 0);
+    describe_network(&writer, network);
+    return dualprop__checkpoint_dump(part, "network", &writer);
 }
 
 dualprop_status dualprop_checkpoint_put_network(dualprop_checkpoint *checkpoint, const dualprop_network *network)
@@ -150,22 +158,22 @@ dualprop_status dualprop_checkpoint_put_network(dualprop_checkpoint *checkpoint,
 /* ---- getting: what the text says ---- */
 
 struct network_record {
-    const char *precision, *initializer;
+    char precision[DUALPROP__JSON_WORD], initializer[DUALPROP__JSON_WORD];
     int64_t input[3], inputs; /* height, width, channels, and their product */
     double scale;
-    json_t *layers, *mean, *deviation;
+    dualprop__json layers, mean, deviation; /* at NULL: there is none */
 };
 
 struct layer_record {
     int index; /* 1..L */
-    const char *kind, *activation, *pooling;
-    int64_t outputs;
+    char kind[DUALPROP__JSON_WORD], activation[DUALPROP__JSON_WORD], pooling[DUALPROP__JSON_WORD];
+    int64_t outputs, channels;
     int frozen, flatten;
     double learning_rate;
     int64_t kernel[2], stride[2], padding[2], window[2], window_stride[2];
 };
 
-static dualprop_status check_layer_record(struct network_record *record, const dualprop_checkpoint *checkpoint)
+static dualprop_status check_network_record(struct network_record *record, const dualprop_checkpoint *checkpoint)
 {
     const dualprop_context *context = checkpoint->context;
     const char *expected = dualprop_name(DUALPROP_NAMES_TYPE, context->precision);
@@ -180,71 +188,63 @@ static dualprop_status check_layer_record(struct network_record *record, const d
                       "%s: the network's input is [%lld, %lld, %lld]; expected extents >= 1 whose product fits",
                       checkpoint->source, (long long)record->input[0], (long long)record->input[1],
                       (long long)record->input[2]);
-    DUALPROP__REQUIRE(context, json_is_array(record->layers) && json_array_size(record->layers) > 0 &&
-                      json_array_size(record->layers) <= checkpoint->tensors.count / 2,
-                      DUALPROP_ERROR_FORMAT, "%s: the network's layers are no list of 1..%zu, half the tensors",
-                      checkpoint->source, checkpoint->tensors.count / 2);
-    DUALPROP__REQUIRE(context, (record->mean == NULL) == (record->deviation == NULL), DUALPROP_ERROR_FORMAT,
+    DUALPROP__REQUIRE(context, (record->mean.at == NULL) == (record->deviation.at == NULL), DUALPROP_ERROR_FORMAT,
                       "%s: the network has one of mean and deviation; expected both or none", checkpoint->source);
     return DUALPROP_OK;
 }
 
-static dualprop_status unpack_network(struct network_record *record, const dualprop_checkpoint *checkpoint,
-                                      json_t *root)
+static dualprop_status unpack_network(struct network_record *record, const dualprop_checkpoint *checkpoint)
 {
-    json_int_t height, width, channels;
-    *record = (struct network_record){ 0 };
-    record->mean = json_object_get(root, "mean");
-    record->deviation = json_object_get(root, "deviation");
-    DUALPROP__TRY(dualprop__json_unpack(
-        checkpoint->context, checkpoint->source, "text \"network\"", root,
-        (record->mean != NULL) + (record->deviation != NULL), "{s:s, s:[I, I, I!], s:s, s:F, s:o}",
-        "precision", &record->precision, "input", &height, &width, &channels, "initializer", &record->initializer,
-        "initializer_scale", &record->scale, "layers", &record->layers));
-    record->input[0] = height;
-    record->input[1] = width;
-    record->input[2] = channels;
-    return check_layer_record(record, checkpoint);
+    const dualprop__json_member members[] = {
+        { "precision", DUALPROP__JSON_TEXT, record->precision, 0, 0 },
+        { "input", DUALPROP__JSON_INTEGER, record->input, 3, 0 },
+        { "initializer", DUALPROP__JSON_TEXT, record->initializer, 0, 0 },
+        { "initializer_scale", DUALPROP__JSON_REAL, &record->scale, 0, 0 },
+        { "layers", DUALPROP__JSON_VALUE, &record->layers, 0, 0 },
+        { "mean", DUALPROP__JSON_VALUE, &record->mean, 0, 1 },
+        { "deviation", DUALPROP__JSON_VALUE, &record->deviation, 0, 1 },
+    };
+    dualprop__json json;
+    *record = (struct network_record){ .inputs = 0 };
+    DUALPROP__TRY(dualprop__checkpoint_load(&json, checkpoint, "network"));
+    DUALPROP__TRY(dualprop__json_members(&json, members, (int)(sizeof members / sizeof *members)));
+    return check_network_record(record, checkpoint);
 }
 
-static dualprop_status unpack_dense(struct layer_record *layer, const dualprop_checkpoint *checkpoint, json_t *value)
-{
-    json_int_t outputs;
-    DUALPROP__TRY(dualprop__json_unpack(
-        checkpoint->context, checkpoint->source, "text \"network\"", value, 0, "{s:s, s:I, s:s, s:b, s:F}",
-        "kind", &layer->kind, "outputs", &outputs, "activation", &layer->activation, "frozen", &layer->frozen,
-        "learning_rate", &layer->learning_rate));
-    layer->outputs = outputs;
-    return DUALPROP_OK;
-}
-
-static dualprop_status unpack_convolution(struct layer_record *layer, const dualprop_checkpoint *checkpoint,
-                                          json_t *value)
-{
-    json_int_t channels, pairs[5][2];
-    int64_t *places[5] = { layer->kernel, layer->stride, layer->padding, layer->window, layer->window_stride };
-    DUALPROP__TRY(dualprop__json_unpack(
-        checkpoint->context, checkpoint->source, "text \"network\"", value, 0,
-        "{s:s, s:I, s:s, s:b, s:F, s:b, s:[I, I!], s:[I, I!], s:[I, I!], s:s, s:[I, I!], s:[I, I!]}",
-        "kind", &layer->kind, "channels", &channels, "activation", &layer->activation, "frozen", &layer->frozen,
-        "learning_rate", &layer->learning_rate, "flatten", &layer->flatten, "kernel", &pairs[0][0], &pairs[0][1],
-        "stride", &pairs[1][0], &pairs[1][1], "padding", &pairs[2][0], &pairs[2][1], "pooling", &layer->pooling,
-        "window", &pairs[3][0], &pairs[3][1], "window_stride", &pairs[4][0], &pairs[4][1]));
-    layer->outputs = channels;
-    for (int i = 0; i < 10; i++) places[i / 2][i % 2] = pairs[i / 2][i % 2];
-    return DUALPROP_OK;
-}
-
+/* A layer's members by its kind, which may stand anywhere among them. */
 static dualprop_status unpack_layer(int *kind, struct layer_record *layer, const dualprop_checkpoint *checkpoint,
-                                    json_t *value)
+                                    dualprop__json *json)
 {
-    const char *name = json_string_value(json_object_get(value, "kind"));
-    if (!name || dualprop_from_name(kind, DUALPROP_NAMES_LAYER, name) != DUALPROP_OK)
+    const dualprop__json_member members[] = {
+        { "kind", DUALPROP__JSON_TEXT, layer->kind, 0, 0 },
+        { "activation", DUALPROP__JSON_TEXT, layer->activation, 0, 0 },
+        { "frozen", DUALPROP__JSON_BOOLEAN, &layer->frozen, 0, 0 },
+        { "learning_rate", DUALPROP__JSON_REAL, &layer->learning_rate, 0, 0 },
+        { "outputs", DUALPROP__JSON_INTEGER, &layer->outputs, 0, 1 },
+        { "channels", DUALPROP__JSON_INTEGER, &layer->channels, 0, 1 },
+        { "flatten", DUALPROP__JSON_BOOLEAN, &layer->flatten, 0, 1 },
+        { "kernel", DUALPROP__JSON_INTEGER, layer->kernel, 2, 1 },
+        { "stride", DUALPROP__JSON_INTEGER, layer->stride, 2, 1 },
+        { "padding", DUALPROP__JSON_INTEGER, layer->padding, 2, 1 },
+        { "pooling", DUALPROP__JSON_TEXT, layer->pooling, 0, 1 },
+        { "window", DUALPROP__JSON_INTEGER, layer->window, 2, 1 },
+        { "window_stride", DUALPROP__JSON_INTEGER, layer->window_stride, 2, 1 },
+    };
+    enum { COUNT = sizeof members / sizeof *members, COMMON = 4, OUTPUTS = 4 };
+    uint32_t seen;
+    DUALPROP__TRY(dualprop__json_seen_members(&seen, json, members, COUNT));
+    if (dualprop_from_name(kind, DUALPROP_NAMES_LAYER, layer->kind) != DUALPROP_OK)
         return dualprop__fail(checkpoint->context, DUALPROP_ERROR_FORMAT,
                               "%s: layer %d is of kind %s; expected dense, convolution or local", checkpoint->source,
-                              layer->index, name ? dualprop__quote(name).text : "(none)");
-    return *kind == DUALPROP_LAYER_DENSE ? unpack_dense(layer, checkpoint, value)
-                                         : unpack_convolution(layer, checkpoint, value);
+                              layer->index, dualprop__quote(layer->kind).text);
+    int is_dense = *kind == DUALPROP_LAYER_DENSE;
+    for (int i = COMMON; i < COUNT; i++)
+        DUALPROP__REQUIRE(checkpoint->context, !!(seen & UINT32_C(1) << i) == ((i == OUTPUTS) == is_dense),
+                          DUALPROP_ERROR_FORMAT, "%s: the text \"network\" is not as expected: layer %d, of kind %s, %s %s",
+                          checkpoint->source, layer->index, layer->kind, is_dense != (i == OUTPUTS) ? "has" : "lacks",
+                          members[i].name);
+    if (!is_dense) layer->outputs = layer->channels;
+    return DUALPROP_OK;
 }
 
 /* ---- getting: tensors and layers ---- */
@@ -264,12 +264,12 @@ static dualprop_status describe_image_layer(dualprop_layer *layer, const dualpro
 }
 
 /* From a record and what lies below to a layer's description. */
-static dualprop_status describe_record(dualprop_layer *layer, const dualprop_checkpoint *checkpoint, json_t *value,
-                                       int index, const int64_t top[3])
+static dualprop_status describe_record(dualprop_layer *layer, const dualprop_checkpoint *checkpoint,
+                                       dualprop__json *json, int index, const int64_t top[3])
 {
     struct layer_record record = { .index = index };
     int kind, activation;
-    DUALPROP__TRY(unpack_layer(&kind, &record, checkpoint, value));
+    DUALPROP__TRY(unpack_layer(&kind, &record, checkpoint, json));
     DUALPROP__TRY(dualprop__checkpoint_choice(&activation, checkpoint, "network", DUALPROP_NAMES_ACTIVATION,
                                               record.activation));
     layer->activation = activation;
@@ -298,28 +298,36 @@ static dualprop_status expect(dualprop__tensor *tensors[2], const dualprop_check
     return DUALPROP_OK;
 }
 
-static dualprop_status check_layer_list(const dualprop_checkpoint *checkpoint, const struct network_record *record)
+/* As many layers as half the tensors, each of which is held against its two. */
+static dualprop_status check_layers(const dualprop_checkpoint *checkpoint, const struct network_record *record)
 {
     int64_t top[3] = { record->input[0], record->input[1], record->input[2] };
-    for (size_t k = 0; k < json_array_size(record->layers); k++) {
+    dualprop__json json = record->layers;
+    size_t most = checkpoint->tensors.count / 2, k = 0;
+    DUALPROP__TRY(dualprop__json_enter(&json, '['));
+    for (int more = 1;; k++) {
         dualprop_layer layer = { 0 };
         dualprop__tensor *tensors[2];
-        dualprop_status status =
-            describe_record(&layer, checkpoint, json_array_get(record->layers, k), (int)k + 1, top);
+        DUALPROP__TRY(dualprop__json_next(&more, &json, '[', k == 0));
+        if (!more) break;
+        DUALPROP__REQUIRE(checkpoint->context, k < most, DUALPROP_ERROR_FORMAT,
+                          "%s: the network's layers are no list of 1..%zu, half the tensors", checkpoint->source, most);
+        dualprop_status status = describe_record(&layer, checkpoint, &json, (int)k + 1, top);
         DUALPROP__TRY(dualprop__checkpoint_accept(checkpoint, "network", status));
         DUALPROP__TRY(expect(tensors, checkpoint, &layer));
         dualprop__layer_output(top, &layer);
     }
+    DUALPROP__REQUIRE(checkpoint->context, k > 0, DUALPROP_ERROR_FORMAT,
+                      "%s: the network's layers are no list of 1..%zu, half the tensors", checkpoint->source, most);
     return DUALPROP_OK;
 }
 
-static dualprop_status add_described_layer(dualprop_network *network, const dualprop_checkpoint *checkpoint,
-                                           json_t *value)
+static dualprop_status add_layer(dualprop_network *network, const dualprop_checkpoint *checkpoint, dualprop__json *json)
 {
     dualprop_layer layer = { 0 };
     dualprop__tensor *tensors[2];
     dualprop_layer *added;
-    DUALPROP__TRY(describe_record(&layer, checkpoint, value, network->layer_count + 1, network->top));
+    DUALPROP__TRY(describe_record(&layer, checkpoint, json, network->layer_count + 1, network->top));
     DUALPROP__TRY(expect(tensors, checkpoint, &layer));
     DUALPROP__TRY(dualprop__network_append(network, &layer));
     DUALPROP__TRY(dualprop_network_layer(&added, network, layer.index));
@@ -329,30 +337,31 @@ static dualprop_status add_described_layer(dualprop_network *network, const dual
     return dualprop__parameter_store(added, 1, tensors[1]->data);
 }
 
-static dualprop_status read_numbers(double *numbers, const dualprop_checkpoint *checkpoint, const json_t *list,
+static dualprop_status read_channel_numbers(double *numbers, const dualprop_checkpoint *checkpoint, const dualprop__json *list,
                                     int64_t count)
 {
-    DUALPROP__REQUIRE(checkpoint->context, json_is_array(list) && json_array_size(list) == (size_t)count,
-                      DUALPROP_ERROR_FORMAT, "%s: the network's mean or deviation is no list of %lld, its channels",
-                      checkpoint->source, (long long)count);
-    for (int64_t i = 0; i < count; i++) {
-        const json_t *number = json_array_get(list, (size_t)i);
-        DUALPROP__REQUIRE(checkpoint->context, json_is_number(number), DUALPROP_ERROR_FORMAT,
-                          "%s: the network's mean or deviation has an entry that is no number", checkpoint->source);
-        numbers[i] = json_number_value(number);
+    dualprop__json json = *list;
+    DUALPROP__TRY(dualprop__json_enter(&json, '['));
+    for (int64_t i = 0;; i++) {
+        int more = 1;
+        DUALPROP__TRY(dualprop__json_next(&more, &json, '[', i == 0));
+        DUALPROP__REQUIRE(checkpoint->context, more == (i < count), DUALPROP_ERROR_FORMAT,
+                          "%s: the network's mean or deviation is no list of %lld, its channels", checkpoint->source,
+                          (long long)count);
+        if (!more) return DUALPROP_OK;
+        DUALPROP__TRY(dualprop__json_real(&json, &numbers[i]));
     }
-    return DUALPROP_OK;
 }
 
 static dualprop_status set_transform(dualprop_network *network, const dualprop_checkpoint *checkpoint,
                                      const struct network_record *record)
 {
     int64_t channels = network->channels;
-    if (!record->mean) return DUALPROP_OK;
+    if (!record->mean.at) return DUALPROP_OK;
     double *numbers = dualprop__allocate_array(checkpoint->context, (size_t)channels, 2 * sizeof *numbers);
     if (!numbers) return DUALPROP_ERROR_NO_MEMORY;
-    dualprop_status status = read_numbers(numbers, checkpoint, record->mean, channels);
-    if (status == DUALPROP_OK) status = read_numbers(numbers + channels, checkpoint, record->deviation, channels);
+    dualprop_status status = read_channel_numbers(numbers, checkpoint, &record->mean, channels);
+    if (status == DUALPROP_OK) status = read_channel_numbers(numbers + channels, checkpoint, &record->deviation, channels);
     if (status == DUALPROP_OK)
         status = dualprop_network_set_input_transform(network, numbers, numbers + channels, channels);
     dualprop__release(checkpoint->context, numbers);
@@ -362,22 +371,27 @@ static dualprop_status set_transform(dualprop_network *network, const dualprop_c
 static dualprop_status put_back_network(dualprop_network *network, const dualprop_checkpoint *checkpoint,
                                         const struct network_record *record)
 {
-    int initializer;
+    int initializer, more = 1;
+    dualprop__json json = record->layers;
     DUALPROP__TRY(dualprop__checkpoint_choice(&initializer, checkpoint, "network", DUALPROP_NAMES_INITIALIZER,
                                               record->initializer));
     DUALPROP__TRY(dualprop_network_set_initializer(network, initializer, record->scale));
     DUALPROP__TRY(set_transform(network, checkpoint, record));
-    for (size_t k = 0; k < json_array_size(record->layers); k++)
-        DUALPROP__TRY(add_described_layer(network, checkpoint, json_array_get(record->layers, k)));
+    DUALPROP__TRY(dualprop__json_enter(&json, '['));
+    for (int first = 1;; first = 0) {
+        DUALPROP__TRY(dualprop__json_next(&more, &json, '[', first));
+        if (!more) break;
+        DUALPROP__TRY(add_layer(network, checkpoint, &json));
+    }
     return dualprop__checkpoint_get_feedback(network, checkpoint);
 }
 
-static dualprop_status build_network(dualprop_network **out, const dualprop_checkpoint *checkpoint, json_t *root)
+static dualprop_status build_network(dualprop_network **out, const dualprop_checkpoint *checkpoint)
 {
     struct network_record record;
     dualprop_network *network;
-    DUALPROP__TRY(unpack_network(&record, checkpoint, root));
-    DUALPROP__TRY(check_layer_list(checkpoint, &record));
+    DUALPROP__TRY(unpack_network(&record, checkpoint));
+    DUALPROP__TRY(check_layers(checkpoint, &record));
     DUALPROP__TRY(dualprop_network_create(&network, checkpoint->context, record.input[0], record.input[1],
                                           record.input[2]));
     dualprop_status status = put_back_network(network, checkpoint, &record);
@@ -391,10 +405,6 @@ dualprop_status dualprop_checkpoint_get_network(dualprop_network **out, const du
     DUALPROP__REQUIRE(NULL, out, DUALPROP_ERROR_INVALID_ARGUMENT, "network is NULL; expected a place for the result");
     *out = NULL;
     DUALPROP__REQUIRE_HANDLE(checkpoint, DUALPROP__CHECKPOINT);
-    json_t *root;
     DUALPROP__TRY(dualprop__context_enter(checkpoint->context));
-    DUALPROP__TRY(dualprop__checkpoint_load(&root, checkpoint, "network"));
-    dualprop_status status = build_network(out, checkpoint, root);
-    json_decref(root);
-    return status;
+    return build_network(out, checkpoint);
 }

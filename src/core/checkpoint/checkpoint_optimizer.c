@@ -47,17 +47,24 @@ static dualprop_status put_moment(dualprop_checkpoint *part, const struct moment
     return dualprop__checkpoint_put_parameter(part, name, moment->layer, moment->is_bias, moment->memory);
 }
 
-static json_t *describe_optimizer(const dualprop_optimizer *optimizer)
+static void describe_optimizer(dualprop__json_writer *writer, const dualprop_optimizer *optimizer)
 {
-    return json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:s, s:f, s:f, s:I, s:I, s:I}",
-                     "kind", dualprop_name(DUALPROP_NAMES_OPTIMIZER, optimizer->kind),
-                     "learning_rate", optimizer->learning_rate, "momentum", optimizer->momentum,
-                     "beta1", optimizer->beta1, "beta2", optimizer->beta2, "epsilon", optimizer->epsilon,
-                     "weight_decay", optimizer->weight_decay, "clip", optimizer->clip,
-                     "schedule", dualprop_name(DUALPROP_NAMES_RATE, optimizer->schedule),
-                     "start", optimizer->rate_start, "end", optimizer->rate_end,
-                     "warmup", (json_int_t)optimizer->rate_warmup, "decay", (json_int_t)optimizer->rate_decay,
-                     "steps", (json_int_t)optimizer->steps);
+    dualprop__json_bracket(writer, '{');
+    dualprop__json_text_member(writer, "kind", dualprop_name(DUALPROP_NAMES_OPTIMIZER, optimizer->kind));
+    dualprop__json_real_member(writer, "learning_rate", optimizer->learning_rate);
+    dualprop__json_real_member(writer, "momentum", optimizer->momentum);
+    dualprop__json_real_member(writer, "beta1", optimizer->beta1);
+    dualprop__json_real_member(writer, "beta2", optimizer->beta2);
+    dualprop__json_real_member(writer, "epsilon", optimizer->epsilon);
+    dualprop__json_real_member(writer, "weight_decay", optimizer->weight_decay);
+    dualprop__json_real_member(writer, "clip", optimizer->clip);
+    dualprop__json_text_member(writer, "schedule", dualprop_name(DUALPROP_NAMES_RATE, optimizer->schedule));
+    dualprop__json_real_member(writer, "start", optimizer->rate_start);
+    dualprop__json_real_member(writer, "end", optimizer->rate_end);
+    dualprop__json_integer_member(writer, "warmup", optimizer->rate_warmup);
+    dualprop__json_integer_member(writer, "decay", optimizer->rate_decay);
+    dualprop__json_integer_member(writer, "steps", optimizer->steps);
+    dualprop__json_bracket(writer, '}');
 }
 
 static dualprop_status fill_optimizer(dualprop_checkpoint *part, const dualprop_optimizer *optimizer)
@@ -68,7 +75,10 @@ static dualprop_status fill_optimizer(dualprop_checkpoint *part, const dualprop_
             DUALPROP__TRY(put_moment(part, &moment));
         }
     DUALPROP__TRY(dualprop__checkpoint_put_feedback_moments(part, optimizer));
-    return dualprop__checkpoint_dump(part, "optimizer", describe_optimizer(optimizer));
+    dualprop__json_writer writer;
+    dualprop__json_begin(&writer, part->context, 0);
+    describe_optimizer(&writer, optimizer);
+    return dualprop__checkpoint_dump(part, "optimizer", &writer);
 }
 
 static dualprop_status put_optimizer(dualprop_checkpoint *checkpoint, const dualprop_optimizer *optimizer)
@@ -97,26 +107,36 @@ dualprop_status dualprop_checkpoint_put_optimizer(dualprop_checkpoint *checkpoin
 
 /* What the text says. */
 struct optimizer_record {
-    const char *kind, *schedule;
+    char kind[DUALPROP__JSON_WORD], schedule[DUALPROP__JSON_WORD];
     double learning_rate, momentum, beta1, beta2, epsilon, weight_decay, clip, start, end;
-    json_int_t warmup, decay, steps;
+    int64_t warmup, decay, steps;
     int kind_value, schedule_value;
 };
 
-static dualprop_status unpack_optimizer(struct optimizer_record *record, const dualprop_checkpoint *checkpoint,
-                                        json_t *root)
+static dualprop_status unpack_optimizer(struct optimizer_record *record, const dualprop_checkpoint *checkpoint)
 {
-    DUALPROP__TRY(dualprop__json_unpack(
-        checkpoint->context, checkpoint->source, "text \"optimizer\"", root, 0,
-        "{s:s, s:F, s:F, s:F, s:F, s:F, s:F, s:F, s:s, s:F, s:F, s:I, s:I, s:I}",
-        "kind", &record->kind, "learning_rate", &record->learning_rate, "momentum", &record->momentum,
-        "beta1", &record->beta1, "beta2", &record->beta2, "epsilon", &record->epsilon,
-        "weight_decay", &record->weight_decay, "clip", &record->clip, "schedule", &record->schedule,
-        "start", &record->start, "end", &record->end, "warmup", &record->warmup, "decay", &record->decay,
-        "steps", &record->steps));
-    DUALPROP__REQUIRE(checkpoint->context, record->steps >= 0, DUALPROP_ERROR_FORMAT,
-                      "%s: the optimizer's steps are %lld; expected >= 0", checkpoint->source,
-                      (long long)record->steps);
+    const dualprop__json_member members[] = {
+        { "kind", DUALPROP__JSON_TEXT, record->kind, 0, 0 },
+        { "learning_rate", DUALPROP__JSON_REAL, &record->learning_rate, 0, 0 },
+        { "momentum", DUALPROP__JSON_REAL, &record->momentum, 0, 0 },
+        { "beta1", DUALPROP__JSON_REAL, &record->beta1, 0, 0 },
+        { "beta2", DUALPROP__JSON_REAL, &record->beta2, 0, 0 },
+        { "epsilon", DUALPROP__JSON_REAL, &record->epsilon, 0, 0 },
+        { "weight_decay", DUALPROP__JSON_REAL, &record->weight_decay, 0, 0 },
+        { "clip", DUALPROP__JSON_REAL, &record->clip, 0, 0 },
+        { "schedule", DUALPROP__JSON_TEXT, record->schedule, 0, 0 },
+        { "start", DUALPROP__JSON_REAL, &record->start, 0, 0 },
+        { "end", DUALPROP__JSON_REAL, &record->end, 0, 0 },
+        { "warmup", DUALPROP__JSON_INTEGER, &record->warmup, 0, 0 },
+        { "decay", DUALPROP__JSON_INTEGER, &record->decay, 0, 0 },
+        { "steps", DUALPROP__JSON_INTEGER, &record->steps, 0, 0 },
+    };
+    dualprop__json json;
+    DUALPROP__TRY(dualprop__checkpoint_load(&json, checkpoint, "optimizer"));
+    DUALPROP__TRY(dualprop__json_members(&json, members, (int)(sizeof members / sizeof *members)));
+    DUALPROP__REQUIRE(checkpoint->context, record->steps >= 0 && record->steps <= DUALPROP__MOST_COUNTED,
+                      DUALPROP_ERROR_FORMAT, "%s: the optimizer's steps are %lld; expected 0..%lld", checkpoint->source,
+                      (long long)record->steps, (long long)DUALPROP__MOST_COUNTED);
     DUALPROP__TRY(dualprop__checkpoint_choice(&record->kind_value, checkpoint, "optimizer", DUALPROP_NAMES_OPTIMIZER,
                                               record->kind));
     return dualprop__checkpoint_choice(&record->schedule_value, checkpoint, "optimizer", DUALPROP_NAMES_RATE,
@@ -139,12 +159,15 @@ static dualprop_status apply(dualprop_optimizer *optimizer, const struct optimiz
     return DUALPROP_OK;
 }
 
-static dualprop_status get_moment(const dualprop_checkpoint *checkpoint, const struct moment *moment)
+static dualprop_status get_moment(const dualprop_optimizer *optimizer, const dualprop_checkpoint *checkpoint,
+                                  const struct moment *moment)
 {
+    double range[2];
     char name[NAME_SIZE];
     if (!moment->memory) return DUALPROP_OK;
     name_moment(name, moment);
-    return dualprop__checkpoint_get_parameter(checkpoint, name, moment->layer, moment->is_bias, moment->memory);
+    dualprop__moment_range(range, optimizer, moment->order);
+    return dualprop__checkpoint_get_parameter(checkpoint, name, moment->layer, moment->is_bias, moment->memory, range);
 }
 
 static dualprop_status get_moments(dualprop_optimizer *optimizer, const dualprop_checkpoint *checkpoint)
@@ -152,17 +175,17 @@ static dualprop_status get_moments(dualprop_optimizer *optimizer, const dualprop
     for (int k = 0; k < optimizer->network->layer_count; k++)
         for (int number = 0; number < 4; number++) {
             struct moment moment = moment_of(optimizer, k, number);
-            DUALPROP__TRY(get_moment(checkpoint, &moment));
+            DUALPROP__TRY(get_moment(optimizer, checkpoint, &moment));
         }
     return DUALPROP_OK;
 }
 
 static dualprop_status build_optimizer(dualprop_optimizer **out, const dualprop_checkpoint *checkpoint,
-                                       dualprop_network *network, json_t *root)
+                             dualprop_network *network)
 {
     struct optimizer_record record;
     dualprop_optimizer *optimizer;
-    DUALPROP__TRY(unpack_optimizer(&record, checkpoint, root));
+    DUALPROP__TRY(unpack_optimizer(&record, checkpoint));
     DUALPROP__TRY(dualprop_optimizer_create(&optimizer, network, record.kind_value));
     dualprop_status status = dualprop__checkpoint_accept(checkpoint, "optimizer", apply(optimizer, &record));
     if (status == DUALPROP_OK) status = get_moments(optimizer, checkpoint);
@@ -180,9 +203,5 @@ dualprop_status dualprop_checkpoint_get_optimizer(dualprop_optimizer **out, cons
     *out = NULL;
     DUALPROP__REQUIRE_HANDLE(checkpoint, DUALPROP__CHECKPOINT);
     DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
-    json_t *root;
-    DUALPROP__TRY(dualprop__checkpoint_load(&root, checkpoint, "optimizer"));
-    dualprop_status status = build_optimizer(out, checkpoint, network, root);
-    json_decref(root);
-    return status;
+    return build_optimizer(out, checkpoint, network);
 }

@@ -65,9 +65,13 @@ static dualprop_status fill_state(dualprop_checkpoint *part, const dualprop_stat
             struct piece piece = piece_of(state, k, which, warm_count);
             if (piece.array) DUALPROP__TRY(put_state_piece(part, state, &piece));
         }
-    return dualprop__checkpoint_dump(
-        part, "state",
-        json_pack("{s:I, s:I}", "inferences", (json_int_t)state->run.inferences, "warm_count", (json_int_t)warm_count));
+    dualprop__json_writer writer;
+    dualprop__json_begin(&writer, part->context, 0);
+    dualprop__json_bracket(&writer, '{');
+    dualprop__json_integer_member(&writer, "inferences", (int64_t)state->run.inferences);
+    dualprop__json_integer_member(&writer, "warm_count", warm_count);
+    dualprop__json_bracket(&writer, '}');
+    return dualprop__checkpoint_dump(part, "state", &writer);
 }
 
 /* A delta that is exactly zero was never written. */
@@ -110,26 +114,26 @@ dualprop_status dualprop_checkpoint_put_state(dualprop_checkpoint *checkpoint, c
 /* ---- getting ---- */
 
 struct state_record {
-    json_int_t inferences, warm_count;
+    int64_t inferences, warm_count;
 };
 
 static dualprop_status read_record(struct state_record *record, const dualprop_checkpoint *checkpoint)
 {
-    json_t *root;
-    DUALPROP__TRY(dualprop__checkpoint_load(&root, checkpoint, "state"));
-    dualprop_status status = dualprop__json_unpack(checkpoint->context, checkpoint->source, "text \"state\"", root, 0,
-                                                   "{s:I, s:I}", "inferences", &record->inferences, "warm_count",
-                                                   &record->warm_count);
-    json_decref(root);
-    return status;
+    const dualprop__json_member members[] = {
+        { "inferences", DUALPROP__JSON_INTEGER, &record->inferences, 0, 0 },
+        { "warm_count", DUALPROP__JSON_INTEGER, &record->warm_count, 0, 0 },
+    };
+    dualprop__json json;
+    DUALPROP__TRY(dualprop__checkpoint_load(&json, checkpoint, "state"));
+    return dualprop__json_members(&json, members, 2);
 }
 
 static dualprop_status check_state_record(const struct state_record *record, const dualprop_checkpoint *checkpoint,
                                           const dualprop_state *state)
 {
-    DUALPROP__REQUIRE(checkpoint->context, record->inferences >= 0, DUALPROP_ERROR_FORMAT,
-                      "%s: the state's inferences are %lld; expected >= 0", checkpoint->source,
-                      (long long)record->inferences);
+    DUALPROP__REQUIRE(checkpoint->context, record->inferences >= 0 && record->inferences <= DUALPROP__MOST_COUNTED,
+                      DUALPROP_ERROR_FORMAT, "%s: the state's inferences are %lld; expected 0..%lld", checkpoint->source,
+                      (long long)record->inferences, (long long)DUALPROP__MOST_COUNTED);
     DUALPROP__REQUIRE(checkpoint->context, record->warm_count >= 0 && record->warm_count <= state->capacity,
                       DUALPROP_ERROR_FORMAT, "%s: the state has %lld samples; expected 0..%lld, the capacity",
                       checkpoint->source, (long long)record->warm_count, (long long)state->capacity);

@@ -1,66 +1,64 @@
 /*
- * json_parse.c - from JSON text of an untrusted file to jansson's values.
- *
- * jansson's own reader does not look whether the buffer of its lexer grew: when memory runs out inside a token it ends
- * the process or reads on behind its text. It also recurses with the depth of the text. So one pass of ours reads the
- * text, within limits on depth, names and values, and makes the values through jansson's constructors, which do report
- * a failed allocation.
+ * json_parse.c - JSON text that nobody vouches for, read where it lies.
  */
 #include <errno.h>
 #include <locale.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/platform/platform.h"
 #include "json_text.h"
 
-#define LONGEST_NUMBER 63
-
-struct parser {
-    dualprop_context *context;
-    const char *source, *what;
-    const char *start, *at, *end;
-    const dualprop__json_limits *limits;
-    int depth;
-    uint64_t values;
-};
-
-static dualprop_status read_value(json_t **out, struct parser *parser);
-
-static dualprop_status refuse(const struct parser *parser, const char *reason)
+dualprop__json dualprop__json_of(const dualprop_context *context, const char *source, const char *what,
+                                 const char *text, size_t length)
 {
-    return dualprop__fail(parser->context, DUALPROP_ERROR_FORMAT, "%s: the %s is not as expected: byte %zu: %s",
-                          parser->source, parser->what, (size_t)(parser->at - parser->start), reason);
+    return (dualprop__json){ context, source, what, text, text, text + length };
 }
 
-static dualprop_status attach_value(json_t **out, json_t *value, const struct parser *parser)
+dualprop_status dualprop__json_refuse(const dualprop__json *json, const char *expected)
 {
-    DUALPROP__REQUIRE(parser->context, value, DUALPROP_ERROR_NO_MEMORY, "out of memory for the %s of %s", parser->what,
-                      parser->source);
-    *out = value;
-    return DUALPROP_OK;
+    return dualprop__fail(json->context, DUALPROP_ERROR_FORMAT, "%s: the %s is not as expected: byte %zu: %s",
+                          json->source, json->what, (size_t)(json->at - json->start), expected);
 }
 
-/* Pass over white space. Gives the byte after it, or 0 at the end; a zero byte is nowhere allowed either. */
-static char next_byte(struct parser *parser)
+/* A zero byte is nowhere allowed, and so can stand for the end. */
+char dualprop__json_peek(dualprop__json *json)
 {
-    while (parser->at < parser->end && memchr(" \t\r\n", *parser->at, 4)) parser->at++;
-    return parser->at < parser->end ? *parser->at : 0;
+    while (json->at < json->end && memchr(" \t\r\n", *json->at, 4)) json->at++;
+    return json->at < json->end ? *json->at : 0;
+}
+
+static int step_over(dualprop__json *json, char byte)
+{
+    if (dualprop__json_peek(json) != byte) return 0;
+    json->at++;
+    return 1;
 }
 
 /* ---- strings ---- */
 
-/* Find the closing quote of the string that begins at parser->at. */
-static dualprop_status find_end(const char **close, const struct parser *parser)
+dualprop_status dualprop__json_string(dualprop__json *json, const char **text, size_t *length)
 {
-    const char *at = parser->at + 1;
-    while (at < parser->end && *at != '"') {
-        if ((unsigned char)*at < 0x20) return refuse(parser, "a string with a control byte in it");
+    if (!step_over(json, '"')) return dualprop__json_refuse(json, "expected a text in quotes");
+    const char *at = json->at;
+    while (at < json->end && *at != '"') {
+        if ((unsigned char)*at < 0x20) return dualprop__json_refuse(json, "a string with a control byte in it");
         at += *at == '\\' ? 2 : 1;
     }
-    if (at >= parser->end) return refuse(parser, "a string that does not end");
-    *close = at;
+    if (at >= json->end) return dualprop__json_refuse(json, "a string that does not end");
+    *text = json->at;
+    *length = (size_t)(at - json->at);
+    json->at = at + 1;
     return DUALPROP_OK;
+}
+
+dualprop_status dualprop__json_key(dualprop__json *json, const char **text, size_t *length)
+{
+    if (dualprop__json_peek(json) != '"') return dualprop__json_refuse(json, "expected a name in quotes");
+    DUALPROP__TRY(dualprop__json_string(json, text, length));
+    return step_over(json, ':') ? DUALPROP_OK : dualprop__json_refuse(json, "expected ':'");
 }
 
 /* The number of four hexadecimal digits, or -1. */
@@ -77,257 +75,268 @@ static int32_t four_digits(const char *at, const char *end)
     return number;
 }
 
-static char *put_utf8(char *to, int32_t number)
+/* Decode what follows a backslash into bytes[4]; gives their number. 0: it stands for nothing, or for a zero. */
+static int decode_escape(char bytes[4], const char **at, const char *end)
 {
+    static const char escapes[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
     static const unsigned char first[] = { 0, 0xc0, 0xe0, 0xf0 };
-    int more = number < 0x80 ? 0 : number < 0x800 ? 1 : number < 0x10000 ? 2 : 3;
-    *to++ = (char)(first[more] | (unsigned)number >> 6 * more);
-    while (more-- > 0) *to++ = (char)(0x80 | ((unsigned)number >> 6 * more & 0x3f));
-    return to;
-}
-
-/* Decode what follows \u; a pair of surrogates is one number. NULL: zero, or half a pair, or no digits. */
-static char *decode_unicode(char *to, const char **at, const char *close)
-{
-    int32_t number = four_digits(*at, close);
-    *at += 4;
-    if (number >= 0xd800 && number < 0xdc00 && close - *at >= 6 && (*at)[0] == '\\' && (*at)[1] == 'u') {
-        int32_t low = four_digits(*at + 2, close);
-        if (low < 0xdc00 || low >= 0xe000) return NULL;
+    char escape = *(*at)++;
+    const char *found = escape ? strchr(escapes, escape) : NULL;
+    if (found) bytes[0] = meanings[found - escapes];
+    if (found) return 1;
+    if (escape != 'u') return 0;
+    int32_t number = four_digits(*at, end);
+    *at += number < 0 ? 0 : 4;
+    if (number >= 0xd800 && number < 0xdc00) { /* the first half of a pair */
+        int32_t low = end - *at >= 6 && (*at)[0] == '\\' && (*at)[1] == 'u' ? four_digits(*at + 2, end) : -1;
+        if (low < 0xdc00 || low >= 0xe000) return 0;
         number = 0x10000 + ((number - 0xd800) << 10) + (low - 0xdc00);
         *at += 6;
     }
-    if (number <= 0 || (number >= 0xd800 && number < 0xe000)) return NULL;
-    return put_utf8(to, number);
+    if (number <= 0 || (number >= 0xd800 && number < 0xe000)) return 0;
+    int more = number < 0x80 ? 0 : number < 0x800 ? 1 : number < 0x10000 ? 2 : 3;
+    bytes[0] = (char)(first[more] | (unsigned)number >> 6 * more);
+    for (int i = 1; i <= more; i++) bytes[i] = (char)(0x80 | ((unsigned)number >> 6 * (more - i) & 0x3f));
+    return more + 1;
 }
 
-static char *decode_escape(char *to, const char **at, const char *close)
+/* No escape is shorter than what it stands for, so that decoding in place never catches up with what is read. */
+dualprop_status dualprop__json_decode(char *to, size_t size, const dualprop__json *json, const char *text, size_t length)
 {
-    static const char escapes[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
-    char escape = *(*at)++;
-    if (escape == 'u') return decode_unicode(to, at, close);
-    const char *found = escape ? strchr(escapes, escape) : NULL;
-    if (!found) return NULL;
-    *to++ = meanings[found - escapes];
-    return to;
-}
-
-/* Decode up to the closing quote. No escape is shorter than what it stands for. */
-static dualprop_status decode(char *to, const struct parser *parser, const char *close)
-{
-    char *text = to;
-    for (const char *at = parser->at + 1; at < close;) {
-        if (*at != '\\') {
-            *to++ = *at++;
-            continue;
-        }
-        at++;
-        to = decode_escape(to, &at, close);
-        if (!to) return refuse(parser, "a string with an escape that stands for nothing");
+    char *next = to;
+    for (const char *at = text, *end = text + length; at < end;) {
+        char bytes[4] = { *at };
+        int count = 1;
+        if (*at++ == '\\') count = decode_escape(bytes, &at, end);
+        if (count == 0) return dualprop__json_refuse(json, "before it, a string with an escape that stands for nothing");
+        if ((size_t)count >= size - (size_t)(next - to)) return dualprop__json_refuse(json, "before it, a name that is too long");
+        memcpy(next, bytes, (size_t)count);
+        next += count;
     }
-    *to = 0;
-    return dualprop__utf8_valid(text) ? DUALPROP_OK : refuse(parser, "a string that is no UTF-8");
-}
-
-/* Read the string at parser->at into memory of the context. `longest` is in bytes, decoded. */
-static dualprop_status read_string(char **out, struct parser *parser, uint64_t longest)
-{
-    const char *close = NULL;
-    DUALPROP__TRY(find_end(&close, parser));
-    uint64_t length = (uint64_t)(close - parser->at) - 1;
-    /* An escape takes at most 6 bytes for one, so that a longer string is too long for certain. */
-    DUALPROP__REQUIRE(parser->context, length / 6 <= longest, DUALPROP_ERROR_LIMIT,
-                      "%s: the %s has a name of %llu bytes; expected at most %llu", parser->source, parser->what,
-                      (unsigned long long)length, (unsigned long long)longest);
-    char *text = dualprop__allocate(parser->context, (size_t)length + 1);
-    if (!text) return DUALPROP_ERROR_NO_MEMORY;
-    dualprop_status status = decode(text, parser, close);
-    if (status == DUALPROP_OK) {
-        parser->at = close + 1;
-        *out = text;
-    } else {
-        dualprop__release(parser->context, text);
-    }
-    return status;
-}
-
-static dualprop_status read_json_text(json_t **out, struct parser *parser)
-{
-    char *text;
-    DUALPROP__TRY(read_string(&text, parser, UINT64_MAX));
-    json_t *value = json_string_nocheck(text);
-    dualprop__release(parser->context, text);
-    return attach_value(out, value, parser);
+    *next = '\0';
+    return dualprop__utf8_valid(to) ? DUALPROP_OK : dualprop__json_refuse(json, "before it, a string that is no UTF-8");
 }
 
 /* ---- numbers and words ---- */
 
-static const char *skip_digits(const char *at)
+static const char *skip_digits(const char *at, const char *end)
 {
-    while (*at >= '0' && *at <= '9') at++;
+    while (at < end && *at >= '0' && *at <= '9') at++;
     return at;
 }
 
-/* Does the whole text follow JSON's grammar of numbers? `whole`: without fraction and exponent. */
-static int is_number(int *whole, const char *text)
+/*
+ * The end of the number that begins here, by JSON's grammar, or NULL. `whole`: without fraction and exponent. A number
+ * is followed by something, the text being an object, so that strtod() ends where this does.
+ */
+static const char *number_end(int *whole, const dualprop__json *json)
 {
-    const char *digits = text + (*text == '-'), *at = skip_digits(digits);
-    if (at == digits || (*digits == '0' && at > digits + 1)) return 0;
-    *whole = *at == 0;
-    if (*at == '.') {
+    const char *end = json->end, *digits = json->at + (json->at < end && *json->at == '-');
+    const char *at = skip_digits(digits, end);
+    if (at == digits || (*digits == '0' && at > digits + 1)) return NULL;
+    *whole = 1;
+    if (at < end && *at == '.') {
         digits = at + 1;
-        at = skip_digits(digits);
-        if (at == digits) return 0;
+        at = skip_digits(digits, end);
+        *whole = 0;
+        if (at == digits) return NULL;
     }
-    if (*at == 'e' || *at == 'E') {
-        digits = at + 1 + (at[1] == '+' || at[1] == '-');
-        at = skip_digits(digits);
-        if (at == digits) return 0;
+    if (at < end && (*at == 'e' || *at == 'E')) {
+        digits = at + 1;
+        if (digits < end && (*digits == '+' || *digits == '-')) digits++;
+        at = skip_digits(digits, end);
+        *whole = 0;
+        if (at == digits) return NULL;
     }
-    return *at == 0;
+    return at < end && !strchr("0123456789+-.eE", *at) ? at : NULL;
 }
 
-static dualprop_status read_integer(json_t **out, const struct parser *parser, const char *text)
+dualprop_status dualprop__json_integer(dualprop__json *json, int64_t *value)
 {
-    int before = errno;
+    int whole = 0, before = errno;
+    dualprop__json_peek(json);
+    const char *end = number_end(&whole, json);
+    if (!end || !whole) return dualprop__json_refuse(json, "expected a whole number");
     errno = 0;
-    long long number = strtoll(text, NULL, 10);
+    long long number = strtoll(json->at, NULL, 10);
     int overflow = errno == ERANGE;
     errno = before;
-    if (overflow) return refuse(parser, "a whole number that does not fit into 64 bits");
-    return attach_value(out, json_integer(number), parser);
+    if (overflow) return dualprop__json_refuse(json, "a whole number that does not fit into 64 bits");
+    json->at = end;
+    *value = number;
+    return DUALPROP_OK;
 }
 
 /* In the C locale, whichever the host has chosen: glibc and musl have that one ready. */
-static dualprop_status read_real(json_t **out, const struct parser *parser, const char *text)
+dualprop_status dualprop__json_real(dualprop__json *json, double *value)
 {
-    int before = errno;
+    int whole, rounding, before = errno;
+    dualprop__json_peek(json);
+    const char *end = number_end(&whole, json);
+    if (!end) return dualprop__json_refuse(json, "expected a number");
     locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    DUALPROP__REQUIRE(parser->context, plain, DUALPROP_ERROR_NO_MEMORY, "out of memory for the %s of %s", parser->what,
-                      parser->source);
-    double number = strtod_l(text, NULL, plain);
+    DUALPROP__REQUIRE(json->context, plain, DUALPROP_ERROR_NO_MEMORY, "out of memory for the %s of %s", json->what,
+                      json->source);
+    dualprop__float_mode mode = dualprop__float_mode_enter_default(&rounding);
+    double number = strtod_l(json->at, NULL, plain);
+    dualprop__float_mode_leave(mode, rounding);
     freelocale(plain);
     errno = before;
-    if (!isfinite(number)) return refuse(parser, "a number that is too large");
-    return attach_value(out, json_real(number), parser);
-}
-
-static dualprop_status read_number(json_t **out, struct parser *parser)
-{
-    char text[LONGEST_NUMBER + 1];
-    int length = 0, whole = 0;
-    while (parser->at + length < parser->end && length < LONGEST_NUMBER && parser->at[length] &&
-           strchr("0123456789+-.eE", parser->at[length])) {
-        text[length] = parser->at[length];
-        length++;
-    }
-    text[length] = 0;
-    if (!is_number(&whole, text)) return refuse(parser, "expected a value");
-    DUALPROP__TRY(whole ? read_integer(out, parser, text) : read_real(out, parser, text));
-    parser->at += length;
+    if (!isfinite(number)) return dualprop__json_refuse(json, "a number that is too large");
+    json->at = end;
+    *value = number;
     return DUALPROP_OK;
 }
 
 /* Is this word next? */
-static int read_word(struct parser *parser, const char *word)
+static int step_over_word(dualprop__json *json, const char *word)
 {
     size_t length = strlen(word);
-    if ((size_t)(parser->end - parser->at) < length || memcmp(parser->at, word, length) != 0) return 0;
-    parser->at += length;
+    if ((size_t)(json->end - json->at) < length || memcmp(json->at, word, length) != 0) return 0;
+    json->at += length;
     return 1;
+}
+
+dualprop_status dualprop__json_boolean(dualprop__json *json, int *value)
+{
+    dualprop__json_peek(json);
+    *value = step_over_word(json, "true");
+    return *value || step_over_word(json, "false") ? DUALPROP_OK : dualprop__json_refuse(json, "expected true or false");
 }
 
 /* ---- objects and arrays ---- */
 
-static dualprop_status read_member_value(json_t *object, struct parser *parser, const char *key)
+dualprop_status dualprop__json_enter(dualprop__json *json, char bracket)
 {
-    json_t *value;
-    if (json_object_get(object, key)) return refuse(parser, "the name before occurs twice");
-    if (next_byte(parser) != ':') return refuse(parser, "expected ':'");
-    parser->at++;
-    DUALPROP__TRY(read_value(&value, parser));
-    DUALPROP__REQUIRE(parser->context, json_object_set_new_nocheck(object, key, value) == 0, DUALPROP_ERROR_NO_MEMORY,
-                      "out of memory for the %s of %s", parser->what, parser->source);
+    if (step_over(json, bracket)) return DUALPROP_OK;
+    return dualprop__json_refuse(json, bracket == '{' ? "expected '{'" : "expected '['");
+}
+
+dualprop_status dualprop__json_next(int *more, dualprop__json *json, char bracket, int first)
+{
+    char byte = dualprop__json_peek(json), close = bracket == '{' ? '}' : ']';
+    *more = byte != close;
+    if (!*more) json->at++;
+    if (!*more || first) return DUALPROP_OK;
+    if (byte != ',') return dualprop__json_refuse(json, "expected ',' or the closing bracket");
+    json->at++;
+    if (dualprop__json_peek(json) != close) return DUALPROP_OK;
+    return dualprop__json_refuse(json, bracket == '{' ? "expected a name in quotes" : "expected a value");
+}
+
+static dualprop_status skip_scalar(dualprop__json *json)
+{
+    const char *text, *end;
+    size_t length;
+    int whole;
+    if (dualprop__json_peek(json) == '"') return dualprop__json_string(json, &text, &length);
+    if (step_over_word(json, "true") || step_over_word(json, "false") || step_over_word(json, "null")) return DUALPROP_OK;
+    end = number_end(&whole, json);
+    if (!end) return dualprop__json_refuse(json, "expected a value");
+    json->at = end;
     return DUALPROP_OK;
 }
 
-static dualprop_status read_member(json_t *object, struct parser *parser)
+static dualprop_status skip_nested(dualprop__json *json, int depth)
 {
-    char *key;
-    if (next_byte(parser) != '"') return refuse(parser, "expected a name in quotes");
-    DUALPROP__TRY(read_string(&key, parser, parser->limits->key_bytes));
-    dualprop_status status = read_member_value(object, parser, key);
-    dualprop__release(parser->context, key);
-    return status;
-}
-
-static dualprop_status read_element(json_t *array, struct parser *parser)
-{
-    json_t *value;
-    DUALPROP__TRY(read_value(&value, parser));
-    DUALPROP__REQUIRE(parser->context, json_array_append_new(array, value) == 0, DUALPROP_ERROR_NO_MEMORY,
-                      "out of memory for the %s of %s", parser->what, parser->source);
-    return DUALPROP_OK;
-}
-
-/* Read what stands between the brackets, and the closing one. */
-static dualprop_status read_members(json_t *container, struct parser *parser)
-{
-    char close = json_is_object(container) ? '}' : ']', byte = ',';
-    parser->at++;
-    if (next_byte(parser) == close) byte = close;
-    while (byte == ',') {
-        DUALPROP__TRY(close == '}' ? read_member(container, parser) : read_element(container, parser));
-        byte = next_byte(parser);
-        if (byte == ',') parser->at++;
+    const char *text;
+    size_t length;
+    char bracket = dualprop__json_peek(json);
+    if (bracket != '{' && bracket != '[') return skip_scalar(json);
+    DUALPROP__REQUIRE(json->context, depth < DUALPROP__JSON_DEPTH, DUALPROP_ERROR_FORMAT,
+                      "%s: the %s is nested more than %d deep", json->source, json->what, DUALPROP__JSON_DEPTH);
+    json->at++;
+    for (int more = 1, first = 1; more; first = 0) {
+        DUALPROP__TRY(dualprop__json_next(&more, json, bracket, first));
+        if (more && bracket == '{') DUALPROP__TRY(dualprop__json_key(json, &text, &length));
+        if (more) DUALPROP__TRY(skip_nested(json, depth + 1));
     }
-    if (byte != close) return refuse(parser, "expected ',' or the closing bracket");
-    parser->at++;
     return DUALPROP_OK;
 }
 
-static dualprop_status read_container(json_t **out, struct parser *parser)
+dualprop_status dualprop__json_skip(dualprop__json *json)
 {
-    json_t *container = NULL;
-    DUALPROP__REQUIRE(parser->context, parser->depth < DUALPROP__JSON_DEPTH, DUALPROP_ERROR_FORMAT,
-                      "%s: the %s is nested more than %d deep", parser->source, parser->what, DUALPROP__JSON_DEPTH);
-    DUALPROP__TRY(attach_value(&container, *parser->at == '{' ? json_object() : json_array(), parser));
-    parser->depth++;
-    dualprop_status status = read_members(container, parser);
-    parser->depth--;
-    if (status == DUALPROP_OK) *out = container;
-    else json_decref(container);
-    return status;
+    return skip_nested(json, 0);
 }
 
-/* ---- the whole text ---- */
-
-static dualprop_status read_value(json_t **out, struct parser *parser)
+dualprop_status dualprop__json_finish(dualprop__json *json)
 {
-    char byte = next_byte(parser);
-    DUALPROP__REQUIRE(parser->context, parser->values++ < parser->limits->values, DUALPROP_ERROR_LIMIT,
-                      "%s: the %s has more than %llu values, by the context's limit of tensors", parser->source,
-                      parser->what, (unsigned long long)parser->limits->values);
-    if (byte == '{' || byte == '[') return read_container(out, parser);
-    if (byte == '"') return read_json_text(out, parser);
-    if (read_word(parser, "true")) return attach_value(out, json_true(), parser);
-    if (read_word(parser, "false")) return attach_value(out, json_false(), parser);
-    if (read_word(parser, "null")) return attach_value(out, json_null(), parser);
-    return read_number(out, parser);
+    dualprop__json_peek(json);
+    if (json->at == json->end) return DUALPROP_OK;
+    return dualprop__json_refuse(json, "expected nothing after the closing bracket");
 }
 
-dualprop_status dualprop__json_load(json_t **root, dualprop_context *context, const char *source, const char *what,
-                                    const char *text, size_t length, const dualprop__json_limits *limits)
+/* ---- members by their names ---- */
+
+static dualprop_status read_integers(dualprop__json *json, int64_t *values, int count)
 {
-    struct parser parser = { context, source, what, text, text, text + length, limits, 0, 0 };
-    json_t *value;
-    if (next_byte(&parser) != '{') return refuse(&parser, "expected '{'");
-    DUALPROP__TRY(read_value(&value, &parser));
-    next_byte(&parser);
-    if (parser.at == parser.end) {
-        *root = value;
-        return DUALPROP_OK;
+    int more = 1;
+    if (count == 0) return dualprop__json_integer(json, values);
+    DUALPROP__TRY(dualprop__json_enter(json, '['));
+    for (int i = 0; i < count; i++) {
+        DUALPROP__TRY(dualprop__json_next(&more, json, '[', i == 0));
+        if (!more) return dualprop__json_refuse(json, "a list that is too short");
+        DUALPROP__TRY(dualprop__json_integer(json, &values[i]));
     }
-    json_decref(value);
-    return refuse(&parser, "expected nothing after the closing bracket");
+    return dualprop__json_peek(json) == ']' ? dualprop__json_next(&more, json, '[', 0)
+                                            : dualprop__json_refuse(json, "a list that is too long");
+}
+
+static dualprop_status read_member(const dualprop__json_member *member, dualprop__json *json)
+{
+    const char *text;
+    size_t length;
+    switch (member->kind) {
+    case DUALPROP__JSON_TEXT:
+        DUALPROP__TRY(dualprop__json_string(json, &text, &length));
+        return dualprop__json_decode(member->to, DUALPROP__JSON_WORD, json, text, length);
+    case DUALPROP__JSON_INTEGER: return read_integers(json, member->to, member->count);
+    case DUALPROP__JSON_REAL: return dualprop__json_real(json, member->to);
+    case DUALPROP__JSON_BOOLEAN: return dualprop__json_boolean(json, member->to);
+    default: *(dualprop__json *)member->to = *json; return dualprop__json_skip(json);
+    }
+}
+
+static dualprop_status refuse_member(const dualprop__json *json, const char *name, const char *reason)
+{
+    char sentence[128];
+    snprintf(sentence, sizeof sentence, "member %.60s %s", name, reason);
+    dualprop__utf8_mend(sentence);
+    for (char *at = sentence; *at; at++)
+        if ((unsigned char)*at < 0x20) *at = '?';
+    return dualprop__json_refuse(json, sentence);
+}
+
+dualprop_status dualprop__json_members(dualprop__json *json, const dualprop__json_member *members, int count)
+{
+    uint32_t seen;
+    return dualprop__json_seen_members(&seen, json, members, count);
+}
+
+dualprop_status dualprop__json_seen_members(uint32_t *out, dualprop__json *json, const dualprop__json_member *members,
+                                            int count)
+{
+    uint32_t seen = 0;
+    int more = 1;
+    if (dualprop__json_peek(json) != '{') return dualprop__json_refuse(json, "expected '{'");
+    json->at++;
+    for (int first = 1;; first = 0) {
+        const char *text;
+        size_t length;
+        char name[DUALPROP__JSON_WORD];
+        int i = 0;
+        DUALPROP__TRY(dualprop__json_next(&more, json, '{', first));
+        if (!more) break;
+        DUALPROP__TRY(dualprop__json_key(json, &text, &length));
+        DUALPROP__TRY(dualprop__json_decode(name, sizeof name, json, text, length));
+        while (i < count && strcmp(members[i].name, name) != 0) i++;
+        if (i == count) return refuse_member(json, name, "is unknown");
+        if (seen & UINT32_C(1) << i) return refuse_member(json, name, "occurs twice");
+        seen |= UINT32_C(1) << i;
+        DUALPROP__TRY(read_member(&members[i], json));
+    }
+    *out = seen;
+    for (int i = 0; i < count; i++)
+        if (!members[i].optional && !(seen & UINT32_C(1) << i)) return refuse_member(json, members[i].name, "is missing");
+    return DUALPROP_OK;
 }

@@ -1,105 +1,141 @@
 /*
- * json_text.c - see json_text.h.
+ * json_text.c - JSON text written compactly: the same contents give the same bytes.
  */
 #include "json_text.h"
 
-#include <stdarg.h>
+#include <inttypes.h>
+#include <locale.h>
+#include <stdio.h>
 #include <string.h>
 
-dualprop__json_limits dualprop__json_limits_of(const dualprop_context *context)
+#include "core/platform/platform.h"
+
+static int make_json_room(dualprop__json_writer *writer, size_t more)
 {
-    uint64_t tensors = context->limits[DUALPROP_LIMIT_TENSORS], values;
-    /* A tensor has at most 8 extents, 2 offsets, its type and 4 containers; the rest is for texts. */
-    if (!DUALPROP__MULTIPLY(&values, tensors, 16) || !DUALPROP__ADD(&values, values, 4096)) values = UINT64_MAX;
-    return (dualprop__json_limits){ context->limits[DUALPROP_LIMIT_NAME_BYTES], values };
-}
-
-/* ---- taking apart ---- */
-
-static dualprop_status fail_json(const dualprop_context *context, const char *source, const char *what,
-                                 const json_error_t *error)
-{
-    if (json_error_code(error) == json_error_out_of_memory)
-        return dualprop__fail(context, DUALPROP_ERROR_NO_MEMORY, "out of memory for the %s of %s", what, source);
-    char text[JSON_ERROR_TEXT_LENGTH];
-    size_t length = 0;
-    for (; error->text[length] && length < sizeof text - 1; length++) {
-        unsigned char byte = (unsigned char)error->text[length];
-        text[length] = byte < 0x20 || byte >= 0x7f ? '?' : (char)byte;
-    }
-    text[length] = 0;
-    return dualprop__fail(context, DUALPROP_ERROR_FORMAT, "%s: the %s is not as expected: %s", source, what, text);
-}
-
-/* What is left over is found by counting: jansson's JSON_STRICT collects its names in a buffer that it takes for
- * granted, and takes a failed allocation for an unknown name. */
-dualprop_status dualprop__json_unpack(const dualprop_context *context, const char *source, const char *what,
-                                      json_t *root, size_t more, const char *format, ...)
-{
-    size_t members = more;
-    json_error_t error;
-    va_list arguments;
-    for (const char *at = format; *at; at++) members += *at == ':';
-    va_start(arguments, format);
-    int failed = json_vunpack_ex(root, &error, 0, format, arguments) != 0;
-    va_end(arguments);
-    if (failed) return fail_json(context, source, what, &error);
-    DUALPROP__REQUIRE(context, json_object_size(root) == members, DUALPROP_ERROR_FORMAT,
-                      "%s: the %s has %zu members; expected %zu", source, what, json_object_size(root), members);
-    return DUALPROP_OK;
-}
-
-/* ---- writing ---- */
-
-static dualprop_status dump(char **text, size_t *length, dualprop_context *context, const json_t *root, size_t before)
-{
-    size_t needed = root ? json_dumpb(root, NULL, 0, JSON_COMPACT) : 0, total;
-    DUALPROP__REQUIRE(context, needed > 0 && DUALPROP__ADD(&total, needed, before + 8), DUALPROP_ERROR_NO_MEMORY,
-                      "out of memory for writing JSON");
-    char *memory = dualprop__allocate(context, total);
-    if (!memory) return DUALPROP_ERROR_NO_MEMORY;
-    if (json_dumpb(root, memory + before, needed, JSON_COMPACT) != needed) {
-        dualprop__release(context, memory);
-        return dualprop__fail(context, DUALPROP_ERROR_NO_MEMORY, "out of memory for writing JSON");
-    }
-    *text = memory;
-    *length = needed;
-    return DUALPROP_OK;
-}
-
-dualprop_status dualprop__json_dump(char **text, size_t *length, dualprop_context *context, json_t *root,
-                                    size_t before)
-{
-    dualprop_status status = dump(text, length, context, root, before);
-    json_decref(root);
-    return status;
-}
-
-/* ---- UTF-8 ---- */
-
-/* Bytes of the sequence that begins with this byte, and the smallest number it may stand for; 0: none begins so. */
-static int sequence_length(uint32_t *smallest, unsigned char first)
-{
-    *smallest = first < 0x80 ? 0 : first < 0xe0 ? 0x80 : first < 0xf0 ? 0x800 : 0x10000;
-    if (first < 0x80) return 1;
-    if (first < 0xc0 || first > 0xf4) return 0;
-    return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-}
-
-int dualprop__utf8_valid(const char *text)
-{
-    for (const unsigned char *at = (const unsigned char *)text; *at;) {
-        uint32_t smallest, number;
-        int length = sequence_length(&smallest, *at);
-        number = length > 1 ? *at & (0x7fu >> length) : *at;
-        if (length == 0) return 0;
-        at++;
-        /* The closing zero is no continuation byte, so the text is never left. */
-        for (int i = 1; i < length; i++, at++) {
-            if ((*at & 0xc0) != 0x80) return 0;
-            number = number << 6 | (*at & 0x3f);
-        }
-        if (number < smallest || number > 0x10ffff || (number >= 0xd800 && number < 0xe000)) return 0;
-    }
+    size_t needed, capacity;
+    if (writer->status != DUALPROP_OK) return 0;
+    if (more < writer->capacity - writer->length) return 1; /* and a NUL */
+    writer->status = DUALPROP_ERROR_NO_MEMORY;
+    if (!DUALPROP__ADD(&needed, writer->length, more) || !DUALPROP__MULTIPLY(&capacity, needed + 64, 2)) return 0;
+    char *text = dualprop__allocate(writer->context, capacity);
+    if (!text) return 0;
+    if (writer->text) memcpy(text, writer->text, writer->length);
+    dualprop__release(writer->context, writer->text);
+    writer->text = text;
+    writer->capacity = capacity;
+    writer->status = DUALPROP_OK;
     return 1;
+}
+
+static void append_json(dualprop__json_writer *writer, const char *bytes, size_t size)
+{
+    if (!make_json_room(writer, size)) return;
+    memcpy(writer->text + writer->length, bytes, size);
+    writer->length += size;
+    writer->text[writer->length] = '\0';
+}
+
+/* Behind a value or a closing bracket another one needs a comma. */
+static void separate(dualprop__json_writer *writer)
+{
+    if (writer->status != DUALPROP_OK || writer->length == 0) return;
+    char last = writer->text[writer->length - 1];
+    if (last != '\0' && last != '{' && last != '[' && last != ':') append_json(writer, ",", 1);
+}
+
+void dualprop__json_begin(dualprop__json_writer *writer, dualprop_context *context, size_t before)
+{
+    *writer = (dualprop__json_writer){ .context = context };
+    if (make_json_room(writer, before)) writer->length = before; /* zeros, as all fresh memory */
+}
+
+void dualprop__json_bracket(dualprop__json_writer *writer, char bracket)
+{
+    if (bracket == '{' || bracket == '[') separate(writer);
+    append_json(writer, &bracket, 1);
+}
+
+static void append_json_text(dualprop__json_writer *writer, const char *text)
+{
+    static const char escaped[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
+    append_json(writer, "\"", 1);
+    while (*text) {
+        size_t plain = 0;
+        while ((unsigned char)text[plain] >= 0x20 && text[plain] != '"' && text[plain] != '\\') plain++;
+        append_json(writer, text, plain);
+        text += plain;
+        if (!*text) break;
+        const char *found = strchr(escaped, *text);
+        char escape[8] = { '\\', found ? letters[found - escaped] : 'u' };
+        if (!found) snprintf(escape + 2, sizeof escape - 2, "%04X", (unsigned)(unsigned char)*text);
+        append_json(writer, escape, strlen(escape));
+        text++;
+    }
+    append_json(writer, "\"", 1);
+}
+
+void dualprop__json_put_key(dualprop__json_writer *writer, const char *key)
+{
+    separate(writer);
+    append_json_text(writer, key);
+    append_json(writer, ":", 1);
+}
+
+void dualprop__json_put_text(dualprop__json_writer *writer, const char *text)
+{
+    separate(writer);
+    append_json_text(writer, text);
+}
+
+void dualprop__json_put_integer(dualprop__json_writer *writer, int64_t value)
+{
+    char digits[24];
+    separate(writer);
+    append_json(writer, digits, (size_t)snprintf(digits, sizeof digits, "%" PRId64, value));
+}
+
+/* As few characters as %.17g and still a real: 1 is 1.0, 1e+05 is 1e5. */
+static void tidy(char *digits)
+{
+    char *exponent = strchr(digits, 'e');
+    if (!exponent) {
+        if (!strchr(digits, '.')) strcat(digits, ".0");
+        return;
+    }
+    char *from = exponent + 1, *to = exponent + 1;
+    if (*from == '-') to++;
+    if (*from == '-' || *from == '+') from++;
+    while (*from == '0') from++;
+    memmove(to, from, strlen(from) + 1);
+}
+
+void dualprop__json_put_real(dualprop__json_writer *writer, double value)
+{
+    char digits[40] = "";
+    int rounding;
+    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    if (!plain) {
+        writer->status = dualprop__fail(writer->context, DUALPROP_ERROR_NO_MEMORY, "out of memory for writing JSON");
+        return;
+    }
+    locale_t before = uselocale(plain);
+    dualprop__float_mode mode = dualprop__float_mode_enter_default(&rounding);
+    snprintf(digits, sizeof digits, "%.17g", value);
+    dualprop__float_mode_leave(mode, rounding);
+    uselocale(before);
+    freelocale(plain);
+    tidy(digits);
+    separate(writer);
+    append_json(writer, digits, strlen(digits));
+}
+
+void dualprop__json_put_word(dualprop__json_writer *writer, const char *word)
+{
+    separate(writer);
+    append_json(writer, word, strlen(word));
+}
+
+void dualprop__json_put_space(dualprop__json_writer *writer)
+{
+    append_json(writer, " ", 1);
 }

@@ -3,7 +3,6 @@
  */
 #include "named_list.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static const char *name_of(const void *item)
@@ -13,7 +12,30 @@ static const char *name_of(const void *item)
 
 static int compare_items(const void *left, const void *right)
 {
-    return strcmp(name_of(*(void *const *)left), name_of(*(void *const *)right));
+    return strcmp(name_of(left), name_of(right));
+}
+
+/* Let the item at `root` sink to where both below it are less. */
+static void sink(void **items, size_t root, size_t count, int (*compare)(const void *left, const void *right))
+{
+    void *item = items[root];
+    for (size_t child; (child = 2 * root + 1) < count; root = child) {
+        if (child + 1 < count && compare(items[child], items[child + 1]) < 0) child++;
+        if (compare(item, items[child]) >= 0) break;
+        items[root] = items[child];
+    }
+    items[root] = item;
+}
+
+void dualprop__sort(void **items, size_t count, int (*compare)(const void *left, const void *right))
+{
+    for (size_t i = count / 2; i-- > 0;) sink(items, i, count, compare);
+    for (size_t end = count; end > 1;) {
+        void *greatest = items[0];
+        items[0] = items[--end];
+        items[end] = greatest;
+        sink(items, 0, end, compare);
+    }
 }
 
 dualprop_status dualprop__named_list_reserve(dualprop__named_list *list, dualprop_context *context, size_t more)
@@ -22,6 +44,7 @@ dualprop_status dualprop__named_list_reserve(dualprop__named_list *list, dualpro
     if (more <= list->capacity - list->count) return DUALPROP_OK;
     DUALPROP__REQUIRE(context, DUALPROP__ADD(&needed, list->count, more) && DUALPROP__MULTIPLY(&capacity, needed, 2),
                       DUALPROP_ERROR_RANGE, "the number of names overflows");
+    if (list->capacity == 0) capacity = needed; /* of a list that was read: it will hardly grow */
     void **items = dualprop__allocate_array(context, capacity, sizeof *items);
     if (!items) return DUALPROP_ERROR_NO_MEMORY;
     if (list->count > 0) memcpy(items, list->items, list->count * sizeof *items);
@@ -81,5 +104,12 @@ void dualprop__named_list_append(dualprop__named_list *list, void *item)
 
 void dualprop__named_list_sort(dualprop__named_list *list)
 {
-    if (list->count > 1) qsort(list->items, list->count, sizeof *list->items, compare_items);
+    dualprop__sort(list->items, list->count, compare_items);
+}
+
+const char *dualprop__named_list_twice(const dualprop__named_list *list)
+{
+    for (size_t i = 1; i < list->count; i++)
+        if (compare_items(list->items[i - 1], list->items[i]) == 0) return name_of(list->items[i]);
+    return NULL;
 }

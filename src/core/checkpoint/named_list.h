@@ -24,5 +24,10 @@ void *dualprop__named_list_remove(dualprop__named_list *list, const char *name);
 /* Add at the end, out of order, where room was made before; sort afterwards. */
 void dualprop__named_list_append(dualprop__named_list *list, void *item);
 void dualprop__named_list_sort(dualprop__named_list *list);
+/* A name that occurs twice in a list that is sorted, or NULL. */
+const char *dualprop__named_list_twice(const dualprop__named_list *list);
+/* Sort pointers; `compare` gets what they point to. The C library's qsort() may allocate, and not from the context's
+ * allocator. */
+void dualprop__sort(void **items, size_t count, int (*compare)(const void *left, const void *right));
 
 #endif

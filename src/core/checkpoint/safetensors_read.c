@@ -2,6 +2,12 @@
  * safetensors_read.c - from a file's bytes to a checkpoint, refusing everything that safetensors.h does not allow.
  *
  * Two fields that ought to agree are compared before either is used, and every product and sum of sizes is checked.
+ *
+ * The header is gone through twice: first everything is counted and checked, then one block for all that was counted is
+ * allocated and filled, in which names and texts point into the file's own bytes. So reading takes, beside the file, 56
+ * bytes a tensor, 8 for each of its extents, and 32 a text.
+ *
+ * A tensor of a type or a rank that we have no use for is held to the same rules, and then left out.
  */
 #include "safetensors.h"
 
@@ -17,7 +23,7 @@
 
 /* A file, cut into its parts. */
 struct parts {
-    const char *header;
+    char *header;
     size_t header_size;
     const unsigned char *data;
     size_t data_size;
@@ -32,8 +38,7 @@ static uint64_t little_endian(const unsigned char *bytes)
     return value;
 }
 
-static dualprop_status cut_texts(struct parts *parts, const dualprop_checkpoint *checkpoint, const void *bytes,
-                                 size_t size)
+static dualprop_status cut_file(struct parts *parts, const dualprop_checkpoint *checkpoint, void *bytes, size_t size)
 {
     const dualprop_context *context = checkpoint->context;
     const char *source = checkpoint->source;
@@ -47,7 +52,7 @@ static dualprop_status cut_texts(struct parts *parts, const dualprop_checkpoint 
     DUALPROP__REQUIRE(context, length <= limit, DUALPROP_ERROR_LIMIT,
                       "%s: the header's length is %llu; expected at most the context's limit of %llu", source,
                       (unsigned long long)length, (unsigned long long)limit);
-    parts->header = (const char *)bytes + LENGTH_BYTES;
+    parts->header = (char *)bytes + LENGTH_BYTES;
     parts->header_size = (size_t)length;
     parts->data = (const unsigned char *)bytes + LENGTH_BYTES + length;
     parts->data_size = size - LENGTH_BYTES - (size_t)length;
@@ -58,88 +63,270 @@ static dualprop_status cut_texts(struct parts *parts, const dualprop_checkpoint 
 
 /* ---- names ---- */
 
-static dualprop_status check_tensor_name(const dualprop_checkpoint *checkpoint, const char *key)
+static dualprop_status check_length(const dualprop_checkpoint *checkpoint, const char *name, size_t length)
 {
     const dualprop_context *context = checkpoint->context;
     uint64_t limit = context->limits[DUALPROP_LIMIT_NAME_BYTES];
-    DUALPROP__REQUIRE(context, strlen(key) <= limit, DUALPROP_ERROR_LIMIT,
+    DUALPROP__REQUIRE(context, length <= limit, DUALPROP_ERROR_LIMIT,
                       "%s: name %s has %zu bytes; expected at most the context's limit of %llu", checkpoint->source,
-                      dualprop__quote(key).text, strlen(key), (unsigned long long)limit);
+                      name, length, (unsigned long long)limit);
     return DUALPROP_OK;
 }
 
-/* ---- tensors ---- */
-
-static int find_type(const char *dtype)
+/* Decode a name where it lies in the header. */
+static dualprop_status decode_name(char **name, const dualprop_checkpoint *checkpoint, const struct parts *parts,
+                                   const dualprop__json *json, const char *text, size_t length)
 {
-    for (int type = DUALPROP_F32; type <= DUALPROP_I32; type++)
-        if (strcmp(dualprop__safetensors_dtype(type), dtype) == 0) return type;
-    return 0;
+    *name = parts->header + (text - parts->header);
+    DUALPROP__TRY(dualprop__json_decode(*name, length + 1, json, text, length));
+    return check_length(checkpoint, dualprop__quote(*name).text, strlen(*name));
 }
 
-static dualprop_status read_shape(int64_t *shape, int *rank, const dualprop_checkpoint *checkpoint, const char *name,
-                                  const json_t *extents)
+/* ---- a tensor's entry ---- */
+
+struct entry {
+    char dtype[16];
+    int64_t shape[DUALPROP_MAX_RANK]; /* its first extents */
+    int rank;
+    uint64_t elements;
+    int64_t begin, end;
+    int seen, overflows;
+};
+
+static const struct {
+    const char *name;
+    int size, type; /* type: 0 where we have no use for it */
+} types[] = {
+    { "F32", 4, DUALPROP_F32 }, { "F64", 8, DUALPROP_F64 }, { "U8", 1, DUALPROP_U8 }, { "I32", 4, DUALPROP_I32 },
+    { "BOOL", 1, 0 }, { "I8", 1, 0 }, { "F8_E5M2", 1, 0 }, { "F8_E4M3", 1, 0 }, { "I16", 2, 0 }, { "U16", 2, 0 },
+    { "F16", 2, 0 }, { "BF16", 2, 0 }, { "U32", 4, 0 }, { "I64", 8, 0 }, { "U64", 8, 0 },
+};
+
+static dualprop_status read_shape(struct entry *entry, dualprop__json *json)
 {
-    DUALPROP__REQUIRE(checkpoint->context, json_is_array(extents) && json_array_size(extents) <= DUALPROP_MAX_RANK,
-                      DUALPROP_ERROR_FORMAT, "%s: the shape of tensor %s is no list of at most %d extents",
-                      checkpoint->source, name, DUALPROP_MAX_RANK);
-    *rank = (int)json_array_size(extents);
-    for (int i = 0; i < *rank; i++) {
-        const json_t *extent = json_array_get(extents, (size_t)i);
-        DUALPROP__REQUIRE(checkpoint->context, json_is_integer(extent) && json_integer_value(extent) >= 0,
-                          DUALPROP_ERROR_FORMAT, "%s: extent %d of tensor %s is no whole number >= 0",
-                          checkpoint->source, i, name);
-        shape[i] = json_integer_value(extent);
+    entry->elements = 1;
+    DUALPROP__TRY(dualprop__json_enter(json, '['));
+    for (int more = 1, first = 1;; first = 0) {
+        int64_t extent;
+        DUALPROP__TRY(dualprop__json_next(&more, json, '[', first));
+        if (!more) return DUALPROP_OK;
+        DUALPROP__TRY(dualprop__json_integer(json, &extent));
+        if (extent < 0) return dualprop__json_refuse(json, "before it, an extent below 0");
+        if (entry->rank < DUALPROP_MAX_RANK) entry->shape[entry->rank] = extent;
+        entry->rank += entry->rank <= DUALPROP_MAX_RANK; /* beyond it they only count as too many */
+        entry->overflows |= !DUALPROP__MULTIPLY(&entry->elements, entry->elements, (uint64_t)extent);
     }
-    return DUALPROP_OK;
 }
 
-static dualprop_status check_offsets(const dualprop_checkpoint *checkpoint, const char *name, int64_t begin,
-                                     int64_t end, int fits, size_t bytes)
+static dualprop_status read_offsets(struct entry *entry, dualprop__json *json)
 {
+    int more = 1;
+    DUALPROP__TRY(dualprop__json_enter(json, '['));
+    for (int i = 0; i < 2; i++) {
+        DUALPROP__TRY(dualprop__json_next(&more, json, '[', i == 0));
+        if (!more) return dualprop__json_refuse(json, "data_offsets of fewer than two numbers");
+        DUALPROP__TRY(dualprop__json_integer(json, i == 0 ? &entry->begin : &entry->end));
+    }
+    DUALPROP__TRY(dualprop__json_next(&more, json, '[', 0));
+    return more ? dualprop__json_refuse(json, "data_offsets of more than two numbers") : DUALPROP_OK;
+}
+
+static int is_text(const char *text, size_t length, const char *expected)
+{
+    return length == strlen(expected) && memcmp(text, expected, length) == 0;
+}
+
+/* "header, tensor NAME" for sentences; the name as it lies there, cut. */
+static void name_entry(char *what, size_t size, const char *key, size_t length)
+{
+    char name[72] = "";
+    memcpy(name, key, length < sizeof name - 1 ? length : sizeof name - 1);
+    snprintf(what, size, "header, tensor %s", dualprop__quote(name).text);
+}
+
+/* What else there is in it, we have no use for. */
+static dualprop_status read_entry(struct entry *entry, dualprop__json *json)
+{
+    static const char *const keys[] = { "dtype", "shape", "data_offsets" };
+    *entry = (struct entry){ .rank = 0 };
+    DUALPROP__TRY(dualprop__json_enter(json, '{'));
+    for (int more = 1, first = 1;; first = 0) {
+        const char *text;
+        size_t length;
+        int i = 0;
+        DUALPROP__TRY(dualprop__json_next(&more, json, '{', first));
+        if (!more) break;
+        DUALPROP__TRY(dualprop__json_key(json, &text, &length));
+        while (i < 3 && !is_text(text, length, keys[i])) i++;
+        if (i < 3 && entry->seen & 1 << i) return dualprop__json_refuse(json, "the name before occurs twice");
+        entry->seen |= 1 << i;
+        if (i == 3) DUALPROP__TRY(dualprop__json_skip(json));
+        if (i == 2) DUALPROP__TRY(read_offsets(entry, json));
+        if (i == 1) DUALPROP__TRY(read_shape(entry, json));
+        if (i != 0) continue;
+        DUALPROP__TRY(dualprop__json_string(json, &text, &length));
+        if (length < sizeof entry->dtype) memcpy(entry->dtype, text, length);
+    }
+    if ((entry->seen & 7) == 7) return DUALPROP_OK;
+    return dualprop__json_refuse(json, "before it, a tensor without dtype, shape or data_offsets");
+}
+
+static dualprop_status check_entry(const struct entry *entry, const dualprop_checkpoint *checkpoint, const char *name,
+                                   int size)
+{
+    uint64_t bytes = 0;
+    int fits = !entry->overflows && DUALPROP__MULTIPLY(&bytes, entry->elements, (uint64_t)size) && bytes <= INT64_MAX;
+    DUALPROP__REQUIRE(checkpoint->context, entry->begin >= 0 && entry->begin <= entry->end, DUALPROP_ERROR_FORMAT,
+                      "%s: tensor %s has data_offsets [%lld, %lld]; expected 0 <= begin <= end", checkpoint->source,
+                      name, (long long)entry->begin, (long long)entry->end);
+    if (size == 0) return DUALPROP_OK; /* a type that came up after us: its offsets say how large it is */
     DUALPROP__REQUIRE(checkpoint->context, fits, DUALPROP_ERROR_FORMAT, "%s: the size of tensor %s overflows",
                       checkpoint->source, name);
-    DUALPROP__REQUIRE(checkpoint->context, begin >= 0 && begin <= end, DUALPROP_ERROR_FORMAT,
-                      "%s: tensor %s has data_offsets [%lld, %lld]; expected 0 <= begin <= end", checkpoint->source,
-                      name, (long long)begin, (long long)end);
-    DUALPROP__REQUIRE(checkpoint->context, (uint64_t)(end - begin) == bytes, DUALPROP_ERROR_FORMAT,
-                      "%s: tensor %s has %lld bytes between its data_offsets; expected %zu by its shape and dtype",
-                      checkpoint->source, name, (long long)(end - begin), bytes);
+    DUALPROP__REQUIRE(checkpoint->context, (uint64_t)(entry->end - entry->begin) == bytes, DUALPROP_ERROR_FORMAT,
+                      "%s: tensor %s has %lld bytes between its data_offsets; expected %llu by its shape and dtype",
+                      checkpoint->source, name, (long long)(entry->end - entry->begin), (unsigned long long)bytes);
     return DUALPROP_OK;
 }
 
-static dualprop_status read_tensor(dualprop_checkpoint *checkpoint, const char *key, json_t *value)
+/* ---- all entries: counted, then filled in ---- */
+
+/* What there is, and where the next of it goes. */
+struct block {
+    size_t tensors, extents, texts;
+    dualprop__tensor *tensor; /* NULL: it is still being counted */
+    int64_t *extent;
+    dualprop__text *text;
+};
+
+static dualprop_status take_tensor(struct block *block, dualprop_checkpoint *checkpoint, const struct parts *parts,
+                                   dualprop__json *json, const char *key, size_t length)
 {
-    dualprop_context *context = checkpoint->context;
-    dualprop__quoted name = dualprop__quote(key);
-    const char *dtype;
-    json_t *extents;
-    json_int_t begin, end;
-    char what[sizeof name.text + 8];
-    DUALPROP__TRY(check_tensor_name(checkpoint, key));
-    snprintf(what, sizeof what, "tensor %s", name.text);
-    DUALPROP__TRY(dualprop__json_unpack(context, checkpoint->source, what, value, 0, "{s:s, s:o, s:[I, I!]}",
-                                        "dtype", &dtype, "shape", &extents, "data_offsets", &begin, &end));
-    int type = find_type(dtype), rank = 0;
-    int64_t shape[DUALPROP_MAX_RANK];
-    size_t bytes;
-    DUALPROP__REQUIRE(context, type, DUALPROP_ERROR_FORMAT,
-                      "%s: tensor %s has dtype %s; expected F32, F64, U8 or I32", checkpoint->source, name.text,
-                      dualprop__quote(dtype).text);
-    DUALPROP__TRY(read_shape(shape, &rank, checkpoint, name.text, extents));
-    int fits = dualprop__tensor_bytes(&bytes, type, rank, shape);
-    DUALPROP__TRY(check_offsets(checkpoint, name.text, begin, end, fits, bytes));
-    dualprop__tensor *tensor = dualprop__tensor_create(context, key, type, rank, shape, 0);
-    if (!tensor) return DUALPROP_ERROR_NO_MEMORY;
-    tensor->begin = (uint64_t)begin;
+    struct entry entry;
+    char *name, what[104];
+    size_t known = 0;
+    dualprop__json before = *json;
+    name_entry(what, sizeof what, key, length);
+    json->what = what;
+    DUALPROP__TRY(read_entry(&entry, json));
+    json->what = before.what;
+    int kept = entry.rank > DUALPROP_MAX_RANK ? 0 : entry.rank;
+    if (!block->tensor) {
+        uint64_t limit = checkpoint->context->limits[DUALPROP_LIMIT_TENSORS];
+        block->extents += (size_t)kept;
+        DUALPROP__REQUIRE(checkpoint->context, ++block->tensors <= limit, DUALPROP_ERROR_LIMIT,
+                          "%s: there are %zu tensors; expected at most the context's limit of %llu", checkpoint->source,
+                          block->tensors, (unsigned long long)limit);
+        return check_length(checkpoint, "in the header", length / 6); /* no escape has more than 6 bytes for one */
+    }
+    DUALPROP__TRY(decode_name(&name, checkpoint, parts, &before, key, length));
+    while (known < sizeof types / sizeof *types && strcmp(types[known].name, entry.dtype) != 0) known++;
+    int is_known = known < sizeof types / sizeof *types;
+    DUALPROP__TRY(check_entry(&entry, checkpoint, dualprop__quote(name).text, is_known ? types[known].size : 0));
+    dualprop__tensor *tensor = block->tensor++;
+    *tensor = (dualprop__tensor){ .name = name, .shape = block->extent, .shared = 1, .rank = (unsigned char)kept,
+                                  .size = (size_t)(entry.end - entry.begin), .begin = (uint64_t)entry.begin };
+    if (is_known && entry.rank <= DUALPROP_MAX_RANK) tensor->type = (unsigned char)types[known].type;
+    if (kept > 0) memcpy(block->extent, entry.shape, (size_t)kept * sizeof *entry.shape);
+    block->extent += kept;
     dualprop__named_list_append(&checkpoint->tensors, tensor);
     return DUALPROP_OK;
 }
 
+static dualprop_status take_text(struct block *block, dualprop_checkpoint *checkpoint, const struct parts *parts,
+                                 dualprop__json *json)
+{
+    const char *key, *value;
+    size_t key_length, value_length;
+    char *name, *decoded;
+    DUALPROP__TRY(dualprop__json_key(json, &key, &key_length));
+    if (dualprop__json_peek(json) != '"') return dualprop__json_refuse(json, "a text that is no string");
+    DUALPROP__TRY(dualprop__json_string(json, &value, &value_length));
+    if (!block->tensor) {
+        uint64_t limit = checkpoint->context->limits[DUALPROP_LIMIT_TEXTS];
+        DUALPROP__REQUIRE(checkpoint->context, ++block->texts <= limit, DUALPROP_ERROR_LIMIT,
+                          "%s: there are %zu texts; expected at most the context's limit of %llu", checkpoint->source,
+                          block->texts, (unsigned long long)limit);
+        return check_length(checkpoint, "in the header", key_length / 6);
+    }
+    DUALPROP__TRY(decode_name(&name, checkpoint, parts, json, key, key_length));
+    decoded = parts->header + (value - parts->header);
+    DUALPROP__TRY(dualprop__json_decode(decoded, value_length + 1, json, value, value_length));
+    *block->text = (dualprop__text){ name, decoded, 1 };
+    dualprop__named_list_append(&checkpoint->texts, block->text++);
+    return DUALPROP_OK;
+}
+
+static dualprop_status take_texts(struct block *block, dualprop_checkpoint *checkpoint, const struct parts *parts,
+                                  dualprop__json *json)
+{
+    DUALPROP__TRY(dualprop__json_enter(json, '{'));
+    for (int more = 1, first = 1;; first = 0) {
+        DUALPROP__TRY(dualprop__json_next(&more, json, '{', first));
+        if (!more) return DUALPROP_OK;
+        DUALPROP__TRY(take_text(block, checkpoint, parts, json));
+    }
+}
+
+static dualprop_status take_entries(struct block *block, dualprop_checkpoint *checkpoint, const struct parts *parts)
+{
+    dualprop__json json = dualprop__json_of(checkpoint->context, checkpoint->source, "header", parts->header,
+                                            parts->header_size);
+    int has_texts = 0;
+    DUALPROP__TRY(dualprop__json_enter(&json, '{'));
+    for (int more = 1, first = 1;; first = 0) {
+        const char *key;
+        size_t length;
+        json.what = "header";
+        DUALPROP__TRY(dualprop__json_next(&more, &json, '{', first));
+        if (!more) return dualprop__json_finish(&json);
+        DUALPROP__TRY(dualprop__json_key(&json, &key, &length));
+        int is_texts = is_text(key, length, "__metadata__");
+        if (is_texts && has_texts++) return dualprop__json_refuse(&json, "the name before occurs twice");
+        json.what = is_texts ? "header's __metadata__" : "header";
+        if (is_texts) DUALPROP__TRY(take_texts(block, checkpoint, parts, &json));
+        else DUALPROP__TRY(take_tensor(block, checkpoint, parts, &json, key, length));
+    }
+}
+
+static dualprop_status check_names(const dualprop_checkpoint *checkpoint, const dualprop__named_list *list)
+{
+    const char *twice = dualprop__named_list_twice(list);
+    DUALPROP__REQUIRE(checkpoint->context, !twice, DUALPROP_ERROR_FORMAT, "%s: the name %s occurs twice in the header",
+                      checkpoint->source, twice ? dualprop__quote(twice).text : "");
+    return DUALPROP_OK;
+}
+
+static dualprop_status parse_header(dualprop_checkpoint *checkpoint, const struct parts *parts)
+{
+    dualprop_context *context = checkpoint->context;
+    struct block block = { 0 };
+    size_t places, extents, texts, total;
+    DUALPROP__TRY(take_entries(&block, checkpoint, parts));
+    int fits = DUALPROP__MULTIPLY(&places, block.tensors + 1, sizeof *block.tensor) &&
+               DUALPROP__MULTIPLY(&extents, block.extents, sizeof *block.extent) &&
+               DUALPROP__MULTIPLY(&texts, block.texts, sizeof *block.text) && DUALPROP__ADD(&total, places, extents) &&
+               DUALPROP__ADD(&total, total, texts);
+    DUALPROP__REQUIRE(context, fits, DUALPROP_ERROR_NO_MEMORY, "%s: no memory for its header", checkpoint->source);
+    checkpoint->read = dualprop__allocate(context, total);
+    if (!checkpoint->read) return DUALPROP_ERROR_NO_MEMORY;
+    block.tensor = checkpoint->read;
+    block.extent = (int64_t *)((char *)checkpoint->read + places);
+    block.text = (dualprop__text *)((char *)checkpoint->read + places + extents);
+    DUALPROP__TRY(dualprop__named_list_reserve(&checkpoint->tensors, context, block.tensors));
+    DUALPROP__TRY(dualprop__named_list_reserve(&checkpoint->texts, context, block.texts));
+    DUALPROP__TRY(take_entries(&block, checkpoint, parts));
+    dualprop__named_list_sort(&checkpoint->texts);
+    dualprop__named_list_sort(&checkpoint->tensors);
+    DUALPROP__TRY(check_names(checkpoint, &checkpoint->texts));
+    return check_names(checkpoint, &checkpoint->tensors);
+}
+
+/* ---- the tensors' places ---- */
+
 /* By offset; a tensor without elements before the one that begins at the same place. */
 static int compare_places(const void *left, const void *right)
 {
-    const dualprop__tensor *first = *(dualprop__tensor *const *)left, *second = *(dualprop__tensor *const *)right;
+    const dualprop__tensor *first = left, *second = right;
     if (first->begin != second->begin) return first->begin < second->begin ? -1 : 1;
     return (first->size > second->size) - (first->size < second->size);
 }
@@ -148,7 +335,7 @@ static dualprop_status check_places(dualprop_checkpoint *checkpoint, size_t data
 {
     dualprop__named_list *tensors = &checkpoint->tensors;
     uint64_t reached = 0;
-    if (tensors->count > 1) qsort(tensors->items, tensors->count, sizeof *tensors->items, compare_places);
+    dualprop__sort(tensors->items, tensors->count, compare_places);
     for (size_t i = 0; i < tensors->count; i++) {
         const dualprop__tensor *tensor = tensors->items[i];
         DUALPROP__REQUIRE(checkpoint->context, tensor->begin == reached, DUALPROP_ERROR_FORMAT,
@@ -165,65 +352,6 @@ static dualprop_status check_places(dualprop_checkpoint *checkpoint, size_t data
                       "%s: %zu bytes follow the header; expected %llu, where the last tensor ends",
                       checkpoint->source, data_size, (unsigned long long)reached);
     return DUALPROP_OK;
-}
-
-/* ---- texts ---- */
-
-static dualprop_status read_texts(dualprop_checkpoint *checkpoint, json_t *metadata)
-{
-    dualprop_context *context = checkpoint->context;
-    const char *key;
-    json_t *value;
-    DUALPROP__REQUIRE(context, json_is_object(metadata), DUALPROP_ERROR_FORMAT, "%s: __metadata__ is no object",
-                      checkpoint->source);
-    DUALPROP__TRY(dualprop__named_list_reserve(&checkpoint->texts, context, json_object_size(metadata)));
-    json_object_foreach(metadata, key, value) {
-        DUALPROP__TRY(check_tensor_name(checkpoint, key));
-        DUALPROP__REQUIRE(context, json_is_string(value), DUALPROP_ERROR_FORMAT,
-                          "%s: text %s of __metadata__ is no string", checkpoint->source, dualprop__quote(key).text);
-        dualprop__text *text = dualprop__text_create(context, key, json_string_value(value));
-        if (!text) return DUALPROP_ERROR_NO_MEMORY;
-        dualprop__named_list_append(&checkpoint->texts, text);
-    }
-    dualprop__named_list_sort(&checkpoint->texts);
-    return DUALPROP_OK;
-}
-
-/* ---- the whole header ---- */
-
-static dualprop_status check_counts(const dualprop_checkpoint *checkpoint, json_t *root)
-{
-    const dualprop_context *context = checkpoint->context;
-    uint64_t tensors = json_object_size(root) - (json_object_get(root, "__metadata__") != NULL);
-    uint64_t limit = context->limits[DUALPROP_LIMIT_TENSORS];
-    DUALPROP__REQUIRE(context, tensors <= limit, DUALPROP_ERROR_LIMIT,
-                      "%s: there are %llu tensors; expected at most the context's limit of %llu", checkpoint->source,
-                      (unsigned long long)tensors, (unsigned long long)limit);
-    return DUALPROP_OK;
-}
-
-static dualprop_status read_header(dualprop_checkpoint *checkpoint, json_t *root)
-{
-    const char *key;
-    json_t *value;
-    DUALPROP__TRY(check_counts(checkpoint, root));
-    DUALPROP__TRY(dualprop__named_list_reserve(&checkpoint->tensors, checkpoint->context, json_object_size(root)));
-    json_object_foreach(root, key, value) {
-        DUALPROP__TRY(strcmp(key, "__metadata__") == 0 ? read_texts(checkpoint, value)
-                                                       : read_tensor(checkpoint, key, value));
-    }
-    return DUALPROP_OK;
-}
-
-static dualprop_status parse_header(dualprop_checkpoint *checkpoint, const struct parts *parts)
-{
-    dualprop__json_limits limits = dualprop__json_limits_of(checkpoint->context);
-    json_t *root;
-    DUALPROP__TRY(dualprop__json_load(&root, checkpoint->context, checkpoint->source, "header", parts->header,
-                                      parts->header_size, &limits));
-    dualprop_status status = read_header(checkpoint, root);
-    json_decref(root);
-    return status;
 }
 
 /* ---- version and checksums ---- */
@@ -264,14 +392,26 @@ static dualprop_status check_checksums(const dualprop_checkpoint *checkpoint, co
     return check_crc(checkpoint, DUALPROP__CRC32_TEXTS, dualprop__safetensors_crc32_texts(checkpoint));
 }
 
-dualprop_status dualprop__safetensors_parse(size_t *data_start, dualprop_checkpoint *checkpoint, const void *bytes,
+/* Those that we have no use for have done their part. */
+static void drop_unused(dualprop__named_list *tensors)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < tensors->count; i++) {
+        const dualprop__tensor *tensor = tensors->items[i];
+        if (tensor->type) tensors->items[kept++] = tensors->items[i];
+    }
+    tensors->count = kept;
+}
+
+dualprop_status dualprop__safetensors_parse(size_t *data_start, dualprop_checkpoint *checkpoint, void *bytes,
                                             size_t size)
 {
     struct parts parts = { 0 };
-    DUALPROP__TRY(cut_texts(&parts, checkpoint, bytes, size));
+    DUALPROP__TRY(cut_file(&parts, checkpoint, bytes, size));
     DUALPROP__TRY(parse_header(checkpoint, &parts));
     DUALPROP__TRY(check_places(checkpoint, parts.data_size));
     dualprop__named_list_sort(&checkpoint->tensors);
+    drop_unused(&checkpoint->tensors);
     DUALPROP__TRY(check_checksums(checkpoint, &parts));
     *data_start = size - parts.data_size;
     return DUALPROP_OK;

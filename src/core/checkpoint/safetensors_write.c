@@ -9,15 +9,10 @@
 
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "crc32.h"
 #include "json_text.h"
-
-#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "safetensors files are little endian, and are written and read without swapping bytes"
-#endif
 
 #define LENGTH_BYTES 8
 #define LONGEST_HEADER 100000000
@@ -74,48 +69,42 @@ static dualprop_status copy_texts(dualprop_checkpoint *scratch, const dualprop_c
     return DUALPROP_OK;
 }
 
-/* Give __metadata__, or NULL where memory is out. */
-static json_t *describe_texts(const dualprop_checkpoint *scratch)
+static void put_tensor_entry(dualprop__json_writer *writer, const dualprop__tensor *tensor, uint64_t begin)
 {
-    json_t *metadata = json_object();
-    for (size_t i = 0; metadata && i < scratch->texts.count; i++) {
-        const dualprop__text *text = scratch->texts.items[i];
-        if (json_object_set_new(metadata, text->name, json_string(text->value)) == 0) continue;
-        json_decref(metadata);
-        return NULL;
-    }
-    return metadata;
+    dualprop__json_put_key(writer, tensor->name);
+    dualprop__json_bracket(writer, '{');
+    dualprop__json_put_key(writer, "dtype");
+    dualprop__json_put_text(writer, dualprop__safetensors_dtype(tensor->type));
+    dualprop__json_put_key(writer, "shape");
+    dualprop__json_bracket(writer, '[');
+    for (int i = 0; i < tensor->rank; i++) dualprop__json_put_integer(writer, tensor->shape[i]);
+    dualprop__json_bracket(writer, ']');
+    dualprop__json_put_key(writer, "data_offsets");
+    dualprop__json_bracket(writer, '[');
+    dualprop__json_put_integer(writer, (int64_t)begin);
+    dualprop__json_put_integer(writer, (int64_t)(begin + tensor->size));
+    dualprop__json_bracket(writer, ']');
+    dualprop__json_bracket(writer, '}');
 }
 
-static json_t *describe_shape(const dualprop__tensor *tensor)
+static void put_header(dualprop__json_writer *writer, const dualprop_checkpoint *scratch,
+                       dualprop__tensor *const *tensors, size_t count)
 {
-    json_t *shape = json_array();
-    for (int i = 0; shape && i < tensor->rank; i++) {
-        if (json_array_append_new(shape, json_integer(tensor->shape[i])) == 0) continue;
-        json_decref(shape);
-        return NULL;
-    }
-    return shape;
-}
-
-static json_t *describe_tensor(const dualprop__tensor *tensor, uint64_t begin)
-{
-    return json_pack("{s:s, s:o, s:[I, I]}", "dtype", dualprop__safetensors_dtype(tensor->type), "shape",
-                     describe_shape(tensor), "data_offsets", (json_int_t)begin, (json_int_t)(begin + tensor->size));
-}
-
-static json_t *describe_tensors(const dualprop_checkpoint *scratch, dualprop__tensor *const *tensors, size_t count)
-{
-    json_t *root = json_object();
     uint64_t begin = 0;
-    int failed = !root || json_object_set_new(root, "__metadata__", describe_texts(scratch)) != 0;
-    for (size_t i = 0; !failed && i < count; i++) {
-        failed = json_object_set_new(root, tensors[i]->name, describe_tensor(tensors[i], begin)) != 0;
+    dualprop__json_bracket(writer, '{');
+    dualprop__json_put_key(writer, "__metadata__");
+    dualprop__json_bracket(writer, '{');
+    for (size_t i = 0; i < scratch->texts.count; i++) {
+        const dualprop__text *text = scratch->texts.items[i];
+        dualprop__json_put_key(writer, text->name);
+        dualprop__json_put_text(writer, text->value);
+    }
+    dualprop__json_bracket(writer, '}');
+    for (size_t i = 0; i < count; i++) {
+        put_tensor_entry(writer, tensors[i], begin);
         begin += tensors[i]->size;
     }
-    if (!failed) return root;
-    json_decref(root);
-    return NULL;
+    dualprop__json_bracket(writer, '}');
 }
 
 static dualprop_status finish_header(size_t *size, char *header, size_t length, const dualprop_context *context)
@@ -132,19 +121,19 @@ static dualprop_status finish_header(size_t *size, char *header, size_t length, 
     return DUALPROP_OK;
 }
 
-/* The header, its length in front; released by the caller. */
+/* The header, its length in front; released by the caller. A writer has room for the spaces behind its text. */
 static dualprop_status build_header(char **out, size_t *size, const dualprop_checkpoint *scratch,
                                     dualprop__tensor *const *tensors, size_t count)
 {
-    dualprop_context *context = scratch->context;
-    char *header;
-    size_t length;
-    DUALPROP__TRY(
-        dualprop__json_dump(&header, &length, context, describe_tensors(scratch, tensors, count), LENGTH_BYTES));
-    dualprop_status status = finish_header(size, header, length, context);
-    if (status == DUALPROP_OK) *out = header;
-    else dualprop__release(context, header);
-    return status;
+    dualprop__json_writer writer;
+    dualprop__json_begin(&writer, scratch->context, LENGTH_BYTES);
+    put_header(&writer, scratch, tensors, count);
+    for (int i = 0; i < 8; i++) dualprop__json_put_space(&writer);
+    if (writer.status == DUALPROP_OK)
+        writer.status = finish_header(size, writer.text, writer.length - 8 - LENGTH_BYTES, scratch->context);
+    if (writer.status == DUALPROP_OK) *out = writer.text;
+    else dualprop__release(scratch->context, writer.text);
+    return writer.status;
 }
 
 /* ---- the file ---- */
@@ -152,7 +141,7 @@ static dualprop_status build_header(char **out, size_t *size, const dualprop_che
 /* By the size of the type, descending, then by name. */
 static int compare_order(const void *left, const void *right)
 {
-    const dualprop__tensor *first = *(dualprop__tensor *const *)left, *second = *(dualprop__tensor *const *)right;
+    const dualprop__tensor *first = left, *second = right;
     size_t first_size = dualprop__type_size(first->type), second_size = dualprop__type_size(second->type);
     if (first_size != second_size) return first_size > second_size ? -1 : 1;
     return strcmp(first->name, second->name);
@@ -170,18 +159,36 @@ static dualprop_status write_safetensors(dualprop_context *context, const char *
     return status;
 }
 
-static dualprop_status write_ordered(dualprop_checkpoint *scratch, const dualprop_checkpoint *checkpoint,
-                                     const char *path, dualprop__tensor **tensors)
+/* With the elements as the file has them. */
+static dualprop_status write_swapped(dualprop_checkpoint *scratch, const char *path, dualprop__tensor *const *tensors,
+                                     size_t count)
 {
-    size_t count = checkpoint->tensors.count, header_size = 0;
-    char *header;
-    if (count > 0) memcpy(tensors, checkpoint->tensors.items, count * sizeof *tensors);
-    if (count > 1) qsort(tensors, count, sizeof *tensors, compare_order);
-    DUALPROP__TRY(copy_texts(scratch, checkpoint));
+    size_t header_size = 0;
+    char *header = NULL;
     DUALPROP__TRY(set_own_texts(scratch, checksum_data(tensors, count)));
     DUALPROP__TRY(build_header(&header, &header_size, scratch, tensors, count));
     dualprop_status status = write_safetensors(scratch->context, path, header, header_size, tensors, count);
     dualprop__release(scratch->context, header);
+    return status;
+}
+
+/* Files are little endian. On other machines the elements are swapped for the time of writing; a checkpoint is used by one
+ * call at a time. */
+static void swap_all(dualprop__tensor *const *tensors, size_t count)
+{
+    for (size_t i = 0; i < count; i++) dualprop__swap_elements(tensors[i]);
+}
+
+static dualprop_status write_ordered(dualprop_checkpoint *scratch, const dualprop_checkpoint *checkpoint,
+                                     const char *path, dualprop__tensor **tensors)
+{
+    size_t count = checkpoint->tensors.count;
+    if (count > 0) memcpy(tensors, checkpoint->tensors.items, count * sizeof *tensors);
+    dualprop__sort((void **)tensors, count, compare_order);
+    DUALPROP__TRY(copy_texts(scratch, checkpoint));
+    swap_all(tensors, count);
+    dualprop_status status = write_swapped(scratch, path, tensors, count);
+    swap_all(tensors, count);
     return status;
 }
 
@@ -192,6 +199,10 @@ static dualprop_status check_count(const dualprop_checkpoint *checkpoint)
     DUALPROP__REQUIRE(checkpoint->context, checkpoint->tensors.count <= limit, DUALPROP_ERROR_LIMIT,
                       "the checkpoint has %zu tensors; expected at most %llu", checkpoint->tensors.count,
                       (unsigned long long)limit);
+    limit = checkpoint->context->limits[DUALPROP_LIMIT_TEXTS]; /* three are the writer's own */
+    DUALPROP__REQUIRE(checkpoint->context, limit >= 3 && checkpoint->texts.count <= limit - 3, DUALPROP_ERROR_LIMIT,
+                      "the checkpoint has %zu texts; expected at most %llu", checkpoint->texts.count,
+                      (unsigned long long)(limit >= 3 ? limit - 3 : 0));
     return DUALPROP_OK;
 }
 

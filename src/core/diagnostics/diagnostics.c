@@ -89,17 +89,14 @@ void dualprop_diagnostics_destroy(dualprop_diagnostics *diagnostics)
 
 dualprop_status dualprop__diagnostics_enter(dualprop_diagnostics *diagnostics, const char *function)
 {
-    int idle = 0;
     DUALPROP__TRY(dualprop__check_handle(diagnostics, DUALPROP__DIAGNOSTICS, "diagnostics", function));
     DUALPROP__TRY(dualprop__context_enter(diagnostics->context));
-    DUALPROP__REQUIRE(diagnostics->context, atomic_compare_exchange_strong(&diagnostics->busy, &idle, 1),
-                      DUALPROP_ERROR_BUSY, "diagnostics is in use by another call");
-    return DUALPROP_OK;
+    return dualprop__enter(diagnostics->context, &diagnostics->busy, "diagnostics");
 }
 
 void dualprop__diagnostics_leave(dualprop_diagnostics *diagnostics)
 {
-    atomic_store(&diagnostics->busy, 0);
+    dualprop__leave(&diagnostics->busy);
 }
 
 /* ---- numbers from the backend ---- */

@@ -47,7 +47,9 @@ dualprop_status dualprop__infer_section_end(dualprop_state *state, dualprop_stat
     if (!state->section.deferred) return status;
     state->section.deferred = 0;
     DUALPROP__TRY(end_device(state, status));
-    DUALPROP__TRY(dualprop__batch_check(state));
+    dualprop_status loaded = dualprop__batch_check(state);
+    if (loaded != DUALPROP_OK && state->run.phase == DUALPROP__OPEN && state->run.inferences > 0) state->run.inferences--;
+    DUALPROP__TRY(loaded);
     state->dyads[0].observed.feed_forward_max_abs = state->dyads[0].observed.max_abs;
     for (int k = 1; k <= state->layer_count; k++) {
         struct dualprop__dyads *own = &state->dyads[k];

@@ -98,7 +98,7 @@ static dualprop_status run_all_passes(dualprop_state *state)
 {
     while (state->run.passes < state->snapshot.most_passes) {
         DUALPROP__TRY(run_pass(state));
-        if (all_layers_visited(state) && state->run.residual < state->snapshot.tolerance) break;
+        if (all_layers_visited(state) && isless(state->run.residual, state->snapshot.tolerance)) break; /* NaN: none */
     }
     return run_closing_visit(state);
 }
@@ -189,12 +189,12 @@ static dualprop_status start_inference(dualprop_state *state, const dualprop_vie
     int64_t count = images->shape[0];
     int is_warm = state->rule->warm_start && state->run.warm_count == count;
     state->run.warm_count = 0;
-    state->run.inferences++;
     start_report(state);
     dualprop__snapshot_rule(state);
     if (!by_hand && dualprop__can_defer(state, is_warm)) DUALPROP__TRY(dualprop__deferred_begin(state));
     DUALPROP__TRY(dualprop__batch_load_targets(state, targets, 0, count));
     DUALPROP__TRY(dualprop__batch_load(state, images, 0, count));
+    state->run.inferences += state->run.inferences < DUALPROP__MOST_COUNTED; /* a batch that is refused is none */
     DUALPROP__TRY(dualprop__sample_hardware_noise(state));
     DUALPROP__TRY(dualprop__find_damping(state));
     DUALPROP__TRY(start_input(state));

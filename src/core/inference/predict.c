@@ -52,8 +52,17 @@ static dualprop_status copy_out_scores(const dualprop_view *scores, dualprop_sta
     return DUALPROP_OK;
 }
 
+/* Inputs in several pieces are all checked before the first scores are written: a refused call has written none. */
+static dualprop_status check_pieces(dualprop_state *state, const dualprop_view *images)
+{
+    for (int64_t first = 0; images->shape[0] > state->capacity && first < images->shape[0]; first += state->capacity)
+        DUALPROP__TRY(dualprop__batch_load(state, images, first, piece_size(state, images->shape[0] - first)));
+    return DUALPROP_OK;
+}
+
 static dualprop_status predict_pieces(const dualprop_view *scores, dualprop_state *state, const dualprop_view *images)
 {
+    DUALPROP__TRY(check_pieces(state, images));
     for (int64_t first = 0; first < images->shape[0]; first += state->capacity) {
         DUALPROP__TRY(feed_piece(state, images, first));
         DUALPROP__TRY(copy_out_scores(scores, state, first));

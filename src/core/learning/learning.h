@@ -61,6 +61,24 @@ dualprop_status dualprop__gradient_compute(dualprop_optimizer *optimizer, dualpr
 double dualprop__largest_gradient(const dualprop_optimizer *optimizer, const dualprop_layer *layer);
 /* step.c: do rates let weights grow by themselves, so that a step has to look at them first? */
 int dualprop__step_needs_weights(const dualprop_optimizer *optimizer);
+/* Can a saved moment be one that a step has left? Its magnitude is limited by optimizer_math.h, with some room for
+ * rounding, and a mean of squares is not negative. order: 0 for the momentum or the mean, 1 for the mean of squares. */
+static inline void dualprop__moment_range(double range[2], const dualprop_optimizer *optimizer, int order)
+{
+    int single = optimizer->context->precision == DUALPROP_F32;
+    double most = optimizer->kind == DUALPROP_SGD ? (single ? 1.0001e30 : 1.0001e300)
+                  : order == 0                    ? (single ? 1e19 : 1e151)
+                                                  : (single ? 1e37 : 1e301);
+    range[0] = optimizer->kind != DUALPROP_SGD && order == 1 ? 0.0 : -most;
+    range[1] = most;
+}
+
+/* One more step was made. */
+static inline void dualprop__count_step(dualprop_optimizer *optimizer)
+{
+    optimizer->steps += optimizer->steps < DUALPROP__MOST_COUNTED;
+}
+
 /* step.c: gradient and step of all layers, fused. */
 dualprop_status dualprop__learn_layers(dualprop_optimizer *optimizer, dualprop_state *state);
 /* step.c: what dualprop_update() does with both entered. */

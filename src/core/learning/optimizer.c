@@ -115,15 +115,12 @@ dualprop_status dualprop__optimizer_enter(dualprop_optimizer *optimizer, const c
 {
     DUALPROP__TRY(dualprop__check_handle(optimizer, DUALPROP__OPTIMIZER, "optimizer", function));
     DUALPROP__TRY(dualprop__context_enter(optimizer->context));
-    int idle = 0;
-    DUALPROP__REQUIRE(optimizer->context, atomic_compare_exchange_strong(&optimizer->busy, &idle, 1),
-                      DUALPROP_ERROR_BUSY, "optimizer is in use by another call");
-    return DUALPROP_OK;
+    return dualprop__enter(optimizer->context, &optimizer->busy, "optimizer");
 }
 
 void dualprop__optimizer_leave(dualprop_optimizer *optimizer)
 {
-    atomic_store(&optimizer->busy, 0);
+    dualprop__leave(&optimizer->busy);
 }
 
 /* ---- settings ---- */
@@ -135,7 +132,7 @@ static int is_at_least(double value, double least)
 
 static int is_decay(double value)
 {
-    return value >= 0 && value < 1;
+    return isfinite(value) && value >= 0 && value < 1;
 }
 
 dualprop_status dualprop_optimizer_set_learning_rate(dualprop_optimizer *optimizer, double learning_rate)

@@ -201,7 +201,7 @@ static dualprop_status apply_held(dualprop_optimizer *optimizer)
     DUALPROP__TRY(clip_scale(&scale, optimizer));
     DUALPROP__TRY(dualprop__section_begin(optimizer->context));
     DUALPROP__TRY(dualprop__section_end(optimizer->context, apply_layers(optimizer, scale)));
-    optimizer->steps++;
+    dualprop__count_step(optimizer);
     optimizer->gradient_samples = 0;
     return DUALPROP_OK;
 }
@@ -256,7 +256,7 @@ static dualprop_status update_fused(dualprop_optimizer *optimizer, dualprop_stat
     optimizer->gradient_samples = 0;
     DUALPROP__TRY(dualprop__section_begin(optimizer->context));
     DUALPROP__TRY(dualprop__section_end(optimizer->context, dualprop__learn_layers(optimizer, state)));
-    optimizer->steps++;
+    dualprop__count_step(optimizer);
     return DUALPROP_OK;
 }
 

@@ -64,7 +64,7 @@ static void settle_step(struct train_step *step, dualprop_status status)
 {
     if (!step->appended) return;
     step->applied = status == DUALPROP_OK && !step->rejected;
-    if (step->applied) step->optimizer->steps++;
+    if (step->applied) dualprop__count_step(step->optimizer);
     dualprop__feedback_align(step->optimizer->network);
     dualprop__network_downgrade(step->optimizer->network);
 }

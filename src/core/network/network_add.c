@@ -8,37 +8,39 @@
 
 /* ---- on top ---- */
 
-/* All parameters of the layers there are; they fit because each append saw to it. */
 int64_t dualprop__network_parameters(const dualprop_network *network)
 {
-    int64_t count = 0;
-    for (int k = 0; k < network->layer_count; k++)
-        count += dualprop__parameter_elements(network->layers[k], 0) +
-                 dualprop__parameter_elements(network->layers[k], 1);
-    return count;
+    return network->parameters;
+}
+
+/* Room for one more pointer, twice as much as before where there is none: adding n layers is work for n layers. */
+static dualprop_status make_layer_room(dualprop_network *network)
+{
+    size_t count = (size_t)network->layer_count;
+    if (network->layer_count < network->layer_capacity) return DUALPROP_OK;
+    size_t capacity = count < 4 ? 8 : 2 * count;
+    dualprop_layer **layers = dualprop__allocate_array(network->context, capacity, sizeof *layers);
+    if (!layers) return DUALPROP_ERROR_NO_MEMORY;
+    if (count > 0) memcpy(layers, network->layers, count * sizeof *layers);
+    dualprop__release(network->context, network->layers);
+    network->layers = layers;
+    network->layer_capacity = (int)capacity;
+    return DUALPROP_OK;
 }
 
 dualprop_status dualprop__network_append(dualprop_network *network, const dualprop_layer *description)
 {
     dualprop_context *context = network->context;
     int64_t total, own = dualprop__parameter_elements(description, 0) + dualprop__parameter_elements(description, 1);
-    DUALPROP__REQUIRE(context, DUALPROP__ADD(&total, dualprop__network_parameters(network), own) &&
-                      network->layer_count < INT_MAX / 2,
+    DUALPROP__REQUIRE(context, DUALPROP__ADD(&total, network->parameters, own) && network->layer_count < INT_MAX / 4,
                       DUALPROP_ERROR_RANGE, "the network's number of parameters overflows with another %lld",
                       (long long)own);
-    size_t count = (size_t)network->layer_count;
-    dualprop_layer **layers = dualprop__allocate_array(context, count + 1, sizeof *layers);
-    if (!layers) return DUALPROP_ERROR_NO_MEMORY;
-    if (count > 0) memcpy(layers, network->layers, count * sizeof *layers);
-    dualprop_status status = dualprop__layer_create(&layers[count], network, description, network->layer_count + 1);
-    if (status != DUALPROP_OK) {
-        dualprop__release(context, layers);
-        return status;
-    }
-    dualprop__release(context, network->layers);
-    network->layers = layers;
+    DUALPROP__TRY(make_layer_room(network));
+    dualprop_layer **place = &network->layers[network->layer_count];
+    DUALPROP__TRY(dualprop__layer_create(place, network, description, network->layer_count + 1));
     network->layer_count++;
-    dualprop__layer_output(network->top, layers[count]);
+    network->parameters = total;
+    dualprop__layer_output(network->top, *place);
     return DUALPROP_OK;
 }
 

@@ -30,11 +30,12 @@ struct dualprop_network {
     atomic_int references;
     dualprop_context *context;
     int64_t height, width, channels;
-    int layer_count;
-    dualprop_layer **layers; /* [layer_count] */
+    int layer_count, layer_capacity;
+    int64_t parameters;      /* of all layers; each append has checked that they fit */
+    dualprop_layer **layers; /* [layer_capacity] */
     int64_t top[3];          /* height, width, channels of what the next layer takes */
     atomic_int sealed;       /* a state or an optimizer was made: no more layers */
-    atomic_int users;        /* > 0: that many read; -1: one writes */
+    _Atomic uint64_t users;  /* who reads and who writes, and in which process; see network_lock.c */
     atomic_uint_fast64_t generation;
     int initializer;
     double initializer_scale;

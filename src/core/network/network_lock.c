@@ -1,13 +1,12 @@
 /*
  * network_lock.c - who may touch a network's parameters when.
  *
- * `users` is a lock that never waits: a positive number counts the calls that read the parameters, -1 stands for the
- * one call that writes them, and a call that finds the other kind at work is told BUSY. Every end of a write raises the
- * generation, by which states and backends notice that what they derived from the weights is stale. Feedback weights
+ * `users` is a lock that never waits: its lower half counts the calls that read the parameters, or is WRITER for the one
+ * call that writes them; a call that finds the other kind at work is told BUSY. Its upper half is the number of the
+ * process that they run in: in a forked child they do not exist, and the answer is FORKED. Every end of a write raises
+ * the generation, by which states and backends notice that what they derived from the weights is stale. Feedback weights
  * whose signs follow the weights are aligned before it by the call that wrote: dualprop__feedback_align().
  */
-#include <limits.h>
-
 #include "network_internal.h"
 
 dualprop_status dualprop__network_check_set(const dualprop_network *network)
@@ -20,13 +19,33 @@ dualprop_status dualprop__network_check_set(const dualprop_network *network)
     return DUALPROP_OK;
 }
 
+#define COUNT UINT64_C(0xffffffff)
+#define WRITER COUNT
+
+/* The word of `count` readers (or WRITER) of this process. */
+static uint64_t users_of_process(uint64_t count)
+{
+    return (uint64_t)(uint32_t)dualprop__process_number() << 32 | count;
+}
+
+/* Where a thread was at work on the network when this process was forked off, it never leaves here. */
+static dualprop_status refuse_network(const dualprop_network *network, uint64_t users)
+{
+    if (users >> 32 != users_of_process(0) >> 32)
+        return dualprop__fail(network->context, DUALPROP_ERROR_FORKED,
+                              "network was in use when this process was forked off; it can only be destroyed here");
+    return dualprop__fail(network->context, DUALPROP_ERROR_BUSY, "network is %s by another call; expected it to be free",
+                          (users & COUNT) == WRITER ? "being written" : "in use");
+}
+
 dualprop_status dualprop__network_begin_read(dualprop_network *network)
 {
-    int users = atomic_load(&network->users);
+    uint64_t users = atomic_load(&network->users), readers;
     do {
-        DUALPROP__REQUIRE(network->context, users >= 0 && users < INT_MAX, DUALPROP_ERROR_BUSY,
-                          "network is being written by another call; expected it to be free");
-    } while (!atomic_compare_exchange_weak(&network->users, &users, users + 1));
+        readers = users & COUNT;
+        if (readers >= WRITER - 1 || (readers > 0 && users != users_of_process(readers)))
+            return refuse_network(network, users);
+    } while (!atomic_compare_exchange_weak(&network->users, &users, users_of_process(readers + 1)));
     return DUALPROP_OK;
 }
 
@@ -37,9 +56,10 @@ void dualprop__network_end_read(dualprop_network *network)
 
 dualprop_status dualprop__network_begin_write(dualprop_network *network)
 {
-    int nobody = 0;
-    DUALPROP__REQUIRE(network->context, atomic_compare_exchange_strong(&network->users, &nobody, -1),
-                      DUALPROP_ERROR_BUSY, "network is in use by another call; expected it to be free");
+    uint64_t users = atomic_load(&network->users);
+    do {
+        if ((users & COUNT) > 0) return refuse_network(network, users);
+    } while (!atomic_compare_exchange_weak(&network->users, &users, users_of_process(WRITER)));
     return DUALPROP_OK;
 }
 
@@ -56,19 +76,20 @@ void dualprop__network_end_write(dualprop_network *network)
 
 int dualprop__network_try_upgrade(dualprop_network *network)
 {
-    int alone = 1;
-    return atomic_compare_exchange_strong(&network->users, &alone, -1);
+    uint64_t users = atomic_load(&network->users);
+    while ((users & COUNT) == 1)
+        if (atomic_compare_exchange_weak(&network->users, &users, users | WRITER)) return 1;
+    return 0;
 }
 
 dualprop_status dualprop__network_upgrade(dualprop_network *network)
 {
-    DUALPROP__REQUIRE(network->context, dualprop__network_try_upgrade(network), DUALPROP_ERROR_BUSY,
-                      "network is in use by another call; expected it to be free");
-    return DUALPROP_OK;
+    return dualprop__network_try_upgrade(network) ? DUALPROP_OK
+                                                  : refuse_network(network, atomic_load(&network->users));
 }
 
 void dualprop__network_downgrade(dualprop_network *network)
 {
     atomic_fetch_add(&network->generation, 1);
-    atomic_store(&network->users, 1);
+    atomic_store(&network->users, users_of_process(1));
 }

@@ -223,14 +223,28 @@ static uint64_t random_number(void)
     return ((uint64_t)now.tv_sec << 32 ^ (uint64_t)now.tv_nsec) * 0x9e3779b97f4a7c15u ^ (uintptr_t)&number;
 }
 
+/* The longest name of a file has 255 bytes nearly everywhere: where PATH's own leaves no room for what is put behind it,
+ * the temporary file has its beginning only, up to the end of a character. */
+#define LONGEST_NAME 255
+#define LONGEST_SUFFIX 32 /* .PROCESS-NUMBER.tmp */
+
+size_t dualprop__temporary_stem(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    size_t length = strlen(name), most = LONGEST_NAME - LONGEST_SUFFIX;
+    if (length > most)
+        for (length = most; length > 0 && ((unsigned char)name[length] & 0xc0) == 0x80;) length--;
+    return (size_t)(name - path) + length;
+}
+
 /* Make the temporary file PATH.PROCESS-NUMBER.tmp. */
 static dualprop_status create_temporary(int64_t *file, char *name, size_t size, dualprop_context *context,
                                         const char *path)
 {
     int64_t made = -EEXIST;
     for (int i = 0; i < MOST_NAMES && made == -EEXIST; i++) {
-        snprintf(name, size, "%s.%ld-%016llx.tmp", path, (long)dualprop__process_id(),
-                 (unsigned long long)random_number());
+        snprintf(name, size, "%.*s.%ld-%016llx.tmp", (int)dualprop__temporary_stem(path), path,
+                 (long)dualprop__process_id(), (unsigned long long)random_number());
         made = open_path(context, name, 1);
     }
     if (made < 0) return fail_file(context, DUALPROP_ERROR_ACCESS, name, "creating the temporary file", -made,

@@ -5,6 +5,7 @@
 #define DUALPROP_CORE_PLATFORM_H
 
 #include "core/base/base.h"
+#include "float_mode.h"
 
 /* ---- thread_pool.c ---- */
 typedef struct dualprop__pool dualprop__pool;
@@ -31,6 +32,8 @@ extern const dualprop_io dualprop__posix_io;
 #define DUALPROP__FOLDER_SIZE 3840 /* more would be too much for a small stack */
 /* The folder that a path lies in; 0 where its name is too long. */
 int dualprop__folder_of(char *folder, size_t size, const char *path);
+/* file.c: how many bytes of a path its temporary file's name begins with. */
+size_t dualprop__temporary_stem(const char *path);
 int64_t dualprop__posix_remove_stale(void *user_data, const char *path);
 
 #endif

@@ -6,13 +6,13 @@
  * temporary file, that is not locked, and that has not been written to for a while: between making and locking, and
  * between closing and renaming, a living one is unlocked too, but then it is young.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdalign.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,9 +22,8 @@
 #define RANDOM_DIGITS 16
 
 /* NAME.PROCESS-NUMBER.tmp, as file.c makes it of NAME; NUMBER has 16 hexadecimal digits. */
-static int is_temporary_of(const char *name, const char *entry)
+static int is_temporary_of(const char *name, size_t length, const char *entry)
 {
-    size_t length = strlen(name);
     if (strncmp(entry, name, length) != 0 || entry[length] != '.') return 0;
     const char *process = entry + length + 1, *number = process + strspn(process, "0123456789");
     if (number == process || *number++ != '-') return 0;
@@ -46,16 +45,25 @@ static void remove_if_stale(int folder, const char *entry)
     close(file);
 }
 
+/* As the kernel gives it; what the C libraries call it differs. */
+struct entry {
+    uint64_t inode;
+    int64_t offset;
+    unsigned short size;
+    unsigned char type;
+    char name[];
+};
+
 /* readdir() would allocate, and not from the context's allocator. Apart from the caller, whose frame is large. */
-__attribute__((noinline)) static int64_t visit(int folder, const char *name)
+__attribute__((noinline)) static int64_t visit(int folder, const char *name, size_t length)
 {
-    alignas(struct dirent64) char buffer[1024];
-    ssize_t bytes;
-    while ((bytes = getdents64(folder, buffer, sizeof buffer)) > 0) {
-        for (ssize_t at = 0; at < bytes;) {
-            const struct dirent64 *entry = (const struct dirent64 *)(const void *)(buffer + at);
-            if (is_temporary_of(name, entry->d_name)) remove_if_stale(folder, entry->d_name);
-            at += entry->d_reclen;
+    alignas(struct entry) char buffer[1024];
+    long bytes;
+    while ((bytes = syscall(SYS_getdents64, folder, buffer, sizeof buffer)) > 0) {
+        for (long at = 0; at < bytes;) {
+            const struct entry *entry = (const struct entry *)(const void *)(buffer + at);
+            if (is_temporary_of(name, length, entry->name)) remove_if_stale(folder, entry->name);
+            at += entry->size;
         }
     }
     return bytes < 0 ? -(int64_t)errno : 0;
@@ -69,7 +77,8 @@ int64_t dualprop__posix_remove_stale(void *user_data, const char *path)
     int opened = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOCTTY);
     if (opened < 0) return -(int64_t)errno;
     const char *slash = strrchr(path, '/');
-    int64_t visited = visit(opened, slash ? slash + 1 : path);
+    const char *name = slash ? slash + 1 : path;
+    int64_t visited = visit(opened, name, dualprop__temporary_stem(path) - (size_t)(name - path));
     close(opened);
     return visited;
 }

@@ -38,7 +38,7 @@ struct share {
 
 struct dualprop__pool {
     dualprop_context *context;
-    pid_t process;     /* whose threads the workers are */
+    int process;       /* whose threads the workers are: its number */
     int workers;       /* as started */
     int64_t spin;      /* nanoseconds; 0 where there are more threads than CPUs */
     void **threads;    /* [workers] */
@@ -50,6 +50,7 @@ struct dualprop__pool {
     void (*task)(void *argument, int64_t index);
     void *argument;
     int64_t count;
+    dualprop__float_mode mode; /* the caller's: workers compute as it does */
 
     alignas(64) _Atomic uint64_t phase;
     atomic_int idle;    /* workers that sleep or are about to */
@@ -155,6 +156,7 @@ static void *worker_main(void *argument)
     while (!atomic_load(&pool->ending)) {
         if (!spin_until(pool, has_work, last)) sleep_until_work(pool, last);
         if (!enter_loop(pool, &last)) continue;
+        dualprop__float_mode_set(pool->mode);
         run_shares(pool, thread);
         leave_loop(pool);
     }
@@ -225,7 +227,7 @@ static void run_alone(void (*task)(void *argument, int64_t index), void *argumen
 void dualprop__pool_run(dualprop__pool *pool, void (*task)(void *argument, int64_t index), void *argument,
                         int64_t count)
 {
-    if (!pool || pool->workers == 0 || count < 2 || pool->process != dualprop__process_id() ||
+    if (!pool || pool->workers == 0 || count < 2 || pool->process != dualprop__process_number() ||
         atomic_exchange(&pool->busy, 1)) {
         run_alone(task, argument, count);
         return;
@@ -234,6 +236,7 @@ void dualprop__pool_run(dualprop__pool *pool, void (*task)(void *argument, int64
     pool->task = task;
     pool->argument = argument;
     pool->count = count;
+    pool->mode = dualprop__float_mode_get();
     run_shared(pool);
     atomic_store(&pool->busy, 0);
     dualprop__shield_end(shield);
@@ -291,7 +294,7 @@ dualprop_status dualprop__pool_create(dualprop__pool **pool, dualprop_context *c
     dualprop__pool *made = dualprop__allocate(context, sizeof *made);
     if (!made) return DUALPROP_ERROR_NO_MEMORY;
     made->context = context;
-    made->process = dualprop__process_id();
+    made->process = dualprop__process_number();
     made->spin = threads <= dualprop__allowed_cpus() ? SPIN_NANOSECONDS : 0;
     made->threads = dualprop__allocate_array(context, (size_t)threads, sizeof *made->threads);
     made->shares = dualprop__allocate_array(context, (size_t)threads, sizeof *made->shares);
@@ -320,7 +323,7 @@ static void end_workers(dualprop__pool *pool)
 void dualprop__pool_destroy(dualprop__pool *pool)
 {
     if (!pool) return;
-    if (pool->process == dualprop__process_id()) { /* in a forked child there is nothing to end */
+    if (pool->process == dualprop__process_number()) { /* in a forked child there is nothing to end */
         end_workers(pool);
         pthread_cond_destroy(&pool->done);
         pthread_cond_destroy(&pool->work);

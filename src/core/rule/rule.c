@@ -156,7 +156,7 @@ dualprop_status dualprop_rule_set_pool_switches(dualprop_rule *rule, int switche
 
 dualprop_status dualprop__rule_check_alpha(const dualprop_rule *rule, double alpha)
 {
-    DUALPROP__REQUIRE(rule->context, alpha >= 0 && alpha <= 1, DUALPROP_ERROR_INVALID_ARGUMENT,
+    DUALPROP__REQUIRE(rule->context, isfinite(alpha) && alpha >= 0 && alpha <= 1, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "alpha is %g; expected 0..1", alpha);
     double only = dualprop__rule_variant(rule)->fixed_alpha;
     DUALPROP__REQUIRE(rule->context, isnan(only) || alpha == only, DUALPROP_ERROR_INVALID_ARGUMENT,

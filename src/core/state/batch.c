@@ -132,10 +132,11 @@ dualprop_status dualprop__batch_moves(const dualprop_state *state, int64_t count
 
 /* ---- loading ---- */
 
-dualprop_status dualprop__batch_check(const dualprop_state *state)
+dualprop_status dualprop__batch_check(dualprop_state *state)
 {
     DUALPROP__REQUIRE(state->context, isfinite(state->dyads[0].observed.max_abs), DUALPROP_ERROR_NOT_FINITE,
                       "inputs hold a NaN or an infinite value; expected finite numbers");
+    state->batch.moves_count = 0; /* used; a batch that is refused leaves them */
     return DUALPROP_OK;
 }
 
@@ -146,7 +147,6 @@ dualprop_status dualprop__batch_load(dualprop_state *state, const dualprop_view 
     dualprop_view rows = rows_of(images, first, count);
     const int32_t *moves = state->batch.moves_count > 0 ? state->plan.moves : NULL;
     state->batch.count = count;
-    state->batch.moves_count = 0;
     DUALPROP__TRY(context->backend.load_input(context->instance, input->arrays.mean, &rows, state->network->mean,
                                               state->network->deviation, moves, &input->observed.max_abs));
     if (!state->section.deferred) DUALPROP__TRY(dualprop__batch_check(state));

@@ -328,10 +328,10 @@ dualprop_status dualprop_state_set_inference_count(dualprop_state *state, uint64
     if (state->run.phase == DUALPROP__OPEN)
         status = dualprop__fail(state->context, DUALPROP_ERROR_INVALID_STATE,
                                 "an inference is open; call dualprop_infer_end() first");
-    else if (inferences > INT64_MAX)
+    else if (inferences > DUALPROP__MOST_COUNTED)
         status = dualprop__fail(state->context, DUALPROP_ERROR_INVALID_ARGUMENT,
                                 "inferences is %llu; expected at most %lld", (unsigned long long)inferences,
-                                (long long)INT64_MAX);
+                                (long long)DUALPROP__MOST_COUNTED);
     else
         state->run.inferences = inferences;
     dualprop__state_leave(state);

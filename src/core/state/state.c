@@ -172,15 +172,12 @@ dualprop_status dualprop__state_enter(dualprop_state *state, const char *functio
 {
     DUALPROP__TRY(dualprop__check_handle(state, DUALPROP__STATE, "state", function));
     DUALPROP__TRY(dualprop__context_enter(state->context));
-    int idle = 0;
-    DUALPROP__REQUIRE(state->context, atomic_compare_exchange_strong(&state->busy, &idle, 1), DUALPROP_ERROR_BUSY,
-                      "state is in use by another call");
-    return DUALPROP_OK;
+    return dualprop__enter(state->context, &state->busy, "state");
 }
 
 void dualprop__state_leave(dualprop_state *state)
 {
-    atomic_store(&state->busy, 0);
+    dualprop__leave(&state->busy);
 }
 
 void dualprop__state_close(dualprop_state *state, enum dualprop__phase phase)

@@ -204,8 +204,8 @@ dualprop_status dualprop__batch_load(dualprop_state *state, const dualprop_view 
 dualprop_status dualprop__batch_load_targets(dualprop_state *state, const dualprop_view *targets, int64_t first,
                                              int64_t count);
 
-/* Refuse what was loaded where it was not finite. */
-dualprop_status dualprop__batch_check(const dualprop_state *state);
+/* Refuse what was loaded where it was not finite; else the moves that were set have been used. */
+dualprop_status dualprop__batch_check(dualprop_state *state);
 
 /* What goes down from layer k, and into its gradient. */
 static inline const void *dualprop__error_signal(const struct dualprop__dyads *dyads)
