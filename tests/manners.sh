@@ -63,7 +63,7 @@ archive_hides_its_names() {
 # Memory of threads is scarce where a library comes by dlopen(), and must not be allocated at its first use.
 keeps_little_in_threads() {
     size=$(readelf -lW "$lib/libdualprop.so.0" | awk '$1 == "TLS" { print $6 }')
-    [ $((${size:-0})) -le 64 ] || { echo "$((size)) bytes, expected at most 64"; return 1; }
+    [ $((${size:-0})) -le 80 ] || { echo "$((size)) bytes, expected at most 80, 48 of them BLIS's"; return 1; }
     ! nm -D --undefined-only "$lib/libdualprop.so.0" | grep __tls_get_addr
 }
 
