@@ -123,7 +123,7 @@ START_TEST(written_giants_never_reach_the_weights)
     dualprop_rule *rule;
     dualprop_state *state;
     dualprop_optimizer *optimizer;
-    float x[8] = { 1, 1, 1, 1, 1, 1, 1, 1 }, giants[8], weights[4];
+    float x[8] = { 1, 1, 1, 1, 1, 1, 1, 1 }, giants[8], weights[4] = { 0 };
     int32_t labels[4] = { 0, 1, 0, 1 };
     dualprop_view images = matrix_view(x, DUALPROP_F32, 4, 2), classes = vector_view(labels, DUALPROP_I32, 4);
     dualprop_view written = matrix_view(giants, DUALPROP_F32, 4, 2), view = matrix_view(weights, DUALPROP_F32, 2, 2);
@@ -132,6 +132,7 @@ START_TEST(written_giants_never_reach_the_weights)
         expect_ok(dualprop_context_create(&context, BACKENDS[_i], NULL));
         expect_ok(dualprop_network_create(&network, context, 1, 1, 2));
         expect_ok(dualprop_network_add_dense(network, 2, DUALPROP_IDENTITY));
+        expect_ok(dualprop_network_write(network, "layer1.weight", &view)); /* zeros, set on purpose */
         expect_ok(dualprop_rule_create(&rule, context, DUALPROP_DP));
         expect_ok(dualprop_state_create(&state, network, rule, 4));
         expect_ok(dualprop_optimizer_create(&optimizer, network, DUALPROP_SGD));
