@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 build=${BUILD:-build}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-libraries='-ljansson -lm -lpthread -ldl'
+libraries='-lm -lpthread -ldl'
 
 compiles() {
     $1 -std=c11 -O2 -Wall -Wextra -Werror -c -o "$work/dualprop.o" "$work/dualprop.c"
@@ -20,7 +20,7 @@ learns_exclusive_or() {
 
 passes_the_vectors() {
     $CC -o "$work/vectors" "$build/programs/dualprop-vectors.o" "$build/programs/common.a" "$work/dualprop.o" $libraries \
-        -lz -lmd $(nm "$build/programs/common.a" 2>/dev/null | grep -q ' U zip_open' && echo -lzip) &&
+        -ljansson -lz -lmd $(nm "$build/programs/common.a" 2>/dev/null | grep -q ' U zip_open' && echo -lzip) &&
         "$work/vectors" --backend reference --precision f64 tests/golden >"$work/output" &&
         "$work/vectors" --backend reference --precision f32 tests/golden >>"$work/output" || { cat "$work/output"; return 1; }
 }

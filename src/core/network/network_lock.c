@@ -1,7 +1,7 @@
 /*
  * network_lock.c - who may touch a network's parameters when.
  *
- * `users` is a lock that never waits: its lower half counts the calls that read the parameters, or is WRITER for the one
+ * `users` is a lock that never waits: its lower half counts the calls that read the parameters, or is USERS_WRITER for the one
  * call that writes them; a call that finds the other kind at work is told BUSY. Its upper half is the number of the
  * process that they run in: in a forked child they do not exist, and the answer is FORKED. Every end of a write raises
  * the generation, by which states and backends notice that what they derived from the weights is stale. Feedback weights
@@ -19,10 +19,10 @@ dualprop_status dualprop__network_check_set(const dualprop_network *network)
     return DUALPROP_OK;
 }
 
-#define COUNT UINT64_C(0xffffffff)
-#define WRITER COUNT
+#define USERS_COUNT UINT64_C(0xffffffff)
+#define USERS_WRITER USERS_COUNT
 
-/* The word of `count` readers (or WRITER) of this process. */
+/* The word of `count` readers (or USERS_WRITER) of this process. */
 static uint64_t users_of_process(uint64_t count)
 {
     return (uint64_t)(uint32_t)dualprop__process_number() << 32 | count;
@@ -35,15 +35,15 @@ static dualprop_status refuse_network(const dualprop_network *network, uint64_t 
         return dualprop__fail(network->context, DUALPROP_ERROR_FORKED,
                               "network was in use when this process was forked off; it can only be destroyed here");
     return dualprop__fail(network->context, DUALPROP_ERROR_BUSY, "network is %s by another call; expected it to be free",
-                          (users & COUNT) == WRITER ? "being written" : "in use");
+                          (users & USERS_COUNT) == USERS_WRITER ? "being written" : "in use");
 }
 
 dualprop_status dualprop__network_begin_read(dualprop_network *network)
 {
     uint64_t users = atomic_load(&network->users), readers;
     do {
-        readers = users & COUNT;
-        if (readers >= WRITER - 1 || (readers > 0 && users != users_of_process(readers)))
+        readers = users & USERS_COUNT;
+        if (readers >= USERS_WRITER - 1 || (readers > 0 && users != users_of_process(readers)))
             return refuse_network(network, users);
     } while (!atomic_compare_exchange_weak(&network->users, &users, users_of_process(readers + 1)));
     return DUALPROP_OK;
@@ -58,8 +58,8 @@ dualprop_status dualprop__network_begin_write(dualprop_network *network)
 {
     uint64_t users = atomic_load(&network->users);
     do {
-        if ((users & COUNT) > 0) return refuse_network(network, users);
-    } while (!atomic_compare_exchange_weak(&network->users, &users, users_of_process(WRITER)));
+        if ((users & USERS_COUNT) > 0) return refuse_network(network, users);
+    } while (!atomic_compare_exchange_weak(&network->users, &users, users_of_process(USERS_WRITER)));
     return DUALPROP_OK;
 }
 
@@ -77,8 +77,8 @@ void dualprop__network_end_write(dualprop_network *network)
 int dualprop__network_try_upgrade(dualprop_network *network)
 {
     uint64_t users = atomic_load(&network->users);
-    while ((users & COUNT) == 1)
-        if (atomic_compare_exchange_weak(&network->users, &users, users | WRITER)) return 1;
+    while ((users & USERS_COUNT) == 1)
+        if (atomic_compare_exchange_weak(&network->users, &users, users | USERS_WRITER)) return 1;
     return 0;
 }
 

@@ -46,7 +46,7 @@ static void remove_if_stale(int folder, const char *entry)
 }
 
 /* As the kernel gives it; what the C libraries call it differs. */
-struct entry {
+struct folder_entry {
     uint64_t inode;
     int64_t offset;
     unsigned short size;
@@ -57,11 +57,11 @@ struct entry {
 /* readdir() would allocate, and not from the context's allocator. Apart from the caller, whose frame is large. */
 __attribute__((noinline)) static int64_t visit(int folder, const char *name, size_t length)
 {
-    alignas(struct entry) char buffer[1024];
+    alignas(struct folder_entry) char buffer[1024];
     long bytes;
     while ((bytes = syscall(SYS_getdents64, folder, buffer, sizeof buffer)) > 0) {
         for (long at = 0; at < bytes;) {
-            const struct entry *entry = (const struct entry *)(const void *)(buffer + at);
+            const struct folder_entry *entry = (const struct folder_entry *)(const void *)(buffer + at);
             if (is_temporary_of(name, length, entry->name)) remove_if_stale(folder, entry->name);
             at += entry->size;
         }
