@@ -606,7 +606,7 @@ static void sweep_context_memory(void)
 static void sweep_context_set_limit(void)
 {
     HANDLES(context, CONTEXT, "context", dualprop_context_set_limit(bad, DUALPROP_LIMIT_TENSORS, 1))
-    NUMBERS(int, "limit", dualprop_context_set_limit(own.context, bad, 1), -1, 4, INT32_MIN, INT32_MAX);
+    NUMBERS(int, "limit", dualprop_context_set_limit(own.context, bad, 1), -1, 5, INT32_MIN, INT32_MAX);
     INVALID("value", dualprop_context_set_limit(own.context, DUALPROP_LIMIT_TENSORS, 0));
 }
 

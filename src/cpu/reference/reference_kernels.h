@@ -26,7 +26,7 @@ static int64_t tile_width(int64_t first, int64_t width)
 
 /* Follows the greatest |s+-| and the greatest change of s+- over a layer. */
 struct max_tracker {
-    double max_abs, change;
+    double largest, change;
     double old_alpha;
     int derivative, measure_change;
 };
@@ -42,7 +42,7 @@ static void track(struct max_tracker *tracker, const FORMULA(pair) *pair, const 
 {
     double first = (double)(tracker->derivative ? pair->mean : pair->plus);
     double second = (double)(tracker->derivative ? pair->delta : pair->minus);
-    tracker->max_abs = greatest(greatest(tracker->max_abs, fabs(first)), fabs(second));
+    tracker->largest = greatest(greatest(tracker->largest, fabs(first)), fabs(second));
     if (!tracker->measure_change) return;
     double old_mean = mean ? (double)*mean : (double)pair->mean;
     double old_delta = delta ? (double)*delta : 0;
@@ -51,7 +51,7 @@ static void track(struct max_tracker *tracker, const FORMULA(pair) *pair, const 
 
 static void write_maxima(const struct max_tracker *tracker, double *peak, double *change)
 {
-    if (peak) *peak = tracker->max_abs;
+    if (peak) *peak = tracker->largest;
     if (change) *change = tracker->change;
 }
 
