@@ -40,8 +40,8 @@
  * Each setter has a getter beside it; a getter with one output requires it.
  *
  * Defaults: alpha 1/2, beta 1/2, squared error, linear output step, nudge at the current a_L, fw-bw with one pass,
- * no tolerance, divergence limit 1e4, damping "half" with 5 power iterations for the damped rules, seed 1; all other
- * options are off.   Threads: several threads may read a rule; setting needs exclusive use.
+ * no tolerance, divergence limit 1e4, no growth limit, damping "half" with 5 power iterations for the damped
+ * rules, seed 1; all other options are off.   Threads: several threads may read a rule; setting needs exclusive use.
  */
 #ifndef DUALPROP_RULE_H
 #define DUALPROP_RULE_H
@@ -209,6 +209,20 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_set_divergence_limit
 /** Get the divergence limit. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_rule_get_divergence_limit(double *limit, const dualprop_rule *rule);
+/**
+ * Report divergence when max |change of s+-| over a pass grows in so many passes in a row; 0 (never) to 1000000.
+ *
+ * An inference that diverges slowly stays below the divergence limit for dozens of passes, while its gradients are wrong
+ * by orders of magnitude; a growth limit of 3 reports it. Passes count after delta has reached the lowest layer, since
+ * until then every pass moves it to one more layer. Changes within rounding (1e-4 of the largest state in f32, 1e-8 in
+ * f64) do not count. The limit is not applied if visits or states are drawn (DUALPROP_RANDOM, DUALPROP_ASYNC, noise on
+ * states or signals).
+ *
+ * The change of every pass is then measured, as with a tolerance, and a device defers no work.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_set_growth_limit(dualprop_rule *rule, int passes);
+/** Get the growth limit; 0, the default, is none. */
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_get_growth_limit(int *passes, const dualprop_rule *rule);
 
 /**
  * Choose how the damping D_k of hidden layers is determined. This is for the damped rules only, which require

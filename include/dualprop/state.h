@@ -143,7 +143,9 @@ dualprop_state_write(dualprop_state *state, int index, int which, const dualprop
  * Report how the last inference went; each output may be NULL.
  *
  * @param passes    passes run
- * @param residual  of the last pass (NaN if the rule has no tolerance)
+ * @param residual  max |change of s+-| / max |s+-| of the last pass. Measured in every pass if the rule has a tolerance or
+ *                  a growth limit, else in the last of several passes of an inference that the device does not defer;
+ *                  NaN if nothing was measured
  * @param updates   layer updates computed
  * @param skipped   layer updates skipped because none of their inputs had changed
  * @param loss      mean loss of the feed-forward prediction

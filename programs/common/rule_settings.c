@@ -178,6 +178,9 @@ dualprop_status rule_settings_check(const settings *self, host *owner)
 
 /* ---- The rule ---- */
 
+/* Of --divergence growth: what rounding or a last layer that delta reaches does once or twice is no divergence. */
+#define GROWING_PASSES 3
+
 static dualprop_status check_count(host *owner, const number_list *list, int layers, const char *option)
 {
     if (list->count == 1 || list->count == layers) return DUALPROP_OK;
@@ -219,6 +222,7 @@ static dualprop_status set_schedule(dualprop_rule *rule, host *owner, const sett
 {
     TRY_LIBRARY(owner, dualprop_rule_set_schedule(rule, self->schedule, (int)self->passes));
     TRY_LIBRARY(owner, dualprop_rule_set_tolerance(rule, self->tolerance));
+    TRY_LIBRARY(owner, dualprop_rule_set_growth_limit(rule, self->divergence == DIVERGENCE_GROWTH ? GROWING_PASSES : 0));
     TRY_LIBRARY(owner, dualprop_rule_set_async_fraction(rule, self->async_fraction));
     TRY_LIBRARY(owner, dualprop_rule_set_time_step(rule, self->time_step));
     TRY_LIBRARY(owner, dualprop_rule_set_pool_switches(rule, self->pool_switches));

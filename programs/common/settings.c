@@ -54,6 +54,9 @@ const setting setting_table[] = {
       "fw-bw fw bw odd-even even-odd jacobi random async list", DUALPROP_NAMES_SCHEDULE, "fw-bw", "NAME",
       "who listens when: fw-bw, fw, bw, odd-even, even-odd, jacobi, random, async, list" },
     { "passes", VALUE_INTEGER, RESUME_FIXED, PLACE(passes), 1, MANY, NULL, -1, "1", "N", "passes of the schedule" },
+    { "divergence", VALUE_CHOICE, RESUME_FIXED, PLACE(divergence), 0, 0, "size growth", -1, "size", "NAME",
+      "report an inference as diverged by the size of its states, or also when its changes grow in three passes in a row: "
+      "size, growth" },
     { "tolerance", VALUE_REAL, RESUME_FIXED, PLACE(tolerance), 0, LARGE, NULL, -1, "0", "X",
       "stop an inference when the states change by less" },
     { "order", VALUE_ORDER, RESUME_FIXED, PLACE(order), 0, 1000, NULL, -1, "", "LIST",

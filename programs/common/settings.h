@@ -25,6 +25,9 @@ enum {
 /* settings.adversarial: what the network is trained on instead of x. */
 enum { ADVERSARIAL_OFF = 0, ADVERSARIAL_FGSM = 1, ADVERSARIAL_RAW = 2 };
 
+/* settings.divergence: what is reported as divergence. */
+enum { DIVERGENCE_SIZE = 0, DIVERGENCE_GROWTH = 1 };
+
 /* Bits of settings.augment. */
 enum { AUGMENT_CROP = 1, AUGMENT_FLIP = 2 };
 
@@ -73,6 +76,7 @@ typedef struct settings {
     number_list alpha, beta; /* one for all layers, or one for each */
     double alpha_mismatch;
     int loss, output_step, nudge_at, schedule;
+    int divergence; /* DIVERGENCE_... */
     int64_t passes;
     double tolerance;
     layer_order order;

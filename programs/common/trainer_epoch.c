@@ -14,10 +14,18 @@
 
 /* ---- One batch ---- */
 
+/* Does an inference of this run measure what its last pass changed? dualprop_state_report() tells when. */
+static int has_residual(const trainer *self)
+{
+    double residual;
+
+    return dualprop_state_report(NULL, &residual, NULL, NULL, NULL, NULL, self->state) == DUALPROP_OK && isfinite(residual);
+}
+
 static epoch_report report_of(const trainer *self)
 {
     return (epoch_report){ .position = &self->position, .layers = self->layers, .diagnostics = self->run->diagnostics,
-                           .has_residual = self->run->tolerance > 0, .is_damped = rule_settings_is_damped(self->run),
+                           .has_residual = has_residual(self), .is_damped = rule_settings_is_damped(self->run),
                            .has_feedback = self->run->feedback != DUALPROP_FEEDBACK_SYMMETRIC,
                            .weights = self->audit ? &self->weights : NULL, .sha256 = self->data.sha256,
                            .dataset = self->dataset_name };

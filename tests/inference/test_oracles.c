@@ -420,6 +420,94 @@ START_TEST(test_residual_stops)
 }
 END_TEST
 
+/* sbar and delta of all layers, one after another. */
+static size_t read_dyads(double *out, const struct small_network *small)
+{
+    static const int which[2] = { DUALPROP_S_MEAN, DUALPROP_S_DELTA };
+    size_t count = 0;
+    for (int k = 1; k <= small->plan.layers; k++) {
+        for (int i = 0; i < 2; i++) {
+            dualprop_view view = rows_view(out + count, small->plan.batch, small->plan.widths[k]);
+            ck_assert_int_eq(dualprop_state_read(&view, small->state, k, which[i]), DUALPROP_OK);
+            count += (size_t)(small->plan.batch * small->plan.widths[k]);
+        }
+    }
+    return count;
+}
+
+/* Without a tolerance the last of several passes is measured: the same number, and it changes none. */
+START_TEST(test_the_last_pass_is_measured)
+{
+    static const int schedules[] = { DUALPROP_FORWARD_BACKWARD, DUALPROP_FORWARD, DUALPROP_ODD_EVEN, DUALPROP_JACOBI };
+    static double measured[20000], plain[20000];
+    for (int i = 0; i < 4; i++) {
+        for (int passes = 1; passes <= 5; passes++) {
+            struct small_plan plan = plan_of(_i);
+            double expected, residual;
+            plan.variant = DUALPROP_DP;
+            plan.alpha = 0.3;
+            plan.schedule = schedules[i];
+            plan.passes = passes;
+            plan.tolerance = 1e-300;
+            struct small_network small = small_create(&plan);
+            ck_assert_int_eq(small_infer(&small), DUALPROP_OK);
+            ck_assert_int_eq(dualprop_state_report(NULL, &expected, NULL, NULL, NULL, NULL, small.state), DUALPROP_OK);
+            size_t count = read_dyads(measured, &small);
+            small_destroy(&small);
+            plan.tolerance = 0;
+            small = small_create(&plan);
+            ck_assert_int_eq(small_infer(&small), DUALPROP_OK);
+            ck_assert_int_eq(dualprop_state_report(NULL, &residual, NULL, NULL, NULL, NULL, small.state), DUALPROP_OK);
+            read_dyads(plain, &small);
+            small_destroy(&small);
+            ck_assert_mem_eq(measured, plain, count * sizeof *plain);
+            ck_assert_msg(passes == 1 ? isnan(residual) : residual == expected, "schedule %d, %d passes: %g, not %g", schedules[i],
+                          passes, residual, expected);
+        }
+    }
+}
+END_TEST
+
+static void limit_growth(dualprop_rule *rule)
+{
+    ck_assert_int_eq(dualprop_rule_set_growth_limit(rule, 3), DUALPROP_OK);
+}
+
+/* What test_divergence_is_reported() sees in 200 passes is seen in 7, where no state is large yet; what settles is left. */
+START_TEST(test_growth_is_reported)
+{
+    struct small_plan plan = plan_of(_i);
+    plan.activation = DUALPROP_IDENTITY;
+    plan.scale = 2;
+    plan.passes = 7;
+    plan.beta = 0.9;
+    for (plan.alpha = 0; plan.alpha <= 1; plan.alpha += 1) {
+        plan.variant = DUALPROP_DP;
+        plan.configure = NULL;
+        ck_assert_int_eq(status_of(&plan), DUALPROP_OK);
+        plan.configure = limit_growth;
+        struct small_network small = small_create(&plan);
+        char sentence[400];
+        ck_assert_int_eq(small_infer(&small), DUALPROP_ERROR_DIVERGED);
+        ck_assert_int_eq(dualprop_last_error(sentence, sizeof sentence, NULL, small.context), DUALPROP_OK);
+        ck_assert_ptr_nonnull(strstr(sentence, "grew in 3 passes in a row"));
+        ck_assert_ptr_nonnull(strstr(sentence, "in layer "));
+        small_destroy(&small);
+        plan.variant = DUALPROP_DP_ADJOINT;
+        ck_assert_int_eq(status_of(&plan), DUALPROP_OK);
+    }
+    for (int schedule = DUALPROP_FORWARD_BACKWARD; schedule <= DUALPROP_ASYNC; schedule++) {
+        plan = plan_of(_i);
+        plan.schedule = schedule;
+        plan.passes = 60;
+        plan.beta = 0.1;
+        plan.variant = DUALPROP_DP;
+        plan.configure = limit_growth;
+        ck_assert_msg(status_of(&plan) == DUALPROP_OK, "schedule %d", schedule);
+    }
+}
+END_TEST
+
 Suite *test_oracles_suite(void)
 {
     Suite *suite = suite_create("oracles");
@@ -437,6 +525,8 @@ Suite *test_oracles_suite(void)
     tcase_add_loop_test(tcase, test_back_propagation_equals_finite_differences, 0, 2);
     tcase_add_loop_test(tcase, test_skipping_counts, 0, 2);
     tcase_add_loop_test(tcase, test_residual_stops, 0, 2);
+    tcase_add_loop_test(tcase, test_the_last_pass_is_measured, 0, 2);
+    tcase_add_loop_test(tcase, test_growth_is_reported, 0, 2);
     suite_add_tcase(suite, tcase);
     return suite;
 }

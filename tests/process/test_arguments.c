@@ -976,6 +976,18 @@ static void sweep_rule_set_divergence_limit(void)
     RULE_NUMBER(dualprop_rule_set_divergence_limit, "limit", 1, 0, -1);
 }
 
+static void sweep_rule_set_growth_limit(void)
+{
+    HANDLES(rule, RULE, "rule", dualprop_rule_set_growth_limit(bad, 3))
+    NUMBERS(int, "passes", dualprop_rule_set_growth_limit(own.rule, bad), -1, 1000001, INT32_MIN, INT32_MAX);
+}
+
+static void sweep_rule_get_growth_limit(void)
+{
+    HANDLES(rule, RULE, "rule", dualprop_rule_get_growth_limit(&out.i[0], bad))
+    INVALID("passes", dualprop_rule_get_growth_limit(NULL, own.rule));
+}
+
 static void sweep_rule_set_pool_switches(void)
 {
     RULE_CHOICE(dualprop_rule_set_pool_switches, "switches");
@@ -1949,7 +1961,11 @@ static const struct sweep {
     SWEEP(layer_training),
     SWEEP(rule_create), SWEEP(rule_destroy), SWEEP(rule_set_variant), SWEEP(rule_set_alpha), SWEEP(rule_set_beta),
     SWEEP(rule_set_loss), SWEEP(rule_set_output_step), SWEEP(rule_set_nudge_at), SWEEP(rule_set_schedule),
+<<<<<<< HEAD
     SWEEP(rule_set_tolerance), SWEEP(rule_set_divergence_limit),
+=======
+    SWEEP(rule_set_tolerance), SWEEP(rule_set_divergence_limit), SWEEP(rule_set_growth_limit), SWEEP(rule_get_growth_limit), SWEEP(rule_choices), SWEEP(rule_numbers),
+>>>>>>> 1b8787a (rule: a growth limit reports inferences that grow from pass to pass; the residual without a tolerance)
     SWEEP(rule_set_order), SWEEP(rule_set_async_fraction), SWEEP(rule_set_time_step), SWEEP(rule_set_warm_start),
     SWEEP(rule_set_damping), SWEEP(rule_set_layer_damping), SWEEP(rule_set_input_robustness),
     SWEEP(rule_set_feedback), SWEEP(rule_set_layer_alpha), SWEEP(rule_set_layer_beta),

@@ -55,7 +55,7 @@ for rule in bp dp dp-adjoint dp_adjoint; do
     test_that "--rule $rule" trains $small --rule $rule
 done
 for options in "--rule dp --output-step exact" "--loss ce --nudge-at prediction" "--schedule fw --passes 2" \
-    "--passes 3 --tolerance 1e-3 --diagnostics residual,silent" "--optimizer sgd --momentum 0.5 --lr 0.01" \
+    "--passes 3 --tolerance 1e-3 --diagnostics residual,silent" "--passes 5 --divergence growth --diagnostics residual" "--optimizer sgd --momentum 0.5 --lr 0.01" \
     "--optimizer adamw --weight-decay 0.1" "--warmup 1 --decay-epochs 2 --min-lr 1e-5" "--validation 0.25" \
     "--shuffle batches" "--limit 30" "--batch 1000" "--activation tanh --init glorot" "--activation hard_sigmoid --init he" \
     "--precision f64 --threads 1" "--backend cpu" "--backend=auto" "--hidden 8,7,6 --alpha 0" "--beta -0.25 --alpha 1" \
@@ -76,7 +76,7 @@ for case in "--alpha x" "--alpha 1.5" "--alpha -0.1" "--alpha nan" "--alpha 0.5x
     "--epochs -1" "--epochs 1e3" "--batch 0" "--batch ten" "--seed -1" "--seed 18446744073709551616" "--hidden 0" \
     "--hidden 5,,5" "--hidden 5," "--hidden x" "--lr -1" "--momentum 1" "--threads 2000" "--threads -1" "--limit 0" \
     "--tolerance -1" "--validation 1" "--dataset svhn" "--augment turn" "--rule lpm" "--loss hinge" \
-    "--output-step near" "--schedule up" "--damping some" "--damping -1" "--order 1,x" "--quantize 1" "--quantize 25" \
+    "--output-step near" "--schedule up" "--damping some" "--damping -1" "--order 1,x" "--divergence never" "--quantize 1" "--quantize 25" \
     "--power-iterations 0" "--time-step 0" "--async-fraction 2" "--input-robustness -1" "--feedback own" "--noise-weight -1" \
     "--alpha-mismatch nan" "--backend gpu" "--precision f16" \
     "--optimizer lion" "--init normal" "--activation softsign" "--diagnostics beta" "--diagnostics angle," \
@@ -353,6 +353,11 @@ diverges() {
     run $small --rule dp --alpha 0 --beta 0.9 --hidden 64,64 --init he --lr 0.1 --passes 200 --epochs 3 --checkpoint kept
     status_is $? 1 && one_line "epoch 1, batch" && grep -q layer stderr && grep -q pass stderr && cmp straight kept
 }
+grows() {
+    run $small --rule dp --alpha 0 --beta 0.9 --hidden 64,64 --init he --passes 20 --divergence growth
+    status_is $? 1 && one_line "epoch 1, batch 1: the changes of the states grew in 3 passes in a row, by" && grep -q "in layer" stderr
+}
+test_that "growth is said, with layer and pass" grows
 test_that "divergence is said, with layer and pass, and the checkpoint kept" diverges
 
 # ---- Logs and predictions ----
@@ -363,6 +368,9 @@ for key in train_accuracy train_loss test_accuracy test_loss test_top5 seconds l
     difference silent residual; do
     test_that "the log has $key" eval '[ "$(grep -c "\"$key\":" log)" -eq 2 ]'
 done
+test_that "a residual of several passes without a tolerance" eval 'trains $small --log log --diagnostics residual --passes 3 --audit-every 5 &&
+    [ "$(grep -c "\"residual\":[0-9.e-]*[1-9]" log)" -eq 2 ] && grep -q "  residual " stdout'
+test_that "none of a single pass" eval 'trains $small --log log --diagnostics residual && [ "$(grep -c "\"residual\":null" log)" -eq 2 ]'
 test_that "a log of the measured batches" eval 'trains $small --diagnostics angle,objective --audit-every 7 --audit-log audits &&
     [ "$(grep -c "^{\"epoch\":[12],\"batch\":\(1\|8\|15\),\"angle\":.*\"objective\":.*}$" audits)" -eq 6 ] && [ "$(wc -l <audits)" -eq 6 ]'
 test_that "norms, objectives and attacks in the log" eval 'trains $small --log log --diagnostics gamma,lipschitz,objective --attack 0.1,0 &&

@@ -187,6 +187,7 @@ START_TEST(only_variant_schedule_passes_and_tolerance_change_the_plan)
     expect_plan(dualprop_rule_set_output_step(rule, DUALPROP_OUTPUT_LINEAR), 0);
     expect_plan(dualprop_rule_set_nudge_at(rule, DUALPROP_NUDGE_AT_PREDICTION), 0);
     expect_plan(dualprop_rule_set_divergence_limit(rule, 10), 0);
+    expect_plan(dualprop_rule_set_growth_limit(rule, 3), 0);
 }
 END_TEST
 

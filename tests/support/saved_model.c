@@ -52,6 +52,7 @@ static dualprop_status create_rule(saved_model *model)
     TRY(dualprop_rule_set_nudge_at(model->rule, DUALPROP_NUDGE_AT_PREDICTION));
     TRY(dualprop_rule_set_schedule(model->rule, DUALPROP_FORWARD, 6));
     TRY(dualprop_rule_set_tolerance(model->rule, 1e-7));
+    TRY(dualprop_rule_set_growth_limit(model->rule, 12));
     return dualprop_rule_set_divergence_limit(model->rule, 12345.678);
 }
 

@@ -42,7 +42,7 @@ TABLE1_PAPER = {
                       "bp-raw": (88.64, .25, 12.68, .81)}}
 
 # "checked": the inference that grows from pass to pass is reported as diverged; otherwise it trains on whatever comes.
-CHECKED = []
+CHECKED = ["--divergence", "growth"]
 TABLE2 = [("dp-0", "DP, alpha 0", "dp-0", 15, CHECKED), ("dp-1", "DP, alpha 1", "dp-1", 15, CHECKED),
           ("dp-0-unchecked", "DP, alpha 0, growth not checked", "dp-0", 2400, []),
           ("dp-1-unchecked", "DP, alpha 1, growth not checked", "dp-1", 2400, []),

@@ -6,8 +6,8 @@
  * it once, at the end. If one is too large the inference is run again with a check after each visit: it computes the
  * same numbers, and then knows the layer and the pass.
  *
- * Rules that need numbers on the way (a tolerance, a quantisation of feed-forward values, extended updates) are not
- * deferred.
+ * Rules that need numbers on the way (a tolerance, a growth limit, a quantisation of feed-forward values, extended updates)
+ * are not deferred.
  */
 #include "math/step_condition.h"
 #include "passes.h"
@@ -15,8 +15,8 @@
 int dualprop__can_defer(const dualprop_state *state, int is_warm)
 {
     if (!state->context->backend.begin_deferred) return 0;
-    if (state->snapshot.tolerance > 0 || state->snapshot.quantize_bits > 0 || is_warm || state->snapshot.lowest != 1)
-        return 0;
+    if (state->snapshot.tolerance > 0 || state->snapshot.growth_limit > 0) return 0;
+    if (state->snapshot.quantize_bits > 0 || is_warm || state->snapshot.lowest != 1) return 0;
     for (int k = 1; k <= state->layer_count; k++)
         if (state->dyads[k].numbers.uses_extended_update) return 0;
     return 1;

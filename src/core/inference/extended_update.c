@@ -117,7 +117,7 @@ dualprop_status dualprop__extended_update(dualprop_state *state, int k, const vo
     update.fraction = state->snapshot.fraction;
     update.top_down_noise = state->snapshot.noise_down;
     update.emitted = own->arrays.error_signal;
-    update.change = state->snapshot.tolerance > 0 ? &own->observed.change : NULL;
+    update.change = state->run.is_measured ? &own->observed.change : NULL;
     if (k == state->layer_count) set_output_step(&update, state);
     DUALPROP__TRY(draw_noise(&update, state, k));
     DUALPROP__TRY(draw_mask(&update, state, k));

@@ -76,15 +76,52 @@ static dualprop_status visit_all(dualprop_state *state)
     return DUALPROP_OK;
 }
 
+/* Decisions on the way need the change of every pass. */
+static int measures_all(const dualprop_state *state)
+{
+    return state->snapshot.tolerance > 0 || state->snapshot.growth_limit > 0;
+}
+
+/* Else the last of several passes is measured, which costs it a look at the dyads that it replaces. */
+static int is_measured(const dualprop_state *state)
+{
+    if (measures_all(state)) return 1;
+    return state->run.passes > 1 && state->run.passes >= state->snapshot.most_passes && !state->section.deferred;
+}
+
+/*
+ * Do the changes of s+- grow from pass to pass? Until delta has reached the lowest layer they may, since each pass moves
+ * it to one more layer. What is left of rounding where an inference has settled goes up and down too: it is not counted.
+ */
+static dualprop_status check_growth(dualprop_state *state)
+{
+    double change = state->run.pass_change;
+    double rounding = (state->context->precision == DUALPROP_F32 ? 1e-4 : 1e-8) * state->run.pass_max_abs;
+    int grows = change > state->run.last_change && change > rounding;
+    state->run.growing_passes = grows ? state->run.growing_passes + 1 : 0;
+    state->run.last_change = change;
+    if (state->snapshot.growth_limit == 0 || state->run.growing_passes < state->snapshot.growth_limit) return DUALPROP_OK;
+    int largest = state->snapshot.lowest;
+    for (int k = largest; k <= state->layer_count; k++)
+        if (state->dyads[k].observed.change > state->dyads[largest].observed.change) largest = k;
+    DUALPROP__REQUIRE(state->context, 0, DUALPROP_ERROR_DIVERGED,
+                      "the changes of the states grew in %d passes in a row, by %.3g in layer %d in pass %d; the growth limit "
+                      "allows fewer", state->run.growing_passes, state->dyads[largest].observed.change, largest,
+                      state->run.passes);
+    return DUALPROP_OK;
+}
+
 static dualprop_status run_pass(dualprop_state *state)
 {
     state->run.passes++;
     state->run.pass_change = 0;
     state->run.pass_max_abs = 0;
     for (int k = 0; k <= state->layer_count; k++) state->dyads[k].observed.in_pass = 0;
+    state->run.is_measured = is_measured(state);
+    int counts = measures_all(state) && state->dyads[state->snapshot.lowest].versions.delta != 0;
     DUALPROP__TRY(visit_all(state));
-    if (state->snapshot.tolerance > 0) state->run.residual = residual_of(state);
-    return DUALPROP_OK;
+    if (state->run.is_measured) state->run.residual = residual_of(state);
+    return counts ? check_growth(state) : DUALPROP_OK;
 }
 
 static dualprop_status run_closing_visit(dualprop_state *state)
@@ -166,7 +203,7 @@ static dualprop_status start_input(dualprop_state *state)
 static dualprop_status start_dyads(dualprop_state *state, int is_warm)
 {
     if (is_warm) return dualprop__feed_forward_beside(state);
-    if (state->snapshot.tolerance > 0) DUALPROP__TRY(clear_deltas(state));
+    if (measures_all(state)) DUALPROP__TRY(clear_deltas(state));
     return dualprop__feed_forward(state);
 }
 
@@ -176,6 +213,9 @@ static void start_report(dualprop_state *state)
     state->run.updates = 0;
     state->run.skipped = 0;
     state->run.residual = NAN;
+    state->run.is_measured = measures_all(state); /* of visits before the first pass too */
+    state->run.growing_passes = 0;
+    state->run.last_change = NAN;
     for (int k = 0; k <= state->layer_count; k++) {
         state->dyads[k].observed.visits = state->dyads[k].observed.written = 0;
         state->dyads[k].observed.change = 0;
@@ -189,8 +229,8 @@ static dualprop_status start_inference(dualprop_state *state, const dualprop_vie
     int64_t count = images->shape[0];
     int is_warm = state->rule->warm_start && state->run.warm_count == count;
     state->run.warm_count = 0;
-    start_report(state);
     dualprop__snapshot_rule(state);
+    start_report(state);
     if (!by_hand && dualprop__can_defer(state, is_warm)) DUALPROP__TRY(dualprop__deferred_begin(state));
     DUALPROP__TRY(dualprop__batch_load_targets(state, targets, 0, count));
     DUALPROP__TRY(dualprop__batch_load(state, images, 0, count));

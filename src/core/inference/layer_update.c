@@ -125,7 +125,7 @@ static dualprop_dyad hidden_update(dualprop_state *state, int k)
         .mean = own->arrays.mean,
         .delta = own->arrays.delta,
         .peak = &own->observed.max_abs,
-        .change = state->snapshot.tolerance > 0 ? &own->observed.change : NULL,
+        .change = state->run.is_measured ? &own->observed.change : NULL,
         .old_alpha = own->numbers.alpha,
         .width = own->layer ? dualprop__layer_channels(own->layer) : own->width,
     };
@@ -241,6 +241,15 @@ static dualprop_status check_divergence(const dualprop_state *state, int k)
     return DUALPROP_OK;
 }
 
+/* A zero delta need not be zero in memory, where a measured update reads what it replaces. */
+static dualprop_status clear_unwritten_delta(dualprop_state *state, int k)
+{
+    struct dualprop__dyads *own = &state->dyads[k];
+    if (!state->run.is_measured || own->versions.delta != 0) return DUALPROP_OK;
+    size_t bytes = (size_t)(state->batch.count * own->width) * state->context->real_size;
+    return state->context->backend.fill_zero(state->context->instance, own->arrays.delta, bytes);
+}
+
 /* A visit of a layer of which is known what is stale; `update` computes it. */
 static dualprop_status finish_visit(dualprop_state *state, int k,
                                     dualprop_status (*update)(dualprop_state *state, int k))
@@ -248,6 +257,7 @@ static dualprop_status finish_visit(dualprop_state *state, int k,
     struct dualprop__dyads *own = &state->dyads[k];
     own->observed.change = 0;
     if (must_update(state, k)) {
+        DUALPROP__TRY(clear_unwritten_delta(state, k));
         DUALPROP__TRY(update(state, k));
         state->run.updates++;
         DUALPROP__TRY(check_divergence(state, k));

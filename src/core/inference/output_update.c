@@ -37,7 +37,7 @@ static dualprop_output output_step_of(dualprop_state *state)
         .mean = own->arrays.mean,
         .delta = own->arrays.delta,
         .peak = &own->observed.max_abs,
-        .change = state->snapshot.tolerance > 0 ? &own->observed.change : NULL,
+        .change = state->run.is_measured ? &own->observed.change : NULL,
         .old_alpha = own->numbers.alpha,
         .workspace = state->plan.proximal,
     };

@@ -31,6 +31,7 @@ struct dualprop_rule {
     int warm_start;
     double alpha_mismatch, noise_state, noise_down, noise_weight;
     int quantize_bits; /* 0: states are reals */
+    int growth_limit;  /* passes in a row that may grow; 0: any number */
     uint64_t seed;
     atomic_uint_fast64_t plan;     /* raised by what changes a state's plan */
     atomic_uint_fast64_t revision; /* raised by every setter: a state checks and copies each revision once */

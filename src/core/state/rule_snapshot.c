@@ -71,6 +71,10 @@ void dualprop__snapshot_rule(dualprop_state *state)
     state->snapshot.quantize_bits = rule->quantize_bits;
     state->snapshot.tolerance = rule->tolerance;
     state->snapshot.limit = rule->divergence_limit;
+    /* Where visits or states are drawn, a pass may change more than the one before without any growth. */
+    int is_drawn = rule->schedule == DUALPROP_RANDOM || rule->schedule == DUALPROP_ASYNC || rule->noise_state > 0 ||
+                   rule->noise_down > 0;
+    state->snapshot.growth_limit = is_drawn ? 0 : rule->growth_limit;
     state->snapshot.time_step = rule->time_step;
     state->snapshot.fraction = rule->schedule == DUALPROP_ASYNC ? rule->async_fraction : 1.0;
     state->snapshot.noise_state = rule->noise_state;

@@ -132,6 +132,7 @@ struct dualprop_state {
         const struct dualprop__variant *variant;
         int loss, nudge_at, output_step, schedule, most_passes, feedback, quantize_bits;
         int own_switches; /* are switches computed again? see switches.c */
+        int growth_limit; /* passes in a row that may grow; 0: any number */
         double tolerance, limit, time_step, fraction, noise_state, noise_down;
         uint64_t seed;
     } snapshot;
@@ -147,6 +148,9 @@ struct dualprop_state {
         enum dualprop__phase phase;
         int passes;
         double residual, pass_change, pass_max_abs;
+        int is_measured;    /* is the change of s+- measured in this pass? */
+        int growing_passes; /* the last so many passes changed more than the one before each */
+        double last_change; /* of the pass before; NaN until delta had reached the lowest layer before it */
         int64_t updates, skipped;
         uint64_t inferences; /* begun so far; with the seed it decides what is drawn */
         uint64_t drawn[8];   /* of each kind of draws in this inference */
