@@ -188,6 +188,23 @@ dualprop_diagnostics_zero_delta_fraction(double *fraction, dualprop_state *state
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_diagnostics_objective(
     double *dp, double *sprovr, double *adjoint, dualprop_diagnostics *diagnostics, dualprop_state *state);
 
+/**
+ * Compute Eq. 23 for one layer, the difference of the Bregman divergences that G_k induces, as a mean over the samples:
+ *
+ *     Delta E_k = D_G(s+_k || sbar_k) - D_G(s-_k || sbar_k) = G_k(s+_k) - G_k(s-_k) - delta_k.f_k^-1(sbar_k)
+ *
+ * It tells how far the potentials of DP and DP^T are apart in that layer: Eq. 12 minus Eq. 18 is the sum of
+ * Delta E_k / beta_k (with E_0, plus the input's term). With a quadratic G (identity, relu) it is 0 at alpha = 1/2,
+ * -|delta_k|^2/2 at alpha = 1 and |delta_k|^2/2 at alpha = 0.
+ *
+ * @param difference  written on success; NaN for a layer of silu, which has no G
+ * @param index       layer, 1..L
+ * @return as dualprop_diagnostics_objective()
+ * Threads: one at a time.  Allocates: never.  Since: 0.1.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_diagnostics_bregman(double *difference, dualprop_diagnostics *diagnostics, dualprop_state *state, int index);
+
 #ifdef __cplusplus
 }
 #endif

@@ -72,6 +72,8 @@ static dualprop_status look_at_dyads(audit_sums *sums, audit *self, dualprop_sta
     if ((self->wanted & DIAGNOSE_OBJECTIVE) != 0)
         TRY_LIBRARY(self->owner, dualprop_diagnostics_objective(&objective[0], &objective[1], &objective[2],
                                                                 self->diagnostics, state));
+    for (int k = 0; (self->wanted & DIAGNOSE_BREGMAN) != 0 && k < self->layers; k++)
+        TRY_LIBRARY(self->owner, dualprop_diagnostics_bregman(&sums->bregman[k], self->diagnostics, state, k + 1));
     for (int k = 0; (self->wanted & DIAGNOSE_SILENT) != 0 && k < self->layers; k++)
         TRY_LIBRARY(self->owner, dualprop_diagnostics_zero_delta_fraction(&sums->silent[k], state, k + 1));
     for (int k = 0; (self->wanted & DIAGNOSE_GAMMA) != 0 && k < self->layers; k++)
@@ -92,6 +94,7 @@ static void add_sums(audit_sums *sums, const audit_sums *terms)
     add(sums->twin_norm, terms->twin_norm, AUDIT_LAYERS);
     add(sums->difference, terms->difference, AUDIT_LAYERS);
     add(sums->silent, terms->silent, AUDIT_LAYERS);
+    add(sums->bregman, terms->bregman, AUDIT_LAYERS);
     add(sums->damping, terms->damping, AUDIT_LAYERS);
     add(sums->objective, terms->objective, 3);
     sums->residual += terms->residual;

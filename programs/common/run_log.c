@@ -99,6 +99,14 @@ static json_t *finite_or_null(double value)
     return isfinite(value) ? json_real(value) : json_null();
 }
 
+static json_t *finite_means(const double *sums, int64_t batches, int layers)
+{
+    json_t *list = json_array();
+
+    for (int k = 0; k < layers; k++) json_array_append_new(list, finite_or_null(sums[k] / (double)batches));
+    return list;
+}
+
 static json_t *objectives(const audit_sums *sums)
 {
     json_t *list = json_array();
@@ -122,6 +130,8 @@ static void add_sums(json_t *object, const audit_sums *sums, const epoch_report 
         json_object_set_new(object, "residual", report->has_residual ? json_real(sums->residual / (double)sums->batches)
                                                                      : json_null());
     if ((wanted & DIAGNOSE_OBJECTIVE) != 0) json_object_set_new(object, "objective", objectives(sums));
+    if ((wanted & DIAGNOSE_BREGMAN) != 0)
+        json_object_set_new(object, "bregman", finite_means(sums->bregman, sums->batches, layers));
     if ((wanted & DIAGNOSE_GAMMA) != 0 && report->is_damped)
         json_object_set_new(object, "damping", means(sums->damping, sums->batches, layers));
 }

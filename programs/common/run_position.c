@@ -36,6 +36,7 @@ static const member members[] = {
     REALS("silent", audit.silent),
     REAL("residual", audit.residual),
     { "objective", offsetof(run_position, audit.objective), 3, 0 },
+    { "bregman", offsetof(run_position, audit.bregman), AUDIT_LAYERS, 1 },
     { "damping", offsetof(run_position, audit.damping), AUDIT_LAYERS, 1 },
 };
 #define MEMBERS (sizeof members / sizeof members[0])

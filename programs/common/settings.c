@@ -116,9 +116,9 @@ const setting setting_table[] = {
     { "attack", VALUE_NUMBERS, RESUME_FREE, PLACE(attack), 0, LARGE, NULL, -1, "", "LIST",
       "at the end, test under fgsm and pgd at these epsilons, images kept in their range" },
     { "diagnostics", VALUE_SET, RESUME_DEFAULT, PLACE(diagnostics), 0, 0,
-      "angle norms silent residual gamma lipschitz objective", -1, "off", "LIST",
+      "angle norms silent residual gamma lipschitz objective bregman", -1, "off", "LIST",
       "of angle, norms (against back-propagation's gradient), silent, residual, gamma, lipschitz (norms of the weights; "
-      "with gamma the damping too, where there is one), objective (Eq. 1, 12, 18)" },
+      "with gamma the damping too, where there is one), objective (Eq. 1, 12, 18), bregman (Delta E_k, Eq. 23)" },
     { "audit-every", VALUE_INTEGER, RESUME_DEFAULT, PLACE(audit_every), 1, MANY, NULL, -1, "100", "N",
       "batches from one measurement to the next" },
     { "audit-log", VALUE_TEXT, RESUME_FREE, PLACE(audit_log), 0, 0, NULL, -1, "", "FILE",
@@ -512,6 +512,8 @@ static dualprop_status check_diagnostics(const settings *self, host *owner)
 {
     if (self->adversarial != ADVERSARIAL_OFF && self->rule != DUALPROP_BP)
         return contradiction(owner, "--adversarial is for back-propagation; expected --rule bp, or --adversarial off");
+    if ((self->diagnostics & DIAGNOSE_BREGMAN) != 0 && (self->rule == DUALPROP_BP || self->rule == DUALPROP_LECUN || self->alpha_mismatch > 0))
+        return contradiction(owner, "--diagnostics bregman contradicts --rule bp, --rule lecun and --alpha-mismatch, as the objectives do");
     if ((self->diagnostics & DIAGNOSE_OBJECTIVE) != 0 && self->rule == DUALPROP_BP)
         return contradiction(owner, "--diagnostics objective contradicts --rule bp, which has no objective but its loss");
     if ((self->diagnostics & DIAGNOSE_OBJECTIVE) != 0 && self->rule == DUALPROP_LECUN)

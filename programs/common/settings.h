@@ -19,7 +19,8 @@ enum {
     DIAGNOSE_RESIDUAL = 8,
     DIAGNOSE_GAMMA = 16,
     DIAGNOSE_LIPSCHITZ = 32,
-    DIAGNOSE_OBJECTIVE = 64
+    DIAGNOSE_OBJECTIVE = 64,
+    DIAGNOSE_BREGMAN = 128
 };
 
 /* settings.adversarial: what the network is trained on instead of x. */

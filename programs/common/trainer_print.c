@@ -85,6 +85,7 @@ static void print_measures(const epoch_report *report)
     if ((wanted & DIAGNOSE_SILENT) != 0) print_list("silent %", " %.1f", sums->silent, layers, 100 * each);
     if ((wanted & DIAGNOSE_RESIDUAL) != 0 && report->has_residual) printf("  residual %.1e", each * sums->residual);
     if ((wanted & DIAGNOSE_OBJECTIVE) != 0) print_objectives(sums, each);
+    if ((wanted & DIAGNOSE_BREGMAN) != 0) print_list("Eq. 23:", " %.3g", sums->bregman, layers, each);
     if ((wanted & DIAGNOSE_GAMMA) != 0) print_list("gamma", " %.3g", report->weights->gamma, layers, 1);
     if ((wanted & DIAGNOSE_GAMMA) != 0 && report->is_damped) print_list("damping", " %.3g", sums->damping, layers, each);
     if ((wanted & DIAGNOSE_LIPSCHITZ) != 0) printf("  Lipschitz %.4g", report->weights->lipschitz);

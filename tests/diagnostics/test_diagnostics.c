@@ -687,6 +687,42 @@ START_TEST(objectives_of_a_quadratic_problem)
 END_TEST
 
 /* Softmax: its terms ignore what a row's a share; relu and hard sigmoid: no term where they are flat. */
+/* Eq. 23: what sets Eq. 12 and 18 apart, and what is known of it for a quadratic G. */
+START_TEST(bregman_differences_are_eq_23)
+{
+    static const int CONVEX[] = { DUALPROP_IDENTITY, DUALPROP_RELU, DUALPROP_TANH, DUALPROP_SOFTPLUS, DUALPROP_SOFTMAX };
+    for (int i = 0; i < 5; i++) {
+        for (int step = 0; step <= 4; step++) {
+            struct small_plan plan = plan_of(_i);
+            double delta[SMALL_MAX_REALS], sum = 0;
+            dualprop_diagnostics *diagnostics;
+            plan.activation = CONVEX[i];
+            plan.alpha = 0.25 * step;
+            plan.beta = 0.5;
+            struct small_network small = small_create(&plan);
+            expect_ok(small_infer(&small));
+            expect_ok(dualprop_diagnostics_create(&diagnostics, small.network, plan.loss, plan.batch));
+            for (int k = 1; k <= plan.layers; k++) {
+                double found, squares = 0;
+                expect_ok(dualprop_diagnostics_bregman(&found, diagnostics, small.state, k));
+                sum += found / plan.beta;
+                if (i > 1 && k < plan.layers) continue;
+                small_read(delta, &small, k, DUALPROP_S_DELTA);
+                for (int64_t j = 0; j < plan.batch * plan.widths[k]; j++) squares += delta[j] * delta[j];
+                double expected = (0.5 - plan.alpha) * squares / (double)plan.batch;
+                ck_assert_msg(fabs(found - expected) < 1e-13, "%s, alpha %g, layer %d: %.17g, not %.17g",
+                              dualprop_name(DUALPROP_NAMES_ACTIVATION, CONVEX[i]), plan.alpha, k, found, expected);
+            }
+            double apart = objective_at(diagnostics, &small, EQ_12) - objective_at(diagnostics, &small, EQ_18);
+            ck_assert_msg(fabs(apart - sum) < 1e-12, "%s, alpha %g: %.17g, not %.17g",
+                          dualprop_name(DUALPROP_NAMES_ACTIVATION, CONVEX[i]), plan.alpha, apart, sum);
+            dualprop_diagnostics_destroy(diagnostics);
+            small_destroy(&small);
+        }
+    }
+}
+END_TEST
+
 START_TEST(objectives_are_finite_for_every_g)
 {
     struct small_plan plan = plan_of(_i);
@@ -962,6 +998,7 @@ Suite *test_diagnostics_suite(void)
     tcase_add_loop_test(objectives, the_gradient_is_the_objectives, 0, 2);
     tcase_add_loop_test(objectives, objectives_of_a_quadratic_problem, 0, 2);
     tcase_add_loop_test(objectives, objectives_are_finite_for_every_g, 0, 2);
+    tcase_add_loop_test(objectives, bregman_differences_are_eq_23, 0, 2);
     tcase_add_loop_test(objectives, some_rules_have_no_objective, 0, 2);
     suite_add_tcase(suite, twin);
     suite_add_tcase(suite, norms);

@@ -1939,6 +1939,19 @@ static void sweep_diagnostics_objective(void)
     dualprop_diagnostics_destroy(small);
 }
 
+static void sweep_diagnostics_bregman(void)
+{
+    dualprop_state *idle;
+    HANDLES(diagnostics, DIAGNOSTICS, "diagnostics", dualprop_diagnostics_bregman(out.d, bad, own.state, 1))
+    HANDLES(state, STATE, "state", dualprop_diagnostics_bregman(out.d, own.diagnostics, bad, 1))
+    INVALID("difference", dualprop_diagnostics_bregman(NULL, own.diagnostics, own.state, 1));
+    INVALID("networks", dualprop_diagnostics_bregman(out.d, own.diagnostics, foreign.state, 1));
+    NUMBERS(int, "index", dualprop_diagnostics_bregman(out.d, own.diagnostics, own.state, bad), 0, 3, -1, INT32_MIN, INT32_MAX);
+    expect_ok(dualprop_state_create(&idle, own.network, own.rule, 1));
+    expect_error(dualprop_diagnostics_bregman(out.d, own.diagnostics, idle, 1), DUALPROP_ERROR_INVALID_STATE, "inference");
+    dualprop_state_destroy(idle);
+}
+
 /* ---- the list ---- */
 
 #define SWEEP(name) { "dualprop_" #name, sweep_##name }
@@ -1961,11 +1974,8 @@ static const struct sweep {
     SWEEP(layer_training),
     SWEEP(rule_create), SWEEP(rule_destroy), SWEEP(rule_set_variant), SWEEP(rule_set_alpha), SWEEP(rule_set_beta),
     SWEEP(rule_set_loss), SWEEP(rule_set_output_step), SWEEP(rule_set_nudge_at), SWEEP(rule_set_schedule),
-<<<<<<< HEAD
     SWEEP(rule_set_tolerance), SWEEP(rule_set_divergence_limit),
-=======
-    SWEEP(rule_set_tolerance), SWEEP(rule_set_divergence_limit), SWEEP(rule_set_growth_limit), SWEEP(rule_get_growth_limit), SWEEP(rule_choices), SWEEP(rule_numbers),
->>>>>>> 1b8787a (rule: a growth limit reports inferences that grow from pass to pass; the residual without a tolerance)
+    SWEEP(diagnostics_bregman),
     SWEEP(rule_set_order), SWEEP(rule_set_async_fraction), SWEEP(rule_set_time_step), SWEEP(rule_set_warm_start),
     SWEEP(rule_set_damping), SWEEP(rule_set_layer_damping), SWEEP(rule_set_input_robustness),
     SWEEP(rule_set_feedback), SWEEP(rule_set_layer_alpha), SWEEP(rule_set_layer_beta),
@@ -2000,6 +2010,7 @@ static const struct sweep {
     SWEEP(diagnostics_state), SWEEP(diagnostics_input_gradient), SWEEP(diagnostics_spectral_norm),
     SWEEP(diagnostics_lipschitz),
     SWEEP(diagnostics_restart), SWEEP(diagnostics_zero_delta_fraction), SWEEP(diagnostics_objective),
+    SWEEP(diagnostics_bregman),
 };
 #define SWEEP_COUNT ((int)(sizeof SWEEPS / sizeof SWEEPS[0]))
 

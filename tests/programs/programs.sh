@@ -373,6 +373,8 @@ test_that "a residual of several passes without a tolerance" eval 'trains $small
 test_that "none of a single pass" eval 'trains $small --log log --diagnostics residual && [ "$(grep -c "\"residual\":null" log)" -eq 2 ]'
 test_that "a log of the measured batches" eval 'trains $small --diagnostics angle,objective --audit-every 7 --audit-log audits &&
     [ "$(grep -c "^{\"epoch\":[12],\"batch\":\(1\|8\|15\),\"angle\":.*\"objective\":.*}$" audits)" -eq 6 ] && [ "$(wc -l <audits)" -eq 6 ]'
+test_that "Eq. 23 of each layer" eval 'trains $small --alpha 0 --log log --diagnostics bregman && [ "$(grep -c "\"bregman\":\[[0-9.e-]*,[0-9.e-]*\]" log)" -eq 2 ] &&
+    grep -q "Eq. 23: " stdout'
 test_that "norms, objectives and attacks in the log" eval 'trains $small --log log --diagnostics gamma,lipschitz,objective --attack 0.1,0 &&
     [ "$(grep -c "\"objective\":\[.*\"gamma\":\[.*\"lipschitz\":" log)" -eq 2 ] && [ "$(grep -c "^{\"attack\":" log)" -eq 4 ]'
 test_that "and on the screen" eval 'grep -q "Eq. 1, 12, 18: .* gamma .* Lipschitz" stdout && grep -q "^under pgd with epsilon 0.1: " stdout'

@@ -118,6 +118,74 @@ START_TEST(sprovr_steps_of_cross_entropy_are_stationary)
 }
 END_TEST
 
+/* At alpha 0 and 1 the two relaxations are one: s-, or s+, does not feel the loss. */
+START_TEST(exact_and_sprovr_agree_at_the_ends)
+{
+    struct small_plan plan = plan_of(_i);
+    struct states exact, sprovr;
+    plan.layers = 3;
+    plan.widths[1] = plan.widths[2] = 6;
+    plan.widths[3] = CLASSES;
+    plan.activation = DUALPROP_TANH;
+    plan.scale = 0.5;
+    plan.passes = 4;
+    for (plan.loss = DUALPROP_MSE; plan.loss <= DUALPROP_CROSS_ENTROPY; plan.loss++)
+        for (plan.alpha = 0; plan.alpha <= 1; plan.alpha += 1)
+            for (plan.seed = 1; plan.seed <= 10; plan.seed++) {
+                plan.output_step = DUALPROP_OUTPUT_EXACT;
+                struct small_network small = small_create(&plan);
+                expect_ok(small_infer(&small));
+                plan.output_step = DUALPROP_OUTPUT_SPROVR;
+                struct small_network other = small_create(&plan);
+                expect_ok(small_infer(&other));
+                for (int k = 1; k <= 3; k++) {
+                    small_read(exact.plus, &small, k, DUALPROP_S_PLUS);
+                    small_read(exact.minus, &small, k, DUALPROP_S_MINUS);
+                    small_read(sprovr.plus, &other, k, DUALPROP_S_PLUS);
+                    small_read(sprovr.minus, &other, k, DUALPROP_S_MINUS);
+                    for (int64_t i = 0; i < plan.batch * plan.widths[k]; i++)
+                        ck_assert_msg(fabs(exact.plus[i] - sprovr.plus[i]) < 1e-11 && fabs(exact.minus[i] - sprovr.minus[i]) < 1e-11,
+                                      "loss %d, alpha %g, layer %d: s+ %.17g and %.17g, s- %.17g and %.17g", plan.loss, plan.alpha, k,
+                                      exact.plus[i], sprovr.plus[i], exact.minus[i], sprovr.minus[i]);
+                }
+                small_destroy(&small);
+                small_destroy(&other);
+            }
+}
+END_TEST
+
+/* The value of Eq. 15 (which = 0) or Eq. 10 (1) at its saddle point. */
+static double relaxation(struct small_plan *plan, int which)
+{
+    dualprop_diagnostics *diagnostics;
+    double values[2];
+    plan->output_step = which ? DUALPROP_OUTPUT_SPROVR : DUALPROP_OUTPUT_EXACT;
+    struct small_network small = small_create(plan);
+    expect_ok(small_infer(&small));
+    expect_ok(dualprop_diagnostics_create(&diagnostics, small.network, plan->loss, plan->batch));
+    expect_ok(dualprop_diagnostics_objective(&values[0], &values[1], NULL, diagnostics, small.state));
+    dualprop_diagnostics_destroy(diagnostics);
+    small_destroy(&small);
+    return values[which];
+}
+
+/* After Cor. 4.3: for a convex loss the mean of the losses is above the loss of the mean, and so are the saddle points. */
+START_TEST(arovr_is_above_sprovr)
+{
+    struct small_plan plan = plan_of(_i);
+    for (plan.loss = DUALPROP_MSE; plan.loss <= DUALPROP_CROSS_ENTROPY; plan.loss++)
+        for (plan.beta = 0.1; plan.beta < 0.95; plan.beta += 0.2)
+            for (int step = 0; step <= 8; step++)
+                for (plan.seed = 1; plan.seed <= 5; plan.seed++) {
+                    plan.alpha = 0.125 * step;
+                    double arovr = relaxation(&plan, 0), sprovr = relaxation(&plan, 1);
+                    int is_end = step == 0 || step == 8;
+                    ck_assert_msg(is_end ? fabs(arovr - sprovr) < 1e-12 : arovr > sprovr, "loss %d, beta %g, alpha %g: %.17g, %.17g",
+                                  plan.loss, plan.beta, plan.alpha, arovr, sprovr);
+                }
+}
+END_TEST
+
 /* Near the bound the curvature of s-'s problem nearly vanishes, and it still has one solution. */
 START_TEST(steps_near_the_bound_of_convexity)
 {
@@ -251,6 +319,8 @@ Suite *test_rules_output_suite(void)
     tcase_add_loop_test(tests, exact_steps_of_cross_entropy_minimise, 0, 2);
     tcase_add_loop_test(tests, sprovr_steps_of_cross_entropy_are_stationary, 0, 2);
     tcase_add_loop_test(tests, steps_near_the_bound_of_convexity, 0, 2);
+    tcase_add_loop_test(tests, exact_and_sprovr_agree_at_the_ends, 0, 2);
+    tcase_add_loop_test(tests, arovr_is_above_sprovr, 0, 2);
     tcase_add_test(tests, small_nudges_keep_their_digits_in_f32);
     tcase_add_test(tests, steps_without_a_solution_are_refused);
     tcase_add_loop_test(tests, targets_that_sum_to_more_are_held_to_their_bound, 0, 2);

@@ -173,3 +173,51 @@ dualprop_status dualprop_diagnostics_objective(double *dp, double *sprovr, doubl
     if (adjoint) *adjoint = values[2];
     return DUALPROP_OK;
 }
+
+/* ---- one layer's difference of the objectives ---- */
+
+/* Eq. 12 minus Eq. 18 is 1/beta sum_k Delta E_k, so that what was measured for them is all that is needed. */
+static dualprop_status measure_bregman(double *difference, dualprop_diagnostics *diagnostics, const dualprop_state *state,
+                                       int k)
+{
+    struct sums sums = { 0 };
+    diagnostics->twin->run.phase = DUALPROP__IDLE;
+    diagnostics->twin->batch.count = state->batch.count;
+    DUALPROP__TRY(dualprop__network_begin_read(diagnostics->network));
+    dualprop_status status = add_layer_terms(&sums, diagnostics, state, k);
+    dualprop__network_end_read(diagnostics->network);
+    double none = dualprop__has_energy(state->dyads[k].layer->activation) ? 0 : NAN;
+    if (status == DUALPROP_OK)
+        *difference = none + (sums.contrast - sums.adjoint) * state->dyads[k].numbers.beta / (double)state->batch.count;
+    return status;
+}
+
+static dualprop_status check_bregman(const double *difference, const dualprop_diagnostics *diagnostics,
+                                     const dualprop_state *state, int index)
+{
+    DUALPROP__REQUIRE(diagnostics->context, difference, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "difference is NULL; expected a place for the result");
+    DUALPROP__TRY(check_objective(diagnostics, state));
+    DUALPROP__REQUIRE(diagnostics->context, index >= 1 && index <= state->layer_count, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "index is %d; expected 1..%d", index, state->layer_count);
+    return DUALPROP_OK;
+}
+
+static dualprop_status bregman_of(double *difference, dualprop_diagnostics *diagnostics, dualprop_state *state, int index,
+                                  const char *function)
+{
+    DUALPROP__TRY(dualprop__state_enter(state, function));
+    dualprop_status status = check_bregman(difference, diagnostics, state, index);
+    if (status == DUALPROP_OK) status = measure_bregman(difference, diagnostics, state, index);
+    dualprop__state_leave(state);
+    return status;
+}
+
+dualprop_status dualprop_diagnostics_bregman(double *difference, dualprop_diagnostics *diagnostics, dualprop_state *state,
+                                             int index)
+{
+    DUALPROP__TRY(dualprop__diagnostics_enter(diagnostics, __func__));
+    dualprop_status status = bregman_of(difference, diagnostics, state, index, __func__);
+    dualprop__diagnostics_leave(diagnostics);
+    return status;
+}
