@@ -237,8 +237,6 @@ dualprop_status dualprop_rule_set_divergence_limit(dualprop_rule *rule, double l
     return dualprop__rule_changed(rule);
 }
 
-<<<<<<< HEAD
-=======
 dualprop_status dualprop_rule_set_growth_limit(dualprop_rule *rule, int passes)
 {
     DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
@@ -247,42 +245,6 @@ dualprop_status dualprop_rule_set_growth_limit(dualprop_rule *rule, int passes)
     return dualprop__rule_changed(rule);
 }
 
-dualprop_status dualprop_rule_get_growth_limit(int *passes, const dualprop_rule *rule)
-{
-    DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
-    DUALPROP__REQUIRE(rule->context, passes, DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "passes is NULL; expected a place for the result");
-    *passes = rule->growth_limit;
-    return DUALPROP_OK;
-}
-
-/* ---- what a rule says about itself ---- */
-
-dualprop_status dualprop_rule_choices(int *variant, int *loss, int *output_step, int *nudge_at, int *schedule,
-                                      int *passes, const dualprop_rule *rule)
-{
-    DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
-    if (variant) *variant = rule->variant;
-    if (loss) *loss = rule->loss;
-    if (output_step) *output_step = rule->output_step;
-    if (nudge_at) *nudge_at = rule->nudge_at;
-    if (schedule) *schedule = rule->schedule;
-    if (passes) *passes = rule->passes;
-    return DUALPROP_OK;
-}
-
-dualprop_status dualprop_rule_numbers(double *alpha, double *beta, double *tolerance, double *divergence_limit,
-                                      const dualprop_rule *rule)
-{
-    DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
-    if (alpha) *alpha = rule->alpha;
-    if (beta) *beta = rule->beta;
-    if (tolerance) *tolerance = rule->tolerance;
-    if (divergence_limit) *divergence_limit = rule->divergence_limit;
-    return DUALPROP_OK;
-}
-
->>>>>>> 1b8787a (rule: a growth limit reports inferences that grow from pass to pass; the residual without a tolerance)
 /* ---- what the inference asks ---- */
 
 double dualprop__rule_alpha(const dualprop_rule *rule, int k)
