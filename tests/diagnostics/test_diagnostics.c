@@ -706,7 +706,8 @@ START_TEST(bregman_differences_are_eq_23)
                 double found, squares = 0;
                 expect_ok(dualprop_diagnostics_bregman(&found, diagnostics, small.state, k));
                 sum += found / plan.beta;
-                if (i > 1 && k < plan.layers) continue;
+                /* relu at 0 has the convention of Eq. 18, f^-1(0) = a; at 1/2 a mean of 0 has s+ = s- = 0 */
+                if (k < plan.layers && i > 0 && (i > 1 || step != 2)) continue;
                 small_read(delta, &small, k, DUALPROP_S_DELTA);
                 for (int64_t j = 0; j < plan.batch * plan.widths[k]; j++) squares += delta[j] * delta[j];
                 double expected = (0.5 - plan.alpha) * squares / (double)plan.batch;
