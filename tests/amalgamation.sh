@@ -19,10 +19,11 @@ learns_exclusive_or() {
 }
 
 passes_the_vectors() {
-    $CC -o "$work/vectors" "$build/programs/dualprop-vectors.o" "$build/programs/common.a" "$work/dualprop.o" $libraries \
-        -ljansson -lz -lmd $(nm "$build/programs/common.a" 2>/dev/null | grep -q ' U zip_open' && echo -lzip) &&
+    $CC -o "$work/vectors" "$build/programs/dualprop-vectors.o" "$build/programs/common.a" "$work/dualprop.o" \
+        $libraries -ljansson -lz -lmd $(nm "$build/programs/common.a" 2>/dev/null | grep -q ' U zip_open' && echo -lzip) &&
         "$work/vectors" --backend reference --precision f64 tests/golden >"$work/output" &&
-        "$work/vectors" --backend reference --precision f32 tests/golden >>"$work/output" || { cat "$work/output"; return 1; }
+        "$work/vectors" --backend reference --precision f32 tests/golden >>"$work/output" ||
+        { cat "$work/output"; return 1; }
 }
 
 # Only public names may clash with those of the program.
@@ -33,7 +34,11 @@ shows_only_public_names() {
 test_that "make amalgamation" tools/amalgamate "$work"
 test_that "gcc -std=c11" compiles "$CC"
 test_that "its program in C" learns_exclusive_or "$CC" "-x c"
-if have "$CXX"; then test_that "its program in C++" learns_exclusive_or "$CXX" "-x c++"; else skip "a program in C++: no C++ compiler here"; fi
+if have "$CXX"; then
+    test_that "its program in C++" learns_exclusive_or "$CXX" "-x c++"
+else
+    skip "a program in C++: no C++ compiler here"
+fi
 test_that "the reference vectors" passes_the_vectors
 test_that "names of the library alone" shows_only_public_names
 if have clang; then test_that "clang -std=c11" compiles clang; else skip "clang -std=c11: clang is not installed"; fi

@@ -46,7 +46,8 @@ exports_only_the_interface() {
 fetched_content() {
     project fetched "include(FetchContent)
 FetchContent_Declare(dualprop URL file:///nowhere)
-FetchContent_MakeAvailable(dualprop)" && configure fetched -DFETCHCONTENT_SOURCE_DIR_DUALPROP="$source" -DDUALPROP_BLIS=OFF
+FetchContent_MakeAvailable(dualprop)" &&
+        configure fetched -DFETCHCONTENT_SOURCE_DIR_DUALPROP="$source" -DDUALPROP_BLIS=OFF
 }
 
 if have cmake; then

@@ -17,10 +17,13 @@ installed() {
 
 a_program_is_built_and_runs() {
     folder=$(dirname "$(find "$work/root" -name libdualprop.so.0)")
-    flags=$(PKG_CONFIG_PATH="$folder/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$work/root" pkg-config --cflags --libs dualprop) &&
+    PKG_CONFIG_PATH=$folder/pkgconfig PKG_CONFIG_SYSROOT_DIR=$work/root
+    export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
+    flags=$(pkg-config --cflags --libs dualprop) &&
         $CC -o "$work/minimal" examples/minimal.c -I"$work/root/usr/include" -L"$folder" $flags &&
         LD_LIBRARY_PATH=$folder "$work/minimal" | grep -q '^1 xor 1 = 0$' &&
-        "$work/root/usr/bin/dualprop-mlp" --help >"$work/output" && [ -e "$work/root/usr/share/man/man1/dualprop-mlp.1.gz" ]
+        "$work/root/usr/bin/dualprop-mlp" --help >"$work/output" &&
+        [ -e "$work/root/usr/share/man/man1/dualprop-mlp.1.gz" ]
 }
 
 # Whatever the library links is a package that it depends on.

@@ -8,8 +8,8 @@ fashion=${FASHION_MNIST:-/usr/share/datasets/fashion-mnist}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# idx FILE COUNT HEADER_BYTES ITEM_BYTES: the first COUNT items of a file of Fashion-MNIST, as a file of its own. The count is
-# the second group of four bytes.
+# idx FILE COUNT HEADER_BYTES ITEM_BYTES: the first COUNT items of a file of Fashion-MNIST, as a file of its own. The
+# count is the second group of four bytes.
 idx() {
     {
         gzip -dc "$fashion/$1.gz" | head -c 4
@@ -41,7 +41,8 @@ make_data() {
 run() {
     name=$1
     shift
-    (cd "$work" && LD_LIBRARY_PATH=$libraries "$programs/$name" "$@") >"$work/output" 2>&1 || { cat "$work/output"; return 1; }
+    (cd "$work" && LD_LIBRARY_PATH=$libraries "$programs/$name" "$@") >"$work/output" 2>&1 ||
+        { cat "$work/output"; return 1; }
 }
 
 # prints PATTERN: an extended regular expression that some line of the output matches.
@@ -117,7 +118,8 @@ fine_tune() {
 }
 
 own_memory() {
-    run own_memory && prints 'a batch of 4096 needs' && prints '^a batch of [0-9]+ fits$' && prints '^allocations in 101 steps: 0; loss 0'
+    run own_memory && prints 'a batch of 4096 needs' && prints '^a batch of [0-9]+ fits$' &&
+        prints '^allocations in 101 steps: 0; loss 0'
 }
 
 hardware() {
@@ -138,12 +140,14 @@ stop_serve_and_inspect() {
 }
 
 custom_backend() {
-    run custom_backend && holds "$(number '^converters of 1 bits: ([0-9.]+) %.*') < $(number '^converters of 8 bits: ([0-9.]+) %.*')"
+    run custom_backend || return 1
+    coarse=$(number '^converters of 1 bits: ([0-9.]+) %.*') fine=$(number '^converters of 8 bits: ([0-9.]+) %.*')
+    holds "$coarse < $fine"
 }
 
 all_of_them() {
-    for name in minimal regression by_hand compare_backprop early_stopping fine_tune hardware own_memory own_threads stop_serve_and_inspect \
-        custom_backend vgg16 vgg16_names_what_is_missing; do
+    for name in minimal regression by_hand compare_backprop early_stopping fine_tune hardware own_memory own_threads \
+        stop_serve_and_inspect custom_backend vgg16 vgg16_names_what_is_missing; do
         test_that "examples/$name, $1" $name
     done
     if [ -e "$work/mnist/train-images-idx3-ubyte" ]; then

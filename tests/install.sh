@@ -76,8 +76,7 @@ unusual_prefix() {
 moved_tree() {
     cp -r "$prefix" "$work/moved" || return 1
     flags=$(PKG_CONFIG_PATH=$work/moved/lib/pkgconfig pkg-config --define-prefix --cflags --libs dualprop)
-    [ "$flags" = "-I$work/moved/include -L$work/moved/lib -ldualprop " ] || [ "$flags" = "-I$work/moved/include -L$work/moved/lib -ldualprop" ] ||
-        { echo "$flags"; return 1; }
+    [ "${flags% }" = "-I$work/moved/include -L$work/moved/lib -ldualprop" ] || { echo "$flags"; return 1; }
 }
 
 # As `CFLAGS=... make` and then `sudo make install`, which has another environment.
@@ -92,10 +91,11 @@ remembers_the_options() {
 
 # A compiler says which binutils are its own.
 binutils_of_the_compiler() {
-    printf '#!/bin/sh\ncase $1 in -dumpmachine) echo some-machine ;; -print-prog-name=*) echo "/cross/${1#*=}" ;; esac\n' \
-        >"$work/cross-gcc" && chmod +x "$work/cross-gcc" &&
+    printf '%s\n' '#!/bin/sh' 'case $1 in' '-dumpmachine) echo some-machine ;;' \
+        '-print-prog-name=*) echo "/cross/${1#*=}" ;;' 'esac' >"$work/cross-gcc" && chmod +x "$work/cross-gcc" &&
         (unset MAKEFLAGS MFLAGS MAKEOVERRIDES AR OBJCOPY
-         make --no-print-directory -n CC="$work/cross-gcc" BLIS=no NVCC=no BUILD="$work/cross" LIB="$work/cross/lib" all) \
+         make --no-print-directory -n CC="$work/cross-gcc" BLIS=no NVCC=no BUILD="$work/cross" \
+             LIB="$work/cross/lib" all) \
             >"$work/output" 2>&1 && grep -q '^/cross/objcopy ' "$work/output" && grep -q '/cross/ar rcs ' "$work/output"
 }
 

@@ -15,11 +15,13 @@ override MANDIR := $(call below_prefix,$(MANDIR))
 sed_text = $(subst |,\|,$(subst &,\&,$(subst \,\\,$(1))))
 # ${prefix}/lib rather than /usr/lib: so the file may be moved with its tree.
 from_prefix = $(patsubst ^%,%,$(subst ^$(PREFIX)/,$${prefix}/,^$(1)))
-RELOCATED = sed -e 's|@PREFIX@|$(call sed_text,$(PREFIX))|g' -e 's|@LIBDIR@|$(call sed_text,$(call from_prefix,$(LIBDIR)))|g' \
+include_from_library = $(shell realpath -m --relative-to='$(LIBDIR)' '$(INCLUDEDIR)')
+RELOCATED = sed -e 's|@PREFIX@|$(call sed_text,$(PREFIX))|g' \
+                -e 's|@LIBDIR@|$(call sed_text,$(call from_prefix,$(LIBDIR)))|g' \
                 -e 's|@INCLUDEDIR@|$(call sed_text,$(call from_prefix,$(INCLUDEDIR)))|g' \
                 -e 's|@VERSION@|$(VERSION)|g' -e 's|@MPI@|$(MPI_NAME)|g' \
                 -e 's|@PRIVATE_LIBRARIES@|$(SYSTEM_LIBRARIES)|g' \
-                -e 's|@INCLUDE_FROM_LIBRARY@|$(call sed_text,$(shell realpath -m --relative-to='$(LIBDIR)' '$(INCLUDEDIR)'))|g'
+                -e 's|@INCLUDE_FROM_LIBRARY@|$(call sed_text,$(include_from_library))|g'
 
 # Modes are explicit, so that a umask of 077 leaves nothing that others cannot read.
 install: install-library install-programs
@@ -45,7 +47,7 @@ install-library: all $(MPI_LIBRARY)
 	done
 	@# The loader looks into a folder of the system only after ldconfig.
 	@if [ -z '$(DESTDIR)' ] && [ "$$(id -u)" = 0 ] && ldconfig -vNX 2>/dev/null | grep -qF '$(LIBDIR):'; then ldconfig; fi
-# A manual page is what the program's --help prints, so that there is none where the program cannot run (cross compiling).
+# A manual page is made of what the program's --help prints: there is none if the program cannot run (cross compiling).
 install-programs: programs
 	install -d -m 755 '$(DESTDIR)$(PREFIX)' '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(MANDIR)' '$(DESTDIR)$(MANDIR)/man1'
 	install -m 755 $(PROGRAMS) '$(DESTDIR)$(BINDIR)'
@@ -59,6 +61,7 @@ uninstall:
 	rm -rf '$(DESTDIR)$(INCLUDEDIR)/dualprop' '$(DESTDIR)$(LIBDIR)/cmake/dualprop'
 	rm -rf '$(DESTDIR)$(PREFIX)/share/dualprop'
 	rm -f '$(DESTDIR)$(LIBDIR)/libdualprop-mpi.a' '$(DESTDIR)$(LIBDIR)/pkgconfig/dualprop-mpi.pc'
-	rm -f '$(DESTDIR)$(LIBDIR)'/libdualprop.* '$(DESTDIR)$(LIBDIR)'/libdualprop-cuda.so.0 '$(DESTDIR)$(LIBDIR)/pkgconfig/dualprop.pc'
+	rm -f '$(DESTDIR)$(LIBDIR)'/libdualprop.* '$(DESTDIR)$(LIBDIR)'/libdualprop-cuda.so.0 \
+	    '$(DESTDIR)$(LIBDIR)/pkgconfig/dualprop.pc'
 	rm -f $(patsubst $(BUILD)/programs/%,'$(DESTDIR)$(BINDIR)'/%,$(PROGRAMS)) \
 	    $(patsubst $(BUILD)/programs/%,'$(DESTDIR)$(MANDIR)/man1'/%.1,$(PROGRAMS))
