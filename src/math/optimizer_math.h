@@ -11,8 +11,8 @@
  * The order of operations is part of the contract: a fused step and a separate one have the same bits.
  *
  * Whatever finite parameters and moments go in, finite ones come out: g', m of SGD, Adam's quotient and w are held to
- * limits that no step of a run in good order comes near (LIMIT below), so that a weight of 3e38 under weight decay, or a
- * moment read from a file, does not become an infinity first and a NaN later.
+ * limits that no step of a run in good order comes near (LIMIT below), so that a weight of 3e38 under weight decay, or
+ * a moment read from a file, does not become an infinity first and a NaN later.
  *
  * A first moment below the smallest normal number becomes zero. Where a relu is dead g is zero and m shrinks by beta1 a
  * step: it would stay subnormal for ever, since beta1 times the smallest subnormal number rounds to itself, and
@@ -95,7 +95,8 @@ DUALPROP__MATH REAL FORMULA(adam)(const FORMULA(step) *step, REAL w, REAL g, REA
     *moment2 = v;
     REAL move = (step->scale1 * m) / (LIBM(sqrt)(step->scale2 * v) + step->epsilon);
     move = FORMULA(hold)(move, LIMIT(1e30, 1e300));
-    return FORMULA(hold)(w - step->rate * (move + step->apart_decay * w), LIMIT(0x1.fffffep127, 0x1.fffffffffffffp1023));
+    return FORMULA(hold)(w - step->rate * (move + step->apart_decay * w),
+                         LIMIT(0x1.fffffep127, 0x1.fffffffffffffp1023));
 }
 
 #undef LIMIT

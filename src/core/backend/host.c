@@ -23,8 +23,8 @@ static void host_release(void *user_data, void *pointer, size_t size)
 #define MOST_UNITS 1024
 
 /*
- * A loop in the hands of the caller's parallel_for, as at most MOST_UNITS units of neighbouring tasks. It is code that we
- * do not know: it may leave units out (a callback from Python that raised an exception runs nothing, and reports
+ * A loop in the hands of the caller's parallel_for, as at most MOST_UNITS units of neighbouring tasks. It is code that
+ * we do not know: it may leave units out (a callback from Python that raised an exception runs nothing, and reports
  * nothing), run one twice, or return while one still runs. So each unit is claimed by who runs it first; the calling
  * thread then runs what is left, and waits for the others. A result is never made of tasks that did not run.
  */
@@ -62,7 +62,8 @@ static void run_by_caller(dualprop_context *context, void (*task)(void *argument
     struct loop loop = { task, argument, count, count < MOST_UNITS ? count : MOST_UNITS,
                          dualprop__float_mode_get(), 0, { 0 } };
     int64_t left = 0;
-    int shield = dualprop__shield_begin(); /* as in the pool: cancelled here, a caller would leave the others in its loop */
+    int shield =
+        dualprop__shield_begin(); /* as in the pool: cancelled here, a caller would leave the others in its loop */
     context->run(context->run_data, run_loop_unit, &loop, loop.units);
     for (int64_t unit = 0; unit < loop.units; unit++) left += run_unclaimed(&loop, unit);
     while (atomic_load(&loop.ended) < loop.units) sched_yield();

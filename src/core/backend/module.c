@@ -3,8 +3,8 @@
  *
  * The caller may name the file (options.module). Otherwise it is looked for in the folders of DUALPROP_BACKEND_PATH
  * (separated by ':'), in the folder of the file that holds this code, and then wherever the dynamic loader looks. A
- * program with raised privileges (setuid, file capabilities) only asks the dynamic loader, which then trusts nothing but
- * the system's own folders. The module is never unloaded.
+ * program with raised privileges (setuid, file capabilities) only asks the dynamic loader, which then trusts nothing
+ * but the system's own folders. The module is never unloaded.
  */
 #include <dlfcn.h>
 #include <elf.h>
@@ -100,8 +100,8 @@ static int next_line(char *line, size_t size, struct lines *lines)
 
 /*
  * The file whose mapping holds this code, from its root: the program, or the shared library that we are in. Neither the
- * name that the program was started with (argv[0], which dladdr() reports for it) nor the name that a library was opened
- * by will do: the first is whatever the starter wrote, and both may be relative to a folder that was left since.
+ * name that the program was started with (argv[0], which dladdr() reports for it) nor the name that a library was
+ * opened by will do: the first is whatever the starter wrote, and both may be relative to a folder that was left since.
  */
 static int find_own_file(char *name, size_t size)
 {
@@ -191,7 +191,8 @@ static const char *what_is_wrong(const char *path)
     if (stat(path, &about) == 0 && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode)) return "it is no regular file";
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (file < 0) return NULL;
-    if (fstat(file, &about) == 0 && S_ISREG(about.st_mode) && is_truncated(file, &about)) wrong = "the file is truncated";
+    if (fstat(file, &about) == 0 && S_ISREG(about.st_mode) && is_truncated(file, &about))
+        wrong = "the file is truncated";
     close(file);
     return wrong;
 }

@@ -130,8 +130,10 @@ extern const dualprop_allocator dualprop__default_allocator;
 dualprop_status dualprop__reals_create(dualprop_context *context, void **memory, int64_t count);
 /* count is what the memory was created with; NULL is fine. */
 void dualprop__reals_destroy(dualprop_context *context, void *memory, int64_t count);
-/* Steps and inferences are counted up to here and then no further: exact in a double, and beyond any run. A file may say
- * no more, so that what is counted on from it can be saved again. */
+/*
+ * Steps and inferences are counted up to here and then no further: exact in a double, and beyond any run. A file may
+ * say no more, so that what is counted on from it can be saved again.
+ */
 #define DUALPROP__MOST_COUNTED ((int64_t)1 << 53)
 
 /* Are all elements of a host array finite and within range[0] .. range[1]? */
@@ -182,7 +184,9 @@ void dualprop__leave(atomic_int *busy);
 /* ---- utf8.c ---- */
 /* Is the text UTF-8, without surrogates and overlong forms? */
 int dualprop__utf8_valid(const char *text);
-/* Make it so: a byte that is no part of a character, as names of files may have and a cut leaves behind, becomes '?'. */
+/*
+ * Make it so: a byte that is no part of a character, as names of files may have and a cut leaves behind, becomes '?'.
+ */
 void dualprop__utf8_mend(char *text);
 
 /* ---- view.c ---- */

@@ -36,7 +36,9 @@ static _Thread_local FROM_THE_START struct {
 } last;
 _Static_assert(sizeof last <= 64, "more would leave too little for other libraries");
 
-/* A slot is locked for the time of a copy. Who finds it locked does without it: in a forked child it may stay locked. */
+/*
+ * A slot is locked for the time of a copy. Who finds it locked does without it: in a forked child it may stay locked.
+ */
 static struct slot {
     atomic_flag locked;
     uint64_t report;

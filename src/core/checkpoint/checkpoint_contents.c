@@ -204,7 +204,8 @@ dualprop_status dualprop__checkpoint_get_parameter(const dualprop_checkpoint *ch
     DUALPROP__TRY(dualprop__checkpoint_expect_finite(&tensor, checkpoint, name, type, rank, shape));
     int64_t count = (int64_t)(tensor->size / dualprop__type_size(type));
     DUALPROP__REQUIRE(checkpoint->context, !range || dualprop__reals_within(tensor->data, type, count, range),
-                      DUALPROP_ERROR_FORMAT, "%s: tensor %s holds numbers that no learning step leaves; expected %g..%g",
-                      checkpoint->source, name, range ? range[0] : 0, range ? range[1] : 0);
+                      DUALPROP_ERROR_FORMAT,
+                      "%s: tensor %s holds numbers that no learning step leaves; expected %g..%g", checkpoint->source,
+                      name, range ? range[0] : 0, range ? range[1] : 0);
     return dualprop__parameter_write(layer, is_bias, memory, tensor->data);
 }

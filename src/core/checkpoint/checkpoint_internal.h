@@ -67,8 +67,8 @@ dualprop_status dualprop__checkpoint_expect_finite(dualprop__tensor **tensor, co
                                                    const char *name, int type, int rank, const int64_t *shape);
 /*
  * Put an array that is laid out as a layer's parameter (weights, moments, feedback weights) in, and read it back into
- * backend memory: FORMAT if there is no such tensor or another, or an element is outside range[0] .. range[1] (NULL: any
- * finite number will do), NOT_FINITE if an element is.
+ * backend memory: FORMAT if there is no such tensor or another, or an element is outside range[0] .. range[1] (NULL:
+ * any finite number will do), NOT_FINITE if an element is.
  */
 dualprop_status dualprop__checkpoint_put_parameter(dualprop_checkpoint *part, const char *name,
                                                    const dualprop_layer *layer, int is_bias, const void *memory);

@@ -14,7 +14,8 @@
 dualprop_status dualprop__checkpoint_dump(dualprop_checkpoint *checkpoint, const char *name,
                                           dualprop__json_writer *writer);
 /* The text of that name, to be read; FORMAT where there is none, or no JSON object. It stays the checkpoint's. */
-dualprop_status dualprop__checkpoint_load(dualprop__json *json, const dualprop_checkpoint *checkpoint, const char *name);
+dualprop_status dualprop__checkpoint_load(dualprop__json *json, const dualprop_checkpoint *checkpoint,
+                                          const char *name);
 /* A choice by its name; FORMAT where the group has none. */
 dualprop_status dualprop__checkpoint_choice(int *value, const dualprop_checkpoint *checkpoint, const char *text,
                                             int group, const char *name);

@@ -239,10 +239,10 @@ static dualprop_status unpack_layer(int *kind, struct layer_record *layer, const
                               layer->index, dualprop__quote(layer->kind).text);
     int is_dense = *kind == DUALPROP_LAYER_DENSE;
     for (int i = COMMON; i < COUNT; i++)
-        DUALPROP__REQUIRE(checkpoint->context, !!(seen & UINT32_C(1) << i) == ((i == OUTPUTS) == is_dense),
-                          DUALPROP_ERROR_FORMAT, "%s: the text \"network\" is not as expected: layer %d, of kind %s, %s %s",
-                          checkpoint->source, layer->index, layer->kind, is_dense != (i == OUTPUTS) ? "has" : "lacks",
-                          members[i].name);
+        DUALPROP__REQUIRE(
+            checkpoint->context, !!(seen & UINT32_C(1) << i) == ((i == OUTPUTS) == is_dense), DUALPROP_ERROR_FORMAT,
+            "%s: the text \"network\" is not as expected: layer %d, of kind %s, %s %s", checkpoint->source,
+            layer->index, layer->kind, is_dense != (i == OUTPUTS) ? "has" : "lacks", members[i].name);
     if (!is_dense) layer->outputs = layer->channels;
     return DUALPROP_OK;
 }
@@ -337,8 +337,8 @@ static dualprop_status add_layer(dualprop_network *network, const dualprop_check
     return dualprop__parameter_store(added, 1, tensors[1]->data);
 }
 
-static dualprop_status read_channel_numbers(double *numbers, const dualprop_checkpoint *checkpoint, const dualprop__json *list,
-                                    int64_t count)
+static dualprop_status read_channel_numbers(double *numbers, const dualprop_checkpoint *checkpoint,
+                                            const dualprop__json *list, int64_t count)
 {
     dualprop__json json = *list;
     DUALPROP__TRY(dualprop__json_enter(&json, '['));
@@ -361,7 +361,8 @@ static dualprop_status set_transform(dualprop_network *network, const dualprop_c
     double *numbers = dualprop__allocate_array(checkpoint->context, (size_t)channels, 2 * sizeof *numbers);
     if (!numbers) return DUALPROP_ERROR_NO_MEMORY;
     dualprop_status status = read_channel_numbers(numbers, checkpoint, &record->mean, channels);
-    if (status == DUALPROP_OK) status = read_channel_numbers(numbers + channels, checkpoint, &record->deviation, channels);
+    if (status == DUALPROP_OK)
+        status = read_channel_numbers(numbers + channels, checkpoint, &record->deviation, channels);
     if (status == DUALPROP_OK)
         status = dualprop_network_set_input_transform(network, numbers, numbers + channels, channels);
     dualprop__release(checkpoint->context, numbers);

@@ -14,7 +14,8 @@
 
 /* ---- putting ---- */
 
-static void describe_numbers(dualprop__json_writer *writer, const char *key, const struct dualprop__layer_numbers *numbers)
+static void describe_numbers(dualprop__json_writer *writer, const char *key,
+                             const struct dualprop__layer_numbers *numbers)
 {
     dualprop__json_put_key(writer, key);
     dualprop__json_bracket(writer, '[');
@@ -67,7 +68,8 @@ struct options_record {
     dualprop__json order, layer_alpha, layer_beta, layer_damping;
 };
 
-static dualprop_status unpack_options(struct options_record *record, const dualprop_checkpoint *checkpoint, const dualprop__json *options)
+static dualprop_status unpack_options(struct options_record *record, const dualprop_checkpoint *checkpoint,
+                                      const dualprop__json *options)
 {
     const dualprop__json_member members[] = {
         { "damping", DUALPROP__JSON_TEXT, record->damping, 0, 0 },
@@ -96,9 +98,10 @@ static dualprop_status unpack_options(struct options_record *record, const dualp
                 record->warm_start >= INT_MIN && record->warm_start <= INT_MAX &&
                 record->quantize_bits >= INT_MIN && record->quantize_bits <= INT_MAX &&
                 record->growth_limit >= INT_MIN && record->growth_limit <= INT_MAX;
-    DUALPROP__REQUIRE(checkpoint->context, small, DUALPROP_ERROR_FORMAT,
-                      "%s: the rule's power_iterations, warm_start, quantize_bits or growth_limit do not fit into 32 bits",
-                      checkpoint->source);
+    DUALPROP__REQUIRE(
+        checkpoint->context, small, DUALPROP_ERROR_FORMAT,
+        "%s: the rule's power_iterations, warm_start, quantize_bits or growth_limit do not fit into 32 bits",
+        checkpoint->source);
     return DUALPROP_OK;
 }
 
@@ -195,8 +198,8 @@ static dualprop_status set_damping(dualprop_rule *rule, const dualprop_checkpoin
 {
     int damping;
     DUALPROP__TRY(dualprop__checkpoint_choice(&damping, checkpoint, "rule", DUALPROP_NAMES_DAMPING, record->damping));
-    DUALPROP__TRY(dualprop__rule_check_choice(rule->context, (int)record->power_iterations, 1, 10000, "power_iterations",
-                                              "1..10000"));
+    DUALPROP__TRY(dualprop__rule_check_choice(rule->context, (int)record->power_iterations, 1, 10000,
+                                              "power_iterations", "1..10000"));
     rule->power_iterations = (int)record->power_iterations;
     if (damping == DUALPROP_DAMPING_NONE) return DUALPROP_OK;
     /* A rule with given numbers keeps its power iterations too. */

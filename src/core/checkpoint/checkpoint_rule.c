@@ -56,7 +56,8 @@ static dualprop_status unpack_rule(struct rule_record *record, const dualprop_ch
         { "options", DUALPROP__JSON_VALUE, &record->options, 0, 1 },
     };
     dualprop__json json;
-    *record = (struct rule_record){ .pool_switches = "bottom-up" }; /* files from before there was a choice do not say */
+    /* Files from before there was a choice do not say. */
+    *record = (struct rule_record){ .pool_switches = "bottom-up" };
     DUALPROP__TRY(dualprop__checkpoint_load(&json, checkpoint, "rule"));
     DUALPROP__TRY(dualprop__json_members(&json, members, (int)(sizeof members / sizeof *members)));
     DUALPROP__REQUIRE(checkpoint->context, record->passes >= 1 && record->passes <= INT_MAX, DUALPROP_ERROR_FORMAT,

@@ -132,8 +132,8 @@ static dualprop_status check_state_record(const struct state_record *record, con
                                           const dualprop_state *state)
 {
     DUALPROP__REQUIRE(checkpoint->context, record->inferences >= 0 && record->inferences <= DUALPROP__MOST_COUNTED,
-                      DUALPROP_ERROR_FORMAT, "%s: the state's inferences are %lld; expected 0..%lld", checkpoint->source,
-                      (long long)record->inferences, (long long)DUALPROP__MOST_COUNTED);
+                      DUALPROP_ERROR_FORMAT, "%s: the state's inferences are %lld; expected 0..%lld",
+                      checkpoint->source, (long long)record->inferences, (long long)DUALPROP__MOST_COUNTED);
     DUALPROP__REQUIRE(checkpoint->context, record->warm_count >= 0 && record->warm_count <= state->capacity,
                       DUALPROP_ERROR_FORMAT, "%s: the state has %lld samples; expected 0..%lld, the capacity",
                       checkpoint->source, (long long)record->warm_count, (long long)state->capacity);

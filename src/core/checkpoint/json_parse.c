@@ -101,15 +101,18 @@ static int decode_escape(char bytes[4], const char **at, const char *end)
 }
 
 /* No escape is shorter than what it stands for, so that decoding in place never catches up with what is read. */
-dualprop_status dualprop__json_decode(char *to, size_t size, const dualprop__json *json, const char *text, size_t length)
+dualprop_status dualprop__json_decode(char *to, size_t size, const dualprop__json *json, const char *text,
+                                      size_t length)
 {
     char *next = to;
     for (const char *at = text, *end = text + length; at < end;) {
         char bytes[4] = { *at };
         int count = 1;
         if (*at++ == '\\') count = decode_escape(bytes, &at, end);
-        if (count == 0) return dualprop__json_refuse(json, "before it, a string with an escape that stands for nothing");
-        if ((size_t)count >= size - (size_t)(next - to)) return dualprop__json_refuse(json, "before it, a name that is too long");
+        if (count == 0)
+            return dualprop__json_refuse(json, "before it, a string with an escape that stands for nothing");
+        if ((size_t)count >= size - (size_t)(next - to))
+            return dualprop__json_refuse(json, "before it, a name that is too long");
         memcpy(next, bytes, (size_t)count);
         next += count;
     }
@@ -201,7 +204,8 @@ dualprop_status dualprop__json_boolean(dualprop__json *json, int *value)
 {
     dualprop__json_peek(json);
     *value = step_over_word(json, "true");
-    return *value || step_over_word(json, "false") ? DUALPROP_OK : dualprop__json_refuse(json, "expected true or false");
+    return *value || step_over_word(json, "false") ? DUALPROP_OK
+                                                   : dualprop__json_refuse(json, "expected true or false");
 }
 
 /* ---- objects and arrays ---- */
@@ -230,7 +234,8 @@ static dualprop_status skip_scalar(dualprop__json *json)
     size_t length;
     int whole;
     if (dualprop__json_peek(json) == '"') return dualprop__json_string(json, &text, &length);
-    if (step_over_word(json, "true") || step_over_word(json, "false") || step_over_word(json, "null")) return DUALPROP_OK;
+    if (step_over_word(json, "true") || step_over_word(json, "false") || step_over_word(json, "null"))
+        return DUALPROP_OK;
     end = number_end(&whole, json);
     if (!end) return dualprop__json_refuse(json, "expected a value");
     json->at = end;
@@ -337,6 +342,7 @@ dualprop_status dualprop__json_seen_members(uint32_t *out, dualprop__json *json,
     }
     *out = seen;
     for (int i = 0; i < count; i++)
-        if (!members[i].optional && !(seen & UINT32_C(1) << i)) return refuse_member(json, members[i].name, "is missing");
+        if (!members[i].optional && !(seen & UINT32_C(1) << i))
+            return refuse_member(json, members[i].name, "is missing");
     return DUALPROP_OK;
 }

@@ -3,7 +3,8 @@
  *
  * There is no tree of values: a reader is a place in a text, and every function checks what it passes over. So reading
  * takes no memory beside what the caller reads into, time in proportion to the text, and no more stack for a deeper one
- * (DUALPROP__JSON_DEPTH). Numbers are read and written as in the C locale, rounded to nearest, whatever the host has set.
+ * (DUALPROP__JSON_DEPTH). Numbers are read and written as in the C locale, rounded to nearest, whatever the host has
+ * set.
  */
 #ifndef DUALPROP_CORE_JSON_TEXT_H
 #define DUALPROP_CORE_JSON_TEXT_H
@@ -29,8 +30,11 @@ dualprop_status dualprop__json_refuse(const dualprop__json *json, const char *ex
 /* The byte that comes next, white space aside; 0 at the end. */
 char dualprop__json_peek(dualprop__json *json);
 
-/* Go into an object '{' or an array '['. Then, for each of its members: dualprop__json_next(), which gives *more = 0 after
- * the last and steps over the closing bracket that belongs to `bracket`; in an object dualprop__json_key(); and one of the values. */
+/*
+ * Go into an object '{' or an array '['. Then, for each of its members: dualprop__json_next(), which gives *more = 0
+ * after the last and steps over the closing bracket that belongs to `bracket`; in an object dualprop__json_key(); and
+ * one of the values.
+ */
 dualprop_status dualprop__json_enter(dualprop__json *json, char bracket);
 dualprop_status dualprop__json_next(int *more, dualprop__json *json, char bracket, int first);
 /* The name of a member and its ':'. *text is where it lies, between its quotes, and may have escapes. */
@@ -45,8 +49,10 @@ dualprop_status dualprop__json_skip(dualprop__json *json);
 dualprop_status dualprop__json_finish(dualprop__json *json);
 
 /* Decode what lies between quotes, and NUL-terminate it; at most `size` bytes, NUL included, of which `length` + 1 are
- * always enough. `to` may be `text`, to decode in place. FORMAT for escapes that stand for nothing and what is no UTF-8. */
-dualprop_status dualprop__json_decode(char *to, size_t size, const dualprop__json *json, const char *text, size_t length);
+ * always enough. `to` may be `text`, to decode in place. FORMAT for escapes that stand for nothing and what is no
+ * UTF-8. */
+dualprop_status dualprop__json_decode(char *to, size_t size, const dualprop__json *json, const char *text,
+                                      size_t length);
 
 /* Members that an object has to have, or may have, in any order: others, and one that occurs twice, are FORMAT. */
 enum {

@@ -5,8 +5,8 @@
  * "__metadata__" to texts. We hold files to this: in order of their offsets the tensors lie without gap or overlap from
  * the first byte of the data to the last; end - begin is the product of the extents times the size of the type; and
  * names occur once. A tensor without elements is fine: it takes no room, and begins where its neighbour does. Types
- * that we have a use for are F32, F64, U8 and I32, of at most DUALPROP_MAX_RANK extents; tensors of others are held to the
- * same rules and left out.
+ * that we have a use for are F32, F64, U8 and I32, of at most DUALPROP_MAX_RANK extents; tensors of others are held to
+ * the same rules and left out.
  *
  * Files of ours have "format": "dualprop-1" among their texts, and "crc32", 8 hexadecimal digits over the data; a file
  * of another major version is refused. "crc32_texts" covers the other texts in ascending order of their keys, each key
@@ -17,9 +17,11 @@
 
 #include "checkpoint_internal.h"
 
-/* Fill an empty checkpoint from the bytes of a file, which stay the caller's and are changed: names and texts are decoded
- * where they lie in the header. Tensors have no elements yet; *data_start says where in the bytes the data section
- * begins, and tensor->begin where in it each one does. */
+/*
+ * Fill an empty checkpoint from the bytes of a file, which stay the caller's and are changed: names and texts are
+ * decoded where they lie in the header. Tensors have no elements yet; *data_start says where in the bytes the data
+ * section begins, and tensor->begin where in it each one does.
+ */
 dualprop_status dualprop__safetensors_parse(size_t *data_start, dualprop_checkpoint *checkpoint, void *bytes,
                                             size_t size);
 /* Write a checkpoint to a file. */

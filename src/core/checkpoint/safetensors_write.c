@@ -172,8 +172,10 @@ static dualprop_status write_swapped(dualprop_checkpoint *scratch, const char *p
     return status;
 }
 
-/* Files are little endian. On other machines the elements are swapped for the time of writing; a checkpoint is used by one
- * call at a time. */
+/*
+ * Files are little endian. On other machines the elements are swapped for the time of writing; a checkpoint is used by
+ * one call at a time.
+ */
 static void swap_all(dualprop__tensor *const *tensors, size_t count)
 {
     for (size_t i = 0; i < count; i++) dualprop__swap_elements(tensors[i]);

@@ -177,8 +177,8 @@ dualprop_status dualprop_diagnostics_objective(double *dp, double *sprovr, doubl
 /* ---- one layer's difference of the objectives ---- */
 
 /* Eq. 12 minus Eq. 18 is 1/beta sum_k Delta E_k, so that what was measured for them is all that is needed. */
-static dualprop_status measure_bregman(double *difference, dualprop_diagnostics *diagnostics, const dualprop_state *state,
-                                       int k)
+static dualprop_status measure_bregman(double *difference, dualprop_diagnostics *diagnostics,
+                                       const dualprop_state *state, int k)
 {
     struct sums sums = { 0 };
     diagnostics->twin->run.phase = DUALPROP__IDLE;
@@ -203,8 +203,8 @@ static dualprop_status check_bregman(const double *difference, const dualprop_di
     return DUALPROP_OK;
 }
 
-static dualprop_status bregman_of(double *difference, dualprop_diagnostics *diagnostics, dualprop_state *state, int index,
-                                  const char *function)
+static dualprop_status bregman_of(double *difference, dualprop_diagnostics *diagnostics, dualprop_state *state,
+                                  int index, const char *function)
 {
     DUALPROP__TRY(dualprop__state_enter(state, function));
     dualprop_status status = check_bregman(difference, diagnostics, state, index);
@@ -213,8 +213,8 @@ static dualprop_status bregman_of(double *difference, dualprop_diagnostics *diag
     return status;
 }
 
-dualprop_status dualprop_diagnostics_bregman(double *difference, dualprop_diagnostics *diagnostics, dualprop_state *state,
-                                             int index)
+dualprop_status dualprop_diagnostics_bregman(double *difference, dualprop_diagnostics *diagnostics,
+                                             dualprop_state *state, int index)
 {
     DUALPROP__TRY(dualprop__diagnostics_enter(diagnostics, __func__));
     dualprop_status status = bregman_of(difference, diagnostics, state, index, __func__);

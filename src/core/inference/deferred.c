@@ -6,8 +6,8 @@
  * it once, at the end. If one is too large the inference is run again with a check after each visit: it computes the
  * same numbers, and then knows the layer and the pass.
  *
- * Rules that need numbers on the way (a tolerance, a growth limit, a quantisation of feed-forward values, extended updates)
- * are not deferred.
+ * Rules that need numbers on the way (a tolerance, a growth limit, a quantisation of feed-forward values, extended
+ * updates) are not deferred.
  */
 #include "math/step_condition.h"
 #include "passes.h"
@@ -48,7 +48,8 @@ dualprop_status dualprop__infer_section_end(dualprop_state *state, dualprop_stat
     state->section.deferred = 0;
     DUALPROP__TRY(end_device(state, status));
     dualprop_status loaded = dualprop__batch_check(state);
-    if (loaded != DUALPROP_OK && state->run.phase == DUALPROP__OPEN && state->run.inferences > 0) state->run.inferences--;
+    if (loaded != DUALPROP_OK && state->run.phase == DUALPROP__OPEN && state->run.inferences > 0)
+        state->run.inferences--;
     DUALPROP__TRY(loaded);
     state->dyads[0].observed.feed_forward_max_abs = state->dyads[0].observed.max_abs;
     for (int k = 1; k <= state->layer_count; k++) {

@@ -90,8 +90,9 @@ static int is_measured(const dualprop_state *state)
 }
 
 /*
- * Do the changes of s+- grow from pass to pass? Until delta has reached the lowest layer they may, since each pass moves
- * it to one more layer. What is left of rounding where an inference has settled goes up and down too: it is not counted.
+ * Do the changes of s+- grow from pass to pass? Until delta has reached the lowest layer they may, since each pass
+ * moves it to one more layer. What is left of rounding where an inference has settled goes up and down too: it is not
+ * counted.
  */
 static dualprop_status check_growth(dualprop_state *state)
 {
@@ -100,14 +101,16 @@ static dualprop_status check_growth(dualprop_state *state)
     int grows = change > state->run.last_change && change > rounding;
     state->run.growing_passes = grows ? state->run.growing_passes + 1 : 0;
     state->run.last_change = change;
-    if (state->snapshot.growth_limit == 0 || state->run.growing_passes < state->snapshot.growth_limit) return DUALPROP_OK;
+    if (state->snapshot.growth_limit == 0 || state->run.growing_passes < state->snapshot.growth_limit)
+        return DUALPROP_OK;
     int largest = state->snapshot.lowest;
     for (int k = largest; k <= state->layer_count; k++)
         if (state->dyads[k].observed.change > state->dyads[largest].observed.change) largest = k;
-    DUALPROP__REQUIRE(state->context, 0, DUALPROP_ERROR_DIVERGED,
-                      "the changes of the states grew in %d passes in a row, by %.3g in layer %d in pass %d; the growth limit "
-                      "allows fewer", state->run.growing_passes, state->dyads[largest].observed.change, largest,
-                      state->run.passes);
+    DUALPROP__REQUIRE(
+        state->context, 0, DUALPROP_ERROR_DIVERGED,
+        "the changes of the states grew in %d passes in a row, by %.3g in layer %d in pass %d; the growth limit "
+        "allows fewer",
+        state->run.growing_passes, state->dyads[largest].observed.change, largest, state->run.passes);
     return DUALPROP_OK;
 }
 

@@ -87,8 +87,8 @@ static dualprop_status compute_gradient(dualprop_optimizer *optimizer, dualprop_
     int entered = status == DUALPROP_OK && !is_empty;
     if (entered) status = dualprop__gradient_check(optimizer, state);
     if (optimizer->sums)
-        status = dualprop__group_gradient(optimizer, state, entered && status == DUALPROP_OK ? state->batch.count : 0, status,
-                                          DUALPROP__CALL_GRADIENT, accumulate);
+        status = dualprop__group_gradient(optimizer, state, entered && status == DUALPROP_OK ? state->batch.count : 0,
+                                          status, DUALPROP__CALL_GRADIENT, accumulate);
     else if (status == DUALPROP_OK)
         status = dualprop__gradient_of_dyads(optimizer, state, accumulate);
     if (entered) dualprop__state_leave(state);

@@ -218,8 +218,8 @@ static dualprop_status hold_layer(dualprop_optimizer *optimizer, int k, int adds
 /*
  * After a failure here the other processes still wait for this one's parts: all exchanges are made, with what there is.
  */
-static dualprop_status sum_group_layers(dualprop_optimizer *optimizer, dualprop_state *state, int64_t count, int64_t total,
-                                  int64_t begin, int64_t divisor, int adds)
+static dualprop_status sum_group_layers(dualprop_optimizer *optimizer, dualprop_state *state, int64_t count,
+                                        int64_t total, int64_t begin, int64_t divisor, int adds)
 {
     const struct dualprop__group_sums *sums = optimizer->sums;
     int layers = optimizer->network->layer_count, levels = sums->own_count;

@@ -51,7 +51,9 @@ dualprop_status dualprop__gradient_check(const dualprop_optimizer *optimizer, co
 dualprop_status dualprop__gradient_of_dyads(dualprop_optimizer *optimizer, dualprop_state *state, int accumulate);
 /* gradient.c: what layer k's gradient reads besides its arrays: zeros of a delta that is none, switches at sbar. */
 dualprop_status dualprop__gradient_prepare(dualprop_state *state, int k);
-/* step.c: the gradient of a group's batch and the step; `status` is this process's so far, count its samples in state. */
+/*
+ * step.c: the gradient of a group's batch and the step; `status` is this process's so far, count its samples in state.
+ */
 dualprop_status dualprop__group_update(dualprop_optimizer *optimizer, dualprop_state *state, int64_t count,
                                        dualprop_status status);
 /* gradient.c: the same of a settled state. */

@@ -1,11 +1,11 @@
 /*
  * network_lock.c - who may touch a network's parameters when.
  *
- * `users` is a lock that never waits: its lower half counts the calls that read the parameters, or is USERS_WRITER for the one
- * call that writes them; a call that finds the other kind at work is told BUSY. Its upper half is the number of the
- * process that they run in: in a forked child they do not exist, and the answer is FORKED. Every end of a write raises
- * the generation, by which states and backends notice that what they derived from the weights is stale. Feedback weights
- * whose signs follow the weights are aligned before it by the call that wrote: dualprop__feedback_align().
+ * `users` is a lock that never waits: its lower half counts the calls that read the parameters, or is USERS_WRITER for
+ * the one call that writes them; a call that finds the other kind at work is told BUSY. Its upper half is the number of
+ * the process that they run in: in a forked child they do not exist, and the answer is FORKED. Every end of a write
+ * raises the generation, by which states and backends notice that what they derived from the weights is stale. Feedback
+ * weights whose signs follow the weights are aligned before it by the call that wrote: dualprop__feedback_align().
  */
 #include "network_internal.h"
 
@@ -34,7 +34,8 @@ static dualprop_status refuse_network(const dualprop_network *network, uint64_t 
     if (users >> 32 != users_of_process(0) >> 32)
         return dualprop__fail(network->context, DUALPROP_ERROR_FORKED,
                               "network was in use when this process was forked off; it can only be destroyed here");
-    return dualprop__fail(network->context, DUALPROP_ERROR_BUSY, "network is %s by another call; expected it to be free",
+    return dualprop__fail(network->context, DUALPROP_ERROR_BUSY,
+                          "network is %s by another call; expected it to be free",
                           (users & USERS_COUNT) == USERS_WRITER ? "being written" : "in use");
 }
 

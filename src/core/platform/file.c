@@ -223,8 +223,10 @@ static uint64_t random_number(void)
     return ((uint64_t)now.tv_sec << 32 ^ (uint64_t)now.tv_nsec) * 0x9e3779b97f4a7c15u ^ (uintptr_t)&number;
 }
 
-/* The longest name of a file has 255 bytes nearly everywhere: where PATH's own leaves no room for what is put behind it,
- * the temporary file has its beginning only, up to the end of a character. */
+/*
+ * The longest name of a file has 255 bytes nearly everywhere: where PATH's own leaves no room for what is put behind
+ * it, the temporary file has its beginning only, up to the end of a character.
+ */
 #define LONGEST_NAME 255
 #define LONGEST_SUFFIX 32 /* .PROCESS-NUMBER.tmp */
 

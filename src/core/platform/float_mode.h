@@ -1,10 +1,10 @@
 /*
  * float_mode.h - how this thread's processor rounds, and whether it flushes subnormal numbers to zero.
  *
- * A host may set both for its own threads (fesetround(), or by compiling a part of itself with -ffast-math). What a call
- * computes then follows the calling thread's mode on all threads that take part, so that the number of threads never
- * changes a bit; and texts of files are written and read in the default mode, so that numbers survive. Which exceptions
- * trap, and which have been raised, is each thread's own and stays.
+ * A host may set both for its own threads (fesetround(), or by compiling a part of itself with -ffast-math). What a
+ * call computes then follows the calling thread's mode on all threads that take part, so that the number of threads
+ * never changes a bit; and texts of files are written and read in the default mode, so that numbers survive. Which
+ * exceptions trap, and which have been raised, is each thread's own and stays.
  */
 #ifndef DUALPROP_CORE_FLOAT_MODE_H
 #define DUALPROP_CORE_FLOAT_MODE_H

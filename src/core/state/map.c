@@ -237,6 +237,6 @@ dualprop_status dualprop__map_gradient(dualprop_state *state, int k, void *gradi
                                        const void *x, const void *delta, double scale, int accumulate,
                                        const dualprop_step_numbers *step, void *moments[4])
 {
-    return dualprop__map_gradient_rows(state, k, 0, state->batch.count, gradient, bias_gradient, x, delta, scale, accumulate,
-                                       step, moments);
+    return dualprop__map_gradient_rows(state, k, 0, state->batch.count, gradient, bias_gradient, x, delta, scale,
+                                       accumulate, step, moments);
 }
