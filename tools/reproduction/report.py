@@ -183,6 +183,12 @@ def robustness_panels(runs, dataset):
 
 # ---- Table 2 and Fig. 3 ----
 
+def divergence_in_short(epoch, batch, sentence):
+    place = re.search(r"layer (\d+).* in pass (\d+)", sentence)
+    where = f", layer {place[1]}, pass {place[2]}" if place else f": {sentence}"
+    return f"epoch {epoch}, batch {batch}{where}"
+
+
 def table2(todo, pictures):
     runs, rows = ended(todo), []
     for cell in cells(todo, "mnist"):
@@ -190,8 +196,7 @@ def table2(todo, pictures):
         diverged = [run.divergence() for run in mine if run.divergence()]
         trained = [run for run in mine if not run.divergence()]
         if diverged:
-            result = "X: " + "; ".join(sorted({f"epoch {epoch}, batch {batch}: {re.sub('; expected.*', '', sentence)}"
-                                               for epoch, batch, sentence in diverged}))
+            result = "X: " + "; ".join(divergence_in_short(*found) for found in diverged)
         else:
             result = spread([accuracy(run) for run in trained])
         first = [run.epochs()[0] for run in trained if run.epochs() and "norm" in run.epochs()[0]]
