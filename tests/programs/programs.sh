@@ -193,7 +193,7 @@ refuses_array() { # TEXT COMMAND...: what it writes takes the place of the test 
 test_that "npy: truncated" refuses_array truncated eval "npy '|u1' '50, 784'; bytes 39199"
 test_that "npy: one byte more" refuses_array trailing eval "npy '|u1' '50, 784'; bytes 39201"
 test_that "npy: wrong magic" refuses_array "wrong magic" bytes 40000
-test_that "npy: big-endian" refuses_array "the header is not understood" eval "npy '>f4' '50, 784'; bytes 156800"
+test_that "npy: a type of Python's own" refuses_array "the header is not understood" eval "npy '|O8' '50, 784'; bytes 156800"
 test_that "npy: pickled objects" refuses_array "the header is not understood" eval "npy '|O' '50, 784'; bytes 156800"
 test_that "npy: complex numbers" refuses_array "the header is not understood" eval "npy '<c8' '50, 784'; bytes 313600"
 test_that "npy: other images than in training" refuses_array "wrong shape" eval "npy '|u1' '50, 783'; bytes 39150"
