@@ -127,6 +127,10 @@ hardware() {
         holds "$(sed -E 's/.* ([0-9.]+) % correct/\1/' "$work/output" | sort -n | head -n 1) > 70"
 }
 
+own_gradient() {
+    run own_gradient && holds "$(number '^one bit a weight: ([0-9.]+) %.*') > 75"
+}
+
 own_threads() {
     run own_threads && prints 'own threads ran [1-9][0-9]* rounds of tasks; the same bits'
 }
@@ -146,8 +150,8 @@ custom_backend() {
 }
 
 all_of_them() {
-    for name in minimal regression by_hand compare_backprop early_stopping fine_tune hardware own_memory own_threads \
-        stop_serve_and_inspect custom_backend vgg16 vgg16_names_what_is_missing; do
+    for name in minimal regression by_hand compare_backprop early_stopping fine_tune hardware own_gradient own_memory \
+        own_threads stop_serve_and_inspect custom_backend vgg16 vgg16_names_what_is_missing; do
         test_that "examples/$name, $1" $name
     done
     if [ -e "$work/mnist/train-images-idx3-ubyte" ]; then
