@@ -90,6 +90,13 @@ is_hardened_program() {
     has_full_relro "$1" && readelf -hW "$1" | grep -q 'Type:.*DYN'
 }
 
+# musl has no second names for files of more than 2 GiB, since its first ones are for those.
+names_no_large_files() {
+    ! grep -nE '(^|[^A-Za-z0-9_])(dirent|getdents|f?l?stat|fstatat|open|openat|creat|lseek|pread|pwrite|f?truncate|mmap|readdir|fopen|fseeko|ftello|off|rlimit|[gs]etrlimit|sendfile|posix_fallocate)64(_t)?($|[^A-Za-z0-9_])' \
+        src/core/*/*.[ch] src/cpu/*/*.[ch] programs/*.c programs/*/*.[ch]
+}
+test_that "no source uses a name that ends in 64 and that musl lacks" names_no_large_files
+
 for source in src/core/*/*.c src/cpu/*/*.c; do
     object=$build/${source%.c}.o
     [ -e "$object" ] && protected=$((${protected:-0} + 1)) && { is_protected "$object" || unprotected=$object; }
