@@ -58,6 +58,18 @@ fi
 
 count_of "$folder/module.log" "$python" tests/python/module.py "$folder"
 test_that "examples/python/mlp.py learns" "$python" tests/python/examples.py "$folder"
+# Where they are installed: in this Python, or in that of the benchmarks.
+for module in matplotlib:plot_run; do
+    found=
+    for candidate in "$python" "${BENCH_VENV:-${XDG_CACHE_HOME:-$HOME/.cache}/libdualprop-bench}/bin/python"; do
+        [ -n "$found" ] || { "$candidate" -c "import numpy, ${module%:*}" 2>/dev/null && found=$candidate; }
+    done
+    if [ -n "$found" ]; then
+        test_that "examples/python/${module#*:}.py" "$found" tests/python/examples.py "$folder" "${module#*:}"
+    else
+        skip "examples/python/${module#*:}.py: ${module%:*} is not installed"
+    fi
+done
 if [ -x "${BUILD:-build}/programs/dualprop-vgg16" ]; then
     test_that "weights go to PyTorch's layout and back" "$python" tests/python/pytorch_layout.py "${BUILD:-build}/programs" "$folder"
 else

@@ -16,7 +16,7 @@ LogFunction = C.CFUNCTYPE(None, C.c_void_p, C.c_int, C.c_char_p, C.c_char_p)
 TaskFunction = C.CFUNCTYPE(None, C.c_void_p, C.c_int64)
 LoopFunction = C.CFUNCTYPE(None, C.c_void_p, C.c_void_p, C.c_void_p, C.c_int64)
 LEVELS = ("error", "warning", "info", "debug")
-LIMITS = ("header_bytes", "tensors", "name_bytes", "file_bytes")
+LIMITS = ("header_bytes", "tensors", "name_bytes", "file_bytes", "texts")
 
 
 class Options(C.Structure):
@@ -166,7 +166,7 @@ class Context(Handle):
         call("context_resume", self)
 
     def set_limit(self, limit: str, value: int) -> None:
-        """Set a limit on files that are read: header_bytes, tensors, name_bytes or file_bytes."""
+        """Set a limit on files that are read: header_bytes, tensors, name_bytes, file_bytes or texts."""
         if not isinstance(limit, str) or limit not in LIMITS:
             raise errors.ArgumentError(f"limit is {limit!r}; expected one of {', '.join(LIMITS)}")
         call("context_set_limit", self, LIMITS.index(limit), value)

@@ -83,3 +83,9 @@ class Diagnostics(Handle):
         numbers = [C.c_double() for _ in range(3)]
         call("diagnostics_objective", *map(C.byref, numbers), self, is_a(State, state, "state"))
         return Objective(*(number.value for number in numbers))
+
+    def bregman(self, state: State, index: int) -> float:
+        """Eq. 23 for one layer: the difference of the Bregman divergences of s+ and s- from their mean."""
+        number = C.c_double()
+        call("diagnostics_bregman", C.byref(number), self, is_a(State, state, "state"), index)
+        return number.value

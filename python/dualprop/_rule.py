@@ -48,7 +48,7 @@ class Rule(Handle):
     """
     _kind = "rule"
     _settings = ("alpha", "beta", "loss", "output_step", "nudge_at", "schedule", "passes", "order", "async_fraction",
-                 "tolerance", "pool_switches", "time_step", "warm_start", "divergence_limit", "damping",
+                 "tolerance", "pool_switches", "time_step", "warm_start", "divergence_limit", "growth_limit", "damping",
                  "input_robustness", "feedback", "alpha_mismatch", "noise", "quantization", "seed")
 
     def __init__(self, context: Context, variant: Any = "dp-adjoint", **settings: Any) -> None:
@@ -79,6 +79,7 @@ class Rule(Handle):
     tolerance = _number("tolerance", C.c_double, "Stop early when a pass changes less than this; 0: never.")
     time_step = _number("time_step", C.c_double, "Of leaky integration, in (0, 1].")
     divergence_limit = _number("divergence_limit", C.c_double, "How far states may grow before that is an error.")
+    growth_limit = _number("growth_limit", C.c_int, "How many growing passes are an error; 0: none.")
     input_robustness = _number("input_robustness", C.c_double, "rho: makes the input a dyad too; 0: it is none.")
     alpha_mismatch = _number("alpha_mismatch", C.c_double, "The deviation of alpha between neurons.")
     quantization = _number("quantization", C.c_int, "Bits of the states; 0: real numbers.")

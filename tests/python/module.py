@@ -97,6 +97,8 @@ def test_every_function_is_used(_):
               if not re.search(r'"%s"' % name, text) and not name.endswith("_destroy") and name not in plain
               and not re.match(r"rule_[gs]et_", name)}
     allowed = {"status_message", "diagnostics_state"}
+    # A group needs a transport of the caller's, and Python has torch.distributed and mpi4py for the gradients.
+    unused = {name for name in unused if not name.startswith("group_") and name not in ("optimizer_group", "optimizer_set_group")}
     assert unused <= allowed, sorted(unused - allowed)
 
 
