@@ -24,7 +24,7 @@ class Options(C.Structure):
     _fields_ = [("struct_size", C.c_uint64), ("version", C.c_uint32), ("precision", C.c_int32), ("threads", C.c_int32),
                 ("level", C.c_int32), ("allocator", C.c_void_p), ("io", C.c_void_p), ("thread_hooks", C.c_void_p),
                 ("loader", C.c_void_p), ("backend", C.c_void_p), ("module", C.c_char_p), ("numerics", C.c_int32),
-                ("deterministic", C.c_int32), ("device", C.c_int32), ("reserved", C.c_int32)]
+                ("autotune", C.c_int32), ("device", C.c_int32), ("reserved", C.c_int32)]
 
 
 class Memory(NamedTuple):
@@ -44,12 +44,12 @@ class Context(Handle):
     _kind = "context"
 
     def __init__(self, backend: Any = "auto", *, precision: Any = "f32", threads: Any = 1, level: Any = "auto",
-                 numerics: Any = "strict", deterministic: bool = False, device: int = 0, module: Any = None,
+                 numerics: Any = "strict", autotune: bool = False, device: int = 0, module: Any = None,
                  log: Optional[Callable[[str, str, str], Any]] = None, log_level: str = "info") -> None:
         version = CONSTANTS["VERSION_MAJOR"] * 10000 + CONSTANTS["VERSION_MINOR"] * 100 + CONSTANTS["VERSION_PATCH"]
         numbers = {"precision": choice("TYPE", precision), "threads": -1 if threads == "all" else threads,
                    "level": choice("LEVEL", level), "numerics": choice("NUMERICS", numerics),
-                   "deterministic": int(bool(deterministic)), "device": device}
+                   "autotune": int(bool(autotune)), "device": device}
         for name, number in numbers.items():
             if not isinstance(number, (int, np.integer)) or not -2**31 <= number < 2**31:
                 raise TypeError(f"{name} is {number!r}; expected a small whole number or a name")
