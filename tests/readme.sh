@@ -26,8 +26,9 @@ listings_are_pieces_of_examples() {
         }
     ' examples/*.[ch] README.md docs/*.md
 }
+
 links_lead_somewhere() {
-    for document in README.md docs/*.md; do
+    for document in README.md docs/*.md tests/README.md tests/*/README.md; do
         for link in $(grep -oE '\]\([^)#:]+\)' "$document" | tr -d '()]'); do
             [ -e "$(dirname "$document")/$link" ] || { echo "$document: $link is not there"; return 1; }
         done
@@ -39,8 +40,26 @@ names_no_machine() {
     ! git grep -nE '(^|[^A-Za-z_.])/(work|opt/bench|farm)/' -- . ':!tests/readme.sh' 2>/dev/null
 }
 
+# tests/README.md has a line for each file of tests/, and names no other.
+tests_page_is_complete() {
+    tr '`()' '\n\n\n' <tests/README.md | sed 's|.*/||' | sort -u >"$scratch/named"
+    find tests -type f ! -path 'tests/golden/*' ! -path 'tests/fuzz/corpus/*' ! -path '*/__pycache__/*' |
+        sed 's|.*/||' | grep -vx README.md | sort -u >"$scratch/present"
+    grep -vxFf "$scratch/named" "$scratch/present" | sed 's/$/ has no line in tests\/README.md/'
+    grep -xE '[A-Za-z0-9_]+\.(c|h|cpp|sh|py|txt|abi|mk)' "$scratch/named" | grep -vxFf "$scratch/present" |
+        sed 's/^/tests\/README.md names a file that is not there: /'
+}
+
+has_a_line_for_each_file() {
+    wrong=$(tests_page_is_complete)
+    [ -z "$wrong" ] || { echo "$wrong"; return 1; }
+}
+
+scratch=$(mktemp -d) || exit 1
+trap 'rm -rf "$scratch"' EXIT
 test_that "the README's program is examples/minimal.c" program_is_the_example
 test_that "listings of the documents are pieces of the examples" listings_are_pieces_of_examples
 test_that "links in the documents lead to files" links_lead_somewhere
+test_that "tests/README.md has a line for each file of tests" has_a_line_for_each_file
 test_that "no file names somebody's folders" names_no_machine
 count_end
