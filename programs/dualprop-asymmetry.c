@@ -398,7 +398,7 @@ static const struct option options[] = {
 static void print_help(void)
 {
     printf("Usage: dualprop-asymmetry [options]\nTrain one network by dp, dp-adjoint and back-propagation at alpha 0, 1/2 and 1.\n\n"
-           "  --data DIR     folder of MNIST's or Fashion-MNIST's IDX files (drawn data)\n"
+           "  --data DIR     folder of MNIST's or Fashion-MNIST's IDX files (random data)\n"
            "  --layers N     hidden layers (4)\n"
            "  --width N      neurons in each (128; with --data 1000)\n"
            "  --epochs N     (5)\n"

@@ -193,14 +193,14 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_diagnostics_objective(
  *
  *     Delta E_k = D_G(s+_k || sbar_k) - D_G(s-_k || sbar_k) = G_k(s+_k) - G_k(s-_k) - delta_k.f_k^-1(sbar_k)
  *
- * It tells how far the potentials of DP and DP^T are apart in that layer: Eq. 12 minus Eq. 18 is the sum of
+ * It is the difference of the potentials of DP and DP^T in that layer: Eq. 12 minus Eq. 18 is the sum of
  * Delta E_k / beta_k (with E_0, plus the input's term). With the quadratic G of identity it is 0 at alpha = 1/2,
  * -|delta_k|^2/2 at alpha = 1 and |delta_k|^2/2 at alpha = 0. Where f^-1 has no value (relu at 0) it is a_k, as in Eq. 18.
  *
- * @param difference  written on success; NaN for a layer of silu, which has no G
- * @param index       layer, 1..L
+ * @param difference         receives it; NaN for a layer of silu, which has no G
+ * @param diagnostics,state  as in dualprop_diagnostics_objective()
+ * @param index              layer, 1..L
  * @return as dualprop_diagnostics_objective()
- * Threads: one at a time.  Allocates: never.  Since: 0.1.
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_diagnostics_bregman(double *difference, dualprop_diagnostics *diagnostics, dualprop_state *state, int index);

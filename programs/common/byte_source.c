@@ -227,7 +227,7 @@ dualprop_status byte_source_read(byte_source *source, void *buffer, uint64_t siz
         TRY(take(source, next, size < SIZE_MAX ? (size_t)size : SIZE_MAX, &got));
         if (got == 0)
             return host_fail(source->owner, DUALPROP_ERROR_FORMAT,
-                             "%s: truncated in %s: it has %llu bytes%s; expected %llu at least", source->path, what,
+                             "%s: truncated in %s: it has %llu bytes%s; expected at least %llu", source->path, what,
                              (unsigned long long)source->delivered, source->zipped ? " unpacked" : "",
                              (unsigned long long)expected);
         next += got;
@@ -255,7 +255,7 @@ dualprop_status byte_source_finish(byte_source *source, uint64_t after_bytes)
     TRY(take(source, &extra, 1, &got));
     if (got != 0)
         return host_fail(source->owner, DUALPROP_ERROR_FORMAT,
-                         "%s: trailing bytes: expected %llu bytes%s, as its header says, and then the end",
+                         "%s: trailing bytes: expected the end after %llu bytes%s, as in its header",
                          source->path, (unsigned long long)after_bytes, source->zipped ? " unpacked" : "");
     return source->zipped ? finish_zipped(source) : DUALPROP_OK;
 }

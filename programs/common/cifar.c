@@ -52,7 +52,7 @@ static dualprop_status check_size(record_file *file)
         return host_fail(file->owner, DUALPROP_ERROR_FORMAT, "%s: it is gzip; expected raw records: unpack it first",
                          file->path);
     if (size == 0)
-        return host_fail(file->owner, DUALPROP_ERROR_FORMAT, "%s: it is empty; expected one record of %lld bytes at least",
+        return host_fail(file->owner, DUALPROP_ERROR_FORMAT, "%s: it is empty; expected at least one record of %lld bytes",
                          file->path, (long long)record);
     if (size % record != 0)
         return host_fail(file->owner, DUALPROP_ERROR_FORMAT,

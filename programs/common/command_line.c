@@ -148,7 +148,7 @@ static dualprop_status check_agreement(const settings *given, host *owner, int r
     setting_write(there, sizeof there, &from_file, row);
     if (strcmp(here, there) == 0) return DUALPROP_OK;
     return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
-                     "--%s %s contradicts the checkpoint of --resume, which was made with %s", setting_table[row].name, here,
+                     "--%s %s contradicts the checkpoint of --resume, which was created with %s", setting_table[row].name, here,
                      there);
 }
 
@@ -161,7 +161,7 @@ static dualprop_status check_silence(const settings *given, host *owner, int row
     if (initial != NULL && *initial != '\0') return check_agreement(given, owner, row, initial);
     setting_write(here, sizeof here, given, row);
     return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
-                     "--%s %s contradicts the checkpoint of --resume, which was made without", setting_table[row].name,
+                     "--%s %s contradicts the checkpoint of --resume, which was created without", setting_table[row].name,
                      here);
 }
 
@@ -221,8 +221,8 @@ static dualprop_status check_program(host *owner, const program *self, const jso
     const char *name = stored != NULL ? json_string_value(json_object_get(stored, PROGRAM_KEY)) : self->key;
 
     if (name != NULL && strcmp(name, self->key) == 0) return DUALPROP_OK;
-    return host_fail(owner, DUALPROP_ERROR_FORMAT, "the checkpoint of --resume was made by the program \"dualprop-%.40s\"; expected "
-                     "one that %s made", name != NULL ? name : "", self->name);
+    return host_fail(owner, DUALPROP_ERROR_FORMAT, "the checkpoint of --resume was written by the program \"dualprop-%.40s\"; expected "
+                     "one that %s wrote", name != NULL ? name : "", self->name);
 }
 
 /* ---- options that would do nothing ---- */
@@ -263,7 +263,7 @@ static dualprop_status check_idle(const settings *run, host *owner, const comman
     for (size_t i = 0; i < sizeof idle_options / sizeof idle_options[0]; i++) {
         int row = setting_find(idle_options[i].option);
         if (program_has(run->program, row) && given->text[row] != NULL && !idle_options[i].is_used(run))
-            return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--%s has nothing to act on; expected %s beside it",
+            return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--%s has nothing to act on; expected %s too",
                              idle_options[i].option, idle_options[i].needed);
     }
     return DUALPROP_OK;

@@ -136,7 +136,7 @@ static dualprop_status read_labels(array *out, host *owner, int kind, const char
 static dualprop_status check_pair(const samples *pair, host *owner, const char *images_path, const char *labels_path)
 {
     if (pair->images.shape[0] == 0 || pair->images.count == 0)
-        return host_fail(owner, DUALPROP_ERROR_FORMAT, "%s: it is empty; expected one image at least", images_path);
+        return host_fail(owner, DUALPROP_ERROR_FORMAT, "%s: it is empty; expected at least one image", images_path);
     if (pair->images.shape[0] == pair->labels.shape[0]) return DUALPROP_OK;
     return host_fail(owner, DUALPROP_ERROR_FORMAT, "%s: wrong count: %lld labels for the %lld images of %s; expected as "
                      "many", labels_path, (long long)pair->labels.shape[0], (long long)pair->images.shape[0],
@@ -216,7 +216,7 @@ static dualprop_status check_classes(const dataset *self, host *owner, const cha
     while (class < self->classes && seen[class]) class++;
     host_release(owner, seen, (uint64_t)self->classes, 1);
     if (class == self->classes) return DUALPROP_OK;
-    return host_fail(owner, DUALPROP_ERROR_FORMAT, "%s: no training sample of class %d; expected one at least of each of the "
+    return host_fail(owner, DUALPROP_ERROR_FORMAT, "%s: no training sample of class %d; expected at least one of each of the "
                      "classes 0 to %d", folder, class, self->classes - 1);
 }
 
@@ -360,7 +360,7 @@ dualprop_status images_open(array *out, host *owner, int kind, const char *path)
     dualprop_status status = read_images_alone(&made, owner, kind, path);
 
     if (status == DUALPROP_OK && made.count == 0)
-        status = host_fail(owner, DUALPROP_ERROR_FORMAT, "%s: it is empty; expected one image at least", path);
+        status = host_fail(owner, DUALPROP_ERROR_FORMAT, "%s: it is empty; expected at least one image", path);
     if (status == DUALPROP_OK) *out = made;
     else array_release(&made, owner);
     return status;

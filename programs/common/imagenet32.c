@@ -42,7 +42,7 @@ static dualprop_status read_shape(array *shape, host *owner, const char *path, b
         return host_fail(owner, DUALPROP_ERROR_FORMAT, "%s: wrong shape: it is %s; expected (N, %d)", path, text,
                          IMAGE_BYTES);
     if (shape->shape[0] == 0)
-        return host_fail(owner, DUALPROP_ERROR_FORMAT, "%s: it is empty; expected one image at least", path);
+        return host_fail(owner, DUALPROP_ERROR_FORMAT, "%s: it is empty; expected at least one image", path);
     return DUALPROP_OK;
 }
 
@@ -154,7 +154,7 @@ static dualprop_status read_paths(samples *out, host *owner, const char *const *
     destination to = { out->images.data, with_labels ? out->labels.data : NULL, total };
     for (int i = 0; paths[i] != NULL; i++) TRY(with_archive(paths[i], owner, read_archive, &to));
     if (to.room == 0) return DUALPROP_OK;
-    return host_fail(owner, DUALPROP_ERROR_IO, "%s: it or one beside it shrank while it was read; expected the same number "
+    return host_fail(owner, DUALPROP_ERROR_IO, "%s: it or a file of the same data set shrank while it was read; expected the same number "
                      "of images", paths[0]);
 }
 

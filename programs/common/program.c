@@ -107,6 +107,6 @@ int program_main(const program *self, int argc, char **argv)
     int status = run_program(self, argc, argv);
 
     if (fflush(stdout) == 0 || status != EXIT_DONE) return status;
-    fprintf(stderr, "%s: writing to stdout failed; expected it to take the results\n", self->name);
+    fprintf(stderr, "%s: writing the results to stdout failed\n", self->name);
     return EXIT_FAILED;
 }

@@ -25,7 +25,7 @@ static dualprop_status check_position(const trainer *self)
 
     if (position->batch > last || (position->batch == last && position->samples == 0) || position->epoch > 1000000)
         return host_fail(self->owner, DUALPROP_ERROR_FORMAT,
-                         "%s: it stands behind batch %" PRId64 " of epoch %" PRId64 "; expected %" PRId64 " at most",
+                         "%s: its position is after batch %" PRId64 " of epoch %" PRId64 "; expected %" PRId64 " at most",
                          self->run->resume, position->batch, position->epoch + 1, last);
     if ((position->best_epoch > 0) == (self->parts.best != NULL) && position->best_epoch <= position->epoch)
         return DUALPROP_OK;

@@ -169,7 +169,7 @@ void trainer_note_log(trainer *self, dualprop_status status)
 {
     if (status == DUALPROP_OK) return;
     progress_clear(&self->progress);
-    fprintf(stderr, "%s: epoch %" PRId64 ": %s; the run goes on without it\n", self->owner->program,
+    fprintf(stderr, "%s: epoch %" PRId64 ": %s; the run continues without it\n", self->owner->program,
             self->position.epoch, self->owner->message);
 }
 

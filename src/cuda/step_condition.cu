@@ -106,7 +106,7 @@ dualprop_status guard_later(dualprop__cuda *self, struct dualprop__cuda_command_
                             const dualprop_guard *guards, int count, double *refused)
 {
     if (list->refused)
-        return dualprop__cuda_fail(self, DUALPROP_ERROR_INVALID_STATE, "the steps of this stretch are guarded already");
+        return dualprop__cuda_fail(self, DUALPROP_ERROR_INVALID_STATE, "the steps of this section are already gated");
     for (int first = 0; first < count; first += most_guards) {
         int some = count - first < most_guards ? count - first : most_guards;
         DUALPROP__CUDA_PASS(guard_some(self, list, guards, first, some, refused));

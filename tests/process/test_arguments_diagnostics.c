@@ -118,7 +118,8 @@ static void sweep_diagnostics_zero_delta_fraction(void)
     dualprop_state *idle;
     HANDLES(state, STATE, "state", dualprop_diagnostics_zero_delta_fraction(out.d, bad, 1))
     INVALID("fraction", dualprop_diagnostics_zero_delta_fraction(NULL, own.state, 1));
-    NUMBERS(int, "index", dualprop_diagnostics_zero_delta_fraction(out.d, own.state, bad), 0, 3, -1, INT32_MIN, INT32_MAX);
+    NUMBERS(int, "index", dualprop_diagnostics_zero_delta_fraction(out.d, own.state, bad), 0, 3, -1, INT32_MIN,
+            INT32_MAX);
     expect_ok(dualprop_state_create(&idle, own.network, own.rule, 1));
     expect_error(dualprop_diagnostics_zero_delta_fraction(out.d, idle, 1), DUALPROP_ERROR_INVALID_STATE, "inference");
     dualprop_state_destroy(idle);

@@ -326,7 +326,8 @@ static void sweep_rule_get_layer_damping(void)
 static const struct sweep SWEEPS[] = {
     SWEEP(rule_create), SWEEP(rule_destroy), SWEEP(rule_set_variant), SWEEP(rule_set_alpha), SWEEP(rule_set_beta),
     SWEEP(rule_set_loss), SWEEP(rule_set_output_step), SWEEP(rule_set_nudge_at), SWEEP(rule_set_schedule),
-    SWEEP(rule_set_tolerance), SWEEP(rule_set_divergence_limit), SWEEP(rule_set_growth_limit), SWEEP(rule_get_growth_limit),
+    SWEEP(rule_set_tolerance), SWEEP(rule_set_divergence_limit), SWEEP(rule_set_growth_limit),
+    SWEEP(rule_get_growth_limit),
     SWEEP(rule_set_pool_switches), SWEEP(rule_set_order),
     SWEEP(rule_set_async_fraction), SWEEP(rule_set_time_step), SWEEP(rule_set_warm_start), SWEEP(rule_set_damping),
     SWEEP(rule_set_layer_damping), SWEEP(rule_set_input_robustness), SWEEP(rule_set_feedback),

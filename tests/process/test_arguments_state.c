@@ -46,7 +46,8 @@ static void sweep_state_set_augmentation(void)
 {
     static const int32_t mirrored_twice[3] = { 0, 0, 2 }, mirrored_back[3] = { 0, 0, -1 }, still[3 * COUNT];
     HANDLES(state, STATE, "state", dualprop_state_set_augmentation(bad, still, 1))
-    NUMBERS(int64_t, "count", dualprop_state_set_augmentation(own.state, still, bad), -1, CAPACITY + 1, INT64_MIN, INT64_MAX);
+    NUMBERS(int64_t, "count", dualprop_state_set_augmentation(own.state, still, bad), -1, CAPACITY + 1, INT64_MIN,
+            INT64_MAX);
     INVALID("augmentation", dualprop_state_set_augmentation(own.state, NULL, 1));
     INVALID("augmentation", dualprop_state_set_augmentation(own.state, mirrored_twice, 1));
     INVALID("augmentation", dualprop_state_set_augmentation(own.state, mirrored_back, 1));

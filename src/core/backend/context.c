@@ -134,7 +134,7 @@ dualprop_status dualprop__context_enter(dualprop_context *context)
         (context->backend.flags & DUALPROP_BACKEND_HOST_MEMORY))
         return DUALPROP_OK;
     return dualprop__fail(context, DUALPROP_ERROR_FORKED,
-                          "the context was made in process %ld and its device cannot be used in process %ld",
+                          "the context was created in process %ld and its device cannot be used in process %ld",
                           (long)context->process, (long)dualprop__process_id());
 }
 

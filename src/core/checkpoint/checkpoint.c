@@ -228,7 +228,7 @@ dualprop_status dualprop_checkpoint_put_tensor(dualprop_checkpoint *checkpoint, 
     size_t bytes;
     DUALPROP__TRY(check_item_name(checkpoint, name, "name"));
     DUALPROP__REQUIRE(context, strcmp(name, "__metadata__") != 0, DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "name is \"__metadata__\", which stands for the texts; expected another");
+                      "name is \"__metadata__\", which is reserved for the texts; expected another");
     DUALPROP__TRY(dualprop__view_check(context, view, all, "view"));
     DUALPROP__REQUIRE(context, dualprop__tensor_bytes(&bytes, view->type, view->rank, view->shape),
                       DUALPROP_ERROR_RANGE, "the size of tensor %s overflows", dualprop__quote(name).text);

@@ -138,7 +138,7 @@ static dualprop_status check_state_record(const struct state_record *record, con
                       DUALPROP_ERROR_FORMAT, "%s: the state has %lld samples; expected 0..%lld, the capacity",
                       checkpoint->source, (long long)record->warm_count, (long long)state->capacity);
     DUALPROP__REQUIRE(checkpoint->context, record->warm_count == 0 || state->rule, DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "state was made without a rule, and the checkpoint's holds dyads");
+                      "state was created without a rule, but the checkpoint contains dyads");
     return DUALPROP_OK;
 }
 

@@ -377,7 +377,7 @@ static dualprop_status check_crc(const dualprop_checkpoint *checkpoint, const ch
                       checkpoint->source, key);
     uint32_t expected = (uint32_t)strtoul(digits, NULL, 16);
     DUALPROP__REQUIRE(checkpoint->context, actual == expected, DUALPROP_ERROR_CORRUPT,
-                      "%s: the checksum of the %s is %08x; expected %08x, as the file says", checkpoint->source,
+                      "%s: the checksum of the %s is %08x; expected %08x, which the file contains", checkpoint->source,
                       strcmp(key, DUALPROP__CRC32) == 0 ? "data" : "texts", (unsigned)actual, (unsigned)expected);
     return DUALPROP_OK;
 }

@@ -113,7 +113,7 @@ static dualprop_status finish_header(size_t *size, char *header, size_t length, 
     uint64_t limit = context->limits[DUALPROP_LIMIT_HEADER_BYTES];
     if (limit > LONGEST_HEADER) limit = LONGEST_HEADER;
     DUALPROP__REQUIRE(context, padded <= limit, DUALPROP_ERROR_LIMIT,
-                      "the header would have %zu bytes; expected at most %llu, or nobody could read the file", padded,
+                      "the header would have %zu bytes; expected at most %llu, or the file could not be read again", padded,
                       (unsigned long long)limit);
     memset(header + LENGTH_BYTES + length, ' ', padded - length);
     for (int i = 0; i < LENGTH_BYTES; i++) header[i] = (char)((uint64_t)padded >> 8 * i & 0xff);

@@ -148,7 +148,7 @@ static dualprop_status run_all_passes(dualprop_state *state)
 static dualprop_status check_ready(const dualprop_state *state)
 {
     DUALPROP__REQUIRE(state->context, state->rule, DUALPROP_ERROR_INVALID_STATE,
-                      "state was made without a rule; it can only predict and evaluate");
+                      "state was created without a rule; it can only predict and evaluate");
     DUALPROP__REQUIRE(state->context, state->run.phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
                       "an inference is open; call dualprop_infer_end() first");
     DUALPROP__REQUIRE(state->context, state->plan.revision == atomic_load(&state->rule->plan),

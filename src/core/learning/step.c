@@ -118,9 +118,9 @@ static dualprop_status check_gradient(const dualprop_optimizer *optimizer, const
     DUALPROP__TRY(largest_of(&reached, layer, learning->weight_gradient, learning->bias_gradient));
     reached *= scale;
     DUALPROP__REQUIRE(context, !isnan(reached), DUALPROP_ERROR_NOT_FINITE,
-                      "the gradient of layer %d holds NaN, so no step was made", layer->index);
+                      "the gradient of layer %d holds NaN, so no step was taken", layer->index);
     DUALPROP__REQUIRE(context, reached <= allowed, DUALPROP_ERROR_NOT_FINITE,
-                      "the gradient of layer %d reaches %g; a step allows %g, so none was made", layer->index, reached,
+                      "the gradient of layer %d reaches %g; a step allows %g, so none was taken", layer->index, reached,
                       allowed);
     return DUALPROP_OK;
 }

@@ -112,7 +112,7 @@ dualprop_status dualprop_network_set_feedback(dualprop_network *network, int kin
     DUALPROP__REQUIRE(context, network->layer_count > 0, DUALPROP_ERROR_INVALID_STATE,
                       "network has no layers; expected at least one");
     DUALPROP__REQUIRE(context, !atomic_load(&network->sealed), DUALPROP_ERROR_INVALID_STATE,
-                      "network already has a state or an optimizer; expected feedback weights to be made before");
+                      "network already has a state or an optimizer; expected feedback weights to be created before");
     DUALPROP__TRY(dualprop__network_begin_write(network));
     dualprop_status status = make_feedback(network, kind, seed);
     dualprop__feedback_align(network);

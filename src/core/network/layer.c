@@ -19,7 +19,7 @@ static dualprop_status create_parameters(dualprop_layer *layer)
     dualprop_context *context = layer->network->context;
     int64_t elements = count_weights(layer);
     DUALPROP__REQUIRE(context, elements > 0, DUALPROP_ERROR_RANGE,
-                      "a layer of %lld inputs and %lld outputs is beyond what the backend can hold",
+                      "a layer of %lld inputs and %lld outputs is larger than the backend supports",
                       (long long)layer->inputs, (long long)layer->outputs);
     layer->weight_elements = elements;
     DUALPROP__TRY(dualprop__reals_create(context, &layer->weight, elements));

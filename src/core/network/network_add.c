@@ -108,7 +108,7 @@ static dualprop_status check_poolable(const dualprop_network *network)
     const dualprop_layer *last = network->layer_count ? network->layers[network->layer_count - 1] : NULL;
     int64_t shape[3] = { 0 };
     DUALPROP__REQUIRE(network->context, last && last->kind != DUALPROP_LAYER_DENSE, DUALPROP_ERROR_INVALID_STATE,
-                      "pooling goes behind a convolutional layer; the network %s",
+                      "pooling must follow a convolutional layer; the network %s",
                       last ? "ends with a dense layer" : "has no layers yet");
     DUALPROP__REQUIRE(network->context, last->map.pooling == DUALPROP_POOL_NONE, DUALPROP_ERROR_INVALID_STATE,
                       "layer %d has its pooling already; expected one for each layer", last->index);

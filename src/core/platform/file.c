@@ -45,7 +45,7 @@ static const struct {
     { EROFS, DUALPROP_ERROR_ACCESS, "the file system is read-only" },
     { EMFILE, 0, "the process has too many open files" },
     { ENFILE, 0, "the system has too many open files" },
-    { EEXIST, 0, "every name tried for the temporary file is taken" },
+    { EEXIST, 0, "every name tried for the temporary file is in use" },
     { ENOMEM, DUALPROP_ERROR_NO_MEMORY, "out of memory" },
     { ENOSPC, DUALPROP_ERROR_NO_SPACE, "no space is left on the device" },
     { EDQUOT, DUALPROP_ERROR_NO_SPACE, "the user's quota is used up" },

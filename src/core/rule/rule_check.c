@@ -64,7 +64,7 @@ static dualprop_status check_mismatch(const dualprop_rule *rule)
     int step = dualprop__rule_output_step(rule);
     DUALPROP__REQUIRE(rule->context, step == DUALPROP_OUTPUT_LINEAR || rule->loss == DUALPROP_MSE,
                       DUALPROP_ERROR_UNSUPPORTED,
-                      "alpha_mismatch contradicts output_step %s with loss ce, which takes one alpha for all neurons",
+                      "alpha_mismatch contradicts output_step %s with loss ce, which needs one alpha for all neurons",
                       dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, step));
     return DUALPROP_OK;
 }
@@ -153,7 +153,7 @@ static dualprop_status check_switches(const dualprop_rule *rule)
     DUALPROP__REQUIRE(rule->context,
                       rule->pool_switches == DUALPROP_SWITCHES_BOTTOM_UP || rule->alpha_mismatch == 0,
                       DUALPROP_ERROR_UNSUPPORTED,
-                      "alpha_mismatch contradicts pool_switches original, which takes one alpha for all neurons");
+                      "alpha_mismatch contradicts pool_switches original, which needs one alpha for all neurons");
     return DUALPROP_OK;
 }
 
