@@ -98,14 +98,14 @@ static dualprop_status check_growth(dualprop_state *state)
 {
     double change = state->run.pass_change;
     double rounding = (state->context->precision == DUALPROP_F32 ? 1e-4 : 1e-8) * state->run.pass_max_abs;
-    int grows = change > state->run.last_change && change > rounding;
+    int grows = isgreater(change, state->run.last_change) && isgreater(change, rounding); /* NaN is quiet */
     state->run.growing_passes = grows ? state->run.growing_passes + 1 : 0;
     state->run.last_change = change;
     if (state->snapshot.growth_limit == 0 || state->run.growing_passes < state->snapshot.growth_limit)
         return DUALPROP_OK;
     int largest = state->snapshot.lowest;
     for (int k = largest; k <= state->layer_count; k++)
-        if (state->dyads[k].observed.change > state->dyads[largest].observed.change) largest = k;
+        if (isgreater(state->dyads[k].observed.change, state->dyads[largest].observed.change)) largest = k;
     DUALPROP__REQUIRE(
         state->context, 0, DUALPROP_ERROR_DIVERGED,
         "the changes of the states grew in %d passes in a row, by %.3g in layer %d in pass %d; the growth limit "
