@@ -32,8 +32,9 @@ names_what_it_needs() {
 }
 
 removed() {
-    dpkg --root="$work/root" --force-not-root --log="$work/log" -P dualprop libdualprop-dev libdualprop0 || return 1
-    left=$(find "$work/root/usr" ! -type d ! -path '*cuda*' 2>/dev/null)
+    names=$(for package in "$work/packages"/*.deb; do dpkg-deb -f "$package" Package; done)
+    dpkg --root="$work/root" --force-not-root --log="$work/log" -P $names || return 1
+    left=$(find "$work/root/usr" ! -type d 2>/dev/null)
     [ -z "$left" ] || { echo "$left"; return 1; }
 }
 

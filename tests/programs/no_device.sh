@@ -56,7 +56,12 @@ fi
 mkdir broken && head -c 5000 "$build/programs/dualprop-mlp" >broken/libdualprop-cuda.so.0
 export DUALPROP_BACKEND_PATH="$folder/broken"
 all_refuse "a truncated module" "is truncated"
-test_that "auto: a truncated module" falls_back "is truncated"
+# By itself the library looks for a driver before it looks at the module.
+if ldconfig -p 2>/dev/null | grep -q 'libcuda\.so\.1'; then
+    test_that "auto: a truncated module" falls_back "is truncated"
+else
+    test_that "auto: a truncated module" falls_back "no NVIDIA driver is installed"
+fi
 
 mkdir pipe && mkfifo pipe/libdualprop-cuda.so.0
 export DUALPROP_BACKEND_PATH="$folder/pipe"

@@ -160,7 +160,7 @@ for case in "--seed 2" "--model cnn" "--rule dp" "--alpha 0.25" "--augment off" 
     test_that "$case contradicts the checkpoint" refuses_option "${case%% *}" --resume straight --data good $case
 done
 test_that "a checkpoint of the other program" eval '"../../programs/dualprop-mlp" --dataset cifar10 --data good --hidden 5 --epochs 1 \
-    --batch 50 --quiet --checkpoint dense >stdout && refuses_file "made by the program \"dualprop-mlp\"" --resume dense --data good'
+    --batch 50 --quiet --checkpoint dense >stdout && refuses_file "written by the program \"dualprop-mlp\"" --resume dense --data good'
 test_that "a failure keeps what was saved" eval 'cp straight kept && refuses_file nowhere $small --data nowhere \
     --checkpoint kept && cmp straight kept'
 
