@@ -108,16 +108,11 @@ static int finish(struct mpi_transport *self)
     return 0;
 }
 
-static int refuse_failed(const struct mpi_transport *self)
-{
-    return self->failed; /* the sentence stays that of the first failure */
-}
-
 static int exchange(void *user_data, void *receive, const int64_t *receive_offsets, const void *send,
                     const int64_t *send_offsets)
 {
     struct mpi_transport *self = user_data;
-    if (refuse_failed(self)) return 1;
+    if (self->failed) return 1; /* the sentence stays that of the first failure */
     self->count = 0;
     for (int d = 1; d < self->size; d++) {
         int peer = (self->rank + self->size - d) % self->size;
@@ -139,7 +134,7 @@ static int exchange(void *user_data, void *receive, const int64_t *receive_offse
 static int gather(void *user_data, void *bytes, const int64_t *offsets)
 {
     struct mpi_transport *self = user_data;
-    if (refuse_failed(self)) return 1;
+    if (self->failed) return 1; /* the sentence stays that of the first failure */
     self->count = 0;
     for (int d = 1; d < self->size; d++) {
         int peer = (self->rank + self->size - d) % self->size;

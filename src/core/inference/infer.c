@@ -106,12 +106,11 @@ static dualprop_status check_growth(dualprop_state *state)
     int largest = state->snapshot.lowest;
     for (int k = largest; k <= state->layer_count; k++)
         if (isgreater(state->dyads[k].observed.change, state->dyads[largest].observed.change)) largest = k;
-    DUALPROP__REQUIRE(
-        state->context, 0, DUALPROP_ERROR_DIVERGED,
+    return dualprop__fail(
+        state->context, DUALPROP_ERROR_DIVERGED,
         "the changes of the states grew in %d passes in a row, by %.3g in layer %d in pass %d; the growth limit "
         "allows fewer",
         state->run.growing_passes, state->dyads[largest].observed.change, largest, state->run.passes);
-    return DUALPROP_OK;
 }
 
 static dualprop_status run_pass(dualprop_state *state)

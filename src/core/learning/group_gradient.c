@@ -27,7 +27,6 @@ struct dualprop__group_sums {
     int all_count;
     int *nodes_of; /* [size] how many each process has */
     char **arrays; /* [layers]: own_count sums, the first of them the result too, and one array a level below */
-    int array_count;
     void **leaf_weights, **leaf_biases; /* [layers] memory of a device for one block's gradient; NULL on the host */
     char *received, *sent;
     int64_t *send_offsets, *receive_offsets, *gather_offsets; /* [size + 1] */
@@ -432,8 +431,8 @@ static dualprop_status allocate_layers(struct dualprop__group_sums *sums, const 
         int below = dualprop__tree_depth(sums->own[i]);
         depth = below > depth ? below : depth;
     }
-    sums->array_count = sums->own_count + depth;
-    if (sums->array_count < 2) sums->array_count = 2; /* the second is spare when gradients are accumulated */
+    int array_count = sums->own_count + depth;
+    if (array_count < 2) array_count = 2; /* the second is spare when gradients are accumulated */
     sums->arrays = dualprop__allocate_array(context, layers, sizeof *sums->arrays);
     if (!on_host) {
         sums->leaf_weights = dualprop__allocate_array(context, layers, sizeof *sums->leaf_weights);
@@ -442,7 +441,7 @@ static dualprop_status allocate_layers(struct dualprop__group_sums *sums, const 
     if (!sums->arrays || (!on_host && (!sums->leaf_weights || !sums->leaf_biases))) return DUALPROP_ERROR_NO_MEMORY;
     for (size_t k = 0; k < layers; k++) {
         const dualprop_layer *layer = network->layers[k];
-        sums->arrays[k] = dualprop__allocate_array(context, (size_t)sums->array_count,
+        sums->arrays[k] = dualprop__allocate_array(context, (size_t)array_count,
                                                    (size_t)layer_reals(layer) * context->real_size);
         if (!sums->arrays[k]) return DUALPROP_ERROR_NO_MEMORY;
         if (on_host) continue;
