@@ -162,6 +162,8 @@ typedef struct dualprop_dyad_general {
 typedef struct dualprop_dense {
     int64_t batch, inputs, outputs; /**< samples, and elements of a sample below and above */
     void *workspace; /**< of dense_workspace bytes, aligned to 64 */
+    /** Bytes of workspace; 0: unknown. They were asked for when the host may have had fewer threads than now. */
+    int64_t workspace_bytes;
 } dualprop_dense;
 
 /**
@@ -238,7 +240,7 @@ typedef struct dualprop_backend {
     /** Convert the backend's layout to [inputs, outputs] in host memory. */
     dualprop_status (*read_weights)(void *self, void *host, const void *weights, int64_t inputs, int64_t outputs);
 
-    /** Return the bytes of workspace that the three dense slots need for this shape; may be 0. */
+    /** Return the bytes of workspace that the three dense slots need for batches up to this one; may be 0. */
     int64_t (*dense_workspace)(void *self, int64_t batch, int64_t inputs, int64_t outputs);
     /** a [batch, outputs] = x [batch, inputs] W + bias (NULL: none); then the dyad update of a, if dyad is not NULL. */
     dualprop_status (*dense_bottom_up)(void *self, const dualprop_dense *shape, void *a, const void *x,
@@ -364,6 +366,13 @@ typedef struct dualprop_backend {
      * else 1. If that is already known, it is written at once, and after a 1 no step is submitted.
      */
     dualprop_status (*guard_steps)(void *self, const dualprop_guard *guards, int count, double *refused);
+
+    /* Workspace of states that only predict. NULL: as dense_workspace and convolution_workspace return. */
+
+    /** Return the bytes of workspace that dense_bottom_up alone needs, for batches up to this one. */
+    int64_t (*dense_bottom_up_workspace)(void *self, int64_t batch, int64_t inputs, int64_t outputs);
+    /** Return the bytes of workspace that convolution_bottom_up alone needs, for batches up to shape->batch. */
+    int64_t (*convolution_bottom_up_workspace)(void *self, const dualprop_convolution *shape);
 } dualprop_backend;
 
 #ifdef __cplusplus

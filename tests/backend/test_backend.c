@@ -338,10 +338,10 @@ static dualprop_status run_evaluate(workbench *bench, int size, int variant)
 
 static dualprop_dense make_shape(workbench *bench, int size)
 {
-    dualprop_dense shape = { shapes[size].batch, shapes[size].inputs, shapes[size].outputs, NULL };
-    int64_t bytes = bench->backend->dense_workspace(bench->self, shape.batch, shape.inputs, shape.outputs);
-    ck_assert_int_ge(bytes, 0);
-    shape.workspace = bench_bytes(bench, bytes);
+    dualprop_dense shape = { shapes[size].batch, shapes[size].inputs, shapes[size].outputs, NULL, 0 };
+    shape.workspace_bytes = bench->backend->dense_workspace(bench->self, shape.batch, shape.inputs, shape.outputs);
+    ck_assert_int_ge(shape.workspace_bytes, 0);
+    shape.workspace = bench_bytes(bench, shape.workspace_bytes);
     return shape;
 }
 
@@ -1233,7 +1233,7 @@ static void check_products(workbench *bench)
     static const double x[] = { 1, 2, 3, 4, 5, 6 }, w[] = { 1, -1, 2, 0, 0, 3 }, b[] = { 10, 20 }, d[] = { 1, 2, -1, 3 };
     static const double bottom_up[] = { 15, 28, 24, 34 }, top_down[] = { -1, 2, 6, -4, -2, 9 };
     static const double gradient[] = { -6, 28, -6, 38, -6, 48 }, bias_gradient[] = { 0, 10 };
-    dualprop_dense shape = { 2, 3, 2, bench_bytes(bench, bench->backend->dense_workspace(bench->self, 2, 3, 2)) };
+    dualprop_dense shape = { 2, 3, 2, bench_bytes(bench, bench->backend->dense_workspace(bench->self, 2, 3, 2)), 0 };
     int64_t elements = bench->backend->weight_elements(bench->self, 3, 2);
     void *weights = bench_zeros(bench, elements), *slopes = bench_zeros(bench, elements), *plain = bench_reals(bench, 6);
     void *input = bench_reals(bench, 6), *bias = bench_reals(bench, 2), *delta = bench_reals(bench, 4);

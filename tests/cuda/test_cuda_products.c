@@ -98,7 +98,7 @@ static void expect_copy(const float *to, int64_t rows, int64_t columns, const fl
 static void check_up_and_down(workbench *bench, const struct shape *at, const struct precision *precision)
 {
     const dualprop_backend *backend = bench->backend;
-    dualprop_dense shape = { at->batch, at->inputs, at->outputs, NULL };
+    dualprop_dense shape = { at->batch, at->inputs, at->outputs, NULL, 0 };
     float *weights = bench_zeros(bench, at->inputs * at->outputs);
     float *x = digits(bench, at->batch, at->inputs), *a = bench_reals(bench, at->batch * at->outputs);
     float *delta = digits(bench, at->batch, at->outputs), *down = bench_reals(bench, at->batch * at->inputs);
@@ -115,7 +115,7 @@ static void check_up_and_down(workbench *bench, const struct shape *at, const st
 static void check_gradient(workbench *bench, const struct shape *at, const struct precision *precision)
 {
     const dualprop_backend *backend = bench->backend;
-    dualprop_dense shape = { at->batch, at->inputs, at->outputs, NULL };
+    dualprop_dense shape = { at->batch, at->inputs, at->outputs, NULL, 0 };
     float *x = digits(bench, at->batch, at->inputs), *turned = bench_zeros(bench, at->inputs * at->batch);
     float *delta = identity(bench, at->batch, at->outputs);
     float *gradient = bench_reals(bench, at->inputs * at->outputs);
@@ -151,7 +151,7 @@ END_TEST
 /* Zeros times weights, plus a bias that begins at an element of `room`. */
 static void check_bias(workbench *bench, float *a, const float *x, const float *weights, float *room, int64_t begin)
 {
-    dualprop_dense shape = { 4, 8, OUTPUTS, NULL };
+    dualprop_dense shape = { 4, 8, OUTPUTS, NULL, 0 };
     for (int64_t i = 0; i < OUTPUTS; i++) room[begin + i] = all_digits(begin + i);
     ck_assert_int_eq(bench->backend->dense_bottom_up(bench->self, &shape, a, x, weights, room + begin, NULL),
                      DUALPROP_OK);
@@ -194,7 +194,7 @@ END_TEST
 START_TEST(a_product_without_algorithm_is_unsupported)
 {
     workbench bench;
-    dualprop_dense shape = { 5, 6, 7, NULL };
+    dualprop_dense shape = { 5, 6, 7, NULL, 0 };
     if (cuda_needs_standin("products without algorithms")) return;
     open_bench(&bench, DUALPROP_NUMERICS_STRICT);
     standin_state *standin = cuda_standin();
@@ -215,7 +215,7 @@ END_TEST
 START_TEST(a_product_without_fast_algorithm_is_strict)
 {
     workbench bench;
-    dualprop_dense shape = { 5, 6, 7, NULL };
+    dualprop_dense shape = { 5, 6, 7, NULL, 0 };
     if (cuda_needs_standin("products without algorithms")) return;
     open_bench(&bench, _i ? DUALPROP_NUMERICS_BF16 : DUALPROP_NUMERICS_TF32);
     standin_state *standin = cuda_standin();

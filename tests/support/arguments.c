@@ -134,7 +134,11 @@ static void add_state(struct copy *copy, const dualprop_state *state)
 {
     add_bytes(copy, state, sizeof *state);
     add_bytes(copy, state->dyads, (size_t)(state->layer_count + 1) * sizeof *state->dyads);
-    add_bytes(copy, state->plan.arena, state->plan.arena_bytes);
+    /* But for the workspace, which holds nothing between calls. */
+    const char *arena = state->plan.arena, *workspace = state->plan.workspace;
+    const char *rest = workspace + state->plan.workspace_bytes, *end = arena + state->plan.arena_bytes;
+    add_bytes(copy, arena, (size_t)(workspace - arena));
+    add_bytes(copy, rest, (size_t)(end - rest));
 }
 
 static void add_checkpoint(struct copy *copy, const dualprop_checkpoint *checkpoint)

@@ -17,6 +17,12 @@ dualprop_status dualprop__section_begin(const dualprop_context *context);
 /* End it. `status` is what its calls have come to; returns status, or what went wrong while ending. */
 dualprop_status dualprop__section_end(const dualprop_context *context, dualprop_status status);
 
+/* Is the memory of the context's backend the host's? */
+static inline int dualprop__is_on_host(const dualprop_context *context)
+{
+    return (context->backend.flags & DUALPROP_BACKEND_HOST_MEMORY) != 0;
+}
+
 /* ---- registry.c: from a number to a complete backend table ---- */
 dualprop_status dualprop__registry_open(dualprop_context *context, int backend, const dualprop_backend *own);
 /* src/cpu provides these two. */

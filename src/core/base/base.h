@@ -116,6 +116,8 @@ void *dualprop__allocate(dualprop_context *context, size_t size);
 /* count * size with the overflow checked. */
 void *dualprop__allocate_array(dualprop_context *context, size_t count, size_t size);
 void dualprop__release(dualprop_context *context, void *pointer); /* NULL is fine; errno is kept */
+/* What a block of this size takes of the context's memory, for sizes that are told beforehand. */
+uint64_t dualprop__block_bytes(uint64_t size);
 
 /* Overflow-checked sizes: true when the result fits. */
 #define DUALPROP__MULTIPLY(result, a, b) (!__builtin_mul_overflow((a), (b), (result)))

@@ -75,6 +75,11 @@ void *dualprop__allocate_aligned(dualprop_context *context, size_t size, size_t 
     return begin + room;
 }
 
+uint64_t dualprop__block_bytes(uint64_t size)
+{
+    return size + ALIGNMENT;
+}
+
 void *dualprop__allocate(dualprop_context *context, size_t size)
 {
     return dualprop__allocate_aligned(context, size, ALIGNMENT);

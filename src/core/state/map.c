@@ -33,7 +33,8 @@ static const void *feedback_of(const dualprop_state *state, int k)
 
 static dualprop_dense dense_shape(const dualprop_state *state, const dualprop_layer *layer)
 {
-    return (dualprop_dense){ state->batch.count, layer->inputs, layer->outputs, state->plan.workspace };
+    return (dualprop_dense){ state->batch.count, layer->inputs, layer->outputs, state->plan.workspace,
+                             state->plan.workspace_bytes };
 }
 
 static dualprop_convolution convolution_shape(const dualprop_state *state, int k)
@@ -57,13 +58,24 @@ static dualprop_convolution single_shape(const dualprop_state *state, int k, int
     return shape;
 }
 
+/* Without a rule a state only predicts. */
+static int64_t dense_workspace_of(const dualprop_state *state, const dualprop_layer *layer)
+{
+    const dualprop_backend *backend = &state->context->backend;
+    void *instance = state->context->instance;
+    if (!state->rule && backend->dense_bottom_up_workspace)
+        return backend->dense_bottom_up_workspace(instance, state->capacity, layer->inputs, layer->outputs);
+    return backend->dense_workspace(instance, state->capacity, layer->inputs, layer->outputs);
+}
+
 int64_t dualprop__map_workspace(const dualprop_state *state, const dualprop_layer *layer)
 {
     const dualprop_context *context = state->context;
-    if (is_dense(layer))
-        return context->backend.dense_workspace(context->instance, state->capacity, layer->inputs, layer->outputs);
+    if (is_dense(layer)) return dense_workspace_of(state, layer);
     dualprop_convolution shape = layer->map;
     shape.batch = state->capacity;
+    if (!state->rule && context->backend.convolution_bottom_up_workspace)
+        return context->backend.convolution_bottom_up_workspace(context->instance, &shape);
     int64_t bytes = context->backend.convolution_workspace(context->instance, &shape);
     shape = single_shape(state, layer->index, 0);
     int64_t single = context->backend.convolution_workspace(context->instance, &shape);
@@ -151,7 +163,8 @@ static dualprop_status single_up(dualprop_state *state, int k, void *a, const vo
     const dualprop_layer *layer = state->dyads[k].layer;
     const dualprop_context *context = state->context;
     if (is_dense(layer)) {
-        dualprop_dense shape = { 1, layer->inputs, layer->outputs, state->plan.workspace };
+        dualprop_dense shape = { 1, layer->inputs, layer->outputs, state->plan.workspace,
+                                 state->plan.workspace_bytes };
         return context->backend.dense_bottom_up(context->instance, &shape, a, x, weight_of(state, k), NULL, NULL);
     }
     dualprop_convolution shape = single_shape(state, k, pools);
@@ -166,7 +179,8 @@ static dualprop_status single_down(dualprop_state *state, int k, void *top_down,
     const dualprop_layer *layer = state->dyads[k].layer;
     const dualprop_context *context = state->context;
     if (is_dense(layer)) {
-        dualprop_dense shape = { 1, layer->inputs, layer->outputs, state->plan.workspace };
+        dualprop_dense shape = { 1, layer->inputs, layer->outputs, state->plan.workspace,
+                                 state->plan.workspace_bytes };
         return context->backend.dense_top_down(context->instance, &shape, top_down, delta, weight_of(state, k), NULL);
     }
     dualprop_convolution shape = single_shape(state, k, pools);

@@ -37,12 +37,17 @@ static dualprop_status check_fit(const dualprop_network *network, const dualprop
     return dualprop__rule_check_network(rule, network);
 }
 
-/* A state with its records but without its arrays. */
+/*
+ * A state with its records but without its arrays; with room for the moves of so many samples. The records are one
+ * block: the state, its layers, the conditions of a device, the moves.
+ */
 static dualprop_status create_bare_state(dualprop_state **out, dualprop_network *network, dualprop_rule *rule,
-                                         int64_t capacity)
+                                         int64_t capacity, int64_t moves)
 {
     dualprop_context *context = network->context;
-    dualprop_state *state = dualprop__allocate(context, sizeof *state);
+    size_t bytes = 0, layers = (size_t)network->layer_count + 1;
+    DUALPROP__TRY(dualprop__state_record_bytes(&bytes, network, moves));
+    dualprop_state *state = dualprop__allocate(context, bytes);
     if (!state) return DUALPROP_ERROR_NO_MEMORY;
     state->magic = DUALPROP__STATE;
     state->context = context;
@@ -52,14 +57,13 @@ static dualprop_status create_bare_state(dualprop_state **out, dualprop_network 
     state->layer_count = network->layer_count;
     dualprop__network_retain(network);
     if (rule) dualprop__rule_retain(rule);
-    state->dyads = dualprop__allocate_array(context, (size_t)network->layer_count + 1, sizeof *state->dyads);
-    if (state->dyads && context->backend.guard_steps)
-        state->plan.conditions =
-            dualprop__allocate_array(context, (size_t)network->layer_count + 1, sizeof *state->plan.conditions);
-    if (!state->dyads || (context->backend.guard_steps && !state->plan.conditions)) {
-        dualprop_state_destroy(state);
-        return DUALPROP_ERROR_NO_MEMORY;
+    state->dyads = (struct dualprop__dyads *)(state + 1);
+    char *rest = (char *)(state->dyads + layers);
+    if (context->backend.guard_steps) {
+        state->plan.conditions = (dualprop_guard *)(void *)rest;
+        rest += layers * sizeof *state->plan.conditions;
     }
+    state->plan.moves = (int32_t *)(void *)rest;
     state->dyads[0].width = network->height * network->width * network->channels;
     for (int k = 1; k <= state->layer_count; k++) {
         state->dyads[k].layer = network->layers[k - 1];
@@ -72,13 +76,6 @@ static dualprop_status create_bare_state(dualprop_state **out, dualprop_network 
     }
     *out = state;
     return DUALPROP_OK;
-}
-
-static dualprop_status allocate_moves(dualprop_state *state)
-{
-    state->plan.moves =
-        dualprop__allocate_array(state->context, (size_t)state->capacity, 3 * sizeof *state->plan.moves);
-    return state->plan.moves ? DUALPROP_OK : DUALPROP_ERROR_NO_MEMORY;
 }
 
 static dualprop_status check_handles(dualprop_network *network, dualprop_rule *rule, const char *function)
@@ -96,9 +93,8 @@ dualprop_status dualprop_state_create(dualprop_state **out, dualprop_network *ne
     DUALPROP__TRY(dualprop__context_enter(network->context));
     DUALPROP__TRY(check_fit(network, rule, capacity));
     dualprop_state *state;
-    DUALPROP__TRY(create_bare_state(&state, network, rule, capacity));
+    DUALPROP__TRY(create_bare_state(&state, network, rule, capacity, capacity));
     dualprop_status status = dualprop__state_plan(state);
-    if (status == DUALPROP_OK) status = allocate_moves(state);
     if (status != DUALPROP_OK) {
         dualprop_state_destroy(state);
         return status;
@@ -116,11 +112,8 @@ void dualprop_state_destroy(dualprop_state *state)
     dualprop_network *network = state->network;
     if (state->run.phase == DUALPROP__OPEN) dualprop__state_close(state, DUALPROP__IDLE);
     dualprop__switches_release(state);
-    dualprop__release(context, state->plan.moves);
     dualprop__state_release_memory(state, &(struct dualprop__memory){state->plan.arena, state->plan.staging,
                                                                      state->plan.arena_bytes, state->plan.order});
-    dualprop__release(context, state->plan.conditions);
-    dualprop__release(context, state->dyads);
     if (state->rule) dualprop__rule_release(state->rule);
     state->magic = DUALPROP__DEAD;
     dualprop__release(context, state);
@@ -160,7 +153,7 @@ dualprop_status dualprop_state_memory_needed(uint64_t *bytes, dualprop_network *
     DUALPROP__TRY(check_fit(network, rule, capacity));
     dualprop_state *state;
     size_t arena_bytes, staging_bytes;
-    DUALPROP__TRY(create_bare_state(&state, network, rule, capacity));
+    DUALPROP__TRY(create_bare_state(&state, network, rule, capacity, 0));
     state->plan.needs = dualprop__state_needs(rule);
     dualprop_status status = dualprop__state_measure(&arena_bytes, &staging_bytes, state);
     if (status == DUALPROP_OK) *bytes = state->plan.bytes;

@@ -70,24 +70,26 @@ static int64_t cache_bytes(const dualprop_state *state)
     return sum;
 }
 
-/* Bytes for max pooling, and what the backend keeps of the weights. */
-static void carve_convolution(struct arena *arena, dualprop_state *state, struct dualprop__dyads *dyads)
+static uint8_t *carve_switches(struct arena *arena, const dualprop_state *state, int64_t elements)
 {
-    size_t switches = 0;
-    if (!DUALPROP__MULTIPLY(&switches, (size_t)dualprop__switches_elements(dyads->layer), (size_t)state->capacity))
-        arena->overflow = 1;
-    dyads->arrays.switches = switches > 0 ? carve_bytes(arena, switches) : NULL;
+    size_t bytes = 0;
+    if (!DUALPROP__MULTIPLY(&bytes, (size_t)elements, (size_t)state->capacity)) arena->overflow = 1;
+    return bytes > 0 ? carve_bytes(arena, bytes) : NULL;
+}
+
+/* What the backend keeps of the weights. */
+static void carve_caches(struct arena *arena, const dualprop_state *state, struct dualprop__dyads *dyads)
+{
     for (int i = 0; i <= state->plan.needs.feedback; i++)
         dyads->caches[i].memory = carve_bytes(arena, (size_t)dualprop__map_cache(state, dyads->layer));
     dyads->caches[0].weights = dyads->caches[1].weights = NULL;
 }
 
-static void carve_layer(struct arena *arena, struct dualprop__dyads *dyads, int64_t capacity, int learns)
+static void carve_layer(struct arena *arena, struct dualprop__dyads *dyads, int64_t capacity)
 {
     int64_t map = dualprop__map_width(dyads->layer); /* one sample before pooling has to fit, too */
     dyads->arrays.a = carve_at_least(arena, capacity, dyads->width, map);
     dyads->arrays.mean = carve(arena, capacity, dyads->width);
-    if (!learns) return;
     dyads->arrays.top_down = carve(arena, capacity, dyads->width);
     dyads->arrays.delta = carve_at_least(arena, capacity, dyads->width, map);
 }
@@ -120,26 +122,64 @@ static void carve_scratch(struct arena *arena, dualprop_state *state)
     }
     state->plan.target_mean = needs->extended_output ? carve(arena, state->capacity, outputs) : NULL;
     state->plan.power_image = needs->power ? carve(arena, 1, state->plan.widest) : NULL;
-    state->plan.proximal = state->rule ? carve_bytes(arena, (size_t)outputs * 7 * sizeof(double)) : NULL;
+    state->plan.proximal = carve_bytes(arena, (size_t)outputs * 7 * sizeof(double));
 }
 
-static void carve_all(struct arena *arena, dualprop_state *state)
+/*
+ * A state that only predicts needs each layer until the next one is there: two arrays in turn for the activations, and
+ * one for what comes before them.
+ */
+static void carve_prediction(struct arena *arena, dualprop_state *state)
 {
-    int learns = state->rule != NULL;
-    int64_t outputs = dualprop__output(state)->width;
+    int64_t widths[2] = { 1, 1 }, width = 1, map = 1, switches = 0;
+    for (int k = 0; k <= state->layer_count; k++) {
+        const struct dualprop__dyads *dyads = &state->dyads[k];
+        if (dyads->width > widths[k % 2]) widths[k % 2] = dyads->width;
+        if (k == 0) continue;
+        int64_t own_map = dualprop__map_width(dyads->layer), own_switches = dualprop__switches_elements(dyads->layer);
+        if (dyads->width > width) width = dyads->width;
+        if (own_map > map) map = own_map; /* one sample before pooling has to fit, too */
+        if (own_switches > switches) switches = own_switches;
+    }
+    void *means[2] = { carve(arena, state->capacity, widths[0]), carve(arena, state->capacity, widths[1]) };
+    void *a = carve_at_least(arena, state->capacity, width, map);
+    uint8_t *shared = carve_switches(arena, state, switches);
+    for (int k = 0; k <= state->layer_count; k++) {
+        state->dyads[k].arrays.mean = means[k % 2];
+        if (k == 0) continue;
+        state->dyads[k].arrays.a = a;
+        state->dyads[k].arrays.switches = dualprop__switches_elements(state->dyads[k].layer) > 0 ? shared : NULL;
+        carve_caches(arena, state, &state->dyads[k]);
+    }
+}
+
+static void carve_inference(struct arena *arena, dualprop_state *state)
+{
     state->dyads[0].arrays.mean = carve(arena, state->capacity, state->dyads[0].width);
     for (int k = 1; k <= state->layer_count; k++) {
-        carve_layer(arena, &state->dyads[k], state->capacity, learns);
-        carve_convolution(arena, state, &state->dyads[k]);
+        struct dualprop__dyads *dyads = &state->dyads[k];
+        carve_layer(arena, dyads, state->capacity);
+        dyads->arrays.switches = carve_switches(arena, state, dualprop__switches_elements(dyads->layer));
+        carve_caches(arena, state, dyads);
     }
-    state->plan.target = carve(arena, state->capacity, outputs);
-    state->plan.prediction = carve(arena, state->capacity, outputs);
-    state->plan.workspace = carve_bytes(arena, (size_t)state->plan.workspace_bytes);
+    state->plan.prediction = carve(arena, state->capacity, dualprop__output(state)->width);
     for (int k = 0; k <= state->layer_count; k++) carve_options(arena, state, k);
     carve_scratch(arena, state);
 }
 
-/* Host reals: a batch of targets, or three rows of the widest layer, or the draws or weights of one layer. */
+static void carve_all(struct arena *arena, dualprop_state *state)
+{
+    if (state->rule) carve_inference(arena, state);
+    else carve_prediction(arena, state);
+    state->plan.target = carve(arena, state->capacity, dualprop__output(state)->width);
+    state->plan.workspace = carve_bytes(arena, (size_t)state->plan.workspace_bytes);
+    if (dualprop__is_on_host(state->context)) state->plan.staging = state->plan.workspace;
+}
+
+/*
+ * Host reals: a batch of targets, or three rows of the widest layer, or the draws or weights of one layer; of these only
+ * the targets where the state just predicts.
+ */
 static int staging_elements(size_t *elements, const dualprop_state *state)
 {
     const struct dualprop__needs *needs = &state->plan.needs;
@@ -151,37 +191,68 @@ static int staging_elements(size_t *elements, const dualprop_state *state)
         size_t own = (size_t)dualprop__parameter_elements(state->dyads[k].layer, 0);
         if (own > weights) weights = own;
     }
-    if (rows > *elements) *elements = rows;
+    if (state->rule && rows > *elements) *elements = rows;
     if ((needs->state_noise || needs->down_noise) && draws > *elements) *elements = draws;
     if (needs->weight_noise && weights > *elements) *elements = weights;
     return fits;
 }
 
-/* On the host, of one layer. */
-static uint64_t bytes_of_layer(const dualprop_state *state)
+/* One block, as create_bare_state() in state.c cuts it. */
+dualprop_status dualprop__state_record_bytes(size_t *bytes, const dualprop_network *network, int64_t capacity)
 {
-    return sizeof *state->dyads + (state->plan.conditions ? sizeof *state->plan.conditions : 0);
+    size_t layers = (size_t)network->layer_count + 1, moves = 0;
+    size_t of_layer = sizeof(struct dualprop__dyads);
+    if (network->context->backend.guard_steps) of_layer += sizeof(dualprop_guard);
+    int fits = DUALPROP__MULTIPLY(&moves, (size_t)capacity, 3 * sizeof(int32_t)) &&
+               DUALPROP__ADD(bytes, sizeof(dualprop_state) + layers * of_layer, moves) &&
+               *bytes <= (size_t)INT64_MAX / 2;
+    DUALPROP__REQUIRE(network->context, fits, DUALPROP_ERROR_RANGE,
+                      "a state for capacity %lld overflows the size of memory", (long long)capacity);
+    return DUALPROP_OK;
+}
+
+/* Bytes of staging memory; on the host it is the workspace, which no slot uses between two calls. */
+static int measure_staging(size_t *bytes, dualprop_state *state)
+{
+    size_t elements = 0;
+    if (!staging_elements(&elements, state) || !DUALPROP__MULTIPLY(bytes, elements, state->context->real_size) ||
+        *bytes > (size_t)INT64_MAX / 2)
+        return 0;
+    if (!dualprop__is_on_host(state->context)) return 1;
+    if ((int64_t)*bytes > state->plan.workspace_bytes) state->plan.workspace_bytes = (int64_t)*bytes;
+    *bytes = 0;
+    return 1;
+}
+
+/* What is allocated beside the state itself: arena, staging memory, the order of a list, scratch of switches. */
+static uint64_t bytes_of_plan(const dualprop_state *state, size_t arena, size_t staging, uint64_t scratch)
+{
+    uint64_t order = (uint64_t)state->plan.needs.order_count * sizeof *state->plan.order;
+    int on_host = dualprop__is_on_host(state->context);
+    uint64_t bytes = on_host ? dualprop__block_bytes(arena) : arena;
+    if (!on_host) bytes += dualprop__block_bytes(staging);
+    if (order > 0) bytes += dualprop__block_bytes(order);
+    if (scratch > 0) bytes += on_host ? dualprop__block_bytes(scratch) : scratch;
+    return bytes;
 }
 
 /* Count the bytes of arena and staging memory; RANGE where they overflow. The arrays are nowhere afterwards. */
 dualprop_status dualprop__state_measure(size_t *arena_bytes, size_t *staging_bytes, dualprop_state *state)
 {
     struct arena arena = { NULL, 0, state->context->real_size, 0 };
-    size_t elements, moves;
+    size_t records = 0;
     uint64_t scratch;
     state->plan.workspace_bytes = workspace_bytes(state);
-    int fits = state->plan.workspace_bytes >= 0 && cache_bytes(state) >= 0;
+    int fits = state->plan.workspace_bytes >= 0 && cache_bytes(state) >= 0 && measure_staging(staging_bytes, state);
     if (fits) carve_all(&arena, state);
-    fits = fits && !arena.overflow && staging_elements(&elements, state) &&
-           DUALPROP__MULTIPLY(staging_bytes, elements, state->context->real_size) &&
-           DUALPROP__MULTIPLY(&moves, (size_t)state->capacity, 3 * sizeof *state->plan.moves);
+    fits = fits && !arena.overflow;
     DUALPROP__REQUIRE(state->context, fits && arena.used < (size_t)INT64_MAX / 2, DUALPROP_ERROR_RANGE,
                       "a state for capacity %lld overflows the size of memory", (long long)state->capacity);
+    DUALPROP__TRY(dualprop__state_record_bytes(&records, state->network, state->capacity));
     DUALPROP__TRY(dualprop__switches_measure(&scratch, state));
     *arena_bytes = arena.used;
-    state->plan.bytes = (uint64_t)arena.used + *staging_bytes + moves + scratch + sizeof *state +
-                   (uint64_t)(state->layer_count + 1) * bytes_of_layer(state) +
-                   (uint64_t)state->plan.needs.order_count * sizeof *state->plan.order;
+    state->plan.bytes =
+        dualprop__block_bytes(records) + bytes_of_plan(state, arena.used, *staging_bytes, scratch);
     return DUALPROP_OK;
 }
 
@@ -195,7 +266,7 @@ void dualprop__state_release_memory(const dualprop_state *state, const struct du
 {
     dualprop_context *context = state->context;
     if (memory->arena) context->backend.release(context->instance, memory->arena, memory->arena_bytes);
-    dualprop__release(context, memory->staging);
+    if (!dualprop__is_on_host(context)) dualprop__release(context, memory->staging);
     dualprop__release(context, memory->order);
 }
 
@@ -217,8 +288,10 @@ static dualprop_status allocate_memory(struct dualprop__memory *memory, dualprop
     dualprop_context *context = state->context;
     DUALPROP__TRY(dualprop__state_measure(&memory->arena_bytes, &staging_bytes, state));
     DUALPROP__TRY(copy_order(&memory->order, state));
-    memory->staging = dualprop__allocate(context, staging_bytes);
-    if (!memory->staging) return DUALPROP_ERROR_NO_MEMORY;
+    if (!dualprop__is_on_host(context)) {
+        memory->staging = dualprop__allocate(context, staging_bytes);
+        if (!memory->staging) return DUALPROP_ERROR_NO_MEMORY;
+    }
     dualprop_status status = context->backend.allocate(context->instance, &memory->arena, memory->arena_bytes);
     if (status != DUALPROP_OK)
         return dualprop__fail(context, status, "a state for capacity %lld needs %zu bytes, which could not be had",
@@ -252,11 +325,16 @@ dualprop_status dualprop__state_plan(dualprop_state *state)
                             old = {state->plan.arena, state->plan.staging, state->plan.arena_bytes, state->plan.order};
     struct dualprop__needs needs = state->plan.needs;
     uint64_t bytes = state->plan.bytes;
+    int64_t workspace = state->plan.workspace_bytes;
     state->plan.needs = dualprop__state_needs(state->rule);
     dualprop_status status = allocate_memory(&fresh, state);
     if (status == DUALPROP_OK) status = dualprop__switches_plan(state);
     const struct dualprop__memory *kept = status == DUALPROP_OK ? &fresh : &old;
-    if (status != DUALPROP_OK) state->plan.needs = needs, state->plan.bytes = bytes;
+    if (status != DUALPROP_OK) {
+        state->plan.needs = needs;
+        state->plan.bytes = bytes;
+        state->plan.workspace_bytes = workspace;
+    }
     state->plan.arena = kept->arena;
     state->plan.arena_bytes = kept->arena_bytes;
     state->plan.staging = kept->staging;

@@ -205,4 +205,6 @@ const dualprop_backend dualprop__blis_backend = {
     .convolution_gradient = dualprop__blis_convolution_gradient,
     .dyad_general = dualprop__blis_dyad_general,
     .output_proximal = blis_output_proximal,
+    .dense_bottom_up_workspace = dualprop__blis_dense_bottom_up_workspace,
+    .convolution_bottom_up_workspace = dualprop__blis_convolution_bottom_up_workspace,
 };

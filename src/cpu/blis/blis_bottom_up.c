@@ -28,8 +28,8 @@ struct bottom_up {
 
 int64_t dualprop__bottom_up_bytes(const dualprop__blis *blis, int64_t batch, int64_t inputs, int64_t outputs)
 {
-    (void)outputs;
-    return dualprop__packed_bytes(blis, batch, inputs);
+    dualprop_dense shape = { batch, inputs, outputs, NULL, 0 };
+    return dualprop__is_small(blis, &shape) ? 0 : dualprop__packed_bytes(blis, batch, inputs);
 }
 
 static void partition_bottom_up(struct bottom_up *job)

@@ -71,6 +71,14 @@ int64_t dualprop__blis_convolution_workspace(void *self, const dualprop_convolut
     return dualprop__most(bytes, dualprop__im2col_gradient_bytes(self, shape));
 }
 
+int64_t dualprop__blis_convolution_bottom_up_workspace(void *self, const dualprop_convolution *shape)
+{
+    if (is_local(shape)) return dualprop__reference_backend.convolution_workspace(self, shape);
+    if (is_beyond_convolution(shape)) return -1;
+    return dualprop__winograd_fits(self, shape) ? dualprop__winograd_bytes(self, shape, 0)
+                                                : dualprop__im2col_bottom_up_bytes(self, shape);
+}
+
 int64_t dualprop__blis_convolution_cache(void *self, const dualprop_convolution *shape)
 {
     if (is_local(shape)) return dualprop__reference_backend.convolution_cache(self, shape);

@@ -20,3 +20,8 @@ int64_t dualprop__blis_dense_workspace(void *self, int64_t batch, int64_t inputs
     bytes = top_down > bytes ? top_down : bytes;
     return gradient > bytes ? gradient : bytes;
 }
+
+int64_t dualprop__blis_dense_bottom_up_workspace(void *self, int64_t batch, int64_t inputs, int64_t outputs)
+{
+    return is_beyond_dense(batch, inputs, outputs) ? -1 : dualprop__bottom_up_bytes(self, batch, inputs, outputs);
+}

@@ -38,6 +38,8 @@ static int64_t packed_delta_bytes(const dualprop__blis *blis, int64_t batch, int
 
 int64_t dualprop__gradient_bytes(const dualprop__blis *blis, int64_t batch, int64_t inputs, int64_t outputs)
 {
+    dualprop_dense shape = { batch, inputs, outputs, NULL, 0 };
+    if (dualprop__is_small(blis, &shape)) return 0;
     return packed_delta_bytes(blis, batch, outputs) + dualprop__packed_bytes(blis, inputs, batch);
 }
 

@@ -46,6 +46,7 @@ dualprop_status dualprop__blis_write_weights(void *self, void *weights, const vo
 dualprop_status dualprop__blis_read_weights(void *self, void *host, const void *weights, int64_t inputs,
                                             int64_t outputs);
 int64_t dualprop__blis_dense_workspace(void *self, int64_t batch, int64_t inputs, int64_t outputs);
+int64_t dualprop__blis_dense_bottom_up_workspace(void *self, int64_t batch, int64_t inputs, int64_t outputs);
 dualprop_status dualprop__blis_dense_bottom_up(void *self, const dualprop_dense *shape, void *a, const void *x,
                                                const void *weights, const void *bias, const dualprop_dyad *dyad);
 dualprop_status dualprop__blis_dense_top_down(void *self, const dualprop_dense *shape, void *top_down,
@@ -63,6 +64,7 @@ dualprop_status dualprop__blis_write_convolution_weights(void *self, const dualp
 dualprop_status dualprop__blis_read_convolution_weights(void *self, const dualprop_convolution *shape, void *host,
                                                         const void *weights);
 int64_t dualprop__blis_convolution_workspace(void *self, const dualprop_convolution *shape);
+int64_t dualprop__blis_convolution_bottom_up_workspace(void *self, const dualprop_convolution *shape);
 int64_t dualprop__blis_convolution_cache(void *self, const dualprop_convolution *shape);
 dualprop_status dualprop__blis_convolution_prepare(void *self, const dualprop_convolution *shape, const void *weights);
 dualprop_status dualprop__blis_convolution_bottom_up(void *self, const dualprop_convolution *shape, void *a,

@@ -31,9 +31,11 @@ static int64_t panels_deep(const dualprop__blis *blis)
     return panels > 0 ? panels : 1;
 }
 
-static int64_t slice_bytes(const dualprop__blis *blis)
+/* One panel of inputs for as many outputs as are summed at a time, of which there may be few. */
+static int64_t slice_bytes(const dualprop__blis *blis, int64_t outputs)
 {
-    return dualprop__panel_bytes(blis, panels_deep(blis) * blis->kernel.vector * blis->kernel.vector);
+    int64_t panels = dualprop__least(panels_deep(blis), dualprop__ceil_div(outputs, blis->kernel.vector));
+    return dualprop__panel_bytes(blis, panels * blis->kernel.vector * blis->kernel.vector);
 }
 
 /* The sum over the outputs, in panels. */
@@ -63,22 +65,33 @@ static void partition_top_down(struct top_down *job)
 
 static struct top_down plan_top_down(const dualprop__blis *blis, const dualprop_dense *shape)
 {
-    struct top_down job = { .blis = blis, .shape = shape, .slice_bytes = slice_bytes(blis) };
+    struct top_down job = { .blis = blis, .shape = shape, .slice_bytes = slice_bytes(blis, shape->outputs) };
     partition_top_down(&job);
     return job;
 }
 
-/* Members that have a slice: as many for every batch, since smaller ones may have more units than the largest. */
-static int64_t top_down_members_of(const struct top_down *job)
+/* Members that there can be, for any batch: smaller ones may have more units than the largest. */
+static int64_t most_members_top_down(const struct top_down *job)
 {
-    return dualprop__least(DUALPROP__MEMBERS, dualprop__most(UNITS, job->inputs.whole));
+    const dualprop_host *host = job->blis->reference.host;
+    int64_t members = dualprop__least(DUALPROP__MEMBERS, dualprop__most(UNITS, job->inputs.whole));
+    return dualprop__least(members, host->threads(host->user_data));
+}
+
+/* Members that have a slice in this workspace, which may have been measured when the host had fewer threads. */
+static int64_t members_with_slices(const struct top_down *job)
+{
+    int64_t slices = job->shape->workspace_bytes - dualprop__packed_bytes(job->blis, job->shape->batch,
+                                                                          job->shape->outputs);
+    return dualprop__least(most_members_top_down(job), dualprop__most(1, slices / job->slice_bytes));
 }
 
 int64_t dualprop__top_down_bytes(const dualprop__blis *blis, int64_t batch, int64_t inputs, int64_t outputs)
 {
-    dualprop_dense shape = { batch, inputs, outputs, NULL };
+    dualprop_dense shape = { batch, inputs, outputs, NULL, 0 };
+    if (dualprop__is_small(blis, &shape)) return slice_bytes(blis, outputs);
     struct top_down job = plan_top_down(blis, &shape);
-    return dualprop__packed_bytes(blis, batch, outputs) + top_down_members_of(&job) * job.slice_bytes;
+    return dualprop__packed_bytes(blis, batch, outputs) + most_members_top_down(&job) * job.slice_bytes;
 }
 
 static void top_down_pack_unit(void *argument, int64_t unit, int64_t member)
@@ -226,7 +239,7 @@ dualprop_status dualprop__blis_dense_top_down(void *self, const dualprop_dense *
         { .unit = top_down_product_unit, .units = job.samples.parts * job.inputs.parts },
     };
     dualprop__max_tracker_begin(&job.maxima);
-    dualprop__team_run(job.blis->reference.host, &job, phases, 2, top_down_members_of(&job));
+    dualprop__team_run(job.blis->reference.host, &job, phases, 2, members_with_slices(&job));
     if (dyad) dualprop__max_tracker_write(&job.maxima, dyad->peak, dyad->change);
     return DUALPROP_OK;
 }
