@@ -26,6 +26,11 @@ passes_the_vectors() {
         { cat "$work/output"; return 1; }
 }
 
+refuses_fast_math() { # OPTION
+    ! $CC -std=c11 -O2 "$1" -c -o "$work/fast.o" "$work/dualprop.c" 2>"$work/message" &&
+        grep -q 'error.*-ffast-math, -Ofast and -ffinite-math-only' "$work/message"
+}
+
 # Only public names may clash with those of the program.
 shows_only_public_names() {
     ! nm -g --defined-only "$work/dualprop.o" | grep -v ' dualprop_'
@@ -41,5 +46,8 @@ else
 fi
 test_that "the reference vectors" passes_the_vectors
 test_that "names of the library alone" shows_only_public_names
+for option in -Ofast -ffast-math -ffinite-math-only; do
+    test_that "it does not compile with $option" refuses_fast_math $option
+done
 if have clang; then test_that "clang -std=c11" compiles clang; else skip "clang -std=c11: clang is not installed"; fi
 count_end

@@ -95,6 +95,21 @@ names_no_large_files() {
     ! grep -nE '(^|[^A-Za-z0-9_])(dirent|getdents|f?l?stat|fstatat|open|openat|creat|lseek|pread|pwrite|f?truncate|mmap|readdir|fopen|fseeko|ftello|off|rlimit|[gs]etrlimit|sendfile|posix_fallocate)64(_t)?($|[^A-Za-z0-9_])' \
         src/core/*/*.[ch] src/cpu/*/*.[ch] programs/*.c programs/*/*.[ch]
 }
+
+# There NaN and infinities do not exist for the compiler, and no check of ours would find one. One such source is enough
+# for make to stop.
+refuses_fast_math() { # OPTION
+    for source in $(grep -lE 'double|float|formulas\.h' src/core/*/*.c src/cpu/loops/elementwise_*.c src/cpu/reference/*_f*.c); do
+        ! $CC -std=c11 -D_GNU_SOURCE "$1" -Iinclude -Isrc -E "$source" >/dev/null 2>"$work/message" &&
+            grep -q 'error.*-ffast-math, -Ofast and -ffinite-math-only' "$work/message" ||
+            { echo "$source:"; cat "$work/message"; return 1; }
+    done
+}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+for option in -Ofast -ffast-math -ffinite-math-only; do
+    test_that "nothing that computes or checks numbers compiles with $option" refuses_fast_math $option
+done
 test_that "no source uses a name that ends in 64 and that musl lacks" names_no_large_files
 
 for source in src/core/*/*.c src/cpu/*/*.c; do

@@ -43,10 +43,14 @@ void trainer_print_start(const trainer *self)
     fflush(stdout);
 }
 
+/* NaN is what a layer does not have: one of silu has no energy, and so no Eq. 23. */
 static void print_list(const char *title, const char *format, const double *values, int count, double scale)
 {
     printf("  %s", title);
-    for (int k = 0; k < count; k++) printf(format, scale * values[k]);
+    for (int k = 0; k < count; k++) {
+        if (isnan(values[k])) printf(" none");
+        else printf(format, scale * values[k]);
+    }
 }
 
 static void print_angles(const epoch_report *report)

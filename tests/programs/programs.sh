@@ -394,6 +394,9 @@ test_that "nor have alphas that differ" refuses_option "--alpha-mismatch" $small
 test_that "an exact step for every alpha" refuses_option "--alpha-mismatch" $small --rule dp --alpha 1 --beta 1.5 \
     --output-step exact --alpha-mismatch 0.1
 test_that "--rule bp has no objective" refuses_option "--diagnostics objective" $small --rule bp --diagnostics objective
+test_that "what silu does not have is left out" eval 'trains $small --activation silu --log log --diagnostics objective,bregman,silent &&
+    grep -q "Eq. 1, 12, 18: no energy for this activation  Eq. 23: none " stdout && ! grep -qi "[^a-z]nan" stdout log &&
+    [ "$(grep -c "\"objective\":\[null,null,null\]" log)" -eq 2 ] && [ "$(grep -c "\"bregman\":\[null,[-0-9]" log)" -eq 2 ]'
 test_that "an audit log in no folder" refuses_file nowhere/x $small --diagnostics angle --audit-log nowhere/x
 test_that "no run empties a log" eval 'rm -f log && trains $small --log log --epochs 1 && cp log kept &&
     refuses_option "--log log" $small --log log --epochs 1 && cmp log kept && rm log && : >log && trains $small --log log --epochs 1 && [ "$(wc -l <log)" -eq 1 ]'
