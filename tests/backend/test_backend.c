@@ -395,19 +395,35 @@ static dualprop_status run_top_down(workbench *bench, int size, int variant)
 }
 
 /* Numbers large enough that a mistake in one of them shows. */
-static dualprop_step_numbers step_numbers(int kind)
+/*
+ * Ways of learning. A gradient scale of 1 is what a step fused with the gradient has; SGD without momentum and decay,
+ * and every way at that scale, have code of their own.
+ */
+enum { STEP_SGD, STEP_ADAM, STEP_ADAMW, STEP_PLAIN_SGD, STEP_SGD_AT_1, STEP_ADAM_AT_1, STEPS };
+
+static int has_second_moment(int step)
+{
+    return step == STEP_ADAM || step == STEP_ADAMW || step == STEP_ADAM_AT_1;
+}
+
+static void *second_of(int step, void *moment)
+{
+    return has_second_moment(step) ? moment : NULL;
+}
+
+static dualprop_step_numbers step_numbers(int step)
 {
     return (dualprop_step_numbers){
-        .kind = kind,
+        .kind = step == STEP_ADAMW ? DUALPROP_ADAMW : has_second_moment(step) ? DUALPROP_ADAM : DUALPROP_SGD,
         .learning_rate = 0.1,
-        .momentum = 0.75,
+        .momentum = step == STEP_PLAIN_SGD ? 0 : 0.75,
         .beta1 = 0.75,
         .beta2 = 0.875,
         .epsilon = 0.01,
         .scale1 = 1.25,
         .scale2 = 1.5,
-        .weight_decay = 0.125,
-        .gradient_scale = 0.5,
+        .weight_decay = step == STEP_PLAIN_SGD ? 0 : 0.125,
+        .gradient_scale = step >= STEP_PLAIN_SGD ? 1 : 0.5,
     };
 }
 
@@ -459,14 +475,12 @@ static dualprop_status run_gradient(workbench *bench, int size, int accumulate)
     return status;
 }
 
-static const int kinds[] = { DUALPROP_SGD, DUALPROP_ADAM, DUALPROP_ADAMW };
-
 static dualprop_status run_fused_step(workbench *bench, int size, int kind)
 {
     struct learning learning = make_learning(bench, size);
-    dualprop_step_numbers numbers = step_numbers(kinds[kind]);
-    void *moments[4] = { learning.moments[0], kind ? learning.moments[1] : NULL, learning.moments[2],
-                         kind ? learning.moments[3] : NULL };
+    dualprop_step_numbers numbers = step_numbers(kind);
+    void *moments[4] = { learning.moments[0], second_of(kind, learning.moments[1]), learning.moments[2],
+                         second_of(kind, learning.moments[3]) };
     dualprop_status status = bench->backend->dense_gradient(
         bench->self, &learning.shape, NULL, NULL, learning.x, learning.delta, -0.5 / (double)learning.shape.batch, 0,
         &numbers, learning.weights, learning.bias, moments);
@@ -478,8 +492,9 @@ static dualprop_status run_fused_step(workbench *bench, int size, int kind)
 static dualprop_status run_separate_step(workbench *bench, int size, int kind)
 {
     struct learning learning = make_learning(bench, size);
-    dualprop_step_numbers numbers = step_numbers(kinds[kind]);
-    void *second = kind ? learning.moments[1] : NULL, *bias_second = kind ? learning.moments[3] : NULL;
+    dualprop_step_numbers numbers = step_numbers(kind);
+    void *second = second_of(kind, learning.moments[1]);
+    void *bias_second = second_of(kind, learning.moments[3]);
     dualprop_status status = bench->backend->dense_gradient(
         bench->self, &learning.shape, learning.gradient, learning.bias_gradient, learning.x, learning.delta,
         -0.5 / (double)learning.shape.batch, 0, NULL, NULL, NULL, NULL);
@@ -496,11 +511,11 @@ static dualprop_status run_separate_step(workbench *bench, int size, int kind)
 static dualprop_status run_optimizer(workbench *bench, int size, int kind)
 {
     int64_t count = counts[size];
-    dualprop_step_numbers numbers = step_numbers(kinds[kind]);
+    dualprop_step_numbers numbers = step_numbers(kind);
     void *w = bench_uniform(bench, count, -1, 1), *g = bench_uniform(bench, count, -1, 1);
     void *moment1 = bench_uniform(bench, count, -1, 1), *moment2 = bench_uniform(bench, count, 0.1, 1);
     dualprop_status status =
-        bench->backend->optimizer_step(bench->self, &numbers, count, w, g, moment1, kind ? moment2 : NULL);
+        bench->backend->optimizer_step(bench->self, &numbers, count, w, g, moment1, second_of(kind, moment2));
     bench_record(bench, "w", w, count, 2);
     bench_record(bench, "moment 1", moment1, count, 2);
     bench_record(bench, "moment 2", moment2, count, 2);
@@ -783,9 +798,9 @@ static dualprop_status run_convolution_gradient(workbench *bench, int size, int 
 static dualprop_status run_convolution_fused(workbench *bench, int size, int kind)
 {
     struct convolution_learning learning = make_convolution_learning(bench, size);
-    dualprop_step_numbers numbers = step_numbers(kinds[kind]);
-    void *moments[4] = { learning.moments[0], kind ? learning.moments[1] : NULL, learning.moments[2],
-                         kind ? learning.moments[3] : NULL };
+    dualprop_step_numbers numbers = step_numbers(kind);
+    void *moments[4] = { learning.moments[0], second_of(kind, learning.moments[1]), learning.moments[2],
+                         second_of(kind, learning.moments[3]) };
     dualprop_status status = bench->backend->convolution_gradient(
         bench->self, &learning.shape, NULL, NULL, learning.x, learning.delta, learning.switches, learning.scale, 0,
         &numbers, learning.weights, learning.bias, moments);
@@ -797,8 +812,9 @@ static dualprop_status run_convolution_fused(workbench *bench, int size, int kin
 static dualprop_status run_convolution_apart(workbench *bench, int size, int kind)
 {
     struct convolution_learning learning = make_convolution_learning(bench, size);
-    dualprop_step_numbers numbers = step_numbers(kinds[kind]);
-    void *second = kind ? learning.moments[1] : NULL, *bias_second = kind ? learning.moments[3] : NULL;
+    dualprop_step_numbers numbers = step_numbers(kind);
+    void *second = second_of(kind, learning.moments[1]);
+    void *bias_second = second_of(kind, learning.moments[3]);
     dualprop_status status = bench->backend->convolution_gradient(
         bench->self, &learning.shape, learning.gradient, learning.bias_gradient, learning.x, learning.delta,
         learning.switches, learning.scale, 0, NULL, NULL, NULL, NULL);
@@ -1000,9 +1016,9 @@ static const struct kernel {
     { "dense_top_down", run_top_down, COUNT_OF(shapes), FOLLOWERS, 2, 40, 0, "as dense_bottom_up" },
     { "dense_gradient", run_gradient, COUNT_OF(shapes), 2, 2, 4, 0,
       "as dense_bottom_up, divided by the batch, which is the length of the sum" },
-    { "dense_gradient with step", run_fused_step, COUNT_OF(shapes), 3, 2, 8, 0,
+    { "dense_gradient with step", run_fused_step, COUNT_OF(shapes), STEPS, 2, 8, 0,
       "the error of the gradient passes through a step whose slope is below 4 at these moments" },
-    { "dense_gradient, step apart", run_separate_step, COUNT_OF(shapes), 3, 2, 8, 0, "the same" },
+    { "dense_gradient, step apart", run_separate_step, COUNT_OF(shapes), STEPS, 2, 8, 0, "the same" },
     { "convolution_bottom_up", run_convolution_bottom_up, COUNT_OF(convolutions), FOLLOWERS, 2, 40, 0,
       "as dense_bottom_up, K being the taps times the channels" },
     { "convolution_bottom_up NaN", run_convolution_nan, COUNT_OF(convolutions), 2, 0, 0, 0, "a NaN is a NaN" },
@@ -1010,10 +1026,10 @@ static const struct kernel {
       "as dense_bottom_up, K being the taps times the outputs" },
     { "convolution_gradient", run_convolution_gradient, COUNT_OF(convolutions), 2, 2, 4, 0,
       "as dense_gradient, divided by the samples and the places that share a weight" },
-    { "convolution_gradient with step", run_convolution_fused, COUNT_OF(convolutions), 3, 2, 8, 0,
+    { "convolution_gradient with step", run_convolution_fused, COUNT_OF(convolutions), STEPS, 2, 8, 0,
       "as dense_gradient with step" },
-    { "convolution_gradient, step apart", run_convolution_apart, COUNT_OF(convolutions), 3, 2, 8, 0, "the same" },
-    { "optimizer_step", run_optimizer, COUNT_OF(counts), 3, 2, 8, 0, "ten operations on numbers below 2" },
+    { "convolution_gradient, step apart", run_convolution_apart, COUNT_OF(convolutions), STEPS, 2, 8, 0, "the same" },
+    { "optimizer_step", run_optimizer, COUNT_OF(counts), STEPS, 2, 8, 0, "ten operations on numbers below 2" },
     { "load_input", run_load, COUNT_OF(images), COUNT_OF(input_variants), 0, 1, 0, "one rounding to the type" },
     { "load_input moved", run_load_moved, COUNT_OF(images), COUNT_OF(input_variants), 0, 1, 0, "as load_input" },
     { "load_input NaN", run_load_nan, COUNT_OF(images), 2, 0, 0, 0, "a NaN is a NaN" },
@@ -1166,13 +1182,58 @@ START_TEST(fused_step_has_the_bits_of_the_separate_one)
     if (!open_subject(&one, &subjects[_i], 1)) return;
     ck_assert(open_subject(&other, &subjects[_i], 2));
     for (int size = 0; size < COUNT_OF(shapes); size++)
-        for (int kind = 0; kind < 3; kind++) {
+        for (int kind = 0; kind < STEPS; kind++) {
             run(&one, &fused, size, kind);
             run(&other, &apart, size, kind);
             check_same_bits(&other, &one, "separate step", subjects[_i].name, size, kind);
         }
     bench_close(&one);
     bench_close(&other);
+}
+END_TEST
+
+/* Numbers at the ends of the range, beside which steps hold and flush; moments are never above 1e30. */
+static void set_extremes(workbench *bench, void *array, int64_t count, int first, int is_finite)
+{
+    int narrow = bench->type == DUALPROP_F32;
+    double smallest = narrow ? 0x1p-126 : 0x1p-1022, least = narrow ? 0x1p-149 : 0x1p-1074;
+    const double extremes[] = { 0, -0.0, smallest, -smallest, smallest * 0.5, -least, least, 1e18, -1e18, 1e30, -1e30,
+                                narrow ? 3e38 : 1e308, NAN, INFINITY, -INFINITY };
+    int known = COUNT_OF(extremes) - (is_finite ? 4 : 0);
+    for (int64_t i = 0; i < count; i += 2) bench_set(bench, array, i, extremes[(first + i / 2) % known]);
+}
+
+static void step_on_extremes(workbench *bench, int step, int64_t count)
+{
+    dualprop_step_numbers numbers = step_numbers(step);
+    bench_begin(bench, (uint64_t)count);
+    void *w = bench_uniform(bench, count, -1, 1), *g = bench_uniform(bench, count, -1, 1);
+    void *moment1 = bench_uniform(bench, count, -1, 1), *moment2 = bench_uniform(bench, count, 0.1, 1);
+    set_extremes(bench, w, count, 3, 1);
+    set_extremes(bench, g, count, 0, 0);
+    set_extremes(bench, moment1, count, 5, 1);
+    ck_assert_int_eq(bench->backend->optimizer_step(bench->self, &numbers, count, w, g, moment1,
+                                                    second_of(step, moment2)),
+                     DUALPROP_OK);
+    bench_record(bench, "w", w, count, 2);
+    bench_record(bench, "moment 1", moment1, count, 2);
+    bench_record(bench, "moment 2", moment2, count, 2);
+    ck_assert(bench_intact(bench));
+}
+
+START_TEST(steps_have_the_bits_of_the_reference_on_every_level)
+{
+    workbench one, reference;
+    if (!open_subject(&one, &subjects[_i], 1)) return;
+    ck_assert_int_eq(bench_open(&reference, &dualprop__reference_backend, one.type, 0, 1), DUALPROP_OK);
+    for (int64_t count = 1; count < 200; count += 7)
+        for (int step = 0; step < STEPS; step++) {
+            step_on_extremes(&reference, step, count);
+            step_on_extremes(&one, step, count);
+            check_same_bits(&one, &reference, "optimizer step on extremes", subjects[_i].name, (int)count, step);
+        }
+    bench_close(&one);
+    bench_close(&reference);
 }
 END_TEST
 
@@ -1184,7 +1245,7 @@ START_TEST(fused_convolution_step_has_the_bits_of_the_separate_one)
     if (!has_slot(&fused, &subjects[_i]) || !open_subject(&one, &subjects[_i], 1)) return;
     ck_assert(open_subject(&other, &subjects[_i], 2));
     for (int size = 0; size < COUNT_OF(convolutions); size++)
-        for (int kind = 0; kind < 3; kind++) {
+        for (int kind = 0; kind < STEPS; kind++) {
             run(&one, &fused, size, kind);
             run(&other, &apart, size, kind);
             check_same_bits(&other, &one, apart.name, subjects[_i].name, size, kind);
@@ -1428,6 +1489,7 @@ Suite *test_backend_suite(void)
     TCase *table = tcase_create("table"), *rest = tcase_create("rest");
     tcase_add_loop_test(table, kernel_agrees_with_the_reference, 0, COUNT_OF(kernels));
     tcase_add_loop_test(rest, fused_step_has_the_bits_of_the_separate_one, 0, SUBJECTS);
+    tcase_add_loop_test(rest, steps_have_the_bits_of_the_reference_on_every_level, 0, SUBJECTS);
     tcase_add_loop_test(rest, fused_convolution_step_has_the_bits_of_the_separate_one, 0, SUBJECTS);
     tcase_add_loop_test(rest, convolution_weights_come_back_as_they_were_written, 0, SUBJECTS);
     tcase_add_loop_test(rest, convolutions_by_hand, 0, SUBJECTS);

@@ -23,11 +23,7 @@ struct gradient {
     char *packed_x, *packed_delta;
     dualprop__partition pieces, depth, packing; /* in panels of inputs, samples, panels of inputs */
     int64_t output_panels;
-    double scale;
-    int accumulate;
-    const dualprop_step_numbers *step;
-    void *gradient, *bias_gradient, *weights, *bias;
-    void **moments;
+    const dualprop__sink *sink;
 };
 
 static int64_t packed_delta_bytes(const dualprop__blis *blis, int64_t batch, int64_t outputs)
@@ -108,50 +104,18 @@ static void sum_up_gradient(const struct gradient *job, void *tile, int64_t pane
     }
 }
 
+static void learn_panel_bias(const struct gradient *job, int64_t panel)
+{
+    int64_t vector = job->blis->kernel.vector, batch = job->shape->batch;
+    dualprop__learn_bias(job->blis, batch, job->shape->outputs, job->sink,
+                         dualprop__at(job->blis, job->packed_delta, panel * vector * batch), vector, panel);
+}
+
 /* Fetch what the learning step of a piece reads and writes. */
 static void fetch_gradient(const struct gradient *job, int64_t panel, int64_t piece)
 {
-    const dualprop__blis *blis = job->blis;
-    int64_t start = gradient_start_of(job, panel, piece);
-    int64_t bytes = height_of(job, piece) * blis->kernel.vector * (int64_t)blis->loops->real_size;
-    if (!job->step) return;
-    dualprop__fetch_to_write(dualprop__at(blis, job->weights, start), 0, bytes);
-    dualprop__fetch_to_write(dualprop__at(blis, job->moments[0], start), 0, bytes);
-    if (job->moments[1]) dualprop__fetch_to_write(dualprop__at(blis, job->moments[1], start), 0, bytes);
-}
-
-static char *gradient_moment_at(const struct gradient *job, int index, int64_t element)
-{
-    return job->moments[index] ? dualprop__at(job->blis, job->moments[index], element) : NULL;
-}
-
-static void put_piece_gradient(const struct gradient *job, void *tile, int64_t panel, int64_t piece)
-{
-    const dualprop__blis *blis = job->blis;
-    int64_t start = gradient_start_of(job, panel, piece), count = height_of(job, piece) * blis->kernel.vector;
-    if (!job->step) {
-        blis->loops->scale(dualprop__at(blis, job->gradient, start), tile, job->scale, job->accumulate, count);
-        return;
-    }
-    blis->loops->scale(tile, tile, job->scale, 0, count);
-    blis->loops->step(job->step, count, dualprop__at(blis, job->weights, start), tile,
-                      gradient_moment_at(job, 0, start), gradient_moment_at(job, 1, start));
-}
-
-/* ---- bias ---- */
-
-static void put_bias(const struct gradient *job, int64_t panel)
-{
-    const dualprop__blis *blis = job->blis;
-    alignas(DUALPROP__LINE) char sums[LARGEST_TILE];
-    int64_t vector = blis->kernel.vector, first = panel * vector;
-    int64_t count = dualprop__least(vector, job->shape->outputs - first);
-    void *to = job->step ? sums : dualprop__at(blis, job->bias_gradient, first);
-    blis->loops->column_sums(to, dualprop__at(blis, job->packed_delta, first * job->shape->batch), job->scale,
-                             job->accumulate, job->shape->batch, count, vector);
-    if (job->step)
-        blis->loops->step(job->step, count, dualprop__at(blis, job->bias, first), sums,
-                          gradient_moment_at(job, 2, first), gradient_moment_at(job, 3, first));
+    dualprop__fetch_weights(job->blis, job->sink, gradient_start_of(job, panel, piece),
+                            height_of(job, piece) * job->blis->kernel.vector);
 }
 
 /* ---- the job ---- */
@@ -164,11 +128,12 @@ static void gradient_product_unit(void *argument, int64_t unit, int64_t member)
     int64_t first = dualprop__part_first(&job->pieces, part), end = first + dualprop__part_size(&job->pieces, part);
     (void)member;
     fetch_gradient(job, panel, first);
-    if (part == 0 && (job->step ? job->bias : job->bias_gradient)) put_bias(job, panel);
+    if (part == 0 && dualprop__has_bias(job->sink)) learn_panel_bias(job, panel);
     for (int64_t piece = first; piece < end; piece++) {
         if (piece + 1 < end) fetch_gradient(job, panel, piece + 1);
         sum_up_gradient(job, tile, panel, piece);
-        put_piece_gradient(job, tile, panel, piece);
+        dualprop__learn_weights(job->blis, job->sink, gradient_start_of(job, panel, piece),
+                                height_of(job, piece) * job->blis->kernel.vector, tile);
     }
 }
 
@@ -188,9 +153,8 @@ dualprop_status dualprop__blis_dense_gradient(void *self, const dualprop_dense *
                                               int accumulate, const dualprop_step_numbers *step, void *weights,
                                               void *bias, void *moments[4])
 {
+    dualprop__sink sink = { scale, step ? 0 : accumulate, step, gradient, bias_gradient, weights, bias, moments };
     if (dualprop__is_small(self, shape)) {
-        dualprop__sink sink = { scale, accumulate, step, gradient, bias_gradient, weights, bias, moments };
-        if (step) sink.accumulate = 0;
         dualprop__small_gradient(self, shape, &sink, x, delta);
         return DUALPROP_OK;
     }
@@ -199,14 +163,7 @@ dualprop_status dualprop__blis_dense_gradient(void *self, const dualprop_dense *
         .shape = shape,
         .x = x,
         .delta = delta,
-        .scale = scale,
-        .accumulate = step ? 0 : accumulate,
-        .step = step,
-        .gradient = gradient,
-        .bias_gradient = bias_gradient,
-        .weights = weights,
-        .bias = bias,
-        .moments = moments,
+        .sink = &sink,
     };
     job.packed_delta = shape->workspace;
     job.packed_x = job.packed_delta + packed_delta_bytes(self, shape->batch, shape->outputs);

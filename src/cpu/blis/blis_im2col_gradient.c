@@ -203,8 +203,9 @@ static void learn_unit(void *argument, int64_t index, int64_t member)
     const dualprop__blis *blis = job->blis;
     (void)member;
     if (index >= job->pieces.parts) {
-        dualprop__learn_bias(blis, dualprop__places(job->shape), job->shape->outputs, job->sink, job->delta,
-                             index - job->pieces.parts);
+        int64_t panel = index - job->pieces.parts, outputs = job->shape->outputs;
+        dualprop__learn_bias(blis, dualprop__places(job->shape), outputs, job->sink,
+                             dualprop__at(blis, job->delta, panel * blis->kernel.vector), outputs, panel);
         return;
     }
     int64_t first = dualprop__part_first(&job->pieces, index), count = dualprop__part_size(&job->pieces, index);

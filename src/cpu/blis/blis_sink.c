@@ -16,8 +16,10 @@ void dualprop__learn_weights(const dualprop__blis *blis, const dualprop__sink *s
                            sink->accumulate, count);
         return;
     }
-    blis->loops->scale(sums, sums, sink->scale, 0, count);
-    blis->loops->step(sink->step, count, dualprop__at(blis, sink->weights, first), sums,
+    dualprop_step_numbers step = *sink->step;
+    if (step.gradient_scale == 1) step.gradient_scale = sink->scale; /* the same bits, without a pass of its own */
+    else blis->loops->scale(sums, sums, sink->scale, 0, count);
+    blis->loops->step(&step, count, dualprop__at(blis, sink->weights, first), sums,
                       sink_moment_at(blis, sink, 0, first), sink_moment_at(blis, sink, 1, first));
 }
 
@@ -25,14 +27,13 @@ void dualprop__learn_weights(const dualprop__blis *blis, const dualprop__sink *s
 #define LARGEST_PANEL 2048
 
 void dualprop__learn_bias(const dualprop__blis *blis, int64_t rows, int64_t outputs, const dualprop__sink *sink,
-                          const void *delta, int64_t panel)
+                          const void *columns, int64_t stride, int64_t panel)
 {
     alignas(DUALPROP__LINE) char sums[LARGEST_PANEL];
     int64_t first = panel * blis->kernel.vector;
     int64_t count = dualprop__least(blis->kernel.vector, outputs - first);
     void *to = sink->step ? sums : dualprop__at(blis, sink->bias_gradient, first);
-    blis->loops->column_sums(to, dualprop__at(blis, delta, first), sink->scale, sink->accumulate,
-                             rows, count, outputs);
+    blis->loops->column_sums(to, columns, sink->scale, sink->accumulate, rows, count, stride);
     if (sink->step)
         blis->loops->step(sink->step, count, dualprop__at(blis, sink->bias, first), sums,
                           sink_moment_at(blis, sink, 2, first), sink_moment_at(blis, sink, 3, first));

@@ -17,9 +17,9 @@ typedef struct dualprop__sink {
 /* sums: count elements of the gradient, from element `first` of the weights' layout on. They are destroyed. */
 void dualprop__learn_weights(const dualprop__blis *blis, const dualprop__sink *sink, int64_t first,
                              int64_t count, void *sums);
-/* The bias of one panel of outputs, from delta [rows, outputs]. */
+/* The bias of one panel of outputs, from the panel's columns of delta: `rows` rows, `stride` elements apart. */
 void dualprop__learn_bias(const dualprop__blis *blis, int64_t rows, int64_t outputs, const dualprop__sink *sink,
-                          const void *delta, int64_t panel);
+                          const void *columns, int64_t stride, int64_t panel);
 static inline int dualprop__has_bias(const dualprop__sink *sink)
 {
     return (sink->step ? sink->bias : sink->bias_gradient) != NULL;

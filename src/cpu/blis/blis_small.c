@@ -111,7 +111,9 @@ void dualprop__small_gradient(const dualprop__blis *blis, const dualprop_dense *
     dualprop__partition depth = dualprop__partition_evenly(shape->batch, DUALPROP__DEPTH);
     for (int64_t column = 0; column < outputs; column += vector) {
         int64_t width = dualprop__least(vector, outputs - column);
-        if (dualprop__has_bias(sink)) dualprop__learn_bias(blis, shape->batch, outputs, sink, delta, column / vector);
+        if (dualprop__has_bias(sink))
+            dualprop__learn_bias(blis, shape->batch, outputs, sink, dualprop__at(blis, delta, column), outputs,
+                                 column / vector);
         for (int64_t input = 0; input < inputs; input += most) {
             int64_t rows = dualprop__least(most, inputs - input);
             for (int64_t part = 0; part < depth.parts; part++) {

@@ -354,7 +354,9 @@ static void transform_unit(void *argument, int64_t unit, int64_t member)
 
 static void bias_unit(const struct gradient *job, int64_t panel)
 {
-    dualprop__learn_bias(job->blis, dualprop__places(job->shape), job->shape->outputs, job->sink, job->delta, panel);
+    int64_t outputs = job->shape->outputs;
+    dualprop__learn_bias(job->blis, dualprop__places(job->shape), outputs, job->sink,
+                         dualprop__at(job->blis, job->delta, panel * job->blis->kernel.vector), outputs, panel);
 }
 
 /* Biases come with the first block. */

@@ -319,6 +319,7 @@ static void FORMULA(add_bias)(void *a, const void *bias, const dualprop__tile *t
 
 /* ---- learning ---- */
 
+#if !defined(STEP_LOOPS_BY_HAND)
 static void FORMULA(sgd_loop)(const FORMULA(step) *given, int64_t count, REAL *restrict w, const REAL *restrict g,
                               REAL *restrict moment)
 {
@@ -332,6 +333,7 @@ static void FORMULA(adam_loop)(const FORMULA(step) *given, int64_t count, REAL *
     const FORMULA(step) step = *given;
     for (int64_t i = 0; i < count; i++) w[i] = FORMULA(adam)(&step, w[i], g[i], moment1 + i, moment2 + i);
 }
+#endif
 
 static void FORMULA(step_loop)(const dualprop_step_numbers *numbers, int64_t count, void *w, const void *g,
                                void *moment1, void *moment2)
