@@ -18,7 +18,8 @@
  *
  * Collective calls are marked. Every process must make them, in the same order. Each begins by exchanging one word that
  * identifies the call and the process's status. So if a process fails, or makes another call, all processes fail with
- * one sentence instead of waiting forever. After DUALPROP_ERROR_TRANSPORT a group cannot be used
+ * one sentence instead of waiting forever. A process that fails between two of them calls dualprop_group_agree() with
+ * its status, whatever call the others make next. After DUALPROP_ERROR_TRANSPORT a group cannot be used
  * again; processes may then be one step apart, and continue from the last checkpoint.
  *
  * Ownership: a group keeps its context alive, an optimizer its group.   Threads: one call at a time on a group.
@@ -101,7 +102,8 @@ dualprop_group_share(int64_t *first, int64_t *count, const dualprop_group *group
 
 /**
  * Report this process's status to the others, and learn theirs. Collective. For work that a program does between the
- * library's calls, such as reading its data.
+ * library's calls, such as reading its data. A status that is not DUALPROP_OK may be reported while the others make
+ * another collective call: it fails in all of them with this process's sentence.
  *
  * @param group     the group
  * @param status    of this process
@@ -176,6 +178,24 @@ dualprop_optimizer_set_group(dualprop_optimizer *optimizer, dualprop_group *grou
 /** Get an optimizer's group and blocks; each may be NULL. blocks is 0 if none were set. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_optimizer_group(dualprop_group **group, int64_t *blocks, const dualprop_optimizer *optimizer);
+
+/**
+ * Compute the mean loss and the number correct of the whole batch that was learned last, of its feed-forward
+ * prediction. Collective. What dualprop_state_report() returns is of a process's own share.
+ *
+ * Losses are added up block by block, in the order of the blocks, so the same blocks give the same digits for any
+ * number of processes.
+ *
+ * @param loss       receives the mean loss; may be NULL
+ * @param correct    receives the number correct; may be NULL
+ * @param optimizer  with or without a group; without, this is dualprop_state_report()
+ * @param state      with this process's share, as it was learned; NULL where the share is empty
+ * @return DUALPROP_OK, or DUALPROP_ERROR_INVALID_STATE (state holds no inference), DUALPROP_ERROR_INVALID_ARGUMENT (it
+ *         is of another network), DUALPROP_ERROR_PEER
+ * Since: 0.1.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_group_report(double *loss, int64_t *correct, dualprop_optimizer *optimizer, const dualprop_state *state);
 
 #ifdef __cplusplus
 }

@@ -69,6 +69,7 @@ FUNCTIONS = {
     "group_info": "S ppp",
     "group_raise": "S pu",
     "group_raised": "S pp",
+    "group_report": "S pppp",
     "group_share": "S pppll",
     "group_share_network": "S ppi",
     "group_sum": "S pppii",

@@ -34,6 +34,8 @@ struct process {
     uint64_t hash;
     uint64_t allocations;
     int64_t sums[2];
+    double losses[STEPS];
+    int64_t correct[STEPS];
     /* handles */
     dualprop_context *context;
     dualprop_network *network;
@@ -165,6 +167,15 @@ static dualprop_status learn_share(struct process *process, int rank, int64_t to
     return step % 2 ? dualprop_step(process->optimizer) : DUALPROP_OK;
 }
 
+/* Of the whole batch: all processes hear the same. */
+static dualprop_status report_share(struct process *process, int64_t total, int step)
+{
+    int64_t first, count;
+    TRY(dualprop_group_share(&first, &count, process->group, process->blocks, total));
+    return dualprop_group_report(&process->losses[step], &process->correct[step], process->optimizer,
+                                 count > 0 ? process->state : NULL);
+}
+
 static void remember(struct process *process, dualprop_status *place, dualprop_status status)
 {
     *place = status;
@@ -190,7 +201,9 @@ static void learn_in_group(struct process *process, const dualprop_transport *tr
                  dualprop_optimizer_set_group(process->optimizer, process->group, process->blocks));
     for (int step = 0; step < STEPS && process->created == DUALPROP_OK && process->set == DUALPROP_OK; step++) {
         uint64_t before = allocations_so_far(process);
-        dualprop_status status = learn_share(process, rank, step == 2 ? process->total / 2 : process->total, step);
+        int64_t total = step == 2 ? process->total / 2 : process->total;
+        dualprop_status status = learn_share(process, rank, total, step);
+        if (status == DUALPROP_OK) status = report_share(process, total, step);
         if (step > 0) process->allocations += allocations_so_far(process) - before;
         if (process->learned == DUALPROP_OK) remember(process, &process->learned, status);
         if (status == DUALPROP_ERROR_TRANSPORT) break;
@@ -259,6 +272,11 @@ START_TEST(any_number_of_processes_learns_the_same_bits)
                           (unsigned long long)processes[r].hash, (unsigned long long)alone.hash);
             ck_assert_msg(processes[r].allocations == 0, "%llu allocations in steps",
                           (unsigned long long)processes[r].allocations);
+            for (int step = 0; step < STEPS; step++) {
+                ck_assert_msg(processes[r].losses[step] == alone.losses[step], "process %d of %d: loss %.17g, alone %.17g", r,
+                              sizes[s], processes[r].losses[step], alone.losses[step]);
+                ck_assert_int_eq(processes[r].correct[step], alone.correct[step]);
+            }
         }
     }
 }
@@ -274,6 +292,32 @@ START_TEST(one_block_changes_no_bit)
         learn_in_group(&plain, NULL, 0);
         ck_assert_msg(blocked.learned == DUALPROP_OK && plain.learned == DUALPROP_OK, "%s%s", blocked.text, plain.text);
         ck_assert(blocked.hash == plain.hash);
+    }
+}
+END_TEST
+
+/* What a group reports without blocks is the state's report, and with them the mean over the same samples. */
+START_TEST(the_report_is_that_of_the_batch)
+{
+    for (int64_t blocks = 0; blocks <= 7; blocks += 7) {
+        struct process process = plan(DUALPROP_BACKEND_REFERENCE, DUALPROP_F64, 0, blocks, 29);
+        double x[29 * INPUTS], loss, whole;
+        float narrow[29 * INPUTS];
+        int32_t labels[29];
+        int64_t correct, hits;
+        expect_ok(create(&process, 0));
+        expect_ok(dualprop_optimizer_set_group(process.optimizer, NULL, blocks));
+        fill_samples(&process, x, narrow, labels, 0, 29, 0);
+        expect_error(dualprop_group_report(&loss, &correct, process.optimizer, process.state),
+                     DUALPROP_ERROR_INVALID_STATE, "no inference");
+        expect_ok(dualprop_infer(process.state, x, labels, 29));
+        expect_ok(dualprop_state_report(NULL, NULL, NULL, NULL, &whole, &hits, process.state));
+        expect_ok(dualprop_group_report(&loss, &correct, process.optimizer, process.state));
+        ck_assert_int_eq(correct, hits);
+        ck_assert_msg(blocks == 0 ? loss == whole : loss - whole <= 1e-14 * whole && whole - loss <= 1e-14 * whole,
+                      "%.17g and %.17g", loss, whole); /* 29 roundings of a double */
+        expect_ok(dualprop_group_report(NULL, NULL, process.optimizer, process.state));
+        destroy(&process);
     }
 }
 END_TEST
@@ -344,6 +388,14 @@ static int freezes_a_layer(struct process *process)
     return dualprop_network_layer(&layer, process->network, 1) || dualprop_layer_set_frozen(layer, 1);
 }
 
+/* A failure between two collective calls is heard by the others in their next one, whichever that is. */
+static int tells_of_a_failure(struct process *process)
+{
+    dualprop_status status = dualprop_group_agree(process->group, DUALPROP_ERROR_IO, "the disk is full");
+    remember(process, &process->set, status);
+    return status;
+}
+
 static int makes_another_call(struct process *process)
 {
     int64_t one = 1;
@@ -368,6 +420,7 @@ START_TEST(processes_that_differ_are_refused)
         {freezes_a_layer, "has other settings"},
         {makes_another_call, "to make the same calls"},
         {takes_other_blocks, "blocks"},
+        {tells_of_a_failure, "process 2: the disk is full"},
     };
     struct process processes[3], as = plan(DUALPROP_BACKEND_REFERENCE, DUALPROP_F64, 0, 6, 30);
     as.odd_rank = 2;
@@ -499,8 +552,9 @@ Suite *test_group_suite(void)
     tcase_add_loop_test(bits, any_number_of_processes_learns_the_same_bits, 0, (int)(sizeof SAME / sizeof *SAME));
     tcase_add_test(bits, one_block_changes_no_bit);
     tcase_add_test(bits, blocks_are_the_same_gradient);
+    tcase_add_test(bits, the_report_is_that_of_the_batch);
     tcase_add_test(failures, a_batch_that_is_not_finite_stops_all);
-    tcase_add_loop_test(failures, processes_that_differ_are_refused, 0, 4);
+    tcase_add_loop_test(failures, processes_that_differ_are_refused, 0, 5);
     tcase_add_test(failures, another_precision_is_refused);
     tcase_add_test(failures, a_transport_that_fails_at_any_call_ends_the_run);
     tcase_add_test(calls, processes_share_compare_add_and_agree);

@@ -183,10 +183,17 @@ static void sweep_optimizer_group(void)
     HANDLES(optimizer, OPTIMIZER, "optimizer", dualprop_optimizer_group(&group, &out.n[0], bad))
 }
 
+static void sweep_group_report(void)
+{
+    HANDLES(optimizer, OPTIMIZER, "optimizer", dualprop_group_report(&out.d[0], &out.n[0], bad, own.state))
+    HANDLES(state, STATE, "state", dualprop_group_report(&out.d[0], &out.n[0], own.optimizer, bad))
+    INVALID("networks", dualprop_group_report(&out.d[0], &out.n[0], own.optimizer, foreign.state));
+}
+
 static const struct sweep SWEEPS[] = {
     SWEEP(group_create), SWEEP(group_destroy), SWEEP(group_info), SWEEP(group_share), SWEEP(group_agree),
     SWEEP(group_sum), SWEEP(group_raise), SWEEP(group_raised), SWEEP(group_share_network), SWEEP(group_check_network),
-    SWEEP(optimizer_set_group), SWEEP(optimizer_group),
+    SWEEP(optimizer_set_group), SWEEP(optimizer_group), SWEEP(group_report),
 };
 const struct sweep_list SWEEPS_OF_GROUP = { SWEEPS, SWEEP_COUNT(SWEEPS) };
 

@@ -20,6 +20,7 @@ enum dualprop__collective {
     DUALPROP__CALL_UPDATE,
     DUALPROP__CALL_INFER_UPDATE,
     DUALPROP__CALL_APPLY, /* the second word of a learning call: did the exchange succeed everywhere? */
+    DUALPROP__CALL_REPORT,
     DUALPROP__CALLS
 };
 

@@ -62,6 +62,7 @@ static const char *call_name(uint32_t call)
         [DUALPROP__CALL_UPDATE] = "dualprop_update() or dualprop_learn()",
         [DUALPROP__CALL_INFER_UPDATE] = "dualprop_infer_update()",
         [DUALPROP__CALL_APPLY] = "the end of a learning step",
+        [DUALPROP__CALL_REPORT] = "dualprop_group_report()",
     };
     return call < DUALPROP__CALLS && names[call] ? names[call] : "a call that this library does not know";
 }
@@ -112,8 +113,8 @@ dualprop_status dualprop__group_agree(dualprop_group *group, struct dualprop__wo
         atomic_fetch_or(&group->raised, group->words[r].flags);
         if (group->words[r].status != DUALPROP_OK) failed = r;
     }
-    DUALPROP__TRY(same_call(group));
-    return failed < 0 ? DUALPROP_OK : hear_of_failure(group, failed, word.status);
+    /* A process that failed between two calls tells so by dualprop_group_agree() while the others are in the next. */
+    return failed < 0 ? same_call(group) : hear_of_failure(group, failed, word.status);
 }
 
 dualprop_status dualprop__group_compare_digests(const dualprop_group *group, const char *what)

@@ -17,21 +17,6 @@
 
 #define LINE 16 /* reals: parts and arrays begin at multiples of it */
 
-struct dualprop__group_sums {
-    dualprop_group *group; /* NULL: this process alone */
-    int rank, size;
-    int64_t blocks;
-    struct dualprop__node own[DUALPROP__MOST_NODES]; /* the subtrees of this process */
-    int own_count;
-    struct dualprop__node *all; /* [all_count] those of all processes, by rank, which is from left to right */
-    int all_count;
-    int *nodes_of; /* [size] how many each process has */
-    char **arrays; /* [layers]: own_count sums, the first of them the result too, and one array a level below */
-    void **leaf_weights, **leaf_biases; /* [layers] memory of a device for one block's gradient; NULL on the host */
-    char *received, *sent;
-    int64_t *send_offsets, *receive_offsets, *gather_offsets; /* [size + 1] */
-};
-
 /* ---- one layer's numbers: weights and biases in one array, each from a multiple of LINE on ---- */
 
 static int64_t round_up(int64_t count) { return (count + LINE - 1) / LINE * LINE; }
@@ -287,15 +272,16 @@ static dualprop_status check_rule(const dualprop_optimizer *optimizer, const dua
     return DUALPROP_OK;
 }
 
-static dualprop_status check_shares(const dualprop_optimizer *optimizer, int64_t total)
+dualprop_status dualprop__group_check_shares(const struct dualprop__group_sums *sums, int64_t total)
 {
-    const struct dualprop__group_sums *sums = optimizer->sums;
     int64_t at = 0;
+    DUALPROP__REQUIRE(sums->group->context, total > 0, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "no process has a sample; expected a batch of one at least");
     for (int r = 0; r < sums->size; at += sums->group->words[r].count, r++) {
         int64_t end =
             dualprop__first_sample(total, dualprop__first_block(sums->blocks, r + 1, sums->size), sums->blocks);
         DUALPROP__REQUIRE(
-            optimizer->context, at + sums->group->words[r].count == end, DUALPROP_ERROR_INVALID_ARGUMENT,
+            sums->group->context, at + sums->group->words[r].count == end, DUALPROP_ERROR_INVALID_ARGUMENT,
             "process %d has %lld samples of a batch of %lld; expected %lld, as dualprop_group_share() computes "
             "with %lld blocks",
             r, (long long)sums->group->words[r].count, (long long)total, (long long)(end - at),
@@ -325,9 +311,7 @@ static dualprop_status agree_on_batch(int64_t *total, int64_t *begin, dualprop_o
         if (r == group->transport.rank) *begin = *total;
         *total += group->words[r].count;
     }
-    DUALPROP__REQUIRE(group->context, *total > 0, DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "no process has a sample; expected a batch of one at least");
-    return check_shares(optimizer, *total);
+    return dualprop__group_check_shares(optimizer->sums, *total);
 }
 
 /* With the group entered, where there is one. */
@@ -384,6 +368,7 @@ static void destroy_sums(struct dualprop__group_sums *sums, const dualprop_optim
     dualprop__release(context, sums->received);
     dualprop__release(context, sums->sent);
     dualprop__release(context, sums->send_offsets);
+    dualprop__release(context, sums->scores);
     if (sums->group) dualprop__group_release(sums->group);
     dualprop__release(context, sums);
 }
@@ -455,6 +440,8 @@ static dualprop_status allocate_messages(struct dualprop__group_sums *sums, cons
 {
     dualprop_context *context = optimizer->context;
     int64_t most = 0, largest_part = 0;
+    sums->scores = dualprop__allocate_array(context, (size_t)sums->blocks, sizeof *sums->scores);
+    if (!sums->scores) return DUALPROP_ERROR_NO_MEMORY;
     if (sums->size == 1) return DUALPROP_OK;
     for (int k = 0; k < optimizer->network->layer_count; k++) {
         int64_t reals = layer_reals(optimizer->network->layers[k]);

@@ -7,7 +7,27 @@
 #include "core/group/group_internal.h"
 #include "learning.h"
 
-struct dualprop__group_sums;
+/* How well one block was predicted. */
+struct dualprop__block_score {
+    double loss; /* the sum over its samples */
+    int64_t correct;
+};
+
+struct dualprop__group_sums {
+    dualprop_group *group; /* NULL: this process alone */
+    int rank, size;
+    int64_t blocks;
+    struct dualprop__node own[DUALPROP__MOST_NODES]; /* the subtrees of this process */
+    int own_count;
+    struct dualprop__node *all; /* [all_count] those of all processes, by rank, which is from left to right */
+    int all_count;
+    int *nodes_of; /* [size] how many each process has */
+    char **arrays; /* [layers]: own_count sums, the first of them the result too, and one array a level below */
+    void **leaf_weights, **leaf_biases; /* [layers] memory of a device for one block's gradient; NULL on the host */
+    char *received, *sent;
+    int64_t *send_offsets, *receive_offsets, *gather_offsets; /* [size + 1] */
+    struct dualprop__block_score *scores; /* [blocks] scratch of dualprop_group_report() */
+};
 
 /*
  * Collective. Agree with the other processes that all can learn (`status` is this process's so far; it is returned
@@ -16,6 +36,9 @@ struct dualprop__group_sums;
  */
 dualprop_status dualprop__group_gradient(dualprop_optimizer *optimizer, dualprop_state *state, int64_t count,
                                          dualprop_status status, enum dualprop__collective call, int accumulate);
+
+/* Refuse counts in the group's words that are not the shares of a batch of `total`. */
+dualprop_status dualprop__group_check_shares(const struct dualprop__group_sums *sums, int64_t total);
 
 /* Free what dualprop_optimizer_set_group() allocated; NULL is fine. */
 void dualprop__group_sums_destroy(dualprop_optimizer *optimizer);
