@@ -3,23 +3,11 @@
 cd "$(dirname "$0")/.."
 . tests/count.sh
 build=${BUILD:-build}
+. tests/mpi/launcher.sh
 learn=$build/tests/mpi/learn
-if ! [ -x "$learn" ] || ! command -v mpirun >/dev/null 2>&1; then
-    skip "groups over MPI: there is no mpicc"
-    count_end
-    exit
-fi
+needs_mpi "$learn" "groups over MPI"
 folder=$build/check/mpi
 rm -rf "$folder" && mkdir -p "$folder"
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-mpirun --version 2>&1 | grep -q "Open MPI" && more="--oversubscribe --bind-to none" || more=
-
-# The time limit is for a hang, which is what these tests look for; a run takes a second.
-over() { # PROCESSES PROGRAM ARGUMENTS...
-    processes=$1
-    shift
-    timeout 120 mpirun $more -n "$processes" "$@" >"$folder/stdout" 2>"$folder/stderr" </dev/null
-}
 
 alone() {
     over 1 "$learn" 6 && cp "$folder/stdout" "$folder/hash" && grep -qx '[0-9a-f]\{16\}' "$folder/hash"

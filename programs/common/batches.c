@@ -23,10 +23,10 @@ static dualprop_status create_copy(array *copy, host *owner, const array *source
 
 static dualprop_status create_room(batch_room *room, const batches *self)
 {
-    TRY(create_copy(&room->images, self->owner, &self->source->images, self->size));
-    TRY(create_copy(&room->labels, self->owner, &self->source->labels, self->size));
+    TRY(create_copy(&room->images, self->owner, &self->source->images, self->capacity));
+    TRY(create_copy(&room->labels, self->owner, &self->source->labels, self->capacity));
     if (self->augment == 0) return DUALPROP_OK;
-    room->moves = host_allocate(self->owner, (uint64_t)self->size, MOVE_NUMBERS * sizeof *room->moves);
+    room->moves = host_allocate(self->owner, (uint64_t)self->capacity, MOVE_NUMBERS * sizeof *room->moves);
     return room->moves != NULL ? DUALPROP_OK : host_no_memory(self->owner, "a batch");
 }
 
@@ -53,6 +53,15 @@ static int64_t batch_size(const batches *self, int64_t index)
     return left < self->size ? left : self->size;
 }
 
+/* This process's part of a batch of `total` samples. */
+static void share_of(int64_t *first, int64_t *count, const batches *self, int64_t total)
+{
+    *first = 0;
+    *count = total;
+    if (self->group != NULL && dualprop_group_share(first, count, self->group, self->blocks, total) != DUALPROP_OK)
+        *count = 0; /* not with blocks that the group has accepted */
+}
+
 static void copy_row(array *copy, int64_t to, const array *source, int64_t from)
 {
     size_t bytes = (size_t)images_elements(source) * array_type_size(source->type);
@@ -64,17 +73,28 @@ static void prepare(void *context, int64_t index)
 {
     batches *self = context;
     batch_room *room = &self->room[index % 2];
-    int64_t count = batch_size(self, index);
+    int64_t first, count;
 
+    share_of(&first, &count, self, batch_size(self, index));
     for (int64_t i = 0; i < count; i++) {
-        int64_t sample = sample_at(self, index, i);
+        int64_t sample = sample_at(self, index, first + i);
         copy_row(&room->images, i, &self->source->images, sample);
         copy_row(&room->labels, i, &self->source->labels, sample);
         if (room->moves != NULL) move_draw(room->moves + MOVE_NUMBERS * i, self->augment, self->seed, self->epoch, sample);
     }
 }
 
-dualprop_status batches_create(batches *self, host *owner, const samples *source, int64_t count, const settings *run)
+/* No share of a shorter batch is larger than that of a whole one by more than a sample. */
+static int64_t largest_share(const batches *self)
+{
+    int64_t first, count;
+
+    share_of(&first, &count, self, self->size);
+    return count < self->size ? count + 1 : self->size;
+}
+
+dualprop_status batches_create(batches *self, host *owner, const samples *source, int64_t count, const settings *run,
+                               const dualprop_group *group)
 {
     memset(self, 0, sizeof *self);
     self->owner = owner;
@@ -82,6 +102,9 @@ dualprop_status batches_create(batches *self, host *owner, const samples *source
     self->count = count;
     self->size = run->batch < count ? run->batch : count;
     self->batch_count = (count + (run->program->drops_last_batch ? 0 : self->size - 1)) / self->size;
+    self->group = group;
+    self->blocks = run->blocks;
+    self->capacity = largest_share(self);
     self->kind = run->shuffle;
     self->augment = run->augment;
     self->seed = run->seed;
@@ -96,7 +119,7 @@ static void destroy_room(batch_room *room, const batches *self)
 {
     array_release(&room->images, self->owner);
     array_release(&room->labels, self->owner);
-    host_release(self->owner, room->moves, (uint64_t)self->size, MOVE_NUMBERS * sizeof *room->moves);
+    host_release(self->owner, room->moves, (uint64_t)self->capacity, MOVE_NUMBERS * sizeof *room->moves);
 }
 
 void batches_destroy(batches *self)
@@ -130,7 +153,9 @@ void batches_take(batch *out, batches *self, int64_t index)
 
     prefetch_wait(&self->ahead, index);
     if (index + 1 < self->batch_count) prefetch_ask(&self->ahead, index + 1);
-    out->count = batch_size(self, index);
+    int64_t first;
+    out->total = batch_size(self, index);
+    share_of(&first, &out->count, self, out->total);
     out->moves = room->moves;
     samples_view(&out->images, &out->labels, &copied, 0, out->count);
 }

@@ -23,6 +23,9 @@ typedef struct batches {
     const samples *source;
     int64_t count; /* samples, the first of source */
     int64_t size;  /* of a batch; the last may be shorter */
+    const dualprop_group *group; /* whose processes share each batch; NULL: this one has all of it */
+    int64_t blocks;              /* that a batch is cut into */
+    int64_t capacity;            /* samples of this process's share at most */
     int64_t batch_count;
     int kind;       /* SHUFFLE_... */
     int augment;    /* AUGMENT_... */
@@ -34,8 +37,12 @@ typedef struct batches {
     prefetch ahead;
 } batches;
 
-/* Of the first count samples of source (borrowed), as the settings want them cut; self must not be moved afterwards. */
-dualprop_status batches_create(batches *self, host *owner, const samples *source, int64_t count, const settings *run);
+/*
+ * Of the first count samples of source (borrowed), as the settings want them cut, each batch shared by the group's
+ * processes (borrowed; NULL: this one alone). self must not be moved afterwards.
+ */
+dualprop_status batches_create(batches *self, host *owner, const samples *source, int64_t count, const settings *run,
+                               const dualprop_group *group);
 void batches_destroy(batches *self);
 /* Samples that an epoch visits. */
 int64_t batches_samples(const batches *self);

@@ -4,8 +4,10 @@
 #include "command_line.h"
 
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "peers.h"
 #include "program.h"
 #include "rule_settings.h"
 
@@ -139,10 +141,10 @@ static dualprop_status read_stored(settings *out, host *owner, int row, const ch
 /* A value on the command line against the checkpoint's: both are read, then compared as they would be written. */
 static dualprop_status check_agreement(const settings *given, host *owner, int row, const char *stored)
 {
-    static const settings none;
-    settings from_file = none;
+    static settings from_file; /* with its lists too large for the frame */
     char here[SETTING_TEXT], there[SETTING_TEXT];
 
+    memset(&from_file, 0, sizeof from_file);
     TRY(read_stored(&from_file, owner, row, stored));
     setting_write(here, sizeof here, given, row);
     setting_write(there, sizeof there, &from_file, row);
@@ -207,6 +209,40 @@ static int is_said_in(const sources *from, const char *option)
 }
 
 /* The defaults that depend on another option. */
+static dualprop_status complete_blocks(settings *out, host *owner, const sources *from)
+{
+    if (!is_said_in(from, "blocks") && owner->size > 1) {
+        if (from->stored != NULL)
+            return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "the checkpoint of --resume was written without blocks; "
+                             "expected one process, or --blocks %d, with which the bits will differ", owner->size);
+        out->blocks = owner->size;
+    }
+    if (owner->size > 1 && out->blocks < owner->size)
+        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--blocks is %lld and there are %d processes; expected a "
+                         "block for each at least", (long long)out->blocks, owner->size);
+    return DUALPROP_OK;
+}
+
+/* What is about the processes of a run. */
+static dualprop_status complete_processes(settings *out, host *owner, const sources *from)
+{
+    if (out->ranks > 1 && owner->size == 1)
+        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--ranks is %lld, but this process is alone: was the program "
+                         "started by the mpirun of another MPI?", (long long)out->ranks);
+    if (out->ranks > 0 && out->ranks != owner->size)
+        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--ranks is %lld, but there are %d processes",
+                         (long long)out->ranks, owner->size);
+    TRY(complete_blocks(out, owner, from));
+    if (owner->size == 1) return DUALPROP_OK;
+    if (from->given->text[setting_find("threads")] == NULL) out->threads = 1;
+    else if (out->threads == 0) out->threads = peers_threads(owner);
+    const char *alone = out->diagnostics != 0 ? "diagnostics" : out->adversarial != ADVERSARIAL_OFF ? "adversarial" :
+                        out->attack.count > 0 ? "attack" : out->predict != NULL ? "predict" : NULL;
+    if (alone == NULL) return DUALPROP_OK;
+    return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--%s needs the whole batch in one process, and there are %d",
+                     alone, owner->size);
+}
+
 static void complete(settings *out, const sources *from)
 {
     if (!is_said(from, "lr")) out->learning_rate = out->optimizer == DUALPROP_SGD ? 0.025 : 0.001;
@@ -284,13 +320,15 @@ dualprop_status command_line_settings(settings *out, host *owner, const program 
             TRY(settle_row(out, owner, row, given->text[row], stored_text(stored, row), stored != NULL));
     }
     complete(out, &from);
+    TRY(complete_processes(out, owner, &from));
     TRY(settings_check(out, owner));
     return check_idle(out, owner, given);
 }
 
-/* A limit of 0 is no option's value: it means that there is none. */
+/* A limit of 0 is no option's value: it means that there is none. So it is with blocks. */
 static int is_worth_storing(const settings *self, int row)
 {
+    if (setting_table[row].offset == offsetof(settings, blocks)) return self->blocks > 0;
     if (setting_table[row].offset == offsetof(settings, limit)) return self->limit > 0;
     return setting_table[row].resume != RESUME_FREE && program_has(self->program, row);
 }
@@ -312,6 +350,41 @@ json_t *settings_store(const settings *self)
     return object;
 }
 
+/* Row by row, so that a sentence can say which option differs. */
+static dualprop_status compare_settings(const settings *self, host *owner, const json_t *first)
+{
+    char own[SETTING_TEXT];
+
+    for (int row = 0; row < setting_count; row++) {
+        const char *text = json_string_value(json_object_get(first, setting_table[row].name));
+        own[0] = '\0';
+        if (is_worth_storing(self, row)) setting_write(own, sizeof own, self, row);
+        if (strcmp(text != NULL ? text : "", own) != 0)
+            return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "its --%s is \"%.80s\", and that of process 0 \"%.80s\"; "
+                             "expected the same in all processes", setting_table[row].name, own, text != NULL ? text : "");
+    }
+    return DUALPROP_OK;
+}
+
+dualprop_status settings_compare(const settings *self, host *owner)
+{
+    char *text;
+    uint64_t size;
+
+    if (owner->transport == NULL) return DUALPROP_OK;
+    json_t *own = settings_store(self);
+    char *dumped = own != NULL ? json_dumps(own, JSON_COMPACT) : NULL;
+    json_decref(own);
+    dualprop_status status = peers_text_of_first(&text, &size, owner, dumped != NULL ? dumped : "{}");
+    free(dumped);
+    TRY(status);
+    json_t *first = json_loads(text, 0, NULL);
+    host_release(owner, text, size, 1);
+    status = compare_settings(self, owner, first);
+    json_decref(first);
+    return status;
+}
+
 static void help_row(FILE *stream, const program *self, int row)
 {
     const setting *entry = &setting_table[row];
@@ -325,9 +398,9 @@ static void help_row(FILE *stream, const program *self, int row)
     fputc('\n', stream);
 }
 
-void command_line_help(FILE *stream, const program *self)
+void command_line_help(FILE *stream, const program *self, const char *name)
 {
-    fprintf(stream, "Usage: %s [options]\n%s\n\nOptions (defaults):\n", self->name, self->purpose);
+    fprintf(stream, "Usage: %s [options]\n%s\n\nOptions (defaults):\n", name, self->purpose);
     for (int row = 0; row < setting_count; row++) {
         if (program_has(self, row)) help_row(stream, self, row);
     }

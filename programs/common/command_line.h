@@ -31,7 +31,10 @@ dualprop_status command_line_settings(settings *out, host *owner, const program 
                                       const json_t *stored);
 /* What a checkpoint keeps: a new object of option names and values. NULL: no memory. */
 json_t *settings_store(const settings *self);
+/* Refuse settings that are not those of process 0, naming the first option. Collective, but for the failure. */
+dualprop_status settings_compare(const settings *self, host *owner);
 
-void command_line_help(FILE *stream, const program *self);
+/* `name` is the program's as it was built: dualprop-mlp, or dualprop-mlp-mpi. */
+void command_line_help(FILE *stream, const program *self, const char *name);
 
 #endif

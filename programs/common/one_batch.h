@@ -10,7 +10,8 @@
 typedef struct batch {
     dualprop_view images, labels;
     const int32_t *moves;
-    int64_t count;
+    int64_t count; /* of this process's share, which may be empty */
+    int64_t total; /* of all processes */
 } batch;
 
 /* Say how the images of a state's next batch are moved. */

@@ -75,6 +75,7 @@ void host_init(host *self, const char *program)
 {
     memset(self, 0, sizeof *self);
     self->program = program;
+    self->size = 1;
     self->allocator = (dualprop_allocator){ sizeof(dualprop_allocator), allocate, release, NULL };
     self->io.struct_size = sizeof(dualprop_io);
     self->io.open = open_regular;
@@ -149,5 +150,6 @@ dualprop_status host_library(host *self, dualprop_status status)
         self->message[0] == '\0')
         snprintf(self->message, sizeof self->message, "%s", dualprop_status_message(status));
     make_one_line(self->message);
+    if (status == DUALPROP_ERROR_TRANSPORT) self->lost = 1;
     return status;
 }

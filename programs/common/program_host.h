@@ -20,6 +20,11 @@ typedef struct host {
     struct digest *digest; /* receives all bytes that are read from data files; NULL: none wants them */
     const char *program; /* in front of what is written to stderr */
     char message[MESSAGE_BYTES];
+    /* The processes of a run; see peers.h. */
+    const dualprop_transport *transport; /* NULL: this one alone */
+    int rank, size, machines, on_machine;
+    int lost;   /* another process cannot be reached any more */
+    int agreed; /* all processes know of the failure that ends the run */
     int read_count;
     struct read_file { uint64_t device, inode; } read_files[MOST_READ_FILES]; /* of a data set; see host_note_read() */
 } host;

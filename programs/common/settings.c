@@ -11,6 +11,7 @@
 
 #include "dataset.h"
 #include "numbers.h"
+#include "peers.h"
 #include "rule_settings.h"
 
 #define PLACE(member) offsetof(settings, member)
@@ -102,6 +103,8 @@ const setting setting_table[] = {
     { "epochs", VALUE_INTEGER, RESUME_DEFAULT, PLACE(epochs), 1, MANY, NULL, -1, "10", "N",
       "passes over the whole training set" },
     { "batch", VALUE_INTEGER, RESUME_FIXED, PLACE(batch), 1, MANY, NULL, -1, "50", "N", "samples per step" },
+    { "blocks", VALUE_INTEGER, RESUME_DEFAULT, PLACE(blocks), 1, DUALPROP_MAX_GROUP, NULL, -1, NULL, "K",
+      "compute the gradient in K blocks of the batch, so that 1 to K processes have the same bits (as many as processes)" },
     { "shuffle", VALUE_CHOICE, RESUME_FIXED, PLACE(shuffle), 0, 0, "samples batches", -1, "samples", "NAME",
       "what each epoch permutes: samples, or batches divided once in file order" },
     { "augment", VALUE_SET, RESUME_FIXED, PLACE(augment), 0, 0, "crop flip", -1, "off", "LIST",
@@ -131,6 +134,10 @@ const setting setting_table[] = {
       "f32, f64 (CPU), or f32 with products in tf32 or bf16 (CUDA)" },
     { "threads", VALUE_INTEGER, RESUME_FREE, PLACE(threads), 0, 1024, NULL, -1, "0", "N",
       "0: all the process may use; the bits do not depend on it" },
+    { "ranks", VALUE_INTEGER, RESUME_FREE, PLACE(ranks), 1, PEERS_MOST, NULL, -1, NULL, "N",
+      "refuse to run in another number of processes" },
+    { "patience", VALUE_REAL, RESUME_FREE, PLACE(patience), 0, 1e9, NULL, -1, "600", "S",
+      "seconds without word from another process before the run ends; 0: wait for ever" },
     { "checkpoint", VALUE_TEXT, RESUME_FREE, PLACE(checkpoint), 0, 0, NULL, -1, "", "FILE",
       "save here after each epoch and on Ctrl-C, SIGTERM or SIGHUP" },
     { "resume", VALUE_TEXT, RESUME_FREE, PLACE(resume), 0, 0, NULL, -1, "", "FILE",

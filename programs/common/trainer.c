@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "interrupt.h"
 #include "trainer_internal.h"
 
 /* A run is given up when it does worse than half its best on the validation set after a later epoch than this one. */
@@ -27,7 +26,8 @@ static dualprop_status stop(trainer *self)
 static dualprop_status restore_best(trainer *self)
 {
     self->restored = 1;
-    TRY_LIBRARY(self->owner, dualprop_network_copy(self->parts.network, self->parts.best));
+    dualprop_status status = dualprop_network_copy(self->parts.network, self->parts.best);
+    if (status != DUALPROP_OK) return trainer_tell(self, host_library(self->owner, status));
     return trainer_evaluate(&self->test, self, &self->data.test, 0, self->data.test.count);
 }
 
@@ -73,9 +73,24 @@ static dualprop_status finish(trainer *self)
     TRY(test(self));
     TRY(test_attacks(self));
     trainer_print_test(self);
+    return DUALPROP_OK;
+}
+
+/* Was everything written that was to be? */
+static dualprop_status check_files(trainer *self)
+{
     if (self->save_status == DUALPROP_OK) return check_logs(self);
     return host_fail(self->owner, self->save_status, "%s: the trained network is not saved; expected a place to write to",
                      self->run->checkpoint);
+}
+
+/* Has the training of any process diverged? All have come to the same failure, if under another name. */
+static int has_diverged(const trainer *self, dualprop_status failure)
+{
+    int64_t diverged = failure == DUALPROP_ERROR_DIVERGED;
+
+    if (self->group == NULL || self->owner->lost) return diverged != 0;
+    return dualprop_group_sum(NULL, &diverged, self->group, 0, 1) == DUALPROP_OK && diverged > 0;
 }
 
 /* After a divergence the best network is still worth a test; the failure's sentence is kept. */
@@ -83,7 +98,7 @@ static dualprop_status finish_failed(trainer *self, dualprop_status failure)
 {
     char sentence[MESSAGE_BYTES];
 
-    if (failure != DUALPROP_ERROR_DIVERGED || self->parts.best == NULL) return failure;
+    if (!has_diverged(self, failure) || self->parts.best == NULL) return failure;
     snprintf(sentence, sizeof sentence, "%s", self->owner->message);
     if (restore_best(self) == DUALPROP_OK) trainer_print_test(self);
     return host_fail(self->owner, failure, "%s", sentence);
@@ -116,6 +131,8 @@ dualprop_status trainer_run(int *interrupted, trainer *self)
     progress_begin(&self->progress, self->run->quiet, samples_left(self));
     dualprop_status status = train(self);
     progress_clear(&self->progress);
-    *interrupted = status == DUALPROP_ERROR_CANCELLED;
-    return *interrupted ? stop(self) : finish_failed(self, status);
+    if (status == DUALPROP_OK) return check_files(self);
+    if (status != DUALPROP_ERROR_CANCELLED) return finish_failed(self, status);
+    *interrupted = trainer_interrupted(self);
+    return stop(self);
 }

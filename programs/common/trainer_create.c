@@ -2,7 +2,9 @@
  * trainer_create.c - making a run: the data, then everything that learns from them, new or resumed.
  */
 #include <inttypes.h>
+#include <stdlib.h>
 
+#include "peers.h"
 #include "run_paths.h"
 #include "trainer_internal.h"
 
@@ -14,7 +16,7 @@ static dualprop_status read_data(trainer *self)
     setting_write(self->dataset_name, sizeof self->dataset_name, run, setting_find("dataset"));
     TRY(dataset_open(&self->data, self->owner, run->dataset, folder, run->limit));
     TRY(dataset_hold_out(&self->data, self->owner, run->validation, run->seed, &self->train_count));
-    return batches_create(&self->batches, self->owner, &self->data.train, self->train_count, run);
+    return batches_create(&self->batches, self->owner, &self->data.train, self->train_count, run, self->group);
 }
 
 /* A position is only worth something within the run it belongs to. All batches may be done, but not yet evaluated. */
@@ -49,6 +51,20 @@ static dualprop_status open_log(run_log *log, trainer *self, const char *path)
     return path != NULL ? run_log_open(log, self->owner, path, self->run->resume != NULL) : DUALPROP_OK;
 }
 
+#define EVALUATED_SAMPLES 100
+
+/*
+ * Samples evaluated at a time. Losses are added up piece by piece, so a piece must not depend on the number of
+ * processes; nor be much more than the share that a process learns from, which is what it has memory for.
+ */
+static int64_t piece_size(const trainer *self)
+{
+    int64_t blocks = self->run->blocks > 0 ? self->run->blocks : 1, size = self->batches.size;
+    int64_t block = (size + blocks - 1) / blocks, least = size < EVALUATED_SAMPLES ? size : EVALUATED_SAMPLES;
+
+    return block > least ? block : least;
+}
+
 static dualprop_status make_state(trainer *self)
 {
     host *owner = self->owner;
@@ -59,7 +75,9 @@ static dualprop_status make_state(trainer *self)
     if (self->layers > AUDIT_LAYERS)
         return host_fail(owner, DUALPROP_ERROR_FORMAT, "%s: its network has %d layers; expected %d at most",
                          self->run->resume, self->layers, AUDIT_LAYERS);
-    TRY_LIBRARY(owner, dualprop_state_create(&self->state, self->parts.network, self->parts.rule, self->batches.size));
+    self->piece = piece_size(self);
+    int64_t capacity = self->batches.capacity > self->piece ? self->batches.capacity : self->piece;
+    TRY_LIBRARY(owner, dualprop_state_create(&self->state, self->parts.network, self->parts.rule, capacity));
     self->parts.state = self->state;
     if (self->run->resume == NULL) return DUALPROP_OK;
     return run_file_read_state(self->state, owner, self->run->resume, self->context);
@@ -88,11 +106,54 @@ static dualprop_status make_measures(trainer *self)
     return attack_create(&self->attack, self->owner, run, self->parts.network, &self->data, self->batches.size);
 }
 
-static dualprop_status create_all(trainer *self)
+/* ---- the processes of a run ---- */
+
+static dualprop_status begin(trainer *self)
 {
     TRY(run_paths_check(self->owner, self->run));
     if (self->run->checkpoint != NULL) TRY(run_file_check(self->owner, self->run->checkpoint));
-    TRY(build_context(&self->context, self->owner, self->run));
+    return build_context(&self->context, self->owner, self->run);
+}
+
+static dualprop_status join(trainer *self)
+{
+    host *owner = self->owner;
+
+    if (owner->transport != NULL) TRY_LIBRARY(owner, dualprop_group_create(&self->group, self->context, owner->transport));
+    self->losses = host_allocate(owner, (uint64_t)owner->size, sizeof *self->losses);
+    return self->losses != NULL ? DUALPROP_OK : host_no_memory(owner, "losses");
+}
+
+/* What each process has read from files, against what process 0 has. */
+static dualprop_status compare_files(trainer *self)
+{
+    host *owner = self->owner;
+    json_t *position = run_position_to_json(&self->position);
+    char *text = position != NULL ? json_dumps(position, JSON_COMPACT) : NULL;
+
+    json_decref(position);
+    dualprop_status status = peers_compare_text(owner, "data set", self->data.sha256);
+    dualprop_status other = peers_compare_text(owner, "position in its checkpoint", text != NULL ? text : "");
+    free(text);
+    return status != DUALPROP_OK ? status : other;
+}
+
+/* From here on the optimizer learns from all shares. */
+static dualprop_status connect(trainer *self)
+{
+    host *owner = self->owner;
+
+    if (self->group != NULL) {
+        TRY(peers_agree(owner, compare_files(self)));
+        TRY_LIBRARY(owner, dualprop_group_check_network(self->group, self->parts.network));
+    }
+    if (self->run->blocks == 0) return DUALPROP_OK;
+    TRY_LIBRARY(owner, dualprop_optimizer_set_group(self->parts.optimizer, self->group, self->run->blocks));
+    return DUALPROP_OK;
+}
+
+static dualprop_status create_own(trainer *self)
+{
     TRY(read_data(self));
     TRY(run_paths_check_data(self->owner, self->run));
     TRY(make_parts(self));
@@ -101,6 +162,15 @@ static dualprop_status create_all(trainer *self)
     TRY(try_checkpoint(self));
     TRY(open_log(&self->log, self, self->run->log));
     return open_log(&self->audit_log, self, self->run->audit_log);
+}
+
+/* What each process does by itself, and whether all have done it. */
+static dualprop_status create_all(trainer *self)
+{
+    TRY(peers_agree(self->owner, begin(self)));
+    TRY(peers_agree(self->owner, join(self)));
+    TRY(peers_agree(self->owner, create_own(self)));
+    return connect(self);
 }
 
 dualprop_status trainer_create(trainer **self, host *owner, const settings *run)
@@ -126,6 +196,8 @@ void trainer_destroy(trainer *self)
     audit_destroy(self->audit);
     dualprop_state_destroy(self->state);
     parts_destroy(&self->parts);
+    dualprop_group_destroy(self->group);
+    host_release(self->owner, self->losses, (uint64_t)self->owner->size, sizeof *self->losses);
     dualprop_context_destroy(self->context);
     batches_destroy(&self->batches);
     dataset_close(&self->data, self->owner);

@@ -9,8 +9,8 @@
 #include "rule_settings.h"
 #include "trainer_internal.h"
 
-/* Batches of samples evaluated between two looks at Ctrl-C. */
-#define EVALUATED_BATCHES 10
+/* Samples that one process evaluates between two looks at Ctrl-C and the other processes. */
+#define UNIT 1000
 
 /* ---- One batch ---- */
 
@@ -67,12 +67,14 @@ static dualprop_status prepare(batch *out, trainer *self)
     return attack_batch(out, self->attack, &clean, self->run->adversarial, self->run->epsilon);
 }
 
-static dualprop_status add_report(trainer *self, int64_t count)
+/* Of all processes: the same numbers in each of them. */
+static dualprop_status add_report(trainer *self, const batch *learned)
 {
     double loss;
-    int64_t correct;
+    int64_t correct, count = learned->total;
 
-    TRY_LIBRARY(self->owner, dualprop_state_report(NULL, NULL, NULL, NULL, &loss, &correct, self->state));
+    TRY_LIBRARY(self->owner, dualprop_group_report(&loss, &correct, self->parts.optimizer,
+                                                   learned->count > 0 ? self->state : NULL));
     self->position.loss += loss * (double)count;
     self->position.correct += correct;
     self->position.samples += count;
@@ -98,38 +100,86 @@ static dualprop_status train_batch(trainer *self)
 
     dualprop_status status = prepare(&next, self);
     if (status == DUALPROP_OK) status = learn(self, &next);
-    if (status == DUALPROP_OK) status = add_report(self, next.count);
+    if (status == DUALPROP_OK) status = add_report(self, &next);
     if (status != DUALPROP_OK) return place_failure(self, status);
     self->position.batch++;
     return DUALPROP_OK;
 }
 
+/* ---- Other processes ---- */
+
+int trainer_interrupted(const trainer *self)
+{
+    uint32_t flags = 0;
+    int own = interrupt_came(), signal_number = 0;
+
+    if (self->group == NULL) return own;
+    if (own != 0 && dualprop_group_raise(self->group, 1u << own) != DUALPROP_OK) return 0;
+    if (dualprop_group_raised(&flags, self->group) != DUALPROP_OK) return 0;
+    while (flags >> signal_number > 1) signal_number++;
+    return signal_number;
+}
+
+dualprop_status trainer_tell(const trainer *self, dualprop_status status)
+{
+    if (status == DUALPROP_OK || self->group == NULL || self->owner->lost) return status;
+    dualprop_status told = dualprop_group_agree(self->group, status, self->owner->message);
+    if (told == DUALPROP_ERROR_TRANSPORT) self->owner->lost = 1;
+    return status;
+}
+
 /* ---- Evaluation ---- */
 
-/* Add the sums over count samples to *out. */
-static dualprop_status evaluate_some(scores *out, trainer *self, const samples *set, int64_t first, int64_t count)
+/* Add what a piece of the samples came to. */
+static dualprop_status evaluate_piece(double *loss, int64_t counts[2], trainer *self, const samples *set, int64_t first,
+                                      int64_t count)
 {
     dualprop_view images, labels;
     int64_t correct, top;
-    double loss;
+    double mean;
 
     samples_view(&images, &labels, set, first, count);
-    TRY_LIBRARY(self->owner, dualprop_evaluate_view(&loss, &correct, &top, self->classes < TOP ? self->classes : TOP,
+    TRY_LIBRARY(self->owner, dualprop_evaluate_view(&mean, &correct, &top, self->classes < TOP ? self->classes : TOP,
                                                     self->state, &images, &labels));
-    out->loss += loss * (double)count;
-    out->accuracy += (double)correct;
-    out->top5 += (double)top;
+    *loss += mean * (double)count;
+    counts[0] += correct;
+    counts[1] += top;
+    return DUALPROP_OK;
+}
+
+static dualprop_status evaluate_unit(double *loss, int64_t counts[2], trainer *self, const samples *set, int64_t first,
+                                     int64_t count)
+{
+    for (int64_t done = 0; done < count; done += self->piece)
+        TRY(evaluate_piece(loss, counts, self, set, first + done, count - done < self->piece ? count - done : self->piece));
+    return DUALPROP_OK;
+}
+
+/* Each process evaluates one unit of the samples from `done` on; all add up the losses in the order of the units. */
+static dualprop_status evaluate_round(scores *sums, trainer *self, const samples *set, int64_t first, int64_t count,
+                                      int64_t done)
+{
+    host *owner = self->owner;
+    int64_t counts[2] = { 0, 0 }, own = done + owner->rank * UNIT, left = count - own;
+
+    memset(self->losses, 0, (size_t)owner->size * sizeof *self->losses);
+    if (left > 0)
+        TRY(trainer_tell(self, evaluate_unit(&self->losses[owner->rank], counts, self, set, first + own,
+                                             left < UNIT ? left : UNIT)));
+    if (self->group != NULL) TRY_LIBRARY(owner, dualprop_group_sum(self->losses, counts, self->group, owner->size, 2));
+    for (int r = 0; r < owner->size; r++) sums->loss += self->losses[r];
+    sums->accuracy += (double)counts[0];
+    sums->top5 += (double)counts[1];
     return DUALPROP_OK;
 }
 
 dualprop_status trainer_evaluate(scores *out, trainer *self, const samples *set, int64_t first, int64_t count)
 {
-    int64_t step = EVALUATED_BATCHES * self->batches.size;
     scores sums = { 0 };
 
-    for (int64_t done = 0; done < count; done += step) {
-        if (interrupt_came()) return DUALPROP_ERROR_CANCELLED;
-        TRY(evaluate_some(&sums, self, set, first + done, count - done < step ? count - done : step));
+    for (int64_t done = 0; done < count; done += self->owner->size * UNIT) {
+        if (trainer_interrupted(self)) return DUALPROP_ERROR_CANCELLED;
+        TRY(evaluate_round(&sums, self, set, first, count, done));
     }
     *out = (scores){ sums.loss / (double)count, sums.accuracy / (double)count, sums.top5 / (double)count };
     return DUALPROP_OK;
@@ -205,7 +255,7 @@ static dualprop_status finish_epoch(trainer *self, double samples_per_second)
     report.seconds = progress_clock() - self->progress.begun;
     self->position.epoch++;
     self->position.batch = 0;
-    TRY(remember_best(self, &report));
+    TRY(trainer_tell(self, remember_best(self, &report)));
     report_epoch(self, &report);
     run_position_clear_epoch(&self->position);
     save_epoch(self);
@@ -219,7 +269,7 @@ dualprop_status trainer_epoch(trainer *self)
 
     batches_shuffle(&self->batches, self->position.epoch);
     while (self->position.batch < self->batches.batch_count) {
-        if (interrupt_came()) return DUALPROP_ERROR_CANCELLED;
+        if (trainer_interrupted(self)) return DUALPROP_ERROR_CANCELLED;
         TRY(train_batch(self));
     }
     return finish_epoch(self, (double)(self->trained - before) / fmax(progress_clock() - begun, 1e-9));

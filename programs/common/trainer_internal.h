@@ -21,6 +21,9 @@ struct trainer {
     int64_t train_count; /* the rest of data.train is for validation */
     batches batches;     /* of the samples before */
     dualprop_context *context;
+    dualprop_group *group; /* of the processes of this run; NULL: this one alone */
+    int64_t piece;         /* samples that are evaluated at a time */
+    double *losses;        /* [processes] of the samples each has evaluated last */
     run_parts parts;
     dualprop_state *state;
     audit *audit;   /* NULL: no diagnostics */
@@ -40,6 +43,10 @@ struct trainer {
 dualprop_status trainer_epoch(trainer *self);
 /* Evaluate count samples from first on. CANCELLED, with no sentence, after Ctrl-C. */
 dualprop_status trainer_evaluate(scores *out, trainer *self, const samples *set, int64_t first, int64_t count);
+/* The signal that asks this run to stop, or 0: the same in all processes after the same collective call. */
+int trainer_interrupted(const trainer *self);
+/* Tell the other processes of a failure that only this one knows of; returns status. */
+dualprop_status trainer_tell(const trainer *self, dualprop_status status);
 /* Save where a checkpoint is wanted. */
 dualprop_status trainer_save(trainer *self);
 /* What writing to a log came to. A full disk must not end a long run: it is said, and makes the exit status 1. */

@@ -22,6 +22,18 @@ static void print_choice(const trainer *self)
     if (dualprop_context_set_log(self->context, NULL, NULL, DUALPROP_LOG_ERROR) != DUALPROP_OK) return;
 }
 
+static void print_processes(const trainer *self)
+{
+    const host *owner = self->owner;
+    int64_t blocks = self->run->blocks;
+
+    if (owner->size > 1)
+        printf("%d processes on %d %s, ", owner->size, owner->machines, owner->machines == 1 ? "machine" : "machines");
+    if (blocks > 0)
+        printf("%" PRId64 " %s, about %" PRId64 " samples of a batch each\n", blocks, blocks == 1 ? "block" : "blocks",
+               (self->batches.size + blocks - 1) / blocks);
+}
+
 void trainer_print_start(const trainer *self)
 {
     static const char *const precisions[] = { "f32", "f64", "f32 (products in tf32)", "f32 (products in bf16)" };
@@ -40,6 +52,7 @@ void trainer_print_start(const trainer *self)
     printf("data: %s in %s, SHA-256 %s\n", self->dataset_name, self->run->data != NULL ? self->run->data :
            dataset_default_folder(self->run->dataset), self->data.sha256);
     print_choice(self);
+    print_processes(self);
     fflush(stdout);
 }
 
@@ -123,6 +136,7 @@ void trainer_print_test(const trainer *self)
 {
     const run_position *position = &self->position;
 
+    if (self->owner->rank > 0) return;
     if (position->best_epoch > 0 && !self->run->quiet)
         printf("best on the validation set: epoch %" PRId64 ", %.2f %%\n", position->best_epoch,
                100 * position->best_validation);

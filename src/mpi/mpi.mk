@@ -8,6 +8,9 @@ MPI_NAME := $(shell $(MPICC) --showme:version 2>/dev/null | awk 'NR == 1 { print
 MPI_NAME := $(or $(MPI_NAME),$(shell $(MPICC) -v 2>&1 | sed -n 's/^mpicc for //p'))
 MPI_EXAMPLES := $(patsubst examples/mpi/%.c,$(BUILD)/examples/mpi/%,$(wildcard examples/mpi/*.c))
 MPI_TESTS := $(patsubst tests/mpi/%.c,$(BUILD)/tests/mpi/%,$(wildcard tests/mpi/*.c))
+# The training programs once more, with another launcher in place of the one in common.a.
+MPI_PROGRAMS := $(BUILD)/programs/dualprop-mlp-mpi $(BUILD)/programs/dualprop-vgg16-mpi
+programs: $(MPI_PROGRAMS)
 examples: $(MPI_EXAMPLES)
 tests: $(MPI_TESTS)
 # mpicc adds its headers by -I, so -Wpedantic would look into them.
@@ -21,6 +24,12 @@ $(BUILD)/src/mpi/%.o: src/mpi/%.c $(BUILD)/mpi-flags
 $(MPI_LIBRARY): $(BUILD)/src/mpi/mpi_transport.o
 	@mkdir -p $(@D)
 	rm -f $@ && ar rcs $@ $^
+$(BUILD)/programs/mpi/%.o: programs/mpi/%.c $(BUILD)/mpi-flags
+	@mkdir -p $(@D)
+	$(MPICC) $(MPI_FLAGS) -Iprograms -c $< -o $@
+$(MPI_PROGRAMS): $(BUILD)/programs/%-mpi: $(BUILD)/programs/%.o $(BUILD)/programs/mpi/launch_mpi.o $(COMMON) $(MPI_LIBRARY) \
+        $(LIB)/libdualprop.a
+	$(MPICC) -o $@ $(HARDENED_PROGRAM) $(SANITIZERS) $(LDFLAGS) $^ $(SYSTEM_LIBRARIES) $(FILE_LIBRARIES)
 $(MPI_EXAMPLES) $(MPI_TESTS): $(BUILD)/%: %.c $(MPI_LIBRARY) $(LIB)/libdualprop.a $(BUILD)/mpi-flags
 	@mkdir -p $(@D)
 	$(MPICC) $(MPI_FLAGS) $(LDFLAGS) -o $@ $< $(MPI_LIBRARY) $(LIB)/libdualprop.a $(SYSTEM_LIBRARIES)

@@ -111,7 +111,7 @@ static int64_t walk(int32_t *learned, const settings *run, int64_t epoch)
     batch next;
     int64_t total = 0;
 
-    ck_assert_int_eq(batches_create(&cut, &files.host, &set.train, COUNT, run), DUALPROP_OK);
+    ck_assert_int_eq(batches_create(&cut, &files.host, &set.train, COUNT, run, NULL), DUALPROP_OK);
     batches_shuffle(&cut, epoch);
     for (int64_t index = 0; index < cut.batch_count; index++) {
         batches_take(&next, &cut, index);
@@ -181,7 +181,7 @@ START_TEST(an_epoch_may_begin_anywhere)
     settings run = plan(100, SHUFFLE_SAMPLES, &keeps);
 
     walk(learned, &run, 5);
-    ck_assert_int_eq(batches_create(&cut, &files.host, &set.train, COUNT, &run), DUALPROP_OK);
+    ck_assert_int_eq(batches_create(&cut, &files.host, &set.train, COUNT, &run, NULL), DUALPROP_OK);
     batches_shuffle(&cut, 4);
     batches_take(&next, &cut, 0);
     batches_take(&next, &cut, 1);
@@ -204,7 +204,7 @@ START_TEST(any_allocation_may_fail)
     for (;; at++) {
         failing_allocator_arm(&files.memory, at, 0);
         dualprop_status status = dataset_hold_out(&set, &files.host, 0.1, 1, &first);
-        if (status == DUALPROP_OK) status = batches_create(&cut, &files.host, &set.train, first, &run);
+        if (status == DUALPROP_OK) status = batches_create(&cut, &files.host, &set.train, first, &run, NULL);
         if (status != DUALPROP_OK) ck_assert_int_eq(status, DUALPROP_ERROR_NO_MEMORY);
         if (files.memory.failures > 0) batches_destroy(&cut);
         else break;
