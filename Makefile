@@ -211,7 +211,7 @@ check-ubsan:
 check-tsan:
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/tsan LIB=build/tsan/lib SANITIZE=thread OPTIMIZE=-O1 \
 	    build/tsan/tests/main
-	CK_FORK=no CK_TIMEOUT_MULTIPLIER=20 TSAN_OPTIONS=halt_on_error=1 build/tsan/tests/main $(or $(SUITE),threads determinism context)
+	CK_FORK=no CK_TIMEOUT_MULTIPLIER=20 TSAN_OPTIONS=halt_on_error=1 build/tsan/tests/main $(or $(SUITE),threads publish determinism context)
 check-valgrind: tests
 	CK_FORK=no CK_TIMEOUT_MULTIPLIER=50 valgrind -q --leak-check=full --errors-for-leak-kinds=definite,indirect --show-leak-kinds=definite,indirect \
 	    --error-exitcode=9 $(BUILD)/tests/main $(SUITE)

@@ -143,6 +143,10 @@ stop_serve_and_inspect() {
         ! run inspect "$work/cifar/test_batch.bin" >"$work/refused"
 }
 
+control() {
+    run control 1 && prints '^1000 ticks: worst ' && prints '^0 refused, 0 allocations$'
+}
+
 custom_backend() {
     run custom_backend || return 1
     coarse=$(number '^converters of 1 bits: ([0-9.]+) %.*') fine=$(number '^converters of 8 bits: ([0-9.]+) %.*')
@@ -151,7 +155,7 @@ custom_backend() {
 
 all_of_them() {
     for name in minimal regression by_hand compare_backprop early_stopping fine_tune hardware own_gradient own_memory \
-        own_threads stop_serve_and_inspect custom_backend vgg16 vgg16_names_what_is_missing; do
+        own_threads stop_serve_and_inspect control custom_backend vgg16 vgg16_names_what_is_missing; do
         test_that "examples/$name, $1" $name
     done
     if [ -e "$work/mnist/train-images-idx3-ubyte" ]; then

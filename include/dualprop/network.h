@@ -52,6 +52,30 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_network_copy(dualprop_network *destination, const dualprop_network *source);
 
 /**
+ * Publish: copy all parameters of a network into another one that other threads predict on, without disturbing them.
+ *
+ * From the first call on, `to` has several sets of parameters. Predictions, evaluations and inferences on it never wait
+ * and are never refused as BUSY: each uses, from its beginning to its end, the parameters of the last publication that
+ * had ended when it began. Only this call writes to `to` then: other writes, learning and diagnostics return
+ * DUALPROP_ERROR_INVALID_STATE. Reading, copying, cloning and saving it use the last publication.
+ *
+ * The first call allocates two more sets of parameters; later calls allocate nothing if both networks are of one
+ * context.
+ *
+ * @param to    the network that serves
+ * @param from  the network that learns: the same layers and precision, its weights set
+ * @return DUALPROP_OK, or
+ *         DUALPROP_ERROR_INVALID_ARGUMENT  other layers, another precision, or one network twice
+ *         DUALPROP_ERROR_INVALID_STATE     the weights of `from` were never set
+ *         DUALPROP_ERROR_BUSY              another call publishes to `to`, writes to `from`, or calls that began before
+ *                                          the last two publications still read `to`; nothing has changed
+ *         DUALPROP_ERROR_NO_MEMORY
+ * Threads: any; usually the one that learns.  Since: 0.1.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_network_publish(dualprop_network *to, const dualprop_network *from);
+
+/**
  * Add a dense layer on top: a = W^T s + b with W of shape [inputs, outputs], then f. Its parameters are zero until
  * dualprop_network_initialize() or dualprop_network_write().
  *

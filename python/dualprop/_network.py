@@ -317,6 +317,10 @@ class Network(Handle):
         """Copy all parameters of a network with the same layers, of any context."""
         call("network_copy", self, is_a(Network, source, "source"))
 
+    def publish(self, source: "Network") -> None:
+        """Take over the parameters of a network that learns, while other threads predict on this one undisturbed."""
+        call("network_publish", self, is_a(Network, source, "source"))
+
     def save(self, path: Any) -> None:
         """Write layers and parameters as a safetensors file; the old file stays whole if that fails."""
         from ._checkpoint import Checkpoint

@@ -106,6 +106,7 @@ FUNCTIONS = {
     "network_layer": "S ppi",
     "network_parameter": "S pzpppi",
     "network_parameter_count": "S pp",
+    "network_publish": "S pp",
     "network_read": "S pps",
     "network_read_feedback": "S ppi",
     "network_set_feedback": "S piL",

@@ -35,6 +35,19 @@ static void sweep_network_copy(void)
     HANDLES(network, NETWORK, "source", dualprop_network_copy(own.network, bad))
 }
 
+static void sweep_network_publish(void)
+{
+    dualprop_network *clone, *other;
+    expect_ok(dualprop_network_clone(&clone, own.network));
+    HANDLES(network, NETWORK, "to", dualprop_network_publish(bad, clone))
+    HANDLES(network, NETWORK, "from", dualprop_network_publish(own.network, bad))
+    INVALID("one network", dualprop_network_publish(own.network, own.network));
+    expect_ok(dualprop_network_create(&other, own.context, 1, 1, 2));
+    INVALID("layers", dualprop_network_publish(own.network, other));
+    dualprop_network_destroy(other);
+    dualprop_network_destroy(clone);
+}
+
 static void sweep_network_add_dense(void)
 {
     dualprop_network *open;
@@ -295,7 +308,7 @@ static void sweep_layer_training(void)
 }
 
 static const struct sweep SWEEPS[] = {
-    SWEEP(network_create), SWEEP(network_destroy), SWEEP(network_clone), SWEEP(network_copy),
+    SWEEP(network_create), SWEEP(network_destroy), SWEEP(network_clone), SWEEP(network_copy), SWEEP(network_publish),
     SWEEP(network_add_dense), SWEEP(network_add_convolution), SWEEP(network_add_local), SWEEP(network_add_pooling),
     SWEEP(network_add_flatten), SWEEP(network_set_initializer), SWEEP(network_initialize),
     SWEEP(network_set_feedback), SWEEP(network_read_feedback), SWEEP(network_write_feedback), SWEEP(layer_feedback),

@@ -73,6 +73,15 @@ static dualprop_status copy_network(saved_model *model)
     return dualprop_network_copy(model->network, model->network);
 }
 
+static dualprop_status publish_network(saved_model *model)
+{
+    dualprop_network *served;
+    dualprop_status status = dualprop_network_clone(&served, model->network);
+    if (status == DUALPROP_OK) status = dualprop_network_publish(served, model->network);
+    dualprop_network_destroy(served);
+    return status;
+}
+
 static dualprop_status make_state(saved_model *model)
 {
     dualprop_state *state;
@@ -263,7 +272,8 @@ static const struct {
     long least; /* allocations there are at least */
 } operations[] = {
     { "create", make_another, 20 },     { "network", make_network, 10 },     { "clone", clone_network, 5 },
-    { "copy", copy_network, 0 },        { "state", make_state, 1 },          { "optimizer", make_optimizer, 2 },
+    { "copy", copy_network, 0 },        { "publish", publish_network, 3 },  { "state", make_state, 1 },
+    { "optimizer", make_optimizer, 2 },
     { "prepare", prepare_another_plan, 0 }, { "write", write_parameters, 0 },{ "save", save, 20 },
     { "load", load, 20 },               { "checkpoint", fill_checkpoint, 7 }, { "diagnostics", make_diagnostics, 2 },
     { "prepare options", prepare_options, 2 }, { "options", use_options, 30 },

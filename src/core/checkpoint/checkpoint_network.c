@@ -141,14 +141,13 @@ dualprop_status dualprop_checkpoint_put_network(dualprop_checkpoint *checkpoint,
     DUALPROP__TRY(dualprop__context_enter(network->context));
     DUALPROP__REQUIRE(checkpoint->context, network->layer_count > 0, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "network has no layers; add one first");
-    /* Counting a reader is no change of the network that a caller can see. */
-    dualprop_network *read = (dualprop_network *)network;
+    dualprop_network *opened;
     dualprop_checkpoint *part;
     DUALPROP__TRY(dualprop_checkpoint_create(&part, checkpoint->context));
-    dualprop_status status = dualprop__network_begin_read(read);
+    dualprop_status status = dualprop__network_open(&opened, network);
     if (status == DUALPROP_OK) {
-        status = fill_network(part, network);
-        dualprop__network_end_read(read);
+        status = fill_network(part, opened);
+        dualprop__network_end_read(opened);
     }
     if (status == DUALPROP_OK) status = dualprop__checkpoint_absorb(checkpoint, part, is_parameter);
     dualprop_checkpoint_destroy(part);

@@ -154,7 +154,6 @@ static dualprop_status check_ready(const dualprop_state *state)
                       DUALPROP_ERROR_INVALID_STATE,
                       "the rule's variant, schedule, passes, tolerance, switches or another option that a state is "
                       "planned for changed; call dualprop_state_prepare()");
-    DUALPROP__TRY(dualprop__network_check_set(state->network));
     if (state->snapshot.revision == atomic_load(&state->rule->revision)) return DUALPROP_OK; /* checked before */
     return dualprop__rule_check_network(state->rule, state->network);
 }
@@ -251,9 +250,10 @@ static dualprop_status open_inference(dualprop_state *state, const dualprop_view
     DUALPROP__TRY(check_ready(state));
     DUALPROP__TRY(check_cancelled(state));
     DUALPROP__TRY(check_batch(&images, state, inputs, targets));
-    DUALPROP__TRY(dualprop__network_begin_read(state->network));
+    DUALPROP__TRY(dualprop__state_begin_read(state));
     state->run.phase = DUALPROP__OPEN;
-    dualprop_status status = start_inference(state, &images, targets, by_hand);
+    dualprop_status status = dualprop__network_check_set(state->opened);
+    if (status == DUALPROP_OK) status = start_inference(state, &images, targets, by_hand);
     if (status != DUALPROP_OK) dualprop__state_close(state, DUALPROP__IDLE);
     return status;
 }

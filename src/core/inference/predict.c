@@ -15,8 +15,12 @@ static dualprop_status begin_prediction(dualprop_state *state)
 {
     DUALPROP__REQUIRE(state->context, state->run.phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
                       "an inference is open; call dualprop_infer_end() first");
-    DUALPROP__TRY(dualprop__network_check_set(state->network));
-    DUALPROP__TRY(dualprop__network_begin_read(state->network));
+    DUALPROP__TRY(dualprop__state_begin_read(state));
+    dualprop_status status = dualprop__network_check_set(state->opened);
+    if (status != DUALPROP_OK) {
+        dualprop__state_end_read(state);
+        return status;
+    }
     state->run.phase = DUALPROP__IDLE;
     state->run.warm_count = 0;
     return DUALPROP_OK;
@@ -84,7 +88,7 @@ static dualprop_status predict_view(const dualprop_view *scores, dualprop_state 
     DUALPROP__TRY(dualprop__batch_moves(state, images.shape[0]));
     DUALPROP__TRY(begin_prediction(state));
     dualprop_status status = predict_pieces(scores, state, &images);
-    dualprop__network_end_read(state->network);
+    dualprop__state_end_read(state);
     return status;
 }
 
@@ -165,7 +169,7 @@ static dualprop_status evaluate_view(struct score *total, dualprop_state *state,
     DUALPROP__TRY(dualprop__batch_moves(state, images.shape[0]));
     DUALPROP__TRY(begin_prediction(state));
     dualprop_status status = evaluate_pieces(total, state, &images, targets, k);
-    dualprop__network_end_read(state->network);
+    dualprop__state_end_read(state);
     total->loss /= (double)images.shape[0];
     return status;
 }

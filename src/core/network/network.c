@@ -76,6 +76,7 @@ void dualprop__network_release(dualprop_network *network)
 {
     if (atomic_fetch_sub(&network->references, 1) > 1) return;
     dualprop_context *context = network->context;
+    for (int i = 0; i < 2; i++) dualprop_network_destroy(network->spare[i]);
     for (int k = 0; k < network->layer_count; k++) dualprop__layer_destroy(network->layers[k]);
     dualprop__release(context, network->feedback_staging);
     dualprop__release(context, network->layers);

@@ -21,8 +21,8 @@ static dualprop_status copy_feedback(void *staging, dualprop_network *destinatio
     return DUALPROP_OK;
 }
 
-/* Copy all parameters between networks that were found alike and are open for reading and writing. */
-static dualprop_status copy_through(void *staging, dualprop_network *destination, const dualprop_network *source)
+dualprop_status dualprop__network_copy_through(void *staging, dualprop_network *destination,
+                                               const dualprop_network *source)
 {
     for (int k = 0; k < source->layer_count; k++)
         for (int is_bias = 0; is_bias <= 1; is_bias++) {
@@ -33,6 +33,26 @@ static dualprop_status copy_through(void *staging, dualprop_network *destination
     return copy_feedback(staging, destination, source);
 }
 
+static dualprop_status copy_array(dualprop_context *context, void *to, const void *from, int64_t elements)
+{
+    return context->backend.copy(context->instance, to, from, (size_t)elements * context->real_size);
+}
+
+dualprop_status dualprop__network_copy_arrays(dualprop_network *destination, const dualprop_network *source)
+{
+    dualprop_context *context = destination->context;
+    for (int k = 0; k < source->layer_count; k++) {
+        const dualprop_layer *from = source->layers[k];
+        dualprop_layer *to = destination->layers[k];
+        DUALPROP__TRY(copy_array(context, to->weight, from->weight, from->weight_elements));
+        DUALPROP__TRY(copy_array(context, to->bias, from->bias, from->bias_elements));
+        if (to->feedback && source->feedback == destination->feedback)
+            DUALPROP__TRY(copy_array(context, to->feedback, from->feedback, from->weight_elements));
+        atomic_store(&to->weights_are_set, atomic_load(&from->weights_are_set));
+    }
+    return DUALPROP_OK;
+}
+
 /* With the source open for reading. Nothing is written, and no generation raised, before there is memory for all. */
 static dualprop_status copy_all_parameters(dualprop_network *destination, const dualprop_network *source)
 {
@@ -40,7 +60,7 @@ static dualprop_status copy_all_parameters(dualprop_network *destination, const 
     if (!staging) return DUALPROP_ERROR_NO_MEMORY;
     dualprop_status status = dualprop__network_begin_write(destination);
     if (status == DUALPROP_OK) {
-        status = copy_through(staging, destination, source);
+        status = dualprop__network_copy_through(staging, destination, source);
         dualprop__feedback_align(destination);
         dualprop__network_end_write(destination);
     }
@@ -72,7 +92,7 @@ static dualprop_status check_layer(const dualprop_layer *own, const dualprop_lay
     return DUALPROP_OK;
 }
 
-static dualprop_status check_alike(const dualprop_network *destination, const dualprop_network *source)
+dualprop_status dualprop__network_check_alike(const dualprop_network *destination, const dualprop_network *source)
 {
     const dualprop_context *context = destination->context;
     DUALPROP__REQUIRE(context, source->context->precision == context->precision, DUALPROP_ERROR_INVALID_ARGUMENT,
@@ -94,12 +114,11 @@ dualprop_status dualprop_network_copy(dualprop_network *destination, const dualp
     DUALPROP__TRY(dualprop__context_enter(destination->context));
     DUALPROP__TRY(dualprop__context_enter(source->context));
     if (destination == source) return DUALPROP_OK;
-    DUALPROP__TRY(check_alike(destination, source));
-    /* Counting a reader is no change of the network, so const is honoured in all that a caller can see. */
-    dualprop_network *read = (dualprop_network *)source;
-    DUALPROP__TRY(dualprop__network_begin_read(read));
-    dualprop_status status = copy_all_parameters(destination, source);
-    dualprop__network_end_read(read);
+    DUALPROP__TRY(dualprop__network_check_alike(destination, source));
+    dualprop_network *opened;
+    DUALPROP__TRY(dualprop__network_open(&opened, source));
+    dualprop_status status = copy_all_parameters(destination, opened);
+    dualprop__network_end_read(opened);
     return status;
 }
 
@@ -118,24 +137,26 @@ static dualprop_status clone_contents(dualprop_network *clone, const dualprop_ne
     return copy_all_parameters(clone, network);
 }
 
+dualprop_status dualprop__network_clone(dualprop_network **out, const dualprop_network *network)
+{
+    dualprop_network *clone;
+    DUALPROP__TRY(dualprop__network_make(&clone, network->context, network->height, network->width,
+                                         network->channels));
+    dualprop_status status = clone_contents(clone, network);
+    if (status == DUALPROP_OK) *out = clone;
+    else dualprop_network_destroy(clone);
+    return status;
+}
+
 dualprop_status dualprop_network_clone(dualprop_network **out, const dualprop_network *network)
 {
     DUALPROP__REQUIRE(NULL, out, DUALPROP_ERROR_INVALID_ARGUMENT, "clone is NULL; expected a place for the result");
     *out = NULL;
     DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
-    dualprop_network *clone, *read = (dualprop_network *)network;
+    dualprop_network *opened;
     DUALPROP__TRY(dualprop__context_enter(network->context));
-    DUALPROP__TRY(dualprop__network_make(&clone, network->context, network->height, network->width,
-                                         network->channels));
-    dualprop_status status = dualprop__network_begin_read(read);
-    if (status == DUALPROP_OK) {
-        status = clone_contents(clone, network);
-        dualprop__network_end_read(read);
-    }
-    if (status != DUALPROP_OK) {
-        dualprop_network_destroy(clone);
-        return status;
-    }
-    *out = clone;
-    return DUALPROP_OK;
+    DUALPROP__TRY(dualprop__network_open(&opened, network));
+    dualprop_status status = dualprop__network_clone(out, opened);
+    dualprop__network_end_read(opened);
+    return status;
 }

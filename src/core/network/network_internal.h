@@ -42,6 +42,13 @@ struct dualprop_network {
     int feedback;            /* DUALPROP_FEEDBACK_...: how layers' feedback weights were drawn, and learn */
     void *feedback_staging;  /* host memory for two of the largest weights, where there is feedback */
     double *mean, *deviation; /* [channels] */
+    /*
+     * network_publish.c. Of a network that is published to, the parameters lie in one of several networks, this one
+     * among them: who reads takes the front one, and keeps it while it reads.
+     */
+    _Atomic(dualprop_network *) front; /* NULL: it is not published to */
+    dualprop_network *spare[2];        /* made at the first publication */
+    atomic_int publishing;             /* does a call publish to it? */
 };
 
 /* ---- network.c ---- */
@@ -50,6 +57,12 @@ void dualprop__network_release(dualprop_network *network);
 /* network_lock.c */
 /* INVALID_STATE if the weights of a layer are zero because they were never set. */
 dualprop_status dualprop__network_check_set(const dualprop_network *network);
+/*
+ * Begin to read. *opened is the network whose layers hold the parameters: the same, or the front one of a network that
+ * is published to. dualprop__network_end_read() takes it.
+ */
+dualprop_status dualprop__network_open(dualprop_network **opened, const dualprop_network *network);
+/* The same where the network's own layers have to hold them: INVALID_STATE if it is published to. */
 dualprop_status dualprop__network_begin_read(dualprop_network *network);
 void dualprop__network_end_read(dualprop_network *network);
 dualprop_status dualprop__network_begin_write(dualprop_network *network);
@@ -58,6 +71,8 @@ void dualprop__network_end_write(dualprop_network *network); /* raises the gener
 dualprop_status dualprop__network_upgrade(dualprop_network *network);
 int dualprop__network_try_upgrade(dualprop_network *network); /* the same without a word; true where it is done */
 void dualprop__network_downgrade(dualprop_network *network);
+/* Begin to write into a spare of a network that is published to, without a word; true where it is done. */
+int dualprop__network_try_write(dualprop_network *network);
 /* Find a parameter tensor by name: its layer, and whether it is the bias. */
 dualprop_status dualprop__network_find(dualprop_layer **layer, int *is_bias, const dualprop_network *network,
                                        const char *name);
@@ -139,6 +154,16 @@ void dualprop__network_abandon_write(dualprop_network *network);
 void *dualprop__parameter_staging(const dualprop_network *network);
 dualprop_status dualprop__parameter_fetch(void *host, const dualprop_layer *layer, int is_bias);
 dualprop_status dualprop__parameter_store(dualprop_layer *layer, int is_bias, const void *host);
+/* network_copy.c: as dualprop_network_clone(), after its checks and with `network` open for reading. */
+dualprop_status dualprop__network_clone(dualprop_network **clone, const dualprop_network *network);
+/* Have two networks the same precision and layers? */
+dualprop_status dualprop__network_check_alike(const dualprop_network *destination, const dualprop_network *source);
+/* Copy feedback weights and parameters between alike networks of one context, open for writing and reading. */
+dualprop_status dualprop__network_copy_arrays(dualprop_network *destination, const dualprop_network *source);
+/* Copy all parameters through host memory; `source` is open for reading. */
+dualprop_status dualprop__network_copy_through(void *staging, dualprop_network *destination,
+                                               const dualprop_network *source);
+
 /* initialize.c: draw weights as the network's initializer does, from any stream. */
 void dualprop__draw_weights(void *reals, const dualprop_layer *layer, uint64_t seed, uint64_t stream);
 

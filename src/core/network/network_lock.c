@@ -28,6 +28,13 @@ static uint64_t users_of_process(uint64_t count)
     return (uint64_t)(uint32_t)dualprop__process_number() << 32 | count;
 }
 
+static dualprop_status refuse_published(const dualprop_network *network)
+{
+    return dualprop__fail(network->context, DUALPROP_ERROR_INVALID_STATE,
+                          "network is published to, so its states read copies of its parameters; use the network that "
+                          "they are published from");
+}
+
 /* Where a thread was at work on the network when this process was forked off, it never leaves here. */
 static dualprop_status refuse_network(const dualprop_network *network, uint64_t users)
 {
@@ -39,15 +46,41 @@ static dualprop_status refuse_network(const dualprop_network *network, uint64_t 
                           (users & USERS_COUNT) == USERS_WRITER ? "being written" : "in use");
 }
 
+/* Count one more reader; 0 if there cannot be one now. *users is what was found. */
+static int try_read(uint64_t *users, dualprop_network *network)
+{
+    uint64_t readers;
+    *users = atomic_load(&network->users);
+    do {
+        readers = *users & USERS_COUNT;
+        if (readers >= USERS_WRITER - 1 || (readers > 0 && *users != users_of_process(readers))) return 0;
+    } while (!atomic_compare_exchange_weak(&network->users, users, users_of_process(readers + 1)));
+    return 1;
+}
+
 dualprop_status dualprop__network_begin_read(dualprop_network *network)
 {
-    uint64_t users = atomic_load(&network->users), readers;
+    uint64_t users;
+    if (atomic_load(&network->front)) return refuse_published(network);
+    return try_read(&users, network) ? DUALPROP_OK : refuse_network(network, users);
+}
+
+/*
+ * The front one is not being written. If it is no more the front one when that is found, a later one is: the loop goes
+ * round once for each publication that ends meanwhile, and waits for none.
+ */
+dualprop_status dualprop__network_open(dualprop_network **opened, const dualprop_network *network)
+{
+    /* Counting a reader is no change of the network, so const is honoured in all that a caller can see. */
+    dualprop_network *read = (dualprop_network *)network, *front, *now = atomic_load(&read->front);
+    uint64_t users;
     do {
-        readers = users & USERS_COUNT;
-        if (readers >= USERS_WRITER - 1 || (readers > 0 && users != users_of_process(readers)))
-            return refuse_network(network, users);
-    } while (!atomic_compare_exchange_weak(&network->users, &users, users_of_process(readers + 1)));
-    return DUALPROP_OK;
+        front = now;
+        *opened = front ? front : read;
+        if (try_read(&users, *opened)) return DUALPROP_OK;
+        now = atomic_load(&read->front);
+    } while (now != front);
+    return refuse_network(*opened, users);
 }
 
 void dualprop__network_end_read(dualprop_network *network)
@@ -59,9 +92,19 @@ dualprop_status dualprop__network_begin_write(dualprop_network *network)
 {
     uint64_t users = atomic_load(&network->users);
     do {
+        if (atomic_load(&network->front)) return refuse_published(network);
         if ((users & USERS_COUNT) > 0) return refuse_network(network, users);
     } while (!atomic_compare_exchange_weak(&network->users, &users, users_of_process(USERS_WRITER)));
     return DUALPROP_OK;
+}
+
+int dualprop__network_try_write(dualprop_network *network)
+{
+    uint64_t users = atomic_load(&network->users);
+    do {
+        if ((users & USERS_COUNT) > 0) return 0;
+    } while (!atomic_compare_exchange_weak(&network->users, &users, users_of_process(USERS_WRITER)));
+    return 1;
 }
 
 void dualprop__network_abandon_write(dualprop_network *network)
@@ -85,6 +128,7 @@ int dualprop__network_try_upgrade(dualprop_network *network)
 
 dualprop_status dualprop__network_upgrade(dualprop_network *network)
 {
+    if (atomic_load(&network->front)) return refuse_published(network);
     return dualprop__network_try_upgrade(network) ? DUALPROP_OK
                                                   : refuse_network(network, atomic_load(&network->users));
 }

@@ -159,11 +159,10 @@ dualprop_status dualprop_network_read(const dualprop_view *view, const dualprop_
     DUALPROP__TRY(dualprop__network_find(&layer, &is_bias, network, name));
     DUALPROP__TRY(check_view(view, layer, is_bias, name));
     DUALPROP__TRY(dualprop__view_check_output(network->context, view, REALS, "view"));
-    /* Counting a reader is no change of the network, so const is honoured in all that a caller can see. */
-    dualprop_network *read = (dualprop_network *)network;
-    DUALPROP__TRY(dualprop__network_begin_read(read));
-    dualprop_status status = read_parameter(view, layer, is_bias);
-    dualprop__network_end_read(read);
+    dualprop_network *opened;
+    DUALPROP__TRY(dualprop__network_open(&opened, network));
+    dualprop_status status = read_parameter(view, opened->layers[layer->index - 1], is_bias);
+    dualprop__network_end_read(opened);
     return status;
 }
 

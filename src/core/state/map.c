@@ -97,7 +97,7 @@ static dualprop_status prepare_cache(dualprop_convolution *shape, dualprop_state
 {
     int which = state->plan.needs.feedback && weights == state->dyads[k].layer->feedback;
     struct dualprop__cache *cache = &state->dyads[k].caches[which];
-    uint64_t generation = atomic_load(&state->network->generation);
+    uint64_t generation = atomic_load(&state->dyads[k].layer->network->generation);
     shape->cache = cache->memory;
     if (cache->weights == weights && cache->generation == generation) return DUALPROP_OK;
     cache->weights = NULL;

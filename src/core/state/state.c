@@ -173,9 +173,22 @@ void dualprop__state_leave(dualprop_state *state)
     dualprop__leave(&state->busy);
 }
 
+dualprop_status dualprop__state_begin_read(dualprop_state *state)
+{
+    DUALPROP__TRY(dualprop__network_open(&state->opened, state->network));
+    for (int k = 1; k <= state->layer_count && state->dyads[k].layer->network != state->opened; k++)
+        state->dyads[k].layer = state->opened->layers[k - 1];
+    return DUALPROP_OK;
+}
+
+void dualprop__state_end_read(dualprop_state *state)
+{
+    dualprop__network_end_read(state->opened);
+}
+
 void dualprop__state_close(dualprop_state *state, enum dualprop__phase phase)
 {
     state->run.phase = phase;
     state->run.warm_count = phase == DUALPROP__SETTLED ? state->batch.count : 0;
-    dualprop__network_end_read(state->network);
+    dualprop__state_end_read(state);
 }

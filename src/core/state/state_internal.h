@@ -95,6 +95,7 @@ struct dualprop_state {
     uint32_t magic;
     dualprop_context *context;
     dualprop_network *network;
+    dualprop_network *opened; /* while a call reads parameters: the network whose layers hold them */
     dualprop_rule *rule; /* NULL: prediction only */
     int64_t capacity;
     int layer_count;               /* L */
@@ -183,6 +184,12 @@ static inline struct dualprop__dyads *dualprop__output(const dualprop_state *sta
 /* state.c: one call at a time. */
 dualprop_status dualprop__state_enter(dualprop_state *state, const char *function);
 void dualprop__state_leave(dualprop_state *state);
+/*
+ * Begin to read the network's parameters, and end it. The layers of the dyads are those that hold them, which are others
+ * after each publication (network_publish.c).
+ */
+dualprop_status dualprop__state_begin_read(dualprop_state *state);
+void dualprop__state_end_read(dualprop_state *state);
 /* End an inference that is open, whatever came of it. */
 void dualprop__state_close(dualprop_state *state, enum dualprop__phase phase);
 
