@@ -43,6 +43,9 @@ test_that "a process that gives up ends the run" ends "" leave 2
 test_that "a batch that is not finite stops all, with its sentence" ends "DUALPROP_ERROR_PEER: process 1: " nan 1
 test_that "another learning rate is refused" ends "has other settings" rate 2
 test_that "another order of calls is refused" ends "to make the same calls" order 1
+test_that "a failure of one process alone is every process's" ends "DUALPROP_ERROR_PEER: process 1: the disk is full" tell 1
+test_that "a process without memory for a group ends the run" ends "out of memory" memory 1
+test_that "another precision is refused" ends "different bits: precision" precision 1
 if grep -q avx2 /proc/cpuinfo 2>/dev/null; then
     test_that "another level is refused" ends "different bits: kernels" level 1
 else
@@ -55,6 +58,62 @@ minimal() {
         grep -q "^sum of" "$folder/sum"
 }
 test_that "the example prints the same for one process and three" minimal
+
+# ---- Two hosts: network namespaces with a cable between them ----
+
+agent=$PWD/tests/mpi/namespace_agent.sh
+one=dp-left-$$ other=dp-right-$$
+disconnect() {
+    ip netns del "$one" 2>/dev/null
+    ip netns del "$other" 2>/dev/null
+    rm -rf "/etc/netns/$one" "/etc/netns/$other"
+}
+connect() {
+    trap disconnect EXIT INT TERM
+    ip netns add "$one" && ip netns add "$other" && ip -n "$one" link add plug type veth peer name socket &&
+        ip -n "$one" link set socket netns "$other" || return 1
+    ip -n "$one" addr add 10.77.0.1/24 dev plug && ip -n "$other" addr add 10.77.0.2/24 dev socket || return 1
+    for host in "$one" "$other"; do
+        ip -n "$host" link set lo up && mkdir -p "/etc/netns/$host" || return 1
+        printf '127.0.0.1 localhost\n10.77.0.1 %s\n10.77.0.2 %s\n' "$one" "$other" >"/etc/netns/$host/hosts"
+    done
+    ip -n "$one" link set plug up && ip -n "$other" link set socket up
+}
+on_two_hosts() { # PROGRAM ARGUMENTS...
+    timeout 60 "$agent" "$one" mpirun --bind-to none --mca plm_rsh_agent "$agent" --mca btl tcp,self \
+        --mca btl_tcp_if_include 10.77.0.0/24 --mca oob_tcp_if_include 10.77.0.0/24 -H "$one:1,$other:1" -n 2 "$@" \
+        >"$folder/stdout" 2>"$folder/stderr" </dev/null
+}
+two_hosts_learn() {
+    on_two_hosts "$PWD/$learn" 6 && cmp "$folder/stdout" "$folder/hash" && return 0
+    cat "$folder/stdout" "$folder/stderr"
+    return 1
+}
+# Process 1 pulls the cable in step 10. mpirun waits for it too, so it is put back when process 0 has given up.
+pulled() {
+    FAULT_COMMAND="ip link set socket down"
+    export FAULT_COMMAND
+    on_two_hosts -x FAULT_COMMAND "$PWD/$learn" 6 1000000 2 run 1 &
+    job=$!
+    while kill -0 $job 2>/dev/null && ! grep -q "no word from process 1 for 2 s" "$folder/stderr"; do sleep 0.1; done
+    ip -n "$other" link set socket up
+    wait $job
+    status=$?
+    [ $status -ne 0 ] && [ $status -ne 124 ] && grep -q "no word from process 1 for 2 s" "$folder/stderr" && return 0
+    echo "exit status $status"
+    cat "$folder/stderr"
+    return 1
+}
+if [ -z "$more" ] || [ "$(id -u)" -ne 0 ] || ! have ip || ! have unshare; then
+    skip "two hosts: only root can make network namespaces"
+elif ! connect >"$folder/connect" 2>&1; then
+    disconnect
+    skip "two hosts: there are no network namespaces here: $(tail -n 1 "$folder/connect")"
+else
+    test_that "two hosts over TCP have the bits of one process" two_hosts_learn
+    test_that "a cable is pulled: the processes end and name the other" pulled
+    disconnect
+fi
 
 nothing_needs_mpi() {
     for file in "${LIB:-lib}/libdualprop.so.0" "${LIB:-lib}/libdualprop-cuda.so.0"; do

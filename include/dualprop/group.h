@@ -73,6 +73,7 @@ typedef struct dualprop_transport {
  *         DUALPROP_ERROR_UNSUPPORTED       the processes differ in a property that determines bits (library version,
  *                                          byte order, precision, backend, level, numerics); the sentence names the
  *                                          first that differs
+ *         DUALPROP_ERROR_PEER              another process has no memory for a group
  *         DUALPROP_ERROR_TRANSPORT, DUALPROP_ERROR_NO_MEMORY
  * Since: 0.1.
  */

@@ -10,6 +10,7 @@
 
 #include "main.h"
 #include "support/expect.h"
+#include "support/failing_allocator.h"
 #include "support/randomness.h"
 #include "support/thread_group.h"
 
@@ -28,6 +29,8 @@ struct process {
     int64_t blocks, total;
     int accumulate, poison_rank, odd_rank;  /* -1: no rank */
     int (*oddity)(struct process *process); /* what the odd rank does before learning */
+    failing_allocator *memory;              /* NULL: never fails */
+    long fail_at;                           /* the allocation that fails, counted from the group's creation; 0: none */
     /* what came of it */
     dualprop_status created, set, learned;
     char text[512];
@@ -65,6 +68,7 @@ static dualprop_status create_context(struct process *process)
 {
     dualprop_allocator allocator = {
         .struct_size = sizeof allocator, .allocate = dirty_allocate, .release = dirty_release};
+    if (process->memory) allocator = failing_allocator_table(process->memory);
     dualprop_options options = {.struct_size = sizeof options,
                                 .version = DUALPROP_VERSION,
                                 .precision = process->precision,
@@ -193,6 +197,7 @@ static uint64_t allocations_so_far(const struct process *process)
 static void learn_in_group(struct process *process, const dualprop_transport *transport, int rank)
 {
     remember(process, &process->created, create(process, rank));
+    if (process->memory) failing_allocator_arm(process->memory, process->fail_at, 0);
     if (process->created == DUALPROP_OK && transport)
         remember(process, &process->created, dualprop_group_create(&process->group, process->context, transport));
     if (process->created == DUALPROP_OK && process->oddity && rank == process->odd_rank) process->oddity(process);
@@ -466,6 +471,72 @@ START_TEST(a_transport_that_fails_at_any_call_ends_the_run)
 }
 END_TEST
 
+static dualprop_status outcome(const struct process *process)
+{
+    if (process->created != DUALPROP_OK) return process->created;
+    return process->set != DUALPROP_OK ? process->set : process->learned;
+}
+
+/* Memory is short for one allocation of one process after the other: all end with a sentence, nothing leaks. */
+START_TEST(a_process_without_memory_ends_the_run)
+{
+    struct process processes[3], as = plan(DUALPROP_BACKEND_BLIS, DUALPROP_F32, 0, 5, 30);
+    static failing_allocator memory;
+    int odd = 1 + _i, finished = 0, failures = 0;
+    for (long allocation = 1; !finished; allocation++) {
+        static struct thread_group group;
+        for (int r = 0; r < 3; r++) processes[r] = as;
+        processes[odd].memory = &memory;
+        processes[odd].fail_at = allocation;
+        failing_allocator_arm(&memory, 0, 0);
+        thread_group_run(&group, 3, member_learns, processes, sizeof *processes, NULL);
+        finished = memory.failures == 0;
+        ck_assert_int_eq(memory.live_blocks, 0);
+        ck_assert_int_eq(memory.misuse, 0);
+        /* A backend can do without some of its memory: then nothing fails anywhere. */
+        int failed = outcome(&processes[odd]) != DUALPROP_OK;
+        for (int r = 0; r < 3; r++) {
+            const struct process *own = &processes[r];
+            dualprop_status expected = !failed ? DUALPROP_OK : r == odd ? DUALPROP_ERROR_NO_MEMORY : DUALPROP_ERROR_PEER;
+            ck_assert_msg(outcome(own) == expected, "allocation %ld, process %d: %s: %s", allocation, r,
+                          dualprop_status_name(outcome(own)), own->text);
+            if (failed && r != odd) ck_assert_msg(strstr(own->text, "process ") != NULL, "%s", own->text);
+        }
+        failures += failed;
+        ck_assert(allocation < 1000);
+    }
+    ck_assert_int_gt(failures, 10);
+}
+END_TEST
+
+/* A process whose hello is of another library: a transport that changes a byte of it. */
+static int gather_as_another(void *user_data, void *bytes, const int64_t *offsets)
+{
+    struct thread_member *member = user_data;
+    if (member->rank == 1 && offsets[1] > 300) *((char *)bytes + offsets[1]) = '9'; /* of the version's text */
+    return member->group->members[member->rank].transport.gather(user_data, bytes, offsets);
+}
+
+static void member_is_of_another_library(struct thread_member *member)
+{
+    dualprop_transport changed = member->transport;
+    changed.gather = gather_as_another;
+    learn_in_group(member->argument, &changed, member->rank);
+}
+
+START_TEST(another_library_is_refused)
+{
+    struct process processes[2], as = plan(DUALPROP_BACKEND_REFERENCE, DUALPROP_F64, 0, 2, 8);
+    static struct thread_group group;
+    processes[0] = processes[1] = as;
+    thread_group_run(&group, 2, member_is_of_another_library, processes, sizeof *processes, NULL);
+    for (int r = 0; r < 2; r++) {
+        ck_assert_int_eq(processes[r].created, DUALPROP_ERROR_UNSUPPORTED);
+        ck_assert_msg(strstr(processes[r].text, "library version") != NULL, "%s", processes[r].text);
+    }
+}
+END_TEST
+
 /* ---- the other collective calls ---- */
 
 static void member_talks(struct thread_member *member)
@@ -557,6 +628,8 @@ Suite *test_group_suite(void)
     tcase_add_loop_test(failures, processes_that_differ_are_refused, 0, 5);
     tcase_add_test(failures, another_precision_is_refused);
     tcase_add_test(failures, a_transport_that_fails_at_any_call_ends_the_run);
+    tcase_add_loop_test(failures, a_process_without_memory_ends_the_run, 0, 2);
+    tcase_add_test(failures, another_library_is_refused);
     tcase_add_test(calls, processes_share_compare_add_and_agree);
     tcase_add_test(calls, shares_cover_the_batch);
     suite_add_tcase(suite, bits);

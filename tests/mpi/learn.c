@@ -2,8 +2,8 @@
  * learn.c - a run over MPI for tests/mpi.sh: learns a small network and prints a hash of its weights, or shows a fault.
  *
  * usage: learn BLOCKS [MESSAGE_BYTES PATIENCE [FAULT RANK]]   FAULT, by process RANK in step 10: kill, stop, late, nan,
- * exit,
- *        leave (ends by itself as a program that failed alone), rate, level (before the group is made), order
+ *        exit, leave (ends by itself as a program that failed alone), rate, order, tell (of a failure of its own), run
+ *        (the shell command in $FAULT_COMMAND); level, precision and memory (it has too little) before the group is made
  */
 #include <dualprop/dualprop.h>
 #include <dualprop/mpi.h>
@@ -16,6 +16,24 @@
 enum { INPUTS = 31, CLASSES = 4, BATCH = 45, STEPS = 20 };
 
 static int rank;
+
+/* An allocator that has memory for the context, and none for a group. */
+static int is_short;
+
+static void *allocate(void *user_data, size_t size, size_t alignment)
+{
+    void *block = NULL;
+    (void)user_data;
+    if (is_short || posix_memalign(&block, alignment < sizeof block ? sizeof block : alignment, size ? size : 1) != 0)
+        return NULL;
+    return block;
+}
+
+static void release(void *user_data, void *block, size_t size)
+{
+    (void)user_data, (void)size;
+    free(block);
+}
 
 static void check(dualprop_status status)
 {
@@ -45,6 +63,8 @@ static void commit(const char *fault, float *images, dualprop_optimizer *optimiz
     if (strcmp(fault, "exit") == 0) exit(3);
     if (strcmp(fault, "leave") == 0) MPI_Abort(MPI_COMM_WORLD, 4);
     if (strcmp(fault, "nan") == 0) images[0] = 0.0f / 0.0f;
+    if (strcmp(fault, "tell") == 0) check(dualprop_group_agree(group, DUALPROP_ERROR_IO, "the disk is full"));
+    if (strcmp(fault, "run") == 0 && system(getenv("FAULT_COMMAND")) != 0) fprintf(stderr, "the command failed\n");
     if (strcmp(fault, "rate") == 0) check(dualprop_optimizer_set_learning_rate(optimizer, 0.5));
     if (strcmp(fault, "order") == 0) check(dualprop_group_sum(NULL, &one, group, 0, 1));
 }
@@ -75,7 +95,11 @@ int main(int argc, char **argv)
     }
     options.threads = 1 + rank % 2;
     if (odd && strcmp(fault, "level") == 0) options.level = DUALPROP_LEVEL_BASELINE;
+    if (odd && strcmp(fault, "precision") == 0) options.precision = DUALPROP_F64;
+    dualprop_allocator allocator = {sizeof allocator, allocate, release, NULL};
+    options.allocator = &allocator;
     check(dualprop_context_create(&context, DUALPROP_BACKEND_BLIS, &options));
+    is_short = odd && strcmp(fault, "memory") == 0;
     check(dualprop_group_create(&group, context, &transport));
     check(dualprop_network_create(&network, context, 1, 1, INPUTS));
     check(dualprop_network_add_dense(network, 40, DUALPROP_TANH));

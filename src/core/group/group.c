@@ -50,11 +50,36 @@ static dualprop_status compare_hellos(const dualprop_group *group, const struct 
     return DUALPROP_OK;
 }
 
+/* Of larger groups, the processes that have memory wait until their transport's deadline for one that has none. */
+#define MOST_ASKED 256
+
+/* Have all processes the memory for a hello? A process that has none still tells the others, on the stack. */
+static dualprop_status agree_on_memory(dualprop_group *group, dualprop_status status)
+{
+    const dualprop_transport *transport = &group->transport;
+    int64_t offsets[MOST_ASKED + 1];
+    char has_memory[MOST_ASKED];
+    if (transport->size > MOST_ASKED) return status;
+    for (int r = 0; r <= transport->size; r++) offsets[r] = r;
+    has_memory[transport->rank] = status == DUALPROP_OK;
+    dualprop_status gathered = dualprop__group_gather(group, has_memory, offsets);
+    DUALPROP__TRY(status);
+    DUALPROP__TRY(gathered);
+    for (int r = 0; r < transport->size; r++)
+        DUALPROP__REQUIRE(group->context, has_memory[r], DUALPROP_ERROR_PEER, "process %d: out of memory for a group", r);
+    return DUALPROP_OK;
+}
+
 static dualprop_status say_hello(dualprop_group *group)
 {
     size_t size = (size_t)group->transport.size;
     struct hello *hellos = dualprop__allocate_array(group->context, size, sizeof *hellos);
-    if (!hellos) return DUALPROP_ERROR_NO_MEMORY;
+    dualprop_status ready =
+        agree_on_memory(group, hellos && group->words && group->offsets ? DUALPROP_OK : DUALPROP_ERROR_NO_MEMORY);
+    if (ready != DUALPROP_OK) {
+        dualprop__release(group->context, hellos);
+        return ready;
+    }
     fill_hello(&hellos[group->transport.rank], group->context);
     dualprop_status status = dualprop__group_gather_equal(group, hellos, sizeof *hellos);
     for (size_t r = 0; r < size; r++) hellos[r].kernels[sizeof hellos[r].kernels - 1] = '\0';
@@ -89,7 +114,10 @@ dualprop_status dualprop_group_create(dualprop_group **out, dualprop_context *co
     DUALPROP__TRY(dualprop__context_enter(context));
     DUALPROP__TRY(check_transport(&copy, context, transport));
     dualprop_group *group = dualprop__allocate(context, sizeof *group);
-    if (!group) return DUALPROP_ERROR_NO_MEMORY;
+    if (!group) { /* the others hear of it, as they would of a failure below */
+        dualprop_group missing = {.context = context, .transport = copy};
+        return agree_on_memory(&missing, DUALPROP_ERROR_NO_MEMORY);
+    }
     group->magic = DUALPROP__GROUP;
     atomic_init(&group->references, 1);
     group->context = context;
@@ -97,7 +125,7 @@ dualprop_status dualprop_group_create(dualprop_group **out, dualprop_context *co
     dualprop__context_retain(context);
     group->words = dualprop__allocate_array(context, (size_t)copy.size, sizeof *group->words);
     group->offsets = dualprop__allocate_array(context, (size_t)copy.size + 1, sizeof *group->offsets);
-    dualprop_status status = group->words && group->offsets ? say_hello(group) : DUALPROP_ERROR_NO_MEMORY;
+    dualprop_status status = say_hello(group);
     if (status == DUALPROP_OK)
         *out = group;
     else
