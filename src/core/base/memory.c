@@ -12,10 +12,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 #include "base.h"
 
 #define ALIGNMENT 64
+/* Of x86, and of arm64 with pages of 4 KiB. */
+#define LARGE_PAGE ((size_t)2 << 20)
 
 struct header {
     void *begin;
@@ -24,12 +29,30 @@ struct header {
 
 /* ---- the default allocator ---- */
 
+/*
+ * Large blocks ask the kernel for large pages: a step goes through hundreds of megabytes, and translating addresses page
+ * by page of 4 KiB takes 4 to 6 % of its time. Only pages that lie in the block as a whole, so that it takes no more.
+ */
+static void advise_large_pages(void *block, size_t size)
+{
+#if defined(MADV_HUGEPAGE)
+    size_t whole = size & ~(LARGE_PAGE - 1);
+    if (block && whole > 0) (void)madvise(block, whole, MADV_HUGEPAGE);
+#else
+    (void)block;
+    (void)size;
+#endif
+}
+
 static void *default_allocate(void *user_data, size_t size, size_t alignment)
 {
     (void)user_data;
     size_t rounded = 0;
+    if (size >= LARGE_PAGE && alignment < LARGE_PAGE) alignment = LARGE_PAGE;
     if (!DUALPROP__ADD(&rounded, size, alignment - 1)) return NULL;
-    return aligned_alloc(alignment, rounded & ~(alignment - 1));
+    void *block = aligned_alloc(alignment, rounded & ~(alignment - 1));
+    advise_large_pages(block, size);
+    return block;
 }
 
 static void default_release(void *user_data, void *pointer, size_t size)
