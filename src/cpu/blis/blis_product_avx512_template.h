@@ -8,6 +8,8 @@
 #define FORMULA_VECTOR (2 * LANES)
 /* How far ahead broadcasts are fetched, in reals: into the next panel too, since panels follow one another. */
 #define FORMULA_AHEAD (1536 / (int64_t)sizeof(REAL))
+/* The same for vectors, which are in the nearest cache except where a product is the first with its panel. */
+#define FORMULA_VECTORS_AHEAD (12 * FORMULA_VECTOR)
 
 /*
  * One result: `rows` rows of `halves` registers each, all in registers. rows, halves and direct (are the operands'
@@ -44,6 +46,8 @@ static inline __attribute__((always_inline)) void FORMULA(multiply)(int rows, in
             first = MM(load)(vectors);
             second = halves == 2 ? MM(load)(vectors + LANES) : first;
             _mm_prefetch((const char *)(broadcasts + FORMULA_AHEAD), _MM_HINT_T0);
+            _mm_prefetch((const char *)(vectors + FORMULA_VECTORS_AHEAD), _MM_HINT_T0);
+            if (halves == 2) _mm_prefetch((const char *)(vectors + FORMULA_VECTORS_AHEAD + LANES), _MM_HINT_T0);
         }
         if (!direct && BROADCAST * sizeof(REAL) > 64)
             _mm_prefetch((const char *)(broadcasts + FORMULA_AHEAD) + 64, _MM_HINT_T0);
@@ -96,3 +100,4 @@ static void FORMULA(run_direct)(const dualprop__microkernel *kernel, const dualp
 
 #undef FORMULA_VECTOR
 #undef FORMULA_AHEAD
+#undef FORMULA_VECTORS_AHEAD

@@ -25,7 +25,7 @@
 #define BLOCK_BYTES ((int64_t)32 << 20)
 /* A region: outputs and channels, about. */
 #define REGION_OUTPUTS 64
-#define REGION_CHANNELS 72
+#define REGION_CHANNELS 144
 
 struct gradient {
     const dualprop__blis *blis;
@@ -237,12 +237,12 @@ static void multiply_winograd_gradient(const struct gradient *job, const struct 
 {
     const dualprop__blis *blis = job->blis;
     int64_t vector = blis->kernel.vector, broadcast = blis->kernel.broadcast, planes = job->loops->planes;
-    int64_t first = part * job->part;
+    int64_t first = part * job->part, first_channel = (to->first_channel + channel) * broadcast;
     int64_t delta = start_in_block(job, job->delta_plane, first, to->first_output + output, vector);
     int64_t column = start_in_block(job, job->column_plane, first, to->first_channel + channel, broadcast);
     dualprop__product product = {
         .vector_count = vector,
-        .broadcast_count = broadcast,
+        .broadcast_count = dualprop__least(broadcast, job->shape->channels - first_channel),
         .depth = dualprop__least(job->part, from->tiles - first),
         .vectors = dualprop__at(blis, from->deltas, delta + plane * job->delta_plane),
         .broadcasts = dualprop__at(blis, from->columns, column + plane * job->column_plane),
