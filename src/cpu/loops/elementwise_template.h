@@ -9,6 +9,11 @@
 /* Reals that the small buffers on the stack hold. */
 #define FORMULA_PIECE ((int64_t)(1024 / sizeof(REAL)))
 
+/* Columns that are summed up at once: whole panels of the widest micro-kernel. */
+#define COLUMNS 32
+/* How many rows ahead they are fetched. */
+#define ROWS_AHEAD 24
+
 /* ---- the greatest |x| ---- */
 
 static inline BITS FORMULA(magnitude)(REAL x)
@@ -354,22 +359,35 @@ static void FORMULA(scale_loop)(void *to, const void *from, double scale, int ac
         for (int64_t i = 0; i < count; i++) sums[i] = factor * terms[i];
 }
 
-/* A few columns at a time, so that their sums stay in registers. */
+/* Rows that lie far apart are not fetched by themselves. */
+static inline __attribute__((always_inline)) void FORMULA(fetch_row)(const REAL *row, int64_t count)
+{
+    for (int64_t j = 0; j < count; j += 64 / (int64_t)sizeof(REAL)) __builtin_prefetch(row + j);
+}
+
+/* `count` columns, as many as there are sums in registers; count is a constant where this is inlined for whole blocks. */
+static inline __attribute__((always_inline)) void FORMULA(column_block)(REAL *to, const REAL *from, double scale,
+                                                                        int accumulate, int64_t rows, int64_t count,
+                                                                        int64_t stride)
+{
+    double sums[COLUMNS] = { 0 };
+    for (int64_t row = 0; row < rows; row++, from += stride) {
+        FORMULA(fetch_row)(from + ROWS_AHEAD * stride, count);
+        for (int64_t j = 0; j < count; j++) sums[j] += (double)from[j];
+    }
+    for (int64_t j = 0; j < count; j++) to[j] = (REAL)((accumulate ? (double)to[j] : 0) + scale * sums[j]);
+}
+
 static void FORMULA(column_sums)(void *to, const void *from, double scale, int accumulate, int64_t rows, int64_t width,
                                  int64_t stride)
 {
-    enum { COLUMNS = 16 };
-    for (int64_t first = 0; first < width; first += COLUMNS) {
-        double sums[COLUMNS] = { 0 };
-        int64_t count = width - first < COLUMNS ? width - first : COLUMNS;
-        for (int64_t row = 0; row < rows; row++) {
-            const REAL *terms = (const REAL *)from + row * stride + first;
-            for (int64_t j = 0; j < count; j++) sums[j] += (double)terms[j];
-        }
-        REAL *result = (REAL *)to + first;
-        for (int64_t j = 0; j < count; j++)
-            result[j] = (REAL)((accumulate ? (double)result[j] : 0) + scale * sums[j]);
-    }
+    REAL *sums = to;
+    const REAL *terms = from;
+    int64_t first = 0;
+    for (; first + COLUMNS <= width; first += COLUMNS)
+        FORMULA(column_block)(sums + first, terms + first, scale, accumulate, rows, COLUMNS, stride);
+    if (first < width)
+        FORMULA(column_block)(sums + first, terms + first, scale, accumulate, rows, width - first, stride);
 }
 
 /* ---- input ---- */
@@ -455,3 +473,5 @@ const dualprop__elementwise TABLE = {
 };
 
 #undef FORMULA_PIECE
+#undef COLUMNS
+#undef ROWS_AHEAD
