@@ -263,14 +263,15 @@ static void fetch_some(struct fetching *fetching)
     }
 }
 
-/* One part of the sums in one plane of one chunk: all panels of tiles times U of one panel of outputs. */
-static void multiply_part(const struct pass *job, const dualprop__product *first, int64_t panels,
+/* One part of the sums in one plane of one chunk: all panels of its tiles times U of one panel of outputs. */
+static void multiply_part(const struct pass *job, const dualprop__product *first, int64_t tiles,
                           struct fetching *fetching)
 {
     const dualprop__blis *blis = job->blis;
     int64_t vector = blis->kernel.vector, broadcast = blis->kernel.broadcast;
     dualprop__product product = *first;
-    for (int64_t panel = 0; panel < panels; panel++) {
+    for (int64_t panel = 0; panel * broadcast < tiles; panel++) {
+        product.broadcast_count = dualprop__least(broadcast, tiles - panel * broadcast);
         product.broadcasts = dualprop__at(blis, first->broadcasts, panel * job->panel_size);
         product.c = dualprop__at(blis, first->c, panel * broadcast * job->tiles.loops->planes * vector);
         fetch_some(fetching);
@@ -287,7 +288,6 @@ static void multiply_plane(const struct pass *job, int64_t chunk, int64_t plane,
         int64_t input = dualprop__part_first(&job->depth, part);
         dualprop__product product = {
             .vector_count = vector,
-            .broadcast_count = broadcast,
             .depth = dualprop__part_size(&job->depth, part),
             .vectors = dualprop__at(blis, filters, plane * job->filter_plane + input * vector),
             .broadcasts = dualprop__at(blis, patches, plane * job->plane + input * broadcast),
@@ -295,7 +295,7 @@ static void multiply_plane(const struct pass *job, int64_t chunk, int64_t plane,
             .c = dualprop__at(blis, products, plane * vector),
             .stride = job->tiles.loops->planes * vector,
         };
-        multiply_part(job, &product, dualprop__ceil_div(tiles_of(job, chunk), broadcast), fetching);
+        multiply_part(job, &product, tiles_of(job, chunk), fetching);
     }
 }
 
