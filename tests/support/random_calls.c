@@ -25,6 +25,7 @@ typedef struct household {
     double images[SAMPLES * MOST_INPUTS]; /* or as many floats, as the context reads them */
     int32_t labels[LABELS];
     double answer[MOST_PARAMETERS];
+    double scores[70 * 10]; /* for predictions */
     uint64_t prints[OF_EACH]; /* of the networks' parameters */
 } household;
 
@@ -100,9 +101,9 @@ static void put_pixel(household *self, int i, double value)
 static void draw_data(household *self)
 {
     for (int i = 0; i < SAMPLES * MOST_INPUTS; i++) put_pixel(self, i, random_uniform(&self->random, -1, 1));
-    if (one_in(self, 12)) put_pixel(self, below(self, 100), a_number(self));
+    if (one_in(self, 12)) put_pixel(self, below(self, one_in(self, 2) ? 100 : SAMPLES * MOST_INPUTS), a_number(self));
     for (int i = 0; i < LABELS; i++) self->labels[i] = below(self, 3);
-    if (one_in(self, 12)) self->labels[below(self, 10)] = (int32_t)random_bits(&self->random);
+    if (one_in(self, 12)) self->labels[below(self, one_in(self, 2) ? 10 : LABELS)] = (int32_t)random_bits(&self->random);
 }
 
 /* Put what was made in the place of an older one; without success the older one stays, and what was made goes. */
@@ -356,19 +357,35 @@ static dualprop_status infer_end(household *self)
     return dualprop_infer_end(a_state(self));
 }
 
+/* A call that failed has filled nothing. */
+static void check_untouched(const void *memory, size_t size, dualprop_status status)
+{
+    const unsigned char *bytes = memory;
+    if (status == DUALPROP_OK) return;
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i] != 0x5a)
+            ck_abort_msg("a call that failed (%s) filled what it was given; seed %llu", dualprop_status_name(status),
+                         (unsigned long long)random_seed());
+}
+
 static dualprop_status predict(household *self)
 {
     draw_data(self);
-    return dualprop_predict(self->answer, a_state(self), self->images, a_count(self));
+    memset(self->scores, 0x5a, sizeof self->scores);
+    dualprop_status status = dualprop_predict(self->scores, a_state(self), self->images, a_count(self));
+    check_untouched(self->scores, sizeof self->scores, status);
+    return status;
 }
 
 static dualprop_status evaluate(household *self)
 {
-    double loss;
-    int64_t correct, top_k;
+    struct { double loss; int64_t correct, top_k; } filled;
     draw_data(self);
-    return dualprop_evaluate(&loss, &correct, &top_k, below(self, 7), a_state(self), self->images, self->labels,
-                             a_count(self));
+    memset(&filled, 0x5a, sizeof filled);
+    dualprop_status status = dualprop_evaluate(&filled.loss, &filled.correct, &filled.top_k, below(self, 7),
+                                               a_state(self), self->images, self->labels, a_count(self));
+    check_untouched(&filled, sizeof filled, status);
+    return status;
 }
 
 /* ---- optimizers ---- */
@@ -454,14 +471,22 @@ static dualprop_status make_diagnostics(household *self)
 static dualprop_status norms(household *self)
 {
     double norm;
-    if (one_in(self, 2)) return dualprop_diagnostics_lipschitz(&norm, some_diagnostics(self), 1 + below(self, 8));
-    return dualprop_diagnostics_spectral_norm(&norm, some_diagnostics(self), an_index(self), 1 + below(self, 8));
+    memset(&norm, 0x5a, sizeof norm);
+    dualprop_status status =
+        one_in(self, 2) ? dualprop_diagnostics_lipschitz(&norm, some_diagnostics(self), 1 + below(self, 8))
+                        : dualprop_diagnostics_spectral_norm(&norm, some_diagnostics(self), an_index(self), 1 + below(self, 8));
+    check_untouched(&norm, sizeof norm, status);
+    return status;
 }
 
 static dualprop_status objectives(household *self)
 {
-    double dp, sprovr, adjoint;
-    return dualprop_diagnostics_objective(&dp, &sprovr, &adjoint, some_diagnostics(self), a_state(self));
+    double filled[3];
+    memset(filled, 0x5a, sizeof filled);
+    dualprop_status status = dualprop_diagnostics_objective(&filled[0], &filled[1], &filled[2], some_diagnostics(self),
+                                                            a_state(self));
+    check_untouched(filled, sizeof filled, status);
+    return status;
 }
 
 static dualprop_status silent(household *self)
@@ -472,9 +497,12 @@ static dualprop_status silent(household *self)
 
 static dualprop_status compare_gradients(household *self)
 {
-    double cosine, norm, other_norm, difference;
-    return dualprop_gradient_compare(&cosine, &norm, &other_norm, &difference, an_optimizer(self), an_optimizer(self),
-                                     an_index(self));
+    double filled[4];
+    memset(filled, 0x5a, sizeof filled);
+    dualprop_status status = dualprop_gradient_compare(&filled[0], &filled[1], &filled[2], &filled[3],
+                                                       an_optimizer(self), an_optimizer(self), an_index(self));
+    check_untouched(filled, sizeof filled, status);
+    return status;
 }
 
 /* ---- checkpoints, in memory ---- */

@@ -5,6 +5,7 @@
  * After each call:
  *   - its status has a name, and a failure has a sentence;
  *   - a call that failed, or that has no business with parameters, has changed no parameter of any network;
+ *   - a prediction, an evaluation or a diagnostic that failed has filled nothing;
  *   - all parameters are finite, whatever was learnt from whatever data.
  */
 #ifndef TESTS_RANDOM_CALLS_H

@@ -229,13 +229,14 @@ static dualprop_status start_inference(dualprop_state *state, const dualprop_vie
 {
     int64_t count = images->shape[0];
     int is_warm = state->rule->warm_start && state->run.warm_count == count;
-    state->run.warm_count = 0;
     dualprop__snapshot_rule(state);
     start_report(state);
     if (!by_hand && dualprop__can_defer(state, is_warm)) DUALPROP__TRY(dualprop__deferred_begin(state));
     DUALPROP__TRY(dualprop__batch_load_targets(state, targets, 0, count));
     DUALPROP__TRY(dualprop__batch_load(state, images, 0, count));
-    state->run.inferences += state->run.inferences < DUALPROP__MOST_COUNTED; /* a batch that is refused is none */
+    /* A batch that is refused is none: it is not counted, and the dyads before it are there to start from. */
+    state->run.inferences += state->run.inferences < DUALPROP__MOST_COUNTED;
+    state->run.warm_count = 0;
     DUALPROP__TRY(dualprop__sample_hardware_noise(state));
     DUALPROP__TRY(dualprop__find_damping(state));
     DUALPROP__TRY(start_input(state));

@@ -10,7 +10,7 @@ static int64_t piece_size(const dualprop_state *state, int64_t left)
     return left < state->capacity ? left : state->capacity;
 }
 
-/* Make room for a prediction: refuse an open inference, and forget a settled one. */
+/* Make room for a prediction: refuse an open inference, and forget a settled one, whose inputs are overwritten. */
 static dualprop_status begin_prediction(dualprop_state *state)
 {
     DUALPROP__REQUIRE(state->context, state->run.phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
@@ -22,7 +22,6 @@ static dualprop_status begin_prediction(dualprop_state *state)
         return status;
     }
     state->run.phase = DUALPROP__IDLE;
-    state->run.warm_count = 0;
     return DUALPROP_OK;
 }
 
@@ -33,7 +32,10 @@ static dualprop_status feed_piece(dualprop_state *state, const dualprop_view *im
     DUALPROP__TRY(dualprop__deferred_begin(state));
     int deferred = state->section.deferred;
     dualprop_status status = dualprop__batch_load(state, images, first, piece_size(state, images->shape[0] - first));
-    if (status == DUALPROP_OK) status = dualprop__feed_forward(state);
+    if (status == DUALPROP_OK) {
+        state->run.warm_count = 0; /* the dyads of the inference before are there until now */
+        status = dualprop__feed_forward(state);
+    }
     status = dualprop__infer_section_end(state, status);
     return deferred && status == DUALPROP_ERROR_DIVERGED ? dualprop__feed_forward(state) : status;
 }

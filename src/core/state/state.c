@@ -189,6 +189,6 @@ void dualprop__state_end_read(dualprop_state *state)
 void dualprop__state_close(dualprop_state *state, enum dualprop__phase phase)
 {
     state->run.phase = phase;
-    state->run.warm_count = phase == DUALPROP__SETTLED ? state->batch.count : 0;
+    if (phase == DUALPROP__SETTLED) state->run.warm_count = state->batch.count;
     dualprop__state_end_read(state);
 }
