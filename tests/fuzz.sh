@@ -1,20 +1,22 @@
 #!/bin/sh
-# Fuzzes the readers of checkpoints and of images, each for FUZZ_SECONDS (60), with clang's libFuzzer; without clang,
-# replays the corpus with gcc. HARNESSES ("checkpoint model images") chooses.
+# Fuzzes the readers of checkpoints, JSON and images, each for FUZZ_SECONDS (60), with clang's libFuzzer; without clang,
+# or with REPLAY=yes, replays the corpora. HARNESSES ("checkpoint json model images") chooses.
 set -eu
 cd "$(dirname "$0")/.."
 folder=build/fuzz
+harnesses=${HARNESSES:-checkpoint json model images}
 
 fuzzed() { # COMPILER FLAGS: the library and what the harnesses need of the programs
-    make --no-print-directory BUILD="$folder" LIB="$folder/lib" CC="$1" OPTIMIZE=-O1 BLIS=no \
+    make --no-print-directory -j"$(nproc)" NVCC=no BUILD="$folder" LIB="$folder/lib" CC="$1" OPTIMIZE=-O1 BLIS=no \
         SANITIZE=address,undefined CFLAGS="$2" "$folder/lib/libdualprop.a" "$folder/programs/common.a"
 }
 
+# The objects rather than the library, which hides what reads JSON.
 harness() { # COMPILER NAME OUTPUT OPTIONS...
     compiler=$1 source=tests/fuzz/fuzz_$2.c output=$3
     shift 3
-    "$compiler" -g -O1 -Iinclude -Iprograms "$@" -o "$output" "$source" "$folder/programs/common.a" \
-        "$folder/lib/libdualprop.a" -ljansson -lm -lpthread -ldl -lz -lmd -lzip
+    "$compiler" -g -O1 -std=gnu11 -Iinclude -Isrc -Iprograms "$@" -o "$output" "$source" "$folder/programs/common.a" \
+        "$folder"/src/core/*/*.o "$folder"/src/cpu/*/*.o -ljansson -lm -lpthread -ldl -lz -lmd -lzip
 }
 
 # Small good files: the first byte says which reader they are for.
@@ -32,15 +34,15 @@ seeds() { # NAME: fills its corpus
     corpus=$folder/corpus-$1
     mkdir -p "$corpus"
     for seed in tests/fuzz/corpus/"$1"/* build/check/python/module.safetensors; do
-        case $1:$seed in images:*module* | model:*module*) continue ;; esac
+        case $1:$seed in json:*module* | images:*module* | model:*module*) continue ;; esac
         [ ! -f "$seed" ] || cp "$seed" "$corpus"
     done
     [ "$1" != images ] || seed_images "$corpus"
 }
 
-if command -v clang >/dev/null 2>&1; then
+if [ "${REPLAY:-no}" = no ] && command -v clang >/dev/null 2>&1; then
     fuzzed clang -fsanitize=fuzzer-no-link
-    for name in ${HARNESSES:-checkpoint model images}; do
+    for name in $harnesses; do
         seeds "$name"
         harness clang "$name" "$folder/fuzz_$name" -fsanitize=address,undefined,fuzzer
         "$folder/fuzz_$name" -max_total_time="${FUZZ_SECONDS:-60}" -rss_limit_mb=1024 -malloc_limit_mb=256 -timeout=5 \
@@ -48,9 +50,9 @@ if command -v clang >/dev/null 2>&1; then
     done
     exit
 fi
-echo "no clang here: the corpus is replayed instead"
+[ "${REPLAY:-no}" != no ] || echo "no clang here: the corpora are replayed instead"
 fuzzed gcc ''
-for name in ${HARNESSES:-checkpoint model images}; do
+for name in $harnesses; do
     seeds "$name"
     harness gcc "$name" "$folder/replay_$name" -fsanitize=address,undefined tests/fuzz/replay.c
     "$folder/replay_$name" "$corpus"/*

@@ -21,6 +21,12 @@ $(BUILD)/tests/suites.h: FORCE
 	@tools/list-suites $(SUITES) >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
+# The harnesses of tests/fuzz without a fuzzer: `make check` replays their corpora.
+REPLAYS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/tests/fuzz/replay_%,$(wildcard tests/fuzz/fuzz_*.c))
+tests: $(REPLAYS)
+$(REPLAYS): $(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(COMMON) $(OBJECTS)
+	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $(filter %.o,$^) $(COMMON) $(BLIS_LIBRARY) $(SYSTEM_LIBRARIES) $(FILE_LIBRARIES)
+
 # ---- Tests of the CUDA module: on stand-ins of the CUDA libraries, or with DUALPROP_TEST_GPU=1 on a device ----
 
 ifneq ($(CUDA_MODULE),)
