@@ -19,6 +19,7 @@
 
 #include "core/platform/platform.h"
 #include "main.h"
+#include "support/faulty_io.h"
 
 #define OLD "what was there before"
 #define LIMIT ((uint64_t)1 << 20)
@@ -266,88 +267,14 @@ END_TEST
 
 /* ---- faults: the n-th call of the table fails, once or for ever ---- */
 
-enum { SHORT = 1 }; /* an error number of our own: one byte only */
+static faulty_io fault;
 
-static struct {
-    int calls, at, for_ever, error;
-    int open_files;
-} fault;
-
-static int hits(void)
-{
-    int call = fault.calls++;
-    return call == fault.at || (fault.for_ever && call > fault.at);
-}
-
-#define FAULTY(call) (hits() && fault.error != SHORT ? -(int64_t)fault.error : (call))
-
-static int64_t faulty_open(void *user_data, const char *name, int writable)
-{
-    int64_t file = FAULTY(dualprop__posix_io.open(user_data, name, writable));
-    fault.open_files += file >= 0;
-    return file;
-}
-
-static int64_t faulty_size(void *user_data, int64_t file)
-{
-    return FAULTY(dualprop__posix_io.size(user_data, file));
-}
-
-static int64_t faulty_read(void *user_data, int64_t file, void *buffer, size_t size)
-{
-    int hit = hits();
-    if (hit && fault.error != SHORT) return -(int64_t)fault.error;
-    return dualprop__posix_io.read(user_data, file, buffer, hit ? 1 : size);
-}
-
-static int64_t faulty_write(void *user_data, int64_t file, const void *buffer, size_t size)
-{
-    int hit = hits();
-    if (hit && fault.error != SHORT) return -(int64_t)fault.error;
-    return dualprop__posix_io.write(user_data, file, buffer, hit && size > 0 ? 1 : size);
-}
-
-static int64_t faulty_sync(void *user_data, int64_t file)
-{
-    return FAULTY(dualprop__posix_io.sync(user_data, file));
-}
-
-/* As the kernel does: a close that fails has closed. */
-static int64_t faulty_close(void *user_data, int64_t file)
-{
-    int64_t closed = dualprop__posix_io.close(user_data, file);
-    fault.open_files--;
-    return FAULTY(closed);
-}
-
-static int64_t faulty_rename(void *user_data, const char *from, const char *to)
-{
-    return FAULTY(dualprop__posix_io.rename(user_data, from, to));
-}
-
-static int64_t faulty_remove(void *user_data, const char *name)
-{
-    return dualprop__posix_io.remove(user_data, name);
-}
-
-static int64_t faulty_sync_folder(void *user_data, const char *name)
-{
-    return FAULTY(dualprop__posix_io.sync_folder(user_data, name));
-}
-
-static const dualprop_io faulty_io = { sizeof faulty_io, faulty_open, faulty_size, faulty_read, faulty_write, faulty_sync,
-                                       faulty_close, faulty_rename, faulty_remove, faulty_sync_folder, NULL, NULL };
-
-static const int faults[] = { ENOSPC, EIO, EINTR, EDQUOT, EFBIG, SHORT };
+static const int faults[] = { ENOSPC, EIO, EINTR, EDQUOT, EFBIG, FAULTY_IO_SHORT };
 enum { FAULTS = sizeof faults / sizeof faults[0] };
 
 static void plan_fault(int at, int row)
 {
-    fault.calls = 0;
-    fault.at = at;
-    fault.error = faults[row % FAULTS];
-    fault.for_ever = row / FAULTS;
-    fault.open_files = 0;
+    faulty_io_arm(&fault, at, row / FAULTS, faults[row % FAULTS]);
 }
 
 static int is_expected(dualprop_status status)
@@ -357,14 +284,15 @@ static int is_expected(dualprop_status status)
     case EDQUOT: return status == DUALPROP_ERROR_NO_SPACE;
     case EFBIG: return status == DUALPROP_ERROR_FILE_TOO_BIG;
     case EINTR: return fault.for_ever && (status == DUALPROP_ERROR_IO || status == DUALPROP_ERROR_ACCESS);
-    case SHORT: return 0;
+    case FAULTY_IO_SHORT: return 0;
     default: return status == DUALPROP_ERROR_IO;
     }
 }
 
 START_TEST(a_fault_at_any_call_of_replacing)
 {
-    dualprop_context *context = new_context(&faulty_io);
+    dualprop_io io = faulty_io_table(&fault);
+    dualprop_context *context = new_context(&io);
     put_file(path, OLD);
     plan_fault(INT32_MAX, _i);
     ck_assert_int_eq(replace(context, path), DUALPROP_OK);
@@ -386,7 +314,8 @@ END_TEST
 
 START_TEST(a_fault_at_any_call_of_reading)
 {
-    dualprop_context *context = new_context(&faulty_io);
+    dualprop_io io = faulty_io_table(&fault);
+    dualprop_context *context = new_context(&io);
     put_file(path, OLD);
     plan_fault(INT32_MAX, _i);
     ck_assert_int_eq(read_status(context, path), DUALPROP_OK);
@@ -563,14 +492,22 @@ END_TEST
 
 /* ---- other processes ---- */
 
-static void save_for_ever(char letter)
+static dualprop_status save_letter(dualprop_context *context, char letter)
 {
     static char large[200000];
     memset(large, letter, sizeof large);
     dualprop__piece piece = { large, sizeof large };
-    dualprop_context *context = new_context(NULL);
+    return dualprop__file_replace(context, path, &piece, 1);
+}
+
+/* The process dies at this call of its files; each save makes about ten. */
+static void save_until_killed(char letter, int last_call)
+{
+    faulty_io faulty = { .fail_at = last_call, .error = FAULTY_IO_KILL };
+    dualprop_io io = faulty_io_table(&faulty);
+    dualprop_context *context = new_context(&io);
     for (;;)
-        if (dualprop__file_replace(context, path, &piece, 1) != DUALPROP_OK) _exit(1);
+        if (save_letter(context, letter) != DUALPROP_OK) _exit(1);
 }
 
 static void expect_one_letter(void)
@@ -586,28 +523,34 @@ static void expect_one_letter(void)
     dualprop_context_destroy(context);
 }
 
-static pid_t start_saver(char letter)
+static pid_t start_saver(char letter, int last_call)
 {
     pid_t saver = fork();
     ck_assert_int_ge(saver, 0);
-    if (saver == 0) save_for_ever(letter);
+    if (saver == 0) save_until_killed(letter, last_call);
     return saver;
 }
 
-/* Two savers on one path, killed at any moment: always one whole file. */
+static void expect_killed(pid_t saver)
+{
+    int status;
+    ck_assert_int_eq(waitpid(saver, &status, 0), saver);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+/* Two savers on one path, each killed at any call of its files: always one whole file. */
 START_TEST(killed_savers_leave_a_whole_file)
 {
+    dualprop_context *context = new_context(NULL);
+    ck_assert_int_eq(save_letter(context, 'a'), DUALPROP_OK);
     for (int i = 0; i < 100; i++) {
-        pid_t first = start_saver('a'), second = start_saver('b');
-        nanosleep(&(struct timespec){ 0, 1000000L * (2 + i % 7) }, NULL);
-        while (access(path, F_OK) != 0) nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+        pid_t first = start_saver('a', i % 47), second = start_saver('b', 7 * i % 53);
         for (int reads = 0; reads < 5; reads++) expect_one_letter();
-        kill(first, SIGKILL);
-        kill(second, SIGKILL);
-        waitpid(first, NULL, 0);
-        waitpid(second, NULL, 0);
+        expect_killed(first);
+        expect_killed(second);
         expect_one_letter();
     }
+    dualprop_context_destroy(context);
 }
 END_TEST
 

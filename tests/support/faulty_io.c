@@ -3,12 +3,17 @@
  */
 #include "faulty_io.h"
 
+#include <signal.h>
+#include <unistd.h>
+
 #include "core/platform/platform.h"
 
 static int hits(faulty_io *faulty)
 {
     int call = faulty->calls++;
-    return call == faulty->fail_at || (faulty->for_ever && call > faulty->fail_at);
+    int hit = call == faulty->fail_at || (faulty->for_ever && call > faulty->fail_at);
+    if (hit && faulty->error == FAULTY_IO_KILL) kill(getpid(), SIGKILL);
+    return hit;
 }
 
 /* Does this call fail? A short one only moves less. */
@@ -43,6 +48,8 @@ static int64_t read_file(void *user_data, int64_t file, void *buffer, size_t siz
 static int64_t write_file(void *user_data, int64_t file, const void *buffer, size_t size)
 {
     faulty_io *faulty = user_data;
+    if (faulty->error == FAULTY_IO_KILL && faulty->calls == faulty->fail_at)
+        (void)!dualprop__posix_io.write(NULL, file, buffer, size / 2);
     int hit = hits(faulty);
     if (hit && faulty->error != FAULTY_IO_SHORT) return -(int64_t)faulty->error;
     return dualprop__posix_io.write(NULL, file, buffer, hit && size > 0 ? 1 : size);
