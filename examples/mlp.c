@@ -95,11 +95,11 @@ int main(int argc, char **argv)
 {
     const char *folder = argc > 1 ? argv[1] : "/usr/share/datasets/fashion-mnist", *path = argc > 3 ? argv[3] : NULL;
     int epochs = argc > 2 ? atoi(argv[2]) : 5, epoch = 0;
-    int64_t count, test_count, correct;
-    float *images = read_images(folder, "train-images-idx3-ubyte", &count, PIXELS);
-    float *test_images = read_images(folder, "t10k-images-idx3-ubyte", &test_count, PIXELS);
-    int32_t *labels = read_labels(folder, "train-labels-idx1-ubyte", count);
-    int32_t *test_labels = read_labels(folder, "t10k-labels-idx1-ubyte", test_count);
+    int64_t count = 0, test_count = 0, correct;
+    float *images = read_idx(folder, "train-images-idx3-ubyte", &count, PIXELS);
+    float *test_images = read_idx(folder, "t10k-images-idx3-ubyte", &test_count, PIXELS);
+    int32_t *labels = read_idx(folder, "train-labels-idx1-ubyte", &count, 0);
+    int32_t *test_labels = read_idx(folder, "t10k-labels-idx1-ubyte", &test_count, 0);
     int32_t *order = malloc(sizeof(int32_t) * (size_t)count);
     FILE *saved = path != NULL ? fopen(path, "rb") : NULL;
     dualprop_options options = DUALPROP_OPTIONS_INIT;

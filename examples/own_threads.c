@@ -1,7 +1,7 @@
 /*
  * own_threads.c - lets the threads of the program do the library's work.
  *
- * The library cuts its work into tasks and asks for all of them to be run; who runs which changes no bit of the result.
+ * The library cuts its work into tasks and asks for all of them to be run. Which thread runs which changes no bit of the result.
  *
  * To compile: cc -O2 -o own_threads own_threads.c $(pkg-config --cflags --libs dualprop) -pthread
  */
@@ -16,14 +16,13 @@ enum { THREADS = 3, INPUTS = 256, HIDDEN = 200, BATCH = 64 };
 
 /* Threads that wait for tasks. The thread that brings them works too. */
 typedef struct pool {
-    pthread_mutex_t lock;
-    pthread_cond_t begun, done;
     pthread_t threads[THREADS];
+    pthread_barrier_t begin, end; /* of a round, for all threads and the one that brings the tasks */
     void (*task)(void *argument, int64_t index);
     void *argument;
-    int64_t count, round;
+    int64_t count, rounds;
     atomic_llong next;
-    int working, over;
+    int over;
 } pool;
 
 static void run_tasks(pool *self)
@@ -34,20 +33,13 @@ static void run_tasks(pool *self)
 static void *work(void *argument)
 {
     pool *self = argument;
-    int64_t seen = 0;
 
-    pthread_mutex_lock(&self->lock);
     for (;;) {
-        while (self->round == seen && !self->over) pthread_cond_wait(&self->begun, &self->lock);
-        if (self->over) break;
-        seen = self->round;
-        pthread_mutex_unlock(&self->lock);
+        pthread_barrier_wait(&self->begin);
+        if (self->over) return NULL;
         run_tasks(self);
-        pthread_mutex_lock(&self->lock);
-        if (--self->working == 0) pthread_cond_signal(&self->done);
+        pthread_barrier_wait(&self->end);
     }
-    pthread_mutex_unlock(&self->lock);
-    return NULL;
 }
 
 /* What the library calls: run task(argument, i) for i = 0 .. count - 1, and return when all are done. */
@@ -55,19 +47,14 @@ static void parallel_for(void *user_data, void (*task)(void *argument, int64_t i
 {
     pool *self = user_data;
 
-    pthread_mutex_lock(&self->lock);
     self->task = task;
     self->argument = argument;
     self->count = count;
     self->next = 0;
-    self->working = THREADS;
-    self->round++;
-    pthread_cond_broadcast(&self->begun);
-    pthread_mutex_unlock(&self->lock);
+    self->rounds++;
+    pthread_barrier_wait(&self->begin);
     run_tasks(self);
-    pthread_mutex_lock(&self->lock);
-    while (self->working > 0) pthread_cond_wait(&self->done, &self->lock);
-    pthread_mutex_unlock(&self->lock);
+    pthread_barrier_wait(&self->end);
 }
 
 static void check(dualprop_status status)
@@ -98,7 +85,7 @@ static void train(float *weights, dualprop_state *state, dualprop_network *netwo
 
 int main(void)
 {
-    static pool own = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, PTHREAD_COND_INITIALIZER, .working = 0 };
+    static pool own;
     static float alone[INPUTS * HIDDEN], together[INPUTS * HIDDEN];
     dualprop_context *context;
     dualprop_network *network;
@@ -113,20 +100,20 @@ int main(void)
     check(dualprop_state_create(&state, network, rule, BATCH));
     train(alone, state, network);
 
+    if (pthread_barrier_init(&own.begin, NULL, THREADS + 1) != 0) return 1;
+    if (pthread_barrier_init(&own.end, NULL, THREADS + 1) != 0) return 1;
     for (int i = 0; i < THREADS; i++)
         if (pthread_create(&own.threads[i], NULL, work, &own) != 0) return 1;
     check(dualprop_context_set_parallel_for(context, parallel_for, &own, THREADS + 1));
     train(together, state, network);
-    printf("own threads ran %ld rounds of tasks; %s\n", (long)own.round,
+    printf("own threads ran %ld rounds of tasks; %s\n", (long)own.rounds,
            memcmp(alone, together, sizeof alone) == 0 ? "the same bits" : "other bits");
 
     dualprop_state_destroy(state);
     dualprop_rule_destroy(rule);
     dualprop_network_destroy(network);
     dualprop_context_destroy(context);
-    pthread_mutex_lock(&own.lock);
     own.over = 1;
-    pthread_cond_broadcast(&own.begun);
-    pthread_mutex_unlock(&own.lock);
+    pthread_barrier_wait(&own.begin);
     for (int i = 0; i < THREADS; i++) pthread_join(own.threads[i], NULL);
 }
