@@ -63,9 +63,9 @@
        int64_t *correct, int64_t *top_k),                                                                             \
       (loss, prediction, target, rows, width, k, sum, correct, top_k))                                                \
     X(dualprop_status, load_input,                                                                                    \
-      (void *x, const dualprop_view *input, const double *mean, const double *deviation, const int32_t *moves,        \
-       double *peak),                                                                                                 \
-      (x, input, mean, deviation, moves, peak))                                                                       \
+      (void *x, const dualprop_view *input, const double *mean, const double *deviation, const int32_t *augmentation, \
+       double *max_abs),                                                                                              \
+      (x, input, mean, deviation, augmentation, max_abs))                                                             \
     X(dualprop_status, optimizer_step,                                                                                \
       (const dualprop_step_numbers *step, int64_t count, void *w, const void *g, void *moment1, void *moment2),       \
       (step, count, w, g, moment1, moment2))                                                                          \
@@ -73,13 +73,13 @@
       (int64_t count, const void *x, const void *y, double sums[4]),                                                  \
       (count, x, y, sums))                                                                                            \
     X(dualprop_status, max_abs,                                                                                       \
-      (int64_t count, const void *x, double *peak),                                                                   \
-      (count, x, peak))                                                                                               \
+      (int64_t count, const void *x, double *max_abs),                                                                \
+      (count, x, max_abs))                                                                                            \
     X(dualprop_status, fill_uniform,                                                                                  \
       (void *x, int64_t count, uint64_t seed, uint64_t stream, uint64_t first),                                       \
       (x, count, seed, stream, first))                                                                                \
-    X(dualprop_status, dyad_general,                                                                                  \
-      (const dualprop_dyad_general *update),                                                                          \
+    X(dualprop_status, extended_update,                                                                               \
+      (const dualprop_extended_update *update),                                                                       \
       (update))                                                                                                       \
     X(dualprop_status, output_proximal,                                                                               \
       (const dualprop_output *output),                                                                                \

@@ -32,15 +32,15 @@ extern "C" {
 #define DUALPROP_BACKEND_HOST_MEMORY 1u
 
 /**
- * A condition on one layer for a learning step. With p the larger of *start and *peak, and q the same of the previous
- * condition in the array (0 for the first): *start and p are finite, p <= limit max(1, *start), and
+ * A condition on one layer for a learning step. With p the larger of *start and *max_abs, and q the same of the
+ * previous condition in the array (0 for the first): *start and p are finite, p <= limit max(1, *start), and
  * 2 p max(1, q) / |beta| <= largest.
  */
-typedef struct dualprop_guard {
-    const double *start, *peak; /**< outputs passed to slots of this deferred section */
+typedef struct dualprop_step_condition {
+    const double *start, *max_abs; /**< outputs passed to slots of this deferred section */
     double limit, beta;         /**< the divergence limit, and the layer's beta */
     double largest;             /**< may change between sections in which all other work is the same */
-} dualprop_guard;
+} dualprop_step_condition;
 
 /** The functions and options that the library passes to a backend. Valid as long as the instance. */
 typedef struct dualprop_host {
@@ -86,10 +86,10 @@ typedef struct dualprop_step_numbers {
  * With DUALPROP_SOFTMAX the arrays are count / width rows, and f and its Jacobian act on each row as a whole. It is
  * passed to dyad_update only, after the product, and never to the fused slots.
  *
- * Slots take it as `const dualprop_dyad *` and return their results through its pointers: mean, delta, peak and change
- * point to memory that the slot writes. Only the struct itself is const, and it is borrowed for the call. On a device,
- * mean and delta are written in the order of the stream, and within a deferred section peak and change are valid only
- * after end_deferred; so the memory that the pointers refer to must outlive the call.
+ * Slots take it as `const dualprop_dyad *` and return their results through its pointers: mean, delta, max_abs and
+ * change point to memory that the slot writes. Only the struct itself is const, and it is borrowed for the call. On a
+ * device, mean and delta are written in the order of the stream, and within a deferred section max_abs and change are
+ * valid only after end_deferred; so the memory that the pointers refer to must outlive the call.
  */
 typedef struct dualprop_dyad {
     int32_t activation;   /**< DUALPROP_IDENTITY ... DUALPROP_SOFTMAX */
@@ -100,7 +100,7 @@ typedef struct dualprop_dyad {
     const void *top_down; /**< [count] or NULL */
     void *mean;           /**< [count]; NULL: not needed (it cannot have changed) */
     void *delta;          /**< [count] or NULL */
-    double *peak;         /**< receives max |s+|, |s-| (|f(a)|, |delta| in back-propagation); NaN where one is NaN */
+    double *max_abs;      /**< receives max |s+|, |s-| (|f(a)|, |delta| in back-propagation); NaN if one is NaN */
     double *change;       /**< NULL, or receives max |new s+- minus old|; mean and delta hold the old ones */
     double old_alpha;     /**< the alpha with which the old mean and delta were computed */
     int64_t width;        /**< of a row, for softmax */
@@ -118,7 +118,7 @@ typedef struct dualprop_output {
     const void *at;     /**< where g is evaluated: a itself, or the first prediction */
     const void *target; /**< [rows, width] */
     void *mean, *delta; /**< [rows, width]; written */
-    double *peak;       /**< as in dualprop_dyad */
+    double *max_abs;    /**< as in dualprop_dyad */
     double *change;     /**< as in dualprop_dyad, or NULL */
     double old_alpha;   /**< as in dualprop_dyad */
     void *workspace;    /**< output_proximal: 7 * width doubles, aligned to 64; else NULL */
@@ -132,17 +132,18 @@ typedef struct dualprop_output {
  *     s+- += time_step (s+-' - s+-);   s+- += state_noise * noise_plus, noise_minus;
  *     if quantum > 0, s+- are rounded to multiples of quantum (ties to even) and clipped to [-range, range];
  *
- * then emitted = f'(a) delta, if emitted is not NULL. c+ = strength alpha_i and c- = strength (1 - alpha_i), or vice
- * versa with adjoint. For an output layer's step on squared error, top_down holds -beta loss'(a), and they are divided
- * by 1 + alpha_i beta and 1 - (1 - alpha_i) beta (EXACT), or both by 1 + (2 alpha_i - 1) beta (SPROVR).
+ * then error_signal = f'(a) delta, if error_signal is not NULL. With r = beta_ratio, c+ = r alpha_i and
+ * c- = r (1 - alpha_i), or vice versa with adjoint. For an output layer's step on squared error, top_down holds
+ * -beta loss'(a), and they are divided by 1 + alpha_i beta and 1 - (1 - alpha_i) beta (EXACT), or both by
+ * 1 + (2 alpha_i - 1) beta (SPROVR).
  * An element whose number in uniform is not below fraction keeps its mean and delta. Results are returned through
  * pointers, as in dualprop_dyad.
  */
-typedef struct dualprop_dyad_general {
+typedef struct dualprop_extended_update {
     int32_t activation;         /**< elementwise: not DUALPROP_SOFTMAX */
     int32_t straight, adjoint;  /**< 1: the second form above; 1: c+ and c- are exchanged */
     int32_t output_step;        /**< DUALPROP_OUTPUT_...; LINEAR for hidden layers */
-    double alpha, strength, beta; /**< of the layer */
+    double alpha, beta_ratio, beta; /**< of the layer; beta_ratio = |beta_k / beta_{k+1}|, 1 if all are the same */
     double damping, time_step, fraction; /**< D_k, the leaky step, and the fraction of neurons that are updated */
     double top_down_noise, state_noise; /**< standard deviations */
     double quantum, range;      /**< of quantization; quantum 0: none */
@@ -154,9 +155,9 @@ typedef struct dualprop_dyad_general {
     const void *noise_plus, *noise_minus, *noise_down; /**< [rows, width] normal, or NULL: zero */
     void *mean, *delta;         /**< [rows, width]: the old ones, replaced by the new */
     int32_t delta_is_zero, reserved; /**< 1: treat the old delta as zero and do not read it */
-    void *emitted;              /**< [rows, width] or NULL */
-    double *peak, *change;      /**< as in dualprop_dyad; change may be NULL */
-} dualprop_dyad_general;
+    void *error_signal;         /**< [rows, width] or NULL */
+    double *max_abs, *change;   /**< as in dualprop_dyad; change may be NULL */
+} dualprop_extended_update;
 
 /** The three directions of a dense layer. */
 typedef struct dualprop_dense {
@@ -270,20 +271,20 @@ typedef struct dualprop_backend {
                                 int64_t width, int k, double *sum, int64_t *correct, int64_t *top_k);
     /**
      * Convert rows of input to reals: type f32, f64 or u8, strides in elements ((rows, height, width, channels) in
-     * shape); bytes become (value/255 - mean[c]) / deviation[c]. peak receives max |x|, or NaN if one is NaN.
-     * moves is NULL, or host memory with three numbers per row of input: rows down, columns right, and 1 to mirror left
-     * and right (else 0). The image is mirrored first, then shifted; pixels that come in at the edges are 0 after
-     * normalisation.
+     * shape); bytes become (value/255 - mean[c]) / deviation[c]. max_abs receives max |x|, or NaN if one is NaN.
+     * augmentation is NULL, or host memory with three numbers per row of input: rows down, columns right, and 1 to
+     * mirror left and right (else 0). The image is mirrored first, then shifted; pixels that come in at the edges are 0
+     * after normalisation.
      */
     dualprop_status (*load_input)(void *self, void *x, const dualprop_view *input, const double *mean,
-                                  const double *deviation, const int32_t *moves, double *peak);
+                                  const double *deviation, const int32_t *augmentation, double *max_abs);
     /** Take one learning step over count elements: w, g, and the moments of the kind (SGD 1, Adam 2). */
     dualprop_status (*optimizer_step)(void *self, const dualprop_step_numbers *step, int64_t count, void *w,
                                       const void *g, void *moment1, void *moment2);
     /** Compute sums[0] = x.y, sums[1] = x.x, sums[2] = y.y, sums[3] = |x - y|^2 in double; y may be x. */
     dualprop_status (*compare)(void *self, int64_t count, const void *x, const void *y, double sums[4]);
     /** Compute max |x|, or NaN if one is NaN. */
-    dualprop_status (*max_abs)(void *self, int64_t count, const void *x, double *peak);
+    dualprop_status (*max_abs)(void *self, int64_t count, const void *x, double *max_abs);
     /** Fill with uniform numbers in (0, 1): Philox 4x32-10, key = seed, counter = (first + i)/4 and stream. */
     dualprop_status (*fill_uniform)(void *self, void *x, int64_t count, uint64_t seed, uint64_t stream,
                                     uint64_t first);
@@ -332,9 +333,9 @@ typedef struct dualprop_backend {
     /** Submit all later work to the caller's stream (a cudaStream_t), or with NULL to the instance's own. */
     dualprop_status (*set_stream)(void *self, void *stream);
     /**
-     * Begin a deferred section. Until end_deferred the calling thread needs no numbers: work may be deferred, and peak
-     * and change of the dyad, output and input slots may be written by end_deferred only, each as the maximum of all
-     * calls that named that address. Slots that return other numbers or copy to the host still do it at once.
+     * Begin a deferred section. Until end_deferred the calling thread needs no numbers: work may be deferred, and
+     * max_abs and change of the dyad, output and input slots may be written by end_deferred only, each as the maximum
+     * of all calls that named that address. Slots that return other numbers or copy to the host still do it at once.
      */
     dualprop_status (*begin_deferred)(void *self);
     /** End the section: do the deferred work and write its numbers; not required with discard set or on failure. */
@@ -345,8 +346,8 @@ typedef struct dualprop_backend {
      * other memory NULL means that rules with such options are refused (UNSUPPORTED).
      */
 
-    /** See dualprop_dyad_general. */
-    dualprop_status (*dyad_general)(void *self, const dualprop_dyad_general *update);
+    /** See dualprop_extended_update. */
+    dualprop_status (*extended_update)(void *self, const dualprop_extended_update *update);
     /**
      * The exact step (Eq. 3) or SPROVR's (Eq. 63-68) of cross-entropy: mean and delta of
      * s+ = argmin alpha beta loss(s) + 1/2 ||s - a||^2 and s- the same with -(1 - alpha) beta; or of
@@ -362,10 +363,11 @@ typedef struct dualprop_backend {
     /**
      * Gate the learning steps of a deferred section; called at most once in a section. Learning steps from here to its
      * end (by optimizer_step or the gradient slots) are applied only if all conditions hold for the results of the
-     * slots before; else parameters and moments stay unchanged. end_deferred writes 0 to *refused if they were applied,
+     * slots before; else parameters and moments stay unchanged. end_deferred writes 0 to *rejected if they were applied,
      * else 1. If that is already known, it is written at once, and after a 1 no step is submitted.
      */
-    dualprop_status (*guard_steps)(void *self, const dualprop_guard *guards, int count, double *refused);
+    dualprop_status (*gate_steps)(void *self, const dualprop_step_condition *conditions, int count,
+                                  double *rejected);
 
     /* Workspace of states that only predict. NULL: as dense_workspace and convolution_workspace return. */
 

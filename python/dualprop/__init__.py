@@ -12,7 +12,7 @@
 
 Arrays of float32, float64 and (as images) uint8 go in and out as they lie, strides included. Whatever is wrong is an
 exception with the library's sentence. Objects may be used from several threads; what may not happen at once is a
-BusyError. The C headers, docs/embedding.md and `python -m dualprop.demo` tell more.
+BusyError. The C headers, docs/embedding.md and `python -m dualprop.demo` show more.
 """
 from ._checkpoint import Checkpoint
 from ._context import Context, Memory

@@ -107,7 +107,7 @@ class Checkpoint(Handle):
 
     def __getitem__(self, name: str) -> np.ndarray:
         view = View(np.empty(0, np.float32))
-        # What is found is borrowed until the next put, so nobody may put meanwhile.
+        # What is found is borrowed until the next put, so no thread may put meanwhile.
         self._enter(True)
         try:
             from ._library import _exception, bound, text

@@ -96,7 +96,7 @@ class Context(Handle):
         return Memory(*(number.value for number in numbers))
 
     def set_log(self, log: Optional[Callable[[str, str, str], Any]], level: str = "info") -> None:
-        """Call log(level, component, message) for messages of this level and above; None: nobody."""
+        """Call log(level, component, message) for messages of this level and above; None: no log."""
         if not isinstance(level, str) or level not in LEVELS:
             raise errors.ArgumentError(f"level is {level!r}; expected one of {', '.join(LEVELS)}")
         if log is not None and not callable(log):

@@ -208,7 +208,7 @@ class Handle:
 
 
 class exclusive:
-    """Marks a handle in the arguments of call(): nobody else may be in a call on it."""
+    """Marks a handle in the arguments of call(): no other thread may be in a call on it."""
     __slots__ = ("handle",)
 
     def __init__(self, handle: Handle) -> None:

@@ -92,11 +92,11 @@ class State(Handle):
         """End the inference begun by hand."""
         call("infer_end", self)
 
-    def set_augmentation(self, moves: Any) -> None:
+    def set_augmentation(self, augmentation: Any) -> None:
         """Shift and mirror the images of the next batch: (count, 3) of rows down, columns right, mirrored or not."""
-        array = np.ascontiguousarray(moves)
+        array = np.ascontiguousarray(augmentation)
         if array.dtype.kind not in "iub" or array.ndim != 2 or array.shape[1] != 3 or abs(array).max(initial=0) >= 2**31:
-            raise ValueError("moves must be whole numbers of shape (count, 3)")
+            raise ValueError("augmentation must be whole numbers of shape (count, 3)")
         array = np.ascontiguousarray(array, np.int32)
         call("state_set_augmentation", self, array.ctypes.data_as(C.c_void_p), len(array))
 

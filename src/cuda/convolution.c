@@ -11,7 +11,7 @@
  * they stay as the host has them, [places, taps * channels, outputs], and the products are batches over the places.
  *
  * Bias, pooling and the dyad update follow the product in one kernel (maps.cu). shape->workspace holds the map before
- * pooling, and behind it gradients that are asked for by a learning step without memory for them.
+ * pooling, and after it gradients that are asked for by a learning step without memory for them.
  *
  * Where cuDNN's plan reads BF16, its operands are rounded first: the input and delta of the map into the end of
  * shape->workspace, each time they are read (unpooling writes delta there straight away); the weights into
@@ -337,73 +337,73 @@ static dualprop_status read_input(dualprop__cuda *self, const void **operand, co
 
 /* ---- by patches and products ---- */
 
-/* A stretch of samples: their shape, and where their parts of the arrays begin. */
-struct stretch {
+/* A slice of the samples: their shape, and where their parts of the arrays begin. */
+struct slice {
     dualprop__cuda_conv shape;
     const dualprop_convolution *all;
     int64_t places, taps; /* taps includes the channels */
     float *x, *map, *patches;
 };
 
-static struct stretch stretch_of(const dualprop__cuda *self, const dualprop_convolution *shape, const float *x,
-                                 const float *map, int64_t first)
+static struct slice slice_of(const dualprop__cuda *self, const dualprop_convolution *shape, const float *x,
+                             const float *map, int64_t first)
 {
     int64_t most = samples_at_once(shape), left = shape->batch - first;
-    struct stretch stretch = { conv_of(shape), shape, places_of(shape), taps_of(shape), NULL, NULL, patches_of(self) };
-    stretch.shape.batch = left < most ? left : most;
-    stretch.x = (float *)(uintptr_t)x + first * shape->height * shape->width * shape->channels;
-    stretch.map = (float *)(uintptr_t)map + first * stretch.places * shape->outputs;
-    return stretch;
+    struct slice slice = { conv_of(shape), shape, places_of(shape), taps_of(shape), NULL, NULL, patches_of(self) };
+    slice.shape.batch = left < most ? left : most;
+    slice.x = (float *)(uintptr_t)x + first * shape->height * shape->width * shape->channels;
+    slice.map = (float *)(uintptr_t)map + first * slice.places * shape->outputs;
+    return slice;
 }
 
 /* map^T (outputs x rows) = W (outputs x taps) patches^T; of each place for itself in a locally connected layer. */
-static dualprop_status map_of_patches(dualprop__cuda *self, const struct stretch *stretch, const float *weights)
+static dualprop_status map_of_patches(dualprop__cuda *self, const struct slice *slice, const float *weights)
 {
-    int64_t outputs = stretch->shape.outputs, taps = stretch->taps, places = stretch->places,
-            batch = stretch->shape.batch;
+    int64_t outputs = slice->shape.outputs, taps = slice->taps, places = slice->places,
+            batch = slice->shape.batch;
     dualprop__cuda_product shared = {
         .rows = outputs, .columns = batch * places, .depth = taps,
         .a_step = taps, .b_step = taps, .d_step = outputs, .batch = 1, .a_transposed = 1,
-        .a = weights, .b = stretch->patches, .d = stretch->map, .scale = 1,
+        .a = weights, .b = slice->patches, .d = slice->map, .scale = 1,
     };
     dualprop__cuda_product local = {
         .rows = outputs, .columns = batch, .depth = taps,
         .a_step = outputs, .b_step = places * taps, .d_step = places * outputs,
         .batch = places, .a_stride = taps * outputs, .b_stride = taps, .d_stride = outputs,
-        .a = weights, .b = stretch->patches, .d = stretch->map, .scale = 1,
+        .a = weights, .b = slice->patches, .d = slice->map, .scale = 1,
     };
-    return dualprop__cuda_multiply(self, is_local(stretch->all) ? &local : &shared);
+    return dualprop__cuda_multiply(self, is_local(slice->all) ? &local : &shared);
 }
 
 /* patches^T (taps x rows) = W^T (taps x outputs) map^T */
-static dualprop_status patches_of_map(dualprop__cuda *self, const struct stretch *stretch, const float *weights)
+static dualprop_status patches_of_map(dualprop__cuda *self, const struct slice *slice, const float *weights)
 {
-    int64_t outputs = stretch->shape.outputs, taps = stretch->taps, places = stretch->places,
-            batch = stretch->shape.batch;
+    int64_t outputs = slice->shape.outputs, taps = slice->taps, places = slice->places,
+            batch = slice->shape.batch;
     dualprop__cuda_product shared = {
         .rows = taps, .columns = batch * places, .depth = outputs,
         .a_step = taps, .b_step = outputs, .d_step = taps, .batch = 1,
-        .a = weights, .b = stretch->map, .d = stretch->patches, .scale = 1,
+        .a = weights, .b = slice->map, .d = slice->patches, .scale = 1,
     };
     dualprop__cuda_product local = {
         .rows = taps, .columns = batch, .depth = outputs,
         .a_step = outputs, .b_step = places * outputs, .d_step = places * taps,
         .batch = places, .a_stride = taps * outputs, .b_stride = outputs, .d_stride = taps, .a_transposed = 1,
-        .a = weights, .b = stretch->map, .d = stretch->patches, .scale = 1,
+        .a = weights, .b = slice->map, .d = slice->patches, .scale = 1,
     };
-    return dualprop__cuda_multiply(self, is_local(stretch->all) ? &local : &shared);
+    return dualprop__cuda_multiply(self, is_local(slice->all) ? &local : &shared);
 }
 
 /* gradient (outputs x taps of each place) = scale map^T patches */
-static dualprop_status local_gradient(dualprop__cuda *self, const struct stretch *stretch, float *gradient,
+static dualprop_status local_gradient(dualprop__cuda *self, const struct slice *slice, float *gradient,
                                       double scale, int accumulate)
 {
-    int64_t outputs = stretch->shape.outputs, taps = stretch->taps, places = stretch->places;
+    int64_t outputs = slice->shape.outputs, taps = slice->taps, places = slice->places;
     dualprop__cuda_product product = {
-        .rows = outputs, .columns = taps, .depth = stretch->shape.batch,
+        .rows = outputs, .columns = taps, .depth = slice->shape.batch,
         .a_step = places * outputs, .b_step = places * taps, .d_step = outputs,
         .batch = places, .a_stride = outputs, .b_stride = taps, .d_stride = taps * outputs, .b_transposed = 1,
-        .a = stretch->map, .b = stretch->patches, .d = gradient, .scale = (float)scale, .keep = accumulate ? 1 : 0,
+        .a = slice->map, .b = slice->patches, .d = gradient, .scale = (float)scale, .keep = accumulate ? 1 : 0,
     };
     return dualprop__cuda_multiply(self, &product);
 }
@@ -412,16 +412,16 @@ static dualprop_status local_gradient(dualprop__cuda *self, const struct stretch
  * gradient (taps x outputs, as it lies) = scale patches^T map. `to` has room for `parts` of them, each of which sums over
  * as many rows; the rows that are left go to the last.
  */
-static dualprop_status gradient_of_patches(dualprop__cuda *self, const struct stretch *stretch, float *to,
+static dualprop_status gradient_of_patches(dualprop__cuda *self, const struct slice *slice, float *to,
                                            int64_t parts, double scale, int accumulate)
 {
-    int64_t outputs = stretch->shape.outputs, taps = stretch->taps;
-    int64_t rows = stretch->shape.batch * stretch->places, depth = rows / parts, rest = rows % parts;
+    int64_t outputs = slice->shape.outputs, taps = slice->taps;
+    int64_t rows = slice->shape.batch * slice->places, depth = rows / parts, rest = rows % parts;
     dualprop__cuda_product product = {
         .rows = taps, .columns = outputs, .depth = depth,
         .a_step = taps, .b_step = outputs, .d_step = taps, .batch = parts, .b_transposed = 1,
         .a_stride = depth * taps, .b_stride = depth * outputs, .d_stride = taps * outputs,
-        .a = stretch->patches, .b = stretch->map, .d = to, .scale = (float)scale, .keep = accumulate ? 1 : 0,
+        .a = slice->patches, .b = slice->map, .d = to, .scale = (float)scale, .keep = accumulate ? 1 : 0,
     };
     if (depth > 0) DUALPROP__CUDA_PASS(dualprop__cuda_multiply(self, &product));
     if (rest == 0) return DUALPROP_OK;
@@ -439,10 +439,10 @@ static dualprop_status forward_by_patches(dualprop__cuda *self, const dualprop_c
                                           const float *x, const float *weights)
 {
     for (int64_t first = 0; first < shape->batch;) {
-        struct stretch stretch = stretch_of(self, shape, x, map, first);
-        DUALPROP__CUDA_PASS(dualprop__cuda_patches(self, &stretch.shape, stretch.patches, stretch.x));
-        DUALPROP__CUDA_PASS(map_of_patches(self, &stretch, weights));
-        first += stretch.shape.batch;
+        struct slice slice = slice_of(self, shape, x, map, first);
+        DUALPROP__CUDA_PASS(dualprop__cuda_patches(self, &slice.shape, slice.patches, slice.x));
+        DUALPROP__CUDA_PASS(map_of_patches(self, &slice, weights));
+        first += slice.shape.batch;
     }
     return DUALPROP_OK;
 }
@@ -451,10 +451,10 @@ static dualprop_status backward_by_patches(dualprop__cuda *self, const dualprop_
                                            const float *map, const float *weights)
 {
     for (int64_t first = 0; first < shape->batch;) {
-        struct stretch stretch = stretch_of(self, shape, x, map, first);
-        DUALPROP__CUDA_PASS(patches_of_map(self, &stretch, weights));
-        DUALPROP__CUDA_PASS(dualprop__cuda_fold(self, &stretch.shape, stretch.x, stretch.patches));
-        first += stretch.shape.batch;
+        struct slice slice = slice_of(self, shape, x, map, first);
+        DUALPROP__CUDA_PASS(patches_of_map(self, &slice, weights));
+        DUALPROP__CUDA_PASS(dualprop__cuda_fold(self, &slice.shape, slice.x, slice.patches));
+        first += slice.shape.batch;
     }
     return DUALPROP_OK;
 }
@@ -465,12 +465,12 @@ static dualprop_status filter_by_patches(dualprop__cuda *self, const dualprop_co
     int64_t parts = gradient_parts(self, shape), elements = taps_of(shape) * shape->outputs;
     float *to = parts > 1 ? parts_of(self, shape) : gradient;
     for (int64_t first = 0; first < shape->batch;) {
-        struct stretch stretch = stretch_of(self, shape, x, map, first);
+        struct slice slice = slice_of(self, shape, x, map, first);
         int add = (parts == 1 && accumulate) || first > 0;
-        DUALPROP__CUDA_PASS(dualprop__cuda_patches(self, &stretch.shape, stretch.patches, stretch.x));
-        if (is_local(shape)) DUALPROP__CUDA_PASS(local_gradient(self, &stretch, gradient, scale, add));
-        else DUALPROP__CUDA_PASS(gradient_of_patches(self, &stretch, to, parts, parts > 1 ? 1 : scale, add));
-        first += stretch.shape.batch;
+        DUALPROP__CUDA_PASS(dualprop__cuda_patches(self, &slice.shape, slice.patches, slice.x));
+        if (is_local(shape)) DUALPROP__CUDA_PASS(local_gradient(self, &slice, gradient, scale, add));
+        else DUALPROP__CUDA_PASS(gradient_of_patches(self, &slice, to, parts, parts > 1 ? 1 : scale, add));
+        first += slice.shape.batch;
     }
     if (parts == 1) return DUALPROP_OK;
     return dualprop__cuda_sum_parts(self, gradient, to, elements, parts, scale, accumulate);

@@ -67,7 +67,7 @@ static dualprop_status create_parts(dualprop__cuda *self)
     return dualprop__cuda_products_create(self);
 }
 
-/* In a child of the process that made the instance the device is left alone, and only host memory is given back. */
+/* In a child of the process that made the instance the device is left alone, and only host memory is released. */
 static void destroy_parts(dualprop__cuda *self)
 {
     int ours = dualprop__cuda_is_ours(self);
@@ -118,7 +118,7 @@ static dualprop_status open_device(dualprop__cuda *self)
 }
 
 /* An older library's host has no settings. */
-static void take_settings(dualprop__cuda *self, const dualprop_host *host)
+static void copy_settings(dualprop__cuda *self, const dualprop_host *host)
 {
     if (host->struct_size < sizeof *host) return;
     self->numerics = host->numerics;
@@ -138,7 +138,7 @@ static dualprop_status create(void **instance, const dualprop_host *host, int ty
     memset(self, 0, sizeof *self);
     self->host = host;
     self->process = getpid();
-    take_settings(self, host);
+    copy_settings(self, host);
     self->has_lock = pthread_mutex_init(&self->lock, NULL) == 0;
     dualprop_status status = open_device(self);
     if (status != DUALPROP_OK) destroy(self);
@@ -204,7 +204,7 @@ static dualprop_status begin_deferred(void *self)
     DUALPROP__CUDA_SLOT(self, dualprop__cuda_begin_deferred(self));
 }
 
-/* A device that has failed ends the stretch all the same. */
+/* A device that has failed ends the section all the same. */
 static dualprop_status end_deferred(void *self, int discard)
 {
     struct dualprop__cuda_saved_device saved;
@@ -256,12 +256,12 @@ static const dualprop_backend table = {
     .convolution_bottom_up = dualprop__cuda_convolution_bottom_up,
     .convolution_top_down = dualprop__cuda_convolution_top_down,
     .convolution_gradient = dualprop__cuda_convolution_gradient,
-    .dyad_general = dualprop__cuda_dyad_general,
+    .extended_update = dualprop__cuda_extended_update,
     .output_proximal = dualprop__cuda_output_proximal,
     .set_stream = set_stream,
     .begin_deferred = begin_deferred,
     .end_deferred = end_deferred,
-    .guard_steps = dualprop__cuda_guard_steps,
+    .gate_steps = dualprop__cuda_gate_steps,
 };
 
 __attribute__((visibility("default"))) const dualprop_backend *dualprop_backend_entry(void);

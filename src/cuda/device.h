@@ -28,7 +28,7 @@ typedef struct dualprop__cuda dualprop__cuda;
 
 /* ---- the parts of an instance, each in a file of its own ---- */
 
-#define DUALPROP__CUDA_MAX_SLOTS 4096     /* places for maxima in one deferred stretch */
+#define DUALPROP__CUDA_MAX_SLOTS 4096     /* slots for maxima in one deferred section */
 #define DUALPROP__CUDA_SCRATCH 65536  /* bytes on the device, and pinned on the host, for sums and small tables */
 #define DUALPROP__CUDA_CHUNK 1048576  /* bytes of each upload buffer, and of each of an input staging slot at first */
 
@@ -58,10 +58,10 @@ struct dualprop__cuda_input_staging {
     int next;
 };
 
-/* The workspace begins with what products may use; patches of convolutions begin behind it. */
+/* The workspace begins with what products may use; patches of convolutions begin after it. */
 #define DUALPROP__CUDA_PRODUCT_WORKSPACE ((int64_t)32 << 20) /* what cuBLAS asks for on Hopper */
 #define DUALPROP__CUDA_PATCHES ((int64_t)256 << 20)          /* most bytes of them, where one sample needs no more */
-#define DUALPROP__CUDA_RETIRED 32                            /* workspaces that became too small in one stretch */
+#define DUALPROP__CUDA_RETIRED 32                            /* workspaces that became too small in one section */
 
 struct dualprop__cuda_command_list; /* graph_cache.c */
 struct dualprop__cuda_cached_graph; /* graph_cache.c */
@@ -84,10 +84,10 @@ struct dualprop__cuda {
     char why_dead[256];
     void *workspace; /* on the device, for the piece of work in the stream */
     size_t workspace_bytes;
-    void *retired[DUALPROP__CUDA_RETIRED]; /* former workspaces, which work that was put off may still use */
+    void *retired[DUALPROP__CUDA_RETIRED]; /* former workspaces, which deferred work may still use */
     int retired_count, active_lists;
     void *scratch, *scratch_pinned;
-    struct dualprop__cuda_max_slots max_slots; /* of slots that are not put off */
+    struct dualprop__cuda_max_slots max_slots; /* of calls that are not deferred */
     struct dualprop__cuda_uploads uploads;
     struct dualprop__cuda_input_staging input_staging;
     struct dualprop__cuda_command_list *idle_lists;
@@ -95,7 +95,7 @@ struct dualprop__cuda {
     struct dualprop__cuda_products *products;
     struct dualprop__cuda_dnn *dnn;
     uint64_t graph_clock;
-    int64_t graph_launches, graphs_refused; /* told to the log when the instance is destroyed */
+    int64_t graph_launches, graphs_refused; /* reported to the log when the instance is destroyed */
 };
 
 /* ---- device.c ---- */
@@ -160,8 +160,8 @@ void dualprop__cuda_host_release(dualprop__cuda *self, void *memory, size_t size
 
 dualprop_status dualprop__cuda_max_slots_create(dualprop__cuda *self, struct dualprop__cuda_max_slots *slots);
 void dualprop__cuda_max_slots_destroy(dualprop__cuda *self, struct dualprop__cuda_max_slots *slots);
-/* The slot on the device for the maximum that `target` receives; NULL in *place if target is NULL. */
-dualprop_status dualprop__cuda_max_slot(dualprop__cuda *self, uint64_t **place, double *target);
+/* The slot on the device for the maximum that `target` receives; NULL in *slot if target is NULL. */
+dualprop_status dualprop__cuda_max_slot(dualprop__cuda *self, uint64_t **slot, double *target);
 /* Write the maxima to their targets and clear the slots; nothing while the thread's work is deferred. */
 dualprop_status dualprop__cuda_max_abs_deliver(dualprop__cuda *self);
 /* The same for these slots, also while work is deferred. */
@@ -179,7 +179,7 @@ dualprop_status dualprop__cuda_upload(dualprop__cuda *self, void *memory, const 
 dualprop_status dualprop__cuda_download(dualprop__cuda *self, void *host, const void *memory, size_t bytes);
 /* Make the workspace at least so large. */
 dualprop_status dualprop__cuda_reserve(dualprop__cuda *self, size_t bytes);
-/* Give former workspaces back when no thread has put off work. */
+/* Release former workspaces when no thread has deferred work. */
 void dualprop__cuda_free_retired(dualprop__cuda *self);
 
 /* The memory slots of the table. */
@@ -215,14 +215,14 @@ struct dualprop__cuda_max_slots *dualprop__cuda_max_slots_of(dualprop__cuda *sel
 int dualprop__cuda_is_deferred(const dualprop__cuda *self);
 dualprop_status dualprop__cuda_begin_deferred(dualprop__cuda *self);
 dualprop_status dualprop__cuda_end_deferred(dualprop__cuda *self, int discard);
-/* End the stretch without the device. */
+/* End the section without the device. */
 void dualprop__cuda_abandon(dualprop__cuda *self);
 dualprop_status dualprop__cuda_graph_cache_create(dualprop__cuda *self);
 void dualprop__cuda_graph_cache_destroy(dualprop__cuda *self);
 /* Graphs that were captured with other memory or another stream's settings are of no use any more. */
 void dualprop__cuda_graph_cache_forget(dualprop__cuda *self);
 
-/* learn.c: one tensor's learning step, put off until the thread asks for something else. */
+/* learn.c: one tensor's learning step, deferred until the thread asks for something else. */
 typedef struct dualprop__cuda_tensor {
     float *w;
     const float *g;

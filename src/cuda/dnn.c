@@ -21,7 +21,7 @@
  *
  * For the gradient of the filter it is a product with 1 instead: on Hopper the engines for the identity do not cut the
  * long sums over the batch and the places into pieces, those for the product do. Compiling takes seconds, so one
- * candidate has to do, and it is never timed. What has no such plan (3 channels, but for the forward direction) takes
+ * candidate has to do, and it is never timed. What has no such plan (3 channels, except for the forward direction) takes
  * TF32 instead.
  */
 #include "dnn.h"
@@ -510,7 +510,7 @@ static dualprop_status open_dnn(dualprop__cuda *self)
     return status == CUDNN_STATUS_SUCCESS ? make_room(self) : failed(self, status, "cudnnCreate");
 }
 
-/* Whatever an opening that failed has left is dropped, so that the next one begins anew. */
+/* Whatever an opening that failed has left is dropped, so that the next one starts from nothing. */
 static dualprop_status be_open(dualprop__cuda *self)
 {
     if (self->dnn) return DUALPROP_OK;
@@ -534,7 +534,7 @@ static int is_plan_of(const struct dualprop__cuda_dnn *dnn, int index, const str
     return index < dnn->count && memcmp(&dnn->plans[index].key, key, sizeof *key) == 0;
 }
 
-/* Several times a layer and step, so the place where it was the last time is looked at first. */
+/* Several times a layer and step, so the place where it was the last time is checked first. */
 static dualprop_status find_plan(dualprop__cuda *self, struct plan **plan, int direction,
                                  const dualprop__cuda_conv *shape)
 {

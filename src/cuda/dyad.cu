@@ -72,9 +72,9 @@ struct softmax_body {
         dualprop__pair_f32 pair = derivative ? dualprop__softmax_slope_pair_f32(&row, a[i], down)
                                              : dualprop__softmax_pair_f32(&row, a[i], down, &gains);
         old_dyad old = { mean ? (double)mean[i] : (double)pair.mean, delta ? (double)delta[i] : 0 };
-        float peak = max_abs_of(pair, derivative);
+        float max_abs = max_abs_of(pair, derivative);
         double change = to.change ? change_of(pair, old, old_alpha, derivative) : 0;
-        if (order_of(peak) > order_of(seen->max_abs)) seen->max_abs = peak;
+        if (order_of(max_abs) > order_of(seen->max_abs)) seen->max_abs = max_abs;
         if (order_of(change) > order_of(seen->change)) seen->change = change;
         if (mean) mean[i] = pair.mean;
         if (delta) delta[i] = pair.delta;
@@ -193,7 +193,7 @@ dualprop_status output_step(dualprop__cuda *self, const dualprop_output *output)
 {
     output_body body;
     memset(&body, 0, sizeof body);
-    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body.to.max_abs, output->peak));
+    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body.to.max_abs, output->max_abs));
     DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body.to.change, output->change));
     body.a = (const float *)output->a;
     body.at = (const float *)(output->exact ? output->a : output->at);

@@ -132,7 +132,7 @@ static_assert(sizeof(dyad_body) == 96, "a body has no gaps");
 static inline dualprop_status fill_dyad(dualprop__cuda *self, dyad_body *body, const dualprop_dyad *dyad)
 {
     memset((void *)body, 0, sizeof *body);
-    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body->to.max_abs, dyad->peak));
+    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body->to.max_abs, dyad->max_abs));
     DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body->to.change, dyad->change));
     body->a = (const float *)dyad->a;
     body->top_down = (const float *)dyad->top_down;

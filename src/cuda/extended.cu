@@ -10,8 +10,8 @@ using namespace dualprop_cuda;
 
 namespace {
 
-struct general_body {
-    dualprop_dyad_general update; /* its arrays are the device's; its peak and change are in `to` */
+struct extended_body {
+    dualprop_extended_update update; /* its arrays are the device's; its max_abs and change are in `to` */
     max_places to;
     dualprop__gains_f32 gains; /* where all neurons have one alpha */
     int reserved;
@@ -30,7 +30,7 @@ struct general_body {
     {
         int64_t row = i;
         if (!update.alphas) return gains;
-        return dualprop__general_gains_f32(&update, (double)element_of(update.alphas, take_axis(&row, update.width)));
+        return dualprop__extended_gains_f32(&update, (double)element_of(update.alphas, split_axis(&row, update.width)));
     }
 
     DUALPROP__CUDA_BOTH dualprop__pair_f32 pair_at(int64_t i, const dualprop__gains_f32 &own, const old_dyad &old) const
@@ -43,7 +43,7 @@ struct general_body {
             dualprop__take_apart_f32(&kept, &own);
             return kept;
         }
-        return dualprop__general_pair_f32(&update, &own, element_of(update.a, i), element_of(update.top_down, i), mean,
+        return dualprop__extended_pair_f32(&update, &own, element_of(update.a, i), element_of(update.top_down, i), mean,
                                           delta, &draws);
     }
 
@@ -56,21 +56,22 @@ struct general_body {
         maxima seen = { to.change ? change_of(pair, old, (double)own.alpha, 0) : 0, max_abs_of(pair, 0) };
         *mean = pair.mean;
         *delta = pair.delta;
-        if (update.emitted)
-            ((float *)update.emitted)[i] = dualprop__slope_f32(update.activation, element_of(update.a, i)) * pair.delta;
+        if (update.error_signal)
+            ((float *)update.error_signal)[i] =
+                dualprop__slope_f32(update.activation, element_of(update.a, i)) * pair.delta;
         return seen;
     }
 };
 
-dualprop_status dyad_general(dualprop__cuda *self, const dualprop_dyad_general *update)
+dualprop_status extended_update(dualprop__cuda *self, const dualprop_extended_update *update)
 {
-    general_body body;
+    extended_body body;
     memset((void *)&body, 0, sizeof body);
     memcpy((void *)&body.update, update, sizeof *update);
-    body.update.peak = body.update.change = NULL;
-    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body.to.max_abs, update->peak));
+    body.update.max_abs = body.update.change = NULL;
+    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body.to.max_abs, update->max_abs));
     DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body.to.change, update->change));
-    body.gains = dualprop__general_gains_f32(update, update->alpha);
+    body.gains = dualprop__extended_gains_f32(update, update->alpha);
     DUALPROP__CUDA_PASS((issue<each_with_max>(self, body, update->rows * update->width)));
     return dualprop__cuda_max_abs_deliver(self);
 }
@@ -97,9 +98,9 @@ struct proximal_body {
         dualprop__pair_f32 pair = { 0, 0, (float)new_mean, (float)new_delta };
         old_dyad old = { (double)*mean, (double)*delta };
         dualprop__take_apart_f32(&pair, &gains);
-        float peak = max_abs_of(pair, 0);
+        float max_abs = max_abs_of(pair, 0);
         double change = to.change ? change_of(pair, old, output.old_alpha, 0) : 0;
-        if (order_of(peak) > order_of(seen->max_abs)) seen->max_abs = peak;
+        if (order_of(max_abs) > order_of(seen->max_abs)) seen->max_abs = max_abs;
         if (order_of(change) > order_of(seen->change)) seen->change = change;
         *mean = pair.mean;
         *delta = pair.delta;
@@ -137,10 +138,10 @@ dualprop_status output_proximal(dualprop__cuda *self, const dualprop_output *out
     int64_t bytes = doubles_a_column * output->width * (int64_t)sizeof(double);
     memset((void *)&body, 0, sizeof body);
     DUALPROP__CUDA_PASS(dualprop__cuda_reserve(self, (size_t)bytes));
-    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body.to.max_abs, output->peak));
+    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body.to.max_abs, output->max_abs));
     DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body.to.change, output->change));
     memcpy((void *)&body.output, output, sizeof *output);
-    body.output.peak = body.output.change = NULL;
+    body.output.max_abs = body.output.change = NULL;
     body.output.workspace = NULL;
     body.work = (double *)self->workspace;
     body.gains = dualprop__gains_of_f32(0, 0, output->alpha);
@@ -149,10 +150,10 @@ dualprop_status output_proximal(dualprop__cuda *self, const dualprop_output *out
 
 } // namespace
 
-dualprop_status dualprop__cuda_dyad_general(void *instance, const dualprop_dyad_general *update)
+dualprop_status dualprop__cuda_extended_update(void *instance, const dualprop_extended_update *update)
 {
     dualprop__cuda *self = (dualprop__cuda *)instance;
-    DUALPROP__CUDA_SLOT(self, dyad_general(self, update));
+    DUALPROP__CUDA_SLOT(self, extended_update(self, update));
 }
 
 dualprop_status dualprop__cuda_output_proximal(void *instance, const dualprop_output *output)

@@ -1,8 +1,8 @@
 /*
  * graph_cache.c - commands that run at once or are deferred, and CUDA graphs of lists that come again.
  *
- * All work on the device goes through dualprop__cuda_issue(): outside a deferred stretch it runs at once, inside it is
- * written down. At the end of the stretch the whole list runs. A list that comes for the first time runs command by
+ * All work on the device goes through dualprop__cuda_issue(): outside a deferred section it runs at once, inside it is
+ * recorded. At the end of the section the whole list runs. A list that comes for the first time runs command by
  * command, which also lets the vendor libraries load what they need; the second time it is captured into a CUDA graph;
  * from then on it is one launch. Lists are compared byte by byte, so a graph never runs for anything but exactly the
  * work it was captured from. Where capturing fails the list goes on running command by command.
@@ -125,14 +125,14 @@ static void return_list(dualprop__cuda *self, struct dualprop__cuda_command_list
     list->step_count = 0;
     list->tensor_count = 0;
     list->gathering = 0;
-    list->refused = NULL;
+    list->rejected = NULL;
     list->read_back_count = 0;
     list->used_at = ++self->graph_clock;
     list->next = self->idle_lists;
     self->idle_lists = list;
 }
 
-/* The thread's stretch is over. */
+/* The thread's section is over. */
 static void leave_list(dualprop__cuda *self, struct dualprop__cuda_command_list *list)
 {
     current = NULL;
@@ -297,7 +297,7 @@ static dualprop_status send_steps(dualprop__cuda *self, struct dualprop__cuda_co
     return DUALPROP_OK;
 }
 
-/* Run all that was put off, once and not to be remembered, and go on with an empty list. */
+/* Run all deferred work once, without remembering it, and go on with an empty list. */
 static dualprop_status run_now(dualprop__cuda *self, struct dualprop__cuda_command_list *list)
 {
     DUALPROP__CUDA_PASS(dualprop__cuda_learn_flush(self, list));

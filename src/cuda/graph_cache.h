@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-#define DUALPROP__CUDA_STEPS 512        /* different sets of numbers in one stretch */
+#define DUALPROP__CUDA_STEPS 512        /* different sets of numbers in one section */
 #define DUALPROP__CUDA_STEP_BYTES 64    /* room for one of them */
 #define DUALPROP__CUDA_TENSORS 32       /* learnt in one launch */
 
@@ -34,7 +34,7 @@ struct dualprop__cuda_command_list {
     dualprop__cuda_tensor tensors[DUALPROP__CUDA_TENSORS]; /* whose launch waits for more of them */
     int tensor_steps[DUALPROP__CUDA_TENSORS];              /* the numbers of each */
     int tensor_count, tensor_kind;
-    uint64_t *refused;                                     /* where guards say that steps are not to be made, or NULL */
+    uint64_t *rejected;                                    /* not 0 there: no step is applied (gate_steps); or NULL */
     cudaEvent_t read_back_done;                            /* recorded after the copy of the maxima to the host */
     int read_back_count;                                   /* so many of them; 0: they are copied at the end */
     int gathering; /* the work that is issued reads no parameters, so the launch may go on waiting */
@@ -57,7 +57,7 @@ dualprop_status dualprop__cuda_max_abs_read_back(dualprop__cuda *self, struct du
 /* Were these all? Then issue what clears them after all work. */
 int dualprop__cuda_max_abs_is_read_back(const struct dualprop__cuda_command_list *list);
 dualprop_status dualprop__cuda_max_abs_clear_read_back(dualprop__cuda *self, struct dualprop__cuda_command_list *list);
-/* Write them to their targets once the copy has arrived. */
+/* Write them to their targets once the copy is complete. */
 dualprop_status dualprop__cuda_max_abs_finish_read_back(dualprop__cuda *self, struct dualprop__cuda_command_list *list);
 /* learn.cu: issue the launch that waits. */
 dualprop_status dualprop__cuda_learn_flush(dualprop__cuda *self, struct dualprop__cuda_command_list *list);

@@ -2,10 +2,10 @@
  * input.cu - a caller's samples into the network's reals, and random numbers.
  *
  * Samples travel as they are (bytes stay bytes): the host gathers as many images as fit into a slot of input staging,
- * which sends them beside the work that runs; behind them in the stream of that work the device moves and normalises
- * them in one launch and follows the greatest of the results. In a slot lie, one behind the other,
+ * which sends them beside the work that runs; after them in the stream of that work the device moves and normalises
+ * them in one launch and follows the greatest of the results. In a slot lie, one after the other,
  *
- *     | mean | deviation | moves of these images | the images |
+ *     | mean | deviation | augmentation of these images | the images |
  */
 #include "launch.cuh"
 
@@ -19,7 +19,7 @@ struct input_body {
     const void *from;
     float *x;
     const double *mean, *deviation; /* [channels] or NULL */
-    const int32_t *moves;           /* [images, 3] or NULL */
+    const int32_t *augmentation;    /* [images, 3] or NULL */
     max_places to;
     int64_t height, width, channels;
     int64_t type;
@@ -40,7 +40,7 @@ struct input_body {
     /* From a place in the moved image to the one it shows, or 0 where a zero came in. */
     DUALPROP__CUDA_BOTH float moved(int64_t image, int64_t row, int64_t column, int64_t channel) const
     {
-        const int32_t *move = moves + 3 * image;
+        const int32_t *move = augmentation + 3 * image;
         row -= move[0];
         column -= move[1];
         if (row < 0 || row >= height || column < 0 || column >= width) return 0;
@@ -50,10 +50,10 @@ struct input_body {
 
     DUALPROP__CUDA_BOTH maxima operator()(int64_t i) const
     {
-        int64_t image = i, channel = take_axis(&image, channels);
+        int64_t image = i, channel = split_axis(&image, channels);
         maxima seen = { 0, 0 };
-        if (moves) {
-            int64_t column = take_axis(&image, width), row = take_axis(&image, height);
+        if (augmentation) {
+            int64_t column = split_axis(&image, width), row = split_axis(&image, height);
             seen.max_abs = moved(image, row, column, channel);
         } else {
             seen.max_abs = value(i, channel);
@@ -78,14 +78,14 @@ struct uniform_body {
     }
 };
 
-/* ---- on the host: elements first .. first+count-1 of a rank-4 view, in row-major order, one behind the other ---- */
+/* ---- on the host: elements first .. first+count-1 of a rank-4 view, in row-major order, one after the other ---- */
 
 int64_t size_of(int type)
 {
     return type == DUALPROP_U8 ? 1 : type == DUALPROP_F32 ? 4 : 8;
 }
 
-/* How many of the last axes lie one behind the other, and how many elements that is. */
+/* How many of the last axes lie one after the other, and how many elements that is. */
 int64_t packed_elements(const dualprop_view *view)
 {
     int64_t elements = 1;
@@ -123,7 +123,7 @@ void gather(char *to, const dualprop_view *view, int64_t first, int64_t count)
 struct batch {
     const dualprop_view *input;
     const double *mean, *deviation; /* NULL: none, or not for this type */
-    const int32_t *moves;
+    const int32_t *augmentation;
     int64_t image; /* elements of one */
 };
 
@@ -139,15 +139,15 @@ int64_t table_bytes(const batch &batch)
 
 /* Where the parts begin in the place of so many images. */
 struct layout {
-    int64_t deviation, moves, samples, end;
+    int64_t deviation, augmentation, samples, end;
 };
 
 layout layout_of(const batch &batch, int64_t images)
 {
     layout at;
     at.deviation = batch.mean ? table_bytes(batch) : 0;
-    at.moves = rounded(at.deviation + (batch.deviation ? table_bytes(batch) : 0));
-    at.samples = at.moves + (batch.moves ? rounded(images * 3 * (int64_t)sizeof(int32_t)) : 0);
+    at.augmentation = rounded(at.deviation + (batch.deviation ? table_bytes(batch) : 0));
+    at.samples = at.augmentation + (batch.augmentation ? rounded(images * 3 * (int64_t)sizeof(int32_t)) : 0);
     at.end = at.samples + images * batch.image * size_of(batch.input->type);
     return at;
 }
@@ -155,7 +155,7 @@ layout layout_of(const batch &batch, int64_t images)
 /* As many images as there is room for, but one at least. */
 int64_t images_at_once(const batch &batch)
 {
-    int64_t each = batch.image * size_of(batch.input->type) + (batch.moves ? 3 * (int64_t)sizeof(int32_t) : 0);
+    int64_t each = batch.image * size_of(batch.input->type) + (batch.augmentation ? 3 * (int64_t)sizeof(int32_t) : 0);
     int64_t images = (DUALPROP__CUDA_CHUNK - layout_of(batch, 0).samples - 64) / each;
     if (images > batch.input->shape[0]) images = batch.input->shape[0];
     return images > 0 ? images : 1;
@@ -165,7 +165,8 @@ void fill_place(char *to, const batch &batch, const layout &at, int64_t first, i
 {
     if (batch.mean) memcpy(to, batch.mean, (size_t)table_bytes(batch));
     if (batch.deviation) memcpy(to + at.deviation, batch.deviation, (size_t)table_bytes(batch));
-    if (batch.moves) memcpy(to + at.moves, batch.moves + 3 * first, (size_t)images * 3 * sizeof(int32_t));
+    if (batch.augmentation)
+        memcpy(to + at.augmentation, batch.augmentation + 3 * first, (size_t)images * 3 * sizeof(int32_t));
     gather(to + at.samples, batch.input, first * batch.image, images * batch.image);
 }
 
@@ -179,7 +180,7 @@ dualprop_status load_images(dualprop__cuda *self, const batch &batch, input_body
     const char *from = (const char *)device;
     body.mean = batch.mean ? (const double *)from : NULL;
     body.deviation = batch.deviation ? (const double *)(from + at.deviation) : NULL;
-    body.moves = batch.moves ? (const int32_t *)(from + at.moves) : NULL;
+    body.augmentation = batch.augmentation ? (const int32_t *)(from + at.augmentation) : NULL;
     body.from = from + at.samples;
     body.x += first * batch.image;
     DUALPROP__CUDA_PASS(issue<each_with_max>(self, body, images * batch.image));
@@ -194,14 +195,14 @@ dualprop_status load_batch(dualprop__cuda *self, const batch &batch, const input
     return DUALPROP_OK;
 }
 
-/* The copies go at once, and the transform, after what was put off, with them; only the maximum may wait. */
-dualprop_status load_input(dualprop__cuda *self, float *x, const batch &batch, double *peak)
+/* The copies go at once, and the transform with them, after all deferred work; only the maximum may wait. */
+dualprop_status load_input(dualprop__cuda *self, float *x, const batch &batch, double *max_abs)
 {
     const dualprop_view *input = batch.input;
     input_body body;
     memset((void *)&body, 0, sizeof body);
     DUALPROP__CUDA_PASS(dualprop__cuda_flush(self));
-    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body.to.max_abs, peak));
+    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body.to.max_abs, max_abs));
     body.x = x;
     body.height = input->shape[1];
     body.width = input->shape[2];
@@ -221,13 +222,13 @@ dualprop_status fill_uniform(dualprop__cuda *self, const uniform_body &body, int
 } // namespace
 
 dualprop_status dualprop__cuda_load_input(void *instance, void *x, const dualprop_view *input, const double *mean,
-                                          const double *deviation, const int32_t *moves, double *peak)
+                                          const double *deviation, const int32_t *augmentation, double *max_abs)
 {
     dualprop__cuda *self = (dualprop__cuda *)instance;
     int bytes = input->type == DUALPROP_U8;
-    batch of = { input, bytes ? mean : NULL, bytes ? deviation : NULL, moves,
+    batch of = { input, bytes ? mean : NULL, bytes ? deviation : NULL, augmentation,
                  input->shape[1] * input->shape[2] * input->shape[3] };
-    DUALPROP__CUDA_SLOT(self, load_input(self, (float *)x, of, peak));
+    DUALPROP__CUDA_SLOT(self, load_input(self, (float *)x, of, max_abs));
 }
 
 dualprop_status dualprop__cuda_fill_uniform(void *instance, void *x, int64_t count, uint64_t seed, uint64_t stream,

@@ -6,7 +6,7 @@
  *
  *   each            element i of count, every one on its own                 void operator()(int64_t i) const
  *   each_with_max   the same, and the greatest of what all elements return   maxima operator()(int64_t i) const
- *                   is left at two places
+ *                   is left in two slots
  *   each_group      the same for bodies that do several elements at once, and follow the maxima of them all
  *                                            void operator()(int64_t group, max_tracker *) const
  *   team            row r of count by the 32 lanes of a warp: in every round each lane forms a part, the parts are
@@ -50,7 +50,7 @@ DUALPROP__CUDA_BOTH static inline int64_t quotient(int64_t a, int64_t b)
 }
 
 /* Take the last axis, of this extent, off a row-major index: what is left is in *index. */
-DUALPROP__CUDA_BOTH static inline int64_t take_axis(int64_t *index, int64_t extent)
+DUALPROP__CUDA_BOTH static inline int64_t split_axis(int64_t *index, int64_t extent)
 {
     int64_t rest = quotient(*index, extent), last = *index - rest * extent;
     *index = rest;
@@ -121,7 +121,7 @@ struct max_tracker {
     }
 };
 
-/* Where maxima go: places on the device, or NULL. */
+/* Where maxima go: slots on the device, or NULL. */
 struct max_places {
     uint64_t *max_abs, *change;
 };
@@ -382,7 +382,7 @@ template <class Shape, class Body> struct launch {
     }
 };
 
-/* Launch count elements of a body, now or when the thread's stretch ends. */
+/* Launch count elements of a body, now or when the thread's section ends. */
 template <template <class> class Shape, class Body>
 dualprop_status issue(dualprop__cuda *self, const Body &body, int64_t count)
 {

@@ -1,7 +1,7 @@
 /*
  * learn.cu - the learning step, of up to 32 tensors in one launch.
  *
- * In a deferred stretch tensors are gathered until something else is asked for. The numbers of a step (rates, Adam's
+ * In a deferred section tensors are gathered until something else is asked for. The numbers of a step (rates, Adam's
  * scales) differ from step to step; kernels read them from a table on the device, so that the launch is always the
  * same.
  */
@@ -24,7 +24,7 @@ struct learn_body {
         const numbers_f32 *numbers;
         int64_t count, end; /* elements; where its groups end, counted over all tensors */
     } tensors[DUALPROP__CUDA_TENSORS];
-    const uint64_t *refused; /* not 0 there: leave everything as it is (step_condition.cu); NULL: nothing is asked */
+    const uint64_t *rejected; /* not 0 there: change nothing (step_condition.cu); NULL: no condition */
     int kind, count;
     uint64_t aligned; /* a bit for each tensor: its arrays may be read in fours */
 
@@ -66,7 +66,7 @@ struct learn_body {
 
     DUALPROP__CUDA_BOTH void operator()(int64_t i) const
     {
-        if (refused && *refused) return;
+        if (rejected && *rejected) return;
         int number = tensor_of(i);
         const tensor &own = tensors[number];
         const numbers_f32 numbers = *own.numbers; /* all at once, not again after each store */
@@ -126,7 +126,7 @@ dualprop_status learn_now(dualprop__cuda *self, const dualprop_step_numbers *num
     return issue<each>(self, launch.body, launch.groups);
 }
 
-/* ---- put off ---- */
+/* ---- deferred ---- */
 
 dualprop_status learn_later(dualprop__cuda *self, struct dualprop__cuda_command_list *list,
                             const dualprop_step_numbers *numbers, const dualprop__cuda_tensor *tensors, int count)
@@ -156,7 +156,7 @@ dualprop_status optimizer_step(dualprop__cuda *self, const dualprop_step_numbers
 
 } // namespace
 
-/* Running what was put off empties the table. */
+/* Running the deferred work empties the table. */
 dualprop_status dualprop__cuda_make_numbers(dualprop__cuda *self, struct dualprop__cuda_command_list *list, int count)
 {
     return list->step_count + count > DUALPROP__CUDA_STEPS ? dualprop__cuda_flush(self) : DUALPROP_OK;
@@ -184,7 +184,7 @@ dualprop_status dualprop__cuda_learn_flush(dualprop__cuda *self, struct dualprop
     for (int i = 0; i < list->tensor_count; i++)
         launch.add(list->tensors[i], dualprop__cuda_number_at(list->steps, list->tensor_steps[i]));
     list->tensor_count = 0;
-    launch.body.refused = list->refused;
+    launch.body.rejected = list->rejected;
     return issue<each>(self, launch.body, launch.groups);
 }
 

@@ -37,7 +37,7 @@ extent extent_of(int64_t size)
     return made;
 }
 
-using dualprop_cuda::take_axis;
+using dualprop_cuda::split_axis;
 
 DUALPROP__CUDA_BOTH static inline int64_t quotient(int64_t a, const extent &by)
 {
@@ -45,7 +45,7 @@ DUALPROP__CUDA_BOTH static inline int64_t quotient(int64_t a, const extent &by)
     return a / by.size;
 }
 
-DUALPROP__CUDA_BOTH static inline int64_t take_axis(int64_t *index, const extent &along)
+DUALPROP__CUDA_BOTH static inline int64_t split_axis(int64_t *index, const extent &along)
 {
     int64_t rest = quotient(*index, along), last = *index - rest * along.size;
     *index = rest;
@@ -58,7 +58,7 @@ DUALPROP__CUDA_BOTH static inline uint32_t quotient(uint32_t a, const extent &by
     return (uint32_t)((uint64_t)a * by.factor >> by.shift);
 }
 
-DUALPROP__CUDA_BOTH static inline uint32_t take_axis(uint32_t *index, const extent &along)
+DUALPROP__CUDA_BOTH static inline uint32_t split_axis(uint32_t *index, const extent &along)
 {
     uint32_t rest = quotient(*index, along), last = *index - rest * (uint32_t)along.size;
     *index = rest;
@@ -73,9 +73,9 @@ struct place {
 DUALPROP__CUDA_BOTH static place place_of(int64_t i, const extent &height, const extent &width, const extent &last)
 {
     place at;
-    at.last = take_axis(&i, last);
-    at.column = take_axis(&i, width);
-    at.row = take_axis(&i, height);
+    at.last = split_axis(&i, last);
+    at.column = split_axis(&i, width);
+    at.row = split_axis(&i, height);
     at.sample = i;
     return at;
 }
@@ -103,7 +103,7 @@ pooling pooling_of(const dualprop_convolution *shape)
 struct finish_body {
     const float *map, *bias; /* bias NULL: none */
     float *a;
-    uint8_t *switches; /* NULL: nobody asks which was the greatest */
+    uint8_t *switches; /* NULL: which was the greatest is not needed */
     pooling pool;
     max_places to;
     int64_t bias_places; /* of a locally connected layer; 1 where all places share the bias */
@@ -216,13 +216,13 @@ template <int Activation, int Window> struct four_finish_body {
 
     DUALPROP__CUDA_BOTH void operator()(int64_t group, max_tracker *seen) const
     {
-        uint32_t number = (uint32_t)group, place = number, channel = 4 * take_axis(&place, fours);
+        uint32_t number = (uint32_t)group, place = number, channel = 4 * split_axis(&place, fours);
         float at[4], shift[4] = { 0, 0, 0, 0 };
         if (bias) load_four(shift, bias + channel);
         if (Window == 1) {
             load(at, map + 4 * number, shift);
         } else {
-            uint32_t column = take_axis(&place, pooled_width);
+            uint32_t column = split_axis(&place, pooled_width);
             pool(at, number, place, column, channel, shift);
         }
         store_four(a + 4 * number, at);
@@ -341,8 +341,8 @@ struct four_unpool_body {
 
     DUALPROP__CUDA_BOTH void operator()(int64_t group) const
     {
-        uint32_t number = (uint32_t)group, place = number, channel = 4 * take_axis(&place, fours);
-        uint32_t column = take_axis(&place, pooled_width), outputs = 4 * (uint32_t)fours.size;
+        uint32_t number = (uint32_t)group, place = number, channel = 4 * split_axis(&place, fours);
+        uint32_t column = split_axis(&place, pooled_width), outputs = 4 * (uint32_t)fours.size;
         uint32_t line = 2 * (uint32_t)pooled_width.size * outputs;
         uint32_t first = 2 * place * line + 2 * column * outputs + channel;
         float given[4];
@@ -401,10 +401,10 @@ struct patches_body {
     DUALPROP__CUDA_BOTH void operator()(int64_t i) const
     {
         place tap = place_of(i, of.kernel_height, of.kernel_width, of.channels);
-        int64_t sample = tap.sample, seer_column = take_axis(&sample, of.map_width);
-        int64_t seer_row = take_axis(&sample, of.map_height);
-        int64_t row = seer_row * of.stride_height - of.padding_height + tap.row;
-        int64_t column = seer_column * of.stride_width - of.padding_width + tap.column;
+        int64_t sample = tap.sample, map_column = split_axis(&sample, of.map_width);
+        int64_t map_row = split_axis(&sample, of.map_height);
+        int64_t row = map_row * of.stride_height - of.padding_height + tap.row;
+        int64_t column = map_column * of.stride_width - of.padding_width + tap.column;
         int inside = row >= 0 && row < of.height && column >= 0 && column < of.width;
         patches[i] = inside ? x[((sample * of.height + row) * of.width + column) * of.channels + tap.last] : 0.0f;
     }
@@ -424,11 +424,11 @@ struct four_patches_body {
 
     DUALPROP__CUDA_BOTH void operator()(int64_t group) const
     {
-        uint32_t number = (uint32_t)group, rest = number, channel = 4 * take_axis(&rest, fours);
-        int tap_column = (int)take_axis(&rest, of.kernel_width), tap_row = (int)take_axis(&rest, of.kernel_height);
-        int seer_column = (int)take_axis(&rest, of.map_width), seer_row = (int)take_axis(&rest, of.map_height);
-        int row = seer_row * (int)of.stride_height.size - (int)of.padding_height + tap_row;
-        int column = seer_column * (int)of.stride_width.size - (int)of.padding_width + tap_column;
+        uint32_t number = (uint32_t)group, rest = number, channel = 4 * split_axis(&rest, fours);
+        int tap_column = (int)split_axis(&rest, of.kernel_width), tap_row = (int)split_axis(&rest, of.kernel_height);
+        int map_column = (int)split_axis(&rest, of.map_width), map_row = (int)split_axis(&rest, of.map_height);
+        int row = map_row * (int)of.stride_height.size - (int)of.padding_height + tap_row;
+        int column = map_column * (int)of.stride_width.size - (int)of.padding_width + tap_column;
         int height = (int)of.height.size, width = (int)of.width.size;
         float seen[4] = { 0, 0, 0, 0 };
         if (row >= 0 && row < height && column >= 0 && column < width) {
@@ -450,22 +450,22 @@ struct fold_body {
         return "patches folded";
     }
 
-    /* Who sees `input` through tap `tap` along one axis; -1: nobody. */
-    DUALPROP__CUDA_BOTH static int64_t seer(int64_t input, int64_t tap, int64_t padding, const extent &stride,
-                                            int64_t seers)
+    /* The output that reads `input` through tap `tap` along one axis; -1: none. */
+    DUALPROP__CUDA_BOTH static int64_t output_reading(int64_t input, int64_t tap, int64_t padding, const extent &stride,
+                                                      int64_t outputs)
     {
         int64_t reach = input + padding - tap;
         if (reach < 0) return -1;
-        int64_t at = reach, rest = take_axis(&at, stride);
-        return rest == 0 && at < seers ? at : -1;
+        int64_t at = reach, rest = split_axis(&at, stride);
+        return rest == 0 && at < outputs ? at : -1;
     }
 
     DUALPROP__CUDA_BOTH double tap_row(const place &at, int64_t tap_row) const
     {
-        int64_t row = seer(at.row, tap_row, of.padding_height, of.stride_height, of.map_height);
+        int64_t row = output_reading(at.row, tap_row, of.padding_height, of.stride_height, of.map_height);
         double sum = 0;
         for (int64_t tap = 0; row >= 0 && tap < of.kernel_width; tap++) {
-            int64_t column = seer(at.column, tap, of.padding_width, of.stride_width, of.map_width);
+            int64_t column = output_reading(at.column, tap, of.padding_width, of.stride_width, of.map_width);
             int64_t patch = (at.sample * of.map_height + row) * of.map_width + column;
             if (column >= 0)
                 sum += (double)
@@ -497,7 +497,7 @@ struct turn_body {
 
     DUALPROP__CUDA_BOTH void operator()(int64_t i) const
     {
-        int64_t row = i, column = take_axis(&row, columns);
+        int64_t row = i, column = split_axis(&row, columns);
         to[column * rows + row] = from[i];
     }
 };

@@ -2,8 +2,8 @@
  * max_abs.c - maxima of |x| that kernels find: slots on the device, and the way from there to the host.
  *
  * A maximum is never negative, so its bits, read as a whole number, are in the order of the numbers, with NaN above
- * all. Kernels raise them by an atomic maximum, whose result does not depend on the order. A place is zero whenever
- * nobody has it. Two calls that name the same target share a place.
+ * all. Kernels raise them by an atomic maximum, whose result does not depend on the order. A slot is zero whenever
+ * it is free. Two calls that name the same target share a slot.
  *
  * Where learning steps are guarded (step_condition.cu) the maxima are read back in the middle of the work instead
  * of after it, and an event says when.
@@ -34,11 +34,11 @@ void dualprop__cuda_max_slots_destroy(dualprop__cuda *self, struct dualprop__cud
     memset(slots, 0, sizeof *slots);
 }
 
-dualprop_status dualprop__cuda_max_slot(dualprop__cuda *self, uint64_t **place, double *target)
+dualprop_status dualprop__cuda_max_slot(dualprop__cuda *self, uint64_t **slot, double *target)
 {
     struct dualprop__cuda_max_slots *slots = dualprop__cuda_max_slots_of(self);
     int i = 0;
-    *place = NULL;
+    *slot = NULL;
     if (!target) return DUALPROP_OK;
     while (i < slots->count && slots->targets[i] != target) i++;
     if (i == DUALPROP__CUDA_MAX_SLOTS)
@@ -46,7 +46,7 @@ dualprop_status dualprop__cuda_max_slot(dualprop__cuda *self, uint64_t **place, 
                                    DUALPROP__CUDA_MAX_SLOTS);
     slots->targets[i] = target;
     if (i == slots->count) slots->count++;
-    *place = slots->device + i;
+    *slot = slots->device + i;
     return DUALPROP_OK;
 }
 
@@ -102,7 +102,7 @@ static struct read_back read_back_of(const struct dualprop__cuda_command_list *l
                              list->read_back_done };
 }
 
-/* The last copy to the pinned places has come, since somebody waited for it. */
+/* The last copy to the pinned slots has come, since a thread waited for it. */
 dualprop_status dualprop__cuda_max_abs_read_back(dualprop__cuda *self, struct dualprop__cuda_command_list *list)
 {
     list->read_back_count = list->max_slots.count;
@@ -149,7 +149,7 @@ dualprop_status dualprop__cuda_max_abs_deliver(dualprop__cuda *self)
     return dualprop__cuda_is_deferred(self) ? DUALPROP_OK : dualprop__cuda_max_abs_fetch(self, &self->max_slots);
 }
 
-/* The places may have been raised already, so all are cleared. */
+/* The slots may have been raised already, so all are cleared. */
 void dualprop__cuda_max_abs_drop(dualprop__cuda *self, struct dualprop__cuda_max_slots *slots)
 {
     if (slots->count > 0 && self->dead == DUALPROP_OK)

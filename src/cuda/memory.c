@@ -2,8 +2,8 @@
  * memory.c - device memory, and the ways in and out of it; samples have one of their own (input_staging.c).
  *
  * What comes from the host goes through two pinned buffers in turn: while one is on its way, the other is filled. A
- * buffer is filled again only when the event behind its last copy has come. So the caller's array may change as soon
- * as a call returns, and nobody waits for the device unless both buffers are on their way.
+ * buffer is filled again only when the event after its last copy has come. So the caller's array may change as soon
+ * as a call returns, and no thread waits for the device unless both buffers are on their way.
  */
 #include "slots.h"
 
@@ -135,7 +135,7 @@ dualprop_status dualprop__cuda_download(dualprop__cuda *self, void *host, const 
 
 /* ---- the slots: copying ---- */
 
-/* What was put off may still have to read the old contents. */
+/* Deferred work may still have to read the old contents. */
 static dualprop_status copy_in(dualprop__cuda *self, void *memory, const void *host, size_t bytes)
 {
     DUALPROP__CUDA_PASS(dualprop__cuda_flush(self));

@@ -52,7 +52,7 @@ dualprop_status dualprop__cuda_convolution_gradient(void *self, const dualprop_c
 dualprop_status dualprop__cuda_dyad_update(void *self, const dualprop_dyad *dyad);
 dualprop_status dualprop__cuda_output_step(void *self, const dualprop_output *output);
 /* ---- extended.cu ---- */
-dualprop_status dualprop__cuda_dyad_general(void *self, const dualprop_dyad_general *update);
+dualprop_status dualprop__cuda_extended_update(void *self, const dualprop_extended_update *update);
 dualprop_status dualprop__cuda_output_proximal(void *self, const dualprop_output *output);
 
 /* dyad.cu, inside another slot. */
@@ -65,19 +65,20 @@ dualprop_status dualprop__cuda_evaluate(void *self, int loss, const void *predic
                                         int64_t rows, int64_t width, int k, double *sum, int64_t *correct,
                                         int64_t *top_k);
 dualprop_status dualprop__cuda_compare(void *self, int64_t count, const void *x, const void *y, double sums[4]);
-dualprop_status dualprop__cuda_max_abs(void *self, int64_t count, const void *x, double *peak);
+dualprop_status dualprop__cuda_max_abs(void *self, int64_t count, const void *x, double *max_abs);
 /* to [columns] = scale * the sums of the columns of from [rows, columns] (+ to where accumulate). */
 dualprop_status dualprop__cuda_column_sums(dualprop__cuda *self, float *to, const float *from, int64_t rows,
                                            int64_t columns, double scale, int accumulate);
 
 /* ---- input.cu ---- */
 dualprop_status dualprop__cuda_load_input(void *self, void *x, const dualprop_view *input, const double *mean,
-                                          const double *deviation, const int32_t *moves, double *peak);
+                                          const double *deviation, const int32_t *augmentation, double *max_abs);
 dualprop_status dualprop__cuda_fill_uniform(void *self, void *x, int64_t count, uint64_t seed, uint64_t stream,
                                             uint64_t first);
 
 /* ---- step_condition.cu ---- */
-dualprop_status dualprop__cuda_guard_steps(void *self, const dualprop_guard *guards, int count, double *refused);
+dualprop_status dualprop__cuda_gate_steps(void *self, const dualprop_step_condition *conditions, int count,
+                                          double *rejected);
 
 /* ---- learn.cu ---- */
 dualprop_status dualprop__cuda_optimizer_step(void *self, const dualprop_step_numbers *step, int64_t count, void *w,

@@ -1,13 +1,13 @@
 /*
  * step_condition.cu - learning steps that take place only if the inference before them went well.
  *
- * The host does not see the maxima until the stretch has ended, and then the steps have been made. So a kernel looks at
- * them, after the inference and before the first step, and raises a place of its own where one of them forbids to
- * learn; the kernels that change parameters read that place and do nothing where it is raised. The formulas are those
- * of the host (src/math/step_condition.h).
+ * The host does not see the maxima until the section has ended, and then the steps have been taken. So a kernel checks
+ * them, after the inference and before the first step, and raises a slot of its own if one of them forbids learning;
+ * the kernels that change parameters read that slot and do nothing if it is raised. The formulas are those of the host
+ * (src/math/step_condition.h).
  *
- * The maxima, and that place, are read back right after the guards: the host waits for these alone, and the steps run
- * on while the next batch is sent.
+ * The maxima, and that slot, are read back right after the conditions: the host waits for these alone, and the steps
+ * run on while the next batch is sent.
  */
 #include "launch.cuh"
 #include "graph_cache.h"
@@ -17,19 +17,19 @@ using namespace dualprop_cuda;
 
 namespace {
 
-constexpr int most_guards = 32; /* in one launch */
+constexpr int most_conditions = 32; /* in one launch */
 
-struct guard_body {
-    struct guard {
-        const uint64_t *start, *peak, *start_below, *peak_below; /* below: NULL for the first of all */
+struct condition_body {
+    struct condition {
+        const uint64_t *start, *max_abs, *start_below, *max_abs_below; /* below: NULL for the first of all */
         const double *largest;
         double limit, beta;
-    } guards[most_guards];
+    } conditions[most_conditions];
     max_places to;
 
     static constexpr const char *name()
     {
-        return "guards of a learning step";
+        return "conditions of a learning step";
     }
 
     DUALPROP__CUDA_BOTH static double value_at(const uint64_t *place)
@@ -43,102 +43,103 @@ struct guard_body {
 #endif
     }
 
-    DUALPROP__CUDA_BOTH static double greatest_at(const uint64_t *start, const uint64_t *peak)
+    DUALPROP__CUDA_BOTH static double greatest_at(const uint64_t *start, const uint64_t *max_abs)
     {
-        return start ? dualprop__greater_max_abs(value_at(peak), value_at(start)) : 0;
+        return start ? dualprop__greater_max_abs(value_at(max_abs), value_at(start)) : 0;
     }
 
     DUALPROP__CUDA_BOTH maxima operator()(int64_t i) const
     {
-        const guard &own = guards[i];
-        double peak = greatest_at(own.start, own.peak);
-        int refuses = dualprop__is_too_large(value_at(own.start), peak, own.limit) ||
-                      !dualprop__is_surely_finite(own.beta, peak, greatest_at(own.start_below, own.peak_below),
+        const condition &own = conditions[i];
+        double max_abs = greatest_at(own.start, own.max_abs);
+        int rejects = dualprop__is_too_large(value_at(own.start), max_abs, own.limit) ||
+                      !dualprop__is_surely_finite(own.beta, max_abs, greatest_at(own.start_below, own.max_abs_below),
                                                   *own.largest);
-        maxima seen = { 0, refuses ? 1.0f : 0.0f };
+        maxima seen = { 0, rejects ? 1.0f : 0.0f };
         return seen;
     }
 };
 
-static_assert(sizeof(guard_body) == 56 * most_guards + 16, "a body has no gaps");
+static_assert(sizeof(condition_body) == 56 * most_conditions + 16, "a body has no gaps");
 
-/* ---- put off ---- */
+/* ---- deferred ---- */
 
-dualprop_status add(dualprop__cuda *self, struct dualprop__cuda_command_list *list, guard_body *body, int at,
-                    const dualprop_guard *guard, const dualprop_guard *below)
+dualprop_status add(dualprop__cuda *self, struct dualprop__cuda_command_list *list, condition_body *body, int at,
+                    const dualprop_step_condition *own, const dualprop_step_condition *below)
 {
-    guard_body::guard *to = &body->guards[at];
-    uint64_t *places[4] = { NULL, NULL, NULL, NULL };
+    condition_body::condition *to = &body->conditions[at];
+    uint64_t *slots[4] = { NULL, NULL, NULL, NULL };
     int number;
-    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &places[0], (double *)guard->start));
-    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &places[1], (double *)guard->peak));
-    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &places[2], below ? (double *)below->start : NULL));
-    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &places[3], below ? (double *)below->peak : NULL));
-    DUALPROP__CUDA_PASS(dualprop__cuda_keep_number(self, list, &number, &guard->largest, sizeof guard->largest));
-    to->start = places[0];
-    to->peak = places[1];
-    to->start_below = places[2];
-    to->peak_below = places[3];
+    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &slots[0], (double *)own->start));
+    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &slots[1], (double *)own->max_abs));
+    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &slots[2], below ? (double *)below->start : NULL));
+    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &slots[3], below ? (double *)below->max_abs : NULL));
+    DUALPROP__CUDA_PASS(dualprop__cuda_keep_number(self, list, &number, &own->largest, sizeof own->largest));
+    to->start = slots[0];
+    to->max_abs = slots[1];
+    to->start_below = slots[2];
+    to->max_abs_below = slots[3];
     to->largest = (const double *)dualprop__cuda_number_at(list->steps, number);
-    to->limit = guard->limit;
-    to->beta = guard->beta;
+    to->limit = own->limit;
+    to->beta = own->beta;
     return DUALPROP_OK;
 }
 
-dualprop_status guard_some(dualprop__cuda *self, struct dualprop__cuda_command_list *list,
-                           const dualprop_guard *guards, int first, int count, double *refused)
+dualprop_status gate_some(dualprop__cuda *self, struct dualprop__cuda_command_list *list,
+                          const dualprop_step_condition *conditions, int first, int count, double *rejected)
 {
-    guard_body body;
+    condition_body body;
     memset((void *)&body, 0, sizeof body);
     DUALPROP__CUDA_PASS(dualprop__cuda_make_numbers(self, list, count));
-    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body.to.max_abs, refused));
+    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body.to.max_abs, rejected));
     for (int i = 0; i < count; i++) {
-        const dualprop_guard *guard = guards + first + i;
-        DUALPROP__CUDA_PASS(add(self, list, &body, i, guard, first + i > 0 ? guard - 1 : NULL));
+        const dualprop_step_condition *own = conditions + first + i;
+        DUALPROP__CUDA_PASS(add(self, list, &body, i, own, first + i > 0 ? own - 1 : NULL));
     }
-    list->refused = NULL; /* learning steps that wait came before the guards */
+    list->rejected = NULL; /* learning steps that were deferred before come before the conditions */
     DUALPROP__CUDA_PASS(issue<each_with_max>(self, body, count));
-    list->refused = body.to.max_abs;
+    list->rejected = body.to.max_abs;
     return DUALPROP_OK;
 }
 
-dualprop_status guard_later(dualprop__cuda *self, struct dualprop__cuda_command_list *list,
-                            const dualprop_guard *guards, int count, double *refused)
+dualprop_status gate_later(dualprop__cuda *self, struct dualprop__cuda_command_list *list,
+                           const dualprop_step_condition *conditions, int count, double *rejected)
 {
-    if (list->refused)
+    if (list->rejected)
         return dualprop__cuda_fail(self, DUALPROP_ERROR_INVALID_STATE, "the steps of this section are already gated");
-    for (int first = 0; first < count; first += most_guards) {
-        int some = count - first < most_guards ? count - first : most_guards;
-        DUALPROP__CUDA_PASS(guard_some(self, list, guards, first, some, refused));
+    for (int first = 0; first < count; first += most_conditions) {
+        int some = count - first < most_conditions ? count - first : most_conditions;
+        DUALPROP__CUDA_PASS(gate_some(self, list, conditions, first, some, rejected));
     }
     return count > 0 ? dualprop__cuda_max_abs_read_back(self, list) : DUALPROP_OK;
 }
 
-/* ---- at once: the peaks have been given ---- */
+/* ---- at once: the maxima are known ---- */
 
-int refuses(const dualprop_guard *guards, int i)
+int rejects(const dualprop_step_condition *conditions, int i)
 {
-    const dualprop_guard *own = guards + i, *below = i > 0 ? own - 1 : NULL;
-    double peak = dualprop__greater_max_abs(*own->peak, *own->start);
-    double peak_below = below ? dualprop__greater_max_abs(*below->peak, *below->start) : 0;
-    return dualprop__is_too_large(*own->start, peak, own->limit) ||
-           !dualprop__is_surely_finite(own->beta, peak, peak_below, own->largest);
+    const dualprop_step_condition *own = conditions + i, *below = i > 0 ? own - 1 : NULL;
+    double max_abs = dualprop__greater_max_abs(*own->max_abs, *own->start);
+    double max_abs_below = below ? dualprop__greater_max_abs(*below->max_abs, *below->start) : 0;
+    return dualprop__is_too_large(*own->start, max_abs, own->limit) ||
+           !dualprop__is_surely_finite(own->beta, max_abs, max_abs_below, own->largest);
 }
 
-dualprop_status guard_steps(dualprop__cuda *self, const dualprop_guard *guards, int count, double *refused)
+dualprop_status gate_steps(dualprop__cuda *self, const dualprop_step_condition *conditions, int count, double *rejected)
 {
     struct dualprop__cuda_command_list *list = dualprop__cuda_command_list_of(self);
-    *refused = 0;
-    if (list) return guard_later(self, list, guards, count, refused);
+    *rejected = 0;
+    if (list) return gate_later(self, list, conditions, count, rejected);
     for (int i = 0; i < count; i++)
-        if (refuses(guards, i)) *refused = 1;
+        if (rejects(conditions, i)) *rejected = 1;
     return DUALPROP_OK;
 }
 
 } // namespace
 
-dualprop_status dualprop__cuda_guard_steps(void *instance, const dualprop_guard *guards, int count, double *refused)
+dualprop_status dualprop__cuda_gate_steps(void *instance, const dualprop_step_condition *conditions, int count,
+                                          double *rejected)
 {
     dualprop__cuda *self = (dualprop__cuda *)instance;
-    DUALPROP__CUDA_SLOT(self, guard_steps(self, guards, count, refused));
+    DUALPROP__CUDA_SLOT(self, gate_steps(self, conditions, count, rejected));
 }

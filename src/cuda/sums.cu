@@ -73,7 +73,7 @@ int64_t teams_for(int64_t count)
     return teams < most_teams ? teams : most_teams;
 }
 
-/* The partial sums lie at the start of scratch, the total behind them. */
+/* The partial sums lie at the start of scratch, the total after them. */
 dualprop_status sum_up(dualprop__cuda *self, int64_t teams, double sums[4])
 {
     total_body body;
@@ -190,7 +190,7 @@ dualprop_status evaluate(dualprop__cuda *self, evaluate_body body, const score &
     return DUALPROP_OK;
 }
 
-/* Work that gives numbers at once comes after all that was put off, and is itself not put off. */
+/* Work that returns numbers at once runs after all deferred work, and is itself not deferred. */
 template <class Work> dualprop_status at_once(dualprop__cuda *self, Work work)
 {
     DUALPROP__CUDA_PASS(dualprop__cuda_flush(self));
@@ -218,11 +218,11 @@ struct max_body {
     }
 };
 
-dualprop_status max_abs(dualprop__cuda *self, int64_t count, const float *x, double *peak)
+dualprop_status find_max_abs(dualprop__cuda *self, int64_t count, const float *x, double *max_abs)
 {
     max_body body;
     memset((void *)&body, 0, sizeof body);
-    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body.to.max_abs, peak));
+    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body.to.max_abs, max_abs));
     body.x = x;
     DUALPROP__CUDA_PASS((issue<each_with_max>(self, body, count)));
     return dualprop__cuda_max_abs_deliver(self);
@@ -230,12 +230,12 @@ dualprop_status max_abs(dualprop__cuda *self, int64_t count, const float *x, dou
 
 /* ---- sums of columns ---- */
 
-/* A thread adds up one column over one stretch of rows. A single stretch is the result already. */
-struct stretch_body {
+/* A thread adds up one column over one segment of rows. A single segment is the result already. */
+struct segment_body {
     const float *from;
     float *result;
-    double *partial; /* [stretches, columns]; NULL where there is one stretch */
-    int64_t rows, columns, stretch;
+    double *partial; /* [segments, columns]; NULL where there is one segment */
+    int64_t rows, columns, segment;
     double scale;
     int64_t accumulate;
 
@@ -246,8 +246,8 @@ struct stretch_body {
 
     DUALPROP__CUDA_BOTH void operator()(int64_t i) const
     {
-        int64_t row_of = i, column = take_axis(&row_of, columns), first = row_of * stretch;
-        int64_t end = first + stretch < rows ? first + stretch : rows;
+        int64_t row_of = i, column = split_axis(&row_of, columns), first = row_of * segment;
+        int64_t end = first + segment < rows ? first + segment : rows;
         double sum = 0;
         for (int64_t row = first; row < end; row++) sum += (double)from[row * columns + column];
         if (partial) partial[i] = sum;
@@ -259,7 +259,7 @@ struct column_body {
     const double *partial;
     float *result;
     max_places to;
-    int64_t stretches, columns;
+    int64_t segments, columns;
     double scale;
     int64_t accumulate;
 
@@ -284,7 +284,7 @@ struct column_body {
     DUALPROP__CUDA_BOTH parts part(int, int64_t column, int lane, const memory &) const
     {
         parts own = { { 0 } };
-        for (int64_t i = lane; i < stretches; i += lanes) own.v[0] += partial[i * columns + column];
+        for (int64_t i = lane; i < segments; i += lanes) own.v[0] += partial[i * columns + column];
         return own;
     }
 
@@ -305,14 +305,14 @@ struct column_body {
     }
 };
 
-/* As many stretches as give threads enough to do, and as fit into the part of the workspace that is always there. */
-int64_t rows_in_a_stretch(int64_t rows, int64_t columns)
+/* As many segments as give threads enough to do, and as fit into the part of the workspace that is always there. */
+int64_t rows_of_segment(int64_t rows, int64_t columns)
 {
     int64_t room = DUALPROP__CUDA_PRODUCT_WORKSPACE / (int64_t)sizeof(double) / columns;
-    int64_t stretches = (rows + rows_of_a_column - 1) / rows_of_a_column;
-    if (stretches > room) stretches = room;
-    if (stretches < 1 || rows <= 2 * rows_of_a_column) stretches = 1;
-    return (rows + stretches - 1) / stretches;
+    int64_t segments = (rows + rows_of_a_column - 1) / rows_of_a_column;
+    if (segments > room) segments = room;
+    if (segments < 1 || rows <= 2 * rows_of_a_column) segments = 1;
+    return (rows + segments - 1) / segments;
 }
 
 } // namespace
@@ -320,24 +320,24 @@ int64_t rows_in_a_stretch(int64_t rows, int64_t columns)
 dualprop_status dualprop__cuda_column_sums(dualprop__cuda *self, float *to, const float *from, int64_t rows,
                                            int64_t columns, double scale, int accumulate)
 {
-    stretch_body body;
+    segment_body body;
     memset((void *)&body, 0, sizeof body);
     body.from = from;
     body.result = to;
     body.rows = rows;
     body.columns = columns;
-    body.stretch = rows_in_a_stretch(rows, columns);
+    body.segment = rows_of_segment(rows, columns);
     body.scale = scale;
     body.accumulate = accumulate;
-    int64_t stretches = (rows + body.stretch - 1) / body.stretch;
-    if (stretches > 1) body.partial = (double *)self->workspace;
-    DUALPROP__CUDA_PASS((issue<each>(self, body, stretches * columns)));
-    if (stretches == 1) return DUALPROP_OK;
+    int64_t segments = (rows + body.segment - 1) / body.segment;
+    if (segments > 1) body.partial = (double *)self->workspace;
+    DUALPROP__CUDA_PASS((issue<each>(self, body, segments * columns)));
+    if (segments == 1) return DUALPROP_OK;
     column_body totals;
     memset((void *)&totals, 0, sizeof totals);
     totals.partial = body.partial;
     totals.result = to;
-    totals.stretches = stretches;
+    totals.segments = segments;
     totals.columns = columns;
     totals.scale = scale;
     totals.accumulate = accumulate;
@@ -351,10 +351,10 @@ dualprop_status dualprop__cuda_compare(void *instance, int64_t count, const void
     DUALPROP__CUDA_SLOT(self, at_once(self, work));
 }
 
-dualprop_status dualprop__cuda_max_abs(void *instance, int64_t count, const void *x, double *peak)
+dualprop_status dualprop__cuda_max_abs(void *instance, int64_t count, const void *x, double *max_abs)
 {
     dualprop__cuda *self = (dualprop__cuda *)instance;
-    auto work = [=]() { return max_abs(self, count, (const float *)x, peak); };
+    auto work = [=]() { return find_max_abs(self, count, (const float *)x, max_abs); };
     DUALPROP__CUDA_SLOT(self, at_once(self, work));
 }
 

@@ -4,7 +4,7 @@
  *
  * A template of formulas.h, included once a type; it has no include guard on purpose.
  *
- * The update is, in this order (see dualprop_dyad_general in dualprop/backend.h for the names),
+ * The update is, in this order (see dualprop_extended_update in dualprop/backend.h for the names),
  *
  *     T   = top_down + top_down_noise n
  *     s+' = f((a + c+ T + D s+)/(1 + D)),   s-' = f((a - c- T + D s-)/(1 + D))
@@ -23,16 +23,16 @@
  */
 
 /* c+ and c-, their sum, and the weight alpha of s+, of one neuron. */
-DUALPROP__MATH FORMULA(gains) FORMULA(general_gains)(const dualprop_dyad_general *update, double alpha)
+DUALPROP__MATH FORMULA(gains) FORMULA(extended_gains)(const dualprop_extended_update *update, double alpha)
 {
     double rest = 1 - alpha;
     double plus = update->adjoint ? rest : alpha, minus = update->adjoint ? alpha : rest;
     double high = 1, low = 1;
     if (update->output_step == DUALPROP_OUTPUT_EXACT) high = 1 + alpha * update->beta, low = 1 - rest * update->beta;
     if (update->output_step == DUALPROP_OUTPUT_SPROVR) high = low = 1 + (2 * alpha - 1) * update->beta;
-    FORMULA(gains) gains = FORMULA(gains_of)(update->strength * plus / high, update->strength * minus / low, alpha);
-    if (update->output_step == DUALPROP_OUTPUT_EXACT) gains.sum = (REAL)(update->strength / (high * low));
-    else gains.sum = (REAL)(update->strength / high);
+    FORMULA(gains) gains = FORMULA(gains_of)(update->beta_ratio * plus / high, update->beta_ratio * minus / low, alpha);
+    if (update->output_step == DUALPROP_OUTPUT_EXACT) gains.sum = (REAL)(update->beta_ratio / (high * low));
+    else gains.sum = (REAL)(update->beta_ratio / high);
     return gains;
 }
 
@@ -105,7 +105,7 @@ typedef struct FORMULA(draws) {
     REAL plus, minus, down; /* normal */
 } FORMULA(draws);
 
-DUALPROP__MATH FORMULA(pair) FORMULA(general_pair)(const dualprop_dyad_general *update, const FORMULA(gains) *gains,
+DUALPROP__MATH FORMULA(pair) FORMULA(extended_pair)(const dualprop_extended_update *update, const FORMULA(gains) *gains,
                                                    REAL a, REAL top_down, REAL mean, REAL delta,
                                                    const FORMULA(draws) *draws)
 {

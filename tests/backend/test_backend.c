@@ -74,7 +74,7 @@ static dualprop_dyad make_dyad(workbench *bench, const struct dyad_variant *vari
         .top_down = variant->silent ? NULL : bench_uniform(bench, count, -variant->size, variant->size),
         .mean = variant->no_mean ? NULL : bench_uniform(bench, count, -1, 1),
         .delta = variant->no_delta ? NULL : bench_uniform(bench, count, -1, 1),
-        .peak = &results[0],
+        .max_abs = &results[0],
         .change = variant->change ? &results[1] : NULL,
         .old_alpha = 0.25,
     };
@@ -86,7 +86,7 @@ static void record_dyad(workbench *bench, const dualprop_dyad *dyad, const doubl
 {
     if (dyad->mean) bench_record(bench, "mean", dyad->mean, dyad->count, scale);
     if (dyad->delta) bench_record(bench, "delta", dyad->delta, dyad->count, delta_scale);
-    bench_record_number(bench, "peak", results[0], scale);
+    bench_record_number(bench, "max_abs", results[0], scale);
     if (dyad->change) bench_record_number(bench, "change", results[1], scale);
 }
 
@@ -123,17 +123,17 @@ static dualprop_status run_softmax_nan(workbench *bench, int size, int number)
     bench_set(bench, where, random_below(&bench->random, rows * width), NAN);
     dualprop_status status = bench->backend->dyad_update(bench->self, &dyad);
     record_dyad(bench, &dyad, results, 4, 1);
-    ck_assert_msg(isnan(results[0]), "the peak lost a NaN");
+    ck_assert_msg(isnan(results[0]), "the largest magnitude lost a NaN");
     return status;
 }
 
 /* ---- the rarer options ---- */
 
 /* What is on; the first rows are damping alone, which backends may have loops for. */
-static const struct general_variant {
+static const struct extended_variant {
     double alpha, damping, time_step, down_noise, state_noise;
     int silent, fresh, adjoint, straight, output_step, alphas, mask, change;
-} general_variants[] = {
+} extended_variants[] = {
     { .alpha = 1, .damping = 2.5, .time_step = 1 },
     { .alpha = 0.3, .damping = 2.5, .time_step = 1 },
     { .alpha = 0.3, .damping = 0.25, .time_step = 1, .fresh = 1 },
@@ -154,17 +154,17 @@ static const void *if_wanted(workbench *bench, int wanted, int64_t count, double
     return wanted ? bench_uniform(bench, count, low, high) : NULL;
 }
 
-static dualprop_dyad_general make_general(workbench *bench, const struct general_variant *variant, int activation,
+static dualprop_extended_update make_extended(workbench *bench, const struct extended_variant *variant, int activation,
                                           int64_t rows, int64_t width, double results[2])
 {
     int64_t count = rows * width;
-    return (dualprop_dyad_general){
+    return (dualprop_extended_update){
         .activation = activation,
         .straight = variant->straight,
         .adjoint = variant->adjoint,
         .output_step = variant->output_step,
         .alpha = variant->alpha,
-        .strength = 0.75,
+        .beta_ratio = 0.75,
         .beta = 0.5,
         .damping = variant->damping,
         .time_step = variant->time_step,
@@ -183,24 +183,24 @@ static dualprop_dyad_general make_general(workbench *bench, const struct general
         .mean = bench_uniform(bench, count, -1, 1),
         .delta = variant->fresh ? bench_reals(bench, count) : bench_uniform(bench, count, -1, 1),
         .delta_is_zero = variant->fresh,
-        .emitted = variant->straight ? bench_reals(bench, count) : NULL,
-        .peak = &results[0],
+        .error_signal = variant->straight ? bench_reals(bench, count) : NULL,
+        .max_abs = &results[0],
         .change = variant->change ? &results[1] : NULL,
     };
 }
 
-static dualprop_status run_general(workbench *bench, int size, int number)
+static dualprop_status run_extended(workbench *bench, int size, int number)
 {
     double results[2] = { -1, -1 };
     int64_t rows = rows_of_width[size].rows, width = rows_of_width[size].width;
-    const struct general_variant *variant = &general_variants[number / COUNT_OF(activations)];
-    dualprop_dyad_general update =
-        make_general(bench, variant, activations[number % COUNT_OF(activations)], rows, width, results);
-    dualprop_status status = bench->backend->dyad_general(bench->self, &update);
+    const struct extended_variant *variant = &extended_variants[number / COUNT_OF(activations)];
+    dualprop_extended_update update =
+        make_extended(bench, variant, activations[number % COUNT_OF(activations)], rows, width, results);
+    dualprop_status status = bench->backend->extended_update(bench->self, &update);
     bench_record(bench, "mean", update.mean, rows * width, 4);
     bench_record(bench, "delta", update.delta, rows * width, 4);
-    if (update.emitted) bench_record(bench, "emitted", update.emitted, rows * width, 4);
-    bench_record_number(bench, "peak", results[0], 4);
+    if (update.error_signal) bench_record(bench, "error_signal", update.error_signal, rows * width, 4);
+    bench_record_number(bench, "max_abs", results[0], 4);
     if (update.change) bench_record_number(bench, "change", results[1], 4);
     return status;
 }
@@ -208,7 +208,7 @@ static dualprop_status run_general(workbench *bench, int size, int number)
 static dualprop_status run_proximal(workbench *bench, int size, int number)
 {
     static const double ALPHAS[] = { 0, 0.5, 1 };
-    double peak = -1;
+    double max_abs = -1;
     int64_t rows = rows_of_width[size].rows, width = rows_of_width[size].width;
     dualprop_output output = {
         .loss = DUALPROP_CROSS_ENTROPY,
@@ -221,17 +221,17 @@ static dualprop_status run_proximal(workbench *bench, int size, int number)
         .target = bench_uniform(bench, rows * width, 0, 2.0 / (double)width), /* sums near 1, as a distribution's */
         .mean = bench_reals(bench, rows * width),
         .delta = bench_reals(bench, rows * width),
-        .peak = &peak,
+        .max_abs = &max_abs,
         .workspace = bench_bytes(bench, 7 * width * (int64_t)sizeof(double)),
     };
     dualprop_status status = bench->backend->output_proximal(bench->self, &output);
     bench_record(bench, "mean", output.mean, rows * width, 4);
     bench_record(bench, "delta", output.delta, rows * width, 1);
-    bench_record_number(bench, "peak", peak, 4);
+    bench_record_number(bench, "max_abs", max_abs, 4);
     return status;
 }
 
-/* A NaN in a or in Delta, at the start, in the middle or at the end, has to reach the peak. */
+/* A NaN in a or in Delta, at the start, in the middle or at the end, has to reach the largest magnitude. */
 static dualprop_status run_dyad_nan(workbench *bench, int size, int number)
 {
     int64_t places[3] = { 0, counts[size] / 2, counts[size] - 1 };
@@ -241,7 +241,7 @@ static dualprop_status run_dyad_nan(workbench *bench, int size, int number)
     bench_set(bench, where, places[number / 2 % 3], NAN);
     dualprop_status status = bench->backend->dyad_update(bench->self, &dyad);
     record_dyad(bench, &dyad, results, 4, 1);
-    ck_assert_msg(isnan(results[0]), "the peak lost a NaN");
+    ck_assert_msg(isnan(results[0]), "the largest magnitude lost a NaN");
     return status;
 }
 
@@ -277,7 +277,7 @@ static dualprop_status output_step(workbench *bench, const struct output_variant
                                    int64_t nan_at)
 {
     int64_t count = rows * width;
-    double peak = -1, change = -1;
+    double max_abs = -1, change = -1;
     dualprop_output output = {
         .loss = variant->loss,
         .exact = variant->exact,
@@ -292,7 +292,7 @@ static dualprop_status output_step(workbench *bench, const struct output_variant
         .target = make_targets(bench, rows, width),
         .mean = bench_uniform(bench, count, -4, 4),
         .delta = bench_uniform(bench, count, -1, 1),
-        .peak = &peak,
+        .max_abs = &max_abs,
         .change = variant->change ? &change : NULL,
         .old_alpha = 0.75,
     };
@@ -301,9 +301,9 @@ static dualprop_status output_step(workbench *bench, const struct output_variant
     dualprop_status status = bench->backend->output_step(bench->self, &output);
     bench_record(bench, "mean", output.mean, count, 8);
     bench_record(bench, "delta", output.delta, count, 8 * fabs(variant->beta));
-    bench_record_number(bench, "peak", peak, 8);
+    bench_record_number(bench, "max_abs", max_abs, 8);
     if (output.change) bench_record_number(bench, "change", change, 8);
-    ck_assert_msg(nan_at < 0 || isnan(peak), "the peak lost a NaN");
+    ck_assert_msg(nan_at < 0 || isnan(max_abs), "the largest magnitude lost a NaN");
     return status;
 }
 
@@ -346,7 +346,7 @@ static dualprop_dense make_shape(workbench *bench, int size)
 }
 
 /* What follows the product: nothing, DP with ReLU, DP with tanh and the change measured, back-propagation. (The slope
- * of ReLU jumps, so that no tolerance would hold for it behind a rounded product.) */
+ * of ReLU jumps, so that no tolerance would hold for it after a rounded product.) */
 #define FOLLOWERS 5
 static const struct follower {
     int activation;
@@ -714,8 +714,8 @@ static dualprop_status run_convolution_nan(workbench *bench, int size, int varia
     if (status == DUALPROP_OK)
         status = bench->backend->convolution_bottom_up(bench->self, &shape, (void *)(uintptr_t)dyad.a, switches, x,
                                                        weights, bias, &dyad);
-    bench_record_number(bench, "peak", results[0], 0);
-    ck_assert_msg(isnan(results[0]), "the peak lost a NaN");
+    bench_record_number(bench, "max_abs", results[0], 0);
+    ck_assert_msg(isnan(results[0]), "the largest magnitude lost a NaN");
     return status;
 }
 
@@ -879,16 +879,16 @@ static dualprop_view make_input(workbench *bench, int size, const struct input_v
     return view;
 }
 
-static dualprop_status load(workbench *bench, int size, const struct input_variant *variant, const int32_t *moves)
+static dualprop_status load(workbench *bench, int size, const struct input_variant *variant, const int32_t *augmentation)
 {
     dualprop_view view = make_input(bench, size, variant);
     int64_t count = view.shape[0] * view.shape[1] * view.shape[2] * view.shape[3];
-    double mean[64], deviation[64], peak = -1;
+    double mean[64], deviation[64], max_abs = -1;
     for (int c = 0; c < 64; c++) mean[c] = 0.25 + c / 256.0, deviation[c] = 0.25 + c / 128.0;
     void *x = bench_reals(bench, count);
-    dualprop_status status = bench->backend->load_input(bench->self, x, &view, mean, deviation, moves, &peak);
+    dualprop_status status = bench->backend->load_input(bench->self, x, &view, mean, deviation, augmentation, &max_abs);
     bench_record(bench, "x", x, count, 0);
-    bench_record_number(bench, "peak", peak, 0);
+    bench_record_number(bench, "max_abs", max_abs, 0);
     return status;
 }
 
@@ -902,30 +902,30 @@ static dualprop_status run_load_moved(workbench *bench, int size, int number)
 {
     static const int32_t far[] = { INT32_MIN, INT32_MAX };
     int64_t rows = images[size][0];
-    int32_t *moves = bench_bytes(bench, rows * 3 * (int64_t)sizeof *moves);
+    int32_t *augmentation = bench_bytes(bench, rows * 3 * (int64_t)sizeof *augmentation);
     for (int64_t row = 0; row < rows; row++) {
         for (int axis = 0; axis < 2; axis++) {
             int32_t reach = (int32_t)images[size][1 + axis] + 1;
-            moves[3 * row + axis] = (int32_t)random_below(&bench->random, 2 * reach + 1) - reach;
+            augmentation[3 * row + axis] = (int32_t)random_below(&bench->random, 2 * reach + 1) - reach;
         }
-        moves[3 * row + 2] = (int32_t)random_below(&bench->random, 2);
-        if (row % 16 == 7) moves[3 * row + row / 16 % 2] = far[row / 32 % 2];
+        augmentation[3 * row + 2] = (int32_t)random_below(&bench->random, 2);
+        if (row % 16 == 7) augmentation[3 * row + row / 16 % 2] = far[row / 32 % 2];
     }
-    return load(bench, size, &input_variants[number], moves);
+    return load(bench, size, &input_variants[number], augmentation);
 }
 
 /* Numbers by hand: a 2 x 3 image of one channel, mirrored, then one row down and one column left. */
-static void check_moves(workbench *bench)
+static void check_augmentation(workbench *bench)
 {
-    static const int32_t moves[] = { 1, -1, 1 };
+    static const int32_t augmentation[] = { 1, -1, 1 };
     static const double pixels[] = { 1, 2, 3, 4, 5, 6 }, moved[] = { 0, 0, 0, 2, 1, 0 };
     dualprop_view view = { .struct_size = sizeof view, .data = (void *)(uintptr_t)pixels, .type = DUALPROP_F64,
                            .rank = 4, .shape = { 1, 2, 3, 1 }, .strides = { 6, 3, 1, 1 } };
-    double peak = -1;
+    double max_abs = -1;
     void *x = bench_reals(bench, 6);
-    ck_assert_int_eq(bench->backend->load_input(bench->self, x, &view, NULL, NULL, moves, &peak), DUALPROP_OK);
+    ck_assert_int_eq(bench->backend->load_input(bench->self, x, &view, NULL, NULL, augmentation, &max_abs), DUALPROP_OK);
     for (int i = 0; i < 6; i++) ck_assert_double_eq(bench_get(bench, x, i), moved[i]);
-    ck_assert_double_eq(peak, 2);
+    ck_assert_double_eq(max_abs, 2);
 }
 
 static dualprop_status run_load_nan(workbench *bench, int size, int number)
@@ -936,11 +936,11 @@ static dualprop_status run_load_nan(workbench *bench, int size, int number)
     int64_t at = random_below(&bench->random, count);
     if (variant.type == DUALPROP_F32) ((float *)view.data)[at] = NAN;
     else ((double *)view.data)[at] = NAN;
-    double mean[64] = { 0 }, deviation[64] = { 0 }, peak = -1;
+    double mean[64] = { 0 }, deviation[64] = { 0 }, max_abs = -1;
     void *x = bench_reals(bench, count);
-    dualprop_status status = bench->backend->load_input(bench->self, x, &view, mean, deviation, NULL, &peak);
-    bench_record_number(bench, "peak", peak, 0);
-    ck_assert_msg(isnan(peak), "the peak lost a NaN");
+    dualprop_status status = bench->backend->load_input(bench->self, x, &view, mean, deviation, NULL, &max_abs);
+    bench_record_number(bench, "max_abs", max_abs, 0);
+    ck_assert_msg(isnan(max_abs), "the largest magnitude lost a NaN");
     return status;
 }
 
@@ -968,9 +968,9 @@ static dualprop_status run_max_abs(workbench *bench, int size, int variant)
     void *x = variant == 6 ? bench_zeros(bench, count) : bench_uniform(bench, count, -5, 3);
     if (variant == 4 || variant == 5) bench_set(bench, x, count - 1, -INFINITY);
     if (variant >= 1 && variant <= 4) bench_set(bench, x, places[(variant - 1) % 3], NAN);
-    double peak = -1;
-    dualprop_status status = bench->backend->max_abs(bench->self, count, x, &peak);
-    bench_record_number(bench, "peak", peak, 0);
+    double max_abs = -1;
+    dualprop_status status = bench->backend->max_abs(bench->self, count, x, &max_abs);
+    bench_record_number(bench, "max_abs", max_abs, 0);
     return status;
 }
 
@@ -1002,7 +1002,8 @@ static const struct kernel {
     { "dyad_update softmax", run_softmax, COUNT_OF(rows_of_width), COUNT_OF(dyad_variants), 4, 40, 0,
       "as dyad_update: exp of numbers below 10, and sums in double" },
     { "dyad_update softmax NaN", run_softmax_nan, COUNT_OF(rows_of_width), 4, 4, 40, 0, "as dyad_update" },
-    { "dyad_general", run_general, COUNT_OF(rows_of_width), COUNT_OF(general_variants) * COUNT_OF(activations), 8, 40, 0,
+    { "extended_update", run_extended, COUNT_OF(rows_of_width),
+      COUNT_OF(extended_variants) * COUNT_OF(activations), 8, 40, 0,
       "as dyad_update, with the old dyad's rounding added" },
     { "output_proximal", run_proximal, COUNT_OF(rows_of_width), 6, 4, 8, 0,
       "solved in double; a handful of roundings of numbers up to 4" },
@@ -1142,8 +1143,8 @@ static int left_out(const struct kernel *kernel, int size, int variant)
 /* A backend may leave the slots for convolutions and for the rarer options to the reference, or do without. */
 static int has_slot(const struct kernel *kernel, const struct subject *subject)
 {
-    int is_option = kernel->run == run_general || kernel->run == run_proximal;
-    if (is_option && !subject->backend->dyad_general) return 0;
+    int is_option = kernel->run == run_extended || kernel->run == run_proximal;
+    if (is_option && !subject->backend->extended_update) return 0;
     return strncmp(kernel->name, "convolution", 11) != 0 || subject->backend->convolution_bottom_up;
 }
 
@@ -1319,7 +1320,7 @@ START_TEST(products_by_hand)
     if (!open_subject(&bench, &subjects[_i], 1)) return;
     bench_begin(&bench, 0);
     check_products(&bench);
-    check_moves(&bench);
+    check_augmentation(&bench);
     bench_close(&bench);
 }
 END_TEST

@@ -37,7 +37,7 @@ typedef struct learner {
 /* Make the context, and everything in it. The learner is to be zero before. */
 dualprop_status learner_begin(learner *self, const learner_plan *plan, int backend);
 void learner_end(learner *self);
-/* Learn one epoch; evaluate; give all parameters, whose number is *count, one behind the other as f32 (at most room).
+/* Learn one epoch; evaluate; write all parameters, whose number is *count, one after the other as f32 (at most room).
  */
 dualprop_status learner_epoch(learner *self);
 /* The inferences of an epoch without learning; scores of all samples. */

@@ -29,7 +29,7 @@ mutant() {
         echo "FAILED: $1: it cannot be built"
         failed=$((failed + 1))
     elif suites cuda_fours && suites cuda_learning && suites cuda_table; then
-        echo "FAILED: $1: nobody noticed"
+        echo "FAILED: $1: no test noticed"
         failed=$((failed + 1))
     else
         echo "$1: $(grep -E '^a rule was broken|:[FE]:' "$work/log" | head -n 1 | sed 's/.*:[FE]:[a-z]*://')"
@@ -73,21 +73,21 @@ mutant "learning by fours: groups of the tensor before" learn.cu 's/i - tensors\
 mutant "raise: no barrier" launch.cuh '/void raise(/,/^}/s/    __syncthreads();//'
 mutant "raise: half a tree" launch.cuh '/void raise(/,/^}/s/distance = lanes \/ 2/distance = lanes \/ 4/'
 mutant "raise: a distance left out" launch.cuh '/void raise(/,/^}/s/distance \/= 2/distance \/= 4/'
-mutant "raise: threads without a peak return" launch.cuh '/void raise(/,/^}/s/if (!to.max_abs && !to.change)/if (seen.max_abs == 0)/'
+mutant "raise: threads without a maximum return" launch.cuh '/void raise(/,/^}/s/if (!to.max_abs && !to.change)/if (seen.max_abs == 0)/'
 mutant "raise: half the warps return" launch.cuh '/void raise(/,/^}/s/if (!to.max_abs && !to.change)/if (threadIdx.x >= block \/ 2)/'
 mutant "raise: the last warp is forgotten" launch.cuh '/void raise(/,/^}/s/i < block \/ lanes;/i < block \/ lanes - 1;/'
 mutant "raise: one warp too many" launch.cuh '/void raise(/,/^}/s/i < block \/ lanes;/i <= block \/ lanes;/'
-mutant "raise: only the first warp tells" launch.cuh '/void raise(/,/^}/s/threadIdx.x % lanes == 0/threadIdx.x == 0/'
-mutant "raise: all threads tell" launch.cuh '/void raise(/,/^}/s/if (threadIdx.x % lanes == 0) {/{/'
+mutant "raise: only the first warp reports" launch.cuh '/void raise(/,/^}/s/threadIdx.x % lanes == 0/threadIdx.x == 0/'
+mutant "raise: all threads report" launch.cuh '/void raise(/,/^}/s/if (threadIdx.x % lanes == 0) {/{/'
 mutant "raise: a store for the atomic maximum" launch.cuh \
     '/void raise(/,/^}/s/atomicMax((unsigned long long \*)to.max_abs, \(.*\));/*to.max_abs = \1;/'
 # What changes no result, and breaks rules all the same.
 mutant "dyad: reads one element further" dyad.cuh \
     's/return element(i, a\[i\]);/return element(i, (*(volatile const float *)(a + i + 1), a[i]));/'
-mutant "transpose: everybody writes the first element" maps.cu 's/^ *to\[column \* rows + row\] = from\[i\];/&\n        to[0] = from[0];/'
+mutant "transpose: every thread writes the first element" maps.cu 's/^ *to\[column \* rows + row\] = from\[i\];/&\n        to[0] = from[0];/'
 # What only a device's code has.
 mutant "the order of floats keeps the sign" launch.cuh 's/__float_as_int(fabsf(x))/__float_as_int(x)/'
 mutant "the order of doubles keeps the sign" launch.cuh 's/__double_as_longlong(fabs(x))/__double_as_longlong(x)/'
 mutant "the value of an order is its number" launch.cuh 's/(double)__int_as_float((int)order)/(double)order/'
-mutant "a guard reads a peak as a number" step_condition.cu 's/__longlong_as_double((long long)\*place)/(double)*place/'
+mutant "a step condition reads a maximum as a number" step_condition.cu 's/__longlong_as_double((long long)\*place)/(double)*place/'
 count_end

@@ -1,5 +1,5 @@
 /*
- * test_cuda_device.c - what only a real device can tell: running out of its memory, and coming back from that.
+ * test_cuda_device.c - what only a real device can show: running out of its memory, and coming back from that.
  */
 #include <string.h>
 

@@ -3,7 +3,7 @@
  *
  * A run of learning makes some thousand calls of the CUDA libraries. Each sweep makes one of them fail, in turn, and
  * looks that the run ends with a status and a sentence, that the weights on the device are finite or as before, that
- * everything is given back, and, where the device goes on living, that the same learner then learns on.
+ * everything is released, and, if the device goes on living, that the same learner then learns on.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -226,7 +226,7 @@ static void check_unnoticed(int sticky, int images, long at, const standin_state
 {
     int harmless = images || standin->failed_in_graph || strstr(standin->failed, "Capture") ||
                    strstr(standin->failed, "GraphInstantiate") || strstr(standin->failed, "GraphLaunch");
-    ck_assert_msg(!sticky && harmless, "call %ld, %s, failed and nobody noticed", at, standin->failed);
+    ck_assert_msg(!sticky && harmless, "call %ld, %s, failed and no call reported it", at, standin->failed);
     ck_assert_int_eq(learnt->count, expected->count);
     ck_assert_msg(memcmp(learnt->values, expected->values, (size_t)learnt->count * sizeof(float)) == 0,
                   "call %ld, %s, failed, and the run learnt something else", at, standin->failed);
@@ -324,7 +324,7 @@ static void make_weights_new(learner *self)
 }
 
 /*
- * The weights in BF16 are made while an inference is put off. Where that fails they may not have been, and the next
+ * The weights in BF16 are rounded while an inference is deferred. If that fails they may not have been, and the next
  * inference has to make them: it gives what it gives where nothing has failed.
  */
 START_TEST(rounded_weights_are_made_again)

@@ -19,7 +19,7 @@ enum { NONE = DUALPROP_POOL_NONE, MAX = DUALPROP_POOL_MAX, AVERAGE = DUALPROP_PO
 struct record {
     float values[ROOM];
     int64_t count;
-    double peak, change;
+    double max_abs, change;
 };
 
 static void keep(struct record *record, const void *array, int64_t count)
@@ -35,7 +35,7 @@ static void expect_same(const struct record *one, const struct record *other)
     for (int64_t i = 0; i < one->count; i++)
         ck_assert_msg(memcmp(&one->values[i], &other->values[i], sizeof(float)) == 0, "%lld of %lld: %.9g, expected %.9g",
                       (long long)i, (long long)one->count, (double)one->values[i], (double)other->values[i]);
-    ck_assert(memcmp(&one->peak, &other->peak, sizeof(double)) == 0);
+    ck_assert(memcmp(&one->max_abs, &other->max_abs, sizeof(double)) == 0);
     ck_assert(memcmp(&one->change, &other->change, sizeof(double)) == 0);
 }
 
@@ -90,7 +90,7 @@ static void update(struct record *record, workbench *bench, int activation, int6
     dualprop_dyad dyad = {
         .activation = activation, .derivative = derivative, .count = count, .width = count, .alpha = .25, .old_alpha = .25,
         .gain_plus = .75, .gain_minus = .25, .a = a, .top_down = first ? NULL : down, .mean = mean, .delta = delta,
-        .peak = &record->peak, .change = way == 3 ? NULL : &record->change,
+        .max_abs = &record->max_abs, .change = way == 3 ? NULL : &record->change,
     };
     long before = fours_so_far();
     ck_assert_int_eq(bench->backend->dyad_update(bench->self, &dyad), DUALPROP_OK);
@@ -166,7 +166,7 @@ static void convolve(struct record *record, workbench *bench, const struct shape
     shape.cache = bench_bytes(bench, with->convolution_cache(bench->self, &shape));
     dualprop_dyad dyad = {
         .activation = activation, .count = outputs, .width = outputs, .alpha = .5, .old_alpha = .5, .gain_plus = .5,
-        .gain_minus = .5, .a = a, .mean = mean, .delta = spare, .peak = &record->peak, .change = &record->change,
+        .gain_minus = .5, .a = a, .mean = mean, .delta = spare, .max_abs = &record->max_abs, .change = &record->change,
     };
     ck_assert_int_eq(with->write_convolution_weights(bench->self, &shape, weights, host_weights), 0);
     ck_assert_int_eq(with->convolution_prepare(bench->self, &shape, weights), 0);

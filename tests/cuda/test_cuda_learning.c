@@ -430,7 +430,7 @@ START_TEST(learning_in_one_call_has_the_bits_of_two)
 }
 END_TEST
 
-/* More layers than one launch has guards for, or, with rates of their own, than the table of numbers has room for. */
+/* More layers than one launch checks, or, with rates of their own, than the table of numbers has room for. */
 static dualprop_status deep(dualprop_network *network, int layers)
 {
     dualprop_status status = DUALPROP_OK;
@@ -718,7 +718,7 @@ START_TEST(refused_steps_leave_no_trace)
 }
 END_TEST
 
-/* A capture that somebody else's thread has begun, in the mode that PyTorch takes, is not spoilt, and nothing fails. */
+/* A capture that a foreign thread has begun, in the mode that PyTorch takes, is not spoilt, and nothing fails. */
 START_TEST(captures_of_other_threads_go_on)
 {
     learner_plan plan = plan_of_step(_i);

@@ -58,7 +58,7 @@ START_TEST(equal_seeds_and_positions_draw_the_same)
     }
     expect_ok(small_infer(&small));
     read_all(first, &small);
-    ck_assert(memcmp(first, second, sizeof first) != 0); /* another inference draws anew */
+    ck_assert(memcmp(first, second, sizeof first) != 0); /* another inference draws again */
     expect_ok(dualprop_state_inference_count(&position, small.state));
     ck_assert_uint_eq(position, 4);
     expect_ok(dualprop_state_set_inference_count(small.state, 2));
@@ -439,7 +439,7 @@ START_TEST(a_device_without_options_refuses_them)
     device.flags &= ~DUALPROP_BACKEND_HOST_MEMORY;
     device.output_proximal = NULL;
     expect_error(open_device(&context, &device), DUALPROP_ERROR_INVALID_ARGUMENT, "come together");
-    device.dyad_general = NULL;
+    device.extended_update = NULL;
     expect_ok(open_device(&context, &device));
     expect_ok(dualprop_network_create(&network, context, 1, 1, 4));
     expect_ok(dualprop_network_add_dense(network, 3, DUALPROP_IDENTITY));

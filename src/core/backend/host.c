@@ -37,7 +37,7 @@ struct loop {
     atomic_uchar claimed[MOST_UNITS];
 };
 
-/* 0: somebody else has run it, or does. */
+/* 0: another thread has run it, or is running it. */
 static int run_unclaimed(struct loop *loop, int64_t unit)
 {
     if (unit < 0 || unit >= loop->units || atomic_exchange(&loop->claimed[unit], 1)) return 0;

@@ -162,7 +162,7 @@ static int holds(const struct stat *about, uint64_t begin, uint64_t size)
 /*
  * Does the file hold all that its headers say? The loader maps the segments without asking, and dies of SIGBUS where it
  * then touches what a truncated file lacks. The table of sections comes last in most libraries, but a library may have
- * none, or lie about it: the segments decide. What is no ELF file of this kind at all the loader can tell.
+ * none, or lie about it: the segments decide. If it is no ELF file of this kind at all, the loader reports it.
  */
 static int is_truncated(int file, const struct stat *about)
 {

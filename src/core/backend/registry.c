@@ -35,7 +35,7 @@ static int has_dense_slots(const dualprop_backend *table)
 /* The slots for optional rule features: a table on host memory gets them from the reference backend. */
 static int has_options(const dualprop_backend *table)
 {
-    return table->dyad_general && table->output_proximal;
+    return table->extended_update && table->output_proximal;
 }
 
 static int is_on_host(const dualprop_backend *table)
@@ -60,7 +60,7 @@ static const char *what_is_missing(const dualprop_backend *table)
         return "name, create, destroy and describe are required";
     if (convolutions != 0 && convolutions != 9) return "the nine slots for convolutions come together";
     if (!table->begin_deferred != !table->end_deferred) return "begin_deferred and end_deferred come together";
-    if (!table->dyad_general != !table->output_proximal) return "dyad_general and output_proximal come together";
+    if (!table->extended_update != !table->output_proximal) return "extended_update and output_proximal come together";
     if (!is_on_host(table))
         return has_dense_slots(table) ? NULL : "every slot is required where memory is not host memory";
     if (!table->allocate != !table->release) return "allocate and release come together";
@@ -134,14 +134,14 @@ static void explain(dualprop_context *context, const char *reason)
     dualprop__utf8_mend(context->why);
 }
 
-/* Only that a backend is not to be had here is a reason to take the next one. */
+/* Only if a backend is not available here is the next one tried. */
 static int is_absent(dualprop_status status)
 {
     return status == DUALPROP_ERROR_NO_BACKEND || status == DUALPROP_ERROR_NO_DEVICE ||
            status == DUALPROP_ERROR_BACKEND_VERSION || status == DUALPROP_ERROR_DEVICE;
 }
 
-/* The module computes in f32 only, and a device may be full of somebody else's data: reasons for the CPU too. */
+/* The module computes in f32 only, and a device may be full of another program's data: reasons for the CPU too. */
 static int cuda_is_absent(dualprop_status status)
 {
     return is_absent(status) || status == DUALPROP_ERROR_UNSUPPORTED || status == DUALPROP_ERROR_NO_MEMORY;

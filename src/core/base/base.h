@@ -109,7 +109,7 @@ void dualprop__text_copy_out(char *buffer, size_t size, size_t *needed, const ch
  * for ever, because another thread had it when this process was forked off. */
 int dualprop__context_lock(dualprop_context *context);
 
-/* ---- memory.c: the one door to the allocator ---- */
+/* ---- memory.c: the only caller of the allocator ---- */
 
 /* Return zeroed memory aligned to 64 bytes, or NULL (with the last error set). size 0 returns a valid pointer. */
 void *dualprop__allocate(dualprop_context *context, size_t size);
@@ -187,7 +187,7 @@ void dualprop__leave(atomic_int *busy);
 /* Is the text UTF-8, without surrogates and overlong forms? */
 int dualprop__utf8_valid(const char *text);
 /*
- * Make it so: a byte that is no part of a character, as names of files may have and a cut leaves behind, becomes '?'.
+ * Make it so: a byte that is no part of a character, as names of files may have and a cut may leave, becomes '?'.
  */
 void dualprop__utf8_mend(char *text);
 

@@ -69,7 +69,7 @@ static int keep_in(int number, const char *text)
     return 1;
 }
 
-/* In the slot of the report before, if nobody else has taken it since; else in the one whose turn it is. */
+/* In the slot of the report before, if no other thread has used it since; else in the next one in turn. */
 static void keep_text(const char *text)
 {
     static atomic_uint turn;

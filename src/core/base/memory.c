@@ -1,5 +1,5 @@
 /*
- * memory.c - the one door to the allocator of a context.
+ * memory.c - the only caller of a context's allocator.
  *
  * A block is preceded by a header that says how much was asked of the allocator and where it begins, so that blocks
  * are released without their sizes:

@@ -28,7 +28,7 @@ dualprop__tensor *dualprop__tensor_create(dualprop_context *context, const char 
     tensor->rank = (unsigned char)rank;
     if (rank > 0) memcpy(tensor->shape, shape, extents);
     tensor->owned = own != 0;
-    /* Whoever calls has checked the size. */
+    /* The caller has checked the size. */
     tensor->size = dualprop__tensor_bytes(&size, type, rank, shape) ? size : 0;
     if (own && !(tensor->data = dualprop__allocate(context, tensor->size))) {
         dualprop__release(context, tensor);

@@ -11,7 +11,7 @@
 #include "named_list.h"
 
 /*
- * What was made one by one lies in a block of its own, with its name behind the struct. What was read from a file lies
+ * An entry that was created alone lies in a block of its own, with its name after the struct. What was read from a file lies
  * in one block for all (`shared`), and its names and values where the file has them: a reader needs no more memory than
  * a file is long.
  */

@@ -1,5 +1,5 @@
 /*
- * json_parse.c - JSON text that nobody vouches for, read where it lies.
+ * json_parse.c - JSON text from an untrusted source, read in place.
  */
 #include <errno.h>
 #include <locale.h>

@@ -35,7 +35,7 @@ static void append_json(dualprop__json_writer *writer, const char *bytes, size_t
     writer->text[writer->length] = '\0';
 }
 
-/* Behind a value or a closing bracket another one needs a comma. */
+/* After a value or a closing bracket another one needs a comma. */
 static void separate(dualprop__json_writer *writer)
 {
     if (writer->status != DUALPROP_OK || writer->length == 0) return;

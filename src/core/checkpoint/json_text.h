@@ -1,5 +1,5 @@
 /*
- * json_text.h - JSON text that nobody vouches for, read where it lies, and JSON text written.
+ * json_text.h - JSON text from an untrusted source, read in place, and JSON text written.
  *
  * There is no tree of values: a reader is a place in a text, and every function checks what it passes over. So reading
  * takes no memory beside what the caller reads into, time in proportion to the text, and no more stack for a deeper one

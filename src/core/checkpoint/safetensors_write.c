@@ -121,7 +121,7 @@ static dualprop_status finish_header(size_t *size, char *header, size_t length, 
     return DUALPROP_OK;
 }
 
-/* The header, its length in front; released by the caller. A writer has room for the spaces behind its text. */
+/* The header, its length in front; released by the caller. A writer has room for the spaces after its text. */
 static dualprop_status build_header(char **out, size_t *size, const dualprop_checkpoint *scratch,
                                     dualprop__tensor *const *tensors, size_t count)
 {

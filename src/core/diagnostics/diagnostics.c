@@ -1,5 +1,5 @@
 /*
- * diagnostics.c - the handle, and what its back-propagation twin tells.
+ * diagnostics.c - the handle, and the comparison with its back-propagation twin.
  */
 #include "diagnostics_internal.h"
 

@@ -24,7 +24,7 @@ enum dualprop__collective {
     DUALPROP__CALLS
 };
 
-/* What each process tells all others at the beginning of a collective call. */
+/* What each process sends to all others at the beginning of a collective call. */
 struct dualprop__word {
     uint32_t call;   /* enum dualprop__collective */
     int32_t status;  /* of this process */
@@ -57,7 +57,7 @@ dualprop_status dualprop__group_enter(dualprop_group *group, const char *functio
 void dualprop__group_leave(dualprop_group *group);
 
 /*
- * Exchange words: `word` has call, status, count, steps and digest of this process; group->words receives everyone's.
+ * Exchange words: `word` has call, status, count, steps and digest of this process; group->words receives those of all processes.
  * Returns word->status where it is not OK (the thread's last error says why), PEER where another process's is not or it
  * makes another call, TRANSPORT, or OK. The group is entered.
  */

@@ -1,7 +1,7 @@
 /*
  * group_word.c - the word that every collective call begins with, agreement, and sums of a few numbers.
  *
- * A process that fails still sends its word, so that the others learn of the failure at once. Whoever reads a bad
+ * A process that fails still sends its word, so that the others learn of the failure at once. A process that reads a bad
  * status in any word returns; since all processes read the same words, all return.
  */
 #include <string.h>
@@ -80,7 +80,7 @@ static dualprop_status same_call(const dualprop_group *group)
     return DUALPROP_OK;
 }
 
-/* Process `speaker` tells all others its last error; they return PEER with it, the speaker its own status. */
+/* Process `speaker` sends its last error to all others; they return PEER with it, the speaker its own status. */
 static dualprop_status hear_of_failure(dualprop_group *group, int speaker, dualprop_status own)
 {
     char text[SENTENCE_SIZE] = "";

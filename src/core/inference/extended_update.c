@@ -1,7 +1,7 @@
 /*
  * extended_update.c - updates with damping, leaky steps, alphas of single neurons, asynchrony, noise and quantisation.
  *
- * backend.h has the formula (dualprop_dyad_general). What is drawn here depends on the rule's seed, the number of the
+ * backend.h has the formula (dualprop_extended_update). What is drawn here depends on the rule's seed, the number of the
  * inference, and how much was drawn before in it: never on who computes.
  */
 #include <math.h>
@@ -33,7 +33,7 @@ static dualprop_status draw_normals(dualprop_state *state, void *to, int kind, i
     return context->backend.copy_in(context->instance, to, state->plan.staging, (size_t)count * context->real_size);
 }
 
-static dualprop_status draw_noise(dualprop_dyad_general *update, dualprop_state *state, int k)
+static dualprop_status draw_noise(dualprop_extended_update *update, dualprop_state *state, int k)
 {
     int64_t count = state->batch.count * state->dyads[k].width;
     if (state->snapshot.noise_down > 0) {
@@ -50,7 +50,7 @@ static dualprop_status draw_noise(dualprop_dyad_general *update, dualprop_state 
     return DUALPROP_OK;
 }
 
-static dualprop_status draw_mask(dualprop_dyad_general *update, dualprop_state *state, int k)
+static dualprop_status draw_mask(dualprop_extended_update *update, dualprop_state *state, int k)
 {
     int64_t count = state->batch.count * state->dyads[k].width;
     if (state->snapshot.fraction >= 1) return DUALPROP_OK;
@@ -63,25 +63,25 @@ static dualprop_status draw_mask(dualprop_dyad_general *update, dualprop_state *
 /* ---- the update ---- */
 
 /* 2^bits steps in [-R, R], R the least power of two that holds the feed-forward values. */
-static void set_quantum(dualprop_dyad_general *update, const dualprop_state *state, int k)
+static void set_quantum(dualprop_extended_update *update, const dualprop_state *state, int k)
 {
     int exponent;
-    double peak = state->dyads[k].observed.feed_forward_max_abs;
+    double max_abs = state->dyads[k].observed.feed_forward_max_abs;
     if (state->snapshot.quantize_bits == 0 || k == 0) return;
-    double fraction = frexp(peak, &exponent);
+    double fraction = frexp(max_abs, &exponent);
     if (fraction == 0.5) exponent--;
-    update->range = peak > 0 ? ldexp(1.0, exponent) : 1.0;
+    update->range = max_abs > 0 ? ldexp(1.0, exponent) : 1.0;
     update->quantum = ldexp(update->range, 1 - state->snapshot.quantize_bits);
 }
 
-static dualprop_dyad_general plain_update(dualprop_state *state, int k)
+static dualprop_extended_update plain_update(dualprop_state *state, int k)
 {
     struct dualprop__dyads *own = &state->dyads[k];
-    dualprop_dyad_general update = {
+    dualprop_extended_update update = {
         .activation = own->layer ? own->layer->activation : DUALPROP_IDENTITY,
         .alpha = own->numbers.alpha,
         .alphas = state->plan.needs.alphas ? own->arrays.alphas : NULL,
-        .strength = own->numbers.beta_ratio,
+        .beta_ratio = own->numbers.beta_ratio,
         .adjoint = state->snapshot.variant->is_adjoint,
         .time_step = 1.0,
         .fraction = 1.0,
@@ -90,14 +90,14 @@ static dualprop_dyad_general plain_update(dualprop_state *state, int k)
         .mean = own->arrays.mean,
         .delta = own->arrays.delta,
         .delta_is_zero = own->versions.delta == 0,
-        .peak = &own->observed.max_abs,
+        .max_abs = &own->observed.max_abs,
     };
     set_quantum(&update, state, k);
     return update;
 }
 
 /* An output step on squared error has its coefficients made here; cross-entropy's mean and delta are ready. */
-static void set_output_step(dualprop_dyad_general *update, const dualprop_state *state)
+static void set_output_step(dualprop_extended_update *update, const dualprop_state *state)
 {
     int ready = state->snapshot.output_step != DUALPROP_OUTPUT_LINEAR && state->snapshot.loss == DUALPROP_CROSS_ENTROPY;
     if (ready) update->adjoint = 1;
@@ -108,7 +108,7 @@ static void set_output_step(dualprop_dyad_general *update, const dualprop_state 
 dualprop_status dualprop__extended_update(dualprop_state *state, int k, const void *a, const void *top_down)
 {
     struct dualprop__dyads *own = &state->dyads[k];
-    dualprop_dyad_general update = plain_update(state, k);
+    dualprop_extended_update update = plain_update(state, k);
     update.a = a;
     update.top_down = top_down;
     update.straight = state->snapshot.variant->is_straight && k < state->layer_count;
@@ -116,20 +116,20 @@ dualprop_status dualprop__extended_update(dualprop_state *state, int k, const vo
     update.time_step = state->snapshot.time_step;
     update.fraction = state->snapshot.fraction;
     update.top_down_noise = state->snapshot.noise_down;
-    update.emitted = own->arrays.error_signal;
+    update.error_signal = own->arrays.error_signal;
     update.change = state->run.is_measured ? &own->observed.change : NULL;
     if (k == state->layer_count) set_output_step(&update, state);
     DUALPROP__TRY(draw_noise(&update, state, k));
     DUALPROP__TRY(draw_mask(&update, state, k));
-    return state->context->backend.dyad_general(state->context->instance, &update);
+    return state->context->backend.extended_update(state->context->instance, &update);
 }
 
 dualprop_status dualprop__quantize_start(dualprop_state *state, int k)
 {
     if (state->snapshot.quantize_bits == 0) return DUALPROP_OK;
-    dualprop_dyad_general update = plain_update(state, k);
+    dualprop_extended_update update = plain_update(state, k);
     update.a = state->dyads[k].arrays.a;
-    return state->context->backend.dyad_general(state->context->instance, &update);
+    return state->context->backend.extended_update(state->context->instance, &update);
 }
 
 /* ---- hardware that differs from neuron to neuron, and weights that are read with noise ---- */

@@ -82,7 +82,7 @@ static int measures_all(const dualprop_state *state)
     return state->snapshot.tolerance > 0 || state->snapshot.growth_limit > 0;
 }
 
-/* Else the last of several passes is measured, which costs it a look at the dyads that it replaces. */
+/* Else the last of several passes is measured, for which it reads the dyads that it replaces. */
 static int is_measured(const dualprop_state *state)
 {
     if (measures_all(state)) return 1;
@@ -165,7 +165,7 @@ static dualprop_status check_batch(dualprop_view *images, const dualprop_state *
     DUALPROP__REQUIRE(state->context, images->shape[0] <= state->capacity, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "count is %lld; expected 1..%lld, the state's capacity", (long long)images->shape[0],
                       (long long)state->capacity);
-    DUALPROP__TRY(dualprop__batch_moves(state, images->shape[0]));
+    DUALPROP__TRY(dualprop__check_augmentation(state, images->shape[0]));
     return dualprop__batch_targets(state, targets, images->shape[0]);
 }
 

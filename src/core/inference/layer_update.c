@@ -67,7 +67,7 @@ static dualprop_dyad start_update(const dualprop_state *state, struct dualprop__
         .count = state->batch.count * own->width,
         .a = own->arrays.a,
         .mean = mean,
-        .peak = &own->observed.feed_forward_max_abs,
+        .max_abs = &own->observed.feed_forward_max_abs,
         .width = dualprop__layer_channels(own->layer),
     };
 }
@@ -124,7 +124,7 @@ static dualprop_dyad hidden_update(dualprop_state *state, int k)
         .top_down = own->arrays.top_down,
         .mean = own->arrays.mean,
         .delta = own->arrays.delta,
-        .peak = &own->observed.max_abs,
+        .max_abs = &own->observed.max_abs,
         .change = state->run.is_measured ? &own->observed.change : NULL,
         .old_alpha = own->numbers.alpha,
         .width = own->layer ? dualprop__layer_channels(own->layer) : own->width,

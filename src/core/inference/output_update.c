@@ -36,7 +36,7 @@ static dualprop_output output_step_of(dualprop_state *state)
         .target = state->plan.target,
         .mean = own->arrays.mean,
         .delta = own->arrays.delta,
-        .peak = &own->observed.max_abs,
+        .max_abs = &own->observed.max_abs,
         .change = state->run.is_measured ? &own->observed.change : NULL,
         .old_alpha = own->numbers.alpha,
         .workspace = state->plan.proximal,
@@ -67,7 +67,7 @@ static dualprop_status extended_output_update(dualprop_state *state)
     dualprop_output step = output_step_of(state);
     step.mean = state->plan.target_mean;
     step.delta = own->arrays.top_down;
-    step.peak = &state->section.scratch_max_abs;
+    step.max_abs = &state->section.scratch_max_abs;
     step.change = NULL;
     if (!is_proximal(state)) {
         step.exact = DUALPROP_OUTPUT_LINEAR;

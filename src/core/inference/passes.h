@@ -6,7 +6,7 @@
 
 #include "inference.h"
 
-/* deferred.c: may this inference, whose rule was read, look at its maxima at the end? */
+/* deferred.c: may this inference, whose rule was read, check its maxima at the end? */
 int dualprop__can_defer(const dualprop_state *state, int is_warm);
 /* Begin a section that the device may defer; does nothing on the CPU. dualprop__infer_section_end() ends it. */
 dualprop_status dualprop__deferred_begin(dualprop_state *state);

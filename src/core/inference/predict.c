@@ -87,7 +87,7 @@ static dualprop_status predict_view(const dualprop_view *scores, dualprop_state 
                       scores->rank == 2 && scores->shape[0] == images.shape[0] && scores->shape[1] == width,
                       DUALPROP_ERROR_INVALID_ARGUMENT, "scores has another shape; expected (%lld, %lld)",
                       (long long)images.shape[0], (long long)width);
-    DUALPROP__TRY(dualprop__batch_moves(state, images.shape[0]));
+    DUALPROP__TRY(dualprop__check_augmentation(state, images.shape[0]));
     DUALPROP__TRY(begin_prediction(state));
     dualprop_status status = predict_pieces(scores, state, &images);
     dualprop__state_end_read(state);
@@ -168,7 +168,7 @@ static dualprop_status evaluate_view(struct score *total, dualprop_state *state,
                       "k is %d; expected 1..%lld", k, (long long)width);
     DUALPROP__TRY(dualprop__batch_inputs(&images, state, inputs));
     DUALPROP__TRY(dualprop__batch_targets(state, targets, images.shape[0]));
-    DUALPROP__TRY(dualprop__batch_moves(state, images.shape[0]));
+    DUALPROP__TRY(dualprop__check_augmentation(state, images.shape[0]));
     DUALPROP__TRY(begin_prediction(state));
     dualprop_status status = evaluate_pieces(total, state, &images, targets, k);
     dualprop__state_end_read(state);

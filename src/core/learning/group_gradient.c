@@ -258,7 +258,7 @@ static dualprop_status learning_digest(uint64_t *digest, const dualprop_optimize
     return DUALPROP_OK;
 }
 
-/* Rules that look at the whole batch in a pass, or draw by a sample's place, would see the share alone. */
+/* Rules that use the whole batch in a pass, or draw by a sample's index, would see the share alone. */
 static dualprop_status check_rule(const dualprop_optimizer *optimizer, const dualprop_state *state)
 {
     int by_batch = state->snapshot.tolerance > 0 || state->snapshot.quantize_bits > 0 ||

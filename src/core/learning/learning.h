@@ -61,7 +61,7 @@ dualprop_status dualprop__gradient_compute(dualprop_optimizer *optimizer, dualpr
 
 /* step.c: the largest gradient of a layer that a step may take. */
 double dualprop__largest_gradient(const dualprop_optimizer *optimizer, const dualprop_layer *layer);
-/* step.c: do rates let weights grow by themselves, so that a step has to look at them first? */
+/* step.c: do rates let weights grow by themselves, so that a step has to check them first? */
 int dualprop__step_needs_weights(const dualprop_optimizer *optimizer);
 /* Can a saved moment be one that a step has left? Its magnitude is limited by optimizer_math.h, with some room for
  * rounding, and a mean of squares is not negative. order: 0 for the momentum or the mean, 1 for the mean of squares. */

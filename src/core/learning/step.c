@@ -4,7 +4,7 @@
  * A step is refused where it could leave the range of the type: when a gradient is not finite, or so large that its
  * square, or the learning rate times it, might overflow. Since every allowed step adds less than 1e30, the sum of
  * fewer than 1e8 steps stays finite in f32. A learning rate or weight decay above 1 can make weights grow by
- * themselves: then the weights are looked at too, and a step is refused before their squares could overflow.
+ * themselves: then the weights are checked too, and a step is refused before their squares could overflow.
  *
  * Kolen-Pollack feedback weights take the weights' gradient, with moments of their own and the same decay.
  */
@@ -275,7 +275,7 @@ dualprop_status dualprop__update(dualprop_optimizer *optimizer, dualprop_state *
     return status;
 }
 
-/* Every failure before the sums is told to the other processes, so the collective part is always reached. */
+/* Every failure before the sums is reported to the other processes, so the collective part is always reached. */
 dualprop_status dualprop__group_update(dualprop_optimizer *optimizer, dualprop_state *state, int64_t count,
                                        dualprop_status status)
 {

@@ -2,8 +2,8 @@
  * train_step.c - inference and learning step in one call, and on a device in one deferred section.
  *
  * In separate calls the host has to check the maxima of an inference before it may let the weights learn. In one call
- * the device checks them: the step is deferred after conditions (guard_steps of the table) that say what the host would
- * have checked, that no layer diverged and that no gradient can leave the range of a step. If a condition fails,
+ * the device checks them: the step is deferred after conditions (gate_steps of the table) that say what the host would
+ * have checked: that no layer diverged and that no gradient can leave the range of a step. If a condition fails,
  * parameters, moments and the number of steps are as before, and the host does what it would have done: it finds out
  * what diverged, or checks the gradient itself.
  */
@@ -16,29 +16,30 @@
 struct train_step {
     dualprop_optimizer *optimizer;
     int appended;    /* the step was deferred with the inference, and the network is open for writing */
-    int applied;     /* and made */
-    double rejected; /* what the conditions said: not 0 where the step was not to be made */
+    int applied;     /* and its conditions held */
+    double rejected; /* not 0: a condition failed, and the step was not applied */
 };
 
 /* Clipping, Kolen and Pollack's weights and rates that let weights grow need the host; a gradient held is to stay. */
 static int can_append(const dualprop_optimizer *optimizer)
 {
-    return !optimizer->sums && optimizer->context->backend.guard_steps && optimizer->clip <= 0 &&
+    return !optimizer->sums && optimizer->context->backend.gate_steps && optimizer->clip <= 0 &&
            optimizer->gradient_samples == 0 && optimizer->network->feedback != DUALPROP_FEEDBACK_KOLEN_POLLACK &&
            !dualprop__step_needs_weights(optimizer);
 }
 
 /* Inputs have to be finite, and no more. */
-static dualprop_guard condition_of_input(const struct dualprop__dyads *input)
+static dualprop_step_condition condition_of_input(const struct dualprop__dyads *input)
 {
-    return (dualprop_guard){&input->observed.max_abs, &input->observed.max_abs, INFINITY, 1, INFINITY};
+    return (dualprop_step_condition){&input->observed.max_abs, &input->observed.max_abs, INFINITY, 1, INFINITY};
 }
 
-static dualprop_guard condition_of_layer(const dualprop_optimizer *optimizer, const dualprop_state *state, int k)
+static dualprop_step_condition condition_of_layer(const dualprop_optimizer *optimizer, const dualprop_state *state,
+                                                  int k)
 {
     const struct dualprop__dyads *own = &state->dyads[k];
-    return (dualprop_guard){&own->observed.feed_forward_max_abs, &own->observed.max_abs, state->snapshot.limit,
-                            own->numbers.beta, dualprop__largest_gradient(optimizer, own->layer)};
+    return (dualprop_step_condition){&own->observed.feed_forward_max_abs, &own->observed.max_abs, state->snapshot.limit,
+                                     own->numbers.beta, dualprop__largest_gradient(optimizer, own->layer)};
 }
 
 static dualprop_status append_conditions(struct train_step *step, dualprop_state *state)
@@ -46,8 +47,8 @@ static dualprop_status append_conditions(struct train_step *step, dualprop_state
     const dualprop_optimizer *optimizer = step->optimizer;
     state->plan.conditions[0] = condition_of_input(&state->dyads[0]);
     for (int k = 1; k <= state->layer_count; k++) state->plan.conditions[k] = condition_of_layer(optimizer, state, k);
-    return state->context->backend.guard_steps(state->context->instance, state->plan.conditions, state->layer_count + 1,
-                                               &step->rejected);
+    return state->context->backend.gate_steps(state->context->instance, state->plan.conditions, state->layer_count + 1,
+                                              &step->rejected);
 }
 
 /* Defer the step too, where that can be done, at the end of an inference that is deferred. */
@@ -91,7 +92,7 @@ static dualprop_status train(dualprop_optimizer *optimizer, dualprop_state *stat
     return step.applied ? DUALPROP_OK : dualprop__update(optimizer, state);
 }
 
-/* What fails here is told to the other processes. inputs NULL: this process's share is empty. */
+/* A failure here is reported to the other processes. inputs NULL: this process's share is empty. */
 static dualprop_status train_in_group(dualprop_optimizer *optimizer, dualprop_state *state, const dualprop_view *inputs,
                                       const dualprop_view *targets, dualprop_status status)
 {

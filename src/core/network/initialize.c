@@ -18,7 +18,7 @@ static const double TRUNCATED_DEVIATION = 0.87962566103423978;
 
 /* ---- distributions of mean 0 and variance 1 ---- */
 
-/* Draw again while outside two deviations; attempts are told apart in the upper half of the stream's number. */
+/* Draw again while outside two deviations; attempts are counted in the upper half of the stream's number. */
 static double draw_truncated(uint64_t seed, uint64_t stream, uint64_t i)
 {
     uint64_t attempt = 0;

@@ -2,7 +2,7 @@
  * network_lock.c - who may touch a network's parameters when.
  *
  * `users` is a lock that never waits: its lower half counts the calls that read the parameters, or is USERS_WRITER for
- * the one call that writes them; a call that finds the other kind at work is told BUSY. Its upper half is the number of
+ * the one call that writes them; a call that finds the other kind at work fails with BUSY. Its upper half is the number of
  * the process that they run in: in a forked child they do not exist, and the answer is FORKED. Every end of a write
  * raises the generation, by which states and backends notice that what they derived from the weights is stale. Feedback
  * weights whose signs follow the weights are aligned before it by the call that wrote: dualprop__feedback_align().

@@ -3,7 +3,7 @@
  *
  * Opening never waits (for the other end of a pipe, say) and takes regular files only. Descriptors 0 to 2 are left
  * alone even where the host has closed them. A write beyond the process's file size limit is an error and no signal. A
- * new file is locked (flock) as long as it is open, which tells it from what a dead saver has left.
+ * new file is locked (flock) as long as it is open, which distinguishes it from what a dead saver has left.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -115,18 +115,18 @@ dualprop_status dualprop_state_set_augmentation(dualprop_state *state, const int
     DUALPROP__TRY(dualprop__state_enter(state, __func__));
     dualprop_status status = check_augmentation(state, augmentation, count);
     if (status == DUALPROP_OK) {
-        if (count > 0) memcpy(state->plan.moves, augmentation, (size_t)count * 3 * sizeof *augmentation);
-        state->batch.moves_count = count;
+        if (count > 0) memcpy(state->plan.augmentation, augmentation, (size_t)count * 3 * sizeof *augmentation);
+        state->batch.augmentation_count = count;
     }
     dualprop__state_leave(state);
     return status;
 }
 
-dualprop_status dualprop__batch_moves(const dualprop_state *state, int64_t count)
+dualprop_status dualprop__check_augmentation(const dualprop_state *state, int64_t count)
 {
-    DUALPROP__REQUIRE(state->context, state->batch.moves_count == 0 || state->batch.moves_count == count,
+    DUALPROP__REQUIRE(state->context, state->batch.augmentation_count == 0 || state->batch.augmentation_count == count,
                       DUALPROP_ERROR_INVALID_ARGUMENT, "count is %lld, but augmentation was set for %lld samples",
-                      (long long)count, (long long)state->batch.moves_count);
+                      (long long)count, (long long)state->batch.augmentation_count);
     return DUALPROP_OK;
 }
 
@@ -136,7 +136,7 @@ dualprop_status dualprop__batch_check(dualprop_state *state)
 {
     DUALPROP__REQUIRE(state->context, isfinite(state->dyads[0].observed.max_abs), DUALPROP_ERROR_NOT_FINITE,
                       "inputs hold a NaN or an infinite value; expected finite numbers");
-    state->batch.moves_count = 0; /* used; a batch that is refused leaves them */
+    state->batch.augmentation_count = 0; /* used; a batch that is refused leaves it */
     return DUALPROP_OK;
 }
 
@@ -145,10 +145,10 @@ dualprop_status dualprop__batch_load(dualprop_state *state, const dualprop_view 
     dualprop_context *context = state->context;
     struct dualprop__dyads *input = &state->dyads[0];
     dualprop_view rows = rows_of(images, first, count);
-    const int32_t *moves = state->batch.moves_count > 0 ? state->plan.moves : NULL;
+    const int32_t *augmentation = state->batch.augmentation_count > 0 ? state->plan.augmentation : NULL;
     state->batch.count = count;
     DUALPROP__TRY(context->backend.load_input(context->instance, input->arrays.mean, &rows, state->network->mean,
-                                              state->network->deviation, moves, &input->observed.max_abs));
+                                              state->network->deviation, augmentation, &input->observed.max_abs));
     if (!state->section.deferred) DUALPROP__TRY(dualprop__batch_check(state));
     input->versions.mean++;
     return DUALPROP_OK;

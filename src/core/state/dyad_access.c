@@ -195,8 +195,8 @@ static double view_element(const dualprop_view *line, int64_t i)
 }
 
 /* Where what goes down is no delta but f'(a) delta (LeCun's variant), it follows from the delta in row. */
-static dualprop_status write_emitted(dualprop_state *state, const struct dualprop__dyads *dyads, const struct row *row,
-                                     int64_t b)
+static dualprop_status write_error_signal(dualprop_state *state, const struct dualprop__dyads *dyads,
+                                          const struct row *row, int64_t b)
 {
     if (!dyads->arrays.error_signal) return DUALPROP_OK;
     DUALPROP__TRY(fetch_row(row->mean, state, dyads->arrays.a, b, row->width));
@@ -225,7 +225,7 @@ static dualprop_status write_row(dualprop_state *state, struct dualprop__dyads *
     }
     DUALPROP__TRY(store_row(state, dyads->arrays.mean, b, row.mean, row.width));
     DUALPROP__TRY(store_row(state, dyads->arrays.delta, b, row.delta, row.width));
-    return write_emitted(state, dyads, &row, b);
+    return write_error_signal(state, dyads, &row, b);
 }
 
 static dualprop_status check_finite(const dualprop_state *state, const dualprop_view *view, int64_t width)

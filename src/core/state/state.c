@@ -14,7 +14,7 @@ static dualprop_status check_options(const dualprop_context *context, const dual
                  rule->alpha_mismatch > 0 || rule->schedule == DUALPROP_ASYNC || rule->noise_state > 0 ||
                  rule->noise_down > 0 || rule->time_step != 1.0 || rule->quantize_bits > 0 ||
                  (dualprop__rule_output_step(rule) != DUALPROP_OUTPUT_LINEAR && rule->loss == DUALPROP_CROSS_ENTROPY);
-    DUALPROP__REQUIRE(context, !wanted || context->backend.dyad_general, DUALPROP_ERROR_UNSUPPORTED,
+    DUALPROP__REQUIRE(context, !wanted || context->backend.extended_update, DUALPROP_ERROR_UNSUPPORTED,
                       "the backend %s has no damping, lecun, mismatch, asynchrony, noise, time steps, quantization or "
                       "exact cross-entropy steps", context->backend.name);
     return DUALPROP_OK;
@@ -59,11 +59,11 @@ static dualprop_status create_bare_state(dualprop_state **out, dualprop_network 
     if (rule) dualprop__rule_retain(rule);
     state->dyads = (struct dualprop__dyads *)(state + 1);
     char *rest = (char *)(state->dyads + layers);
-    if (context->backend.guard_steps) {
-        state->plan.conditions = (dualprop_guard *)(void *)rest;
+    if (context->backend.gate_steps) {
+        state->plan.conditions = (dualprop_step_condition *)(void *)rest;
         rest += layers * sizeof *state->plan.conditions;
     }
-    state->plan.moves = (int32_t *)(void *)rest;
+    state->plan.augmentation = (int32_t *)(void *)rest;
     state->dyads[0].width = network->height * network->width * network->channels;
     for (int k = 1; k <= state->layer_count; k++) {
         state->dyads[k].layer = network->layers[k - 1];

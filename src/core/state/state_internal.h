@@ -112,8 +112,8 @@ struct dualprop_state {
         size_t arena_bytes;
         void *staging;   /* host memory: a batch of targets, or three rows of the widest layer, or draws */
         int32_t *order;  /* [needs.order_count]: of DUALPROP_LIST */
-        int32_t *moves;  /* [3 * capacity] host: of the next batch */
-        dualprop_guard *conditions; /* [L + 1] host: of a step in the same section; NULL where a backend has none */
+        int32_t *augmentation;  /* [3 * capacity] host: of the next batch */
+        dualprop_step_condition *conditions; /* [L + 1] host: of a step in the same section; NULL: no such slot */
         void *target;      /* (count, outputs) */
         void *prediction;  /* (count, outputs): a_L of the feed-forward start */
         void *workspace;   /* of the slots of layers */
@@ -141,7 +141,7 @@ struct dualprop_state {
     /* batch.c */
     struct {
         int64_t count;       /* samples of this inference */
-        int64_t moves_count; /* samples that moves were set for; 0: no moves */
+        int64_t augmentation_count; /* samples that augmentation was set for; 0: none */
     } batch;
 
     /* infer.c: how far the inference is, and what it has found. */
@@ -208,14 +208,14 @@ void dualprop__snapshot_rule(dualprop_state *state);
 dualprop_status dualprop__batch_inputs(dualprop_view *images, const dualprop_state *state, const dualprop_view *inputs);
 /* Check labels or dense targets for `count` samples. */
 dualprop_status dualprop__batch_targets(const dualprop_state *state, const dualprop_view *targets, int64_t count);
-/* Refuse a batch of another size than the moves that are set. */
-dualprop_status dualprop__batch_moves(const dualprop_state *state, int64_t count);
+/* Refuse a batch of another size than the augmentation that is set. */
+dualprop_status dualprop__check_augmentation(const dualprop_state *state, int64_t count);
 /* Load rows first .. first+count-1 of checked views. */
 dualprop_status dualprop__batch_load(dualprop_state *state, const dualprop_view *images, int64_t first, int64_t count);
 dualprop_status dualprop__batch_load_targets(dualprop_state *state, const dualprop_view *targets, int64_t first,
                                              int64_t count);
 
-/* Refuse what was loaded where it was not finite; else the moves that were set have been used. */
+/* Refuse what was loaded where it was not finite; else the augmentation that was set has been used. */
 dualprop_status dualprop__batch_check(dualprop_state *state);
 
 /* What goes down from layer k, and into its gradient. */

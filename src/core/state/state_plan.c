@@ -202,7 +202,7 @@ dualprop_status dualprop__state_record_bytes(size_t *bytes, const dualprop_netwo
 {
     size_t layers = (size_t)network->layer_count + 1, moves = 0;
     size_t of_layer = sizeof(struct dualprop__dyads);
-    if (network->context->backend.guard_steps) of_layer += sizeof(dualprop_guard);
+    if (network->context->backend.gate_steps) of_layer += sizeof(dualprop_step_condition);
     int fits = DUALPROP__MULTIPLY(&moves, (size_t)capacity, 3 * sizeof(int32_t)) &&
                DUALPROP__ADD(bytes, sizeof(dualprop_state) + layers * of_layer, moves) &&
                *bytes <= (size_t)INT64_MAX / 2;

@@ -89,7 +89,7 @@ static dualprop_status form_plus(dualprop_state *state, const struct dualprop__d
         .a = dyads->arrays.mean,
         .top_down = dyads->arrays.delta,
         .mean = plus,
-        .peak = &state->section.scratch_max_abs,
+        .max_abs = &state->section.scratch_max_abs,
         .old_alpha = 1.0,
         .width = dyads->width,
     };

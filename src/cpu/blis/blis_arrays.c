@@ -75,9 +75,9 @@ void dualprop__max_tracker_raise(dualprop__max_tracker *shared, const dualprop__
     raise_to(&shared->change, maxima->change);
 }
 
-void dualprop__max_tracker_write(dualprop__max_tracker *shared, double *peak, double *change)
+void dualprop__max_tracker_write(dualprop__max_tracker *shared, double *max_abs, double *change)
 {
-    if (peak) *peak = value_of(atomic_load(&shared->max_abs));
+    if (max_abs) *max_abs = value_of(atomic_load(&shared->max_abs));
     if (change) *change = value_of(atomic_load(&shared->change));
 }
 
@@ -112,13 +112,13 @@ dualprop_status dualprop__blis_dyad_update(void *self, const dualprop_dyad *dyad
     }
     dualprop__max_tracker_begin(&job.maxima);
     run_chunks(self, chunks);
-    dualprop__max_tracker_write(&job.maxima, dyad->peak, dyad->change);
+    dualprop__max_tracker_write(&job.maxima, dyad->max_abs, dyad->change);
     return DUALPROP_OK;
 }
 
 struct damp_job {
     const dualprop__blis *blis;
-    const dualprop_dyad_general *update;
+    const dualprop_extended_update *update;
     dualprop__max_tracker maxima;
 };
 
@@ -132,13 +132,13 @@ static void damp_chunk(void *argument, int64_t chunk, int64_t first, int64_t cou
 }
 
 /* Damping alone is worth loops of its own; whatever does more is the reference backend's. */
-dualprop_status dualprop__blis_dyad_general(void *self, const dualprop_dyad_general *update)
+dualprop_status dualprop__blis_extended_update(void *self, const dualprop_extended_update *update)
 {
     struct damp_job job = { .blis = array_instance(self), .update = update };
-    if (!dualprop__only_damps(update)) return dualprop__reference_backend.dyad_general(self, update);
+    if (!dualprop__only_damps(update)) return dualprop__reference_backend.extended_update(self, update);
     dualprop__max_tracker_begin(&job.maxima);
     run_chunks(self, (struct chunks){ damp_chunk, &job, update->rows * update->width, CHUNK });
-    dualprop__max_tracker_write(&job.maxima, update->peak, NULL);
+    dualprop__max_tracker_write(&job.maxima, update->max_abs, NULL);
     return DUALPROP_OK;
 }
 
@@ -173,7 +173,7 @@ dualprop_status dualprop__blis_optimizer_step(void *self, const dualprop_step_nu
 struct load_job {
     const dualprop__blis *blis;
     const dualprop_view *input;
-    const int32_t *moves; /* or NULL */
+    const int32_t *augmentation; /* or NULL */
     char *x;
     const void *table; /* of bytes: [256] reals for the channel at hand */
     int64_t channel;
@@ -220,21 +220,21 @@ static double load_moved_row(const struct load_job *job, int64_t to, int64_t fro
     if (stay == 0) return 0;
     int64_t shown = right > 0 ? 0 : -right; /* the first column that is shown, of the mirrored image where it is */
     if (move[2]) shown = width - shown - stay;
-    double peak = load_run(job, to + y * length + start * channels, from + source * length + shown * channels,
+    double max_abs = load_run(job, to + y * length + start * channels, from + source * length + shown * channels,
                            stay * channels);
     int complete = job->input->type != DUALPROP_U8 || job->channel == channels - 1;
     if (move[2] && complete) mirror_row(row + (size_t)(start * channels) * size, stay, (size_t)channels * size);
-    return peak;
+    return max_abs;
 }
 
 static double load_sample(const struct load_job *job, int64_t row)
 {
     int64_t to = row * job->sample, from = row * job->input->strides[0];
-    double peak = 0;
-    if (!job->moves) return load_run(job, to, from, job->sample);
+    double max_abs = 0;
+    if (!job->augmentation) return load_run(job, to, from, job->sample);
     for (int64_t y = 0; y < job->input->shape[1]; y++)
-        peak = dualprop__greatest(load_moved_row(job, to, from, y, job->moves + 3 * row), peak);
-    return peak;
+        max_abs = dualprop__greatest(load_moved_row(job, to, from, y, job->augmentation + 3 * row), max_abs);
+    return max_abs;
 }
 
 static void load_chunk(void *argument, int64_t chunk, int64_t first, int64_t count)
@@ -281,16 +281,16 @@ static int has_contiguous_samples(const dualprop_view *input)
 }
 
 dualprop_status dualprop__blis_load_input(void *self, void *x, const dualprop_view *input, const double *mean,
-                                          const double *deviation, const int32_t *moves, double *peak)
+                                          const double *deviation, const int32_t *augmentation, double *max_abs)
 {
     if (!has_contiguous_samples(input))
-        return dualprop__reference_backend.load_input(self, x, input, mean, deviation, moves, peak);
-    struct load_job job = { .blis = array_instance(self), .input = input, .moves = moves, .x = x };
+        return dualprop__reference_backend.load_input(self, x, input, mean, deviation, augmentation, max_abs);
+    struct load_job job = { .blis = array_instance(self), .input = input, .augmentation = augmentation, .x = x };
     job.sample = input->shape[1] * input->shape[2] * input->shape[3];
     dualprop__max_tracker_begin(&job.maxima);
     if (input->type == DUALPROP_U8) load_bytes(self, &job, mean, deviation);
     else load_rows(self, &job);
-    dualprop__max_tracker_write(&job.maxima, peak, NULL);
+    dualprop__max_tracker_write(&job.maxima, max_abs, NULL);
     return DUALPROP_OK;
 }
 
@@ -330,26 +330,26 @@ dualprop_status dualprop__blis_compare(void *self, int64_t count, const void *x,
     return DUALPROP_OK;
 }
 
-struct peak_job {
+struct max_abs_job {
     const dualprop__blis *blis;
     const char *x;
     dualprop__max_tracker maxima;
 };
 
-static void peak_chunk(void *argument, int64_t chunk, int64_t first, int64_t count)
+static void max_abs_chunk(void *argument, int64_t chunk, int64_t first, int64_t count)
 {
-    struct peak_job *job = argument;
+    struct max_abs_job *job = argument;
     int64_t offset = first * (int64_t)job->blis->loops->real_size;
     dualprop__maxima maxima = { job->blis->loops->max_abs(count, job->x + offset), 0 };
     (void)chunk;
     dualprop__max_tracker_raise(&job->maxima, &maxima);
 }
 
-dualprop_status dualprop__blis_max_abs(void *self, int64_t count, const void *x, double *peak)
+dualprop_status dualprop__blis_max_abs(void *self, int64_t count, const void *x, double *max_abs)
 {
-    struct peak_job job = { .blis = array_instance(self), .x = x };
+    struct max_abs_job job = { .blis = array_instance(self), .x = x };
     dualprop__max_tracker_begin(&job.maxima);
-    run_chunks(self, (struct chunks){ peak_chunk, &job, count, chunk_size(count) });
-    dualprop__max_tracker_write(&job.maxima, peak, NULL);
+    run_chunks(self, (struct chunks){ max_abs_chunk, &job, count, chunk_size(count) });
+    dualprop__max_tracker_write(&job.maxima, max_abs, NULL);
     return DUALPROP_OK;
 }

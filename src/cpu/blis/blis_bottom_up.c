@@ -9,7 +9,7 @@
 
 /*
  * A unit's size, at most, and how many units there should be at least, so that threads find work. Blocks of samples
- * are large, since each block reads the weights anew.
+ * are large, since each block reads the weights again.
  */
 #define SAMPLE_PANELS 24
 #define OUTPUT_PANELS 4
@@ -170,6 +170,6 @@ dualprop_status dualprop__blis_dense_bottom_up(void *self, const dualprop_dense 
     };
     dualprop__max_tracker_begin(&job.maxima);
     dualprop__team_run(job.blis->reference.host, &job, phases, 2, DUALPROP__MEMBERS);
-    if (dyad) dualprop__max_tracker_write(&job.maxima, dyad->peak, dyad->change);
+    if (dyad) dualprop__max_tracker_write(&job.maxima, dyad->max_abs, dyad->change);
     return DUALPROP_OK;
 }

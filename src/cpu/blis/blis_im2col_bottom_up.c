@@ -207,5 +207,5 @@ void dualprop__im2col_bottom_up(const dualprop__blis *blis, const dualprop_convo
     dualprop__phase phase = { .unit = run_unit, .units = job.rows.parts };
     dualprop__max_tracker_begin(&job.maxima);
     dualprop__team_run(blis->reference.host, &job, &phase, 1, job.members);
-    if (dyad) dualprop__max_tracker_write(&job.maxima, dyad->peak, dyad->change);
+    if (dyad) dualprop__max_tracker_write(&job.maxima, dyad->max_abs, dyad->change);
 }

@@ -340,5 +340,5 @@ void dualprop__im2col_top_down(const dualprop__blis *blis, const dualprop_convol
     };
     dualprop__max_tracker_begin(&job.maxima);
     dualprop__team_run(blis->reference.host, &job, is_pooled ? phases : phases + 1, is_pooled ? 2 : 1, job.members);
-    if (dyad) dualprop__max_tracker_write(&job.maxima, dyad->peak, dyad->change);
+    if (dyad) dualprop__max_tracker_write(&job.maxima, dyad->max_abs, dyad->change);
 }

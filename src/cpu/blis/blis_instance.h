@@ -36,7 +36,7 @@ typedef struct dualprop__max_tracker {
 void dualprop__max_tracker_begin(dualprop__max_tracker *shared);
 void dualprop__max_tracker_raise(dualprop__max_tracker *shared, const dualprop__maxima *maxima);
 /* Store what was found; either pointer may be NULL. */
-void dualprop__max_tracker_write(dualprop__max_tracker *shared, double *peak, double *change);
+void dualprop__max_tracker_write(dualprop__max_tracker *shared, double *max_abs, double *change);
 
 /* ---- a dense layer: blis_panels.c has the layout of its weights, blis_dense.c its workspace ---- */
 
@@ -82,12 +82,12 @@ dualprop_status dualprop__blis_convolution_gradient(void *self, const dualprop_c
 /* ---- blis_arrays.c: loops over arrays, shared among the threads where they are long ---- */
 
 dualprop_status dualprop__blis_dyad_update(void *self, const dualprop_dyad *dyad);
-dualprop_status dualprop__blis_dyad_general(void *self, const dualprop_dyad_general *update);
+dualprop_status dualprop__blis_extended_update(void *self, const dualprop_extended_update *update);
 dualprop_status dualprop__blis_load_input(void *self, void *x, const dualprop_view *input, const double *mean,
-                                          const double *deviation, const int32_t *moves, double *peak);
+                                          const double *deviation, const int32_t *augmentation, double *max_abs);
 dualprop_status dualprop__blis_optimizer_step(void *self, const dualprop_step_numbers *step, int64_t count, void *w,
                                               const void *g, void *moment1, void *moment2);
 dualprop_status dualprop__blis_compare(void *self, int64_t count, const void *x, const void *y, double sums[4]);
-dualprop_status dualprop__blis_max_abs(void *self, int64_t count, const void *x, double *peak);
+dualprop_status dualprop__blis_max_abs(void *self, int64_t count, const void *x, double *max_abs);
 
 #endif

@@ -3,7 +3,7 @@
  *
  * A context of BLIS lists the kernels for one architecture and their sizes. We fill contexts of our own instead of
  * initialising BLIS: then nothing is global, no variable of the environment can end the process, and the kernel for
- * AVX-512 is to be had where BLIS would choose another. The signatures here are those of BLIS 0.9.
+ * AVX-512 is available where BLIS would choose another. The signatures here are those of BLIS 0.9.
  */
 #include "blis_kernels.h"
 

@@ -72,7 +72,7 @@ static inline void dualprop__fetch_to_write(const char *array, int64_t from, int
 {
     for (int64_t i = from & -DUALPROP__LINE; i < to; i += DUALPROP__LINE) {
 #if defined(__x86_64__)
-        /* Compilers use it only where they are told that it is there; processors that have it not ignore it. */
+        /* Compilers use it only if told that it exists; processors that do not have it ignore it. */
         __asm__ volatile("prefetchw %0" : : "m"(array[i]));
 #else
         __builtin_prefetch(array + i, 1, 2);

@@ -27,7 +27,7 @@ static void update_small_dyads(const dualprop__blis *blis, const dualprop_dyad *
     dualprop__tile tile = { 0, rows, width, width };
     dualprop__maxima maxima = { 0, 0 };
     blis->loops->dyad(dyad, &tile, &maxima);
-    if (dyad->peak) *dyad->peak = maxima.max_abs;
+    if (dyad->max_abs) *dyad->max_abs = maxima.max_abs;
     if (dyad->change) *dyad->change = maxima.change;
 }
 

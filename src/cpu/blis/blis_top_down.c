@@ -7,7 +7,7 @@
  */
 #include "blis_small.h"
 
-/* Blocks of samples are large, since each block transposes the weights anew. */
+/* Blocks of samples are large, since each block transposes the weights again. */
 #define SAMPLE_PANELS 48
 #define INPUT_PANELS 4
 #define UNITS 16
@@ -240,6 +240,6 @@ dualprop_status dualprop__blis_dense_top_down(void *self, const dualprop_dense *
     };
     dualprop__max_tracker_begin(&job.maxima);
     dualprop__team_run(job.blis->reference.host, &job, phases, 2, members_with_slices(&job));
-    if (dyad) dualprop__max_tracker_write(&job.maxima, dyad->peak, dyad->change);
+    if (dyad) dualprop__max_tracker_write(&job.maxima, dyad->max_abs, dyad->change);
     return DUALPROP_OK;
 }

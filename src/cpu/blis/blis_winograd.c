@@ -119,7 +119,7 @@ static void transpose_winograd(const dualprop__filter_panel *filters, int64_t ou
     for (int64_t tap = 0; tap < DUALPROP__NINE; tap++) {
         const void *from[DUALPROP__MOST_VECTOR];
         const char *g = dualprop__at(blis, filters_at(filters, output_panel, channel), tap * channels * vector);
-        /* Channels beyond the last are copies of it; nobody wants what comes of them. */
+        /* Channels beyond the last are copies of it; their results are not used. */
         for (int64_t j = 0; j < vector; j++)
             from[j] = dualprop__at(blis, g, dualprop__least(j, count - 1) * vector);
         blis->convolution_loops->interleave(dualprop__at(blis, filters->scratch, tap * vector * vector), from, outputs,
@@ -178,7 +178,7 @@ struct preparation {
     const dualprop__blis *blis;
     const dualprop_convolution *shape;
     const void *weights;
-    char *scratch; /* of each panel of channels, behind all U */
+    char *scratch; /* of each panel of channels, after all U */
 };
 
 static void prepare_panel_winograd(void *argument, int64_t unit, int64_t member)

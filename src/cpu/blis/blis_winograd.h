@@ -6,12 +6,12 @@
  * away. winograd_template.h has the formulas; images of 2x2 have a form of their own, of 9 planes. With P planes, and V
  * vectors and N broadcasts of the micro-kernel, the arrays are
  *
- *     U            [ceil(outputs / V)][P][inputs][V]         filters; pad behind each plane
- *     V            [P][ceil(tiles / N)][inputs][N]           patches, bottom-up and top-down; pad behind each plane
+ *     U            [ceil(outputs / V)][P][inputs][V]         filters; pad after each plane
+ *     V            [P][ceil(tiles / N)][inputs][N]           patches, bottom-up and top-down; pad after each plane
  *     M            [tiles][P][V]                             products, for one panel of outputs
- *     columns      [P][ceil(channels / N)][tiles][N]         patches for the gradient; pad behind each plane
- *     deltas       [P][ceil(outputs / V)][tiles][V]          tiles of delta for the gradient; pad behind each plane
- *     dU           [P][channels][V]                          gradient of the filters; pad behind each plane
+ *     columns      [P][ceil(channels / N)][tiles][N]         patches for the gradient; pad after each plane
+ *     deltas       [P][ceil(outputs / V)][tiles][V]          tiles of delta for the gradient; pad after each plane
+ *     dU           [P][channels][V]                          gradient of the filters; pad after each plane
  *
  * Top-down is bottom-up with the filters turned by 180 degrees and channels and outputs exchanged. Without the pads the
  * same element of all planes would fall into few sets of the nearest cache.

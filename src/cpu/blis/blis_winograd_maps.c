@@ -547,7 +547,7 @@ static void run_winograd_maps(struct pass *job)
     run_products(job);
     if (job->pools && !job->pools_at_once) run_phases_winograd_maps(job, &pool, 1);
     else if (job->dyad && !job->by_chunks) run_phases_winograd_maps(job, &update, 1);
-    if (job->dyad) dualprop__max_tracker_write(&job->maxima, job->dyad->peak, job->dyad->change);
+    if (job->dyad) dualprop__max_tracker_write(&job->maxima, job->dyad->max_abs, job->dyad->change);
 }
 
 void dualprop__winograd_bottom_up(const dualprop__blis *blis, const dualprop_convolution *shape, void *a,

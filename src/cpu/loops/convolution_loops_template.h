@@ -2,7 +2,7 @@
  * convolution_loops_template.h - all loops of convolution_loops.h, for one type and one instruction set.
  *
  * Its includer defines REAL, FORMULA(name), TABLE, VECTOR_BYTES and MULTIPLY_ADD(x, y, z), which is x y + z, and where
- * vectors of eight floats are to be had FLOATS_OF_EIGHT.
+ * vectors of eight floats are available FLOATS_OF_EIGHT.
  */
 #include "gather_template.h"
 #include "pooling_template.h"

@@ -26,7 +26,7 @@ typedef struct dualprop__elementwise {
     /* The dyad update of a tile; raises the maxima. A tile's rows are whole rows of softmax. */
     void (*dyad)(const dualprop_dyad *dyad, const dualprop__tile *tile, dualprop__maxima *maxima);
     /* Elements first .. first+count-1 of a general update that only damps, as dualprop__only_damps() says. */
-    void (*damp)(const dualprop_dyad_general *update, int64_t first, int64_t count, dualprop__maxima *maxima);
+    void (*damp)(const dualprop_extended_update *update, int64_t first, int64_t count, dualprop__maxima *maxima);
     /* a[row][j] += bias[j]; bias lies under the tile's first column. */
     void (*add_bias)(void *a, const void *bias, const dualprop__tile *tile);
 
@@ -63,12 +63,12 @@ extern const dualprop__elementwise dualprop__elementwise_avx512_f32, dualprop__e
 const dualprop__elementwise *dualprop__elementwise_find(int type, int level);
 
 /* Is a general update no more than damping with one alpha, by an activation that is a projection? */
-static inline int dualprop__only_damps(const dualprop_dyad_general *update)
+static inline int dualprop__only_damps(const dualprop_extended_update *update)
 {
     int projects = update->activation == DUALPROP_IDENTITY || update->activation == DUALPROP_RELU ||
                    update->activation == DUALPROP_HARD_SIGMOID;
     return projects && !update->straight && !update->alphas && !update->uniform && !update->noise_plus &&
-           !update->noise_minus && !update->noise_down && !update->emitted && !update->change &&
+           !update->noise_minus && !update->noise_down && !update->error_signal && !update->change &&
            update->time_step == 1 && !(update->quantum > 0) && update->top_down;
 }
 

@@ -52,13 +52,13 @@ typedef BITS (*FORMULA(dyad_loop))(const struct FORMULA(run) *run, const FORMULA
     {                                                                                                                 \
         const REAL *restrict a = run->a;                                                                              \
         REAL *restrict mean = run->mean;                                                                              \
-        BITS peak = 0;                                                                                                \
+        BITS max_abs = 0;                                                                                             \
         (void)unused;                                                                                                 \
         for (int64_t i = 0; i < run->count; i++) {                                                                    \
             mean[i] = FORMULA(name)(a[i]);                                                                            \
-            peak = FORMULA(greater)(peak, FORMULA(magnitude)(mean[i]));                                               \
+            max_abs = FORMULA(greater)(max_abs, FORMULA(magnitude)(mean[i]));                                         \
         }                                                                                                             \
-        return peak;                                                                                                  \
+        return max_abs;                                                                                               \
     }                                                                                                                 \
                                                                                                                       \
     static BITS FORMULA(nudged_##name)(const struct FORMULA(run) *run, const FORMULA(gains) *given)                   \
@@ -66,31 +66,31 @@ typedef BITS (*FORMULA(dyad_loop))(const struct FORMULA(run) *run, const FORMULA
         const REAL *restrict a = run->a, *restrict top_down = run->top_down;                                          \
         REAL *restrict mean = run->mean, *restrict delta = run->delta;                                                \
         const FORMULA(gains) gains = *given;                                                                          \
-        BITS peak = 0;                                                                                                \
+        BITS max_abs = 0;                                                                                             \
         for (int64_t i = 0; i < run->count; i++) {                                                                    \
             REAL plus = gains.plus * top_down[i], minus = gains.minus * top_down[i];                                  \
             REAL high = FORMULA(name)(a[i] + plus), low = FORMULA(name)(a[i] - minus);                                \
             delta[i] = FORMULA(name##_difference)(a[i], plus, minus, gains.sum * top_down[i]);                        \
             mean[i] = FORMULA(mean)(high, low, delta[i], &gains);                                                     \
             BITS greater = FORMULA(greater)(FORMULA(magnitude)(high), FORMULA(magnitude)(low));                       \
-            peak = FORMULA(greater)(peak, greater);                                                                   \
+            max_abs = FORMULA(greater)(max_abs, greater);                                                             \
         }                                                                                                             \
-        return peak;                                                                                                  \
+        return max_abs;                                                                                               \
     }                                                                                                                 \
                                                                                                                       \
     static BITS FORMULA(derivative_##name)(const struct FORMULA(run) *run, const FORMULA(gains) *unused)              \
     {                                                                                                                 \
         const REAL *restrict a = run->a, *restrict top_down = run->top_down;                                          \
         REAL *restrict mean = run->mean, *restrict delta = run->delta;                                                \
-        BITS peak = 0;                                                                                                \
+        BITS max_abs = 0;                                                                                             \
         (void)unused;                                                                                                 \
         for (int64_t i = 0; i < run->count; i++) {                                                                    \
             mean[i] = FORMULA(name)(a[i]);                                                                            \
             delta[i] = FORMULA(name##_slope)(a[i]) * top_down[i];                                                     \
             BITS greater = FORMULA(greater)(FORMULA(magnitude)(mean[i]), FORMULA(magnitude)(delta[i]));               \
-            peak = FORMULA(greater)(peak, greater);                                                                   \
+            max_abs = FORMULA(greater)(max_abs, greater);                                                             \
         }                                                                                                             \
-        return peak;                                                                                                  \
+        return max_abs;                                                                                               \
     }
 
 DYAD_LOOPS(identity)
@@ -111,13 +111,13 @@ static BITS FORMULA(silent_softmax)(const struct FORMULA(run) *run, const FORMUL
     const REAL *restrict a = run->a;
     REAL *restrict mean = run->mean;
     const FORMULA(softmax_dyads) row = *run->row;
-    BITS peak = 0;
+    BITS max_abs = 0;
     (void)unused;
     for (int64_t i = 0; i < run->count; i++) {
         mean[i] = FORMULA(softmax_value)(&row.plus, a[i]);
-        peak = FORMULA(greater)(peak, FORMULA(magnitude)(mean[i]));
+        max_abs = FORMULA(greater)(max_abs, FORMULA(magnitude)(mean[i]));
     }
-    return peak;
+    return max_abs;
 }
 
 static BITS FORMULA(nudged_softmax)(const struct FORMULA(run) *run, const FORMULA(gains) *given)
@@ -126,15 +126,15 @@ static BITS FORMULA(nudged_softmax)(const struct FORMULA(run) *run, const FORMUL
     REAL *restrict mean = run->mean, *restrict delta = run->delta;
     const FORMULA(softmax_dyads) row = *run->row;
     const FORMULA(gains) gains = *given;
-    BITS peak = 0;
+    BITS max_abs = 0;
     for (int64_t i = 0; i < run->count; i++) {
         FORMULA(pair) pair = FORMULA(softmax_pair)(&row, a[i], top_down[i], &gains);
         mean[i] = pair.mean;
         delta[i] = pair.delta;
         BITS greater = FORMULA(greater)(FORMULA(magnitude)(pair.plus), FORMULA(magnitude)(pair.minus));
-        peak = FORMULA(greater)(peak, greater);
+        max_abs = FORMULA(greater)(max_abs, greater);
     }
-    return peak;
+    return max_abs;
 }
 
 static BITS FORMULA(derivative_softmax)(const struct FORMULA(run) *run, const FORMULA(gains) *unused)
@@ -142,16 +142,16 @@ static BITS FORMULA(derivative_softmax)(const struct FORMULA(run) *run, const FO
     const REAL *restrict a = run->a, *restrict top_down = run->top_down;
     REAL *restrict mean = run->mean, *restrict delta = run->delta;
     const FORMULA(softmax_dyads) row = *run->row;
-    BITS peak = 0;
+    BITS max_abs = 0;
     (void)unused;
     for (int64_t i = 0; i < run->count; i++) {
         FORMULA(pair) pair = FORMULA(softmax_slope_pair)(&row, a[i], top_down[i]);
         mean[i] = pair.mean;
         delta[i] = pair.delta;
         BITS greater = FORMULA(greater)(FORMULA(magnitude)(pair.mean), FORMULA(magnitude)(pair.delta));
-        peak = FORMULA(greater)(peak, greater);
+        max_abs = FORMULA(greater)(max_abs, greater);
     }
-    return peak;
+    return max_abs;
 }
 
 static FORMULA(softmax_dyads) FORMULA(softmax_row_at)(const dualprop_dyad *dyad, int64_t first, int64_t width,
@@ -182,8 +182,8 @@ static FORMULA(dyad_loop) FORMULA(find_dyad_loop)(const dualprop_dyad *dyad)
 static void FORMULA(update_run)(const dualprop_dyad *dyad, const struct FORMULA(run) *run,
                                 const FORMULA(gains) *gains, dualprop__maxima *maxima)
 {
-    BITS peak = FORMULA(find_dyad_loop)(dyad)(run, gains);
-    maxima->max_abs = dualprop__greatest(FORMULA(magnitude_value)(peak), maxima->max_abs);
+    BITS max_abs = FORMULA(find_dyad_loop)(dyad)(run, gains);
+    maxima->max_abs = dualprop__greatest(FORMULA(magnitude_value)(max_abs), maxima->max_abs);
     if (!run->top_down && run->delta) memset(run->delta, 0, (size_t)run->count * sizeof(REAL));
 }
 
@@ -275,7 +275,7 @@ struct FORMULA(damped_run) {
         REAL *restrict mean = run->mean, *restrict delta = run->delta;                                                \
         const FORMULA(gains) gains = run->gains;                                                                      \
         const REAL damping = run->damping, scale = 1 / (1 + damping);                                                 \
-        BITS peak = 0;                                                                                                \
+        BITS max_abs = 0;                                                                                             \
         for (int64_t i = 0; i < run->count; i++) {                                                                    \
             REAL centre = (a[i] + damping * mean[i]) * scale;                                                         \
             REAL plus = (gains.plus * top_down[i] + damping * gains.rest * delta[i]) * scale;                         \
@@ -285,9 +285,9 @@ struct FORMULA(damped_run) {
             delta[i] = FORMULA(name##_difference)(centre, plus, minus, span);                                         \
             mean[i] = FORMULA(mean)(high, low, delta[i], &gains);                                                     \
             BITS greater = FORMULA(greater)(FORMULA(magnitude)(high), FORMULA(magnitude)(low));                       \
-            peak = FORMULA(greater)(peak, greater);                                                                   \
+            max_abs = FORMULA(greater)(max_abs, greater);                                                             \
         }                                                                                                             \
-        return peak;                                                                                                  \
+        return max_abs;                                                                                               \
     }
 
 DAMPED_LOOP(identity)
@@ -295,7 +295,8 @@ DAMPED_LOOP(relu)
 DAMPED_LOOP(hard_sigmoid)
 #undef DAMPED_LOOP
 
-static void FORMULA(damp)(const dualprop_dyad_general *update, int64_t first, int64_t count, dualprop__maxima *maxima)
+static void FORMULA(damp)(const dualprop_extended_update *update, int64_t first, int64_t count,
+                          dualprop__maxima *maxima)
 {
     struct FORMULA(damped_run) run = {
         .a = (const REAL *)update->a + first,
@@ -304,13 +305,13 @@ static void FORMULA(damp)(const dualprop_dyad_general *update, int64_t first, in
         .delta = (REAL *)update->delta + first,
         .count = count,
         .damping = (REAL)update->damping,
-        .gains = FORMULA(general_gains)(update, update->alpha),
+        .gains = FORMULA(extended_gains)(update, update->alpha),
     };
     if (update->delta_is_zero) memset(run.delta, 0, (size_t)count * sizeof(REAL));
-    BITS peak = update->activation == DUALPROP_RELU           ? FORMULA(damped_relu)(&run)
+    BITS max_abs = update->activation == DUALPROP_RELU           ? FORMULA(damped_relu)(&run)
                 : update->activation == DUALPROP_HARD_SIGMOID ? FORMULA(damped_hard_sigmoid)(&run)
                                                               : FORMULA(damped_identity)(&run);
-    maxima->max_abs = dualprop__greatest(FORMULA(magnitude_value)(peak), maxima->max_abs);
+    maxima->max_abs = dualprop__greatest(FORMULA(magnitude_value)(max_abs), maxima->max_abs);
 }
 
 static void FORMULA(add_bias)(void *a, const void *bias, const dualprop__tile *tile)
@@ -394,22 +395,22 @@ static void FORMULA(column_sums)(void *to, const void *from, double scale, int a
 
 static double FORMULA(convert_floats)(REAL *restrict to, const float *restrict from, int64_t count)
 {
-    BITS peak = 0;
+    BITS max_abs = 0;
     for (int64_t i = 0; i < count; i++) {
         to[i] = (REAL)from[i];
-        peak = FORMULA(greater)(peak, FORMULA(magnitude)(to[i]));
+        max_abs = FORMULA(greater)(max_abs, FORMULA(magnitude)(to[i]));
     }
-    return FORMULA(magnitude_value)(peak);
+    return FORMULA(magnitude_value)(max_abs);
 }
 
 static double FORMULA(convert_doubles)(REAL *restrict to, const double *restrict from, int64_t count)
 {
-    BITS peak = 0;
+    BITS max_abs = 0;
     for (int64_t i = 0; i < count; i++) {
         to[i] = (REAL)from[i];
-        peak = FORMULA(greater)(peak, FORMULA(magnitude)(to[i]));
+        max_abs = FORMULA(greater)(max_abs, FORMULA(magnitude)(to[i]));
     }
-    return FORMULA(magnitude_value)(peak);
+    return FORMULA(magnitude_value)(max_abs);
 }
 
 static double FORMULA(convert)(void *to, const void *from, int type, int64_t count)
@@ -419,22 +420,22 @@ static double FORMULA(convert)(void *to, const void *from, int type, int64_t cou
 
 static double FORMULA(look_up)(void *to, const uint8_t *from, const void *table, int64_t count, int64_t stride)
 {
-    BITS peak = 0;
+    BITS max_abs = 0;
     for (int64_t i = 0; i < count; i++) {
         REAL value = ((const REAL *)table)[from[i * stride]];
         ((REAL *)to)[i * stride] = value;
-        peak = FORMULA(greater)(peak, FORMULA(magnitude)(value));
+        max_abs = FORMULA(greater)(max_abs, FORMULA(magnitude)(value));
     }
-    return FORMULA(magnitude_value)(peak);
+    return FORMULA(magnitude_value)(max_abs);
 }
 
 /* ---- sums ---- */
 
 static double FORMULA(max_abs)(int64_t count, const void *x)
 {
-    BITS peak = 0;
-    for (int64_t i = 0; i < count; i++) peak = FORMULA(greater)(peak, FORMULA(magnitude)(((const REAL *)x)[i]));
-    return FORMULA(magnitude_value)(peak);
+    BITS max_abs = 0;
+    for (int64_t i = 0; i < count; i++) max_abs = FORMULA(greater)(max_abs, FORMULA(magnitude)(((const REAL *)x)[i]));
+    return FORMULA(magnitude_value)(max_abs);
 }
 
 /* Lane l sums every eighth element from l on; the lanes are added at the end. */

@@ -16,7 +16,7 @@ struct dualprop__reference {
     int type;
 };
 
-/* The table for everyone. */
+/* The table that all others fall back to. */
 extern const dualprop_backend dualprop__reference_backend;
 
 /* Only the slots that compute are filled in these. */

@@ -39,17 +39,17 @@ static int64_t seen_from(const dualprop_convolution *shape, int64_t place, int64
     return y >= 0 && y < shape->height && x >= 0 && x < shape->width ? y * shape->width + x : -1;
 }
 
-/* The other way round along one axis: who sees `input` through tap `tap`? -1: nobody. */
-static int64_t seer_along(int64_t input, int64_t tap, int64_t padding, int64_t stride, int64_t extent)
+/* The other way round along one axis: the output that reads `input` through tap `tap`; -1: none. */
+static int64_t output_along(int64_t input, int64_t tap, int64_t padding, int64_t stride, int64_t extent)
 {
     int64_t reach = input + padding - tap;
     return reach >= 0 && reach % stride == 0 && reach / stride < extent ? reach / stride : -1;
 }
 
-static int64_t seer_of(const dualprop_convolution *shape, int64_t input, int64_t row, int64_t column)
+static int64_t output_reading(const dualprop_convolution *shape, int64_t input, int64_t row, int64_t column)
 {
-    int64_t y = seer_along(input / shape->width, row, shape->padding_height, shape->stride_height, shape->map_height);
-    int64_t x = seer_along(input % shape->width, column, shape->padding_width, shape->stride_width, shape->map_width);
+    int64_t y = output_along(input / shape->width, row, shape->padding_height, shape->stride_height, shape->map_height);
+    int64_t x = output_along(input % shape->width, column, shape->padding_width, shape->stride_width, shape->map_width);
     return y >= 0 && x >= 0 ? y * shape->map_width + x : -1;
 }
 
@@ -228,14 +228,14 @@ static dualprop_status convolution_bottom_up(void *self, const dualprop_convolut
 
 /* ---- top-down ---- */
 
-/* Channels first .. of one place of the input: the transpose, gathered from everyone who sees the place. */
+/* Channels first .. of one place of the input: the transpose, gathered from all outputs that read the place. */
 static void gather_tile(const dualprop_convolution *shape, REAL *to, const REAL *map, const REAL *weights,
                         int64_t input, int64_t first)
 {
     double sums[TILE] = { 0 };
     int64_t width = tile_width(first, shape->channels);
     for (int64_t tap = 0; tap < shape->kernel_height * shape->kernel_width; tap++) {
-        int64_t place = seer_of(shape, input, tap / shape->kernel_width, tap % shape->kernel_width);
+        int64_t place = output_reading(shape, input, tap / shape->kernel_width, tap % shape->kernel_width);
         if (place < 0) continue;
         const REAL *w = weights + start_of(shape, place, kernel_elements(shape)) +
                         (tap * shape->channels + first) * shape->outputs;

@@ -12,9 +12,9 @@
 #define TILE 64
 
 /* The greater of two, where a NaN is greater than everything. */
-static double greatest(double peak, double x)
+static double greatest(double most, double x)
 {
-    return x > peak || x != x ? x : peak;
+    return x > most || x != x ? x : most;
 }
 
 static int64_t tile_width(int64_t first, int64_t width)
@@ -49,9 +49,9 @@ static void track(struct max_tracker *tracker, const FORMULA(pair) *pair, const 
     tracker->change = greatest(tracker->change, change_of(tracker, pair, old_mean, old_delta));
 }
 
-static void write_maxima(const struct max_tracker *tracker, double *peak, double *change)
+static void write_maxima(const struct max_tracker *tracker, double *max_abs, double *change)
 {
-    if (peak) *peak = tracker->largest;
+    if (max_abs) *max_abs = tracker->largest;
     if (change) *change = tracker->change;
 }
 
@@ -112,7 +112,7 @@ static dualprop_status dyad_update(void *self, const dualprop_dyad *dyad)
     struct max_tracker tracker = { 0, 0, dyad->old_alpha, dyad->derivative, dyad->change != NULL };
     int64_t width = dyad->activation == DUALPROP_SOFTMAX ? dyad->width : dyad->count;
     for (int64_t first = 0; first < dyad->count; first += width) update_row(&update, first, width, &tracker);
-    write_maxima(&tracker, dyad->peak, dyad->change);
+    write_maxima(&tracker, dyad->max_abs, dyad->change);
     return DUALPROP_OK;
 }
 
@@ -142,7 +142,7 @@ static dualprop_status output_step(void *self, const dualprop_output *output)
     FORMULA(output_gains) gains = FORMULA(output_gains_of)(output);
     struct max_tracker tracker = { 0, 0, output->old_alpha, output->derivative, output->change != NULL };
     for (int64_t row = 0; row < output->rows; row++) output_row(output, row * output->width, &gains, &tracker);
-    write_maxima(&tracker, output->peak, output->change);
+    write_maxima(&tracker, output->max_abs, output->change);
     return DUALPROP_OK;
 }
 
@@ -153,7 +153,7 @@ static REAL element_of(const void *array, int64_t i)
     return array ? ((const REAL *)array)[i] : 0;
 }
 
-static void general_element(const dualprop_dyad_general *update, const FORMULA(gains) *gains, int64_t i,
+static void extended_element(const dualprop_extended_update *update, const FORMULA(gains) *gains, int64_t i,
                             struct max_tracker *tracker)
 {
     REAL *mean = (REAL *)update->mean + i, *delta = (REAL *)update->delta + i, a = element_of(update->a, i);
@@ -161,7 +161,7 @@ static void general_element(const dualprop_dyad_general *update, const FORMULA(g
     FORMULA(draws) draws = { element_of(update->noise_plus, i), element_of(update->noise_minus, i),
                              element_of(update->noise_down, i) };
     FORMULA(pair) pair =
-        FORMULA(general_pair)(update, gains, a, element_of(update->top_down, i), *mean, old, &draws);
+        FORMULA(extended_pair)(update, gains, a, element_of(update->top_down, i), *mean, old, &draws);
     if (update->uniform && !((double)element_of(update->uniform, i) < update->fraction)) {
         pair.mean = *mean;
         pair.delta = old;
@@ -171,20 +171,20 @@ static void general_element(const dualprop_dyad_general *update, const FORMULA(g
     track(tracker, &pair, mean, &old);
     *mean = pair.mean;
     *delta = pair.delta;
-    if (update->emitted) ((REAL *)update->emitted)[i] = FORMULA(slope)(update->activation, a) * pair.delta;
+    if (update->error_signal) ((REAL *)update->error_signal)[i] = FORMULA(slope)(update->activation, a) * pair.delta;
 }
 
-static dualprop_status dyad_general(void *self, const dualprop_dyad_general *update)
+static dualprop_status extended_update(void *self, const dualprop_extended_update *update)
 {
     (void)self;
-    FORMULA(gains) gains = FORMULA(general_gains)(update, update->alpha);
+    FORMULA(gains) gains = FORMULA(extended_gains)(update, update->alpha);
     struct max_tracker tracker = { 0, 0, update->alpha, 0, update->change != NULL };
     for (int64_t row = 0; row < update->rows; row++)
         for (int64_t j = 0; j < update->width; j++) {
-            if (update->alphas) gains = FORMULA(general_gains)(update, (double)element_of(update->alphas, j));
-            general_element(update, &gains, row * update->width + j, &tracker);
+            if (update->alphas) gains = FORMULA(extended_gains)(update, (double)element_of(update->alphas, j));
+            extended_element(update, &gains, row * update->width + j, &tracker);
         }
-    write_maxima(&tracker, update->peak, update->change);
+    write_maxima(&tracker, update->max_abs, update->change);
     return DUALPROP_OK;
 }
 
@@ -210,7 +210,7 @@ static dualprop_status output_proximal(void *self, const dualprop_output *output
     FORMULA(gains) gains = FORMULA(gains_of)(0, 0, output->alpha);
     struct max_tracker tracker = { 0, 0, output->old_alpha, 0, output->change != NULL };
     for (int64_t row = 0; row < output->rows; row++) proximal_row(output, row * output->width, &gains, &tracker);
-    write_maxima(&tracker, output->peak, output->change);
+    write_maxima(&tracker, output->max_abs, output->change);
     return DUALPROP_OK;
 }
 
@@ -400,27 +400,27 @@ static int undo_move(int64_t at[4], const dualprop_view *view, const int32_t *mo
 }
 
 static REAL loaded_at(const dualprop_view *input, int64_t i, const double *mean, const double *deviation,
-                      const int32_t *moves)
+                      const int32_t *augmentation)
 {
     int64_t at[4], offset = 0;
     indices_of(at, input, i);
-    if (moves && !undo_move(at, input, moves + 3 * at[0])) return 0;
+    if (augmentation && !undo_move(at, input, augmentation + 3 * at[0])) return 0;
     for (int axis = 0; axis < 4; axis++) offset += at[axis] * input->strides[axis];
     return input_at(input, offset, mean, deviation, at[3]);
 }
 
 static dualprop_status load_input(void *self, void *x, const dualprop_view *input, const double *mean,
-                                  const double *deviation, const int32_t *moves, double *peak)
+                                  const double *deviation, const int32_t *augmentation, double *max_abs)
 {
     (void)self;
     int64_t count = input->shape[0] * input->shape[1] * input->shape[2] * input->shape[3];
     double most = 0;
     for (int64_t i = 0; i < count; i++) {
-        REAL value = loaded_at(input, i, mean, deviation, moves);
+        REAL value = loaded_at(input, i, mean, deviation, augmentation);
         most = greatest(most, fabs((double)value));
         ((REAL *)x)[i] = value;
     }
-    if (peak) *peak = most;
+    if (max_abs) *max_abs = most;
     return DUALPROP_OK;
 }
 
@@ -441,11 +441,11 @@ static dualprop_status compare(void *self, int64_t count, const void *x, const v
     return DUALPROP_OK;
 }
 
-static dualprop_status max_abs(void *self, int64_t count, const void *x, double *peak)
+static dualprop_status max_abs(void *self, int64_t count, const void *x, double *max_abs)
 {
     (void)self;
-    *peak = 0;
-    for (int64_t i = 0; i < count; i++) *peak = greatest(*peak, fabs((double)((const REAL *)x)[i]));
+    *max_abs = 0;
+    for (int64_t i = 0; i < count; i++) *max_abs = greatest(*max_abs, fabs((double)((const REAL *)x)[i]));
     return DUALPROP_OK;
 }
 

@@ -16,7 +16,7 @@
  * block between two meetings, go in an order drawn from DUALPROP_TEST_ORDER (a number; 1 unless given), and every launch
  * draws on: what depends on the order is another result when it is computed again.
  *
- * Not shown: how warps overlap between meetings (race.cpp tells instead what would depend on it), caches, limits of
+ * Not shown: how warps overlap between meetings (race.cpp reports instead what would depend on it), caches, limits of
  * registers and shared memory, and the device's own mathematical functions.
  */
 #ifndef DUALPROP_TESTS_SIMT_CUDA_RUNTIME_H

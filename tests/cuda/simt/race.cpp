@@ -19,7 +19,7 @@ namespace simt {
 namespace {
 
 /* A thread of a block is known by its number in the grid; readers may be several. */
-constexpr uint32_t nobody = ~0u, several_blocks = ~0u - 1;
+constexpr uint32_t no_thread = ~0u, several_blocks = ~0u - 1;
 constexpr uint32_t several = 2 * most_threads - 1; /* threads of one block */
 
 struct visitor {
@@ -29,7 +29,7 @@ struct visitor {
 };
 
 struct cell {
-    uint32_t launch; /* of another one than the running: nobody was here */
+    uint32_t launch; /* of another one than the running: no thread was here */
     visitor writer, reader;
 };
 
@@ -47,7 +47,7 @@ visitor self(access how)
 /* May the two be there at the same time? */
 int meet(const visitor &one, const visitor &other)
 {
-    if (one.who == nobody || (one.atomic && other.atomic)) return 0;
+    if (one.who == no_thread || (one.atomic && other.atomic)) return 0;
     return block_of(one.who) != block_of(other.who) || (one.barriers == other.barriers && one.who != other.who);
 }
 
@@ -85,7 +85,7 @@ cell *cell_of(uintptr_t address, int is_byte, uint32_t launch)
 {
     uintptr_t number = is_byte ? address : address / 4;
     cell *found = &page_of(number / page_cells * 2 + 2 + (uintptr_t)is_byte)[number % page_cells];
-    if (found->launch != launch) *found = cell{ launch, { nobody, 0, 0 }, { nobody, 0, 0 } };
+    if (found->launch != launch) *found = cell{ launch, { no_thread, 0, 0 }, { no_thread, 0, 0 } };
     return found;
 }
 

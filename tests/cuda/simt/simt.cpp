@@ -186,7 +186,7 @@ void report_barrier(int thread)
                      fibers[thread].line, count_in(AT_BARRIER), threads());
 }
 
-/* Everybody stands still: true where the barrier, or a report of what is wrong, lets some go on. */
+/* All threads stand still: true if the barrier, or a report of what is wrong, lets some go on. */
 int let_go_on()
 {
     int in_shuffle = count_in(IN_SHUFFLE), complete = count_in(AT_BARRIER) == threads();

@@ -34,7 +34,7 @@ struct preference {
     cublasLtMatmulPreference_t real;
 };
 
-/* What the stand-in writes into an algorithm, which is opaque to everybody else. */
+/* What the stand-in writes into an algorithm, which is opaque to its callers. */
 struct algorithm {
     uint64_t workspace;
     uint32_t alignment, bias_alignment;

@@ -89,7 +89,7 @@ cudaError_t standin_call(const char *name)
 
 struct block {
     struct block *next;
-    char *memory; /* behind the first guard */
+    char *memory; /* after the first guard */
     size_t bytes;
     int pinned;
 };
@@ -279,7 +279,7 @@ static struct CUstream_st *stream_of(cudaStream_t stream)
     return stream ? stream : &legacy;
 }
 
-/* A stream that runs ahead does its work as soon as nothing holds it up; the others when somebody waits. */
+/* A stream that runs ahead does its work as soon as nothing holds it up; the others when a thread waits. */
 static void hurry(struct CUstream_st *stream)
 {
     if (state.eager || (state.ahead > 0 && stream->number == state.ahead)) drain(stream);
@@ -342,7 +342,7 @@ cudaError_t cudaGetDeviceCount(int *count)
 static _Thread_local int device;
 static _Thread_local enum cudaStreamCaptureMode capture_mode = cudaStreamCaptureModeGlobal;
 
-/* Going back to what was before never fails by order: like giving back memory, it has nobody to tell. */
+/* Going back to what was before never fails by order: like releasing memory, it has no caller to report to. */
 cudaError_t cudaThreadExchangeStreamCaptureMode(enum cudaStreamCaptureMode *mode)
 {
     if (*mode == cudaStreamCaptureModeRelaxed) CALL();
@@ -440,7 +440,7 @@ cudaError_t cudaMallocHost(void **memory, size_t bytes)
     return make_block(memory, bytes, 1);
 }
 
-/* Giving back never fails by order, so that what leaks is the module's fault; it waits for the device as the real one
+/* Releasing never fails by order, so that what leaks is the module's fault; it waits for the device as the real one
  * does. */
 cudaError_t cudaFree(void *memory)
 {

@@ -2,12 +2,12 @@
  * standin.h - stand-ins for the CUDA runtime, cuBLASLt and cuDNN, for machines without a GPU. In tests only.
  *
  * They are shared libraries with the names of the real ones, first in the library path of the CUDA tests. "Device
- * memory" is host memory with guards around it, filled with NaNs; streams are queues whose work is done when somebody
+ * memory" is host memory with guards around it, filled with NaNs; streams are queues whose work is done when a thread
  * waits for it, and not before, so that a result that is read too early is not there yet, and one stream may be told to
  * run ahead of the others, so that memory that is written too early is; graphs are lists of work; kernels are done one
  * element after another through their kernel_info (src/cuda/kernel_info.h).
  *
- * Any call can be made to fail, and everything that was made has to be given back.
+ * Any call can be made to fail, and everything that was created has to be released.
  */
 #ifndef DUALPROP_TESTS_STANDIN_H
 #define DUALPROP_TESTS_STANDIN_H
@@ -30,7 +30,7 @@ typedef struct standin_state {
     /* What is there. */
     int driver, device_count, capability; /* 13000, 1, 90 */
     size_t memory; /* bytes on the device */
-    int eager;     /* do work at once instead of when somebody waits */
+    int eager;     /* do work at once instead of when a thread waits */
     int ahead;     /* number of the one stream that does so, in the order in which they are made; 0: none */
     int streams;   /* made since the reset */
     int no_real;    /* do not ask the real cuDNN and cuBLASLt */
@@ -38,10 +38,10 @@ typedef struct standin_state {
     int no_engines; /* cuDNN has nothing for any shape */
     int no_fast_algorithms; /* cuBLASLt has nothing for TF32 and BF16 */
     int no_algorithms; /* nor has cuBLASLt; it says so by a status (1), no result (2), or a result's status (3) */
-    int foreign_capture; /* a thread of somebody else captures in the global mode */
+    int foreign_capture; /* a foreign thread captures in the global mode */
     int lenient;   /* let pointers lead where no device memory is: for tests that hand in arrays of their own */
     /* What was done. */
-    long live;          /* things made and not given back: memory, streams, events, graphs, handles, descriptors */
+    long live;          /* things created and not released: memory, streams, events, graphs, handles, descriptors */
     size_t used;        /* bytes of device memory */
     long tensor_cores, unordered; /* convolutions on tensor cores, and by engines whose sums have no fixed order */
     int contexts; /* devices, one bit each, that were made current: each of them has a context now */
@@ -50,7 +50,7 @@ typedef struct standin_state {
     long rounded;                 /* convolutions of BF16 */
     long by_fours; /* kernels whose name says so */
     long kernels, products, convolutions, graph_launches, captures, synchronizations, mallocs;
-    /* Broken rules: the first is told. */
+    /* Broken rules: the first is reported. */
     long complaints;
     char complaint[256];
 } standin_state;
@@ -60,7 +60,7 @@ extern "C" {
 #endif
 
 standin_state *standin_control(void);
-/* Begin anew, with nothing failing and all counts at 0; what is live stays so. */
+/* Start again, with nothing failing and all counts at 0; what is live stays so. */
 void standin_reset(void);
 
 /* ---- for the other stand-ins ---- */
@@ -76,7 +76,7 @@ void standin_check(const void *memory, size_t bytes, const char *what);
 void standin_extent(const void *address, const char **begin, const char **end);
 /* The real library whose path is in this variable of the environment, apart from the stand-in; or NULL. */
 void *standin_open_real(const char *variable, const char *title);
-void standin_made(long things); /* +1, or -1 when it is given back */
+void standin_made(long things); /* +1, or -1 when it is released */
 
 #ifdef __cplusplus
 }
