@@ -5,7 +5,7 @@ usage: pytorch_layout.py to-pytorch   CHECKPOINT OUT [NAMES]
        pytorch_layout.py from-pytorch WEIGHTS CHECKPOINT OUT
 
 to-pytorch writes the parameters of CHECKPOINT as OUT, which safetensors.torch.load_file() reads: Linear.weight as [outputs,
-inputs], Conv2d.weight as [outputs, inputs, height, width], and the inputs of a dense layer behind images in the order that
+inputs], Conv2d.weight as [outputs, inputs, height, width], and the inputs of a dense layer after images in the order that
 flattening channels, height, width gives. They are named layer1.weight, layer1.bias and so on, or, with NAMES (what
 safetensors.torch.save_model() wrote of a like model), as there.
 

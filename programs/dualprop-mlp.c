@@ -1,5 +1,5 @@
 /*
- * dualprop-mlp.c - a dense network on images, trained by dual propagation: the program behind `make demo`.
+ * dualprop-mlp.c - a dense network on images, trained by dual propagation: the program of `make demo`.
  *
  *     dualprop-mlp --epochs 5 --diagnostics angle --log run.jsonl --checkpoint run.safetensors
  *     dualprop-mlp --resume run.safetensors --checkpoint run.safetensors --epochs 10

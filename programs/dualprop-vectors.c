@@ -1,5 +1,5 @@
 /*
- * dualprop-vectors.c - runs every reference vector of a folder: the program behind `make vectors`.
+ * dualprop-vectors.c - runs every reference vector of a folder: the program of `make vectors`.
  *
  *     dualprop-vectors [--backend NAME] [--precision f32|f64] FOLDER
  *

@@ -33,7 +33,7 @@ static void complete(settings *run, int (*said)(const void *context, const char 
     if (!said(context, "augment")) run->augment = is_grey ? 0 : AUGMENT_CROP | AUGMENT_FLIP;
 }
 
-/* Those of the paper's Table 3, but for the schedule, the cheapest with the same gradient at small beta. An empty
+/* Those of the paper's Table 3, except for the schedule, the cheapest with the same gradient at small beta. An empty
  * value: complete() decides. */
 static const char *const defaults[] = {
     "dataset=cifar10", "init=truncated",    "beta=0.1",  "loss=ce",       "nudge-at=prediction", "optimizer=sgd",

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs every program of examples/ and looks at what it prints: as built on the static library alone (make examples), and
+# Runs every program of examples/ and checks what it prints: as built on the static library alone (make examples), and
 # compiled by pkg-config against an installed tree. Data sets are small: a part of Fashion-MNIST, and generated images.
 cd "$(dirname "$0")/.."
 . tests/count.sh
@@ -37,7 +37,7 @@ make_data() {
     done
 }
 
-# run NAME [ARGUMENT...]: of the programs that are being looked at; what it prints lies in $work/output.
+# run NAME [ARGUMENT...]: of the programs that are being checked; what it prints lies in $work/output.
 run() {
     name=$1
     shift

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs into a temporary folder and builds the README's program against what lies there: by pkg-config and by CMake,
-# shared and static, in C and in C++. Looks at names with spaces, modes, and what `make install` remembers of the build.
+# shared and static, in C and in C++. Checks names with spaces, modes, and what `make install` remembers of the build.
 cd "$(dirname "$0")/.."
 . tests/count.sh
 work=$(mktemp -d)
@@ -65,7 +65,7 @@ manual_pages() {
 unusual_prefix() {
     (umask 077 && make --no-print-directory install PREFIX="$work/a b&c" LIBDIR=lib/some-machine DESTDIR=) || return 1
     hidden=$(find "$work/a b&c" ! -type l ! -perm -a=r)
-    [ -z "$hidden" ] || { echo "not for everybody to read: $hidden"; return 1; }
+    [ -z "$hidden" ] || { echo "not readable by all users: $hidden"; return 1; }
     (
         PKG_CONFIG_PATH="$work/a b&c/lib/some-machine/pkgconfig"
         eval "$CC -std=c11 -o '$work/unusual' examples/minimal.c $(pkg-config --cflags --libs dualprop)"

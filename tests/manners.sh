@@ -1,5 +1,5 @@
 #!/bin/sh
-# Looks at the built library for calls that a library must not make, and at the names that it exports.
+# Checks the built library for calls that a library must not make, and at the names that it exports.
 cd "$(dirname "$0")/.."
 . tests/count.sh
 build=${BUILD:-build} lib=${LIB:-lib}

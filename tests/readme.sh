@@ -21,7 +21,7 @@ listings_are_pieces_of_examples() {
         }
         listing { block = block $0 "\n" }
         END {
-            if (blocks < 10) { print "only " blocks " listings were looked at"; bad = 1 }
+            if (blocks < 10) { print "only " blocks " listings were checked"; bad = 1 }
             exit bad
         }
     ' examples/*.[ch] README.md docs/*.md
@@ -61,5 +61,5 @@ test_that "the README's program is examples/minimal.c" program_is_the_example
 test_that "listings of the documents are pieces of the examples" listings_are_pieces_of_examples
 test_that "links in the documents lead to files" links_lead_somewhere
 test_that "tests/README.md has a line for each file of tests" has_a_line_for_each_file
-test_that "no file names somebody's folders" names_no_machine
+test_that "no file names folders of one machine" names_no_machine
 count_end

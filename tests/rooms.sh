@@ -1,7 +1,7 @@
 #!/bin/sh
 # The rooms of src/core look down only. docs/architecture.md has the list ("| floor | room | header | ..."): a file includes
 # headers, and calls functions, of its own room and of rooms on lower floors; rooms on one floor never meet; from another
-# room it includes that room's one header. src/math knows nobody, src/cpu and src/cuda know src/math and each itself.
+# room it includes that room's one header. src/math uses no other folder; src/cpu and src/cuda use src/math and themselves.
 # Names of static functions are unique over src/core and src/cpu, so that a profile can be read; templates, which are
 # compiled once a type or instruction set, are apart. The check is then tried on a tree with planted mistakes.
 set -u
@@ -98,7 +98,7 @@ expect_sentence "a planted include between backends" "$scratch/bad" \
     "src/cpu/blis/blis.c includes cuda/device.h, which is none of its business"
 
 if [ -d "$build/src/core/base" ]; then
-    # Only the objects of sources that are there: a file that has moved leaves its object behind.
+    # Only the objects of sources that are there: a file that has moved leaves its old object.
     for object in "$build"/src/core/*/*.o; do
         source=${object#"$build"/}
         [ -e "${source%.o}.c" ] || continue

@@ -1,8 +1,8 @@
 /*
- * array.h - an array that a reader has made: elements in row-major order, owned by whoever asked for it.
+ * array.h - an array that a reader has made: elements in row-major order, owned by the caller.
  */
-#ifndef EXAMPLES_ARRAY_H
-#define EXAMPLES_ARRAY_H
+#ifndef PROGRAMS_ARRAY_H
+#define PROGRAMS_ARRAY_H
 
 #include "program_host.h"
 

@@ -9,8 +9,8 @@
  * taken as they are. Test images are kept in their range: 0 to 1 for bytes, from the smallest to the greatest number of
  * the training images for others. Images that are trained on are not, as in the formulas above.
  */
-#ifndef EXAMPLES_ATTACK_H
-#define EXAMPLES_ATTACK_H
+#ifndef PROGRAMS_ATTACK_H
+#define PROGRAMS_ATTACK_H
 
 #include "dataset.h"
 #include "one_batch.h"

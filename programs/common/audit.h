@@ -5,8 +5,8 @@
  * An audit measures through dualprop/diagnostics.h, on the network that is trained. Its sums over an epoch are plain
  * numbers, so that a checkpoint can hold them.
  */
-#ifndef EXAMPLES_AUDIT_H
-#define EXAMPLES_AUDIT_H
+#ifndef PROGRAMS_AUDIT_H
+#define PROGRAMS_AUDIT_H
 
 #include "one_batch.h"
 #include "settings.h"

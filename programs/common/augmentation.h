@@ -4,8 +4,8 @@
  * A move is three int32: rows down, columns right, flip. It is a pure function of seed, epoch and sample, so the order
  * of samples, the batch size, the number of threads and resuming do not change it.
  */
-#ifndef EXAMPLES_MOVES_H
-#define EXAMPLES_MOVES_H
+#ifndef PROGRAMS_AUGMENTATION_H
+#define PROGRAMS_AUGMENTATION_H
 
 #include <stdint.h>
 

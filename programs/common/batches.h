@@ -4,8 +4,8 @@
  * Either single samples are permuted; or batches were cut once in file order and only their order changes. A batch is
  * copied together, and how each of its images is moved is drawn, by a thread of its own where that takes a while.
  */
-#ifndef EXAMPLES_BATCHES_H
-#define EXAMPLES_BATCHES_H
+#ifndef PROGRAMS_BATCHES_H
+#define PROGRAMS_BATCHES_H
 
 #include "one_batch.h"
 #include "dataset.h"
@@ -46,7 +46,7 @@ dualprop_status batches_create(batches *self, host *owner, const samples *source
 void batches_destroy(batches *self);
 /* Samples that an epoch visits. */
 int64_t batches_samples(const batches *self);
-/* Order them anew for an epoch. */
+/* Order them for an epoch. */
 void batches_shuffle(batches *self, int64_t epoch);
 /* Batch number index, 0 .. batch_count-1; what is in it holds until the next call. */
 void batches_take(batch *out, batches *self, int64_t index);

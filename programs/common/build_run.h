@@ -1,8 +1,8 @@
 /*
  * build_run.h - from settings to the library's handles.
  */
-#ifndef EXAMPLES_BUILD_RUN_H
-#define EXAMPLES_BUILD_RUN_H
+#ifndef PROGRAMS_BUILD_RUN_H
+#define PROGRAMS_BUILD_RUN_H
 
 #include "dataset.h"
 #include "run_file.h"

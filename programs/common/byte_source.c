@@ -161,7 +161,7 @@ static dualprop_status report_zip(byte_source *source, int outcome)
                      source->stream.msg != NULL ? source->stream.msg : "unexpected end or preset dictionary");
 }
 
-/* Behind a member another may follow, as bgzip, pigz and cat make them, or zeros that fill a block up. */
+/* After a member another may follow, as bgzip, pigz and cat make them, or zeros that fill a block up. */
 static dualprop_status end_member(byte_source *source)
 {
     for (;;) {
@@ -236,7 +236,7 @@ dualprop_status byte_source_read(byte_source *source, void *buffer, uint64_t siz
     return DUALPROP_OK;
 }
 
-/* Behind the last member nothing else may follow. */
+/* After the last member nothing else may follow. */
 static dualprop_status finish_zipped(byte_source *source)
 {
     if (!source->ended)

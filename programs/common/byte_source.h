@@ -1,12 +1,12 @@
 /*
  * byte_source.h - the bytes of a file, unpacked on the way where the file is gzip.
  *
- * Whether it is gzip is told by its first two bytes (1f 8b), not by its name. A reader asks for exactly the bytes it
+ * Its first two bytes (1f 8b) decide whether it is gzip, not its name. A reader asks for exactly the bytes it
  * expects and then checks that none is left, so memory and time stay bounded by what a checked header announced, even
  * for a file that would unpack to anything. Errors name the file.
  */
-#ifndef EXAMPLES_BYTE_SOURCE_H
-#define EXAMPLES_BYTE_SOURCE_H
+#ifndef PROGRAMS_BYTE_SOURCE_H
+#define PROGRAMS_BYTE_SOURCE_H
 
 #include "program_host.h"
 

@@ -13,7 +13,7 @@
 #define LABEL_BYTES_LIMIT 2
 #define TRAIN_FILES_LIMIT 5
 
-/* What tells the two apart. The last byte of the labels is the one that is learned. */
+/* What distinguishes the two. The last byte of the labels is the one that is learned. */
 typedef struct layout {
     int label_bytes;
     int classes[LABEL_BYTES_LIMIT];

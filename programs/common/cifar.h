@@ -6,8 +6,8 @@
  * and blue. The files are data_batch_1.bin to data_batch_5.bin and test_batch.bin, or train.bin and test.bin, in the
  * folder or in the folder inside it that the original archives make.
  */
-#ifndef EXAMPLES_CIFAR_H
-#define EXAMPLES_CIFAR_H
+#ifndef PROGRAMS_CIFAR_H
+#define PROGRAMS_CIFAR_H
 
 #include "dataset.h"
 

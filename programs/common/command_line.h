@@ -1,11 +1,11 @@
 /*
  * command_line.h - from argv to settings, through presets and the checkpoint that is resumed.
  *
- * Whoever speaks first wins: the command line, the preset, the checkpoint, the default. What the checkpoint fixes may
+ * The first that has a value wins: the command line, the preset, the checkpoint, the default. What the checkpoint fixes may
  * be said again on the command line, but not otherwise.
  */
-#ifndef EXAMPLES_COMMAND_LINE_H
-#define EXAMPLES_COMMAND_LINE_H
+#ifndef PROGRAMS_COMMAND_LINE_H
+#define PROGRAMS_COMMAND_LINE_H
 
 #include <jansson.h>
 #include <stdio.h>

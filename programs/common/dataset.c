@@ -275,7 +275,7 @@ static const struct {
 };
 #define PUBLISHED ((int)(sizeof published / sizeof published[0]))
 
-/* Nothing but their contents tells mnist and fashion-mnist apart. */
+/* Only their contents distinguish mnist from fashion-mnist. */
 static dualprop_status check_identity(const dataset *self, host *owner, int kind, const char *folder)
 {
     int named = 0, found = 0;

@@ -2,14 +2,14 @@
  * dataset.h - a training set and a test set of images with class labels.
  *
  * mnist, fashion-mnist: the four IDX files of the original distributions (train-images-idx3-ubyte and so on), raw or
- * with .gz after the name; the two have the same layout and are told apart by the SHA-256 of their contents. idx: other
+ * with .gz after the name; the two have the same layout and are distinguished by the SHA-256 of their contents. idx: other
  * files of that layout, images of any size, as many classes as the labels say. npy: train-images.npy, train-labels.npy, test-images.npy and test-labels.npy; images of
  * shape (N, features), (N, height, width) or (N, height, width, channels). cifar10, cifar100: see cifar.h; imagenet32:
  * see imagenet32.h. Bytes stay bytes: the network's input transform makes numbers of them, value / 255, for the colour
  * sets minus the mean and divided by the deviation of each channel.
  */
-#ifndef EXAMPLES_DATASET_H
-#define EXAMPLES_DATASET_H
+#ifndef PROGRAMS_DATASET_H
+#define PROGRAMS_DATASET_H
 
 #include "digest.h"
 #include "samples.h"
@@ -35,7 +35,7 @@ typedef struct dataset {
     char sha256[DIGEST_TEXT];       /* of the unpacked contents of its files, see digest.h */
 } dataset;
 
-/* Where the data set lies if nobody says: a folder, or NULL where there is no such place. */
+/* Where the data set lies by default: a folder, or NULL if there is none. */
 const char *dataset_default_folder(int kind);
 /*
  * Read all files, or nothing. Each class must occur in the training set. limit > 0 keeps the first limit training
@@ -45,12 +45,12 @@ dualprop_status dataset_open(dataset *out, host *owner, int kind, const char *fo
 void dataset_close(dataset *self, host *owner);
 
 /*
- * Hold a fraction of the training set out, which samples the seed decides: *first receives where they begin, behind the
+ * Hold a fraction of the training set out, which samples the seed decides: *first receives where they begin, after the
  * others, which keep their order.
  */
 dualprop_status dataset_hold_out(dataset *self, host *owner, double fraction, uint64_t seed, int64_t *first);
 
-/* Images alone, for prediction: .npy, told by content, or what the files of this kind of data set are. */
+/* Images alone, for prediction: .npy, found by content, or what the files of this kind of data set are. */
 dualprop_status images_open(array *out, host *owner, int kind, const char *path);
 
 /* folder/name, or where that is not there folder/inner/name. inner may be NULL. */

@@ -2,8 +2,8 @@
  * digest.h - the SHA-256 of what the files of a data set hold: the unpacked bytes, one file after another in the order
  * in which they are read. `cat` of the files, unpacked, through sha256sum shows the same digits.
  */
-#ifndef EXAMPLES_DIGEST_H
-#define EXAMPLES_DIGEST_H
+#ifndef PROGRAMS_DIGEST_H
+#define PROGRAMS_DIGEST_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -4,8 +4,8 @@
  * A file is: two zero bytes, a type byte (08 for unsigned bytes, the only one taken here), the rank, one big-endian
  * 32-bit extent for each axis, and the elements in row-major order, then nothing.
  */
-#ifndef EXAMPLES_IDX_H
-#define EXAMPLES_IDX_H
+#ifndef PROGRAMS_IDX_H
+#define PROGRAMS_IDX_H
 
 #include "array.h"
 

@@ -2,10 +2,10 @@
  * imagenet32.h - the downsampled ImageNet of 32 x 32 pixels, as its authors' numpy archives.
  *
  * train_data_batch_1.npz to train_data_batch_10.npz and val_data.npz, each with data.npy (N, 3072), bytes, a plane each
- * of red, green and blue, and labels.npy (N), 1 to 1000. Other members (the mean image) are not looked at.
+ * of red, green and blue, and labels.npy (N), 1 to 1000. Other members (the mean image) are not read.
  */
-#ifndef EXAMPLES_IMAGENET32_H
-#define EXAMPLES_IMAGENET32_H
+#ifndef PROGRAMS_IMAGENET32_H
+#define PROGRAMS_IMAGENET32_H
 
 #include "dataset.h"
 

@@ -1,8 +1,8 @@
 /*
  * interrupt.h - Ctrl-C, SIGTERM and SIGHUP ask a run to stop; the same signal a second time ends it at once.
  */
-#ifndef EXAMPLES_INTERRUPT_H
-#define EXAMPLES_INTERRUPT_H
+#ifndef PROGRAMS_INTERRUPT_H
+#define PROGRAMS_INTERRUPT_H
 
 /*
  * Watch for the three signals from now on, except for SIGHUP where it is ignored (nohup); with_user_signal: for SIGUSR1

@@ -9,7 +9,7 @@
 enum { POOL = -1 };
 
 typedef struct model {
-    const int *convolutions; /* channels, or POOL behind a convolution */
+    const int *convolutions; /* channels, or POOL after a convolution */
     const int *dense;        /* outputs */
 } model;
 
@@ -39,7 +39,7 @@ const char model_help[] =
     "  minicnn   16 M 32 M 32 M\n"
     "Images of colour sets lose the mean of each channel and are divided by its deviation; others are in [0, 1].\n";
 
-/* A convolution, with the pooling behind it where that fits; halve the sides then. */
+/* A convolution, with the pooling after it if that fits; halve the sides then. */
 static dualprop_status add_convolution(dualprop_network *network, host *owner, int channels, int pooled, int activation,
                                        int64_t *sides)
 {

@@ -1,11 +1,11 @@
 /*
  * models.h - the convolutional networks of the program vgg16.
  *
- * Written as in the literature: a number is a 3 x 3 convolution with so many channels, M a pooling of 2 x 2 behind it
+ * Written as in the literature: a number is a 3 x 3 convolution with so many channels, M a pooling of 2 x 2 after it
  * (inside the layer's linear map), F a dense layer; the last dense layer, one output a class, is not written.
  */
-#ifndef EXAMPLES_MODELS_H
-#define EXAMPLES_MODELS_H
+#ifndef PROGRAMS_MODELS_H
+#define PROGRAMS_MODELS_H
 
 #include "dataset.h"
 #include "settings.h"

@@ -3,8 +3,8 @@
  *
  * Images are f32, f64 or bytes and are kept as they are; labels are any integers and become int32.
  */
-#ifndef EXAMPLES_NPY_H
-#define EXAMPLES_NPY_H
+#ifndef PROGRAMS_NPY_H
+#define PROGRAMS_NPY_H
 
 #include "array.h"
 #include "byte_source.h"

@@ -1,12 +1,12 @@
 /*
  * numbers.h - numbers as people type them, read strictly: all of the text, decimal, in range.
  */
-#ifndef EXAMPLES_NUMBERS_H
-#define EXAMPLES_NUMBERS_H
+#ifndef PROGRAMS_NUMBERS_H
+#define PROGRAMS_NUMBERS_H
 
 #include <stdint.h>
 
-/* Each gives 1 and the value, or 0 and leaves *value alone: no number, something behind it, an overflow. */
+/* Each returns 1 and the value, or 0 and leaves *value alone: no number, something after it, an overflow. */
 int number_integer(int64_t *value, const char *text);
 int number_unsigned(uint64_t *value, const char *text);
 int number_real(double *value, const char *text); /* finite; no hexadecimal, no "nan" */

@@ -1,8 +1,8 @@
 /*
  * one_batch.h - what one step learns from.
  */
-#ifndef EXAMPLES_ONE_BATCH_H
-#define EXAMPLES_ONE_BATCH_H
+#ifndef PROGRAMS_ONE_BATCH_H
+#define PROGRAMS_ONE_BATCH_H
 
 #include "program_host.h"
 

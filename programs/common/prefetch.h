@@ -3,8 +3,8 @@
  *
  * Where no thread can be started the work is done when its result is wanted.
  */
-#ifndef EXAMPLES_PREFETCH_H
-#define EXAMPLES_PREFETCH_H
+#ifndef PROGRAMS_PREFETCH_H
+#define PROGRAMS_PREFETCH_H
 
 #include <pthread.h>
 #include <stdint.h>
@@ -31,7 +31,7 @@ void prefetch_end(prefetch *self);
 void prefetch_ask(prefetch *self, int64_t index);
 /* Come back when piece number index is done, whether it was asked for or not. */
 void prefetch_wait(prefetch *self, int64_t index);
-/* Wait for what is being done, and forget what was done: the next wait does its piece anew. */
+/* Wait for what is being done, and forget what was done: the next wait does its piece again. */
 void prefetch_forget(prefetch *self);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * presets.h - the experiments of the paper as lists of options.
  */
-#ifndef EXAMPLES_PRESETS_H
-#define EXAMPLES_PRESETS_H
+#ifndef PROGRAMS_PRESETS_H
+#define PROGRAMS_PRESETS_H
 
 /* A name, and two lists of "option=value", each closed by NULL: what the table's rows share, and what this one adds. */
 typedef struct preset {

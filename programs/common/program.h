@@ -3,8 +3,8 @@
  *
  * An option means the same in every program; a program may have other defaults, and lacks what makes no sense for it.
  */
-#ifndef EXAMPLES_PROGRAM_H
-#define EXAMPLES_PROGRAM_H
+#ifndef PROGRAMS_PROGRAM_H
+#define PROGRAMS_PROGRAM_H
 
 #include "dataset.h"
 #include "presets.h"
@@ -19,7 +19,7 @@ struct program {
     const preset *presets;         /* closed by one without a name */
     const char *notes;             /* lines at the end of --help; may be empty */
     int drops_last_batch;          /* a short batch at an epoch's end: left out (1) or trained on (0) */
-    /* Fill in what depends on other options and nobody said; said(row) tells what somebody did. */
+    /* Fill in what depends on other options and was not given; said(row): was this option given? */
     void (*complete)(settings *run, int (*said)(const void *context, const char *option), const void *context);
     /* Add all layers to a network of the data set's input shape. */
     dualprop_status (*add_layers)(dualprop_network *network, host *owner, const settings *run, const dataset *data);

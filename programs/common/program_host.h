@@ -4,8 +4,8 @@
  * The tables are the library's own (dualprop/context.h), so that a program can hand the same ones to the readers and to
  * the context, and a test can make any allocation or read fail. Readers return a dualprop_status.
  */
-#ifndef EXAMPLES_EXAMPLE_HOST_H
-#define EXAMPLES_EXAMPLE_HOST_H
+#ifndef PROGRAMS_EXAMPLE_HOST_H
+#define PROGRAMS_EXAMPLE_HOST_H
 
 #include "dualprop/dualprop.h"
 

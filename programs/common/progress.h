@@ -1,8 +1,8 @@
 /*
  * progress.h - how far a run is: one line that is written over on a terminal, one line an epoch everywhere.
  */
-#ifndef EXAMPLES_PROGRESS_H
-#define EXAMPLES_PROGRESS_H
+#ifndef PROGRAMS_PROGRESS_H
+#define PROGRAMS_PROGRESS_H
 
 #include <stdint.h>
 
@@ -18,7 +18,7 @@ typedef struct progress {
 double progress_clock(void);
 /* Begin; total samples are to be trained on. */
 void progress_begin(progress *self, int quiet, int64_t total);
-/* So many more samples are done; on a terminal, at most ten times a second, the line is drawn anew. */
+/* So many more samples are done; on a terminal, at most ten times a second, the line is drawn again. */
 void progress_add(progress *self, int64_t samples, int64_t epoch, int64_t epochs);
 /* Take the line away, before something else is written. */
 void progress_clear(progress *self);

@@ -1,12 +1,12 @@
 /*
  * rule_settings.h - the part of the settings that is the rule's: which of them contradict each other, and the rule itself.
  */
-#ifndef EXAMPLES_RULE_SETTINGS_H
-#define EXAMPLES_RULE_SETTINGS_H
+#ifndef PROGRAMS_RULE_SETTINGS_H
+#define PROGRAMS_RULE_SETTINGS_H
 
 #include "settings.h"
 
-/* A rule that fixes alpha has it where nobody said one. */
+/* A rule that fixes alpha has it unless one was given. */
 void rule_settings_fix_alpha(settings *self);
 int rule_settings_is_damped(const settings *self);
 /* Refuse what contradicts itself, naming both options. */

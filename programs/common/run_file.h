@@ -3,8 +3,8 @@
  * run.settings and run.position. Where there is a validation set, also the parameters that did best on it, as tensors
  * best.layer1.weight and so on.
  */
-#ifndef EXAMPLES_RUN_FILE_H
-#define EXAMPLES_RUN_FILE_H
+#ifndef PROGRAMS_RUN_FILE_H
+#define PROGRAMS_RUN_FILE_H
 
 #include "run_position.h"
 

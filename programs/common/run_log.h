@@ -8,11 +8,11 @@
  * inferences), and of the weights after the epoch gamma (gamma_0 .. gamma_{L-1}: the first belongs to layer 1's map),
  * lipschitz and feedback_angle (degrees between weights and feedback weights, one a layer). Accuracies are fractions.
  *
- * Behind the last epoch, with --attack, one line an attack: attack (fgsm or pgd), epsilon, test_accuracy.
+ * After the last epoch, with --attack, one line an attack: attack (fgsm or pgd), epsilon, test_accuracy.
  * The log of audits has one line a measured batch: epoch, batch (both from 1) and the keys of the diagnostics.
  */
-#ifndef EXAMPLES_RUN_LOG_H
-#define EXAMPLES_RUN_LOG_H
+#ifndef PROGRAMS_RUN_LOG_H
+#define PROGRAMS_RUN_LOG_H
 
 #include "run_position.h"
 
@@ -35,7 +35,7 @@ typedef struct epoch_report {
 
 /*
  * A log. It has whole lines only: where one cannot be written, what there is of it is taken back and the log is closed;
- * writing to a closed log does nothing. All zeros is a log that nobody wants.
+ * writing to a closed log does nothing. All zeros is no log.
  */
 typedef struct run_log {
     const char *path; /* NULL: closed */

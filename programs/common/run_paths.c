@@ -54,7 +54,7 @@ static dualprop_status check_data(host *owner, const char *option, const char *p
                      option, path);
 }
 
-/* Whoever has written something into a file wants to keep it. */
+/* A file that is not empty is wanted. */
 static dualprop_status check_log(host *owner, const settings *run, const char *option, const char *path)
 {
     struct stat about;

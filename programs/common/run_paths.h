@@ -1,8 +1,8 @@
 /*
  * run_paths.h - no file of a run takes the place of another.
  */
-#ifndef EXAMPLES_RUN_PATHS_H
-#define EXAMPLES_RUN_PATHS_H
+#ifndef PROGRAMS_RUN_PATHS_H
+#define PROGRAMS_RUN_PATHS_H
 
 #include "settings.h"
 

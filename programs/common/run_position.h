@@ -3,8 +3,8 @@
  *
  * No times are in it, so that equal runs write equal files.
  */
-#ifndef EXAMPLES_RUN_POSITION_H
-#define EXAMPLES_RUN_POSITION_H
+#ifndef PROGRAMS_RUN_POSITION_H
+#define PROGRAMS_RUN_POSITION_H
 
 #include <jansson.h>
 

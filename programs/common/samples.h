@@ -1,8 +1,8 @@
 /*
  * samples.h - images with labels, as the readers of data sets fill them in.
  */
-#ifndef EXAMPLES_SAMPLES_H
-#define EXAMPLES_SAMPLES_H
+#ifndef PROGRAMS_SAMPLES_H
+#define PROGRAMS_SAMPLES_H
 
 #include "array.h"
 

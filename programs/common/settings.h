@@ -1,11 +1,11 @@
 /*
- * settings.h - everything a run can be told, as one struct filled from one table of options.
+ * settings.h - everything that can be set for a run, as one struct filled from one table of options.
  *
  * An option's value is a text until the last moment: it may come from the command line, from a preset, from the
  * checkpoint that is resumed, or be the default, and it is read and checked by the same code in each case.
  */
-#ifndef EXAMPLES_SETTINGS_H
-#define EXAMPLES_SETTINGS_H
+#ifndef PROGRAMS_SETTINGS_H
+#define PROGRAMS_SETTINGS_H
 
 #include "program_host.h"
 

@@ -4,8 +4,8 @@
  * The order is a pure function of seed and epoch (Philox 4x32-10 keyed by the seed, with the epoch in its counter), so
  * a resumed run needs to know only the epoch and how far it had come.
  */
-#ifndef EXAMPLES_SHUFFLE_H
-#define EXAMPLES_SHUFFLE_H
+#ifndef PROGRAMS_SHUFFLE_H
+#define PROGRAMS_SHUFFLE_H
 
 #include <stdint.h>
 

@@ -5,8 +5,8 @@
  *     trainer_run(run);
  *     trainer_destroy(run);
  */
-#ifndef EXAMPLES_TRAINER_H
-#define EXAMPLES_TRAINER_H
+#ifndef PROGRAMS_TRAINER_H
+#define PROGRAMS_TRAINER_H
 
 #include "settings.h"
 

@@ -14,7 +14,7 @@
 
 /* ---- One batch ---- */
 
-/* Does an inference of this run measure what its last pass changed? dualprop_state_report() tells when. */
+/* Does an inference of this run measure what its last pass changed? dualprop_state_report() says when. */
 static int has_residual(const trainer *self)
 {
     double residual;

@@ -1,8 +1,8 @@
 /*
  * trainer_internal.h - what a run holds, and what its parts offer each other. For trainer*.c only.
  */
-#ifndef EXAMPLES_TRAINER_INTERNAL_H
-#define EXAMPLES_TRAINER_INTERNAL_H
+#ifndef PROGRAMS_TRAINER_INTERNAL_H
+#define PROGRAMS_TRAINER_INTERNAL_H
 
 #include "attack.h"
 #include "batches.h"

@@ -3,8 +3,8 @@
  *
  * tests/golden/README.md describes the files. A case this library cannot run is skipped with the reason.
  */
-#ifndef EXAMPLES_VECTOR_CASE_H
-#define EXAMPLES_VECTOR_CASE_H
+#ifndef PROGRAMS_VECTOR_CASE_H
+#define PROGRAMS_VECTOR_CASE_H
 
 #include "program_host.h"
 

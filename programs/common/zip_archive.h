@@ -5,8 +5,8 @@
  * What a member says of its size is held against its packed size before it is believed. libzip's own small allocations
  * are malloc's.
  */
-#ifndef EXAMPLES_ZIP_ARCHIVE_H
-#define EXAMPLES_ZIP_ARCHIVE_H
+#ifndef PROGRAMS_ZIP_ARCHIVE_H
+#define PROGRAMS_ZIP_ARCHIVE_H
 
 #include "byte_source.h"
 

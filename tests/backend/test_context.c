@@ -1,5 +1,5 @@
 /*
- * test_context.c - the door: which header a program was compiled with, structs of every size, hooks, errors, the log.
+ * test_context.c - creating contexts: which header a program was compiled with, structs of every size, hooks, errors, the log.
  */
 #include <pthread.h>
 #include <stddef.h>
@@ -60,7 +60,7 @@ END_TEST
 
 #define END_OF(type, member) (offsetof(type, member) + sizeof(((type *)0)->member))
 
-/* Every prefix of the options that ends with a member: what lies behind it must not be read. */
+/* Every prefix of the options that ends with a member: what lies after it must not be read. */
 START_TEST(shorter_options_are_completed)
 {
     static const size_t ends[] = {

@@ -224,7 +224,7 @@ START_TEST(each_direction_is_accurate)
 }
 END_TEST
 
-/* ---- shapes that nobody thought of ---- */
+/* ---- shapes drawn at random ---- */
 
 /* A random number from low to high, rather low. */
 static int64_t rather_low(randomness *random, int64_t low, int64_t high)

@@ -62,7 +62,7 @@ START_TEST(later_and_shorter_views)
 }
 END_TEST
 
-/* What is given out fits a caller of any header: nothing is written behind the members of version 0.1. */
+/* What is given out fits a caller of any header: nothing is written after the members of version 0.1. */
 START_TEST(views_that_are_given_have_the_first_size)
 {
     struct { dualprop_view view; char guard[64]; } given;

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Everything that only a GPU can tell: builds, tests, trains, times against PyTorch. At most LIMIT seconds, 560 by default.
+# Everything that only a GPU can show: builds, tests, trains, times against PyTorch. At most LIMIT seconds, 560 by default.
 # usage: run.sh [OUT]    results go to OUT ($OUT, or build/gpu by default): summary.txt, tables.md, times.json, logs.txt
 #
-# What tells most comes first: does it run, is it right, how long does a step take and where, what does PyTorch take. Each part
+# What matters most comes first: does it run, is it right, how long does a step take and where, what does PyTorch take. Each part
 # is a process of its own with a time limit, and a part that fails does not stop the ones after it; parts that are left when
 # the time is over are skipped. Tests write what they found one by one (NAME.tap in logs.txt), so that one that is cut off
-# has told the rest. Ends with a line "N passed, N failed, N skipped".
+# has shown the rest. Ends with a line "N passed, N failed, N skipped".
 #
 # Needs nvcc, gcc, cuBLASLt and cuDNN, of CUDA's toolkit or of the wheels that PyTorch comes with; PyTorch for the baselines.
 # jansson, Check, zlib, make and binaries for the case that the build fails come from build/gpu-kit (tests/gpu/pack.sh).

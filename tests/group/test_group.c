@@ -113,7 +113,7 @@ static void destroy(struct process *process)
     dualprop_context_destroy(process->context);
 }
 
-/* Sample i of a step: the same for whoever asks. */
+/* Sample i of a step: the same in every process. */
 static void fill_samples(struct process *process, double *wide, float *narrow, int32_t *labels, int64_t first,
                          int64_t count, int step)
 {
@@ -449,7 +449,7 @@ START_TEST(another_precision_is_refused)
 }
 END_TEST
 
-/* The transport fails at each of its calls in turn, in one process: all return, nobody hangs, nothing leaks. */
+/* The transport fails at each of its calls in turn, in one process: all return, none hangs, nothing leaks. */
 START_TEST(a_transport_that_fails_at_any_call_ends_the_run)
 {
     struct process processes[3], as = plan(DUALPROP_BACKEND_BLIS, DUALPROP_F32, 0, 4, 30);
@@ -561,8 +561,8 @@ static void member_talks(struct thread_member *member)
         process->sums[0] = integers[0];
         memcpy(&process->sums[1], &values[0], sizeof(double));
         dualprop_status own = rank == 1 ? DUALPROP_ERROR_IO : DUALPROP_OK;
-        dualprop_status told = dualprop_group_agree(process->group, own, "the disk is full");
-        if (told != (rank == 1 ? DUALPROP_ERROR_IO : DUALPROP_ERROR_PEER)) *kept = 1007;
+        dualprop_status agreed = dualprop_group_agree(process->group, own, "the disk is full");
+        if (agreed != (rank == 1 ? DUALPROP_ERROR_IO : DUALPROP_ERROR_PEER)) *kept = 1007;
         if (dualprop_last_error(process->text, sizeof process->text, NULL, NULL) != DUALPROP_OK) *kept = 1008;
         if (dualprop_group_agree(process->group, DUALPROP_OK, NULL) != DUALPROP_OK) *kept = 1009;
         process->hash = hash_parameters(process);

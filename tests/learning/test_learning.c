@@ -476,7 +476,7 @@ START_TEST(test_cancel)
 }
 END_TEST
 
-/* Writing part of a dyad keeps the rest, and the layer's next visit hears its neighbours again. */
+/* Writing part of a dyad keeps the rest, and the layer's next visit reads its neighbours again. */
 START_TEST(test_writing_dyads)
 {
     struct small_plan plan = plan_of(_i);

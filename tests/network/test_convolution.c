@@ -228,7 +228,7 @@ START_TEST(shapes_that_do_not_fit_are_refused)
 }
 END_TEST
 
-/* Whatever was written before pooling came is there behind it. */
+/* What was written before pooling came is still there after it. */
 START_TEST(pooling_keeps_the_weights)
 {
     dualprop_context *context;

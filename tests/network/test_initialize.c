@@ -376,7 +376,7 @@ START_TEST(weights_that_were_never_set_are_refused)
     expect_ok(dualprop_state_create(&state, network, rule, 1));
     expect_error(dualprop_infer(state, x, &label, 1), DUALPROP_ERROR_INVALID_STATE, "layer 1 were never set");
     expect_error(dualprop_predict(weights, state, x, 1), DUALPROP_ERROR_INVALID_STATE, "layer 1 were never set");
-    expect_ok(dualprop_network_write(network, "layer1.weight", &view)); /* zeros that somebody asked for are fine */
+    expect_ok(dualprop_network_write(network, "layer1.weight", &view)); /* zeros that the caller wrote are fine */
     expect_error(dualprop_infer(state, x, &label, 1), DUALPROP_ERROR_INVALID_STATE, "layer 2 were never set");
     expect_ok(dualprop_network_copy(network, clone)); /* which has none either */
     expect_error(dualprop_infer(state, x, &label, 1), DUALPROP_ERROR_INVALID_STATE, "layer 1 were never set");

@@ -1,5 +1,5 @@
 /*
- * test_file.c - reading and replacing whole files: what fails leaves the old file and nothing else behind.
+ * test_file.c - reading and replacing whole files: a failure leaves the old file and nothing else.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -477,7 +477,7 @@ START_TEST(stale_temporaries_go_and_nothing_else)
 }
 END_TEST
 
-/* As long as a temporary file is open, others see that somebody has it. */
+/* As long as a temporary file is open, other processes see that it is in use. */
 START_TEST(a_file_being_written_is_locked)
 {
     int64_t file = dualprop__posix_io.open(NULL, path, 1);

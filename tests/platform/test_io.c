@@ -12,7 +12,7 @@
 #include "support/saved_model.h"
 #include "support/scratch_folder.h"
 
-/* ---- a table that writes down what it was asked for, and dies when told to ---- */
+/* ---- a table that writes down what it was asked for, and ends the process at a given call ---- */
 
 static struct {
     char log[256];  /* a letter for each call */

@@ -1,5 +1,5 @@
 /*
- * test_thread_pool.c - loops on the context's threads: every index once, whoever calls, and after a fork.
+ * test_thread_pool.c - loops on the context's threads: every index once, whichever thread calls, and after a fork.
  */
 #include <errno.h>
 #include <signal.h>
@@ -210,7 +210,7 @@ START_TEST(no_thread_at_all_is_an_error_where_some_were_asked_for)
 }
 END_TEST
 
-/* The kernel's own refusal: a user that may have no more processes. Root may always, and so becomes nobody. */
+/* The kernel's own refusal: a user that may have no more processes. Root may always, and so becomes the user nobody. */
 static int live_without_threads(void)
 {
     static struct tally tally;

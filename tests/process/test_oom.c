@@ -1,6 +1,6 @@
 /*
  * test_oom.c - every allocation of every operation fails, once or for ever: the status is NO_MEMORY, the weights keep
- * their bits, the same call succeeds afterwards, and in the end every block has been given back.
+ * their bits, the same call succeeds afterwards, and in the end every block has been released.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -278,7 +278,7 @@ static int cannot_cancel(void)
     return SANITIZED;
 }
 
-/* A thread that is to be cancelled calls the library: the call runs to its end, and the thread ends behind it. */
+/* A thread that is to be cancelled calls the library: the call runs to its end, and the thread ends after it. */
 struct doomed {
     dualprop_status (*call)(struct doomed *doomed);
     saved_plan plan;
@@ -353,7 +353,7 @@ static dualprop_status create_doomed(struct doomed *doomed)
 static void *meet_doom(void *argument)
 {
     struct doomed *doomed = argument;
-    if (doomed->call != train_doomed) pthread_cancel(pthread_self()); /* which would end it at the door */
+    if (doomed->call != train_doomed) pthread_cancel(pthread_self()); /* which would end it on entry */
     doomed->status = doomed->call(doomed);
     doomed->returned = 1;
     pthread_cancel(pthread_self());
@@ -402,7 +402,7 @@ START_TEST(a_cancelled_thread_ends_between_calls)
 }
 END_TEST
 
-/* Trains for ever, and no call is a point where it could be cancelled but for the library's. */
+/* Trains for ever, and only the library's calls are points where it can be cancelled. */
 static void *train_for_ever(void *argument)
 {
     saved_model *model = argument;

@@ -10,7 +10,7 @@ timeout 300 "$asymmetry" --epochs 4 >stdout 2>stderr </dev/null
 code=$?
 ended_well() { cat stderr; [ "$code" -eq 0 ] && [ ! -s stderr ]; }
 holds() { grep -q "$1" stdout || { cat stdout; return 1; }; }
-# The accuracy behind a rule and an alpha is above a bound.
+# The accuracy after a rule and an alpha is above a bound.
 learns() { awk -v rule="$1" -v alpha="$2" -v least="$3" '$1 == rule && $2 == alpha { good = $3 > least } END { exit !good }' stdout || { cat stdout; return 1; }; }
 test_that "asymmetry ends with 0 and says nothing on stderr" ended_well
 for alpha in 0.0 1.0; do

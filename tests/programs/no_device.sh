@@ -56,7 +56,7 @@ fi
 mkdir broken && head -c 5000 "$build/programs/dualprop-mlp" >broken/libdualprop-cuda.so.0
 export DUALPROP_BACKEND_PATH="$folder/broken"
 all_refuse "a truncated module" "is truncated"
-# By itself the library looks for a driver before it looks at the module.
+# By itself the library looks for a driver before it opens the module.
 if ldconfig -p 2>/dev/null | grep -q 'libcuda\.so\.1'; then
     test_that "auto: a truncated module" falls_back "is truncated"
 else
@@ -84,7 +84,7 @@ may_not_read() {
 if run_as_nobody timeout 60 "$programs/dualprop-mlp" --help >stdout 2>stderr; then
     test_that "mlp: a module that may not be read" may_not_read
 else
-    skip "a module that may not be read: nobody but root may run programs here"
+    skip "a module that may not be read: only root may run programs here"
 fi
 
 module=$lib/libdualprop-cuda.so.0 standin=$build/tests/cuda/standin

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Every preset of the paper's Tables 1 to 3 trains: its network, rule and schedule as they are, on a few samples. The
-# presets of VGG16 train the model minicnn, but for one, since a step of VGG16 takes seconds.
+# presets of VGG16 train the model minicnn, except one, since a step of VGG16 takes seconds.
 cd "$(dirname "$0")/../.."
 . tests/count.sh
 build=$PWD/${BUILD:-build}

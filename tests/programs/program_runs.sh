@@ -61,7 +61,7 @@ bytes() {
     head -c "$1" noise
 }
 
-# .npy: a header of 118 bytes behind magic, version and length, as numpy writes it.
+# .npy: a header of 118 bytes after magic, version and length, as numpy writes it.
 npy() { # TYPE SHAPE
     printf '\223NUMPY\001\000\166\000%-117s\n' "{'descr': '$1', 'fortran_order': False, 'shape': ($2), }"
 }

@@ -143,7 +143,7 @@ for name in $train $trained $test $tested; do
     test_that "other bytes in $name" refuses_set "wrong magic number" $name bytes 1000
     test_that "a text in place of $name" refuses_set "wrong magic number" $name echo "404 not found"
     test_that "truncated gzip of $name" refuses_set truncated $name head -c -9 packed/$name.gz
-    test_that "bytes behind gzip of $name" refuses_set "bytes follow" $name sh -c "cat packed/$name.gz; printf x"
+    test_that "bytes after gzip of $name" refuses_set "bytes follow" $name sh -c "cat packed/$name.gz; printf x"
     test_that "gzip garbage in $name" refuses_set "gzip data are corrupt" $name sh -c "head -c 300 packed/$name.gz | head -c 15; cat $program"
 done
 test_that "the wrong checksum in gzip" refuses_set gzip $tested sh -c "head -c -8 packed/$tested.gz; printf 12345678"

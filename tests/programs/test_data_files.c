@@ -185,7 +185,7 @@ START_TEST(a_packed_file_of_another_length_is_refused)
 }
 END_TEST
 
-/* As bgzip, pigz, cat and tapes make them: several members, empty ones among them, and zeros behind the last. */
+/* As bgzip, pigz, cat and tapes make them: several members, empty ones among them, and zeros after the last. */
 START_TEST(a_file_packed_in_pieces_is_unpacked)
 {
     unsigned char packed[600] = { 0 };
@@ -532,7 +532,7 @@ START_TEST(each_file_is_missed)
         strcpy(files.file[i].path, "elsewhere");
         expect_sentence(open_set(DATASET_IDX, 0), DUALPROP_ERROR_ACCESS, name);
         strcat(strcpy(files.file[i].path, name), ".gz");
-        ck_assert_int_eq(open_set(DATASET_IDX, 0), DUALPROP_OK); /* told by content, whatever its name is */
+        ck_assert_int_eq(open_set(DATASET_IDX, 0), DUALPROP_OK); /* found by content, whatever its name is */
         strcpy(files.file[i].path, name);
         *strstr(files.file[i].path, "-idx") = '.'; /* as some unpackers call it */
         ck_assert_int_eq(open_set(DATASET_IDX, 0), DUALPROP_OK);

@@ -1,6 +1,6 @@
 /*
  * test_image_files.c - CIFAR's binary files and ImageNet32's archives: what is right comes out right, everything else
- * is refused, and nothing is left behind.
+ * is refused, and nothing is left.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -294,7 +294,7 @@ static unsigned char planes[ARCHIVE_IMAGES * IMAGE];
 static archive make_archive(int packed, const char *type, const char *shape, size_t size)
 {
     static unsigned char content[129 + sizeof planes], written[sizeof planes + 1];
-    static const unsigned char note[] = "a member that nobody asked for";
+    static const unsigned char note[] = "a member that was not asked for";
     archive made = { 0 };
 
     memory_files_init(&files);

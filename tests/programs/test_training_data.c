@@ -1,6 +1,6 @@
 /*
  * test_training_data.c - what a program does to a data set before it learns: holding samples out, cutting batches,
- * drawing crops and flips; the same for the same seed, whoever prepares it.
+ * drawing crops and flips; the same for the same seed, whichever thread prepares it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,7 @@
 static memory_files files;
 static dataset set;
 
-/* Every image is filled with bytes that tell its number, which is its label too. */
+/* Every image is filled with its number, which is its label too. */
 static void make_set(void)
 {
     memory_files_init(&files);

@@ -1,5 +1,5 @@
 /*
- * combinations.c - writes docs/combinations.md to stdout: the program behind `make combinations`.
+ * combinations.c - writes docs/combinations.md to stdout: the program of `make combinations`.
  */
 #include <stdio.h>
 

@@ -435,7 +435,7 @@ static dualprop_status (*const OPTIONS[])(dualprop_rule *rule, int on) = {
 };
 enum { OPTION_COUNT = sizeof OPTIONS / sizeof OPTIONS[0] };
 
-/* A state is planned anew for each option, and at last without it: it computes what one that never had it does. */
+/* A state is planned again for each option, and at last without it: it computes what one that never had it does. */
 START_TEST(an_option_taken_back_leaves_no_trace)
 {
     struct small_plan plan = plan_of(_i / OPTION_COUNT);

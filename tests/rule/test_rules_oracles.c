@@ -615,7 +615,7 @@ static void load_lpom(struct small_network *small)
     if (small->plan.configure == set_falling) memcpy(model.beta, FALLING, sizeof FALLING);
 }
 
-/* Write s-_k = f_k(W s+_{k-1} + b) into the state, as Eq. 50 has it: not what was when layer k listened. */
+/* Write s-_k = f_k(W s+_{k-1} + b) into the state, as Eq. 50 has it: not what was when layer k was updated. */
 static void refresh_minus(struct small_network *small, int k)
 {
     load_lpom(small);

@@ -226,7 +226,7 @@ START_TEST(and_its_feedback_weights)
 }
 END_TEST
 
-/* Weights with noise are drawn anew for each inference, into the same memory; predictions read the weights. */
+/* Weights with noise are drawn again for each inference, into the same memory; predictions read the weights. */
 START_TEST(and_what_noise_makes_of_them)
 {
     static float first[MOST], second[MOST];

@@ -1,5 +1,5 @@
 /*
- * test_dyad_access.c - dyads that the caller overwrites in an open inference: whoever heard them hears again, what
+ * test_dyad_access.c - dyads that the caller overwrites in an open inference: layers that read them are updated again, what
  * follows from them follows, and nothing too large reaches the weights.
  */
 #include <check.h>
@@ -82,14 +82,14 @@ START_TEST(a_written_output_is_forgotten_by_all)
 END_TEST
 
 /* What goes down, and into the gradient, from LeCun's dyads is f'(a) times the delta that was written. */
-START_TEST(lecuns_emission_follows_a_written_delta)
+START_TEST(lecuns_error_signal_follows_a_written_delta)
 {
     struct small_plan plan = plan_of(_i);
     double delta[SMALL_MAX_REALS], down[SMALL_MAX_REALS], a[SMALL_MAX_REALS], weight[SMALL_MAX_REALS], bias[SMALL_MAX_REALS];
     plan.variant = DUALPROP_LECUN;
     struct small_network small = small_create(&plan);
     model_create(&model, &small);
-    expect_ok(small_infer(&small)); /* leaves emissions of its own behind */
+    expect_ok(small_infer(&small)); /* leaves error signals of its own */
     begin(&small);
     write_delta(delta, &small, 2);
     small_read(a, &small, 2, DUALPROP_S_BOTTOM_UP);
@@ -157,7 +157,7 @@ Suite *test_dyad_access_suite(void)
     TCase *tests = tcase_create("each of BACKENDS");
     tcase_add_loop_test(tests, a_written_delta_is_forgotten_by_all, 0, 2);
     tcase_add_loop_test(tests, a_written_output_is_forgotten_by_all, 0, 2);
-    tcase_add_loop_test(tests, lecuns_emission_follows_a_written_delta, 0, 2);
+    tcase_add_loop_test(tests, lecuns_error_signal_follows_a_written_delta, 0, 2);
     tcase_add_loop_test(tests, written_giants_never_reach_the_weights, 0, 2);
     suite_add_tcase(suite, tests);
     return suite;

@@ -1,5 +1,5 @@
 /*
- * failing_allocator.h - an allocator that counts, checks what it takes back, and fails when told to.
+ * failing_allocator.h - an allocator that counts, checks what is released, and fails at a given call.
  *
  * To test running out of memory, run an operation with fail_at = 1, 2, 3, ... until it succeeds: once (only that
  * allocation fails) and for ever (that one and all after it). live_blocks and live_bytes must be 0 in the end.
@@ -18,7 +18,7 @@ typedef struct failing_allocator {
     atomic_long failures;    /* how many did */
     atomic_long live_blocks;
     atomic_llong live_bytes;
-    atomic_int misuse;       /* blocks given back with another size than they were taken with */
+    atomic_int misuse;       /* blocks released with another size than they were allocated with */
 } failing_allocator;
 
 /* Count from 0 again and fail at the given allocation. What is live stays counted. */

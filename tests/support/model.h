@@ -27,11 +27,11 @@ struct model {
 void model_create(struct model *model, const struct small_network *small);
 /* Start again from the feed-forward state, after options were set. */
 void model_start(struct model *model);
-/* One layer listens. */
+/* Update one layer. */
 void model_listen(struct model *model, int k);
-/* Layers of a list listen, one after the other. */
+/* Update the layers of a list, one after the other. */
 void model_run(struct model *model, const int *order, int count);
-/* All layers from lowest listen at once. */
+/* Update all layers from lowest at once. */
 void model_jacobi(struct model *model, int lowest);
 /* -1/(beta_k B) sum of delta_k sbar_{k-1}^T and of delta_k. */
 void model_gradient(double *weight, double *bias, const struct model *model, int k);

@@ -1,7 +1,7 @@
 /*
  * thread_group.h - a transport between threads of one process: a barrier, and copies out of each other's memory.
  *
- * Whoever fails ends the group for all, so that no test hangs.
+ * A thread that fails ends the group for all, so that no test hangs.
  */
 #ifndef TESTS_THREAD_GROUP_H
 #define TESTS_THREAD_GROUP_H

@@ -1,5 +1,5 @@
 /*
- * threaded_host.c - parallel_for starts its threads anew each time and deals the indices out one by one, so that which
+ * threaded_host.c - parallel_for starts new threads each time and deals the indices out one by one, so that which
  * thread does what differs from run to run.
  */
 #include "threaded_host.h"

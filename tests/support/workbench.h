@@ -23,7 +23,7 @@
 /* Elements of the weights of a convolution as the host has them. */
 int64_t bench_convolution_elements(const dualprop_convolution *shape);
 
-/* A stretch of the record: what it is, and the natural size of its errors (of absolute ones, in units of epsilon). */
+/* A part of the record: what it is, and the natural size of its errors (of absolute ones, in units of epsilon). */
 typedef struct bench_group {
     const char *label;
     int64_t first, count;
@@ -47,7 +47,7 @@ typedef struct workbench {
 /* What the backend's create gives at a level, or at BENCH_WIDE. */
 dualprop_status bench_instance(void **self, const dualprop_backend *backend, const dualprop_host *host, int type,
                                int level);
-/* Make an instance; a status other than OK is the backend's: not to be had here. */
+/* Make an instance; a status other than OK is the backend's: not available here. */
 dualprop_status bench_open(workbench *bench, const dualprop_backend *backend, int type, int level, int threads);
 /* Destroy it; ends the test where it kept memory. */
 void bench_close(workbench *bench);
