@@ -33,7 +33,8 @@ static void on_signal(int number)
 }
 
 /* Write what is needed to use the network, or to go on with learning. */
-static void save(const char *path, dualprop_network *network, dualprop_optimizer *optimizer, int64_t steps)
+static void save(const char *path, dualprop_network *network, dualprop_rule *rule, dualprop_optimizer *optimizer,
+                 int64_t steps)
 {
     dualprop_checkpoint *checkpoint;
     char text[32];
@@ -41,6 +42,7 @@ static void save(const char *path, dualprop_network *network, dualprop_optimizer
     snprintf(text, sizeof text, "%ld", (long)steps);
     check(dualprop_checkpoint_create(&checkpoint, context));
     check(dualprop_checkpoint_put_network(checkpoint, network));
+    check(dualprop_checkpoint_put_rule(checkpoint, rule));
     check(dualprop_checkpoint_put_optimizer(checkpoint, optimizer));
     check(dualprop_checkpoint_put_text(checkpoint, "steps", text));
     check(dualprop_checkpoint_write(checkpoint, path));
@@ -85,7 +87,7 @@ int main(int argc, char **argv)
     check(dualprop_evaluate(NULL, &correct, NULL, 1, state, images, labels, SAMPLES));
     printf("steps begun but not made: %ld\n", (long)(steps - made));
     printf("correct: %.1f %%\n", 100.0 * (double)correct / SAMPLES);
-    if (argc > 1) save(argv[1], network, optimizer, made);
+    if (argc > 1) save(argv[1], network, rule, optimizer, made);
 
     dualprop_optimizer_destroy(optimizer);
     dualprop_state_destroy(state);

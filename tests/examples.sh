@@ -135,16 +135,31 @@ own_threads() {
     run own_threads && prints 'own threads ran [1-9][0-9]* rounds of tasks; the same bits'
 }
 
-stop_serve_and_inspect() {
+stop_serve_inspect_and_describe() {
     run stop stop.safetensors && prints '^stopped: the call was cancelled$' && prints '^steps begun but not made: 1$' &&
         run serve stop.safetensors && prints '^2146 parameters, 64 inputs, 32 tanh, 2 identity$' &&
         [ "$(grep -c '^2000 predictions, .*: [01]\.[0-9]* [01]\.[0-9]*$' "$work/output")" -eq 2 ] &&
         run inspect stop.safetensors && prints '^layer1.weight +f32 +\[64, 32\]  rms 0\.' && prints '^network: \{' &&
+        run describe stop.safetensors && prints '^2    dense       identity  to 1 x 1 x 2, learning rate' &&
+        prints '^rule dp-adjoint, mse, linear step' && prints '^schedule fw-bw, 1 passes' &&
         ! run inspect "$work/cifar/test_batch.bin" >"$work/refused"
 }
 
 control() {
     run control 1 && prints '^1000 ticks: worst ' && prints '^0 refused, 0 allocations$'
+}
+
+denoise() {
+    run denoise && holds "$(number '.* noisy [0-9.]+, restored ([0-9.]+)') < $(number '.* noisy ([0-9.]+), .*') / 1.5"
+}
+
+feedback() {
+    run feedback && prints '^error 0.00:   0.00   0.00   0.00 degrees' &&
+        holds "$(number '^error 0.25: +([0-9.]+) .*') < $(number '^error 4.00: +([0-9.]+) .*')"
+}
+
+track() {
+    run track && holds "$(number '^warm start: ([0-9.]+) passes.*') < $(number '^feed-forward start: ([0-9.]+) passes.*')"
 }
 
 custom_backend() {
@@ -155,7 +170,8 @@ custom_backend() {
 
 all_of_them() {
     for name in minimal regression by_hand compare_backprop early_stopping fine_tune hardware own_gradient own_memory \
-        own_threads stop_serve_and_inspect control custom_backend vgg16 vgg16_names_what_is_missing; do
+        own_threads stop_serve_inspect_and_describe denoise feedback track control custom_backend vgg16 \
+        vgg16_names_what_is_missing; do
         test_that "examples/$name, $1" $name
     done
     if [ -e "$work/mnist/train-images-idx3-ubyte" ]; then

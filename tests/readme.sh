@@ -55,10 +55,21 @@ has_a_line_for_each_file() {
     [ -z "$wrong" ] || { echo "$wrong"; return 1; }
 }
 
+# A function that is in no example, program or page is hard to find.
+every_function_is_shown() {
+    for name in $(grep -oE '^dualprop_[a-z_0-9]+' tests/exports.txt); do
+        grep -qw "$name" examples/*.c examples/*/*.c programs/*.c programs/common/*.c README.md docs/*.md &&
+            continue
+        echo "$name is in no example, program or document"
+        return 1
+    done
+}
+
 scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT
 test_that "the README's program is examples/minimal.c" program_is_the_example
 test_that "listings of the documents are pieces of the examples" listings_are_pieces_of_examples
+test_that "every public function is in an example, a program or a document" every_function_is_shown
 test_that "links in the documents lead to files" links_lead_somewhere
 test_that "tests/README.md has a line for each file of tests" has_a_line_for_each_file
 test_that "no file names folders of one machine" names_no_machine
