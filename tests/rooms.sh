@@ -2,8 +2,8 @@
 # The rooms of src/core look down only. docs/architecture.md has the list ("| floor | room | header | ..."): a file includes
 # headers, and calls functions, of its own room and of rooms on lower floors; rooms on one floor never meet; from another
 # room it includes that room's one header. src/math uses no other folder; src/cpu and src/cuda use src/math and themselves.
-# Names of static functions are unique over src/core and src/cpu, so that a profile can be read; templates, which are
-# compiled once a type or instruction set, are apart. The check is then tried on a tree with planted mistakes.
+# Names of static functions, of structs and of macros are unique over src/core, src/cpu and src/math, so that a profile
+# can be read, and so that one file can be made of them. The check is then tried on a tree with planted mistakes.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build}
@@ -52,11 +52,63 @@ bad_calls() {
         }' "$scratch/rooms" "$scratch/homes" "$scratch/uses"
 }
 
-# Static functions that more than one file of tree $1 defines.
+# Names of tree $1 that would clash in one file made of src/core, src/cpu and src/math: static functions and objects,
+# tags of structs, and macros, that more than one file defines. A file may define a macro again that it undefines, or
+# that a template undefines that it includes. Names in FORMULA() are of one type, and of one template each.
 repeated_names() {
-    (cd "$1" && grep -E '^static [^=;]*[ *][a-z_0-9]+\(' src/core/*/*.c src/cpu/*/*.c) |
-        sed -E 's/^([^:]*):static [^(]*[ *]([a-z_0-9]+)\(.*/\2 \1/' | sort -u |
-        awk '{ files[$1] = files[$1] " " $2; count[$1]++ } END { for (n in count) if (count[n] > 1) print n " is defined in" files[n] }'
+    (cd "$1" && awk '
+        function note(kind, name) {
+            if ((kind, name, FILENAME) in known) return
+            known[kind, name, FILENAME] = 1
+            files[kind, name] = files[kind, name] " " FILENAME
+            count[kind, name]++
+        }
+        FNR == 1 { depth = 0 }
+        /^#if/ && !/_H$/ { depth++ }
+        /^#endif/ && depth > 0 { depth-- }
+        { gsub(/__attribute__\(\([a-z]*\)\) /, "") }
+        /^static [^=;]*[ *(]([a-z_0-9]+|FORMULA\([a-z_0-9]+\))\(/ {
+            name = $0
+            if (/FORMULA\([a-z_0-9]+\)\(/) sub(/\)\(.*/, ")", name)
+            else {
+                sub(/FORMULA\([a-z_0-9]+\) /, "", name) # the type of the result
+                sub(/\(.*/, "", name)
+            }
+            sub(/.*[ *]/, "", name)
+            if (!depth || name !~ /^FORMULA/) note("static", name) # in #if: one of several that a template may have
+        }
+        /^static [^(]*[ *][a-z_0-9]+(\[[^\]]*\])*( =|;)/ || /^(struct|enum|union) [a-z_0-9]+ \{$/ {
+            name = $0
+            sub(/ (=|\{).*|;.*/, "", name)
+            gsub(/\[[^\]]*\]/, "", name)
+            sub(/.*[ *]/, "", name)
+            note(/^static/ ? "static" : "tag", name)
+        }
+        /^ *# *(define|undef) / {
+            name = $0
+            sub(/^ *# *(define|undef) +/, "", name)
+            sub(/[^A-Za-z_0-9].*/, "", name)
+            if (/^ *# *define/) note("macro", name)
+            else undefined[name, FILENAME] = 1
+        }
+        /^#include "/ { split($0, words, "\""); n = split(words[2], parts, "/"); includes[FILENAME] = includes[FILENAME] " " parts[n] }
+        END {
+            for (key in count) {
+                if (count[key] < 2) continue
+                split(key, part, SUBSEP)
+                many = split(files[key], where, " ")
+                bad = part[1] != "macro"
+                for (i = 1; i <= many && !bad; i++) {
+                    if ((part[2], where[i]) in undefined) continue
+                    bad = 1
+                    folder = where[i]
+                    sub(/[^\/]*$/, "", folder)
+                    some = split(includes[where[i]], header, " ")
+                    for (j = 1; j <= some; j++) if ((part[2], folder header[j]) in undefined) bad = 0
+                }
+                if (bad) print part[2] " is defined in" files[key]
+            }
+        }' $(find src/core src/cpu src/math -name '*.[ch]' | sort))
 }
 
 # $1: what is tested; $2: the file that must be empty.
@@ -82,11 +134,20 @@ plant src/core/diagnostics/spectral.c core/checkpoint/checkpoint_internal.h
 plant src/core/checkpoint/crc32.c core/inference/passes.h
 plant src/cpu/blis/blis.c cuda/device.h
 repeated_names . >"$scratch/bad"
-expect_none "names of static functions" "$scratch/bad"
+expect_none "names of static functions, structs and macros" "$scratch/bad"
 echo 'static int find_stale(void)' >>"$scratch/tree/src/core/base/status.c"
+echo '#define LEAST_TABLE_BYTES 1' >>"$scratch/tree/src/math/loss.h"
+printf '%s\n' 'struct composite {' 'static int copy_max_numbers[2];' >>"$scratch/tree/src/cpu/blis/blis.c"
+echo 'static int copy_max_numbers;' >>"$scratch/tree/src/cpu/blis/blis_team.c"
 repeated_names "$scratch/tree" >"$scratch/bad"
 expect_sentence "a planted name" "$scratch/bad" \
     "find_stale is defined in src/core/base/status.c src/core/inference/layer_update.c"
+expect_sentence "a planted macro" "$scratch/bad" \
+    "LEAST_TABLE_BYTES is defined in src/core/backend/registry.c src/math/loss.h"
+expect_sentence "a planted struct" "$scratch/bad" \
+    "composite is defined in src/core/backend/composite.c src/cpu/blis/blis.c"
+expect_sentence "a planted object" "$scratch/bad" \
+    "copy_max_numbers is defined in src/cpu/blis/blis.c src/cpu/blis/blis_team.c"
 bad_includes "$scratch/tree" >"$scratch/bad"
 expect_sentence "a planted include" "$scratch/bad" \
     "src/core/base/error.c uses backend_internal.h of room backend, which is above it"

@@ -21,14 +21,14 @@ struct composite {
          ? ((struct composite *)self)->own.slot(((struct composite *)self)->own_self, __VA_ARGS__) \
          : ((struct composite *)self)->reference.slot(((struct composite *)self)->reference_self, __VA_ARGS__))
 
-#define SLOT(result, name, parameters, arguments)                         \
+#define COMPOSITE_SLOT(result, name, parameters, arguments)                         \
     static result composite_##name(void *self, DUALPROP__LIST parameters) \
     {                                                                     \
         return PASS(name, DUALPROP__LIST arguments);                      \
     }
 
-DUALPROP__MEMORY_SLOTS(SLOT)
-DUALPROP__COMPUTING_SLOTS(SLOT)
+DUALPROP__MEMORY_SLOTS(COMPOSITE_SLOT)
+DUALPROP__COMPUTING_SLOTS(COMPOSITE_SLOT)
 
 static void composite_destroy(void *self)
 {
@@ -63,7 +63,7 @@ static int64_t larger_workspace(void *self, int64_t batch, int64_t inputs, int64
     return own > reference ? own : reference;
 }
 
-#define ENTRY(result, name, parameters, arguments) table->name = composite_##name;
+#define COMPOSITE_ENTRY(result, name, parameters, arguments) table->name = composite_##name;
 
 /* The nine slots of convolutions are all of one backend, since they share layout, workspace and cache. */
 static void fill_composite_table(dualprop_backend *table)
@@ -79,8 +79,8 @@ static void fill_composite_table(dualprop_backend *table)
         .release = composite_release,
         .synchronize = composite_synchronize,
     };
-    DUALPROP__MEMORY_SLOTS(ENTRY)
-    DUALPROP__COMPUTING_SLOTS(ENTRY)
+    DUALPROP__MEMORY_SLOTS(COMPOSITE_ENTRY)
+    DUALPROP__COMPUTING_SLOTS(COMPOSITE_ENTRY)
     table->dense_workspace = larger_workspace;
 }
 

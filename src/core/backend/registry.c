@@ -9,7 +9,7 @@
 
 #include "backend_internal.h"
 
-#define LEAST offsetof(dualprop_backend, allocate)
+#define LEAST_TABLE_BYTES offsetof(dualprop_backend, allocate)
 
 /* ---- tables ---- */
 
@@ -71,7 +71,7 @@ static const char *what_is_missing(const dualprop_backend *table)
 
 static dualprop_status copy_table(dualprop_backend *to, const dualprop_context *context, const dualprop_backend *from)
 {
-    DUALPROP__REQUIRE(context, from->struct_size >= LEAST, DUALPROP_ERROR_INVALID_ARGUMENT,
+    DUALPROP__REQUIRE(context, from->struct_size >= LEAST_TABLE_BYTES, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "backend: struct_size is %llu, expected %zu", (unsigned long long)from->struct_size,
                       sizeof *from);
     DUALPROP__REQUIRE(context, from->api == DUALPROP_BACKEND_API, DUALPROP_ERROR_BACKEND_VERSION,

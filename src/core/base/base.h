@@ -193,6 +193,7 @@ void dualprop__utf8_mend(char *text);
 
 /* ---- view.c ---- */
 /* Check a view: size, type among `types` (a bit mask of 1 << DUALPROP_F32 ...), rank, extents >= 0, data. */
+#define DUALPROP__REAL_TYPES (1u << DUALPROP_F32 | 1u << DUALPROP_F64)
 dualprop_status dualprop__view_check(const dualprop_context *context, const dualprop_view *view, unsigned types,
                                      const char *argument);
 /* The same for a view that is filled, which must have a place for every element: no stride may be 0. */

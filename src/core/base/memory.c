@@ -18,7 +18,7 @@
 
 #include "base.h"
 
-#define ALIGNMENT 64
+#define LEAST_ALIGNMENT 64
 /* Of x86, and of arm64 with pages of 4 KiB. */
 #define LARGE_PAGE ((size_t)2 << 20)
 
@@ -85,7 +85,7 @@ static void *no_memory(dualprop_context *context, size_t size)
 
 void *dualprop__allocate_aligned(dualprop_context *context, size_t size, size_t alignment)
 {
-    size_t room = alignment < ALIGNMENT ? ALIGNMENT : alignment, total = 0;
+    size_t room = alignment < LEAST_ALIGNMENT ? LEAST_ALIGNMENT : alignment, total = 0;
     if (!DUALPROP__ADD(&total, size, room)) return no_memory(context, size);
     int kept = errno;
     char *begin = context->allocator.allocate(context->allocator.user_data, total, room);
@@ -100,12 +100,12 @@ void *dualprop__allocate_aligned(dualprop_context *context, size_t size, size_t 
 
 uint64_t dualprop__block_bytes(uint64_t size)
 {
-    return size + ALIGNMENT;
+    return size + LEAST_ALIGNMENT;
 }
 
 void *dualprop__allocate(dualprop_context *context, size_t size)
 {
-    return dualprop__allocate_aligned(context, size, ALIGNMENT);
+    return dualprop__allocate_aligned(context, size, LEAST_ALIGNMENT);
 }
 
 void *dualprop__allocate_array(dualprop_context *context, size_t count, size_t size)

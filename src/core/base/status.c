@@ -9,9 +9,9 @@ static const struct {
     int value;
     const char *name, *message;
 } statuses[] = {
-#define ENTRY(name, value, message) { value, "DUALPROP_" #name, message },
-    DUALPROP_STATUS_LIST(ENTRY)
-#undef ENTRY
+#define STATUS_ENTRY(name, value, message) { value, "DUALPROP_" #name, message },
+    DUALPROP_STATUS_LIST(STATUS_ENTRY)
+#undef STATUS_ENTRY
 };
 
 static const size_t status_count = sizeof statuses / sizeof statuses[0];

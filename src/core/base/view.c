@@ -9,7 +9,7 @@
 #include "base.h"
 
 /* The bytes of a view in version 0.1. */
-#define LEAST (offsetof(dualprop_view, strides) + sizeof(((dualprop_view *)0)->strides))
+#define LEAST_VIEW_BYTES (offsetof(dualprop_view, strides) + sizeof(((dualprop_view *)0)->strides))
 
 size_t dualprop__type_size(int type)
 {
@@ -44,8 +44,8 @@ dualprop_view dualprop__view_copy(const dualprop_view *view)
 
 void dualprop__view_copy_out(dualprop_view *to, const dualprop_view *view)
 {
-    memcpy(to, view, LEAST);
-    to->struct_size = LEAST;
+    memcpy(to, view, LEAST_VIEW_BYTES);
+    to->struct_size = LEAST_VIEW_BYTES;
 }
 
 int dualprop__view_is_array(const dualprop_view *view, int type)
@@ -81,7 +81,7 @@ static dualprop_status check_struct_size(const dualprop_context *context, const 
                                          const char *argument)
 {
     uint64_t size = view->struct_size;
-    DUALPROP__REQUIRE(context, size >= LEAST && size <= DUALPROP__MOST_STRUCT_BYTES, DUALPROP_ERROR_INVALID_ARGUMENT,
+    DUALPROP__REQUIRE(context, size >= LEAST_VIEW_BYTES && size <= DUALPROP__MOST_STRUCT_BYTES, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "%s: struct_size is %llu, expected sizeof(dualprop_view) = %zu", argument,
                       (unsigned long long)size, sizeof *view);
     for (size_t i = sizeof *view; i < size; i++)
@@ -169,7 +169,7 @@ dualprop_status dualprop__view_check_output(const dualprop_context *context, con
 /* ---- copying rows ---- */
 
 /* Copy count elements whose neighbours are `stride` apart in `from`, or in `to`. */
-#define ROWS(name, from_type, to_type, convert)                                                                  \
+#define DEFINE_GATHER(name, from_type, to_type, convert)                                                                  \
     static void gather_##name(void *to, const void *from, int64_t stride, int64_t count)                         \
     {                                                                                                            \
         for (int64_t i = 0; i < count; i++) ((to_type *)to)[i] = (to_type)((const from_type *)from)[i * stride]; \
@@ -190,14 +190,14 @@ static double clamp(double x, double least, double greatest)
 #define TO_U8(x) (uint8_t)clamp((double)(x), 0, UINT8_MAX)
 #define TO_I32(x) (int32_t)clamp((double)(x), INT32_MIN, INT32_MAX)
 
-ROWS(f32_f32, float, float, TO_F32)
-ROWS(f64_f32, double, float, TO_F64)
-ROWS(u8_f32, uint8_t, float, TO_U8)
-ROWS(i32_f32, int32_t, float, TO_I32)
-ROWS(f32_f64, float, double, TO_F32)
-ROWS(f64_f64, double, double, TO_F64)
-ROWS(u8_f64, uint8_t, double, TO_U8)
-ROWS(i32_f64, int32_t, double, TO_I32)
+DEFINE_GATHER(f32_f32, float, float, TO_F32)
+DEFINE_GATHER(f64_f32, double, float, TO_F64)
+DEFINE_GATHER(u8_f32, uint8_t, float, TO_U8)
+DEFINE_GATHER(i32_f32, int32_t, float, TO_I32)
+DEFINE_GATHER(f32_f64, float, double, TO_F32)
+DEFINE_GATHER(f64_f64, double, double, TO_F64)
+DEFINE_GATHER(u8_f64, uint8_t, double, TO_U8)
+DEFINE_GATHER(i32_f64, int32_t, double, TO_I32)
 
 static const struct row_copy {
     int view, reals;

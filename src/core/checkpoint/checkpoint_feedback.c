@@ -8,18 +8,16 @@
 #include "checkpoint_json.h"
 #include "core/learning/learning.h"
 
-#define NAME_SIZE 64
-
 /* ---- a network's ---- */
 
-static void name_feedback(char name[NAME_SIZE], const dualprop_layer *layer)
+static void name_feedback(char name[DUALPROP__ENTRY_NAME_SIZE], const dualprop_layer *layer)
 {
-    snprintf(name, NAME_SIZE, "layer%d.feedback", layer->index);
+    snprintf(name, DUALPROP__ENTRY_NAME_SIZE, "layer%d.feedback", layer->index);
 }
 
 dualprop_status dualprop__checkpoint_put_feedback(dualprop_checkpoint *part, const dualprop_network *network)
 {
-    char name[NAME_SIZE];
+    char name[DUALPROP__ENTRY_NAME_SIZE];
     for (int k = 0; k < network->layer_count && network->feedback != DUALPROP_FEEDBACK_SYMMETRIC; k++) {
         name_feedback(name, network->layers[k]);
         const dualprop_layer *layer = network->layers[k];
@@ -47,7 +45,7 @@ static dualprop_status read_kind(int *kind, const dualprop_checkpoint *checkpoin
 
 dualprop_status dualprop__checkpoint_get_feedback(dualprop_network *network, const dualprop_checkpoint *checkpoint)
 {
-    char name[NAME_SIZE];
+    char name[DUALPROP__ENTRY_NAME_SIZE];
     int kind;
     DUALPROP__TRY(read_kind(&kind, checkpoint));
     DUALPROP__TRY(dualprop__feedback_allocate(network, kind));
@@ -62,15 +60,15 @@ dualprop_status dualprop__checkpoint_get_feedback(dualprop_network *network, con
 
 /* ---- an optimizer's ---- */
 
-static void name_feedback_moment(char name[NAME_SIZE], int k, int order)
+static void name_feedback_moment(char name[DUALPROP__ENTRY_NAME_SIZE], int k, int order)
 {
-    snprintf(name, NAME_SIZE, "optimizer.layer%d.feedback.moment%d", k + 1, order + 1);
+    snprintf(name, DUALPROP__ENTRY_NAME_SIZE, "optimizer.layer%d.feedback.moment%d", k + 1, order + 1);
 }
 
 dualprop_status dualprop__checkpoint_put_feedback_moments(dualprop_checkpoint *part,
                                                           const dualprop_optimizer *optimizer)
 {
-    char name[NAME_SIZE];
+    char name[DUALPROP__ENTRY_NAME_SIZE];
     for (int k = 0; k < optimizer->network->layer_count; k++)
         for (int order = 0; order < 2; order++) {
             const void *moment = optimizer->layers[k].feedback_moments[order];
@@ -84,7 +82,7 @@ dualprop_status dualprop__checkpoint_put_feedback_moments(dualprop_checkpoint *p
 dualprop_status dualprop__checkpoint_get_feedback_moments(dualprop_optimizer *optimizer,
                                                           const dualprop_checkpoint *checkpoint)
 {
-    char name[NAME_SIZE];
+    char name[DUALPROP__ENTRY_NAME_SIZE];
     for (int k = 0; k < optimizer->network->layer_count; k++)
         for (int order = 0; order < 2; order++) {
             void *moment = optimizer->layers[k].feedback_moments[order];

@@ -38,6 +38,9 @@ struct dualprop_checkpoint {
     char source[208]; /* its name, for sentences about it; "checkpoint" where there is none */
 };
 
+/* Room for the name of a tensor of the library's own, as "optimizer.layer1024.feedback.moment2". */
+#define DUALPROP__ENTRY_NAME_SIZE 64
+
 /* ---- checkpoint_contents.c ---- */
 
 /* Make a tensor with zeroed elements of its own (own = 1), or without any (own = 0). NULL: out of memory. */

@@ -9,8 +9,6 @@
 
 #include "checkpoint_json.h"
 
-#define NAME_SIZE 32
-
 /* ---- putting ---- */
 
 /* Is it the name of a layer's parameter? Those of an older network go when a new one is put in. */
@@ -25,7 +23,7 @@ static int is_parameter(const char *name)
 
 static dualprop_status put_parameter(dualprop_checkpoint *part, const dualprop_layer *layer, int is_bias)
 {
-    char name[NAME_SIZE];
+    char name[DUALPROP__ENTRY_NAME_SIZE];
     snprintf(name, sizeof name, "layer%d.%s", layer->index, is_bias ? "bias" : "weight");
     return dualprop__checkpoint_put_parameter(part, name, layer, is_bias, is_bias ? layer->bias : layer->weight);
 }
@@ -287,7 +285,7 @@ static dualprop_status expect(dualprop__tensor *tensors[2], const dualprop_check
                               const dualprop_layer *layer)
 {
     for (int is_bias = 0; is_bias <= 1; is_bias++) {
-        char name[NAME_SIZE];
+        char name[DUALPROP__ENTRY_NAME_SIZE];
         int64_t shape[DUALPROP_MAX_RANK];
         int rank = dualprop__parameter_shape(shape, layer, is_bias);
         snprintf(name, sizeof name, "layer%d.%s", layer->index, is_bias ? "bias" : "weight");

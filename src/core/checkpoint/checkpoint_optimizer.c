@@ -9,8 +9,6 @@
 
 #include "checkpoint_json.h"
 
-#define NAME_SIZE 64
-
 /* ---- one moment of one parameter ---- */
 
 struct moment {
@@ -26,9 +24,9 @@ static struct moment moment_of(const dualprop_optimizer *optimizer, int k, int n
                             optimizer->layers[k].moments[number] };
 }
 
-static void name_moment(char name[NAME_SIZE], const struct moment *moment)
+static void name_moment(char name[DUALPROP__ENTRY_NAME_SIZE], const struct moment *moment)
 {
-    snprintf(name, NAME_SIZE, "optimizer.layer%d.%s.moment%d", moment->layer->index,
+    snprintf(name, DUALPROP__ENTRY_NAME_SIZE, "optimizer.layer%d.%s.moment%d", moment->layer->index,
              moment->is_bias ? "bias" : "weight", moment->order + 1);
 }
 
@@ -41,7 +39,7 @@ static int is_moment(const char *name)
 
 static dualprop_status put_moment(dualprop_checkpoint *part, const struct moment *moment)
 {
-    char name[NAME_SIZE];
+    char name[DUALPROP__ENTRY_NAME_SIZE];
     if (!moment->memory) return DUALPROP_OK;
     name_moment(name, moment);
     return dualprop__checkpoint_put_parameter(part, name, moment->layer, moment->is_bias, moment->memory);
@@ -163,7 +161,7 @@ static dualprop_status get_moment(const dualprop_optimizer *optimizer, const dua
                                   const struct moment *moment)
 {
     double range[2];
-    char name[NAME_SIZE];
+    char name[DUALPROP__ENTRY_NAME_SIZE];
     if (!moment->memory) return DUALPROP_OK;
     name_moment(name, moment);
     dualprop__moment_range(range, optimizer, moment->order);

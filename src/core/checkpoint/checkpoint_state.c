@@ -8,8 +8,6 @@
 
 #include "checkpoint_json.h"
 
-#define NAME_SIZE 64
-
 static int is_of_state(const char *name)
 {
     return strncmp(name, "state.layer", strlen("state.layer")) == 0;
@@ -17,7 +15,7 @@ static int is_of_state(const char *name)
 
 /* One array of the state: where it lies, and its shape (rows, width). */
 struct piece {
-    char name[NAME_SIZE];
+    char name[DUALPROP__ENTRY_NAME_SIZE];
     void *array;
     int64_t shape[2];
 };
@@ -30,7 +28,7 @@ static struct piece piece_of(const dualprop_state *state, int k, int which, int6
     static const char *const names[] = { "power", "mean", "delta" };
     const struct dualprop__dyads *own = &state->dyads[k];
     struct piece piece = { .shape = { which == POWER ? 1 : warm_count, own->width } };
-    snprintf(piece.name, NAME_SIZE, "state.layer%d.%s", k, names[which]);
+    snprintf(piece.name, DUALPROP__ENTRY_NAME_SIZE, "state.layer%d.%s", k, names[which]);
     if (which == POWER) piece.array = own->arrays.power;
     else if (warm_count > 0 && k > 0) piece.array = which == MEAN ? own->arrays.mean : own->arrays.delta;
     return piece;

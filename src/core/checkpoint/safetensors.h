@@ -27,6 +27,9 @@ dualprop_status dualprop__safetensors_parse(size_t *data_start, dualprop_checkpo
 /* Write a checkpoint to a file. */
 dualprop_status dualprop__safetensors_write(const dualprop_checkpoint *checkpoint, const char *path);
 
+/* The bytes of N, and the largest N that the format allows. */
+#define DUALPROP__LENGTH_BYTES 8
+#define DUALPROP__LONGEST_HEADER 100000000
 /* Texts that only the writer sets. */
 #define DUALPROP__FORMAT "format"
 #define DUALPROP__CRC32 "crc32"

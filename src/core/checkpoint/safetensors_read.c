@@ -18,9 +18,6 @@
 #include "crc32.h"
 #include "json_text.h"
 
-#define LENGTH_BYTES 8
-#define LONGEST_HEADER 100000000 /* of the format */
-
 /* A file, cut into its parts. */
 struct parts {
     char *header;
@@ -34,7 +31,7 @@ struct parts {
 static uint64_t little_endian(const unsigned char *bytes)
 {
     uint64_t value = 0;
-    for (int i = LENGTH_BYTES - 1; i >= 0; i--) value = value << 8 | bytes[i];
+    for (int i = DUALPROP__LENGTH_BYTES - 1; i >= 0; i--) value = value << 8 | bytes[i];
     return value;
 }
 
@@ -42,20 +39,20 @@ static dualprop_status cut_file(struct parts *parts, const dualprop_checkpoint *
 {
     const dualprop_context *context = checkpoint->context;
     const char *source = checkpoint->source;
-    DUALPROP__REQUIRE(context, size >= LENGTH_BYTES, DUALPROP_ERROR_FORMAT,
+    DUALPROP__REQUIRE(context, size >= DUALPROP__LENGTH_BYTES, DUALPROP_ERROR_FORMAT,
                       "%s: there are %zu bytes; expected at least %d, the header's length", source, size,
-                      LENGTH_BYTES);
+                      DUALPROP__LENGTH_BYTES);
     uint64_t length = little_endian(bytes), limit = context->limits[DUALPROP_LIMIT_HEADER_BYTES];
-    DUALPROP__REQUIRE(context, length <= size - LENGTH_BYTES && length <= LONGEST_HEADER, DUALPROP_ERROR_FORMAT,
+    DUALPROP__REQUIRE(context, length <= size - DUALPROP__LENGTH_BYTES && length <= DUALPROP__LONGEST_HEADER, DUALPROP_ERROR_FORMAT,
                       "%s: the header's length is %llu; expected at most the %zu bytes that follow, and %d", source,
-                      (unsigned long long)length, size - LENGTH_BYTES, LONGEST_HEADER);
+                      (unsigned long long)length, size - DUALPROP__LENGTH_BYTES, DUALPROP__LONGEST_HEADER);
     DUALPROP__REQUIRE(context, length <= limit, DUALPROP_ERROR_LIMIT,
                       "%s: the header's length is %llu; expected at most the context's limit of %llu", source,
                       (unsigned long long)length, (unsigned long long)limit);
-    parts->header = (char *)bytes + LENGTH_BYTES;
+    parts->header = (char *)bytes + DUALPROP__LENGTH_BYTES;
     parts->header_size = (size_t)length;
-    parts->data = (const unsigned char *)bytes + LENGTH_BYTES + length;
-    parts->data_size = size - LENGTH_BYTES - (size_t)length;
+    parts->data = (const unsigned char *)bytes + DUALPROP__LENGTH_BYTES + length;
+    parts->data_size = size - DUALPROP__LENGTH_BYTES - (size_t)length;
     DUALPROP__REQUIRE(context, length > 0 && parts->header[0] == '{', DUALPROP_ERROR_FORMAT,
                       "%s: the header does not begin with '{'", source);
     return DUALPROP_OK;

@@ -14,9 +14,6 @@
 #include "crc32.h"
 #include "json_text.h"
 
-#define LENGTH_BYTES 8
-#define LONGEST_HEADER 100000000
-
 const char *dualprop__safetensors_dtype(int type)
 {
     static const char *const names[] = { NULL, "F32", "F64", "U8", "I32" };
@@ -111,13 +108,13 @@ static dualprop_status finish_header(size_t *size, char *header, size_t length, 
 {
     size_t padded = (length + 7) / 8 * 8;
     uint64_t limit = context->limits[DUALPROP_LIMIT_HEADER_BYTES];
-    if (limit > LONGEST_HEADER) limit = LONGEST_HEADER;
+    if (limit > DUALPROP__LONGEST_HEADER) limit = DUALPROP__LONGEST_HEADER;
     DUALPROP__REQUIRE(context, padded <= limit, DUALPROP_ERROR_LIMIT,
                       "the header would have %zu bytes; expected at most %llu, or the file could not be read again", padded,
                       (unsigned long long)limit);
-    memset(header + LENGTH_BYTES + length, ' ', padded - length);
-    for (int i = 0; i < LENGTH_BYTES; i++) header[i] = (char)((uint64_t)padded >> 8 * i & 0xff);
-    *size = LENGTH_BYTES + padded;
+    memset(header + DUALPROP__LENGTH_BYTES + length, ' ', padded - length);
+    for (int i = 0; i < DUALPROP__LENGTH_BYTES; i++) header[i] = (char)((uint64_t)padded >> 8 * i & 0xff);
+    *size = DUALPROP__LENGTH_BYTES + padded;
     return DUALPROP_OK;
 }
 
@@ -126,11 +123,11 @@ static dualprop_status build_header(char **out, size_t *size, const dualprop_che
                                     dualprop__tensor *const *tensors, size_t count)
 {
     dualprop__json_writer writer;
-    dualprop__json_begin(&writer, scratch->context, LENGTH_BYTES);
+    dualprop__json_begin(&writer, scratch->context, DUALPROP__LENGTH_BYTES);
     put_header(&writer, scratch, tensors, count);
     for (int i = 0; i < 8; i++) dualprop__json_put_space(&writer);
     if (writer.status == DUALPROP_OK)
-        writer.status = finish_header(size, writer.text, writer.length - 8 - LENGTH_BYTES, scratch->context);
+        writer.status = finish_header(size, writer.text, writer.length - 8 - DUALPROP__LENGTH_BYTES, scratch->context);
     if (writer.status == DUALPROP_OK) *out = writer.text;
     else dualprop__release(scratch->context, writer.text);
     return writer.status;

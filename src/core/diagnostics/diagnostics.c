@@ -5,8 +5,6 @@
 
 #include <math.h>
 
-#define REALS (1u << DUALPROP_F32 | 1u << DUALPROP_F64)
-
 /* ---- life ---- */
 
 static dualprop_status create_twin(dualprop_diagnostics *made, int loss, int64_t capacity)
@@ -188,7 +186,7 @@ static dualprop_status check_gradient_view(const dualprop_view *gradient, const 
                                            const dualprop_state *state)
 {
     int64_t inputs = state->dyads[0].width;
-    DUALPROP__TRY(dualprop__view_check_output(diagnostics->context, gradient, REALS, "gradient"));
+    DUALPROP__TRY(dualprop__view_check_output(diagnostics->context, gradient, DUALPROP__REAL_TYPES, "gradient"));
     DUALPROP__REQUIRE(diagnostics->context,
                       gradient->rank == 2 && gradient->shape[0] == state->batch.count && gradient->shape[1] == inputs,
                       DUALPROP_ERROR_INVALID_ARGUMENT, "gradient has another shape; expected (%lld, %lld)",

@@ -52,12 +52,12 @@ struct addition {
     int precision;
 };
 
-#define PIECE 32768
+#define ADDITION_PIECE 32768
 
 static void add_piece(void *argument, int64_t index)
 {
     const struct addition *job = argument;
-    int64_t first = index * PIECE, end = first + PIECE < job->count ? first + PIECE : job->count;
+    int64_t first = index * ADDITION_PIECE, end = first + ADDITION_PIECE < job->count ? first + ADDITION_PIECE : job->count;
     if (job->precision == DUALPROP_F32) {
         float *restrict to = (float *)job->to;
         const float *restrict from = (const float *)job->from;
@@ -72,7 +72,7 @@ static void add_piece(void *argument, int64_t index)
 static void add_arrays(dualprop_context *context, void *to, const void *from, int64_t count)
 {
     struct addition job = {to, from, count, context->precision};
-    context->host.parallel_for(context->host.user_data, add_piece, &job, (count + PIECE - 1) / PIECE);
+    context->host.parallel_for(context->host.user_data, add_piece, &job, (count + ADDITION_PIECE - 1) / ADDITION_PIECE);
 }
 
 /* ---- within this process ---- */

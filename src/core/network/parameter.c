@@ -9,8 +9,6 @@
 
 #include "network_internal.h"
 
-#define REALS (1u << DUALPROP_F32 | 1u << DUALPROP_F64)
-
 /* ---- between the backend and the host ---- */
 
 void *dualprop__parameter_staging(const dualprop_network *network)
@@ -127,7 +125,7 @@ static dualprop_status check_view(const dualprop_view *view, const dualprop_laye
                                   const char *name)
 {
     const dualprop_context *context = layer->network->context;
-    DUALPROP__TRY(dualprop__view_check(context, view, REALS, "view"));
+    DUALPROP__TRY(dualprop__view_check(context, view, DUALPROP__REAL_TYPES, "view"));
     return dualprop__parameter_check(view, layer, is_bias, name);
 }
 
@@ -158,7 +156,7 @@ dualprop_status dualprop_network_read(const dualprop_view *view, const dualprop_
     DUALPROP__TRY(dualprop__context_enter(network->context));
     DUALPROP__TRY(dualprop__network_find(&layer, &is_bias, network, name));
     DUALPROP__TRY(check_view(view, layer, is_bias, name));
-    DUALPROP__TRY(dualprop__view_check_output(network->context, view, REALS, "view"));
+    DUALPROP__TRY(dualprop__view_check_output(network->context, view, DUALPROP__REAL_TYPES, "view"));
     dualprop_network *opened;
     DUALPROP__TRY(dualprop__network_open(&opened, network));
     dualprop_status status = read_parameter(view, opened->layers[layer->index - 1], is_bias);

@@ -10,8 +10,6 @@
 
 #include "math/formulas.h"
 
-#define REALS (1u << DUALPROP_F32 | 1u << DUALPROP_F64)
-
 /* One sample's dyads on the host, in the three parts of the state's staging memory. */
 struct row {
     void *mean, *delta, *alphas;
@@ -127,7 +125,7 @@ static void image_shape(int64_t shape[4], const dualprop_state *state, int index
 static dualprop_status check_rows(const dualprop_state *state, const dualprop_view *view, int index)
 {
     int64_t image[4], width = state->dyads[index].width;
-    DUALPROP__TRY(dualprop__view_check(state->context, view, REALS, "view"));
+    DUALPROP__TRY(dualprop__view_check(state->context, view, DUALPROP__REAL_TYPES, "view"));
     image_shape(image, state, index);
     int flat = view->rank == 2 && view->shape[0] == state->batch.count && view->shape[1] == width;
     int whole = view->rank == 4 && memcmp(view->shape, image, sizeof image) == 0;
@@ -148,7 +146,7 @@ static dualprop_status read_layer(const dualprop_view *view, dualprop_state *sta
                       "state holds no inference; call dualprop_infer() or dualprop_infer_begin() first");
     const struct dualprop__dyads *dyads = &state->dyads[index];
     DUALPROP__TRY(check_rows(state, view, index));
-    DUALPROP__TRY(dualprop__view_check_output(state->context, view, REALS, "view"));
+    DUALPROP__TRY(dualprop__view_check_output(state->context, view, DUALPROP__REAL_TYPES, "view"));
     for (int64_t b = 0; b < state->batch.count; b++) DUALPROP__TRY(read_row(view, state, dyads, which, b));
     return DUALPROP_OK;
 }

@@ -38,15 +38,15 @@ static dualprop_status check_fit(const dualprop_network *network, const dualprop
 }
 
 /*
- * A state with its records but without its arrays; with room for the moves of so many samples. The records are one
- * block: the state, its layers, the conditions of a device, the moves.
+ * A state with its records but without its arrays; with room for the augmentation of so many samples. The records are one
+ * block: the state, its layers, the conditions of a device, the augmentation.
  */
 static dualprop_status create_bare_state(dualprop_state **out, dualprop_network *network, dualprop_rule *rule,
-                                         int64_t capacity, int64_t moves)
+                                         int64_t capacity, int64_t augmentation)
 {
     dualprop_context *context = network->context;
     size_t bytes = 0, layers = (size_t)network->layer_count + 1;
-    DUALPROP__TRY(dualprop__state_record_bytes(&bytes, network, moves));
+    DUALPROP__TRY(dualprop__state_record_bytes(&bytes, network, augmentation));
     dualprop_state *state = dualprop__allocate(context, bytes);
     if (!state) return DUALPROP_ERROR_NO_MEMORY;
     state->magic = DUALPROP__STATE;

@@ -200,11 +200,11 @@ static int staging_elements(size_t *elements, const dualprop_state *state)
 /* One block, as create_bare_state() in state.c cuts it. */
 dualprop_status dualprop__state_record_bytes(size_t *bytes, const dualprop_network *network, int64_t capacity)
 {
-    size_t layers = (size_t)network->layer_count + 1, moves = 0;
+    size_t layers = (size_t)network->layer_count + 1, augmentation = 0;
     size_t of_layer = sizeof(struct dualprop__dyads);
     if (network->context->backend.gate_steps) of_layer += sizeof(dualprop_step_condition);
-    int fits = DUALPROP__MULTIPLY(&moves, (size_t)capacity, 3 * sizeof(int32_t)) &&
-               DUALPROP__ADD(bytes, sizeof(dualprop_state) + layers * of_layer, moves) &&
+    int fits = DUALPROP__MULTIPLY(&augmentation, (size_t)capacity, 3 * sizeof(int32_t)) &&
+               DUALPROP__ADD(bytes, sizeof(dualprop_state) + layers * of_layer, augmentation) &&
                *bytes <= (size_t)INT64_MAX / 2;
     DUALPROP__REQUIRE(network->context, fits, DUALPROP_ERROR_RANGE,
                       "a state for capacity %lld overflows the size of memory", (long long)capacity);

@@ -9,9 +9,8 @@
 
 #include "blis_instance.h"
 
-#define ALIGNMENT 64
-/* The largest tile of a micro-kernel, in bytes, and its longest sides, that our functions keep on their stack. */
-#define LARGEST_TILE 2048
+#define BLIS_ALIGNMENT 64
+/* The longest sides of a micro-kernel that our functions keep on their stack. */
 #define LONGEST_SIDE 64
 
 /* ---- levels ---- */
@@ -60,11 +59,11 @@ static dualprop_status fill_blis(dualprop__blis *blis, const dualprop_host *host
         type == DUALPROP_F32 ? &dualprop__reference_kernels_f32 : &dualprop__reference_kernels_f64;
     blis->loops = dualprop__elementwise_find(type, level);
     blis->convolution_loops = dualprop__convolution_loops_find(type, level);
-    void *context = host->allocate(host->user_data, dualprop__microkernel_context_size(), ALIGNMENT);
+    void *context = host->allocate(host->user_data, dualprop__microkernel_context_size(), BLIS_ALIGNMENT);
     if (!context) return DUALPROP_ERROR_NO_MEMORY;
     dualprop__microkernel_find(&blis->kernel, context, type, level);
     size_t tile = (size_t)(blis->kernel.vector * blis->kernel.broadcast) * blis->loops->real_size;
-    int fits = tile <= LARGEST_TILE && blis->kernel.broadcast <= LONGEST_SIDE && blis->kernel.vector <= LONGEST_SIDE;
+    int fits = tile <= DUALPROP__LARGEST_TILE && blis->kernel.broadcast <= LONGEST_SIDE && blis->kernel.vector <= LONGEST_SIDE;
     return fits ? DUALPROP_OK : DUALPROP_ERROR_NO_BACKEND;
 }
 
@@ -86,7 +85,7 @@ static dualprop_status create_blis(void **self, const dualprop_host *host, int t
     *self = NULL;
     dualprop_status status = check_blis(host, type, level);
     if (status != DUALPROP_OK) return status;
-    dualprop__blis *made = host->allocate(host->user_data, sizeof *made, ALIGNMENT);
+    dualprop__blis *made = host->allocate(host->user_data, sizeof *made, BLIS_ALIGNMENT);
     if (!made)
         return host->fail(host->user_data, DUALPROP_ERROR_NO_MEMORY, "no memory for the blis backend");
     status = fill_blis(made, host, type, level == DUALPROP_LEVEL_AUTO ? best_level() : level);

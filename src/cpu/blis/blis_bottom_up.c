@@ -11,11 +11,11 @@
  * A unit's size, at most, and how many units there should be at least, so that threads find work. Blocks of samples
  * are large, since each block reads the weights again.
  */
-#define SAMPLE_PANELS 24
+#define UP_SAMPLE_PANELS 24
 #define OUTPUT_PANELS 4
-#define UNITS 16
+#define UP_UNITS 16
 
-struct bottom_up {
+struct dense_bottom_up {
     const dualprop__blis *blis;
     const dualprop_dense *shape;
     dualprop__packing packing;
@@ -32,19 +32,19 @@ int64_t dualprop__bottom_up_bytes(const dualprop__blis *blis, int64_t batch, int
     return dualprop__is_small(blis, &shape) ? 0 : dualprop__packed_bytes(blis, batch, inputs);
 }
 
-static void partition_bottom_up(struct bottom_up *job)
+static void partition_bottom_up(struct dense_bottom_up *job)
 {
     const dualprop__microkernel *kernel = &job->blis->kernel;
     int64_t samples = dualprop__ceil_div(job->shape->batch, kernel->broadcast);
     int64_t outputs = dualprop__ceil_div(job->shape->outputs, kernel->vector);
     /* Beginning above what there is would count down to it first, by divisions: the same cuts, later. */
-    int64_t most_samples = dualprop__least(SAMPLE_PANELS, samples);
+    int64_t most_samples = dualprop__least(UP_SAMPLE_PANELS, samples);
     int64_t most_outputs = dualprop__least(OUTPUT_PANELS, outputs);
     job->depth = dualprop__partition_evenly(job->shape->inputs, DUALPROP__DEPTH);
     for (;;) {
         job->samples = dualprop__partition_evenly(samples, most_samples);
         job->outputs = dualprop__partition_evenly(outputs, most_outputs);
-        if (job->samples.parts * job->outputs.parts >= UNITS) return;
+        if (job->samples.parts * job->outputs.parts >= UP_UNITS) return;
         if (most_outputs > 1) most_outputs--;
         else if (most_samples > 1) most_samples--;
         else return;
@@ -53,13 +53,13 @@ static void partition_bottom_up(struct bottom_up *job)
 
 static void bottom_up_pack_unit(void *argument, int64_t unit, int64_t member)
 {
-    const struct bottom_up *job = argument;
+    const struct dense_bottom_up *job = argument;
     (void)member;
     dualprop__packing_run(&job->packing, unit);
 }
 
 /* One panel of samples times one panel of weights, for one part of the inputs. */
-static void multiply_bottom_up(const struct bottom_up *job, int64_t sample_panel, int64_t output_panel, int64_t part)
+static void multiply_bottom_up(const struct dense_bottom_up *job, int64_t sample_panel, int64_t output_panel, int64_t part)
 {
     const dualprop__blis *blis = job->blis;
     const dualprop_dense *shape = job->shape;
@@ -80,7 +80,7 @@ static void multiply_bottom_up(const struct bottom_up *job, int64_t sample_panel
 }
 
 /* Fetch one of `shares` shares of a panel of weights. */
-static void fetch_bottom_up(const struct bottom_up *job, int64_t output_panel, int64_t part, int64_t share,
+static void fetch_bottom_up(const struct dense_bottom_up *job, int64_t output_panel, int64_t part, int64_t share,
                             int64_t shares)
 {
     const dualprop__blis *blis = job->blis;
@@ -91,7 +91,7 @@ static void fetch_bottom_up(const struct bottom_up *job, int64_t output_panel, i
 }
 
 /* Fetch what the dyad update will read and write where one panel of samples meets one of outputs. */
-static void fetch_dyads_bottom_up(const struct bottom_up *job, int64_t sample_panel, int64_t output_panel)
+static void fetch_dyads_bottom_up(const struct dense_bottom_up *job, int64_t sample_panel, int64_t output_panel)
 {
     int64_t vector = job->blis->kernel.vector, broadcast = job->blis->kernel.broadcast;
     int64_t row = sample_panel * broadcast, column = output_panel * vector;
@@ -105,7 +105,7 @@ static void fetch_dyads_bottom_up(const struct bottom_up *job, int64_t sample_pa
 }
 
 /* One panel of weights, for one part of the inputs, times a block of samples. */
-static void multiply_block_bottom_up(const struct bottom_up *job, int64_t samples, int64_t output_panel, int64_t part)
+static void multiply_block_bottom_up(const struct dense_bottom_up *job, int64_t samples, int64_t output_panel, int64_t part)
 {
     int64_t first = dualprop__part_first(&job->samples, samples), count = dualprop__part_size(&job->samples, samples);
     int64_t outputs = dualprop__ceil_div(job->shape->outputs, job->blis->kernel.vector);
@@ -116,7 +116,7 @@ static void multiply_block_bottom_up(const struct bottom_up *job, int64_t sample
     }
 }
 
-static dualprop__tile bottom_up_tile_of(const struct bottom_up *job, int64_t samples, int64_t outputs)
+static dualprop__tile bottom_up_tile_of(const struct dense_bottom_up *job, int64_t samples, int64_t outputs)
 {
     const dualprop_dense *shape = job->shape;
     int64_t vector = job->blis->kernel.vector, broadcast = job->blis->kernel.broadcast;
@@ -130,7 +130,7 @@ static dualprop__tile bottom_up_tile_of(const struct bottom_up *job, int64_t sam
     };
 }
 
-static void finish_bottom_up(struct bottom_up *job, int64_t samples, int64_t outputs)
+static void finish_bottom_up(struct dense_bottom_up *job, int64_t samples, int64_t outputs)
 {
     const dualprop__blis *blis = job->blis;
     dualprop__tile tile = bottom_up_tile_of(job, samples, outputs);
@@ -144,7 +144,7 @@ static void finish_bottom_up(struct bottom_up *job, int64_t samples, int64_t out
 
 static void bottom_up_product_unit(void *argument, int64_t unit, int64_t member)
 {
-    struct bottom_up *job = argument;
+    struct dense_bottom_up *job = argument;
     int64_t outputs = unit / job->samples.parts, samples = unit % job->samples.parts;
     int64_t first = dualprop__part_first(&job->outputs, outputs);
     (void)member;
@@ -161,10 +161,10 @@ dualprop_status dualprop__blis_dense_bottom_up(void *self, const dualprop_dense 
         dualprop__small_bottom_up(self, shape, a, x, weights, bias, dyad);
         return DUALPROP_OK;
     }
-    struct bottom_up job = { .blis = self, .shape = shape, .a = a, .weights = weights, .bias = bias, .dyad = dyad };
+    struct dense_bottom_up job = { .blis = self, .shape = shape, .a = a, .weights = weights, .bias = bias, .dyad = dyad };
     job.packing = dualprop__packing_of(self, shape->workspace, x, shape->batch, shape->inputs);
     partition_bottom_up(&job);
-    dualprop__phase phases[2] = {
+    dualprop__team_phase phases[2] = {
         { .unit = bottom_up_pack_unit, .units = dualprop__packing_units(&job.packing) },
         { .unit = bottom_up_product_unit, .units = job.samples.parts * job.outputs.parts },
     };

@@ -13,10 +13,8 @@
 /* Pieces that a unit has, and panels of x that a unit packs, at most. */
 #define PIECES 24
 #define PACKED_PANELS 8
-/* The largest piece in bytes; blis.c sees to it. */
-#define LARGEST_TILE 2048
 
-struct gradient {
+struct dense_gradient {
     const dualprop__blis *blis;
     const dualprop_dense *shape;
     const void *x, *delta;
@@ -42,7 +40,7 @@ int64_t dualprop__gradient_bytes(const dualprop__blis *blis, int64_t batch, int6
 /* ---- packing ---- */
 
 /* Panel `panel`, of `side` columns, of an array [batch, width]. */
-static void pack_gradient_panel(const struct gradient *job, char *packed, const void *array, int64_t width,
+static void pack_gradient_panel(const struct dense_gradient *job, char *packed, const void *array, int64_t width,
                                 int64_t side, int64_t panel)
 {
     const dualprop__blis *blis = job->blis;
@@ -56,7 +54,7 @@ static void pack_gradient_panel(const struct gradient *job, char *packed, const 
 /* A panel of delta and a part of x, so that each thread packs the columns of both that it has computed before. */
 static void gradient_pack_unit(void *argument, int64_t unit, int64_t member)
 {
-    const struct gradient *job = argument;
+    const struct dense_gradient *job = argument;
     (void)member;
     const dualprop_dense *shape = job->shape;
     const dualprop__microkernel *kernel = &job->blis->kernel;
@@ -71,20 +69,20 @@ static void gradient_pack_unit(void *argument, int64_t unit, int64_t member)
 /* ---- pieces ---- */
 
 /* Inputs of a piece. */
-static int64_t height_of(const struct gradient *job, int64_t piece)
+static int64_t height_of(const struct dense_gradient *job, int64_t piece)
 {
     int64_t broadcast = job->blis->kernel.broadcast;
     return dualprop__least(broadcast, job->shape->inputs - piece * broadcast);
 }
 
 /* The element at which a piece of a panel begins in weights, gradient and moments. */
-static int64_t gradient_start_of(const struct gradient *job, int64_t panel, int64_t piece)
+static int64_t gradient_start_of(const struct dense_gradient *job, int64_t panel, int64_t piece)
 {
     const dualprop__microkernel *kernel = &job->blis->kernel;
     return (panel * job->shape->inputs + piece * kernel->broadcast) * kernel->vector;
 }
 
-static void sum_up_gradient(const struct gradient *job, void *tile, int64_t panel, int64_t piece)
+static void sum_up_gradient(const struct dense_gradient *job, void *tile, int64_t panel, int64_t piece)
 {
     const dualprop__blis *blis = job->blis;
     int64_t vector = blis->kernel.vector, broadcast = blis->kernel.broadcast, batch = job->shape->batch;
@@ -104,7 +102,7 @@ static void sum_up_gradient(const struct gradient *job, void *tile, int64_t pane
     }
 }
 
-static void learn_panel_bias(const struct gradient *job, int64_t panel)
+static void learn_panel_bias(const struct dense_gradient *job, int64_t panel)
 {
     int64_t vector = job->blis->kernel.vector, batch = job->shape->batch;
     dualprop__learn_bias(job->blis, batch, job->shape->outputs, job->sink,
@@ -112,7 +110,7 @@ static void learn_panel_bias(const struct gradient *job, int64_t panel)
 }
 
 /* Fetch what the learning step of a piece reads and writes. */
-static void fetch_gradient(const struct gradient *job, int64_t panel, int64_t piece)
+static void fetch_gradient(const struct dense_gradient *job, int64_t panel, int64_t piece)
 {
     dualprop__fetch_weights(job->blis, job->sink, gradient_start_of(job, panel, piece),
                             height_of(job, piece) * job->blis->kernel.vector);
@@ -122,8 +120,8 @@ static void fetch_gradient(const struct gradient *job, int64_t panel, int64_t pi
 
 static void gradient_product_unit(void *argument, int64_t unit, int64_t member)
 {
-    const struct gradient *job = argument;
-    alignas(DUALPROP__LINE) char tile[LARGEST_TILE];
+    const struct dense_gradient *job = argument;
+    alignas(DUALPROP__LINE) char tile[DUALPROP__LARGEST_TILE];
     int64_t panel = unit / job->pieces.parts, part = unit % job->pieces.parts;
     int64_t first = dualprop__part_first(&job->pieces, part), end = first + dualprop__part_size(&job->pieces, part);
     (void)member;
@@ -137,7 +135,7 @@ static void gradient_product_unit(void *argument, int64_t unit, int64_t member)
     }
 }
 
-static void partition_gradient(struct gradient *job)
+static void partition_gradient(struct dense_gradient *job)
 {
     const dualprop__microkernel *kernel = &job->blis->kernel;
     int64_t input_panels = dualprop__ceil_div(job->shape->inputs, kernel->broadcast);
@@ -158,7 +156,7 @@ dualprop_status dualprop__blis_dense_gradient(void *self, const dualprop_dense *
         dualprop__small_gradient(self, shape, &sink, x, delta);
         return DUALPROP_OK;
     }
-    struct gradient job = {
+    struct dense_gradient job = {
         .blis = self,
         .shape = shape,
         .x = x,
@@ -168,7 +166,7 @@ dualprop_status dualprop__blis_dense_gradient(void *self, const dualprop_dense *
     job.packed_delta = shape->workspace;
     job.packed_x = job.packed_delta + packed_delta_bytes(self, shape->batch, shape->outputs);
     partition_gradient(&job);
-    dualprop__phase phases[2] = {
+    dualprop__team_phase phases[2] = {
         { .unit = gradient_pack_unit, .units = dualprop__most(job.output_panels, job.packing.parts) },
         { .unit = gradient_product_unit, .units = job.output_panels * job.pieces.parts },
     };

@@ -10,10 +10,10 @@
 #include "blis_im2col.h"
 
 /* Pixels of the map that a unit has, about, and panels of pixels that are packed at once, at most. */
-#define UNIT_PIXELS 192
-#define BLOCK_PANELS 16
+#define UP_UNIT_PIXELS 192
+#define UP_BLOCK_PANELS 16
 
-struct bottom_up {
+struct im2col_bottom_up {
     const dualprop__blis *blis;
     const dualprop_convolution *shape;
     dualprop__images images;
@@ -29,16 +29,16 @@ struct bottom_up {
     dualprop__max_tracker maxima;
 };
 
-static struct bottom_up plan_im2col_bottom_up(const dualprop__blis *blis, const dualprop_convolution *shape,
+static struct im2col_bottom_up plan_im2col_bottom_up(const dualprop__blis *blis, const dualprop_convolution *shape,
                                               dualprop__space *space)
 {
-    struct bottom_up job = { .blis = blis, .shape = shape };
+    struct im2col_bottom_up job = { .blis = blis, .shape = shape };
     int64_t size = (int64_t)blis->loops->real_size, broadcast = blis->kernel.broadcast;
     job.row_pixels = dualprop__window_rows(shape) * shape->map_width;
-    int64_t rows = shape->batch * shape->pooled_height, most = dualprop__most(1, UNIT_PIXELS / job.row_pixels);
+    int64_t rows = shape->batch * shape->pooled_height, most = dualprop__most(1, UP_UNIT_PIXELS / job.row_pixels);
     job.rows = dualprop__partition_evenly(rows, most);
     job.depth = dualprop__partition_evenly(shape->channels * dualprop__taps(shape), DUALPROP__DEPTH);
-    job.packed_bytes = dualprop__panel_bytes(blis, BLOCK_PANELS * broadcast * job.depth.part);
+    job.packed_bytes = dualprop__panel_bytes(blis, UP_BLOCK_PANELS * broadcast * job.depth.part);
     int64_t map = dualprop__is_pooled(shape) ? most * job.row_pixels * shape->outputs * size : 0;
     job.slice_bytes = job.packed_bytes + dualprop__ceil_div(map, DUALPROP__LINE) * DUALPROP__LINE;
     job.members = dualprop__least(dualprop__members_of(job.slice_bytes), dualprop__ceil_div(rows, most));
@@ -57,15 +57,15 @@ int64_t dualprop__im2col_bottom_up_bytes(const dualprop__blis *blis, const dualp
 }
 
 /* A unit's pixels are numbered along its rows of the map. */
-struct unit {
-    struct bottom_up *job;
+struct pixel_unit {
+    struct im2col_bottom_up *job;
     int64_t first_row, rows, pixels;
     char *packed, *map; /* map: where the products go, [pixels][outputs] */
 };
 
-static struct unit unit_of(struct bottom_up *job, int64_t index, int64_t member)
+static struct pixel_unit unit_of(struct im2col_bottom_up *job, int64_t index, int64_t member)
 {
-    struct unit unit = { .job = job, .first_row = dualprop__part_first(&job->rows, index),
+    struct pixel_unit unit = { .job = job, .first_row = dualprop__part_first(&job->rows, index),
                          .rows = dualprop__part_size(&job->rows, index) };
     int64_t row_size = job->shape->pooled_width * job->shape->outputs;
     unit.pixels = unit.rows * job->row_pixels;
@@ -76,7 +76,7 @@ static struct unit unit_of(struct bottom_up *job, int64_t index, int64_t member)
 }
 
 /* The corner of the window that pixel `pixel` of the unit sees. */
-static dualprop__place corner_of(const struct unit *unit, int64_t pixel)
+static dualprop__place corner_of(const struct pixel_unit *unit, int64_t pixel)
 {
     const dualprop_convolution *shape = unit->job->shape;
     if (pixel >= unit->pixels) return (dualprop__place){ -1, 0, 0 };
@@ -88,7 +88,7 @@ static dualprop__place corner_of(const struct unit *unit, int64_t pixel)
 }
 
 /* to [count][N]: columns first to first + count of one panel of pixels. */
-static void pack_panel_im2col_bottom_up(const struct bottom_up *job, char *to, const dualprop__place *corners,
+static void pack_panel_im2col_bottom_up(const struct im2col_bottom_up *job, char *to, const dualprop__place *corners,
                                         int64_t first, int64_t count)
 {
     const dualprop_convolution *shape = job->shape;
@@ -105,9 +105,9 @@ static void pack_panel_im2col_bottom_up(const struct bottom_up *job, char *to, c
     }
 }
 
-static void pack_block_im2col_bottom_up(const struct unit *unit, int64_t first_panel, int64_t panels, int64_t part)
+static void pack_block_im2col_bottom_up(const struct pixel_unit *unit, int64_t first_panel, int64_t panels, int64_t part)
 {
-    const struct bottom_up *job = unit->job;
+    const struct im2col_bottom_up *job = unit->job;
     int64_t broadcast = job->blis->kernel.broadcast, count = dualprop__part_size(&job->depth, part);
     for (int64_t panel = 0; panel < panels; panel++) {
         dualprop__place corners[DUALPROP__BROADCASTS];
@@ -117,10 +117,10 @@ static void pack_block_im2col_bottom_up(const struct unit *unit, int64_t first_p
     }
 }
 
-static void multiply_im2col_bottom_up(const struct unit *unit, int64_t panel, int64_t pixel, int64_t output_panel,
+static void multiply_im2col_bottom_up(const struct pixel_unit *unit, int64_t panel, int64_t pixel, int64_t output_panel,
                                       int64_t part)
 {
-    const struct bottom_up *job = unit->job;
+    const struct im2col_bottom_up *job = unit->job;
     const dualprop__blis *blis = job->blis;
     int64_t vector = blis->kernel.vector, broadcast = blis->kernel.broadcast, outputs = job->shape->outputs;
     int64_t column = output_panel * vector, depth = dualprop__part_size(&job->depth, part);
@@ -138,9 +138,9 @@ static void multiply_im2col_bottom_up(const struct unit *unit, int64_t panel, in
     blis->kernel.run(&blis->kernel, &product);
 }
 
-static void multiply_block_im2col_bottom_up(const struct unit *unit, int64_t first_panel, int64_t panels)
+static void multiply_block_im2col_bottom_up(const struct pixel_unit *unit, int64_t first_panel, int64_t panels)
 {
-    const struct bottom_up *job = unit->job;
+    const struct im2col_bottom_up *job = unit->job;
     int64_t broadcast = job->blis->kernel.broadcast;
     int64_t output_panels = dualprop__ceil_div(job->shape->outputs, job->blis->kernel.vector);
     for (int64_t part = 0; part < job->depth.parts; part++) {
@@ -151,16 +151,16 @@ static void multiply_block_im2col_bottom_up(const struct unit *unit, int64_t fir
     }
 }
 
-static void add_bias(const struct unit *unit)
+static void add_bias(const struct pixel_unit *unit)
 {
     int64_t outputs = unit->job->shape->outputs;
     dualprop__tile tile = { 0, unit->pixels, outputs, outputs };
     if (unit->job->bias) unit->job->blis->loops->add_bias(unit->map, unit->job->bias, &tile);
 }
 
-static void pool_im2col_bottom_up(const struct unit *unit)
+static void pool_im2col_bottom_up(const struct pixel_unit *unit)
 {
-    const struct bottom_up *job = unit->job;
+    const struct im2col_bottom_up *job = unit->job;
     int64_t outputs = job->shape->outputs;
     if (!dualprop__is_pooled(job->shape)) return;
     for (int64_t row = 0; row < unit->rows; row++)
@@ -169,9 +169,9 @@ static void pool_im2col_bottom_up(const struct unit *unit)
                            job->a, job->switches);
 }
 
-static void update_dyads_im2col_bottom_up(const struct unit *unit)
+static void update_dyads_im2col_bottom_up(const struct pixel_unit *unit)
 {
-    struct bottom_up *job = unit->job;
+    struct im2col_bottom_up *job = unit->job;
     int64_t row_size = job->shape->pooled_width * job->shape->outputs, count = unit->rows * row_size;
     dualprop__tile tile = { unit->first_row * row_size, 1, count, count };
     dualprop__maxima maxima = { 0, 0 };
@@ -182,10 +182,10 @@ static void update_dyads_im2col_bottom_up(const struct unit *unit)
 
 static void run_unit(void *argument, int64_t index, int64_t member)
 {
-    struct unit unit = unit_of(argument, index, member);
+    struct pixel_unit unit = unit_of(argument, index, member);
     int64_t panels = dualprop__ceil_div(unit.pixels, unit.job->blis->kernel.broadcast);
-    for (int64_t first = 0; first < panels; first += BLOCK_PANELS)
-        multiply_block_im2col_bottom_up(&unit, first, dualprop__least(BLOCK_PANELS, panels - first));
+    for (int64_t first = 0; first < panels; first += UP_BLOCK_PANELS)
+        multiply_block_im2col_bottom_up(&unit, first, dualprop__least(UP_BLOCK_PANELS, panels - first));
     add_bias(&unit);
     pool_im2col_bottom_up(&unit);
     update_dyads_im2col_bottom_up(&unit);
@@ -196,7 +196,7 @@ void dualprop__im2col_bottom_up(const dualprop__blis *blis, const dualprop_convo
                                 const dualprop_dyad *dyad)
 {
     dualprop__space space = { shape->workspace, 0 };
-    struct bottom_up job = plan_im2col_bottom_up(blis, shape, &space);
+    struct im2col_bottom_up job = plan_im2col_bottom_up(blis, shape, &space);
     job.images.pixels = x;
     job.a = a;
     job.switches = switches;
@@ -204,7 +204,7 @@ void dualprop__im2col_bottom_up(const dualprop__blis *blis, const dualprop_convo
     job.bias = bias;
     job.dyad = dyad;
     memset((void *)(uintptr_t)job.images.zeros, 0, (size_t)shape->channels * blis->loops->real_size);
-    dualprop__phase phase = { .unit = run_unit, .units = job.rows.parts };
+    dualprop__team_phase phase = { .unit = run_unit, .units = job.rows.parts };
     dualprop__max_tracker_begin(&job.maxima);
     dualprop__team_run(blis->reference.host, &job, &phase, 1, job.members);
     if (dyad) dualprop__max_tracker_write(&job.maxima, dyad->max_abs, dyad->change);

@@ -13,12 +13,12 @@
 
 /* Panels of columns that a unit has; groups, at most, and bytes of all their sums, at most, where there are several. */
 #define PART_PANELS 16
-#define GROUPS 16
-#define GROUP_BYTES ((int64_t)8 << 20)
+#define IM2COL_GROUPS 16
+#define IM2COL_GROUP_BYTES ((int64_t)8 << 20)
 /* Elements that a unit of the last phase has. */
-#define PIECE 8192
+#define SUM_PIECE 8192
 
-struct gradient {
+struct im2col_gradient {
     const dualprop__blis *blis;
     const dualprop_convolution *shape;
     const dualprop__sink *sink;
@@ -36,7 +36,7 @@ struct gradient {
     int64_t slice_bytes, columns_bytes, members;
 };
 
-static void partition_im2col_gradient(struct gradient *job)
+static void partition_im2col_gradient(struct im2col_gradient *job)
 {
     const dualprop_convolution *shape = job->shape;
     int64_t size = (int64_t)job->blis->loops->real_size, vector = job->blis->kernel.vector;
@@ -44,17 +44,17 @@ static void partition_im2col_gradient(struct gradient *job)
     job->inputs = dualprop__taps(shape) * shape->channels;
     job->output_panels = dualprop__ceil_div(shape->outputs, vector);
     job->elements = job->output_panels * job->inputs * vector;
-    int64_t groups = dualprop__least(GROUPS, GROUP_BYTES / (job->elements * size));
+    int64_t groups = dualprop__least(IM2COL_GROUPS, IM2COL_GROUP_BYTES / (job->elements * size));
     job->most_groups = dualprop__most(1, dualprop__least(groups, pixels / DUALPROP__DEPTH));
     job->groups = dualprop__partition_evenly(pixels, dualprop__ceil_div(pixels, job->most_groups));
     job->parts = dualprop__partition_evenly(dualprop__ceil_div(job->inputs, job->blis->kernel.broadcast), PART_PANELS);
-    job->pieces = dualprop__partition_evenly(job->elements, PIECE);
+    job->pieces = dualprop__partition_evenly(job->elements, SUM_PIECE);
 }
 
-static struct gradient plan_im2col_gradient(const dualprop__blis *blis, const dualprop_convolution *shape,
+static struct im2col_gradient plan_im2col_gradient(const dualprop__blis *blis, const dualprop_convolution *shape,
                                             dualprop__space *space)
 {
-    struct gradient job = { .blis = blis, .shape = shape };
+    struct im2col_gradient job = { .blis = blis, .shape = shape };
     int64_t size = (int64_t)blis->loops->real_size, broadcast = blis->kernel.broadcast;
     partition_im2col_gradient(&job);
     job.columns_bytes = dualprop__panel_bytes(blis, job.parts.part * broadcast * DUALPROP__DEPTH);
@@ -78,15 +78,15 @@ int64_t dualprop__im2col_gradient_bytes(const dualprop__blis *blis, const dualpr
 
 static void im2col_gradient_unpool_unit(void *argument, int64_t image, int64_t member)
 {
-    const struct gradient *job = argument;
+    const struct im2col_gradient *job = argument;
     (void)member;
     dualprop__unpool_image(&job->unpooling, image);
 }
 
 /* ---- a unit of sums ---- */
 
-struct unit {
-    const struct gradient *job;
+struct gradient_unit {
+    const struct im2col_gradient *job;
     int64_t group, first_panel, panels; /* of columns */
     int64_t pixel, pixels;              /* at the moment */
     char *columns, *deltas;
@@ -94,7 +94,7 @@ struct unit {
 };
 
 /* Corners of the windows that the pixels see, and for one tap at a time the pixels of x under it. */
-static void find_pixels_im2col_gradient(const struct unit *unit, const void **from, int64_t tap)
+static void find_pixels_im2col_gradient(const struct gradient_unit *unit, const void **from, int64_t tap)
 {
     const dualprop_convolution *shape = unit->job->shape;
     int64_t down = tap / shape->kernel_width, right = tap % shape->kernel_width;
@@ -114,7 +114,7 @@ static void find_pixels_im2col_gradient(const struct unit *unit, const void **fr
 }
 
 /* Columns first to first + count, all of one tap, into the panels they belong to: [panel][pixels][N]. */
-static void pack_tap(const struct unit *unit, const void **from, int64_t first, int64_t count)
+static void pack_tap(const struct gradient_unit *unit, const void **from, int64_t first, int64_t count)
 {
     const dualprop__blis *blis = unit->job->blis;
     int64_t broadcast = blis->kernel.broadcast, run;
@@ -128,10 +128,10 @@ static void pack_tap(const struct unit *unit, const void **from, int64_t first, 
 }
 
 /* Columns beyond the last are whatever was there: their products are not wanted. */
-static void pack_columns(const struct unit *unit)
+static void pack_columns(const struct gradient_unit *unit)
 {
     const void *from[DUALPROP__DEPTH];
-    const struct gradient *job = unit->job;
+    const struct im2col_gradient *job = unit->job;
     int64_t broadcast = job->blis->kernel.broadcast, channels = job->shape->channels, run;
     int64_t first = unit->first_panel * broadcast;
     int64_t end = dualprop__least(first + unit->panels * broadcast, job->inputs);
@@ -145,9 +145,9 @@ static void pack_columns(const struct unit *unit)
     }
 }
 
-static void multiply_im2col_gradient(const struct unit *unit, int64_t panel, int64_t output_panel)
+static void multiply_im2col_gradient(const struct gradient_unit *unit, int64_t panel, int64_t output_panel)
 {
-    const struct gradient *job = unit->job;
+    const struct im2col_gradient *job = unit->job;
     const dualprop__blis *blis = job->blis;
     int64_t vector = blis->kernel.vector, broadcast = blis->kernel.broadcast;
     int64_t column = (unit->first_panel + panel) * broadcast;
@@ -165,9 +165,9 @@ static void multiply_im2col_gradient(const struct unit *unit, int64_t panel, int
     blis->kernel.run(&blis->kernel, &product);
 }
 
-static void add_pixels(const struct unit *unit)
+static void add_pixels(const struct gradient_unit *unit)
 {
-    const struct gradient *job = unit->job;
+    const struct im2col_gradient *job = unit->job;
     int64_t vector = job->blis->kernel.vector, outputs = job->shape->outputs;
     pack_columns(unit);
     for (int64_t o = 0; o < job->output_panels; o++) {
@@ -180,10 +180,10 @@ static void add_pixels(const struct unit *unit)
 
 static void im2col_gradient_sum_unit(void *argument, int64_t index, int64_t member)
 {
-    const struct gradient *job = argument;
+    const struct im2col_gradient *job = argument;
     int64_t group = index / job->parts.parts, part = index % job->parts.parts;
     int64_t first = dualprop__part_first(&job->groups, group), end = first + dualprop__part_size(&job->groups, group);
-    struct unit unit = { .job = job, .group = group };
+    struct gradient_unit unit = { .job = job, .group = group };
     unit.first_panel = dualprop__part_first(&job->parts, part);
     unit.panels = dualprop__part_size(&job->parts, part);
     unit.columns = job->slices + member * job->slice_bytes;
@@ -199,7 +199,7 @@ static void im2col_gradient_sum_unit(void *argument, int64_t index, int64_t memb
 
 static void learn_unit(void *argument, int64_t index, int64_t member)
 {
-    const struct gradient *job = argument;
+    const struct im2col_gradient *job = argument;
     const dualprop__blis *blis = job->blis;
     (void)member;
     if (index >= job->pieces.parts) {
@@ -219,7 +219,7 @@ void dualprop__im2col_gradient(const dualprop__blis *blis, const dualprop_convol
                                const void *delta, const uint8_t *switches, const dualprop__sink *sink)
 {
     dualprop__space space = { shape->workspace, 0 };
-    struct gradient job = plan_im2col_gradient(blis, shape, &space);
+    struct im2col_gradient job = plan_im2col_gradient(blis, shape, &space);
     int is_pooled = dualprop__is_pooled(shape);
     job.sink = sink;
     job.unpooling = (dualprop__unpooling){ blis, shape, delta, switches, job.unpooling.map };
@@ -227,7 +227,7 @@ void dualprop__im2col_gradient(const dualprop__blis *blis, const dualprop_convol
     job.delta = delta;
     job.map = is_pooled ? job.unpooling.map : delta;
     memset((void *)(uintptr_t)job.images.zeros, 0, (size_t)shape->channels * blis->loops->real_size);
-    dualprop__phase phases[3] = {
+    dualprop__team_phase phases[3] = {
         { .unit = im2col_gradient_unpool_unit, .units = shape->batch },
         { .unit = im2col_gradient_sum_unit, .units = job.groups.parts * job.parts.parts },
         { .unit = learn_unit, .units = job.pieces.parts + (dualprop__has_bias(sink) ? job.output_panels : 0) },

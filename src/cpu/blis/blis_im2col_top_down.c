@@ -12,11 +12,11 @@
 #include "blis_im2col.h"
 
 /* Pixels of x that a unit has, about; rows, at most; panels of pixels that are packed at once, at most. */
-#define UNIT_PIXELS 192
+#define DOWN_UNIT_PIXELS 192
 #define UNIT_ROWS 64
-#define BLOCK_PANELS 16
+#define DOWN_BLOCK_PANELS 16
 
-struct top_down {
+struct im2col_top_down {
     const dualprop__blis *blis;
     const dualprop_convolution *shape;
     dualprop__unpooling unpooling;
@@ -74,14 +74,14 @@ int64_t dualprop__im2col_cache(const dualprop__blis *blis, const dualprop_convol
     return dualprop__panel_bytes(blis, dualprop__ceil_div(shape->channels, vector) * inputs_of(shape) * vector);
 }
 
-struct preparation {
+struct im2col_preparation {
     const dualprop__blis *blis;
     const dualprop_convolution *shape;
     const void *weights;
 };
 
 /* to [outputs][V]: one tap of one panel of channels. */
-static void transpose_tap(const struct preparation *job, char *to, int64_t channel, int64_t tap)
+static void transpose_tap(const struct im2col_preparation *job, char *to, int64_t channel, int64_t tap)
 {
     const dualprop__blis *blis = job->blis;
     const dualprop_convolution *shape = job->shape;
@@ -96,7 +96,7 @@ static void transpose_tap(const struct preparation *job, char *to, int64_t chann
 
 static void prepare_panel_im2col_top_down(void *argument, int64_t panel, int64_t member)
 {
-    const struct preparation *job = argument;
+    const struct im2col_preparation *job = argument;
     const dualprop_convolution *shape = job->shape;
     int64_t vector = job->blis->kernel.vector;
     char *to = dualprop__at(job->blis, shape->cache, panel * vector * inputs_of(shape));
@@ -111,8 +111,8 @@ static void prepare_panel_im2col_top_down(void *argument, int64_t panel, int64_t
 
 void dualprop__im2col_prepare(const dualprop__blis *blis, const dualprop_convolution *shape, const void *weights)
 {
-    struct preparation job = { blis, shape, weights };
-    dualprop__phase phase = { .unit = prepare_panel_im2col_top_down,
+    struct im2col_preparation job = { blis, shape, weights };
+    dualprop__team_phase phase = { .unit = prepare_panel_im2col_top_down,
                               .units = dualprop__ceil_div(shape->channels, blis->kernel.vector) };
     dualprop__team_run(blis->reference.host, &job, &phase, 1, DUALPROP__MEMBERS);
 }
@@ -124,17 +124,17 @@ static int has_one_phase(const dualprop_convolution *shape)
     return shape->stride_height == 1 && shape->stride_width == 1;
 }
 
-static struct top_down plan_im2col_top_down(const dualprop__blis *blis, const dualprop_convolution *shape,
+static struct im2col_top_down plan_im2col_top_down(const dualprop__blis *blis, const dualprop_convolution *shape,
                                             dualprop__space *space)
 {
-    struct top_down job = { .blis = blis, .shape = shape };
+    struct im2col_top_down job = { .blis = blis, .shape = shape };
     int64_t size = (int64_t)blis->loops->real_size, broadcast = blis->kernel.broadcast;
     int64_t rows = shape->batch * shape->height;
-    int64_t most = dualprop__least(UNIT_ROWS, dualprop__most(1, UNIT_PIXELS / shape->width));
+    int64_t most = dualprop__least(UNIT_ROWS, dualprop__most(1, DOWN_UNIT_PIXELS / shape->width));
     job.rows = dualprop__partition_evenly(rows, most);
     job.deepest = dualprop__least(DUALPROP__DEPTH, inputs_of(shape));
-    job.packed_bytes = dualprop__panel_bytes(blis, BLOCK_PANELS * broadcast * job.deepest);
-    int64_t products = has_one_phase(shape) ? 0 : BLOCK_PANELS * broadcast * shape->channels * size;
+    job.packed_bytes = dualprop__panel_bytes(blis, DOWN_BLOCK_PANELS * broadcast * job.deepest);
+    int64_t products = has_one_phase(shape) ? 0 : DOWN_BLOCK_PANELS * broadcast * shape->channels * size;
     job.slice_bytes = job.packed_bytes + dualprop__ceil_div(products, DUALPROP__LINE) * DUALPROP__LINE;
     job.members = dualprop__least(dualprop__members_of(job.slice_bytes), dualprop__ceil_div(rows, most));
     job.map = (dualprop__images){ .blis = blis, .height = shape->map_height, .width = shape->map_width,
@@ -154,7 +154,7 @@ int64_t dualprop__im2col_top_down_bytes(const dualprop__blis *blis, const dualpr
 
 static void im2col_top_down_unpool_unit(void *argument, int64_t image, int64_t member)
 {
-    const struct top_down *job = argument;
+    const struct im2col_top_down *job = argument;
     (void)member;
     dualprop__unpool_image(&job->unpooling, image);
 }
@@ -162,14 +162,14 @@ static void im2col_top_down_unpool_unit(void *argument, int64_t image, int64_t m
 /* ---- the pixels of one phase in a unit ---- */
 
 struct pixels {
-    const struct top_down *job;
+    const struct im2col_top_down *job;
     const struct phase *phase;
     int64_t rows[UNIT_ROWS], row_count; /* of Delta, of all images */
     int64_t first_column, columns, count;
     char *packed, *products;
 };
 
-static struct pixels pixels_of(const struct top_down *job, const struct phase *phase, int64_t index)
+static struct pixels pixels_of(const struct im2col_top_down *job, const struct phase *phase, int64_t index)
 {
     const dualprop_convolution *shape = job->shape;
     struct pixels pixels = { .job = job, .phase = phase };
@@ -211,7 +211,7 @@ static dualprop__place seen_at(const struct pixels *pixels, int64_t pixel)
 static void pack_panel_im2col_top_down(const struct pixels *pixels, char *to, const dualprop__place *places,
                                        int64_t first, int64_t count)
 {
-    const struct top_down *job = pixels->job;
+    const struct im2col_top_down *job = pixels->job;
     int64_t broadcast = job->blis->kernel.broadcast, outputs = job->shape->outputs, run;
     for (int64_t row = first; row < first + count; row += run) {
         const void *from[DUALPROP__BROADCASTS];
@@ -240,7 +240,7 @@ static void pack_block_im2col_top_down(const struct pixels *pixels, int64_t pixe
 static void multiply_im2col_top_down(const struct pixels *pixels, int64_t panel, int64_t pixel, int64_t channel,
                                      int64_t first, int64_t count)
 {
-    const struct top_down *job = pixels->job;
+    const struct im2col_top_down *job = pixels->job;
     const dualprop__blis *blis = job->blis;
     int64_t vector = blis->kernel.vector, broadcast = blis->kernel.broadcast, channels = job->shape->channels;
     int64_t row = channel / vector * inputs_of(job->shape) + pixels->phase->taps_before * job->shape->outputs + first;
@@ -259,7 +259,7 @@ static void multiply_im2col_top_down(const struct pixels *pixels, int64_t panel,
 
 static void multiply_block_im2col_top_down(const struct pixels *pixels, int64_t pixel, int64_t panels)
 {
-    const struct top_down *job = pixels->job;
+    const struct im2col_top_down *job = pixels->job;
     int64_t broadcast = job->blis->kernel.broadcast, vector = job->blis->kernel.vector;
     dualprop__partition depth =
         dualprop__partition_evenly(pixels->phase->rows * pixels->phase->columns * job->shape->outputs, job->deepest);
@@ -275,7 +275,7 @@ static void multiply_block_im2col_top_down(const struct pixels *pixels, int64_t 
 /* From the slice to their pixels; zeros where the phase has no taps. */
 static void put_block(const struct pixels *pixels, int64_t first, int64_t count, int has_taps)
 {
-    const struct top_down *job = pixels->job;
+    const struct im2col_top_down *job = pixels->job;
     int64_t channels = job->shape->channels;
     size_t bytes = (size_t)channels * job->blis->loops->real_size;
     for (int64_t i = 0; i < count; i++) {
@@ -287,8 +287,8 @@ static void put_block(const struct pixels *pixels, int64_t first, int64_t count,
 
 static void run_phase(struct pixels *pixels, char *slice)
 {
-    const struct top_down *job = pixels->job;
-    int64_t broadcast = job->blis->kernel.broadcast, most = BLOCK_PANELS * broadcast;
+    const struct im2col_top_down *job = pixels->job;
+    int64_t broadcast = job->blis->kernel.broadcast, most = DOWN_BLOCK_PANELS * broadcast;
     int has_taps = pixels->phase->rows * pixels->phase->columns > 0;
     pixels->packed = slice;
     for (int64_t pixel = 0; pixel < pixels->count; pixel += most) {
@@ -302,7 +302,7 @@ static void run_phase(struct pixels *pixels, char *slice)
     }
 }
 
-static void update_dyads_im2col_top_down(struct top_down *job, int64_t index)
+static void update_dyads_im2col_top_down(struct im2col_top_down *job, int64_t index)
 {
     int64_t row_size = job->shape->width * job->shape->channels;
     int64_t count = dualprop__part_size(&job->rows, index) * row_size;
@@ -315,7 +315,7 @@ static void update_dyads_im2col_top_down(struct top_down *job, int64_t index)
 
 static void im2col_top_down_product_unit(void *argument, int64_t index, int64_t member)
 {
-    struct top_down *job = argument;
+    struct im2col_top_down *job = argument;
     for (struct phase phase = before_all; next_phase(job->shape, &phase);) {
         struct pixels pixels = pixels_of(job, &phase, index);
         run_phase(&pixels, job->slices + member * job->slice_bytes);
@@ -327,14 +327,14 @@ void dualprop__im2col_top_down(const dualprop__blis *blis, const dualprop_convol
                                const void *delta, const uint8_t *switches, const dualprop_dyad *dyad)
 {
     dualprop__space space = { shape->workspace, 0 };
-    struct top_down job = plan_im2col_top_down(blis, shape, &space);
+    struct im2col_top_down job = plan_im2col_top_down(blis, shape, &space);
     int is_pooled = dualprop__is_pooled(shape);
     job.unpooling = (dualprop__unpooling){ blis, shape, delta, switches, job.unpooling.map };
     job.map.pixels = is_pooled ? job.unpooling.map : delta;
     job.top_down = top_down;
     job.dyad = dyad;
     memset((void *)(uintptr_t)job.map.zeros, 0, (size_t)shape->outputs * blis->loops->real_size);
-    dualprop__phase phases[2] = {
+    dualprop__team_phase phases[2] = {
         { .unit = im2col_top_down_unpool_unit, .units = shape->batch },
         { .unit = im2col_top_down_product_unit, .units = job.rows.parts },
     };

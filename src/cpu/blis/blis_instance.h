@@ -26,6 +26,9 @@ typedef struct dualprop__blis {
 
 extern const dualprop_backend dualprop__blis_backend;
 
+/* The largest tile of a micro-kernel, in bytes, that functions keep on their stack; blis.c checks it. */
+#define DUALPROP__LARGEST_TILE 2048
+
 /* The greatest numbers that several threads have seen, as bits of doubles >= 0: they are in the order of the values. */
 typedef struct dualprop__max_tracker {
     alignas(64) _Atomic uint64_t max_abs; /* a line of their own, since all threads read what lies beside them */

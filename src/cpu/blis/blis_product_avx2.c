@@ -9,8 +9,8 @@
 
 #include <immintrin.h>
 
-#define VECTOR 16
-#define BROADCAST 6
+#define AVX2_VECTOR 16
+#define AVX2_BROADCAST 6
 /* How far ahead broadcasts are fetched, in floats: into the next panel too, since panels follow one another. */
 #define AHEAD 384
 
@@ -19,14 +19,14 @@ static inline __attribute__((always_inline)) void multiply_avx2(int rows, const 
                                                                 int64_t stride, int accumulate)
 {
     const float *vectors = product->vectors, *broadcasts = product->broadcasts;
-    __m256 left[BROADCAST], right[BROADCAST];
+    __m256 left[AVX2_BROADCAST], right[AVX2_BROADCAST];
 #pragma GCC unroll 6
     for (int i = 0; i < rows; i++) {
         left[i] = _mm256_setzero_ps(), right[i] = _mm256_setzero_ps();
         _mm_prefetch((const char *)(c + i * stride), _MM_HINT_T0);
     }
 #pragma GCC unroll 4
-    for (int64_t k = 0; k < product->depth; k++, vectors += VECTOR, broadcasts += BROADCAST) {
+    for (int64_t k = 0; k < product->depth; k++, vectors += AVX2_VECTOR, broadcasts += AVX2_BROADCAST) {
         __m256 first = _mm256_load_ps(vectors), second = _mm256_load_ps(vectors + 8);
         _mm_prefetch((const char *)(broadcasts + AHEAD), _MM_HINT_T0);
 #pragma GCC unroll 6
@@ -63,12 +63,12 @@ static void run_full_width(const dualprop__product *product, float *c, int64_t s
 /* Results narrower than the vectors are made beside, and only what is wanted is copied. */
 static void run_part(const dualprop__product *product)
 {
-    float tile[BROADCAST * VECTOR];
-    run_full_width(product, tile, VECTOR, 0);
+    float tile[AVX2_BROADCAST * AVX2_VECTOR];
+    run_full_width(product, tile, AVX2_VECTOR, 0);
     for (int64_t j = 0; j < product->broadcast_count; j++) {
         float *to = (float *)product->c + j * product->stride;
         for (int64_t i = 0; i < product->vector_count; i++)
-            to[i] = product->accumulate ? to[i] + tile[j * VECTOR + i] : tile[j * VECTOR + i];
+            to[i] = product->accumulate ? to[i] + tile[j * AVX2_VECTOR + i] : tile[j * AVX2_VECTOR + i];
     }
 }
 
@@ -87,7 +87,7 @@ static inline __attribute__((always_inline)) void multiply_direct(int rows, cons
     __m256i wanted_left = lanes_mask(product->vector_count, 0), wanted_right = lanes_mask(product->vector_count, 8);
     __m256i stored_left = product->is_tile ? _mm256_set1_epi32(-1) : wanted_left;
     __m256i stored_right = product->is_tile ? _mm256_set1_epi32(-1) : wanted_right;
-    __m256 left[BROADCAST], right[BROADCAST];
+    __m256 left[AVX2_BROADCAST], right[AVX2_BROADCAST];
 #pragma GCC unroll 6
     for (int i = 0; i < rows; i++) left[i] = _mm256_setzero_ps(), right[i] = _mm256_setzero_ps();
     for (int64_t k = 0; k < product->depth; k++) {
@@ -128,15 +128,15 @@ static void run_direct_avx2(const dualprop__microkernel *kernel, const dualprop_
 static void run_avx2(const dualprop__microkernel *kernel, const dualprop__product *product)
 {
     (void)kernel;
-    if (product->vector_count == VECTOR) run_full_width(product, product->c, product->stride, product->accumulate);
+    if (product->vector_count == AVX2_VECTOR) run_full_width(product, product->c, product->stride, product->accumulate);
     else run_part(product);
 }
 
 void dualprop__microkernel_use_avx2(dualprop__microkernel *kernel)
 {
     kernel->name = "own";
-    kernel->vector = VECTOR;
-    kernel->broadcast = BROADCAST;
+    kernel->vector = AVX2_VECTOR;
+    kernel->broadcast = AVX2_BROADCAST;
     kernel->run = run_avx2;
     kernel->run_direct = run_direct_avx2;
 }

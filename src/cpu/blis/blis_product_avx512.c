@@ -21,13 +21,6 @@
 #define MM(name) _mm512_##name##_ps
 typedef __m512 FORMULA(register);
 #include "blis_product_avx512_template.h"
-#undef REAL
-#undef LANES
-#undef MASK_TYPE
-#undef FORMULA
-#undef MM
-#undef ROWS_BEYOND_12
-#undef BROADCAST
 
 #define BROADCAST 14
 #define REAL double

@@ -101,3 +101,10 @@ static void FORMULA(run_direct)(const dualprop__microkernel *kernel, const dualp
 #undef FORMULA_VECTOR
 #undef FORMULA_AHEAD
 #undef FORMULA_VECTORS_AHEAD
+#undef BROADCAST
+#undef REAL
+#undef LANES
+#undef MASK_TYPE
+#undef ROWS_BEYOND_12
+#undef FORMULA
+#undef MM

@@ -12,7 +12,7 @@
 
 struct team {
     void *job;
-    dualprop__phase *phases;
+    dualprop__team_phase *phases;
     int count;
     int64_t members, shares;
 };
@@ -29,7 +29,7 @@ static void relax_team(int64_t spins)
 }
 
 /* Gives how many units of one share were done. */
-static int64_t work_on(const struct team *team, dualprop__phase *phase, int64_t share, int64_t member)
+static int64_t work_on(const struct team *team, dualprop__team_phase *phase, int64_t share, int64_t member)
 {
     atomic_int_fast64_t *claimed = &phase->shares[share].claimed;
     int64_t end = phase->shares[share].end, done = 0;
@@ -42,14 +42,14 @@ static int64_t work_on(const struct team *team, dualprop__phase *phase, int64_t 
     return done;
 }
 
-static void work(const struct team *team, dualprop__phase *phase, int64_t member)
+static void work(const struct team *team, dualprop__team_phase *phase, int64_t member)
 {
     int64_t own = member * team->shares / team->members, done = 0;
     for (int64_t i = 0; i < team->shares; i++) done += work_on(team, phase, (own + i) % team->shares, member);
     if (done > 0) atomic_fetch_add_explicit(&phase->finished, done, memory_order_release);
 }
 
-static void wait_for(dualprop__phase *phase)
+static void wait_for(dualprop__team_phase *phase)
 {
     for (int64_t spins = 0; atomic_load_explicit(&phase->finished, memory_order_acquire) < phase->units; spins++)
         relax_team(spins);
@@ -65,7 +65,7 @@ static void be_member(void *argument, int64_t member)
     }
 }
 
-static int64_t useful_members(const dualprop_host *host, const dualprop__phase *phases, int count, int64_t members)
+static int64_t useful_members(const dualprop_host *host, const dualprop__team_phase *phases, int count, int64_t members)
 {
     int64_t units = 1, threads = host->threads(host->user_data);
     for (int i = 0; i < count; i++) units = phases[i].units > units ? phases[i].units : units;
@@ -73,7 +73,7 @@ static int64_t useful_members(const dualprop_host *host, const dualprop__phase *
     return units < members ? units : members;
 }
 
-static void share_out_team(dualprop__phase *phase, int64_t shares)
+static void share_out_team(dualprop__team_phase *phase, int64_t shares)
 {
     for (int64_t i = 0; i < shares; i++) {
         atomic_init(&phase->shares[i].claimed, phase->units * i / shares);
@@ -82,7 +82,7 @@ static void share_out_team(dualprop__phase *phase, int64_t shares)
     atomic_init(&phase->finished, 0);
 }
 
-void dualprop__team_run(const dualprop_host *host, void *job, dualprop__phase *phases, int count, int64_t members)
+void dualprop__team_run(const dualprop_host *host, void *job, dualprop__team_phase *phases, int count, int64_t members)
 {
     struct team team = { job, phases, count, useful_members(host, phases, count, members), 0 };
     team.shares = team.members < DUALPROP__SHARES ? team.members : DUALPROP__SHARES;

@@ -18,7 +18,7 @@
 /* Shares of a phase's units, at most; beyond that, members have one in common. */
 #define DUALPROP__SHARES 8
 
-typedef struct dualprop__phase {
+typedef struct dualprop__team_phase {
     /* member is below the limit given to dualprop__team_run; no two members with one number run at once. */
     void (*unit)(void *job, int64_t unit, int64_t member);
     int64_t units;
@@ -27,9 +27,9 @@ typedef struct dualprop__phase {
         int64_t end;
     } shares[DUALPROP__SHARES];
     alignas(64) atomic_int_fast64_t finished;
-} dualprop__phase;
+} dualprop__team_phase;
 
 /* Run the phases, with at most `members` members and no more than the host has threads. */
-void dualprop__team_run(const dualprop_host *host, void *job, dualprop__phase *phases, int count, int64_t members);
+void dualprop__team_run(const dualprop_host *host, void *job, dualprop__team_phase *phases, int count, int64_t members);
 
 #endif

@@ -8,11 +8,11 @@
 #include "blis_small.h"
 
 /* Blocks of samples are large, since each block transposes the weights again. */
-#define SAMPLE_PANELS 48
+#define DOWN_SAMPLE_PANELS 48
 #define INPUT_PANELS 4
-#define UNITS 16
+#define DOWN_UNITS 16
 
-struct top_down {
+struct dense_top_down {
     const dualprop__blis *blis;
     const dualprop_dense *shape;
     dualprop__packing packing;
@@ -44,42 +44,42 @@ static dualprop__partition partition_outputs(const dualprop__blis *blis, const d
     return dualprop__partition_evenly(dualprop__ceil_div(shape->outputs, blis->kernel.vector), panels_deep(blis));
 }
 
-static void partition_top_down(struct top_down *job)
+static void partition_top_down(struct dense_top_down *job)
 {
     const dualprop__microkernel *kernel = &job->blis->kernel;
     int64_t samples = dualprop__ceil_div(job->shape->batch, kernel->broadcast);
     int64_t inputs = dualprop__ceil_div(job->shape->inputs, kernel->vector);
     /* Beginning above what there is would count down to it first, by divisions: the same cuts, later. */
-    int64_t most_samples = dualprop__least(SAMPLE_PANELS, samples);
+    int64_t most_samples = dualprop__least(DOWN_SAMPLE_PANELS, samples);
     int64_t most_inputs = dualprop__least(INPUT_PANELS, inputs);
     job->depth = partition_outputs(job->blis, job->shape);
     for (;;) {
         job->samples = dualprop__partition_evenly(samples, most_samples);
         job->inputs = dualprop__partition_evenly(inputs, most_inputs);
-        if (job->samples.parts * job->inputs.parts >= UNITS) return;
+        if (job->samples.parts * job->inputs.parts >= DOWN_UNITS) return;
         if (most_inputs > 1) most_inputs--;
         else if (most_samples > 1) most_samples--;
         else return;
     }
 }
 
-static struct top_down plan_top_down(const dualprop__blis *blis, const dualprop_dense *shape)
+static struct dense_top_down plan_top_down(const dualprop__blis *blis, const dualprop_dense *shape)
 {
-    struct top_down job = { .blis = blis, .shape = shape, .slice_bytes = slice_bytes(blis, shape->outputs) };
+    struct dense_top_down job = { .blis = blis, .shape = shape, .slice_bytes = slice_bytes(blis, shape->outputs) };
     partition_top_down(&job);
     return job;
 }
 
 /* Members that there can be, for any batch: smaller ones may have more units than the largest. */
-static int64_t most_members_top_down(const struct top_down *job)
+static int64_t most_members_top_down(const struct dense_top_down *job)
 {
     const dualprop_host *host = job->blis->reference.host;
-    int64_t members = dualprop__least(DUALPROP__MEMBERS, dualprop__most(UNITS, job->inputs.whole));
+    int64_t members = dualprop__least(DUALPROP__MEMBERS, dualprop__most(DOWN_UNITS, job->inputs.whole));
     return dualprop__least(members, host->threads(host->user_data));
 }
 
 /* Members that have a slice in this workspace, which may have been measured when the host had fewer threads. */
-static int64_t members_with_slices(const struct top_down *job)
+static int64_t members_with_slices(const struct dense_top_down *job)
 {
     int64_t slices = job->shape->workspace_bytes - dualprop__packed_bytes(job->blis, job->shape->batch,
                                                                           job->shape->outputs);
@@ -90,30 +90,30 @@ int64_t dualprop__top_down_bytes(const dualprop__blis *blis, int64_t batch, int6
 {
     dualprop_dense shape = { batch, inputs, outputs, NULL, 0 };
     if (dualprop__is_small(blis, &shape)) return slice_bytes(blis, outputs);
-    struct top_down job = plan_top_down(blis, &shape);
+    struct dense_top_down job = plan_top_down(blis, &shape);
     return dualprop__packed_bytes(blis, batch, outputs) + most_members_top_down(&job) * job.slice_bytes;
 }
 
 static void top_down_pack_unit(void *argument, int64_t unit, int64_t member)
 {
-    const struct top_down *job = argument;
+    const struct dense_top_down *job = argument;
     (void)member;
     dualprop__packing_run(&job->packing, unit);
 }
 
-static int64_t first_output(const struct top_down *job, int64_t part)
+static int64_t first_output(const struct dense_top_down *job, int64_t part)
 {
     return dualprop__part_first(&job->depth, part) * job->blis->kernel.vector;
 }
 
-static int64_t output_count(const struct top_down *job, int64_t part)
+static int64_t output_count(const struct dense_top_down *job, int64_t part)
 {
     int64_t panels = dualprop__part_size(&job->depth, part);
     return dualprop__least(panels * job->blis->kernel.vector, job->shape->outputs - first_output(job, part));
 }
 
 /* slice [outputs of the part][V]: the weights from one panel of inputs. */
-static void transpose_top_down(const struct top_down *job, char *slice, int64_t input_panel, int64_t part)
+static void transpose_top_down(const struct dense_top_down *job, char *slice, int64_t input_panel, int64_t part)
 {
     const dualprop__blis *blis = job->blis;
     int64_t vector = blis->kernel.vector, inputs = job->shape->inputs;
@@ -125,7 +125,7 @@ static void transpose_top_down(const struct top_down *job, char *slice, int64_t 
                                   vector);
 }
 
-static void multiply_top_down(const struct top_down *job, const char *slice, int64_t sample_panel, int64_t input_panel,
+static void multiply_top_down(const struct dense_top_down *job, const char *slice, int64_t sample_panel, int64_t input_panel,
                               int64_t part)
 {
     const dualprop__blis *blis = job->blis;
@@ -147,7 +147,7 @@ static void multiply_top_down(const struct top_down *job, const char *slice, int
 }
 
 /* Fetch one of `shares` shares of the weights that the next panel's slice is made of. */
-static void fetch_top_down(const struct top_down *job, int64_t input_panel, int64_t part, int64_t share, int64_t shares)
+static void fetch_top_down(const struct dense_top_down *job, int64_t input_panel, int64_t part, int64_t share, int64_t shares)
 {
     const dualprop__blis *blis = job->blis;
     int64_t vector = blis->kernel.vector, panels = dualprop__part_size(&job->depth, part);
@@ -160,7 +160,7 @@ static void fetch_top_down(const struct top_down *job, int64_t input_panel, int6
 }
 
 /* Fetch what the dyad update will read and write where one panel of samples meets one of inputs. */
-static void fetch_dyads_top_down(const struct top_down *job, int64_t sample_panel, int64_t input_panel)
+static void fetch_dyads_top_down(const struct dense_top_down *job, int64_t sample_panel, int64_t input_panel)
 {
     int64_t vector = job->blis->kernel.vector, broadcast = job->blis->kernel.broadcast;
     int64_t row = sample_panel * broadcast, column = input_panel * vector;
@@ -174,7 +174,7 @@ static void fetch_dyads_top_down(const struct top_down *job, int64_t sample_pane
 }
 
 /* One panel of inputs, for one part of the outputs, times a block of samples. */
-static void multiply_block_top_down(const struct top_down *job, char *slice, int64_t samples, int64_t input_panel,
+static void multiply_block_top_down(const struct dense_top_down *job, char *slice, int64_t samples, int64_t input_panel,
                                     int64_t part)
 {
     int64_t first = dualprop__part_first(&job->samples, samples), count = dualprop__part_size(&job->samples, samples);
@@ -186,7 +186,7 @@ static void multiply_block_top_down(const struct top_down *job, char *slice, int
     }
 }
 
-static dualprop__tile top_down_tile_of(const struct top_down *job, int64_t samples, int64_t inputs)
+static dualprop__tile top_down_tile_of(const struct dense_top_down *job, int64_t samples, int64_t inputs)
 {
     const dualprop_dense *shape = job->shape;
     int64_t vector = job->blis->kernel.vector, broadcast = job->blis->kernel.broadcast;
@@ -200,7 +200,7 @@ static dualprop__tile top_down_tile_of(const struct top_down *job, int64_t sampl
     };
 }
 
-static void update_dyads_top_down(struct top_down *job, int64_t samples, int64_t inputs)
+static void update_dyads_top_down(struct dense_top_down *job, int64_t samples, int64_t inputs)
 {
     dualprop__tile tile = top_down_tile_of(job, samples, inputs);
     dualprop__maxima maxima = { 0, 0 };
@@ -210,7 +210,7 @@ static void update_dyads_top_down(struct top_down *job, int64_t samples, int64_t
 
 static void top_down_product_unit(void *argument, int64_t unit, int64_t member)
 {
-    struct top_down *job = argument;
+    struct dense_top_down *job = argument;
     int64_t inputs = unit / job->samples.parts, samples = unit % job->samples.parts;
     int64_t first = dualprop__part_first(&job->inputs, inputs);
     char *slice = job->slices + member * job->slice_bytes;
@@ -228,13 +228,13 @@ dualprop_status dualprop__blis_dense_top_down(void *self, const dualprop_dense *
         dualprop__small_top_down(self, shape, top_down, delta, weights, shape->workspace, &depth, dyad);
         return DUALPROP_OK;
     }
-    struct top_down job = plan_top_down(self, shape);
+    struct dense_top_down job = plan_top_down(self, shape);
     job.top_down = top_down;
     job.weights = weights;
     job.dyad = dyad;
     job.packing = dualprop__packing_of(self, shape->workspace, delta, shape->batch, shape->outputs);
     job.slices = (char *)shape->workspace + dualprop__packed_bytes(job.blis, shape->batch, shape->outputs);
-    dualprop__phase phases[2] = {
+    dualprop__team_phase phases[2] = {
         { .unit = top_down_pack_unit, .units = dualprop__packing_units(&job.packing) },
         { .unit = top_down_product_unit, .units = job.samples.parts * job.inputs.parts },
     };

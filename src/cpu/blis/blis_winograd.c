@@ -174,7 +174,7 @@ int64_t dualprop__winograd_cache(const dualprop__blis *blis, const dualprop_conv
     return elements * (int64_t)blis->loops->real_size + scratch;
 }
 
-struct preparation {
+struct winograd_preparation {
     const dualprop__blis *blis;
     const dualprop_convolution *shape;
     const void *weights;
@@ -183,7 +183,7 @@ struct preparation {
 
 static void prepare_panel_winograd(void *argument, int64_t unit, int64_t member)
 {
-    const struct preparation *job = argument;
+    const struct winograd_preparation *job = argument;
     const dualprop__blis *blis = job->blis;
     const dualprop__tiles tiles = dualprop__tiles_of(blis, job->shape, 0);
     int64_t straight = panels_of(blis, job->shape->outputs);
@@ -202,9 +202,9 @@ static void prepare_panel_winograd(void *argument, int64_t unit, int64_t member)
 void dualprop__winograd_prepare(const dualprop__blis *blis, const dualprop_convolution *shape, const void *weights)
 {
     if (!dualprop__winograd_by_chunks(shape)) return;
-    struct preparation job = { blis, shape, weights, NULL };
+    struct winograd_preparation job = { blis, shape, weights, NULL };
     int64_t turned = panels_of(blis, shape->channels);
     job.scratch = dualprop__cached_filters(blis, shape, 1, turned);
-    dualprop__phase phase = { .unit = prepare_panel_winograd, .units = panels_of(blis, shape->outputs) + turned };
+    dualprop__team_phase phase = { .unit = prepare_panel_winograd, .units = panels_of(blis, shape->outputs) + turned };
     dualprop__team_run(blis->reference.host, &job, &phase, 1, DUALPROP__MEMBERS);
 }

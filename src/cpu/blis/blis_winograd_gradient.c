@@ -17,17 +17,17 @@
 #include "blis_winograd.h"
 
 /* Tiles of a chunk; groups, at least and at most; bytes of dU in all groups, about. */
-#define CHUNK_TILES 48
+#define GRADIENT_CHUNK_TILES 48
 #define GROUPS_AT_LEAST 4
-#define GROUPS 16
-#define GROUP_BYTES ((int64_t)8 << 20)
+#define WINOGRAD_GROUPS 16
+#define WINOGRAD_GROUP_BYTES ((int64_t)8 << 20)
 /* Bytes of columns and deltas in a block, about. */
-#define BLOCK_BYTES ((int64_t)32 << 20)
+#define GRADIENT_BLOCK_BYTES ((int64_t)32 << 20)
 /* A region: outputs and channels, about. */
 #define REGION_OUTPUTS 64
 #define REGION_CHANNELS 144
 
-struct gradient {
+struct winograd_gradient {
     const dualprop__blis *blis;
     const dualprop_convolution *shape;
     const dualprop__sink *sink;
@@ -55,7 +55,7 @@ static int64_t to_lines(int64_t bytes)
     return dualprop__ceil_div(bytes, DUALPROP__LINE) * DUALPROP__LINE;
 }
 
-static void plan_tiles(struct gradient *job)
+static void plan_tiles(struct winograd_gradient *job)
 {
     const dualprop_convolution *shape = job->shape;
     const dualprop__microkernel *kernel = &job->blis->kernel;
@@ -88,24 +88,24 @@ static dualprop__partition cut_tiles(int64_t tiles, int64_t part)
 }
 
 /* A block, or by chunks a chunk, consists of parts, over which sums go at once. More tiles never take less space. */
-static void plan_blocks(struct gradient *job)
+static void plan_blocks(struct winograd_gradient *job)
 {
     int64_t size = (int64_t)job->blis->loops->real_size;
     if (job->by_chunks) {
-        job->groups = dualprop__least(GROUPS, dualprop__most(GROUPS_AT_LEAST, GROUP_BYTES / job->layer_bytes));
+        job->groups = dualprop__least(WINOGRAD_GROUPS, dualprop__most(GROUPS_AT_LEAST, WINOGRAD_GROUP_BYTES / job->layer_bytes));
         job->blocks = cut_tiles(job->tiles, dualprop__ceil_div(job->tiles, job->groups));
-        job->part = CHUNK_TILES;
+        job->part = GRADIENT_CHUNK_TILES;
         job->parts = 1;
         return;
     }
     int64_t tile = (job->shape->channels + job->shape->outputs) * job->loops->planes * size;
-    int64_t most = dualprop__most(BLOCK_BYTES / tile, DUALPROP__DEPTH);
+    int64_t most = dualprop__most(GRADIENT_BLOCK_BYTES / tile, DUALPROP__DEPTH);
     job->blocks = cut_tiles(job->tiles, dualprop__least(job->tiles, most));
     job->parts = dualprop__ceil_div(job->blocks.part, DUALPROP__DEPTH);
     job->part = cut_tiles(job->blocks.part, dualprop__ceil_div(job->blocks.part, job->parts)).part;
 }
 
-static void plan_bytes(struct gradient *job)
+static void plan_bytes(struct winograd_gradient *job)
 {
     const dualprop__blis *blis = job->blis;
     int64_t size = (int64_t)blis->loops->real_size, planes = job->loops->planes;
@@ -126,10 +126,10 @@ static void plan_bytes(struct gradient *job)
                                       job->stage_bytes + (job->by_chunks ? both : 0));
 }
 
-static struct gradient plan_winograd_gradient(const dualprop__blis *blis, const dualprop_convolution *shape,
+static struct winograd_gradient plan_winograd_gradient(const dualprop__blis *blis, const dualprop_convolution *shape,
                                               dualprop__space *space)
 {
-    struct gradient job = { .blis = blis, .shape = shape };
+    struct winograd_gradient job = { .blis = blis, .shape = shape };
     int64_t size = (int64_t)blis->loops->real_size;
     plan_tiles(&job);
     plan_blocks(&job);
@@ -158,7 +158,7 @@ int64_t dualprop__winograd_gradient_bytes(const dualprop__blis *blis, const dual
 
 static void winograd_gradient_unpool_unit(void *argument, int64_t image, int64_t member)
 {
-    const struct gradient *job = argument;
+    const struct winograd_gradient *job = argument;
     (void)member;
     dualprop__unpool_image(&job->unpooling, image);
 }
@@ -172,7 +172,7 @@ struct transformed {
 };
 
 /* The element of plane 0 where a tile lies in a panel `width` wide. */
-static int64_t start_in_block(const struct gradient *job, int64_t plane, int64_t tile, int64_t panel, int64_t width)
+static int64_t start_in_block(const struct winograd_gradient *job, int64_t plane, int64_t tile, int64_t panel, int64_t width)
 {
     return tile / job->part * job->loops->planes * plane + (panel * job->part + tile % job->part) * width;
 }
@@ -188,7 +188,7 @@ static int64_t find_pixels_winograd_gradient(const dualprop__tiles *tiles, const
 }
 
 /* The run of tiles that begins with `tile`. */
-static void transform_columns(const struct gradient *job, const struct transformed *to, int64_t tile)
+static void transform_columns(const struct winograd_gradient *job, const struct transformed *to, int64_t tile)
 {
     const void *pixels[DUALPROP__TILES_AT_ONCE * DUALPROP__PATCH];
     int64_t broadcast = job->blis->kernel.broadcast;
@@ -205,7 +205,7 @@ static void transform_columns(const struct gradient *job, const struct transform
     }
 }
 
-static void transform_deltas(const struct gradient *job, const struct transformed *to, int64_t tile)
+static void transform_deltas(const struct winograd_gradient *job, const struct transformed *to, int64_t tile)
 {
     const void *pixels[DUALPROP__TILES_AT_ONCE * DUALPROP__PATCH];
     int64_t vector = job->blis->kernel.vector;
@@ -224,15 +224,15 @@ static void transform_deltas(const struct gradient *job, const struct transforme
 /* ---- products ---- */
 
 /* dU of a region or of the whole layer: panels of outputs and channels, from the first ones on. */
-struct sums {
+struct group_sums {
     char *u; /* [output_panels][planes][channel_panels * N][V] */
     int64_t plane, first_output, outputs, first_channel, channels;
     int accumulate;
 };
 
 /* One panel of outputs times one of channels, in one plane, over one part of the tiles. */
-static void multiply_winograd_gradient(const struct gradient *job, const struct transformed *from,
-                                       const struct sums *to, int64_t plane, int64_t part, int64_t output,
+static void multiply_winograd_gradient(const struct winograd_gradient *job, const struct transformed *from,
+                                       const struct group_sums *to, int64_t plane, int64_t part, int64_t output,
                                        int64_t channel)
 {
     const dualprop__blis *blis = job->blis;
@@ -253,7 +253,7 @@ static void multiply_winograd_gradient(const struct gradient *job, const struct 
     blis->kernel.run(&blis->kernel, &product);
 }
 
-static void multiply_all(const struct gradient *job, const struct transformed *from, const struct sums *to)
+static void multiply_all(const struct winograd_gradient *job, const struct transformed *from, const struct group_sums *to)
 {
     for (int64_t plane = 0; plane < job->loops->planes; plane++)
         for (int64_t part = 0; part * job->part < from->tiles; part++)
@@ -269,7 +269,7 @@ struct region {
     char *u, *taps;                                         /* in the slice */
 };
 
-static struct region region_of(const struct gradient *job, int64_t unit, int64_t member)
+static struct region region_of(const struct winograd_gradient *job, int64_t unit, int64_t member)
 {
     int64_t outputs = unit / job->channels.parts, channels = unit % job->channels.parts;
     char *slice = job->slices + member * job->slice_bytes;
@@ -284,14 +284,14 @@ static struct region region_of(const struct gradient *job, int64_t unit, int64_t
 }
 
 /* Channels of the region, without what the last panel has beyond them. */
-static int64_t channel_count(const struct gradient *job, const struct region *region)
+static int64_t channel_count(const struct winograd_gradient *job, const struct region *region)
 {
     int64_t broadcast = job->blis->kernel.broadcast;
     return dualprop__least(region->channels * broadcast, job->shape->channels - region->first_channel * broadcast);
 }
 
 /* The element of the weights where a tap of the region's channels begins, for one panel of outputs. */
-static int64_t winograd_gradient_start_of(const struct gradient *job, const struct region *region, int64_t output,
+static int64_t winograd_gradient_start_of(const struct winograd_gradient *job, const struct region *region, int64_t output,
                                           int64_t tap)
 {
     int64_t row = (output * DUALPROP__NINE + tap) * job->shape->channels;
@@ -299,7 +299,7 @@ static int64_t winograd_gradient_start_of(const struct gradient *job, const stru
 }
 
 /* A gradient that is added up over blocks lies in the workspace until the last one. */
-static void put_tap(const struct gradient *job, int64_t start, int64_t count, char *taps)
+static void put_tap(const struct winograd_gradient *job, int64_t start, int64_t count, char *taps)
 {
     const dualprop__blis *blis = job->blis;
     char *sums = dualprop__at(blis, job->sums, start);
@@ -310,7 +310,7 @@ static void put_tap(const struct gradient *job, int64_t start, int64_t count, ch
 }
 
 /* u: dU of one panel of outputs. */
-static void finish_panel(const struct gradient *job, const struct region *region, int64_t output, const char *u)
+static void finish_panel(const struct winograd_gradient *job, const struct region *region, int64_t output, const char *u)
 {
     const dualprop__blis *blis = job->blis;
     int64_t count = channel_count(job, region), elements = count * blis->kernel.vector;
@@ -324,7 +324,7 @@ static void finish_panel(const struct gradient *job, const struct region *region
                 dualprop__at(blis, region->taps, tap * elements));
 }
 
-static void fetch_winograd_gradient(const struct gradient *job, const struct region *region)
+static void fetch_winograd_gradient(const struct winograd_gradient *job, const struct region *region)
 {
     for (int64_t output = region->first_output; output < region->first_output + region->outputs; output++)
         for (int64_t tap = 0; tap < DUALPROP__NINE; tap++)
@@ -334,7 +334,7 @@ static void fetch_winograd_gradient(const struct gradient *job, const struct reg
 
 /* ---- units, whole blocks ---- */
 
-static struct transformed transformed_block(const struct gradient *job)
+static struct transformed transformed_block(const struct winograd_gradient *job)
 {
     return (struct transformed){ .columns = job->columns, .deltas = job->columns + job->column_bytes,
                                  .first = dualprop__part_first(&job->blocks, job->block),
@@ -344,7 +344,7 @@ static struct transformed transformed_block(const struct gradient *job)
 /* Columns or deltas of one run of tiles. */
 static void transform_unit(void *argument, int64_t unit, int64_t member)
 {
-    const struct gradient *job = argument;
+    const struct winograd_gradient *job = argument;
     struct transformed to = transformed_block(job);
     int64_t tile = to.first + unit / 2 * DUALPROP__TILES_AT_ONCE;
     to.stage = job->slices + member * job->slice_bytes;
@@ -352,7 +352,7 @@ static void transform_unit(void *argument, int64_t unit, int64_t member)
     else transform_deltas(job, &to, tile);
 }
 
-static void bias_unit(const struct gradient *job, int64_t panel)
+static void bias_unit(const struct winograd_gradient *job, int64_t panel)
 {
     int64_t outputs = job->shape->outputs;
     dualprop__learn_bias(job->blis, dualprop__places(job->shape), outputs, job->sink,
@@ -362,7 +362,7 @@ static void bias_unit(const struct gradient *job, int64_t panel)
 /* Biases come with the first block. */
 static void region_unit(void *argument, int64_t unit, int64_t member)
 {
-    const struct gradient *job = argument;
+    const struct winograd_gradient *job = argument;
     int64_t regions = job->channels.parts * job->outputs.parts;
     if (unit >= regions) {
         bias_unit(job, unit - regions);
@@ -370,7 +370,7 @@ static void region_unit(void *argument, int64_t unit, int64_t member)
     }
     struct region region = region_of(job, unit, member);
     struct transformed from = transformed_block(job);
-    struct sums sums = { region.u, job->region_plane, region.first_output, region.outputs, region.first_channel,
+    struct group_sums sums = { region.u, job->region_plane, region.first_output, region.outputs, region.first_channel,
                          region.channels, 0 };
     multiply_all(job, &from, &sums);
     fetch_winograd_gradient(job, &region);
@@ -381,7 +381,7 @@ static void region_unit(void *argument, int64_t unit, int64_t member)
 
 /* ---- units, by chunks ---- */
 
-static void transform_chunk_winograd_gradient(const struct gradient *job, const struct transformed *to)
+static void transform_chunk_winograd_gradient(const struct winograd_gradient *job, const struct transformed *to)
 {
     for (int64_t t = 0; t < to->tiles; t += DUALPROP__TILES_AT_ONCE) {
         transform_columns(job, to, to->first + t);
@@ -391,10 +391,10 @@ static void transform_chunk_winograd_gradient(const struct gradient *job, const 
 
 static void group_unit(void *argument, int64_t group, int64_t member)
 {
-    const struct gradient *job = argument;
+    const struct winograd_gradient *job = argument;
     char *slice = job->slices + member * job->slice_bytes;
     struct transformed from = { .columns = slice + job->stage_bytes, .stage = slice };
-    struct sums sums = { job->sums + group * job->layer_bytes, job->region_plane, 0, job->output_panels, 0,
+    struct group_sums sums = { job->sums + group * job->layer_bytes, job->region_plane, 0, job->output_panels, 0,
                          job->channel_panels, 0 };
     int64_t end = dualprop__part_first(&job->blocks, group) + dualprop__part_size(&job->blocks, group);
     from.deltas = from.columns + job->column_bytes;
@@ -407,7 +407,7 @@ static void group_unit(void *argument, int64_t group, int64_t member)
 }
 
 /* All groups' dU of one panel of outputs, for the region's channels, into the slice. */
-static void add_groups(const struct gradient *job, const struct region *region, int64_t output)
+static void add_groups(const struct winograd_gradient *job, const struct region *region, int64_t output)
 {
     const dualprop__blis *blis = job->blis;
     int64_t vector = blis->kernel.vector, broadcast = blis->kernel.broadcast, planes = job->loops->planes;
@@ -423,7 +423,7 @@ static void add_groups(const struct gradient *job, const struct region *region, 
 
 static void winograd_gradient_sum_unit(void *argument, int64_t unit, int64_t member)
 {
-    const struct gradient *job = argument;
+    const struct winograd_gradient *job = argument;
     int64_t regions = job->channels.parts * job->outputs.parts;
     if (unit >= regions) {
         bias_unit(job, unit - regions);
@@ -439,16 +439,16 @@ static void winograd_gradient_sum_unit(void *argument, int64_t unit, int64_t mem
 
 /* ---- the job ---- */
 
-static void run_phases_winograd_gradient(struct gradient *job, dualprop__phase *phases, int count)
+static void run_phases_winograd_gradient(struct winograd_gradient *job, dualprop__team_phase *phases, int count)
 {
     dualprop__team_run(job->blis->reference.host, job, phases, count, job->members);
 }
 
-static void run_blocks(struct gradient *job, int64_t regions, int64_t biases)
+static void run_blocks(struct winograd_gradient *job, int64_t regions, int64_t biases)
 {
     for (job->block = 0; job->block < job->blocks.parts; job->block++) {
         int64_t runs = dualprop__ceil_div(dualprop__part_size(&job->blocks, job->block), DUALPROP__TILES_AT_ONCE);
-        dualprop__phase phases[2] = {
+        dualprop__team_phase phases[2] = {
             { .unit = transform_unit, .units = 2 * runs },
             { .unit = region_unit, .units = regions + (job->block == 0 ? biases : 0) },
         };
@@ -456,9 +456,9 @@ static void run_blocks(struct gradient *job, int64_t regions, int64_t biases)
     }
 }
 
-static void run_groups(struct gradient *job, int64_t regions, int64_t biases)
+static void run_groups(struct winograd_gradient *job, int64_t regions, int64_t biases)
 {
-    dualprop__phase phases[2] = {
+    dualprop__team_phase phases[2] = {
         { .unit = group_unit, .units = job->blocks.parts },
         { .unit = winograd_gradient_sum_unit, .units = regions + biases },
     };
@@ -474,8 +474,8 @@ void dualprop__winograd_gradient(const dualprop__blis *blis, const dualprop_conv
                                  const void *delta, const uint8_t *switches, const dualprop__sink *sink)
 {
     dualprop__space space = { shape->workspace, 0 };
-    struct gradient job = plan_winograd_gradient(blis, shape, &space);
-    dualprop__phase unpool = { .unit = winograd_gradient_unpool_unit, .units = shape->batch };
+    struct winograd_gradient job = plan_winograd_gradient(blis, shape, &space);
+    dualprop__team_phase unpool = { .unit = winograd_gradient_unpool_unit, .units = shape->batch };
     int64_t regions = job.channels.parts * job.outputs.parts;
     int64_t biases = dualprop__has_bias(sink) ? job.output_panels : 0;
     job.sink = sink;

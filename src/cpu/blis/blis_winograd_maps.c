@@ -15,10 +15,10 @@
 #include "blis_winograd.h"
 
 /* Tiles of a chunk, by chunks and otherwise. */
-#define CHUNK_TILES 48
+#define MAPS_CHUNK_TILES 48
 #define BLOCK_CHUNK_TILES 12
 /* Bytes of V for a block of chunks, about; chunks whose products a unit transforms back at once. */
-#define BLOCK_BYTES ((int64_t)16 << 20)
+#define MAPS_BLOCK_BYTES ((int64_t)16 << 20)
 #define PART_CHUNKS 8
 /* Panels of outputs that V is multiplied with while it is near; by chunks it is near anyway. */
 #define PANELS_AT_ONCE 2
@@ -70,7 +70,7 @@ static dualprop__partition cut_whole(int64_t whole, int64_t part)
 /* Chunks have so many rows of tiles that whole panels of tiles come of them, where that is few enough. */
 static dualprop__partition cut_chunks(const struct pass *job)
 {
-    int64_t broadcast = job->blis->kernel.broadcast, tiles = job->by_chunks ? CHUNK_TILES : BLOCK_CHUNK_TILES;
+    int64_t broadcast = job->blis->kernel.broadcast, tiles = job->by_chunks ? MAPS_CHUNK_TILES : BLOCK_CHUNK_TILES;
     int64_t rows = dualprop__most(1, tiles / job->tiles.columns);
     int64_t even = broadcast / divisor(broadcast, job->tiles.columns);
     return cut_whole(job->tiles.rows, rows >= even ? rows - rows % even : rows);
@@ -110,7 +110,7 @@ static void plan_chunks(struct pass *job)
     job->filter_plane = dualprop__plane(blis, job->inputs * blis->kernel.vector);
     job->product_bytes = job->chunk_tiles * planes * blis->kernel.vector * size;
     int64_t chunk_size = job->chunk_tiles / broadcast * job->panel_size;
-    int64_t most = dualprop__most(1, BLOCK_BYTES / (chunk_size * planes * size));
+    int64_t most = dualprop__most(1, MAPS_BLOCK_BYTES / (chunk_size * planes * size));
     job->blocks = cut_whole(job->chunks.parts, job->by_chunks ? 1 : dualprop__least(most, job->chunks.parts));
     job->plane = dualprop__plane(blis, job->blocks.part * chunk_size);
     job->patch_bytes = planes * job->plane * size;
@@ -301,7 +301,7 @@ static void multiply_plane(const struct pass *job, int64_t chunk, int64_t plane,
 
 /* ---- back to images ---- */
 
-struct row {
+struct tile_row {
     const struct pass *job;
     int64_t index;      /* of the row of tiles, of all images */
     int64_t image, y;   /* its first row of pixels */
@@ -310,9 +310,9 @@ struct row {
     int64_t pixel;
 };
 
-static struct row winograd_maps_row_of(const struct pass *job, int64_t index, int64_t panel, char *small)
+static struct tile_row winograd_maps_row_of(const struct pass *job, int64_t index, int64_t panel, char *small)
 {
-    struct row row = { .job = job, .index = index, .image = index / job->tiles.image_rows };
+    struct tile_row row = { .job = job, .index = index, .image = index / job->tiles.image_rows };
     int64_t vector = job->blis->kernel.vector, height = job->shape->height, width = job->shape->width;
     void *images = job->pools ? job->map : job->result;
     row.y = index % job->tiles.image_rows * job->tiles.loops->tile;
@@ -325,7 +325,7 @@ static struct row winograd_maps_row_of(const struct pass *job, int64_t index, in
     return row;
 }
 
-static void transform_back(const struct row *row, const char *products, const void *bias)
+static void transform_back(const struct tile_row *row, const char *products, const void *bias)
 {
     const struct pass *job = row->job;
     int64_t vector = job->blis->kernel.vector, tile = job->tiles.loops->tile, width = job->shape->width;
@@ -346,7 +346,7 @@ static void transform_back(const struct row *row, const char *products, const vo
 }
 
 /* The rows of windows that lie in the row of tiles. */
-static void pool_tiles(const struct row *row, int64_t panel, void *a)
+static void pool_tiles(const struct tile_row *row, int64_t panel, void *a)
 {
     const struct pass *job = row->job;
     const dualprop_convolution *shape = job->shape;
@@ -364,7 +364,7 @@ static void finish_chunk(const struct pass *job, int64_t chunk, int64_t panel, c
     int64_t row_elements = job->tiles.columns * job->tiles.loops->planes * blis->kernel.vector;
     const void *bias = job->bias ? dualprop__at(blis, job->bias, panel * blis->kernel.vector) : NULL;
     for (int64_t i = 0; i < rows; i++) {
-        struct row row = winograd_maps_row_of(job, first + i, panel, small);
+        struct tile_row row = winograd_maps_row_of(job, first + i, panel, small);
         transform_back(&row, dualprop__at(blis, products, i * row_elements), bias);
         if (job->pools_at_once) pool_tiles(&row, panel, job->result);
     }
@@ -514,7 +514,7 @@ static void panel_unit(void *argument, int64_t unit, int64_t member)
 
 /* ---- the job ---- */
 
-static void run_phases_winograd_maps(struct pass *job, dualprop__phase *phases, int count)
+static void run_phases_winograd_maps(struct pass *job, dualprop__team_phase *phases, int count)
 {
     dualprop__team_run(job->blis->reference.host, job, phases, count, job->members);
 }
@@ -522,12 +522,12 @@ static void run_phases_winograd_maps(struct pass *job, dualprop__phase *phases, 
 static void run_products(struct pass *job)
 {
     if (job->by_chunks) {
-        dualprop__phase phase = { .unit = chunk_unit, .units = job->chunks.parts };
+        dualprop__team_phase phase = { .unit = chunk_unit, .units = job->chunks.parts };
         run_phases_winograd_maps(job, &phase, 1);
         return;
     }
     for (job->block = 0; job->block < job->blocks.parts; job->block++) {
-        dualprop__phase phases[2] = {
+        dualprop__team_phase phases[2] = {
             { .unit = patch_unit, .units = dualprop__part_size(&job->blocks, job->block) },
             { .unit = panel_unit, .units = dualprop__ceil_div(job->panels, job->at_once) },
         };
@@ -537,9 +537,9 @@ static void run_products(struct pass *job)
 
 static void run_winograd_maps(struct pass *job)
 {
-    dualprop__phase unpool = { .unit = winograd_maps_unpool_unit, .units = job->shape->batch };
-    dualprop__phase pool = { .unit = pool_unit, .units = job->shape->batch };
-    dualprop__phase update = { .unit = update_unit, .units = job->chunks.parts };
+    dualprop__team_phase unpool = { .unit = winograd_maps_unpool_unit, .units = job->shape->batch };
+    dualprop__team_phase pool = { .unit = pool_unit, .units = job->shape->batch };
+    dualprop__team_phase update = { .unit = update_unit, .units = job->chunks.parts };
     size_t zeros = (size_t)job->inputs * job->blis->loops->real_size;
     memset((void *)(uintptr_t)job->tiles.images.zeros, 0, zeros);
     dualprop__max_tracker_begin(&job->maxima);

@@ -22,3 +22,5 @@
 #define TABLE dualprop__convolution_loops_avx512_f64
 #define MULTIPLY_ADD(x, y, z) _mm512_fmadd_pd(x, y, z)
 #include "convolution_loops_template.h"
+
+#undef VECTOR_BYTES

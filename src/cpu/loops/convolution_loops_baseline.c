@@ -20,3 +20,5 @@
 #define TABLE dualprop__convolution_loops_baseline_f64
 #define MULTIPLY_ADD(x, y, z) ((x) * (y) + (z))
 #include "convolution_loops_template.h"
+
+#undef VECTOR_BYTES

@@ -13,10 +13,6 @@
 #define FORMULA(name) dualprop__##name##_f32
 #define TABLE dualprop__elementwise_avx2_f32
 #include "elementwise_template.h"
-#undef REAL
-#undef BITS
-#undef FORMULA
-#undef TABLE
 
 #define REAL double
 #define BITS int64_t

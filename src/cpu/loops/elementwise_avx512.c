@@ -24,10 +24,6 @@
 typedef __m512 FORMULA(wide);
 #include "step_avx512_template.h"
 #include "elementwise_template.h"
-#undef REAL
-#undef BITS
-#undef FORMULA
-#undef TABLE
 #undef MM
 #undef WIDE_LANES
 #undef MASK_TYPE
@@ -46,3 +42,8 @@ typedef __m512 FORMULA(wide);
 typedef __m512d FORMULA(wide);
 #include "step_avx512_template.h"
 #include "elementwise_template.h"
+#undef MM
+#undef WIDE_LANES
+#undef MASK_TYPE
+#undef FPCLASS
+#undef LESS

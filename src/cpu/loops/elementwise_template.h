@@ -476,3 +476,7 @@ const dualprop__elementwise TABLE = {
 #undef FORMULA_PIECE
 #undef COLUMNS
 #undef ROWS_AHEAD
+#undef REAL
+#undef BITS
+#undef FORMULA
+#undef TABLE

@@ -11,7 +11,7 @@
 
 #include "backend_slots.h"
 
-#define ALIGNMENT 64
+#define REFERENCE_ALIGNMENT 64
 
 static const struct dualprop__reference *reference_of(void *self)
 {
@@ -26,7 +26,7 @@ static dualprop_status reference_create(void **self, const dualprop_host *host, 
     *self = NULL;
     if (type != DUALPROP_F32 && type != DUALPROP_F64)
         return host->fail(host->user_data, DUALPROP_ERROR_UNSUPPORTED, "the reference backend computes in f32 and f64");
-    struct dualprop__reference *made = host->allocate(host->user_data, sizeof *made, ALIGNMENT);
+    struct dualprop__reference *made = host->allocate(host->user_data, sizeof *made, REFERENCE_ALIGNMENT);
     if (!made)
         return host->fail(host->user_data, DUALPROP_ERROR_NO_MEMORY, "no memory for the reference backend");
     made->host = host;
@@ -54,7 +54,7 @@ static void reference_describe(void *self, char *buffer, size_t size)
 static dualprop_status reference_allocate(void *self, void **memory, size_t bytes)
 {
     const dualprop_host *host = reference_of(self)->host;
-    *memory = host->allocate(host->user_data, bytes ? bytes : 1, ALIGNMENT);
+    *memory = host->allocate(host->user_data, bytes ? bytes : 1, REFERENCE_ALIGNMENT);
     if (*memory) return DUALPROP_OK;
     return host->fail(host->user_data, DUALPROP_ERROR_NO_MEMORY, "no memory for the arrays of the backend");
 }
@@ -112,13 +112,13 @@ static dualprop_status reference_read_weights(void *self, void *host, const void
 
 /* ---- to the kernels of the instance's type ---- */
 
-#define SLOT(result, name, parameters, arguments)                               \
+#define REFERENCE_SLOT(result, name, parameters, arguments)                               \
     static result reference_##name(void *self, DUALPROP__LIST parameters)       \
     {                                                                           \
         return reference_of(self)->kernels->name(self, DUALPROP__LIST arguments); \
     }
 
-DUALPROP__COMPUTING_SLOTS(SLOT)
+DUALPROP__COMPUTING_SLOTS(REFERENCE_SLOT)
 
 const dualprop_backend dualprop__reference_backend = {
     .struct_size = sizeof(dualprop_backend),
@@ -138,6 +138,6 @@ const dualprop_backend dualprop__reference_backend = {
     .weight_elements = reference_weight_elements,
     .write_weights = reference_write_weights,
     .read_weights = reference_read_weights,
-#define ENTRY(result, name, parameters, arguments) .name = reference_##name,
-    DUALPROP__COMPUTING_SLOTS(ENTRY)
+#define REFERENCE_ENTRY(result, name, parameters, arguments) .name = reference_##name,
+    DUALPROP__COMPUTING_SLOTS(REFERENCE_ENTRY)
 };

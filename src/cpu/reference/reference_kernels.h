@@ -463,6 +463,10 @@ const dualprop_backend FORMULA(reference_kernels) = {
     .api = DUALPROP_BACKEND_API,
     .flags = DUALPROP_BACKEND_HOST_MEMORY,
     .name = "reference",
-#define ENTRY(result, name, parameters, arguments) .name = name,
-    DUALPROP__COMPUTING_SLOTS(ENTRY)
+#define KERNEL_ENTRY(result, name, parameters, arguments) .name = name,
+    DUALPROP__COMPUTING_SLOTS(KERNEL_ENTRY)
 };
+
+#undef KERNEL_ENTRY
+#undef REAL
+#undef FORMULA
