@@ -64,29 +64,10 @@ static double residual_of(dualprop_state *state)
     return state->run.pass_max_abs > 0 ? state->run.pass_change / state->run.pass_max_abs : 0;
 }
 
-static dualprop_status visit_all(dualprop_state *state)
-{
-    dualprop__schedule schedule = schedule_of(state);
-    if (state->snapshot.schedule == DUALPROP_JACOBI) {
-        DUALPROP__TRY(check_cancelled(state));
-        return dualprop__update_all_layers(state);
-    }
-    for (int i = 0; i < dualprop__schedule_visits(&schedule, state->run.passes); i++)
-        DUALPROP__TRY(visit_layer(state, dualprop__schedule_layer(&schedule, state->run.passes, i)));
-    return DUALPROP_OK;
-}
-
 /* Decisions on the way need the change of every pass. */
 static int measures_all(const dualprop_state *state)
 {
     return state->snapshot.tolerance > 0 || state->snapshot.growth_limit > 0;
-}
-
-/* Else the last of several passes is measured, for which it reads the dyads that it replaces. */
-static int is_measured(const dualprop_state *state)
-{
-    if (measures_all(state)) return 1;
-    return state->run.passes > 1 && state->run.passes >= state->snapshot.most_passes && !state->section.deferred;
 }
 
 /*
@@ -115,13 +96,22 @@ static dualprop_status check_growth(dualprop_state *state)
 
 static dualprop_status run_pass(dualprop_state *state)
 {
-    state->run.passes++;
+    dualprop__schedule schedule = schedule_of(state);
+    int pass = ++state->run.passes;
     state->run.pass_change = 0;
     state->run.pass_max_abs = 0;
     for (int k = 0; k <= state->layer_count; k++) state->dyads[k].observed.in_pass = 0;
-    state->run.is_measured = is_measured(state);
+    /* If not every pass is measured, the last of several is, for which its updates read the dyads that they replace. */
+    int is_last = pass > 1 && pass >= state->snapshot.most_passes && !state->section.deferred;
+    state->run.is_measured = measures_all(state) || is_last;
     int counts = measures_all(state) && state->dyads[state->snapshot.lowest].versions.delta != 0;
-    DUALPROP__TRY(visit_all(state));
+    if (state->snapshot.schedule == DUALPROP_JACOBI) {
+        DUALPROP__TRY(check_cancelled(state));
+        DUALPROP__TRY(dualprop__update_all_layers(state));
+    } else {
+        for (int i = 0; i < dualprop__schedule_visits(&schedule, pass); i++)
+            DUALPROP__TRY(visit_layer(state, dualprop__schedule_layer(&schedule, pass, i)));
+    }
     if (state->run.is_measured) state->run.residual = residual_of(state);
     return counts ? check_growth(state) : DUALPROP_OK;
 }
@@ -169,18 +159,6 @@ static dualprop_status check_batch(dualprop_view *images, const dualprop_state *
     return dualprop__batch_targets(state, targets, images->shape[0]);
 }
 
-/* Where changes are measured, the deltas the first updates replace have to be zeros in memory too. */
-static dualprop_status clear_deltas(dualprop_state *state)
-{
-    const dualprop_backend *backend = &state->context->backend;
-    for (int k = state->snapshot.lowest; k <= state->layer_count; k++) {
-        struct dualprop__dyads *own = &state->dyads[k];
-        size_t bytes = (size_t)(state->batch.count * own->width) * state->context->real_size;
-        DUALPROP__TRY(backend->fill_zero(state->context->instance, own->arrays.delta, bytes));
-    }
-    return DUALPROP_OK;
-}
-
 static dualprop_status keep_prediction(dualprop_state *state)
 {
     const struct dualprop__dyads *output = dualprop__output(state);
@@ -203,8 +181,14 @@ static dualprop_status start_input(dualprop_state *state)
 /* From the feed-forward state, or from where the last inference ended. */
 static dualprop_status start_dyads(dualprop_state *state, int is_warm)
 {
+    const dualprop_backend *backend = &state->context->backend;
     if (is_warm) return dualprop__feed_forward_beside(state);
-    if (measures_all(state)) DUALPROP__TRY(clear_deltas(state));
+    /* If changes are measured, the deltas that the first updates replace have to be zeros in memory too. */
+    for (int k = state->snapshot.lowest; measures_all(state) && k <= state->layer_count; k++) {
+        struct dualprop__dyads *own = &state->dyads[k];
+        size_t bytes = (size_t)(state->batch.count * own->width) * state->context->real_size;
+        DUALPROP__TRY(backend->fill_zero(state->context->instance, own->arrays.delta, bytes));
+    }
     return dualprop__feed_forward(state);
 }
 
@@ -273,7 +257,7 @@ static dualprop_status close_on_failure(dualprop_state *state, dualprop_status s
     return status;
 }
 
-/* What was loaded is still there, so the whole can be done again, with a look after each visit. */
+/* What was loaded is still there, so the whole can be done again, with a check after each visit. */
 static dualprop_status run_again(dualprop_state *state)
 {
     start_report(state);
@@ -320,8 +304,8 @@ dualprop_status dualprop_infer_view(dualprop_state *state, const dualprop_view *
     return dualprop__infer_view(state, inputs, targets, __func__);
 }
 
-static dualprop_status check_plain_batch(const dualprop_state *state, const void *images, const int32_t *labels,
-                                         int64_t count, const char *function)
+dualprop_status dualprop__infer_plain(dualprop_view *inputs, dualprop_view *targets, const dualprop_state *state,
+                                      const void *images, const int32_t *labels, int64_t count, const char *function)
 {
     DUALPROP__TRY(dualprop__check_handle(state, DUALPROP__STATE, "state", function));
     DUALPROP__REQUIRE(state->context, images, DUALPROP_ERROR_INVALID_ARGUMENT, "images is NULL; expected an array");
@@ -329,13 +313,6 @@ static dualprop_status check_plain_batch(const dualprop_state *state, const void
     DUALPROP__REQUIRE(state->context, count >= 1 && count <= state->capacity, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "count is %lld; expected 1..%lld, the state's capacity", (long long)count,
                       (long long)state->capacity);
-    return DUALPROP_OK;
-}
-
-dualprop_status dualprop__infer_plain(dualprop_view *inputs, dualprop_view *targets, const dualprop_state *state,
-                                      const void *images, const int32_t *labels, int64_t count, const char *function)
-{
-    DUALPROP__TRY(check_plain_batch(state, images, labels, count, function));
     int64_t shape[2] = { count, state->dyads[0].width };
     *inputs = dualprop__view_of((void *)(uintptr_t)images, state->context->precision, 2, shape);
     *targets = dualprop__view_of((void *)(uintptr_t)labels, DUALPROP_I32, 1, shape);

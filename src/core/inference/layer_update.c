@@ -5,8 +5,8 @@
  *
  *     s+_k <- f_k(a_k + c+ Delta_k),   s-_k <- f_k(a_k - c- Delta_k),   Delta_k = W_k^T delta_{k+1}.
  *
- * If the rule asks for no more than that, the update is fused with the product it waits for. Damping and the optional
- * rule features go through extended_update.c. What has not changed is not computed again; since the skipped work would
+ * If the rule asks for no more than that, the update is fused with the product it waits for (update_hidden). Damping and
+ * the optional rule features go through extended_update.c. What has not changed is not computed again; since the skipped work would
  * give the very same numbers, skipping is exact.
  */
 #include <math.h>
@@ -72,22 +72,19 @@ static dualprop_dyad start_update(const dualprop_state *state, struct dualprop__
     };
 }
 
-static dualprop_status feed_forward_layer(dualprop_state *state, int k)
-{
-    struct dualprop__dyads *own = &state->dyads[k];
-    dualprop_dyad update = start_update(state, own, own->arrays.mean);
-    DUALPROP__TRY(compute_bottom_up(state, k, &update));
-    own->observed.max_abs = own->observed.feed_forward_max_abs;
-    own->versions.mean++;
-    own->versions.delta = 0;
-    own->versions.top_down_source = 0;
-    DUALPROP__TRY(check_start(state, k));
-    return state->run.phase == DUALPROP__OPEN ? dualprop__quantize_start(state, k) : DUALPROP_OK;
-}
-
 dualprop_status dualprop__feed_forward(dualprop_state *state)
 {
-    for (int k = 1; k <= state->layer_count; k++) DUALPROP__TRY(feed_forward_layer(state, k));
+    for (int k = 1; k <= state->layer_count; k++) {
+        struct dualprop__dyads *own = &state->dyads[k];
+        dualprop_dyad update = start_update(state, own, own->arrays.mean);
+        DUALPROP__TRY(compute_bottom_up(state, k, &update));
+        own->observed.max_abs = own->observed.feed_forward_max_abs;
+        own->versions.mean++;
+        own->versions.delta = 0;
+        own->versions.top_down_source = 0;
+        DUALPROP__TRY(check_start(state, k));
+        if (state->run.phase == DUALPROP__OPEN) DUALPROP__TRY(dualprop__quantize_start(state, k));
+    }
     return DUALPROP_OK;
 }
 
@@ -108,29 +105,6 @@ dualprop_status dualprop__feed_forward_beside(dualprop_state *state)
     return DUALPROP_OK;
 }
 
-/* ---- hidden layers, and the input where it is a dyad ---- */
-
-static dualprop_dyad hidden_update(dualprop_state *state, int k)
-{
-    struct dualprop__dyads *own = &state->dyads[k];
-    return (dualprop_dyad){
-        .activation = own->layer ? own->layer->activation : DUALPROP_IDENTITY,
-        .derivative = state->snapshot.variant->is_back_propagation,
-        .gain_plus = own->numbers.gain_plus,
-        .gain_minus = own->numbers.gain_minus,
-        .alpha = own->numbers.alpha,
-        .count = state->batch.count * own->width,
-        .a = own->arrays.a,
-        .top_down = own->arrays.top_down,
-        .mean = own->arrays.mean,
-        .delta = own->arrays.delta,
-        .max_abs = &own->observed.max_abs,
-        .change = state->run.is_measured ? &own->observed.change : NULL,
-        .old_alpha = own->numbers.alpha,
-        .width = own->layer ? dualprop__layer_channels(own->layer) : own->width,
-    };
-}
-
 /* ---- what is stale ---- */
 
 static struct dualprop__stale find_stale(const dualprop_state *state, int k)
@@ -148,12 +122,6 @@ static struct dualprop__stale find_stale(const dualprop_state *state, int k)
     return stale;
 }
 
-static int must_update(const dualprop_state *state, int k)
-{
-    const struct dualprop__stale *stale = &state->dyads[k].observed.stale;
-    return stale->below || stale->above || state->dyads[k].numbers.always_updates;
-}
-
 /* Compute Delta of a layer again, if it is stale and not zero. */
 static dualprop_status renew_top_down(dualprop_state *state, int k)
 {
@@ -167,63 +135,49 @@ static dualprop_status renew_bottom_up(dualprop_state *state, int k)
     return state->dyads[k].observed.stale.below ? compute_bottom_up(state, k, NULL) : DUALPROP_OK;
 }
 
-/* ---- the update ---- */
+/* ---- the update of a hidden layer, and of the input if it is a dyad ---- */
 
-/* Eq. 2 and 19, fused with the last product; the product from above is skipped where it is exactly zero. */
-static dualprop_status fused_update(dualprop_state *state, int k)
+/*
+ * Eq. 2 and 19, or in back-propagation sbar = f(a), delta = f'(a) Delta. If the products are not up to date yet, those
+ * that are stale are computed, and the update is fused with the last of them.
+ */
+static dualprop_status update_hidden(dualprop_state *state, int k, int has_products)
 {
     struct dualprop__dyads *own = &state->dyads[k];
     const struct dualprop__stale *stale = &own->observed.stale;
-    dualprop_dyad update = hidden_update(state, k);
-    if (stale->is_zero_above) update.top_down = NULL;
-    if (!stale->below && !own->numbers.mean_depends_on_top_down && !update.change) update.mean = NULL;
-    if (stale->below) DUALPROP__TRY(compute_bottom_up(state, k, stale->above ? NULL : &update));
-    if (stale->above) DUALPROP__TRY(compute_top_down(state, k, &update));
-    return DUALPROP_OK;
-}
+    dualprop_dyad update = {
+        .activation = own->layer ? own->layer->activation : DUALPROP_IDENTITY,
+        .derivative = state->snapshot.variant->is_back_propagation,
+        .gain_plus = own->numbers.gain_plus,
+        .gain_minus = own->numbers.gain_minus,
+        .alpha = own->numbers.alpha,
+        .count = state->batch.count * own->width,
+        .a = own->arrays.a,
+        .top_down = stale->is_zero_above ? NULL : own->arrays.top_down,
+        .mean = own->arrays.mean,
+        .delta = own->arrays.delta,
+        .max_abs = &own->observed.max_abs,
+        .change = state->run.is_measured ? &own->observed.change : NULL,
+        .old_alpha = own->numbers.alpha,
+        .width = own->layer ? dualprop__layer_channels(own->layer) : own->width,
+    };
+    if (own->numbers.uses_extended_update) {
+        DUALPROP__TRY(dualprop__extended_update(state, k, update.a, update.top_down));
+    } else if (has_products) {
+        DUALPROP__TRY(state->context->backend.dyad_update(state->context->instance, &update));
+    } else {
+        if (!stale->below && !own->numbers.mean_depends_on_top_down && !update.change) update.mean = NULL;
+        if (stale->below) DUALPROP__TRY(compute_bottom_up(state, k, stale->above ? NULL : &update));
+        if (stale->above) DUALPROP__TRY(compute_top_down(state, k, &update));
+    }
 
-/* The same with the products made before. */
-static dualprop_status separate_update(dualprop_state *state, int k)
-{
-    struct dualprop__dyads *own = &state->dyads[k];
-    void *top_down = own->observed.stale.is_zero_above ? NULL : own->arrays.top_down;
-    if (own->numbers.uses_extended_update) return dualprop__extended_update(state, k, own->arrays.a, top_down);
-    dualprop_dyad update = hidden_update(state, k);
-    update.top_down = top_down;
-    return state->context->backend.dyad_update(state->context->instance, &update);
-}
-
-/* Note which of sbar and delta an update can have changed. */
-static void raise_versions(dualprop_state *state, int k)
-{
-    struct dualprop__dyads *own = &state->dyads[k];
-    const struct dualprop__stale *stale = &own->observed.stale;
+    /* Note which of sbar and delta the update can have changed. */
     int had_delta = (own->numbers.always_updates || own->observed.written) && own->versions.delta != 0;
     int is_noisy = state->snapshot.noise_down > 0 || state->snapshot.noise_state > 0;
     if (stale->below || own->numbers.mean_depends_on_top_down) own->versions.mean++;
     if (!stale->is_zero_above || had_delta || is_noisy) own->versions.delta++;
     own->observed.written = 0;
-}
-
-/* The update of a layer whose products are up to date. */
-static dualprop_status apply_update(dualprop_state *state, int k)
-{
-    if (k == state->layer_count) return dualprop__update_output(state);
-    DUALPROP__TRY(separate_update(state, k));
-    raise_versions(state, k);
     return DUALPROP_OK;
-}
-
-static dualprop_status multiply_and_update(dualprop_state *state, int k)
-{
-    if (k < state->layer_count && !state->dyads[k].numbers.uses_extended_update) {
-        DUALPROP__TRY(fused_update(state, k));
-        raise_versions(state, k);
-        return DUALPROP_OK;
-    }
-    DUALPROP__TRY(renew_top_down(state, k));
-    DUALPROP__TRY(renew_bottom_up(state, k));
-    return apply_update(state, k);
 }
 
 /* ---- a visit ---- */
@@ -241,24 +195,28 @@ static dualprop_status check_divergence(const dualprop_state *state, int k)
     return DUALPROP_OK;
 }
 
-/* A zero delta need not be zero in memory, where a measured update reads what it replaces. */
-static dualprop_status clear_unwritten_delta(dualprop_state *state, int k)
+static dualprop_status update_dyads(dualprop_state *state, int k, int has_products)
 {
     struct dualprop__dyads *own = &state->dyads[k];
-    if (!state->run.is_measured || own->versions.delta != 0) return DUALPROP_OK;
-    size_t bytes = (size_t)(state->batch.count * own->width) * state->context->real_size;
-    return state->context->backend.fill_zero(state->context->instance, own->arrays.delta, bytes);
+    if (state->run.is_measured && own->versions.delta == 0) {
+        /* A zero delta need not be zero in memory, and a measured update reads what it replaces. */
+        size_t bytes = (size_t)(state->batch.count * own->width) * state->context->real_size;
+        DUALPROP__TRY(state->context->backend.fill_zero(state->context->instance, own->arrays.delta, bytes));
+    }
+    if (!has_products && (k == state->layer_count || own->numbers.uses_extended_update)) {
+        DUALPROP__TRY(renew_top_down(state, k));
+        DUALPROP__TRY(renew_bottom_up(state, k));
+    }
+    return k == state->layer_count ? dualprop__update_output(state) : update_hidden(state, k, has_products);
 }
 
-/* A visit of a layer of which is known what is stale; `update` computes it. */
-static dualprop_status finish_visit(dualprop_state *state, int k,
-                                    dualprop_status (*update)(dualprop_state *state, int k))
+/* A visit of a layer of which is known what is stale. */
+static dualprop_status finish_visit(dualprop_state *state, int k, int has_products)
 {
     struct dualprop__dyads *own = &state->dyads[k];
     own->observed.change = 0;
-    if (must_update(state, k)) {
-        DUALPROP__TRY(clear_unwritten_delta(state, k));
-        DUALPROP__TRY(update(state, k));
+    if (own->observed.stale.below || own->observed.stale.above || own->numbers.always_updates) {
+        DUALPROP__TRY(update_dyads(state, k, has_products));
         state->run.updates++;
         DUALPROP__TRY(check_divergence(state, k));
     } else {
@@ -274,7 +232,7 @@ static dualprop_status finish_visit(dualprop_state *state, int k,
 dualprop_status dualprop__update_layer(dualprop_state *state, int k)
 {
     state->dyads[k].observed.stale = find_stale(state, k);
-    return finish_visit(state, k, multiply_and_update);
+    return finish_visit(state, k, 0);
 }
 
 /* Jacobi: find what is stale for all layers, compute all products, then update all layers. */
@@ -285,6 +243,6 @@ dualprop_status dualprop__update_all_layers(dualprop_state *state)
     /* Down before up: a bottom-up pass may choose other pooling switches than the delta of before went through. */
     for (int k = lowest; k <= layers; k++) DUALPROP__TRY(renew_top_down(state, k));
     for (int k = lowest; k <= layers; k++) DUALPROP__TRY(renew_bottom_up(state, k));
-    for (int k = lowest; k <= layers; k++) DUALPROP__TRY(finish_visit(state, k, apply_update));
+    for (int k = lowest; k <= layers; k++) DUALPROP__TRY(finish_visit(state, k, 1));
     return DUALPROP_OK;
 }
