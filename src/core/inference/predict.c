@@ -81,7 +81,7 @@ static dualprop_status predict_view(const dualprop_view *scores, dualprop_state 
     dualprop_view images;
     int64_t width = dualprop__output(state)->width;
     DUALPROP__TRY(dualprop__batch_inputs(&images, state, inputs));
-    DUALPROP__TRY(dualprop__view_check_output(state->context, scores, 1u << DUALPROP_F32 | 1u << DUALPROP_F64,
+    DUALPROP__TRY(dualprop__view_check_output(state->context, scores, DUALPROP__REAL_TYPES,
                                               "scores"));
     DUALPROP__REQUIRE(state->context,
                       scores->rank == 2 && scores->shape[0] == images.shape[0] && scores->shape[1] == width,

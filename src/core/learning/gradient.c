@@ -18,20 +18,18 @@ double dualprop__gradient_scale(const dualprop_optimizer *optimizer)
 
 dualprop_status dualprop__gradient_check(const dualprop_optimizer *optimizer, const dualprop_state *state)
 {
-    DUALPROP__REQUIRE(optimizer->context, state->network == optimizer->network, DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "state and optimizer are of different networks; expected the same");
-    DUALPROP__REQUIRE(optimizer->context, state->run.phase == DUALPROP__SETTLED, DUALPROP_ERROR_INVALID_STATE,
-                      "state has not settled; call dualprop_infer() first");
-    return DUALPROP_OK;
+    return dualprop__gradient_check_phase(optimizer, state, DUALPROP__SETTLED);
 }
 
-/* A delta that is exactly zero was never written: let the product read zeros. */
-static dualprop_status materialise_zero(dualprop_state *state, struct dualprop__dyads *dyads)
+dualprop_status dualprop__gradient_check_phase(const dualprop_optimizer *optimizer, const dualprop_state *state,
+                                               enum dualprop__phase phase)
 {
-    size_t bytes = (size_t)(state->batch.count * dyads->width) * state->context->real_size;
-    void *array = dyads->arrays.error_signal ? dyads->arrays.error_signal : dyads->arrays.delta;
-    if (dyads->versions.delta != 0) return DUALPROP_OK;
-    return state->context->backend.fill_zero(state->context->instance, array, bytes);
+    DUALPROP__REQUIRE(optimizer->context, state->network == optimizer->network, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "state and optimizer are of different networks; expected the same");
+    DUALPROP__REQUIRE(optimizer->context, state->run.phase == phase, DUALPROP_ERROR_INVALID_STATE, "%s",
+                      phase == DUALPROP__SETTLED ? "state has not settled; call dualprop_infer() first"
+                                                 : "no inference is open; call dualprop_infer_begin() first");
+    return DUALPROP_OK;
 }
 
 double dualprop__gradient_factor(const dualprop_state *state, int k, int64_t samples)
@@ -41,7 +39,13 @@ double dualprop__gradient_factor(const dualprop_state *state, int k, int64_t sam
 
 dualprop_status dualprop__gradient_prepare(dualprop_state *state, int k)
 {
-    DUALPROP__TRY(materialise_zero(state, &state->dyads[k]));
+    struct dualprop__dyads *own = &state->dyads[k];
+    if (own->versions.delta == 0) {
+        /* A delta that is exactly zero was never written: let the product read zeros. */
+        size_t bytes = (size_t)(state->batch.count * own->width) * state->context->real_size;
+        void *array = own->arrays.error_signal ? own->arrays.error_signal : own->arrays.delta;
+        DUALPROP__TRY(state->context->backend.fill_zero(state->context->instance, array, bytes));
+    }
     return dualprop__switches_of_mean(state, k);
 }
 
@@ -141,7 +145,7 @@ static dualprop_status read_gradient(const dualprop_view *view, dualprop_optimiz
     dualprop_layer *layer;
     int is_bias;
     DUALPROP__TRY(dualprop__network_find(&layer, &is_bias, optimizer->network, name));
-    DUALPROP__TRY(dualprop__view_check_output(context, view, 1u << DUALPROP_F32 | 1u << DUALPROP_F64, "view"));
+    DUALPROP__TRY(dualprop__view_check_output(context, view, DUALPROP__REAL_TYPES, "view"));
     DUALPROP__TRY(dualprop__parameter_check(view, layer, is_bias, name));
     DUALPROP__TRY(check_held(optimizer));
     if (dualprop__view_is_array(view, context->precision))
@@ -202,7 +206,7 @@ static dualprop_status write_gradient(dualprop_optimizer *optimizer, const char 
     dualprop_layer *layer;
     int is_bias;
     DUALPROP__TRY(dualprop__network_find(&layer, &is_bias, optimizer->network, name));
-    DUALPROP__TRY(dualprop__view_check(context, view, 1u << DUALPROP_F32 | 1u << DUALPROP_F64, "view"));
+    DUALPROP__TRY(dualprop__view_check(context, view, DUALPROP__REAL_TYPES, "view"));
     DUALPROP__TRY(dualprop__parameter_check(view, layer, is_bias, name));
     int64_t count = dualprop__parameter_elements(layer, is_bias);
     int is_sum = optimizer->gradient_samples > optimizer->first_samples;
@@ -225,22 +229,6 @@ dualprop_status dualprop_gradient_write(dualprop_optimizer *optimizer, const cha
     return status;
 }
 
-/* Sums of x.y, x.x, y.y and |x - y|^2 over a layer's weights and bias together. */
-static dualprop_status compare_sums(double sums[4], const dualprop_optimizer *optimizer,
-                                    const dualprop_optimizer *other, int index)
-{
-    dualprop_context *context = optimizer->context;
-    const dualprop_layer *layer = optimizer->network->layers[index - 1];
-    const struct dualprop__learning *x = &optimizer->layers[index - 1], *y = &other->layers[index - 1];
-    double bias_sums[4];
-    DUALPROP__TRY(context->backend.compare(context->instance, layer->weight_elements, x->weight_gradient,
-                                           y->weight_gradient, sums));
-    DUALPROP__TRY(context->backend.compare(context->instance, layer->bias_elements, x->bias_gradient,
-                                           y->bias_gradient, bias_sums));
-    for (int i = 0; i < 4; i++) sums[i] += bias_sums[i];
-    return DUALPROP_OK;
-}
-
 static dualprop_status check_comparable(const dualprop_optimizer *optimizer, const dualprop_optimizer *other,
                                         int index)
 {
@@ -260,11 +248,18 @@ static dualprop_status check_comparable(const dualprop_optimizer *optimizer, con
 dualprop_status dualprop_gradient_compare(double *cosine, double *norm, double *other_norm, double *difference,
                                           dualprop_optimizer *optimizer, dualprop_optimizer *other, int index)
 {
-    double sums[4];
+    double sums[4], bias_sums[4]; /* of x.y, x.x, y.y and |x - y|^2 */
     DUALPROP__REQUIRE_HANDLE(optimizer, DUALPROP__OPTIMIZER);
     DUALPROP__REQUIRE_HANDLE(other, DUALPROP__OPTIMIZER);
     DUALPROP__TRY(check_comparable(optimizer, other, index));
-    DUALPROP__TRY(compare_sums(sums, optimizer, other, index));
+    const dualprop_context *context = optimizer->context;
+    const dualprop_layer *layer = optimizer->network->layers[index - 1];
+    const struct dualprop__learning *x = &optimizer->layers[index - 1], *y = &other->layers[index - 1];
+    DUALPROP__TRY(context->backend.compare(context->instance, layer->weight_elements, x->weight_gradient,
+                                           y->weight_gradient, sums));
+    DUALPROP__TRY(context->backend.compare(context->instance, layer->bias_elements, x->bias_gradient,
+                                           y->bias_gradient, bias_sums));
+    for (int i = 0; i < 4; i++) sums[i] += bias_sums[i];
     double p = dualprop__gradient_scale(optimizer), q = dualprop__gradient_scale(other);
     double product = sqrt(sums[1]) * sqrt(sums[2]);
     if (cosine) *cosine = product > 0 ? sums[0] / product : 0;

@@ -314,7 +314,7 @@ static dualprop_status agree_on_batch(int64_t *total, int64_t *begin, dualprop_o
     return dualprop__group_check_shares(optimizer->sums, *total);
 }
 
-/* With the group entered, where there is one. */
+/* With the group entered, if there is one. */
 static dualprop_status gradient_of_group(dualprop_optimizer *optimizer, dualprop_state *state, int64_t count,
                                          dualprop_status status, enum dualprop__collective call, int accumulate)
 {

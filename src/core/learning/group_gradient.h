@@ -31,7 +31,7 @@ struct dualprop__group_sums {
 
 /*
  * Collective. Agree with the other processes that all can learn (`status` is this process's so far; it is returned
- * where it is not OK), add up the gradients of all blocks, and hold the sum as the optimizer's gradient, or add it to
+ * if it is not OK), add up the gradients of all blocks, and hold the sum as the optimizer's gradient, or add it to
  * the one held. `count` is the number of samples in `state`, this process's share; 0: the state is not read.
  */
 dualprop_status dualprop__group_gradient(dualprop_optimizer *optimizer, dualprop_state *state, int64_t count,

@@ -9,7 +9,7 @@
 /* One layer's learning memory, all in backend memory. */
 struct dualprop__learning {
     void *weight_gradient, *bias_gradient;
-    void *moments[4]; /* weight first and second, bias first and second; NULL where the kind has none */
+    void *moments[4]; /* weight first and second, bias first and second; NULL if the kind has none */
     void *feedback_moments[2]; /* first and second of feedback weights that learn; else NULL */
 };
 
@@ -47,6 +47,9 @@ dualprop_status dualprop__gradient_layer(dualprop_optimizer *optimizer, dualprop
                                          int accumulate, const dualprop_step_numbers *step);
 /* gradient.c: a settled state of the optimizer's own network. */
 dualprop_status dualprop__gradient_check(const dualprop_optimizer *optimizer, const dualprop_state *state);
+/* gradient.c: the same of a state in another phase. */
+dualprop_status dualprop__gradient_check_phase(const dualprop_optimizer *optimizer, const dualprop_state *state,
+                                               enum dualprop__phase phase);
 /* gradient.c: compute the gradient with both handles entered; of dyads that may not have settled. */
 dualprop_status dualprop__gradient_of_dyads(dualprop_optimizer *optimizer, dualprop_state *state, int accumulate);
 /* gradient.c: what layer k's gradient reads besides its arrays: zeros of a delta that is none, switches at sbar. */

@@ -1,7 +1,7 @@
 /*
  * step.c - the learning step: the gradient applied to the parameters, never letting NaN or Inf reach them.
  *
- * A step is refused where it could leave the range of the type: when a gradient is not finite, or so large that its
+ * A step is refused if it could leave the range of the type: when a gradient is not finite, or so large that its
  * square, or the learning rate times it, might overflow. Since every allowed step adds less than 1e30, the sum of
  * fewer than 1e8 steps stays finite in f32. A learning rate or weight decay above 1 can make weights grow by
  * themselves: then the weights are checked too, and a step is refused before their squares could overflow.
@@ -63,14 +63,6 @@ static dualprop_status largest_of(double *largest, const dualprop_layer *layer, 
 
 #define LARGEST_WEIGHT 1e15 /* the square of decay times weight is what Adam adds up */
 
-/*
- * Weight decay alone multiplies a weight by 1 - rate decay, and momentum what it gathers by up to 1 / (1 - momentum).
- */
-static double weight_growth(const dualprop_optimizer *optimizer, const dualprop_layer *layer)
-{
-    return (1.0 + layer_rate(optimizer, layer)) * (1.0 + optimizer->weight_decay) / (1.0 - optimizer->momentum);
-}
-
 static int lets_weights_grow(const dualprop_optimizer *optimizer, const dualprop_layer *layer)
 {
     return !layer->frozen && (layer_rate(optimizer, layer) > 1 || optimizer->weight_decay > 1);
@@ -84,24 +76,21 @@ int dualprop__step_needs_weights(const dualprop_optimizer *optimizer)
     return 0;
 }
 
-/* Of a layer's weights, biases and feedback weights. */
-static dualprop_status largest_weight(double *largest, const dualprop_layer *layer)
-{
-    dualprop_context *context = layer->network->context;
-    double feedback;
-    DUALPROP__TRY(largest_of(largest, layer, layer->weight, layer->bias));
-    if (layer->network->feedback != DUALPROP_FEEDBACK_KOLEN_POLLACK) return DUALPROP_OK;
-    DUALPROP__TRY(context->backend.max_abs(context->instance, layer->weight_elements, layer->feedback, &feedback));
-    *largest = dualprop__greater_max_abs(*largest, feedback);
-    return DUALPROP_OK;
-}
-
+/*
+ * Weight decay alone multiplies a weight by 1 - rate decay, and momentum what it gathers by up to 1 / (1 - momentum).
+ */
 static dualprop_status check_weights(const dualprop_optimizer *optimizer, const dualprop_layer *layer)
 {
-    double largest, factor = weight_growth(optimizer, layer);
+    dualprop_context *context = optimizer->context;
+    double largest, feedback = 0;
+    double factor =
+        (1.0 + layer_rate(optimizer, layer)) * (1.0 + optimizer->weight_decay) / (1.0 - optimizer->momentum);
     if (!lets_weights_grow(optimizer, layer)) return DUALPROP_OK;
-    DUALPROP__TRY(largest_weight(&largest, layer));
-    DUALPROP__REQUIRE(optimizer->context, factor * fmax(largest, 1.0) <= LARGEST_WEIGHT, DUALPROP_ERROR_NOT_FINITE,
+    DUALPROP__TRY(largest_of(&largest, layer, layer->weight, layer->bias));
+    if (layer->network->feedback == DUALPROP_FEEDBACK_KOLEN_POLLACK)
+        DUALPROP__TRY(context->backend.max_abs(context->instance, layer->weight_elements, layer->feedback, &feedback));
+    largest = dualprop__greater_max_abs(largest, feedback);
+    DUALPROP__REQUIRE(context, factor * fmax(largest, 1.0) <= LARGEST_WEIGHT, DUALPROP_ERROR_NOT_FINITE,
                       "the weights of layer %d reach %g; with this learning rate and weight decay a step allows %g, so "
                       "none was made",
                       layer->index, largest, LARGEST_WEIGHT / factor);
@@ -136,60 +125,47 @@ static dualprop_status check_step(const dualprop_optimizer *optimizer, double sc
     return DUALPROP_OK;
 }
 
-static dualprop_status squared_norm(double *sum, const dualprop_optimizer *optimizer, const dualprop_layer *layer)
-{
-    dualprop_context *context = optimizer->context;
-    const struct dualprop__learning *learning = &optimizer->layers[layer->index - 1];
-    double weight[4], bias[4];
-    DUALPROP__TRY(context->backend.compare(context->instance, layer->weight_elements, learning->weight_gradient,
-                                           learning->weight_gradient, weight));
-    DUALPROP__TRY(context->backend.compare(context->instance, layer->bias_elements, learning->bias_gradient,
-                                           learning->bias_gradient, bias));
-    *sum += weight[1] + bias[1];
-    return DUALPROP_OK;
-}
-
 /* Make the scale smaller where the norm of the whole gradient, over the layers that learn, is above the clip. */
 static dualprop_status clip_scale(double *scale, const dualprop_optimizer *optimizer)
 {
-    const dualprop_network *network = optimizer->network;
+    dualprop_context *context = optimizer->context;
     double sum = 0;
     if (optimizer->clip <= 0) return DUALPROP_OK;
-    for (int k = 0; k < network->layer_count; k++)
-        if (!network->layers[k]->frozen) DUALPROP__TRY(squared_norm(&sum, optimizer, network->layers[k]));
+    for (int k = 0; k < optimizer->network->layer_count; k++) {
+        const dualprop_layer *layer = optimizer->network->layers[k];
+        const struct dualprop__learning *own = &optimizer->layers[k];
+        double weight[4], bias[4];
+        if (layer->frozen) continue;
+        DUALPROP__TRY(context->backend.compare(context->instance, layer->weight_elements, own->weight_gradient,
+                                               own->weight_gradient, weight));
+        DUALPROP__TRY(context->backend.compare(context->instance, layer->bias_elements, own->bias_gradient,
+                                               own->bias_gradient, bias));
+        sum += weight[1] + bias[1];
+    }
     double norm = *scale * sqrt(sum);
     if (norm > optimizer->clip) *scale *= optimizer->clip / norm;
     return DUALPROP_OK;
 }
 
-static dualprop_status apply_feedback(const dualprop_layer *layer, const struct dualprop__learning *learning,
-                                      const dualprop_step_numbers *numbers)
-{
-    dualprop_context *context = layer->network->context;
-    if (layer->network->feedback != DUALPROP_FEEDBACK_KOLEN_POLLACK) return DUALPROP_OK;
-    return context->backend.optimizer_step(context->instance, numbers, layer->weight_elements, layer->feedback,
-                                           learning->weight_gradient, learning->feedback_moments[0],
-                                           learning->feedback_moments[1]);
-}
-
-static dualprop_status apply_layer(dualprop_optimizer *optimizer, dualprop_layer *layer, double scale)
-{
-    dualprop_context *context = optimizer->context;
-    struct dualprop__learning *learning = &optimizer->layers[layer->index - 1];
-    dualprop_step_numbers numbers = layer_numbers(optimizer, layer, scale);
-    DUALPROP__TRY(context->backend.optimizer_step(context->instance, &numbers, layer->weight_elements, layer->weight,
-                                                  learning->weight_gradient, learning->moments[0],
-                                                  learning->moments[1]));
-    DUALPROP__TRY(apply_feedback(layer, learning, &numbers));
-    return context->backend.optimizer_step(context->instance, &numbers, layer->bias_elements, layer->bias,
-                                           learning->bias_gradient, learning->moments[2], learning->moments[3]);
-}
-
 static dualprop_status apply_layers(dualprop_optimizer *optimizer, double scale)
 {
+    dualprop_context *context = optimizer->context;
     const dualprop_network *network = optimizer->network;
-    for (int k = 0; k < network->layer_count; k++)
-        if (!network->layers[k]->frozen) DUALPROP__TRY(apply_layer(optimizer, network->layers[k], scale));
+    for (int k = 0; k < network->layer_count; k++) {
+        dualprop_layer *layer = network->layers[k];
+        struct dualprop__learning *own = &optimizer->layers[k];
+        if (layer->frozen) continue;
+        dualprop_step_numbers numbers = layer_numbers(optimizer, layer, scale);
+        DUALPROP__TRY(context->backend.optimizer_step(context->instance, &numbers, layer->weight_elements,
+                                                      layer->weight, own->weight_gradient, own->moments[0],
+                                                      own->moments[1]));
+        if (network->feedback == DUALPROP_FEEDBACK_KOLEN_POLLACK)
+            DUALPROP__TRY(context->backend.optimizer_step(context->instance, &numbers, layer->weight_elements,
+                                                          layer->feedback, own->weight_gradient,
+                                                          own->feedback_moments[0], own->feedback_moments[1]));
+        DUALPROP__TRY(context->backend.optimizer_step(context->instance, &numbers, layer->bias_elements, layer->bias,
+                                                      own->bias_gradient, own->moments[2], own->moments[3]));
+    }
     return DUALPROP_OK;
 }
 
@@ -251,25 +227,24 @@ dualprop_status dualprop__learn_layers(dualprop_optimizer *optimizer, dualprop_s
     return DUALPROP_OK;
 }
 
-static dualprop_status update_fused(dualprop_optimizer *optimizer, dualprop_state *state)
-{
-    optimizer->gradient_samples = 0;
-    DUALPROP__TRY(dualprop__section_begin(optimizer->context));
-    DUALPROP__TRY(dualprop__section_end(optimizer->context, dualprop__learn_layers(optimizer, state)));
-    dualprop__count_step(optimizer);
-    return DUALPROP_OK;
-}
-
 dualprop_status dualprop__update(dualprop_optimizer *optimizer, dualprop_state *state)
 {
+    dualprop_status status;
     DUALPROP__TRY(dualprop__gradient_check(optimizer, state));
     int has_learned_feedback = optimizer->network->feedback == DUALPROP_FEEDBACK_KOLEN_POLLACK;
     int fused = optimizer->clip <= 0 && !has_learned_feedback && !dualprop__step_needs_weights(optimizer) &&
                 is_surely_finite(optimizer, state);
     DUALPROP__TRY(dualprop__network_begin_write(optimizer->network));
-    dualprop_status status = fused ? update_fused(optimizer, state)
-                                   : dualprop__gradient_compute(optimizer, state, 0);
-    if (!fused && status == DUALPROP_OK) status = apply_held(optimizer);
+    if (fused) {
+        optimizer->gradient_samples = 0;
+        status = dualprop__section_begin(optimizer->context);
+        if (status == DUALPROP_OK)
+            status = dualprop__section_end(optimizer->context, dualprop__learn_layers(optimizer, state));
+        if (status == DUALPROP_OK) dualprop__count_step(optimizer);
+    } else {
+        status = dualprop__gradient_compute(optimizer, state, 0);
+        if (status == DUALPROP_OK) status = apply_held(optimizer);
+    }
     dualprop__feedback_align(optimizer->network);
     dualprop__network_end_write(optimizer->network);
     return status;
@@ -306,19 +281,10 @@ dualprop_status dualprop_update(dualprop_optimizer *optimizer, dualprop_state *s
 
 /* ---- learning while dyads settle ---- */
 
-static dualprop_status check_inference_open(const dualprop_optimizer *optimizer, const dualprop_state *state)
-{
-    DUALPROP__REQUIRE(optimizer->context, state->network == optimizer->network, DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "state and optimizer are of different networks; expected the same");
-    DUALPROP__REQUIRE(optimizer->context, state->run.phase == DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
-                      "no inference is open; call dualprop_infer_begin() first");
-    return DUALPROP_OK;
-}
-
-/* `status` is that of entering the state. In a group every failure before the sums is told to the other processes. */
+/* `status` is that of entering the state. In a group every failure before the sums is reported to the other processes. */
 static dualprop_status update_open(dualprop_optimizer *optimizer, dualprop_state *state, dualprop_status status)
 {
-    if (status == DUALPROP_OK) status = check_inference_open(optimizer, state);
+    if (status == DUALPROP_OK) status = dualprop__gradient_check_phase(optimizer, state, DUALPROP__OPEN);
     if (status == DUALPROP_OK) status = dualprop__network_upgrade(optimizer->network);
     int opened = status == DUALPROP_OK;
     if (optimizer->sums)

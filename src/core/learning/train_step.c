@@ -28,30 +28,28 @@ static int can_append(const dualprop_optimizer *optimizer)
            !dualprop__step_needs_weights(optimizer);
 }
 
-/* Inputs have to be finite, and no more. */
-static dualprop_step_condition condition_of_input(const struct dualprop__dyads *input)
-{
-    return (dualprop_step_condition){&input->observed.max_abs, &input->observed.max_abs, INFINITY, 1, INFINITY};
-}
-
-static dualprop_step_condition condition_of_layer(const dualprop_optimizer *optimizer, const dualprop_state *state,
-                                                  int k)
-{
-    const struct dualprop__dyads *own = &state->dyads[k];
-    return (dualprop_step_condition){&own->observed.feed_forward_max_abs, &own->observed.max_abs, state->snapshot.limit,
-                                     own->numbers.beta, dualprop__largest_gradient(optimizer, own->layer)};
-}
-
 static dualprop_status append_conditions(struct train_step *step, dualprop_state *state)
 {
     const dualprop_optimizer *optimizer = step->optimizer;
-    state->plan.conditions[0] = condition_of_input(&state->dyads[0]);
-    for (int k = 1; k <= state->layer_count; k++) state->plan.conditions[k] = condition_of_layer(optimizer, state, k);
-    return state->context->backend.gate_steps(state->context->instance, state->plan.conditions, state->layer_count + 1,
-                                              &step->rejected);
+    const dualprop_context *context = state->context;
+    const double *input = &state->dyads[0].observed.max_abs;
+    /* Inputs have to be finite, and no more. */
+    state->plan.conditions[0] = (dualprop_step_condition){ input, input, INFINITY, 1, INFINITY };
+    for (int k = 1; k <= state->layer_count; k++) {
+        const struct dualprop__dyads *own = &state->dyads[k];
+        state->plan.conditions[k] = (dualprop_step_condition){
+            .start = &own->observed.feed_forward_max_abs,
+            .max_abs = &own->observed.max_abs,
+            .limit = state->snapshot.limit,
+            .beta = own->numbers.beta,
+            .largest = dualprop__largest_gradient(optimizer, own->layer),
+        };
+    }
+    return context->backend.gate_steps(context->instance, state->plan.conditions, state->layer_count + 1,
+                                       &step->rejected);
 }
 
-/* Defer the step too, where that can be done, at the end of an inference that is deferred. */
+/* Defer the step too, if that can be done, at the end of an inference that is deferred. */
 static dualprop_status append_step(struct train_step *step, dualprop_state *state)
 {
     if (!can_append(step->optimizer) || !dualprop__network_try_upgrade(state->network)) return DUALPROP_OK;
@@ -70,7 +68,7 @@ static void settle_step(struct train_step *step, dualprop_status status)
     dualprop__network_downgrade(step->optimizer->network);
 }
 
-/* The inference and, where that can be done, the step in its section. */
+/* The inference and, if that can be done, the step in its section. */
 static dualprop_status infer_and_append(struct train_step *step, dualprop_state *state, const dualprop_view *inputs,
                                         const dualprop_view *targets)
 {
@@ -101,7 +99,7 @@ static dualprop_status train_in_group(dualprop_optimizer *optimizer, dualprop_st
     return dualprop__group_update(optimizer, state, status == DUALPROP_OK && inputs ? state->batch.count : 0, status);
 }
 
-/* `status` is that of the caller's arguments; views are NULL where a share is empty. */
+/* `status` is that of the caller's arguments; views are NULL if a share is empty. */
 static dualprop_status enter_and_train(dualprop_optimizer *optimizer, dualprop_state *state,
                                        const dualprop_view *inputs, const dualprop_view *targets,
                                        dualprop_status status, const char *function)

@@ -140,7 +140,7 @@ dualprop_status dualprop_network_read_feedback(const dualprop_view *view, const 
     dualprop_layer *layer = NULL;
     DUALPROP__TRY(dualprop__context_enter(context));
     DUALPROP__TRY(find_feedback(&layer, network, view, index));
-    DUALPROP__TRY(dualprop__view_check_output(context, view, 1u << DUALPROP_F32 | 1u << DUALPROP_F64, "view"));
+    DUALPROP__TRY(dualprop__view_check_output(context, view, DUALPROP__REAL_TYPES, "view"));
     void *host = dualprop__allocate_array(context, (size_t)dualprop__parameter_elements(layer, 0), context->real_size);
     if (!host) return DUALPROP_ERROR_NO_MEMORY;
     dualprop_network *read = (dualprop_network *)network;

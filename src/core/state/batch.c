@@ -6,8 +6,7 @@
 
 #include "state_internal.h"
 
-#define INPUT_TYPES (1u << DUALPROP_F32 | 1u << DUALPROP_F64 | 1u << DUALPROP_U8)
-#define DENSE_TYPES (1u << DUALPROP_F32 | 1u << DUALPROP_F64)
+#define INPUT_TYPES (DUALPROP__REAL_TYPES | 1u << DUALPROP_U8)
 
 /* Strides of (height, width, channels) inside one sample whose elements are `step` apart. */
 static void flat_strides(dualprop_view *images, int64_t step)
@@ -17,7 +16,7 @@ static void flat_strides(dualprop_view *images, int64_t step)
     images->strides[1] = images->shape[2] * images->strides[2];
 }
 
-/* Fill in the strides of (count, height, width, channels); false where the caller's shape cannot be read that way. */
+/* Fill in the strides of (count, height, width, channels); false if the caller's shape cannot be read that way. */
 static int image_strides(dualprop_view *images, const dualprop_view *inputs)
 {
     int64_t size = images->shape[1] * images->shape[2] * images->shape[3];
@@ -75,7 +74,7 @@ static dualprop_status check_labels(const dualprop_state *state, const dualprop_
 dualprop_status dualprop__batch_targets(const dualprop_state *state, const dualprop_view *targets, int64_t count)
 {
     int64_t classes = dualprop__output(state)->width;
-    DUALPROP__TRY(dualprop__view_check(state->context, targets, DENSE_TYPES | 1u << DUALPROP_I32, "targets"));
+    DUALPROP__TRY(dualprop__view_check(state->context, targets, DUALPROP__REAL_TYPES | 1u << DUALPROP_I32, "targets"));
     if (targets->type == DUALPROP_I32) return check_labels(state, targets, count);
     DUALPROP__REQUIRE(state->context,
                       targets->rank == 2 && targets->shape[0] == count && targets->shape[1] == classes,
