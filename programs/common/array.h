@@ -15,7 +15,7 @@ typedef struct array {
 } array;
 
 size_t array_type_size(int type);
-/* Multiply the extents into *count; 0 where one is negative or the bytes overflow int64_t. */
+/* Multiply the extents into *count; 0 if one is negative or the bytes overflow int64_t. */
 int array_count(uint64_t *count, const int64_t *shape, int rank, size_t type_size);
 /* Give the memory back; fine for one that is all zero. */
 void array_release(array *self, host *owner);

@@ -122,7 +122,7 @@ dualprop_status command_line_read(command_line *out, host *owner, const program 
     return apply_preset(out, owner, self);
 }
 
-/* What the checkpoint says of a row: a text, or NULL where the row is not its business or it says nothing. */
+/* What the checkpoint says of a row: a text, or NULL if the row is not its business or it says nothing. */
 static const char *stored_text(const json_t *stored, int row)
 {
     if (stored == NULL || setting_table[row].resume == RESUME_FREE) return NULL;

@@ -179,7 +179,7 @@ static json_t *make_line(const epoch_report *report)
     return object;
 }
 
-/* The line as a text that free() takes, its end included; NULL where memory is out. */
+/* The line as a text that free() takes, its end included; NULL if memory is out. */
 static char *make_text(json_t *line, size_t *size)
 {
     char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(9));

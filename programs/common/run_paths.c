@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* The folder that a path lies in, by what it is and not by what it is called; 0 where there is none. */
+/* The folder that a path lies in, by what it is and not by what it is called; 0 if there is none. */
 static int stat_folder(struct stat *about, const char *path)
 {
     const char *slash = strrchr(path, '/');

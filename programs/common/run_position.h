@@ -27,7 +27,7 @@ typedef struct run_position {
 void run_position_clear_epoch(run_position *self);
 /* As JSON, every bit of every number; NULL: no memory. */
 json_t *run_position_to_json(const run_position *self);
-/* Back again: 1, or 0 where something is missing, of another type, or out of range. */
+/* Back again: 1, or 0 if something is missing, of another type, or out of range. */
 int run_position_from_json(run_position *out, const json_t *object);
 
 #endif

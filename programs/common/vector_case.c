@@ -104,7 +104,7 @@ static dualprop_status create_network(vector_case *self)
     return DUALPROP_OK;
 }
 
-/* "conv3x3": stride 1, zeros that keep the size. Gives 0 where the kind is another. */
+/* "conv3x3": stride 1, zeros that keep the size. Gives 0 if the kind is another. */
 static int read_kernel(int64_t kernel[2], const char *kind)
 {
     int rows, columns, length = 0;
@@ -115,7 +115,7 @@ static int read_kernel(int64_t kernel[2], const char *kind)
     return 1;
 }
 
-/* "max2x2" or "average2x2", the window being the stride. Gives 0 where it is another. */
+/* "max2x2" or "average2x2", the window being the stride. Gives 0 if it is another. */
 static int read_pooling(int *pooling, int64_t window[2], const char *pool)
 {
     char name[16];

@@ -1,5 +1,5 @@
 /*
- * zip_archive_none.c - in place of zip_archive.c where there is no libzip (make ZIP=no): archives are refused.
+ * zip_archive_none.c - in place of zip_archive.c if there is no libzip (make ZIP=no): archives are refused.
  */
 #include "zip_archive.h"
 

@@ -222,7 +222,7 @@ static dualprop_status plan_slot(dualprop__cuda *self, const dualprop_convolutio
     DUALPROP__CUDA_SLOT(self, plan_all(self, found, shape));
 }
 
-/* The product of four extents and the size of an element, rounded; -1 where that is too much for sums of a few. */
+/* The product of four extents and the size of an element, rounded; -1 if that is too much for sums of a few. */
 static int64_t bytes_of(int64_t a, int64_t b, int64_t c, int64_t d, size_t size)
 {
     int64_t bytes = (int64_t)size, factors[4] = { a, b, c, d };

@@ -13,7 +13,7 @@ struct old_dyad {
     double mean, delta;
 };
 
-/* max |new - old| of s+ and s- (of f(a) and delta in back-propagation), in double, NaN where one is NaN. */
+/* max |new - old| of s+ and s- (of f(a) and delta in back-propagation), in double, NaN if one is NaN. */
 DUALPROP__CUDA_BOTH static inline double change_of(const dualprop__pair_f32 &pair, const old_dyad &old,
                                                    double old_alpha, int derivative)
 {

@@ -37,7 +37,7 @@ struct input_body {
         return (float)((byte - (mean ? mean[channel] : 0)) / (deviation ? deviation[channel] : 1));
     }
 
-    /* From a place in the moved image to the one it shows, or 0 where a zero came in. */
+    /* From a place in the moved image to the one it shows, or 0 if a zero came in. */
     DUALPROP__CUDA_BOTH float moved(int64_t image, int64_t row, int64_t column, int64_t channel) const
     {
         const int32_t *move = augmentation + 3 * image;

@@ -59,7 +59,7 @@ DUALPROP__CUDA_BOTH static inline int64_t split_axis(int64_t *index, int64_t ext
 
 /* ---- maxima ---- */
 
-/* |s+-| and its change; 0 where there is nothing to report. */
+/* |s+-| and its change; 0 if there is nothing to report. */
 struct maxima {
     double change;
     float max_abs;

@@ -106,7 +106,7 @@ struct finish_body {
     uint8_t *switches; /* NULL: which was the greatest is not needed */
     pooling pool;
     max_places to;
-    int64_t bias_places; /* of a locally connected layer; 1 where all places share the bias */
+    int64_t bias_places; /* of a locally connected layer; 1 if all places share the bias */
     int64_t has_dyad;
     dyad_body dyad;
 

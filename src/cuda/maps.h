@@ -10,7 +10,7 @@
 extern "C" {
 #endif
 
-/* a = pool(map + bias), switches, and the dyad update where given. map may be a where there is no pooling. */
+/* a = pool(map + bias), switches, and the dyad update where given. map may be a if there is no pooling. */
 dualprop_status dualprop__cuda_map_finish(dualprop__cuda *self, const dualprop_convolution *shape, float *a,
                                           uint8_t *switches, const float *map, const float *bias,
                                           const dualprop_dyad *dyad);

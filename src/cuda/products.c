@@ -23,7 +23,7 @@ struct key {
     int64_t rows, columns, depth, a_step, b_step, d_step, batch, a_stride, b_stride, d_stride;
     int32_t a_transposed, b_transposed;
     uint32_t alignment;      /* of all matrices, up to 256 */
-    uint32_t bias_alignment; /* up to 256; 0 where there is no bias */
+    uint32_t bias_alignment; /* up to 256; 0 if there is no bias */
 };
 
 struct plan {

@@ -234,7 +234,7 @@ dualprop_status find_max_abs(dualprop__cuda *self, int64_t count, const float *x
 struct segment_body {
     const float *from;
     float *result;
-    double *partial; /* [segments, columns]; NULL where there is one segment */
+    double *partial; /* [segments, columns]; NULL if there is one segment */
     int64_t rows, columns, segment;
     double scale;
     int64_t accumulate;

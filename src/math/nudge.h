@@ -8,7 +8,7 @@
  *     mean = alpha s+ + (1 - alpha) s-,   delta = s+ - s-,   s+ = mean + (1 - alpha) delta,   s- = mean - alpha delta.
  *
  * The mean is formed from the state of the greater weight and delta: mean = s+ - (1 - alpha) delta, or
- * mean = s- + alpha delta. So it equals s+ where alpha is 1, s- where alpha is 0, and both where they are equal,
+ * mean = s- + alpha delta. So it equals s+ where alpha is 1, s- where alpha is 0, and both if they are equal,
  * exactly; and the four equations hold to the rounding of one operation.
  */
 

@@ -1070,7 +1070,7 @@ static struct subject subjects[DUALPROP_TEST_SUBJECTS];
 #define SUBJECTS DUALPROP_TEST_SUBJECTS
 #endif
 
-/* Open a subject; false where this machine does not have it. */
+/* Open a subject; false if this machine does not have it. */
 static int open_subject(workbench *bench, const struct subject *subject, int threads)
 {
     dualprop_status status = bench_open(bench, subject->backend, subject->type, subject->level, threads);

@@ -1,7 +1,7 @@
 /*
  * probe.c - the ceiling: fused multiply-adds a second that this machine reaches now, on so many threads at once.
  *
- * usage: probe    reads a number of threads per line, answers with GFLOP/s on one line (0 where it cannot tell)
+ * usage: probe    reads a number of threads per line, answers with GFLOP/s on one line (0 if it cannot tell)
  *
  * Chains of multiply-adds in registers for some milliseconds, all threads together. It shows whether the machine is
  * quiet: less than its best means that the cores are shared, or slower than they could be.

@@ -18,7 +18,7 @@ const dualprop_backend *cuda_table(void);
 standin_state *cuda_standin(void);
 /* The stand-ins' state as it is; NULL on a real device. */
 const standin_state *cuda_peek(void);
-/* Skip a test that needs the stand-ins: true where it has to return. */
+/* Skip a test that needs the stand-ins: true if it has to return. */
 int cuda_needs_standin(const char *test);
 /* No rule was broken, and no more than `live` things of the stand-ins are left. */
 void cuda_check_clean(long live);

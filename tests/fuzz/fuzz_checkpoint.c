@@ -1,7 +1,7 @@
 /*
  * fuzz_checkpoint.c - hands arbitrary bytes to the checkpoint reader, and what it makes of them to everything that uses it.
  *
- * A harness for libFuzzer; tests/fuzz/replay.c runs it on files where there is none. Whatever the bytes are, every call
+ * A harness for libFuzzer; tests/fuzz/replay.c runs it on files if there is none. Whatever the bytes are, every call
  * must return, and nothing may leak.
  */
 #include <dualprop/dualprop.h>

@@ -57,7 +57,7 @@ static void run_folder(dualprop_context *context, double tolerance, const char *
     free(entries);
 }
 
-/* NULL where this machine has not the level. */
+/* NULL if this machine has not the level. */
 static dualprop_context *open_context(int backend, int precision, int level)
 {
     dualprop_options options = DUALPROP_OPTIONS_INIT;

@@ -45,7 +45,7 @@ static uint32_t undisturbed(const saved_plan *plan, int steps)
 
 /* ---- forks ---- */
 
-/* Train on in a child; its exit status is 0 where it comes to the parameters expected. */
+/* Train on in a child; its exit status is 0 if it comes to the parameters expected. */
 static int child_of(saved_model *model, int steps, uint32_t expected)
 {
     pid_t child = fork();

@@ -390,7 +390,7 @@ END_TEST
 #define PART 100
 static unsigned char part_data[128 + PART * IMAGE], part_labels[128 + 8 * PART];
 
-/* The archive whose labels, counted from 1, begin at first; the last one is given as changed, 0 where it is as it should be. */
+/* The archive whose labels, counted from 1, begin at first; the last one is given as changed, 0 if it is as it should be. */
 static archive make_part(int first, int64_t changed, int label_count)
 {
     int64_t labels[PART];

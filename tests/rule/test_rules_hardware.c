@@ -203,7 +203,7 @@ START_TEST(quantised_states_are_few)
     struct small_plan plan = plan_of(_i);
     double reals[SMALL_MAX_REALS];
     plan.configure = set_bits;
-    plan.activation = DUALPROP_HARD_SIGMOID; /* in [0, 1]: R is 1 where a state reaches above 1/2, and 32 steps are 1/16 */
+    plan.activation = DUALPROP_HARD_SIGMOID; /* in [0, 1]: R is 1 if a state reaches above 1/2, and 32 steps are 1/16 */
     plan.scale = 3;
     struct small_network small = small_create(&plan);
     expect_ok(small_infer(&small));

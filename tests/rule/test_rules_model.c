@@ -286,7 +286,7 @@ static void set_mismatch(dualprop_rule *rule)
     expect_ok(dualprop_rule_set_seed(rule, 77));
 }
 
-/* The alphas that were drawn show in how s+, s- and sbar lie: alpha_i = (sbar - s-)/(s+ - s-) where they differ. */
+/* The alphas that were drawn show in how s+, s- and sbar lie: alpha_i = (sbar - s-)/(s+ - s-) if they differ. */
 static void take_mismatch(struct small_network *small)
 {
     double plus[SMALL_MAX_REALS], minus[SMALL_MAX_REALS], mean[SMALL_MAX_REALS];

@@ -110,7 +110,7 @@ static void set_rule(dualprop_rule *rule, const struct combination *of, double b
     must(dualprop_rule_set_order(rule, ORDER, sizeof ORDER / sizeof *ORDER));
 }
 
-/* The gradient in a new optimizer; NULL where the rule is refused, with its sentence. */
+/* The gradient in a new optimizer; NULL if the rule is refused, with its sentence. */
 static dualprop_optimizer *gradient_of(struct world *world, const struct combination *of, double beta, char *sentence)
 {
     dualprop_rule *rule;

@@ -18,7 +18,7 @@ struct model {
     double beta[SMALL_MAX_LAYERS + 1];
     double damping[SMALL_MAX_LAYERS + 1], time_step, robustness;
     double weight[SMALL_MAX_LAYERS + 1][SMALL_MAX_REALS], bias[SMALL_MAX_LAYERS + 1][SMALL_MAX_REALS];
-    double feedback[SMALL_MAX_LAYERS + 1][SMALL_MAX_REALS]; /* the weights where there is none */
+    double feedback[SMALL_MAX_LAYERS + 1][SMALL_MAX_REALS]; /* the weights if there is none */
     double plus[SMALL_MAX_LAYERS + 1][SMALL_MAX_REALS], minus[SMALL_MAX_LAYERS + 1][SMALL_MAX_REALS];
     double prediction[SMALL_MAX_REALS];
 };

@@ -17,7 +17,7 @@ int scratch_folder_entries(const scratch_folder *folder);
 /* Remove it with everything in it. */
 void scratch_folder_destroy(const scratch_folder *folder);
 
-/* Read a whole file into memory from malloc(). Ends the test where it cannot be read. */
+/* Read a whole file into memory from malloc(). Ends the test if it cannot be read. */
 char *scratch_read(const char *path, size_t *size);
 void scratch_write(const char *path, const void *data, size_t size);
 

@@ -5,7 +5,7 @@
 
 #include "thread_group.h"
 
-/* Wait for all members; 0, or 1 where one of them has failed. */
+/* Wait for all members; 0, or 1 if one of them has failed. */
 static int meet(struct thread_member *member)
 {
     struct thread_group *group = member->group;

@@ -9,7 +9,7 @@
 /* ---- context.c ---- */
 void dualprop__context_retain(dualprop_context *context);
 void dualprop__context_release(dualprop_context *context);
-/* FORKED where this process did not make the context and its handles were busy or on a device; else OK. */
+/* FORKED if this process did not make the context and its handles were busy or on a device; else OK. */
 dualprop_status dualprop__context_enter(dualprop_context *context);
 
 /* ---- device_section.c: a section of slots that a device may defer; on the CPU these do nothing ---- */
@@ -50,7 +50,7 @@ void dualprop__host_fill(dualprop_context *context);
 extern const dualprop_loader dualprop__default_loader;
 /* Is there a file of the CUDA module where we look for one? */
 int dualprop__module_exists(dualprop_context *context);
-/* NO_DEVICE where no CUDA driver is installed. */
+/* NO_DEVICE if no CUDA driver is installed. */
 dualprop_status dualprop__module_find_driver(dualprop_context *context);
 /* Load the CUDA module; its table stays the module's. */
 dualprop_status dualprop__module_load(const dualprop_backend **table, dualprop_context *context);

@@ -15,7 +15,7 @@ struct composite {
     int own_made, reference_made;
 };
 
-/* Call a slot of the backend's own where there is one, else the reference's. */
+/* Call a slot of the backend's own if there is one, else the reference's. */
 #define PASS(slot, ...)                                                                      \
     (((struct composite *)self)->own.slot                                                    \
          ? ((struct composite *)self)->own.slot(((struct composite *)self)->own_self, __VA_ARGS__) \

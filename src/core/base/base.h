@@ -105,7 +105,7 @@ dualprop_status dualprop__check_handle(const void *handle, uint32_t kind, const 
 void dualprop__error_detach(const dualprop_context *context);
 /* Copy a text to a caller's buffer, cut to fit between characters; *needed counts its NUL. */
 void dualprop__text_copy_out(char *buffer, size_t size, size_t *needed, const char *text);
-/* Lock what is shared by a context's calls (pthread_mutex_unlock(&context->lock) unlocks it); 0 where it stays locked
+/* Lock what is shared by a context's calls (pthread_mutex_unlock(&context->lock) unlocks it); 0 if it stays locked
  * for ever, because another thread had it when this process was forked off. */
 int dualprop__context_lock(dualprop_context *context);
 
@@ -178,7 +178,7 @@ static inline void dualprop__shield_end(int before)
 pid_t dualprop__process_id(void);
 /* A number > 0 that no process before this one, on the way of forks to it, has. */
 int dualprop__process_number(void);
-/* Make a handle's busy flag this call's: BUSY where another call of this process has it, FORKED where one had it when
+/* Make a handle's busy flag this call's: BUSY if another call of this process has it, FORKED if one had it when
  * the process was forked off, and will never leave. `name` is the argument's. */
 dualprop_status dualprop__enter(const dualprop_context *context, atomic_int *busy, const char *name);
 void dualprop__leave(atomic_int *busy);
@@ -209,7 +209,7 @@ void dualprop__view_copy_out(dualprop_view *to, const dualprop_view *view);
 dualprop_view dualprop__view_of(void *data, int type, int rank, const int64_t *shape);
 /* Is a checked view a contiguous array of this type? Then its data needs no conversion and no copy. */
 int dualprop__view_is_array(const dualprop_view *view, int type);
-int64_t dualprop__view_count(const dualprop_view *view); /* elements; -1 where the product overflows */
+int64_t dualprop__view_count(const dualprop_view *view); /* elements; -1 if the product overflows */
 size_t dualprop__type_size(int type);
 /* Convert between a strided view (f32, f64, i32, u8) and contiguous f32/f64 host memory of the same element count. */
 void dualprop__view_gather(void *reals, int type, const dualprop_view *view);

@@ -6,7 +6,7 @@
  *
  * What a thread itself keeps is short: which context and which status it was, and where the sentence lies. Memory of
  * threads that exists with the thread is scarce for a library that is loaded by dlopen(), and memory of threads that
- * comes with its first use ends the process where there is none left. So the sentences lie in slots that all threads
+ * comes with its first use ends the process if there is none left. So the sentences lie in slots that all threads
  * share. A thread keeps its slot until more than SLOTS others have reported errors after it; then its sentence is gone
  * and the status's own text stands in for it.
  */

@@ -1,5 +1,5 @@
 /*
- * checkpoint_feedback.c - feedback weights in a checkpoint: their kind as JSON, layerK.feedback and, where they learn,
+ * checkpoint_feedback.c - feedback weights in a checkpoint: their kind as JSON, layerK.feedback and, if they learn,
  * optimizer.layerK.feedback.momentN as tensors, in the layout of the weights.
  */
 #include <stdio.h>

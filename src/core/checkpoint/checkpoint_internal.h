@@ -35,7 +35,7 @@ struct dualprop_checkpoint {
     dualprop__named_list tensors, texts;
     void *bytes;      /* the file that was read, or NULL; its header's texts decoded where they lie */
     void *read;       /* the tensors and texts that were read from it, or NULL */
-    char source[208]; /* its name, for sentences about it; "checkpoint" where there is none */
+    char source[208]; /* its name, for sentences about it; "checkpoint" if there is none */
 };
 
 /* Room for the name of a tensor of the library's own, as "optimizer.layer1024.feedback.moment2". */
@@ -47,7 +47,7 @@ struct dualprop_checkpoint {
 dualprop__tensor *dualprop__tensor_create(dualprop_context *context, const char *name, int type, int rank,
                                           const int64_t *shape, int own);
 void dualprop__tensor_destroy(dualprop_context *context, dualprop__tensor *tensor); /* NULL is fine */
-/* Bytes of an array; 0 (false) where an extent is negative or the product, extent by extent, overflows. */
+/* Bytes of an array; 0 (false) if an extent is negative or the product, extent by extent, overflows. */
 int dualprop__tensor_bytes(size_t *bytes, int type, int rank, const int64_t *shape);
 dualprop__text *dualprop__text_create(dualprop_context *context, const char *name, const char *value);
 void dualprop__text_destroy(dualprop_context *context, dualprop__text *text); /* NULL is fine */
@@ -62,10 +62,10 @@ dualprop_status dualprop__checkpoint_absorb(dualprop_checkpoint *checkpoint, dua
                                             int (*stale)(const char *name));
 /* Give the value of a text, or NULL. */
 const char *dualprop__checkpoint_text(const dualprop_checkpoint *checkpoint, const char *name);
-/* Find a tensor of the given type and shape; FORMAT where there is none, or another. */
+/* Find a tensor of the given type and shape; FORMAT if there is none, or another. */
 dualprop_status dualprop__checkpoint_expect(dualprop__tensor **tensor, const dualprop_checkpoint *checkpoint,
                                             const char *name, int type, int rank, const int64_t *shape);
-/* The same, and NOT_FINITE where an element is. */
+/* The same, and NOT_FINITE if an element is. */
 dualprop_status dualprop__checkpoint_expect_finite(dualprop__tensor **tensor, const dualprop_checkpoint *checkpoint,
                                                    const char *name, int type, int rank, const int64_t *shape);
 /*
@@ -78,7 +78,7 @@ dualprop_status dualprop__checkpoint_put_parameter(dualprop_checkpoint *part, co
 dualprop_status dualprop__checkpoint_get_parameter(const dualprop_checkpoint *checkpoint, const char *name,
                                                    const dualprop_layer *layer, int is_bias, void *memory,
                                                    const double *range);
-/* Between this machine's order of bytes and that of files, which are little endian. Nothing where they are the same. */
+/* Between this machine's order of bytes and that of files, which are little endian. Nothing if they are the same. */
 void dualprop__swap_elements(dualprop__tensor *tensor);
 /* Describe a tensor's elements. */
 dualprop_view dualprop__tensor_view(const dualprop__tensor *tensor);

@@ -13,10 +13,10 @@
 /* Put what was written in as the text of that name; the writer's memory is released in any case. */
 dualprop_status dualprop__checkpoint_dump(dualprop_checkpoint *checkpoint, const char *name,
                                           dualprop__json_writer *writer);
-/* The text of that name, to be read; FORMAT where there is none, or no JSON object. It stays the checkpoint's. */
+/* The text of that name, to be read; FORMAT if there is none, or no JSON object. It stays the checkpoint's. */
 dualprop_status dualprop__checkpoint_load(dualprop__json *json, const dualprop_checkpoint *checkpoint,
                                           const char *name);
-/* A choice by its name; FORMAT where the group has none. */
+/* A choice by its name; FORMAT if the group has none. */
 dualprop_status dualprop__checkpoint_choice(int *value, const dualprop_checkpoint *checkpoint, const char *text,
                                             int group, const char *name);
 /* Turn a setter's refusal of what a text said into FORMAT, its sentence kept; pass everything else on. */
@@ -28,7 +28,7 @@ void dualprop__json_text_member(dualprop__json_writer *writer, const char *key, 
 void dualprop__json_integer_member(dualprop__json_writer *writer, const char *key, int64_t value);
 void dualprop__json_real_member(dualprop__json_writer *writer, const char *key, double value);
 
-/* checkpoint_options.c: a rule's options as an object, and from one (whose `at` is NULL where there are none). */
+/* checkpoint_options.c: a rule's options as an object, and from one (whose `at` is NULL if there are none). */
 void dualprop__checkpoint_describe_options(dualprop__json_writer *writer, const dualprop_rule *rule);
 dualprop_status dualprop__checkpoint_set_options(dualprop_rule *rule, const dualprop_checkpoint *checkpoint,
                                                  const dualprop__json *options);

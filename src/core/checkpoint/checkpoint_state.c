@@ -1,6 +1,6 @@
 /*
  * checkpoint_state.c - what a state carries from one inference to the next: the position of its random numbers as JSON,
- * the vectors of power iterations (state.layerK.power) and, where it starts warm, its dyads (state.layerK.mean,
+ * the vectors of power iterations (state.layerK.power) and, if it starts warm, its dyads (state.layerK.mean,
  * .delta).
  */
 #include <stdio.h>

@@ -10,7 +10,7 @@
  *
  * Files of ours have "format": "dualprop-1" among their texts, and "crc32", 8 hexadecimal digits over the data; a file
  * of another major version is refused. "crc32_texts" covers the other texts in ascending order of their keys, each key
- * and each value followed by a zero byte; it is checked where it is there, so that other programs need not write it.
+ * and each value followed by a zero byte; it is checked if it is there, so that other programs need not write it.
  */
 #ifndef DUALPROP_CORE_SAFETENSORS_H
 #define DUALPROP_CORE_SAFETENSORS_H
@@ -34,7 +34,7 @@ dualprop_status dualprop__safetensors_write(const dualprop_checkpoint *checkpoin
 #define DUALPROP__FORMAT "format"
 #define DUALPROP__CRC32 "crc32"
 #define DUALPROP__CRC32_TEXTS "crc32_texts"
-/* "F32" and so on; NULL where there is no such type. */
+/* "F32" and so on; NULL if there is no such type. */
 const char *dualprop__safetensors_dtype(int type);
 uint32_t dualprop__safetensors_crc32_texts(const dualprop_checkpoint *checkpoint);
 

@@ -92,7 +92,7 @@ struct entry {
 
 static const struct {
     const char *name;
-    int size, type; /* type: 0 where we have no use for it */
+    int size, type; /* type: 0 if we have no use for it */
 } types[] = {
     { "F32", 4, DUALPROP_F32 }, { "F64", 8, DUALPROP_F64 }, { "U8", 1, DUALPROP_U8 }, { "I32", 4, DUALPROP_I32 },
     { "BOOL", 1, 0 }, { "I8", 1, 0 }, { "F8_E5M2", 1, 0 }, { "F8_E4M3", 1, 0 }, { "I16", 2, 0 }, { "U16", 2, 0 },
@@ -353,7 +353,7 @@ static dualprop_status check_places(dualprop_checkpoint *checkpoint, size_t data
 
 /* ---- version and checksums ---- */
 
-/* Is the file one of ours? FORMAT where it is, but of a major version we do not know. */
+/* Is the file one of ours? FORMAT if it is, but of a major version we do not know. */
 static dualprop_status check_format_version(int *ours, const dualprop_checkpoint *checkpoint)
 {
     const char *format = dualprop__checkpoint_text(checkpoint, DUALPROP__FORMAT);

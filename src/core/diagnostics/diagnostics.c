@@ -123,7 +123,7 @@ dualprop_status dualprop_diagnostics_twin(dualprop_diagnostics *diagnostics, con
     return status;
 }
 
-/* sin^2(angle/2) = (|x - y|^2 - (|x| - |y|)^2) / (4 |x| |y|), whose numerator loses nothing where x is close to y. */
+/* sin^2(angle/2) = (|x - y|^2 - (|x| - |y|)^2) / (4 |x| |y|), whose numerator loses nothing if x is close to y. */
 static double angle_of(double norm, double twin_norm, double difference)
 {
     double product = 4 * norm * twin_norm;

@@ -35,7 +35,7 @@ static dualprop_status open_backend(dualprop_context **made, dualprop_context *o
     return dualprop_context_create(made, backend, &options);
 }
 
-/* The reference backend where it is asked for or where this library has no other. */
+/* The reference backend if it is asked for or where this library has no other. */
 static dualprop_status create_inner_context(dualprop_context **made, dualprop_context *outer)
 {
     int is_reference = strcmp(outer->backend.name, dualprop__reference_backend.name) == 0;

@@ -7,7 +7,7 @@
 
 #include "group_internal.h"
 
-/* ---- the arrays of a network, numbered: per layer weights, bias and, where there are any, feedback weights ---- */
+/* ---- the arrays of a network, numbered: per layer weights, bias and, if there are any, feedback weights ---- */
 
 static int array_count(const dualprop_network *network) { return 3 * network->layer_count; }
 

@@ -27,7 +27,7 @@ static dualprop_status update_after(const dualprop_state *state, const dualprop_
     return state->context->backend.dyad_update(state->context->instance, update);
 }
 
-/* a_k <- W_{k-1} sbar_{k-1} + b_{k-1}, followed by the dyad update where one is given. */
+/* a_k <- W_{k-1} sbar_{k-1} + b_{k-1}, followed by the dyad update if one is given. */
 static dualprop_status compute_bottom_up(dualprop_state *state, int k, const dualprop_dyad *update)
 {
     struct dualprop__dyads *own = &state->dyads[k];

@@ -5,7 +5,7 @@
 
 #include "network_internal.h"
 
-/* Elements of the weights in the backend's layout; -1 where it cannot hold them. */
+/* Elements of the weights in the backend's layout; -1 if it cannot hold them. */
 static int64_t count_weights(const dualprop_layer *layer)
 {
     const dualprop_context *context = layer->network->context;

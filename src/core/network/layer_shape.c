@@ -104,7 +104,7 @@ static dualprop_status infer_map(dualprop_convolution *map, const dualprop_conte
     return DUALPROP_OK;
 }
 
-/* The sizes that follow from a map; RANGE where one overflows. */
+/* The sizes that follow from a map; RANGE if one overflows. */
 static dualprop_status infer_sizes(dualprop_layer *layer, const dualprop_context *context)
 {
     const dualprop_convolution *map = &layer->map;

@@ -13,7 +13,7 @@ int64_t dualprop__network_parameters(const dualprop_network *network)
     return network->parameters;
 }
 
-/* Room for one more pointer, twice as much as before where there is none: adding n layers is work for n layers. */
+/* Room for one more pointer, twice as much as before if there is none: adding n layers is work for n layers. */
 static dualprop_status make_layer_room(dualprop_network *network)
 {
     size_t count = (size_t)network->layer_count;

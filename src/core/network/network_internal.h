@@ -69,7 +69,7 @@ dualprop_status dualprop__network_begin_write(dualprop_network *network);
 void dualprop__network_end_write(dualprop_network *network); /* raises the generation */
 /* From the caller's own read to a write, if no other call reads (else BUSY), and back. */
 dualprop_status dualprop__network_upgrade(dualprop_network *network);
-int dualprop__network_try_upgrade(dualprop_network *network); /* the same without a word; true where it is done */
+int dualprop__network_try_upgrade(dualprop_network *network); /* the same without a word; true if it is done */
 void dualprop__network_downgrade(dualprop_network *network);
 /* Begin to write into a spare of a network that is published to, without a word; true where it is done. */
 int dualprop__network_try_write(dualprop_network *network);
@@ -102,7 +102,7 @@ void dualprop__layer_output(int64_t shape[3], const dualprop_layer *layer);
  * a layer that exists it is the layer itself.
  */
 
-/* Describe a dense layer on an input of this shape. RANGE where sizes overflow. */
+/* Describe a dense layer on an input of this shape. RANGE if sizes overflow. */
 dualprop_status dualprop__describe_dense(dualprop_layer *layer, const dualprop_context *context,
                                          const int64_t input[3], int64_t outputs, int activation);
 
@@ -133,7 +133,7 @@ void dualprop__layer_destroy(dualprop_layer *layer); /* NULL and half-built are 
 dualprop_status dualprop__network_make(dualprop_network **network, dualprop_context *context, int64_t height,
                                        int64_t width, int64_t channels);
 int64_t dualprop__network_inputs(const dualprop_network *network);
-int64_t dualprop__network_outputs(const dualprop_network *network); /* the input's size where there is no layer */
+int64_t dualprop__network_outputs(const dualprop_network *network); /* the input's size if there is no layer */
 
 /* network_add.c */
 int64_t dualprop__network_parameters(const dualprop_network *network); /* of all layers together */

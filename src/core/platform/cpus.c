@@ -12,7 +12,7 @@
 
 #define PATH_SIZE 768
 
-/* Read the beginning of a small file; an empty text where it cannot be read. */
+/* Read the beginning of a small file; an empty text if it cannot be read. */
 static void read_system_text(char *text, size_t size, const char *path)
 {
     text[0] = '\0';

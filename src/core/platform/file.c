@@ -308,7 +308,7 @@ static void keep_name(dualprop_context *context, const char *path)
                       "%.256s: written, but its folder was not synced: error %lld", path, (long long)-synced);
 }
 
-/* What savers that were killed have left beside the file; where it cannot be removed it does no harm. */
+/* What savers that were killed have left beside the file; if it cannot be removed it does no harm. */
 static void remove_stale(dualprop_context *context, const char *path)
 {
     if (context->io.remove_stale) (void)context->io.remove_stale(context->io.user_data, path);

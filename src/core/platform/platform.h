@@ -30,7 +30,7 @@ extern const dualprop_io dualprop__posix_io;
 
 /* ---- posix_io.c and posix_stale.c ---- */
 #define DUALPROP__FOLDER_SIZE 3840 /* more would be too much for a small stack */
-/* The folder that a path lies in; 0 where its name is too long. */
+/* The folder that a path lies in; 0 if its name is too long. */
 int dualprop__folder_of(char *folder, size_t size, const char *path);
 /* file.c: how many bytes of a path its temporary file's name begins with. */
 size_t dualprop__temporary_stem(const char *path);

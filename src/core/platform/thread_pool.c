@@ -40,7 +40,7 @@ struct dualprop__pool {
     dualprop_context *context;
     int process;       /* whose threads the workers are: its number */
     int workers;       /* as started */
-    int64_t spin;      /* nanoseconds; 0 where there are more threads than CPUs */
+    int64_t spin;      /* nanoseconds; 0 if there are more threads than CPUs */
     void **threads;    /* [workers] */
     struct share *shares; /* [workers + 1]; the first is the caller's */
     atomic_int born;      /* workers that run */

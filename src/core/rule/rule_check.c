@@ -108,7 +108,7 @@ dualprop_status dualprop__rule_check(const dualprop_rule *rule)
     return dualprop__rule_check_output_numbers(rule, rule->alpha, rule->beta);
 }
 
-/* Which layers of a list are beyond a network's? 0 where none is. */
+/* Which layers of a list are beyond a network's? 0 if none is. */
 static int last_number(const struct dualprop__layer_numbers *numbers)
 {
     int k = numbers->count - 1;

@@ -22,7 +22,7 @@ struct dualprop_rule {
     double alpha, beta, tolerance, divergence_limit;
     struct dualprop__layer_numbers layer_alpha, layer_beta, layer_damping;
     int damping, power_iterations;
-    double common_damping; /* of layers without a number of their own, where it is given */
+    double common_damping; /* of layers without a number of their own, if it is given */
     double input_robustness; /* rho; 0: the input is no dyad */
     int feedback;
     int32_t *order; /* [order_count] of DUALPROP_LIST */
@@ -56,7 +56,7 @@ dualprop_status dualprop__rule_changed(dualprop_rule *rule);
 /* alpha_k and beta_k. */
 double dualprop__rule_alpha(const dualprop_rule *rule, int k);
 double dualprop__rule_beta(const dualprop_rule *rule, int k);
-/* The output step that is made: LINEAR where the linear one is exact already. */
+/* The output step that is made: LINEAR if the linear one is exact already. */
 int dualprop__rule_output_step(const dualprop_rule *rule);
 /* ---- rule_check.c ---- */
 /* Refuse an output step without a solution for these numbers. */

@@ -38,7 +38,7 @@ static double alpha_at(const struct row *row, int64_t i)
     return row->single_alphas ? dualprop__real_at(row->alphas, row->type, i) : row->alpha;
 }
 
-/* Copy row b of a backend array to the host; zeros where there is no array. */
+/* Copy row b of a backend array to the host; zeros if there is no array. */
 static dualprop_status fetch_row(void *host, const dualprop_state *state, const void *array, int64_t b, int64_t width)
 {
     size_t bytes = (size_t)width * state->context->real_size;

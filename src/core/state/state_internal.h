@@ -32,7 +32,7 @@ struct dualprop__dyads {
     int64_t width;
 
     /*
-     * Backend memory that state_plan.c hands out, (count, width) unless said otherwise; NULL where the rule has no use.
+     * Backend memory that state_plan.c hands out, (count, width) unless said otherwise; NULL if the rule has no use.
      */
     struct {
         void *a;            /* W_{k-1} sbar_{k-1} + b_{k-1}; x for the input */
@@ -215,7 +215,7 @@ dualprop_status dualprop__batch_load(dualprop_state *state, const dualprop_view 
 dualprop_status dualprop__batch_load_targets(dualprop_state *state, const dualprop_view *targets, int64_t first,
                                              int64_t count);
 
-/* Refuse what was loaded where it was not finite; else the augmentation that was set has been used. */
+/* Refuse what was loaded if it was not finite; else the augmentation that was set has been used. */
 dualprop_status dualprop__batch_check(dualprop_state *state);
 
 /* What goes down from layer k, and into its gradient. */
@@ -230,13 +230,13 @@ static inline const void *dualprop__error_signal(const struct dualprop__dyads *d
  * Here the kinds of layers end: inference and learning above, slots of the backend below.
  */
 
-/* Bytes of workspace that the three directions need for the state's capacity; -1 where the shape is too large. */
+/* Bytes of workspace that the three directions need for the state's capacity; -1 if the shape is too large. */
 int64_t dualprop__map_workspace(const dualprop_state *state, const dualprop_layer *layer);
 
 /* Bytes that a layer's cache needs in a state; likewise. */
 int64_t dualprop__map_cache(const dualprop_state *state, const dualprop_layer *layer);
 
-/* a = W x + b of layer k, followed by the dyad update where one is given. x is (count, inputs), a (count, width). */
+/* a = W x + b of layer k, followed by the dyad update if one is given. x is (count, inputs), a (count, width). */
 dualprop_status dualprop__map_bottom_up(dualprop_state *state, int k, void *a, const void *x,
                                         const dualprop_dyad *update);
 
@@ -251,7 +251,7 @@ dualprop_status dualprop__map_top_down(dualprop_state *state, int k, void *top_d
 dualprop_status dualprop__map_adjoint(dualprop_state *state, int k, void *top_down, const void *delta);
 
 /*
- * The gradient of layer k into the two arrays, either of which may be NULL, or, where step is given, at once into the
+ * The gradient of layer k into the two arrays, either of which may be NULL, or, if step is given, at once into the
  * parameters, with the moments of weights and bias.
  */
 dualprop_status dualprop__map_gradient(dualprop_state *state, int k, void *gradient, void *bias_gradient,

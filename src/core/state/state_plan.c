@@ -28,7 +28,7 @@ static void *carve_bytes(struct arena *arena, size_t bytes)
     return piece;
 }
 
-/* Reals: rows of width elements, or `least` elements where that is more. */
+/* Reals: rows of width elements, or `least` elements if that is more. */
 static void *carve_at_least(struct arena *arena, int64_t rows, int64_t width, int64_t least)
 {
     size_t elements, bytes = 0;
@@ -46,7 +46,7 @@ static void *carve(struct arena *arena, int64_t rows, int64_t width)
     return carve_at_least(arena, rows, width, 0);
 }
 
-/* The largest workspace any layer asks for; -1 where the backend says the shape is beyond it. */
+/* The largest workspace any layer asks for; -1 if the backend says the shape is beyond it. */
 static int64_t workspace_bytes(const dualprop_state *state)
 {
     int64_t most = 0;
@@ -58,7 +58,7 @@ static int64_t workspace_bytes(const dualprop_state *state)
     return most;
 }
 
-/* All caches together, as far as they count; -1 where the backend says that a shape is beyond it. */
+/* All caches together, as far as they count; -1 if the backend says that a shape is beyond it. */
 static int64_t cache_bytes(const dualprop_state *state)
 {
     int64_t sum = 0;
@@ -236,7 +236,7 @@ static uint64_t bytes_of_plan(const dualprop_state *state, size_t arena, size_t 
     return bytes;
 }
 
-/* Count the bytes of arena and staging memory; RANGE where they overflow. The arrays are nowhere afterwards. */
+/* Count the bytes of arena and staging memory; RANGE if they overflow. The arrays are nowhere afterwards. */
 dualprop_status dualprop__state_measure(size_t *arena_bytes, size_t *staging_bytes, dualprop_state *state)
 {
     struct arena arena = { NULL, 0, state->context->real_size, 0 };

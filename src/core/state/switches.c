@@ -34,7 +34,7 @@ static int is_original(const dualprop_rule *rule)
            rule->pool_switches == DUALPROP_SWITCHES_ORIGINAL;
 }
 
-/* Elements; 0 where the rule has no need of them, -1 where they overflow. */
+/* Elements; 0 if the rule has no need of them, -1 if they overflow. */
 static int64_t scratch_elements(const dualprop_state *state)
 {
     int64_t most = 0, elements;

@@ -272,7 +272,7 @@ static void multiply_block_im2col_top_down(const struct pixels *pixels, int64_t 
     }
 }
 
-/* From the slice to their pixels; zeros where the phase has no taps. */
+/* From the slice to their pixels; zeros if the phase has no taps. */
 static void put_block(const struct pixels *pixels, int64_t first, int64_t count, int has_taps)
 {
     const struct im2col_top_down *job = pixels->job;

@@ -5,7 +5,7 @@
  *
  *     W [ceil(outputs / V)][inputs][V],
  *
- * zeros where the last panel is not full, with one more row of V zeros, since kernels read a row ahead. Gradient and
+ * zeros if the last panel is not full, with one more row of V zeros, since kernels read a row ahead. Gradient and
  * moments have the same layout. Dense and convolutional layers, in all directions, are built on this file.
  *
  * Work is cut by the shape alone, and every sum runs in the order of its index, DEPTH terms at a time: the same bits

@@ -171,7 +171,7 @@ struct transformed {
     int64_t first, tiles;
 };
 
-/* The element of plane 0 where a tile lies in a panel `width` wide. */
+/* The element of plane 0 if a tile lies in a panel `width` wide. */
 static int64_t start_in_block(const struct winograd_gradient *job, int64_t plane, int64_t tile, int64_t panel, int64_t width)
 {
     return tile / job->part * job->loops->planes * plane + (panel * job->part + tile % job->part) * width;

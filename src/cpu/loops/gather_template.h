@@ -130,7 +130,7 @@ static int64_t FORMULA(interleave_eights)(float *to, const void *const *from, in
     return k;
 }
 
-/* `lanes` channels of `width` rows, which are `stride` apart; gives 0 where there is no fast way. */
+/* `lanes` channels of `width` rows, which are `stride` apart; gives 0 if there is no fast way. */
 static inline int FORMULA(interleave_stage)(float *to, const float *from, int64_t stride, int64_t lanes, int64_t width)
 {
     if (width != 6 && width != 12) return 0;

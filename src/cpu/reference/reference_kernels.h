@@ -287,7 +287,7 @@ static dualprop_status dense_top_down(void *self, const dualprop_dense *shape, v
     return dyad ? dyad_update(self, dyad) : DUALPROP_OK;
 }
 
-/* One parameter's step; moment2 is NULL where the kind has one moment. */
+/* One parameter's step; moment2 is NULL if the kind has one moment. */
 static void learn(int kind, const FORMULA(step) *step, REAL *w, REAL g, REAL *moment1, REAL *moment2)
 {
     *w = kind == DUALPROP_SGD ? FORMULA(sgd)(step, *w, g, moment1) : FORMULA(adam)(step, *w, g, moment1, moment2);
@@ -389,7 +389,7 @@ static void indices_of(int64_t at[4], const dualprop_view *view, int64_t i)
     }
 }
 
-/* From an element of the moved image to the one it shows; false where a zero came in. */
+/* From an element of the moved image to the one it shows; false if a zero came in. */
 static int undo_move(int64_t at[4], const dualprop_view *view, const int32_t *move)
 {
     at[1] -= move[0];

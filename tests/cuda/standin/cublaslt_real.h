@@ -23,7 +23,7 @@ struct cublaslt_real {
     CUBLASLT_REAL_FUNCTIONS(CUBLASLT_REAL_POINTER)
 };
 
-/* NULL where it is not installed, or a test does not want it asked. */
+/* NULL if it is not installed, or a test does not want it asked. */
 const struct cublaslt_real *cublaslt_real(void);
 /* The same, for what was made there, whatever the test wants by now. */
 const struct cublaslt_real *cublaslt_real_loaded(void);

@@ -1,7 +1,7 @@
 /*
  * driver.c - the stand-in for libcuda.so.1, the driver's library: no device, but the real cuDNN may load code.
  *
- * Engines that cuDNN compiles while a plan is made count as missing where there is no driver's library, and such a plan
+ * Engines that cuDNN compiles while a plan is made count as missing if there is no driver's library, and such a plan
  * ends with handing the code to it. So this one has the functions that cuDNN looks for and takes any code; those that
  * planning has no need of refuse.
  */

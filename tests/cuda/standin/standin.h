@@ -72,7 +72,7 @@ void standin_complain(const char *format, ...) __attribute__((format(printf, 1, 
 void standin_enqueue(cudaStream_t stream, void (*work)(const void *payload), const void *payload, size_t size);
 /* Complain unless all these bytes are device memory. */
 void standin_check(const void *memory, size_t bytes, const char *what);
-/* The piece of device memory that holds this address; NULL, NULL where there is none. */
+/* The piece of device memory that holds this address; NULL, NULL if there is none. */
 void standin_extent(const void *address, const char **begin, const char **end);
 /* The real library whose path is in this variable of the environment, apart from the stand-in; or NULL. */
 void *standin_open_real(const char *variable, const char *title);
