@@ -43,14 +43,14 @@ static dualprop_status build_network(dualprop_network **network, host *owner, co
 
 /* Warm-up starts at 1e-3 as in the paper's Table 3, or at a tenth of the peak where that is less. */
 static dualprop_status set_rate_schedule(dualprop_optimizer *optimizer, host *owner, const settings *run,
-                                         int64_t batches)
+                                         int64_t steps)
 {
     int64_t decay = run->decay_epochs > 0 ? run->decay_epochs : run->epochs;
 
     if (run->warmup == 0 && run->decay_epochs == 0) return DUALPROP_OK;
     TRY_LIBRARY(owner, dualprop_optimizer_set_schedule(optimizer, DUALPROP_RATE_WARMUP_COSINE,
                                                        fmin(1e-3, run->learning_rate / 10), run->min_learning_rate,
-                                                       run->warmup * batches, decay * batches));
+                                                       run->warmup * steps, decay * steps));
     return DUALPROP_OK;
 }
 
@@ -61,7 +61,7 @@ static dualprop_status build_optimizer(dualprop_optimizer **optimizer, host *own
     TRY_LIBRARY(owner, dualprop_optimizer_set_learning_rate(*optimizer, run->learning_rate));
     TRY_LIBRARY(owner, dualprop_optimizer_set_momentum(*optimizer, run->momentum));
     TRY_LIBRARY(owner, dualprop_optimizer_set_weight_decay(*optimizer, run->weight_decay));
-    return set_rate_schedule(*optimizer, owner, run, batches);
+    return set_rate_schedule(*optimizer, owner, run, batches * run->updates); /* the steps of an epoch */
 }
 
 dualprop_status build_parts(run_parts *parts, host *owner, const settings *run, dualprop_context *context,

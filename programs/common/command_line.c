@@ -237,7 +237,8 @@ static dualprop_status complete_processes(settings *out, host *owner, const sour
     if (from->given->text[setting_find("threads")] == NULL) out->threads = 1;
     else if (out->threads == 0) out->threads = peers_threads(owner);
     const char *alone = out->diagnostics != 0 ? "diagnostics" : out->adversarial != ADVERSARIAL_OFF ? "adversarial" :
-                        out->attack.count > 0 ? "attack" : out->predict != NULL ? "predict" : NULL;
+                        out->attack.count > 0 ? "attack" : out->predict != NULL ? "predict" :
+                        out->start != START_FEED_FORWARD ? "start" : out->updates > 1 ? "updates" : NULL;
     if (alone == NULL) return DUALPROP_OK;
     return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--%s needs the whole batch in one process, and there are %d",
                      alone, owner->size);

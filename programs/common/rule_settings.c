@@ -165,12 +165,37 @@ static dualprop_status check_neurons(const settings *self, host *owner)
     return DUALPROP_OK;
 }
 
+static dualprop_status check_updates(const settings *self, host *owner)
+{
+    if (self->passes % self->updates != 0)
+        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
+                         "--updates %lld contradicts --passes %lld; expected a number that divides the passes",
+                         (long long)self->updates, (long long)self->passes);
+    if (self->updates > 1 && self->tolerance > 0)
+        return contradiction(owner, "updates", "tolerance", "--tolerance 0, with which all passes are run");
+    return DUALPROP_OK;
+}
+
+/* Only dyads can start elsewhere: back-propagation's states are the feed-forward ones in every pass. */
+static dualprop_status check_start(const settings *self, host *owner)
+{
+    const char *start = self->start == START_LAST ? "start last" : "start zero";
+
+    if (self->start == START_FEED_FORWARD) return DUALPROP_OK;
+    if (self->rule == DUALPROP_BP) return contradiction(owner, start, "rule bp", "a rule with dyads");
+    if (self->start == START_ZERO && self->tolerance > 0)
+        return contradiction(owner, start, "tolerance", "--tolerance 0, with which all passes are run");
+    return DUALPROP_OK;
+}
+
 dualprop_status rule_settings_check(const settings *self, host *owner)
 {
     TRY(check_numbers(self, owner));
     TRY(check_output_step(self, owner));
     TRY(check_damping(self, owner));
     TRY(check_order(self, owner));
+    TRY(check_updates(self, owner));
+    TRY(check_start(self, owner));
     if (self->quantize == 1)
         return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--quantize is \"1\"; expected 0 or 2 to 24");
     return check_neurons(self, owner);
@@ -222,6 +247,7 @@ static dualprop_status set_schedule(dualprop_rule *rule, host *owner, const sett
 {
     TRY_LIBRARY(owner, dualprop_rule_set_schedule(rule, self->schedule, (int)self->passes));
     TRY_LIBRARY(owner, dualprop_rule_set_tolerance(rule, self->tolerance));
+    TRY_LIBRARY(owner, dualprop_rule_set_warm_start(rule, self->start == START_LAST));
     TRY_LIBRARY(owner, dualprop_rule_set_growth_limit(rule, self->divergence == DIVERGENCE_GROWTH ? GROWING_PASSES : 0));
     TRY_LIBRARY(owner, dualprop_rule_set_async_fraction(rule, self->async_fraction));
     TRY_LIBRARY(owner, dualprop_rule_set_time_step(rule, self->time_step));

@@ -55,6 +55,11 @@ const setting setting_table[] = {
       "fw-bw fw bw odd-even even-odd jacobi random async list", DUALPROP_NAMES_SCHEDULE, "fw-bw", "NAME",
       "the order of layer updates: fw-bw, fw, bw, odd-even, even-odd, jacobi, random, async, list" },
     { "passes", VALUE_INTEGER, RESUME_FIXED, PLACE(passes), 1, MANY, NULL, -1, "1", "N", "passes of the schedule" },
+    { "start", VALUE_CHOICE, RESUME_FIXED, PLACE(start), 0, 0, "feed-forward last zero", -1, "feed-forward", "NAME",
+      "where the states of an inference start: feed-forward, last (where the inference of the batch before ended, if it "
+      "had as many samples), zero" },
+    { "updates", VALUE_INTEGER, RESUME_FIXED, PLACE(updates), 1, MANY, NULL, -1, "1", "N",
+      "updates of the weights in one inference, evenly over its passes; 1: when it has ended" },
     { "divergence", VALUE_CHOICE, RESUME_FIXED, PLACE(divergence), 0, 0, "size growth", -1, "size", "NAME",
       "report an inference as diverged by the size of its states, or also when its changes grow in three passes in a row: "
       "size, growth" },

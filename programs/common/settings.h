@@ -29,6 +29,9 @@ enum { ADVERSARIAL_OFF = 0, ADVERSARIAL_FGSM = 1, ADVERSARIAL_RAW = 2 };
 /* settings.divergence: what is reported as divergence. */
 enum { DIVERGENCE_SIZE = 0, DIVERGENCE_GROWTH = 1 };
 
+/* settings.start: where the states of an inference start. */
+enum { START_FEED_FORWARD = 0, START_LAST = 1, START_ZERO = 2 };
+
 /* Bits of settings.augment. */
 enum { AUGMENT_CROP = 1, AUGMENT_FLIP = 2 };
 
@@ -79,6 +82,8 @@ typedef struct settings {
     int loss, output_step, nudge_at, schedule;
     int divergence; /* DIVERGENCE_... */
     int64_t passes;
+    int start;       /* START_... */
+    int64_t updates; /* of the weights in one inference */
     double tolerance;
     layer_order order;
     double async_fraction, time_step;

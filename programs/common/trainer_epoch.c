@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "driven_inference.h"
 #include "interrupt.h"
 #include "rule_settings.h"
 #include "trainer_internal.h"
@@ -42,16 +43,24 @@ static dualprop_status measure(trainer *self, const batch *learned)
     return DUALPROP_OK;
 }
 
+static dualprop_status infer(trainer *self, const batch *next)
+{
+    if (driven_inference_is_needed(self->run)) return driven_inference(next, self->owner, self->run, &self->parts);
+    return batch_infer(next, self->owner, self->state);
+}
+
+/* The same bits, whether or not the gradient is looked at before the step. */
 static dualprop_status learn(trainer *self, const batch *next)
 {
     host *owner = self->owner;
     int audited = self->audit != NULL && self->position.batch % self->run->audit_every == 0;
 
     TRY_LIBRARY(owner, dualprop_optimizer_info(NULL, NULL, &self->position.learning_rate, self->parts.optimizer));
-    if (!audited) return batch_learn(next, owner, self->parts.optimizer, self->state);
-    TRY(batch_infer(next, owner, self->state));
+    if (!audited && !driven_inference_is_needed(self->run))
+        return batch_learn(next, owner, self->parts.optimizer, self->state);
+    TRY(infer(self, next));
     TRY_LIBRARY(owner, dualprop_gradient(self->parts.optimizer, self->state));
-    TRY(measure(self, next));
+    if (audited) TRY(measure(self, next));
     TRY_LIBRARY(owner, dualprop_step(self->parts.optimizer));
     return DUALPROP_OK;
 }

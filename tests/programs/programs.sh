@@ -67,7 +67,10 @@ for options in "--rule dp --output-step exact" "--loss ce --nudge-at prediction"
     "--schedule jacobi --passes 3" "--schedule random --passes 3" "--schedule async --passes 4 --async-fraction 0.3" \
     "--schedule list --order 2,1,2,1" "--alpha 0.2,0.8 --beta 0.3,0.4" "--alpha-mismatch 0.1" "--feedback kolen-pollack" \
     "--feedback random" "--feedback sign" "--noise-state 0.01 --noise-down 0.01 --noise-weight 0.01" "--quantize 8" \
-    "--time-step 0.5 --passes 3"; do
+    "--time-step 0.5 --passes 3" "--start last" "--start last --rule dp --schedule fw --passes 4 --tolerance 1e-3" \
+    "--start zero --schedule fw --passes 3" "--start zero --rule dp-damped --passes 4 --input-robustness 0.2" \
+    "--updates 3 --passes 6 --diagnostics angle,residual" "--updates 2 --passes 2 --start zero --optimizer sgd" \
+    "--updates 2 --passes 2 --feedback kolen-pollack --blocks 2"; do
     test_that "$options" trains $small $options
 done
 
@@ -76,7 +79,7 @@ for case in "--alpha x" "--alpha 1.5" "--alpha -0.1" "--alpha nan" "--alpha 0.5x
     "--epochs -1" "--epochs 1e3" "--batch 0" "--batch ten" "--seed -1" "--seed 18446744073709551616" "--hidden 0" \
     "--hidden 5,,5" "--hidden 5," "--hidden x" "--lr -1" "--momentum 1" "--threads 2000" "--threads -1" "--limit 0" \
     "--tolerance -1" "--validation 1" "--dataset svhn" "--augment turn" "--rule lpm" "--loss hinge" \
-    "--output-step near" "--schedule up" "--damping some" "--damping -1" "--order 1,x" "--divergence never" "--quantize 1" "--quantize 25" \
+    "--output-step near" "--schedule up" "--start middle" "--updates 0" "--updates x" "--damping some" "--damping -1" "--order 1,x" "--divergence never" "--quantize 1" "--quantize 25" \
     "--power-iterations 0" "--time-step 0" "--async-fraction 2" "--input-robustness -1" "--feedback own" "--noise-weight -1" \
     "--alpha-mismatch nan" "--backend gpu" "--precision f16" \
     "--optimizer lion" "--init normal" "--activation softsign" "--diagnostics beta" "--diagnostics angle," \
@@ -118,6 +121,11 @@ test_that "a nudge too small for f32" refuses_option "1e-30" $small --beta 1e-45
 test_that "an order without a list" refuses_option "--schedule list" $small --order 1,2
 test_that "an order with the input" refuses_option "--input-robustness" $small --schedule list --order 0,1,2
 test_that "noise with bp" refuses_option "--noise-state contradicts --rule bp" $small --rule bp --noise-state 0.1
+test_that "updates that do not divide the passes" refuses_option "--updates 2 contradicts --passes 3" $small --updates 2 --passes 3
+test_that "updates and a tolerance" refuses_option "--updates contradicts --tolerance" $small --updates 2 --passes 2 --tolerance 0.1
+test_that "a start from zero and a tolerance" refuses_option "--start zero contradicts --tolerance" $small --start zero --tolerance 0.1
+test_that "a start from zero with bp" refuses_option "--start zero contradicts --rule bp" $small --rule bp --start zero
+test_that "a warm start with bp" refuses_option "--start last contradicts --rule bp" $small --rule bp --start last
 test_that "exact step at the prediction" refuses_option "--nudge-at" $small --rule dp --output-step exact --nudge-at prediction
 test_that "alphas for other layers" refuses_option "--alpha has 6 numbers" $small --alpha 0.1,0.2,0.3,0.4,0.5,0.6
 test_that "exact step without a solution" refuses_option "--beta 2" $small --rule dp --output-step exact --beta 2
@@ -245,6 +253,31 @@ test_that "a run with noise, damping and feedback saves" trains $small $rich --e
 test_that "and resumes, to the same bits" eval 'trains $small $rich --epochs 1 --checkpoint halved &&
     trains --resume halved --data good --epochs 3 --checkpoint halved --backend reference && cmp rich halved'
 
+# In forward order the first pass makes the feed-forward state of zeros: the very same numbers follow.
+test_that "a start from zero comes to the same" eval 'rm -f one.log other.log && trains $small --schedule fw --passes 3 --log one.log &&
+    trains $small --schedule fw --passes 3 --start zero --log other.log && [ "$(numbers one.log | wc -w)" -eq 6 ] &&
+    [ "$(numbers one.log)" = "$(numbers other.log)" ]'
+test_that "which other orders do not" eval 'rm -f one.log other.log && trains $small --schedule bw --passes 3 --log one.log &&
+    trains $small --schedule bw --passes 3 --start zero --log other.log && [ "$(numbers one.log)" != "$(numbers other.log)" ]'
+# Of one batch: two steps in one inference of back-propagation, which begins each pass upwards, are those of two epochs.
+one_batch="$small --limit 20 --shuffle batches --rule bp --schedule list --order 1,2,1 --warmup 1 --decay-epochs 1 --lr 0.01"
+test_that "two updates in an inference are two steps" eval 'rm -f one.log other.log && trains $one_batch --epochs 2 --warmup 2 --decay-epochs 2 --log one.log &&
+    trains $one_batch --epochs 1 --passes 2 --updates 2 --log other.log && [ "$(numbers one.log | wc -w)" -eq 6 ] &&
+    [ "$(tail -n 1 one.log | sed "s/.*\"test_loss\":\([^,]*\),.*/\1/")" = "$(sed "s/.*\"test_loss\":\([^,]*\),.*/\1/" other.log)" ]'
+test_that "measuring changes no such update" eval 'rm -f one.log other.log && trains $small --passes 4 --updates 2 --log one.log &&
+    trains $small --passes 4 --updates 2 --diagnostics angle,residual --audit-every 1 --log other.log &&
+    [ "$(numbers one.log | wc -w)" -eq 6 ] && [ "$(numbers one.log)" = "$(numbers other.log)" ]'
+# An inference starts at the feed-forward state where there is no batch before it in the epoch.
+test_that "the last values are those of the batch before" eval 'rm -f one.log other.log && trains $small --start last --passes 2 --log one.log &&
+    trains $small --passes 2 --log other.log && [ "$(numbers one.log)" != "$(numbers other.log)" ] &&
+    rm one.log other.log && trains $small --limit 20 --start last --passes 2 --log one.log && trains $small --limit 20 --passes 2 --log other.log &&
+    [ "$(numbers one.log)" = "$(numbers other.log)" ]'
+warm="$small --batch 1 --epochs 4 --rule dp --schedule fw --passes 4 --updates 2 --start last"
+test_that "SIGTERM ends a run that starts warm" interrupted_run TERM 143 $warm
+test_that "which then goes on" trains --resume halfway --data good --checkpoint halfway --log log --backend reference
+test_that "to the bits of a run that never stopped" eval 'trains $warm --checkpoint whole && cmp whole halfway'
+test_that "and which starts no other way" refuses_option --start --resume halfway --data good --start zero
+
 for pair in "TERM 143" "HUP 129"; do
     test_that "SIG${pair% *} ends a run with ${pair#* }" interrupted_run $pair $small --batch 1 --epochs 4
     test_that "which then goes on" trains --resume halfway --data good --checkpoint halfway --log log --backend reference
@@ -267,7 +300,7 @@ test_that "to the bits of a run that never stopped" eval 'trains $small --batch 
 test_that "with one line of log an epoch" eval '[ "$(grep -c "^{\"epoch\":[1-4]," log)" -eq 4 ] && [ "$(wc -l <log)" -eq 4 ]'
 
 for case in "--seed 2" "--hidden 17" "--rule dp" "--alpha 0.25" "--optimizer sgd" "--lr 0.01" "--batch 10" \
-    "--precision f64" "--loss ce" "--activation tanh" "--limit 399" "--order 1,2" "--damping half"; do
+    "--precision f64" "--loss ce" "--activation tanh" "--limit 399" "--order 1,2" "--start last" "--updates 2" "--damping half"; do
     test_that "$case contradicts the checkpoint" refuses_option "${case%% *}" --resume straight --data good $case
 done
 test_that "agreeing is fine" trains --resume straight --data good --seed 1 --hidden 16 --alpha .50 --rule dp_adjoint --backend reference

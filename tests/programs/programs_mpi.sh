@@ -164,6 +164,8 @@ refuses() { # STATUS TEXT PROCESSES OPTIONS...
 test_that "fewer blocks than processes" refuses 2 "--blocks is 2 and there are 3 processes" 3 --blocks 2
 test_that "another number of processes than --ranks" refuses 2 "--ranks is 3, but there are 2 processes" 2 --ranks 3
 test_that "diagnostics need one process" refuses 2 "--diagnostics needs the whole batch" 2 --diagnostics angle
+test_that "a warm start needs one process" refuses 2 "--start needs the whole batch" 2 --start last
+test_that "updates on the way need one process" refuses 2 "--updates needs the whole batch" 2 --updates 2 --passes 2
 test_that "a tolerance needs one process" refuses 1 "a tolerance" 2 --rule dp --tolerance 0.1 --passes 3
 without_blocks() {
     "$alone" ${small%% --blocks*} --epochs 1 --quiet --checkpoint plain >/dev/null || return 1

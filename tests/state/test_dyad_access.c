@@ -115,6 +115,36 @@ START_TEST(lecuns_error_signal_follows_a_written_delta)
 }
 END_TEST
 
+/* In forward order the first pass makes the feed-forward state of zeros, so a start from zero comes to the same bits. */
+START_TEST(a_start_from_zero_comes_to_the_same)
+{
+    struct small_plan plan = plan_of(_i);
+    double expected[SMALL_MAX_REALS], found[SMALL_MAX_REALS], zero = 0;
+    plan.schedule = DUALPROP_FORWARD;
+    plan.passes = 3;
+    struct small_network small = small_create(&plan), twin = small_create(&plan);
+    expect_ok(small_infer(&twin));
+    begin(&small);
+    for (int k = 1; k <= plan.layers; k++) {
+        dualprop_view zeros = matrix_view(&zero, DUALPROP_F64, plan.batch, plan.widths[k]);
+        zeros.strides[0] = zeros.strides[1] = 0;
+        expect_ok(dualprop_state_write(small.state, k, DUALPROP_S_MEAN, &zeros));
+        small_read(found, &small, k, DUALPROP_S_PLUS);
+        for (int64_t i = 0; i < plan.batch * plan.widths[k]; i++) ck_assert(found[i] == 0);
+    }
+    for (int pass = 0; pass < plan.passes; pass++) expect_ok(dualprop_infer_pass(small.state));
+    expect_ok(dualprop_infer_end(small.state));
+    for (int k = 1; k <= plan.layers; k++)
+        for (int which = DUALPROP_S_PLUS; which <= DUALPROP_S_DELTA; which++) {
+            small_read(expected, &twin, k, which);
+            small_read(found, &small, k, which);
+            ck_assert(memcmp(found, expected, (size_t)(plan.batch * plan.widths[k]) * sizeof *found) == 0);
+        }
+    small_destroy(&twin);
+    small_destroy(&small);
+}
+END_TEST
+
 /* Finite in f32, but their gradient would not be. */
 START_TEST(written_giants_never_reach_the_weights)
 {
@@ -158,6 +188,7 @@ Suite *test_dyad_access_suite(void)
     tcase_add_loop_test(tests, a_written_delta_is_forgotten_by_all, 0, 2);
     tcase_add_loop_test(tests, a_written_output_is_forgotten_by_all, 0, 2);
     tcase_add_loop_test(tests, lecuns_error_signal_follows_a_written_delta, 0, 2);
+    tcase_add_loop_test(tests, a_start_from_zero_comes_to_the_same, 0, 2);
     tcase_add_loop_test(tests, written_giants_never_reach_the_weights, 0, 2);
     suite_add_tcase(suite, tests);
     return suite;
