@@ -32,7 +32,8 @@ SONAME := libdualprop.so.0
 # ---- Flags ----
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wframe-larger-than=4096
-NUMERICS := -fno-math-errno -fno-trapping-math -ffp-contract=off
+# The first floating-point unit of 32-bit x86 rounds to its own width.
+NUMERICS := -fno-math-errno -fno-trapping-math -ffp-contract=off $(if $(filter i%86-%,$(MACHINE)),-msse2 -mfpmath=sse)
 SANITIZERS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer \
                 -Wno-frame-larger-than)
 # Where a fault of ours is used against its host, the process ends rather than being taken over. The sanitizers see more,
@@ -217,6 +218,9 @@ check-valgrind: tests
 	    --error-exitcode=9 $(BUILD)/tests/main $(SUITE)
 check-fuzz:
 	@tests/fuzz.sh
+# Random command lines.
+check-command-lines: programs
+	@tests/fuzz/command_lines.py $(or $(COMMANDS),2000) $(or $(SEED),1)
 # A saver is killed so many times.
 KILLS ?= 10000
 check-kills: tests
@@ -318,8 +322,8 @@ help:
 	@echo 'make deps            install what building and testing need (Debian, Ubuntu)'
 	@echo 'make demo            train on Fashion-MNIST by dual propagation and show the result'
 	@echo 'make check           all tests; check-suites, -headers, -abi, -manners, -install, -python, -oom, -io are parts,'
-	@echo '                     check-asan, -ubsan, -tsan, -msan, -valgrind, -fuzz, -kills, -coverage, -mutants, -cross and'
-	@echo '                     -cuda-mutants go further (SUITE=NAME chooses; docs/reliability.md has the figures)'
+	@echo '                     check-asan, -ubsan, -tsan, -msan, -valgrind, -fuzz, -command-lines, -kills, -coverage, -mutants,'
+	@echo '                     -cross and -cuda-mutants go further (SUITE=NAME chooses; docs/reliability.md has the figures)'
 	@echo 'make bench           speed against the frameworks (CASES=mlp, vgg16... BENCH_VENV=DIR)'
 	@echo 'make vectors         reference vectors (VECTORS=DIR BACKEND=reference PRECISION=f64)'
 	@echo 'make reproduce-table1   a table or figure of the paper beside its numbers: -table1, -table2, -table3, -figure2, -figure3'
@@ -345,7 +349,7 @@ clean:
 FORCE:
 .SECONDARY:
 .PHONY: wheel all programs examples tests deps demo check check-suites check-headers check-abi check-manners check-install check-python \
-        check-cuda check-cuda-mutants check-oom check-io check-asan check-ubsan check-tsan check-valgrind check-fuzz check-kills check-coverage check-mutants check-msan check-cross bench vectors \
+        check-cuda check-cuda-mutants check-oom check-io check-asan check-ubsan check-tsan check-valgrind check-fuzz check-command-lines check-kills check-coverage check-mutants check-msan check-cross bench vectors \
         combinations reproduce-table1 \
         reproduce-table2 reproduce-table3 reproduce-figure2 reproduce-figure3 atlas learn-cifar10 figure2 figure3 \
         install install-library install-programs uninstall amalgamation deb docs format help clean FORCE

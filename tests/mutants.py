@@ -20,7 +20,7 @@ ROOMS = {"base": ["context", "view", "draw", "host", "names"], "platform": ["fil
          "backend": ["context", "module", "backend", "arguments"], "network": ["network", "convolution", "initialize", "arguments"],
          "rule": ["rule", "arguments"], "state": ["state", "rules", "caches", "dyad", "learning"],
          "inference": ["rules", "oracles", "vectors", "learning", "predict"], "learning": ["learning", "rules_learning", "gradient"],
-         "checkpoint": ["checkpoint", "hostile_files"], "diagnostics": ["diagnostics"]}
+         "checkpoint": ["checkpoint", "hostile_files"], "diagnostics": ["diagnostics"], "group": ["group"]}
 
 
 def make(*targets):

@@ -57,6 +57,13 @@ if ! "$python" -c 'import numpy' 2>/dev/null; then
 fi
 
 count_of "$folder/module.log" "$python" tests/python/module.py "$folder"
+# With the Python of the benchmarks, where it has torch.
+torch_python=${BENCH_VENV:+$BENCH_VENV/bin/}python3
+if "$torch_python" -c 'import torch' 2>/dev/null; then
+    test_that "beside PyTorch" "$torch_python" tests/python/beside_torch.py "$DUALPROP_LIB_PATH"
+else
+    skip "beside PyTorch: no torch here (BENCH_VENV names an environment that has it)"
+fi
 test_that "examples/python/mlp.py learns" "$python" tests/python/examples.py "$folder"
 # Where they are installed: in this Python, or in that of the benchmarks.
 for module in matplotlib:plot_run; do

@@ -1,6 +1,7 @@
 /*
  * test_checkpoint.c - what is put into a checkpoint comes out again, bit for bit, in memory and through a file.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <locale.h>
 #include <math.h>
@@ -646,12 +647,53 @@ START_TEST(what_is_of_no_use_is_left)
 }
 END_TEST
 
+/* ---- files of earlier releases ---- */
+
+#define OLD "tests/golden/old"
+
+/* VERSION-KIND-PRECISION-CHECKSUM.safetensors, the checksum being that of the parameters. */
+static void load_old(const char *name)
+{
+    char path[512];
+    int64_t steps = 0;
+    saved_model model;
+    const saved_plan plan = { .backend = DUALPROP_BACKEND_REFERENCE,
+                              .precision = strstr(name, "-f64-") ? DUALPROP_F64 : DUALPROP_F32 };
+    snprintf(path, sizeof path, OLD "/%s", name);
+    expect_ok(saved_model_open(&model, &plan));
+    expect_ok(saved_model_load(&model, path));
+    ck_assert_uint_eq(saved_model_parameters(&model), strtoul(strrchr(name, '-') + 1, NULL, 16));
+    expect_ok(dualprop_optimizer_info(NULL, &steps, NULL, model.optimizer));
+    ck_assert_int_eq(steps, 5);
+    expect_ok(saved_model_train(&model, 2));
+    saved_model_destroy(&model);
+}
+
+START_TEST(files_of_earlier_releases_load)
+{
+    DIR *open = opendir(OLD);
+    int count = 0;
+    if (!open) {
+        test_skip("files of earlier releases are not in " OLD ": run the tests from the root of the project");
+        return;
+    }
+    for (struct dirent *entry; (entry = readdir(open)) != NULL;) {
+        if (entry->d_name[0] == '.') continue;
+        load_old(entry->d_name);
+        count++;
+    }
+    closedir(open);
+    ck_assert_int_ge(count, 3);
+}
+END_TEST
+
 Suite *test_checkpoint_suite(void)
 {
     Suite *suite = suite_create("checkpoint");
     TCase *tests = tcase_create("checkpoint");
     tcase_add_checked_fixture(tests, make_folder, remove_folder);
     tcase_add_loop_test(tests, what_is_saved_is_loaded, 0, PLANS);
+    tcase_add_test(tests, files_of_earlier_releases_load);
     tcase_add_loop_test(tests, settings_are_as_they_were, 0, PLANS);
     tcase_add_loop_test(tests, resuming_is_as_if_never_stopped, 0, PLANS);
     tcase_add_test(tests, backends_write_the_same_file);

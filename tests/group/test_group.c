@@ -618,8 +618,6 @@ Suite *test_group_suite(void)
 {
     Suite *suite = suite_create("group");
     TCase *bits = tcase_create("bits"), *failures = tcase_create("failures"), *calls = tcase_create("calls");
-    tcase_set_timeout(bits, 120);
-    tcase_set_timeout(failures, 120);
     tcase_add_loop_test(bits, any_number_of_processes_learns_the_same_bits, 0, (int)(sizeof SAME / sizeof *SAME));
     tcase_add_test(bits, one_block_changes_no_bit);
     tcase_add_test(bits, blocks_are_the_same_gradient);

@@ -559,7 +559,6 @@ Suite *test_file_suite(void)
     Suite *suite = suite_create("file");
     TCase *tests = tcase_create("file");
     tcase_add_checked_fixture(tests, make_folder, remove_folder);
-    tcase_set_timeout(tests, 60);
     tcase_add_test(tests, a_file_is_made_and_replaced);
     tcase_add_test(tests, a_name_without_a_folder);
     tcase_add_test(tests, an_empty_file);

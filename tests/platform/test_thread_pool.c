@@ -374,7 +374,6 @@ Suite *test_thread_pool_suite(void)
 {
     Suite *suite = suite_create("thread_pool");
     TCase *tests = tcase_create("thread_pool");
-    tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, every_index_runs_once, 0, 6);
     tcase_add_loop_test(tests, loops_follow_each_other, 0, 4);
     tcase_add_test(tests, results_are_visible_afterwards);

@@ -292,7 +292,6 @@ Suite *test_threads_suite(void)
 {
     Suite *suite = suite_create("threads");
     TCase *tests = tcase_create("threads");
-    tcase_set_timeout(tests, 120);
     tcase_add_loop_test(tests, lives_side_by_side_have_the_bits_of_one_alone, 0, 2);
     tcase_add_loop_test(tests, a_context_is_shared, 0, 2);
     tcase_add_loop_test(tests, rivals_for_a_handle_are_told_to_wait, 0, 2);

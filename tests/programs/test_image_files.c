@@ -499,7 +499,6 @@ Suite *test_image_files_suite(void)
 {
     Suite *suite = suite_create("image_files");
     TCase *tests = tcase_create("image_files");
-    tcase_set_timeout(tests, 60);
     tcase_add_test(tests, cifar10_comes_out_as_it_went_in);
     tcase_add_test(tests, the_folder_inside_the_folder_is_found);
     tcase_add_loop_test(tests, cut_cifar_files_are_refused, 0, 2);
