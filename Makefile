@@ -33,12 +33,12 @@ SONAME := libdualprop.so.0
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wframe-larger-than=4096
 # The first floating-point unit of 32-bit x86 rounds to its own width.
-NUMERICS := -fno-math-errno -fno-trapping-math -ffp-contract=off $(if $(filter i%86-%,$(MACHINE)),-msse2 -mfpmath=sse)
+NUMERICS := -fno-math-errno -fno-trapping-math -ffp-contract=off $(if $(filter i386-% i486-% i586-% i686-%,$(MACHINE)),-msse2 -mfpmath=sse)
 SANITIZERS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer \
                 -Wno-frame-larger-than)
 # Where a fault of ours is used against its host, the process ends rather than being taken over. The sanitizers see more,
 # and do not go together with the checked functions of the C library, which need an optimiser too.
-HARDENING = -fstack-protector-strong $(if $(filter x86_64% amd64% i%86%,$(MACHINE)),-fcf-protection) \
+HARDENING = -fstack-protector-strong $(if $(filter x86_64% amd64% i386-% i486-% i586-% i686-%,$(MACHINE)),-fcf-protection) \
             $(if $(SANITIZE)$(filter -O0,$(OPTIMIZE) $(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 HARDENED_PROGRAM := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 FLAGS = -std=c11 -D_GNU_SOURCE $(OPTIMIZE) -g -fPIC -fvisibility=hidden $(HARDENING) $(NUMERICS) $(WARNINGS) -Iinclude -Isrc -MMD -MP \
