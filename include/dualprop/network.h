@@ -191,6 +191,32 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_network_initialize(dualpr
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_network_set_input_transform(
     dualprop_network *network, const double *mean, const double *deviation, int64_t channels);
 
+/** Ends of dualprop_network_set_open(). */
+#define DUALPROP_OPEN_BOTTOM 1
+#define DUALPROP_OPEN_TOP 2
+
+/**
+ * Let a network be a piece of a larger one, whose other layers are elsewhere: in another process, or another network.
+ * Its layers learn from their own dyads alone, so all that crosses the cut is sbar upwards and Delta downwards.
+ *
+ * - An open bottom: the input is the sbar of the layer below. dualprop_state_write(state, 0, DUALPROP_S_MEAN, view)
+ *   replaces it while an inference is open; dualprop_state_read(view, state, 0, DUALPROP_S_TOP_DOWN) computes
+ *   Delta_0 = W_0^T delta_1 from the delta and the weights as they are.
+ * - An open top: the last layer is a hidden one, of any activation, without targets: dualprop_infer_begin() takes
+ *   targets NULL. dualprop_state_write(state, L, DUALPROP_S_TOP_DOWN, view) gives it its Delta; until then it is zero.
+ *   Such a network infers by hand (dualprop_infer_begin(), _layer(), _pass(), _end()), and its rule must have neither
+ *   damping, the variant lecun, nor options of hardware. Its beta is that of the layers above.
+ *
+ * An inference by hand in an open network leaves the network free between calls: other inferences may be open at the
+ * same time, each in its own state, and dualprop_update() may change the weights meanwhile. What was computed from the
+ * weights of before is computed again when it is used next.
+ *
+ * @param network  without a state or an optimizer so far. Copies are as open; a checkpoint does not keep it
+ * @param ends     DUALPROP_OPEN_BOTTOM, DUALPROP_OPEN_TOP, both added up, or 0
+ * Since: 0.1.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_network_set_open(dualprop_network *network, int ends);
+
 /**
  * Get the number of layers and of parameters, the input's size (height * width * channels) and the output's (the
  * input's if there is no layer yet); each may be NULL.

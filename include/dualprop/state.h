@@ -128,13 +128,15 @@ dualprop_infer_update(dualprop_optimizer *optimizer, dualprop_state *state);
 
 /**
  * Copy s+, s-, sbar, delta, a or Delta (DUALPROP_S_...) of layer index into an array of shape (count, outputs) or
- * (count, height, width, channels), as dualprop_layer_shape() returns them. sbar_0 is x.
+ * (count, height, width, channels), as dualprop_layer_shape() returns them. sbar_0 is x. Of a network with an open
+ * bottom Delta_0 can be read too (dualprop_network_set_open()).
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_state_read(const dualprop_view *view, dualprop_state *state, int index, int which);
 /**
  * Overwrite s+, s-, sbar or delta of layer index, 1..L, between begin and end. The other values of the dyad follow:
- * writing s+ keeps s- and vice versa, writing sbar keeps delta and vice versa.
+ * writing s+ keeps s- and vice versa, writing sbar keeps delta and vice versa. Of a network with open ends sbar_0 and
+ * Delta_L can be written too (dualprop_network_set_open()).
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_state_write(dualprop_state *state, int index, int which, const dualprop_view *view);

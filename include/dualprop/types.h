@@ -151,7 +151,7 @@ enum {
     DUALPROP_S_MEAN = 2,      /**< sbar = alpha s+ + (1 - alpha) s- */
     DUALPROP_S_DELTA = 3,     /**< delta = s+ - s- */
     DUALPROP_S_BOTTOM_UP = 4, /**< a_k = W sbar_{k-1} + b; read only */
-    DUALPROP_S_TOP_DOWN = 5   /**< Delta_k = W_k^T delta_{k+1}; read only */
+    DUALPROP_S_TOP_DOWN = 5   /**< Delta_k = W_k^T delta_{k+1}; read only, except at an open top */
 };
 
 /** The largest rank of a view. */

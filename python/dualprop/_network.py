@@ -199,6 +199,11 @@ class Network(Handle):
              deviations.ctypes.data_as(C.c_void_p), len(means))
         return self
 
+    def set_open(self, bottom: bool = False, top: bool = False) -> "Network":
+        """Let other networks go on at the bottom, at the top, or both. Returns the network."""
+        call("network_set_open", exclusive(self), (1 if bottom else 0) + (2 if top else 0))
+        return self
+
     def set_feedback(self, kind: Any, seed: int = 1) -> "Network":
         """Give every layer feedback weights: "kolen-pollack", "random", "sign", or none: "symmetric"."""
         call("network_set_feedback", exclusive(self), choice("FEEDBACK", kind), seed)

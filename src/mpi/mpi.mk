@@ -32,5 +32,6 @@ $(MPI_PROGRAMS): $(BUILD)/programs/%-mpi: $(BUILD)/programs/%.o $(BUILD)/program
 	$(MPICC) -o $@ $(HARDENED_PROGRAM) $(SANITIZERS) $(LDFLAGS) $^ $(SYSTEM_LIBRARIES) $(FILE_LIBRARIES)
 $(MPI_EXAMPLES) $(MPI_TESTS): $(BUILD)/%: %.c $(MPI_LIBRARY) $(LIB)/libdualprop.a $(BUILD)/mpi-flags
 	@mkdir -p $(@D)
-	$(MPICC) $(MPI_FLAGS) $(LDFLAGS) -o $@ $< $(MPI_LIBRARY) $(LIB)/libdualprop.a $(SYSTEM_LIBRARIES)
+	$(MPICC) $(MPI_FLAGS) -Wno-frame-larger-than $(LDFLAGS) -o $@ $< $(MPI_LIBRARY) $(LIB)/libdualprop.a $(SYSTEM_LIBRARIES) $(EXAMPLE_LIBRARIES)
+$(BUILD)/examples/mpi/pipeline: EXAMPLE_LIBRARIES := -lz
 endif

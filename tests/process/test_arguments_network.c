@@ -204,6 +204,12 @@ static void sweep_layer_feedback(void)
     HANDLES(layer, LAYER, "layer", dualprop_layer_feedback(&out.i[0], &out.d[0], bad))
 }
 
+static void sweep_network_set_open(void)
+{
+    HANDLES(network, NETWORK, "network", dualprop_network_set_open(bad, DUALPROP_OPEN_TOP))
+    NUMBERS(int, "ends", dualprop_network_set_open(own.network, bad), -1, 4, INT32_MIN, INT32_MAX);
+}
+
 static void sweep_network_set_input_transform(void)
 {
     double mean = 0, deviation = 1;
@@ -312,7 +318,7 @@ static const struct sweep SWEEPS[] = {
     SWEEP(network_add_dense), SWEEP(network_add_convolution), SWEEP(network_add_local), SWEEP(network_add_pooling),
     SWEEP(network_add_flatten), SWEEP(network_set_initializer), SWEEP(network_initialize),
     SWEEP(network_set_feedback), SWEEP(network_read_feedback), SWEEP(network_write_feedback), SWEEP(layer_feedback),
-    SWEEP(network_set_input_transform), SWEEP(network_info), SWEEP(network_input_shape), SWEEP(network_generation),
+    SWEEP(network_set_input_transform), SWEEP(network_set_open), SWEEP(network_info), SWEEP(network_input_shape), SWEEP(network_generation),
     SWEEP(network_parameter_count), SWEEP(network_parameter), SWEEP(network_read), SWEEP(network_write),
     SWEEP(network_layer), SWEEP(layer_info), SWEEP(layer_shape), SWEEP(layer_set_frozen),
     SWEEP(layer_set_learning_rate), SWEEP(layer_training),

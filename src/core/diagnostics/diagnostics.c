@@ -57,6 +57,8 @@ dualprop_status dualprop_diagnostics_create(dualprop_diagnostics **diagnostics, 
     *diagnostics = NULL;
     DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
     DUALPROP__TRY(dualprop__context_enter(network->context));
+    DUALPROP__REQUIRE(network->context, !network->open, DUALPROP_ERROR_UNSUPPORTED,
+                      "network has open ends; diagnostics expect all layers of it");
     return create_diagnostics(diagnostics, network, loss, capacity);
 }
 

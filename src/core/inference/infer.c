@@ -156,7 +156,10 @@ static dualprop_status check_batch(dualprop_view *images, const dualprop_state *
                       "count is %lld; expected 1..%lld, the state's capacity", (long long)images->shape[0],
                       (long long)state->capacity);
     DUALPROP__TRY(dualprop__check_augmentation(state, images->shape[0]));
-    return dualprop__batch_targets(state, targets, images->shape[0]);
+    if (!(state->network->open & DUALPROP_OPEN_TOP)) return dualprop__batch_targets(state, targets, images->shape[0]);
+    DUALPROP__REQUIRE(state->context, !targets, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "targets are given to a network with an open top; expected NULL");
+    return DUALPROP_OK;
 }
 
 static dualprop_status keep_prediction(dualprop_state *state)
@@ -212,11 +215,11 @@ static dualprop_status start_inference(dualprop_state *state, const dualprop_vie
                                        int by_hand)
 {
     int64_t count = images->shape[0];
-    int is_warm = state->rule->warm_start && state->run.warm_count == count;
+    int is_warm = !state->network->open && state->rule->warm_start && state->run.warm_count == count;
     dualprop__snapshot_rule(state);
     start_report(state);
     if (!by_hand && dualprop__can_defer(state, is_warm)) DUALPROP__TRY(dualprop__deferred_begin(state));
-    DUALPROP__TRY(dualprop__batch_load_targets(state, targets, 0, count));
+    if (targets) DUALPROP__TRY(dualprop__batch_load_targets(state, targets, 0, count));
     DUALPROP__TRY(dualprop__batch_load(state, images, 0, count));
     /* A batch that is refused is none: it is not counted, and the dyads before it are there to start from. */
     state->run.inferences += state->run.inferences < DUALPROP__MOST_COUNTED;
@@ -228,14 +231,48 @@ static dualprop_status start_inference(dualprop_state *state, const dualprop_vie
     return keep_prediction(state);
 }
 
+/* ---- between two calls of an inference by hand ---- */
+
+/* Are the weights others than those noted last? */
+static int note_weights(dualprop_state *state)
+{
+    uint64_t generation = atomic_load(&state->opened->generation);
+    int are_new = state->run.read_from != state->opened || state->run.generation != generation;
+    state->run.read_from = state->opened;
+    state->run.generation = generation;
+    return are_new;
+}
+
+/* In an open network it leaves the weights free: what was computed from others than they are now is of no use. */
+static dualprop_status resume_inference(dualprop_state *state)
+{
+    if (state->run.holds) return DUALPROP_OK;
+    DUALPROP__TRY(dualprop__state_begin_read(state));
+    state->run.holds = 1;
+    if (note_weights(state)) dualprop__forget_products(state);
+    return DUALPROP_OK;
+}
+
+static void pause_inference(dualprop_state *state)
+{
+    if (state->run.phase != DUALPROP__OPEN || !state->network->open || !state->run.holds) return;
+    dualprop__state_end_read(state);
+    state->run.holds = 0;
+}
+
 static dualprop_status open_inference(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets,
                                       int by_hand)
 {
     dualprop_view images;
+    DUALPROP__REQUIRE(state->context, by_hand || !(state->network->open & DUALPROP_OPEN_TOP),
+                      DUALPROP_ERROR_UNSUPPORTED,
+                      "network has an open top; expected an inference by hand (dualprop_infer_begin())");
     DUALPROP__TRY(check_ready(state));
     DUALPROP__TRY(check_cancelled(state));
     DUALPROP__TRY(check_batch(&images, state, inputs, targets));
     DUALPROP__TRY(dualprop__state_begin_read(state));
+    state->run.holds = 1;
+    note_weights(state);
     state->run.phase = DUALPROP__OPEN;
     dualprop_status status = dualprop__network_check_set(state->opened);
     if (status == DUALPROP_OK) status = start_inference(state, &images, targets, by_hand);
@@ -332,6 +369,7 @@ dualprop_status dualprop_infer_begin(dualprop_state *state, const dualprop_view 
     pthread_testcancel();
     DUALPROP__TRY(dualprop__state_enter(state, __func__));
     dualprop_status status = open_inference(state, inputs, targets, 1);
+    pause_inference(state);
     dualprop__state_leave(state);
     return status;
 }
@@ -342,6 +380,7 @@ static dualprop_status layer_by_hand(dualprop_state *state, int index)
     DUALPROP__REQUIRE(state->context, index >= state->snapshot.lowest && index <= state->layer_count,
                       DUALPROP_ERROR_INVALID_ARGUMENT, "index is %d; expected %d..%d", index, state->snapshot.lowest,
                       state->layer_count);
+    DUALPROP__TRY(resume_inference(state));
     return close_on_failure(state, visit_layer(state, index));
 }
 
@@ -349,6 +388,7 @@ dualprop_status dualprop_infer_layer(dualprop_state *state, int index)
 {
     DUALPROP__TRY(dualprop__state_enter(state, __func__));
     dualprop_status status = layer_by_hand(state, index);
+    pause_inference(state);
     dualprop__state_leave(state);
     return status;
 }
@@ -357,7 +397,9 @@ dualprop_status dualprop_infer_pass(dualprop_state *state)
 {
     DUALPROP__TRY(dualprop__state_enter(state, __func__));
     dualprop_status status = check_open(state);
+    if (status == DUALPROP_OK) status = resume_inference(state);
     if (status == DUALPROP_OK) status = close_on_failure(state, run_pass(state));
+    pause_inference(state);
     dualprop__state_leave(state);
     return status;
 }
@@ -366,6 +408,7 @@ dualprop_status dualprop_infer_end(dualprop_state *state)
 {
     DUALPROP__TRY(dualprop__state_enter(state, __func__));
     dualprop_status status = check_open(state);
+    if (status == DUALPROP_OK) status = resume_inference(state);
     if (status == DUALPROP_OK) {
         status = close_on_failure(state, run_closing_visit(state));
         if (status == DUALPROP_OK) dualprop__state_close(state, DUALPROP__SETTLED);

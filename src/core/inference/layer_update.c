@@ -81,7 +81,7 @@ dualprop_status dualprop__feed_forward(dualprop_state *state)
         own->observed.max_abs = own->observed.feed_forward_max_abs;
         own->versions.mean++;
         own->versions.delta = 0;
-        own->versions.top_down_source = 0;
+        own->versions.top_down_source = own->versions.given = 0;
         DUALPROP__TRY(check_start(state, k));
         if (state->run.phase == DUALPROP__OPEN) DUALPROP__TRY(dualprop__quantize_start(state, k));
     }
@@ -115,6 +115,8 @@ static struct dualprop__stale find_stale(const dualprop_state *state, int k)
     stale.below = below && own->versions.a_source != below->versions.mean;
     if (!above) {
         stale.above = own->versions.delta == 0;
+        if (!dualprop__is_output(state, k)) stale.above = own->versions.top_down_source != own->versions.given;
+        stale.is_zero_above = !dualprop__is_output(state, k) && own->versions.given == 0;
     } else {
         stale.above = own->versions.top_down_source != above->versions.delta || dualprop__switches_changed(state, k);
         stale.is_zero_above = above->versions.delta == 0;
@@ -126,6 +128,8 @@ static struct dualprop__stale find_stale(const dualprop_state *state, int k)
 static dualprop_status renew_top_down(dualprop_state *state, int k)
 {
     const struct dualprop__stale *stale = &state->dyads[k].observed.stale;
+    if (k == state->layer_count && !dualprop__is_output(state, k)) /* it has been given */
+        state->dyads[k].versions.top_down_source = state->dyads[k].versions.given;
     int from_above = stale->above && !stale->is_zero_above && k < state->layer_count;
     return from_above ? compute_top_down(state, k, NULL) : DUALPROP_OK;
 }
@@ -206,8 +210,9 @@ static dualprop_status update_dyads(dualprop_state *state, int k, int has_produc
     if (!has_products && (k == state->layer_count || own->numbers.uses_extended_update)) {
         DUALPROP__TRY(renew_top_down(state, k));
         DUALPROP__TRY(renew_bottom_up(state, k));
+        has_products = 1;
     }
-    return k == state->layer_count ? dualprop__update_output(state) : update_hidden(state, k, has_products);
+    return dualprop__is_output(state, k) ? dualprop__update_output(state) : update_hidden(state, k, has_products);
 }
 
 /* A visit of a layer of which is known what is stale. */

@@ -166,6 +166,8 @@ static dualprop_status evaluate_view(struct score *total, dualprop_state *state,
     int64_t width = dualprop__output(state)->width;
     DUALPROP__REQUIRE(state->context, k >= 1 && k <= width, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "k is %d; expected 1..%lld", k, (long long)width);
+    DUALPROP__REQUIRE(state->context, dualprop__is_output(state, state->layer_count), DUALPROP_ERROR_UNSUPPORTED,
+                      "network has an open top, and no targets; expected dualprop_predict()");
     DUALPROP__TRY(dualprop__batch_inputs(&images, state, inputs));
     DUALPROP__TRY(dualprop__batch_targets(state, targets, images.shape[0]));
     DUALPROP__TRY(dualprop__check_augmentation(state, images.shape[0]));

@@ -285,6 +285,10 @@ dualprop_status dualprop_update(dualprop_optimizer *optimizer, dualprop_state *s
 static dualprop_status update_open(dualprop_optimizer *optimizer, dualprop_state *state, dualprop_status status)
 {
     if (status == DUALPROP_OK) status = dualprop__gradient_check_phase(optimizer, state, DUALPROP__OPEN);
+    if (status == DUALPROP_OK && !state->run.holds)
+        status = dualprop__fail(optimizer->context, DUALPROP_ERROR_UNSUPPORTED,
+                                "an inference of an open network does not keep it from being written; expected "
+                                "dualprop_infer_end() and dualprop_update()");
     if (status == DUALPROP_OK) status = dualprop__network_upgrade(optimizer->network);
     int opened = status == DUALPROP_OK;
     if (optimizer->sums)

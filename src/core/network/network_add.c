@@ -54,6 +54,19 @@ static dualprop_status begin_change(dualprop_network *network)
     return dualprop__network_begin_write(network);
 }
 
+dualprop_status dualprop_network_set_open(dualprop_network *network, int ends)
+{
+    DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
+    DUALPROP__REQUIRE(network->context, ends >= 0 && ends <= (DUALPROP_OPEN_BOTTOM | DUALPROP_OPEN_TOP),
+                      DUALPROP_ERROR_INVALID_ARGUMENT, "ends is %d; expected a sum of DUALPROP_OPEN_...", ends);
+    DUALPROP__REQUIRE(network->context, !atomic_load(&network->sealed), DUALPROP_ERROR_INVALID_STATE,
+                      "network already has a state or an optimizer; expected it to be opened before");
+    DUALPROP__TRY(dualprop__network_begin_write(network));
+    network->open = ends;
+    dualprop__network_end_write(network);
+    return DUALPROP_OK;
+}
+
 static dualprop_status end_change(dualprop_network *network, dualprop_status status)
 {
     if (status == DUALPROP_OK) dualprop__network_end_write(network);

@@ -142,6 +142,7 @@ dualprop_status dualprop__network_clone(dualprop_network **out, const dualprop_n
     dualprop_network *clone;
     DUALPROP__TRY(dualprop__network_make(&clone, network->context, network->height, network->width,
                                          network->channels));
+    clone->open = network->open;
     dualprop_status status = clone_contents(clone, network);
     if (status == DUALPROP_OK) *out = clone;
     else dualprop_network_destroy(clone);

@@ -49,6 +49,7 @@ struct dualprop_network {
     _Atomic(dualprop_network *) front; /* NULL: it is not published to */
     dualprop_network *spare[2];        /* made at the first publication */
     atomic_int publishing;             /* does a call publish to it? */
+    int open; /* DUALPROP_OPEN_...: ends at which another network goes on */
 };
 
 /* ---- network.c ---- */

@@ -136,17 +136,44 @@ static dualprop_status check_rows(const dualprop_state *state, const dualprop_vi
     return DUALPROP_OK;
 }
 
+static int is_open_below(const dualprop_state *state)
+{
+    return (state->network->open & DUALPROP_OPEN_BOTTOM) != 0;
+}
+
+static int is_open_above(const dualprop_state *state, int index)
+{
+    return index == state->layer_count && (state->network->open & DUALPROP_OPEN_TOP) != 0;
+}
+
 /* ---- reading ---- */
+
+/* Delta_0 = W_0^T delta_1, for the network below: from delta and weights as they are. */
+static dualprop_status compute_top_down_of_input(dualprop_state *state)
+{
+    struct dualprop__dyads *input = &state->dyads[0], *first = &state->dyads[1];
+    input->versions.top_down_source = first->versions.delta;
+    if (first->versions.delta == 0) return DUALPROP_OK; /* it is zero, and read as zeros */
+    int held = state->run.holds;
+    if (!held) DUALPROP__TRY(dualprop__state_begin_read(state));
+    dualprop_status status = dualprop__switches_of_plus(state, 1, input->arrays.top_down);
+    if (status == DUALPROP_OK)
+        status = dualprop__map_top_down(state, 1, input->arrays.top_down, dualprop__error_signal(first), NULL);
+    if (!held) dualprop__state_end_read(state);
+    return status;
+}
 
 static dualprop_status read_layer(const dualprop_view *view, dualprop_state *state, int index, int which)
 {
+    int goes_down = which == DUALPROP_S_TOP_DOWN && is_open_below(state);
     DUALPROP__TRY(check_which(state, which, DUALPROP_S_TOP_DOWN));
-    DUALPROP__TRY(check_layer_index(state, index, which <= DUALPROP_S_DELTA ? 0 : 1));
+    DUALPROP__TRY(check_layer_index(state, index, which <= DUALPROP_S_DELTA || goes_down ? 0 : 1));
     DUALPROP__REQUIRE(state->context, state->run.phase != DUALPROP__IDLE, DUALPROP_ERROR_INVALID_STATE,
                       "state holds no inference; call dualprop_infer() or dualprop_infer_begin() first");
     const struct dualprop__dyads *dyads = &state->dyads[index];
     DUALPROP__TRY(check_rows(state, view, index));
     DUALPROP__TRY(dualprop__view_check_output(state->context, view, DUALPROP__REAL_TYPES, "view"));
+    if (goes_down && index == 0) DUALPROP__TRY(compute_top_down_of_input(state));
     for (int64_t b = 0; b < state->batch.count; b++) DUALPROP__TRY(read_row(view, state, dyads, which, b));
     return DUALPROP_OK;
 }
@@ -239,15 +266,47 @@ static dualprop_status check_finite(const dualprop_state *state, const dualprop_
     return DUALPROP_OK;
 }
 
+/* Rows of a view to an array that is no dyad's; *largest receives max |value| where that is more. */
+static dualprop_status write_array(dualprop_state *state, void *array, const dualprop_view *view, int64_t width,
+                                   double *largest)
+{
+    for (int64_t b = 0; b < state->batch.count; b++) {
+        dualprop_view line = row_view(view, b);
+        dualprop__view_gather(state->plan.staging, state->context->precision, &line);
+        for (int64_t i = 0; i < width; i++)
+            *largest = fmax(*largest, fabs(dualprop__real_at(state->plan.staging, state->context->precision, i)));
+        DUALPROP__TRY(store_row(state, array, b, state->plan.staging, width));
+    }
+    return DUALPROP_OK;
+}
+
+/* What comes from the network below, or above. */
+static dualprop_status write_end(dualprop_state *state, int index, const dualprop_view *view)
+{
+    struct dualprop__dyads *dyads = &state->dyads[index];
+    double delta_max_abs = 0;
+    if (index == 0) {
+        DUALPROP__TRY(write_array(state, dyads->arrays.mean, view, dyads->width, &dyads->observed.max_abs));
+        dyads->versions.mean++;
+        return DUALPROP_OK;
+    }
+    DUALPROP__TRY(write_array(state, dyads->arrays.top_down, view, dyads->width, &delta_max_abs));
+    dyads->versions.given++;
+    return DUALPROP_OK;
+}
+
 static dualprop_status write_layer(dualprop_state *state, int index, int which, const dualprop_view *view)
 {
-    DUALPROP__TRY(check_which(state, which, DUALPROP_S_DELTA));
-    DUALPROP__TRY(check_layer_index(state, index, 1));
+    int is_end = (which == DUALPROP_S_MEAN && index == 0 && is_open_below(state)) ||
+                 (which == DUALPROP_S_TOP_DOWN && is_open_above(state, index));
+    DUALPROP__TRY(check_which(state, which, is_end ? DUALPROP_S_TOP_DOWN : DUALPROP_S_DELTA));
+    DUALPROP__TRY(check_layer_index(state, index, is_end ? 0 : 1));
     DUALPROP__REQUIRE(state->context, state->run.phase == DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
                       "no inference is open; call dualprop_infer_begin() first");
     struct dualprop__dyads *dyads = &state->dyads[index];
     DUALPROP__TRY(check_rows(state, view, index));
     DUALPROP__TRY(check_finite(state, view, dyads->width));
+    if (is_end) return write_end(state, index, view);
     for (int64_t b = 0; b < state->batch.count; b++) DUALPROP__TRY(write_row(state, dyads, which, view, b));
     dyads->versions.mean++;
     dyads->versions.delta++;
@@ -288,6 +347,9 @@ dualprop_status dualprop_state_report(int *passes, double *residual, int64_t *up
     DUALPROP__REQUIRE_HANDLE(state, DUALPROP__STATE);
     DUALPROP__REQUIRE(state->context, state->run.phase != DUALPROP__IDLE, DUALPROP_ERROR_INVALID_STATE,
                       "state holds no inference; call dualprop_infer() first");
+    DUALPROP__REQUIRE(state->context, !(loss || correct) || !is_open_above(state, state->layer_count),
+                      DUALPROP_ERROR_INVALID_STATE,
+                      "a network with an open top has no targets; expected loss and correct to be NULL");
     if (loss || correct) DUALPROP__TRY(report_prediction(loss, correct, state));
     if (passes) *passes = state->run.passes;
     if (residual) *residual = state->run.residual;

@@ -14,7 +14,7 @@ static int depends_on_top_down(const struct dualprop__dyads *own)
            (own->numbers.alpha != 1 && own->numbers.gain_minus != 0);
 }
 
-static int has_hardware_options(const dualprop_rule *rule)
+int dualprop__rule_has_hardware_options(const dualprop_rule *rule)
 {
     return rule->alpha_mismatch > 0 || rule->time_step != 1.0 || rule->schedule == DUALPROP_ASYNC ||
            rule->noise_state > 0 || rule->noise_down > 0 || rule->quantize_bits > 0;
@@ -37,7 +37,7 @@ static void snapshot_layer(struct dualprop__dyads *own, const dualprop_rule *rul
 {
     const struct dualprop__variant *variant = dualprop__rule_variant(rule);
     int bp = variant->is_back_propagation, damped = variant->is_damped && k < layers;
-    int straight = variant->is_straight && k < layers, has_options = has_hardware_options(rule);
+    int straight = variant->is_straight && k < layers, has_options = dualprop__rule_has_hardware_options(rule);
     double alpha = bp ? 0.5 : dualprop__rule_alpha(rule, k);
     own->numbers.alpha = alpha;
     own->numbers.beta = bp ? 1.0 : dualprop__rule_beta(rule, k);

@@ -20,6 +20,18 @@ static dualprop_status check_options(const dualprop_context *context, const dual
     return DUALPROP_OK;
 }
 
+/* What comes from the other side of an open end is Delta, and no more. */
+static dualprop_status check_open_fit(const dualprop_network *network, const dualprop_rule *rule)
+{
+    const struct dualprop__variant *variant = dualprop__rule_variant(rule);
+    int needs_more = variant->is_damped || variant->is_straight || rule->input_robustness > 0 ||
+                     dualprop__rule_has_hardware_options(rule);
+    DUALPROP__REQUIRE(network->context, !needs_more, DUALPROP_ERROR_UNSUPPORTED,
+                      "an open network takes no damped rule, lecun, input robustness or options of hardware; expected "
+                      "a rule without them");
+    return DUALPROP_OK;
+}
+
 static dualprop_status check_fit(const dualprop_network *network, const dualprop_rule *rule, int64_t capacity)
 {
     dualprop_context *context = network->context;
@@ -30,7 +42,9 @@ static dualprop_status check_fit(const dualprop_network *network, const dualprop
     if (!rule) return DUALPROP_OK;
     DUALPROP__REQUIRE(context, rule->context == context, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "rule and network are of different contexts; expected the same");
-    DUALPROP__REQUIRE(context, network->layers[network->layer_count - 1]->activation == DUALPROP_IDENTITY,
+    if (network->open) DUALPROP__TRY(check_open_fit(network, rule));
+    DUALPROP__REQUIRE(context, network->open & DUALPROP_OPEN_TOP ||
+                      network->layers[network->layer_count - 1]->activation == DUALPROP_IDENTITY,
                       DUALPROP_ERROR_UNSUPPORTED, "the last layer's activation is %s; the rules expect identity",
                       dualprop_name(DUALPROP_NAMES_ACTIVATION, network->layers[network->layer_count - 1]->activation));
     DUALPROP__TRY(check_options(context, rule));
@@ -190,5 +204,6 @@ void dualprop__state_close(dualprop_state *state, enum dualprop__phase phase)
 {
     state->run.phase = phase;
     if (phase == DUALPROP__SETTLED) state->run.warm_count = state->batch.count;
-    dualprop__state_end_read(state);
+    if (state->run.holds) dualprop__state_end_read(state);
+    state->run.holds = 0;
 }

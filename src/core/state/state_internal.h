@@ -54,6 +54,7 @@ struct dualprop__dyads {
         uint64_t mean, delta;
         uint64_t a_source;        /* the version of the mean below that a was computed from */
         uint64_t top_down_source; /* the version of the delta above that top_down was computed from; 0: it is zero */
+        uint64_t given; /* of an open top: raised when its Delta is written; 0: it is zero */
         uint64_t switched_mean, switched_delta; /* the versions at which the switches above were computed again */
     } versions;
 
@@ -155,6 +156,9 @@ struct dualprop_state {
         int64_t updates, skipped;
         uint64_t inferences; /* begun so far; with the seed it decides what is drawn */
         uint64_t drawn[8];   /* of each kind of draws in this inference */
+        int holds;           /* is the network kept from being written? */
+        const dualprop_network *read_from; /* the network whose weights an open inference has used, and their */
+        uint64_t generation;               /* generation */
         int64_t warm_count;  /* samples of the last inference that ended well; 0: none */
     } run;
 
@@ -181,6 +185,12 @@ static inline struct dualprop__dyads *dualprop__output(const dualprop_state *sta
     return &state->dyads[state->layer_count];
 }
 
+/* Does layer k meet the targets? The last one does, unless another network goes on above it. */
+static inline int dualprop__is_output(const dualprop_state *state, int k)
+{
+    return k == state->layer_count && !(state->network->open & DUALPROP_OPEN_TOP);
+}
+
 /* state.c: one call at a time. */
 dualprop_status dualprop__state_enter(dualprop_state *state, const char *function);
 void dualprop__state_leave(dualprop_state *state);
@@ -200,6 +210,8 @@ double dualprop__normalize(void *reals, int type, int64_t count);
 /* The vectors that power iterations start from: one layer's, and all. */
 dualprop_status dualprop__start_power_vector(dualprop_state *state, int k);
 dualprop_status dualprop__seed_power_vectors(dualprop_state *state);
+/* rule_snapshot.c: does the rule ask for an update that only the extended slot makes? */
+int dualprop__rule_has_hardware_options(const dualprop_rule *rule);
 /* rule_snapshot.c: read the rule's numbers for an inference that begins. */
 void dualprop__snapshot_rule(dualprop_state *state);
 

@@ -102,7 +102,8 @@ static void carve_options(struct arena *arena, dualprop_state *state, int k)
     int is_hidden = k > 0 && k < state->layer_count, has_dyads = k > 0 || needs->input_dyads;
     if (k == 0) { /* another plan may have had them, so without dyads there are none */
         own->arrays.a = has_dyads ? carve(arena, state->capacity, own->width) : NULL;
-        own->arrays.top_down = has_dyads ? carve(arena, state->capacity, own->width) : NULL;
+        int has_top_down = has_dyads || state->network->open & DUALPROP_OPEN_BOTTOM;
+        own->arrays.top_down = has_top_down ? carve(arena, state->capacity, own->width) : NULL;
         own->arrays.delta = has_dyads ? carve(arena, state->capacity, own->width) : NULL;
     }
     own->arrays.error_signal = needs->error_signal && is_hidden ? carve(arena, state->capacity, own->width) : NULL;
