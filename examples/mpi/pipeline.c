@@ -373,10 +373,10 @@ static void test(double seconds)
     }
     MPI_Barrier(MPI_COMM_WORLD);
     if (!is_bottom()) return;
-    int64_t tests, correct;
+    int64_t tests = 0, correct;
     uint64_t hash = 1469598103934665603u;
-    float *test_images = read_images(folder, "t10k-images-idx3-ubyte", &tests, PIXELS);
-    int32_t *test_labels = read_labels(folder, "t10k-labels-idx1-ubyte", tests);
+    float *test_images = read_idx(folder, "t10k-images-idx3-ubyte", &tests, PIXELS);
+    int32_t *test_labels = read_idx(folder, "t10k-labels-idx1-ubyte", &tests, 0);
     dualprop_state *state;
     for (int layer = 1; layer <= LAYERS; layer++) {
         int64_t count = move_parameter(whole, layer, 0, width_of(layer - 1), width_of(layer), 0);
@@ -433,8 +433,8 @@ int main(int argc, char **argv)
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &size);
     read_options(argc, argv);
-    images = read_images(folder, "train-images-idx3-ubyte", &samples, PIXELS);
-    labels = read_labels(folder, "train-labels-idx1-ubyte", samples);
+    images = read_idx(folder, "train-images-idx3-ubyte", &samples, PIXELS);
+    labels = read_idx(folder, "train-labels-idx1-ubyte", &samples, 0);
     order = malloc(sizeof *order * (size_t)samples);
     values = malloc(sizeof *values * PIXELS * WIDTH);
     news = malloc(sizeof *news * (size_t)(batch * PIXELS));

@@ -18,5 +18,5 @@ needs_mpi() {
 over() {
     processes=$1
     shift
-    timeout 120 $mpirun $more -n "$processes" "$@" >"$folder/stdout" 2>"$folder/stderr" </dev/null
+    timeout 300 $mpirun $more -n "$processes" "$@" >"$folder/stdout" 2>"$folder/stderr" </dev/null
 }

@@ -64,7 +64,7 @@ wait_for_epochs() { # LOG EPOCHS
 # A run of 3 processes in the background. $job is a timeout, which passes signals on to mpirun.
 begin() { # EPOCHS
     rm -f long long.log pid.*
-    timeout 120 $mpirun $more -n 3 "$numbered" "$program" $small --epochs "$1" --checkpoint long --log long.log \
+    timeout 300 $mpirun $more -n 3 "$numbered" "$program" $small --epochs "$1" --checkpoint long --log long.log \
         --quiet >stdout 2>stderr </dev/null &
     job=$!
 }
@@ -75,13 +75,13 @@ resumes() { # EPOCHS PROCESSES: the checkpoint goes on to the bits of an undistu
     cmp resumed "undisturbed.$1"
 }
 stops() { # SIGNAL RANK_OR_mpirun STATUS
-    begin 80
+    begin 30
     wait_for_epochs long.log 2 || shows || return 1
     case $2 in mpirun) kill -"$1" "$job" ;; *) kill -"$1" "$(cat pid."$2")" ;; esac
     wait "$job"
     status=$?
     [ $status -eq "$3" ] || { echo "exit status $status; expected $3"; shows; return 1; }
-    [ "$(wc -l <long.log)" -lt 80 ] && resumes 80 2
+    [ "$(wc -l <long.log)" -lt 30 ] && resumes 30 2
 }
 if [ -n "$more" ]; then
     test_that "SIGUSR1 to mpirun stops all after the same batch, and two go on" stops USR1 mpirun 138
@@ -92,18 +92,18 @@ test_that "SIGINT to one process stops all" stops INT 1 130
 
 # A process is killed at a moment that is drawn: the old or the new checkpoint is whole.
 killed() { # RANK EPOCHS_BEFORE DELAY
-    begin 80
+    begin 30
     wait_for_epochs long.log "$2" || shows || return 1
     sleep "$3"
     kill -KILL "$(cat pid."$1")" || return 1
     wait "$job"
     status=$?
     [ $status -ne 0 ] && [ $status -ne 124 ] || { echo "exit status $status"; shows; return 1; }
-    resumes 80 $((1 + $2 % 4))
+    resumes 30 $((1 + $2 % 4))
 }
 kill=0
 while [ $kill -lt "${KILLS:-3}" ]; do
-    epochs=$((1 + (kill * 37 + 11) % 50)) delay=0.0$((kill * 13 % 10))
+    epochs=$((1 + (kill * 7 + 3) % 20)) delay=0.0$((kill * 13 % 10))
     test_that "process $((kill % 3)) is killed $delay s after epoch $epochs: the run resumes to the same bits" \
         killed $((kill % 3)) $epochs $delay
     kill=$((kill + 1))
@@ -127,7 +127,7 @@ small=${small% --patience 2}
 ends() { # STATUS TEXT OPTIONS_OF_PROCESS_1...: process 1 of 3 runs with other options; one line holds the text
     expected=$1 text=$2
     shift 2
-    timeout 120 $mpirun $more -n 1 "$program" $small --epochs 2 --quiet : -n 1 "$program" $small --epochs 2 --quiet "$@" \
+    timeout 300 $mpirun $more -n 1 "$program" $small --epochs 2 --quiet : -n 1 "$program" $small --epochs 2 --quiet "$@" \
         : -n 1 "$program" $small --epochs 2 --quiet >stdout 2>stderr </dev/null
     status=$?
     [ $status -eq "$expected" ] && [ "$(grep -c "^dualprop-mlp-mpi: " stderr)" -eq 1 ] &&
