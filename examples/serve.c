@@ -3,10 +3,9 @@
  *
  *     serve CHECKPOINT        for instance what mlp.c or stop.c has saved
  *
- * To compile: cc -O2 -o serve serve.c $(pkg-config --cflags --libs dualprop) -pthread -lm
+ * To compile: cc -O2 -o serve serve.c $(pkg-config --cflags --libs dualprop) -pthread
  */
 #include <dualprop/dualprop.h>
-#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +18,7 @@ typedef struct server {
     pthread_t thread;
     dualprop_state *state;
     float *input, *probabilities;
-    int64_t inputs, outputs;
+    int64_t inputs;
     double microseconds; /* of a prediction, on average */
 } server;
 
@@ -31,16 +30,6 @@ static void check(dualprop_status status)
     exit(1);
 }
 
-/* Turn scores into probabilities: for networks that were trained with DUALPROP_CROSS_ENTROPY. */
-static void softmax(float *scores, int64_t count)
-{
-    float greatest = scores[0], sum = 0;
-
-    for (int64_t i = 1; i < count; i++) greatest = fmaxf(greatest, scores[i]);
-    for (int64_t i = 0; i < count; i++) sum += scores[i] = expf(scores[i] - greatest);
-    for (int64_t i = 0; i < count; i++) scores[i] /= sum;
-}
-
 static void *serve(void *argument)
 {
     server *self = argument;
@@ -49,8 +38,7 @@ static void *serve(void *argument)
     timespec_get(&start, TIME_UTC);
     for (int i = 0; i < PREDICTIONS; i++) {
         self->input[i % self->inputs] = (float)(i % 5) / 5; /* the world changes */
-        check(dualprop_predict(self->probabilities, self->state, self->input, 1));
-        softmax(self->probabilities, self->outputs);
+        check(dualprop_predict_probabilities(self->probabilities, self->state, self->input, 1));
     }
     timespec_get(&end, TIME_UTC);
     double nanoseconds = (double)(end.tv_sec - start.tv_sec) * 1e9 + (double)(end.tv_nsec - start.tv_nsec);
@@ -87,7 +75,6 @@ int main(int argc, char **argv)
     for (server *s = servers; s < servers + THREADS; s++) {
         check(dualprop_state_create(&s->state, network, NULL, 1)); /* without a rule a state predicts and evaluates */
         s->inputs = inputs;
-        s->outputs = outputs;
         s->input = calloc((size_t)inputs, sizeof(float));
         s->probabilities = calloc((size_t)outputs, sizeof(float));
         if (s->input == NULL || s->probabilities == NULL) return 1;

@@ -97,6 +97,13 @@ regression() {
     run regression && holds "$(number '^the worst of 500: ([0-9.]+)') < 0.05"
 }
 
+own_loss() {
+    run own_loss && holds "$(number '^mean error with squared error: (.*)') > 0.2" &&
+        holds "$(number "^mean error with Huber's loss: (.*)") < 0.1" &&
+        holds "$(number '^mean error with its gradient: (.*)') < 0.1" &&
+        holds "$(number '^mean error with weights: (.*)') < 0.1"
+}
+
 by_hand() {
     run by_hand && prints '^layer 3 updated' && prints '^1 pass, 8 updates of layers$' &&
         holds "$(number '^loss after 20 more steps: (.*)') < 0.2"
@@ -169,8 +176,8 @@ custom_backend() {
 }
 
 all_of_them() {
-    for name in minimal regression by_hand compare_backprop early_stopping fine_tune hardware own_gradient own_memory \
-        own_threads stop_serve_inspect_and_describe denoise feedback track control custom_backend vgg16 \
+    for name in minimal regression own_loss by_hand compare_backprop early_stopping fine_tune hardware own_gradient \
+        own_memory own_threads stop_serve_inspect_and_describe denoise feedback track control custom_backend vgg16 \
         vgg16_names_what_is_missing; do
         test_that "examples/$name, $1" $name
     done

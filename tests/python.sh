@@ -66,13 +66,14 @@ else
 fi
 test_that "examples/python/mlp.py learns" "$python" tests/python/examples.py "$folder"
 # Where they are installed: in this Python, or in that of the benchmarks.
-for module in matplotlib:plot_run; do
+for module in matplotlib:plot_run torch:compare_torch; do
     found=
     for candidate in "$python" "${BENCH_VENV:-${XDG_CACHE_HOME:-$HOME/.cache}/libdualprop-bench}/bin/python"; do
         [ -n "$found" ] || { "$candidate" -c "import numpy, ${module%:*}" 2>/dev/null && found=$candidate; }
     done
     if [ -n "$found" ]; then
         test_that "examples/python/${module#*:}.py" "$found" tests/python/examples.py "$folder" "${module#*:}"
+        [ "${module%:*}" != torch ] || count_of "$folder/torch.log" "$found" tests/python/torch_layers.py
     else
         skip "examples/python/${module#*:}.py: ${module%:*} is not installed"
     fi

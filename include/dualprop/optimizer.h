@@ -36,10 +36,13 @@ DUALPROP_API void dualprop_optimizer_destroy(dualprop_optimizer *optimizer);
 /** Set the learning rate (the peak, under a schedule); finite, >= 0. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_optimizer_set_learning_rate(dualprop_optimizer *optimizer, double learning_rate);
-/** Set SGD's momentum; in [0, 1). */
+/** Set SGD's momentum; in [0, 1). UNSUPPORTED if the optimizer is another kind. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_optimizer_set_momentum(dualprop_optimizer *optimizer, double momentum);
-/** Set Adam's beta1 and beta2, in [0, 1), and epsilon, at least 1e-30 (f64: 1e-150); less has no effect. */
+/**
+ * Set Adam's beta1 and beta2, in [0, 1), and epsilon, at least 1e-30 (f64: 1e-150); less has no effect. UNSUPPORTED if
+ * the optimizer is SGD.
+ */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_optimizer_set_moments(dualprop_optimizer *optimizer, double beta1, double beta2, double epsilon);
 /** Set the weight decay, which applies to all parameters (also biases); finite, >= 0. */

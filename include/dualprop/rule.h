@@ -83,10 +83,47 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_get_alpha(double *al
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_set_beta(dualprop_rule *rule, double beta);
 /** Get the beta of layers without one of their own. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_get_beta(double *beta, const dualprop_rule *rule);
-/** Choose DUALPROP_MSE or DUALPROP_CROSS_ENTROPY. */
+/** Choose DUALPROP_MSE or DUALPROP_CROSS_ENTROPY; a loss of your own: dualprop_rule_set_loss_function(). */
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_set_loss(dualprop_rule *rule, int loss);
-/** Get the loss. */
+/** Get the loss; DUALPROP_LOSS_FUNCTION if it is a function of the caller's. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_get_loss(int *loss, const dualprop_rule *rule);
+/**
+ * A loss of your own. It is called on the thread that called the library, in numbers of double whatever the context's
+ * precision is, and must not call the library with the state that it is called for.
+ *
+ * @param user_data  as it was set
+ * @param losses     [count], receives the loss of each sample; NULL: not needed
+ * @param slopes     [count, width], receives the derivative of each sample's loss with respect to its outputs; NULL: not
+ *                   needed
+ * @param outputs    [count, width]: a_L
+ * @param targets    [count, width]: the targets of the inference, or labels as rows of zeros with a one
+ * @param count      samples
+ * @param width      outputs
+ * @return 0 to continue; anything else ends the call that needed the loss with DUALPROP_ERROR_CANCELLED
+ */
+typedef int (*dualprop_loss_function)(
+    void *user_data, double *losses, double *slopes, const double *outputs, const double *targets, int64_t count,
+    int64_t width);
+/**
+ * Learn a loss of your own: the output layer is nudged along its slopes, in the linear step of Eq. 22, which is exact
+ * for dp-adjoint, fenchel, lecun and bp; an exact or SPROVR step of dp would need the loss's proximal map, and is
+ * refused. dualprop_infer(), dualprop_learn(), dualprop_evaluate() and dualprop_state_report() then use this loss.
+ *
+ * The loss becomes DUALPROP_LOSS_FUNCTION; dualprop_rule_set_loss() removes the function. States created before must be
+ * prepared again (dualprop_state_prepare()). A checkpoint keeps that the loss is a function, but not which: set it again
+ * after loading. For a loss whose slopes you have computed already, see dualprop_infer_gradient().
+ *
+ * @param rule       the rule
+ * @param function   called in every inference and evaluation of states with this rule; not NULL
+ * @param user_data  passed to it; must outlive the rule's use
+ * @return DUALPROP_OK, or DUALPROP_ERROR_INVALID_ARGUMENT
+ * Threads: the function may be called by several threads at once if several states use the rule.  Since: 0.1.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_rule_set_loss_function(dualprop_rule *rule, dualprop_loss_function function, void *user_data);
+/** Get the function and its user_data, NULL if the loss is no function; each may be NULL. */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_rule_get_loss_function(dualprop_loss_function *function, void **user_data, const dualprop_rule *rule);
 /**
  * Choose how the output layer is nudged.
  *

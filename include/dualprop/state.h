@@ -61,6 +61,40 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_state_prepare(dualprop_st
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_state_set_augmentation(dualprop_state *state, const int32_t *augmentation, int64_t count);
 
+/**
+ * Weigh the samples of the next batch: sample i has the loss weights[i] * loss(.), in inference, evaluation and
+ * dualprop_state_report(), times the weight of its class if there is one. It applies to the next inference or evaluation
+ * that succeeds, whose count must be this one; predictions have no loss and leave it alone.
+ *
+ * The gradient stays a sum over the samples divided by their number: weights of mean 1 keep the size of steps. A sample
+ * of weight 2 counts as the same sample twice, one of weight 0 not at all. With an exact output step a weight multiplies
+ * beta in its bounds (see dualprop_rule_set_output_step()), and a batch that exceeds them is refused.
+ *
+ * @param state    the state
+ * @param weights  [count], finite, >= 0; copied; NULL with count 0 removes what was set
+ * @param count    0 .. capacity
+ * @return DUALPROP_OK, or
+ *         DUALPROP_ERROR_INVALID_ARGUMENT  count, or a weight that is negative or not finite
+ *         DUALPROP_ERROR_INVALID_STATE     an inference is open
+ *         DUALPROP_ERROR_NO_MEMORY
+ * Threads: one at a time per state.  Allocates: in the first call that sets weights of this state.  Since: 0.1.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_state_set_sample_weights(dualprop_state *state, const double *weights, int64_t count);
+/**
+ * Weigh the classes: the loss of each sample is multiplied by the weight of its class, which is its label, or the output
+ * with the largest dense target (the first of equals). They stay until they are set again, and belong to the state: a
+ * checkpoint does not keep them. See dualprop_state_set_sample_weights().
+ *
+ * @param state    the state
+ * @param weights  [count], finite, >= 0; copied; NULL with count 0 removes them
+ * @param count    the outputs of the network, or 0
+ * @return as dualprop_state_set_sample_weights()
+ * Threads: one at a time per state.  Allocates: in the first call that sets weights of this state.  Since: 0.1.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_state_set_class_weights(dualprop_state *state, const double *weights, int64_t count);
+
 /** Get the number of bytes that dualprop_state_create() with these arguments would allocate. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_state_memory_needed(uint64_t *bytes, dualprop_network *network, dualprop_rule *rule, int64_t capacity);
@@ -91,12 +125,32 @@ dualprop_infer(dualprop_state *state, const void *images, const int32_t *labels,
  * @param state    the state
  * @param inputs   (count, height, width, channels) or (count, inputs), or any shape of count * inputs elements whose
  *                 first extent is count; f32, f64, or u8 (which the network's input transform converts)
- * @param targets  [count] of i32 labels, or (count, outputs) of f32 or f64: dense targets (for cross-entropy
+ * @param targets  [count] of labels, i32 or i64, or (count, outputs) of f32 or f64: dense targets (for cross-entropy
  *                 each row is a distribution)
  * @return as dualprop_infer()
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_infer_view(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets);
+
+/**
+ * Infer with the slope of a loss that the caller has computed: the nudge is g = beta * gradient throughout the
+ * inference, whatever the rule's loss is and wherever it is evaluated. Call dualprop_predict_view(), compute the
+ * gradient of your loss at the outputs, then call this and dualprop_update() (or dualprop_gradient()).
+ *
+ * With a loss that is linear in the outputs all output steps are the same, so that exact and SPROVR steps are allowed.
+ * The gradient with respect to the inputs follows by dualprop_diagnostics_input_gradient(): so the network can be a part
+ * of a larger model. dualprop_state_report() then has no loss: it reports NaN, and 0 correct samples.
+ *
+ * @param state     the state
+ * @param inputs    as in dualprop_infer_view()
+ * @param gradient  (count, outputs) of f32 or f64: the derivative of each sample's own loss with respect to its
+ *                  outputs; multiply that of a mean over the batch by count, since dualprop_gradient() divides by it
+ * @return as dualprop_infer(); DUALPROP_ERROR_NOT_FINITE also if the gradient is not finite, and
+ *         DUALPROP_ERROR_INVALID_STATE if weights of samples or classes are set, which it does not use
+ * Threads: one at a time per state.  Allocates: never.  Since: 0.1.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_infer_gradient(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *gradient);
 
 /**
  * Begin an inference that the caller drives by hand.
@@ -150,8 +204,8 @@ dualprop_state_write(dualprop_state *state, int index, int which, const dualprop
  *                  NaN if nothing was measured
  * @param updates   layer updates computed
  * @param skipped   layer updates skipped because none of their inputs had changed
- * @param loss      mean loss of the feed-forward prediction
- * @param correct   number of samples whose largest prediction is the target's class
+ * @param loss      mean loss of the feed-forward prediction; NaN after dualprop_infer_gradient()
+ * @param correct   number of samples whose largest prediction is the target's class; 0 after dualprop_infer_gradient()
  * @param state     the state
  * @return DUALPROP_OK, or DUALPROP_ERROR_INVALID_STATE if the state holds no inference
  */
@@ -191,6 +245,22 @@ dualprop_predict(void *scores, dualprop_state *state, const void *images, int64_
 /** Compute the network's outputs for strided arrays; scores are f32 or f64. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_predict_view(const dualprop_view *scores, dualprop_state *state, const dualprop_view *inputs);
+
+/**
+ * Compute the network's outputs as probabilities: the softmax of each row of scores, that is, of the logits of a network
+ * that learned by cross-entropy.
+ *
+ * @param probabilities  receives (count, outputs), contiguous, in the context's precision; rows add up to 1
+ * @param state          as in dualprop_predict()
+ * @param images         as in dualprop_predict()
+ * @param count          as in dualprop_predict()
+ * @return as dualprop_predict()
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_predict_probabilities(void *probabilities, dualprop_state *state, const void *images, int64_t count);
+/** Compute probabilities for strided arrays, as dualprop_predict_view() computes scores. */
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_predict_probabilities_view(
+    const dualprop_view *probabilities, dualprop_state *state, const dualprop_view *inputs);
 
 /**
  * Compare the network's outputs with labels.

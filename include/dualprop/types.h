@@ -29,8 +29,8 @@ typedef struct dualprop_checkpoint dualprop_checkpoint; /**< named tensors and t
 
 typedef struct dualprop_diagnostics dualprop_diagnostics; /**< measurements beside training */
 
-/** Element types. */
-enum { DUALPROP_F32 = 1, DUALPROP_F64 = 2, DUALPROP_U8 = 3, DUALPROP_I32 = 4 };
+/** Element types. DUALPROP_I32 and DUALPROP_I64 are of labels. */
+enum { DUALPROP_F32 = 1, DUALPROP_F64 = 2, DUALPROP_U8 = 3, DUALPROP_I32 = 4, DUALPROP_I64 = 5 };
 
 /** Backends for dualprop_context_create(). AUTO chooses the best one that works on this machine and logs why. */
 enum {
@@ -92,8 +92,11 @@ enum {
     DUALPROP_LECUN = 7          /**< the variant from LeCun's Lagrangian, after Eq. 25 */
 };
 
-/** Losses: 1/2 ||s - y||^2, and softmax cross-entropy; both summed over the batch. */
-enum { DUALPROP_MSE = 0, DUALPROP_CROSS_ENTROPY = 1 };
+/**
+ * Losses: 1/2 ||s - y||^2, softmax cross-entropy, and a function of the caller's, which
+ * dualprop_rule_set_loss_function() sets; all summed over the batch.
+ */
+enum { DUALPROP_MSE = 0, DUALPROP_CROSS_ENTROPY = 1, DUALPROP_LOSS_FUNCTION = 2 };
 
 /** Output steps: the loss linearised, Eq. 22; the exact minimisation, Eq. 3; or SPROVR's, Eq. 63-68. */
 enum { DUALPROP_OUTPUT_LINEAR = 0, DUALPROP_OUTPUT_EXACT = 1, DUALPROP_OUTPUT_SPROVR = 2 };
@@ -170,7 +173,7 @@ enum {
 typedef struct dualprop_view {
     uint64_t struct_size;               /**< sizeof(dualprop_view) */
     void *data;                         /**< the first element */
-    int32_t type;                       /**< DUALPROP_F32, _F64, _U8 or _I32 */
+    int32_t type;                       /**< DUALPROP_F32, _F64, _U8, _I32 or _I64 */
     int32_t rank;                       /**< 0..DUALPROP_MAX_RANK */
     int64_t shape[DUALPROP_MAX_RANK];   /**< extents */
     int64_t strides[DUALPROP_MAX_RANK]; /**< in elements */

@@ -59,7 +59,8 @@ static dualprop_status build_optimizer(dualprop_optimizer **optimizer, host *own
 {
     TRY_LIBRARY(owner, dualprop_optimizer_create(optimizer, network, run->optimizer));
     TRY_LIBRARY(owner, dualprop_optimizer_set_learning_rate(*optimizer, run->learning_rate));
-    TRY_LIBRARY(owner, dualprop_optimizer_set_momentum(*optimizer, run->momentum));
+    if (run->optimizer == DUALPROP_SGD)
+        TRY_LIBRARY(owner, dualprop_optimizer_set_momentum(*optimizer, run->momentum));
     TRY_LIBRARY(owner, dualprop_optimizer_set_weight_decay(*optimizer, run->weight_decay));
     return set_rate_schedule(*optimizer, owner, run, batches * run->updates); /* the steps of an epoch */
 }

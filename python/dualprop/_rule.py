@@ -2,10 +2,38 @@
 from __future__ import annotations
 
 import ctypes as C
-from typing import Any, NamedTuple, Tuple
+from typing import Any, Callable, NamedTuple, Tuple
+
+import numpy as np
 
 from ._context import Context, is_a
-from ._library import Handle, call, choice, exclusive, name_of
+from ._library import Handle, call, choice, exclusive, guarded, name_of
+
+_Doubles = C.POINTER(C.c_double)
+LossFunction = C.CFUNCTYPE(C.c_int, C.c_void_p, _Doubles, _Doubles, _Doubles, _Doubles, C.c_int64, C.c_int64)
+
+
+def _loss_function(function: Callable[[np.ndarray, np.ndarray], Any]) -> Any:
+    """A function of outputs and targets as C calls it; what it raises is raised by the call that needed the loss."""
+    def receive(_: Any, losses: Any, slopes: Any, outputs: Any, targets: Any, count: int, width: int) -> int:
+        answer = [1]
+
+        def work() -> None:
+            given = [np.ctypeslib.as_array(pointer, (count, width)).copy() for pointer in (outputs, targets)]
+            found = function(*given)
+            if not isinstance(found, tuple) or len(found) != 2:
+                raise TypeError(f"the loss function returned {type(found).__name__}; expected a tuple: losses, slopes")
+            for pointer, value, shape, name in ((losses, found[0], (count,), "losses"),
+                                                (slopes, found[1], (count, width), "slopes")):
+                array = np.asarray(value, np.float64)
+                if array.shape != shape:
+                    raise ValueError(f"the loss function returned {name} of shape {array.shape}; expected {shape}")
+                if pointer:
+                    np.ctypeslib.as_array(pointer, shape)[...] = array
+            answer[0] = 0
+        guarded(work)
+        return answer[0]
+    return LossFunction(receive)
 
 
 def _number(name: str, kind: Any, doc: str) -> Any:
@@ -56,6 +84,7 @@ class Rule(Handle):
         unknown = sorted(set(settings) - set(self._settings))
         if unknown:
             raise TypeError(f"Rule has no option {unknown[0]!r}; expected one of {', '.join(self._settings)}")
+        self._functions: list = []
         self._create("rule_create", (context,), context, choice("RULE", variant))
         for name, value in settings.items():
             setattr(self, name, value)
@@ -64,11 +93,12 @@ class Rule(Handle):
     def _of(cls, context: Context, pointer: Any) -> "Rule":
         rule = cls.__new__(cls)
         rule.context = context
+        rule._functions = []
         rule._adopt(pointer, (context,))
         return rule
 
     variant = _choice("variant", "RULE", "The rule's name.")
-    loss = _choice("loss", "LOSS", '"mse" or "cross-entropy".')
+    _loss = _choice("loss", "LOSS", "The loss by name.")
     output_step = _choice("output_step", "OUTPUT_STEP", '"linear", "exact" or "sprovr".')
     nudge_at = _choice("nudge_at", "NUDGE_AT", '"current" or "prediction": where the linear step takes the loss.')
     pool_switches = _choice("pool_switches", "SWITCHES", '"bottom-up" or "original": whose arg-max pooling uses.')
@@ -84,6 +114,30 @@ class Rule(Handle):
     alpha_mismatch = _number("alpha_mismatch", C.c_double, "The deviation of alpha between neurons.")
     quantization = _number("quantization", C.c_int, "Bits of the states; 0: real numbers.")
     seed = _number("seed", C.c_uint64, "Of all that is random in inference.")
+
+    @property
+    def loss(self) -> str:
+        """"mse", "ce" or "function". May be set to a name, or to a function of your own:
+
+            def huber(outputs, targets):              # float64 arrays of (count, outputs), copies
+                error = outputs - targets
+                slopes = np.clip(error, -1, 1)
+                return (slopes * (error - slopes / 2)).sum(1), slopes     # a loss for each sample, and its slopes
+            rule.loss = huber
+
+        What it raises is raised by the call that needed the loss. Call State.prepare() on states made before.
+        """
+        return self._loss
+
+    @loss.setter
+    def loss(self, value: Any) -> None:
+        if not callable(value):
+            self._loss = value
+            return
+        function = _loss_function(value)
+        # An inference that is open keeps the function that it began with, so that old ones live as long as the rule.
+        self._functions.append(function)
+        call("rule_set_loss_function", exclusive(self), function, None)
 
     @property
     def warm_start(self) -> bool:

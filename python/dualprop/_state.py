@@ -76,6 +76,10 @@ class State(Handle):
         """Let the dyads settle on a batch. targets: labels (whole numbers), or an array of (count, outputs)."""
         call("infer_view", self, C.byref(reads(inputs, "inputs", INPUTS)), C.byref(targets_view(targets)))
 
+    def infer_gradient(self, inputs: Any, gradient: Any) -> None:
+        """Infer with the slope of a loss that you have computed: (count, outputs), of each sample's own loss."""
+        call("infer_gradient", self, C.byref(reads(inputs, "inputs", INPUTS)), C.byref(reads(gradient, "gradient")))
+
     def begin(self, inputs: Any, targets: Any) -> None:
         """Begin an inference by hand: the feed-forward start."""
         call("infer_begin", self, C.byref(reads(inputs, "inputs", INPUTS)), C.byref(targets_view(targets)))
@@ -99,6 +103,20 @@ class State(Handle):
             raise ValueError("augmentation must be whole numbers of shape (count, 3)")
         array = np.ascontiguousarray(array, np.int32)
         call("state_set_augmentation", self, array.ctypes.data_as(C.c_void_p), len(array))
+
+    def _weigh(self, name: str, weights: Any) -> None:
+        array = np.ascontiguousarray([] if weights is None else weights, np.float64)
+        if array.ndim != 1:
+            raise ValueError(f"weights has {array.ndim} dimensions; expected 1")
+        call(name, self, array.ctypes.data_as(C.c_void_p), len(array))
+
+    def set_sample_weights(self, weights: Any) -> None:
+        """Weigh the samples of the next inference or evaluation; None: no weights."""
+        self._weigh("state_set_sample_weights", weights)
+
+    def set_class_weights(self, weights: Any) -> None:
+        """Weigh the classes from now on, one weight for each output; None: no weights."""
+        self._weigh("state_set_class_weights", weights)
 
     @property
     def report(self) -> Report:
@@ -142,15 +160,22 @@ class State(Handle):
 
     # ---- predictions ----
 
-    def predict(self, inputs: Any, out: Optional[np.ndarray] = None) -> np.ndarray:
-        """The network's outputs, (count, outputs); into out where it is given."""
+    def _outputs(self, name: str, inputs: Any, out: Optional[np.ndarray]) -> np.ndarray:
         view = reads(inputs, "inputs", INPUTS)
         if out is None:
             if view.array.ndim == 0:
                 raise ValueError("inputs is a single number; expected an array of samples")
             out = np.empty((view.array.shape[0], self.network.outputs), self.network.context.dtype)
-        call("predict_view", C.byref(writes(out, "out")), self, C.byref(view))
+        call(name, C.byref(writes(out, "out")), self, C.byref(view))
         return out
+
+    def predict(self, inputs: Any, out: Optional[np.ndarray] = None) -> np.ndarray:
+        """The network's outputs, (count, outputs); into out where it is given."""
+        return self._outputs("predict_view", inputs, out)
+
+    def predict_probabilities(self, inputs: Any, out: Optional[np.ndarray] = None) -> np.ndarray:
+        """The softmax of the network's outputs, (count, outputs)."""
+        return self._outputs("predict_probabilities_view", inputs, out)
 
     def evaluate(self, inputs: Any, targets: Any, k: int = 1) -> Evaluation:
         """Compare the outputs with labels or dense targets."""

@@ -48,6 +48,28 @@ static void sweep_rule_set_loss(void)
     INVALID("loss", dualprop_rule_set_loss(own.rule, 2));
 }
 
+static int no_loss(void *user_data, double *losses, double *slopes, const double *outputs, const double *targets,
+                   int64_t count, int64_t width)
+{
+    (void)user_data, (void)losses, (void)slopes, (void)outputs, (void)targets, (void)count, (void)width;
+    return 1;
+}
+
+static void sweep_rule_set_loss_function(void)
+{
+    HANDLES(rule, RULE, "rule", dualprop_rule_set_loss_function(bad, no_loss, NULL))
+    INVALID("function", dualprop_rule_set_loss_function(own.rule, NULL, NULL));
+}
+
+static void sweep_rule_get_loss_function(void)
+{
+    dualprop_loss_function function = no_loss;
+    void *user_data = &out;
+    HANDLES(rule, RULE, "rule", dualprop_rule_get_loss_function(&function, &user_data, bad))
+    ck_assert(function == no_loss && user_data == &out);
+    expect_ok(dualprop_rule_get_loss_function(NULL, NULL, own.rule));
+}
+
 static void sweep_rule_set_output_step(void)
 {
     RULE_CHOICE(dualprop_rule_set_output_step, "output_step");
@@ -325,7 +347,8 @@ static void sweep_rule_get_layer_damping(void)
 
 static const struct sweep SWEEPS[] = {
     SWEEP(rule_create), SWEEP(rule_destroy), SWEEP(rule_set_variant), SWEEP(rule_set_alpha), SWEEP(rule_set_beta),
-    SWEEP(rule_set_loss), SWEEP(rule_set_output_step), SWEEP(rule_set_nudge_at), SWEEP(rule_set_schedule),
+    SWEEP(rule_set_loss), SWEEP(rule_set_loss_function), SWEEP(rule_get_loss_function),
+    SWEEP(rule_set_output_step), SWEEP(rule_set_nudge_at), SWEEP(rule_set_schedule),
     SWEEP(rule_set_tolerance), SWEEP(rule_set_divergence_limit), SWEEP(rule_set_growth_limit),
     SWEEP(rule_get_growth_limit),
     SWEEP(rule_set_pool_switches), SWEEP(rule_set_order),

@@ -53,6 +53,35 @@ static void sweep_state_set_augmentation(void)
     INVALID("augmentation", dualprop_state_set_augmentation(own.state, mirrored_back, 1));
 }
 
+#define BAD_WEIGHTS(setter, count)                                                                                \
+    do {                                                                                                          \
+        double spoilt[CAPACITY] = { 1, 1, 1, 1, 1 };                                                              \
+        HANDLES(state, STATE, "state", setter(bad, spoilt, count))                                                \
+        INVALID("weights", setter(own.state, NULL, count));                                                       \
+        spoilt[1] = -1e-300;                                                                                      \
+        INVALID("weights[1]", setter(own.state, spoilt, count));                                                  \
+        spoilt[1] = NAN;                                                                                          \
+        INVALID("weights[1]", setter(own.state, spoilt, count));                                                  \
+        spoilt[1] = INFINITY;                                                                                     \
+        INVALID("weights[1]", setter(own.state, spoilt, count));                                                  \
+    } while (0)
+
+static void sweep_state_set_sample_weights(void)
+{
+    static const double weights[CAPACITY + 1];
+    BAD_WEIGHTS(dualprop_state_set_sample_weights, CAPACITY);
+    NUMBERS(int64_t, "count", dualprop_state_set_sample_weights(own.state, weights, bad), -1, CAPACITY + 1, INT64_MIN,
+            INT64_MAX);
+}
+
+static void sweep_state_set_class_weights(void)
+{
+    static const double weights[CAPACITY + 1];
+    BAD_WEIGHTS(dualprop_state_set_class_weights, CLASSES);
+    NUMBERS(int64_t, "count", dualprop_state_set_class_weights(own.state, weights, bad), -1, CLASSES - 1, CLASSES + 1,
+            INT64_MIN, INT64_MAX);
+}
+
 static void sweep_state_memory_needed(void)
 {
     INVALID("bytes", dualprop_state_memory_needed(NULL, own.network, own.rule, 1));
@@ -100,6 +129,15 @@ static void sweep_infer_view(void)
         dualprop_view spoilt, *bad = bad_view(&spoilt, &targets, 0, way);
         INVALID("labels", dualprop_infer_view(own.state, &inputs, bad));
     }
+}
+
+static void sweep_infer_gradient(void)
+{
+    dualprop_view inputs = image_view(), gradient = matrix_view(values, DUALPROP_F32, COUNT, CLASSES);
+    HANDLES(state, STATE, "state", dualprop_infer_gradient(bad, &inputs, &gradient))
+    VIEWS(inputs, DUALPROP_I32, BAD_VIEWS, "inputs", dualprop_infer_gradient(own.state, bad, &gradient))
+    OTHER_INPUT_SHAPES(dualprop_infer_gradient(own.state, bad, &gradient));
+    VIEWS(gradient, DUALPROP_I32, BAD_VIEWS, "gradient", dualprop_infer_gradient(own.state, &inputs, bad))
 }
 
 static void sweep_infer_begin(void)
@@ -220,6 +258,22 @@ static void sweep_predict_view(void)
     OUTPUT_VIEWS(good, DUALPROP_U8, "scores", dualprop_predict_view(bad, own.state, &inputs));
 }
 
+static void sweep_predict_probabilities(void)
+{
+    HANDLES(state, STATE, "state", dualprop_predict_probabilities(out.reals, bad, images, COUNT))
+    INVALID("probabilities", dualprop_predict_probabilities(NULL, own.state, images, COUNT));
+    INVALID("images", dualprop_predict_probabilities(out.reals, own.state, NULL, COUNT));
+    NUMBERS(int64_t, "count", dualprop_predict_probabilities(out.reals, own.state, images, bad), 0, -1, INT64_MIN, INT64_MAX);
+}
+
+static void sweep_predict_probabilities_view(void)
+{
+    dualprop_view inputs = image_view(), good = matrix_view(out.reals, DUALPROP_F32, COUNT, CLASSES);
+    HANDLES(state, STATE, "state", dualprop_predict_probabilities_view(&good, bad, &inputs))
+    VIEWS(inputs, DUALPROP_I32, BAD_VIEWS, "inputs", dualprop_predict_probabilities_view(&good, own.state, bad))
+    OUTPUT_VIEWS(good, DUALPROP_U8, "probabilities", dualprop_predict_probabilities_view(bad, own.state, &inputs));
+}
+
 static void sweep_evaluate(void)
 {
     double *loss = &out.d[0];
@@ -250,10 +304,13 @@ static void sweep_evaluate_view(void)
 
 static const struct sweep SWEEPS[] = {
     SWEEP(state_create), SWEEP(state_destroy), SWEEP(state_prepare), SWEEP(state_set_augmentation),
-    SWEEP(state_memory_needed), SWEEP(infer), SWEEP(infer_view), SWEEP(infer_begin), SWEEP(infer_layer),
+    SWEEP(state_set_sample_weights), SWEEP(state_set_class_weights),
+    SWEEP(state_memory_needed), SWEEP(infer), SWEEP(infer_view), SWEEP(infer_gradient),
+    SWEEP(infer_begin), SWEEP(infer_layer),
     SWEEP(infer_pass), SWEEP(infer_end), SWEEP(state_read), { "dualprop_state_write", sweep_state_write, 1 },
     SWEEP(state_report), SWEEP(state_damping), SWEEP(state_inference_count), SWEEP(state_set_inference_count),
-    SWEEP(infer_update), SWEEP(predict), SWEEP(predict_view), SWEEP(evaluate), SWEEP(evaluate_view),
+    SWEEP(infer_update), SWEEP(predict), SWEEP(predict_view), SWEEP(predict_probabilities),
+    SWEEP(predict_probabilities_view), SWEEP(evaluate), SWEEP(evaluate_view),
 };
 const struct sweep_list SWEEPS_OF_STATE = { SWEEPS, SWEEP_COUNT(SWEEPS) };
 

@@ -168,6 +168,44 @@ static dualprop_status prepare_options(saved_model *model)
     return status;
 }
 
+/* The first weights of a state need memory. */
+static dualprop_status weigh_classes(saved_model *model)
+{
+    double ones[64];
+    int64_t outputs;
+    dualprop_state *state;
+    expect_ok(dualprop_network_info(NULL, NULL, NULL, &outputs, model->network));
+    ck_assert_int_le(outputs, 64);
+    for (int i = 0; i < 64; i++) ones[i] = 1;
+    dualprop_status status = dualprop_state_create(&state, model->network, model->rule, 2);
+    if (status == DUALPROP_OK) status = dualprop_state_set_class_weights(state, ones, outputs);
+    dualprop_state_destroy(state);
+    return status;
+}
+
+static int flat_loss(void *user_data, double *losses, double *slopes, const double *outputs, const double *targets,
+                     int64_t count, int64_t width)
+{
+    (void)user_data, (void)outputs, (void)targets;
+    if (losses) memset(losses, 0, (size_t)count * sizeof *losses);
+    if (slopes) memset(slopes, 0, (size_t)(count * width) * sizeof *slopes);
+    return 0;
+}
+
+/* A state whose rule has a loss function, which needs arrays on the host; and the way to it by a prepare. */
+static dualprop_status prepare_loss_function(saved_model *model)
+{
+    dualprop_rule *rule;
+    dualprop_state *state = NULL;
+    dualprop_status status = dualprop_rule_create(&rule, model->context, DUALPROP_DP);
+    if (status == DUALPROP_OK) status = dualprop_state_create(&state, model->network, rule, 2);
+    if (status == DUALPROP_OK) status = dualprop_rule_set_loss_function(rule, flat_loss, NULL);
+    if (status == DUALPROP_OK) status = dualprop_state_prepare(state);
+    dualprop_state_destroy(state);
+    dualprop_rule_destroy(rule);
+    return status;
+}
+
 /* A network with feedback weights, and a rule with every option that keeps something. */
 struct rich {
     dualprop_network *network;
@@ -276,7 +314,8 @@ static const struct {
     { "optimizer", make_optimizer, 2 },
     { "prepare", prepare_another_plan, 0 }, { "write", write_parameters, 0 },{ "save", save, 20 },
     { "load", load, 20 },               { "checkpoint", fill_checkpoint, 7 }, { "diagnostics", make_diagnostics, 2 },
-    { "prepare options", prepare_options, 2 }, { "options", use_options, 30 },
+    { "prepare options", prepare_options, 2 }, { "prepare a loss function", prepare_loss_function, 5 },
+    { "weigh classes", weigh_classes, 3 }, { "options", use_options, 30 },
 };
 enum { OPERATIONS = sizeof operations / sizeof *operations };
 

@@ -47,5 +47,11 @@ def plot_run():
         assert file.read(4) == b"\x89PNG"
 
 
+def compare_torch():
+    output = run("compare_torch.py")
+    assert float(re.search(r"largest difference: ([\d.e-]+) ", output).group(1)) < 1e-4, output
+    assert float(re.search(r"steps: (\d+) % correct", output).group(1)) > 80, output
+
+
 for name in sys.argv[2:] or ["mlp"]:
-    {"mlp": mlp, "plot_run": plot_run}[name]()
+    {"mlp": mlp, "plot_run": plot_run, "compare_torch": compare_torch}[name]()

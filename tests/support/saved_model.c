@@ -60,8 +60,8 @@ static dualprop_status create_optimizer(saved_model *model, int kind)
 {
     TRY(dualprop_optimizer_create(&model->optimizer, model->network, kind));
     TRY(dualprop_optimizer_set_learning_rate(model->optimizer, 0.017));
-    TRY(dualprop_optimizer_set_momentum(model->optimizer, 0.85));
-    TRY(dualprop_optimizer_set_moments(model->optimizer, 0.87, 0.995, 1e-7));
+    if (kind == DUALPROP_SGD) TRY(dualprop_optimizer_set_momentum(model->optimizer, 0.85));
+    else TRY(dualprop_optimizer_set_moments(model->optimizer, 0.87, 0.995, 1e-7));
     TRY(dualprop_optimizer_set_weight_decay(model->optimizer, 0.003));
     TRY(dualprop_optimizer_set_clip(model->optimizer, 2.5));
     return dualprop_optimizer_set_schedule(model->optimizer, DUALPROP_RATE_WARMUP_COSINE, 1e-4, 1.0 / 3000.0, 3, 17);

@@ -59,6 +59,7 @@ struct dualprop_context {
     atomic_uint_fast64_t memory_current, memory_peak, memory_allocations;
     uint64_t limits[DUALPROP__LIMITS];
     atomic_int cancelled;
+    atomic_uint_fast64_t inferences; /* begun by all states: each has a number of its own, from 1 on */
     dualprop_log log;
     void *log_data;
     int log_level;

@@ -18,6 +18,7 @@ size_t dualprop__type_size(int type)
     case DUALPROP_F64: return sizeof(double);
     case DUALPROP_U8: return sizeof(uint8_t);
     case DUALPROP_I32: return sizeof(int32_t);
+    case DUALPROP_I64: return sizeof(int64_t);
     default: return 0;
     }
 }
@@ -105,10 +106,11 @@ static dualprop_status check_type(const dualprop_context *context, const dualpro
 {
     if (dualprop__type_size(view->type) > 0 && (types & 1u << view->type)) return DUALPROP_OK;
     const char *found = dualprop_name(DUALPROP_NAMES_TYPE, view->type);
-    return dualprop__fail(context, DUALPROP_ERROR_INVALID_ARGUMENT, "%s: type is %d (%s), expected one of%s%s%s%s",
+    return dualprop__fail(context, DUALPROP_ERROR_INVALID_ARGUMENT, "%s: type is %d (%s), expected one of%s%s%s%s%s",
                           argument, view->type, found ? found : "none", types & 1u << DUALPROP_F32 ? " f32" : "",
                           types & 1u << DUALPROP_F64 ? " f64" : "", types & 1u << DUALPROP_U8 ? " u8" : "",
-                          types & 1u << DUALPROP_I32 ? " i32" : "");
+                          types & 1u << DUALPROP_I32 ? " i32" : "",
+                          types & 1u << DUALPROP_I64 ? " i64" : "");
 }
 
 /* The bytes from the first element to the farthest must be countable, for every stride and for their sum. */

@@ -144,8 +144,8 @@ static dualprop_status unpack_optimizer(struct optimizer_record *record, const d
 static dualprop_status apply(dualprop_optimizer *optimizer, const struct optimizer_record *record)
 {
     DUALPROP__TRY(dualprop_optimizer_set_learning_rate(optimizer, record->learning_rate));
-    DUALPROP__TRY(dualprop_optimizer_set_momentum(optimizer, record->momentum));
-    DUALPROP__TRY(dualprop_optimizer_set_moments(optimizer, record->beta1, record->beta2, record->epsilon));
+    DUALPROP__TRY(dualprop__optimizer_restore(optimizer, record->momentum, record->beta1, record->beta2,
+                                              record->epsilon));
     DUALPROP__TRY(dualprop_optimizer_set_weight_decay(optimizer, record->weight_decay));
     DUALPROP__TRY(dualprop_optimizer_set_clip(optimizer, record->clip));
     /* A constant rate keeps what an earlier schedule had set; so set that first. */

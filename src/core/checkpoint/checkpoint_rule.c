@@ -82,7 +82,8 @@ static dualprop_status set_choices(dualprop_rule *rule, const dualprop_checkpoin
                                               record->pool_switches));
     DUALPROP__TRY(dualprop_rule_set_pool_switches(rule, pool_switches));
     DUALPROP__TRY(dualprop_rule_set_variant(rule, variant));
-    DUALPROP__TRY(dualprop_rule_set_loss(rule, loss));
+    if (loss == DUALPROP_LOSS_FUNCTION) dualprop__rule_expect_loss_function(rule);
+    else DUALPROP__TRY(dualprop_rule_set_loss(rule, loss));
     DUALPROP__TRY(dualprop_rule_set_output_step(rule, output_step));
     DUALPROP__TRY(dualprop_rule_set_nudge_at(rule, nudge_at));
     return dualprop_rule_set_schedule(rule, schedule, (int)record->passes);

@@ -40,12 +40,13 @@ static dualprop_status cut_file(struct parts *parts, const dualprop_checkpoint *
     const dualprop_context *context = checkpoint->context;
     const char *source = checkpoint->source;
     DUALPROP__REQUIRE(context, size >= DUALPROP__LENGTH_BYTES, DUALPROP_ERROR_FORMAT,
-                      "%s: there are %zu bytes; expected at least %d, the header's length", source, size,
+                      "%s is no checkpoint: there are %zu bytes; expected at least %d, the header's length", source, size,
                       DUALPROP__LENGTH_BYTES);
     uint64_t length = little_endian(bytes), limit = context->limits[DUALPROP_LIMIT_HEADER_BYTES];
-    DUALPROP__REQUIRE(context, length <= size - DUALPROP__LENGTH_BYTES && length <= DUALPROP__LONGEST_HEADER, DUALPROP_ERROR_FORMAT,
-                      "%s: the header's length is %llu; expected at most the %zu bytes that follow, and %d", source,
-                      (unsigned long long)length, size - DUALPROP__LENGTH_BYTES, DUALPROP__LONGEST_HEADER);
+    DUALPROP__REQUIRE(context, length <= size - DUALPROP__LENGTH_BYTES && length <= DUALPROP__LONGEST_HEADER,
+                      DUALPROP_ERROR_FORMAT,
+                      "%s is no checkpoint: the header's length is %llu; expected at most the %zu bytes that follow, "
+                      "and %d", source, (unsigned long long)length, size - DUALPROP__LENGTH_BYTES, DUALPROP__LONGEST_HEADER);
     DUALPROP__REQUIRE(context, length <= limit, DUALPROP_ERROR_LIMIT,
                       "%s: the header's length is %llu; expected at most the context's limit of %llu", source,
                       (unsigned long long)length, (unsigned long long)limit);
@@ -54,7 +55,7 @@ static dualprop_status cut_file(struct parts *parts, const dualprop_checkpoint *
     parts->data = (const unsigned char *)bytes + DUALPROP__LENGTH_BYTES + length;
     parts->data_size = size - DUALPROP__LENGTH_BYTES - (size_t)length;
     DUALPROP__REQUIRE(context, length > 0 && parts->header[0] == '{', DUALPROP_ERROR_FORMAT,
-                      "%s: the header does not begin with '{'", source);
+                      "%s is no checkpoint: the header does not begin with '{'", source);
     return DUALPROP_OK;
 }
 

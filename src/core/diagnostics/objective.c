@@ -123,6 +123,8 @@ static dualprop_status check_objective(const dualprop_diagnostics *diagnostics, 
                       "state and diagnostics are of different networks; expected the same");
     DUALPROP__REQUIRE(context, state->run.phase != DUALPROP__IDLE, DUALPROP_ERROR_INVALID_STATE,
                       "state holds no inference; call dualprop_infer() or dualprop_infer_begin() first");
+    DUALPROP__REQUIRE(context, !dualprop__has_slopes(state), DUALPROP_ERROR_UNSUPPORTED,
+                      "the state's loss is a function, or was given as a gradient: the objective needs mse or ce");
     DUALPROP__REQUIRE(context, !state->snapshot.variant->is_back_propagation, DUALPROP_ERROR_UNSUPPORTED,
                       "the state's rule is back-propagation, which has no objective but its loss");
     DUALPROP__REQUIRE(context, !state->snapshot.variant->is_straight, DUALPROP_ERROR_UNSUPPORTED,

@@ -15,6 +15,7 @@
 int dualprop__can_defer(const dualprop_state *state, int is_warm)
 {
     if (!state->context->backend.begin_deferred) return 0;
+    if (dualprop__has_own_loss(state)) return 0; /* which is called with numbers on the way */
     if (state->snapshot.tolerance > 0 || state->snapshot.growth_limit > 0) return 0;
     if (state->snapshot.quantize_bits > 0 || is_warm || state->snapshot.lowest != 1) return 0;
     for (int k = 1; k <= state->layer_count; k++)

@@ -144,18 +144,25 @@ static dualprop_status check_ready(const dualprop_state *state)
                       DUALPROP_ERROR_INVALID_STATE,
                       "the rule's variant, schedule, passes, tolerance, switches or another option that a state is "
                       "planned for changed; call dualprop_state_prepare()");
+    DUALPROP__TRY(dualprop__own_loss_check(state));
     if (state->snapshot.revision == atomic_load(&state->rule->revision)) return DUALPROP_OK; /* checked before */
     return dualprop__rule_check_network(state->rule, state->network);
 }
 
+/* What nudges the output: targets of the rule's loss, or the slope of a loss that the caller has computed. */
+enum nudge { NUDGE_BY_TARGETS, NUDGE_BY_SLOPE };
+
 static dualprop_status check_batch(dualprop_view *images, const dualprop_state *state, const dualprop_view *inputs,
-                                   const dualprop_view *targets)
+                                   const dualprop_view *targets, enum nudge nudge)
 {
     DUALPROP__TRY(dualprop__batch_inputs(images, state, inputs));
     DUALPROP__REQUIRE(state->context, images->shape[0] <= state->capacity, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "count is %lld; expected 1..%lld, the state's capacity", (long long)images->shape[0],
                       (long long)state->capacity);
     DUALPROP__TRY(dualprop__check_augmentation(state, images->shape[0]));
+    if (nudge == NUDGE_BY_SLOPE) DUALPROP__TRY(dualprop__weights_check_slopes(state));
+    else DUALPROP__TRY(dualprop__weights_check(state, images->shape[0]));
+    if (nudge == NUDGE_BY_SLOPE) return dualprop__batch_slopes(state, targets, images->shape[0]);
     if (!(state->network->open & DUALPROP_OPEN_TOP)) return dualprop__batch_targets(state, targets, images->shape[0]);
     DUALPROP__REQUIRE(state->context, !targets, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "targets are given to a network with an open top; expected NULL");
@@ -165,6 +172,8 @@ static dualprop_status check_batch(dualprop_view *images, const dualprop_state *
 static dualprop_status keep_prediction(dualprop_state *state)
 {
     const struct dualprop__dyads *output = dualprop__output(state);
+    if (state->batch.is_slope) return DUALPROP_OK; /* its place holds zeros */
+    if (dualprop__has_own_loss(state)) return dualprop__own_loss_begin(state);
     size_t bytes = (size_t)(state->batch.count * output->width) * state->context->real_size;
     return state->context->backend.copy(state->context->instance, state->plan.prediction, output->arrays.a, bytes);
 }
@@ -212,14 +221,18 @@ static void start_report(dualprop_state *state)
 
 /* by_hand: the caller may read the dyads, and errors, after each step of the inference. */
 static dualprop_status start_inference(dualprop_state *state, const dualprop_view *images, const dualprop_view *targets,
-                                       int by_hand)
+                                       enum nudge nudge, int by_hand)
 {
     int64_t count = images->shape[0];
     int is_warm = !state->network->open && state->rule->warm_start && state->run.warm_count == count;
+    state->batch.is_slope = nudge == NUDGE_BY_SLOPE;
+    state->batch.count = count;
+    state->weights.is_batch = 0;
     dualprop__snapshot_rule(state);
     start_report(state);
     if (!by_hand && dualprop__can_defer(state, is_warm)) DUALPROP__TRY(dualprop__deferred_begin(state));
-    if (targets) DUALPROP__TRY(dualprop__batch_load_targets(state, targets, 0, count));
+    if (state->batch.is_slope) DUALPROP__TRY(dualprop__batch_load_slopes(state, targets));
+    else if (targets) DUALPROP__TRY(dualprop__batch_load_targets(state, targets, 0, count));
     DUALPROP__TRY(dualprop__batch_load(state, images, 0, count));
     /* A batch that is refused is none: it is not counted, and the dyads before it are there to start from. */
     state->run.inferences += state->run.inferences < DUALPROP__MOST_COUNTED;
@@ -261,7 +274,7 @@ static void pause_inference(dualprop_state *state)
 }
 
 static dualprop_status open_inference(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets,
-                                      int by_hand)
+                                      enum nudge nudge, int by_hand)
 {
     dualprop_view images;
     DUALPROP__REQUIRE(state->context, by_hand || !(state->network->open & DUALPROP_OPEN_TOP),
@@ -269,14 +282,17 @@ static dualprop_status open_inference(dualprop_state *state, const dualprop_view
                       "network has an open top; expected an inference by hand (dualprop_infer_begin())");
     DUALPROP__TRY(check_ready(state));
     DUALPROP__TRY(check_cancelled(state));
-    DUALPROP__TRY(check_batch(&images, state, inputs, targets));
+    DUALPROP__TRY(check_batch(&images, state, inputs, targets, nudge));
     DUALPROP__TRY(dualprop__state_begin_read(state));
     state->run.holds = 1;
     note_weights(state);
     state->run.phase = DUALPROP__OPEN;
+    state->run.serial = atomic_fetch_add(&state->context->inferences, 1) + 1;
+    state->run.written = atomic_load(&state->network->written);
     dualprop_status status = dualprop__network_check_set(state->opened);
-    if (status == DUALPROP_OK) status = start_inference(state, &images, targets, by_hand);
-    if (status != DUALPROP_OK) dualprop__state_close(state, DUALPROP__IDLE);
+    if (status == DUALPROP_OK) status = start_inference(state, &images, targets, nudge, by_hand);
+    if (status == DUALPROP_OK) dualprop__weights_used(state);
+    else dualprop__state_close(state, DUALPROP__IDLE);
     return status;
 }
 
@@ -303,12 +319,18 @@ static dualprop_status run_again(dualprop_state *state)
     return run_all_passes(state);
 }
 
+static dualprop_status run_inference(dualprop__inference *inference, dualprop_state *state,
+                                     const dualprop_view *inputs, const dualprop_view *targets, enum nudge nudge)
+{
+    dualprop_status status = open_inference(state, inputs, targets, nudge, 0);
+    *inference = (dualprop__inference){ status == DUALPROP_OK, state->section.deferred };
+    return status == DUALPROP_OK ? run_all_passes(state) : status;
+}
+
 dualprop_status dualprop__infer_run(dualprop__inference *inference, dualprop_state *state, const dualprop_view *inputs,
                                     const dualprop_view *targets)
 {
-    dualprop_status status = open_inference(state, inputs, targets, 0);
-    *inference = (dualprop__inference){ status == DUALPROP_OK, state->section.deferred };
-    return status == DUALPROP_OK ? run_all_passes(state) : status;
+    return run_inference(inference, state, inputs, targets, NUDGE_BY_TARGETS);
 }
 
 dualprop_status dualprop__infer_finish(const dualprop__inference *inference, dualprop_state *state,
@@ -322,16 +344,22 @@ dualprop_status dualprop__infer_finish(const dualprop__inference *inference, dua
 
 /* ---- the public calls ---- */
 
-dualprop_status dualprop__infer_view(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets,
-                                     const char *function)
+static dualprop_status enter_and_infer(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets,
+                                       enum nudge nudge, const char *function)
 {
     dualprop__inference inference;
     DUALPROP__TRY(dualprop__state_enter(state, function));
-    dualprop_status status = dualprop__infer_run(&inference, state, inputs, targets);
+    dualprop_status status = run_inference(&inference, state, inputs, targets, nudge);
     status = dualprop__infer_section_end(state, status);
     status = dualprop__infer_finish(&inference, state, status);
     dualprop__state_leave(state);
     return status;
+}
+
+dualprop_status dualprop__infer_view(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets,
+                                     const char *function)
+{
+    return enter_and_infer(state, inputs, targets, NUDGE_BY_TARGETS, function);
 }
 
 /* A thread that only infers can be cancelled on entry, where it holds nothing of ours. */
@@ -339,6 +367,13 @@ dualprop_status dualprop_infer_view(dualprop_state *state, const dualprop_view *
 {
     pthread_testcancel();
     return dualprop__infer_view(state, inputs, targets, __func__);
+}
+
+dualprop_status dualprop_infer_gradient(dualprop_state *state, const dualprop_view *inputs,
+                                        const dualprop_view *gradient)
+{
+    pthread_testcancel();
+    return enter_and_infer(state, inputs, gradient, NUDGE_BY_SLOPE, __func__);
 }
 
 dualprop_status dualprop__infer_plain(dualprop_view *inputs, dualprop_view *targets, const dualprop_state *state,
@@ -368,7 +403,7 @@ dualprop_status dualprop_infer_begin(dualprop_state *state, const dualprop_view 
 {
     pthread_testcancel();
     DUALPROP__TRY(dualprop__state_enter(state, __func__));
-    dualprop_status status = open_inference(state, inputs, targets, 1);
+    dualprop_status status = open_inference(state, inputs, targets, NUDGE_BY_TARGETS, 1);
     pause_inference(state);
     dualprop__state_leave(state);
     return status;

@@ -5,6 +5,7 @@
  *
  * In back-propagation sbar_L = a_L and delta_L = -loss'(a_L).
  */
+#include "math/step_condition.h"
 #include "passes.h"
 
 static struct dualprop__dyads *output_of(dualprop_state *state)
@@ -15,15 +16,22 @@ static struct dualprop__dyads *output_of(dualprop_state *state)
 static int is_at_prediction(const dualprop_state *state)
 {
     return state->snapshot.nudge_at == DUALPROP_NUDGE_AT_PREDICTION &&
-           state->snapshot.output_step == DUALPROP_OUTPUT_LINEAR;
+           dualprop__output_step_of(state) == DUALPROP_OUTPUT_LINEAR;
+}
+
+/* Slopes that are loaded are the squared error's at zeros, which lie where the prediction would. */
+static const void *linearised_at(const dualprop_state *state)
+{
+    int other = is_at_prediction(state) || dualprop__has_slopes(state);
+    return other ? state->plan.prediction : dualprop__output(state)->arrays.a;
 }
 
 static dualprop_output output_step_of(dualprop_state *state)
 {
     struct dualprop__dyads *own = output_of(state);
     return (dualprop_output){
-        .loss = state->snapshot.loss,
-        .exact = state->snapshot.output_step,
+        .loss = dualprop__has_slopes(state) ? DUALPROP_MSE : state->snapshot.loss,
+        .exact = dualprop__output_step_of(state),
         .derivative = state->snapshot.variant->is_back_propagation,
         .gain_plus = own->numbers.gain_plus,
         .gain_minus = own->numbers.gain_minus,
@@ -32,7 +40,7 @@ static dualprop_output output_step_of(dualprop_state *state)
         .rows = state->batch.count,
         .width = own->width,
         .a = own->arrays.a,
-        .at = is_at_prediction(state) ? state->plan.prediction : own->arrays.a,
+        .at = linearised_at(state),
         .target = state->plan.target,
         .mean = own->arrays.mean,
         .delta = own->arrays.delta,
@@ -46,14 +54,48 @@ static dualprop_output output_step_of(dualprop_state *state)
 /* The exact and the mean's step of cross-entropy have no closed form. */
 static int is_proximal(const dualprop_state *state)
 {
-    return state->snapshot.output_step != DUALPROP_OUTPUT_LINEAR && state->snapshot.loss == DUALPROP_CROSS_ENTROPY;
+    return dualprop__output_step_of(state) != DUALPROP_OUTPUT_LINEAR && state->snapshot.loss == DUALPROP_CROSS_ENTROPY;
 }
 
-static dualprop_status make_output_step(dualprop_state *state, const dualprop_output *step)
+static dualprop_status call_output_slot(dualprop_state *state, const dualprop_output *step)
 {
     const dualprop_backend *backend = &state->context->backend;
     if (is_proximal(state)) return backend->output_proximal(state->context->instance, step);
     return backend->output_step(state->context->instance, step);
+}
+
+/* The step of `rows` samples from a row on, whose weight makes beta another one. */
+static dualprop_output rows_of_step(const dualprop_output *step, const dualprop_state *state, int64_t row, int64_t rows)
+{
+    dualprop_output part = *step;
+    size_t offset = (size_t)(row * step->width) * state->context->real_size;
+    part.beta = step->beta * dualprop__weight_of(state, row);
+    part.rows = rows;
+    part.a = (const char *)step->a + offset;
+    part.at = (const char *)step->at + offset;
+    part.target = (const char *)step->target + offset;
+    part.mean = (char *)step->mean + offset;
+    part.delta = (char *)step->delta + offset;
+    return part;
+}
+
+/* In a deferred section the slot itself takes the maximum of all calls. */
+static dualprop_status make_output_step(dualprop_state *state, const dualprop_output *step)
+{
+    double largest = 0, changed = 0, largest_part = 0, change_part = 0;
+    if (!state->weights.is_batch) return call_output_slot(state, step);
+    for (int64_t row = 0; row < step->rows; row += dualprop__weight_run(state, row)) {
+        dualprop_output part = rows_of_step(step, state, row, dualprop__weight_run(state, row));
+        if (!state->section.deferred) part.max_abs = &largest_part;
+        if (!state->section.deferred && step->change) part.change = &change_part;
+        DUALPROP__TRY(call_output_slot(state, &part));
+        largest = dualprop__greater_max_abs(largest_part, largest);
+        changed = dualprop__greater_max_abs(change_part, changed);
+    }
+    if (state->section.deferred) return DUALPROP_OK;
+    *step->max_abs = largest;
+    if (step->change) *step->change = changed;
+    return DUALPROP_OK;
 }
 
 /*
@@ -81,6 +123,8 @@ static dualprop_status extended_output_update(dualprop_state *state)
 dualprop_status dualprop__update_output(dualprop_state *state)
 {
     struct dualprop__dyads *own = output_of(state);
+    int slopes_changed;
+    DUALPROP__TRY(dualprop__own_loss_renew(&slopes_changed, state));
     if (own->numbers.uses_extended_update) {
         DUALPROP__TRY(extended_output_update(state));
     } else {
@@ -88,8 +132,8 @@ dualprop_status dualprop__update_output(dualprop_state *state)
         DUALPROP__TRY(make_output_step(state, &step));
     }
     own->versions.mean++;
-    /* Nudged at the prediction, delta_L = -beta loss'(prediction) stays what it was however a_L moves. */
-    int stays = is_at_prediction(state) && !own->numbers.always_updates && !state->snapshot.quantize_bits &&
+    /* With a slope that does not change, delta_L = -beta loss'(.) stays what it was however a_L moves. */
+    int stays = (is_at_prediction(state) || dualprop__has_slopes(state)) && !slopes_changed && !own->numbers.always_updates && !state->snapshot.quantize_bits &&
                 own->versions.delta != 0;
     if (!stays || own->observed.written) own->versions.delta++;
     own->observed.written = 0;

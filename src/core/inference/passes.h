@@ -20,6 +20,16 @@ dualprop_status dualprop__update_layer(dualprop_state *state, int k);
 dualprop_status dualprop__update_all_layers(dualprop_state *state);
 /* output_update.c: the output layer's update, once a_L is up to date. */
 dualprop_status dualprop__update_output(dualprop_state *state);
+/* own_loss.c: is the loss of this inference a function of the caller's? */
+int dualprop__has_own_loss(const dualprop_state *state);
+/* own_loss.c: refuse a loss function that is not set, or that the state was not planned for. */
+dualprop_status dualprop__own_loss_check(const dualprop_state *state);
+/* own_loss.c: losses and slopes at the prediction, a_L, from the targets that were loaded. */
+dualprop_status dualprop__own_loss_begin(dualprop_state *state);
+/* own_loss.c: slopes at the current a_L, if they are of another one and the rule does not want the prediction's. */
+dualprop_status dualprop__own_loss_renew(int *changed, dualprop_state *state);
+/* own_loss.c: the summed loss of predictions in sbar_L against the targets that were loaded. */
+dualprop_status dualprop__own_loss_evaluate(double *sum, dualprop_state *state);
 /* extended_update.c: an update of layer k with the optional rule features; top_down NULL means zero. */
 dualprop_status dualprop__extended_update(dualprop_state *state, int k, const void *a, const void *top_down);
 /* extended_update.c: round the feed-forward state of layer k, if the rule quantises. */

@@ -3,6 +3,7 @@
  *
  * The state's dyads are overwritten, so an inference that had settled is gone afterwards.
  */
+#include "math/formulas.h"
 #include "passes.h"
 
 static int64_t piece_size(const dualprop_state *state, int64_t left)
@@ -42,16 +43,38 @@ static dualprop_status feed_piece(dualprop_state *state, const dualprop_view *im
 
 /* ---- predict ---- */
 
+/* Outputs as they are, or their softmax. */
+enum scores { LOGITS, PROBABILITIES };
+
+/* The softmax of each row, in place. */
+static void softmax_rows(void *reals, int type, int64_t rows, int64_t width)
+{
+    for (int64_t row = 0; row < rows; row++) {
+        if (type == DUALPROP_F32) {
+            float *a = (float *)reals + row * width;
+            dualprop__softmax_of_f32 of = dualprop__softmax_sum_f32(a, NULL, 0, width);
+            for (int64_t i = 0; i < width; i++) a[i] = dualprop__softmax_value_f32(&of, a[i]);
+        } else {
+            double *a = (double *)reals + row * width;
+            dualprop__softmax_of_f64 of = dualprop__softmax_sum_f64(a, NULL, 0, width);
+            for (int64_t i = 0; i < width; i++) a[i] = dualprop__softmax_value_f64(&of, a[i]);
+        }
+    }
+}
+
 /*
  * Copy the outputs of `count` samples through staging memory, which holds a batch of them, into rows first.. of a view.
  */
-static dualprop_status copy_out_scores(const dualprop_view *scores, dualprop_state *state, int64_t first)
+static dualprop_status copy_out_scores(const dualprop_view *scores, dualprop_state *state, int64_t first,
+                                       enum scores kind)
 {
     const struct dualprop__dyads *output = dualprop__output(state);
     size_t bytes = (size_t)(state->batch.count * output->width) * state->context->real_size;
     dualprop_view rows = dualprop__view_copy(scores);
     DUALPROP__TRY(
         state->context->backend.copy_out(state->context->instance, state->plan.staging, output->arrays.mean, bytes));
+    if (kind == PROBABILITIES)
+        softmax_rows(state->plan.staging, state->context->precision, state->batch.count, output->width);
     rows.shape[0] = state->batch.count;
     rows.data = (char *)scores->data + first * scores->strides[0] * (int64_t)dualprop__type_size(scores->type);
     dualprop__view_scatter(&rows, state->plan.staging, state->context->precision);
@@ -66,41 +89,56 @@ static dualprop_status check_pieces(dualprop_state *state, const dualprop_view *
     return DUALPROP_OK;
 }
 
-static dualprop_status predict_pieces(const dualprop_view *scores, dualprop_state *state, const dualprop_view *images)
+static dualprop_status predict_pieces(const dualprop_view *scores, dualprop_state *state, const dualprop_view *images,
+                                      enum scores kind)
 {
     DUALPROP__TRY(check_pieces(state, images));
     for (int64_t first = 0; first < images->shape[0]; first += state->capacity) {
         DUALPROP__TRY(feed_piece(state, images, first));
-        DUALPROP__TRY(copy_out_scores(scores, state, first));
+        DUALPROP__TRY(copy_out_scores(scores, state, first, kind));
     }
     return DUALPROP_OK;
 }
 
-static dualprop_status predict_view(const dualprop_view *scores, dualprop_state *state, const dualprop_view *inputs)
+static dualprop_status predict_view(const dualprop_view *scores, dualprop_state *state, const dualprop_view *inputs,
+                                    enum scores kind)
 {
     dualprop_view images;
     int64_t width = dualprop__output(state)->width;
+    const char *name = kind == PROBABILITIES ? "probabilities" : "scores";
     DUALPROP__TRY(dualprop__batch_inputs(&images, state, inputs));
-    DUALPROP__TRY(dualprop__view_check_output(state->context, scores, DUALPROP__REAL_TYPES,
-                                              "scores"));
+    DUALPROP__TRY(dualprop__view_check_output(state->context, scores, DUALPROP__REAL_TYPES, name));
     DUALPROP__REQUIRE(state->context,
                       scores->rank == 2 && scores->shape[0] == images.shape[0] && scores->shape[1] == width,
-                      DUALPROP_ERROR_INVALID_ARGUMENT, "scores has another shape; expected (%lld, %lld)",
-                      (long long)images.shape[0], (long long)width);
+                      DUALPROP_ERROR_INVALID_ARGUMENT, "%s has the shape %s; expected [%lld, %lld]", name,
+                      dualprop__describe_shape(scores->shape, scores->rank).text, (long long)images.shape[0],
+                      (long long)width);
     DUALPROP__TRY(dualprop__check_augmentation(state, images.shape[0]));
     DUALPROP__TRY(begin_prediction(state));
-    dualprop_status status = predict_pieces(scores, state, &images);
+    dualprop_status status = predict_pieces(scores, state, &images, kind);
     dualprop__state_end_read(state);
+    return status;
+}
+
+static dualprop_status enter_and_predict(const dualprop_view *scores, dualprop_state *state,
+                                         const dualprop_view *inputs, enum scores kind, const char *function)
+{
+    pthread_testcancel();
+    DUALPROP__TRY(dualprop__state_enter(state, function));
+    dualprop_status status = predict_view(scores, state, inputs, kind);
+    dualprop__state_leave(state);
     return status;
 }
 
 dualprop_status dualprop_predict_view(const dualprop_view *scores, dualprop_state *state, const dualprop_view *inputs)
 {
-    pthread_testcancel();
-    DUALPROP__TRY(dualprop__state_enter(state, __func__));
-    dualprop_status status = predict_view(scores, state, inputs);
-    dualprop__state_leave(state);
-    return status;
+    return enter_and_predict(scores, state, inputs, LOGITS, __func__);
+}
+
+dualprop_status dualprop_predict_probabilities_view(const dualprop_view *probabilities, dualprop_state *state,
+                                                    const dualprop_view *inputs)
+{
+    return enter_and_predict(probabilities, state, inputs, PROBABILITIES, __func__);
 }
 
 static dualprop_status check_plain_array(const dualprop_state *state, const void *array, const char *name,
@@ -115,15 +153,27 @@ static dualprop_status check_plain_array(const dualprop_state *state, const void
     return DUALPROP_OK;
 }
 
-dualprop_status dualprop_predict(void *scores, dualprop_state *state, const void *images, int64_t count)
+static dualprop_status predict_plain(void *scores, const char *name, dualprop_state *state, const void *images,
+                                     int64_t count, enum scores kind, const char *function)
 {
-    DUALPROP__TRY(check_plain_array(state, scores, "scores", images, count, __func__));
+    DUALPROP__TRY(check_plain_array(state, scores, name, images, count, function));
     int type = state->context->precision;
     dualprop_view inputs = dualprop__view_of((void *)(uintptr_t)images, type, 2,
                                              (int64_t[]){ count, state->dyads[0].width });
     dualprop_view outputs = dualprop__view_of(scores, type, 2,
                                               (int64_t[]){ count, dualprop__output(state)->width });
-    return dualprop_predict_view(&outputs, state, &inputs);
+    return enter_and_predict(&outputs, state, &inputs, kind, function);
+}
+
+dualprop_status dualprop_predict(void *scores, dualprop_state *state, const void *images, int64_t count)
+{
+    return predict_plain(scores, "scores", state, images, count, LOGITS, __func__);
+}
+
+dualprop_status dualprop_predict_probabilities(void *probabilities, dualprop_state *state, const void *images,
+                                               int64_t count)
+{
+    return predict_plain(probabilities, "probabilities", state, images, count, PROBABILITIES, __func__);
 }
 
 /* ---- evaluate ---- */
@@ -138,11 +188,11 @@ static dualprop_status score_piece(struct score *total, dualprop_state *state, c
 {
     const struct dualprop__dyads *output = dualprop__output(state);
     struct score piece;
-    int loss = state->rule ? state->rule->loss : DUALPROP_MSE;
+    int loss = state->rule ? state->rule->loss : DUALPROP_MSE, is_function = loss == DUALPROP_LOSS_FUNCTION;
     DUALPROP__TRY(dualprop__batch_load_targets(state, targets, first, state->batch.count));
-    DUALPROP__TRY(state->context->backend.evaluate(state->context->instance, loss, output->arrays.mean,
-                                                   state->plan.target, state->batch.count, output->width, k,
-                                                   &piece.loss, &piece.correct, &piece.top_k));
+    DUALPROP__TRY(dualprop__weighted_evaluate(&piece.loss, &piece.correct, &piece.top_k, state,
+                                              is_function ? DUALPROP_MSE : loss, output->arrays.mean, k));
+    if (is_function) DUALPROP__TRY(dualprop__own_loss_evaluate(&piece.loss, state));
     total->loss += piece.loss;
     total->correct += piece.correct;
     total->top_k += piece.top_k;
@@ -168,12 +218,15 @@ static dualprop_status evaluate_view(struct score *total, dualprop_state *state,
                       "k is %d; expected 1..%lld", k, (long long)width);
     DUALPROP__REQUIRE(state->context, dualprop__is_output(state, state->layer_count), DUALPROP_ERROR_UNSUPPORTED,
                       "network has an open top, and no targets; expected dualprop_predict()");
+    DUALPROP__TRY(dualprop__own_loss_check(state));
     DUALPROP__TRY(dualprop__batch_inputs(&images, state, inputs));
     DUALPROP__TRY(dualprop__batch_targets(state, targets, images.shape[0]));
     DUALPROP__TRY(dualprop__check_augmentation(state, images.shape[0]));
+    DUALPROP__TRY(dualprop__weights_check(state, images.shape[0]));
     DUALPROP__TRY(begin_prediction(state));
     dualprop_status status = evaluate_pieces(total, state, &images, targets, k);
     dualprop__state_end_read(state);
+    if (status == DUALPROP_OK) dualprop__weights_used(state);
     total->loss /= (double)images.shape[0];
     return status;
 }

@@ -18,7 +18,21 @@ double dualprop__gradient_scale(const dualprop_optimizer *optimizer)
 
 dualprop_status dualprop__gradient_check(const dualprop_optimizer *optimizer, const dualprop_state *state)
 {
-    return dualprop__gradient_check_phase(optimizer, state, DUALPROP__SETTLED);
+    DUALPROP__TRY(dualprop__gradient_check_phase(optimizer, state, DUALPROP__SETTLED));
+    DUALPROP__REQUIRE(optimizer->context, state->run.written == atomic_load(&state->network->written),
+                      DUALPROP_ERROR_INVALID_STATE,
+                      "the network was written, initialised or copied to after the state's inference, whose dyads are "
+                      "not its own any more; infer again");
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop__update_check(const dualprop_optimizer *optimizer, const dualprop_state *state)
+{
+    DUALPROP__TRY(dualprop__gradient_check(optimizer, state));
+    DUALPROP__REQUIRE(optimizer->context, optimizer->learned != state->run.serial, DUALPROP_ERROR_INVALID_STATE,
+                      "the optimizer has learned from this inference; infer again, or take another step on the same "
+                      "dyads by dualprop_gradient() and dualprop_step()");
+    return DUALPROP_OK;
 }
 
 dualprop_status dualprop__gradient_check_phase(const dualprop_optimizer *optimizer, const dualprop_state *state,

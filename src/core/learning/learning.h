@@ -29,11 +29,15 @@ struct dualprop_optimizer {
     int64_t first_samples; /* of the batch it began with: the gradient held is the sum over samples / first_samples */
     struct dualprop__learning *layers; /* [layer_count] */
     struct dualprop__group_sums *sums; /* of blocks and processes; NULL: one batch, one process */
+    uint64_t learned; /* the serial number of the inference of the last update; 0: none */
     atomic_int busy;
 };
 
 /* optimizer.c: the learning rate of the next step. */
 double dualprop__optimizer_rate(const dualprop_optimizer *optimizer);
+/* optimizer.c: the numbers of all kinds, as a file has them, whatever the optimizer's is. */
+dualprop_status dualprop__optimizer_restore(dualprop_optimizer *optimizer, double momentum, double beta1, double beta2,
+                                            double epsilon);
 /* optimizer.c: one call at a time. */
 dualprop_status dualprop__optimizer_enter(dualprop_optimizer *optimizer, const char *function);
 void dualprop__optimizer_leave(dualprop_optimizer *optimizer);
@@ -47,6 +51,8 @@ dualprop_status dualprop__gradient_layer(dualprop_optimizer *optimizer, dualprop
                                          int accumulate, const dualprop_step_numbers *step);
 /* gradient.c: a settled state of the optimizer's own network. */
 dualprop_status dualprop__gradient_check(const dualprop_optimizer *optimizer, const dualprop_state *state);
+/* gradient.c: the same, of an inference that the optimizer has not learned from by an update. */
+dualprop_status dualprop__update_check(const dualprop_optimizer *optimizer, const dualprop_state *state);
 /* gradient.c: the same of a state in another phase. */
 dualprop_status dualprop__gradient_check_phase(const dualprop_optimizer *optimizer, const dualprop_state *state,
                                                enum dualprop__phase phase);

@@ -144,11 +144,20 @@ dualprop_status dualprop_optimizer_set_learning_rate(dualprop_optimizer *optimiz
     return DUALPROP_OK;
 }
 
+static dualprop_status check_momentum(const dualprop_optimizer *optimizer, double momentum)
+{
+    DUALPROP__REQUIRE(optimizer->context, is_decay(momentum), DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "momentum is %g; expected 0 <= momentum < 1", momentum);
+    return DUALPROP_OK;
+}
+
 dualprop_status dualprop_optimizer_set_momentum(dualprop_optimizer *optimizer, double momentum)
 {
     DUALPROP__REQUIRE_HANDLE(optimizer, DUALPROP__OPTIMIZER);
-    DUALPROP__REQUIRE(optimizer->context, is_decay(momentum), DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "momentum is %g; expected 0 <= momentum < 1", momentum);
+    DUALPROP__TRY(check_momentum(optimizer, momentum));
+    DUALPROP__REQUIRE(optimizer->context, optimizer->kind == DUALPROP_SGD, DUALPROP_ERROR_UNSUPPORTED,
+                      "momentum is SGD's, and this optimizer is %s, which has dualprop_optimizer_set_moments()",
+                      dualprop_name(DUALPROP_NAMES_OPTIMIZER, optimizer->kind));
     optimizer->momentum = momentum;
     return DUALPROP_OK;
 }
@@ -159,15 +168,36 @@ static double least_epsilon(const dualprop_context *context)
     return context->precision == DUALPROP_F32 ? 1e-30 : 1e-150;
 }
 
-dualprop_status dualprop_optimizer_set_moments(dualprop_optimizer *optimizer, double beta1, double beta2,
-                                               double epsilon)
+static dualprop_status check_moments(const dualprop_optimizer *optimizer, double beta1, double beta2, double epsilon)
 {
-    DUALPROP__REQUIRE_HANDLE(optimizer, DUALPROP__OPTIMIZER);
     DUALPROP__REQUIRE(optimizer->context, is_decay(beta1) && is_decay(beta2), DUALPROP_ERROR_INVALID_ARGUMENT,
                       "beta1, beta2 are %g, %g; expected 0 <= beta < 1", beta1, beta2);
     DUALPROP__REQUIRE(optimizer->context, is_at_least(epsilon, least_epsilon(optimizer->context)),
                       DUALPROP_ERROR_INVALID_ARGUMENT, "epsilon is %g; expected a finite number >= %g", epsilon,
                       least_epsilon(optimizer->context));
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_optimizer_set_moments(dualprop_optimizer *optimizer, double beta1, double beta2,
+                                               double epsilon)
+{
+    DUALPROP__REQUIRE_HANDLE(optimizer, DUALPROP__OPTIMIZER);
+    DUALPROP__TRY(check_moments(optimizer, beta1, beta2, epsilon));
+    DUALPROP__REQUIRE(optimizer->context, optimizer->kind != DUALPROP_SGD, DUALPROP_ERROR_UNSUPPORTED,
+                      "beta1, beta2 and epsilon are Adam's, and this optimizer is sgd, which has "
+                      "dualprop_optimizer_set_momentum()");
+    optimizer->beta1 = beta1;
+    optimizer->beta2 = beta2;
+    optimizer->epsilon = epsilon;
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop__optimizer_restore(dualprop_optimizer *optimizer, double momentum, double beta1, double beta2,
+                                            double epsilon)
+{
+    DUALPROP__TRY(check_momentum(optimizer, momentum));
+    DUALPROP__TRY(check_moments(optimizer, beta1, beta2, epsilon));
+    optimizer->momentum = momentum;
     optimizer->beta1 = beta1;
     optimizer->beta2 = beta2;
     optimizer->epsilon = epsilon;

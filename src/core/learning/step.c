@@ -189,7 +189,7 @@ static dualprop_status make_step_on_gradient(dualprop_optimizer *optimizer)
     DUALPROP__TRY(dualprop__network_begin_write(optimizer->network));
     dualprop_status status = apply_held(optimizer);
     dualprop__feedback_align(optimizer->network);
-    dualprop__network_end_write(optimizer->network);
+    dualprop__network_end_step(optimizer->network);
     return status;
 }
 
@@ -230,7 +230,7 @@ dualprop_status dualprop__learn_layers(dualprop_optimizer *optimizer, dualprop_s
 dualprop_status dualprop__update(dualprop_optimizer *optimizer, dualprop_state *state)
 {
     dualprop_status status;
-    DUALPROP__TRY(dualprop__gradient_check(optimizer, state));
+    DUALPROP__TRY(dualprop__update_check(optimizer, state));
     int has_learned_feedback = optimizer->network->feedback == DUALPROP_FEEDBACK_KOLEN_POLLACK;
     int fused = optimizer->clip <= 0 && !has_learned_feedback && !dualprop__step_needs_weights(optimizer) &&
                 is_surely_finite(optimizer, state);
@@ -245,8 +245,9 @@ dualprop_status dualprop__update(dualprop_optimizer *optimizer, dualprop_state *
         status = dualprop__gradient_compute(optimizer, state, 0);
         if (status == DUALPROP_OK) status = apply_held(optimizer);
     }
+    if (status == DUALPROP_OK) optimizer->learned = state->run.serial;
     dualprop__feedback_align(optimizer->network);
-    dualprop__network_end_write(optimizer->network);
+    dualprop__network_end_step(optimizer->network);
     return status;
 }
 
@@ -254,14 +255,15 @@ dualprop_status dualprop__update(dualprop_optimizer *optimizer, dualprop_state *
 dualprop_status dualprop__group_update(dualprop_optimizer *optimizer, dualprop_state *state, int64_t count,
                                        dualprop_status status)
 {
-    if (status == DUALPROP_OK && count > 0) status = dualprop__gradient_check(optimizer, state);
+    if (status == DUALPROP_OK && count > 0) status = dualprop__update_check(optimizer, state);
     if (status == DUALPROP_OK) status = dualprop__network_begin_write(optimizer->network);
     int opened = status == DUALPROP_OK;
     status = dualprop__group_gradient(optimizer, state, opened ? count : 0, status, DUALPROP__CALL_UPDATE, 0);
     if (status == DUALPROP_OK) status = apply_held(optimizer);
+    if (status == DUALPROP_OK && count > 0) optimizer->learned = state->run.serial;
     if (opened) {
         dualprop__feedback_align(optimizer->network);
-        dualprop__network_end_write(optimizer->network);
+        dualprop__network_end_step(optimizer->network);
     }
     return status;
 }

@@ -79,6 +79,7 @@ static dualprop_status infer_and_append(struct train_step *step, dualprop_state 
     if (status == DUALPROP_OK && inference.deferred) status = append_step(step, state);
     status = dualprop__infer_section_end(state, status);
     settle_step(step, status);
+    if (step->applied) step->optimizer->learned = state->run.serial;
     return dualprop__infer_finish(&inference, state, status);
 }
 

@@ -252,6 +252,8 @@ dualprop_status dualprop__parameter_check(const dualprop_view *view, const dualp
     int rank = dualprop__parameter_shape(shape, layer, is_bias);
     int same = view->rank == rank && !memcmp(view->shape, shape, (size_t)rank * sizeof *shape);
     DUALPROP__REQUIRE(layer->network->context, same, DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "view has another shape than %s; expected %s", name, dualprop__describe_shape(shape, rank).text);
+                      "view has the shape %s; expected %s, that of %s",
+                      dualprop__describe_shape(view->shape, view->rank).text, dualprop__describe_shape(shape, rank).text,
+                      name);
     return DUALPROP_OK;
 }

@@ -37,6 +37,7 @@ struct dualprop_network {
     atomic_int sealed;       /* a state or an optimizer was made: no more layers */
     _Atomic uint64_t users;  /* who reads and who writes, and in which process; see network_lock.c */
     atomic_uint_fast64_t generation;
+    atomic_uint_fast64_t written; /* raised by every write that is no learning step */
     int initializer;
     double initializer_scale;
     int feedback;            /* DUALPROP_FEEDBACK_...: how layers' feedback weights were drawn, and learn */
@@ -67,7 +68,9 @@ dualprop_status dualprop__network_open(dualprop_network **opened, const dualprop
 dualprop_status dualprop__network_begin_read(dualprop_network *network);
 void dualprop__network_end_read(dualprop_network *network);
 dualprop_status dualprop__network_begin_write(dualprop_network *network);
-void dualprop__network_end_write(dualprop_network *network); /* raises the generation */
+/* Both raise the generation; the first is for writes that no learning step made. */
+void dualprop__network_end_write(dualprop_network *network);
+void dualprop__network_end_step(dualprop_network *network);
 /* From the caller's own read to a write, if no other call reads (else BUSY), and back. */
 dualprop_status dualprop__network_upgrade(dualprop_network *network);
 int dualprop__network_try_upgrade(dualprop_network *network); /* the same without a word; true if it is done */

@@ -114,6 +114,12 @@ void dualprop__network_abandon_write(dualprop_network *network)
 
 void dualprop__network_end_write(dualprop_network *network)
 {
+    atomic_fetch_add(&network->written, 1);
+    dualprop__network_end_step(network);
+}
+
+void dualprop__network_end_step(dualprop_network *network)
+{
     atomic_fetch_add(&network->generation, 1);
     atomic_store(&network->users, 0);
 }

@@ -204,8 +204,30 @@ dualprop_status dualprop_rule_set_loss(dualprop_rule *rule, int loss)
     DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
     DUALPROP__TRY(dualprop__rule_check_choice(rule->context, loss, DUALPROP_MSE, DUALPROP_CROSS_ENTROPY, "loss",
                                               "DUALPROP_MSE or DUALPROP_CROSS_ENTROPY"));
+    dualprop__rule_replan(rule, rule->loss == DUALPROP_LOSS_FUNCTION);
     rule->loss = loss;
+    rule->loss_function = NULL;
+    rule->loss_data = NULL;
     return dualprop__rule_changed(rule);
+}
+
+dualprop_status dualprop_rule_set_loss_function(dualprop_rule *rule, dualprop_loss_function function, void *user_data)
+{
+    DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
+    DUALPROP__REQUIRE(rule->context, function, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "function is NULL; expected a loss; dualprop_rule_set_loss() removes one");
+    dualprop__rule_replan(rule, rule->loss != DUALPROP_LOSS_FUNCTION);
+    rule->loss = DUALPROP_LOSS_FUNCTION;
+    rule->loss_function = function;
+    rule->loss_data = user_data;
+    return dualprop__rule_changed(rule);
+}
+
+void dualprop__rule_expect_loss_function(dualprop_rule *rule)
+{
+    dualprop__rule_replan(rule, rule->loss != DUALPROP_LOSS_FUNCTION);
+    rule->loss = DUALPROP_LOSS_FUNCTION;
+    dualprop__rule_changed(rule);
 }
 
 dualprop_status dualprop_rule_set_output_step(dualprop_rule *rule, int output_step)

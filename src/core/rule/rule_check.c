@@ -10,6 +10,11 @@ static dualprop_status check_output(const dualprop_rule *rule)
 {
     if (rule->output_step == DUALPROP_OUTPUT_LINEAR) return DUALPROP_OK;
     const char *step = dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, rule->output_step);
+    DUALPROP__REQUIRE(rule->context,
+                      rule->loss != DUALPROP_LOSS_FUNCTION ||
+                          dualprop__rule_output_step(rule) == DUALPROP_OUTPUT_LINEAR,
+                      DUALPROP_ERROR_UNSUPPORTED,
+                      "output_step %s contradicts a loss function, whose proximal map is not known; expected linear", step);
     DUALPROP__REQUIRE(
         rule->context, !dualprop__rule_variant(rule)->is_back_propagation && !dualprop__rule_variant(rule)->is_straight,
         DUALPROP_ERROR_UNSUPPORTED, "output_step %s contradicts variant %s, which has the linear one only", step,

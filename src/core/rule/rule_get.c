@@ -39,6 +39,15 @@ DEFINE_GETTER(dualprop_rule_get_seed, uint64_t, seed, seed)
 
 /* ---- several values ---- */
 
+dualprop_status dualprop_rule_get_loss_function(dualprop_loss_function *function, void **user_data,
+                                                const dualprop_rule *rule)
+{
+    DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
+    if (function) *function = rule->loss_function;
+    if (user_data) *user_data = rule->loss_data;
+    return DUALPROP_OK;
+}
+
 dualprop_status dualprop_rule_get_schedule(int *schedule, int *passes, const dualprop_rule *rule)
 {
     DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);

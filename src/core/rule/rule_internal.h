@@ -17,6 +17,8 @@ struct dualprop_rule {
     uint32_t magic;
     atomic_int references;
     dualprop_context *context;
+    dualprop_loss_function loss_function; /* of DUALPROP_LOSS_FUNCTION; NULL: none set since the rule was loaded */
+    void *loss_data;
     int variant, loss, output_step, nudge_at, schedule, passes;
     int pool_switches;
     double alpha, beta, tolerance, divergence_limit;
@@ -53,6 +55,8 @@ dualprop_status dualprop__rule_check_beta(const dualprop_rule *rule, double beta
 void dualprop__rule_replan(dualprop_rule *rule, int changed);
 /* At the end of every setter: raise the revision. Returns OK. */
 dualprop_status dualprop__rule_changed(dualprop_rule *rule);
+/* The loss is a function that the caller has yet to set: of rules from a file. */
+void dualprop__rule_expect_loss_function(dualprop_rule *rule);
 /* alpha_k and beta_k. */
 double dualprop__rule_alpha(const dualprop_rule *rule, int k);
 double dualprop__rule_beta(const dualprop_rule *rule, int k);

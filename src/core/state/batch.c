@@ -47,14 +47,22 @@ dualprop_status dualprop__batch_inputs(dualprop_view *images, const dualprop_sta
     images->shape[2] = network->width;
     images->shape[3] = network->channels;
     DUALPROP__REQUIRE(state->context, image_strides(images, inputs), DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "inputs has another shape; expected (%lld, %lld, %lld, %lld) or as many elements in one row",
-                      (long long)inputs->shape[0], (long long)network->height, (long long)network->width,
+                      "inputs has the shape %s; expected [%lld, %lld, %lld, %lld] or as many elements in one row",
+                      dualprop__describe_shape(inputs->shape, inputs->rank).text, (long long)inputs->shape[0], (long long)network->height, (long long)network->width,
                       (long long)network->channels);
     return DUALPROP_OK;
 }
 
-static int32_t label_at(const dualprop_view *targets, int64_t row)
+#define LABEL_TYPES (1u << DUALPROP_I32 | 1u << DUALPROP_I64)
+
+static int has_labels(const dualprop_view *targets)
 {
+    return (LABEL_TYPES & 1u << targets->type) != 0;
+}
+
+static int64_t label_at(const dualprop_view *targets, int64_t row)
+{
+    if (targets->type == DUALPROP_I64) return ((const int64_t *)targets->data)[row * targets->strides[0]];
     return ((const int32_t *)targets->data)[row * targets->strides[0]];
 }
 
@@ -62,11 +70,13 @@ static dualprop_status check_labels(const dualprop_state *state, const dualprop_
 {
     int64_t classes = dualprop__output(state)->width;
     DUALPROP__REQUIRE(state->context, labels->rank == 1 && labels->shape[0] == count, DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "labels has another shape; expected [%lld]", (long long)count);
+                      "labels has the shape %s; expected [%lld]",
+                      dualprop__describe_shape(labels->shape, labels->rank).text, (long long)count);
     for (int64_t row = 0; row < count; row++) {
-        int32_t label = label_at(labels, row);
+        int64_t label = label_at(labels, row);
         DUALPROP__REQUIRE(state->context, label >= 0 && label < classes, DUALPROP_ERROR_INVALID_ARGUMENT,
-                          "labels[%lld] is %d; expected 0..%lld", (long long)row, label, (long long)classes - 1);
+                          "labels[%lld] is %lld; expected 0..%lld", (long long)row, (long long)label,
+                          (long long)classes - 1);
     }
     return DUALPROP_OK;
 }
@@ -74,12 +84,23 @@ static dualprop_status check_labels(const dualprop_state *state, const dualprop_
 dualprop_status dualprop__batch_targets(const dualprop_state *state, const dualprop_view *targets, int64_t count)
 {
     int64_t classes = dualprop__output(state)->width;
-    DUALPROP__TRY(dualprop__view_check(state->context, targets, DUALPROP__REAL_TYPES | 1u << DUALPROP_I32, "targets"));
-    if (targets->type == DUALPROP_I32) return check_labels(state, targets, count);
+    DUALPROP__TRY(dualprop__view_check(state->context, targets, DUALPROP__REAL_TYPES | LABEL_TYPES, "targets"));
+    if (has_labels(targets)) return check_labels(state, targets, count);
     DUALPROP__REQUIRE(state->context,
                       targets->rank == 2 && targets->shape[0] == count && targets->shape[1] == classes,
-                      DUALPROP_ERROR_INVALID_ARGUMENT, "targets has another shape; expected (%lld, %lld)",
-                      (long long)count, (long long)classes);
+                      DUALPROP_ERROR_INVALID_ARGUMENT, "targets has the shape %s; expected [%lld, %lld]",
+                      dualprop__describe_shape(targets->shape, targets->rank).text, (long long)count,
+                      (long long)classes);
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop__batch_slopes(const dualprop_state *state, const dualprop_view *slopes, int64_t count)
+{
+    int64_t outputs = dualprop__output(state)->width;
+    DUALPROP__TRY(dualprop__view_check(state->context, slopes, DUALPROP__REAL_TYPES, "gradient"));
+    DUALPROP__REQUIRE(state->context, slopes->rank == 2 && slopes->shape[0] == count && slopes->shape[1] == outputs,
+                      DUALPROP_ERROR_INVALID_ARGUMENT, "gradient has the shape %s; expected [%lld, %lld]",
+                      dualprop__describe_shape(slopes->shape, slopes->rank).text, (long long)count, (long long)outputs);
     return DUALPROP_OK;
 }
 
@@ -131,10 +152,26 @@ dualprop_status dualprop__check_augmentation(const dualprop_state *state, int64_
 
 /* ---- loading ---- */
 
+/* The first row of the loaded batch with a value that is not finite; -1 if the backend has none to show. */
+static int64_t find_bad_row(dualprop_state *state)
+{
+    const dualprop_context *context = state->context;
+    int64_t width = state->dyads[0].width;
+    size_t bytes = (size_t)width * context->real_size;
+    for (int64_t row = 0; row < state->batch.count; row++) {
+        const char *from = (const char *)state->dyads[0].arrays.mean + (size_t)row * bytes;
+        if (context->backend.copy_out(context->instance, state->plan.staging, from, bytes) != DUALPROP_OK) return -1;
+        if (!dualprop__reals_finite(state->plan.staging, context->precision, width)) return row;
+    }
+    return -1;
+}
+
 dualprop_status dualprop__batch_check(dualprop_state *state)
 {
-    DUALPROP__REQUIRE(state->context, isfinite(state->dyads[0].observed.max_abs), DUALPROP_ERROR_NOT_FINITE,
-                      "inputs hold a NaN or an infinite value; expected finite numbers");
+    if (!isfinite(state->dyads[0].observed.max_abs))
+        return dualprop__fail(state->context, DUALPROP_ERROR_NOT_FINITE,
+                              "inputs hold a NaN or an infinite value in row %lld; expected finite numbers",
+                              (long long)(state->batch.first + find_bad_row(state)));
     state->batch.augmentation_count = 0; /* used; a batch that is refused leaves it */
     return DUALPROP_OK;
 }
@@ -146,6 +183,7 @@ dualprop_status dualprop__batch_load(dualprop_state *state, const dualprop_view 
     dualprop_view rows = rows_of(images, first, count);
     const int32_t *augmentation = state->batch.augmentation_count > 0 ? state->plan.augmentation : NULL;
     state->batch.count = count;
+    state->batch.first = first;
     DUALPROP__TRY(context->backend.load_input(context->instance, input->arrays.mean, &rows, state->network->mean,
                                               state->network->deviation, augmentation, &input->observed.max_abs));
     if (!state->section.deferred) DUALPROP__TRY(dualprop__batch_check(state));
@@ -160,31 +198,64 @@ static void one_hot(void *rows, int type, const dualprop_view *labels, int64_t c
         dualprop__real_set(rows, type, row * classes + label_at(labels, row), 1.0);
 }
 
-/* Of t sum(y), t being what Eq. 3 or 63 multiplies the loss by: the least of s+ and s-, or of the mean. */
-static double least_curvature(const dualprop_state *state, double sum)
+/* Of t w, t being what Eq. 3 or 63 multiplies the loss by: the least of s+ and s-, or of the mean. */
+static double least_curvature(const dualprop_state *state, double weight)
 {
     const struct dualprop__dyads *output = dualprop__output(state);
     double alpha = output->numbers.alpha, beta = output->numbers.beta;
-    if (state->snapshot.output_step == DUALPROP_OUTPUT_SPROVR) return (2 * alpha - 1) * beta * sum;
-    return fmin(alpha * beta * sum, -(1 - alpha) * beta * sum);
+    if (state->snapshot.output_step == DUALPROP_OUTPUT_SPROVR) return (2 * alpha - 1) * beta * weight;
+    return fmin(alpha * beta * weight, -(1 - alpha) * beta * weight);
+}
+
+static double sum_of_row(const dualprop_state *state, int64_t row, int64_t classes)
+{
+    double sum = 0;
+    for (int64_t i = row * classes; i < (row + 1) * classes; i++)
+        sum += dualprop__real_at(state->plan.staging, state->context->precision, i);
+    return sum;
+}
+
+/* Targets of cross-entropy are distributions; what is none is learned, but is most often a mistake: one warning a state. */
+static void warn_of_targets(dualprop_state *state, int64_t first, int64_t count, int64_t classes)
+{
+    int loss = state->rule ? state->rule->loss : DUALPROP_MSE;
+    for (int64_t row = 0; loss == DUALPROP_CROSS_ENTROPY && !state->batch.warned && row < count; row++) {
+        double sum = sum_of_row(state, row, classes), least = 0;
+        for (int64_t i = row * classes; i < (row + 1) * classes; i++)
+            least = fmin(least, dualprop__real_at(state->plan.staging, state->context->precision, i));
+        if (fabs(sum - 1) <= 1e-3 && least >= -1e-6) continue; /* what is left of rounding in f32 */
+        dualprop__log(state->context, DUALPROP_LOG_WARNING, "state",
+                      "row %lld of targets sums to %g, with %g as its least value; cross-entropy expects a "
+                      "distribution in each row", (long long)(first + row), sum, least);
+        state->batch.warned = 1;
+    }
 }
 
 /*
- * The steps of cross-entropy that minimise something are convex where t sum(y) > -2: the rule was checked for rows that
- * sum to 1, as labels do.
+ * The steps that minimise something are convex where t times the loss's curvature is > -1: with cross-entropy where
+ * t sum(y) > -2. The rule was checked for weights of 1 and rows that sum to 1, as labels do.
  */
-static dualprop_status check_target_sums(const dualprop_state *state, int64_t count, int64_t classes)
+static dualprop_status check_batch_convexity(const dualprop_state *state, int64_t count, int64_t classes)
 {
-    int minimises =
-        state->snapshot.output_step != DUALPROP_OUTPUT_LINEAR && state->snapshot.loss == DUALPROP_CROSS_ENTROPY;
-    if (state->run.phase != DUALPROP__OPEN || !minimises) return DUALPROP_OK;
+    int is_entropy = state->snapshot.loss == DUALPROP_CROSS_ENTROPY;
+    if (state->run.phase != DUALPROP__OPEN || dualprop__output_step_of(state) == DUALPROP_OUTPUT_LINEAR)
+        return DUALPROP_OK;
+    const char *step = dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, state->snapshot.output_step);
+    DUALPROP__REQUIRE(state->context,
+                      is_entropy || !state->weights.is_batch ||
+                          !dualprop__output(state)->numbers.uses_extended_update,
+                      DUALPROP_ERROR_UNSUPPORTED,
+                      "weights contradict output_step %s of the squared error together with noise, mismatch, "
+                      "quantization, asynchrony or a time step; expected linear", step);
     for (int64_t row = 0; row < count; row++) {
-        double sum = 0;
-        for (int64_t i = row * classes; i < (row + 1) * classes; i++)
-            sum += dualprop__real_at(state->plan.staging, state->context->precision, i);
-        DUALPROP__REQUIRE(state->context, least_curvature(state, sum) > -2, DUALPROP_ERROR_INVALID_ARGUMENT,
-                          "row %lld of targets sums to %g, with which output_step %s has no solution; expected 1",
-                          (long long)row, sum, dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, state->snapshot.output_step));
+        double sum = is_entropy ? sum_of_row(state, row, classes) : 1, weight = dualprop__weight_of(state, row);
+        DUALPROP__REQUIRE(state->context, least_curvature(state, weight * sum) > (is_entropy ? -2 : -1),
+                          DUALPROP_ERROR_INVALID_ARGUMENT,
+                          weight == 1 ? "row %lld of targets sums to %g, with which output_step %s has no solution; "
+                                        "expected 1"
+                                      : "sample %lld has the weight %g, with which output_step %s has no solution; "
+                                        "expected less",
+                          (long long)row, weight == 1 ? sum : weight, step);
     }
     return DUALPROP_OK;
 }
@@ -195,11 +266,51 @@ dualprop_status dualprop__batch_load_targets(dualprop_state *state, const dualpr
     dualprop_context *context = state->context;
     int64_t classes = dualprop__output(state)->width;
     dualprop_view rows = rows_of(targets, first, count);
-    if (targets->type == DUALPROP_I32) one_hot(state->plan.staging, context->precision, &rows, count, classes);
+    if (has_labels(targets)) one_hot(state->plan.staging, context->precision, &rows, count, classes);
     else dualprop__view_gather(state->plan.staging, context->precision, &rows);
-    DUALPROP__REQUIRE(context, dualprop__reals_finite(state->plan.staging, context->precision, count * classes),
-                      DUALPROP_ERROR_NOT_FINITE, "targets hold a NaN or an infinite value; expected finite numbers");
-    DUALPROP__TRY(check_target_sums(state, count, classes));
+    for (int64_t row = 0; row < count; row++)
+        DUALPROP__REQUIRE(
+            context,
+            dualprop__reals_finite((const char *)state->plan.staging + (size_t)(row * classes) * context->real_size,
+                                   context->precision, classes),
+            DUALPROP_ERROR_NOT_FINITE, "targets hold a NaN or an infinite value in row %lld; expected finite numbers",
+            (long long)(first + row));
+    if (!has_labels(targets)) warn_of_targets(state, first, count, classes);
+    dualprop__weights_load(state, state->plan.staging, count);
+    DUALPROP__TRY(check_batch_convexity(state, count, classes));
     return context->backend.copy_in(context->instance, state->plan.target, state->plan.staging,
                                     (size_t)(count * classes) * context->real_size);
+}
+
+/* ---- the slope of a loss in place of targets ---- */
+
+/* What lies in staging memory becomes -slope where targets are, and the prediction 0. */
+static dualprop_status store_slopes(dualprop_state *state)
+{
+    const dualprop_context *context = state->context;
+    int64_t elements = state->batch.count * dualprop__output(state)->width;
+    for (int64_t i = 0; i < elements; i++)
+        dualprop__real_set(state->plan.staging, context->precision, i,
+                           -dualprop__real_at(state->plan.staging, context->precision, i));
+    DUALPROP__REQUIRE(context, dualprop__reals_finite(state->plan.staging, context->precision, elements),
+                      DUALPROP_ERROR_NOT_FINITE,
+                      "the loss's gradient holds a value that is NaN or infinite in the context's precision; expected "
+                      "finite numbers");
+    DUALPROP__TRY(context->backend.fill_zero(context->instance, state->plan.prediction,
+                                             (size_t)elements * context->real_size));
+    return context->backend.copy_in(context->instance, state->plan.target, state->plan.staging,
+                                    (size_t)elements * context->real_size);
+}
+
+dualprop_status dualprop__batch_load_slopes(dualprop_state *state, const dualprop_view *slopes)
+{
+    dualprop__view_gather(state->plan.staging, state->context->precision, slopes);
+    return store_slopes(state);
+}
+
+dualprop_status dualprop__batch_put_slopes(dualprop_state *state, const double *slopes)
+{
+    int64_t shape[2] = { state->batch.count, dualprop__output(state)->width };
+    dualprop_view view = dualprop__view_of((void *)(uintptr_t)slopes, DUALPROP_F64, 2, shape);
+    return dualprop__batch_load_slopes(state, &view);
 }

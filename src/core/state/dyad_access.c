@@ -130,8 +130,8 @@ static dualprop_status check_rows(const dualprop_state *state, const dualprop_vi
     int flat = view->rank == 2 && view->shape[0] == state->batch.count && view->shape[1] == width;
     int whole = view->rank == 4 && memcmp(view->shape, image, sizeof image) == 0;
     DUALPROP__REQUIRE(state->context, flat || whole, DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "view has another shape; expected (%lld, %lld) or (%lld, %lld, %lld, %lld)",
-                      (long long)state->batch.count, (long long)width, (long long)image[0], (long long)image[1],
+                      "view has the shape %s; expected [%lld, %lld] or [%lld, %lld, %lld, %lld]",
+                      dualprop__describe_shape(view->shape, view->rank).text, (long long)state->batch.count, (long long)width, (long long)image[0], (long long)image[1],
                       (long long)image[2], (long long)image[3]);
     return DUALPROP_OK;
 }
@@ -332,10 +332,13 @@ static dualprop_status report_prediction(double *loss, int64_t *correct, const d
 {
     double sum;
     int64_t hits, top_k;
-    const struct dualprop__dyads *output = dualprop__output(state);
-    DUALPROP__TRY(state->context->backend.evaluate(state->context->instance, state->snapshot.loss,
-                                                   state->plan.prediction, state->plan.target, state->batch.count,
-                                                   output->width, 1, &sum, &hits, &top_k));
+    if (dualprop__has_slopes(state)) {
+        if (loss) *loss = state->batch.is_slope ? NAN : state->own_loss.loss;
+        if (correct) *correct = state->batch.is_slope ? 0 : state->own_loss.correct;
+        return DUALPROP_OK;
+    }
+    DUALPROP__TRY(dualprop__weighted_evaluate(&sum, &hits, &top_k, state, state->snapshot.loss, state->plan.prediction,
+                                              1));
     if (loss) *loss = sum / (double)state->batch.count;
     if (correct) *correct = hits;
     return DUALPROP_OK;

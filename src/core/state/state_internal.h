@@ -85,7 +85,7 @@ struct dualprop__dyads {
 /* What a rule has a state keep, beside what every state keeps; a change of it changes the rule's plan. */
 struct dualprop__needs {
     int error_signal, input_dyads, power, alphas, mask, state_noise, down_noise, weight_noise, extended_output,
-        feedback;
+        feedback, loss_function;
     int order_count;
 };
 
@@ -125,6 +125,7 @@ struct dualprop_state {
         void *target_mean; /* (count, outputs): scratch of extended output updates */
         void *power_image; /* [widest]: W v in a power iteration */
         void *proximal;    /* 7 * outputs doubles, for output_proximal */
+        double *loss_arrays; /* host, of a loss function: targets, outputs, slopes of a batch, and losses [capacity] */
     } plan;
 
     /* rule_snapshot.c: the rule as it was when the inference began. */
@@ -137,13 +138,34 @@ struct dualprop_state {
         int growth_limit; /* passes in a row that may grow; 0: any number */
         double tolerance, limit, time_step, fraction, noise_state, noise_down;
         uint64_t seed;
+        dualprop_loss_function loss_function; /* of DUALPROP_LOSS_FUNCTION */
+        void *loss_data;
     } snapshot;
 
     /* batch.c */
     struct {
         int64_t count;       /* samples of this inference */
         int64_t augmentation_count; /* samples that augmentation was set for; 0: none */
+        int64_t first;       /* number of the first sample in the caller's array */
+        int warned;          /* of targets of cross-entropy that are no distributions? */
+        int is_slope;        /* did the caller give the slope of a loss in place of targets? */
     } batch;
+
+    /* sample_weights.c */
+    struct {
+        double *classes; /* [outputs]; NULL until weights are set for the first time, as the next two */
+        double *samples, *rows; /* [capacity]: of the next batch; of this batch, that of the class included */
+        int has_classes;
+        int is_batch;         /* are the samples of this batch weighted? */
+        int64_t sample_count; /* samples that weights were set for; 0: none */
+    } weights;
+
+    /* own_loss.c */
+    struct {
+        uint64_t source; /* the version of the mean below that slopes were computed at; see versions.a_source */
+        double loss;     /* mean over the batch at the prediction */
+        int64_t correct;
+    } own_loss;
 
     /* infer.c: how far the inference is, and what it has found. */
     struct {
@@ -159,6 +181,8 @@ struct dualprop_state {
         int holds;           /* is the network kept from being written? */
         const dualprop_network *read_from; /* the network whose weights an open inference has used, and their */
         uint64_t generation;               /* generation */
+        uint64_t serial;     /* a number that no other inference of the context has */
+        uint64_t written;    /* of the network, when the inference began */
         int64_t warm_count;  /* samples of the last inference that ended well; 0: none */
     } run;
 
@@ -220,6 +244,25 @@ void dualprop__snapshot_rule(dualprop_state *state);
 dualprop_status dualprop__batch_inputs(dualprop_view *images, const dualprop_state *state, const dualprop_view *inputs);
 /* Check labels or dense targets for `count` samples. */
 dualprop_status dualprop__batch_targets(const dualprop_state *state, const dualprop_view *targets, int64_t count);
+/* Check the slope of a loss for `count` samples. */
+dualprop_status dualprop__batch_slopes(const dualprop_state *state, const dualprop_view *slopes, int64_t count);
+/* The slope of a loss, of checked views, or in the host array `slopes`; they are kept where targets are: see below. */
+dualprop_status dualprop__batch_load_slopes(dualprop_state *state, const dualprop_view *slopes);
+dualprop_status dualprop__batch_put_slopes(dualprop_state *state, const double *slopes);
+/*
+ * Are slopes loaded, not targets? Then plan.target holds -slope and plan.prediction zeros, so that the squared error's
+ * slope, prediction - target, is the slope itself, on every backend and to the bit.
+ */
+static inline int dualprop__has_slopes(const dualprop_state *state)
+{
+    int is_function = state->rule && state->snapshot.loss == DUALPROP_LOSS_FUNCTION;
+    return state->batch.is_slope || (is_function && !(state->network->open & DUALPROP_OPEN_TOP));
+}
+/* Of a loss that is linear in the outputs, all output steps are the linear one. */
+static inline int dualprop__output_step_of(const dualprop_state *state)
+{
+    return dualprop__has_slopes(state) ? DUALPROP_OUTPUT_LINEAR : state->snapshot.output_step;
+}
 /* Refuse a batch of another size than the augmentation that is set. */
 dualprop_status dualprop__check_augmentation(const dualprop_state *state, int64_t count);
 /* Load rows first .. first+count-1 of checked views. */
@@ -229,6 +272,21 @@ dualprop_status dualprop__batch_load_targets(dualprop_state *state, const dualpr
 
 /* Refuse what was loaded if it was not finite; else the augmentation that was set has been used. */
 dualprop_status dualprop__batch_check(dualprop_state *state);
+
+/* ---- sample_weights.c ---- */
+/* Refuse a batch of another size than the weights that are set; and any that are, where the slope is given. */
+dualprop_status dualprop__weights_check(const dualprop_state *state, int64_t count);
+dualprop_status dualprop__weights_check_slopes(const dualprop_state *state);
+/* Weigh the rows of a batch, whose targets are reals on the host. */
+void dualprop__weights_load(dualprop_state *state, const void *targets, int64_t count);
+/* The weights of samples that were set have been used. */
+void dualprop__weights_used(dualprop_state *state);
+/* The weight of a row of the batch, and how many rows from it on have the same. */
+double dualprop__weight_of(const dualprop_state *state, int64_t row);
+int64_t dualprop__weight_run(const dualprop_state *state, int64_t row);
+/* The slot evaluate on the batch and plan.target, with the weighted sum of losses. */
+dualprop_status dualprop__weighted_evaluate(double *loss, int64_t *correct, int64_t *top_k, const dualprop_state *state,
+                                            int kind, const void *predictions, int k);
 
 /* What goes down from layer k, and into its gradient. */
 static inline const void *dualprop__error_signal(const struct dualprop__dyads *dyads)

@@ -225,14 +225,29 @@ static int measure_staging(size_t *bytes, dualprop_state *state)
     return 1;
 }
 
-/* What is allocated beside the state itself: arena, staging memory, the order of a list, scratch of switches. */
+/* Doubles on the host for a loss function: three arrays of a batch's outputs, and a loss a sample; 0 without one. */
+static int count_loss_arrays(size_t *elements, const dualprop_state *state)
+{
+    size_t reals;
+    *elements = 0;
+    if (!state->plan.needs.loss_function) return 1;
+    return DUALPROP__MULTIPLY(&reals, (size_t)state->capacity, (size_t)dualprop__output(state)->width) &&
+           DUALPROP__MULTIPLY(elements, reals, (size_t)3) &&
+           DUALPROP__ADD(elements, *elements, (size_t)state->capacity) && *elements < (size_t)INT64_MAX / 16;
+}
+
+/* What is allocated beside the state itself: arena, staging memory, the order of a list, arrays of losses,
+ * scratch of switches. */
 static uint64_t bytes_of_plan(const dualprop_state *state, size_t arena, size_t staging, uint64_t scratch)
 {
     uint64_t order = (uint64_t)state->plan.needs.order_count * sizeof *state->plan.order;
+    size_t losses = 0;
+    if (count_loss_arrays(&losses, state)) losses *= sizeof *state->plan.loss_arrays;
     int on_host = dualprop__is_on_host(state->context);
     uint64_t bytes = on_host ? dualprop__block_bytes(arena) : arena;
     if (!on_host) bytes += dualprop__block_bytes(staging);
     if (order > 0) bytes += dualprop__block_bytes(order);
+    if (losses > 0) bytes += dualprop__block_bytes(losses);
     if (scratch > 0) bytes += on_host ? dualprop__block_bytes(scratch) : scratch;
     return bytes;
 }
@@ -241,12 +256,12 @@ static uint64_t bytes_of_plan(const dualprop_state *state, size_t arena, size_t 
 dualprop_status dualprop__state_measure(size_t *arena_bytes, size_t *staging_bytes, dualprop_state *state)
 {
     struct arena arena = { NULL, 0, state->context->real_size, 0 };
-    size_t records = 0;
+    size_t records = 0, losses;
     uint64_t scratch;
     state->plan.workspace_bytes = workspace_bytes(state);
     int fits = state->plan.workspace_bytes >= 0 && cache_bytes(state) >= 0 && measure_staging(staging_bytes, state);
     if (fits) carve_all(&arena, state);
-    fits = fits && !arena.overflow;
+    fits = fits && !arena.overflow && count_loss_arrays(&losses, state);
     DUALPROP__REQUIRE(state->context, fits && arena.used < (size_t)INT64_MAX / 2, DUALPROP_ERROR_RANGE,
                       "a state for capacity %lld overflows the size of memory", (long long)state->capacity);
     DUALPROP__TRY(dualprop__state_record_bytes(&records, state->network, state->capacity));
@@ -269,6 +284,7 @@ void dualprop__state_release_memory(const dualprop_state *state, const struct du
     if (memory->arena) context->backend.release(context->instance, memory->arena, memory->arena_bytes);
     if (!dualprop__is_on_host(context)) dualprop__release(context, memory->staging);
     dualprop__release(context, memory->order);
+    dualprop__release(context, memory->loss_arrays);
 }
 
 /* The order is copied, so that a rule that gets another one does not pull it away from under an inference. */
@@ -283,12 +299,22 @@ static dualprop_status copy_order(int32_t **order, const dualprop_state *state)
     return DUALPROP_OK;
 }
 
+static dualprop_status allocate_loss_arrays(double **arrays, const dualprop_state *state)
+{
+    size_t elements;
+    *arrays = NULL;
+    if (!count_loss_arrays(&elements, state) || elements == 0) return DUALPROP_OK; /* measured before: it fits */
+    *arrays = dualprop__allocate_array(state->context, elements, sizeof **arrays);
+    return *arrays ? DUALPROP_OK : DUALPROP_ERROR_NO_MEMORY;
+}
+
 static dualprop_status allocate_memory(struct dualprop__memory *memory, dualprop_state *state)
 {
     size_t staging_bytes;
     dualprop_context *context = state->context;
     DUALPROP__TRY(dualprop__state_measure(&memory->arena_bytes, &staging_bytes, state));
     DUALPROP__TRY(copy_order(&memory->order, state));
+    DUALPROP__TRY(allocate_loss_arrays(&memory->loss_arrays, state));
     if (!dualprop__is_on_host(context)) {
         memory->staging = dualprop__allocate(context, staging_bytes);
         if (!memory->staging) return DUALPROP_ERROR_NO_MEMORY;
@@ -315,6 +341,7 @@ struct dualprop__needs dualprop__state_needs(const dualprop_rule *rule)
     needs.extended_output = needs.alphas || needs.mask || needs.state_noise || needs.down_noise ||
                            rule->time_step != 1.0 || rule->quantize_bits > 0;
     needs.feedback = rule->feedback != DUALPROP_FEEDBACK_SYMMETRIC;
+    needs.loss_function = rule->loss == DUALPROP_LOSS_FUNCTION;
     needs.order_count = rule->schedule == DUALPROP_LIST ? rule->order_count : 0;
     return needs;
 }
@@ -323,7 +350,8 @@ struct dualprop__needs dualprop__state_needs(const dualprop_rule *rule)
 dualprop_status dualprop__state_plan(dualprop_state *state)
 {
     struct dualprop__memory fresh = {0},
-                            old = {state->plan.arena, state->plan.staging, state->plan.arena_bytes, state->plan.order};
+                            old = {state->plan.arena, state->plan.staging, state->plan.arena_bytes, state->plan.order,
+                                   state->plan.loss_arrays};
     struct dualprop__needs needs = state->plan.needs;
     uint64_t bytes = state->plan.bytes;
     int64_t workspace = state->plan.workspace_bytes;
@@ -340,6 +368,7 @@ dualprop_status dualprop__state_plan(dualprop_state *state)
     state->plan.arena_bytes = kept->arena_bytes;
     state->plan.staging = kept->staging;
     state->plan.order = kept->order;
+    state->plan.loss_arrays = kept->loss_arrays;
     if (state->plan.arena) hand_out(state);
     dualprop__state_release_memory(state, status == DUALPROP_OK ? &old : &fresh);
     if (status != DUALPROP_OK) return status;

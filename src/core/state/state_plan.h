@@ -11,6 +11,7 @@ struct dualprop__memory {
     void *arena, *staging; /* on the host, staging is a part of the arena */
     size_t arena_bytes;
     int32_t *order;
+    double *loss_arrays;
 };
 
 /* What a rule has a state keep; a rule that is NULL, for prediction only, needs nothing. */

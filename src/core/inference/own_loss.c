@@ -1,0 +1,119 @@
+/*
+ * own_loss.c - a loss that is a function of the caller's: its slopes at the outputs nudge the output layer (Eq. 22).
+ *
+ * The function works on the host in double. Its slopes are kept as dualprop__has_slopes() says, so that the output
+ * step is the ordinary one.
+ */
+#include "passes.h"
+
+/* The four host arrays of a batch, in one piece of memory. */
+struct loss_arrays {
+    double *targets, *outputs, *slopes, *losses;
+};
+
+static struct loss_arrays arrays_of(const dualprop_state *state)
+{
+    int64_t elements = state->capacity * dualprop__output(state)->width;
+    double *first = state->plan.loss_arrays;
+    return (struct loss_arrays){ first, first + elements, first + 2 * elements, first + 3 * elements };
+}
+
+int dualprop__has_own_loss(const dualprop_state *state)
+{
+    return dualprop__has_slopes(state) && !state->batch.is_slope;
+}
+
+dualprop_status dualprop__own_loss_check(const dualprop_state *state)
+{
+    if (!state->rule || state->rule->loss != DUALPROP_LOSS_FUNCTION) return DUALPROP_OK;
+    DUALPROP__REQUIRE(state->context, state->rule->loss_function, DUALPROP_ERROR_INVALID_STATE,
+                      "the rule's loss is a function, which a file does not hold; call "
+                      "dualprop_rule_set_loss_function()");
+    DUALPROP__REQUIRE(state->context, state->plan.loss_arrays, DUALPROP_ERROR_INVALID_STATE,
+                      "the rule's loss became a function; call dualprop_state_prepare()");
+    return DUALPROP_OK;
+}
+
+/* Copy (count, outputs) of backend memory to a host array of doubles. */
+static dualprop_status fetch_reals(double *to, dualprop_state *state, const void *from)
+{
+    const dualprop_context *context = state->context;
+    int64_t count = state->batch.count * dualprop__output(state)->width;
+    DUALPROP__TRY(context->backend.copy_out(context->instance, state->plan.staging, from,
+                                            (size_t)count * context->real_size));
+    dualprop_view view = dualprop__view_of(state->plan.staging, context->precision, 1, &count);
+    dualprop__view_gather(to, DUALPROP_F64, &view);
+    return DUALPROP_OK;
+}
+
+/* The function and what is passed to it: as an inference has copied them, or for an evaluation as they are now. */
+struct loss_call {
+    dualprop_loss_function function;
+    void *user_data;
+};
+
+/* Call the function at these outputs; losses and slopes may be NULL. */
+static dualprop_status call_function(struct loss_call call, dualprop_state *state, const void *outputs, double *losses,
+                                     double *slopes)
+{
+    struct loss_arrays arrays = arrays_of(state);
+    DUALPROP__TRY(fetch_reals(arrays.outputs, state, outputs));
+    int answer = call.function(call.user_data, losses, slopes, arrays.outputs, arrays.targets, state->batch.count,
+                               dualprop__output(state)->width);
+    DUALPROP__REQUIRE(state->context, answer == 0, DUALPROP_ERROR_CANCELLED,
+                      "the loss function returned %d; expected 0, which continues", answer);
+    return DUALPROP_OK;
+}
+
+static struct loss_call call_of_inference(const dualprop_state *state)
+{
+    return (struct loss_call){ state->snapshot.loss_function, state->snapshot.loss_data };
+}
+
+static double sum_of_losses(const dualprop_state *state)
+{
+    struct loss_arrays arrays = arrays_of(state);
+    double sum = 0;
+    for (int64_t row = 0; row < state->batch.count; row++) sum += dualprop__weight_of(state, row) * arrays.losses[row];
+    return sum;
+}
+
+dualprop_status dualprop__own_loss_evaluate(double *sum, dualprop_state *state)
+{
+    struct loss_arrays arrays = arrays_of(state);
+    DUALPROP__TRY(fetch_reals(arrays.targets, state, state->plan.target));
+    struct loss_call call = { state->rule->loss_function, state->rule->loss_data };
+    DUALPROP__TRY(call_function(call, state, dualprop__output(state)->arrays.mean, arrays.losses, NULL));
+    *sum = sum_of_losses(state);
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop__own_loss_begin(dualprop_state *state)
+{
+    struct loss_arrays arrays = arrays_of(state);
+    struct dualprop__dyads *own = dualprop__output(state);
+    double unused;
+    int64_t top_k;
+    if (!dualprop__has_own_loss(state)) return DUALPROP_OK;
+    DUALPROP__TRY(state->context->backend.evaluate(state->context->instance, DUALPROP_MSE, own->arrays.a,
+                                                   state->plan.target, state->batch.count, own->width, 1, &unused,
+                                                   &state->own_loss.correct, &top_k));
+    DUALPROP__TRY(fetch_reals(arrays.targets, state, state->plan.target));
+    DUALPROP__TRY(call_function(call_of_inference(state), state, own->arrays.a, arrays.losses, arrays.slopes));
+    state->own_loss.loss = sum_of_losses(state) / (double)state->batch.count;
+    state->own_loss.source = own->versions.a_source;
+    return dualprop__batch_put_slopes(state, arrays.slopes);
+}
+
+dualprop_status dualprop__own_loss_renew(int *changed, dualprop_state *state)
+{
+    struct loss_arrays arrays = arrays_of(state);
+    const struct dualprop__dyads *own = dualprop__output(state);
+    *changed = 0;
+    if (!dualprop__has_own_loss(state) || state->snapshot.nudge_at == DUALPROP_NUDGE_AT_PREDICTION) return DUALPROP_OK;
+    if (state->own_loss.source == own->versions.a_source) return DUALPROP_OK;
+    DUALPROP__TRY(call_function(call_of_inference(state), state, own->arrays.a, NULL, arrays.slopes));
+    state->own_loss.source = own->versions.a_source;
+    *changed = 1;
+    return dualprop__batch_put_slopes(state, arrays.slopes);
+}
