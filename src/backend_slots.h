@@ -7,7 +7,7 @@
 #ifndef DUALPROP_BACKEND_SLOTS_H
 #define DUALPROP_BACKEND_SLOTS_H
 
-/* Memory, and the layout of dense weights. */
+/* Memory. */
 #define DUALPROP__MEMORY_SLOTS(X)                                                                                     \
     X(dualprop_status, allocate,                                                                                      \
       (void **memory, size_t bytes),                                                                                  \
@@ -23,7 +23,10 @@
       (to, from, bytes))                                                                                              \
     X(dualprop_status, fill_zero,                                                                                     \
       (void *memory, size_t bytes),                                                                                   \
-      (memory, bytes))                                                                                                \
+      (memory, bytes))
+
+/* The layout of dense weights. */
+#define DUALPROP__LAYOUT_SLOTS(X)                                                                                     \
     X(int64_t, weight_elements,                                                                                       \
       (int64_t inputs, int64_t outputs),                                                                              \
       (inputs, outputs))                                                                                              \
@@ -34,7 +37,7 @@
       (void *host, const void *weights, int64_t inputs, int64_t outputs),                                             \
       (host, weights, inputs, outputs))
 
-/* Whatever computes. */
+/* Everything that computes. */
 #define DUALPROP__COMPUTING_SLOTS(X)                                                                                  \
     X(int64_t, dense_workspace,                                                                                       \
       (int64_t batch, int64_t inputs, int64_t outputs),                                                               \

@@ -217,6 +217,8 @@ static dualprop_status end_deferred(void *self, int discard)
 
 /* ---- the table ---- */
 
+#define CUDA_ENTRY(result, name, parameters, arguments) .name = dualprop__cuda_##name,
+
 static const dualprop_backend table = {
     .struct_size = sizeof(dualprop_backend),
     .api = DUALPROP_BACKEND_API,
@@ -232,32 +234,8 @@ static const dualprop_backend table = {
     .copy = dualprop__cuda_copy,
     .fill_zero = dualprop__cuda_fill_zero,
     .synchronize = synchronize,
-    .weight_elements = dualprop__cuda_weight_elements,
-    .write_weights = dualprop__cuda_write_weights,
-    .read_weights = dualprop__cuda_read_weights,
-    .dense_workspace = dualprop__cuda_dense_workspace,
-    .dense_bottom_up = dualprop__cuda_dense_bottom_up,
-    .dense_top_down = dualprop__cuda_dense_top_down,
-    .dense_gradient = dualprop__cuda_dense_gradient,
-    .dyad_update = dualprop__cuda_dyad_update,
-    .output_step = dualprop__cuda_output_step,
-    .evaluate = dualprop__cuda_evaluate,
-    .load_input = dualprop__cuda_load_input,
-    .optimizer_step = dualprop__cuda_optimizer_step,
-    .compare = dualprop__cuda_compare,
-    .max_abs = dualprop__cuda_max_abs,
-    .fill_uniform = dualprop__cuda_fill_uniform,
-    .convolution_weight_elements = dualprop__cuda_convolution_weight_elements,
-    .write_convolution_weights = dualprop__cuda_write_convolution_weights,
-    .read_convolution_weights = dualprop__cuda_read_convolution_weights,
-    .convolution_workspace = dualprop__cuda_convolution_workspace,
-    .convolution_cache = dualprop__cuda_convolution_cache,
-    .convolution_prepare = dualprop__cuda_convolution_prepare,
-    .convolution_bottom_up = dualprop__cuda_convolution_bottom_up,
-    .convolution_top_down = dualprop__cuda_convolution_top_down,
-    .convolution_gradient = dualprop__cuda_convolution_gradient,
-    .extended_update = dualprop__cuda_extended_update,
-    .output_proximal = dualprop__cuda_output_proximal,
+    DUALPROP__LAYOUT_SLOTS(CUDA_ENTRY)
+    DUALPROP__COMPUTING_SLOTS(CUDA_ENTRY)
     .set_stream = set_stream,
     .begin_deferred = begin_deferred,
     .end_deferred = end_deferred,

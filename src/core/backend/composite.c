@@ -28,6 +28,7 @@ struct composite {
     }
 
 DUALPROP__MEMORY_SLOTS(COMPOSITE_SLOT)
+DUALPROP__LAYOUT_SLOTS(COMPOSITE_SLOT)
 DUALPROP__COMPUTING_SLOTS(COMPOSITE_SLOT)
 
 static void composite_destroy(void *self)
@@ -80,6 +81,7 @@ static void fill_composite_table(dualprop_backend *table)
         .synchronize = composite_synchronize,
     };
     DUALPROP__MEMORY_SLOTS(COMPOSITE_ENTRY)
+    DUALPROP__LAYOUT_SLOTS(COMPOSITE_ENTRY)
     DUALPROP__COMPUTING_SLOTS(COMPOSITE_ENTRY)
     table->dense_workspace = larger_workspace;
 }

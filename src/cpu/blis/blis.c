@@ -116,24 +116,17 @@ static void describe_blis(void *self, char *buffer, size_t size)
 
 /* ---- slots of the reference backend ---- */
 
-static dualprop_status allocate_blis(void *self, void **memory, size_t bytes)
-{
-    return dualprop__reference_backend.allocate(self, memory, bytes);
-}
+#define BLIS_MEMORY_SLOT(result, name, parameters, arguments)                                                         \
+    static result blis_##name(void *self, DUALPROP__LIST parameters)                                                  \
+    {                                                                                                                 \
+        return dualprop__reference_backend.name(self, DUALPROP__LIST arguments);                                      \
+    }
+
+DUALPROP__MEMORY_SLOTS(BLIS_MEMORY_SLOT)
 
 static void release_blis(void *self, void *memory, size_t bytes)
 {
     dualprop__reference_backend.release(self, memory, bytes);
-}
-
-static dualprop_status copy_blis(void *self, void *to, const void *from, size_t bytes)
-{
-    return dualprop__reference_backend.copy(self, to, from, bytes);
-}
-
-static dualprop_status fill_zero_blis(void *self, void *memory, size_t bytes)
-{
-    return dualprop__reference_backend.fill_zero(self, memory, bytes);
 }
 
 static dualprop_status synchronize_blis(void *self)
@@ -141,27 +134,32 @@ static dualprop_status synchronize_blis(void *self)
     return dualprop__reference_backend.synchronize(self);
 }
 
-static dualprop_status blis_output_step(void *self, const dualprop_output *output)
+dualprop_status dualprop__blis_output_step(void *self, const dualprop_output *output)
 {
     return dualprop__reference_backend.output_step(self, output);
 }
 
-static dualprop_status evaluate_blis(void *self, int loss, const void *prediction, const void *target, int64_t rows,
-                                     int64_t width, int k, double *sum, int64_t *correct, int64_t *top_k)
+dualprop_status dualprop__blis_output_proximal(void *self, const dualprop_output *output)
+{
+    return dualprop__reference_backend.output_proximal(self, output);
+}
+
+dualprop_status dualprop__blis_evaluate(void *self, int loss, const void *prediction, const void *target, int64_t rows,
+                                        int64_t width, int k, double *sum, int64_t *correct, int64_t *top_k)
 {
     return dualprop__reference_backend.evaluate(self, loss, prediction, target, rows, width, k, sum, correct, top_k);
 }
 
-static dualprop_status fill_uniform_blis(void *self, void *x, int64_t count, uint64_t seed, uint64_t stream,
-                                         uint64_t first)
+dualprop_status dualprop__blis_fill_uniform(void *self, void *x, int64_t count, uint64_t seed, uint64_t stream,
+                                            uint64_t first)
 {
     return dualprop__reference_backend.fill_uniform(self, x, count, seed, stream, first);
 }
 
-static dualprop_status blis_output_proximal(void *self, const dualprop_output *output)
-{
-    return dualprop__reference_backend.output_proximal(self, output);
-}
+/* ---- the table ---- */
+
+#define BLIS_MEMORY_ENTRY(result, name, parameters, arguments) .name = blis_##name,
+#define BLIS_ENTRY(result, name, parameters, arguments) .name = dualprop__blis_##name,
 
 const dualprop_backend dualprop__blis_backend = {
     .struct_size = sizeof(dualprop_backend),
@@ -171,39 +169,11 @@ const dualprop_backend dualprop__blis_backend = {
     .create = create_blis,
     .destroy = destroy_blis,
     .describe = describe_blis,
-    .allocate = allocate_blis,
     .release = release_blis,
-    .copy_in = copy_blis,
-    .copy_out = copy_blis,
-    .copy = copy_blis,
-    .fill_zero = fill_zero_blis,
     .synchronize = synchronize_blis,
-    .weight_elements = dualprop__blis_weight_elements,
-    .write_weights = dualprop__blis_write_weights,
-    .read_weights = dualprop__blis_read_weights,
-    .dense_workspace = dualprop__blis_dense_workspace,
-    .dense_bottom_up = dualprop__blis_dense_bottom_up,
-    .dense_top_down = dualprop__blis_dense_top_down,
-    .dense_gradient = dualprop__blis_dense_gradient,
-    .dyad_update = dualprop__blis_dyad_update,
-    .output_step = blis_output_step,
-    .evaluate = evaluate_blis,
-    .load_input = dualprop__blis_load_input,
-    .optimizer_step = dualprop__blis_optimizer_step,
-    .compare = dualprop__blis_compare,
-    .max_abs = dualprop__blis_max_abs,
-    .fill_uniform = fill_uniform_blis,
-    .convolution_weight_elements = dualprop__blis_convolution_weight_elements,
-    .write_convolution_weights = dualprop__blis_write_convolution_weights,
-    .read_convolution_weights = dualprop__blis_read_convolution_weights,
-    .convolution_workspace = dualprop__blis_convolution_workspace,
-    .convolution_cache = dualprop__blis_convolution_cache,
-    .convolution_prepare = dualprop__blis_convolution_prepare,
-    .convolution_bottom_up = dualprop__blis_convolution_bottom_up,
-    .convolution_top_down = dualprop__blis_convolution_top_down,
-    .convolution_gradient = dualprop__blis_convolution_gradient,
-    .extended_update = dualprop__blis_extended_update,
-    .output_proximal = blis_output_proximal,
+    DUALPROP__MEMORY_SLOTS(BLIS_MEMORY_ENTRY)
+    DUALPROP__LAYOUT_SLOTS(BLIS_ENTRY)
+    DUALPROP__COMPUTING_SLOTS(BLIS_ENTRY)
     .dense_bottom_up_workspace = dualprop__blis_dense_bottom_up_workspace,
     .convolution_bottom_up_workspace = dualprop__blis_convolution_bottom_up_workspace,
 };

@@ -6,6 +6,7 @@
 
 #include <stdalign.h>
 
+#include "backend_slots.h"
 #include "blis_kernels.h"
 #include "cpu/loops/convolution_loops.h"
 #include "cpu/loops/elementwise.h"
@@ -41,56 +42,17 @@ void dualprop__max_tracker_raise(dualprop__max_tracker *shared, const dualprop__
 /* Store what was found; either pointer may be NULL. */
 void dualprop__max_tracker_write(dualprop__max_tracker *shared, double *max_abs, double *change);
 
-/* ---- a dense layer: blis_panels.c has the layout of its weights, blis_dense.c its workspace ---- */
-
-int64_t dualprop__blis_weight_elements(void *self, int64_t inputs, int64_t outputs);
-dualprop_status dualprop__blis_write_weights(void *self, void *weights, const void *host, int64_t inputs,
-                                             int64_t outputs);
-dualprop_status dualprop__blis_read_weights(void *self, void *host, const void *weights, int64_t inputs,
-                                            int64_t outputs);
-int64_t dualprop__blis_dense_workspace(void *self, int64_t batch, int64_t inputs, int64_t outputs);
+/*
+ * The slots, dualprop__blis_NAME(): blis_panels.c has the layout of dense weights; blis_dense.c, blis_bottom_up.c,
+ * blis_top_down.c and blis_gradient.c the dense layer; blis_convolution.c convolutions; blis_arrays.c loops over arrays,
+ * shared among the threads if they are long; blis.c hands the rest on to the reference backend.
+ */
+#define BLIS_DECLARATION(result, name, parameters, arguments)                                                         \
+    result dualprop__blis_##name(void *self, DUALPROP__LIST parameters);
+DUALPROP__LAYOUT_SLOTS(BLIS_DECLARATION)
+DUALPROP__COMPUTING_SLOTS(BLIS_DECLARATION)
+#undef BLIS_DECLARATION
 int64_t dualprop__blis_dense_bottom_up_workspace(void *self, int64_t batch, int64_t inputs, int64_t outputs);
-dualprop_status dualprop__blis_dense_bottom_up(void *self, const dualprop_dense *shape, void *a, const void *x,
-                                               const void *weights, const void *bias, const dualprop_dyad *dyad);
-dualprop_status dualprop__blis_dense_top_down(void *self, const dualprop_dense *shape, void *top_down,
-                                              const void *delta, const void *weights, const dualprop_dyad *dyad);
-dualprop_status dualprop__blis_dense_gradient(void *self, const dualprop_dense *shape, void *gradient,
-                                              void *bias_gradient, const void *x, const void *delta, double scale,
-                                              int accumulate, const dualprop_step_numbers *step, void *weights,
-                                              void *bias, void *moments[4]);
-
-/* ---- blis_convolution.c: the three directions of a convolutional layer ---- */
-
-int64_t dualprop__blis_convolution_weight_elements(void *self, const dualprop_convolution *shape);
-dualprop_status dualprop__blis_write_convolution_weights(void *self, const dualprop_convolution *shape, void *weights,
-                                                         const void *host);
-dualprop_status dualprop__blis_read_convolution_weights(void *self, const dualprop_convolution *shape, void *host,
-                                                        const void *weights);
-int64_t dualprop__blis_convolution_workspace(void *self, const dualprop_convolution *shape);
 int64_t dualprop__blis_convolution_bottom_up_workspace(void *self, const dualprop_convolution *shape);
-int64_t dualprop__blis_convolution_cache(void *self, const dualprop_convolution *shape);
-dualprop_status dualprop__blis_convolution_prepare(void *self, const dualprop_convolution *shape, const void *weights);
-dualprop_status dualprop__blis_convolution_bottom_up(void *self, const dualprop_convolution *shape, void *a,
-                                                     uint8_t *switches, const void *x, const void *weights,
-                                                     const void *bias, const dualprop_dyad *dyad);
-dualprop_status dualprop__blis_convolution_top_down(void *self, const dualprop_convolution *shape, void *top_down,
-                                                    const void *delta, const uint8_t *switches, const void *weights,
-                                                    const dualprop_dyad *dyad);
-dualprop_status dualprop__blis_convolution_gradient(void *self, const dualprop_convolution *shape, void *gradient,
-                                                    void *bias_gradient, const void *x, const void *delta,
-                                                    const uint8_t *switches, double scale, int accumulate,
-                                                    const dualprop_step_numbers *step, void *weights, void *bias,
-                                                    void *moments[4]);
-
-/* ---- blis_arrays.c: loops over arrays, shared among the threads where they are long ---- */
-
-dualprop_status dualprop__blis_dyad_update(void *self, const dualprop_dyad *dyad);
-dualprop_status dualprop__blis_extended_update(void *self, const dualprop_extended_update *update);
-dualprop_status dualprop__blis_load_input(void *self, void *x, const dualprop_view *input, const double *mean,
-                                          const double *deviation, const int32_t *augmentation, double *max_abs);
-dualprop_status dualprop__blis_optimizer_step(void *self, const dualprop_step_numbers *step, int64_t count, void *w,
-                                              const void *g, void *moment1, void *moment2);
-dualprop_status dualprop__blis_compare(void *self, int64_t count, const void *x, const void *y, double sums[4]);
-dualprop_status dualprop__blis_max_abs(void *self, int64_t count, const void *x, double *max_abs);
 
 #endif
