@@ -23,8 +23,9 @@ static dualprop_status iterate_power(double *gamma2, dualprop_state *state, int 
     const dualprop_context *context = state->context;
     struct dualprop__dyads *own = &state->dyads[k];
     size_t bytes = (size_t)own->width * context->real_size;
-    DUALPROP__TRY(dualprop__map_linear_up(state, k + 1, state->plan.power_image, own->arrays.power));
-    DUALPROP__TRY(dualprop__map_linear_down(state, k + 1, own->arrays.power, state->plan.power_image));
+    int map = dualprop__above(state, k)->layer->index;
+    DUALPROP__TRY(dualprop__map_linear_up(state, map, state->plan.power_image, own->arrays.power));
+    DUALPROP__TRY(dualprop__map_linear_down(state, map, own->arrays.power, state->plan.power_image));
     DUALPROP__TRY(context->backend.copy_out(context->instance, state->plan.staging, own->arrays.power, bytes));
     *gamma2 = dualprop__normalize(state->plan.staging, context->precision, own->width);
     return context->backend.copy_in(context->instance, own->arrays.power, state->plan.staging, bytes);
@@ -62,7 +63,7 @@ dualprop_status dualprop__find_damping(dualprop_state *state)
         }
         DUALPROP__TRY(estimate_norm(state, k));
         DUALPROP__REQUIRE(state->context, isfinite(own->numbers.gamma), DUALPROP_ERROR_DIVERGED,
-                          "the spectral norm of layer %d is not finite", k + 1);
+                          "the spectral norm of layer %d is not finite", dualprop__above(state, k)->layer->index);
         own->numbers.damping = damping_of(state, own);
         DUALPROP__REQUIRE(state->context, isfinite(own->numbers.damping), DUALPROP_ERROR_DIVERGED,
                           "the damping of layer %d is not finite", k);

@@ -45,8 +45,9 @@ static dualprop_status compute_top_down(dualprop_state *state, int k, const dual
     const struct dualprop__dyads *above = dualprop__above(state, k);
     own->versions.top_down_source = above->versions.delta;
     const dualprop_dyad *fused = comes_after(update) ? NULL : update;
-    DUALPROP__TRY(dualprop__switches_of_plus(state, k + 1, own->arrays.top_down));
-    DUALPROP__TRY(dualprop__map_top_down(state, k + 1, own->arrays.top_down, dualprop__error_signal(above), fused));
+    int map = above->layer->index;
+    DUALPROP__TRY(dualprop__switches_of_plus(state, map, own->arrays.top_down));
+    DUALPROP__TRY(dualprop__map_top_down(state, map, own->arrays.top_down, dualprop__error_signal(above), fused));
     return update_after(state, update);
 }
 

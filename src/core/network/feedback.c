@@ -154,33 +154,13 @@ dualprop_status dualprop_network_read_feedback(const dualprop_view *view, const 
     return status;
 }
 
-static dualprop_status store_finite_feedback(dualprop_layer *layer, const void *host)
-{
-    dualprop_network *network = layer->network;
-    DUALPROP__REQUIRE(network->context,
-                      dualprop__reals_finite(host, network->context->precision, dualprop__parameter_elements(layer, 0)),
-                      DUALPROP_ERROR_NOT_FINITE,
-                      "view holds a value that is NaN or infinite in the context's precision; expected finite numbers");
-    DUALPROP__TRY(dualprop__network_begin_write(network));
-    dualprop_status status = dualprop__parameter_write(layer, 0, layer->feedback, host);
-    dualprop__feedback_align(network);
-    dualprop__network_end_write(network);
-    return status;
-}
-
 dualprop_status dualprop_network_write_feedback(dualprop_network *network, int index, const dualprop_view *view)
 {
     DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
-    dualprop_context *context = network->context;
     dualprop_layer *layer = NULL;
-    DUALPROP__TRY(dualprop__context_enter(context));
+    DUALPROP__TRY(dualprop__context_enter(network->context));
     DUALPROP__TRY(find_feedback(&layer, network, view, index));
-    void *host = dualprop__allocate_array(context, (size_t)dualprop__parameter_elements(layer, 0), context->real_size);
-    if (!host) return DUALPROP_ERROR_NO_MEMORY;
-    dualprop__view_gather(host, context->precision, view);
-    dualprop_status status = store_finite_feedback(layer, host);
-    dualprop__release(context, host);
-    return status;
+    return dualprop__parameter_replace(layer, 0, layer->feedback, view, "view");
 }
 
 dualprop_status dualprop_layer_feedback(int *kind, double *cosine, const dualprop_layer *layer)

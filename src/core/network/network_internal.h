@@ -158,6 +158,12 @@ void dualprop__network_abandon_write(dualprop_network *network);
 void *dualprop__parameter_staging(const dualprop_network *network);
 dualprop_status dualprop__parameter_fetch(void *host, const dualprop_layer *layer, int is_bias);
 dualprop_status dualprop__parameter_store(dualprop_layer *layer, int is_bias, const void *host);
+/*
+ * Open the network for writing and store what a checked view holds, if it is finite, in `memory`, which is laid out as
+ * the parameter is; NULL: as the parameter itself. `what` names the view in a sentence.
+ */
+dualprop_status dualprop__parameter_replace(dualprop_layer *layer, int is_bias, void *memory, const dualprop_view *view,
+                                            const char *what);
 /* network_copy.c: as dualprop_network_clone(), after its checks and with `network` open for reading. */
 dualprop_status dualprop__network_clone(dualprop_network **clone, const dualprop_network *network);
 /* Have two networks the same precision and layers? */

@@ -164,34 +164,39 @@ dualprop_status dualprop_network_read(const dualprop_view *view, const dualprop_
     return status;
 }
 
-static dualprop_status store_finite_parameter(dualprop_layer *layer, int is_bias, const void *host, const char *name)
+dualprop_status dualprop__parameter_replace(dualprop_layer *layer, int is_bias, void *memory, const dualprop_view *view,
+                                            const char *what)
 {
     dualprop_network *network = layer->network;
-    int64_t elements = dualprop__parameter_elements(layer, is_bias);
-    DUALPROP__REQUIRE(network->context, dualprop__reals_finite(host, network->context->precision, elements),
-                      DUALPROP_ERROR_NOT_FINITE,
-                      "view for %s holds a value that is NaN or infinite in the context's precision; expected finite "
-                      "numbers", name);
-    DUALPROP__TRY(dualprop__network_begin_write(network));
-    dualprop_status status = dualprop__parameter_store(layer, is_bias, host);
-    dualprop__feedback_align(network);
-    dualprop__network_end_write(network);
+    dualprop_context *context = network->context;
+    void *host = allocate_host(layer, is_bias);
+    if (!host) return DUALPROP_ERROR_NO_MEMORY;
+    dualprop__view_gather(host, context->precision, view);
+    dualprop_status status = DUALPROP_OK;
+    if (!dualprop__reals_finite(host, context->precision, dualprop__parameter_elements(layer, is_bias)))
+        status = dualprop__fail(context, DUALPROP_ERROR_NOT_FINITE,
+                                "%s holds a value that is NaN or infinite in the context's precision; expected finite "
+                                "numbers", what);
+    if (status == DUALPROP_OK) status = dualprop__network_begin_write(network);
+    if (status == DUALPROP_OK) {
+        status = memory ? dualprop__parameter_write(layer, is_bias, memory, host)
+                        : dualprop__parameter_store(layer, is_bias, host);
+        dualprop__feedback_align(network);
+        dualprop__network_end_write(network);
+    }
+    dualprop__release(context, host);
     return status;
 }
 
 dualprop_status dualprop_network_write(dualprop_network *network, const char *name, const dualprop_view *view)
 {
     DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
-    dualprop_context *context = network->context;
     dualprop_layer *layer;
     int is_bias;
-    DUALPROP__TRY(dualprop__context_enter(context));
+    char what[64];
+    DUALPROP__TRY(dualprop__context_enter(network->context));
     DUALPROP__TRY(dualprop__network_find(&layer, &is_bias, network, name));
     DUALPROP__TRY(check_view(view, layer, is_bias, name));
-    void *host = allocate_host(layer, is_bias);
-    if (!host) return DUALPROP_ERROR_NO_MEMORY;
-    dualprop__view_gather(host, context->precision, view);
-    dualprop_status status = store_finite_parameter(layer, is_bias, host, name);
-    dualprop__release(context, host);
-    return status;
+    snprintf(what, sizeof what, "view for %s", name);
+    return dualprop__parameter_replace(layer, is_bias, NULL, view, what);
 }

@@ -19,10 +19,10 @@
 #define SUM_PIECE 8192
 
 struct im2col_gradient {
+    dualprop__unpooling unpooling; /* first: see dualprop__unpool_unit() */
     const dualprop__blis *blis;
     const dualprop_convolution *shape;
     const dualprop__sink *sink;
-    dualprop__unpooling unpooling;
     dualprop__images images;
     const void *delta; /* pooled */
     const void *map;   /* not */
@@ -74,13 +74,6 @@ int64_t dualprop__im2col_gradient_bytes(const dualprop__blis *blis, const dualpr
     dualprop__space space = { NULL, 0 };
     plan_im2col_gradient(blis, shape, &space);
     return space.used;
-}
-
-static void im2col_gradient_unpool_unit(void *argument, int64_t image, int64_t member)
-{
-    const struct im2col_gradient *job = argument;
-    (void)member;
-    dualprop__unpool_image(&job->unpooling, image);
 }
 
 /* ---- a unit of sums ---- */
@@ -228,7 +221,7 @@ void dualprop__im2col_gradient(const dualprop__blis *blis, const dualprop_convol
     job.map = is_pooled ? job.unpooling.map : delta;
     memset((void *)(uintptr_t)job.images.zeros, 0, (size_t)shape->channels * blis->loops->real_size);
     dualprop__team_phase phases[3] = {
-        { .unit = im2col_gradient_unpool_unit, .units = shape->batch },
+        { .unit = dualprop__unpool_unit, .units = shape->batch },
         { .unit = im2col_gradient_sum_unit, .units = job.groups.parts * job.parts.parts },
         { .unit = learn_unit, .units = job.pieces.parts + (dualprop__has_bias(sink) ? job.output_panels : 0) },
     };

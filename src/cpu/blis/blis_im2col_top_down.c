@@ -17,9 +17,9 @@
 #define DOWN_BLOCK_PANELS 16
 
 struct im2col_top_down {
+    dualprop__unpooling unpooling; /* first: see dualprop__unpool_unit() */
     const dualprop__blis *blis;
     const dualprop_convolution *shape;
-    dualprop__unpooling unpooling;
     dualprop__images map;
     dualprop__partition rows; /* of Delta, of all images */
     char *slices;
@@ -150,13 +150,6 @@ int64_t dualprop__im2col_top_down_bytes(const dualprop__blis *blis, const dualpr
     dualprop__space space = { NULL, 0 };
     plan_im2col_top_down(blis, shape, &space);
     return space.used;
-}
-
-static void im2col_top_down_unpool_unit(void *argument, int64_t image, int64_t member)
-{
-    const struct im2col_top_down *job = argument;
-    (void)member;
-    dualprop__unpool_image(&job->unpooling, image);
 }
 
 /* ---- the pixels of one phase in a unit ---- */
@@ -335,7 +328,7 @@ void dualprop__im2col_top_down(const dualprop__blis *blis, const dualprop_convol
     job.dyad = dyad;
     memset((void *)(uintptr_t)job.map.zeros, 0, (size_t)shape->outputs * blis->loops->real_size);
     dualprop__team_phase phases[2] = {
-        { .unit = im2col_top_down_unpool_unit, .units = shape->batch },
+        { .unit = dualprop__unpool_unit, .units = shape->batch },
         { .unit = im2col_top_down_product_unit, .units = job.rows.parts },
     };
     dualprop__max_tracker_begin(&job.maxima);

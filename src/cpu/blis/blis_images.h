@@ -68,7 +68,8 @@ typedef struct dualprop__unpooling {
     void *map;
 } dualprop__unpooling;
 
-void dualprop__unpool_image(const dualprop__unpooling *job, int64_t image);
+/* The unit of a team; `job` is a struct whose first member is its unpooling. */
+void dualprop__unpool_unit(void *job, int64_t image, int64_t member);
 /* Bytes of that map, 0 without pooling. */
 int64_t dualprop__map_bytes(const dualprop__blis *blis, const dualprop_convolution *shape);
 

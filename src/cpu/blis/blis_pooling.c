@@ -51,8 +51,10 @@ static int windows_tile(const dualprop_convolution *shape)
            shape->pooled_width * shape->window_width == shape->map_width;
 }
 
-void dualprop__unpool_image(const dualprop__unpooling *job, int64_t image)
+void dualprop__unpool_unit(void *argument, int64_t image, int64_t member)
 {
+    const dualprop__unpooling *job = argument;
+    (void)member;
     const dualprop_convolution *shape = job->shape;
     dualprop__pooled_row row = pooling_row_of(shape, shape->outputs, shape->outputs);
     int64_t size = shape->map_height * shape->map_width * shape->outputs;

@@ -28,11 +28,11 @@
 #define REGION_CHANNELS 144
 
 struct winograd_gradient {
+    dualprop__unpooling unpooling; /* first: see dualprop__unpool_unit() */
     const dualprop__blis *blis;
     const dualprop_convolution *shape;
     const dualprop__sink *sink;
     const dualprop__winograd_loops *loops;
-    dualprop__unpooling unpooling;
     dualprop__tiles patches, deltas;
     const void *delta; /* pooled */
     int by_chunks;
@@ -154,13 +154,6 @@ int64_t dualprop__winograd_gradient_bytes(const dualprop__blis *blis, const dual
     dualprop__space space = { NULL, 0 };
     plan_winograd_gradient(blis, shape, &space);
     return space.used;
-}
-
-static void winograd_gradient_unpool_unit(void *argument, int64_t image, int64_t member)
-{
-    const struct winograd_gradient *job = argument;
-    (void)member;
-    dualprop__unpool_image(&job->unpooling, image);
 }
 
 /* ---- columns and deltas, a run of tiles at a time ---- */
@@ -475,7 +468,7 @@ void dualprop__winograd_gradient(const dualprop__blis *blis, const dualprop_conv
 {
     dualprop__space space = { shape->workspace, 0 };
     struct winograd_gradient job = plan_winograd_gradient(blis, shape, &space);
-    dualprop__team_phase unpool = { .unit = winograd_gradient_unpool_unit, .units = shape->batch };
+    dualprop__team_phase unpool = { .unit = dualprop__unpool_unit, .units = shape->batch };
     int64_t regions = job.channels.parts * job.outputs.parts;
     int64_t biases = dualprop__has_bias(sink) ? job.output_panels : 0;
     job.sink = sink;

@@ -24,6 +24,7 @@
 #define PANELS_AT_ONCE 2
 
 struct pass {
+    dualprop__unpooling unpooling; /* first: see dualprop__unpool_unit() */
     const dualprop__blis *blis;
     const dualprop_convolution *shape;
     int is_top_down, by_chunks, pools, pools_at_once;
@@ -31,7 +32,6 @@ struct pass {
     int64_t inputs, outputs, panels; /* channels of the two images, panels of the second */
     dualprop__partition depth;             /* inputs */
     int64_t result_height, result_width;
-    dualprop__unpooling unpooling;
     dualprop__partition chunks; /* rows of tiles */
     dualprop__partition blocks; /* chunks */
     int64_t block;        /* the one at hand */
@@ -419,13 +419,6 @@ static void pool_unit(void *argument, int64_t image, int64_t member)
     if (job->dyad) update_rows(job, image * shape->pooled_height, (image + 1) * shape->pooled_height);
 }
 
-static void winograd_maps_unpool_unit(void *argument, int64_t image, int64_t member)
-{
-    const struct pass *job = argument;
-    (void)member;
-    dualprop__unpool_image(&job->unpooling, image);
-}
-
 /* ---- units ---- */
 
 /* The results of `chunks` chunks, for `count` panels of outputs from panel `first` on. */
@@ -537,7 +530,7 @@ static void run_products(struct pass *job)
 
 static void run_winograd_maps(struct pass *job)
 {
-    dualprop__team_phase unpool = { .unit = winograd_maps_unpool_unit, .units = job->shape->batch };
+    dualprop__team_phase unpool = { .unit = dualprop__unpool_unit, .units = job->shape->batch };
     dualprop__team_phase pool = { .unit = pool_unit, .units = job->shape->batch };
     dualprop__team_phase update = { .unit = update_unit, .units = job->chunks.parts };
     size_t zeros = (size_t)job->inputs * job->blis->loops->real_size;
