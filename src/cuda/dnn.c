@@ -365,7 +365,7 @@ static void drop_results(dualprop__cuda *self, const struct results *results)
     drop(self, results->heuristics);
 }
 
-static dualprop_status ask(dualprop__cuda *self, struct results *results, const struct graph *graph,
+static dualprop_status query_engines(dualprop__cuda *self, struct results *results, const struct graph *graph,
                            cudnnBackendHeurMode_t mode)
 {
     int64_t count = 0;
@@ -392,7 +392,7 @@ static dualprop_status choose(dualprop__cuda *self, struct plan *plan, const str
 {
     struct results results;
     int most = self->autotune && !graph->rounded ? MOST_CANDIDATES : 1;
-    dualprop_status status = ask(self, &results, graph, mode);
+    dualprop_status status = query_engines(self, &results, graph, mode);
     for (int64_t i = 0; i < results.count && plan->count < most && status == DUALPROP_OK; i++)
         status = consider(self, plan, results.configurations[i]);
     drop_results(self, &results);

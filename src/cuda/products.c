@@ -168,7 +168,7 @@ static dualprop_status prefer(dualprop__cuda *self, cublasLtMatmulPreference_t p
 }
 
 /* That there is nothing for a product the library says by a status, by no result or by a result with a status. */
-static dualprop_status ask(dualprop__cuda *self, struct plan *plan, cublasLtMatmulPreference_t preference)
+static dualprop_status query_algorithms(dualprop__cuda *self, struct plan *plan, cublasLtMatmulPreference_t preference)
 {
     const struct key *key = &plan->key;
     cublasLtMatmulHeuristicResult_t result;
@@ -192,7 +192,7 @@ static dualprop_status choose_algorithm(dualprop__cuda *self, struct plan *plan)
 {
     cublasLtMatmulPreference_t preference;
     TRY(self, cublasLtMatmulPreferenceCreate(&preference));
-    dualprop_status status = ask(self, plan, preference);
+    dualprop_status status = query_algorithms(self, plan, preference);
     self->products->api.cublasLtMatmulPreferenceDestroy(preference);
     return status;
 }

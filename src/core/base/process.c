@@ -26,7 +26,7 @@ static void count_fork(void)
     renew();
 }
 
-static void watch_forks(void)
+static void register_fork_handler(void)
 {
     if (pthread_atfork(NULL, NULL, count_fork) == 0) renew();
 }
@@ -35,7 +35,7 @@ pid_t dualprop__process_id(void)
 {
     long id = atomic_load_explicit(&known, memory_order_relaxed);
     if (id != 0) return (pid_t)id;
-    pthread_once(&once, watch_forks);
+    pthread_once(&once, register_fork_handler);
     id = atomic_load_explicit(&known, memory_order_relaxed);
     return id != 0 ? (pid_t)id : getpid();
 }

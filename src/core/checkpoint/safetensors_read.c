@@ -35,7 +35,7 @@ static uint64_t little_endian(const unsigned char *bytes)
     return value;
 }
 
-static dualprop_status cut_file(struct parts *parts, const dualprop_checkpoint *checkpoint, void *bytes, size_t size)
+static dualprop_status split_file(struct parts *parts, const dualprop_checkpoint *checkpoint, void *bytes, size_t size)
 {
     const dualprop_context *context = checkpoint->context;
     const char *source = checkpoint->source;
@@ -196,7 +196,7 @@ struct block {
     dualprop__text *text;
 };
 
-static dualprop_status take_tensor(struct block *block, dualprop_checkpoint *checkpoint, const struct parts *parts,
+static dualprop_status read_tensor_entry(struct block *block, dualprop_checkpoint *checkpoint, const struct parts *parts,
                                    dualprop__json *json, const char *key, size_t length)
 {
     struct entry entry;
@@ -230,7 +230,7 @@ static dualprop_status take_tensor(struct block *block, dualprop_checkpoint *che
     return DUALPROP_OK;
 }
 
-static dualprop_status take_text(struct block *block, dualprop_checkpoint *checkpoint, const struct parts *parts,
+static dualprop_status read_text_entry(struct block *block, dualprop_checkpoint *checkpoint, const struct parts *parts,
                                  dualprop__json *json)
 {
     const char *key, *value;
@@ -254,18 +254,18 @@ static dualprop_status take_text(struct block *block, dualprop_checkpoint *check
     return DUALPROP_OK;
 }
 
-static dualprop_status take_texts(struct block *block, dualprop_checkpoint *checkpoint, const struct parts *parts,
+static dualprop_status read_text_entries(struct block *block, dualprop_checkpoint *checkpoint, const struct parts *parts,
                                   dualprop__json *json)
 {
     DUALPROP__TRY(dualprop__json_enter(json, '{'));
     for (int more = 1, first = 1;; first = 0) {
         DUALPROP__TRY(dualprop__json_next(&more, json, '{', first));
         if (!more) return DUALPROP_OK;
-        DUALPROP__TRY(take_text(block, checkpoint, parts, json));
+        DUALPROP__TRY(read_text_entry(block, checkpoint, parts, json));
     }
 }
 
-static dualprop_status take_entries(struct block *block, dualprop_checkpoint *checkpoint, const struct parts *parts)
+static dualprop_status read_entries(struct block *block, dualprop_checkpoint *checkpoint, const struct parts *parts)
 {
     dualprop__json json = dualprop__json_of(checkpoint->context, checkpoint->source, "header", parts->header,
                                             parts->header_size);
@@ -281,8 +281,8 @@ static dualprop_status take_entries(struct block *block, dualprop_checkpoint *ch
         int is_texts = is_text(key, length, "__metadata__");
         if (is_texts && has_texts++) return dualprop__json_refuse(&json, "the name before occurs twice");
         json.what = is_texts ? "header's __metadata__" : "header";
-        if (is_texts) DUALPROP__TRY(take_texts(block, checkpoint, parts, &json));
-        else DUALPROP__TRY(take_tensor(block, checkpoint, parts, &json, key, length));
+        if (is_texts) DUALPROP__TRY(read_text_entries(block, checkpoint, parts, &json));
+        else DUALPROP__TRY(read_tensor_entry(block, checkpoint, parts, &json, key, length));
     }
 }
 
@@ -299,7 +299,7 @@ static dualprop_status parse_header(dualprop_checkpoint *checkpoint, const struc
     dualprop_context *context = checkpoint->context;
     struct block block = { 0 };
     size_t places, extents, texts, total;
-    DUALPROP__TRY(take_entries(&block, checkpoint, parts));
+    DUALPROP__TRY(read_entries(&block, checkpoint, parts));
     int fits = DUALPROP__MULTIPLY(&places, block.tensors + 1, sizeof *block.tensor) &&
                DUALPROP__MULTIPLY(&extents, block.extents, sizeof *block.extent) &&
                DUALPROP__MULTIPLY(&texts, block.texts, sizeof *block.text) && DUALPROP__ADD(&total, places, extents) &&
@@ -312,7 +312,7 @@ static dualprop_status parse_header(dualprop_checkpoint *checkpoint, const struc
     block.text = (dualprop__text *)((char *)checkpoint->read + places + extents);
     DUALPROP__TRY(dualprop__named_list_reserve(&checkpoint->tensors, context, block.tensors));
     DUALPROP__TRY(dualprop__named_list_reserve(&checkpoint->texts, context, block.texts));
-    DUALPROP__TRY(take_entries(&block, checkpoint, parts));
+    DUALPROP__TRY(read_entries(&block, checkpoint, parts));
     dualprop__named_list_sort(&checkpoint->texts);
     dualprop__named_list_sort(&checkpoint->tensors);
     DUALPROP__TRY(check_names(checkpoint, &checkpoint->texts));
@@ -405,7 +405,7 @@ dualprop_status dualprop__safetensors_parse(size_t *data_start, dualprop_checkpo
                                             size_t size)
 {
     struct parts parts = { 0 };
-    DUALPROP__TRY(cut_file(&parts, checkpoint, bytes, size));
+    DUALPROP__TRY(split_file(&parts, checkpoint, bytes, size));
     DUALPROP__TRY(parse_header(checkpoint, &parts));
     DUALPROP__TRY(check_places(checkpoint, parts.data_size));
     dualprop__named_list_sort(&checkpoint->tensors);

@@ -81,7 +81,7 @@ static dualprop_status same_call(const dualprop_group *group)
 }
 
 /* Process `speaker` sends its last error to all others; they return PEER with it, the speaker its own status. */
-static dualprop_status hear_of_failure(dualprop_group *group, int speaker, dualprop_status own)
+static dualprop_status share_failure(dualprop_group *group, int speaker, dualprop_status own)
 {
     char text[SENTENCE_SIZE] = "";
     for (int r = 0; r <= group->transport.size; r++) group->offsets[r] = r <= speaker ? 0 : SENTENCE_SIZE;
@@ -114,7 +114,7 @@ dualprop_status dualprop__group_agree(dualprop_group *group, struct dualprop__wo
         if (group->words[r].status != DUALPROP_OK) failed = r;
     }
     /* A process that failed between two calls tells so by dualprop_group_agree() while the others are in the next. */
-    return failed < 0 ? same_call(group) : hear_of_failure(group, failed, word.status);
+    return failed < 0 ? same_call(group) : share_failure(group, failed, word.status);
 }
 
 dualprop_status dualprop__group_compare_digests(const dualprop_group *group, const char *what)

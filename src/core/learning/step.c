@@ -92,7 +92,7 @@ static dualprop_status check_weights(const dualprop_optimizer *optimizer, const 
     largest = dualprop__greater_max_abs(largest, feedback);
     DUALPROP__REQUIRE(context, factor * fmax(largest, 1.0) <= LARGEST_WEIGHT, DUALPROP_ERROR_NOT_FINITE,
                       "the weights of layer %d reach %g; with this learning rate and weight decay a step allows %g, so "
-                      "none was made",
+                      "none was taken",
                       layer->index, largest, LARGEST_WEIGHT / factor);
     return DUALPROP_OK;
 }

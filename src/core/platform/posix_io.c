@@ -25,7 +25,7 @@ static int64_t result(int64_t value)
     return value < 0 ? -(int64_t)errno : value;
 }
 
-static int64_t give_up(int file, int error)
+static int64_t close_on_error(int file, int error)
 {
     close(file);
     return -(int64_t)error;
@@ -36,7 +36,7 @@ static int64_t move_up(int file)
 {
     if (file >= FIRST_DESCRIPTOR) return file;
     int moved = fcntl(file, F_DUPFD_CLOEXEC, FIRST_DESCRIPTOR);
-    if (moved < 0) return give_up(file, errno);
+    if (moved < 0) return close_on_error(file, errno);
     close(file);
     return moved;
 }
@@ -44,9 +44,9 @@ static int64_t move_up(int file)
 static int64_t require_regular(int file)
 {
     struct stat about;
-    if (fstat(file, &about) != 0) return give_up(file, errno);
-    if (S_ISDIR(about.st_mode)) return give_up(file, EISDIR);
-    if (!S_ISREG(about.st_mode)) return give_up(file, ENOTSUP);
+    if (fstat(file, &about) != 0) return close_on_error(file, errno);
+    if (S_ISDIR(about.st_mode)) return close_on_error(file, EISDIR);
+    if (!S_ISREG(about.st_mode)) return close_on_error(file, ENOTSUP);
     return file;
 }
 

@@ -186,8 +186,8 @@ static int64_t index_of(const struct pixels *pixels, int64_t pixel)
            pixel % pixels->columns * shape->stride_width;
 }
 
-/* The place of the map that sees the pixel through the phase's first tap; further taps lie above and left of it. */
-static dualprop__place seen_at(const struct pixels *pixels, int64_t pixel)
+/* The place of the map that reads the pixel through the phase's first tap; further taps lie above and left of it. */
+static dualprop__place place_reading(const struct pixels *pixels, int64_t pixel)
 {
     const dualprop_convolution *shape = pixels->job->shape;
     if (pixel >= pixels->count) return (dualprop__place){ -1, 0, 0 };
@@ -224,7 +224,7 @@ static void pack_block_im2col_top_down(const struct pixels *pixels, int64_t pixe
     int64_t broadcast = pixels->job->blis->kernel.broadcast;
     for (int64_t panel = 0; panel < panels; panel++) {
         dualprop__place places[DUALPROP__BROADCASTS];
-        for (int64_t j = 0; j < broadcast; j++) places[j] = seen_at(pixels, pixel + panel * broadcast + j);
+        for (int64_t j = 0; j < broadcast; j++) places[j] = place_reading(pixels, pixel + panel * broadcast + j);
         pack_panel_im2col_top_down(pixels, dualprop__at(pixels->job->blis, pixels->packed, panel * count * broadcast),
                                    places, first, count);
     }

@@ -10,7 +10,7 @@
 
 #include "blis_panels.h"
 
-/* Pixels that a micro-kernel broadcasts at once, at most; blis.c sees to it. */
+/* Pixels that a micro-kernel broadcasts at once, at most; blis.c checks it. */
 #define DUALPROP__BROADCASTS 64
 /* And reals on its vector side. */
 #define DUALPROP__MOST_VECTOR 64

@@ -23,7 +23,7 @@ void dualprop__learn_weights(const dualprop__blis *blis, const dualprop__sink *s
                       sink_moment_at(blis, sink, 0, first), sink_moment_at(blis, sink, 1, first));
 }
 
-/* The largest panel of biases in bytes; blis.c sees to it. */
+/* The largest panel of biases in bytes; blis.c checks it. */
 #define LARGEST_PANEL 2048
 
 void dualprop__learn_bias(const dualprop__blis *blis, int64_t rows, int64_t outputs, const dualprop__sink *sink,

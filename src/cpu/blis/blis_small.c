@@ -11,7 +11,7 @@
 
 /* Multiply-adds up to which a product is small: 2 to 4 microseconds of one thread, as long as waking another takes. */
 #define SMALL_PRODUCT ((int64_t)1 << 18)
-/* The largest piece in bytes; blis.c sees to it. */
+/* The largest piece in bytes; blis.c checks it. */
 #define LARGEST_PIECE 2048
 
 int dualprop__is_small(const dualprop__blis *blis, const dualprop_dense *shape)

@@ -81,7 +81,7 @@ static int64_t multiple(int64_t x, int64_t of)
 }
 
 /* Cuts are at whole runs of tiles, which are written at once. */
-static dualprop__partition cut_tiles(int64_t tiles, int64_t part)
+static dualprop__partition partition_tiles(int64_t tiles, int64_t part)
 {
     part = multiple(part, DUALPROP__TILES_AT_ONCE);
     return (dualprop__partition){ tiles, part, dualprop__ceil_div(tiles, part) };
@@ -93,16 +93,16 @@ static void plan_blocks(struct winograd_gradient *job)
     int64_t size = (int64_t)job->blis->loops->real_size;
     if (job->by_chunks) {
         job->groups = dualprop__least(WINOGRAD_GROUPS, dualprop__most(GROUPS_AT_LEAST, WINOGRAD_GROUP_BYTES / job->layer_bytes));
-        job->blocks = cut_tiles(job->tiles, dualprop__ceil_div(job->tiles, job->groups));
+        job->blocks = partition_tiles(job->tiles, dualprop__ceil_div(job->tiles, job->groups));
         job->part = GRADIENT_CHUNK_TILES;
         job->parts = 1;
         return;
     }
     int64_t tile = (job->shape->channels + job->shape->outputs) * job->loops->planes * size;
     int64_t most = dualprop__most(GRADIENT_BLOCK_BYTES / tile, DUALPROP__DEPTH);
-    job->blocks = cut_tiles(job->tiles, dualprop__least(job->tiles, most));
+    job->blocks = partition_tiles(job->tiles, dualprop__least(job->tiles, most));
     job->parts = dualprop__ceil_div(job->blocks.part, DUALPROP__DEPTH);
-    job->part = cut_tiles(job->blocks.part, dualprop__ceil_div(job->blocks.part, job->parts)).part;
+    job->part = partition_tiles(job->blocks.part, dualprop__ceil_div(job->blocks.part, job->parts)).part;
 }
 
 static void plan_bytes(struct winograd_gradient *job)

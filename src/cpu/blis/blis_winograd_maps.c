@@ -62,18 +62,18 @@ static int64_t divisor(int64_t x, int64_t y)
 }
 
 /* Parts of one size, and a rest: so that a larger batch never takes less workspace. */
-static dualprop__partition cut_whole(int64_t whole, int64_t part)
+static dualprop__partition partition_whole(int64_t whole, int64_t part)
 {
     return (dualprop__partition){ whole, part, dualprop__ceil_div(whole, part) };
 }
 
 /* Chunks have so many rows of tiles that whole panels of tiles come of them, where that is few enough. */
-static dualprop__partition cut_chunks(const struct pass *job)
+static dualprop__partition partition_chunks(const struct pass *job)
 {
     int64_t broadcast = job->blis->kernel.broadcast, tiles = job->by_chunks ? MAPS_CHUNK_TILES : BLOCK_CHUNK_TILES;
     int64_t rows = dualprop__most(1, tiles / job->tiles.columns);
     int64_t even = broadcast / divisor(broadcast, job->tiles.columns);
-    return cut_whole(job->tiles.rows, rows >= even ? rows - rows % even : rows);
+    return partition_whole(job->tiles.rows, rows >= even ? rows - rows % even : rows);
 }
 
 /* Do the windows of pooling tile the tiles? */
@@ -104,14 +104,14 @@ static void plan_chunks(struct pass *job)
     const dualprop__blis *blis = job->blis;
     int64_t size = (int64_t)blis->loops->real_size, broadcast = blis->kernel.broadcast;
     int64_t planes = job->tiles.loops->planes;
-    job->chunks = cut_chunks(job);
+    job->chunks = partition_chunks(job);
     job->chunk_tiles = dualprop__ceil_div(job->chunks.part * job->tiles.columns, broadcast) * broadcast;
     job->panel_size = job->inputs * broadcast;
     job->filter_plane = dualprop__plane(blis, job->inputs * blis->kernel.vector);
     job->product_bytes = job->chunk_tiles * planes * blis->kernel.vector * size;
     int64_t chunk_size = job->chunk_tiles / broadcast * job->panel_size;
     int64_t most = dualprop__most(1, MAPS_BLOCK_BYTES / (chunk_size * planes * size));
-    job->blocks = cut_whole(job->chunks.parts, job->by_chunks ? 1 : dualprop__least(most, job->chunks.parts));
+    job->blocks = partition_whole(job->chunks.parts, job->by_chunks ? 1 : dualprop__least(most, job->chunks.parts));
     job->plane = dualprop__plane(blis, job->blocks.part * chunk_size);
     job->patch_bytes = planes * job->plane * size;
     job->part_chunks = job->by_chunks ? 1 : dualprop__least(PART_CHUNKS, most);

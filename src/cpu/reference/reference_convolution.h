@@ -31,8 +31,8 @@ static int64_t start_of(const dualprop_convolution *shape, int64_t place, int64_
     return shape->kind == DUALPROP_LAYER_LOCAL ? place * elements : 0;
 }
 
-/* The input place that tap (row, column) sees from a place of the map; -1 in the padding. */
-static int64_t seen_from(const dualprop_convolution *shape, int64_t place, int64_t row, int64_t column)
+/* The input place that tap (row, column) reads from a place of the map; -1 in the padding. */
+static int64_t input_read_from(const dualprop_convolution *shape, int64_t place, int64_t row, int64_t column)
 {
     int64_t y = place / shape->map_width * shape->stride_height - shape->padding_height + row;
     int64_t x = place % shape->map_width * shape->stride_width - shape->padding_width + column;
@@ -195,7 +195,7 @@ static void convolve_tile(const dualprop_convolution *shape, REAL *to, const REA
     int64_t width = tile_width(first, shape->outputs);
     const REAL *w = weights + start_of(shape, place, kernel_elements(shape)) + first;
     for (int64_t tap = 0; tap < shape->kernel_height * shape->kernel_width; tap++) {
-        int64_t from = seen_from(shape, place, tap / shape->kernel_width, tap % shape->kernel_width);
+        int64_t from = input_read_from(shape, place, tap / shape->kernel_width, tap % shape->kernel_width);
         for (int64_t i = 0; from >= 0 && i < shape->channels; i++)
             add_row(sums, (double)x[from * shape->channels + i], w + (tap * shape->channels + i) * shape->outputs,
                     width);
@@ -273,7 +273,7 @@ static void add_places(double *sums, const dualprop_convolution *shape, const st
 {
     const REAL *x = row->x ? row->x + b * input_places(shape) * shape->channels + row->channel : NULL;
     for (int64_t place = row->place; place < row->end; place++) {
-        int64_t from = x ? seen_from(shape, place, row->tap / shape->kernel_width, row->tap % shape->kernel_width) : 0;
+        int64_t from = x ? input_read_from(shape, place, row->tap / shape->kernel_width, row->tap % shape->kernel_width) : 0;
         if (from < 0) continue;
         add_row(sums, x ? (double)x[from * shape->channels] : 1,
                 map + (b * map_places(shape) + place) * shape->outputs, width);
