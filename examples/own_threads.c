@@ -1,10 +1,11 @@
 /*
  * own_threads.c - lets the threads of the program do the library's work.
  *
- * The library cuts its work into tasks and asks for all of them to be run. Which thread runs which changes no bit of the result.
+ * The library cuts its work into tasks. Which thread runs which of them changes no bit of the result.
  *
  * To compile: cc -O2 -o own_threads own_threads.c $(pkg-config --cflags --libs dualprop) -pthread
  */
+#define _POSIX_C_SOURCE 200112L /* barriers */
 #include <dualprop/dualprop.h>
 #include <pthread.h>
 #include <stdatomic.h>
