@@ -27,5 +27,20 @@ every_equation() {
         } }
         END { for (i = 1; i <= 72; i++) if (!seen[i]) { print "Eq. " i " is missing"; bad = 1 } exit bad }' docs/equations.md
 }
+# A reader who opens the files of a row finds its internal functions there; public ones may be set elsewhere.
+functions_are_in_their_files() {
+    awk -F '|' '/^\| (Eq|Prop|Cor|Section|The|Fenchel|Divergence|Kolen|Table|Fig)/ { print $3 "|" $4 }' docs/equations.md |
+        tr -d '`,' | while IFS='|' read -r files functions; do
+        for function in $functions; do
+            case $function in dualprop__*) ;; *) continue ;; esac
+            # shellcheck disable=SC2086
+            grep -qw -- "$function" $files 2>/dev/null || echo "$function is not in $files"
+        done
+    done >"$scratch"
+    [ ! -s "$scratch" ] || { cat "$scratch"; return 1; }
+}
+scratch=$(mktemp) || exit 1
+trap 'rm -f "$scratch"' EXIT
+test_that "the functions of a row are in its files" functions_are_in_their_files
 test_that "Eq. 1 to 72 have a row" every_equation
 count_end

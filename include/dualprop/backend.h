@@ -102,7 +102,7 @@ typedef struct dualprop_dyad {
     void *delta;          /**< [count] or NULL */
     double *max_abs;      /**< receives max |s+|, |s-| (|f(a)|, |delta| in back-propagation); NaN if one is NaN */
     double *change;       /**< NULL, or receives max |new s+- minus old|; mean and delta hold the old ones */
-    double old_alpha;     /**< the alpha with which the old mean and delta were computed */
+    double old_alpha;     /**< the alpha by which the old mean and delta are read as s+- for change */
     int64_t width;        /**< of a row, for softmax */
 } dualprop_dyad;
 
@@ -143,7 +143,7 @@ typedef struct dualprop_extended_update {
     int32_t activation;         /**< elementwise: not DUALPROP_SOFTMAX */
     int32_t straight, adjoint;  /**< 1: the second form above; 1: c+ and c- are exchanged */
     int32_t output_step;        /**< DUALPROP_OUTPUT_...; LINEAR for hidden layers */
-    double alpha, beta_ratio, beta; /**< of the layer; beta_ratio = |beta_k / beta_{k+1}|, 1 if all are the same */
+    double alpha, beta_ratio, beta; /**< of the layer; beta_ratio = beta_k / beta_{k+1}, signed (rho at the input) */
     double damping, time_step, fraction; /**< D_k, the leaky step, and the fraction of neurons that are updated */
     double top_down_noise, state_noise; /**< standard deviations */
     double quantum, range;      /**< of quantization; quantum 0: none */

@@ -205,7 +205,9 @@ dualprop_state_write(dualprop_state *state, int index, int which, const dualprop
  * @param updates   layer updates computed
  * @param skipped   layer updates skipped because none of their inputs had changed
  * @param loss      mean loss of the feed-forward prediction; NaN after dualprop_infer_gradient()
- * @param correct   number of samples whose largest prediction is the target's class; 0 after dualprop_infer_gradient()
+ * @param correct   number of samples whose largest prediction is the target's class, which for dense targets is their
+ *                  largest element (so in regression on one output every sample counts); 0 after
+ *                  dualprop_infer_gradient()
  * @param state     the state
  * @return DUALPROP_OK, or DUALPROP_ERROR_INVALID_STATE if the state holds no inference
  */

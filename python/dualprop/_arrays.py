@@ -81,7 +81,7 @@ def targets(value: Any) -> View:
     array = np.asarray(value)
     if array.dtype.kind in "iu" and array.dtype not in _CODES or array.dtype == np.uint8:
         if array.size and (array.min() < -2**31 or array.max() >= 2**31):
-            raise ValueError(f"targets hold {array.max()}, which is no label")
+            raise ValueError(f"targets hold {array.max()}, which is not a label")
         array = array.astype(np.int32)
     _check(array, "targets", tuple(dtype.type for dtype in _CODES if dtype != np.uint8))
     return View(array)

@@ -255,7 +255,7 @@ def text(value: Any) -> Optional[bytes]:
     try:
         encoded = os.fsencode(value) if isinstance(value, os.PathLike) else value.encode("utf-8", "surrogateescape")
     except AttributeError:
-        raise TypeError(f"{value!r} is no text") from None
+        raise TypeError(f"{value!r} is not a text") from None
     if b"\0" in encoded:
         raise ValueError(f"{value!r} holds a zero character")
     return encoded

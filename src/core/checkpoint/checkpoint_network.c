@@ -343,7 +343,7 @@ static dualprop_status read_channel_numbers(double *numbers, const dualprop_chec
         int more = 1;
         DUALPROP__TRY(dualprop__json_next(&more, &json, '[', i == 0));
         DUALPROP__REQUIRE(checkpoint->context, more == (i < count), DUALPROP_ERROR_FORMAT,
-                          "%s: the network's mean or deviation is no list of %lld, its channels", checkpoint->source,
+                          "%s: the network's mean or deviation is not a list of %lld, its channels", checkpoint->source,
                           (long long)count);
         if (!more) return DUALPROP_OK;
         DUALPROP__TRY(dualprop__json_real(&json, &numbers[i]));

@@ -129,7 +129,7 @@ static dualprop_status count_list(int *count, const dualprop_checkpoint *checkpo
         DUALPROP__TRY(dualprop__json_next(&more, &json, '[', *count == 0));
         if (!more) return DUALPROP_OK;
         DUALPROP__REQUIRE(checkpoint->context, *count < most, DUALPROP_ERROR_FORMAT,
-                          "%s: the rule's %s is no list of at most %d", checkpoint->source, name, most);
+                          "%s: the rule's %s is not a list of at most %d", checkpoint->source, name, most);
         DUALPROP__TRY(dualprop__json_skip(&json));
     }
 }

@@ -6,8 +6,9 @@
  * it once, at the end. If one is too large the inference is run again with a check after each visit: it computes the
  * same numbers, and then knows the layer and the pass.
  *
- * Rules that need numbers on the way (a tolerance, a growth limit, a quantisation of feed-forward values, extended
- * updates) are not deferred.
+ * Inferences that need numbers on the way (a tolerance, a growth limit, a quantisation of feed-forward values, extended
+ * updates, a loss of the caller's) are not deferred, nor those that start warm or have a dyad at the input, whose first
+ * products depend on what is there.
  */
 #include "math/step_condition.h"
 #include "passes.h"

@@ -1,9 +1,13 @@
 /*
  * layer_update.c - a visit of one layer: products of sbar from below and of delta from above, then the dyads.
  *
- * A hidden layer's update is (Eq. 2 for DP, Eq. 19 for DP^T, with c+ and c- exchanged)
+ * A hidden layer's update is
  *
- *     s+_k <- f_k(a_k + c+ Delta_k),   s-_k <- f_k(a_k - c- Delta_k),   Delta_k = W_k^T delta_{k+1}.
+ *     s+_k <- f_k(a_k + c+ Delta_k),   s-_k <- f_k(a_k - c- Delta_k),   Delta_k = W_k^T delta_{k+1},
+ *
+ * with c+ = alpha and c- = 1 - alpha in DP (Eq. 2), and exchanged in DP^T (Eq. 19), both times beta_k/beta_{k+1} where
+ * betas differ. rule_snapshot.c sets c+ and c- (gain_plus, gain_minus); the formula itself is hidden_pair of math/nudge.h.
+ * W_k is the map of layer k + 1, so Delta_k is computed by the map above.
  *
  * If the rule asks for no more than that, the update is fused with the product it waits for (update_hidden). Damping and
  * the optional rule features go through extended_update.c. What has not changed is not computed again; since the skipped work would
@@ -46,6 +50,7 @@ static dualprop_status compute_top_down(dualprop_state *state, int k, const dual
     own->versions.top_down_source = above->versions.delta;
     const dualprop_dyad *fused = comes_after(update) ? NULL : update;
     int map = above->layer->index;
+    /* s+ of this layer is formed in top_down, which the product then overwrites. */
     DUALPROP__TRY(dualprop__switches_of_plus(state, map, own->arrays.top_down));
     DUALPROP__TRY(dualprop__map_top_down(state, map, own->arrays.top_down, dualprop__error_signal(above), fused));
     return update_after(state, update);
@@ -171,6 +176,7 @@ static dualprop_status update_hidden(dualprop_state *state, int k, int has_produ
     } else if (has_products) {
         DUALPROP__TRY(state->context->backend.dyad_update(state->context->instance, &update));
     } else {
+        /* sbar = f(a) cannot have changed. */
         if (!stale->below && !own->numbers.mean_depends_on_top_down && !update.change) update.mean = NULL;
         if (stale->below) DUALPROP__TRY(compute_bottom_up(state, k, stale->above ? NULL : &update));
         if (stale->above) DUALPROP__TRY(compute_top_down(state, k, &update));

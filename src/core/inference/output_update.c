@@ -1,5 +1,6 @@
 /*
- * output_update.c - the output layer's nudge: Eq. 22, linearised; Eq. 3, exact; Eq. 63-68, of the mean.
+ * output_update.c - the output layer's nudge: Eq. 3 with its loss linearised (for DP^T Eq. 22); Eq. 3, exact; Eq. 63-68,
+ * of the mean. The paper lets the loss absorb beta there; here it is written out.
  *
  *     s+_L <- a_L - c+ g,   s-_L <- a_L + c- g,   g = beta loss'(.)
  *
