@@ -430,6 +430,21 @@ test_that "--rule bp has no objective" refuses_option "--diagnostics objective" 
 test_that "what silu does not have is left out" eval 'trains $small --activation silu --log log --diagnostics objective,bregman,silent &&
     grep -q "Eq. 1, 12, 18: no energy for this activation  Eq. 23: none " stdout && ! grep -qi "[^a-z]nan" stdout log &&
     [ "$(grep -c "\"objective\":\[null,null,null\]" log)" -eq 2 ] && [ "$(grep -c "\"bregman\":\[null,[-0-9]" log)" -eq 2 ]'
+has_level() { # LEVEL
+    case $1 in
+        baseline) true ;;
+        avx2) grep -qw avx2 /proc/cpuinfo 2>/dev/null ;;
+        avx512) grep -qw avx512bw /proc/cpuinfo 2>/dev/null ;;
+    esac
+}
+uses_level() { # LEVEL
+    trains $small --backend auto --level "$1" && grep -q ", level $1, " stdout
+}
+for level in baseline avx2 avx512; do
+    if has_level $level; then test_that "--level $level" uses_level $level
+    else skip "--level $level: this processor does not have it"; fi
+done
+test_that "no --level sse" refuses_option "--level is" $small --level sse
 test_that "an audit log in no folder" refuses_file nowhere/x $small --diagnostics angle --audit-log nowhere/x
 test_that "no run empties a log" eval 'rm -f log && trains $small --log log --epochs 1 && cp log kept &&
     refuses_option "--log log" $small --log log --epochs 1 && cmp log kept && rm log && : >log && trains $small --log log --epochs 1 && [ "$(wc -l <log)" -eq 1 ]'

@@ -45,7 +45,7 @@ dualprop_status dualprop__json_string(dualprop__json *json, const char **text, s
     const char *at = json->at;
     while (at < json->end && *at != '"') {
         if ((unsigned char)*at < 0x20) return dualprop__json_refuse(json, "a string with a control byte in it");
-        at += *at == '\\' ? 2 : 1;
+        at += *at == '\\' && at + 1 < json->end ? 2 : 1;
     }
     if (at >= json->end) return dualprop__json_refuse(json, "a string that does not end");
     *text = json->at;
