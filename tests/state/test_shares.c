@@ -48,6 +48,13 @@ static void add_dense_layers(dualprop_network *network)
     expect_ok(dualprop_network_add_dense(network, 19, DUALPROP_SOFTMAX));
 }
 
+/* A layer whose products are large for one sample too, so that few samples go through it in a way of their own. */
+static void add_wide_layers(dualprop_network *network)
+{
+    expect_ok(dualprop_network_add_dense(network, 513, DUALPROP_RELU));
+    expect_ok(dualprop_network_add_dense(network, 13, DUALPROP_IDENTITY));
+}
+
 static void add_tiny_layers(dualprop_network *network)
 {
     expect_ok(dualprop_network_add_dense(network, 16, DUALPROP_RELU));
@@ -89,7 +96,7 @@ static const struct {
 } networks[] = {
     { "dense", 1, 1, 301, add_dense_layers },       { "tiny", 1, 1, 20, add_tiny_layers },
     { "images", 10, 8, 3, add_image_layers },       { "local", 9, 11, 5, add_local_layers },
-    { "small images", 4, 4, 16, add_small_image_layers },
+    { "small images", 4, 4, 16, add_small_image_layers }, { "wide", 1, 1, 513, add_wide_layers },
 };
 #define NETWORKS ((int)(sizeof networks / sizeof networks[0]))
 

@@ -1,9 +1,9 @@
 /*
  * blis_bottom_up.c - a = x W + bias, and the dyad update of a while it is in the cache.
  *
- * Phase 1 packs x by samples. A unit of phase 2 is a block of samples times a block of outputs: for each DEPTH inputs,
- * each panel of weights, which stays in the nearest cache, meets each panel of samples in the block; then bias and
- * dyad. The next panel of weights is fetched meanwhile.
+ * Phase 1 packs x by samples, unless they are few. A unit of phase 2 is a block of samples times a block of outputs:
+ * for each DEPTH inputs, each panel of weights, which stays in the nearest cache, meets each panel of samples in the
+ * block; then bias and dyad. The next panel of weights is fetched meanwhile.
  */
 #include "blis_small.h"
 
@@ -14,12 +14,15 @@
 #define UP_SAMPLE_PANELS 24
 #define OUTPUT_PANELS 4
 #define UP_UNITS 16
+/* Samples up to which x is not packed. */
+#define DIRECT_SAMPLES 4
 
 struct dense_bottom_up {
     const dualprop__blis *blis;
     const dualprop_dense *shape;
     dualprop__packing packing;
     dualprop__partition samples, outputs, depth; /* in panels, panels, inputs */
+    int is_direct; /* x is read where it lies */
     void *a;
     const void *weights, *bias;
     const dualprop_dyad *dyad;
@@ -59,24 +62,32 @@ static void bottom_up_pack_unit(void *argument, int64_t unit, int64_t member)
 }
 
 /* One panel of samples times one panel of weights, for one part of the inputs. */
-static void multiply_bottom_up(const struct dense_bottom_up *job, int64_t sample_panel, int64_t output_panel, int64_t part)
+static void multiply_bottom_up(const struct dense_bottom_up *job, int64_t sample_panel, int64_t output_panel,
+                               int64_t part, int is_cold)
 {
     const dualprop__blis *blis = job->blis;
     const dualprop_dense *shape = job->shape;
     int64_t vector = blis->kernel.vector, broadcast = blis->kernel.broadcast;
     int64_t row = sample_panel * broadcast, column = output_panel * vector;
     int64_t input = dualprop__part_first(&job->depth, part);
+    const void *x = job->is_direct ? dualprop__at(blis, job->packing.from, row * shape->inputs + input)
+                                   : dualprop__at(blis, job->packing.to, row * shape->inputs + input * broadcast);
     dualprop__product product = {
         .vector_count = dualprop__least(vector, shape->outputs - column),
         .broadcast_count = dualprop__least(broadcast, shape->batch - row),
         .depth = dualprop__part_size(&job->depth, part),
         .vectors = dualprop__at(blis, job->weights, column * shape->inputs + input * vector),
-        .broadcasts = dualprop__at(blis, job->packing.to, row * shape->inputs + input * broadcast),
+        .vector_step = vector,
+        .broadcasts = x,
+        .broadcast_step = 1,
+        .broadcast_row = shape->inputs,
+        .is_cold = is_cold,
         .accumulate = part > 0,
         .c = dualprop__at(blis, job->a, row * shape->outputs + column),
         .stride = shape->outputs,
     };
-    blis->kernel.run(&blis->kernel, &product);
+    if (job->is_direct) blis->kernel.run_direct(&blis->kernel, &product);
+    else blis->kernel.run(&blis->kernel, &product);
 }
 
 /* Fetch one of `shares` shares of a panel of weights. */
@@ -112,7 +123,7 @@ static void multiply_block_bottom_up(const struct dense_bottom_up *job, int64_t 
     for (int64_t i = 0; i < count; i++) {
         if (output_panel + 1 < outputs) fetch_bottom_up(job, output_panel + 1, part, i, count);
         if (job->dyad && part == 0) fetch_dyads_bottom_up(job, first + i, output_panel);
-        multiply_bottom_up(job, first + i, output_panel, part);
+        multiply_bottom_up(job, first + i, output_panel, part, i == 0);
     }
 }
 
@@ -164,12 +175,14 @@ dualprop_status dualprop__blis_dense_bottom_up(void *self, const dualprop_dense 
     struct dense_bottom_up job = { .blis = self, .shape = shape, .a = a, .weights = weights, .bias = bias, .dyad = dyad };
     job.packing = dualprop__packing_of(self, shape->workspace, x, shape->batch, shape->inputs);
     partition_bottom_up(&job);
+    /* Few samples: packing them would take a phase of its own, which threads wait for. */
+    job.is_direct = job.blis->kernel.run_direct && shape->batch <= DIRECT_SAMPLES;
     dualprop__team_phase phases[2] = {
         { .unit = bottom_up_pack_unit, .units = dualprop__packing_units(&job.packing) },
         { .unit = bottom_up_product_unit, .units = job.samples.parts * job.outputs.parts },
     };
     dualprop__max_tracker_begin(&job.maxima);
-    dualprop__team_run(job.blis->reference.host, &job, phases, 2, DUALPROP__MEMBERS);
+    dualprop__team_run(job.blis->reference.host, &job, phases + job.is_direct, 2 - job.is_direct, DUALPROP__MEMBERS);
     if (dyad) dualprop__max_tracker_write(&job.maxima, dyad->max_abs, dyad->change);
     return DUALPROP_OK;
 }

@@ -12,6 +12,11 @@
 
 /* Pieces that a unit has, and panels of x that a unit packs, at most. */
 #define PIECES 24
+/*
+ * Bytes of weights from which on the next piece's are fetched on AVX-512. Smaller ones lie in the third-level cache,
+ * from which the processor fetches them by itself, and asking for them takes longer than it saves.
+ */
+#define FAR_WEIGHTS ((int64_t)16 << 20)
 #define PACKED_PANELS 8
 
 struct dense_gradient {
@@ -109,9 +114,11 @@ static void learn_panel_bias(const struct dense_gradient *job, int64_t panel)
                          dualprop__at(job->blis, job->packed_delta, panel * vector * batch), vector, panel);
 }
 
-/* Fetch what the learning step of a piece reads and writes. */
+/* Fetch what the learning step of a piece reads and writes, where that is not fetched by itself. */
 static void fetch_gradient(const struct dense_gradient *job, int64_t panel, int64_t piece)
 {
+    int64_t weights = job->shape->inputs * job->shape->outputs * (int64_t)job->blis->loops->real_size;
+    if (job->blis->level == DUALPROP_LEVEL_AVX512 && weights < FAR_WEIGHTS) return;
     dualprop__fetch_weights(job->blis, job->sink, gradient_start_of(job, panel, piece),
                             height_of(job, piece) * job->blis->kernel.vector);
 }

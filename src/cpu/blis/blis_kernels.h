@@ -17,6 +17,7 @@ typedef struct dualprop__product {
     int64_t depth;
     const void *vectors;    /* [depth][vector], aligned to 64 bytes; up to one row beyond it is read */
     const void *broadcasts; /* [depth][broadcast]; the same */
+    int is_cold;            /* the first product with these vectors: they are worth fetching ahead */
     int accumulate;
     void *c;
     int64_t stride;

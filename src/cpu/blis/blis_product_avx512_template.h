@@ -8,15 +8,15 @@
 #define FORMULA_VECTOR (2 * LANES)
 /* How far ahead broadcasts are fetched, in reals: into the next panel too, since panels follow one another. */
 #define FORMULA_AHEAD (1536 / (int64_t)sizeof(REAL))
-/* The same for vectors, which are in the nearest cache except where a product is the first with its panel. */
+/* The same for vectors that a product is the first with; later they are in the nearest cache. */
 #define FORMULA_VECTORS_AHEAD (12 * FORMULA_VECTOR)
 
 /*
- * One result: `rows` rows of `halves` registers each, all in registers. rows, halves and direct (are the operands'
- * steps those of the product, not those of panels?) are constants wherever this is inlined. Every element is the sum
+ * One result: `rows` rows of `halves` registers each, all in registers. rows, halves, direct (are the operands' steps
+ * those of the product, not those of panels?) and cold are constants wherever this is inlined. Every element is the sum
  * over k in order, starting at 0, so that its bits depend on none of them.
  */
-static inline __attribute__((always_inline)) void FORMULA(multiply)(int rows, int halves, int direct,
+static inline __attribute__((always_inline)) void FORMULA(multiply)(int rows, int halves, int direct, int cold,
                                                                     const dualprop__product *product)
 {
     const REAL *vectors = product->vectors, *broadcasts = product->broadcasts;
@@ -46,8 +46,8 @@ static inline __attribute__((always_inline)) void FORMULA(multiply)(int rows, in
             first = MM(load)(vectors);
             second = halves == 2 ? MM(load)(vectors + LANES) : first;
             _mm_prefetch((const char *)(broadcasts + FORMULA_AHEAD), _MM_HINT_T0);
-            _mm_prefetch((const char *)(vectors + FORMULA_VECTORS_AHEAD), _MM_HINT_T0);
-            if (halves == 2) _mm_prefetch((const char *)(vectors + FORMULA_VECTORS_AHEAD + LANES), _MM_HINT_T0);
+            if (cold) _mm_prefetch((const char *)(vectors + FORMULA_VECTORS_AHEAD), _MM_HINT_T0);
+            if (cold) _mm_prefetch((const char *)(vectors + FORMULA_VECTORS_AHEAD + LANES), _MM_HINT_T0);
         }
         if (!direct && BROADCAST * sizeof(REAL) > 64)
             _mm_prefetch((const char *)(broadcasts + FORMULA_AHEAD) + 64, _MM_HINT_T0);
@@ -73,8 +73,10 @@ static inline __attribute__((always_inline)) void FORMULA(multiply)(int rows, in
 
 #define ROWS(n)                                                                                                       \
     case n:                                                                                                           \
-        if (product->vector_count > LANES || (DIRECT && product->is_tile)) FORMULA(multiply)(n, 2, DIRECT, product);  \
-        else FORMULA(multiply)(n, 1, DIRECT, product);                                                                \
+        if (product->vector_count <= LANES && !(DIRECT && product->is_tile))                                          \
+            FORMULA(multiply)(n, 1, DIRECT, 0, product);                                                              \
+        else if (!DIRECT && product->is_cold) FORMULA(multiply)(n, 2, DIRECT, 1, product);                            \
+        else FORMULA(multiply)(n, 2, DIRECT, 0, product);                                                             \
         return;
 #define DIRECT 0
 static void FORMULA(run)(const dualprop__microkernel *kernel, const dualprop__product *product)

@@ -239,6 +239,7 @@ static void multiply_winograd_gradient(const struct winograd_gradient *job, cons
         .depth = dualprop__least(job->part, from->tiles - first),
         .vectors = dualprop__at(blis, from->deltas, delta + plane * job->delta_plane),
         .broadcasts = dualprop__at(blis, from->columns, column + plane * job->column_plane),
+        .is_cold = channel == 0,
         .accumulate = to->accumulate || part > 0,
         .c = dualprop__at(blis, to->u, (output * planes + plane) * to->plane + channel * broadcast * vector),
         .stride = vector,

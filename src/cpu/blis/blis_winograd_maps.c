@@ -272,6 +272,7 @@ static void multiply_part(const struct pass *job, const dualprop__product *first
     dualprop__product product = *first;
     for (int64_t panel = 0; panel * broadcast < tiles; panel++) {
         product.broadcast_count = dualprop__least(broadcast, tiles - panel * broadcast);
+        product.is_cold = panel == 0;
         product.broadcasts = dualprop__at(blis, first->broadcasts, panel * job->panel_size);
         product.c = dualprop__at(blis, first->c, panel * broadcast * job->tiles.loops->planes * vector);
         fetch_some(fetching);
