@@ -258,7 +258,7 @@ $(filter-out %/slots_vgg16,$(BENCHES)): $(LIB)/libdualprop.a
 $(BENCHES): %: %.o $(BLIS_LIBRARY)
 	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $(filter %.o,$^) $(filter-out %.o,$^) $(SYSTEM_LIBRARIES) $(if $(filter %/tiny,$@),$(FANN))
 bench:
-	@$(MAKE) --no-print-directory -j$(JOBS) all $(BENCHES) >&2
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(BENCHES) $(MPI_BENCH) >&2
 	@CASES='$(CASES)' BENCH_VENV='$(BENCH_VENV)' BUILD='$(BUILD)' tests/bench/run.sh
 
 VECTORS ?= tests/golden

@@ -13,6 +13,11 @@ MPI_PROGRAMS := $(BUILD)/programs/dualprop-mlp-mpi $(BUILD)/programs/dualprop-vg
 programs: $(MPI_PROGRAMS)
 examples: $(MPI_EXAMPLES)
 tests: $(MPI_TESTS)
+MPI_BENCH := $(BUILD)/tests/bench/mpi/worker_group
+$(MPI_BENCH): $(BUILD)/%: %.c $(BUILD)/tests/bench/vgg16_step.o $(MPI_LIBRARY) $(LIB)/libdualprop.a $(BUILD)/mpi-flags
+	@mkdir -p $(@D)
+	$(MPICC) $(MPI_FLAGS) -Itests/bench $(LDFLAGS) -o $@ $< $(BUILD)/tests/bench/vgg16_step.o $(MPI_LIBRARY) \
+	    $(LIB)/libdualprop.a $(SYSTEM_LIBRARIES)
 # mpicc adds its headers by -I, so -Wpedantic would look into them.
 MPI_FLAGS = $(filter-out -Wpedantic,$(FLAGS)) -Isrc/mpi/include
 $(BUILD)/mpi-flags: FORCE

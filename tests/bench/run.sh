@@ -4,6 +4,10 @@
 set -eu
 here=$(dirname "$0")
 root=$here/../..
+# What several processes share needs MPI, and none of the frameworks.
+case ${CASES:-} in
+group*) exec python3 "$here/group.py" "${BUILD:-$root/build}/tests/bench/mpi" ${CASES#group} ;;
+esac
 venv=${BENCH_VENV:-${XDG_CACHE_HOME:-$HOME/.cache}/libdualprop-bench}
 if [ ! -x "$venv/bin/python" ]; then
     python3 -m venv "$venv" >&2
