@@ -301,6 +301,20 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_rule_get_layer_damping(double *damping, const dualprop_rule *rule, int index);
 
 /**
+ * Form s- of the layer above again before each update (1), as Eq. 50 has it: s-_{k+1} <- f_{k+1}(W_k s+_k + b_k) and
+ * then s+_k with delta_{k+1} = s+_{k+1} - s-_{k+1}. Without it (0, the default) s-_{k+1} is what layer k + 1 had at its
+ * own last update, damped. With it, DUALPROP_DAMPING_GAMMA2 and the exact output step on squared error, no update raises
+ * LPOM's objective (Eq. 4), whatever the order of the layers; without it every second pass may. Each visit then evaluates
+ * f of the layer above once more.
+ *
+ * It is an option of lpom alone: with another variant, and with options that change the update of single neurons
+ * (noise on states or signals, quantization, time steps, DUALPROP_ASYNC), states are refused.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_set_fresh_minus(dualprop_rule *rule, int fresh);
+/** Get whether s- of the layer above is formed again before each update. */
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_get_fresh_minus(int *fresh, const dualprop_rule *rule);
+
+/**
  * Make the input a dyad too (E_0, sections 4.3 and 6.1). With strength rho > 0, layer 0 is updated by
  * s+-_0 = (x +- rho c+- W_0^T delta_1 + D_0 s+-_0)/(1 + D_0) at its place in every schedule, and sbar_0 is the input of
  * layer 1 and its gradient. 0 (the default) keeps sbar_0 = x. If alpha c+ = (1 - alpha) c-, that is for dp-adjoint,

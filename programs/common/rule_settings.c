@@ -188,6 +188,18 @@ static dualprop_status check_start(const settings *self, host *owner)
     return DUALPROP_OK;
 }
 
+static dualprop_status check_fresh_minus(const settings *self, host *owner)
+{
+    const char *option = option_of_neurons(self);
+
+    if (!self->fresh_minus) return DUALPROP_OK;
+    if (self->rule != DUALPROP_LPOM)
+        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
+                         "--fresh-minus on contradicts --rule %s; expected --rule lpom", rule_name(self));
+    if (option != NULL) return contradiction(owner, "fresh-minus on", option, "one of them");
+    return DUALPROP_OK;
+}
+
 dualprop_status rule_settings_check(const settings *self, host *owner)
 {
     TRY(check_numbers(self, owner));
@@ -196,6 +208,7 @@ dualprop_status rule_settings_check(const settings *self, host *owner)
     TRY(check_order(self, owner));
     TRY(check_updates(self, owner));
     TRY(check_start(self, owner));
+    TRY(check_fresh_minus(self, owner));
     if (self->quantize == 1)
         return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--quantize is \"1\"; expected 0 or 2 to 24");
     return check_neurons(self, owner);
@@ -278,6 +291,7 @@ dualprop_status rule_settings_build(dualprop_rule **rule, host *owner, const set
     TRY_LIBRARY(owner, dualprop_rule_set_nudge_at(*rule, self->nudge_at));
     TRY(set_damping(*rule, owner, self, layers));
     TRY(set_schedule(*rule, owner, self));
+    TRY_LIBRARY(owner, dualprop_rule_set_fresh_minus(*rule, self->fresh_minus));
     TRY_LIBRARY(owner, dualprop_rule_set_input_robustness(*rule, self->input_robustness));
     TRY_LIBRARY(owner, dualprop_rule_set_feedback(*rule, self->feedback));
     return set_hardware(*rule, owner, self);

@@ -75,6 +75,8 @@ const setting setting_table[] = {
       "of the damped rules: half, gamma2, or D_k as a number or a list for the hidden layers (half)" },
     { "power-iterations", VALUE_INTEGER, RESUME_FIXED, PLACE(power_iterations), 1, 10000, NULL, -1, "5", "N",
       "for the spectral norms of --damping half and gamma2" },
+    { "fresh-minus", VALUE_CHOICE, RESUME_FIXED, PLACE(fresh_minus), 0, 0, "off on", -1, "off", "NAME",
+      "of --rule lpom: form s- of the layer above again before each update, as Eq. 50 has it: on, off" },
     { "input-robustness", VALUE_REAL, RESUME_FIXED, PLACE(input_robustness), 0, LARGE, NULL, -1, "0", "RHO",
       "strength of the input's own dyads, E_0; 0: none" },
     { "feedback", VALUE_CHOICE, RESUME_FIXED, PLACE(feedback), 0, 0, "symmetric kolen-pollack random sign",

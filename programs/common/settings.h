@@ -89,6 +89,7 @@ typedef struct settings {
     double async_fraction, time_step;
     damping_choice damping;
     int64_t power_iterations;
+    int fresh_minus;
     double input_robustness;
     int feedback;
     double noise_state, noise_down, noise_weight;

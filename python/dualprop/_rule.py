@@ -77,7 +77,7 @@ class Rule(Handle):
     _kind = "rule"
     _settings = ("alpha", "beta", "loss", "output_step", "nudge_at", "schedule", "passes", "order", "async_fraction",
                  "tolerance", "pool_switches", "time_step", "warm_start", "divergence_limit", "growth_limit", "damping",
-                 "input_robustness", "feedback", "alpha_mismatch", "noise", "quantization", "seed")
+                 "fresh_minus", "input_robustness", "feedback", "alpha_mismatch", "noise", "quantization", "seed")
 
     def __init__(self, context: Context, variant: Any = "dp-adjoint", **settings: Any) -> None:
         self.context = is_a(Context, context, "context")
@@ -149,6 +149,17 @@ class Rule(Handle):
     @warm_start.setter
     def warm_start(self, value: bool) -> None:
         call("rule_set_warm_start", exclusive(self), int(bool(value)))
+
+    @property
+    def fresh_minus(self) -> bool:
+        """Is s- of the layer above formed again before each update (Eq. 50)? Of lpom alone."""
+        place = C.c_int()
+        call("rule_get_fresh_minus", C.byref(place), self)
+        return bool(place.value)
+
+    @fresh_minus.setter
+    def fresh_minus(self, value: bool) -> None:
+        call("rule_set_fresh_minus", exclusive(self), int(bool(value)))
 
     @property
     def schedule(self) -> Tuple[str, int]:

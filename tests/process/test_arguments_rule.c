@@ -137,6 +137,11 @@ static void sweep_rule_set_warm_start(void)
     RULE_CHOICE(dualprop_rule_set_warm_start, "warm_start");
 }
 
+static void sweep_rule_set_fresh_minus(void)
+{
+    RULE_CHOICE(dualprop_rule_set_fresh_minus, "fresh");
+}
+
 static void sweep_rule_set_damping(void)
 {
     HANDLES(rule, RULE, "rule", dualprop_rule_set_damping(bad, DUALPROP_DAMPING_HALF, 5))
@@ -265,6 +270,11 @@ static void sweep_rule_get_warm_start(void)
     RULE_GETTER(dualprop_rule_get_warm_start, &out.i[0], "warm_start");
 }
 
+static void sweep_rule_get_fresh_minus(void)
+{
+    RULE_GETTER(dualprop_rule_get_fresh_minus, &out.i[0], "fresh");
+}
+
 static void sweep_rule_get_divergence_limit(void)
 {
     RULE_GETTER(dualprop_rule_get_divergence_limit, &out.d[0], "limit");
@@ -350,7 +360,7 @@ static const struct sweep SWEEPS[] = {
     SWEEP(rule_set_loss), SWEEP(rule_set_loss_function), SWEEP(rule_get_loss_function),
     SWEEP(rule_set_output_step), SWEEP(rule_set_nudge_at), SWEEP(rule_set_schedule),
     SWEEP(rule_set_tolerance), SWEEP(rule_set_divergence_limit), SWEEP(rule_set_growth_limit),
-    SWEEP(rule_get_growth_limit),
+    SWEEP(rule_get_growth_limit), SWEEP(rule_set_fresh_minus), SWEEP(rule_get_fresh_minus),
     SWEEP(rule_set_pool_switches), SWEEP(rule_set_order),
     SWEEP(rule_set_async_fraction), SWEEP(rule_set_time_step), SWEEP(rule_set_warm_start), SWEEP(rule_set_damping),
     SWEEP(rule_set_layer_damping), SWEEP(rule_set_input_robustness), SWEEP(rule_set_feedback),

@@ -70,7 +70,8 @@ for options in "--rule dp --output-step exact" "--loss ce --nudge-at prediction"
     "--time-step 0.5 --passes 3" "--start last" "--start last --rule dp --schedule fw --passes 4 --tolerance 1e-3" \
     "--start zero --schedule fw --passes 3" "--start zero --rule dp-damped --passes 4 --input-robustness 0.2" \
     "--updates 3 --passes 6 --diagnostics angle,residual" "--updates 2 --passes 2 --start zero --optimizer sgd" \
-    "--updates 2 --passes 2 --feedback kolen-pollack --blocks 2"; do
+    "--updates 2 --passes 2 --feedback kolen-pollack --blocks 2" "--rule lpom --fresh-minus on --damping gamma2" \
+    "--rule lpom --fresh-minus on --passes 4 --updates 2 --start last --output-step exact"; do
     test_that "$options" trains $small $options
 done
 
@@ -121,6 +122,8 @@ test_that "a nudge too small for f32" refuses_option "1e-30" $small --beta 1e-45
 test_that "an order without a list" refuses_option "--schedule list" $small --order 1,2
 test_that "an order with the input" refuses_option "--input-robustness" $small --schedule list --order 0,1,2
 test_that "noise with bp" refuses_option "--noise-state contradicts --rule bp" $small --rule bp --noise-state 0.1
+test_that "fresh s- with another rule" refuses_option "--fresh-minus on contradicts --rule dp-damped" $small --rule dp-damped --fresh-minus on
+test_that "fresh s- and noise" refuses_option "--fresh-minus on contradicts --noise-state" $small --rule lpom --fresh-minus on --noise-state 0.1
 test_that "updates that do not divide the passes" refuses_option "--updates 2 contradicts --passes 3" $small --updates 2 --passes 3
 test_that "updates and a tolerance" refuses_option "--updates contradicts --tolerance" $small --updates 2 --passes 2 --tolerance 0.1
 test_that "a start from zero and a tolerance" refuses_option "--start zero contradicts --tolerance" $small --start zero --tolerance 0.1
@@ -253,6 +256,12 @@ test_that "a run with noise, damping and feedback saves" trains $small $rich --e
 test_that "and resumes, to the same bits" eval 'trains $small $rich --epochs 1 --checkpoint halved &&
     trains --resume halved --data good --epochs 3 --checkpoint halved --backend reference && cmp rich halved'
 
+fresh="--rule lpom --damping gamma2 --output-step exact --passes 4"
+test_that "s- formed again makes another run" eval 'rm -f one.log other.log && trains $small $fresh --log one.log &&
+    trains $small $fresh --fresh-minus on --log other.log && [ "$(numbers one.log)" != "$(numbers other.log)" ]'
+test_that "which resumes, to the same bits" eval 'trains $small $fresh --fresh-minus on --checkpoint fresh &&
+    trains $small $fresh --fresh-minus on --epochs 1 --checkpoint halved &&
+    trains --resume halved --data good --epochs 2 --checkpoint halved --backend reference && cmp fresh halved'
 # In forward order the first pass makes the feed-forward state of zeros: the very same numbers follow.
 test_that "a start from zero comes to the same" eval 'rm -f one.log other.log && trains $small --schedule fw --passes 3 --log one.log &&
     trains $small --schedule fw --passes 3 --start zero --log other.log && [ "$(numbers one.log | wc -w)" -eq 6 ] &&

@@ -174,6 +174,7 @@ def test_options_of_rules(trained):
     assert rule.layer(2)["alpha"] == 0.75 and rule.layer(2)["beta"] == 0.5 and rule.layer(1)["alpha"] == 0.25
     damped = dp.Rule(trained.context, "dp-damped", damping=("gamma2", 7))
     assert damped.damping == ("gamma2", 7)
+    assert not damped.fresh_minus and dp.Rule(trained.context, "lpom", fresh_minus=True).fresh_minus
     refuses(TypeError, lambda: dp.Rule(trained.context, "dp", gamma=1), "gamma", "alpha")
     refuses(dp.ArgumentError, lambda: dp.Rule(trained.context, "dp", alpha=2), "alpha")
 

@@ -85,7 +85,7 @@ END_TEST
 START_TEST(gives_back_the_options_that_were_set)
 {
     double state, top_down, weight, fraction, step, strength, deviation, damping;
-    int kind, iterations, switches, warm_start, feedback, bits;
+    int kind, iterations, switches, warm_start, fresh, feedback, bits;
     uint64_t seed;
     expect_ok(dualprop_rule_set_variant(rule, DUALPROP_DP_DAMPED));
     expect_ok(dualprop_rule_set_damping(rule, DUALPROP_DAMPING_GAMMA2, 9));
@@ -109,6 +109,9 @@ START_TEST(gives_back_the_options_that_were_set)
     expect_ok(dualprop_rule_get_pool_switches(&switches, rule));
     expect_ok(dualprop_rule_set_warm_start(rule, 1));
     expect_ok(dualprop_rule_get_warm_start(&warm_start, rule));
+    expect_ok(dualprop_rule_set_fresh_minus(rule, 1));
+    expect_ok(dualprop_rule_get_fresh_minus(&fresh, rule));
+    ck_assert_int_eq(fresh, 1);
     expect_ok(dualprop_rule_set_feedback(rule, DUALPROP_FEEDBACK_RANDOM));
     expect_ok(dualprop_rule_get_feedback(&feedback, rule));
     expect_ok(dualprop_rule_set_quantization(rule, 7));
@@ -188,6 +191,8 @@ START_TEST(only_variant_schedule_passes_and_tolerance_change_the_plan)
     expect_plan(dualprop_rule_set_nudge_at(rule, DUALPROP_NUDGE_AT_PREDICTION), 0);
     expect_plan(dualprop_rule_set_divergence_limit(rule, 10), 0);
     expect_plan(dualprop_rule_set_growth_limit(rule, 3), 0);
+    expect_plan(dualprop_rule_set_fresh_minus(rule, 1), 1);
+    expect_plan(dualprop_rule_set_fresh_minus(rule, 1), 0);
 }
 END_TEST
 
@@ -247,6 +252,20 @@ START_TEST(refuses_exact_steps_of_other_rules_and_losses)
 }
 END_TEST
 
+START_TEST(fresh_minus_is_an_option_of_lpom_alone)
+{
+    expect_ok(dualprop_rule_set_fresh_minus(rule, 1));
+    expect_error(dualprop__rule_check(rule), DUALPROP_ERROR_UNSUPPORTED, "expected lpom");
+    expect_ok(dualprop_rule_set_variant(rule, DUALPROP_LPOM));
+    expect_ok(dualprop__rule_check(rule));
+    expect_ok(dualprop_rule_set_quantization(rule, 8));
+    expect_error(dualprop__rule_check(rule), DUALPROP_ERROR_UNSUPPORTED, "quantization contradicts fresh_minus");
+    expect_ok(dualprop_rule_set_quantization(rule, 0));
+    expect_ok(dualprop_rule_set_variant(rule, DUALPROP_INVERTED_LPOM));
+    expect_error(dualprop__rule_check(rule), DUALPROP_ERROR_UNSUPPORTED, "fresh_minus contradicts variant inverted-lpom");
+}
+END_TEST
+
 START_TEST(refuses_numbers_that_are_none)
 {
     static const double NONE[] = { NAN, INFINITY, -INFINITY };
@@ -303,6 +322,7 @@ Suite *test_rule_suite(void)
     tcase_add_test(tests, a_changed_plan_needs_prepare);
     tcase_add_test(tests, refuses_exact_steps_without_a_solution);
     tcase_add_test(tests, refuses_exact_steps_of_other_rules_and_losses);
+    tcase_add_test(tests, fresh_minus_is_an_option_of_lpom_alone);
     tcase_add_test(tests, refuses_numbers_that_are_none);
     tcase_add_test(tests, refuses_a_nudge_that_the_type_cannot_carry);
     tcase_add_test(tests, outlives_its_destruction_while_a_state_uses_it);

@@ -34,6 +34,12 @@ static void damping(dualprop_rule *rule)
     expect_ok(dualprop_rule_set_variant(rule, DUALPROP_DP_DAMPED));
     expect_ok(dualprop_rule_set_layer_damping(rule, -1, 0.5));
 }
+static void fresh_minus(dualprop_rule *rule)
+{
+    expect_ok(dualprop_rule_set_variant(rule, DUALPROP_LPOM));
+    expect_ok(dualprop_rule_set_layer_damping(rule, -1, 0.5)); /* power iterations go on from inference to inference */
+    expect_ok(dualprop_rule_set_fresh_minus(rule, 1));
+}
 static void order(dualprop_rule *rule)
 {
     expect_ok(dualprop_rule_set_schedule(rule, DUALPROP_LIST, 2));
@@ -53,7 +59,7 @@ static void seed(dualprop_rule *rule)
 static void (*const SETTERS[])(dualprop_rule *rule) = { alpha,     beta,     layer_alpha, layer_beta,   variant,
                                                         loss,      nudge_at, output_step, schedule,     tolerance,
                                                         time_step, noise,    robustness,  quantization, mismatch,
-                                                        damping,   order,    fraction,    seed };
+                                                        damping,   order,    fraction,    seed,         fresh_minus };
 #define COUNT ((int)(sizeof SETTERS / sizeof SETTERS[0]))
 
 static struct small_plan plan_of(void (*configure)(dualprop_rule *rule))

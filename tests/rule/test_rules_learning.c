@@ -425,13 +425,20 @@ static dualprop_status damped(dualprop_rule *rule, int on)
     return status == DUALPROP_OK && on ? dualprop_rule_set_damping(rule, DUALPROP_DAMPING_HALF, 2) : status;
 }
 
+static dualprop_status formed_again(dualprop_rule *rule, int on)
+{
+    dualprop_status status = dualprop_rule_set_variant(rule, on ? DUALPROP_LPOM : DUALPROP_DP_ADJOINT);
+    if (status == DUALPROP_OK && !on) status = dualprop_rule_set_alpha(rule, plan_of(0).alpha); /* which lpom fixed */
+    return status == DUALPROP_OK ? dualprop_rule_set_fresh_minus(rule, on) : status;
+}
+
 static dualprop_status of_lecun(dualprop_rule *rule, int on)
 {
     return dualprop_rule_set_variant(rule, on ? DUALPROP_LECUN : DUALPROP_DP_ADJOINT);
 }
 
 static dualprop_status (*const OPTIONS[])(dualprop_rule *rule, int on) = {
-    robust, noisy, mismatched, leaky, coarse, asynchronous, warm, damped, of_lecun,
+    robust, noisy, mismatched, leaky, coarse, asynchronous, warm, damped, of_lecun, formed_again,
 };
 enum { OPTION_COUNT = sizeof OPTIONS / sizeof OPTIONS[0] };
 

@@ -255,6 +255,11 @@ static dualprop_status set_warm_start(household *self)
     return dualprop_rule_set_warm_start(a_rule(self), below(self, 3));
 }
 
+static dualprop_status set_fresh_minus(household *self)
+{
+    return dualprop_rule_set_fresh_minus(a_rule(self), below(self, 3));
+}
+
 static dualprop_status set_divergence_limit(household *self)
 {
     return dualprop_rule_set_divergence_limit(a_rule(self), a_number(self));
@@ -556,7 +561,8 @@ static const act acts[] = {
     ACT(set_layer, 1, 0), ACT(restore_network, 1, 1), ACT(make_rule, 4, 0), ACT(set_alpha, 1, 0), ACT(set_beta, 1, 0),
     ACT(set_variant, 1, 0), ACT(set_loss, 1, 0), ACT(set_output_step, 1, 0), ACT(set_nudge_at, 1, 0),
     ACT(set_schedule, 1, 0), ACT(set_order, 1, 0), ACT(set_async_fraction, 1, 0), ACT(set_tolerance, 1, 0),
-    ACT(set_time_step, 1, 0), ACT(set_warm_start, 1, 0), ACT(set_divergence_limit, 1, 0), ACT(set_damping, 1, 0),
+    ACT(set_time_step, 1, 0), ACT(set_warm_start, 1, 0), ACT(set_fresh_minus, 1, 0),
+    ACT(set_divergence_limit, 1, 0), ACT(set_damping, 1, 0),
     ACT(set_layer_damping, 1, 0), ACT(set_input_robustness, 1, 0), ACT(set_feedback, 1, 0), ACT(set_layer_alpha, 1, 0),
     ACT(set_layer_beta, 1, 0), ACT(set_alpha_mismatch, 1, 0), ACT(set_noise, 1, 0), ACT(set_quantization, 1, 0),
     ACT(set_pool_switches, 1, 0), ACT(make_state, 6, 0), ACT(prepare, 1, 0), ACT(infer, 8, 0), ACT(infer_by_steps, 2, 0),

@@ -55,6 +55,7 @@ void dualprop__checkpoint_describe_options(dualprop__json_writer *writer, const 
     describe_numbers(writer, "layer_beta", &rule->layer_beta);
     describe_numbers(writer, "layer_damping", given ? &rule->layer_damping : &none);
     if (rule->growth_limit > 0) dualprop__json_integer_member(writer, "growth_limit", rule->growth_limit);
+    if (rule->fresh_minus) dualprop__json_integer_member(writer, "fresh_minus", rule->fresh_minus);
     dualprop__json_bracket(writer, '}');
 }
 
@@ -62,7 +63,7 @@ void dualprop__checkpoint_describe_options(dualprop__json_writer *writer, const 
 
 struct options_record {
     char damping[DUALPROP__JSON_WORD], feedback[DUALPROP__JSON_WORD], seed[DUALPROP__JSON_WORD];
-    int64_t power_iterations, warm_start, quantize_bits, growth_limit;
+    int64_t power_iterations, warm_start, quantize_bits, growth_limit, fresh_minus;
     double common_damping, input_robustness, async_fraction, time_step, alpha_mismatch;
     double noise_state, noise_down, noise_weight;
     dualprop__json order, layer_alpha, layer_beta, layer_damping;
@@ -91,16 +92,18 @@ static dualprop_status unpack_options(struct options_record *record, const dualp
         { "layer_beta", DUALPROP__JSON_VALUE, &record->layer_beta, 0, 0 },
         { "layer_damping", DUALPROP__JSON_VALUE, &record->layer_damping, 0, 0 },
         { "growth_limit", DUALPROP__JSON_INTEGER, &record->growth_limit, 0, 1 },
+        { "fresh_minus", DUALPROP__JSON_INTEGER, &record->fresh_minus, 0, 1 },
     };
     dualprop__json json = *options;
     DUALPROP__TRY(dualprop__json_members(&json, members, (int)(sizeof members / sizeof *members)));
     int small = record->power_iterations >= INT_MIN && record->power_iterations <= INT_MAX &&
                 record->warm_start >= INT_MIN && record->warm_start <= INT_MAX &&
                 record->quantize_bits >= INT_MIN && record->quantize_bits <= INT_MAX &&
-                record->growth_limit >= INT_MIN && record->growth_limit <= INT_MAX;
+                record->growth_limit >= INT_MIN && record->growth_limit <= INT_MAX &&
+                record->fresh_minus >= INT_MIN && record->fresh_minus <= INT_MAX;
     DUALPROP__REQUIRE(
         checkpoint->context, small, DUALPROP_ERROR_FORMAT,
-        "%s: the rule's power_iterations, warm_start, quantize_bits or growth_limit do not fit into 32 bits",
+        "%s: the rule's power_iterations, warm_start, quantize_bits, growth_limit or fresh_minus do not fit into 32 bits",
         checkpoint->source);
     return DUALPROP_OK;
 }
@@ -224,6 +227,7 @@ static dualprop_status set_options(dualprop_rule *rule, const dualprop_checkpoin
     DUALPROP__TRY(dualprop_rule_set_time_step(rule, record->time_step));
     DUALPROP__TRY(dualprop_rule_set_warm_start(rule, (int)record->warm_start));
     DUALPROP__TRY(dualprop_rule_set_growth_limit(rule, (int)record->growth_limit));
+    DUALPROP__TRY(dualprop_rule_set_fresh_minus(rule, (int)record->fresh_minus));
     DUALPROP__TRY(dualprop_rule_set_alpha_mismatch(rule, record->alpha_mismatch));
     DUALPROP__TRY(dualprop_rule_set_noise(rule, record->noise_state, record->noise_down, record->noise_weight));
     DUALPROP__TRY(dualprop_rule_set_quantization(rule, (int)record->quantize_bits));
@@ -235,7 +239,7 @@ static dualprop_status set_options(dualprop_rule *rule, const dualprop_checkpoin
 dualprop_status dualprop__checkpoint_set_options(dualprop_rule *rule, const dualprop_checkpoint *checkpoint,
                                                  const dualprop__json *options)
 {
-    struct options_record record = { .growth_limit = 0 }; /* files from before there was one do not say */
+    struct options_record record = { .growth_limit = 0, .fresh_minus = 0 }; /* files that have none do not say */
     if (!options->at) return DUALPROP_OK;
     DUALPROP__TRY(unpack_options(&record, checkpoint, options));
     return set_options(rule, checkpoint, &record);

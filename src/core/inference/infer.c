@@ -120,7 +120,8 @@ static dualprop_status run_closing_visit(dualprop_state *state)
 {
     dualprop__schedule schedule = schedule_of(state);
     int closing = dualprop__schedule_closing(&schedule);
-    return closing >= 0 && state->run.passes > 0 ? visit_layer(state, closing) : DUALPROP_OK;
+    if (closing >= 0 && state->run.passes > 0) DUALPROP__TRY(visit_layer(state, closing));
+    return dualprop__form_all_minus(state);
 }
 
 static dualprop_status run_all_passes(dualprop_state *state)

@@ -9,6 +9,8 @@
 /* dualprop_infer_view() for callers that hold something: no point where pthread_cancel() takes effect. */
 dualprop_status dualprop__infer_view(dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets,
                                      const char *function);
+/* fresh_minus.c: where the rule asks for it, form s- of all layers again: what Eq. 50 leaves to learn from. */
+dualprop_status dualprop__form_all_minus(dualprop_state *state);
 /* extended_update.c: read the weights with fresh noise. */
 dualprop_status dualprop__draw_weight_noise(dualprop_state *state);
 

@@ -88,6 +88,8 @@ dualprop_status dualprop__feed_forward(dualprop_state *state)
         own->versions.mean++;
         own->versions.delta = 0;
         own->versions.top_down_source = own->versions.given = 0;
+        own->versions.formed_mean = own->versions.mean; /* s- = f(a) */
+        own->versions.formed_delta = 0;
         DUALPROP__TRY(check_start(state, k));
         if (state->run.phase == DUALPROP__OPEN) DUALPROP__TRY(dualprop__quantize_start(state, k));
     }
@@ -193,7 +195,7 @@ static dualprop_status update_hidden(dualprop_state *state, int k, int has_produ
 
 /* ---- a visit ---- */
 
-static dualprop_status check_divergence(const dualprop_state *state, int k)
+dualprop_status dualprop__check_divergence(const dualprop_state *state, int k)
 {
     const struct dualprop__dyads *own = &state->dyads[k];
     double allowed = state->snapshot.limit * fmax(1.0, own->observed.feed_forward_max_abs);
@@ -230,7 +232,7 @@ static dualprop_status finish_visit(dualprop_state *state, int k, int has_produc
     if (own->observed.stale.below || own->observed.stale.above || own->numbers.always_updates) {
         DUALPROP__TRY(update_dyads(state, k, has_products));
         state->run.updates++;
-        DUALPROP__TRY(check_divergence(state, k));
+        DUALPROP__TRY(dualprop__check_divergence(state, k));
     } else {
         state->run.skipped++;
     }
@@ -243,6 +245,7 @@ static dualprop_status finish_visit(dualprop_state *state, int k, int has_produc
 
 dualprop_status dualprop__update_layer(dualprop_state *state, int k)
 {
+    if (state->snapshot.fresh_minus && k < state->layer_count) DUALPROP__TRY(dualprop__form_minus(state, k + 1));
     state->dyads[k].observed.stale = find_stale(state, k);
     return finish_visit(state, k, 0);
 }
@@ -251,6 +254,7 @@ dualprop_status dualprop__update_layer(dualprop_state *state, int k)
 dualprop_status dualprop__update_all_layers(dualprop_state *state)
 {
     int lowest = state->snapshot.lowest, layers = state->layer_count;
+    DUALPROP__TRY(dualprop__form_all_minus(state));
     for (int k = lowest; k <= layers; k++) state->dyads[k].observed.stale = find_stale(state, k);
     /* Down before up: a bottom-up pass may choose other pooling switches than the delta of before went through. */
     for (int k = lowest; k <= layers; k++) DUALPROP__TRY(renew_top_down(state, k));

@@ -14,6 +14,10 @@ dualprop_status dualprop__deferred_begin(dualprop_state *state);
 dualprop_status dualprop__feed_forward(dualprop_state *state);
 /* layer_update.c: a_k = ... in the same way, but sbar and delta stay as they are. */
 dualprop_status dualprop__feed_forward_beside(dualprop_state *state);
+/* layer_update.c: refuse dyads of layer k that are too large or non-finite. */
+dualprop_status dualprop__check_divergence(const dualprop_state *state, int k);
+/* fresh_minus.c: form s- of layer k again, unless it is f_k(a_k) of what is below it now. */
+dualprop_status dualprop__form_minus(dualprop_state *state, int k);
 /* layer_update.c: a visit of layer k: it is updated unless none of its inputs has changed. */
 dualprop_status dualprop__update_layer(dualprop_state *state, int k);
 /* layer_update.c: a visit of all layers at once, from the values before it. */

@@ -293,10 +293,11 @@ static dualprop_status update_open(dualprop_optimizer *optimizer, dualprop_state
                                 "dualprop_infer_end() and dualprop_update()");
     if (status == DUALPROP_OK) status = dualprop__network_upgrade(optimizer->network);
     int opened = status == DUALPROP_OK;
+    if (opened) status = dualprop__form_all_minus(state);
     if (optimizer->sums)
         status = dualprop__group_gradient(optimizer, state, opened ? state->batch.count : 0, status,
                                           DUALPROP__CALL_INFER_UPDATE, 0);
-    else if (opened)
+    else if (status == DUALPROP_OK)
         status = dualprop__gradient_of_dyads(optimizer, state, 0);
     if (status == DUALPROP_OK) status = apply_held(optimizer);
     if (opened) {

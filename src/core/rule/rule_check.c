@@ -103,9 +103,22 @@ static dualprop_status check_variant_options(const dualprop_rule *rule)
     return DUALPROP_OK;
 }
 
+/* s- = f(a) is what Eq. 50 has for alpha = 1, with nothing between f and s-. */
+static dualprop_status check_fresh_minus(const dualprop_rule *rule)
+{
+    const char *option = option_of_neurons(rule);
+    if (!rule->fresh_minus) return DUALPROP_OK;
+    DUALPROP__REQUIRE(rule->context, rule->variant == DUALPROP_LPOM, DUALPROP_ERROR_UNSUPPORTED,
+                      "fresh_minus contradicts variant %s; expected lpom",
+                      dualprop_name(DUALPROP_NAMES_RULE, rule->variant));
+    DUALPROP__REQUIRE(rule->context, !option, DUALPROP_ERROR_UNSUPPORTED, "%s contradicts fresh_minus", option);
+    return DUALPROP_OK;
+}
+
 dualprop_status dualprop__rule_check(const dualprop_rule *rule)
 {
     DUALPROP__TRY(check_variant_options(rule));
+    DUALPROP__TRY(check_fresh_minus(rule));
     DUALPROP__TRY(check_output(rule));
     DUALPROP__TRY(check_mismatch(rule));
     if (rule->layer_alpha.count > 0 || rule->layer_beta.count > 0)

@@ -31,6 +31,7 @@ struct dualprop_rule {
     int order_count;
     double async_fraction, time_step;
     int warm_start;
+    int fresh_minus; /* Eq. 50: s- of the layer above is formed again before each update */
     double alpha_mismatch, noise_state, noise_down, noise_weight;
     int quantize_bits; /* 0: states are reals */
     int growth_limit;  /* passes in a row that may grow; 0: any number */

@@ -93,6 +93,15 @@ dualprop_status dualprop_rule_set_layer_damping(dualprop_rule *rule, int index, 
     return dualprop__rule_changed(rule);
 }
 
+dualprop_status dualprop_rule_set_fresh_minus(dualprop_rule *rule, int fresh)
+{
+    DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
+    DUALPROP__TRY(dualprop__rule_check_choice(rule->context, fresh, 0, 1, "fresh", "0 or 1"));
+    dualprop__rule_replan(rule, rule->fresh_minus != fresh);
+    rule->fresh_minus = fresh;
+    return dualprop__rule_changed(rule);
+}
+
 dualprop_status dualprop_rule_set_input_robustness(dualprop_rule *rule, double strength)
 {
     DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);

@@ -47,7 +47,8 @@ static void snapshot_layer(struct dualprop__dyads *own, const dualprop_rule *rul
     own->numbers.damping = 0;
     own->numbers.gamma = NAN;
     own->numbers.uses_extended_update = damped || straight || has_options;
-    own->numbers.always_updates = damped || depends_on_own_state(rule);
+    /* With fresh_minus a_k may be up to date before layer k is visited, and the output has not made its step from it. */
+    own->numbers.always_updates = damped || depends_on_own_state(rule) || rule->fresh_minus;
     int depends = damped || has_options || (!variant->is_straight && depends_on_top_down(own));
     own->numbers.mean_depends_on_top_down = !bp && depends;
 }
@@ -67,6 +68,7 @@ void dualprop__snapshot_rule(dualprop_state *state)
     state->snapshot.output_step = dualprop__rule_output_step(rule);
     state->snapshot.own_switches =
         !state->snapshot.variant->is_back_propagation && rule->pool_switches == DUALPROP_SWITCHES_ORIGINAL;
+    state->snapshot.fresh_minus = rule->fresh_minus;
     state->snapshot.schedule = rule->schedule;
     state->snapshot.most_passes = rule->passes;
     state->snapshot.feedback = rule->feedback;

@@ -55,6 +55,7 @@ struct dualprop__dyads {
         uint64_t a_source;        /* the version of the mean below that a was computed from */
         uint64_t top_down_source; /* the version of the delta above that top_down was computed from; 0: it is zero */
         uint64_t given; /* of an open top: raised when its Delta is written; 0: it is zero */
+        uint64_t formed_mean, formed_delta; /* the versions at which s- was f(a) of what was below */
         uint64_t switched_mean, switched_delta; /* the versions at which the switches above were computed again */
     } versions;
 
@@ -85,7 +86,7 @@ struct dualprop__dyads {
 /* What a rule has a state keep, beside what every state keeps; a change of it changes the rule's plan. */
 struct dualprop__needs {
     int error_signal, input_dyads, power, alphas, mask, state_noise, down_noise, weight_noise, extended_output,
-        feedback, loss_function;
+        feedback, loss_function, fresh_minus;
     int order_count;
 };
 
@@ -122,6 +123,7 @@ struct dualprop_state {
         void *scratch;     /* (count, widest pooled layer): a that only gives switches; NULL unless original */
         int64_t scratch_elements;
         void *uniform, *normals[3]; /* (count, widest layer): draws for one update: mask; plus, minus, down */
+        void *formed;      /* (count, widest layer): s- that is formed again; NULL unless fresh_minus */
         void *target_mean; /* (count, outputs): scratch of extended output updates */
         void *power_image; /* [widest]: W v in a power iteration */
         void *proximal;    /* 7 * outputs doubles, for output_proximal */
@@ -134,6 +136,7 @@ struct dualprop_state {
         int lowest; /* the first layer of dyads: 1, or 0 if the input is one */
         const struct dualprop__variant *variant;
         int loss, nudge_at, output_step, schedule, most_passes, feedback, quantize_bits;
+        int fresh_minus;  /* is s- above formed again before each update? */
         int own_switches; /* are switches computed again? see switches.c */
         int growth_limit; /* passes in a row that may grow; 0: any number */
         double tolerance, limit, time_step, fraction, noise_state, noise_down;

@@ -121,6 +121,7 @@ static void carve_scratch(struct arena *arena, dualprop_state *state)
         int wanted = i < 2 ? needs->state_noise : needs->down_noise;
         state->plan.normals[i] = wanted ? carve(arena, state->capacity, state->plan.widest) : NULL;
     }
+    state->plan.formed = needs->fresh_minus ? carve(arena, state->capacity, state->plan.widest) : NULL;
     state->plan.target_mean = needs->extended_output ? carve(arena, state->capacity, outputs) : NULL;
     state->plan.power_image = needs->power ? carve(arena, 1, state->plan.widest) : NULL;
     state->plan.proximal = carve_bytes(arena, (size_t)outputs * 7 * sizeof(double));
@@ -342,6 +343,7 @@ struct dualprop__needs dualprop__state_needs(const dualprop_rule *rule)
                            rule->time_step != 1.0 || rule->quantize_bits > 0;
     needs.feedback = rule->feedback != DUALPROP_FEEDBACK_SYMMETRIC;
     needs.loss_function = rule->loss == DUALPROP_LOSS_FUNCTION;
+    needs.fresh_minus = rule->fresh_minus;
     needs.order_count = rule->schedule == DUALPROP_LIST ? rule->order_count : 0;
     return needs;
 }
