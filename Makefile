@@ -80,8 +80,9 @@ $(BUILD)/src/cpu/%_avx512.o: SIMD := -mavx512f -mavx512vl -mavx512dq -mavx512bw 
 # Only the loops over arrays may compare what the program would not have compared: in a host that traps invalid
 # operations (feenableexcept) a NaN that stands for "no number" must not raise one.
 $(BUILD)/src/core/%.o: SIMD := -ftrapping-math
-$(BUILD)/src/core/base/version.o: INCLUDES = $(if $(BLIS_VERSION),-DDUALPROP_BLIS_VERSION='"$(BLIS_VERSION)"')
-$(BUILD)/src/cpu/blis/%.o: INCLUDES = -isystem $(BLIS_INCLUDE)
+SAYS_VERSION = $(if $(BLIS_VERSION),-DDUALPROP_BLIS_VERSION='"$(BLIS_VERSION)"')
+$(BUILD)/src/core/base/version.o: INCLUDES = $(SAYS_VERSION)
+$(BUILD)/src/cpu/blis/%.o: INCLUDES = -isystem $(BLIS_INCLUDE) $(SAYS_VERSION)
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)

@@ -3,8 +3,18 @@
  * dualprop/backend.h - the table of functions that do all arithmetic.
  *
  * A backend is one constant table of functions. If its memory is host memory (flag DUALPROP_BACKEND_HOST_MEMORY), the
- * library replaces every optional slot that is NULL by the reference backend's, so a new backend starts with a few
- * slots. The table is append-only: struct_size says how many slots it has, api which meaning they have.
+ * library replaces every optional slot that is NULL by the built-in CPU backend's, so a new backend starts with a few
+ * slots. A table may also be a copy of dualprop_backend_builtin() with some slots replaced.
+ *
+ * Some slots are fused, one pass over memory for two steps:
+ *
+ *     dense_bottom_up, dense_top_down, convolution_bottom_up, convolution_top_down   a product, then dyad_update
+ *     dense_gradient, convolution_gradient                                           a gradient, then optimizer_step
+ *
+ * If dyad_update or optimizer_step of a table is the caller's own, built-in slots are called without it (dyad or step is
+ * NULL), and the caller's slot is called after them. The caller's own products and gradients are passed dyad and step,
+ * unless the table has the flag DUALPROP_BACKEND_UNFUSED; then they too are called without.
+ * The table is append-only: struct_size says how many slots it has, api which meaning they have.
  *
  * Arrays are contiguous, row-major, of the instance's type ("real" below), in memory from the allocate slot. The
  * backend chooses the layout of weights; write_weights and read_weights convert from and to [inputs, outputs]. Moments
@@ -30,6 +40,8 @@ extern "C" {
 
 /** Flag: the instance's memory is ordinary host memory. */
 #define DUALPROP_BACKEND_HOST_MEMORY 1u
+/** Flag: the table's own products and gradients are never passed a dyad or a step; those slots are called after them. */
+#define DUALPROP_BACKEND_UNFUSED 2u
 
 /**
  * A condition on one layer for a learning step. With p the larger of *start and *max_abs, and q the same of the
@@ -204,9 +216,10 @@ typedef struct dualprop_convolution {
 
 /**
  * The backend table. If memory is not host memory, every slot up to fill_uniform is required. On host memory every slot
- * from allocate on may be NULL, and the reference backend's is used. The slots of a group are NULL together: allocate
+ * from allocate on may be NULL, and the built-in backend's is used. The slots of a group are NULL together: allocate
  * and release, the three slots for the layout of weights, and the nine for convolutions. A backend with its own layout
- * needs all four dense slots.
+ * needs all four dense slots. Without one, its dense products read weights as [inputs, outputs]; built-in products beside
+ * them then convert the weights at each call.
  */
 typedef struct dualprop_backend {
     uint64_t struct_size; /**< sizeof(dualprop_backend) */
@@ -290,7 +303,7 @@ typedef struct dualprop_backend {
                                     uint64_t first);
 
     /*
-     * Convolutions. All nine slots are NULL or none. NULL on host memory: the reference backend's are used. On other
+     * Convolutions. All nine slots are NULL or none. NULL on host memory: the built-in backend's are used. On other
      * memory NULL means that networks with such layers are refused (UNSUPPORTED). See dualprop_convolution.
      */
 
@@ -342,7 +355,7 @@ typedef struct dualprop_backend {
     dualprop_status (*end_deferred)(void *self, int discard);
 
     /*
-     * Optional rule features: both slots are NULL or none. NULL on host memory: the reference backend's are used. On
+     * Optional rule features: both slots are NULL or none. NULL on host memory: the built-in backend's are used. On
      * other memory NULL means that rules with such options are refused (UNSUPPORTED).
      */
 
@@ -376,6 +389,17 @@ typedef struct dualprop_backend {
     /** Return the bytes of workspace that convolution_bottom_up alone needs, for batches up to shape->batch. */
     int64_t (*convolution_bottom_up_workspace)(void *self, const dualprop_convolution *shape);
 } dualprop_backend;
+
+/**
+ * Get the table of a built-in CPU backend, to copy and override slots of. Its slots expect the instance that its create
+ * makes, so a copy keeps create and destroy; a table with its own create leaves slots NULL instead. Weights have the
+ * layout of the table that is copied.
+ *
+ * @param backend  DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS, or DUALPROP_BACKEND_AUTO: the fastest
+ * @return the table, constant and valid for ever; NULL if the library was built without it
+ * Threads: any.  Since: 0.1.
+ */
+DUALPROP_API const dualprop_backend *dualprop_backend_builtin(int backend);
 
 #ifdef __cplusplus
 }

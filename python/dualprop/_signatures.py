@@ -10,6 +10,7 @@ again with --update.
 """
 
 FUNCTIONS = {
+    "backend_builtin": "p i",
     "build_info": "s",
     "checkpoint_create": "S pp",
     "checkpoint_destroy": "v p",

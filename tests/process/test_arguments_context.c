@@ -75,6 +75,13 @@ static void refuse_option_structs(void)
     dualprop_context_destroy(made_context);
 }
 
+/* No status to refuse with: a number that is no built-in backend's gives NULL. */
+static void sweep_backend_builtin(void)
+{
+    static const int bad[] = { DUALPROP_BACKEND_CUDA, -1, 99, INT32_MIN, INT32_MAX };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) ck_assert_ptr_null(dualprop_backend_builtin(bad[i]));
+}
+
 static void sweep_context_create(void)
 {
     INVALID("context", dualprop_context_create(NULL, DUALPROP_BACKEND_REFERENCE, NULL));
@@ -179,7 +186,7 @@ static void sweep_context_set_limit(void)
 }
 
 static const struct sweep SWEEPS[] = {
-    SWEEP(context_create), SWEEP(context_destroy), SWEEP(last_error), SWEEP(context_set_log),
+    SWEEP(backend_builtin), SWEEP(context_create), SWEEP(context_destroy), SWEEP(last_error), SWEEP(context_set_log),
     SWEEP(context_set_stream), SWEEP(context_synchronize), SWEEP(context_set_parallel_for), SWEEP(context_cancel),
     SWEEP(context_resume), SWEEP(context_describe), SWEEP(context_info), SWEEP(context_memory),
     SWEEP(context_set_limit),

@@ -25,6 +25,8 @@ static inline int dualprop__is_on_host(const dualprop_context *context)
 
 /* ---- registry.c: from a number to a complete backend table ---- */
 dualprop_status dualprop__registry_open(dualprop_context *context, int backend, const dualprop_backend *own);
+/* The fastest backend of the CPU that the library was built with. */
+const dualprop_backend *dualprop__builtin_backend(void);
 /* src/cpu provides these two. */
 extern const dualprop_backend dualprop__reference_backend;
 extern const dualprop_backend dualprop__blis_backend;
@@ -56,7 +58,11 @@ dualprop_status dualprop__module_find_driver(dualprop_context *context);
 dualprop_status dualprop__module_load(const dualprop_backend **table, dualprop_context *context);
 
 /* ---- composite.c ---- */
-/* Make an instance whose missing slots are the reference backend's, and the table that goes with it. */
+/* A flag of composite tables: learning steps on gradients need memory for the gradient. */
+#define DUALPROP__SPLITS_STEPS 0x80000000u
+/* Does a caller's table override a part of what the built-in backend does in one slot? */
+int dualprop__composite_splits(const dualprop_backend *table);
+/* Make an instance whose missing slots are the built-in backend's, and the table that goes with it. */
 dualprop_status dualprop__composite_create(dualprop_backend *table, void **self, dualprop_context *context);
 
 #endif

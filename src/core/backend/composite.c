@@ -1,25 +1,43 @@
 /*
- * composite.c - a host-memory backend that leaves slots empty, completed by the reference backend.
+ * composite.c - a caller's table on host memory, completed by the built-in backend, and called slot by slot.
  *
  * Every slot gets the instance of the backend that provides it, so an instance here is a pair, and each slot of the
- * composite table hands the call on to one of the two. The price is one more jump a call, which only backends that
- * leave slots empty pay.
+ * composite table hands the call on to one of the two. Two things do not follow from that alone:
+ *
+ * Fused slots. A product may be followed by the dyad update, and a gradient by the learning step, in one slot. If the
+ * follower is the caller's and the slot is not, or the caller's table says that its products stand alone, the slot is
+ * called without it, and the follower's own slot after it.
+ *
+ * Layout. Products of the caller's own on weights without a layout of their own read them as [inputs, outputs]. The
+ * built-in products want panels: they get the weights converted for the call.
+ *
+ * The price is one more jump a call, which only tables pay that leave slots empty or override a part of a fused one.
  */
 #include "backend_internal.h"
 #include "backend_slots.h"
 
+#define COMPOSITE_LINE 64
+
 struct composite {
     dualprop_context *context;
-    dualprop_backend own, reference;
-    void *own_self, *reference_self;
-    int own_made, reference_made;
+    dualprop_backend own, rest;
+    void *own_self, *rest_self;
+    int own_made, rest_made;
+    int has_rows;                       /* are dense weights [inputs, outputs], for products of the caller's? */
+    int converts;                       /* ... and some of the products built-in ones? */
+    int splits_up, splits_down, splits_gradient; /* of dense layers: is the follower called apart? */
+    int splits_map_up, splits_map_down, splits_map_gradient; /* the same of convolutions */
 };
 
-/* Call a slot of the backend's own if there is one, else the reference's. */
+static struct composite *pair_of(void *self)
+{
+    return self;
+}
+
+/* Call a slot of the caller's where there is one, else the built-in one. */
 #define PASS(slot, ...)                                                                      \
-    (((struct composite *)self)->own.slot                                                    \
-         ? ((struct composite *)self)->own.slot(((struct composite *)self)->own_self, __VA_ARGS__) \
-         : ((struct composite *)self)->reference.slot(((struct composite *)self)->reference_self, __VA_ARGS__))
+    (pair_of(self)->own.slot ? pair_of(self)->own.slot(pair_of(self)->own_self, __VA_ARGS__) \
+                             : pair_of(self)->rest.slot(pair_of(self)->rest_self, __VA_ARGS__))
 
 #define COMPOSITE_SLOT(result, name, parameters, arguments)                         \
     static result composite_##name(void *self, DUALPROP__LIST parameters) \
@@ -35,7 +53,7 @@ static void composite_destroy(void *self)
 {
     struct composite *pair = self;
     if (pair->own_made) pair->own.destroy(pair->own_self);
-    if (pair->reference_made) pair->reference.destroy(pair->reference_self);
+    if (pair->rest_made) pair->rest.destroy(pair->rest_self);
     dualprop__release(pair->context, pair);
 }
 
@@ -55,19 +73,212 @@ static dualprop_status composite_synchronize(void *self)
     return pair->own.synchronize ? pair->own.synchronize(pair->own_self) : DUALPROP_OK;
 }
 
-/* Enough for whichever of the two computes. */
+/* ---- weights as rows, for built-in products that want panels ---- */
+
+static int64_t row_elements(void *self, int64_t inputs, int64_t outputs)
+{
+    return dualprop__reference_backend.weight_elements(pair_of(self)->rest_self, inputs, outputs);
+}
+
+static dualprop_status write_rows(void *self, void *weights, const void *host, int64_t inputs, int64_t outputs)
+{
+    return dualprop__reference_backend.write_weights(pair_of(self)->rest_self, weights, host, inputs, outputs);
+}
+
+static dualprop_status read_rows(void *self, void *host, const void *weights, int64_t inputs, int64_t outputs)
+{
+    return dualprop__reference_backend.read_weights(pair_of(self)->rest_self, host, weights, inputs, outputs);
+}
+
+/* Bytes at the beginning of the workspace for one layer's weights as panels; -1 where they overflow. */
+static int64_t panel_room(const struct composite *pair, int64_t inputs, int64_t outputs)
+{
+    if (!pair->converts) return 0;
+    int64_t elements = pair->rest.weight_elements(pair->rest_self, inputs, outputs), bytes;
+    if (!DUALPROP__MULTIPLY(&bytes, elements, (int64_t)pair->context->real_size) || bytes > INT64_MAX / 2) return -1;
+    return (bytes + COMPOSITE_LINE - 1) / COMPOSITE_LINE * COMPOSITE_LINE;
+}
+
 static int64_t larger_workspace(void *self, int64_t batch, int64_t inputs, int64_t outputs)
 {
-    struct composite *pair = self;
-    int64_t reference = pair->reference.dense_workspace(pair->reference_self, batch, inputs, outputs);
-    int64_t own = pair->own.dense_workspace ? composite_dense_workspace(self, batch, inputs, outputs) : 0;
-    return own > reference ? own : reference;
+    const struct composite *pair = self;
+    int64_t own = pair->own.dense_workspace ? pair->own.dense_workspace(pair->own_self, batch, inputs, outputs) : 0;
+    int64_t rest = pair->rest.dense_workspace(pair->rest_self, batch, inputs, outputs);
+    int64_t room = panel_room(pair, inputs, outputs);
+    if (own < 0 || rest < 0 || room < 0 || rest > INT64_MAX - room) return -1;
+    return own > rest + room ? own : rest + room;
+}
+
+/* A shape without the room for panels at the beginning of its workspace, and where that is. */
+static dualprop_dense split_workspace(char **panels, const struct composite *pair, const dualprop_dense *shape)
+{
+    dualprop_dense inner = *shape;
+    int64_t room = panel_room(pair, shape->inputs, shape->outputs);
+    *panels = shape->workspace;
+    inner.workspace = *panels + room;
+    inner.workspace_bytes = shape->workspace_bytes > room ? shape->workspace_bytes - room : 0;
+    return inner;
+}
+
+static dualprop_status bottom_up_through_panels(const struct composite *pair, const dualprop_dense *shape, void *a,
+                                                const void *x, const void *weights, const void *bias,
+                                                const dualprop_dyad *dyad)
+{
+    char *panels;
+    dualprop_dense inner = split_workspace(&panels, pair, shape);
+    DUALPROP__TRY(pair->rest.write_weights(pair->rest_self, panels, weights, shape->inputs, shape->outputs));
+    return pair->rest.dense_bottom_up(pair->rest_self, &inner, a, x, panels, bias, dyad);
+}
+
+static dualprop_status top_down_through_panels(const struct composite *pair, const dualprop_dense *shape,
+                                               void *top_down, const void *delta, const void *weights,
+                                               const dualprop_dyad *dyad)
+{
+    char *panels;
+    dualprop_dense inner = split_workspace(&panels, pair, shape);
+    DUALPROP__TRY(pair->rest.write_weights(pair->rest_self, panels, weights, shape->inputs, shape->outputs));
+    return pair->rest.dense_top_down(pair->rest_self, &inner, top_down, delta, panels, dyad);
+}
+
+static dualprop_status gradient_through_panels(const struct composite *pair, const dualprop_dense *shape,
+                                               void *gradient, void *bias_gradient, const void *x, const void *delta,
+                                               double scale, int accumulate)
+{
+    char *panels;
+    void *none[4] = { NULL, NULL, NULL, NULL };
+    dualprop_dense inner = split_workspace(&panels, pair, shape);
+    if (accumulate)
+        DUALPROP__TRY(pair->rest.write_weights(pair->rest_self, panels, gradient, shape->inputs, shape->outputs));
+    DUALPROP__TRY(pair->rest.dense_gradient(pair->rest_self, &inner, panels, bias_gradient, x, delta, scale, accumulate,
+                                            NULL, NULL, NULL, none));
+    return gradient ? pair->rest.read_weights(pair->rest_self, gradient, panels, shape->inputs, shape->outputs)
+                    : DUALPROP_OK;
+}
+
+/* ---- products, and what follows them ---- */
+
+static dualprop_status split_bottom_up(void *self, const dualprop_dense *shape, void *a, const void *x,
+                                       const void *weights, const void *bias, const dualprop_dyad *dyad)
+{
+    const struct composite *pair = self;
+    const dualprop_dyad *fused = pair->splits_up ? NULL : dyad;
+    if (!pair->own.dense_bottom_up && pair->has_rows)
+        DUALPROP__TRY(bottom_up_through_panels(pair, shape, a, x, weights, bias, fused));
+    else DUALPROP__TRY(PASS(dense_bottom_up, shape, a, x, weights, bias, fused));
+    return dyad && !fused ? PASS(dyad_update, dyad) : DUALPROP_OK;
+}
+
+static dualprop_status split_top_down(void *self, const dualprop_dense *shape, void *top_down, const void *delta,
+                                      const void *weights, const dualprop_dyad *dyad)
+{
+    const struct composite *pair = self;
+    const dualprop_dyad *fused = pair->splits_down ? NULL : dyad;
+    if (!pair->own.dense_top_down && pair->has_rows)
+        DUALPROP__TRY(top_down_through_panels(pair, shape, top_down, delta, weights, fused));
+    else DUALPROP__TRY(PASS(dense_top_down, shape, top_down, delta, weights, fused));
+    return dyad && !fused ? PASS(dyad_update, dyad) : DUALPROP_OK;
+}
+
+/* The learning step on a gradient that has just been computed. */
+static dualprop_status step_apart(void *self, const dualprop_step_numbers *step, int64_t elements, int64_t biases,
+                                  void *weights, const void *gradient, void *bias, const void *bias_gradient,
+                                  void *moments[4])
+{
+    DUALPROP__TRY(PASS(optimizer_step, step, elements, weights, gradient, moments[0], moments[1]));
+    return bias ? PASS(optimizer_step, step, biases, bias, bias_gradient, moments[2], moments[3]) : DUALPROP_OK;
+}
+
+static dualprop_status split_gradient(void *self, const dualprop_dense *shape, void *gradient, void *bias_gradient,
+                                      const void *x, const void *delta, double scale, int accumulate,
+                                      const dualprop_step_numbers *step, void *weights, void *bias, void *moments[4])
+{
+    const struct composite *pair = self;
+    int through_panels = !pair->own.dense_gradient && pair->has_rows;
+    if (!through_panels && !(step && pair->splits_gradient))
+        return PASS(dense_gradient, shape, gradient, bias_gradient, x, delta, scale, accumulate, step, weights, bias,
+                    moments);
+    int adds = step ? 0 : accumulate;
+    if (through_panels)
+        DUALPROP__TRY(gradient_through_panels(pair, shape, gradient, bias_gradient, x, delta, scale, adds));
+    else
+        DUALPROP__TRY(PASS(dense_gradient, shape, gradient, bias_gradient, x, delta, scale, adds, NULL, NULL, NULL,
+                           moments));
+    if (!step) return DUALPROP_OK;
+    int64_t elements = pair->has_rows ? shape->inputs * shape->outputs
+                                      : PASS(weight_elements, shape->inputs, shape->outputs);
+    return step_apart(self, step, elements, shape->outputs, weights, gradient, bias, bias_gradient, moments);
+}
+
+/* The nine slots of convolutions are all of one backend, since they share layout, workspace and cache. */
+static dualprop_status split_map_up(void *self, const dualprop_convolution *shape, void *a, uint8_t *switches,
+                                    const void *x, const void *weights, const void *bias, const dualprop_dyad *dyad)
+{
+    const dualprop_dyad *fused = pair_of(self)->splits_map_up ? NULL : dyad;
+    DUALPROP__TRY(PASS(convolution_bottom_up, shape, a, switches, x, weights, bias, fused));
+    return dyad && !fused ? PASS(dyad_update, dyad) : DUALPROP_OK;
+}
+
+static dualprop_status split_map_down(void *self, const dualprop_convolution *shape, void *top_down, const void *delta,
+                                      const uint8_t *switches, const void *weights, const dualprop_dyad *dyad)
+{
+    const dualprop_dyad *fused = pair_of(self)->splits_map_down ? NULL : dyad;
+    DUALPROP__TRY(PASS(convolution_top_down, shape, top_down, delta, switches, weights, fused));
+    return dyad && !fused ? PASS(dyad_update, dyad) : DUALPROP_OK;
+}
+
+static dualprop_status split_map_gradient(void *self, const dualprop_convolution *shape, void *gradient,
+                                          void *bias_gradient, const void *x, const void *delta,
+                                          const uint8_t *switches, double scale, int accumulate,
+                                          const dualprop_step_numbers *step, void *weights, void *bias,
+                                          void *moments[4])
+{
+    if (!step || !pair_of(self)->splits_map_gradient)
+        return PASS(convolution_gradient, shape, gradient, bias_gradient, x, delta, switches, scale, accumulate, step,
+                    weights, bias, moments);
+    int64_t places = shape->kind == DUALPROP_LAYER_LOCAL ? shape->map_height * shape->map_width : 1;
+    DUALPROP__TRY(PASS(convolution_gradient, shape, gradient, bias_gradient, x, delta, switches, scale, 0, NULL, NULL,
+                       NULL, moments));
+    return step_apart(self, step, PASS(convolution_weight_elements, shape), places * shape->outputs, weights, gradient,
+                      bias, bias_gradient, moments);
+}
+
+/* ---- which slots are the caller's ---- */
+
+/* Is the slot the caller's own, and not copied from the built-in table? */
+#define COMPOSITE_OWNS(table, slot) ((table)->slot && (table)->slot != dualprop__builtin_backend()->slot)
+
+/* Must a product of the built-in backend, or of a caller whose products stand alone, be called without its follower? */
+static int is_split(const dualprop_backend *table, int owns_product, int owns_follower)
+{
+    return owns_product ? (table->flags & DUALPROP_BACKEND_UNFUSED) != 0 : owns_follower;
+}
+
+static void find_splits(struct composite *pair, const dualprop_backend *table)
+{
+    int update = COMPOSITE_OWNS(table, dyad_update), step = COMPOSITE_OWNS(table, optimizer_step);
+    int up = COMPOSITE_OWNS(table, dense_bottom_up), down = COMPOSITE_OWNS(table, dense_top_down);
+    int gradient = COMPOSITE_OWNS(table, dense_gradient);
+    pair->splits_up = is_split(table, up, update);
+    pair->splits_down = is_split(table, down, update);
+    pair->splits_map_up = is_split(table, COMPOSITE_OWNS(table, convolution_bottom_up), update);
+    pair->splits_map_down = is_split(table, COMPOSITE_OWNS(table, convolution_top_down), update);
+    pair->splits_map_gradient = is_split(table, COMPOSITE_OWNS(table, convolution_gradient), step);
+    pair->has_rows = !table->weight_elements && (up || down || gradient);
+    pair->converts = pair->has_rows && !(up && down && gradient);
+    pair->splits_gradient = is_split(table, gradient, step) || (pair->has_rows && !gradient);
+}
+
+int dualprop__composite_splits(const dualprop_backend *table)
+{
+    struct composite pair = { 0 };
+    find_splits(&pair, table);
+    return pair.splits_up || pair.splits_down || pair.splits_gradient || pair.splits_map_up || pair.splits_map_down ||
+           pair.splits_map_gradient;
 }
 
 #define COMPOSITE_ENTRY(result, name, parameters, arguments) table->name = composite_##name;
 
-/* The nine slots of convolutions are all of one backend, since they share layout, workspace and cache. */
-static void fill_composite_table(dualprop_backend *table)
+static void fill_composite_table(dualprop_backend *table, const struct composite *pair)
 {
     const char *name = table->name;
     *table = (dualprop_backend){
@@ -80,10 +291,34 @@ static void fill_composite_table(dualprop_backend *table)
         .release = composite_release,
         .synchronize = composite_synchronize,
     };
+    if (pair->splits_gradient || pair->splits_map_gradient) table->flags |= DUALPROP__SPLITS_STEPS;
     DUALPROP__MEMORY_SLOTS(COMPOSITE_ENTRY)
     DUALPROP__LAYOUT_SLOTS(COMPOSITE_ENTRY)
     DUALPROP__COMPUTING_SLOTS(COMPOSITE_ENTRY)
     table->dense_workspace = larger_workspace;
+    table->dense_bottom_up = split_bottom_up;
+    table->dense_top_down = split_top_down;
+    table->dense_gradient = split_gradient;
+    table->convolution_bottom_up = split_map_up;
+    table->convolution_top_down = split_map_down;
+    table->convolution_gradient = split_map_gradient;
+    if (!pair->has_rows) return;
+    table->weight_elements = row_elements;
+    table->write_weights = write_rows;
+    table->read_weights = read_rows;
+}
+
+/* Where BLIS is not for this processor, the reference backend completes the table. */
+static dualprop_status create_rest(struct composite *pair, dualprop_context *context)
+{
+    pair->rest = *dualprop__builtin_backend();
+    dualprop_status status = pair->rest.create(&pair->rest_self, &context->host, context->precision, context->level);
+    if (status == DUALPROP_ERROR_NO_BACKEND) {
+        pair->rest = dualprop__reference_backend;
+        status = pair->rest.create(&pair->rest_self, &context->host, context->precision, context->level);
+    }
+    pair->rest_made = status == DUALPROP_OK;
+    return status;
 }
 
 dualprop_status dualprop__composite_create(dualprop_backend *table, void **self, dualprop_context *context)
@@ -92,17 +327,15 @@ dualprop_status dualprop__composite_create(dualprop_backend *table, void **self,
     if (!pair) return DUALPROP_ERROR_NO_MEMORY;
     pair->context = context;
     pair->own = *table;
-    pair->reference = dualprop__reference_backend;
+    find_splits(pair, table);
     dualprop_status status = pair->own.create(&pair->own_self, &context->host, context->precision, context->level);
     pair->own_made = status == DUALPROP_OK;
-    if (pair->own_made)
-        status = pair->reference.create(&pair->reference_self, &context->host, context->precision, context->level);
-    pair->reference_made = status == DUALPROP_OK;
+    if (pair->own_made) status = create_rest(pair, context);
     if (status != DUALPROP_OK) {
         composite_destroy(pair);
         return status;
     }
-    fill_composite_table(table);
+    fill_composite_table(table, pair);
     *self = pair;
     return DUALPROP_OK;
 }

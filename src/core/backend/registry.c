@@ -100,7 +100,7 @@ static dualprop_status open_table(dualprop_context *context, const dualprop_back
     void *instance = NULL;
     DUALPROP__TRY(copy_table(&table, context, from));
     DUALPROP__TRY(check_numerics(context, &table));
-    if (is_complete_table(&table))
+    if (is_complete_table(&table) && !(is_on_host(&table) && dualprop__composite_splits(&table)))
         DUALPROP__TRY(table.create(&instance, &context->host, context->precision, context->level));
     else
         DUALPROP__TRY(dualprop__composite_create(&table, &instance, context));
@@ -110,6 +110,27 @@ static dualprop_status open_table(dualprop_context *context, const dualprop_back
 }
 
 /* ---- backends by number ---- */
+
+const dualprop_backend *dualprop__builtin_backend(void)
+{
+#ifdef DUALPROP_NO_BLIS
+    return &dualprop__reference_backend;
+#else
+    return &dualprop__blis_backend;
+#endif
+}
+
+const dualprop_backend *dualprop_backend_builtin(int backend)
+{
+    switch (backend) {
+    case DUALPROP_BACKEND_AUTO: return dualprop__builtin_backend();
+    case DUALPROP_BACKEND_REFERENCE: return &dualprop__reference_backend;
+#ifndef DUALPROP_NO_BLIS
+    case DUALPROP_BACKEND_BLIS: return &dualprop__blis_backend;
+#endif
+    default: return NULL;
+    }
+}
 
 static dualprop_status open_blis(dualprop_context *context)
 {

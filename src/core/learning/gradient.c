@@ -68,7 +68,9 @@ dualprop_status dualprop__gradient_layer(dualprop_optimizer *optimizer, dualprop
 {
     struct dualprop__dyads *own = &state->dyads[k];
     struct dualprop__learning *learning = &optimizer->layers[k - 1];
-    int spares = step && !state->context->backend.begin_deferred; /* a device keeps the gradients of a step there */
+    const dualprop_backend *backend = &state->context->backend;
+    /* A device keeps the gradients of a step there, and so does a table whose steps are not fused. */
+    int spares = step && !backend->begin_deferred && !(backend->flags & DUALPROP__SPLITS_STEPS);
     void *gradient = spares ? NULL : learning->weight_gradient,
          *bias_gradient = spares ? NULL : learning->bias_gradient;
     DUALPROP__TRY(dualprop__gradient_prepare(state, k));

@@ -64,55 +64,76 @@ static void run_d_rows(const dualprop__microkernel *kernel, const dualprop__prod
 
 /* ---- finding ---- */
 
-/* Fill a context for the level and give the architecture's name. The generic kernels are C, and run everywhere. */
-static const char *fill_context(cntx_t *context, int level)
+/* In the library, and in no header. */
+#if !defined(BLIS_CONFIG_CORTEXA57)
+GEMM_UKR_PROT(float, s, gemm_generic_ref)
+GEMM_UKR_PROT(double, d, gemm_generic_ref)
+#endif
+
+/*
+ * The kernels are named one by one: bli_cntx_init_haswell() and its like refer to all that BLIS has, 9.5 MB of it. A
+ * context holds no more than the size of the tile; the kernels of 0.9 for x86 do not even read that.
+ */
+struct choice {
+    const char *name;
+    sgemm_ukr_ft single;
+    dgemm_ukr_ft twice; /* of double */
+    int64_t single_tile[2], twice_tile[2]; /* rows, columns */
+    int prefers_rows;
+};
+
+/* The generic kernels are C, and run everywhere. */
+static struct choice choose_kernels(int level)
 {
     (void)level;
 #if defined(BLIS_CONFIG_SKX) && defined(BLIS_CONFIG_HASWELL)
-    if (level == DUALPROP_LEVEL_AVX512) {
-        bli_cntx_init_skx(context);
-        return "skx";
-    }
-    if (level == DUALPROP_LEVEL_AVX2) {
-        bli_cntx_init_haswell(context);
-        return "haswell";
-    }
+    if (level >= DUALPROP_LEVEL_AVX2) /* the products of AVX-512 are all our own */
+        return (struct choice){ "haswell", bli_sgemm_haswell_asm_6x16, bli_dgemm_haswell_asm_6x8, { 6, 16 }, { 6, 8 }, 1 };
 #endif
 #if defined(BLIS_CONFIG_CORTEXA57)
-    bli_cntx_init_cortexa57(context);
-    return "cortexa57";
+    return (struct choice){ "cortexa57", bli_sgemm_armv8a_asm_8x12, bli_dgemm_armv8a_asm_6x8, { 8, 12 }, { 6, 8 }, 0 };
 #else
-    bli_cntx_init_generic(context);
-    return "generic";
+    return (struct choice){ "generic", bli_sgemm_generic_ref, bli_dgemm_generic_ref, { 4, 16 }, { 4, 8 }, 1 };
 #endif
+}
+
+static void fill_context(cntx_t *context, const struct choice *choice)
+{
+    static const bszid_t sides[2] = { BLIS_MR, BLIS_NR };
+    memset(context, 0, sizeof *context);
+    for (int side = 0; side < 2; side++) {
+        blksz_t *size = &context->blkszs[sides[side]];
+        size->v[BLIS_FLOAT] = size->e[BLIS_FLOAT] = choice->single_tile[side];
+        size->v[BLIS_DOUBLE] = size->e[BLIS_DOUBLE] = choice->twice_tile[side];
+    }
 }
 
 void dualprop__microkernel_find(dualprop__microkernel *kernel, void *context, int type, int level)
 {
-    num_t number = type == DUALPROP_F32 ? BLIS_FLOAT : BLIS_DOUBLE;
-    kernel->name = fill_context(context, level);
+    struct choice choice = choose_kernels(level);
+    int is_single = type == DUALPROP_F32;
+    const int64_t *tile = is_single ? choice.single_tile : choice.twice_tile;
+    fill_context(context, &choice);
+    kernel->name = choice.name;
     kernel->context = context;
     kernel->run_direct = NULL;
-    /* BLIS keeps functions as void *, which ISO C converts by way of an integer only. */
-    kernel->function = (void (*)(void))(uintptr_t)bli_cntx_get_l3_nat_ukr_dt(number, BLIS_GEMM_UKR, context);
-    int64_t rows = bli_cntx_get_blksz_def_dt(number, BLIS_MR, context);
-    int64_t columns = bli_cntx_get_blksz_def_dt(number, BLIS_NR, context);
-    if (bli_cntx_l3_nat_ukr_prefers_rows_dt(number, BLIS_GEMM_UKR, context)) {
-        kernel->run = type == DUALPROP_F32 ? run_s_rows : run_d_rows;
-        kernel->vector = columns;
-        kernel->broadcast = rows;
-    } else {
-        kernel->run = type == DUALPROP_F32 ? run_s_columns : run_d_columns;
-        kernel->vector = rows;
-        kernel->broadcast = columns;
-    }
+    kernel->function = is_single ? (void (*)(void))choice.single : (void (*)(void))choice.twice;
+    kernel->vector = tile[choice.prefers_rows];
+    kernel->broadcast = tile[!choice.prefers_rows];
+    if (choice.prefers_rows) kernel->run = is_single ? run_s_rows : run_d_rows;
+    else kernel->run = is_single ? run_s_columns : run_d_columns;
 #if defined(__x86_64__)
-    if (type == DUALPROP_F32 && level == DUALPROP_LEVEL_AVX2) dualprop__microkernel_use_avx2(kernel);
+    if (is_single && level == DUALPROP_LEVEL_AVX2) dualprop__microkernel_use_avx2(kernel);
     if (level == DUALPROP_LEVEL_AVX512) dualprop__microkernel_use_avx512(kernel, type);
 #endif
 }
 
+/* BLIS's own function for it refers to everything again. */
 const char *dualprop__blis_version(void)
 {
-    return bli_info_get_version_str();
+#ifdef DUALPROP_BLIS_VERSION
+    return DUALPROP_BLIS_VERSION;
+#else
+    return "(version unknown)";
+#endif
 }
