@@ -69,7 +69,7 @@ BLIS_VERSION ?= $(shell dpkg-query -W -f='$${Version} serial' libblis-serial-dev
 endif
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 
-all: $(LIB)/libdualprop.so $(LIB)/libdualprop.a $(CUDA_MODULE)
+all: $(LIB)/libdualprop.so $(LIB)/libdualprop.a $(LIB)/libdualprop-testing.a $(CUDA_MODULE)
 	@echo "$(CUDA_SAYS)"
 
 # The loops over arrays are written for a compiler that makes vectors of them, which gcc's -O2 does not.
@@ -128,6 +128,11 @@ $(LIB)/libdualprop.a: $(OBJECTS) $(BLIS_LIBRARY) $(if $(filter yes,$(EXPORT)),,$
 	$(OBJCOPY) --wildcard --keep-global-symbol='dualprop_[a-z]*' $(BUILD)/dualprop.o
 	rm -f $@ && $(AR) rcs $@ $(BUILD)/dualprop.o
 
+# Tests for backends of users (dualprop/testing.h), on the public interface alone.
+$(LIB)/libdualprop-testing.a: $(BUILD)/src/testing/testing.o
+	@mkdir -p $(@D)
+	rm -f $@ && $(AR) rcs $@ $^
+
 include src/cuda/module.mk
 
 # ---- Programs: programs/NAME.c with programs/common, and examples/NAME.c, each on the static library alone ----
@@ -143,10 +148,10 @@ $(PROGRAMS): $(BUILD)/programs/%: $(BUILD)/programs/%.o $(COMMON) $(LIB)/libdual
 
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 examples: $(EXAMPLES)
-$(EXAMPLES): $(BUILD)/examples/%: $(BUILD)/examples/%.o $(LIB)/libdualprop.a
-	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $< $(LIB)/libdualprop.a $(SYSTEM_LIBRARIES) $(EXAMPLE_LIBRARIES)
+$(EXAMPLES): $(BUILD)/examples/%: $(BUILD)/examples/%.o $(LIB)/libdualprop.a $(LIB)/libdualprop-testing.a
+	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $< $(LIB)/libdualprop-testing.a $(LIB)/libdualprop.a $(SYSTEM_LIBRARIES) $(EXAMPLE_LIBRARIES)
 $(BUILD)/examples/%.o: INCLUDES = -Wno-frame-larger-than
-$(BUILD)/examples/mlp: EXAMPLE_LIBRARIES := -lz
+$(BUILD)/examples/mlp $(BUILD)/examples/simulator: EXAMPLE_LIBRARIES := -lz
 
 # The static library looks for the CUDA module beside the program.
 ifneq ($(CUDA_MODULE),)

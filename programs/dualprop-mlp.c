@@ -4,6 +4,7 @@
  *     dualprop-mlp --epochs 5 --diagnostics angle --log run.jsonl --checkpoint run.safetensors
  *     dualprop-mlp --resume run.safetensors --checkpoint run.safetensors --epochs 10
  *     dualprop-mlp --resume run.safetensors --predict images.npy
+ *     dualprop-mlp --resume run.safetensors --export-c DIR
  *
  * Exit status: 0; 1 after a failure; 2 for a wrong option; 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
  * Errors are one line on stderr. The last line of stdout is "test accuracy ... %", with --quiet too.

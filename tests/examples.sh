@@ -169,6 +169,19 @@ track() {
     run track && holds "$(number '^warm start: ([0-9.]+) passes.*') < $(number '^feed-forward start: ([0-9.]+) passes.*')"
 }
 
+test_my_kernel() {
+    run test_my_kernel && prints '^0 of 7 cases failed$' &&
+        holds "$(number '^the gradient differs .* by ([-0-9.e]+) of .*') < 1e-5"
+}
+
+# A short form, whose accuracy says that it learns; docs/embedding.md has the long one. The same seed, the same text.
+simulator() {
+    run simulator mnist 4000 10 7 && prints '^hidden   0  [-+.]{32}$' && prints '^[0-9]+ messages sent, (9|10)\.[0-9] % lost' &&
+        holds "$(number '^on the chip: ([0-9.]+) %.*') > 65" && cp "$work/output" "$work/first" &&
+        run simulator mnist 4000 10 7 && cmp "$work/output" "$work/first" &&
+        run simulator mnist 400 10 8 && ! cmp -s "$work/output" "$work/first"
+}
+
 custom_backend() {
     run custom_backend || return 1
     coarse=$(number '^converters of 1 bits: ([0-9.]+) %.*') fine=$(number '^converters of 8 bits: ([0-9.]+) %.*')
@@ -177,12 +190,14 @@ custom_backend() {
 
 all_of_them() {
     for name in minimal regression own_loss by_hand compare_backprop early_stopping fine_tune hardware own_gradient \
-        own_memory own_threads stop_serve_inspect_and_describe denoise feedback track control custom_backend vgg16 \
+        own_memory own_threads stop_serve_inspect_and_describe denoise feedback track control test_my_kernel \
+        custom_backend vgg16 \
         vgg16_names_what_is_missing; do
         test_that "examples/$name, $1" $name
     done
     if [ -e "$work/mnist/train-images-idx3-ubyte" ]; then
         test_that "examples/mlp, $1" mlp
+        test_that "examples/simulator, $1" simulator
         test_that "examples/mlp without its files, $1" mlp_names_what_is_missing
     else
         skip "examples/mlp, $1: Fashion-MNIST is not installed"

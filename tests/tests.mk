@@ -11,7 +11,7 @@ tests: $(TESTS)
 $(BUILD)/tests/%.o: INCLUDES = -Itests -Itests/support -Iprograms -I$(BUILD)/tests \
                                -Wno-pedantic -Wno-frame-larger-than -Wno-missing-prototypes
 $(BUILD)/tests/main.o: $(BUILD)/tests/suites.h
-$(BUILD)/tests/main: $(SUITE_SOURCES:%.c=$(BUILD)/%.o)
+$(BUILD)/tests/main: $(SUITE_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/src/testing/testing.o
 # The objects rather than the library, so that tests see internal names.
 $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(SUPPORT) $(COMMON) $(OBJECTS)
 	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $(filter %.o,$^) $(COMMON) $(BLIS_LIBRARY) $(SYSTEM_LIBRARIES) $(FILE_LIBRARIES) $(CHECK_LIBRARIES)

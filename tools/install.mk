@@ -32,7 +32,7 @@ install-library: all $(MPI_LIBRARY)
 	install -m 644 include/dualprop/*.h '$(DESTDIR)$(INCLUDEDIR)/dualprop'
 	install -m 755 $(LIB)/$(SONAME) $(CUDA_MODULE) '$(DESTDIR)$(LIBDIR)'
 	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/libdualprop.so'
-	install -m 644 $(LIB)/libdualprop.a '$(DESTDIR)$(LIBDIR)'
+	install -m 644 $(LIB)/libdualprop.a $(LIB)/libdualprop-testing.a '$(DESTDIR)$(LIBDIR)'
 	$(RELOCATED) pkgconfig/dualprop.pc.in | install -m 644 /dev/stdin '$(DESTDIR)$(LIBDIR)/pkgconfig/dualprop.pc'
 	[ -z '$(MPI_LIBRARY)' ] || { \
 	    install -d -m 755 '$(DESTDIR)$(PREFIX)/share' '$(DESTDIR)$(PREFIX)/share/dualprop' && \
@@ -60,7 +60,7 @@ install-programs: programs
 uninstall:
 	rm -rf '$(DESTDIR)$(INCLUDEDIR)/dualprop' '$(DESTDIR)$(LIBDIR)/cmake/dualprop'
 	rm -rf '$(DESTDIR)$(PREFIX)/share/dualprop'
-	rm -f '$(DESTDIR)$(LIBDIR)/libdualprop-mpi.a' '$(DESTDIR)$(LIBDIR)/pkgconfig/dualprop-mpi.pc'
+	rm -f '$(DESTDIR)$(LIBDIR)/libdualprop-testing.a' '$(DESTDIR)$(LIBDIR)/libdualprop-mpi.a' '$(DESTDIR)$(LIBDIR)/pkgconfig/dualprop-mpi.pc'
 	rm -f '$(DESTDIR)$(LIBDIR)'/libdualprop.* '$(DESTDIR)$(LIBDIR)'/libdualprop-cuda.so.0 \
 	    '$(DESTDIR)$(LIBDIR)/pkgconfig/dualprop.pc'
 	rm -f $(patsubst $(BUILD)/programs/%,'$(DESTDIR)$(BINDIR)'/%,$(PROGRAMS)) \

@@ -1,5 +1,5 @@
 /*
- * class_list.c - the classes of images in a file, by a network in a checkpoint.
+ * class_list.c - a network in a checkpoint without training: the classes of images in a file, or C source.
  */
 #include <math.h>
 #include <stdio.h>
@@ -90,6 +90,22 @@ dualprop_status trainer_predict(host *owner, const settings *run)
     host_release(owner, self.scores, (uint64_t)(PREDICT_BATCH * self.outputs), sizeof(double));
     array_release(&self.images, owner);
     dualprop_state_destroy(self.state);
+    parts_destroy(&self.parts);
+    dualprop_context_destroy(self.context);
+    return status;
+}
+
+dualprop_status trainer_export(host *owner, const settings *run)
+{
+    classifier self = { .owner = owner, .run = run };
+    dualprop_status status = build_context(&self.context, owner, run);
+
+    if (status == DUALPROP_OK) status = run_file_read(&self.parts, NULL, owner, run->resume, self.context);
+    if (status == DUALPROP_OK) {
+        const dualprop_network *network = self.parts.best != NULL ? self.parts.best : self.parts.network;
+        status = dualprop_network_export_c(network, run->export_c, "network");
+        if (status != DUALPROP_OK) status = host_library(owner, status);
+    }
     parts_destroy(&self.parts);
     dualprop_context_destroy(self.context);
     return status;

@@ -77,6 +77,11 @@ static int predict(host *owner, const settings *run)
     return trainer_predict(owner, run) == DUALPROP_OK ? EXIT_DONE : complain(owner, EXIT_FAILED);
 }
 
+static int export(host *owner, const settings *run)
+{
+    return trainer_export(owner, run) == DUALPROP_OK ? EXIT_DONE : complain(owner, EXIT_FAILED);
+}
+
 /* What is wrong with a checkpoint is no option's fault, whatever the library calls it. */
 static dualprop_status fault_of_file(dualprop_status status)
 {
@@ -135,6 +140,7 @@ static int run_program(host *owner, const program *self, int argc, char **argv)
         return answer(self, &given, owner);
     int status = settle(&run, owner, self, &given);
     if (status != EXIT_DONE) return status;
+    if (run.export_c != NULL) return export(owner, &run);
     return run.predict != NULL ? predict(owner, &run) : train(owner, &run);
 }
 

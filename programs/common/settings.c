@@ -155,6 +155,8 @@ const setting setting_table[] = {
       "the settings of an experiment of the paper; other options override them" },
     { "predict", VALUE_TEXT, RESUME_FREE, PLACE(predict), 0, 0, NULL, -1, "", "FILE",
       "do not train: write the class of each image of FILE (IDX or .npy) on a line; needs --resume" },
+    { "export-c", VALUE_TEXT, RESUME_FREE, PLACE(export_c), 0, 0, NULL, -1, "", "DIR",
+      "do not train: write the network as C source, DIR/network.h and DIR/network.c; needs --resume" },
     { "quiet", VALUE_FLAG, RESUME_FREE, PLACE(quiet), 0, 0, NULL, -1, "", NULL, "only the last line" },
     { "help", VALUE_FLAG, RESUME_FREE, PLACE(help), 0, 0, NULL, -1, "", NULL, "print this" },
     { "version", VALUE_FLAG, RESUME_FREE, PLACE(version), 0, 0, NULL, -1, "", NULL, "say which library this is" },
@@ -548,7 +550,10 @@ dualprop_status settings_check(const settings *self, host *owner)
     TRY(check_diagnostics(self, owner));
     if (self->predict != NULL && self->resume == NULL)
         return contradiction(owner, "--predict needs --resume FILE, the checkpoint of the network that predicts");
-    if (self->predict == NULL && self->data == NULL && dataset_default_folder(self->dataset) == NULL)
+    if (self->export_c != NULL && self->resume == NULL)
+        return contradiction(owner, "--export-c needs --resume FILE, the checkpoint of the network that is written");
+    int reads_data = self->predict == NULL && self->export_c == NULL;
+    if (reads_data && self->data == NULL && dataset_default_folder(self->dataset) == NULL)
         return contradiction(owner, "--data DIR is missing, the folder of the data set's files; only fashion-mnist is "
                                     "looked for where Debian puts it");
     return DUALPROP_OK;

@@ -114,7 +114,7 @@ typedef struct settings {
     int64_t threads; /* 0: all the process may use */
     int64_t ranks;   /* how many processes are expected; 0: any number */
     double patience; /* seconds without word from another process; 0: for ever */
-    const char *checkpoint, *resume, *log, *preset, *predict;
+    const char *checkpoint, *resume, *log, *preset, *predict, *export_c;
     int quiet, help, version;
 } settings;
 

@@ -27,5 +27,7 @@ void trainer_destroy(trainer *self);
 dualprop_status trainer_run(int *interrupted, trainer *self);
 /* Write the class of each image of settings->predict, one a line (class_list.c), by the network of settings->resume. */
 dualprop_status trainer_predict(host *owner, const settings *run);
+/* Write the network of settings->resume as C source into settings->export_c (class_list.c). */
+dualprop_status trainer_export(host *owner, const settings *run);
 
 #endif

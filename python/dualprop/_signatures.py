@@ -101,6 +101,7 @@ FUNCTIONS = {
     "network_copy": "S pp",
     "network_create": "S pplll",
     "network_destroy": "v p",
+    "network_export_c": "S pss",
     "network_generation": "S pp",
     "network_info": "S ppppp",
     "network_initialize": "S pL",

@@ -5,6 +5,16 @@
 
 Suite *test_arguments_checkpoint_suite(void);
 
+static void sweep_network_export_c(void)
+{
+    HANDLES(network, NETWORK, "network", dualprop_network_export_c(bad, "/nowhere", "net"))
+    INVALID("folder", dualprop_network_export_c(own.network, NULL, "net"));
+    INVALID("name", dualprop_network_export_c(own.network, "/nowhere", NULL));
+    INVALID("name", dualprop_network_export_c(own.network, "/nowhere", ""));
+    INVALID("name", dualprop_network_export_c(own.network, "/nowhere", "9lives"));
+    INVALID("name", dualprop_network_export_c(own.network, "/nowhere", "a-b"));
+}
+
 static void sweep_checkpoint_create(void)
 {
     dualprop_checkpoint *made;
@@ -161,7 +171,7 @@ static void sweep_checkpoint_find(void)
 }
 
 static const struct sweep SWEEPS[] = {
-    SWEEP(checkpoint_create), SWEEP(checkpoint_destroy), SWEEP(checkpoint_read), SWEEP(checkpoint_read_memory),
+    SWEEP(network_export_c), SWEEP(checkpoint_create), SWEEP(checkpoint_destroy), SWEEP(checkpoint_read), SWEEP(checkpoint_read_memory),
     SWEEP(checkpoint_write), SWEEP(checkpoint_put_network), SWEEP(checkpoint_put_rule), SWEEP(checkpoint_put_state),
     SWEEP(checkpoint_get_state), SWEEP(checkpoint_put_optimizer), SWEEP(checkpoint_put_text),
     SWEEP(checkpoint_put_tensor), SWEEP(checkpoint_get_network), SWEEP(checkpoint_get_rule),

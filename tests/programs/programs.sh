@@ -459,6 +459,10 @@ test_that "no run empties a log" eval 'rm -f log && trains $small --log log --ep
     refuses_option "--log log" $small --log log --epochs 1 && cmp log kept && rm log && : >log && trains $small --log log --epochs 1 && [ "$(wc -l <log)" -eq 1 ]'
 test_that "classes of an IDX file" eval 'run --resume straight --predict good/$test && [ "$(grep -cx "[0-9]" stdout)" -eq 50 ]'
 test_that "classes of the same .npy file" eval 'cp stdout classes && run --resume straight --predict arrays/test-images.npy && cmp stdout classes'
+test_that "the network as C source compiles alone" eval 'mkdir -p exported && run --resume straight --export-c exported &&
+    "$CC" -std=c11 -ffreestanding -O1 -Wall -Wextra -Werror -c -o exported/network.o exported/network.c'
+test_that "C source into no folder" refuses_file nowhere --resume straight --export-c nowhere
+test_that "--export-c without a network" refuses_option "--resume" $small --export-c exported
 { npy '|u1' '2, 5'; bytes 10; } >small
 test_that "classes of images of another size" refuses_file "small: wrong shape" --resume straight --predict small
 test_that "classes of no file" refuses_file nothing --resume straight --predict nothing

@@ -29,15 +29,15 @@ struct composite {
     int splits_map_up, splits_map_down, splits_map_gradient; /* the same of convolutions */
 };
 
-static struct composite *pair_of(void *self)
+static struct composite *composite_of(void *self)
 {
     return self;
 }
 
 /* Call a slot of the caller's where there is one, else the built-in one. */
 #define PASS(slot, ...)                                                                      \
-    (pair_of(self)->own.slot ? pair_of(self)->own.slot(pair_of(self)->own_self, __VA_ARGS__) \
-                             : pair_of(self)->rest.slot(pair_of(self)->rest_self, __VA_ARGS__))
+    (composite_of(self)->own.slot ? composite_of(self)->own.slot(composite_of(self)->own_self, __VA_ARGS__) \
+                             : composite_of(self)->rest.slot(composite_of(self)->rest_self, __VA_ARGS__))
 
 #define COMPOSITE_SLOT(result, name, parameters, arguments)                         \
     static result composite_##name(void *self, DUALPROP__LIST parameters) \
@@ -77,17 +77,17 @@ static dualprop_status composite_synchronize(void *self)
 
 static int64_t row_elements(void *self, int64_t inputs, int64_t outputs)
 {
-    return dualprop__reference_backend.weight_elements(pair_of(self)->rest_self, inputs, outputs);
+    return dualprop__reference_backend.weight_elements(composite_of(self)->rest_self, inputs, outputs);
 }
 
 static dualprop_status write_rows(void *self, void *weights, const void *host, int64_t inputs, int64_t outputs)
 {
-    return dualprop__reference_backend.write_weights(pair_of(self)->rest_self, weights, host, inputs, outputs);
+    return dualprop__reference_backend.write_weights(composite_of(self)->rest_self, weights, host, inputs, outputs);
 }
 
 static dualprop_status read_rows(void *self, void *host, const void *weights, int64_t inputs, int64_t outputs)
 {
-    return dualprop__reference_backend.read_weights(pair_of(self)->rest_self, host, weights, inputs, outputs);
+    return dualprop__reference_backend.read_weights(composite_of(self)->rest_self, host, weights, inputs, outputs);
 }
 
 /* Bytes at the beginning of the workspace for one layer's weights as panels; -1 where they overflow. */
@@ -213,7 +213,7 @@ static dualprop_status split_gradient(void *self, const dualprop_dense *shape, v
 static dualprop_status split_map_up(void *self, const dualprop_convolution *shape, void *a, uint8_t *switches,
                                     const void *x, const void *weights, const void *bias, const dualprop_dyad *dyad)
 {
-    const dualprop_dyad *fused = pair_of(self)->splits_map_up ? NULL : dyad;
+    const dualprop_dyad *fused = composite_of(self)->splits_map_up ? NULL : dyad;
     DUALPROP__TRY(PASS(convolution_bottom_up, shape, a, switches, x, weights, bias, fused));
     return dyad && !fused ? PASS(dyad_update, dyad) : DUALPROP_OK;
 }
@@ -221,7 +221,7 @@ static dualprop_status split_map_up(void *self, const dualprop_convolution *shap
 static dualprop_status split_map_down(void *self, const dualprop_convolution *shape, void *top_down, const void *delta,
                                       const uint8_t *switches, const void *weights, const dualprop_dyad *dyad)
 {
-    const dualprop_dyad *fused = pair_of(self)->splits_map_down ? NULL : dyad;
+    const dualprop_dyad *fused = composite_of(self)->splits_map_down ? NULL : dyad;
     DUALPROP__TRY(PASS(convolution_top_down, shape, top_down, delta, switches, weights, fused));
     return dyad && !fused ? PASS(dyad_update, dyad) : DUALPROP_OK;
 }
@@ -232,7 +232,7 @@ static dualprop_status split_map_gradient(void *self, const dualprop_convolution
                                           const dualprop_step_numbers *step, void *weights, void *bias,
                                           void *moments[4])
 {
-    if (!step || !pair_of(self)->splits_map_gradient)
+    if (!step || !composite_of(self)->splits_map_gradient)
         return PASS(convolution_gradient, shape, gradient, bias_gradient, x, delta, switches, scale, accumulate, step,
                     weights, bias, moments);
     int64_t places = shape->kind == DUALPROP_LAYER_LOCAL ? shape->map_height * shape->map_width : 1;

@@ -1,0 +1,193 @@
+/*
+ * test_testing.c - the installed tester accepts what is right and finds what is wrong, slot by slot.
+ */
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <dualprop/testing.h>
+
+#include "main.h"
+#include "support/expect.h"
+
+/* What a slot of ours does wrong, in the case that it is asked for. */
+enum { NOTHING, WRONG_NUMBER, WRITES_BESIDE, FAILS, LOSES_NAN };
+
+static int fault;
+static int first_failures;
+static char first_sentence[256];
+
+static const dualprop_backend *builtin(void)
+{
+    return dualprop_backend_builtin(DUALPROP_BACKEND_AUTO);
+}
+
+static void spoil(void *reals, int64_t count, int type)
+{
+    if (fault == WRONG_NUMBER && type == DUALPROP_F64) ((double *)reals)[count - 1] += 1e-3;
+    if (fault == WRONG_NUMBER && type == DUALPROP_F32) ((float *)reals)[count - 1] += 1e-2f;
+    if (fault == WRITES_BESIDE) ((unsigned char *)reals)[count * (type == DUALPROP_F64 ? 8 : 4)] ^= 1;
+}
+
+static int tested_type;
+
+static dualprop_status spoiled_up(void *self, const dualprop_dense *shape, void *a, const void *x, const void *weights,
+                                  const void *bias, const dualprop_dyad *dyad)
+{
+    dualprop_status status = builtin()->dense_bottom_up(self, shape, a, x, weights, bias, dyad);
+    spoil(a, shape->batch * shape->outputs, tested_type);
+    return fault == FAILS ? DUALPROP_ERROR_DEVICE : status;
+}
+
+static dualprop_status spoiled_down(void *self, const dualprop_dense *shape, void *top_down, const void *delta,
+                                    const void *weights, const dualprop_dyad *dyad)
+{
+    dualprop_status status = builtin()->dense_top_down(self, shape, top_down, delta, weights, dyad);
+    spoil(top_down, shape->batch * shape->inputs, tested_type);
+    return status;
+}
+
+static dualprop_status spoiled_gradient(void *self, const dualprop_dense *shape, void *gradient, void *bias_gradient,
+                                        const void *x, const void *delta, double scale, int accumulate,
+                                        const dualprop_step_numbers *step, void *weights, void *bias, void *moments[4])
+{
+    dualprop_status status = builtin()->dense_gradient(self, shape, gradient, bias_gradient, x, delta, scale,
+                                                       accumulate, step, weights, bias, moments);
+    spoil(step ? bias : bias_gradient, shape->outputs, tested_type);
+    return status;
+}
+
+static dualprop_status spoiled_update(void *self, const dualprop_dyad *dyad)
+{
+    dualprop_status status = builtin()->dyad_update(self, dyad);
+    spoil(dyad->delta, dyad->count, tested_type);
+    return status;
+}
+
+static dualprop_status spoiled_step(void *self, const dualprop_step_numbers *step, int64_t count, void *w,
+                                    const void *g, void *moment1, void *moment2)
+{
+    dualprop_status status = builtin()->optimizer_step(self, step, count, w, g, moment1, moment2);
+    spoil(moment1, count, tested_type);
+    return status;
+}
+
+static dualprop_status spoiled_max_abs(void *self, int64_t count, const void *x, double *max_abs)
+{
+    dualprop_status status = builtin()->max_abs(self, count, x, max_abs);
+    if (fault == LOSES_NAN && isnan(*max_abs)) *max_abs = 0;
+    return status;
+}
+
+static void report(void *user_data, int passed, const char *what, const char *sentence)
+{
+    (void)user_data;
+    if (passed || first_failures++) return;
+    snprintf(first_sentence, sizeof first_sentence, "%s: %s", what, sentence);
+}
+
+static int test_table(const dualprop_backend *table, int type, int wrong)
+{
+    int failed = -1;
+    tested_type = type;
+    fault = wrong;
+    first_failures = 0;
+    ck_assert_int_gt(dualprop_testing_slots(&failed, table, type, report, NULL), 0);
+    ck_assert_int_eq(failed, first_failures);
+    return failed;
+}
+
+static const int TYPES[] = { DUALPROP_F32, DUALPROP_F64 };
+
+START_TEST(right_slots_pass)
+{
+    dualprop_backend table = *builtin();
+    table.dense_bottom_up = spoiled_up;
+    table.dense_top_down = spoiled_down;
+    table.dense_gradient = spoiled_gradient;
+    table.dyad_update = spoiled_update;
+    table.optimizer_step = spoiled_step;
+    table.max_abs = spoiled_max_abs;
+    ck_assert_msg(test_table(&table, TYPES[_i], NOTHING) == 0, "%s", first_sentence);
+}
+END_TEST
+
+START_TEST(wrong_slots_are_found)
+{
+    for (int slot = 0; slot < 5; slot++)
+        for (int wrong = WRONG_NUMBER; wrong <= WRITES_BESIDE; wrong++) {
+            dualprop_backend table = *builtin();
+            if (slot == 0) table.dense_bottom_up = spoiled_up;
+            if (slot == 1) table.dense_top_down = spoiled_down;
+            if (slot == 2) table.dense_gradient = spoiled_gradient;
+            if (slot == 3) table.dyad_update = spoiled_update;
+            if (slot == 4) table.optimizer_step = spoiled_step;
+            ck_assert_msg(test_table(&table, TYPES[_i], wrong) > 0, "slot %d, fault %d was not found", slot, wrong);
+            ck_assert_ptr_nonnull(strstr(first_sentence, wrong == WRITES_BESIDE ? "beside" : "expected"));
+        }
+    dualprop_backend table = *builtin();
+    table.max_abs = spoiled_max_abs;
+    ck_assert_int_gt(test_table(&table, TYPES[_i], LOSES_NAN), 0);
+    table.dense_bottom_up = spoiled_up;
+    ck_assert_int_gt(test_table(&table, TYPES[_i], FAILS), 0);
+}
+END_TEST
+
+START_TEST(a_table_without_slots_of_its_own_has_no_cases)
+{
+    dualprop_backend table = *builtin();
+    int failed = -1;
+    ck_assert_int_eq(dualprop_testing_slots(&failed, &table, DUALPROP_F32, NULL, NULL), 0);
+    ck_assert_int_eq(failed, 0);
+    ck_assert_int_eq(dualprop_testing_slots(NULL, &table, -1, NULL, NULL), 0); /* create refuses the type */
+}
+END_TEST
+
+/* The gradient of a network is right, and an error of 1e-3 in one number of one product shows. */
+START_TEST(gradients_are_checked)
+{
+    for (int wrong = NOTHING; wrong <= WRONG_NUMBER; wrong++) {
+        dualprop_backend table = *builtin();
+        dualprop_options options = { .struct_size = sizeof options, .precision = DUALPROP_F64, .backend = &table };
+        dualprop_context *context;
+        dualprop_network *network;
+        dualprop_rule *rule;
+        double x[6 * 5], error = -1;
+        int32_t labels[6];
+        table.dense_top_down = spoiled_down;
+        table.flags |= DUALPROP_BACKEND_UNFUSED; /* else the update has been made before the product is spoiled */
+        tested_type = DUALPROP_F64;
+        fault = wrong;
+        for (int i = 0; i < 30; i++) x[i] = sin(i * 3.1);
+        for (int i = 0; i < 6; i++) labels[i] = i % 3;
+        expect_ok(dualprop_context_create(&context, DUALPROP_BACKEND_AUTO, &options));
+        expect_ok(dualprop_network_create(&network, context, 1, 1, 5));
+        expect_ok(dualprop_network_add_dense(network, 8, DUALPROP_TANH));
+        expect_ok(dualprop_network_add_dense(network, 3, DUALPROP_IDENTITY));
+        expect_ok(dualprop_network_initialize(network, 2));
+        expect_ok(dualprop_rule_create(&rule, context, DUALPROP_DP_ADJOINT));
+        expect_ok(dualprop_rule_set_alpha(rule, 0.5));
+        expect_ok(dualprop_rule_set_beta(rule, 1e-4));
+        expect_ok(dualprop_testing_gradient(&error, network, rule, x, labels, 6, _i ? 7 : 0));
+        ck_assert_msg(wrong ? error > 1e-2 : error < 1e-6, "error %g with fault %d", error, wrong);
+        ck_assert_int_eq(dualprop_testing_gradient(NULL, network, rule, x, labels, 6, 0),
+                         DUALPROP_ERROR_INVALID_ARGUMENT);
+        dualprop_rule_destroy(rule);
+        dualprop_network_destroy(network);
+        dualprop_context_destroy(context);
+    }
+}
+END_TEST
+
+Suite *test_testing_suite(void)
+{
+    Suite *suite = suite_create("testing");
+    TCase *cases = tcase_create("testing");
+    tcase_add_loop_test(cases, right_slots_pass, 0, 2);
+    tcase_add_loop_test(cases, wrong_slots_are_found, 0, 2);
+    tcase_add_test(cases, a_table_without_slots_of_its_own_has_no_cases);
+    tcase_add_loop_test(cases, gradients_are_checked, 0, 2);
+    suite_add_tcase(suite, cases);
+    return suite;
+}
