@@ -161,6 +161,68 @@ def test_gradients_through_numpy(trained):
     assert first.steps == second.steps == 1
 
 
+def squared_error(outputs, targets):
+    error = outputs - targets
+    return (error ** 2).sum(1) / 2, error
+
+
+def test_a_loss_of_ones_own(trained):
+    """Squared error as a function of numpy arrays, and as a gradient, has the deltas of the built-in one."""
+    points, _ = blobs(20, 6)
+    wanted = np.random.default_rng(1).standard_normal((20, 3)).astype(np.float32)
+    rules = [dp.Rule(trained.context, "dp", loss=loss, nudge_at="prediction") for loss in ("mse", squared_error, "ce")]
+    states = [dp.State(trained.network, rule, 20) for rule in rules]
+    states[0].infer(points, wanted)
+    states[1].infer(points, wanted)
+    states[2].infer_gradient(points, trained.state.predict(points) - wanted)
+    for state in states[1:]:
+        np.testing.assert_allclose(state.read(1, "delta"), states[0].read(1, "delta"), rtol=1e-5, atol=1e-8)
+    assert rules[1].loss == "function"
+    assert abs(states[0].report.loss - states[1].report.loss) < 1e-6 and np.isnan(states[2].report.loss)
+    assert abs(states[0].evaluate(points, wanted).loss - states[1].evaluate(points, wanted).loss) < 1e-6
+    rules[1].loss = "mse"
+    states[1].prepare()
+    states[1].infer(points, wanted)
+
+
+def test_no_exception_of_a_loss_is_lost(trained):
+    points, labels = blobs(5, 7)
+    before = trained.network["layer1.weight"]
+    for loss, kind, word in ((lambda *_: 1 / 0, ZeroDivisionError, "division"), (lambda *_: None, TypeError, "tuple"),
+                             (lambda outputs, _: (outputs, outputs), ValueError, "losses of shape"),
+                             (lambda outputs, _: (outputs[:, 0], outputs * np.nan), dp.NotFiniteError, "gradient"),
+                             (lambda *_: trained.network.initialize(1), dp.StateError, "callback")):
+        rule = dp.Rule(trained.context, "dp", loss=loss)
+        state = dp.State(trained.network, rule, 5)
+        refuses(kind, lambda state=state: trained.optimizer.learn(state, points, labels), word)
+    np.testing.assert_array_equal(before, trained.network["layer1.weight"])
+    refuses(dp.Error, lambda: setattr(dp.Rule(trained.context), "loss", "huber"), "mse")
+    state = dp.State(trained.network, dp.Rule(trained.context, loss=squared_error), 5)
+    gc.collect()  # the rule, and with it the function, lives as long as the state
+    state.infer(points, labels)
+
+
+def test_weights_and_probabilities(trained):
+    points, labels = blobs(20, 8)
+    rule = dp.Rule(trained.context, loss="cross-entropy")
+    state = dp.State(trained.network, rule, 20)
+    each = np.array([state.evaluate(points[i:i + 1], labels[i:i + 1]).loss for i in range(20)])
+    weights = np.linspace(0, 2, 20)
+    state.set_sample_weights(weights)
+    np.testing.assert_allclose(state.evaluate(points, labels).loss, (weights * each).mean(), rtol=1e-5)
+    state.set_class_weights([0, 1, 2])
+    np.testing.assert_allclose(state.evaluate(points, labels).loss, (labels * each).mean(), rtol=1e-5)
+    state.set_class_weights(None)
+    state.infer(points, labels)
+    np.testing.assert_allclose(state.report.loss, each.mean(), rtol=1e-5)
+    scores = state.predict(points).astype(np.float64)
+    expected = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
+    np.testing.assert_allclose(state.predict_probabilities(points), expected, rtol=1e-5)
+    refuses(ValueError, lambda: state.set_class_weights([1, 2]), "outputs")
+    refuses(ValueError, lambda: state.set_sample_weights([[1.0]]), "dimensions")
+    refuses((TypeError, ValueError), lambda: state.set_sample_weights("abc"))
+
+
 def test_options_of_rules(trained):
     settings = {"alpha": 0.25, "beta": 0.125, "loss": "ce", "output_step": "linear", "nudge_at": "prediction",
                 "schedule": ("odd-even", 4), "async_fraction": 0.25, "tolerance": 1e-3, "pool_switches": "original",
