@@ -116,7 +116,8 @@ $(LIB)/$(SONAME): $(OBJECTS) $(BLIS_LIBRARY) src/libdualprop.map
 $(LIB)/libdualprop.so: $(LIB)/$(SONAME)
 	ln -sf $(SONAME) $@
 
-# One object with BLIS's parts in it, in which every name but the public ones is made local. The public ones are hidden
+# One object with BLIS's parts in it, in which every name but the public ones is made local, and those that all objects of
+# 32-bit x86 share, of which the linker keeps one. The public ones are hidden
 # from what the object is not linked into: a plugin with the library in it uses its own copy, and not its host's. (Who
 # declares a name hidden hides it in all that is linked with him.) EXPORT=yes leaves them visible.
 EXPORT ?= no
@@ -126,7 +127,8 @@ $(BUILD)/hidden.s: $(OBJECTS)
 $(LIB)/libdualprop.a: $(OBJECTS) $(BLIS_LIBRARY) $(if $(filter yes,$(EXPORT)),,$(BUILD)/hidden.s)
 	@mkdir -p $(@D)
 	$(CC) -nostdlib -r -o $(BUILD)/dualprop.o $^
-	$(OBJCOPY) --wildcard --keep-global-symbol='dualprop_[a-z]*' $(BUILD)/dualprop.o
+	$(OBJCOPY) --wildcard --keep-global-symbol='dualprop_[a-z]*' \
+	    --keep-global-symbol='__x86.get_pc_thunk.*' $(BUILD)/dualprop.o
 	rm -f $@ && $(AR) rcs $@ $(BUILD)/dualprop.o
 
 # Tests for backends of users (dualprop/testing.h), on the public interface alone.
