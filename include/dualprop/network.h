@@ -191,8 +191,9 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_network_initialize(dualpr
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_network_set_input_transform(
     dualprop_network *network, const double *mean, const double *deviation, int64_t channels);
 
-/** Ends of dualprop_network_set_open(). */
+/** An end of dualprop_network_set_open(): what is below is elsewhere. */
 #define DUALPROP_OPEN_BOTTOM 1
+/** An end of dualprop_network_set_open(): what is above is elsewhere. */
 #define DUALPROP_OPEN_TOP 2
 
 /**
