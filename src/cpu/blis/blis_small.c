@@ -9,15 +9,19 @@
 
 #include "blis_small.h"
 
-/* Multiply-adds up to which a product is small: 2 to 4 microseconds of one thread, as long as waking another takes. */
+/*
+ * Multiply-adds and weights up to which a product is small. Above, two threads were faster: with many weights each of
+ * them keeps its share, and that of the moments, in its own cache.
+ */
 #define SMALL_PRODUCT ((int64_t)1 << 18)
+#define SMALL_WEIGHTS ((int64_t)1 << 15)
 /* The largest piece in bytes; blis.c checks it. */
 #define LARGEST_PIECE 2048
 
 int dualprop__is_small(const dualprop__blis *blis, const dualprop_dense *shape)
 {
-    return blis->kernel.run_direct && shape->inputs <= SMALL_PRODUCT &&
-           shape->outputs <= SMALL_PRODUCT / shape->inputs &&
+    return blis->kernel.run_direct && shape->inputs <= SMALL_WEIGHTS &&
+           shape->outputs <= SMALL_WEIGHTS / shape->inputs &&
            shape->batch <= SMALL_PRODUCT / (shape->inputs * shape->outputs);
 }
 
