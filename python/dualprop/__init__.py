@@ -3,10 +3,10 @@
     import numpy as np, dualprop as dp
     context = dp.Context(threads=2)
     network = dp.Network(context, (28, 28, 1)).dense(512, "relu").dense(10).initialize(seed=1)
-    rule = dp.Rule(context, "dp-adjoint", alpha=0.5, beta=0.5)
+    rule = dp.Rule(context, "dp-adjoint", loss="cross-entropy")
     state = dp.State(network, rule, capacity=100)
     adam = dp.Optimizer(network, "adam", learning_rate=1e-3)
-    for images, labels in batches:              # numpy arrays, no copies
+    for images, labels in batches:              # numpy arrays, no copies; labels are integers from 0
         adam.learn(state, images, labels)
     scores = state.predict(images)
 

@@ -11,6 +11,7 @@ from typing import Any, Sequence
 
 import numpy as np
 
+from ._errors import ArgumentError
 from ._signatures import CONSTANTS
 
 MAX_RANK = CONSTANTS["MAX_RANK"]
@@ -40,10 +41,11 @@ def _names(types: Sequence[type]) -> str:
     return ", ".join(np.dtype(kind).name for kind in types)
 
 
-def _check(array: np.ndarray, name: str, types: Sequence[type]) -> None:
+def _check(array: np.ndarray, name: str, types: Sequence[type], expected: str = "") -> None:
     if array.dtype.type not in types or not array.dtype.isnative:
         order = "" if array.dtype.isnative else " of another byte order"
-        raise TypeError(f"{name} has dtype {array.dtype.name}{order}; expected one of {_names(types)}")
+        held = "text" if array.dtype.kind in "US" else f"dtype {array.dtype.name}{order}"
+        raise TypeError(f"{name} has {held}; expected {expected or 'numbers, one of ' + _names(types)}")
     if array.ndim > MAX_RANK:
         raise ValueError(f"{name} has {array.ndim} dimensions; expected at most {MAX_RANK}")
     if array.size and not array.flags.aligned:
@@ -62,6 +64,15 @@ def reads(value: Any, name: str, types: Sequence[type] = REALS) -> View:
         array = array.astype(np.float64)
     _check(array, name, types)
     return View(array)
+
+
+def samples(value: Any, elements: int) -> View:
+    """A view of a batch of samples of so many elements."""
+    view = reads(value, "inputs", INPUTS)
+    shape = view.array.shape
+    if shape and shape[0] != 1 and view.array.size == elements:
+        raise ArgumentError(f"inputs has the shape {shape}, which is that of one sample: pass x[None]")
+    return view
 
 
 def writes(value: Any, name: str, types: Sequence[type] = REALS) -> View:
@@ -83,7 +94,11 @@ def targets(value: Any) -> View:
         if array.size and (array.min() < -2**31 or array.max() >= 2**31):
             raise ValueError(f"targets hold {array.max()}, which is not a label")
         array = array.astype(np.int32)
-    _check(array, "targets", tuple(dtype.type for dtype in _CODES if dtype != np.uint8))
+    _check(array, "targets", tuple(dtype.type for dtype in _CODES if dtype != np.uint8),
+           "labels (integers from 0, one a sample) or real targets (float32 or float64, (count, outputs))")
+    if array.ndim == 1 and array.dtype.kind == "f":
+        raise ArgumentError(f"targets has one dimension of {array.dtype.name}: labels must be integers, real targets "
+                            "(count, outputs)")
     return View(array)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ._arrays import TENSORS, View, borrowed, reads
 from ._context import Context, is_a
-from ._library import Handle, call, exclusive
+from ._library import Handle, call, exclusive, fixed
 from ._network import Network
 from ._optimizer import Optimizer
 from ._rule import Rule
@@ -24,16 +24,18 @@ class Checkpoint(Handle):
         checkpoint["extra"] = numpy.arange(5, dtype=numpy.int32)
         checkpoint.write("run.safetensors")
     """
+    __slots__ = ("_context",)
     _kind = "checkpoint"
+    context = fixed("context", "The context that it belongs to.")
 
     def __init__(self, context: Context) -> None:
-        self.context = is_a(Context, context, "context")
+        self._context = is_a(Context, context, "context")
         self._create("checkpoint_create", (context,), context)
 
     @classmethod
     def _of(cls, context: Context, name: str, *arguments: Any) -> "Checkpoint":
         checkpoint = cls.__new__(cls)
-        checkpoint.context = is_a(Context, context, "context")
+        checkpoint._context = is_a(Context, context, "context")
         checkpoint._create(name, (context,), context, *arguments)
         return checkpoint
 

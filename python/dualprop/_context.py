@@ -41,6 +41,7 @@ class Context(Handle):
     that the process may use. log, if given, is called with (level, component, message) from the moment the context
     exists; it must not call the library. An exception that it raises is raised by the call that was logged.
     """
+    __slots__ = ("_callbacks",)
     _kind = "context"
 
     def __init__(self, backend: Any = "auto", *, precision: Any = "f32", threads: Any = 1, level: Any = "auto",

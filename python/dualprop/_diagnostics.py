@@ -6,9 +6,9 @@ from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
-from ._arrays import INPUTS, reads, targets as targets_view, writes
+from ._arrays import samples, targets as targets_view, writes
 from ._context import is_a
-from ._library import Handle, call, choice
+from ._library import Handle, call, choice, fixed
 from ._network import Network
 from ._optimizer import Optimizer
 from ._state import State
@@ -32,15 +32,18 @@ class Objective(NamedTuple):
 
 class Diagnostics(Handle):
     """A back-propagation twin of a network, for batches of up to `capacity` samples, and estimates of its norms."""
+    __slots__ = ("_network", "_inputs")
     _kind = "diagnostics"
+    network = fixed("network", "The network that it measures.")
 
     def __init__(self, network: Network, loss: Any = "mse", capacity: int = 1) -> None:
-        self.network = is_a(Network, network, "network")
+        self._network = is_a(Network, network, "network")
+        self._inputs = network.inputs
         self._create("diagnostics_create", (network,), network, choice("LOSS", loss), capacity)
 
     def twin(self, inputs: Any, targets: Any) -> None:
         """Let the twin infer on a batch and keep its gradient."""
-        call("diagnostics_twin", self, C.byref(reads(inputs, "inputs", INPUTS)), C.byref(targets_view(targets)))
+        call("diagnostics_twin", self, C.byref(samples(inputs, self._inputs)), C.byref(targets_view(targets)))
 
     def compare(self, optimizer: Optimizer, index: int) -> Difference:
         """Compare the gradient that an optimizer holds with the twin's, for one layer."""

@@ -122,11 +122,18 @@ class Handle:
 
     A call on it in another thread while it is being closed, or while its structure is being changed, is an exception.
     """
+    # No attribute but those that a class names: a misspelt setting is an AttributeError.
+    __slots__ = ("_pointer", "_uses", "_closing", "_parents", "__weakref__")
     _kind = ""
-    _pointer: Optional[int] = None
-    _uses = 0
-    _closing = False
-    _parents: tuple = ()
+    _pointer: Optional[int]
+    _uses: int
+    _closing: bool
+    _parents: tuple
+
+    def __new__(cls, *_: Any, **__: Any) -> Any:
+        handle = super().__new__(cls)
+        handle._pointer, handle._uses, handle._closing, handle._parents = None, 0, False, ()
+        return handle
 
     def _adopt(self, pointer: Optional[int], parents: tuple) -> None:
         if self._pointer is not None:
@@ -205,6 +212,11 @@ class Handle:
 
     def __repr__(self) -> str:
         return f"<dualprop.{type(self).__name__}{' (closed)' if self.closed else ''}>"
+
+
+def fixed(name: str, doc: str) -> Any:
+    """What an object was made with: read as an attribute, and never replaced, since the library keeps the old one."""
+    return property(operator.attrgetter("_" + name), doc=doc)
 
 
 class exclusive:
@@ -326,9 +338,15 @@ def guarded(function: Any, *arguments: Any) -> None:
 # ---- names of choices ----
 
 
+# Schedules by the words of the guide, beside their names in files and programs.
+_LONG_NAMES = {("SCHEDULE", "forward-backward"): "fw-bw", ("SCHEDULE", "forward"): "fw", ("SCHEDULE", "backward"): "bw",
+               ("SCHEDULE", "asynchronous"): "async"}
+
+
 def choice(group: str, value: Any) -> int:
     """The constant of a name such as "dp-adjoint"; a number passes as it is."""
     if isinstance(value, str):
+        value = _LONG_NAMES.get((group, value.lower().replace("_", "-")), value)
         number = C.c_int()
         call("from_name", C.byref(number), CONSTANTS["NAMES_" + group], value)
         return number.value

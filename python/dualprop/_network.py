@@ -8,7 +8,7 @@ import numpy as np
 
 from ._arrays import reads, writes
 from ._context import Context, is_a
-from ._library import Handle, call, choice, exclusive, name_of
+from ._library import Handle, call, choice, exclusive, fixed, name_of
 from ._signatures import CONSTANTS
 
 KINDS = ("dense", "convolution", "local")
@@ -37,10 +37,12 @@ class Shape(NamedTuple):
 
 
 class Layer:
-    """One layer of a network, by its number from 1."""
+    """One layer of a network, by its number from 1: network.layers[0] is layer 1, with "layer1.weight"."""
+    __slots__ = ("_network", "_index", "__weakref__")
+    index = fixed("index", "Its number, from 1.")
 
     def __init__(self, network: "Network", index: int) -> None:
-        self._network, self.index = is_a(Network, network, "network"), index
+        self._network, self._index = is_a(Network, network, "network"), index
         self._info()  # refuses a number that there is not
 
     def _call(self, name: str, *results: Any, values: tuple = ()) -> None:
@@ -125,10 +127,12 @@ class Network(Handle):
         network["layer1.weight"]                 # a numpy array of (inputs, outputs)
         network["layer1.bias"] = numpy.zeros(512)
     """
+    __slots__ = ("_context",)
     _kind = "network"
+    context = fixed("context", "The context that it belongs to.")
 
     def __init__(self, context: Context, input_shape: Any) -> None:
-        self.context = is_a(Context, context, "context")
+        self._context = is_a(Context, context, "context")
         shape = (1, 1, input_shape) if not isinstance(input_shape, (tuple, list)) else tuple(input_shape)
         if len(shape) == 1:
             shape = (1, 1, *shape)
@@ -139,7 +143,7 @@ class Network(Handle):
     @classmethod
     def _of(cls, context: Context, pointer: Optional[int]) -> "Network":
         network = cls.__new__(cls)
-        network.context = context
+        network._context = context
         network._adopt(pointer, (context,))
         return network
 
@@ -240,7 +244,7 @@ class Network(Handle):
 
     @property
     def layers(self) -> List[Layer]:
-        """The layers; the first has the number 1."""
+        """The layers: layers[0] is layer 1, whose parameters are "layer1.weight" and "layer1.bias"."""
         return [Layer(self, index) for index in range(1, self._info()[0] + 1)]
 
     @property

@@ -6,9 +6,9 @@ from typing import Any, Iterator, NamedTuple, Optional
 
 import numpy as np
 
-from ._arrays import INPUTS, reads, targets as targets_view, writes
+from ._arrays import reads, samples, targets as targets_view, writes
 from ._context import is_a
-from ._library import Handle, call, choice, name_of
+from ._library import Handle, call, choice, fixed, name_of
 from ._network import Network
 from ._state import State
 
@@ -23,6 +23,7 @@ class Comparison(NamedTuple):
 
 class Gradients:
     """The gradient of each parameter by its name: optimizer.gradients["layer1.weight"], read and assigned."""
+    __slots__ = ("_optimizer", "__weakref__")
 
     def __init__(self, optimizer: "Optimizer") -> None:
         self._optimizer = optimizer
@@ -52,12 +53,14 @@ class Optimizer(Handle):
 
     or in parts: state.infer(...), adam.gradient(state), adam.gradients[...] = ..., adam.step().
     """
+    __slots__ = ("_network",)
     _kind = "optimizer"
+    network = fixed("network", "The network that it trains.")
 
     def __init__(self, network: Network, kind: Any = "adam", learning_rate: Optional[float] = None, *,
                  momentum: Optional[float] = None, betas: Any = None, epsilon: float = 1e-8,
                  weight_decay: Optional[float] = None, clip: Optional[float] = None) -> None:
-        self.network = is_a(Network, network, "network")
+        self._network = is_a(Network, network, "network")
         self._create("optimizer_create", (network,), network, choice("OPTIMIZER", kind))
         if learning_rate is not None:
             self.learning_rate = learning_rate
@@ -74,7 +77,7 @@ class Optimizer(Handle):
     @classmethod
     def _of(cls, network: Network, pointer: Any) -> "Optimizer":
         optimizer = cls.__new__(cls)
-        optimizer.network = network
+        optimizer._network = network
         optimizer._adopt(pointer, (network,))
         return optimizer
 
@@ -82,7 +85,7 @@ class Optimizer(Handle):
 
     def learn(self, state: State, inputs: Any, targets: Any) -> None:
         """Infer on a batch and step."""
-        call("learn_view", self, is_a(State, state, "state"), C.byref(reads(inputs, "inputs", INPUTS)),
+        call("learn_view", self, is_a(State, state, "state"), C.byref(samples(inputs, state._inputs)),
              C.byref(targets_view(targets)))
 
     def update(self, state: State) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Callable, NamedTuple, Tuple
 import numpy as np
 
 from ._context import Context, is_a
-from ._library import Handle, call, choice, exclusive, guarded, name_of
+from ._library import Handle, call, choice, exclusive, fixed, guarded, name_of
 
 _Doubles = C.POINTER(C.c_double)
 LossFunction = C.CFUNCTYPE(C.c_int, C.c_void_p, _Doubles, _Doubles, _Doubles, _Doubles, C.c_int64, C.c_int64)
@@ -69,18 +69,20 @@ class Rule(Handle):
     """A rule such as "dp-adjoint", "dp", "bp"; every option may be given by name, and is an attribute afterwards.
 
         rule = dp.Rule(context, "dp-adjoint", alpha=0.5, beta=0.5, loss="cross-entropy")
-        rule.schedule = "fw-bw", 3          # the schedule and its passes
+        rule.schedule = "forward-backward", 3       # the schedule and its passes
         rule.beta = 0.1
 
     After the variant, the schedule or an option that needs other memory has changed, call State.prepare() on its states.
     """
+    __slots__ = ("_context", "_functions")
     _kind = "rule"
+    context = fixed("context", "The context that it belongs to.")
     _settings = ("alpha", "beta", "loss", "output_step", "nudge_at", "schedule", "passes", "order", "async_fraction",
                  "tolerance", "pool_switches", "time_step", "warm_start", "divergence_limit", "growth_limit", "damping",
                  "fresh_minus", "input_robustness", "feedback", "alpha_mismatch", "noise", "quantization", "seed")
 
     def __init__(self, context: Context, variant: Any = "dp-adjoint", **settings: Any) -> None:
-        self.context = is_a(Context, context, "context")
+        self._context = is_a(Context, context, "context")
         unknown = sorted(set(settings) - set(self._settings))
         if unknown:
             raise TypeError(f"Rule has no option {unknown[0]!r}; expected one of {', '.join(self._settings)}")
@@ -92,7 +94,7 @@ class Rule(Handle):
     @classmethod
     def _of(cls, context: Context, pointer: Any) -> "Rule":
         rule = cls.__new__(cls)
-        rule.context = context
+        rule._context = context
         rule._functions = []
         rule._adopt(pointer, (context,))
         return rule
@@ -163,7 +165,11 @@ class Rule(Handle):
 
     @property
     def schedule(self) -> Tuple[str, int]:
-        """The schedule and its passes; may be set to a name alone, which keeps the passes."""
+        """The schedule and its passes; may be set to a name alone, which keeps the passes.
+
+        "forward-backward" and "fw-bw", "forward" and "fw", "backward" and "bw", "asynchronous" and "async" are the same;
+        the others are "odd-even", "even-odd", "jacobi", "random" and "list". The short name is what is read.
+        """
         schedule, passes = C.c_int(), C.c_int()
         call("rule_get_schedule", C.byref(schedule), C.byref(passes), self)
         return name_of("SCHEDULE", schedule.value), passes.value

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
-from ._arrays import INPUTS, reads, targets as targets_view, writes
+from ._arrays import reads, samples, targets as targets_view, writes
 from ._context import is_a
-from ._library import Handle, call
+from ._library import Handle, call, fixed
 from ._network import Network
 from ._rule import Rule
 from ._signatures import CONSTANTS
@@ -49,12 +49,16 @@ class Evaluation(NamedTuple):
 
 class State(Handle):
     """The dyads of a network for up to `capacity` samples. Without a rule it predicts and evaluates only."""
+    __slots__ = ("_network", "_rule", "_capacity", "_inputs")
     _kind = "state"
+    network = fixed("network", "The network whose dyads these are.")
+    rule = fixed("rule", "The rule of its inferences, or None.")
+    capacity = fixed("capacity", "The most samples of one call.")
 
     def __init__(self, network: Network, rule: Optional[Rule] = None, capacity: int = 1) -> None:
-        self.network = is_a(Network, network, "network")
-        self.rule = None if rule is None else is_a(Rule, rule, "rule")
-        self.capacity = capacity
+        self._network = is_a(Network, network, "network")
+        self._rule = None if rule is None else is_a(Rule, rule, "rule")
+        self._capacity, self._inputs = capacity, network.inputs
         parents = (network,) if rule is None else (network, rule)
         self._create("state_create", parents, network, rule, capacity)
 
@@ -74,15 +78,15 @@ class State(Handle):
 
     def infer(self, inputs: Any, targets: Any) -> None:
         """Let the dyads settle on a batch. targets: labels (whole numbers), or an array of (count, outputs)."""
-        call("infer_view", self, C.byref(reads(inputs, "inputs", INPUTS)), C.byref(targets_view(targets)))
+        call("infer_view", self, C.byref(samples(inputs, self._inputs)), C.byref(targets_view(targets)))
 
     def infer_gradient(self, inputs: Any, gradient: Any) -> None:
         """Infer with the slope of a loss that you have computed: (count, outputs), of each sample's own loss."""
-        call("infer_gradient", self, C.byref(reads(inputs, "inputs", INPUTS)), C.byref(reads(gradient, "gradient")))
+        call("infer_gradient", self, C.byref(samples(inputs, self._inputs)), C.byref(reads(gradient, "gradient")))
 
     def begin(self, inputs: Any, targets: Any) -> None:
         """Begin an inference by hand: the feed-forward start."""
-        call("infer_begin", self, C.byref(reads(inputs, "inputs", INPUTS)), C.byref(targets_view(targets)))
+        call("infer_begin", self, C.byref(samples(inputs, self._inputs)), C.byref(targets_view(targets)))
 
     def update_layer(self, index: int) -> None:
         """Update one layer once, between begin() and end()."""
@@ -161,7 +165,7 @@ class State(Handle):
     # ---- predictions ----
 
     def _outputs(self, name: str, inputs: Any, out: Optional[np.ndarray]) -> np.ndarray:
-        view = reads(inputs, "inputs", INPUTS)
+        view = samples(inputs, self._inputs)
         if out is None:
             if view.array.ndim == 0:
                 raise ValueError("inputs is a single number; expected an array of samples")
@@ -180,7 +184,7 @@ class State(Handle):
     def evaluate(self, inputs: Any, targets: Any, k: int = 1) -> Evaluation:
         """Compare the outputs with labels or dense targets."""
         loss, correct, top_k = C.c_double(), C.c_int64(), C.c_int64()
-        view = reads(inputs, "inputs", INPUTS)
+        view = samples(inputs, self._inputs)
         call("evaluate_view", C.byref(loss), C.byref(correct), C.byref(top_k), k, self, C.byref(view),
              C.byref(targets_view(targets)))
         return Evaluation(loss.value, correct.value, top_k.value, view.array.shape[0])

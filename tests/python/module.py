@@ -12,8 +12,10 @@ import pickle
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 import traceback
+import weakref
 
 import numpy as np
 
@@ -129,6 +131,43 @@ def test_listing_of_the_module(_):
     assert space["scores"].shape == (100, 10)
 
 
+def test_listings_of_the_readme(_):
+    """One after another, as a reader copies them, in a folder of their own; each does what its passage promises."""
+    with open(os.path.join(ROOT, "python", "README.md"), encoding="utf-8") as file:
+        listings = re.findall(r"```python\n(.*?)```", file.read(), flags=re.S)
+    random = np.random.default_rng(1)
+    labels = random.integers(0, 10, 300)
+    images = random.uniform(0, 0.5, (300, 28, 28, 1))
+    images[np.arange(300), 2 * labels + 3] += 0.5  # each class is a bright row
+    space = {"batches": [(images[first:first + 100], labels[first:first + 100]) for first in (0, 100, 200)] * 5}
+    place, printed, after = os.getcwd(), [], []
+    space["print"] = lambda *words: printed.append(words)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            os.chdir(folder)
+            for listing in listings:
+                before = {name: space.get(name) for name in ("network", "adam")}
+                weights = dict(before["network"].items()) if before["network"] else {}
+                exec(listing, space)
+                after.append((before, weights, dict(space["network"].items())))
+        finally:
+            os.chdir(place)
+    assert len(listings) == 6, "a new listing needs its line here"
+    (_, _, learned), (saved, _, resumed), (_, _, _), (_, _, _), (_, frozen, one_more), (images_network, _, _) = after
+    assert space["scores"].shape == (100, 10)
+    for name, weights in learned.items():
+        np.testing.assert_array_equal(resumed[name], weights)
+    assert space["epoch"] == 3 and saved["network"] is not images_network["network"]
+    assert images_network["adam"].steps == saved["adam"].steps + 2
+    np.testing.assert_allclose(space["probabilities"].sum(1), 1, rtol=1e-5)
+    assert (space["probabilities"].argmax(1) == labels[200:]).mean() > 0.9
+    assert space["rule"].schedule == ("fw-bw", 3) and 1 <= printed[0][0] <= 3, printed
+    for name in ("layer1.weight", "layer1.bias"):
+        np.testing.assert_array_equal(frozen[name], one_more[name])
+    assert (frozen["layer2.weight"] != one_more["layer2.weight"]).any()
+    assert printed[-1][0] < 0.01, printed
+
+
 def test_by_hand_is_infer(trained):
     points, labels = blobs(20, 4)
     rule = dp.Rule(trained.context, "dp", schedule=("fw", 3), beta=0.1)
@@ -241,6 +280,37 @@ def test_options_of_rules(trained):
     refuses(dp.ArgumentError, lambda: dp.Rule(trained.context, "dp", alpha=2), "alpha")
 
 
+def test_schedules_by_long_names(trained):
+    rule = dp.Rule(trained.context, schedule="forward")
+    for name, short in (("forward", "fw"), ("Backward", "bw"), ("forward_backward", "fw-bw"), ("asynchronous", "async"),
+                        ("fw", "fw"), ("odd-even", "odd-even"), ("jacobi", "jacobi"), ("random", "random")):
+        rule.schedule = name, 2
+        assert rule.schedule == (short, 2), (name, rule.schedule)
+    refuses(dp.ArgumentError, lambda: setattr(rule, "schedule", "sideways"), "sideways", "fw-bw")
+    refuses(dp.ArgumentError, lambda: setattr(rule, "loss", "forward"), "forward")
+
+
+def test_misspelt_attributes_are_exceptions(trained):
+    """Whatever the package makes has the attributes of its class alone; what it was made with cannot be replaced."""
+    points, labels = blobs(8, 15)
+    trained.state.infer(points, labels)
+    things = (trained.context, trained.network, trained.rule, trained.state, trained.optimizer, trained.network.layers[0],
+              trained.optimizer.gradients, dp.Checkpoint(trained.context), dp.Diagnostics(trained.network),
+              trained.state.report, trained.state.evaluate(points, labels), trained.rule.noise, trained.context.memory)
+    plain = {name for name in dp.__all__ if isinstance(getattr(dp, name), type) and not hasattr(getattr(dp, name), "_fields")
+             and not issubclass(getattr(dp, name), BaseException)}
+    assert plain < {type(thing).__name__ for thing in things}, plain  # and Gradients; a new class needs its object here
+    for thing in things:
+        for name in ("learningrate", "bta", "x"):
+            refuses(AttributeError, lambda: setattr(thing, name, 0.1), name)
+        if not isinstance(thing, tuple):
+            assert weakref.ref(thing)() is thing
+    for thing, name in ((trained.state, "rule"), (trained.state, "capacity"), (trained.state, "network"),
+                        (trained.optimizer, "network"), (trained.network, "context"), (trained.rule, "context"),
+                        (trained.network.layers[0], "index")):
+        refuses(AttributeError, lambda: setattr(thing, name, getattr(thing, name)))
+
+
 def test_diagnostics(trained):
     points, labels = blobs(20, 6)
     diagnostics = dp.Diagnostics(trained.network, "mse", 20)
@@ -312,6 +382,30 @@ def test_labels_of_every_type(trained):
     refuses(ValueError, lambda: trained.state.evaluate(points, labels + 2**40))
     refuses(dp.ArgumentError, lambda: trained.state.evaluate(points, labels + 3), "labels[")
     refuses(TypeError, lambda: trained.state.evaluate(points, labels > 0), "bool")
+
+
+def test_sentences_of_wrong_arrays(trained):
+    """They tell a reader what was passed and what to pass."""
+    points, labels = blobs(8, 14)
+    state, optimizer = trained.state, trained.optimizer
+    diagnostics = dp.Diagnostics(trained.network, "mse", 8)
+    for kind in (np.float32, np.float64):
+        for call in (lambda x, y: optimizer.learn(state, x, y), state.infer, state.begin, state.evaluate, diagnostics.twin):
+            refuses(dp.ArgumentError, lambda: call(points, labels.astype(kind)),
+                    f"one dimension of {np.dtype(kind).name}: labels must be integers, real targets (count, outputs)")
+            refuses(dp.ArgumentError, lambda: call(points[0], labels[:1]), "one sample: pass x[None]")
+            refuses(TypeError, lambda: call(points, labels.astype(str)), "text", "labels (integers", "(count, outputs)")
+            refuses(TypeError, lambda: call(points.astype(str), labels), "text", "numbers", "float32")
+    for predict in (state.predict, state.predict_probabilities):
+        refuses(dp.ArgumentError, lambda: predict(points[0]), "one sample: pass x[None]")
+        np.testing.assert_array_equal(predict(points[0][None]), predict(points)[:1])
+    refuses(dp.ArgumentError, lambda: state.infer_gradient(points[0], np.zeros((1, 3))), "one sample: pass x[None]")
+    images = dp.Network(trained.context, (3, 4, 1)).convolution(2, 3).flatten().dense(2).initialize()
+    image, of_images = np.zeros((3, 4), np.uint8), dp.State(images)
+    refuses(dp.ArgumentError, lambda: of_images.predict(image), "(3, 4)", "pass x[None]")
+    assert of_images.predict(image[None]).shape == of_images.predict(image.reshape(1, 12)).shape == (1, 2)
+    of_one = dp.State(dp.Network(trained.context, 1).dense(1).initialize(), None, 8)
+    assert of_one.predict(np.zeros(8)).shape == (8, 1) and of_one.predict(np.zeros(1)).shape == (1, 1)
 
 
 def test_wrong_arrays_are_exceptions(trained):
