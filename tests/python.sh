@@ -64,7 +64,7 @@ if "$torch_python" -c 'import torch' 2>/dev/null; then
 else
     skip "beside PyTorch: no torch here (BENCH_VENV names an environment that has it)"
 fi
-test_that "examples/python/mlp.py learns" "$python" tests/python/examples.py "$folder"
+test_that "examples/python/mlp.py learns and resumes" "$python" tests/python/examples.py "$folder"
 # Where they are installed: in this Python, or in that of the benchmarks.
 for module in matplotlib:plot_run torch:compare_torch; do
     found=

@@ -32,8 +32,16 @@ def mlp():
         images[np.arange(count), 2 * labels + 3] |= 128
         write_idx(part + "-images-idx3", images)
         write_idx(part + "-labels-idx1", labels)
-    accuracy = float(re.findall(r"accuracy ([\d.]+) %", run("mlp.py", folder, "3"))[-1])
+    straight, resumed = (os.path.join(folder, name) for name in ("straight.safetensors", "resumed.safetensors"))
+    for path in (straight, resumed):
+        if os.path.exists(path):
+            os.remove(path)
+    accuracy = float(re.findall(r"accuracy ([\d.]+) %", run("mlp.py", folder, "3", straight))[-1])
     assert accuracy > 95, accuracy
+    run("mlp.py", folder, "2", resumed)
+    assert "resumed after epoch 2" in run("mlp.py", folder, "3", resumed)
+    with open(straight, "rb") as one, open(resumed, "rb") as other:
+        assert one.read() == other.read(), "a resumed run differs from one that never stopped"
 
 
 def plot_run():
