@@ -1,7 +1,8 @@
 # libdualprop - see README.md. `make demo` and `make check` are the two commands; `make help` lists the rest.
 #
-# Options: CC, OPTIMIZE (-O3), CFLAGS and LDFLAGS (yours, added last), BLIS=no, ZIP=no and NVCC=no (without these), SANITIZE=address,...,
-# BUILD (build) and LIB (lib) for a second build beside the first, DESTDIR, PREFIX, BINDIR, LIBDIR, INCLUDEDIR for installing.
+# Options: CC, OPTIMIZE (-O3), CFLAGS and LDFLAGS (yours, added last), BLIS=no, ZIP=no and NVCC=no (without these),
+# SANITIZE=address,..., BUILD (build) and LIB (lib) for a second build beside the first, DESTDIR, PREFIX, BINDIR,
+# LIBDIR, INCLUDEDIR for installing.
 # Objects are rebuilt when the compiler or its flags change.
 
 BUILD ?= build
@@ -34,15 +35,19 @@ SONAME := libdualprop.so.0
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wframe-larger-than=4096
 # Floats are computed as floats: the first floating-point unit of 32-bit x86 knows its own width only, and gcc in its
 # strict mode takes doubles for them on s390x.
-NUMERICS := -fno-math-errno -fno-trapping-math -ffp-contract=off $(if $(filter i386-% i486-% i586-% i686-%,$(MACHINE)),-msse2 -mfpmath=sse,$(if $(filter s390x-%,$(MACHINE)),-fexcess-precision=fast))
+NUMERICS := -fno-math-errno -fno-trapping-math -ffp-contract=off $(if $(filter i386-% i486-% i586-% \
+    i686-%,$(MACHINE)),-msse2 -mfpmath=sse,$(if $(filter s390x-%,$(MACHINE)),-fexcess-precision=fast))
 SANITIZERS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer \
                 -Wno-frame-larger-than)
-# Where a fault of ours is used against its host, the process ends rather than being taken over. The sanitizers see more,
+# Where a fault of ours is used against its host, the process ends rather than being taken over. The sanitizers see
+# more,
 # and do not go together with the checked functions of the C library, which need an optimiser too.
-HARDENING = -fstack-protector-strong $(if $(filter x86_64% amd64% i386-% i486-% i586-% i686-%,$(MACHINE)),-fcf-protection) \
+HARDENING = -fstack-protector-strong $(if $(filter x86_64% amd64% i386-% i486-% i586-% \
+    i686-%,$(MACHINE)),-fcf-protection) \
             $(if $(SANITIZE)$(filter -O0,$(OPTIMIZE) $(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 HARDENED_PROGRAM := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
-FLAGS = -std=c11 -D_GNU_SOURCE $(OPTIMIZE) -g -fPIC -fvisibility=hidden $(HARDENING) $(NUMERICS) $(WARNINGS) -Iinclude -Isrc -MMD -MP \
+FLAGS = -std=c11 -D_GNU_SOURCE $(OPTIMIZE) -g -fPIC -fvisibility=hidden $(HARDENING) $(NUMERICS) $(WARNINGS) \
+    -Iinclude -Isrc -MMD -MP \
         $(if $(filter no,$(BLIS)),-DDUALPROP_NO_BLIS) $(SANITIZERS) $(CFLAGS) \
         $(if $(findstring -flto,$(CFLAGS)),-fno-lto) # the archive is one object, whose names objcopy has to see
 SYSTEM_LIBRARIES := -lm -lpthread -ldl
@@ -100,23 +105,28 @@ define newline
 
 endef
 hash := \#
-remember = $(if $(filter environment command,$(firstword $(origin $(1)))),$(file >>$(BUILD)/options.mk,ifneq ($$(filter \
-    default undefined,$$(origin $(1))),)$(newline)$(1) := $(subst $(hash),\$(hash),$(subst $$,$$$$,$($(1))))$(newline)endif))
+remember = $(if $(filter environment command,$(firstword $(origin $(1)))),$(file \
+    >>$(BUILD)/options.mk,ifneq ($$(filter \
+    default undefined,$$(origin $(1))),)$(newline)$(1) := $(subst $(hash),\$(hash),$(subst \
+    $$,$$$$,$($(1))))$(newline)endif))
 all: $(BUILD)/options.mk
 $(BUILD)/options.mk: FORCE
-	$(shell mkdir -p $(@D))$(file >$@,)$(foreach name,CC AR OBJCOPY OPTIMIZE CFLAGS LDFLAGS BLIS ZIP NVCC CUDA_ARCHS,$(call remember,$(name)))
+	$(shell mkdir -p $(@D))$(file >$@,)$(foreach name,CC AR OBJCOPY OPTIMIZE CFLAGS LDFLAGS BLIS ZIP NVCC \
+	    CUDA_ARCHS,$(call remember,$(name)))
 endif
 
 $(LIB)/$(SONAME): $(OBJECTS) $(BLIS_LIBRARY) src/libdualprop.map
 	@mkdir -p $(@D)
 	$(CC) -shared -o $@ $(SANITIZERS) $(OBJECTS) $(BLIS_LIBRARY) -Wl,-soname,$(SONAME) \
-	    -Wl,--version-script=src/libdualprop.map -Wl,-Bsymbolic-functions -Wl,--exclude-libs,ALL -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now \
+	    -Wl,--version-script=src/libdualprop.map -Wl,-Bsymbolic-functions -Wl,--exclude-libs,ALL -Wl,-z,nodelete \
+	    -Wl,-z,relro -Wl,-z,now \
 	    $(if $(SANITIZE),,-Wl,-z,defs) $(LDFLAGS) $(SYSTEM_LIBRARIES)
 
 $(LIB)/libdualprop.so: $(LIB)/$(SONAME)
 	ln -sf $(SONAME) $@
 
-# One object with BLIS's parts in it, in which every name but the public ones is made local, and those that all objects of
+# One object with BLIS's parts in it, in which every name but the public ones is made local, and those that all
+# objects of
 # 32-bit x86 share, of which the linker keeps one. The public ones are hidden
 # from what the object is not linked into: a plugin with the library in it uses its own copy, and not its host's. (Who
 # declares a name hidden hides it in all that is linked with him.) EXPORT=yes leaves them visible.
@@ -147,12 +157,14 @@ $(BUILD)/programs/%.o: INCLUDES = -Iprograms
 $(COMMON): $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(WITHOUT),$(wildcard programs/common/*.c)))
 	rm -f $@ && $(AR) rcs $@ $^
 $(PROGRAMS): $(BUILD)/programs/%: $(BUILD)/programs/%.o $(COMMON) $(LIB)/libdualprop.a
-	$(CC) -o $@ $(HARDENED_PROGRAM) $(SANITIZERS) $(LDFLAGS) $< $(COMMON) $(LIB)/libdualprop.a $(SYSTEM_LIBRARIES) $(FILE_LIBRARIES)
+	$(CC) -o $@ $(HARDENED_PROGRAM) $(SANITIZERS) $(LDFLAGS) $< $(COMMON) $(LIB)/libdualprop.a $(SYSTEM_LIBRARIES) \
+	    $(FILE_LIBRARIES)
 
 EXAMPLES := $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 examples: $(EXAMPLES)
 $(EXAMPLES): $(BUILD)/examples/%: $(BUILD)/examples/%.o $(LIB)/libdualprop.a $(LIB)/libdualprop-testing.a
-	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $< $(LIB)/libdualprop-testing.a $(LIB)/libdualprop.a $(SYSTEM_LIBRARIES) $(EXAMPLE_LIBRARIES)
+	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $< $(LIB)/libdualprop-testing.a $(LIB)/libdualprop.a $(SYSTEM_LIBRARIES) \
+	    $(EXAMPLE_LIBRARIES)
 $(BUILD)/examples/%.o: INCLUDES = -Wno-frame-larger-than
 $(BUILD)/examples/mlp $(BUILD)/examples/simulator: EXAMPLE_LIBRARIES := -lz
 
@@ -212,7 +224,8 @@ check-io: tests
 check-asan:
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/asan LIB=build/asan/lib SANITIZE=address OPTIMIZE=-O1 \
 	    build/asan/tests/main
-	CK_FORK=no CK_TIMEOUT_MULTIPLIER=10 ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=4096 LSAN_OPTIONS=suppressions=tests/lsan.txt \
+	CK_FORK=no CK_TIMEOUT_MULTIPLIER=10 ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=4096 \
+	    LSAN_OPTIONS=suppressions=tests/lsan.txt \
 	    build/asan/tests/main $(SUITE)
 check-ubsan:
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/ubsan LIB=build/ubsan/lib SANITIZE=undefined OPTIMIZE=-O1 \
@@ -221,9 +234,11 @@ check-ubsan:
 check-tsan:
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/tsan LIB=build/tsan/lib SANITIZE=thread OPTIMIZE=-O1 \
 	    build/tsan/tests/main
-	CK_FORK=no CK_TIMEOUT_MULTIPLIER=20 TSAN_OPTIONS=halt_on_error=1 build/tsan/tests/main $(or $(SUITE),threads publish determinism context)
+	CK_FORK=no CK_TIMEOUT_MULTIPLIER=20 TSAN_OPTIONS=halt_on_error=1 build/tsan/tests/main \
+	    $(or $(SUITE),threads publish determinism context)
 check-valgrind: tests
-	CK_FORK=no CK_TIMEOUT_MULTIPLIER=50 valgrind -q --leak-check=full --errors-for-leak-kinds=definite,indirect --show-leak-kinds=definite,indirect \
+	CK_FORK=no CK_TIMEOUT_MULTIPLIER=50 valgrind -q --leak-check=full --errors-for-leak-kinds=definite,indirect \
+	    --show-leak-kinds=definite,indirect \
 	    --error-exitcode=9 $(BUILD)/tests/main $(SUITE)
 check-fuzz:
 	@tests/fuzz.sh
@@ -244,7 +259,8 @@ check-mutants:
 # Memory that was never written, on the reference backend (clang).
 MSAN_SUITES := base context view draw names file hostile_files checkpoint rule state learning rules_model
 check-msan:
-	@$(MAKE) --no-print-directory -j$(JOBS) NVCC=no BLIS=no CC=clang BUILD=build/msan LIB=build/msan/lib SANITIZE=memory OPTIMIZE=-O1 \
+	@$(MAKE) --no-print-directory -j$(JOBS) NVCC=no BLIS=no CC=clang BUILD=build/msan LIB=build/msan/lib \
+	    SANITIZE=memory OPTIMIZE=-O1 \
 	    build/msan/tests/main
 	CK_FORK=no CK_TIMEOUT_MULTIPLIER=20 build/msan/tests/main $(or $(SUITE),$(MSAN_SUITES))
 # Other machines and C libraries: TARGETS="aarch64 s390x i686 musl".
@@ -265,7 +281,8 @@ $(BUILD)/tests/bench/tiny.o: INCLUDES = -march=native -ffp-contract=fast $(if $(
 $(BUILD)/tests/bench/slots_vgg16: $(OBJECTS)
 $(filter-out %/slots_vgg16,$(BENCHES)): $(LIB)/libdualprop.a
 $(BENCHES): %: %.o $(BLIS_LIBRARY)
-	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $(filter %.o,$^) $(filter-out %.o,$^) $(SYSTEM_LIBRARIES) $(if $(filter %/tiny,$@),$(FANN))
+	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $(filter %.o,$^) $(filter-out %.o,$^) $(SYSTEM_LIBRARIES) \
+	    $(if $(filter %/tiny,$@),$(FANN))
 bench:
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(BENCHES) $(MPI_BENCH) >&2
 	@CASES='$(CASES)' BENCH_VENV='$(BENCH_VENV)' BUILD='$(BUILD)' tests/bench/run.sh
@@ -284,9 +301,11 @@ combinations:
 
 # The paper's tables and figures, each by one command that can be stopped and goes on; tools/reproduce says more.
 # JOBS counts runs here, and is 1 where nothing else is said.
-REPRODUCE = MNIST='$(MNIST)' FASHION='$(FASHION)' CIFAR10='$(CIFAR10)' CIFAR100='$(CIFAR100)' IMAGENET32='$(IMAGENET32)' \
-            SEEDS='$(SEEDS)' EPOCHS='$(EPOCHS)' LIMIT='$(LIMIT)' CELLS='$(CELLS)' BACKEND='$(if $(filter file,$(origin BACKEND)),auto,$(BACKEND))' \
-            JOBS='$(if $(filter file,$(origin JOBS)),1,$(JOBS))' OUTPUT='$(OUTPUT)' PROGRAMS='$(PROGRAMS_FOLDER)' tools/reproduce
+REPRODUCE = MNIST='$(MNIST)' FASHION='$(FASHION)' CIFAR10='$(CIFAR10)' CIFAR100='$(CIFAR100)' \
+            IMAGENET32='$(IMAGENET32)' SEEDS='$(SEEDS)' EPOCHS='$(EPOCHS)' LIMIT='$(LIMIT)' CELLS='$(CELLS)' \
+            BACKEND='$(if $(filter file,$(origin BACKEND)),auto,$(BACKEND))' \
+            JOBS='$(if $(filter file,$(origin JOBS)),1,$(JOBS))' OUTPUT='$(OUTPUT)' PROGRAMS='$(PROGRAMS_FOLDER)' \
+            tools/reproduce
 reproduce-table1 reproduce-table2 reproduce-table3 reproduce-figure2 reproduce-figure3:
 	@$(REPRODUCE) $(@:reproduce-%=%)
 atlas:
@@ -295,7 +314,8 @@ learn-cifar10:
 	@$(MAKE) --no-print-directory -j$(JOBS) all programs examples
 	@tools/learn-cifar10 $(DATA) $(PARTS)
 
-# From logs of runs with --diagnostics angle,norms; PICTURE=, HEADING=, TITLES= and FIRST= as programs/figures/draw.sh says.
+# From logs of runs with --diagnostics angle,norms; PICTURE=, HEADING=, TITLES= and FIRST= as programs/figures/draw.sh
+# says.
 figure2:
 	@programs/figures/draw.sh figure2 $(LOG) $(AUDIT_LOG)
 figure3:
@@ -319,7 +339,8 @@ docs:
 	rm -rf $(BUILD)/docs && mkdir -p $(BUILD)/docs
 	tools/structure --dot | dot -Tsvg >$(BUILD)/docs/rooms.svg
 	{ cat docs/Doxyfile; echo 'OUTPUT_DIRECTORY = $(BUILD)/docs'; echo 'PROJECT_NUMBER = $(VERSION)'; \
-	  echo 'GENERATE_TAGFILE = $(BUILD)/docs/dualprop.tag'; echo 'IMAGE_PATH = docs $(BUILD)/docs'; } >$(BUILD)/docs/Doxyfile
+	  echo 'GENERATE_TAGFILE = $(BUILD)/docs/dualprop.tag'; echo 'IMAGE_PATH = docs $(BUILD)/docs'; } \
+	  >$(BUILD)/docs/Doxyfile
 	doxygen $(BUILD)/docs/Doxyfile
 	@echo 'the manual is $(BUILD)/docs/html/index.html'
 
@@ -331,20 +352,22 @@ help:
 	@echo 'make deps            install what building and testing need (Debian, Ubuntu)'
 	@echo 'make demo            train on Fashion-MNIST by dual propagation and show the result'
 	@echo 'make check           all tests; check-suites, -headers, -abi, -manners, -install, -python, -oom, -io are parts,'
-	@echo '                     check-asan, -ubsan, -tsan, -msan, -valgrind, -fuzz, -command-lines, -kills, -coverage, -mutants,'
-	@echo '                     -cross and -cuda-mutants go further (SUITE=NAME chooses; docs/reliability.md has the figures)'
+	@echo '                     check-asan, -ubsan, -tsan, -msan, -valgrind, -fuzz, -command-lines, -kills, -coverage,'
+	@echo '                     -mutants, -cross and -cuda-mutants go further (SUITE=NAME chooses;'
+	@echo '                     figures: docs/reliability.md)'
 	@echo 'make bench           speed against the frameworks (CASES=mlp, vgg16... BENCH_VENV=DIR)'
 	@echo 'make vectors         reference vectors (VECTORS=DIR BACKEND=reference PRECISION=f64)'
-	@echo 'make reproduce-table1   a table or figure of the paper beside its numbers: -table1, -table2, -table3, -figure2, -figure3'
-	@echo '                     (MNIST=DIR FASHION=DIR CIFAR10=DIR CIFAR100=DIR SEEDS="1 2" CELLS="bp dp-0" EPOCHS= LIMIT= BACKEND= JOBS=1'
-	@echo '                     OUTPUT=reproduction); hours to days; stopped at any time, it goes on. make atlas: what asymmetry costs'
+	@echo 'make reproduce-table1   a table or figure of the paper beside its numbers: -table1, -table2, -table3,'
+	@echo '                     -figure2, -figure3 (MNIST=DIR FASHION=DIR CIFAR10=DIR CIFAR100=DIR SEEDS="1 2"'
+	@echo '                     CELLS="bp dp-0" EPOCHS= LIMIT= BACKEND= JOBS=1 OUTPUT=reproduction); hours to days;'
+	@echo '                     stopped at any time, it goes on. make atlas: what asymmetry costs'
 	@echo 'make learn-cifar10   the runs of docs/cifar10.md (DATA=DIR PARTS="minicnn cnn vgg16")'
 	@echo 'make figure2         the angles of a run, as in Fig. 2 (LOG=run.jsonl AUDIT_LOG=batches.jsonl PICTURE=out.png)'
 	@echo 'make figure3         angles and norms of runs, as in Fig. 3 (LOG="a.jsonl b.jsonl" TITLES="alpha 0;alpha 1")'
 	@echo 'make programs        build/programs/dualprop-mlp, -vgg16, -asymmetry, -vectors; make examples: build/examples'
 	@echo 'make wheel           dist/dualprop-*.whl, the Python package with the library inside'
-	@echo 'make install         DESTDIR= PREFIX=/usr/local BINDIR=bin LIBDIR=lib INCLUDEDIR=include MANDIR=share/man; make uninstall undoes it;'
-	@echo '                     install-library and install-programs are its parts'
+	@echo 'make install         DESTDIR= PREFIX=/usr/local BINDIR=bin LIBDIR=lib INCLUDEDIR=include MANDIR=share/man;'
+	@echo '                     make uninstall undoes it; install-library and install-programs are its parts'
 	@echo 'make amalgamation    build/amalgamation/dualprop.c and dualprop.h: the library in one file (CPU, without BLIS)'
 	@echo 'make deb             Debian packages in build/packages'
 	@echo 'make docs, format, clean'
@@ -352,13 +375,16 @@ help:
 clean:
 	rm -rf build lib
 
--include $(OBJECTS:.o=.d) $(CUDA_OBJECTS:.o=.d) $(SIMT_OBJECTS:.o=.d) $(wildcard $(BUILD)/examples/*.d $(BUILD)/programs/*.d $(BUILD)/programs/common/*.d $(BUILD)/tests/*.d \
+-include $(OBJECTS:.o=.d) $(CUDA_OBJECTS:.o=.d) $(SIMT_OBJECTS:.o=.d) $(wildcard $(BUILD)/examples/*.d \
+    $(BUILD)/programs/*.d $(BUILD)/programs/common/*.d $(BUILD)/tests/*.d \
            $(BUILD)/tests/*/*.d $(BUILD)/tests/cuda/standin/*.d)
 
 FORCE:
 .SECONDARY:
-.PHONY: wheel all programs examples tests deps demo check check-suites check-headers check-abi check-manners check-install check-python \
-        check-cuda check-cuda-mutants check-oom check-io check-asan check-ubsan check-tsan check-valgrind check-fuzz check-command-lines check-kills check-coverage check-mutants check-msan check-cross bench vectors \
+.PHONY: wheel all programs examples tests deps demo check check-suites check-headers check-abi check-manners \
+    check-install check-python \
+        check-cuda check-cuda-mutants check-oom check-io check-asan check-ubsan check-tsan check-valgrind \
+        check-fuzz check-command-lines check-kills check-coverage check-mutants check-msan check-cross bench vectors \
         combinations reproduce-table1 \
         reproduce-table2 reproduce-table3 reproduce-figure2 reproduce-figure3 atlas learn-cifar10 figure2 figure3 \
         install install-library install-programs uninstall amalgamation deb docs format help clean FORCE

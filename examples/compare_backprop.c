@@ -92,10 +92,11 @@ int main(void)
         int variant;
         double alpha, beta;
     } tries[] = {
-        { DUALPROP_BP, 0.5, 1 },
-        { DUALPROP_DP_ADJOINT, 0.5, 1 }, { DUALPROP_DP_ADJOINT, 0.5, 0.1 }, { DUALPROP_DP_ADJOINT, 0.5, 0.01 },
-        { DUALPROP_DP_ADJOINT, 0, 1 },   { DUALPROP_DP_ADJOINT, 0, 0.1 },   { DUALPROP_DP_ADJOINT, 0, 0.01 },
-        { DUALPROP_DP, 0, 1 },           { DUALPROP_DP, 0, 0.1 },           { DUALPROP_DP, 0, 0.01 },
+        { DUALPROP_BP, 0.5, 1 },           { DUALPROP_DP_ADJOINT, 0.5, 1 },
+        { DUALPROP_DP_ADJOINT, 0.5, 0.1 }, { DUALPROP_DP_ADJOINT, 0.5, 0.01 },
+        { DUALPROP_DP_ADJOINT, 0, 1 },     { DUALPROP_DP_ADJOINT, 0, 0.1 },
+        { DUALPROP_DP_ADJOINT, 0, 0.01 },  { DUALPROP_DP, 0, 1 },
+        { DUALPROP_DP, 0, 0.1 },           { DUALPROP_DP, 0, 0.01 },
     };
     dualprop_context *context;
     dualprop_network *network;

@@ -21,7 +21,9 @@
 
 enum { RATE = 1000, INPUTS = 3, BATCH = 32, KEPT = 4096, MOST_SECONDS = 600 };
 
-typedef struct sample { float state[INPUTS], torque; } sample; /* angle, velocity, acceleration, and what it took */
+typedef struct sample {
+    float state[INPUTS], torque;
+} sample; /* angle, velocity, acceleration, and what it took */
 
 /* From the loop to the learner: one writes, one reads, and a full queue drops samples rather than waits. */
 static sample queue[KEPT];
@@ -54,8 +56,7 @@ static void *control(void *argument)
 
     for (int i = 0; i < ticks; i++) {
         double due = start + i * (1e6 / RATE), wait;
-        while ((wait = due - now()) > 0)
-            nanosleep(&(struct timespec){ 0, (long)(wait * 1e3) }, NULL);
+        while ((wait = due - now()) > 0) nanosleep(&(struct timespec){ 0, (long)(wait * 1e3) }, NULL);
 
         double t = (double)i / RATE, path = sin(3 * t), speed = 3 * cos(3 * t), acceleration = -9 * path;
         float input[INPUTS] = { (float)angle, (float)velocity / 4, (float)acceleration / 10 };

@@ -83,7 +83,7 @@ int main(void)
     }
     check(dualprop_context_create(&context, DUALPROP_BACKEND_AUTO, NULL));
     learner exact = create(context, DUALPROP_FEEDBACK_SYMMETRIC), own = create(context, DUALPROP_FEEDBACK_RANDOM);
-    for (float error = 0; error < 5; error = error > 0 ? 4 * error : 0.25f) {
+    for (float error = 0; error<5; error = error> 0 ? 4 * error : 0.25f) {
         copy_badly(own.network, 2, "layer2.weight", HIDDEN, error);
         copy_badly(own.network, 3, "layer3.weight", 2, error);
         check(dualprop_infer(exact.state, x, classes, BATCH));

@@ -46,8 +46,10 @@ int main(int argc, char **argv)
     int64_t tensors;
     size_t needed;
 
-    if (argc != 2) return fprintf(stderr, "usage: inspect FILE\nlibdualprop %s, %s\n", dualprop_version_string(),
-                                  dualprop_build_info()), 2;
+    if (argc != 2)
+        return fprintf(stderr, "usage: inspect FILE\nlibdualprop %s, %s\n", dualprop_version_string(),
+                       dualprop_build_info()),
+               2;
     check(dualprop_context_create(&context, DUALPROP_BACKEND_REFERENCE, NULL));
     check(dualprop_context_set_log(context, on_log, NULL, DUALPROP_LOG_WARNING));
     /* The file may be anybody's: it is checked before anything is made of it, and refused above these sizes. */

@@ -13,8 +13,8 @@ static void check(dualprop_status status)
 
 int main(void)
 {
-    const float points[] = {0, 0, 0, 1, 1, 0, 1, 1};
-    const int32_t classes[] = {0, 1, 1, 0};
+    const float points[] = { 0, 0, 0, 1, 1, 0, 1, 1 };
+    const int32_t classes[] = { 0, 1, 1, 0 };
     float scores[8];
     dualprop_context *context;
     dualprop_network *network;

@@ -4,13 +4,13 @@
 usage: pytorch_layout.py to-pytorch   CHECKPOINT OUT [NAMES]
        pytorch_layout.py from-pytorch WEIGHTS CHECKPOINT OUT
 
-to-pytorch writes the parameters of CHECKPOINT as OUT, which safetensors.torch.load_file() reads: Linear.weight as [outputs,
-inputs], Conv2d.weight as [outputs, inputs, height, width], and the inputs of a dense layer after images in the order that
-flattening channels, height, width gives. They are named layer1.weight, layer1.bias and so on, or, with NAMES (what
-safetensors.torch.save_model() wrote of a like model), as there.
+to-pytorch writes the parameters of CHECKPOINT as OUT, which safetensors.torch.load_file() reads: Linear.weight as
+[outputs, inputs], Conv2d.weight as [outputs, inputs, height, width], and the inputs of a dense layer after images in
+the order that flattening channels, height, width gives. They are named layer1.weight, layer1.bias and so on, or, with
+NAMES (what safetensors.torch.save_model() wrote of a like model), as there.
 
-from-pytorch is the way back: OUT is CHECKPOINT with the parameters of WEIGHTS, layer by layer in the order of their names
-("features.2" before "features.10"), and with the optimizer's moments at zero.
+from-pytorch is the way back: OUT is CHECKPOINT with the parameters of WEIGHTS, layer by layer in the order of their
+names ("features.2" before "features.10"), and with the optimizer's moments at zero.
 
 Needs numpy. Locally connected layers have no counterpart in PyTorch.
 """
@@ -56,7 +56,8 @@ def tensor(header, data, name):
     if entry["dtype"] not in DTYPES:
         raise Failure(f"{name} is {entry['dtype']}, expected F32 or F64")
     begin, end = entry["data_offsets"]
-    return np.frombuffer(data, DTYPES[entry["dtype"]], offset=begin, count=(end - begin) // DTYPES[entry["dtype"]].itemsize
+    return np.frombuffer(data, DTYPES[entry["dtype"]], offset=begin,
+                         count=(end - begin) // DTYPES[entry["dtype"]].itemsize
                          ).reshape(entry["shape"])
 
 
@@ -136,7 +137,8 @@ def from_pytorch(weights, checkpoint, out):
     layers = layers_of(header, checkpoint)
     other_header, other_data = read(weights)
     for layer, (weight, bias) in zip(layers, names_of(other_header, weights, len(layers))):
-        replace(tensor(header, data, layer.weight), layer.from_pytorch(tensor(other_header, other_data, weight)), weight)
+        replace(tensor(header, data, layer.weight), layer.from_pytorch(tensor(other_header, other_data, weight)),
+                weight)
         if bias not in other_header:
             raise Failure(f"{weights}: {bias} is missing; a layer of ours has a bias")
         replace(tensor(header, data, layer.bias), tensor(other_header, other_data, bias), bias)

@@ -9,12 +9,14 @@
 
 /*
  * Return what is in FOLDER/NAME.gz or FOLDER/NAME, or end the program: images of so many pixels as floats from 0 to 1,
- * or, with pixels 0, labels as int32_t. The caller frees them. *count is how many are expected; 0: any number, returned.
+ * or, with pixels 0, labels as int32_t. The caller frees them. *count is how many are expected; 0: any number,
+ * returned.
  */
 static void *read_idx(const char *folder, const char *name, int64_t *count, int64_t pixels)
 {
     unsigned char head[16];
-    int head_bytes = pixels == 0 ? 8 : 16; /* numbers of 4 bytes: what it is, how many, and an image's rows and columns */
+    int head_bytes =
+        pixels == 0 ? 8 : 16; /* numbers of 4 bytes: what it is, how many, and an image's rows and columns */
     int64_t found = 0, size = pixels == 0 ? 1 : pixels, i = 0;
     int byte;
     char path[4096];

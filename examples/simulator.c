@@ -19,8 +19,8 @@
 #include "read_idx.h"
 
 enum { INPUTS = 784, HIDDEN = 128, OUTPUTS = 10 };
-enum { TIME = 32, SHOWN = 12 };                         /* units of time of a sample, and while its pixels are sent */
-enum { SLOTS = 8, MOST = 8192, RASTER_ROWS = 16 };      /* a message takes less time than SLOTS */
+enum { TIME = 32, SHOWN = 12 };                    /* units of time of a sample, and while its pixels are sent */
+enum { SLOTS = 8, MOST = 8192, RASTER_ROWS = 16 }; /* a message takes less time than SLOTS */
 enum { LAYERS = 3, WIDEST = INPUTS };
 
 static const int width[LAYERS] = { INPUTS, HIDDEN, OUTPUTS };
@@ -29,7 +29,7 @@ static const float beta = 1, change = 0.01f; /* the nudge; what is worth a messa
 /* Neuron i of a layer. sbar and delta are its own; heard_* are what the other layer has heard of them last. */
 static struct layer {
     float sbar[WIDEST], delta[WIDEST], heard_sbar[WIDEST], heard_delta[WIDEST];
-    float a[WIDEST], top_down[WIDEST]; /* sums over what this layer has heard, kept up to date by each message */
+    float a[WIDEST], top_down[WIDEST];      /* sums over what this layer has heard, kept up to date by each message */
     int sent_up[WIDEST], sent_down[WIDEST]; /* numbers of the last messages, to count those that are overtaken */
     int heard_up[WIDEST], heard_down[WIDEST];
     unsigned char period[WIDEST];
@@ -37,11 +37,17 @@ static struct layer {
 
 static float first[INPUTS][HIDDEN], second[HIDDEN][OUTPUTS], first_bias[HIDDEN], second_bias[OUTPUTS];
 
-typedef struct message { short layer, neuron, down; int number; float value; } message;
+typedef struct message {
+    short layer, neuron, down;
+    int number;
+    float value;
+} message;
 static message wheel[SLOTS][MOST];
 static int waiting[SLOTS];
 
-static struct { long long multiply_adds, bytes_up, bytes_down; } counts[LAYERS];
+static struct {
+    long long multiply_adds, bytes_up, bytes_down;
+} counts[LAYERS];
 static long long sent, lost, overtaken;
 static unsigned long long random_state;
 static double lost_share;
@@ -71,8 +77,9 @@ static void send(int layer, int neuron, int down, float value, int now)
         lost++;
         return;
     }
-    wheel[slot][waiting[slot]++] = (message){ .layer = (short)layer, .neuron = (short)neuron, .down = (short)down,
-                                              .number = number, .value = value };
+    wheel[slot][waiting[slot]++] = (message){
+        .layer = (short)layer, .neuron = (short)neuron, .down = (short)down, .number = number, .value = value
+    };
 }
 
 /* The other layer hears it: its sums move by the change. An older message that comes late is believed as well. */

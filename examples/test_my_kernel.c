@@ -21,7 +21,10 @@ static dualprop_status create(void **self, const dualprop_host *host, int type, 
                                 : host->fail(host->user_data, DUALPROP_ERROR_UNSUPPORTED, "this kernel is for f64");
 }
 
-static void destroy(void *self) { (void)self; }
+static void destroy(void *self)
+{
+    (void)self;
+}
 
 static void describe(void *self, char *buffer, size_t size)
 {
@@ -63,9 +66,14 @@ static void check(dualprop_status status)
 int main(void)
 {
     static const dualprop_backend table = {
-        .struct_size = sizeof table, .api = DUALPROP_BACKEND_API, .name = "ours",
+        .struct_size = sizeof table,
+        .api = DUALPROP_BACKEND_API,
+        .name = "ours",
         .flags = DUALPROP_BACKEND_HOST_MEMORY | DUALPROP_BACKEND_UNFUSED,
-        .create = create, .destroy = destroy, .describe = describe, .dense_top_down = top_down,
+        .create = create,
+        .destroy = destroy,
+        .describe = describe,
+        .dense_top_down = top_down,
     };
     dualprop_options options = DUALPROP_OPTIONS_INIT;
     dualprop_context *context;

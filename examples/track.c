@@ -1,8 +1,8 @@
 /*
  * track.c - learns from a stream in which each batch resembles the one before: dyads start where the last ones ended.
  *
- * In the schedule "fw" delta comes down one layer a pass, so an inference that starts from the feed-forward state needs a
- * pass for each layer before anything has settled. From the last dyads it needs fewer.
+ * In the schedule "fw" delta comes down one layer a pass, so an inference that starts from the feed-forward state needs
+ * a pass for each layer before anything has settled. From the last dyads it needs fewer.
  *
  * To compile: cc -O2 -o track track.c $(pkg-config --cflags --libs dualprop) -lm
  */
@@ -43,7 +43,7 @@ int main(void)
     check(dualprop_rule_create(&rule, context, DUALPROP_DP_ADJOINT));
     check(dualprop_rule_set_schedule(rule, DUALPROP_FORWARD, 50)); /* passes, at most */
     check(dualprop_rule_set_tolerance(rule, 1e-4));                /* stop when nothing moves any more */
-    check(dualprop_rule_set_divergence_limit(rule, 100)); /* states that grow a hundredfold are a fault */
+    check(dualprop_rule_set_divergence_limit(rule, 100));          /* states that grow a hundredfold are a fault */
     for (int warm = 0; warm <= 1; warm++) {
         dualprop_network *network;
         dualprop_state *state;

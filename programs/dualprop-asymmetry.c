@@ -6,8 +6,8 @@
  *
  * The experiment of Table 2 and Fig. 3 of Hoeier and Zach: a deep ReLU network, squared error, beta 1/2, and inference
  * that goes through all layers up and down many times, with alpha 1/2 for comparison. At the weights each has learned
- * in its last epoch, the gradients are compared with back-propagation's. A run in which an inference diverges has failed
- * (X in the table); the library says in which layer and pass, and the weights are left as they were.
+ * in its last epoch, the gradients are compared with back-propagation's. A run in which an inference diverges has
+ * failed (X in the table); the library says in which layer and pass, and the weights are left as they were.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -36,8 +36,8 @@ typedef struct plan {
 /* Training and test samples, as views. */
 typedef struct task {
     dualprop_view images, labels, test_images, test_labels;
-    dataset files;    /* with --data */
-    float *drawn;     /* without */
+    dataset files; /* with --data */
+    float *drawn;  /* without */
     int32_t *classes;
     int class_count;
 } task;
@@ -102,8 +102,12 @@ static void draw_samples(task *work)
 
 static dualprop_view view_of(void *data, int type, int64_t rows, int64_t columns)
 {
-    return (dualprop_view){ .struct_size = sizeof(dualprop_view), .data = data, .type = type, .rank = columns ? 2 : 1,
-                            .shape = { rows, columns }, .strides = { columns ? columns : 1, 1 } };
+    return (dualprop_view){ .struct_size = sizeof(dualprop_view),
+                            .data = data,
+                            .type = type,
+                            .rank = columns ? 2 : 1,
+                            .shape = { rows, columns },
+                            .strides = { columns ? columns : 1, 1 } };
 }
 
 static dualprop_status make_task(task *work, host *owner)
@@ -264,8 +268,8 @@ static dualprop_status test(double *accuracy, const session *self, host *owner, 
 {
     int64_t correct;
 
-    TRY_LIBRARY(owner, dualprop_evaluate_view(NULL, &correct, NULL, 1, self->state, &work->test_images,
-                                              &work->test_labels));
+    TRY_LIBRARY(owner,
+                dualprop_evaluate_view(NULL, &correct, NULL, 1, self->state, &work->test_images, &work->test_labels));
     *accuracy = 100 * (double)correct / (double)work->test_images.shape[0];
     return DUALPROP_OK;
 }
@@ -331,8 +335,9 @@ static void print_head(const plan *run, const task *work)
     printf("%" PRId64, work->images.rank == 2 ? shape[1] : shape[1] * shape[2]);
     for (int k = 0; k < run->hidden_layers; k++) printf("-%" PRId64, run->width);
     printf("-%d, relu, squared error, beta %g, fw-bw with %" PRId64 " passes, Adam; %" PRId64 " samples, %" PRId64
-           " epoch%s, %" PRId64 " seed%s\n\n", work->class_count, run->beta, run->passes, shape[0], run->epochs,
-           run->epochs == 1 ? "" : "s", run->seeds, run->seeds == 1 ? "" : "s");
+           " epoch%s, %" PRId64 " seed%s\n\n",
+           work->class_count, run->beta, run->passes, shape[0], run->epochs, run->epochs == 1 ? "" : "s", run->seeds,
+           run->seeds == 1 ? "" : "s");
     printf("                     test accuracy     worst angle to back-propagation\n");
     printf("rule        alpha    (%%)               (degrees)  layer  norm ratio\n");
     fflush(stdout);
@@ -352,8 +357,9 @@ static void print_claim(const trial *rows, int count)
 
     printf("\nX: inference diverged. ");
     if (adjoint && !original) printf("dp-adjoint trains when one side alone is nudged, alpha 0 or 1; dp does not.\n");
-    else printf("Here dp-adjoint %s at alpha 0 and 1, and dp %s.\n", adjoint ? "trains" : "does not train",
-                original ? "does too at one of them" : "at neither");
+    else
+        printf("Here dp-adjoint %s at alpha 0 and 1, and dp %s.\n", adjoint ? "trains" : "does not train",
+               original ? "does too at one of them" : "at neither");
 }
 
 /* Is it there? Said before anything is printed. */
@@ -386,18 +392,22 @@ static dualprop_status run_all(host *owner, const plan *run, const task *work)
 
 /* ---- the command line ---- */
 
-static const struct option options[] = {
-    { "data", required_argument, NULL, 'd' },   { "layers", required_argument, NULL, 'y' },
-    { "width", required_argument, NULL, 'w' },  { "epochs", required_argument, NULL, 'e' },
-    { "passes", required_argument, NULL, 'p' }, { "limit", required_argument, NULL, 'l' },
-    { "seeds", required_argument, NULL, 's' },  { "beta", required_argument, NULL, 'b' },
-    { "backend", required_argument, NULL, 'k' }, { "help", no_argument, NULL, 'h' },
-    { NULL, 0, NULL, 0 }
-};
+static const struct option options[] = { { "data", required_argument, NULL, 'd' },
+                                         { "layers", required_argument, NULL, 'y' },
+                                         { "width", required_argument, NULL, 'w' },
+                                         { "epochs", required_argument, NULL, 'e' },
+                                         { "passes", required_argument, NULL, 'p' },
+                                         { "limit", required_argument, NULL, 'l' },
+                                         { "seeds", required_argument, NULL, 's' },
+                                         { "beta", required_argument, NULL, 'b' },
+                                         { "backend", required_argument, NULL, 'k' },
+                                         { "help", no_argument, NULL, 'h' },
+                                         { NULL, 0, NULL, 0 } };
 
 static void print_help(void)
 {
-    printf("Usage: dualprop-asymmetry [options]\nTrain one network by dp, dp-adjoint and back-propagation at alpha 0, 1/2 and 1.\n\n"
+    printf("Usage: dualprop-asymmetry [options]\nTrain one network by dp, dp-adjoint and back-propagation at alpha 0, "
+           "1/2 and 1.\n\n"
            "  --data DIR     folder of MNIST's or Fashion-MNIST's IDX files (random data)\n"
            "  --layers N     hidden layers (4)\n"
            "  --width N      neurons in each (128; with --data 1000)\n"

@@ -37,10 +37,15 @@ static const char *const without[] = { "model", NULL };
 
 int main(int argc, char **argv)
 {
-    static const program mlp = {
-        .name = "dualprop-mlp", .key = "mlp", .purpose = "Train a dense network by dual propagation, and test it.", .defaults = defaults,
-        .without = without, .presets = mlp_presets, .notes = "", .add_layers = add_layers, .describe = describe
-    };
+    static const program mlp = { .name = "dualprop-mlp",
+                                 .key = "mlp",
+                                 .purpose = "Train a dense network by dual propagation, and test it.",
+                                 .defaults = defaults,
+                                 .without = without,
+                                 .presets = mlp_presets,
+                                 .notes = "",
+                                 .add_layers = add_layers,
+                                 .describe = describe };
 
     return program_main(&mlp, argc, argv);
 }

@@ -18,7 +18,8 @@
 #define PROGRAM "dualprop-vectors"
 #define SUFFIX ".safetensors"
 
-/* The vectors are made in f64 by another code; f32 has to come as close as carrying delta without cancellation lets it. */
+/* The vectors are made in f64 by another code; f32 has to come as close as carrying delta without cancellation lets
+ * it. */
 #define TOLERANCE_F64 1e-10
 #define TOLERANCE_F32 3e-5
 
@@ -108,7 +109,8 @@ static int read_arguments(arguments *out, int argc, char **argv)
     opterr = 0;
     while ((found = getopt_long(argc, argv, "+", options, NULL)) != -1) {
         if (found == 'b' && strcmp(optarg, "cpu") == 0) out->backend = DUALPROP_BACKEND_BLIS;
-        else if (found == 'b' && dualprop_from_name(&out->backend, DUALPROP_NAMES_BACKEND, optarg) == DUALPROP_OK) continue;
+        else if (found == 'b' && dualprop_from_name(&out->backend, DUALPROP_NAMES_BACKEND, optarg) == DUALPROP_OK)
+            continue;
         else if (found == 'p' && (strcmp(optarg, "f32") == 0 || strcmp(optarg, "f64") == 0))
             out->precision = strcmp(optarg, "f64") == 0 ? DUALPROP_F64 : DUALPROP_F32;
         else if (found == 'h') out->help = 1;
@@ -130,9 +132,11 @@ int main(int argc, char **argv)
     int status = read_arguments(&given, argc, argv);
     if (status != 0) return status;
     if (given.help) {
-        printf("Usage: " PROGRAM " [options] FOLDER\nRun the reference vectors of a folder, *.safetensors, and compare.\n\n"
-               "  --backend NAME    reference (default), blis, cuda or auto\n  --precision TYPE  f64 (default) or f32\n\n"
-               "Exit status: 0; 1 if a vector failed; 2 for a wrong option.\n");
+        printf(
+            "Usage: " PROGRAM
+            " [options] FOLDER\nRun the reference vectors of a folder, *.safetensors, and compare.\n\n"
+            "  --backend NAME    reference (default), blis, cuda or auto\n  --precision TYPE  f64 (default) or f32\n\n"
+            "Exit status: 0; 1 if a vector failed; 2 for a wrong option.\n");
         return 0;
     }
     host_init(&owner, PROGRAM);

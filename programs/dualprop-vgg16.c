@@ -1,5 +1,6 @@
 /*
- * dualprop-vgg16.c - convolutional networks on images, trained by dual propagation: the paper's Table 3, and smaller ones.
+ * dualprop-vgg16.c - convolutional networks on images, trained by dual propagation: the paper's Table 3, and smaller
+ * ones.
  *
  *     dualprop-vgg16 --data DIR --checkpoint run.safetensors --log run.jsonl
  *     dualprop-vgg16 --data DIR --model minicnn --epochs 10 --rule bp
@@ -36,19 +37,25 @@ static void complete(settings *run, int (*said)(const void *context, const char 
 /* Those of the paper's Table 3, except for the schedule, the cheapest with the same gradient at small beta. An empty
  * value: complete() decides. */
 static const char *const defaults[] = {
-    "dataset=cifar10", "init=truncated",    "beta=0.1",  "loss=ce",       "nudge-at=prediction", "optimizer=sgd",
-    "min-lr=2e-6",     "weight-decay=5e-4", "epochs=130", "batch=100",     "warmup=",             "decay-epochs=",
-    "augment=",        NULL
+    "dataset=cifar10", "init=truncated", "beta=0.1",          "loss=ce",    "nudge-at=prediction",
+    "optimizer=sgd",   "min-lr=2e-6",    "weight-decay=5e-4", "epochs=130", "batch=100",
+    "warmup=",         "decay-epochs=",  "augment=",          NULL
 };
 static const char *const without[] = { "hidden", NULL };
 
 int main(int argc, char **argv)
 {
-    static const program vgg16 = {
-        .name = "dualprop-vgg16", .key = "vgg16", .purpose = "Train a convolutional network by dual propagation, and test it.",
-        .defaults = defaults, .without = without, .presets = vgg16_presets, .notes = model_help, .drops_last_batch = 1,
-        .complete = complete, .add_layers = model_add_layers, .describe = model_describe
-    };
+    static const program vgg16 = { .name = "dualprop-vgg16",
+                                   .key = "vgg16",
+                                   .purpose = "Train a convolutional network by dual propagation, and test it.",
+                                   .defaults = defaults,
+                                   .without = without,
+                                   .presets = vgg16_presets,
+                                   .notes = model_help,
+                                   .drops_last_batch = 1,
+                                   .complete = complete,
+                                   .add_layers = model_add_layers,
+                                   .describe = model_describe };
 
     return program_main(&vgg16, argc, argv);
 }

@@ -20,7 +20,8 @@ learns_exclusive_or() {
 
 passes_the_vectors() {
     $CC -o "$work/vectors" "$build/programs/dualprop-vectors.o" "$build/programs/common.a" "$work/dualprop.o" \
-        $libraries -ljansson -lz -lmd $(nm "$build/programs/common.a" 2>/dev/null | grep -q ' U zip_open' && echo -lzip) &&
+        $libraries -ljansson -lz -lmd $(nm "$build/programs/common.a" 2>/dev/null | grep -q ' U zip_open' && \
+        echo -lzip) &&
         "$work/vectors" --backend reference --precision f64 tests/golden >"$work/output" &&
         "$work/vectors" --backend reference --precision f32 tests/golden >>"$work/output" ||
         { cat "$work/output"; return 1; }

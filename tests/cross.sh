@@ -9,15 +9,18 @@ suites="base checkpoint hostile_files file io view draw names rules_output"
 builds() { # FOLDER CC OPTIONS...
     folder=build/cross/$1 compiler=$2
     shift 2
-    make --no-print-directory -s -j"$(nproc)" NVCC=no BLIS=no BUILD="$folder" LIB="$folder/lib" CC="$compiler" OPTIMIZE=-O1 "$@" \
-        "$folder/lib/libdualprop.so.0" "$folder/lib/libdualprop.a" >"build/cross/log" 2>&1 || { tail -n 20 build/cross/log; return 1; }
+    make --no-print-directory -s -j"$(nproc)" NVCC=no BLIS=no BUILD="$folder" LIB="$folder/lib" CC="$compiler" \
+        OPTIMIZE=-O1 "$@" \
+        "$folder/lib/libdualprop.so.0" "$folder/lib/libdualprop.a" >"build/cross/log" 2>&1 || \
+        { tail -n 20 build/cross/log; return 1; }
 }
 
 # A program that trains, saves, loads and compares, on the library alone: Check is not there for other machines.
 lives() { # FOLDER CC RUNNER...
     folder=build/cross/$1 compiler=$2
     shift 2
-    $compiler -std=c11 -D_GNU_SOURCE -O1 -Iinclude -o "$folder/smoke" tests/process/smoke.c "$folder/lib/libdualprop.a" -lm -lpthread -ldl -static 2>&1 &&
+    $compiler -std=c11 -D_GNU_SOURCE -O1 -Iinclude -o "$folder/smoke" tests/process/smoke.c \
+        "$folder/lib/libdualprop.a" -lm -lpthread -ldl -static 2>&1 &&
         "$@" "$folder/smoke"
 }
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # The tests of the CUDA module on stand-ins of the CUDA libraries: everything that can be known without a device. First
-# kernels run in their serial form, then, in a second build of the module, as grids of threads (tests/cuda/simt); and once
+# kernels run in their serial form, then, in a second build of the module, as grids of threads (tests/cuda/simt); and
+# once
 # beside a cuDNN that is only half there.
 # usage: tests/cuda.sh [SUITE...]
 cd "$(dirname "$0")/.."

@@ -166,7 +166,8 @@ feedback() {
 }
 
 track() {
-    run track && holds "$(number '^warm start: ([0-9.]+) passes.*') < $(number '^feed-forward start: ([0-9.]+) passes.*')"
+    run track && holds "$(number '^warm start: ([0-9.]+) passes.*') < \
+        $(number '^feed-forward start: ([0-9.]+) passes.*')"
 }
 
 test_my_kernel() {
@@ -176,7 +177,8 @@ test_my_kernel() {
 
 # A short form, whose accuracy says that it learns; docs/embedding.md has the long one. The same seed, the same text.
 simulator() {
-    run simulator mnist 4000 10 7 && prints '^hidden   0  [-+.]{32}$' && prints '^[0-9]+ messages sent, (9|10)\.[0-9] % lost' &&
+    run simulator mnist 4000 10 7 && prints '^hidden   0  [-+.]{32}$' &&
+        prints '^[0-9]+ messages sent, (9|10)\.[0-9] % lost' &&
         holds "$(number '^on the chip: ([0-9.]+) %.*') > 65" && cp "$work/output" "$work/first" &&
         run simulator mnist 4000 10 7 && cmp "$work/output" "$work/first" &&
         run simulator mnist 400 10 8 && ! cmp -s "$work/output" "$work/first"

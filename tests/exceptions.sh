@@ -8,7 +8,8 @@ mkdir -p "$build/check"
 survives() { # NAME LIBRARY...
     name=$1
     shift
-    "$CXX" -std=c++17 -O1 -Wall -Wextra -Werror -Iinclude -o "$build/check/exceptions-$name" tests/process/exceptions.cpp "$@" \
+    "$CXX" -std=c++17 -O1 -Wall -Wextra -Werror -Iinclude -o "$build/check/exceptions-$name" \
+        tests/process/exceptions.cpp "$@" \
         -Wl,-rpath,"$PWD/$lib" -lm -lpthread -ldl && "$build/check/exceptions-$name"
 }
 

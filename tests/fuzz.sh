@@ -21,7 +21,8 @@ harness() { # COMPILER NAME OUTPUT OPTIONS...
 
 # Small good files: the first byte says which reader they are for.
 seed_images() { # CORPUS
-    python3 tests/python/make_images.py arrays "$folder/images" 1 && python3 tests/python/make_images.py mnist "$folder/images" 1 &&
+    python3 tests/python/make_images.py arrays "$folder/images" 1 && python3 tests/python/make_images.py mnist \
+        "$folder/images" 1 &&
         python3 tests/python/make_images.py cifar10 "$folder/images" 1 &&
         python3 tests/python/make_images.py imagenet32 "$folder/images" 1 || return 0
     for seed in 0:t10k-images-idx3-ubyte 2:test-images.npy 3:test_batch.bin 5:val_data.npz 6:test-labels.npy \

@@ -4,7 +4,8 @@ cd "$(dirname "$0")/.."
 . tests/count.sh
 
 compile() {
-    printf '#include "%s"\nextern int not_empty;\n' "$2" | $1 -pedantic-errors -Wall -Wextra -Werror -Iinclude -fsyntax-only -
+    printf '#include "%s"\nextern int not_empty;\n' "$2" | $1 -pedantic-errors -Wall -Wextra -Werror -Iinclude \
+        -fsyntax-only -
 }
 
 have "$CXX" || skip "headers as C++17: no C++ compiler here"

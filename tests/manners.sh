@@ -5,11 +5,12 @@ cd "$(dirname "$0")/.."
 build=${BUILD:-build} lib=${LIB:-lib}
 
 forbidden='abort|exit|_exit|_Exit|quick_exit|atexit|v?printf|v?fprintf|puts|putchar|putc|fputs|fputc|perror|psignal|
-__assert_fail|signal|sigaction|setlocale|rand|srand|random|srandom|drand48|strtok|getenv|secure_getenv|setenv|putenv|system|
-__printf_chk|__fprintf_chk|__vprintf_chk|__vfprintf_chk|stdout|stderr'
+__assert_fail|signal|sigaction|setlocale|rand|srand|random|srandom|drand48|strtok|getenv|secure_getenv|setenv|putenv|
+system|__printf_chk|__fprintf_chk|__vprintf_chk|__vfprintf_chk|stdout|stderr'
 forbidden=$(echo "$forbidden" | tr -d '\n')
 
-# module.o may read DUALPROP_BACKEND_PATH, the documented place for a backend module; nothing else reads the environment.
+# module.o may read DUALPROP_BACKEND_PATH, the documented place for a backend module; nothing else reads the
+# environment.
 calls_nothing_forbidden() {
     calls=$(nm -u "$1" | awk '{ print $NF }' | sed 's/@.*//' | grep -Ex "$forbidden")
     [ "${1##*/} $calls" != "module.o secure_getenv" ] || calls=
@@ -45,7 +46,8 @@ needs_only_what_it_says() {
 }
 
 stays_loaded() {
-    readelf -d "$lib/libdualprop.so.0" | grep -q NODELETE && readelf -d "$lib/libdualprop.so.0" | grep -q 'soname: .libdualprop.so.0.'
+    readelf -d "$lib/libdualprop.so.0" | grep -q NODELETE && readelf -d "$lib/libdualprop.so.0" | \
+        grep -q 'soname: .libdualprop.so.0.'
 }
 
 # What the library calls of its own cannot be put in its place by another copy in the process.
@@ -71,7 +73,8 @@ keeps_little_in_threads() {
 # Written by the compiler of each object of ours: BLIS's objects, which are linked with them, need not have it.
 is_protected() { # OBJECT
     case $(uname -m) in
-        x86_64) readelf -nW "$1" 2>/dev/null | grep -q 'IBT, SHSTK' || { echo "$1 was compiled without -fcf-protection"; return 1; } ;;
+        x86_64) readelf -nW "$1" 2>/dev/null | grep -q 'IBT, SHSTK' || { echo \
+            "$1 was compiled without -fcf-protection"; return 1; } ;;
     esac
 }
 
@@ -92,14 +95,17 @@ is_hardened_program() {
 
 # musl has no second names for files of more than 2 GiB, since its first ones are for those.
 names_no_large_files() {
-    ! grep -nE '(^|[^A-Za-z0-9_])(dirent|getdents|f?l?stat|fstatat|open|openat|creat|lseek|pread|pwrite|f?truncate|mmap|readdir|fopen|fseeko|ftello|off|rlimit|[gs]etrlimit|sendfile|posix_fallocate)64(_t)?($|[^A-Za-z0-9_])' \
+    large='dirent|getdents|f?l?stat|fstatat|open|openat|creat|lseek|pread|pwrite|f?truncate|mmap|readdir|fopen|fseeko'
+    large="$large|ftello|off|rlimit|[gs]etrlimit|sendfile|posix_fallocate"
+    ! grep -nE "(^|[^A-Za-z0-9_])($large)64(_t)?(\$|[^A-Za-z0-9_])" \
         src/core/*/*.[ch] src/cpu/*/*.[ch] programs/*.c programs/*/*.[ch]
 }
 
 # There NaN and infinities do not exist for the compiler, and no check of ours would find one. One such source is enough
 # for make to stop.
 refuses_fast_math() { # OPTION
-    for source in $(grep -lE 'double|float|formulas\.h' src/core/*/*.c src/cpu/loops/elementwise_*.c src/cpu/reference/*_f*.c); do
+    for source in $(grep -lE 'double|float|formulas\.h' src/core/*/*.c src/cpu/loops/elementwise_*.c \
+        src/cpu/reference/*_f*.c); do
         ! $CC -std=c11 -D_GNU_SOURCE "$1" -Iinclude -Isrc -E "$source" >/dev/null 2>"$work/message" &&
             grep -q 'error.*-ffast-math, -Ofast and -ffinite-math-only' "$work/message" ||
             { echo "$source:"; cat "$work/message"; return 1; }
@@ -118,7 +124,8 @@ for source in src/core/*/*.c src/cpu/*/*.c; do
 done
 test_that "all ${protected:-0} objects are protected against jumps into their middle" [ -z "${unprotected-}" ]
 # Without an optimiser there are no checked functions.
-if grep -q FORTIFY_SOURCE=2 "$build/flags" && gcc -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -dM -E -include stdlib.h - </dev/null 2>/dev/null | grep -q __GLIBC__; then
+if grep -q FORTIFY_SOURCE=2 "$build/flags" && gcc -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -dM -E -include \
+    stdlib.h - </dev/null 2>/dev/null | grep -q __GLIBC__; then
     test_that "the shared library checks its stack and its copies" checks_its_stack_and_copies
 fi
 test_that "the shared library is read-only where it can be" has_full_relro "$lib/libdualprop.so.0"

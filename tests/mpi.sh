@@ -43,7 +43,8 @@ test_that "a process that gives up ends the run" ends "" leave 2
 test_that "a batch that is not finite stops all, with its sentence" ends "DUALPROP_ERROR_PEER: process 1: " nan 1
 test_that "another learning rate is refused" ends "has other settings" rate 2
 test_that "another order of calls is refused" ends "to make the same calls" order 1
-test_that "a failure of one process alone is every process's" ends "DUALPROP_ERROR_PEER: process 1: the disk is full" tell 1
+test_that "a failure of one process alone is every process's" ends \
+    "DUALPROP_ERROR_PEER: process 1: the disk is full" tell 1
 test_that "a process without memory for a group ends the run" ends "out of memory" memory 1
 test_that "another precision is refused" ends "different bits: precision" precision 1
 if grep -q avx2 /proc/cpuinfo 2>/dev/null; then

@@ -16,10 +16,13 @@ CHANGES = [(r"<=", "<"), (r">=", ">"), (r" < ", " <= "), (r" > ", " >= "), (r"==
            (r"&&", "||"), (r"\|\|", "&&"), (r" \+ ", " - "), (r" - ", " + "), (r" \* ", " + "),
            (r"\b1\b", "2"), (r"\b0\b", "1"), (r"\breturn DUALPROP_OK;", "return DUALPROP_ERROR_IO;"),
            (r"if \(!", "if ("), (r"\+\+", "--")]
-ROOMS = {"base": ["context", "view", "draw", "host", "names"], "platform": ["file", "io", "thread_pool", "process", "cpus"],
-         "backend": ["context", "module", "backend", "arguments"], "network": ["network", "convolution", "initialize", "arguments"],
+ROOMS = {"base": ["context", "view", "draw", "host", "names"],
+         "platform": ["file", "io", "thread_pool", "process", "cpus"],
+         "backend": ["context", "module", "backend", "arguments"],
+         "network": ["network", "convolution", "initialize", "arguments"],
          "rule": ["rule", "arguments"], "state": ["state", "rules", "caches", "dyad", "learning"],
-         "inference": ["rules", "oracles", "vectors", "learning", "predict"], "learning": ["learning", "rules_learning", "gradient"],
+         "inference": ["rules", "oracles", "vectors", "learning", "predict"],
+         "learning": ["learning", "rules_learning", "gradient"],
          "checkpoint": ["checkpoint", "hostile_files"], "diagnostics": ["diagnostics"], "group": ["group"]}
 
 
@@ -63,7 +66,8 @@ def main():
             tried += 1
             suites = os.environ.get("SUITES", "").split() or ROOMS[path.split("/")[2]]
             try:
-                dead = subprocess.run([f"{build}/tests/main", *suites], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                dead = subprocess.run([f"{build}/tests/main", *suites], stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.DEVNULL,
                                       stdin=subprocess.DEVNULL, timeout=900,
                                       env={**os.environ, "CK_DEFAULT_TIMEOUT": "60"}).returncode != 0
             except subprocess.TimeoutExpired:

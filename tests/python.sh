@@ -1,5 +1,6 @@
 #!/bin/sh
-# The Python package: its tests, its examples, weights in PyTorch's layout, the wheel in a clean environment, and a checkpoint
+# The Python package: its tests, its examples, weights in PyTorch's layout, the wheel in a clean environment, and a
+# checkpoint
 # read by the safetensors package. Where a package from PyPI is needed and there is no network, that test is skipped.
 cd "$(dirname "$0")/.."
 . tests/count.sh
@@ -79,7 +80,8 @@ for module in matplotlib:plot_run torch:compare_torch; do
     fi
 done
 if [ -x "${BUILD:-build}/programs/dualprop-vgg16" ]; then
-    test_that "weights go to PyTorch's layout and back" "$python" tests/python/pytorch_layout.py "${BUILD:-build}/programs" "$folder"
+    test_that "weights go to PyTorch's layout and back" "$python" tests/python/pytorch_layout.py \
+        "${BUILD:-build}/programs" "$folder"
 else
     skip "PyTorch's layout: make programs first"
 fi

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Keeps the documents honest: their listings are pieces of the examples, which are run, and the files that they name exist.
+# Keeps the documents honest: their listings are pieces of the examples, which are run, and the files that they name
+# exist.
 cd "$(dirname "$0")/.."
 . tests/count.sh
 

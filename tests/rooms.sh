@@ -1,7 +1,10 @@
 #!/bin/sh
-# The rooms of src/core look down only. docs/architecture.md has the list ("| floor | room | header | ..."): a file includes
-# headers, and calls functions, of its own room and of rooms on lower floors; rooms on one floor never meet; from another
-# room it includes that room's one header. src/math uses no other folder; src/cpu and src/cuda use src/math and themselves.
+# The rooms of src/core look down only. docs/architecture.md has the list ("| floor | room | header | ..."): a file
+# includes
+# headers, and calls functions, of its own room and of rooms on lower floors; rooms on one floor never meet; from
+# another
+# room it includes that room's one header. src/math uses no other folder; src/cpu and src/cuda use src/math and
+# themselves.
 # Names of static functions, of structs and of macros are unique over src/core, src/cpu and src/math, so that a profile
 # can be read, and so that one file can be made of them. The check is then tried on a tree with planted mistakes.
 set -u
@@ -20,18 +23,25 @@ bad_includes() {
         sed -n 's/^\([^:]*\):[0-9]*:#include "\([^"]*\)".*/\1 \2/p' >"$scratch/includes"
     rooms "$1" | awk '
         NR == FNR { floor[$1] = $2; header[$1] = $3; next }
-        function folder(path) { return path ~ /^src\/core\// ? "core" : path ~ /^src\/cpu\// ? "cpu" : path ~ /^src\/cuda\// ? "cuda" : "math" }
+        function folder(path) {
+            if (path ~ /^src\/core\//) return "core"
+            return path ~ /^src\/cpu\// ? "cpu" : path ~ /^src\/cuda\// ? "cuda" : "math"
+        }
         {
             n = split($1, from, "/"); parts = split($2, to, "/"); where = folder($1)
             if (where == "core" && !(from[3] in floor)) { print $1 " is in no room of docs/architecture.md"; next }
             if (parts == 1 || to[1] == "dualprop" || to[1] == "math") next
-            if (where != "core") { if (to[1] != where) print $1 " includes " $2 ", which is none of its business"; next }
+            if (where != "core") {
+                if (to[1] != where) print $1 " includes " $2 ", which lies outside its part of the tree"
+                next
+            }
             if (to[1] != "core") { print $1 " includes " $2 ": src/core knows the backends by their tables"; next }
             room = to[2]
             if (room == from[3]) print $1 " includes " $2 " by its folder, which is its own"
             else if (!(room in floor)) print $1 " includes " $2 ", which is in no room"
             else if (floor[room] > floor[from[3]]) print $1 " uses " to[3] " of room " room ", which is above it"
-            else if (floor[room] == floor[from[3]]) print $1 " uses " to[3] " of room " room ", which is a stranger to it"
+            else if (floor[room] == floor[from[3]]) \
+                print $1 " uses " to[3] " of room " room ", which is on its own floor"
             else if (to[3] != header[room]) print $1 " uses " to[3] ", which is private to room " room
         }' - "$scratch/includes"
 }
@@ -48,7 +58,7 @@ bad_calls() {
             n = split($1, from, "/"); room = from[n - 1]; name = from[n]; sub(/\.o.*/, ".c", name)
             if (home[$2] != room && floor[home[$2]] >= floor[room])
                 print "src/core/" room "/" name " uses " $2 " of room " home[$2] \
-                      (floor[home[$2]] > floor[room] ? ", which is above it" : ", which is a stranger to it")
+                      (floor[home[$2]] > floor[room] ? ", which is above it" : ", which is on its own floor")
         }' "$scratch/rooms" "$scratch/homes" "$scratch/uses"
 }
 
@@ -66,7 +76,7 @@ repeated_names() {
         FNR == 1 { depth = 0 }
         /^#if/ && !/_H$/ { depth++ }
         /^#endif/ && depth > 0 { depth-- }
-        { gsub(/__attribute__\(\([a-z]*\)\) /, "") }
+        { gsub(/__attribute__\(\([a-z_]*\)\) ?/, "") }
         /^static [^=;]*[ *(]([a-z_0-9]+|FORMULA\([a-z_0-9]+\))\(/ {
             name = $0
             if (/FORMULA\([a-z_0-9]+\)\(/) sub(/\)\(.*/, ")", name)
@@ -91,7 +101,11 @@ repeated_names() {
             if (/^ *# *define/) note("macro", name)
             else undefined[name, FILENAME] = 1
         }
-        /^#include "/ { split($0, words, "\""); n = split(words[2], parts, "/"); includes[FILENAME] = includes[FILENAME] " " parts[n] }
+        /^#include "/ {
+            split($0, words, "\"")
+            n = split(words[2], parts, "/")
+            includes[FILENAME] = includes[FILENAME] " " parts[n]
+        }
         END {
             for (key in count) {
                 if (count[key] < 2) continue
@@ -127,7 +141,8 @@ rooms . | awk 'END { exit NR < 10 }' || { echo "failed: docs/architecture.md has
 
 bad_includes . >"$scratch/bad"
 expect_none "includes" "$scratch/bad"
-mkdir -p "$scratch/tree/docs" "$scratch/objects" && cp -r src "$scratch/tree/" && cp docs/architecture.md "$scratch/tree/docs/"
+mkdir -p "$scratch/tree/docs" "$scratch/objects" && cp -r src "$scratch/tree/" && \
+    cp docs/architecture.md "$scratch/tree/docs/"
 plant() { printf '#include "%s"\n' "$2" >>"$scratch/tree/$1"; }
 plant src/core/base/error.c core/backend/backend_internal.h
 plant src/core/diagnostics/spectral.c core/checkpoint/checkpoint_internal.h
@@ -151,12 +166,12 @@ expect_sentence "a planted object" "$scratch/bad" \
 bad_includes "$scratch/tree" >"$scratch/bad"
 expect_sentence "a planted include" "$scratch/bad" \
     "src/core/base/error.c uses backend_internal.h of room backend, which is above it"
-expect_sentence "a planted include of a stranger" "$scratch/bad" \
-    "src/core/diagnostics/spectral.c uses checkpoint_internal.h of room checkpoint, which is a stranger to it"
+expect_sentence "a planted include of a room on the same floor" "$scratch/bad" \
+    "src/core/diagnostics/spectral.c uses checkpoint_internal.h of room checkpoint, which is on its own floor"
 expect_sentence "a planted include of a private header" "$scratch/bad" \
     "src/core/checkpoint/crc32.c uses passes.h, which is private to room inference"
 expect_sentence "a planted include between backends" "$scratch/bad" \
-    "src/cpu/blis/blis.c includes cuda/device.h, which is none of its business"
+    "src/cpu/blis/blis.c includes cuda/device.h, which lies outside its part of the tree"
 
 if [ -d "$build/src/core/base" ]; then
     # Only the objects of sources that are there: a file that has moved leaves its old object.

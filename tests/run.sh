@@ -35,15 +35,18 @@ part kills "$build/tests/process/kills" 500
 if [ -x "$build/programs/dualprop-vectors" ]; then
     for backend in reference blis; do
         for precision in f64 f32; do
-            part "vectors-$backend-$precision" "$build/programs/dualprop-vectors" --backend "$backend" --precision "$precision" \
+            part "vectors-$backend-$precision" "$build/programs/dualprop-vectors" --backend "$backend" --precision \
+                "$precision" \
                 tests/golden
         done
     done
 fi
-for program in tests/rooms.sh tests/cuda.sh tests/programs/no_device.sh tests/programs/programs.sh \
-    tests/programs/programs_vgg16.sh tests/programs/programs_mpi.sh tests/programs/asymmetry.sh tests/programs/figures.sh tests/programs/presets.sh \
+for program in tests/format.sh tests/rooms.sh tests/cuda.sh tests/programs/no_device.sh tests/programs/programs.sh \
+    tests/programs/programs_vgg16.sh tests/programs/programs_mpi.sh tests/programs/asymmetry.sh \
+    tests/programs/figures.sh tests/programs/presets.sh \
     tests/programs/reproduce.sh tests/equations.sh tests/headers.sh tests/manners.sh tests/abi.sh tests/install.sh \
-    tests/exceptions.sh tests/mpi.sh tests/cmake.sh tests/amalgamation.sh tests/deb.sh tests/examples.sh tests/readme.sh tests/docs.sh \
+    tests/exceptions.sh tests/mpi.sh tests/cmake.sh tests/amalgamation.sh tests/deb.sh tests/examples.sh \
+    tests/readme.sh tests/docs.sh \
     tests/python.sh; do
     [ -e "$program" ] || continue
     part "$(basename "$program" .sh)" sh "$program"

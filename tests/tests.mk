@@ -1,6 +1,7 @@
 # ---- Tests: tests/main.c with all tests/ROOM/test_*.c; other tests/ROOM/NAME.c are programs of their own ----
 
-TEST_FOLDERS := $(filter-out tests/cuda/ tests/support/ tests/bench/ tests/fuzz/ tests/gpu/ tests/mpi/,$(sort $(dir $(wildcard tests/*/*.c))))
+TEST_FOLDERS := $(filter-out tests/cuda/ tests/support/ tests/bench/ tests/fuzz/ tests/gpu/ tests/mpi/,$(sort $(dir \
+    $(wildcard tests/*/*.c))))
 SUITE_SOURCES := $(sort $(wildcard $(TEST_FOLDERS:%=%test_*.c)))
 SUITES := $(sort $(notdir $(SUITE_SOURCES:.c=)))
 SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
@@ -14,7 +15,8 @@ $(BUILD)/tests/main.o: $(BUILD)/tests/suites.h
 $(BUILD)/tests/main: $(SUITE_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/src/testing/testing.o
 # The objects rather than the library, so that tests see internal names.
 $(TESTS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(SUPPORT) $(COMMON) $(OBJECTS)
-	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $(filter %.o,$^) $(COMMON) $(BLIS_LIBRARY) $(SYSTEM_LIBRARIES) $(FILE_LIBRARIES) $(CHECK_LIBRARIES)
+	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $(filter %.o,$^) $(COMMON) $(BLIS_LIBRARY) $(SYSTEM_LIBRARIES) \
+	    $(FILE_LIBRARIES) $(CHECK_LIBRARIES)
 
 $(BUILD)/tests/suites.h: FORCE
 	@mkdir -p $(@D)
@@ -37,7 +39,8 @@ STANDIN := $(BUILD)/tests/cuda/standin
 STANDINS := $(addprefix $(STANDIN)/,$(CUDART_SONAME) $(CUBLASLT_SONAME) $(CUDNN_SONAME) $(CUDNN_GRAPH) libcuda.so.1)
 tests: $(CUDA_TESTS) $(STANDINS) $(STANDIN)/real-cudnn $(STANDIN)/real-cublaslt
 $(BUILD)/tests/cuda/%.o: INCLUDES = -I$(BUILD)/tests/cuda -Itests -Itests/cuda -Itests/support \
-                                    -isystem $(CUDA_INCLUDE) -isystem $(CUDNN_INCLUDE) -DCUDART_SONAME='"$(CUDART_SONAME)"' \
+                                    -isystem $(CUDA_INCLUDE) -isystem $(CUDNN_INCLUDE) \
+                                    -DCUDART_SONAME='"$(CUDART_SONAME)"' \
                                     -Wno-pedantic -Wno-frame-larger-than -Wno-missing-prototypes
 $(BUILD)/tests/cuda/main.o: tests/main.c $(BUILD)/tests/cuda/suites.h $(BUILD)/flags
 	$(CC) $(FLAGS) $(INCLUDES) -c $< -o $@
@@ -45,8 +48,10 @@ $(BUILD)/tests/cuda/suites.h: FORCE
 	@mkdir -p $(@D)
 	@tools/list-suites $(CUDA_SUITES) >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
-$(CUDA_TESTS): $(BUILD)/tests/cuda/main.o $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/cuda/*.c)) $(SUPPORT) $(COMMON) $(OBJECTS)
-	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $(filter %.o,$^) $(COMMON) $(BLIS_LIBRARY) $(SYSTEM_LIBRARIES) $(FILE_LIBRARIES) $(CHECK_LIBRARIES)
+$(CUDA_TESTS): $(BUILD)/tests/cuda/main.o $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/cuda/*.c)) $(SUPPORT) \
+    $(COMMON) $(OBJECTS)
+	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $(filter %.o,$^) $(COMMON) $(BLIS_LIBRARY) $(SYSTEM_LIBRARIES) \
+	    $(FILE_LIBRARIES) $(CHECK_LIBRARIES)
 SHARED_CUDA_MODULE := $(BUILD)/tests/cuda/shared/libdualprop-cuda.so.0
 tests: $(SHARED_CUDA_MODULE)
 $(SHARED_CUDA_MODULE): $(CUDA_OBJECTS) src/cuda/module.map
@@ -68,7 +73,8 @@ $(STANDIN)/$(CUDART_SONAME): $(BUILD)/tests/cuda/standin/cudart.o $(STANDIN)/$(C
 $(STANDIN)/$(CUBLASLT_SONAME): $(BUILD)/tests/cuda/standin/cublaslt.o $(BUILD)/tests/cuda/standin/cublaslt_real.o \
         $(STANDIN)/$(CUDART_SONAME) $(STANDIN)/$(CUBLASLT_SONAME).map
 	$(CC) -shared -o $@ $(SANITIZERS) $(filter-out %.map,$^) -Wl,-soname,$(@F) -Wl,--version-script=$@.map -lpthread -ldl
-$(STANDIN)/$(CUDNN_SONAME): $(BUILD)/tests/cuda/standin/cudnn.o $(STANDIN)/$(CUDART_SONAME) $(STANDIN)/$(CUDNN_SONAME).map
+$(STANDIN)/$(CUDNN_SONAME): $(BUILD)/tests/cuda/standin/cudnn.o $(STANDIN)/$(CUDART_SONAME) \
+    $(STANDIN)/$(CUDNN_SONAME).map
 	$(CC) -shared -o $@ $(SANITIZERS) $(filter-out %.map,$^) -Wl,-soname,$(@F) -Wl,--version-script=$@.map -lpthread -ldl
 # cuDNN's graph part only has to be there; the real cuDNN, where it is, needs its own.
 $(STANDIN)/$(CUDNN_GRAPH): $(BUILD)/flags
@@ -80,12 +86,14 @@ $(STANDIN)/libcuda.so.1: $(BUILD)/tests/cuda/standin/driver.o
 $(BUILD)/tests/cuda/standin/%.o: FLAGS := $(subst -fvisibility=hidden,,$(FLAGS))
 
 # The module once more, its kernels compiled for the host as grids of threads (tests/cuda/simt/cuda_runtime.h). The
-# sanitizer's calls beside each access are answered in race.cpp, not by the sanitizer; jumps from stack to stack are meant.
+# sanitizer's calls beside each access are answered in race.cpp, not by the sanitizer; jumps from stack to stack are
+# meant.
 # tests/cuda/mutants.sh breaks a copy of the kernels.
 SIMT := $(BUILD)/tests/cuda/simt
 SIMT_SOURCES := src/cuda
 SIMT_MODULE := $(SIMT)/libdualprop-cuda.so.0
-SIMT_FLAGS := -std=c++17 $(OPTIMIZE) -g -U_FORTIFY_SOURCE $(CUDA_HOST_FLAGS) -Wno-maybe-uninitialized -Wno-unknown-pragmas -Itests/cuda/simt -Itests -Iinclude -Isrc \
+SIMT_FLAGS := -std=c++17 $(OPTIMIZE) -g -U_FORTIFY_SOURCE $(CUDA_HOST_FLAGS) -Wno-maybe-uninitialized \
+    -Wno-unknown-pragmas -Itests/cuda/simt -Itests -Iinclude -Isrc \
               -isystem $(CUDA_INCLUDE) -MMD -MP
 SIMT_OBJECTS := $(patsubst src/cuda/%.cu,$(SIMT)/%.cu.o,$(wildcard src/cuda/*.cu)) \
                 $(patsubst tests/cuda/simt/%.cpp,$(SIMT)/%.o,$(wildcard tests/cuda/simt/*.cpp))

@@ -60,7 +60,8 @@ install-programs: programs
 uninstall:
 	rm -rf '$(DESTDIR)$(INCLUDEDIR)/dualprop' '$(DESTDIR)$(LIBDIR)/cmake/dualprop'
 	rm -rf '$(DESTDIR)$(PREFIX)/share/dualprop'
-	rm -f '$(DESTDIR)$(LIBDIR)/libdualprop-testing.a' '$(DESTDIR)$(LIBDIR)/libdualprop-mpi.a' '$(DESTDIR)$(LIBDIR)/pkgconfig/dualprop-mpi.pc'
+	rm -f '$(DESTDIR)$(LIBDIR)/libdualprop-testing.a' '$(DESTDIR)$(LIBDIR)/libdualprop-mpi.a' \
+	    '$(DESTDIR)$(LIBDIR)/pkgconfig/dualprop-mpi.pc'
 	rm -f '$(DESTDIR)$(LIBDIR)'/libdualprop.* '$(DESTDIR)$(LIBDIR)'/libdualprop-cuda.so.0 \
 	    '$(DESTDIR)$(LIBDIR)/pkgconfig/dualprop.pc'
 	rm -f $(patsubst $(BUILD)/programs/%,'$(DESTDIR)$(BINDIR)'/%,$(PROGRAMS)) \

@@ -46,14 +46,16 @@ static float *images, *values;
 static int32_t *labels, *order;
 static int64_t samples;
 
+/* clang-format off */
 static int width_of(int layer) { return layer == 0 ? PIXELS : layer == LAYERS ? CLASSES : WIDTH; }
 static int is_bottom(void) { return rank == 0; }
 static int is_top(void) { return rank == size - 1; }
+/* clang-format on */
 
 static dualprop_view view_of(void *data, int type, int64_t rows, int64_t columns)
 {
-    return (dualprop_view){sizeof(dualprop_view),     data, type, columns ? 2 : 1, {rows, columns},
-                           {columns ? columns : 1, 1}};
+    return (dualprop_view){ sizeof(dualprop_view),       data, type, columns ? 2 : 1, { rows, columns },
+                            { columns ? columns : 1, 1 } };
 }
 
 static void add_layer(dualprop_network *to, int layer)
@@ -148,10 +150,8 @@ static int may_send(MPI_Request *request)
 {
     int is_sent = 1;
     sent++;
-    if (strcmp(mode, "free") == 0)
-        MPI_Test(request, &is_sent, MPI_STATUS_IGNORE);
-    else
-        MPI_Wait(request, MPI_STATUS_IGNORE);
+    if (strcmp(mode, "free") == 0) MPI_Test(request, &is_sent, MPI_STATUS_IGNORE);
+    else MPI_Wait(request, MPI_STATUS_IGNORE);
     int goes = is_sent && !is_lost();
     lost += !goes;
     return goes;
@@ -277,10 +277,8 @@ static void go_up(int number, float *below)
     give_up(place);
     begin(states[place], number, below);
     numbers[place] = number;
-    if (is_top())
-        go_down(place);
-    else
-        send_up(place, number);
+    if (is_top()) go_down(place);
+    else send_up(place, number);
 }
 
 enum { NOTHING, NEWS, LAST };
@@ -396,26 +394,16 @@ static void test(double seconds)
 static void read_options(int argc, char **argv)
 {
     for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], "--mode") == 0)
-            mode = argv[i + 1];
-        else if (strcmp(argv[i], "--data") == 0)
-            folder = argv[i + 1];
-        else if (strcmp(argv[i], "--drop") == 0)
-            drop = atof(argv[i + 1]);
-        else if (strcmp(argv[i], "--wait") == 0)
-            patience = atof(argv[i + 1]);
-        else if (strcmp(argv[i], "--steps") == 0)
-            steps = atoi(argv[i + 1]);
-        else if (strcmp(argv[i], "--batch") == 0)
-            batch = atoi(argv[i + 1]);
-        else if (strcmp(argv[i], "--passes") == 0)
-            passes = atoi(argv[i + 1]);
-        else if (strcmp(argv[i], "--in-flight") == 0)
-            in_flight = atoi(argv[i + 1]);
-        else if (strcmp(argv[i], "--seed") == 0)
-            seed = atoi(argv[i + 1]);
-        else
-            argc = 0;
+        if (strcmp(argv[i], "--mode") == 0) mode = argv[i + 1];
+        else if (strcmp(argv[i], "--data") == 0) folder = argv[i + 1];
+        else if (strcmp(argv[i], "--drop") == 0) drop = atof(argv[i + 1]);
+        else if (strcmp(argv[i], "--wait") == 0) patience = atof(argv[i + 1]);
+        else if (strcmp(argv[i], "--steps") == 0) steps = atoi(argv[i + 1]);
+        else if (strcmp(argv[i], "--batch") == 0) batch = atoi(argv[i + 1]);
+        else if (strcmp(argv[i], "--passes") == 0) passes = atoi(argv[i + 1]);
+        else if (strcmp(argv[i], "--in-flight") == 0) in_flight = atoi(argv[i + 1]);
+        else if (strcmp(argv[i], "--seed") == 0) seed = atoi(argv[i + 1]);
+        else argc = 0;
     }
     int in_step = strcmp(mode, "sync") == 0, known = in_step || strcmp(mode, "wave") == 0 || strcmp(mode, "free") == 0;
     if (argc % 2 == 1 && known && steps > 0 && steps < END && batch > 0 && in_flight > 0 &&
@@ -451,10 +439,8 @@ int main(int argc, char **argv)
     create_layers();
     MPI_Barrier(MPI_COMM_WORLD);
     double begun = MPI_Wtime();
-    if (strcmp(mode, "sync") == 0)
-        run_in_step();
-    else
-        run_in_flight();
+    if (strcmp(mode, "sync") == 0) run_in_step();
+    else run_in_flight();
     double seconds = MPI_Wtime() - begun;
     MPI_Barrier(MPI_COMM_WORLD); /* no process sends its layers while another one still listens for news */
     MPI_Waitall(in_flight, going_up, MPI_STATUSES_IGNORE);

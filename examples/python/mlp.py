@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """mlp.py - learns Fashion-MNIST by dual propagation.   usage: mlp.py [FOLDER [EPOCHS [CHECKPOINT]]]
 
-FOLDER holds the four IDX files, packed by gzip (Debian: dataset-fashion-mnist). The run is saved to CHECKPOINT after each
-epoch. If that file is already there, the run is resumed from it and ends with the same bits as one that never stopped.
+FOLDER holds the four IDX files, packed by gzip (Debian: dataset-fashion-mnist). The run is saved to CHECKPOINT after
+each epoch. If that file is already there, the run is resumed from it and ends with the same bits as one that never
+stopped.
 """
 import gzip
 import os

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """plot_run.py - draws a run of dualprop-mlp or dualprop-vgg16 from its log.   usage: plot_run.py LOG [PICTURE.png]
 
-Loss and accuracy by epoch, and, where the run was audited (--diagnostics angle), a map of the angle between each layer's
-gradient and back-propagation's. Needs matplotlib.
+Loss and accuracy by epoch, and, where the run was audited (--diagnostics angle), a map of the angle between each
+layer's gradient and back-propagation's. Needs matplotlib.
 """
 import json
 import sys

@@ -11,9 +11,9 @@
  *     dense_bottom_up, dense_top_down, convolution_bottom_up, convolution_top_down   a product, then dyad_update
  *     dense_gradient, convolution_gradient                                           a gradient, then optimizer_step
  *
- * If dyad_update or optimizer_step of a table is the caller's own, built-in slots are called without it (dyad or step is
- * NULL), and the caller's slot is called after them. The caller's own products and gradients are passed dyad and step,
- * unless the table has the flag DUALPROP_BACKEND_UNFUSED; then they too are called without.
+ * If dyad_update or optimizer_step of a table is the caller's own, built-in slots are called without it (dyad or step
+ * is NULL), and the caller's slot is called after them. The caller's own products and gradients are passed dyad and
+ * step, unless the table has the flag DUALPROP_BACKEND_UNFUSED; then they too are called without.
  * The table is append-only: struct_size says how many slots it has, api which meaning they have.
  *
  * Arrays are contiguous, row-major, of the instance's type ("real" below), in memory from the allocate slot. The
@@ -40,7 +40,7 @@ extern "C" {
 
 /** Flag: the instance's memory is ordinary host memory. */
 #define DUALPROP_BACKEND_HOST_MEMORY 1u
-/** Flag: the table's own products and gradients are never passed a dyad or a step; those slots are called after them. */
+/** Flag: the table's own products and gradients are never passed a dyad or a step; those slots are called later. */
 #define DUALPROP_BACKEND_UNFUSED 2u
 
 /**
@@ -50,8 +50,8 @@ extern "C" {
  */
 typedef struct dualprop_step_condition {
     const double *start, *max_abs; /**< outputs passed to slots of this deferred section */
-    double limit, beta;         /**< the divergence limit, and the layer's beta */
-    double largest;             /**< may change between sections in which all other work is the same */
+    double limit, beta;            /**< the divergence limit, and the layer's beta */
+    double largest;                /**< may change between sections in which all other work is the same */
 } dualprop_step_condition;
 
 /** The functions and options that the library passes to a backend. Valid as long as the instance. */
@@ -69,10 +69,10 @@ typedef struct dualprop_host {
     void (*log)(void *user_data, int level, const char *component, const char *message);
     /** Set the calling thread's last error and return status. */
     dualprop_status (*fail)(void *user_data, dualprop_status status, const char *sentence);
-    int32_t numerics;      /**< DUALPROP_NUMERICS_...: how products of f32 may be computed */
-    int32_t autotune;      /**< 1: algorithms may be chosen by timing; 0: two runs have the same bits */
-    int32_t device;        /**< which device, if there are several */
-    int32_t reserved;      /**< 0 */
+    int32_t numerics; /**< DUALPROP_NUMERICS_...: how products of f32 may be computed */
+    int32_t autotune; /**< 1: algorithms may be chosen by timing; 0: two runs have the same bits */
+    int32_t device;   /**< which device, if there are several */
+    int32_t reserved; /**< 0 */
 } dualprop_host;
 
 /** The numbers of one learning step, the same for every element; Adam's 1 - beta^t is included in the two scales. */
@@ -104,18 +104,18 @@ typedef struct dualprop_step_numbers {
  * valid only after end_deferred; so the memory that the pointers refer to must outlive the call.
  */
 typedef struct dualprop_dyad {
-    int32_t activation;   /**< DUALPROP_IDENTITY ... DUALPROP_SOFTMAX */
-    int32_t derivative;   /**< 1: back-propagation */
+    int32_t activation;                  /**< DUALPROP_IDENTITY ... DUALPROP_SOFTMAX */
+    int32_t derivative;                  /**< 1: back-propagation */
     double gain_plus, gain_minus, alpha; /**< c+ and c- of the equations above, and the weight of s+ in mean */
-    int64_t count;        /**< elements */
-    const void *a;        /**< [count] */
-    const void *top_down; /**< [count] or NULL */
-    void *mean;           /**< [count]; NULL: not needed (it cannot have changed) */
-    void *delta;          /**< [count] or NULL */
-    double *max_abs;      /**< receives max |s+|, |s-| (|f(a)|, |delta| in back-propagation); NaN if one is NaN */
-    double *change;       /**< NULL, or receives max |new s+- minus old|; mean and delta hold the old ones */
-    double old_alpha;     /**< the alpha by which the old mean and delta are read as s+- for change */
-    int64_t width;        /**< of a row, for softmax */
+    int64_t count;                       /**< elements */
+    const void *a;                       /**< [count] */
+    const void *top_down;                /**< [count] or NULL */
+    void *mean;                          /**< [count]; NULL: not needed (it cannot have changed) */
+    void *delta;                         /**< [count] or NULL */
+    double *max_abs;  /**< receives max |s+|, |s-| (|f(a)|, |delta| in back-propagation); NaN if one is NaN */
+    double *change;   /**< NULL, or receives max |new s+- minus old|; mean and delta hold the old ones */
+    double old_alpha; /**< the alpha by which the old mean and delta are read as s+- for change */
+    int64_t width;    /**< of a row, for softmax */
 } dualprop_dyad;
 
 /** The output layer's step, for [rows, width] elements. Results are returned through pointers, as in dualprop_dyad. */
@@ -125,15 +125,15 @@ typedef struct dualprop_output {
     int32_t derivative; /**< back-propagation: mean = a, delta = -g */
     int32_t reserved;   /**< 0 */
     double gain_plus, gain_minus, alpha, beta; /**< c+ and c-, the weight of s+ in mean, the nudge's strength */
-    int64_t rows, width; /**< samples and outputs */
-    const void *a;      /**< [rows, width] */
-    const void *at;     /**< where g is evaluated: a itself, or the first prediction */
-    const void *target; /**< [rows, width] */
-    void *mean, *delta; /**< [rows, width]; written */
-    double *max_abs;    /**< as in dualprop_dyad */
-    double *change;     /**< as in dualprop_dyad, or NULL */
-    double old_alpha;   /**< as in dualprop_dyad */
-    void *workspace;    /**< output_proximal: 7 * width doubles, aligned to 64; else NULL */
+    int64_t rows, width;                       /**< samples and outputs */
+    const void *a;                             /**< [rows, width] */
+    const void *at;                            /**< where g is evaluated: a itself, or the first prediction */
+    const void *target;                        /**< [rows, width] */
+    void *mean, *delta;                        /**< [rows, width]; written */
+    double *max_abs;                           /**< as in dualprop_dyad */
+    double *change;                            /**< as in dualprop_dyad, or NULL */
+    double old_alpha;                          /**< as in dualprop_dyad */
+    void *workspace;                           /**< output_proximal: 7 * width doubles, aligned to 64; else NULL */
 } dualprop_output;
 
 /**
@@ -152,29 +152,29 @@ typedef struct dualprop_output {
  * pointers, as in dualprop_dyad.
  */
 typedef struct dualprop_extended_update {
-    int32_t activation;         /**< elementwise: not DUALPROP_SOFTMAX */
-    int32_t straight, adjoint;  /**< 1: the second form above; 1: c+ and c- are exchanged */
-    int32_t output_step;        /**< DUALPROP_OUTPUT_...; LINEAR for hidden layers */
+    int32_t activation;             /**< elementwise: not DUALPROP_SOFTMAX */
+    int32_t straight, adjoint;      /**< 1: the second form above; 1: c+ and c- are exchanged */
+    int32_t output_step;            /**< DUALPROP_OUTPUT_...; LINEAR for hidden layers */
     double alpha, beta_ratio, beta; /**< of the layer; beta_ratio = beta_k / beta_{k+1}, signed (rho at the input) */
     double damping, time_step, fraction; /**< D_k, the leaky step, and the fraction of neurons that are updated */
-    double top_down_noise, state_noise; /**< standard deviations */
-    double quantum, range;      /**< of quantization; quantum 0: none */
-    int64_t rows, width;        /**< samples and neurons */
-    const void *alphas;         /**< [width], alpha_i of each neuron; NULL: alpha for all */
-    const void *a;              /**< [rows, width] */
-    const void *top_down;       /**< [rows, width] or NULL, which means zero */
-    const void *uniform;        /**< [rows, width] in (0, 1), or NULL: all update */
+    double top_down_noise, state_noise;  /**< standard deviations */
+    double quantum, range;               /**< of quantization; quantum 0: none */
+    int64_t rows, width;                 /**< samples and neurons */
+    const void *alphas;                  /**< [width], alpha_i of each neuron; NULL: alpha for all */
+    const void *a;                       /**< [rows, width] */
+    const void *top_down;                /**< [rows, width] or NULL, which means zero */
+    const void *uniform;                 /**< [rows, width] in (0, 1), or NULL: all update */
     const void *noise_plus, *noise_minus, *noise_down; /**< [rows, width] normal, or NULL: zero */
-    void *mean, *delta;         /**< [rows, width]: the old ones, replaced by the new */
-    int32_t delta_is_zero, reserved; /**< 1: treat the old delta as zero and do not read it */
-    void *error_signal;         /**< [rows, width] or NULL */
-    double *max_abs, *change;   /**< as in dualprop_dyad; change may be NULL */
+    void *mean, *delta;                                /**< [rows, width]: the old ones, replaced by the new */
+    int32_t delta_is_zero, reserved;                   /**< 1: treat the old delta as zero and do not read it */
+    void *error_signal;                                /**< [rows, width] or NULL */
+    double *max_abs, *change;                          /**< as in dualprop_dyad; change may be NULL */
 } dualprop_extended_update;
 
 /** The three directions of a dense layer. */
 typedef struct dualprop_dense {
     int64_t batch, inputs, outputs; /**< samples, and elements of a sample below and above */
-    void *workspace; /**< of dense_workspace bytes, aligned to 64 */
+    void *workspace;                /**< of dense_workspace bytes, aligned to 64 */
     /** Bytes of workspace; 0: unknown. They were asked for when the host may have had fewer threads than now. */
     int64_t workspace_bytes;
 } dualprop_dense;
@@ -200,16 +200,16 @@ typedef struct dualprop_dense {
  * positions of the window, divided by their number. Contributions of overlapping windows add up.
  */
 typedef struct dualprop_convolution {
-    int32_t kind;    /**< DUALPROP_LAYER_CONVOLUTION or DUALPROP_LAYER_LOCAL */
-    int32_t pooling; /**< DUALPROP_POOL_NONE, _MAX or _AVERAGE */
-    int64_t batch, height, width, channels, outputs; /**< samples, the image below, and the channels of the map */
-    int64_t kernel_height, kernel_width;             /**< the kernel */
-    int64_t stride_height, stride_width;             /**< its strides */
-    int64_t padding_height, padding_width;           /**< rows and columns of zeros on each side */
-    int64_t map_height, map_width;                   /**< the map before pooling */
-    int64_t window_height, window_width;             /**< of pooling; at most 256 positions */
+    int32_t kind;                                      /**< DUALPROP_LAYER_CONVOLUTION or DUALPROP_LAYER_LOCAL */
+    int32_t pooling;                                   /**< DUALPROP_POOL_NONE, _MAX or _AVERAGE */
+    int64_t batch, height, width, channels, outputs;   /**< samples, the image below, and the channels of the map */
+    int64_t kernel_height, kernel_width;               /**< the kernel */
+    int64_t stride_height, stride_width;               /**< its strides */
+    int64_t padding_height, padding_width;             /**< rows and columns of zeros on each side */
+    int64_t map_height, map_width;                     /**< the map before pooling */
+    int64_t window_height, window_width;               /**< of pooling; at most 256 positions */
     int64_t window_stride_height, window_stride_width; /**< of pooling */
-    int64_t pooled_height, pooled_width;             /**< the map after pooling */
+    int64_t pooled_height, pooled_width;               /**< the map after pooling */
     void *workspace; /**< of convolution_workspace bytes, aligned to 64; not in use between calls */
     void *cache;     /**< of convolution_cache bytes, aligned to 64; as convolution_prepare left it */
 } dualprop_convolution;
@@ -218,8 +218,8 @@ typedef struct dualprop_convolution {
  * The backend table. If memory is not host memory, every slot up to fill_uniform is required. On host memory every slot
  * from allocate on may be NULL, and the built-in backend's is used. The slots of a group are NULL together: allocate
  * and release, the three slots for the layout of weights, and the nine for convolutions. A backend with its own layout
- * needs all four dense slots. Without one, its dense products read weights as [inputs, outputs]; built-in products beside
- * them then convert the weights at each call.
+ * needs all four dense slots. Without one, its dense products read weights as [inputs, outputs]; built-in products
+ * beside them then convert the weights at each call.
  */
 typedef struct dualprop_backend {
     uint64_t struct_size; /**< sizeof(dualprop_backend) */
@@ -267,9 +267,9 @@ typedef struct dualprop_backend {
      * same way. If step is not NULL, the learning step on weights, bias and moments is taken instead: accumulate is
      * then 0, and the gradients are NULL or memory that may be used for intermediate results.
      */
-    dualprop_status (*dense_gradient)(void *self, const dualprop_dense *shape, void *gradient, void *bias_gradient,
-                                      const void *x, const void *delta, double scale, int accumulate,
-                                      const dualprop_step_numbers *step, void *weights, void *bias, void *moments[4]);
+    dualprop_status (*dense_gradient)(
+        void *self, const dualprop_dense *shape, void *gradient, void *bias_gradient, const void *x, const void *delta,
+        double scale, int accumulate, const dualprop_step_numbers *step, void *weights, void *bias, void *moments[4]);
 
     /** See dualprop_dyad. */
     dualprop_status (*dyad_update)(void *self, const dualprop_dyad *dyad);
@@ -299,8 +299,7 @@ typedef struct dualprop_backend {
     /** Compute max |x|, or NaN if one is NaN. */
     dualprop_status (*max_abs)(void *self, int64_t count, const void *x, double *max_abs);
     /** Fill with uniform numbers in (0, 1): Philox 4x32-10, key = seed, counter = (first + i)/4 and stream. */
-    dualprop_status (*fill_uniform)(void *self, void *x, int64_t count, uint64_t seed, uint64_t stream,
-                                    uint64_t first);
+    dualprop_status (*fill_uniform)(void *self, void *x, int64_t count, uint64_t seed, uint64_t stream, uint64_t first);
 
     /*
      * Convolutions. All nine slots are NULL or none. NULL on host memory: the built-in backend's are used. On other
@@ -325,19 +324,18 @@ typedef struct dualprop_backend {
      */
     dualprop_status (*convolution_prepare)(void *self, const dualprop_convolution *shape, const void *weights);
     /** a = pool(W x + bias), bias NULL: none; writes switches (NULL unless max pooling); then the dyad update of a. */
-    dualprop_status (*convolution_bottom_up)(void *self, const dualprop_convolution *shape, void *a,
-                                             uint8_t *switches, const void *x, const void *weights, const void *bias,
-                                             const dualprop_dyad *dyad);
+    dualprop_status (*convolution_bottom_up)(
+        void *self, const dualprop_convolution *shape, void *a, uint8_t *switches, const void *x, const void *weights,
+        const void *bias, const dualprop_dyad *dyad);
     /** top_down (batch, height, width, channels) = W^T unpool(delta); then the dyad update with it, if any. */
-    dualprop_status (*convolution_top_down)(void *self, const dualprop_convolution *shape, void *top_down,
-                                            const void *delta, const uint8_t *switches, const void *weights,
-                                            const dualprop_dyad *dyad);
+    dualprop_status (*convolution_top_down)(
+        void *self, const dualprop_convolution *shape, void *top_down, const void *delta, const uint8_t *switches,
+        const void *weights, const dualprop_dyad *dyad);
     /** As dense_gradient, with unpool(delta) for delta. */
-    dualprop_status (*convolution_gradient)(void *self, const dualprop_convolution *shape, void *gradient,
-                                            void *bias_gradient, const void *x, const void *delta,
-                                            const uint8_t *switches, double scale, int accumulate,
-                                            const dualprop_step_numbers *step, void *weights, void *bias,
-                                            void *moments[4]);
+    dualprop_status (*convolution_gradient)(
+        void *self, const dualprop_convolution *shape, void *gradient, void *bias_gradient, const void *x,
+        const void *delta, const uint8_t *switches, double scale, int accumulate, const dualprop_step_numbers *step,
+        void *weights, void *bias, void *moments[4]);
 
     /*
      * Devices. Three slots that may be NULL; the last two only together.
@@ -376,11 +374,10 @@ typedef struct dualprop_backend {
     /**
      * Gate the learning steps of a deferred section; called at most once in a section. Learning steps from here to its
      * end (by optimizer_step or the gradient slots) are applied only if all conditions hold for the results of the
-     * slots before; else parameters and moments stay unchanged. end_deferred writes 0 to *rejected if they were applied,
-     * else 1. If that is already known, it is written at once, and after a 1 no step is submitted.
+     * slots before; else parameters and moments stay unchanged. end_deferred writes 0 to *rejected if they were
+     * applied, else 1. If that is already known, it is written at once, and after a 1 no step is submitted.
      */
-    dualprop_status (*gate_steps)(void *self, const dualprop_step_condition *conditions, int count,
-                                  double *rejected);
+    dualprop_status (*gate_steps)(void *self, const dualprop_step_condition *conditions, int count, double *rejected);
 
     /* Workspace of states that only predict. NULL: as dense_workspace and convolution_workspace return. */
 

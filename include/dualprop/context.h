@@ -44,9 +44,9 @@ typedef struct dualprop_io {
     int64_t (*write)(void *user_data, int64_t file, const void *buffer, size_t size);
     /** Return when all written data are on the disk. The library does not retry after a failure. */
     int64_t (*sync)(void *user_data, int64_t file);
-    int64_t (*close)(void *user_data, int64_t file);                            /**< Close the file. */
-    int64_t (*rename)(void *user_data, const char *from, const char *to);       /**< Rename, replacing to. */
-    int64_t (*remove)(void *user_data, const char *path);                       /**< Remove the file. */
+    int64_t (*close)(void *user_data, int64_t file);                      /**< Close the file. */
+    int64_t (*rename)(void *user_data, const char *from, const char *to); /**< Rename, replacing to. */
+    int64_t (*remove)(void *user_data, const char *path);                 /**< Remove the file. */
     /** Return when the folder's names are on the disk; 0 if nothing to sync; -EACCES, -EPERM: no permission. */
     int64_t (*sync_folder)(void *user_data, const char *path_of_a_file_in_it);
     void *user_data; /**< passed to each function */
@@ -65,7 +65,7 @@ typedef struct dualprop_threads {
 
 /** Functions that load backend modules. */
 typedef struct dualprop_loader {
-    uint64_t struct_size; /**< sizeof(dualprop_loader) */
+    uint64_t struct_size;                                             /**< sizeof(dualprop_loader) */
     void *(*open)(void *user_data, const char *path);                 /**< Return the module, or NULL. */
     void *(*symbol)(void *user_data, void *module, const char *name); /**< Return a symbol, or NULL. */
     const char *(*error)(void *user_data);                            /**< Return a sentence about the last failure. */
@@ -107,8 +107,10 @@ typedef struct dualprop_options {
 #define DUALPROP_ALL_CPUS (-1)
 
 /** Initializer of a dualprop_options: size and version are filled in, all else is the default. */
-#define DUALPROP_OPTIONS_INIT \
-    { sizeof(dualprop_options), DUALPROP_VERSION, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0 }
+#define DUALPROP_OPTIONS_INIT                                                                               \
+    {                                                                                                       \
+        sizeof(dualprop_options), DUALPROP_VERSION, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0 \
+    }
 
 /** Levels of log messages. */
 enum { DUALPROP_LOG_ERROR = 0, DUALPROP_LOG_WARNING = 1, DUALPROP_LOG_INFO = 2, DUALPROP_LOG_DEBUG = 3 };
@@ -117,8 +119,9 @@ enum { DUALPROP_LOG_ERROR = 0, DUALPROP_LOG_WARNING = 1, DUALPROP_LOG_INFO = 2, 
 typedef void (*dualprop_log)(void *user_data, int level, const char *component, const char *message);
 
 /**
- * Runs task(argument, i) for every i in 0..count-1, in any order and on any threads, and returns when all are done. Tasks
- * that it did not run are run by the calling thread afterwards, and the log receives a warning: results are the same.
+ * Runs task(argument, i) for every i in 0..count-1, in any order and on any threads, and returns when all are done.
+ * Tasks that it did not run are run by the calling thread afterwards, and the log receives a warning: results are the
+ * same.
  */
 typedef void (*dualprop_parallel_for)(void *user_data, void (*task)(void *argument, int64_t index), void *argument,
                                       int64_t count);

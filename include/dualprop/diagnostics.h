@@ -195,7 +195,8 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_diagnostics_objective(
  *
  * It is the difference of the potentials of DP and DP^T in that layer: Eq. 12 minus Eq. 18 is the sum of
  * Delta E_k / beta_k (with E_0, plus the input's term). With the quadratic G of identity it is 0 at alpha = 1/2,
- * -|delta_k|^2/2 at alpha = 1 and |delta_k|^2/2 at alpha = 0. Where f^-1 has no value (relu at 0) it is a_k, as in Eq. 18.
+ * -|delta_k|^2/2 at alpha = 1 and |delta_k|^2/2 at alpha = 0. Where f^-1 has no value (relu at 0) it is a_k, as in Eq.
+ * 18.
  *
  * @param difference         receives it; NaN for a layer of silu, which has no G
  * @param diagnostics,state  as in dualprop_diagnostics_objective()

@@ -5,7 +5,6 @@
 #ifndef DUALPROP_EXPORT_H
 #define DUALPROP_EXPORT_H
 
-
 #if defined(__GNUC__)
 /** A function that the library exports. */
 #define DUALPROP_API __attribute__((visibility("default")))

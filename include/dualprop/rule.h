@@ -93,7 +93,8 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_get_loss(int *loss, 
  *
  * @param user_data  as it was set
  * @param losses     [count], receives the loss of each sample; NULL: not needed
- * @param slopes     [count, width], receives the derivative of each sample's loss with respect to its outputs; NULL: not
+ * @param slopes     [count, width], receives the derivative of each sample's loss with respect to its outputs; NULL:
+ * not
  *                   needed
  * @param outputs    [count, width]: a_L
  * @param targets    [count, width]: the targets of the inference, or labels as rows of zeros with a one
@@ -101,17 +102,16 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_get_loss(int *loss, 
  * @param width      outputs
  * @return 0 to continue; anything else ends the call that needed the loss with DUALPROP_ERROR_CANCELLED
  */
-typedef int (*dualprop_loss_function)(
-    void *user_data, double *losses, double *slopes, const double *outputs, const double *targets, int64_t count,
-    int64_t width);
+typedef int (*dualprop_loss_function)(void *user_data, double *losses, double *slopes, const double *outputs,
+                                      const double *targets, int64_t count, int64_t width);
 /**
  * Learn a loss of your own: the output layer is nudged along its slopes, in the linear step of Eq. 22, which is exact
  * for dp-adjoint, fenchel, lecun and bp; an exact or SPROVR step of dp would need the loss's proximal map, and is
  * refused. dualprop_infer(), dualprop_learn(), dualprop_evaluate() and dualprop_state_report() then use this loss.
  *
  * The loss becomes DUALPROP_LOSS_FUNCTION; dualprop_rule_set_loss() removes the function. States created before must be
- * prepared again (dualprop_state_prepare()). A checkpoint keeps that the loss is a function, but not which: set it again
- * after loading. For a loss whose slopes you have computed already, see dualprop_infer_gradient().
+ * prepared again (dualprop_state_prepare()). A checkpoint keeps that the loss is a function, but not which: set it
+ * again after loading. For a loss whose slopes you have computed already, see dualprop_infer_gradient().
  *
  * @param rule       the rule
  * @param function   called in every inference and evaluation of states with this rule; not NULL
@@ -249,11 +249,11 @@ dualprop_rule_get_divergence_limit(double *limit, const dualprop_rule *rule);
 /**
  * Report divergence when max |change of s+-| over a pass grows in so many passes in a row; 0 (never) to 1000000.
  *
- * An inference that diverges slowly stays below the divergence limit for dozens of passes, while its gradients are wrong
- * by orders of magnitude; a growth limit of 3 reports it. Passes count after delta has reached the lowest layer, since
- * until then every pass moves it to one more layer. Changes within rounding (1e-4 of the largest state in f32, 1e-8 in
- * f64) do not count. The limit is not applied if visits or states are drawn (DUALPROP_RANDOM, DUALPROP_ASYNC, noise on
- * states or signals).
+ * An inference that diverges slowly stays below the divergence limit for dozens of passes, while its gradients are
+ * wrong by orders of magnitude; a growth limit of 3 reports it. Passes count after delta has reached the lowest layer,
+ * since until then every pass moves it to one more layer. Changes within rounding (1e-4 of the largest state in f32,
+ * 1e-8 in f64) do not count. The limit is not applied if visits or states are drawn (DUALPROP_RANDOM, DUALPROP_ASYNC,
+ * noise on states or signals).
  *
  * The change of every pass is then measured, as with a tolerance, and a device defers no work.
  */
@@ -303,9 +303,9 @@ dualprop_rule_get_layer_damping(double *damping, const dualprop_rule *rule, int 
 /**
  * Form s- of the layer above again before each update (1), as Eq. 50 has it: s-_{k+1} <- f_{k+1}(W_k s+_k + b_k) and
  * then s+_k with delta_{k+1} = s+_{k+1} - s-_{k+1}. Without it (0, the default) s-_{k+1} is what layer k + 1 had at its
- * own last update, damped. With it, DUALPROP_DAMPING_GAMMA2 and the exact output step on squared error, no update raises
- * LPOM's objective (Eq. 4), whatever the order of the layers; without it every second pass may. Each visit then evaluates
- * f of the layer above once more.
+ * own last update, damped. With it, DUALPROP_DAMPING_GAMMA2 and the exact output step on squared error, no update
+ * raises LPOM's objective (Eq. 4), whatever the order of the layers; without it every second pass may. Each visit then
+ * evaluates f of the layer above once more.
  *
  * It is an option of lpom alone: with another variant, and with options that change the update of single neurons
  * (noise on states or signals, quantization, time steps, DUALPROP_ASYNC), states are refused.

@@ -34,8 +34,8 @@ extern "C" {
  *         DUALPROP_ERROR_RANGE, DUALPROP_ERROR_NO_MEMORY
  * Threads: any.  Since: 0.1.
  */
-DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_state_create(
-    dualprop_state **state, dualprop_network *network, dualprop_rule *rule, int64_t capacity);
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_state_create(dualprop_state **state, dualprop_network *network, dualprop_rule *rule, int64_t capacity);
 
 /** Destroy a state; NULL is allowed. */
 DUALPROP_API void dualprop_state_destroy(dualprop_state *state);
@@ -63,12 +63,12 @@ dualprop_state_set_augmentation(dualprop_state *state, const int32_t *augmentati
 
 /**
  * Weigh the samples of the next batch: sample i has the loss weights[i] * loss(.), in inference, evaluation and
- * dualprop_state_report(), times the weight of its class if there is one. It applies to the next inference or evaluation
- * that succeeds, whose count must be this one; predictions have no loss and leave it alone.
+ * dualprop_state_report(), times the weight of its class if there is one. It applies to the next inference or
+ * evaluation that succeeds, whose count must be this one; predictions have no loss and leave it alone.
  *
  * The gradient stays a sum over the samples divided by their number: weights of mean 1 keep the size of steps. A sample
- * of weight 2 counts as the same sample twice, one of weight 0 not at all. With an exact output step a weight multiplies
- * beta in its bounds (see dualprop_rule_set_output_step()), and a batch that exceeds them is refused.
+ * of weight 2 counts as the same sample twice, one of weight 0 not at all. With an exact output step a weight
+ * multiplies beta in its bounds (see dualprop_rule_set_output_step()), and a batch that exceeds them is refused.
  *
  * @param state    the state
  * @param weights  [count], finite, >= 0; copied; NULL with count 0 removes what was set
@@ -82,9 +82,9 @@ dualprop_state_set_augmentation(dualprop_state *state, const int32_t *augmentati
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_state_set_sample_weights(dualprop_state *state, const double *weights, int64_t count);
 /**
- * Weigh the classes: the loss of each sample is multiplied by the weight of its class, which is its label, or the output
- * with the largest dense target (the first of equals). They stay until they are set again, and belong to the state: a
- * checkpoint does not keep them. See dualprop_state_set_sample_weights().
+ * Weigh the classes: the loss of each sample is multiplied by the weight of its class, which is its label, or the
+ * output with the largest dense target (the first of equals). They stay until they are set again, and belong to the
+ * state: a checkpoint does not keep them. See dualprop_state_set_sample_weights().
  *
  * @param state    the state
  * @param weights  [count], finite, >= 0; copied; NULL with count 0 removes them
@@ -138,8 +138,8 @@ dualprop_infer_view(dualprop_state *state, const dualprop_view *inputs, const du
  * gradient of your loss at the outputs, then call this and dualprop_update() (or dualprop_gradient()).
  *
  * With a loss that is linear in the outputs all output steps are the same, so that exact and SPROVR steps are allowed.
- * The gradient with respect to the inputs follows by dualprop_diagnostics_input_gradient(): so the network can be a part
- * of a larger model. dualprop_state_report() then has no loss: it reports NaN, and 0 correct samples.
+ * The gradient with respect to the inputs follows by dualprop_diagnostics_input_gradient(): so the network can be a
+ * part of a larger model. dualprop_state_report() then has no loss: it reports NaN, and 0 correct samples.
  *
  * @param state     the state
  * @param inputs    as in dualprop_infer_view()
@@ -199,7 +199,8 @@ dualprop_state_write(dualprop_state *state, int index, int which, const dualprop
  * Report how the last inference went; each output may be NULL.
  *
  * @param passes    passes run
- * @param residual  max |change of s+-| / max |s+-| of the last pass. Measured in every pass if the rule has a tolerance or
+ * @param residual  max |change of s+-| / max |s+-| of the last pass. Measured in every pass if the rule has a tolerance
+ * or
  *                  a growth limit, else in the last of several passes of an inference that the device does not defer;
  *                  NaN if nothing was measured
  * @param updates   layer updates computed
@@ -211,9 +212,9 @@ dualprop_state_write(dualprop_state *state, int index, int which, const dualprop
  * @param state     the state
  * @return DUALPROP_OK, or DUALPROP_ERROR_INVALID_STATE if the state holds no inference
  */
-DUALPROP_API DUALPROP_CHECKED dualprop_status
-dualprop_state_report(int *passes, double *residual, int64_t *updates, int64_t *skipped, double *loss, int64_t *correct,
-                      const dualprop_state *state);
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_state_report(
+    int *passes, double *residual, int64_t *updates, int64_t *skipped, double *loss, int64_t *correct,
+    const dualprop_state *state);
 
 /**
  * Get gamma_k, the spectral norm of the map above layer index as the last inference estimated it (NaN if it did not),
@@ -249,8 +250,8 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_predict_view(const dualprop_view *scores, dualprop_state *state, const dualprop_view *inputs);
 
 /**
- * Compute the network's outputs as probabilities: the softmax of each row of scores, that is, of the logits of a network
- * that learned by cross-entropy.
+ * Compute the network's outputs as probabilities: the softmax of each row of scores, that is, of the logits of a
+ * network that learned by cross-entropy.
  *
  * @param probabilities  receives (count, outputs), contiguous, in the context's precision; rows add up to 1
  * @param state          as in dualprop_predict()

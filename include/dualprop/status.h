@@ -18,32 +18,32 @@ extern "C" {
 #endif
 
 /** The list of statuses: X(NAME, value, message). The enumeration, the names and the messages are generated from it. */
-#define DUALPROP_STATUS_LIST(X)                                                              \
-    X(OK, 0, "success")                                                                      \
-    X(ERROR_INVALID_ARGUMENT, 1, "an argument has a value that the call does not accept")    \
-    X(ERROR_RANGE, 2, "a size overflows")                                                    \
-    X(ERROR_LIMIT, 3, "a size is above a limit that was set")                                \
-    X(ERROR_HANDLE, 4, "a handle was destroyed, or is of another kind")                      \
-    X(ERROR_INVALID_STATE, 10, "the call came at the wrong moment")                          \
-    X(ERROR_BUSY, 11, "the object is in use by another call")                                \
-    X(ERROR_FORKED, 12, "the object was made in another process")                            \
-    X(ERROR_CANCELLED, 13, "the call was cancelled")                                         \
-    X(ERROR_UNSUPPORTED, 14, "the combination is not supported")                             \
-    X(ERROR_NO_MEMORY, 20, "out of memory")                                                  \
-    X(ERROR_THREAD, 21, "a thread could not be started")                                     \
-    X(ERROR_FORMAT, 30, "a file breaks the rules of its format")                             \
-    X(ERROR_CORRUPT, 31, "a file's checksum does not match its data")                        \
-    X(ERROR_IO, 32, "reading or writing a file failed")                                      \
-    X(ERROR_NO_SPACE, 33, "no space is left on the device")                                  \
-    X(ERROR_FILE_TOO_BIG, 34, "a file would exceed the process's file size limit")           \
-    X(ERROR_ACCESS, 35, "a file could not be opened")                                        \
-    X(ERROR_NOT_FINITE, 40, "a number is NaN or infinite")                                   \
-    X(ERROR_DIVERGED, 41, "the inference diverged")                                          \
-    X(ERROR_NO_BACKEND, 50, "the backend is not available")                                  \
-    X(ERROR_BACKEND_VERSION, 51, "the backend was built for another version")                \
-    X(ERROR_NO_DEVICE, 52, "no device was found")                                            \
-    X(ERROR_DEVICE, 53, "the device failed")                                                 \
-    X(ERROR_TRANSPORT, 60, "the processes of a group could not reach each other")            \
+#define DUALPROP_STATUS_LIST(X)                                                           \
+    X(OK, 0, "success")                                                                   \
+    X(ERROR_INVALID_ARGUMENT, 1, "an argument has a value that the call does not accept") \
+    X(ERROR_RANGE, 2, "a size overflows")                                                 \
+    X(ERROR_LIMIT, 3, "a size is above a limit that was set")                             \
+    X(ERROR_HANDLE, 4, "a handle was destroyed, or is of another kind")                   \
+    X(ERROR_INVALID_STATE, 10, "the call came at the wrong moment")                       \
+    X(ERROR_BUSY, 11, "the object is in use by another call")                             \
+    X(ERROR_FORKED, 12, "the object was made in another process")                         \
+    X(ERROR_CANCELLED, 13, "the call was cancelled")                                      \
+    X(ERROR_UNSUPPORTED, 14, "the combination is not supported")                          \
+    X(ERROR_NO_MEMORY, 20, "out of memory")                                               \
+    X(ERROR_THREAD, 21, "a thread could not be started")                                  \
+    X(ERROR_FORMAT, 30, "a file breaks the rules of its format")                          \
+    X(ERROR_CORRUPT, 31, "a file's checksum does not match its data")                     \
+    X(ERROR_IO, 32, "reading or writing a file failed")                                   \
+    X(ERROR_NO_SPACE, 33, "no space is left on the device")                               \
+    X(ERROR_FILE_TOO_BIG, 34, "a file would exceed the process's file size limit")        \
+    X(ERROR_ACCESS, 35, "a file could not be opened")                                     \
+    X(ERROR_NOT_FINITE, 40, "a number is NaN or infinite")                                \
+    X(ERROR_DIVERGED, 41, "the inference diverged")                                       \
+    X(ERROR_NO_BACKEND, 50, "the backend is not available")                               \
+    X(ERROR_BACKEND_VERSION, 51, "the backend was built for another version")             \
+    X(ERROR_NO_DEVICE, 52, "no device was found")                                         \
+    X(ERROR_DEVICE, 53, "the device failed")                                              \
+    X(ERROR_TRANSPORT, 60, "the processes of a group could not reach each other")         \
     X(ERROR_PEER, 61, "another process of the group failed")
 
 /** The constants DUALPROP_OK, DUALPROP_ERROR_INVALID_ARGUMENT and so on. */

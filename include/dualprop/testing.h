@@ -67,9 +67,9 @@ int dualprop_testing_slots(int *failed, const dualprop_backend *table, int type,
  * @param tried     parameters to try of each tensor, evenly spread; 0: all
  * @return DUALPROP_OK, or what the library's calls return
  */
-DUALPROP_CHECKED dualprop_status dualprop_testing_gradient(double *error, dualprop_network *network,
-                                                           dualprop_rule *rule, const void *images,
-                                                           const int32_t *labels, int64_t count, int64_t tried);
+DUALPROP_CHECKED dualprop_status dualprop_testing_gradient(
+    double *error, dualprop_network *network, dualprop_rule *rule, const void *images, const int32_t *labels,
+    int64_t count, int64_t tried);
 
 #ifdef __cplusplus
 }

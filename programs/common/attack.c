@@ -87,8 +87,12 @@ void attack_destroy(attack *self)
 
 static dualprop_view rows(const attack *self, double *numbers, int64_t count)
 {
-    return (dualprop_view){ .struct_size = sizeof(dualprop_view), .data = numbers, .type = DUALPROP_F64, .rank = 2,
-                            .shape = { count, self->inputs }, .strides = { self->inputs, 1 } };
+    return (dualprop_view){ .struct_size = sizeof(dualprop_view),
+                            .data = numbers,
+                            .type = DUALPROP_F64,
+                            .rank = 2,
+                            .shape = { count, self->inputs },
+                            .strides = { self->inputs, 1 } };
 }
 
 /* The gradient at a batch; x receives the numbers that the network saw. */

@@ -58,8 +58,9 @@ static dualprop_status compare(audit_sums *sums, audit *self, dualprop_optimizer
     TRY(batch_move(learned, self->owner, self->twin));
     TRY_LIBRARY(self->owner, dualprop_diagnostics_twin(self->diagnostics, &learned->images, &learned->labels));
     for (int k = 0; k < self->layers; k++)
-        TRY_LIBRARY(self->owner, dualprop_diagnostics_compare(NULL, &sums->cosine[k], &sums->norm[k], &sums->twin_norm[k],
-                                                              &sums->difference[k], self->diagnostics, optimizer, k + 1));
+        TRY_LIBRARY(self->owner,
+                    dualprop_diagnostics_compare(NULL, &sums->cosine[k], &sums->norm[k], &sums->twin_norm[k],
+                                                 &sums->difference[k], self->diagnostics, optimizer, k + 1));
     return DUALPROP_OK;
 }
 
@@ -130,7 +131,8 @@ dualprop_status audit_norms(audit_weights *out, audit *self)
     memset(out, 0, sizeof *out);
     TRY_LIBRARY(self->owner, dualprop_diagnostics_restart(self->diagnostics));
     for (int k = 0; (self->wanted & DIAGNOSE_GAMMA) != 0 && k < self->layers; k++)
-        TRY_LIBRARY(self->owner, dualprop_diagnostics_spectral_norm(&out->gamma[k], self->diagnostics, k + 1, ITERATIONS));
+        TRY_LIBRARY(self->owner,
+                    dualprop_diagnostics_spectral_norm(&out->gamma[k], self->diagnostics, k + 1, ITERATIONS));
     if ((self->wanted & DIAGNOSE_LIPSCHITZ) != 0)
         TRY_LIBRARY(self->owner, dualprop_diagnostics_lipschitz(&out->lipschitz, self->diagnostics, ITERATIONS));
     if ((self->wanted & DIAGNOSE_ANGLE) != 0 && self->has_feedback) TRY(compare_feedback(out, self));

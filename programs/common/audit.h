@@ -18,7 +18,7 @@ typedef struct audit_sums {
     int64_t batches;
     double cosine[AUDIT_LAYERS];
     double norm[AUDIT_LAYERS], twin_norm[AUDIT_LAYERS], difference[AUDIT_LAYERS];
-    double silent[AUDIT_LAYERS]; /* fraction of dyads with delta = 0 */
+    double silent[AUDIT_LAYERS];  /* fraction of dyads with delta = 0 */
     double damping[AUDIT_LAYERS]; /* D_{k-1}, which belongs to the map of layer k as gamma does */
     double bregman[AUDIT_LAYERS]; /* Delta E_k of Eq. 23 */
     double residual;

@@ -18,7 +18,8 @@ static int32_t shift(uint32_t bits)
 
 void move_draw(int32_t *move, int augment, uint64_t seed, int64_t epoch, int64_t sample)
 {
-    philox4x32_ctr_t counter = { { (uint32_t)sample, (uint32_t)((uint64_t)sample >> 32), (uint32_t)epoch, MOVE_STREAM } };
+    philox4x32_ctr_t counter = { { (uint32_t)sample, (uint32_t)((uint64_t)sample >> 32), (uint32_t)epoch,
+                                   MOVE_STREAM } };
     philox4x32_key_t key = { { (uint32_t)seed, (uint32_t)(seed >> 32) } };
     philox4x32_ctr_t bits = philox4x32(counter, key);
     int crop = (augment & AUGMENT_CROP) != 0, flip = (augment & AUGMENT_FLIP) != 0;

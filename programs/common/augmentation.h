@@ -1,5 +1,6 @@
 /*
- * augmentation.h - where the images of a training batch are moved to: random crops of the image with zeros around it, and flips.
+ * augmentation.h - where the images of a training batch are moved to: random crops of the image with zeros around it,
+ * and flips.
  *
  * A move is three int32: rows down, columns right, flip. It is a pure function of seed, epoch and sample, so the order
  * of samples, the batch size, the number of threads and resuming do not change it.

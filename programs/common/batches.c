@@ -80,7 +80,8 @@ static void prepare(void *context, int64_t index)
         int64_t sample = sample_at(self, index, first + i);
         copy_row(&room->images, i, &self->source->images, sample);
         copy_row(&room->labels, i, &self->source->labels, sample);
-        if (room->moves != NULL) move_draw(room->moves + MOVE_NUMBERS * i, self->augment, self->seed, self->epoch, sample);
+        if (room->moves != NULL)
+            move_draw(room->moves + MOVE_NUMBERS * i, self->augment, self->seed, self->epoch, sample);
     }
 }
 

@@ -21,14 +21,14 @@ typedef struct batch_room {
 typedef struct batches {
     host *owner;
     const samples *source;
-    int64_t count; /* samples, the first of source */
-    int64_t size;  /* of a batch; the last may be shorter */
+    int64_t count;               /* samples, the first of source */
+    int64_t size;                /* of a batch; the last may be shorter */
     const dualprop_group *group; /* whose processes share each batch; NULL: this one has all of it */
     int64_t blocks;              /* that a batch is cut into */
     int64_t capacity;            /* samples of this process's share at most */
     int64_t batch_count;
-    int kind;       /* SHUFFLE_... */
-    int augment;    /* AUGMENT_... */
+    int kind;    /* SHUFFLE_... */
+    int augment; /* AUGMENT_... */
     uint64_t seed;
     int64_t epoch;
     int64_t *order; /* of samples or of batches */

@@ -42,8 +42,7 @@ static dualprop_status build_network(dualprop_network **network, host *owner, co
 }
 
 /* Warm-up starts at 1e-3 as in the paper's Table 3, or at a tenth of the peak where that is less. */
-static dualprop_status set_rate_schedule(dualprop_optimizer *optimizer, host *owner, const settings *run,
-                                         int64_t steps)
+static dualprop_status set_rate_schedule(dualprop_optimizer *optimizer, host *owner, const settings *run, int64_t steps)
 {
     int64_t decay = run->decay_epochs > 0 ? run->decay_epochs : run->epochs;
 
@@ -59,8 +58,7 @@ static dualprop_status build_optimizer(dualprop_optimizer **optimizer, host *own
 {
     TRY_LIBRARY(owner, dualprop_optimizer_create(optimizer, network, run->optimizer));
     TRY_LIBRARY(owner, dualprop_optimizer_set_learning_rate(*optimizer, run->learning_rate));
-    if (run->optimizer == DUALPROP_SGD)
-        TRY_LIBRARY(owner, dualprop_optimizer_set_momentum(*optimizer, run->momentum));
+    if (run->optimizer == DUALPROP_SGD) TRY_LIBRARY(owner, dualprop_optimizer_set_momentum(*optimizer, run->momentum));
     TRY_LIBRARY(owner, dualprop_optimizer_set_weight_decay(*optimizer, run->weight_decay));
     return set_rate_schedule(*optimizer, owner, run, batches * run->updates); /* the steps of an epoch */
 }

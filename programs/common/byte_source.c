@@ -21,8 +21,8 @@ struct byte_source {
     uint64_t taken;     /* bytes read from the file */
     uint64_t delivered; /* bytes handed out */
     int zipped;
-    int ended;          /* the last gzip member came to its end, checksum included */
-    int streamed;       /* the bytes come from other */
+    int ended;    /* the last gzip member came to its end, checksum included */
+    int streamed; /* the bytes come from other */
     byte_stream other;
     z_stream stream;
     size_t chunk_begin, chunk_end;
@@ -89,8 +89,9 @@ static dualprop_status begin(byte_source *source)
 
     source->file = io->open(io->user_data, source->path, 0);
     if (source->file < 0)
-        return host_fail(source->owner, DUALPROP_ERROR_ACCESS, "%s: cannot be opened: %s; expected a regular file to "
-                         "read", source->path, describe_open_failure(source->file));
+        return host_fail(source->owner, DUALPROP_ERROR_ACCESS,
+                         "%s: cannot be opened: %s; expected a regular file to read", source->path,
+                         describe_open_failure(source->file));
     host_note_read(source->owner, source->path);
     int64_t size = io->size(io->user_data, source->file);
     if (size < 0)
@@ -241,7 +242,8 @@ static dualprop_status finish_zipped(byte_source *source)
 {
     if (!source->ended)
         return host_fail(source->owner, DUALPROP_ERROR_FORMAT,
-                         "%s: truncated in the gzip checksum; expected the 8 bytes that close the stream", source->path);
+                         "%s: truncated in the gzip checksum; expected the 8 bytes that close the stream",
+                         source->path);
     if (source->chunk_begin == source->chunk_end && source->taken >= source->size) return DUALPROP_OK;
     return host_fail(source->owner, DUALPROP_ERROR_FORMAT,
                      "%s: bytes follow the gzip stream; expected the file to end there", source->path);
@@ -255,8 +257,8 @@ dualprop_status byte_source_finish(byte_source *source, uint64_t after_bytes)
     TRY(take(source, &extra, 1, &got));
     if (got != 0)
         return host_fail(source->owner, DUALPROP_ERROR_FORMAT,
-                         "%s: trailing bytes: expected the end after %llu bytes%s, as in its header",
-                         source->path, (unsigned long long)after_bytes, source->zipped ? " unpacked" : "");
+                         "%s: trailing bytes: expected the end after %llu bytes%s, as in its header", source->path,
+                         (unsigned long long)after_bytes, source->zipped ? " unpacked" : "");
     return source->zipped ? finish_zipped(source) : DUALPROP_OK;
 }
 

@@ -17,7 +17,7 @@ dualprop_status byte_source_open(byte_source **source, host *owner, const char *
 /* Bytes that another library unpacks: a member of an archive. */
 typedef struct byte_stream {
     void *context;
-    uint64_t size; /* that will come, as announced and found possible */
+    uint64_t size;                                               /* that will come, as announced and found possible */
     int64_t (*read)(void *context, void *buffer, uint64_t size); /* 0 at the end; negative: failed */
     const char *(*explain)(void *context);                       /* the last failure */
     void (*close)(void *context);

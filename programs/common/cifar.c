@@ -23,7 +23,10 @@ typedef struct layout {
 } layout;
 
 static const layout cifar10 = {
-    1, { 10 }, "cifar-10-batches-bin", 5,
+    1,
+    { 10 },
+    "cifar-10-batches-bin",
+    5,
     { "data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin",
       "test_batch.bin" },
 };
@@ -52,8 +55,8 @@ static dualprop_status check_size(record_file *file)
         return host_fail(file->owner, DUALPROP_ERROR_FORMAT, "%s: it is gzip; expected raw records: unpack it first",
                          file->path);
     if (size == 0)
-        return host_fail(file->owner, DUALPROP_ERROR_FORMAT, "%s: it is empty; expected at least one record of %lld bytes",
-                         file->path, (long long)record);
+        return host_fail(file->owner, DUALPROP_ERROR_FORMAT,
+                         "%s: it is empty; expected at least one record of %lld bytes", file->path, (long long)record);
     if (size % record != 0)
         return host_fail(file->owner, DUALPROP_ERROR_FORMAT,
                          "%s: wrong size: %lld bytes; expected a multiple of %lld, the bytes of a record", file->path,
@@ -154,8 +157,8 @@ dualprop_status cifar_read_set(dataset *out, host *owner, int kind, const char *
 static dualprop_status read_images_only(samples *out, record_file *file, const char *path)
 {
     if (snprintf(file->path, sizeof file->path, "%s", path) >= (int)sizeof file->path)
-        return host_fail(file->owner, DUALPROP_ERROR_ACCESS, "%.100s...: the path is too long; expected below %d bytes", path,
-                         DATASET_PATH_BYTES);
+        return host_fail(file->owner, DUALPROP_ERROR_ACCESS, "%.100s...: the path is too long; expected below %d bytes",
+                         path, DATASET_PATH_BYTES);
     TRY(open_records(file));
     TRY(samples_create(out, file->owner, file->count, SIDE, SIDE, 3));
     return read_records(out->images.data, NULL, file);

@@ -27,9 +27,10 @@ static dualprop_status check_images(const classifier *self)
 
     TRY_LIBRARY(self->owner, dualprop_network_info(NULL, NULL, &inputs, NULL, self->parts.network));
     if (images_elements(&self->images) == inputs) return DUALPROP_OK;
-    return host_fail(self->owner, DUALPROP_ERROR_FORMAT, "%s: wrong shape: images of %lld numbers; expected %lld, the inputs "
-                     "of the network in %s", self->run->predict, (long long)images_elements(&self->images),
-                     (long long)inputs, self->run->resume);
+    return host_fail(self->owner, DUALPROP_ERROR_FORMAT,
+                     "%s: wrong shape: images of %lld numbers; expected %lld, the inputs of the network in %s",
+                     self->run->predict, (long long)images_elements(&self->images), (long long)inputs,
+                     self->run->resume);
 }
 
 static dualprop_status prepare(classifier *self)
@@ -40,8 +41,7 @@ static dualprop_status prepare(classifier *self)
     TRY(run_file_read(&self->parts, NULL, owner, self->run->resume, self->context));
     TRY(images_open(&self->images, owner, self->run->dataset, self->run->predict));
     TRY(check_images(self));
-    if (self->parts.best != NULL)
-        TRY_LIBRARY(owner, dualprop_network_copy(self->parts.network, self->parts.best));
+    if (self->parts.best != NULL) TRY_LIBRARY(owner, dualprop_network_copy(self->parts.network, self->parts.best));
     TRY_LIBRARY(owner, dualprop_network_info(NULL, NULL, NULL, &self->outputs, self->parts.network));
     TRY_LIBRARY(owner, dualprop_state_create(&self->state, self->parts.network, NULL, PREDICT_BATCH));
     self->scores = host_allocate(owner, (uint64_t)(PREDICT_BATCH * self->outputs), sizeof(double));
@@ -62,8 +62,12 @@ static dualprop_status print_some(classifier *self, int64_t first, int64_t count
 {
     dualprop_view images, labels;
     samples set = { .images = self->images, .labels = { .type = DUALPROP_I32, .rank = 1, .shape = { 1 }, .count = 1 } };
-    dualprop_view scores = { .struct_size = sizeof scores, .data = self->scores, .type = DUALPROP_F64, .rank = 2,
-                             .shape = { count, self->outputs }, .strides = { self->outputs, 1 } };
+    dualprop_view scores = { .struct_size = sizeof scores,
+                             .data = self->scores,
+                             .type = DUALPROP_F64,
+                             .rank = 2,
+                             .shape = { count, self->outputs },
+                             .strides = { self->outputs, 1 } };
 
     samples_view(&images, &labels, &set, first, count);
     TRY_LIBRARY(self->owner, dualprop_predict_view(&scores, self->state, &images));

@@ -11,7 +11,8 @@
 #include "program.h"
 #include "rule_settings.h"
 
-/* The program's part of the table as getopt_long() wants it; val is 256 more than the row, since characters are below. */
+/* The program's part of the table as getopt_long() wants it; val is 256 more than the row, since characters are
+ * below. */
 static void make_long_options(struct option *options, const program *self)
 {
     memset(options, 0, sizeof *options * COMMAND_ROWS);
@@ -108,8 +109,8 @@ static dualprop_status apply_preset(command_line *out, host *owner, const progra
     if (name == NULL) return DUALPROP_OK;
     const preset *found = find_preset(self, name);
     if (found == NULL)
-        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--preset is \"%.80s\"; expected a name that --help lists",
-                         name);
+        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
+                         "--preset is \"%.80s\"; expected a name that --help lists", name);
     for (int i = 0; found->own[i] != NULL; i++) take_entry(out, found->own[i]);
     for (int i = 0; found->shared[i] != NULL; i++) take_entry(out, found->shared[i]);
     return DUALPROP_OK;
@@ -150,8 +151,8 @@ static dualprop_status check_agreement(const settings *given, host *owner, int r
     setting_write(there, sizeof there, &from_file, row);
     if (strcmp(here, there) == 0) return DUALPROP_OK;
     return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
-                     "--%s %s contradicts the checkpoint of --resume, which was created with %s", setting_table[row].name, here,
-                     there);
+                     "--%s %s contradicts the checkpoint of --resume, which was created with %s",
+                     setting_table[row].name, here, there);
 }
 
 /* The same where the checkpoint says nothing of the option: it was made with the default, or without. */
@@ -163,8 +164,8 @@ static dualprop_status check_silence(const settings *given, host *owner, int row
     if (initial != NULL && *initial != '\0') return check_agreement(given, owner, row, initial);
     setting_write(here, sizeof here, given, row);
     return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
-                     "--%s %s contradicts the checkpoint of --resume, which was created without", setting_table[row].name,
-                     here);
+                     "--%s %s contradicts the checkpoint of --resume, which was created without",
+                     setting_table[row].name, here);
 }
 
 static dualprop_status settle_given(settings *out, host *owner, int row, const char *given, const char *stored,
@@ -197,7 +198,8 @@ static int is_said(const void *context, const char *option)
     int row = setting_find(option);
     const char *initial = program_default(from->program, row);
 
-    return from->given->text[row] != NULL || stored_text(from->stored, row) != NULL || (initial != NULL && *initial != '\0');
+    return from->given->text[row] != NULL || stored_text(from->stored, row) != NULL ||
+           (initial != NULL && *initial != '\0');
 }
 
 /* The same, where the table's or the program's default counts as unsaid. */
@@ -213,13 +215,16 @@ static dualprop_status complete_blocks(settings *out, host *owner, const sources
 {
     if (!is_said_in(from, "blocks") && owner->size > 1) {
         if (from->stored != NULL)
-            return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "the checkpoint of --resume was written without blocks; "
-                             "expected one process, or --blocks %d, with which the bits will differ", owner->size);
+            return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
+                             "the checkpoint of --resume was written without blocks; expected one process, or --blocks "
+                             "%d, with which the bits will differ",
+                             owner->size);
         out->blocks = owner->size;
     }
     if (owner->size > 1 && out->blocks < owner->size)
-        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--blocks is %lld and there are %d processes; expected a "
-                         "block for each at least", (long long)out->blocks, owner->size);
+        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
+                         "--blocks is %lld and there are %d processes; expected a block for each at least",
+                         (long long)out->blocks, owner->size);
     return DUALPROP_OK;
 }
 
@@ -227,8 +232,10 @@ static dualprop_status complete_blocks(settings *out, host *owner, const sources
 static dualprop_status complete_processes(settings *out, host *owner, const sources *from)
 {
     if (out->ranks > 1 && owner->size == 1)
-        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--ranks is %lld, but this process is alone: was the program "
-                         "started by the mpirun of another MPI?", (long long)out->ranks);
+        return host_fail(
+            owner, DUALPROP_ERROR_INVALID_ARGUMENT,
+            "--ranks is %lld, but this process is alone: was the program started by the mpirun of another MPI?",
+            (long long)out->ranks);
     if (out->ranks > 0 && out->ranks != owner->size)
         return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--ranks is %lld, but there are %d processes",
                          (long long)out->ranks, owner->size);
@@ -236,12 +243,16 @@ static dualprop_status complete_processes(settings *out, host *owner, const sour
     if (owner->size == 1) return DUALPROP_OK;
     if (from->given->text[setting_find("threads")] == NULL) out->threads = 1;
     else if (out->threads == 0) out->threads = peers_threads(owner);
-    const char *alone = out->diagnostics != 0 ? "diagnostics" : out->adversarial != ADVERSARIAL_OFF ? "adversarial" :
-                        out->attack.count > 0 ? "attack" : out->predict != NULL ? "predict" :
-                        out->start != START_FEED_FORWARD ? "start" : out->updates > 1 ? "updates" : NULL;
+    const char *alone = out->diagnostics != 0                 ? "diagnostics"
+                        : out->adversarial != ADVERSARIAL_OFF ? "adversarial"
+                        : out->attack.count > 0               ? "attack"
+                        : out->predict != NULL                ? "predict"
+                        : out->start != START_FEED_FORWARD    ? "start"
+                        : out->updates > 1                    ? "updates"
+                                                              : NULL;
     if (alone == NULL) return DUALPROP_OK;
-    return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--%s needs the whole batch in one process, and there are %d",
-                     alone, owner->size);
+    return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
+                     "--%s needs the whole batch in one process, and there are %d", alone, owner->size);
 }
 
 static void complete(settings *out, const sources *from)
@@ -258,8 +269,10 @@ static dualprop_status check_program(host *owner, const program *self, const jso
     const char *name = stored != NULL ? json_string_value(json_object_get(stored, PROGRAM_KEY)) : self->key;
 
     if (name != NULL && strcmp(name, self->key) == 0) return DUALPROP_OK;
-    return host_fail(owner, DUALPROP_ERROR_FORMAT, "the checkpoint of --resume was written by the program \"dualprop-%.40s\"; expected "
-                     "one that %s wrote", name != NULL ? name : "", self->name);
+    return host_fail(
+        owner, DUALPROP_ERROR_FORMAT,
+        "the checkpoint of --resume was written by the program \"dualprop-%.40s\"; expected one that %s wrote",
+        name != NULL ? name : "", self->name);
 }
 
 /* ---- options that would do nothing ---- */
@@ -361,8 +374,10 @@ static dualprop_status compare_settings(const settings *self, host *owner, const
         own[0] = '\0';
         if (is_worth_storing(self, row)) setting_write(own, sizeof own, self, row);
         if (strcmp(text != NULL ? text : "", own) != 0)
-            return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "its --%s is \"%.80s\", and that of process 0 \"%.80s\"; "
-                             "expected the same in all processes", setting_table[row].name, own, text != NULL ? text : "");
+            return host_fail(
+                owner, DUALPROP_ERROR_INVALID_ARGUMENT,
+                "its --%s is \"%.80s\", and that of process 0 \"%.80s\"; expected the same in all processes",
+                setting_table[row].name, own, text != NULL ? text : "");
     }
     return DUALPROP_OK;
 }
@@ -407,6 +422,8 @@ void command_line_help(FILE *stream, const program *self, const char *name)
     }
     fprintf(stream, "\nPresets:\n");
     for (const preset *entry = self->presets; entry->name != NULL; entry++) fprintf(stream, "  %s\n", entry->name);
-    fprintf(stream, "%s\nExit status: 0, 1 after a failure, 2 for a wrong option, 130 after Ctrl-C, 143 after\n"
-                    "SIGTERM, 129 after SIGHUP (the batch is finished and the checkpoint saved first).\n", self->notes);
+    fprintf(stream,
+            "%s\nExit status: 0, 1 after a failure, 2 for a wrong option, 130 after Ctrl-C, 143 after\n"
+            "SIGTERM, 129 after SIGHUP (the batch is finished and the checkpoint saved first).\n",
+            self->notes);
 }

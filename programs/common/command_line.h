@@ -1,8 +1,8 @@
 /*
  * command_line.h - from argv to settings, through presets and the checkpoint that is resumed.
  *
- * The first that has a value wins: the command line, the preset, the checkpoint, the default. What the checkpoint fixes may
- * be said again on the command line, but not otherwise.
+ * The first that has a value wins: the command line, the preset, the checkpoint, the default. What the checkpoint fixes
+ * may be said again on the command line, but not otherwise.
  */
 #ifndef PROGRAMS_COMMAND_LINE_H
 #define PROGRAMS_COMMAND_LINE_H

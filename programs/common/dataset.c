@@ -40,14 +40,15 @@ static int is_there(host *owner, const char *path)
 static dualprop_status find_as_named(char *path, host *owner, const char *folder, const char *name)
 {
     if (snprintf(path, DATASET_PATH_BYTES, "%s/%s.gz", folder, name) >= DATASET_PATH_BYTES)
-        return host_fail(owner, DUALPROP_ERROR_ACCESS, "%.100s...: the path is too long; expected below %d bytes", folder,
-                         DATASET_PATH_BYTES);
+        return host_fail(owner, DUALPROP_ERROR_ACCESS, "%.100s...: the path is too long; expected below %d bytes",
+                         folder, DATASET_PATH_BYTES);
     int packed = is_there(owner, path);
     path[strlen(path) - 3] = '\0';
     if (is_there(owner, path)) return DUALPROP_OK;
     if (!packed)
-        return host_fail(owner, DUALPROP_ERROR_ACCESS, "%s: no such file, nor one with .gz; expected an array of the data "
-                         "set there (see --data)", path);
+        return host_fail(owner, DUALPROP_ERROR_ACCESS,
+                         "%s: no such file, nor one with .gz; expected an array of the data set there (see --data)",
+                         path);
     strcat(path, ".gz");
     return DUALPROP_OK;
 }
@@ -59,7 +60,8 @@ static dualprop_status find_file(char *path, host *owner, const char *folder, co
     char dotted[64];
 
     if (kind != NULL && snprintf(dotted, sizeof dotted, "%.*s.%s", (int)(kind - name), name, kind + 1) > 0 &&
-        find_as_named(path, owner, folder, name) != DUALPROP_OK && find_as_named(path, owner, folder, dotted) == DUALPROP_OK)
+        find_as_named(path, owner, folder, name) != DUALPROP_OK &&
+        find_as_named(path, owner, folder, dotted) == DUALPROP_OK)
         return DUALPROP_OK;
     return find_as_named(path, owner, folder, name);
 }
@@ -70,13 +72,13 @@ dualprop_status dataset_find_file(char *path, host *owner, const char *folder, c
                           inner != NULL ? "/" : "", name);
 
     if (length >= DATASET_PATH_BYTES)
-        return host_fail(owner, DUALPROP_ERROR_ACCESS, "%.100s...: the path is too long; expected below %d bytes", folder,
-                         DATASET_PATH_BYTES);
+        return host_fail(owner, DUALPROP_ERROR_ACCESS, "%.100s...: the path is too long; expected below %d bytes",
+                         folder, DATASET_PATH_BYTES);
     if (inner != NULL && is_there(owner, path)) return DUALPROP_OK;
     snprintf(path, DATASET_PATH_BYTES, "%s/%s", folder, name);
     if (is_there(owner, path)) return DUALPROP_OK;
-    return host_fail(owner, DUALPROP_ERROR_ACCESS, "%s: no such file; expected a file of the data set there (see --data)",
-                     path);
+    return host_fail(owner, DUALPROP_ERROR_ACCESS,
+                     "%s: no such file; expected a file of the data set there (see --data)", path);
 }
 
 static dualprop_status check_side(const array *images, host *owner, const char *path)
@@ -116,9 +118,10 @@ static dualprop_status read_npy_images(array *out, host *owner, const char *path
     TRY(npy_read_reals(out, owner, path));
     if (out->rank >= 2 && out->rank <= 4) return DUALPROP_OK;
     array_describe_shape(shape, sizeof shape, out->shape, out->rank);
-    return host_fail(owner, DUALPROP_ERROR_FORMAT,
-                     "%s: wrong rank: its shape is %s; expected (N, features), (N, height, width) or (N, height, width, "
-                     "channels)", path, shape);
+    return host_fail(
+        owner, DUALPROP_ERROR_FORMAT,
+        "%s: wrong rank: its shape is %s; expected (N, features), (N, height, width) or (N, height, width, channels)",
+        path, shape);
 }
 
 static dualprop_status read_images(array *out, host *owner, int kind, const char *path)
@@ -138,9 +141,9 @@ static dualprop_status check_pair(const samples *pair, host *owner, const char *
     if (pair->images.shape[0] == 0 || pair->images.count == 0)
         return host_fail(owner, DUALPROP_ERROR_FORMAT, "%s: it is empty; expected at least one image", images_path);
     if (pair->images.shape[0] == pair->labels.shape[0]) return DUALPROP_OK;
-    return host_fail(owner, DUALPROP_ERROR_FORMAT, "%s: wrong count: %lld labels for the %lld images of %s; expected as "
-                     "many", labels_path, (long long)pair->labels.shape[0], (long long)pair->images.shape[0],
-                     images_path);
+    return host_fail(owner, DUALPROP_ERROR_FORMAT,
+                     "%s: wrong count: %lld labels for the %lld images of %s; expected as many", labels_path,
+                     (long long)pair->labels.shape[0], (long long)pair->images.shape[0], images_path);
 }
 
 /* Every label must be below classes; 0 classes means whatever the labels say. */
@@ -191,33 +194,36 @@ static dualprop_status check_same_shape(const dataset *self, host *owner, const 
         return DUALPROP_OK;
     array_describe_shape(train, sizeof train, self->train.images.shape + 1, self->train.images.rank - 1);
     array_describe_shape(test, sizeof test, images->shape + 1, images->rank - 1);
-    return host_fail(owner, DUALPROP_ERROR_FORMAT, "%s/%s: wrong shape: images of %s; expected %s as in the training set",
-                     folder, name, test, train);
+    return host_fail(owner, DUALPROP_ERROR_FORMAT,
+                     "%s/%s: wrong shape: images of %s; expected %s as in the training set", folder, name, test, train);
 }
 
 static dualprop_status apply_limit(dataset *self, host *owner, const char *folder, int64_t limit)
 {
     if (limit > self->train.count)
-        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--limit is %lld; expected at most %lld, the training "
-                         "samples of %s", (long long)limit, (long long)self->train.count, folder);
+        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
+                         "--limit is %lld; expected at most %lld, the training samples of %s", (long long)limit,
+                         (long long)self->train.count, folder);
     if (limit > 0) self->train.count = limit;
     return DUALPROP_OK;
 }
 
-/* A class that never occurs in training is a label that was meant otherwise (counted from 1, say), or a part missing. */
+/* A class that never occurs in training is a label that was meant otherwise (counted from 1, say), or a part
+ * missing. */
 static dualprop_status check_classes(const dataset *self, host *owner, const char *folder)
 {
     unsigned char *seen = host_allocate(owner, (uint64_t)self->classes, 1);
     const int32_t *labels = self->train.labels.data;
-    int class = 0;
+    int label = 0;
 
     if (seen == NULL) return host_no_memory(owner, "labels");
     for (int64_t i = 0; i < self->train.count; i++) seen[labels[i]] = 1;
-    while (class < self->classes && seen[class]) class++;
+    while (label < self->classes && seen[label]) label++;
     host_release(owner, seen, (uint64_t)self->classes, 1);
-    if (class == self->classes) return DUALPROP_OK;
-    return host_fail(owner, DUALPROP_ERROR_FORMAT, "%s: no training sample of class %d; expected at least one of each of the "
-                     "classes 0 to %d", folder, class, self->classes - 1);
+    if (label == self->classes) return DUALPROP_OK;
+    return host_fail(owner, DUALPROP_ERROR_FORMAT,
+                     "%s: no training sample of class %d; expected at least one of each of the classes 0 to %d", folder,
+                     label, self->classes - 1);
 }
 
 /* The greatest label decides how many outputs a network gets, so it is held below what could be meant. */
@@ -284,11 +290,12 @@ static dualprop_status check_identity(const dataset *self, host *owner, int kind
     if (named == PUBLISHED || strcmp(self->sha256, published[named].sha256) == 0) return DUALPROP_OK;
     while (found < PUBLISHED && strcmp(self->sha256, published[found].sha256) != 0) found++;
     if (found < PUBLISHED)
-        return host_fail(owner, DUALPROP_ERROR_FORMAT, "%s: it holds %s; expected %s (see --dataset and --data)", folder,
-                         published[found].name, published[named].name);
-    return host_fail(owner, DUALPROP_ERROR_FORMAT, "%s: it does not hold %s: the SHA-256 of its four files is %s; expected "
-                     "%s, or --dataset idx for another set of this layout", folder, published[named].name, self->sha256,
-                     published[named].sha256);
+        return host_fail(owner, DUALPROP_ERROR_FORMAT, "%s: it holds %s; expected %s (see --dataset and --data)",
+                         folder, published[found].name, published[named].name);
+    return host_fail(owner, DUALPROP_ERROR_FORMAT,
+                     "%s: it does not hold %s: the SHA-256 of its four files is %s; expected %s, or --dataset idx for "
+                     "another set of this layout",
+                     folder, published[named].name, self->sha256, published[named].sha256);
 }
 
 static dualprop_status read_and_digest(dataset *self, host *owner, int kind, const char *folder)

@@ -2,11 +2,12 @@
  * dataset.h - a training set and a test set of images with class labels.
  *
  * mnist, fashion-mnist: the four IDX files of the original distributions (train-images-idx3-ubyte and so on), raw or
- * with .gz after the name; the two have the same layout and are distinguished by the SHA-256 of their contents. idx: other
- * files of that layout, images of any size, as many classes as the labels say. npy: train-images.npy, train-labels.npy, test-images.npy and test-labels.npy; images of
- * shape (N, features), (N, height, width) or (N, height, width, channels). cifar10, cifar100: see cifar.h; imagenet32:
- * see imagenet32.h. Bytes stay bytes: the network's input transform makes numbers of them, value / 255, for the colour
- * sets minus the mean and divided by the deviation of each channel.
+ * with .gz after the name; the two have the same layout and are distinguished by the SHA-256 of their contents. idx:
+ * other files of that layout, images of any size, as many classes as the labels say. npy: train-images.npy,
+ * train-labels.npy, test-images.npy and test-labels.npy; images of shape (N, features), (N, height, width) or (N,
+ * height, width, channels). cifar10, cifar100: see cifar.h; imagenet32: see imagenet32.h. Bytes stay bytes: the
+ * network's input transform makes numbers of them, value / 255, for the colour sets minus the mean and divided by the
+ * deviation of each channel.
  */
 #ifndef PROGRAMS_DATASET_H
 #define PROGRAMS_DATASET_H

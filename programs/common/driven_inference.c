@@ -17,8 +17,9 @@ static dualprop_status write_zeros(host *owner, const run_parts *parts, int64_t 
     TRY_LIBRARY(owner, dualprop_network_info(&layers, NULL, NULL, NULL, parts->network));
     for (int k = 1; k <= layers; k++) {
         dualprop_layer *layer;
-        dualprop_view zeros = { .struct_size = sizeof zeros, .data = &zero, .type = DUALPROP_F32, .rank = 2,
-                                .shape = { count } };
+        dualprop_view zeros = {
+            .struct_size = sizeof zeros, .data = &zero, .type = DUALPROP_F32, .rank = 2, .shape = { count }
+        };
         TRY_LIBRARY(owner, dualprop_network_layer(&layer, parts->network, k));
         TRY_LIBRARY(owner, dualprop_layer_info(NULL, &zeros.shape[1], NULL, layer));
         TRY_LIBRARY(owner, dualprop_state_write(parts->state, k, DUALPROP_S_MEAN, &zeros));

@@ -36,8 +36,8 @@ static dualprop_status read_shape(array *shape, byte_source *source, host *owner
     shape->rank = rank;
     for (int i = 0; i < rank; i++) shape->shape[i] = big_endian(extents + 4 * i);
     if (array_count(&shape->count, shape->shape, rank, 1)) return DUALPROP_OK;
-    return host_fail(owner, DUALPROP_ERROR_FORMAT, "%s: the product of its extents overflows; expected a size below 2^63",
-                     path);
+    return host_fail(owner, DUALPROP_ERROR_FORMAT,
+                     "%s: the product of its extents overflows; expected a size below 2^63", path);
 }
 
 /* Empty sets are refused later, by who knows what they are for; a size that cannot be there is refused now. */
@@ -47,9 +47,10 @@ static dualprop_status check_size(const array *shape, byte_source *source, host 
 
     if (shape->count <= byte_source_bound(source)) return DUALPROP_OK;
     array_describe_shape(text, sizeof text, shape->shape, shape->rank);
-    return host_fail(owner, DUALPROP_ERROR_FORMAT,
-                     "%s: truncated: the header announces %s, which is %llu bytes of data; expected a file that holds "
-                     "as many", path, text, (unsigned long long)shape->count);
+    return host_fail(
+        owner, DUALPROP_ERROR_FORMAT,
+        "%s: truncated: the header announces %s, which is %llu bytes of data; expected a file that holds as many", path,
+        text, (unsigned long long)shape->count);
 }
 
 static dualprop_status read_data(array *out, byte_source *source, host *owner, const char *path)
@@ -77,7 +78,8 @@ dualprop_status idx_read(array *out, host *owner, const char *path, int rank)
     array made = { 0 };
 
     if (rank < 1 || rank > DUALPROP_MAX_RANK)
-        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "rank is %d; expected 1 to %d", rank, DUALPROP_MAX_RANK);
+        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "rank is %d; expected 1 to %d", rank,
+                         DUALPROP_MAX_RANK);
     TRY(byte_source_open(&source, owner, path));
     dualprop_status status = read_all(&made, source, owner, path, rank);
     byte_source_close(source);

@@ -85,7 +85,8 @@ static dualprop_status read_data(int64_t *count, const destination *to, host *ow
     TRY(read_shape(&shape, owner, path, source));
     *count = shape.shape[0];
     if (*count > to->room)
-        return host_fail(owner, DUALPROP_ERROR_IO, "%s: it grew while it was read; expected the same number of images", path);
+        return host_fail(owner, DUALPROP_ERROR_IO, "%s: it grew while it was read; expected the same number of images",
+                         path);
     return read_rows(to, *count, source);
 }
 
@@ -106,8 +107,8 @@ static dualprop_status take_labels(int32_t *out, const array *labels, host *owne
     const int32_t *label = labels->data;
 
     if (labels->shape[0] != count)
-        return host_fail(owner, DUALPROP_ERROR_FORMAT, "%s: wrong count: %lld labels for %lld images; expected as many", path,
-                         (long long)labels->shape[0], (long long)count);
+        return host_fail(owner, DUALPROP_ERROR_FORMAT, "%s: wrong count: %lld labels for %lld images; expected as many",
+                         path, (long long)labels->shape[0], (long long)count);
     for (int64_t i = 0; i < count; i++) {
         if (label[i] < 1 || label[i] > CLASSES)
             return host_fail(owner, DUALPROP_ERROR_FORMAT, "%s: label %lld is %d; expected 1 to %d", path, (long long)i,
@@ -154,8 +155,9 @@ static dualprop_status read_paths(samples *out, host *owner, const char *const *
     destination to = { out->images.data, with_labels ? out->labels.data : NULL, total };
     for (int i = 0; paths[i] != NULL; i++) TRY(with_archive(paths[i], owner, read_archive, &to));
     if (to.room == 0) return DUALPROP_OK;
-    return host_fail(owner, DUALPROP_ERROR_IO, "%s: it or a file of the same data set shrank while it was read; expected the same number "
-                     "of images", paths[0]);
+    return host_fail(
+        owner, DUALPROP_ERROR_IO,
+        "%s: it or a file of the same data set shrank while it was read; expected the same number of images", paths[0]);
 }
 
 /* The paths of an archive or of train_data_batch_1 ... */

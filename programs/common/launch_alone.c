@@ -12,6 +12,12 @@ dualprop_status launch_begin(host *owner, int *argc, char ***argv)
     return DUALPROP_OK;
 }
 
-void launch_set_patience(double seconds) { (void)seconds; }
+void launch_set_patience(double seconds)
+{
+    (void)seconds;
+}
 
-void launch_end(host *owner, int exit_status) { (void)owner, (void)exit_status; }
+void launch_end(host *owner, int exit_status)
+{
+    (void)owner, (void)exit_status;
+}

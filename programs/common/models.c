@@ -13,8 +13,8 @@ typedef struct model {
     const int *dense;        /* outputs */
 } model;
 
-static const int vgg16_convolutions[] = { 64,  64,  POOL, 128, 128, POOL, 256, 256, 256, POOL,
-                                          512, 512, 512,  POOL, 512, 512, 512, POOL, 0 };
+static const int vgg16_convolutions[] = { 64,  64,  POOL, 128,  128, POOL, 256, 256,  256, POOL,
+                                          512, 512, 512,  POOL, 512, 512,  512, POOL, 0 };
 static const int vgg16_dense[] = { 4096, 4096, 0 };
 static const int vgglike_convolutions[] = { 64, 64, POOL, 128, 128, POOL, 256, 256, POOL, 0 };
 static const int vgglike_dense[] = { 1024, 0 };
@@ -31,7 +31,8 @@ static const model models[] = {
 };
 
 const char model_help[] =
-    "\nModels (a number: 3 x 3 convolution with so many channels; M: 2 x 2 max pooling; F: dense layer; then one output a\n"
+    "\nModels (a number: 3 x 3 convolution with so many channels; M: 2 x 2 max pooling; F: dense layer; then one "
+    "output a\n"
     "class). A pooling for which a small image has no room is left out.\n"
     "  vgg16     64 64 M 128 128 M 256 256 256 M 512 512 512 M 512 512 512 M F4096 F4096\n"
     "  vgglike   64 64 M 128 128 M 256 256 M F1024\n"

@@ -218,8 +218,8 @@ static int real_type(const npy_header *header)
 static dualprop_status check_finite(const npy_file *file, const array *reals)
 {
     for (uint64_t i = 0; i < reals->count && reals->type != DUALPROP_U8; i++) {
-        double value = reals->type == DUALPROP_F32 ? (double)((const float *)reals->data)[i]
-                                                   : ((const double *)reals->data)[i];
+        double value =
+            reals->type == DUALPROP_F32 ? (double)((const float *)reals->data)[i] : ((const double *)reals->data)[i];
         if (!isfinite(value))
             return host_fail(file->owner, DUALPROP_ERROR_NOT_FINITE, "%s: element %llu is %g; expected finite numbers",
                              file->path, (unsigned long long)i, value);

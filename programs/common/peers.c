@@ -55,16 +55,17 @@ dualprop_status peers_begin(host *owner)
     owner->size = owner->transport->size;
     if (owner->size > PEERS_MOST) {
         owner->agreed = 1;
-        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "%d processes; expected %d at most", owner->size, PEERS_MOST);
+        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "%d processes; expected %d at most", owner->size,
+                         PEERS_MOST);
     }
-    char (*names)[MACHINE_BYTES] = host_allocate(owner, (uint64_t)owner->size, MACHINE_BYTES);
+    char(*names)[MACHINE_BYTES] = host_allocate(owner, (uint64_t)owner->size, MACHINE_BYTES);
     if (names == NULL) { /* the others wait for this process: there is no way to go on */
         owner->lost = 1;
         return host_no_memory(owner, "the names of machines");
     }
     gethostname(names[owner->rank], MACHINE_BYTES - 1);
     dualprop_status status = gather(owner, names, MACHINE_BYTES);
-    if (status == DUALPROP_OK) count_machines(owner, (const char (*)[MACHINE_BYTES])names);
+    if (status == DUALPROP_OK) count_machines(owner, (const char(*)[MACHINE_BYTES])names);
     host_release(owner, names, (uint64_t)owner->size, MACHINE_BYTES);
     return status;
 }
@@ -130,8 +131,8 @@ dualprop_status peers_compare_text(host *owner, const char *what, const char *ow
     int same = strcmp(first, own) == 0;
     host_release(owner, first, size, 1);
     if (same) return DUALPROP_OK;
-    return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "has another %s than process 0; expected the same in all "
-                     "processes", what);
+    return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
+                     "has another %s than process 0; expected the same in all processes", what);
 }
 
 int64_t peers_threads(const host *owner)

@@ -37,7 +37,8 @@ const char *program_default(const program *self, int row)
     size_t length = strlen(setting_table[row].name);
 
     for (const char *const *entry = self->defaults; *entry != NULL; entry++) {
-        if (strncmp(*entry, setting_table[row].name, length) == 0 && (*entry)[length] == '=') return *entry + length + 1;
+        if (strncmp(*entry, setting_table[row].name, length) == 0 && (*entry)[length] == '=')
+            return *entry + length + 1;
     }
     return setting_table[row].initial;
 }
@@ -163,7 +164,7 @@ int program_main(const program *self, int argc, char **argv)
     snprintf(name, sizeof name, "%s%s", self->name, launch_suffix);
     host_init(&owner, name);
     int status = launch_begin(&owner, &argc, &argv) == DUALPROP_OK ? run_and_flush(&owner, self, argc, argv)
-                                                                    : complain(&owner, EXIT_FAILED);
+                                                                   : complain(&owner, EXIT_FAILED);
     launch_end(&owner, status);
     return status;
 }

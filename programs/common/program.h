@@ -12,13 +12,13 @@
 
 struct program {
     const char *name;
-    const char *key;               /* its name in checkpoints, which is that of earlier versions */
-    const char *purpose;           /* a sentence for --help */
-    const char *const *defaults;   /* "option=value" where the table's default is not this program's; closed by NULL */
-    const char *const *without;    /* options it does not have; closed by NULL */
-    const preset *presets;         /* closed by one without a name */
-    const char *notes;             /* lines at the end of --help; may be empty */
-    int drops_last_batch;          /* a short batch at an epoch's end: left out (1) or trained on (0) */
+    const char *key;             /* its name in checkpoints, which is that of earlier versions */
+    const char *purpose;         /* a sentence for --help */
+    const char *const *defaults; /* "option=value" where the table's default is not this program's; closed by NULL */
+    const char *const *without;  /* options it does not have; closed by NULL */
+    const preset *presets;       /* closed by one without a name */
+    const char *notes;           /* lines at the end of --help; may be empty */
+    int drops_last_batch;        /* a short batch at an epoch's end: left out (1) or trained on (0) */
     /* Fill in what depends on other options and was not given; said(row): was this option given? */
     void (*complete)(settings *run, int (*said)(const void *context, const char *option), const void *context);
     /* Add all layers to a network of the data set's input shape. */

@@ -146,8 +146,7 @@ dualprop_status host_no_memory(host *self, const char *what)
 
 dualprop_status host_library(host *self, dualprop_status status)
 {
-    if (dualprop_last_error(self->message, sizeof self->message, NULL, NULL) != DUALPROP_OK ||
-        self->message[0] == '\0')
+    if (dualprop_last_error(self->message, sizeof self->message, NULL, NULL) != DUALPROP_OK || self->message[0] == '\0')
         snprintf(self->message, sizeof self->message, "%s", dualprop_status_message(status));
     make_one_line(self->message);
     if (status == DUALPROP_ERROR_TRANSPORT) self->lost = 1;

@@ -1,5 +1,6 @@
 /*
- * program_host.h - what the readers of data sets get from their host: memory, files, and a place for the sentence of an error.
+ * program_host.h - what the readers of data sets get from their host: memory, files, and a place for the sentence of an
+ * error.
  *
  * The tables are the library's own (dualprop/context.h), so that a program can hand the same ones to the readers and to
  * the context, and a test can make any allocation or read fail. Readers return a dualprop_status.
@@ -16,9 +17,9 @@
 
 typedef struct host {
     dualprop_allocator allocator;
-    dualprop_io io; /* only open, size, read and close are used by the readers */
+    dualprop_io io;        /* only open, size, read and close are used by the readers */
     struct digest *digest; /* receives all bytes that are read from data files; NULL: none wants them */
-    const char *program; /* in front of what is written to stderr */
+    const char *program;   /* in front of what is written to stderr */
     char message[MESSAGE_BYTES];
     /* The processes of a run; see peers.h. */
     const dualprop_transport *transport; /* NULL: this one alone */
@@ -26,7 +27,9 @@ typedef struct host {
     int lost;   /* another process cannot be reached any more */
     int agreed; /* all processes know of the failure that ends the run */
     int read_count;
-    struct read_file { uint64_t device, inode; } read_files[MOST_READ_FILES]; /* of a data set; see host_note_read() */
+    struct read_file {
+        uint64_t device, inode;
+    } read_files[MOST_READ_FILES]; /* of a data set; see host_note_read() */
 } host;
 
 /* Fill in malloc and POSIX files. Opening takes regular files only, and never waits for a FIFO. */
@@ -50,16 +53,16 @@ dualprop_status host_no_memory(host *self, const char *what);
 dualprop_status host_library(host *self, dualprop_status status);
 
 /* Pass a failure on. */
-#define TRY(call)                                                                                           \
-    do {                                                                                                    \
-        dualprop_status try_status = (call);                                                                \
-        if (try_status != DUALPROP_OK) return try_status;                                                   \
+#define TRY(call)                                         \
+    do {                                                  \
+        dualprop_status try_status = (call);              \
+        if (try_status != DUALPROP_OK) return try_status; \
     } while (0)
 /* The same for a call of the library, whose sentence is kept. */
-#define TRY_LIBRARY(self, call)                                                                             \
-    do {                                                                                                    \
-        dualprop_status try_status = (call);                                                                \
-        if (try_status != DUALPROP_OK) return host_library((self), try_status);                             \
+#define TRY_LIBRARY(self, call)                                                 \
+    do {                                                                        \
+        dualprop_status try_status = (call);                                    \
+        if (try_status != DUALPROP_OK) return host_library((self), try_status); \
     } while (0)
 
 #endif

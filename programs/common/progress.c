@@ -30,8 +30,8 @@ static void draw(progress *self, double now, int64_t epoch, int64_t epochs)
     double rate = (double)self->done / (now - self->begun);
     long left = (long)((double)(self->total - self->done) / rate + 0.5);
 
-    fprintf(stderr, "\repoch %lld/%lld  %.0f samples/s  %ld:%02ld left \033[K", (long long)epoch, (long long)epochs, rate,
-            left / 60, left % 60);
+    fprintf(stderr, "\repoch %lld/%lld  %.0f samples/s  %ld:%02ld left \033[K", (long long)epoch, (long long)epochs,
+            rate, left / 60, left % 60);
     fflush(stderr);
     self->drawn = 1;
     self->shown = now;

@@ -35,7 +35,8 @@ int rule_settings_is_damped(const settings *self)
 /* Two options with their values. */
 static dualprop_status contradiction(host *owner, const char *one, const char *other, const char *expected)
 {
-    return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--%s contradicts --%s; expected %s", one, other, expected);
+    return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--%s contradicts --%s; expected %s", one, other,
+                     expected);
 }
 
 static dualprop_status check_numbers(const settings *self, host *owner)
@@ -49,8 +50,8 @@ static dualprop_status check_numbers(const settings *self, host *owner)
     for (int i = 0; i < self->alpha.count && !isnan(only); i++) {
         if (self->alpha.value[i] != only)
             return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
-                             "--alpha %g contradicts --rule %s; expected %g, which the rule fixes", self->alpha.value[i],
-                             rule_name(self), only);
+                             "--alpha %g contradicts --rule %s; expected %g, which the rule fixes",
+                             self->alpha.value[i], rule_name(self), only);
     }
     if (self->alpha_mismatch > 0 && !isnan(only))
         return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
@@ -59,7 +60,8 @@ static dualprop_status check_numbers(const settings *self, host *owner)
     return DUALPROP_OK;
 }
 
-/* Eq. 3 minimises t loss(s) + 1/2 ||s - a||^2 with t = alpha beta and -(1 - alpha) beta, SPROVR with (2 alpha - 1) beta. */
+/* Eq. 3 minimises t loss(s) + 1/2 ||s - a||^2 with t = alpha beta and -(1 - alpha) beta, SPROVR with (2 alpha - 1)
+ * beta. */
 static int has_solution(const settings *self, double alpha, double beta)
 {
     double least = self->loss == DUALPROP_MSE ? -1 : -2;
@@ -98,13 +100,15 @@ static dualprop_status check_output_step(const settings *self, host *owner)
     if (self->output_step == DUALPROP_OUTPUT_LINEAR || adjoint) return DUALPROP_OK;
     if (self->rule == DUALPROP_BP || self->rule == DUALPROP_LECUN)
         return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
-                         "--output-step %s contradicts --rule %s; expected --output-step linear", step, rule_name(self));
+                         "--output-step %s contradicts --rule %s; expected --output-step linear", step,
+                         rule_name(self));
     if (self->nudge_at == DUALPROP_NUDGE_AT_PREDICTION)
         return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
                          "--output-step %s contradicts --nudge-at prediction; expected --nudge-at current", step);
     if (self->alpha_mismatch > 0 && self->loss == DUALPROP_CROSS_ENTROPY)
         return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
-                         "--output-step %s contradicts --alpha-mismatch with --loss ce; expected --output-step linear", step);
+                         "--output-step %s contradicts --alpha-mismatch with --loss ce; expected --output-step linear",
+                         step);
     return check_solution(self, owner);
 }
 
@@ -129,7 +133,8 @@ static dualprop_status check_order(const settings *self, host *owner)
     int is_list = self->schedule == DUALPROP_LIST;
 
     if (is_list && self->order.count == 0)
-        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--schedule list needs --order LIST, the layers to visit");
+        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
+                         "--schedule list needs --order LIST, the layers to visit");
     if (!is_list && self->order.count > 0)
         return contradiction(owner, "order", "schedule", "--schedule list, whose order it is");
     for (int i = 0; i < self->order.count; i++) {
@@ -155,7 +160,8 @@ static dualprop_status check_neurons(const settings *self, host *owner)
 {
     const char *option = option_of_neurons(self);
 
-    if (self->rule == DUALPROP_BP && option != NULL) return contradiction(owner, option, "rule bp", "a rule with dyads");
+    if (self->rule == DUALPROP_BP && option != NULL)
+        return contradiction(owner, option, "rule bp", "a rule with dyads");
     if (self->rule == DUALPROP_BP && self->input_robustness > 0)
         return contradiction(owner, "input-robustness", "rule bp", "a rule with dyads");
     if (self->activation != DUALPROP_SOFTMAX) return DUALPROP_OK;
@@ -222,8 +228,8 @@ dualprop_status rule_settings_check(const settings *self, host *owner)
 static dualprop_status check_count(host *owner, const number_list *list, int layers, const char *option)
 {
     if (list->count == 1 || list->count == layers) return DUALPROP_OK;
-    return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--%s has %d numbers; expected 1, or %d for the layers", option,
-                     list->count, layers);
+    return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--%s has %d numbers; expected 1, or %d for the layers",
+                     option, list->count, layers);
 }
 
 static dualprop_status set_numbers(dualprop_rule *rule, host *owner, const settings *self, int layers)
@@ -261,7 +267,8 @@ static dualprop_status set_schedule(dualprop_rule *rule, host *owner, const sett
     TRY_LIBRARY(owner, dualprop_rule_set_schedule(rule, self->schedule, (int)self->passes));
     TRY_LIBRARY(owner, dualprop_rule_set_tolerance(rule, self->tolerance));
     TRY_LIBRARY(owner, dualprop_rule_set_warm_start(rule, self->start == START_LAST));
-    TRY_LIBRARY(owner, dualprop_rule_set_growth_limit(rule, self->divergence == DIVERGENCE_GROWTH ? GROWING_PASSES : 0));
+    TRY_LIBRARY(owner,
+                dualprop_rule_set_growth_limit(rule, self->divergence == DIVERGENCE_GROWTH ? GROWING_PASSES : 0));
     TRY_LIBRARY(owner, dualprop_rule_set_async_fraction(rule, self->async_fraction));
     TRY_LIBRARY(owner, dualprop_rule_set_time_step(rule, self->time_step));
     TRY_LIBRARY(owner, dualprop_rule_set_pool_switches(rule, self->pool_switches));

@@ -1,5 +1,6 @@
 /*
- * rule_settings.h - the part of the settings that is the rule's: which of them contradict each other, and the rule itself.
+ * rule_settings.h - the part of the settings that is the rule's: which of them contradict each other, and the rule
+ * itself.
  */
 #ifndef PROGRAMS_RULE_SETTINGS_H
 #define PROGRAMS_RULE_SETTINGS_H

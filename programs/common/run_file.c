@@ -27,14 +27,15 @@ static dualprop_status check_folder(host *owner, const char *path)
     char folder[1500] = ".";
 
     if (length >= sizeof folder)
-        return host_fail(owner, DUALPROP_ERROR_ACCESS, "%.100s...: the path is too long; expected below 1500 bytes", path);
+        return host_fail(owner, DUALPROP_ERROR_ACCESS, "%.100s...: the path is too long; expected below 1500 bytes",
+                         path);
     if (slash != NULL) {
         memcpy(folder, path, length);
         folder[length] = '\0';
     }
     if (access(folder, W_OK | X_OK) == 0) return DUALPROP_OK;
-    return host_fail(owner, DUALPROP_ERROR_ACCESS, "%s: its folder cannot be written to: %s; expected one that can", path,
-                     strerror(errno));
+    return host_fail(owner, DUALPROP_ERROR_ACCESS, "%s: its folder cannot be written to: %s; expected one that can",
+                     path, strerror(errno));
 }
 
 dualprop_status run_file_check(host *owner, const char *path)
@@ -52,12 +53,15 @@ static dualprop_status try_room(host *owner, const char *path, int file, uint64_
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && bytes > limit.rlim_cur)
-        return host_fail(owner, DUALPROP_ERROR_FILE_TOO_BIG, "%s: a checkpoint will have about %" PRIu64 " bytes; expected a "
-                         "limit on file sizes that allows it", path, bytes);
+        return host_fail(owner, DUALPROP_ERROR_FILE_TOO_BIG,
+                         "%s: a checkpoint will have about %" PRIu64
+                         " bytes; expected a limit on file sizes that allows it",
+                         path, bytes);
     int error = bytes > 0 && bytes <= INT64_MAX ? posix_fallocate(file, 0, (off_t)bytes) : 0;
     if (error == 0 || error == EINVAL || error == EOPNOTSUPP) return DUALPROP_OK; /* not every file system can tell */
-    return host_fail(owner, DUALPROP_ERROR_NO_SPACE, "%s: there is no room for a checkpoint of about %" PRIu64 " bytes: %s",
-                     path, bytes, strerror(error));
+    return host_fail(owner, DUALPROP_ERROR_NO_SPACE,
+                     "%s: there is no room for a checkpoint of about %" PRIu64 " bytes: %s", path, bytes,
+                     strerror(error));
 }
 
 /* The library names its temporary files in the same way: by the beginning of the name and at most 32 bytes more. */
@@ -68,13 +72,15 @@ dualprop_status run_file_try(host *owner, const char *path, uint64_t bytes)
     char trial[1500 + 64];
 
     if (length > 255)
-        return host_fail(owner, DUALPROP_ERROR_ACCESS, "%.100s...: the name has %zu bytes; expected at most 255", path, length);
+        return host_fail(owner, DUALPROP_ERROR_ACCESS, "%.100s...: the name has %zu bytes; expected at most 255", path,
+                         length);
     snprintf(trial, sizeof trial, "%.*s.%ld-trial.tmp", (int)(name - path) + (int)(length < 223 ? length : 223), path,
              (long)getpid());
     int file = open(trial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0600);
     if (file < 0)
-        return host_fail(owner, DUALPROP_ERROR_ACCESS, "%s: a file beside it cannot be made: %s; expected a place where a "
-                         "checkpoint can be written", path, strerror(errno));
+        return host_fail(owner, DUALPROP_ERROR_ACCESS,
+                         "%s: a file beside it cannot be made: %s; expected a place where a checkpoint can be written",
+                         path, strerror(errno));
     dualprop_status status = try_room(owner, path, file, bytes);
     close(file);
     unlink(trial);
@@ -94,7 +100,8 @@ static dualprop_status parameter_open(parameter *self, host *owner, const dualpr
 
     memset(self, 0, sizeof *self);
     view->struct_size = sizeof *view;
-    TRY_LIBRARY(owner, dualprop_network_parameter(self->name, sizeof self->name, view->shape, &view->rank, network, index));
+    TRY_LIBRARY(owner,
+                dualprop_network_parameter(self->name, sizeof self->name, view->shape, &view->rank, network, index));
     snprintf(self->key, sizeof self->key, KEY_BEST "%s", self->name);
     self->count = 1;
     for (int axis = view->rank - 1; axis >= 0; axis--) {

@@ -125,10 +125,11 @@ static void add_sums(json_t *object, const audit_sums *sums, const epoch_report 
         json_object_set_new(object, "cosine", means(sums->cosine, sums->batches, layers));
     }
     if ((wanted & DIAGNOSE_NORMS) != 0) add_norms(object, sums, layers);
-    if ((wanted & DIAGNOSE_SILENT) != 0) json_object_set_new(object, "silent", means(sums->silent, sums->batches, layers));
+    if ((wanted & DIAGNOSE_SILENT) != 0)
+        json_object_set_new(object, "silent", means(sums->silent, sums->batches, layers));
     if ((wanted & DIAGNOSE_RESIDUAL) != 0)
-        json_object_set_new(object, "residual", report->has_residual ? json_real(sums->residual / (double)sums->batches)
-                                                                     : json_null());
+        json_object_set_new(object, "residual",
+                            report->has_residual ? json_real(sums->residual / (double)sums->batches) : json_null());
     if ((wanted & DIAGNOSE_OBJECTIVE) != 0) json_object_set_new(object, "objective", objectives(sums));
     if ((wanted & DIAGNOSE_BREGMAN) != 0)
         json_object_set_new(object, "bregman", finite_means(sums->bregman, sums->batches, layers));
@@ -195,8 +196,9 @@ static dualprop_status give_up(run_log *self, host *owner, off_t end)
 {
     fail(owner, self->path, "writing the log");
     if (end >= 0 && ftruncate(self->file, end) != 0)
-        host_fail(owner, DUALPROP_ERROR_IO, "%s: writing the log failed and its last line is torn: %s; expected a file "
-                  "to write to", self->path, strerror(errno));
+        host_fail(owner, DUALPROP_ERROR_IO,
+                  "%s: writing the log failed and its last line is torn: %s; expected a file to write to", self->path,
+                  strerror(errno));
     run_log_close(self);
     self->lost = 1;
     return DUALPROP_ERROR_IO;

@@ -2,9 +2,10 @@
  * run_log.h - one JSON object a line, one line an epoch.
  *
  * Keys: epoch, dataset, sha256 (of the unpacked contents of its files, see digest.h), train_accuracy, train_loss,
- * validation_accuracy, validation_loss and validation_top5 (where there is such a set), test_accuracy, test_loss, test_top5, seconds, samples_per_second, learning_rate; with diagnostics also
- * angle (degrees, one a layer, of the mean cosine), cosine, norm, bp_norm, difference, silent, residual, objective (three
- * numbers: Eq. 1, 12 and 18; null if there is no G), bregman (Eq. 23, likewise), damping (D_0 .. D_{L-1} of damped rules, means over the measured
+ * validation_accuracy, validation_loss and validation_top5 (where there is such a set), test_accuracy, test_loss,
+ * test_top5, seconds, samples_per_second, learning_rate; with diagnostics also angle (degrees, one a layer, of the mean
+ * cosine), cosine, norm, bp_norm, difference, silent, residual, objective (three numbers: Eq. 1, 12 and 18; null if
+ * there is no G), bregman (Eq. 23, likewise), damping (D_0 .. D_{L-1} of damped rules, means over the measured
  * inferences), and of the weights after the epoch gamma (gamma_0 .. gamma_{L-1}: the first belongs to layer 1's map),
  * lipschitz and feedback_angle (degrees between weights and feedback weights, one a layer). Accuracies are fractions.
  *

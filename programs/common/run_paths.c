@@ -26,7 +26,8 @@ static const char *last_name(const char *path)
     return slash == NULL ? path : slash + 1;
 }
 
-/* Two names of one regular file, or of what is not there yet: the same name in the same folder. Devices take everything. */
+/* Two names of one regular file, or of what is not there yet: the same name in the same folder. Devices take
+ * everything. */
 static int are_same(const char *one, const char *other)
 {
     struct stat first, second;
@@ -40,18 +41,19 @@ static int are_same(const char *one, const char *other)
            first.st_ino == second.st_ino;
 }
 
-static dualprop_status check_pair(host *owner, const char *option, const char *path, const char *other, const char *there)
+static dualprop_status check_pair(host *owner, const char *option, const char *path, const char *other,
+                                  const char *there)
 {
     if (!are_same(path, there)) return DUALPROP_OK;
-    return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--%s %s contradicts --%s %s: they are one file; expected two",
-                     option, path, other, there);
+    return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
+                     "--%s %s contradicts --%s %s: they are one file; expected two", option, path, other, there);
 }
 
 static dualprop_status check_data(host *owner, const char *option, const char *path)
 {
     if (path == NULL || !host_has_read(owner, path)) return DUALPROP_OK;
-    return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--%s %s names a file of the data set; expected another file",
-                     option, path);
+    return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
+                     "--%s %s names a file of the data set; expected another file", option, path);
 }
 
 /* A file that is not empty is wanted. */
@@ -62,7 +64,8 @@ static dualprop_status check_log(host *owner, const settings *run, const char *o
     if (path == NULL || run->resume != NULL || stat(path, &about) != 0 || !S_ISREG(about.st_mode) || about.st_size == 0)
         return DUALPROP_OK;
     return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
-                     "--%s %s is a file with something in it; expected a new or an empty file, or --resume", option, path);
+                     "--%s %s is a file with something in it; expected a new or an empty file, or --resume", option,
+                     path);
 }
 
 dualprop_status run_paths_check(host *owner, const settings *run)

@@ -14,9 +14,11 @@ typedef struct member {
     int later; /* files of older programs are without it */
 } member;
 
+/* clang-format off */
 #define WHOLE(name, part) { name, offsetof(run_position, part), 0, 0 }
 #define REAL(name, part) { name, offsetof(run_position, part), 1, 0 }
 #define REALS(name, part) { name, offsetof(run_position, part), AUDIT_LAYERS, 0 }
+/* clang-format on */
 
 static const member members[] = {
     WHOLE("epoch", epoch),
@@ -87,7 +89,8 @@ json_t *run_position_to_json(const run_position *self)
 
 static int whole_from_json(int64_t *value, const json_t *json)
 {
-    if (!json_is_integer(json) || json_integer_value(json) < 0 || json_integer_value(json) > (json_int_t)1 << 60) return 0;
+    if (!json_is_integer(json) || json_integer_value(json) < 0 || json_integer_value(json) > (json_int_t)1 << 60)
+        return 0;
     *value = json_integer_value(json);
     return 1;
 }

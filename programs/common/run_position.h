@@ -11,11 +11,11 @@
 #include "audit.h"
 
 typedef struct run_position {
-    int64_t epoch;   /* epochs finished */
-    int64_t batch;   /* batches finished of the one after */
+    int64_t epoch; /* epochs finished */
+    int64_t batch; /* batches finished of the one after */
     /* Of that epoch so far: */
     int64_t samples, correct;
-    double loss;     /* summed over samples */
+    double loss;          /* summed over samples */
     double learning_rate; /* of the last step */
     double validation;    /* accuracy after the last finished epoch */
     int64_t best_epoch;   /* the finished epoch after which the network did best on the validation set; 0: none */

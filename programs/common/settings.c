@@ -20,8 +20,9 @@
 #define LARGE 1e30
 
 const setting setting_table[] = {
-    { "dataset", VALUE_CHOICE, RESUME_FIXED, PLACE(dataset), 0, 0, "mnist fashion-mnist npy cifar10 cifar100 imagenet32 idx",
-      -1, "fashion-mnist", "NAME", "what to learn: mnist, fashion-mnist, idx (other files of that layout), cifar10, cifar100, imagenet32, npy" },
+    { "dataset", VALUE_CHOICE, RESUME_FIXED, PLACE(dataset), 0, 0,
+      "mnist fashion-mnist npy cifar10 cifar100 imagenet32 idx", -1, "fashion-mnist", "NAME",
+      "what to learn: mnist, fashion-mnist, idx (other files of that layout), cifar10, cifar100, imagenet32, npy" },
     { "data", VALUE_TEXT, RESUME_FREE, PLACE(data), 0, 0, NULL, -1, "", "DIR",
       "folder of the data set's files (fashion-mnist: where Debian puts them)" },
     { "limit", VALUE_INTEGER, RESUME_FIXED, PLACE(limit), 1, HUGE_COUNT, NULL, -1, NULL, "N",
@@ -32,12 +33,13 @@ const setting setting_table[] = {
       "the network: vgg16, vgglike, cnn, minicnn" },
     { "activation", VALUE_CHOICE, RESUME_FIXED, PLACE(activation), 0, 0,
       "identity relu leaky-relu hard-sigmoid sigmoid tanh softplus elu silu softmax", DUALPROP_NAMES_ACTIVATION, "relu",
-      "NAME", "of the hidden layers: identity, relu, leaky-relu, hard-sigmoid, sigmoid, tanh, softplus, elu, silu, softmax" },
+      "NAME",
+      "of the hidden layers: identity, relu, leaky-relu, hard-sigmoid, sigmoid, tanh, softplus, elu, silu, softmax" },
     { "init", VALUE_CHOICE, RESUME_FIXED, PLACE(initializer), 0, 0, "paper lecun truncated glorot he",
       DUALPROP_NAMES_INITIALIZER, "paper", "NAME", "of the weights: paper, lecun, truncated, glorot, he" },
     { "seed", VALUE_SEED, RESUME_FIXED, PLACE(seed), 0, 0, NULL, -1, "1", "N", "same seed, same bits" },
-    { "rule", VALUE_CHOICE, RESUME_FIXED, PLACE(rule), 0, 0, "bp dp dp-adjoint dp-damped lpom inverted-lpom fenchel lecun",
-      DUALPROP_NAMES_RULE, "dp-adjoint", "NAME",
+    { "rule", VALUE_CHOICE, RESUME_FIXED, PLACE(rule), 0, 0,
+      "bp dp dp-adjoint dp-damped lpom inverted-lpom fenchel lecun", DUALPROP_NAMES_RULE, "dp-adjoint", "NAME",
       "bp, dp (Eq. 2), dp-adjoint (Eq. 19), dp-damped (Eq. 50), lpom, inverted-lpom, fenchel, lecun" },
     { "alpha", VALUE_NUMBERS, RESUME_FIXED, PLACE(alpha), 0, 1, NULL, -1, "0.5", "X",
       "weight of s+ in the mean, 0 to 1; a list: one per layer" },
@@ -51,18 +53,18 @@ const setting setting_table[] = {
       DUALPROP_NAMES_OUTPUT_STEP, "linear", "NAME", "linear (Eq. 22), exact (Eq. 3), sprovr (Eq. 63-68)" },
     { "nudge-at", VALUE_CHOICE, RESUME_FIXED, PLACE(nudge_at), 0, 0, "current prediction", DUALPROP_NAMES_NUDGE_AT,
       "current", "NAME", "where the loss is linearised: current or prediction" },
-    { "schedule", VALUE_CHOICE, RESUME_FIXED, PLACE(schedule), 0, 0, 
+    { "schedule", VALUE_CHOICE, RESUME_FIXED, PLACE(schedule), 0, 0,
       "fw-bw fw bw odd-even even-odd jacobi random async list", DUALPROP_NAMES_SCHEDULE, "fw-bw", "NAME",
       "the order of layer updates: fw-bw, fw, bw, odd-even, even-odd, jacobi, random, async, list" },
     { "passes", VALUE_INTEGER, RESUME_FIXED, PLACE(passes), 1, MANY, NULL, -1, "1", "N", "passes of the schedule" },
     { "start", VALUE_CHOICE, RESUME_FIXED, PLACE(start), 0, 0, "feed-forward last zero", -1, "feed-forward", "NAME",
-      "where the states of an inference start: feed-forward, last (where the inference of the batch before ended, if it "
-      "had as many samples), zero" },
+      "where the states of an inference start: feed-forward, last (where the inference of the batch before ended, if "
+      "it had as many samples), zero" },
     { "updates", VALUE_INTEGER, RESUME_FIXED, PLACE(updates), 1, MANY, NULL, -1, "1", "N",
       "updates of the weights in one inference, evenly over its passes; 1: when it has ended" },
     { "divergence", VALUE_CHOICE, RESUME_FIXED, PLACE(divergence), 0, 0, "size growth", -1, "size", "NAME",
-      "report an inference as diverged by the size of its states, or also when its changes grow in three passes in a row: "
-      "size, growth" },
+      "report an inference as diverged by the size of its states, or also when its changes grow in three passes in a "
+      "row: size, growth" },
     { "tolerance", VALUE_REAL, RESUME_FIXED, PLACE(tolerance), 0, LARGE, NULL, -1, "0", "X",
       "stop an inference when the states change by less" },
     { "order", VALUE_ORDER, RESUME_FIXED, PLACE(order), 0, 1000, NULL, -1, "", "LIST",
@@ -98,8 +100,7 @@ const setting setting_table[] = {
     { "lr", VALUE_REAL, RESUME_FIXED, PLACE(learning_rate), 0, LARGE, NULL, -1, NULL, "X",
       "learning rate (adam, adamw 0.001; sgd 0.025)" },
     { "momentum", VALUE_REAL, RESUME_FIXED, PLACE(momentum), 0, 0.999999, NULL, -1, "0.9", "X", "of sgd" },
-    { "weight-decay", VALUE_REAL, RESUME_FIXED, PLACE(weight_decay), 0, LARGE, NULL, -1, NULL, "X",
-      "(0; adamw 0.01)" },
+    { "weight-decay", VALUE_REAL, RESUME_FIXED, PLACE(weight_decay), 0, LARGE, NULL, -1, NULL, "X", "(0; adamw 0.01)" },
     { "warmup", VALUE_INTEGER, RESUME_FIXED, PLACE(warmup), 0, MANY, NULL, -1, "0", "N",
       "epochs in which the learning rate rises (vgg16: a thirteenth of the epochs)" },
     { "decay-epochs", VALUE_INTEGER, RESUME_FIXED, PLACE(decay_epochs), 0, MANY, NULL, -1, "0", "N",
@@ -111,7 +112,8 @@ const setting setting_table[] = {
       "passes over the whole training set" },
     { "batch", VALUE_INTEGER, RESUME_FIXED, PLACE(batch), 1, MANY, NULL, -1, "50", "N", "samples per step" },
     { "blocks", VALUE_INTEGER, RESUME_DEFAULT, PLACE(blocks), 1, DUALPROP_MAX_GROUP, NULL, -1, NULL, "K",
-      "compute the gradient in K blocks of the batch, so that 1 to K processes have the same bits (as many as processes)" },
+      "compute the gradient in K blocks of the batch, so that 1 to K processes have the same bits (as many as "
+      "processes)" },
     { "shuffle", VALUE_CHOICE, RESUME_FIXED, PLACE(shuffle), 0, 0, "samples batches", -1, "samples", "NAME",
       "what each epoch permutes: samples, or batches divided once in file order" },
     { "augment", VALUE_SET, RESUME_FIXED, PLACE(augment), 0, 0, "crop flip", -1, "off", "LIST",
@@ -127,16 +129,17 @@ const setting setting_table[] = {
       "at the end, test under fgsm and pgd at these epsilons, images kept in their range" },
     { "diagnostics", VALUE_SET, RESUME_DEFAULT, PLACE(diagnostics), 0, 0,
       "angle norms silent residual gamma lipschitz objective bregman", -1, "off", "LIST",
-      "of angle, norms (against back-propagation's gradient), silent, residual, gamma, lipschitz (norms of the weights; "
-      "with gamma also the damping, if there is one), objective (Eq. 1, 12, 18), bregman (Delta E_k, Eq. 23)" },
+      "of angle, norms (against back-propagation's gradient), silent, residual, gamma, lipschitz (norms of the "
+      "weights; with gamma also the damping, if there is one), objective (Eq. 1, 12, 18), bregman (Delta E_k, Eq. "
+      "23)" },
     { "audit-every", VALUE_INTEGER, RESUME_DEFAULT, PLACE(audit_every), 1, MANY, NULL, -1, "100", "N",
       "batches from one measurement to the next" },
     { "audit-log", VALUE_TEXT, RESUME_FREE, PLACE(audit_log), 0, 0, NULL, -1, "", "FILE",
       "one JSON object per measured batch; added to the file when resuming" },
     { "backend", VALUE_CHOICE, RESUME_FREE, PLACE(backend), 0, 0, "auto blis cpu reference cuda",
       DUALPROP_NAMES_BACKEND, "auto", "NAME", "auto, blis (or cpu), reference, cuda" },
-    { "level", VALUE_CHOICE, RESUME_FREE, PLACE(level), 0, 0, "auto baseline avx2 avx512", DUALPROP_NAMES_LEVEL, "auto", "NAME",
-      "instructions of the CPU at most: auto (all it has), baseline, avx2, avx512; bits differ between them" },
+    { "level", VALUE_CHOICE, RESUME_FREE, PLACE(level), 0, 0, "auto baseline avx2 avx512", DUALPROP_NAMES_LEVEL, "auto",
+      "NAME", "instructions of the CPU at most: auto (all it has), baseline, avx2, avx512; bits differ between them" },
     { "precision", VALUE_CHOICE, RESUME_FIXED, PLACE(precision), 0, 0, "f32 f64 tf32 bf16", -1, "f32", "NAME",
       "f32, f64 (CPU), or f32 with products in tf32 or bf16 (CUDA)" },
     { "threads", VALUE_INTEGER, RESUME_FREE, PLACE(threads), 0, 1024, NULL, -1, "0", "N",
@@ -173,7 +176,8 @@ int setting_find(const char *name)
 
 static dualprop_status refuse(host *owner, const setting *row, const char *text, const char *expected)
 {
-    return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--%s is \"%.80s\"; expected %s", row->name, text, expected);
+    return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--%s is \"%.80s\"; expected %s", row->name, text,
+                     expected);
 }
 
 static dualprop_status refuse_number(host *owner, const setting *row, const char *text, const char *kind)
@@ -199,7 +203,8 @@ static dualprop_status read_seed(void *place, host *owner, const setting *row, c
 {
     uint64_t value;
 
-    if (!number_unsigned(&value, text)) return refuse(owner, row, text, "a whole number from 0 to 18446744073709551615");
+    if (!number_unsigned(&value, text))
+        return refuse(owner, row, text, "a whole number from 0 to 18446744073709551615");
     memcpy(place, &value, sizeof value);
     return DUALPROP_OK;
 }
@@ -395,9 +400,9 @@ static dualprop_status read_flag(void *place, host *owner, const setting *row, c
 dualprop_status setting_read(settings *out, host *owner, int row, const char *text)
 {
     static dualprop_status (*const readers[])(void *, host *, const setting *, const char *) = {
-        [VALUE_INTEGER] = read_integer, [VALUE_SEED] = read_seed,   [VALUE_REAL] = read_real,
-        [VALUE_CHOICE] = read_choice,   [VALUE_SIZES] = read_sizes, [VALUE_SET] = read_set,
-        [VALUE_TEXT] = read_text,       [VALUE_FLAG] = read_flag,   [VALUE_NUMBERS] = read_numbers,
+        [VALUE_INTEGER] = read_integer, [VALUE_SEED] = read_seed,      [VALUE_REAL] = read_real,
+        [VALUE_CHOICE] = read_choice,   [VALUE_SIZES] = read_sizes,    [VALUE_SET] = read_set,
+        [VALUE_TEXT] = read_text,       [VALUE_FLAG] = read_flag,      [VALUE_NUMBERS] = read_numbers,
         [VALUE_ORDER] = read_order,     [VALUE_DAMPING] = read_damping
     };
     const setting *entry = &setting_table[row];
@@ -512,15 +517,18 @@ static dualprop_status contradiction(host *owner, const char *sentence)
 static dualprop_status check_rate(const settings *self, host *owner)
 {
     if (self->decay_epochs > 0 && self->warmup > self->decay_epochs)
-        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
-                         "--warmup %lld contradicts --decay-epochs %lld, which counts the warm-up; expected at most as many",
-                         (long long)self->warmup, (long long)self->decay_epochs);
+        return host_fail(
+            owner, DUALPROP_ERROR_INVALID_ARGUMENT,
+            "--warmup %lld contradicts --decay-epochs %lld, which counts the warm-up; expected at most as many",
+            (long long)self->warmup, (long long)self->decay_epochs);
     if (self->decay_epochs == 0 && self->warmup > self->epochs)
-        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--warmup %lld contradicts --epochs %lld; expected at most "
-                         "as many", (long long)self->warmup, (long long)self->epochs);
+        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
+                         "--warmup %lld contradicts --epochs %lld; expected at most as many", (long long)self->warmup,
+                         (long long)self->epochs);
     if ((self->warmup > 0 || self->decay_epochs > 0) && self->min_learning_rate > self->learning_rate)
-        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT, "--min-lr %g contradicts --lr %g; expected at most as "
-                         "much", self->min_learning_rate, self->learning_rate);
+        return host_fail(owner, DUALPROP_ERROR_INVALID_ARGUMENT,
+                         "--min-lr %g contradicts --lr %g; expected at most as much", self->min_learning_rate,
+                         self->learning_rate);
     return DUALPROP_OK;
 }
 
@@ -528,16 +536,20 @@ static dualprop_status check_diagnostics(const settings *self, host *owner)
 {
     if (self->adversarial != ADVERSARIAL_OFF && self->rule != DUALPROP_BP)
         return contradiction(owner, "--adversarial is for back-propagation; expected --rule bp, or --adversarial off");
-    if ((self->diagnostics & DIAGNOSE_BREGMAN) != 0 && (self->rule == DUALPROP_BP || self->rule == DUALPROP_LECUN || self->alpha_mismatch > 0))
-        return contradiction(owner, "--diagnostics bregman contradicts --rule bp, --rule lecun and --alpha-mismatch, as the objectives do");
+    if ((self->diagnostics & DIAGNOSE_BREGMAN) != 0 &&
+        (self->rule == DUALPROP_BP || self->rule == DUALPROP_LECUN || self->alpha_mismatch > 0))
+        return contradiction(
+            owner,
+            "--diagnostics bregman contradicts --rule bp, --rule lecun and --alpha-mismatch, as the objectives do");
     if ((self->diagnostics & DIAGNOSE_OBJECTIVE) != 0 && self->rule == DUALPROP_BP)
-        return contradiction(owner, "--diagnostics objective contradicts --rule bp, which has no objective but its loss");
+        return contradiction(owner,
+                             "--diagnostics objective contradicts --rule bp, which has no objective but its loss");
     if ((self->diagnostics & DIAGNOSE_OBJECTIVE) != 0 && self->rule == DUALPROP_LECUN)
-        return contradiction(owner, "--diagnostics objective contradicts --rule lecun, whose objective is none of Eq. 1, 12 "
-                                    "and 18");
+        return contradiction(
+            owner, "--diagnostics objective contradicts --rule lecun, whose objective is none of Eq. 1, 12 and 18");
     if ((self->diagnostics & DIAGNOSE_OBJECTIVE) != 0 && self->alpha_mismatch > 0)
-        return contradiction(owner, "--diagnostics objective contradicts --alpha-mismatch: with an alpha for each neuron "
-                                    "there is no one objective");
+        return contradiction(owner, "--diagnostics objective contradicts --alpha-mismatch: with an alpha for each "
+                                    "neuron there is no one objective");
     if (self->audit_log != NULL && self->diagnostics == 0)
         return contradiction(owner, "--audit-log needs --diagnostics LIST, what to write into it");
     return DUALPROP_OK;

@@ -101,8 +101,8 @@ typedef struct settings {
     double min_learning_rate;
     int64_t epochs, batch;
     int64_t blocks; /* of a batch; 0: none */
-    int shuffle; /* SHUFFLE_... */
-    int augment; /* bits: AUGMENT_... */
+    int shuffle;    /* SHUFFLE_... */
+    int augment;    /* bits: AUGMENT_... */
     double validation;
     int adversarial; /* ADVERSARIAL_... */
     double epsilon;
@@ -111,9 +111,9 @@ typedef struct settings {
     int64_t audit_every;
     const char *audit_log;
     int backend, level, precision; /* level: DUALPROP_LEVEL_...; precision: PRECISION_... */
-    int64_t threads; /* 0: all the process may use */
-    int64_t ranks;   /* how many processes are expected; 0: any number */
-    double patience; /* seconds without word from another process; 0: for ever */
+    int64_t threads;               /* 0: all the process may use */
+    int64_t ranks;                 /* how many processes are expected; 0: any number */
+    double patience;               /* seconds without word from another process; 0: for ever */
     const char *checkpoint, *resume, *log, *preset, *predict, *export_c;
     int quiet, help, version;
 } settings;

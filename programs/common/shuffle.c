@@ -11,7 +11,8 @@
 /* 64 random bits for one place of one epoch. */
 static uint64_t random_bits(int64_t place, uint64_t seed, int64_t epoch)
 {
-    philox4x32_ctr_t counter = { { (uint32_t)place, (uint32_t)((uint64_t)place >> 32), (uint32_t)epoch, SHUFFLE_STREAM } };
+    philox4x32_ctr_t counter = { { (uint32_t)place, (uint32_t)((uint64_t)place >> 32), (uint32_t)epoch,
+                                   SHUFFLE_STREAM } };
     philox4x32_key_t key = { { (uint32_t)seed, (uint32_t)(seed >> 32) } };
     philox4x32_ctr_t bits = philox4x32(counter, key);
 

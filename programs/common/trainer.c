@@ -18,7 +18,8 @@ static dualprop_status stop(trainer *self)
     if (saved && !self->restored) TRY(trainer_save(self));
     if (!self->run->quiet)
         fprintf(stderr, "%s: interrupted after %" PRId64 " epochs and %" PRId64 " batches%s%s\n", self->owner->program,
-                self->position.epoch, self->position.batch, saved ? "; saved to " : "", saved ? self->run->checkpoint : "");
+                self->position.epoch, self->position.batch, saved ? "; saved to " : "",
+                saved ? self->run->checkpoint : "");
     return DUALPROP_OK;
 }
 
@@ -80,8 +81,8 @@ static dualprop_status finish(trainer *self)
 static dualprop_status check_files(trainer *self)
 {
     if (self->save_status == DUALPROP_OK) return check_logs(self);
-    return host_fail(self->owner, self->save_status, "%s: the trained network is not saved; expected a place to write to",
-                     self->run->checkpoint);
+    return host_fail(self->owner, self->save_status,
+                     "%s: the trained network is not saved; expected a place to write to", self->run->checkpoint);
 }
 
 /* Has the training of any process diverged? All have come to the same failure, if under another name. */

@@ -20,9 +20,9 @@ dualprop_status trainer_create(trainer **self, host *owner, const settings *run)
 /* NULL is fine. */
 void trainer_destroy(trainer *self);
 /*
- * Train to the last epoch, or to where the run is given up, and write the closing line; where there is a validation set,
- * it is about the network that did best on it, also when training diverges later (which is a failure). *interrupted is
- * the signal that ended it before (Ctrl-C, SIGTERM, SIGHUP), or 0; the checkpoint is saved then too.
+ * Train to the last epoch, or to where the run is given up, and write the closing line; where there is a validation
+ * set, it is about the network that did best on it, also when training diverges later (which is a failure).
+ * *interrupted is the signal that ended it before (Ctrl-C, SIGTERM, SIGHUP), or 0; the checkpoint is saved then too.
  */
 dualprop_status trainer_run(int *interrupted, trainer *self);
 /* Write the class of each image of settings->predict, one a line (class_list.c), by the network of settings->resume. */

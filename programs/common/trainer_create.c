@@ -27,7 +27,8 @@ static dualprop_status check_position(const trainer *self)
 
     if (position->batch > last || (position->batch == last && position->samples == 0) || position->epoch > 1000000)
         return host_fail(self->owner, DUALPROP_ERROR_FORMAT,
-                         "%s: its position is after batch %" PRId64 " of epoch %" PRId64 "; expected %" PRId64 " at most",
+                         "%s: its position is after batch %" PRId64 " of epoch %" PRId64 "; expected %" PRId64
+                         " at most",
                          self->run->resume, position->batch, position->epoch + 1, last);
     if ((position->best_epoch > 0) == (self->parts.best != NULL) && position->best_epoch <= position->epoch)
         return DUALPROP_OK;
@@ -119,7 +120,8 @@ static dualprop_status join(trainer *self)
 {
     host *owner = self->owner;
 
-    if (owner->transport != NULL) TRY_LIBRARY(owner, dualprop_group_create(&self->group, self->context, owner->transport));
+    if (owner->transport != NULL)
+        TRY_LIBRARY(owner, dualprop_group_create(&self->group, self->context, owner->transport));
     self->losses = host_allocate(owner, (uint64_t)owner->size, sizeof *self->losses);
     return self->losses != NULL ? DUALPROP_OK : host_no_memory(owner, "losses");
 }

@@ -20,15 +20,20 @@ static int has_residual(const trainer *self)
 {
     double residual;
 
-    return dualprop_state_report(NULL, &residual, NULL, NULL, NULL, NULL, self->state) == DUALPROP_OK && isfinite(residual);
+    return dualprop_state_report(NULL, &residual, NULL, NULL, NULL, NULL, self->state) == DUALPROP_OK &&
+           isfinite(residual);
 }
 
 static epoch_report report_of(const trainer *self)
 {
-    return (epoch_report){ .position = &self->position, .layers = self->layers, .diagnostics = self->run->diagnostics,
-                           .has_residual = has_residual(self), .is_damped = rule_settings_is_damped(self->run),
+    return (epoch_report){ .position = &self->position,
+                           .layers = self->layers,
+                           .diagnostics = self->run->diagnostics,
+                           .has_residual = has_residual(self),
+                           .is_damped = rule_settings_is_damped(self->run),
                            .has_feedback = self->run->feedback != DUALPROP_FEEDBACK_SYMMETRIC,
-                           .weights = self->audit ? &self->weights : NULL, .sha256 = self->data.sha256,
+                           .weights = self->audit ? &self->weights : NULL,
+                           .sha256 = self->data.sha256,
                            .dataset = self->dataset_name };
 }
 
@@ -82,8 +87,8 @@ static dualprop_status add_report(trainer *self, const batch *learned)
     double loss;
     int64_t correct, count = learned->total;
 
-    TRY_LIBRARY(self->owner, dualprop_group_report(&loss, &correct, self->parts.optimizer,
-                                                   learned->count > 0 ? self->state : NULL));
+    TRY_LIBRARY(self->owner,
+                dualprop_group_report(&loss, &correct, self->parts.optimizer, learned->count > 0 ? self->state : NULL));
     self->position.loss += loss * (double)count;
     self->position.correct += correct;
     self->position.samples += count;
@@ -160,7 +165,8 @@ static dualprop_status evaluate_unit(double *loss, int64_t counts[2], trainer *s
                                      int64_t count)
 {
     for (int64_t done = 0; done < count; done += self->piece)
-        TRY(evaluate_piece(loss, counts, self, set, first + done, count - done < self->piece ? count - done : self->piece));
+        TRY(evaluate_piece(loss, counts, self, set, first + done,
+                           count - done < self->piece ? count - done : self->piece));
     return DUALPROP_OK;
 }
 

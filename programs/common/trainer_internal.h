@@ -18,8 +18,8 @@ struct trainer {
     const settings *run;
     dataset data;
     char dataset_name[40]; /* as --dataset takes it */
-    int64_t train_count; /* the rest of data.train is for validation */
-    batches batches;     /* of the samples before */
+    int64_t train_count;   /* the rest of data.train is for validation */
+    batches batches;       /* of the samples before */
     dualprop_context *context;
     dualprop_group *group; /* of the processes of this run; NULL: this one alone */
     int64_t piece;         /* samples that are evaluated at a time */

@@ -49,8 +49,8 @@ void trainer_print_start(const trainer *self)
     printf("%s, %" PRId64 " parameters, by %s, %" PRId64 " samples, backend %s, %s, %d %s\n", network, parameters,
            dualprop_name(DUALPROP_NAMES_RULE, self->run->rule), self->train_count, backend,
            precisions[self->run->precision], threads, threads == 1 ? "thread" : "threads");
-    printf("data: %s in %s, SHA-256 %s\n", self->dataset_name, self->run->data != NULL ? self->run->data :
-           dataset_default_folder(self->run->dataset), self->data.sha256);
+    printf("data: %s in %s, SHA-256 %s\n", self->dataset_name,
+           self->run->data != NULL ? self->run->data : dataset_default_folder(self->run->dataset), self->data.sha256);
     print_choice(self);
     print_processes(self);
     fflush(stdout);
@@ -104,7 +104,8 @@ static void print_measures(const epoch_report *report)
     if ((wanted & DIAGNOSE_OBJECTIVE) != 0) print_objectives(sums, each);
     if ((wanted & DIAGNOSE_BREGMAN) != 0) print_list("Eq. 23:", " %.3g", sums->bregman, layers, each);
     if ((wanted & DIAGNOSE_GAMMA) != 0) print_list("gamma", " %.3g", report->weights->gamma, layers, 1);
-    if ((wanted & DIAGNOSE_GAMMA) != 0 && report->is_damped) print_list("damping", " %.3g", sums->damping, layers, each);
+    if ((wanted & DIAGNOSE_GAMMA) != 0 && report->is_damped)
+        print_list("damping", " %.3g", sums->damping, layers, each);
     if ((wanted & DIAGNOSE_LIPSCHITZ) != 0) printf("  Lipschitz %.4g", report->weights->lipschitz);
     printf("\n");
 }

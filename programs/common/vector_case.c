@@ -51,7 +51,8 @@ static dualprop_status read_description(vector_case *self)
 {
     size_t size;
 
-    if (dualprop_checkpoint_get_text(NULL, 0, &size, self->file, "case") == DUALPROP_OK) return parse_description(self, size);
+    if (dualprop_checkpoint_get_text(NULL, 0, &size, self->file, "case") == DUALPROP_OK)
+        return parse_description(self, size);
     return refuse(self, "its metadata have no key \"case\"; expected a reference vector");
 }
 
@@ -98,8 +99,7 @@ static dualprop_status create_network(vector_case *self)
     int64_t shape[3] = { 1, 1, 1 };
 
     if (rank < 1 || rank > 3) return refuse(self, "the input of its case is no shape; expected 1 to 3 extents");
-    for (size_t i = 0; i < rank; i++)
-        shape[rank == 1 ? 2 : i] = (int64_t)json_integer_value(json_array_get(input, i));
+    for (size_t i = 0; i < rank; i++) shape[rank == 1 ? 2 : i] = (int64_t)json_integer_value(json_array_get(input, i));
     TRY_LIBRARY(self->owner, dualprop_network_create(&self->network, self->context, shape[0], shape[1], shape[2]));
     return DUALPROP_OK;
 }
@@ -150,8 +150,7 @@ static dualprop_status add_layer(vector_case *self, const json_t *layer, int act
         return DUALPROP_OK;
     }
     if (!read_kernel(kernel, kind)) return skip(self, "no layer of kind", kind);
-    TRY_LIBRARY(self->owner,
-                dualprop_network_add_convolution(self->network, features, kernel, NULL, NULL, activation));
+    TRY_LIBRARY(self->owner, dualprop_network_add_convolution(self->network, features, kernel, NULL, NULL, activation));
     return add_pooling(self, layer);
 }
 
@@ -247,7 +246,8 @@ static dualprop_status create_rule(vector_case *self)
 
 static double element(const dualprop_view *view, int64_t index)
 {
-    return view->type == DUALPROP_F64 ? ((const double *)view->data)[index] : (double)((const float *)view->data)[index];
+    return view->type == DUALPROP_F64 ? ((const double *)view->data)[index]
+                                      : (double)((const float *)view->data)[index];
 }
 
 static int64_t elements(const dualprop_view *view)
@@ -272,7 +272,8 @@ static double relative_error(const dualprop_view *expected, const double *comput
 }
 
 /* Where the library writes what belongs to one tensor of the file. */
-typedef dualprop_status (*tensor_reader)(const dualprop_view *view, vector_case *self, const char *parameter, int layer);
+typedef dualprop_status (*tensor_reader)(const dualprop_view *view, vector_case *self, const char *parameter,
+                                         int layer);
 
 static dualprop_status read_plus(const dualprop_view *view, vector_case *self, const char *parameter, int layer)
 {
@@ -370,8 +371,8 @@ static dualprop_status run_rules(vector_case *self)
 
 static dualprop_status run_case(vector_case *self)
 {
-    static dualprop_status (*const stages[])(vector_case *) = { read_description, create_network, add_layers, create_rule,
-                                                                write_parameters, run_rules };
+    static dualprop_status (*const stages[])(vector_case *) = { read_description, create_network,   add_layers,
+                                                                create_rule,      write_parameters, run_rules };
 
     for (size_t i = 0; i < sizeof stages / sizeof stages[0] && !self->outcome->skipped; i++) TRY(stages[i](self));
     return DUALPROP_OK;

@@ -24,15 +24,15 @@ struct zip_archive {
 static dualprop_status check_source(zip_archive *archive, const byte_source *source)
 {
     if (byte_source_is_zipped(source))
-        return host_fail(archive->owner, DUALPROP_ERROR_FORMAT, "%s: it is gzip; expected a zip archive, as numpy.savez() "
-                         "writes", archive->path);
+        return host_fail(archive->owner, DUALPROP_ERROR_FORMAT,
+                         "%s: it is gzip; expected a zip archive, as numpy.savez() writes", archive->path);
     archive->size = byte_source_bound(source);
     if (archive->size == 0)
-        return host_fail(archive->owner, DUALPROP_ERROR_FORMAT, "%s: it is empty; expected a zip archive, as numpy.savez() "
-                         "writes", archive->path);
+        return host_fail(archive->owner, DUALPROP_ERROR_FORMAT,
+                         "%s: it is empty; expected a zip archive, as numpy.savez() writes", archive->path);
     if (archive->size <= ARCHIVE_LIMIT) return DUALPROP_OK;
-    return host_fail(archive->owner, DUALPROP_ERROR_LIMIT, "%s: it has %llu bytes; expected %llu at most", archive->path,
-                     (unsigned long long)archive->size, (unsigned long long)ARCHIVE_LIMIT);
+    return host_fail(archive->owner, DUALPROP_ERROR_LIMIT, "%s: it has %llu bytes; expected %llu at most",
+                     archive->path, (unsigned long long)archive->size, (unsigned long long)ARCHIVE_LIMIT);
 }
 
 static dualprop_status read_source(zip_archive *archive, byte_source *source)
@@ -61,8 +61,8 @@ static dualprop_status report(zip_archive *archive, const char *path, const char
     dualprop_status status = code == ZIP_ER_CRC || code == ZIP_ER_ZLIB ? DUALPROP_ERROR_CORRUPT : DUALPROP_ERROR_FORMAT;
 
     if (code == ZIP_ER_MEMORY) return host_no_memory(archive->owner, path);
-    return host_fail(archive->owner, status, "%s: %s: %s; expected a zip archive, as numpy.savez() writes", path, failed,
-                     zip_error_strerror(error));
+    return host_fail(archive->owner, status, "%s: %s: %s; expected a zip archive, as numpy.savez() writes", path,
+                     failed, zip_error_strerror(error));
 }
 
 static dualprop_status read_directory(zip_archive *archive)
@@ -138,9 +138,9 @@ static dualprop_status member_size(uint64_t *size, zip_archive *archive, const c
         *size = entry.size;
         return DUALPROP_OK;
     }
-    return host_fail(archive->owner, DUALPROP_ERROR_FORMAT, "%s: %llu bytes are announced for the %llu that are packed; "
-                     "expected sizes that can be", archive->member, (unsigned long long)entry.size,
-                     (unsigned long long)entry.comp_size);
+    return host_fail(archive->owner, DUALPROP_ERROR_FORMAT,
+                     "%s: %llu bytes are announced for the %llu that are packed; expected sizes that can be",
+                     archive->member, (unsigned long long)entry.size, (unsigned long long)entry.comp_size);
 }
 
 dualprop_status zip_archive_member(byte_source **source, const char **path, zip_archive *archive, const char *name)

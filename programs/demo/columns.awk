@@ -18,4 +18,5 @@ function list(key,    rest) {
 }
 
 BEGIN { print "# epoch  train%  test%  angles" }
-{ printf "%d %.3f %.3f %s\n", number("epoch"), 100 * number("train_accuracy"), 100 * number("test_accuracy"), list("angle") }
+{ printf "%d %.3f %.3f %s\n", number("epoch"), 100 * number("train_accuracy"), 100 * number("test_accuracy"),
+    list("angle") }

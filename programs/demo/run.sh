@@ -1,5 +1,6 @@
 #!/bin/sh
-# The demo: trains 784-512-512-10 on Fashion-MNIST by dual propagation for a few epochs, draws training and test accuracy
+# The demo: trains 784-512-512-10 on Fashion-MNIST by dual propagation for a few epochs, draws training and test
+# accuracy
 # and the angle to back-propagation's gradient, as a PNG and as text, and fails unless the accuracy is above 88 %.
 # usage: programs/demo/run.sh    with BUILD (build), EPOCHS (5) and MLP_OPTIONS in the environment to change it
 set -eu

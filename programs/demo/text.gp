@@ -12,4 +12,5 @@ stats columns using 1 nooutput
 layers = int(STATS_columns) - 3
 set title "angle to back-propagation's gradient (degrees)"
 set yrange [0:*]
-plot for [k = 1:layers] columns using 1:(column(3 + k)) with linespoints pt sprintf("%d", k) title sprintf("layer %d", k)
+plot for [k = 1:layers] columns using 1:(column(3 + k)) with linespoints pt sprintf("%d", k) \
+    title sprintf("layer %d", k)

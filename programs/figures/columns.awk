@@ -1,5 +1,5 @@
-# columns.awk - from the JSON lines of a program's log to columns for gnuplot: the numbers behind the keys, in their order,
-# a list's one after another. Lines without the first key (attacks, say) are left out; what a line lacks is NaN.
+# columns.awk - from the JSON lines of a program's log to columns for gnuplot: the numbers after the keys, in their
+# order, a list's one after another. Lines without the first key (attacks, say) are left out; what a line lacks is NaN.
 # usage: awk -v keys="epoch angle" -f columns.awk LOG
 
 # The number or the list behind "key":, separated by spaces; an empty text where there is none.

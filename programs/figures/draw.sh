@@ -41,7 +41,8 @@ figure2)
             "$folder/batches.all" >"$folder/batches.txt"
         batches=$folder/batches.txt
     fi
-    gnuplot -e "picture=$(quoted "$picture"); epochs='$folder/epochs.txt'; batches='$batches'; batch_count=${FIRST:-200}; \
+    gnuplot -e "picture=$(quoted "$picture"); epochs='$folder/epochs.txt'; batches='$batches'; \
+        batch_count=${FIRST:-200}; \
         heading=$(quoted "${HEADING:-Angle between the gradients of dual propagation and back-propagation}")" \
         programs/figures/figure2.gp ;;
 figure3)
@@ -55,7 +56,8 @@ figure3)
         set_runs="$set_runs; columns_$number='$folder/run$number.txt'; title_$number=$(quoted "$title")"
     done
     gnuplot -e "picture=$(quoted "$picture"); $set_runs; \
-        heading=$(quoted "${HEADING:-Gradients of dual propagation and of back-propagation}")" programs/figures/figure3.gp ;;
+        heading=$(quoted "${HEADING:-Gradients of dual propagation and of back-propagation}")" \
+        programs/figures/figure3.gp ;;
 *) fail "unknown figure $figure; expected figure2 or figure3" ;;
 esac
 echo "$figure: $picture"

@@ -12,7 +12,8 @@ set output picture
 left = 75.0 / width
 right = 1 - 95.0 / width
 
-set multiplot layout 1, panels title heading font "sans,14" margins left, right, 65.0 / height, 1 - 75.0 / height spacing 80.0 / width
+set multiplot layout 1, panels title heading font "sans,14" \
+    margins left, right, 65.0 / height, 1 - 75.0 / height spacing 80.0 / width
 set key at screen 1 - 14.0 / width, 0.5 right center vertical Left reverse title "layer" samplen 1.5 spacing 1.15
 unset key
 set ylabel "angle to back-propagation (degrees)" offset 1, 0
@@ -22,7 +23,8 @@ set xrange [(E_records > 1 ? E_min : E_min - 1):(E_records > 1 ? E_max : E_max +
 size = E_records > 30 ? 0.01 : 0.6
 if (E_max - E_min < 12) { set xtics 1 } else { set xtics autofreq }
 if (panels == 2) { set title "mean of each epoch" font "sans,12" } else { set key }
-plot for [k = layers:1:-1] epochs using 1:(column(1 + k)) with linespoints lw 2 pt 7 ps size lc rgb colour(k) title sprintf("%d", k)
+plot for [k = layers:1:-1] epochs using 1:(column(1 + k)) with linespoints lw 2 pt 7 ps size \
+    lc rgb colour(k) title sprintf("%d", k)
 
 if (panels == 2) {
     set title sprintf("the first %d batches", int(batch_count)) font "sans,12"

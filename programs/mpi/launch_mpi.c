@@ -24,8 +24,10 @@ static void warn_of_other_launcher(const host *owner)
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         const char *text = getenv(counts[i]);
         if (text == NULL || atoi(text) < 2) continue;
-        fprintf(stderr, "%s: warning: %s is %.20s, but MPI reports one process: was this program started by the mpirun of "
-                "another MPI?\n", owner->program, counts[i], text);
+        fprintf(stderr,
+                "%s: warning: %s is %.20s, but MPI reports one process: was this program started by the mpirun of "
+                "another MPI?\n",
+                owner->program, counts[i], text);
         return;
     }
 }

@@ -27,6 +27,7 @@ from ._signatures import CONSTANTS as _constants
 from ._state import Evaluation, Report, State
 
 __version__ = ".".join(str(_constants["VERSION_" + _part]) for _part in ("MAJOR", "MINOR", "PATCH"))
-__all__ = ["Checkpoint", "Comparison", "Context", "Diagnostics", "Difference", "Evaluation", "Gradients", "Layer", "Memory",
+__all__ = ["Checkpoint", "Comparison", "Context", "Diagnostics", "Difference", "Evaluation", "Gradients", "Layer",
+           "Memory",
            "Network", "Noise", "Objective", "Optimizer", "Report", "Rule", "Shape", "State", "build_info", "version",
            *_error_names]

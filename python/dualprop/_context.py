@@ -128,7 +128,8 @@ class Context(Handle):
             def do(index: int) -> None:
                 with running:
                     if index not in left:
-                        raise errors.StateError(f"task {index!r} is not to be run: it was already, or the loop has ended")
+                        raise errors.StateError(
+                            f"task {index!r} is not to be run: it was already, or the loop has ended")
                     left.remove(index)
                     active[0] += 1
                 try:

@@ -51,7 +51,8 @@ class Diagnostics(Handle):
         call("diagnostics_compare", *map(C.byref, numbers), self, is_a(Optimizer, optimizer, "optimizer"), index)
         return Difference(*(number.value for number in numbers))
 
-    def input_gradient(self, state: State, out: Optional[np.ndarray] = None, *, count: Optional[int] = None) -> np.ndarray:
+    def input_gradient(self, state: State, out: Optional[np.ndarray] = None, *,
+                       count: Optional[int] = None) -> np.ndarray:
         """-1/beta W_0^T delta_1 of a settled state, (count, inputs); count: of its samples, the capacity else."""
         if out is None:
             samples = is_a(State, state, "state").capacity if count is None else count

@@ -1,8 +1,10 @@
 """Exceptions: one class per kind of status, each with the library's own sentence and the built-in class that fits."""
 from __future__ import annotations
 
-__all__ = ["Error", "ArgumentError", "RangeError", "LimitError", "HandleError", "StateError", "BusyError", "ForkedError",
-           "CancelledError", "UnsupportedError", "NoMemoryError", "ThreadError", "FormatError", "CorruptError", "FileError",
+__all__ = ["Error", "ArgumentError", "RangeError", "LimitError", "HandleError", "StateError", "BusyError",
+           "ForkedError",
+           "CancelledError", "UnsupportedError", "NoMemoryError", "ThreadError", "FormatError", "CorruptError",
+           "FileError",
            "NoSpaceError", "AccessError", "NotFiniteError", "DivergedError", "NoBackendError", "BackendVersionError",
            "NoDeviceError", "DeviceError", "LibraryNotFoundError"]
 

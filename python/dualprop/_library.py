@@ -274,7 +274,8 @@ def text(value: Any) -> Optional[bytes]:
 
 
 def call(name: str, *arguments: Any) -> Any:
-    """Call dualprop_NAME. A status other than OK is an exception; so is an exception that a callback raised meanwhile."""
+    """Call dualprop_NAME. A status other than OK is an exception; so is an exception that a callback raised
+    meanwhile."""
     if getattr(_thread, "in_callback", False):
         raise errors.StateError("a callback must not call the library")
     function, codes, result = bound(name)

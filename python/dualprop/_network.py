@@ -81,9 +81,11 @@ class Layer:
         kind, pooling, output = C.c_int(), C.c_int(), (C.c_int64 * 3)()
         pairs = [(C.c_int64 * 2)() for _ in range(5)]
         kernel, stride, padding, window, window_stride = pairs
-        self._call("layer_shape", C.byref(kind), output, kernel, stride, padding, C.byref(pooling), window, window_stride)
-        return Shape(name_of("LAYER", kind.value), tuple(output), tuple(kernel), tuple(stride),  # type: ignore[arg-type]
-                     tuple(padding), name_of("POOLING", pooling.value), tuple(window),  # type: ignore[arg-type]
+        self._call("layer_shape", C.byref(kind), output, kernel, stride, padding, C.byref(pooling), window,
+                   window_stride)
+        return Shape(name_of("LAYER", kind.value), tuple(output), tuple(kernel),  # type: ignore[arg-type]
+                     tuple(stride), tuple(padding),  # type: ignore[arg-type]
+                     name_of("POOLING", pooling.value), tuple(window),  # type: ignore[arg-type]
                      tuple(window_stride))  # type: ignore[arg-type]
 
     def _training(self) -> tuple:
@@ -186,7 +188,8 @@ class Network(Handle):
         return self
 
     def initialize(self, seed: int = 1, initializer: Any = None, scale: float = 1.0) -> "Network":
-        """Draw the weights; initializer is "lecun", "he", "glorot", "truncated", "normal" or "paper". Returns the network."""
+        """Draw the weights; initializer is "lecun", "he", "glorot", "truncated", "normal" or "paper". Returns the
+        network."""
         if initializer is not None:
             call("network_set_initializer", exclusive(self), choice("INITIALIZER", initializer), scale)
         call("network_initialize", self, seed)
@@ -197,8 +200,8 @@ class Network(Handle):
         means = np.atleast_1d(np.ascontiguousarray(mean, np.float64))
         deviations = np.atleast_1d(np.ascontiguousarray(deviation, np.float64))
         if means.ndim != 1 or means.shape != deviations.shape:
-            raise ValueError(f"mean and deviation have shapes {means.shape} and {deviations.shape}; expected one number "
-                             "a channel")
+            raise ValueError(f"mean and deviation have shapes {means.shape} and {deviations.shape}; "
+                             "expected one number a channel")
         call("network_set_input_transform", exclusive(self), means.ctypes.data_as(C.c_void_p),
              deviations.ctypes.data_as(C.c_void_p), len(means))
         return self

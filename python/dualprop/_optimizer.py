@@ -141,6 +141,7 @@ class Optimizer(Handle):
     def learning_rate(self, value: float) -> None:
         call("optimizer_set_learning_rate", self, value)
 
-    def set_schedule(self, schedule: Any, start: float = 0.0, end: float = 0.0, warmup: int = 0, decay: int = 0) -> None:
+    def set_schedule(self, schedule: Any, start: float = 0.0, end: float = 0.0, warmup: int = 0,
+                     decay: int = 0) -> None:
         """ "constant", or "warmup-cosine": from start up over `warmup` steps, then down to end at step `decay`."""
         call("optimizer_set_schedule", self, choice("RATE", schedule), start, end, warmup, decay)

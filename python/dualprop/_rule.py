@@ -72,7 +72,8 @@ class Rule(Handle):
         rule.schedule = "forward-backward", 3       # the schedule and its passes
         rule.beta = 0.1
 
-    After the variant, the schedule or an option that needs other memory has changed, call State.prepare() on its states.
+    After the variant, the schedule or an option that needs other memory has changed, call State.prepare() on its
+    states.
     """
     __slots__ = ("_context", "_functions")
     _kind = "rule"
@@ -167,8 +168,8 @@ class Rule(Handle):
     def schedule(self) -> Tuple[str, int]:
         """The schedule and its passes; may be set to a name alone, which keeps the passes.
 
-        "forward-backward" and "fw-bw", "forward" and "fw", "backward" and "bw", "asynchronous" and "async" are the same;
-        the others are "odd-even", "even-odd", "jacobi", "random" and "list". The short name is what is read.
+        "forward-backward" and "fw-bw", "forward" and "fw", "backward" and "bw", "asynchronous" and "async" are the
+        same; the others are "odd-even", "even-odd", "jacobi", "random" and "list". The short name is what is read.
         """
         schedule, passes = C.c_int(), C.c_int()
         call("rule_get_schedule", C.byref(schedule), C.byref(passes), self)

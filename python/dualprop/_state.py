@@ -103,7 +103,8 @@ class State(Handle):
     def set_augmentation(self, augmentation: Any) -> None:
         """Shift and mirror the images of the next batch: (count, 3) of rows down, columns right, mirrored or not."""
         array = np.ascontiguousarray(augmentation)
-        if array.dtype.kind not in "iub" or array.ndim != 2 or array.shape[1] != 3 or abs(array).max(initial=0) >= 2**31:
+        if (array.dtype.kind not in "iub" or array.ndim != 2 or array.shape[1] != 3
+                or abs(array).max(initial=0) >= 2**31):
             raise ValueError("augmentation must be whole numbers of shape (count, 3)")
         array = np.ascontiguousarray(array, np.int32)
         call("state_set_augmentation", self, array.ctypes.data_as(C.c_void_p), len(array))
@@ -150,8 +151,10 @@ class State(Handle):
 
     # ---- dyads ----
 
-    def read(self, index: int, which: str, out: Optional[np.ndarray] = None, *, count: Optional[int] = None) -> np.ndarray:
-        """A layer's "plus", "minus", "mean", "delta", "bottom-up" or "top-down"; count: of samples, the capacity else."""
+    def read(self, index: int, which: str, out: Optional[np.ndarray] = None, *,
+             count: Optional[int] = None) -> np.ndarray:
+        """A layer's "plus", "minus", "mean", "delta", "bottom-up" or "top-down"; count: of samples, the capacity
+        else."""
         if out is None:
             width = self.network.inputs if index == 0 else self.network.layers[index - 1].outputs
             out = np.empty((self.capacity if count is None else count, width), self.network.context.dtype)

@@ -1,7 +1,7 @@
 """python -m dualprop.demo - learns to tell shapes apart that it draws itself, by dual propagation.
 
-Circles, squares, triangles and crosses of 16 x 16 pixels, of any size, place and brightness, in noise. Each epoch prints
-the loss, how many of the shapes that it has never seen are told apart, and the angle between its gradient and
+Circles, squares, triangles and crosses of 16 x 16 pixels, of any size, place and brightness, in noise. Each epoch
+prints the loss, how many of the shapes that it has never seen are told apart, and the angle between its gradient and
 back-propagation's.
 """
 from __future__ import annotations

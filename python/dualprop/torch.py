@@ -6,9 +6,9 @@
     model = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.Flatten(), middle, torch.nn.Linear(16, 10))
 
 The forward pass predicts. The backward pass nudges the outputs along the gradient that comes in, lets the dyads settle,
-and returns the gradients of the parameters and of the inputs: those of the loss as beta -> 0, with an error of O(beta^2)
-at alpha = 1/2. The parameters are torch's, so that its optimizers train them. Needs PyTorch; arrays are shared, not
-copied, where torch keeps them on the CPU and in the context's precision.
+and returns the gradients of the parameters and of the inputs: those of the loss as beta -> 0, with an error of
+O(beta^2) at alpha = 1/2. The parameters are torch's, so that its optimizers train them. Needs PyTorch; arrays are
+shared, not copied, where torch keeps them on the CPU and in the context's precision.
 """
 from __future__ import annotations
 
@@ -56,14 +56,15 @@ class Layers(torch.nn.Module):
     """A network of this library as a module: (count, inputs) -> (count, outputs), for up to `capacity` samples.
 
     The inputs of a network of images are the images with their channels last, each in one row. rule: any whose beta is
-    small; by default dp-adjoint with alpha = 1/2 and beta = 1e-3. Parameters have the names of the network's, with _ for
-    the dot, and its shapes: a weight is (inputs, outputs). Use the module in one thread at a time.
+    small; by default dp-adjoint with alpha = 1/2 and beta = 1e-3. Parameters have the names of the network's, with _
+    for the dot, and its shapes: a weight is (inputs, outputs). Use the module in one thread at a time.
     """
 
     def __init__(self, network: Network, rule: Optional[Rule] = None, capacity: int = 1) -> None:
         super().__init__()
         self.network = is_a(Network, network, "network")
-        self.rule = Rule(network.context, "dp-adjoint", alpha=0.5, beta=1e-3) if rule is None else is_a(Rule, rule, "rule")
+        self.rule = Rule(network.context, "dp-adjoint", alpha=0.5, beta=1e-3) if rule is None else is_a(Rule, rule,
+                                                                                                        "rule")
         self.state = State(network, self.rule, capacity)
         self._held = Optimizer(network, "sgd")  # of which only the gradient is used
         self._diagnostics = Diagnostics(network, capacity=capacity)
@@ -74,7 +75,8 @@ class Layers(torch.nn.Module):
 
     def _write(self, parameters: Any) -> None:
         """Bring the network's parameters to torch's, if they differ."""
-        state = (self.network.generation, [(id(one.untyped_storage()), one.data_ptr(), one._version) for one in parameters])
+        state = (self.network.generation, [(id(one.untyped_storage()), one.data_ptr(), one._version)
+                                           for one in parameters])
         if state == self._written:
             return
         for name, parameter in zip(self._names, parameters):

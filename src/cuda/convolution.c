@@ -22,10 +22,10 @@
 
 #include <string.h>
 
-#define LARGEST_TILE_ROWS 256    /* of cuBLASLt's kernels */
+#define LARGEST_TILE_ROWS 256 /* of cuBLASLt's kernels */
 #define LARGEST_TILE_COLUMNS 128
-#define FEWEST_ROWS 256          /* that are worth a part of a gradient of their own */
-#define MANY_PLACES 4096         /* of all samples: fewer are soon added up by one block */
+#define FEWEST_ROWS 256  /* that are worth a part of a gradient of their own */
+#define MANY_PLACES 4096 /* of all samples: fewer are soon added up by one block */
 
 /* ---- shapes ---- */
 
@@ -78,9 +78,9 @@ static int may_round(const dualprop__cuda *self, const dualprop_convolution *sha
 static dualprop__cuda_conv conv_of(const dualprop_convolution *shape)
 {
     return (dualprop__cuda_conv){
-        shape->batch, shape->height, shape->width, shape->channels, shape->outputs, shape->map_height, shape->map_width,
-        shape->kernel_height, shape->kernel_width, shape->stride_height, shape->stride_width, shape->padding_height,
-        shape->padding_width,
+        shape->batch,        shape->height,         shape->width,         shape->channels,     shape->outputs,
+        shape->map_height,   shape->map_width,      shape->kernel_height, shape->kernel_width, shape->stride_height,
+        shape->stride_width, shape->padding_height, shape->padding_width,
     };
 }
 
@@ -181,8 +181,8 @@ static int64_t gradient_parts(const dualprop__cuda *self, const dualprop_convolu
 }
 
 /*
- * Has cuDNN too few blocks for this gradient? Its engines that are allowed in strict f32 give one block a tile of 32 x 32
- * weights and the whole sum over the places, which leaves most of the device idle in the first layers.
+ * Has cuDNN too few blocks for this gradient? Its engines that are allowed in strict f32 give one block a tile of 32 x
+ * 32 weights and the whole sum over the places, which leaves most of the device idle in the first layers.
  */
 static int has_few_blocks(const dualprop__cuda *self, const dualprop_convolution *shape)
 {
@@ -359,70 +359,93 @@ static struct slice slice_of(const dualprop__cuda *self, const dualprop_convolut
 /* map^T (outputs x rows) = W (outputs x taps) patches^T; of each place for itself in a locally connected layer. */
 static dualprop_status map_of_patches(dualprop__cuda *self, const struct slice *slice, const float *weights)
 {
-    int64_t outputs = slice->shape.outputs, taps = slice->taps, places = slice->places,
-            batch = slice->shape.batch;
+    int64_t outputs = slice->shape.outputs, taps = slice->taps, places = slice->places, batch = slice->shape.batch;
     dualprop__cuda_product shared = {
-        .rows = outputs, .columns = batch * places, .depth = taps,
-        .a_step = taps, .b_step = taps, .d_step = outputs, .batch = 1, .a_transposed = 1,
-        .a = weights, .b = slice->patches, .d = slice->map, .scale = 1,
+        .rows = outputs,
+        .columns = batch * places,
+        .depth = taps,
+        .a_step = taps,
+        .b_step = taps,
+        .d_step = outputs,
+        .batch = 1,
+        .a_transposed = 1,
+        .a = weights,
+        .b = slice->patches,
+        .d = slice->map,
+        .scale = 1,
     };
+    /* clang-format off */
     dualprop__cuda_product local = {
         .rows = outputs, .columns = batch, .depth = taps,
         .a_step = outputs, .b_step = places * taps, .d_step = places * outputs,
         .batch = places, .a_stride = taps * outputs, .b_stride = taps, .d_stride = outputs,
         .a = weights, .b = slice->patches, .d = slice->map, .scale = 1,
     };
+    /* clang-format on */
     return dualprop__cuda_multiply(self, is_local(slice->all) ? &local : &shared);
 }
 
 /* patches^T (taps x rows) = W^T (taps x outputs) map^T */
 static dualprop_status patches_of_map(dualprop__cuda *self, const struct slice *slice, const float *weights)
 {
-    int64_t outputs = slice->shape.outputs, taps = slice->taps, places = slice->places,
-            batch = slice->shape.batch;
+    int64_t outputs = slice->shape.outputs, taps = slice->taps, places = slice->places, batch = slice->shape.batch;
     dualprop__cuda_product shared = {
-        .rows = taps, .columns = batch * places, .depth = outputs,
-        .a_step = taps, .b_step = outputs, .d_step = taps, .batch = 1,
-        .a = weights, .b = slice->map, .d = slice->patches, .scale = 1,
+        .rows = taps,
+        .columns = batch * places,
+        .depth = outputs,
+        .a_step = taps,
+        .b_step = outputs,
+        .d_step = taps,
+        .batch = 1,
+        .a = weights,
+        .b = slice->map,
+        .d = slice->patches,
+        .scale = 1,
     };
+    /* clang-format off */
     dualprop__cuda_product local = {
         .rows = taps, .columns = batch, .depth = outputs,
         .a_step = outputs, .b_step = places * outputs, .d_step = places * taps,
         .batch = places, .a_stride = taps * outputs, .b_stride = outputs, .d_stride = taps, .a_transposed = 1,
         .a = weights, .b = slice->map, .d = slice->patches, .scale = 1,
     };
+    /* clang-format on */
     return dualprop__cuda_multiply(self, is_local(slice->all) ? &local : &shared);
 }
 
 /* gradient (outputs x taps of each place) = scale map^T patches */
-static dualprop_status local_gradient(dualprop__cuda *self, const struct slice *slice, float *gradient,
-                                      double scale, int accumulate)
+static dualprop_status local_gradient(dualprop__cuda *self, const struct slice *slice, float *gradient, double scale,
+                                      int accumulate)
 {
     int64_t outputs = slice->shape.outputs, taps = slice->taps, places = slice->places;
+    /* clang-format off */
     dualprop__cuda_product product = {
         .rows = outputs, .columns = taps, .depth = slice->shape.batch,
         .a_step = places * outputs, .b_step = places * taps, .d_step = outputs,
         .batch = places, .a_stride = outputs, .b_stride = taps, .d_stride = taps * outputs, .b_transposed = 1,
         .a = slice->map, .b = slice->patches, .d = gradient, .scale = (float)scale, .keep = accumulate ? 1 : 0,
     };
+    /* clang-format on */
     return dualprop__cuda_multiply(self, &product);
 }
 
 /*
- * gradient (taps x outputs, as it lies) = scale patches^T map. `to` has room for `parts` of them, each of which sums over
- * as many rows; the rows that are left go to the last.
+ * gradient (taps x outputs, as it lies) = scale patches^T map. `to` has room for `parts` of them, each of which sums
+ * over as many rows; the rows that are left go to the last.
  */
-static dualprop_status gradient_of_patches(dualprop__cuda *self, const struct slice *slice, float *to,
-                                           int64_t parts, double scale, int accumulate)
+static dualprop_status gradient_of_patches(dualprop__cuda *self, const struct slice *slice, float *to, int64_t parts,
+                                           double scale, int accumulate)
 {
     int64_t outputs = slice->shape.outputs, taps = slice->taps;
     int64_t rows = slice->shape.batch * slice->places, depth = rows / parts, rest = rows % parts;
+    /* clang-format off */
     dualprop__cuda_product product = {
         .rows = taps, .columns = outputs, .depth = depth,
         .a_step = taps, .b_step = outputs, .d_step = taps, .batch = parts, .b_transposed = 1,
         .a_stride = depth * taps, .b_stride = depth * outputs, .d_stride = taps * outputs,
         .a = slice->patches, .b = slice->map, .d = to, .scale = (float)scale, .keep = accumulate ? 1 : 0,
     };
+    /* clang-format on */
     if (depth > 0) DUALPROP__CUDA_PASS(dualprop__cuda_multiply(self, &product));
     if (rest == 0) return DUALPROP_OK;
     product.a += parts * product.a_stride;
@@ -608,8 +631,8 @@ static dualprop_status gradient_and_step(dualprop__cuda *self, const dualprop_co
 }
 
 static dualprop_status gradient_alone(dualprop__cuda *self, const dualprop_convolution *shape, float *gradient,
-                                      float *bias_gradient, const float *x, const float *delta,
-                                      const uint8_t *switches, double scale, int accumulate)
+                                      float *bias_gradient, const float *x, const float *delta, const uint8_t *switches,
+                                      double scale, int accumulate)
 {
     int found;
     DUALPROP__CUDA_PASS(plan(self, &found, DUALPROP__CUDA_FILTER, shape));
@@ -625,6 +648,6 @@ dualprop_status dualprop__cuda_convolution_gradient(void *self, const dualprop_c
     if (step)
         DUALPROP__CUDA_SLOT(self, gradient_and_step(self, shape, gradient, bias_gradient, x, delta, switches, scale,
                                                     step, weights, bias, moments));
-    DUALPROP__CUDA_SLOT(self, gradient_alone(self, shape, gradient, bias_gradient, x, delta, switches, scale,
-                                             accumulate));
+    DUALPROP__CUDA_SLOT(self,
+                        gradient_alone(self, shape, gradient, bias_gradient, x, delta, switches, scale, accumulate));
 }

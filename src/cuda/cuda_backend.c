@@ -20,13 +20,13 @@ static dualprop_status no_device(dualprop__cuda *self, cudaError_t error)
     if (cudaDriverGetVersion(&driver) != cudaSuccess) driver = 0;
     if (cudaRuntimeGetVersion(&runtime) != cudaSuccess) runtime = CUDART_VERSION;
     if (error == cudaErrorInsufficientDriver && driver == 0)
-        return dualprop__cuda_fail(self, DUALPROP_ERROR_NO_DEVICE,
-                                   "there is no CUDA device: no NVIDIA driver is installed (libcuda.so.1 is "
-                                   "missing or does not answer)");
+        return dualprop__cuda_fail(
+            self, DUALPROP_ERROR_NO_DEVICE,
+            "there is no CUDA device: no NVIDIA driver is installed (libcuda.so.1 is missing or does not answer)");
     if (error == cudaErrorInsufficientDriver)
-        return dualprop__cuda_fail(self, DUALPROP_ERROR_NO_DEVICE, "the NVIDIA driver is for CUDA %d.%d; the runtime "
-                                   "library %d.%d needs a newer one", driver / 1000, driver % 1000 / 10, runtime / 1000,
-                                   runtime % 1000 / 10);
+        return dualprop__cuda_fail(self, DUALPROP_ERROR_NO_DEVICE,
+                                   "the NVIDIA driver is for CUDA %d.%d; the runtime library %d.%d needs a newer one",
+                                   driver / 1000, driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10);
     if (error == cudaErrorNoDevice || error == cudaSuccess)
         return dualprop__cuda_fail(self, DUALPROP_ERROR_NO_DEVICE, "no CUDA device is visible to this process");
     return dualprop__cuda_fail(self, DUALPROP_ERROR_NO_DEVICE, "CUDA devices cannot be counted: %s",
@@ -90,8 +90,8 @@ static void destroy_parts(dualprop__cuda *self)
 static void log_graphs(const dualprop__cuda *self)
 {
     char message[120];
-    snprintf(message, sizeof message, "%lld launches of CUDA graphs, %lld graphs refused", (long long)self->graph_launches,
-             (long long)self->graphs_refused);
+    snprintf(message, sizeof message, "%lld launches of CUDA graphs, %lld graphs refused",
+             (long long)self->graph_launches, (long long)self->graphs_refused);
     self->host->log(self->host->user_data, DUALPROP_LOG_DEBUG, "cuda", message);
 }
 
@@ -168,11 +168,11 @@ static void describe(void *instance, char *buffer, size_t size)
     const char *override = override_of_strict(self);
     if (size == 0) return;
     if (cudaRuntimeGetVersion(&runtime) != cudaSuccess) runtime = CUDART_VERSION;
-    snprintf(buffer, size, "%s, compute capability %d.%d, CUDA %d.%d, cuBLASLt %zu, %s%s%s%s",
-             self->properties.name, self->properties.major, self->properties.minor, runtime / 1000, runtime % 1000 / 10,
+    snprintf(buffer, size, "%s, compute capability %d.%d, CUDA %d.%d, cuBLASLt %zu, %s%s%s%s", self->properties.name,
+             self->properties.major, self->properties.minor, runtime / 1000, runtime % 1000 / 10,
              dualprop__cuda_products_version(self), numerics[self->numerics],
-             self->autotune ? ", engines chosen by timing" : "",
-             override ? ", but with fewer digits because of " : "", override ? override : "");
+             self->autotune ? ", engines chosen by timing" : "", override ? ", but with fewer digits because of " : "",
+             override ? override : "");
 }
 
 static dualprop_status wait(dualprop__cuda *self)
@@ -209,8 +209,7 @@ static dualprop_status end_deferred(void *self, int discard)
 {
     struct dualprop__cuda_saved_device saved;
     dualprop_status status = dualprop__cuda_enter(self, &saved);
-    if (status == DUALPROP_OK)
-        return dualprop__cuda_leave(self, &saved, dualprop__cuda_end_deferred(self, discard));
+    if (status == DUALPROP_OK) return dualprop__cuda_leave(self, &saved, dualprop__cuda_end_deferred(self, discard));
     dualprop__cuda_abandon(self);
     return status;
 }
@@ -234,9 +233,7 @@ static const dualprop_backend table = {
     .copy = dualprop__cuda_copy,
     .fill_zero = dualprop__cuda_fill_zero,
     .synchronize = synchronize,
-    DUALPROP__LAYOUT_SLOTS(CUDA_ENTRY)
-    DUALPROP__COMPUTING_SLOTS(CUDA_ENTRY)
-    .set_stream = set_stream,
+    DUALPROP__LAYOUT_SLOTS(CUDA_ENTRY) DUALPROP__COMPUTING_SLOTS(CUDA_ENTRY).set_stream = set_stream,
     .begin_deferred = begin_deferred,
     .end_deferred = end_deferred,
     .gate_steps = dualprop__cuda_gate_steps,

@@ -44,10 +44,17 @@ static dualprop_status bottom_up(dualprop__cuda *self, const dualprop_dense *sha
                                  const void *weights, const void *bias, const dualprop_dyad *dyad)
 {
     dualprop__cuda_product product = {
-        .rows = shape->outputs, .columns = shape->batch, .depth = shape->inputs,
-        .a_step = shape->outputs, .b_step = shape->inputs, .d_step = shape->outputs,
+        .rows = shape->outputs,
+        .columns = shape->batch,
+        .depth = shape->inputs,
+        .a_step = shape->outputs,
+        .b_step = shape->inputs,
+        .d_step = shape->outputs,
         .batch = 1,
-        .a = weights, .b = x, .bias = bias, .d = a,
+        .a = weights,
+        .b = x,
+        .bias = bias,
+        .d = a,
         .scale = 1,
     };
     DUALPROP__CUDA_PASS(dualprop__cuda_multiply(self, &product));
@@ -64,11 +71,17 @@ static dualprop_status top_down(dualprop__cuda *self, const dualprop_dense *shap
                                 const void *weights, const dualprop_dyad *dyad)
 {
     dualprop__cuda_product product = {
-        .rows = shape->inputs, .columns = shape->batch, .depth = shape->outputs,
-        .a_step = shape->outputs, .b_step = shape->outputs, .d_step = shape->inputs,
+        .rows = shape->inputs,
+        .columns = shape->batch,
+        .depth = shape->outputs,
+        .a_step = shape->outputs,
+        .b_step = shape->outputs,
+        .d_step = shape->inputs,
         .batch = 1,
         .a_transposed = 1,
-        .a = weights, .b = delta, .d = to,
+        .a = weights,
+        .b = delta,
+        .d = to,
         .scale = 1,
     };
     DUALPROP__CUDA_PASS(dualprop__cuda_multiply(self, &product));
@@ -85,12 +98,19 @@ static dualprop_status slopes(dualprop__cuda *self, const dualprop_dense *shape,
                               const void *x, const void *delta, double scale, int accumulate)
 {
     dualprop__cuda_product product = {
-        .rows = shape->outputs, .columns = shape->inputs, .depth = shape->batch,
-        .a_step = shape->outputs, .b_step = shape->inputs, .d_step = shape->outputs,
+        .rows = shape->outputs,
+        .columns = shape->inputs,
+        .depth = shape->batch,
+        .a_step = shape->outputs,
+        .b_step = shape->inputs,
+        .d_step = shape->outputs,
         .batch = 1,
         .b_transposed = 1,
-        .a = delta, .b = x, .d = gradient,
-        .scale = (float)scale, .keep = accumulate ? 1 : 0,
+        .a = delta,
+        .b = x,
+        .d = gradient,
+        .scale = (float)scale,
+        .keep = accumulate ? 1 : 0,
     };
     DUALPROP__CUDA_PASS(dualprop__cuda_multiply(self, &product));
     if (!bias_gradient) return DUALPROP_OK;
@@ -118,8 +138,7 @@ static dualprop_status gradient_and_step(dualprop__cuda *self, const dualprop_de
     float *of_bias = shared ? (float *)shape->workspace + shape->inputs * shape->outputs : bias_gradient;
     dualprop__cuda_gather(self, 1);
     dualprop_status status = slopes(self, shape, of_weights, bias ? of_bias : NULL, x, delta, scale, 0);
-    if (status == DUALPROP_OK)
-        status = learn(self, shape, of_weights, of_bias, step, weights, bias, moments, shared);
+    if (status == DUALPROP_OK) status = learn(self, shape, of_weights, of_bias, step, weights, bias, moments, shared);
     dualprop__cuda_gather(self, 0);
     return status;
 }

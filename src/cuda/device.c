@@ -90,8 +90,8 @@ static int is_in_use(int device)
     void *symbol = NULL;
     enum cudaDriverEntryPointQueryResult found;
     if (!__atomic_load_n(&get_state, __ATOMIC_ACQUIRE)) {
-        cudaError_t error = cudaGetDriverEntryPointByVersion("cuDevicePrimaryCtxGetState", &symbol, 12000,
-                                                             cudaEnableDefault, &found);
+        cudaError_t error =
+            cudaGetDriverEntryPointByVersion("cuDevicePrimaryCtxGetState", &symbol, 12000, cudaEnableDefault, &found);
         if (error != cudaSuccess) cudaGetLastError();
         if (error != cudaSuccess || !symbol) return 1;
         __atomic_store_n((void **)&get_state, symbol, __ATOMIC_RELEASE);
@@ -122,8 +122,7 @@ dualprop_status dualprop__cuda_enter(dualprop__cuda *self, struct dualprop__cuda
 {
     if (!dualprop__cuda_is_ours(self))
         return dualprop__cuda_fail(self, DUALPROP_ERROR_FORKED,
-                                   "the CUDA device was opened in process %ld and cannot be "
-                                   "used in process %ld",
+                                   "the CUDA device was opened in process %ld and cannot be used in process %ld",
                                    (long)self->process, (long)getpid());
     pthread_mutex_lock(&self->lock);
     if (self->dead != DUALPROP_OK) {

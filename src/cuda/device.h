@@ -28,7 +28,7 @@ typedef struct dualprop__cuda dualprop__cuda;
 
 /* ---- the parts of an instance, each in a file of its own ---- */
 
-#define DUALPROP__CUDA_MAX_SLOTS 4096     /* slots for maxima in one deferred section */
+#define DUALPROP__CUDA_MAX_SLOTS 4096 /* slots for maxima in one deferred section */
 #define DUALPROP__CUDA_SCRATCH 65536  /* bytes on the device, and pinned on the host, for sums and small tables */
 #define DUALPROP__CUDA_CHUNK 1048576  /* bytes of each upload buffer, and of each of an input staging slot at first */
 
@@ -65,8 +65,8 @@ struct dualprop__cuda_input_staging {
 
 struct dualprop__cuda_command_list; /* graph_cache.c */
 struct dualprop__cuda_cached_graph; /* graph_cache.c */
-struct dualprop__cuda_products;  /* products.c */
-struct dualprop__cuda_dnn;       /* dnn.c */
+struct dualprop__cuda_products;     /* products.c */
+struct dualprop__cuda_dnn;          /* dnn.c */
 
 struct dualprop__cuda {
     const dualprop_host *host;
@@ -123,12 +123,12 @@ dualprop_status dualprop__cuda_leave(dualprop__cuda *self, struct dualprop__cuda
                                      dualprop_status status);
 
 /* The body of a slot: enter, work, leave. `work` is an expression of type dualprop_status. */
-#define DUALPROP__CUDA_SLOT(self, work)                                                      \
-    do {                                                                                     \
-        struct dualprop__cuda_saved_device dualprop__saved_;                                        \
+#define DUALPROP__CUDA_SLOT(self, work)                                                       \
+    do {                                                                                      \
+        struct dualprop__cuda_saved_device dualprop__saved_;                                  \
         dualprop_status dualprop__entered_ = dualprop__cuda_enter((self), &dualprop__saved_); \
-        if (dualprop__entered_ != DUALPROP_OK) return dualprop__entered_;                    \
-        return dualprop__cuda_leave((self), &dualprop__saved_, (work));                      \
+        if (dualprop__entered_ != DUALPROP_OK) return dualprop__entered_;                     \
+        return dualprop__cuda_leave((self), &dualprop__saved_, (work));                       \
     } while (0)
 
 /* Set the last error to a sentence and give status back. */
@@ -142,15 +142,15 @@ cudaError_t dualprop__cuda_device_error(const dualprop__cuda *self);
 /* The status for an error of the CUDA runtime; `call` is the call's text, of which the name is quoted. */
 dualprop_status dualprop__cuda_status(dualprop__cuda *self, cudaError_t error, const char *call);
 
-#define DUALPROP__CUDA_TRY(self, call)                                                       \
-    do {                                                                                     \
-        cudaError_t dualprop__error_ = (call);                                               \
+#define DUALPROP__CUDA_TRY(self, call)                                                                      \
+    do {                                                                                                    \
+        cudaError_t dualprop__error_ = (call);                                                              \
         if (dualprop__error_ != cudaSuccess) return dualprop__cuda_status((self), dualprop__error_, #call); \
     } while (0)
-#define DUALPROP__CUDA_PASS(call)                                                            \
-    do {                                                                                     \
-        dualprop_status dualprop__status_ = (call);                                          \
-        if (dualprop__status_ != DUALPROP_OK) return dualprop__status_;                      \
+#define DUALPROP__CUDA_PASS(call)                                       \
+    do {                                                                \
+        dualprop_status dualprop__status_ = (call);                     \
+        if (dualprop__status_ != DUALPROP_OK) return dualprop__status_; \
     } while (0)
 
 void *dualprop__cuda_host_allocate(dualprop__cuda *self, size_t size); /* zeroed; NULL with the last error set */

@@ -9,10 +9,11 @@
  *   TF32, BF16      tensor cores may be used
  *   always          nothing whose result depends on the order in which blocks finish
  *
- * So a plan depends on the shape, the device and the library alone, and two runs have the same bits. If the context asks
- * for it (options.autotune), the first few that qualify, at most two settings of an engine, are timed on the operands at
- * hand, once, and the fastest is kept. (All of them overwrite their result, so running them again does no harm.) A shape
- * that no engine takes is left to the matrix products of convolution.c, and so is everything if cuDNN is not installed.
+ * So a plan depends on the shape, the device and the library alone, and two runs have the same bits. If the context
+ * asks for it (options.autotune), the first few that qualify, at most two settings of an engine, are timed on the
+ * operands at hand, once, and the fastest is kept. (All of them overwrite their result, so running them again does no
+ * harm.) A shape that no engine takes is left to the matrix products of convolution.c, and so is everything if cuDNN is
+ * not installed.
  *
  * BF16: no engine does a convolution of BF16 operands alone with an f32 result. Those that cuDNN generates and compiles
  * while the plan is made do, where an operation on each element follows, which reads the f32 sums and writes f32:
@@ -21,8 +22,8 @@
  *
  * For the gradient of the filter it is a product with 1 instead: on Hopper the engines for the identity do not cut the
  * long sums over the batch and the places into pieces, those for the product do. Compiling takes seconds, so one
- * candidate has to do, and it is never timed. What has no such plan (3 channels, except for the forward direction) takes
- * TF32 instead.
+ * candidate has to do, and it is never timed. What has no such plan (3 channels, except for the forward direction)
+ * takes TF32 instead.
  */
 #include "dnn.h"
 
@@ -55,10 +56,19 @@ struct plan {
     int rounded;                                          /* its operands are BF16 */
 };
 
-#define FUNCTIONS(X)                                                                                                 \
-    X(cudnnCreate) X(cudnnDestroy) X(cudnnSetStream) X(cudnnGetErrorString) X(cudnnBackendCreateDescriptor)            \
-    X(cudnnBackendDestroyDescriptor) X(cudnnBackendSetAttribute) X(cudnnBackendGetAttribute) X(cudnnBackendFinalize) \
+/* clang-format off */
+#define FUNCTIONS(X)                 \
+    X(cudnnCreate)                   \
+    X(cudnnDestroy)                  \
+    X(cudnnSetStream)                \
+    X(cudnnGetErrorString)           \
+    X(cudnnBackendCreateDescriptor)  \
+    X(cudnnBackendDestroyDescriptor) \
+    X(cudnnBackendSetAttribute)      \
+    X(cudnnBackendGetAttribute)      \
+    X(cudnnBackendFinalize)          \
     X(cudnnBackendExecute)
+/* clang-format on */
 
 struct api {
     FUNCTIONS(DUALPROP__CUDA_POINTER)
@@ -88,10 +98,10 @@ static dualprop_status failed(dualprop__cuda *self, cudnnStatus_t status, const 
                                self->dnn->api.cudnnGetErrorString(status), length, call);
 }
 
-#define TRY(self, call)                                                              \
-    do {                                                                             \
-        cudnnStatus_t status_ = (self)->dnn->api.call;                               \
-        if (status_ != CUDNN_STATUS_SUCCESS) return failed((self), status_, #call);  \
+#define TRY(self, call)                                                             \
+    do {                                                                            \
+        cudnnStatus_t status_ = (self)->dnn->api.call;                              \
+        if (status_ != CUDNN_STATUS_SUCCESS) return failed((self), status_, #call); \
     } while (0)
 
 /* ---- descriptors ---- */
@@ -151,8 +161,8 @@ static void drop_graph(dualprop__cuda *self, const struct graph *graph)
 /* A tensor whose extents are given in cuDNN's order (n, c, h, w), while c lies innermost. */
 static dualprop_status make_tensor(dualprop__cuda *self, struct graph *graph, int64_t id, const int64_t extents[4])
 {
-    cudnnDataType_t type = graph->rounded && id != graph->result && id < TENSORS ? CUDNN_DATA_BFLOAT16
-                                                                                 : CUDNN_DATA_FLOAT;
+    cudnnDataType_t type =
+        graph->rounded && id != graph->result && id < TENSORS ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
     int64_t c = extents[1], w = extents[3] * c, strides[4] = { extents[2] * w, 1, w, c };
     int64_t alignment = id == FACTOR ? (int64_t)sizeof(float) : 16;
     cudnnBackendDescriptor_t *tensor = &graph->tensors[id];
@@ -217,17 +227,20 @@ static const struct operation {
     { CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR,
       { CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W,
         CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y },
-      CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA,
+      CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC,
+      CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA,
       CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA },
     { CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR,
       { CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W,
         CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY },
-      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA,
+      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC,
+      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA,
       CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA },
     { CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR,
       { CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW,
         CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY },
-      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA,
+      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC,
+      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA,
       CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA },
 };
 
@@ -251,10 +264,8 @@ static dualprop_status make_finish(dualprop__cuda *self, struct graph *graph)
     cudnnDataType_t type = CUDNN_DATA_FLOAT;
     cudnnPointwiseMode_t mode = graph->result == W ? CUDNN_POINTWISE_MUL : CUDNN_POINTWISE_IDENTITY;
     DUALPROP__CUDA_PASS(make(self, &graph->pointwise, CUDNN_BACKEND_POINTWISE_DESCRIPTOR));
-    DUALPROP__CUDA_PASS(
-        set(self, graph->pointwise, CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode));
-    DUALPROP__CUDA_PASS(
-        set(self, graph->pointwise, CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, 1, &type));
+    DUALPROP__CUDA_PASS(set(self, graph->pointwise, CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &mode));
+    DUALPROP__CUDA_PASS(set(self, graph->pointwise, CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, 1, &type));
     DUALPROP__CUDA_PASS(finalize(self, graph->pointwise));
     DUALPROP__CUDA_PASS(make(self, &graph->finish, CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR));
     cudnnBackendDescriptor_t to = graph->finish;
@@ -297,8 +308,10 @@ static int is_allowed(const dualprop__cuda *self, cudnnBackendNumericalNote_t no
     }
 }
 
-/* Do the notes of a configuration's engine allow it, and which engine is it? cuDNN counts notes that do not fit, too. */
-static dualprop_status qualifies(dualprop__cuda *self, int *yes, int64_t *number, cudnnBackendDescriptor_t configuration)
+/* Do the notes of a configuration's engine allow it, and which engine is it? cuDNN counts notes that do not fit,
+ * too. */
+static dualprop_status qualifies(dualprop__cuda *self, int *yes, int64_t *number,
+                                 cudnnBackendDescriptor_t configuration)
 {
     cudnnBackendDescriptor_t engine;
     cudnnBackendNumericalNote_t notes[MOST_RESULTS];
@@ -312,8 +325,8 @@ static dualprop_status qualifies(dualprop__cuda *self, int *yes, int64_t *number
         status = api->cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
                                                MOST_RESULTS, &count, notes);
     if (status == CUDNN_STATUS_SUCCESS)
-        status = api->cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1, &one,
-                                               number);
+        status =
+            api->cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1, &one, number);
     drop(self, engine);
     if (status != CUDNN_STATUS_SUCCESS) return failed(self, status, "cudnnBackendGetAttribute");
     *yes = count <= MOST_RESULTS;
@@ -366,7 +379,7 @@ static void drop_results(dualprop__cuda *self, const struct results *results)
 }
 
 static dualprop_status query_engines(dualprop__cuda *self, struct results *results, const struct graph *graph,
-                           cudnnBackendHeurMode_t mode)
+                                     cudnnBackendHeurMode_t mode)
 {
     int64_t count = 0;
     memset(results, 0, sizeof *results);
@@ -438,8 +451,8 @@ static void log_engines(const dualprop__cuda *self, const struct plan *plan)
         log_plan(self, DUALPROP_LOG_DEBUG, &plan->key, "cuDNN has no engine; matrix products");
         return;
     }
-    snprintf(words, sizeof words, "cuDNN engine %lld%s, %lld bytes of workspace, first of %d", (long long)plan->engines[0],
-             plan->rounded ? " of BF16" : "", (long long)plan->workspace, plan->count);
+    snprintf(words, sizeof words, "cuDNN engine %lld%s, %lld bytes of workspace, first of %d",
+             (long long)plan->engines[0], plan->rounded ? " of BF16" : "", (long long)plan->workspace, plan->count);
     log_plan(self, DUALPROP_LOG_DEBUG, &plan->key, words);
 }
 

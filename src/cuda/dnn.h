@@ -12,7 +12,7 @@ extern "C" {
 
 /* The three directions; each computes one of x, w and y from the other two. */
 enum {
-    DUALPROP__CUDA_FORWARD = 0, /* y from x and w */
+    DUALPROP__CUDA_FORWARD = 0,  /* y from x and w */
     DUALPROP__CUDA_BACKWARD = 1, /* x from y and w */
     DUALPROP__CUDA_FILTER = 2    /* w from x and y */
 };
@@ -27,7 +27,7 @@ typedef struct dualprop__cuda_conv {
 enum {
     DUALPROP__CUDA_NO_PLAN = 0, /* cuDNN does not take this direction */
     DUALPROP__CUDA_OF_F32 = 1,
-    DUALPROP__CUDA_OF_BF16 = 2  /* as uint16_t, rounded by dualprop__cuda_round() */
+    DUALPROP__CUDA_OF_BF16 = 2 /* as uint16_t, rounded by dualprop__cuda_round() */
 };
 
 /* The plan for this direction. One is looked for when the shape comes for the first time. */

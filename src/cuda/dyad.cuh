@@ -34,8 +34,8 @@ DUALPROP__CUDA_BOTH static inline float max_abs_of(const dualprop__pair_f32 &pai
 constexpr int any_activation = -1, no_update = -2;
 
 /*
- * work.run<A>() for an activation whose formula takes less time than its arrays' way through memory: true. For others the
- * caller does one element at a time: false.
+ * work.run<A>() for an activation whose formula takes less time than its arrays' way through memory: true. For others
+ * the caller does one element at a time: false.
  */
 template <class Work> static inline int with_activation(int activation, dualprop_status *status, const Work &work)
 {

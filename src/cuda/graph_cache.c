@@ -291,8 +291,8 @@ static dualprop_status send_steps(dualprop__cuda *self, struct dualprop__cuda_co
 {
     size_t bytes = (size_t)list->step_count * DUALPROP__CUDA_STEP_BYTES;
     if (bytes == 0) return DUALPROP_OK;
-    DUALPROP__CUDA_TRY(self, cudaMemcpyAsync(list->steps, list->steps_pinned, bytes, cudaMemcpyHostToDevice,
-                                             self->stream));
+    DUALPROP__CUDA_TRY(self,
+                       cudaMemcpyAsync(list->steps, list->steps_pinned, bytes, cudaMemcpyHostToDevice, self->stream));
     DUALPROP__CUDA_TRY(self, cudaEventRecord(list->steps_sent, self->stream));
     return DUALPROP_OK;
 }
@@ -363,7 +363,7 @@ static dualprop_status finish(dualprop__cuda *self, struct dualprop__cuda_comman
     DUALPROP__CUDA_PASS(send_steps(self, list));
     if (list->used > 0) DUALPROP__CUDA_PASS(run_list(self, list->bytes, list->used));
     return read_back ? dualprop__cuda_max_abs_finish_read_back(self, list)
-                : dualprop__cuda_max_abs_fetch(self, &list->max_slots);
+                     : dualprop__cuda_max_abs_fetch(self, &list->max_slots);
 }
 
 /* What may still be on its way to the host is let come, so that it is not taken for what comes later. */

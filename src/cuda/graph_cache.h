@@ -14,9 +14,9 @@
 extern "C" {
 #endif
 
-#define DUALPROP__CUDA_STEPS 512        /* different sets of numbers in one section */
-#define DUALPROP__CUDA_STEP_BYTES 64    /* room for one of them */
-#define DUALPROP__CUDA_TENSORS 32       /* learnt in one launch */
+#define DUALPROP__CUDA_STEPS 512     /* different sets of numbers in one section */
+#define DUALPROP__CUDA_STEP_BYTES 64 /* room for one of them */
+#define DUALPROP__CUDA_TENSORS 32    /* learnt in one launch */
 
 struct dualprop__cuda_command_list {
     struct dualprop__cuda_command_list *next; /* in the list of idle ones */
@@ -34,18 +34,17 @@ struct dualprop__cuda_command_list {
     dualprop__cuda_tensor tensors[DUALPROP__CUDA_TENSORS]; /* whose launch waits for more of them */
     int tensor_steps[DUALPROP__CUDA_TENSORS];              /* the numbers of each */
     int tensor_count, tensor_kind;
-    uint64_t *rejected;                                    /* not 0 there: no step is applied (gate_steps); or NULL */
-    cudaEvent_t read_back_done;                            /* recorded after the copy of the maxima to the host */
-    int read_back_count;                                   /* so many of them; 0: they are copied at the end */
-    int gathering; /* the work that is issued reads no parameters, so the launch may go on waiting */
+    uint64_t *rejected;         /* not 0 there: no step is applied (gate_steps); or NULL */
+    cudaEvent_t read_back_done; /* recorded after the copy of the maxima to the host */
+    int read_back_count;        /* so many of them; 0: they are copied at the end */
+    int gathering;              /* the work that is issued reads no parameters, so the launch may go on waiting */
 };
 
 /* This thread's command list on the instance, or NULL. */
 struct dualprop__cuda_command_list *dualprop__cuda_command_list_of(const dualprop__cuda *self);
 /* learn.cu: make sure that so many sets of numbers have room; one of at most DUALPROP__CUDA_STEP_BYTES into the table,
  * where an equal last one is shared; where number `index` of a table lies. */
-dualprop_status dualprop__cuda_make_numbers(dualprop__cuda *self, struct dualprop__cuda_command_list *list,
-                                            int count);
+dualprop_status dualprop__cuda_make_numbers(dualprop__cuda *self, struct dualprop__cuda_command_list *list, int count);
 dualprop_status dualprop__cuda_keep_number(dualprop__cuda *self, struct dualprop__cuda_command_list *list, int *index,
                                            const void *number, size_t size);
 static inline void *dualprop__cuda_number_at(void *table, int index)

@@ -99,7 +99,7 @@ static struct read_back read_back_of(const struct dualprop__cuda_command_list *l
 {
     const struct dualprop__cuda_max_slots *slots = &list->max_slots;
     return (struct read_back){ slots->pinned, slots->device, (size_t)list->read_back_count * sizeof(uint64_t),
-                             list->read_back_done };
+                               list->read_back_done };
 }
 
 /* The last copy to the pinned slots has come, since a thread waited for it. */

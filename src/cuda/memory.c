@@ -107,8 +107,8 @@ static dualprop_status upload_begin(dualprop__cuda *self, void **pinned)
 static dualprop_status upload_end(dualprop__cuda *self, void *memory, size_t bytes)
 {
     struct dualprop__cuda_uploads *uploads = &self->uploads;
-    DUALPROP__CUDA_TRY(self, cudaMemcpyAsync(memory, uploads->pinned[uploads->next], bytes, cudaMemcpyHostToDevice,
-                                             self->stream));
+    DUALPROP__CUDA_TRY(
+        self, cudaMemcpyAsync(memory, uploads->pinned[uploads->next], bytes, cudaMemcpyHostToDevice, self->stream));
     DUALPROP__CUDA_TRY(self, cudaEventRecord(uploads->done[uploads->next], self->stream));
     return DUALPROP_OK;
 }
@@ -168,10 +168,9 @@ static dualprop_status run_copy(dualprop__cuda *self, const void *arguments)
 {
     const struct copy *copy = arguments;
     if (copy->from)
-        DUALPROP__CUDA_TRY(self, cudaMemcpyAsync(copy->to, copy->from, copy->bytes, cudaMemcpyDeviceToDevice,
-                                                 self->stream));
-    else
-        DUALPROP__CUDA_TRY(self, cudaMemsetAsync(copy->to, 0, copy->bytes, self->stream));
+        DUALPROP__CUDA_TRY(self,
+                           cudaMemcpyAsync(copy->to, copy->from, copy->bytes, cudaMemcpyDeviceToDevice, self->stream));
+    else DUALPROP__CUDA_TRY(self, cudaMemsetAsync(copy->to, 0, copy->bytes, self->stream));
     return DUALPROP_OK;
 }
 

@@ -3,8 +3,9 @@
  *
  * A plan holds the descriptors and the algorithm for one shape and alignment. It is made when the shape comes for the
  * first time and kept for the instance's life. Strict f32 is CUBLAS_COMPUTE_32F on f32 data, which never uses TF32;
- * TF32 and BF16 are asked for by name, and still add in f32; a shape that has no algorithm of theirs is done in strict. Algorithms that reduce in place, in the order in which
- * blocks happen to finish, are never taken: the same product gives the same bits each time.
+ * TF32 and BF16 are asked for by name, and still add in f32; a shape that has no algorithm of theirs is done in strict.
+ * Algorithms that reduce in place, in the order in which blocks happen to finish, are never taken: the same product
+ * gives the same bits each time.
  *
  * The library learns from preferences how the matrices are aligned, but of the bias from its address. So the address is
  * in the descriptor before an algorithm is asked for, and a plan is for biases aligned just as that one.
@@ -33,11 +34,23 @@ struct plan {
     cublasLtMatmulAlgo_t algorithm;
 };
 
-#define FUNCTIONS(X)                                                                                                 \
-    X(cublasLtGetVersion) X(cublasLtCreate) X(cublasLtDestroy) X(cublasLtMatmul) X(cublasLtMatmulAlgoGetHeuristic)    \
-    X(cublasLtMatmulDescCreate) X(cublasLtMatmulDescDestroy) X(cublasLtMatmulDescSetAttribute)                       \
-    X(cublasLtMatrixLayoutCreate) X(cublasLtMatrixLayoutDestroy) X(cublasLtMatrixLayoutSetAttribute)                 \
-    X(cublasLtMatmulPreferenceCreate) X(cublasLtMatmulPreferenceDestroy) X(cublasLtMatmulPreferenceSetAttribute)
+/* clang-format off */
+#define FUNCTIONS(X)                        \
+    X(cublasLtGetVersion)                   \
+    X(cublasLtCreate)                       \
+    X(cublasLtDestroy)                      \
+    X(cublasLtMatmul)                       \
+    X(cublasLtMatmulAlgoGetHeuristic)       \
+    X(cublasLtMatmulDescCreate)             \
+    X(cublasLtMatmulDescDestroy)            \
+    X(cublasLtMatmulDescSetAttribute)       \
+    X(cublasLtMatrixLayoutCreate)           \
+    X(cublasLtMatrixLayoutDestroy)          \
+    X(cublasLtMatrixLayoutSetAttribute)     \
+    X(cublasLtMatmulPreferenceCreate)       \
+    X(cublasLtMatmulPreferenceDestroy)      \
+    X(cublasLtMatmulPreferenceSetAttribute)
+/* clang-format on */
 
 struct api {
     FUNCTIONS(DUALPROP__CUDA_POINTER)
@@ -62,9 +75,9 @@ static dualprop_status failed(dualprop__cuda *self, cublasStatus_t status, const
     return dualprop__cuda_fail(self, DUALPROP_ERROR_DEVICE, "cuBLASLt: status %d (%.*s)", (int)status, length, call);
 }
 
-#define TRY(self, call)                                                          \
-    do {                                                                         \
-        cublasStatus_t status_ = (self)->products->api.call;                     \
+#define TRY(self, call)                                                              \
+    do {                                                                             \
+        cublasStatus_t status_ = (self)->products->api.call;                         \
         if (status_ != CUBLAS_STATUS_SUCCESS) return failed((self), status_, #call); \
     } while (0)
 
@@ -134,8 +147,8 @@ static dualprop_status make_layout(dualprop__cuda *self, cublasLtMatrixLayout_t 
     TRY(self, cublasLtMatrixLayoutCreate(layout, CUDA_R_32F, (uint64_t)rows, (uint64_t)columns, step));
     if (batch == 1) return DUALPROP_OK;
     TRY(self, cublasLtMatrixLayoutSetAttribute(*layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count, sizeof count));
-    TRY(self, cublasLtMatrixLayoutSetAttribute(*layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &stride,
-                                               sizeof stride));
+    TRY(self,
+        cublasLtMatrixLayoutSetAttribute(*layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &stride, sizeof stride));
     return DUALPROP_OK;
 }
 
@@ -153,8 +166,10 @@ static dualprop_status make_layouts(dualprop__cuda *self, struct plan *plan)
 static dualprop_status prefer(dualprop__cuda *self, cublasLtMatmulPreference_t preference, uint32_t alignment)
 {
     static const cublasLtMatmulPreferenceAttributes_t alignments[] = {
-        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
-        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES,
+        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES,
+        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES,
+        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES,
     };
     uint32_t reductions = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE | CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE;
     uint64_t workspace = DUALPROP__CUDA_PRODUCT_WORKSPACE;
@@ -179,10 +194,10 @@ static dualprop_status query_algorithms(dualprop__cuda *self, struct plan *plan,
         self->products->handle, plan->operation, plan->a, plan->b, plan->d, plan->d, preference, 1, &result, &found);
     if (status == CUBLAS_STATUS_SUCCESS) status = found > 0 ? result.state : CUBLAS_STATUS_NOT_SUPPORTED;
     if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE)
-        return dualprop__cuda_fail(self, DUALPROP_ERROR_UNSUPPORTED,
-                                   "cuBLASLt has no algorithm for a product of %lld x %lld x %lld, %lld at once "
-                                   "(status %d)", (long long)key->rows, (long long)key->columns,
-                                   (long long)key->depth, (long long)key->batch, (int)status);
+        return dualprop__cuda_fail(
+            self, DUALPROP_ERROR_UNSUPPORTED,
+            "cuBLASLt has no algorithm for a product of %lld x %lld x %lld, %lld at once (status %d)",
+            (long long)key->rows, (long long)key->columns, (long long)key->depth, (long long)key->batch, (int)status);
     if (status != CUBLAS_STATUS_SUCCESS) return failed(self, status, "cublasLtMatmulAlgoGetHeuristic");
     plan->algorithm = result.algo;
     return DUALPROP_OK;

@@ -16,7 +16,7 @@ extern "C" {
  * The slots, dualprop__cuda_NAME(): dense.c and convolution.c have the layers, dyad.cu and extended.cu the updates of
  * dyads, sums.cu what is added up, input.cu load_input and fill_uniform, learn.cu optimizer_step.
  */
-#define CUDA_DECLARATION(result, name, parameters, arguments)                                                         \
+#define CUDA_DECLARATION(result, name, parameters, arguments) \
     result dualprop__cuda_##name(void *self, DUALPROP__LIST parameters);
 DUALPROP__LAYOUT_SLOTS(CUDA_DECLARATION)
 DUALPROP__COMPUTING_SLOTS(CUDA_DECLARATION)

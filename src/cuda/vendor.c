@@ -25,7 +25,8 @@ static void *open_in(const char *folder, const char *middle, const char *end, co
     return length < (int)sizeof path ? dlopen(path, FLAGS) : NULL;
 }
 
-/* FOLDER/library, FOLDER/lib/library, or FOLDER/PART/lib/library, as wheels have it (nvidia/cu13/lib, nvidia/cudnn/lib). */
+/* FOLDER/library, FOLDER/lib/library, or FOLDER/PART/lib/library, as wheels have it (nvidia/cu13/lib,
+ * nvidia/cudnn/lib). */
 static void *search_folder(const char *folder, const char *library)
 {
     void *found = open_in(folder, "", "", library);

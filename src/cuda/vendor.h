@@ -2,9 +2,9 @@
  * vendor.h - the vendors' libraries, loaded when a device has been found and not before: they are hundreds of
  * megabytes.
  *
- * They are looked for in the folders of DUALPROP_CUDA_PATH (separated by colons), then where the loader looks. A folder may
- * be the one with the library, the one above its lib/, or the folder `nvidia` of Python wheels, whose parts have a lib/
- * each. An own copy of the CUDA runtime is linked in.
+ * They are looked for in the folders of DUALPROP_CUDA_PATH (separated by colons), then where the loader looks. A folder
+ * may be the one with the library, the one above its lib/, or the folder `nvidia` of Python wheels, whose parts have a
+ * lib/ each. An own copy of the CUDA runtime is linked in.
  *
  * Each is loaded by one file, which lists the functions it calls once and gets a struct of pointers to them.
  */

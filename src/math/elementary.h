@@ -28,7 +28,7 @@ DUALPROP__MATH FORMULA(reduced) FORMULA(reduce_exponent)(REAL x)
 }
 
 /* e^high - 1 - high, and low with it. */
-DUALPROP__MATH REAL FORMULA(exponential_rest)(const FORMULA(reduced) *x)
+DUALPROP__MATH REAL FORMULA(exponential_rest)(const FORMULA(reduced) * x)
 {
     return x->high * x->high * FORMULA(exponential_tail)(x->high) + x->low;
 }
@@ -68,8 +68,8 @@ DUALPROP__MATH REAL FORMULA(log1p)(REAL x)
     REAL u = 1 + x, correction = (x > 1 ? 1 - (u - x) : x - (u - 1)) / u;
     FORMULA(pattern) bits = FORMULA(bits)(u);
     FORMULA(pattern) exponent = (bits - CONSTANT(SQRT_HALF) + CONSTANT(ONE)) >> CONSTANT(MANTISSA_BITS);
-    REAL k = FORMULA(real)(exponent | CONSTANT(INTEGERS)) -
-             (FORMULA(real)(CONSTANT(INTEGERS)) + CONSTANT(EXPONENT_BIAS));
+    REAL k =
+        FORMULA(real)(exponent | CONSTANT(INTEGERS)) - (FORMULA(real)(CONSTANT(INTEGERS)) + CONSTANT(EXPONENT_BIAS));
     REAL f = FORMULA(real)(bits - (exponent << CONSTANT(MANTISSA_BITS)) + CONSTANT(ONE)) - 1;
     REAL s = f / (2 + f), square = (REAL)0.5 * f * f;
     REAL inner = s * (square + s * s * FORMULA(logarithm_tail)(s * s)) + (k * CONSTANT(LOG2_LOW) + correction);

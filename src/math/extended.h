@@ -38,7 +38,7 @@ DUALPROP__MATH FORMULA(gains) FORMULA(extended_gains)(const dualprop_extended_up
 
 /* s+-' as mean and delta. */
 DUALPROP__MATH FORMULA(pair) FORMULA(damped_pair)(int activation, REAL a, REAL top_down, REAL damping, REAL mean,
-                                                  REAL delta, const FORMULA(gains) *gains)
+                                                  REAL delta, const FORMULA(gains) * gains)
 {
     FORMULA(pair) pair;
     REAL scale = 1 / (1 + damping);
@@ -47,14 +47,14 @@ DUALPROP__MATH FORMULA(pair) FORMULA(damped_pair)(int activation, REAL a, REAL t
     REAL minus = (gains->minus * top_down + damping * gains->alpha * delta) * scale;
     pair.plus = FORMULA(activate)(activation, centre + plus);
     pair.minus = FORMULA(activate)(activation, centre - minus);
-    pair.delta = FORMULA(difference)(activation, centre, plus, minus,
-                                     (gains->sum * top_down + damping * delta) * scale);
+    pair.delta =
+        FORMULA(difference)(activation, centre, plus, minus, (gains->sum * top_down + damping * delta) * scale);
     pair.mean = FORMULA(mean)(pair.plus, pair.minus, pair.delta, gains);
     return pair;
 }
 
 /* LeCun's variant: s+- = f(a) +- c+- T. */
-DUALPROP__MATH FORMULA(pair) FORMULA(straight_pair)(int activation, REAL a, REAL top_down, const FORMULA(gains) *gains)
+DUALPROP__MATH FORMULA(pair) FORMULA(straight_pair)(int activation, REAL a, REAL top_down, const FORMULA(gains) * gains)
 {
     FORMULA(pair) pair;
     pair.mean = FORMULA(activate)(activation, a);
@@ -65,21 +65,21 @@ DUALPROP__MATH FORMULA(pair) FORMULA(straight_pair)(int activation, REAL a, REAL
 }
 
 /* From mean and delta back to the two states. */
-DUALPROP__MATH void FORMULA(take_apart)(FORMULA(pair) *pair, const FORMULA(gains) *gains)
+DUALPROP__MATH void FORMULA(take_apart)(FORMULA(pair) * pair, const FORMULA(gains) * gains)
 {
     pair->plus = pair->mean + gains->rest * pair->delta;
     pair->minus = pair->mean - gains->alpha * pair->delta;
 }
 
-DUALPROP__MATH void FORMULA(step_towards)(FORMULA(pair) *pair, REAL step, REAL mean, REAL delta,
-                                          const FORMULA(gains) *gains)
+DUALPROP__MATH void FORMULA(step_towards)(FORMULA(pair) * pair, REAL step, REAL mean, REAL delta,
+                                          const FORMULA(gains) * gains)
 {
     pair->mean = (1 - step) * mean + step * pair->mean;
     pair->delta = (1 - step) * delta + step * pair->delta;
     FORMULA(take_apart)(pair, gains);
 }
 
-DUALPROP__MATH void FORMULA(add_noise)(FORMULA(pair) *pair, REAL plus, REAL minus, const FORMULA(gains) *gains)
+DUALPROP__MATH void FORMULA(add_noise)(FORMULA(pair) * pair, REAL plus, REAL minus, const FORMULA(gains) * gains)
 {
     pair->mean += gains->alpha * plus + gains->rest * minus;
     pair->delta += plus - minus;
@@ -92,7 +92,7 @@ DUALPROP__MATH REAL FORMULA(rounded)(REAL x, REAL quantum, REAL range)
     return FORMULA(clip)(quantum * LIBM(rint)(x / quantum), -range, range);
 }
 
-DUALPROP__MATH void FORMULA(quantize)(FORMULA(pair) *pair, REAL quantum, REAL range, const FORMULA(gains) *gains)
+DUALPROP__MATH void FORMULA(quantize)(FORMULA(pair) * pair, REAL quantum, REAL range, const FORMULA(gains) * gains)
 {
     pair->plus = FORMULA(rounded)(pair->plus, quantum, range);
     pair->minus = FORMULA(rounded)(pair->minus, quantum, range);
@@ -105,18 +105,18 @@ typedef struct FORMULA(draws) {
     REAL plus, minus, down; /* normal */
 } FORMULA(draws);
 
-DUALPROP__MATH FORMULA(pair) FORMULA(extended_pair)(const dualprop_extended_update *update, const FORMULA(gains) *gains,
-                                                   REAL a, REAL top_down, REAL mean, REAL delta,
-                                                   const FORMULA(draws) *draws)
+DUALPROP__MATH FORMULA(pair)
+    FORMULA(extended_pair)(const dualprop_extended_update *update, const FORMULA(gains) * gains, REAL a, REAL top_down,
+                           REAL mean, REAL delta, const FORMULA(draws) * draws)
 {
     REAL down = top_down + (REAL)update->top_down_noise * draws->down;
-    FORMULA(pair) pair =
-        update->straight ? FORMULA(straight_pair)(update->activation, a, down, gains)
-                         : FORMULA(damped_pair)(update->activation, a, down, (REAL)update->damping, mean, delta, gains);
+    FORMULA(pair)
+    pair = update->straight
+               ? FORMULA(straight_pair)(update->activation, a, down, gains)
+               : FORMULA(damped_pair)(update->activation, a, down, (REAL)update->damping, mean, delta, gains);
     if (update->time_step != 1) FORMULA(step_towards)(&pair, (REAL)update->time_step, mean, delta, gains);
-    if (update->state_noise > 0)
-        FORMULA(add_noise)(&pair, (REAL)update->state_noise * draws->plus, (REAL)update->state_noise * draws->minus,
-                           gains);
+    if (update->state_noise > 0) FORMULA(add_noise)
+    (&pair, (REAL)update->state_noise * draws->plus, (REAL)update->state_noise * draws->minus, gains);
     if (update->quantum > 0) FORMULA(quantize)(&pair, (REAL)update->quantum, (REAL)update->range, gains);
     return pair;
 }
@@ -189,8 +189,7 @@ DUALPROP__MATH void FORMULA(proximal_row)(double *s, const REAL *a, const REAL *
     for (int64_t i = 0; i < width; i++) targets += (double)y[i];
     for (int round = 0; round < 60; round++) {
         double value = FORMULA(proximal_value)(p, s, a, y, t, width), size = 0, scale = 1;
-        for (int64_t i = 0; i < width; i++)
-            x[i] = -(s[i] - (double)a[i] + t * (targets * p[i] - (double)y[i]));
+        for (int64_t i = 0; i < width; i++) x[i] = -(s[i] - (double)a[i] + t * (targets * p[i] - (double)y[i]));
         double slope = FORMULA(newton_direction)(x, p, t * targets, width);
         for (int64_t i = 0; i < width; i++) size = fmax(size, fabs(x[i])), scale = fmax(scale, fabs(s[i]));
         /* Close to the solution values differ by less than their rounding, and full steps are safe. */

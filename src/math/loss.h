@@ -36,7 +36,7 @@ DUALPROP__MATH FORMULA(softmax_row) FORMULA(softmax_row_of)(const REAL *s, const
     return row;
 }
 
-DUALPROP__MATH REAL FORMULA(cross_entropy_slope)(REAL s, REAL y, const FORMULA(softmax_row) *row)
+DUALPROP__MATH REAL FORMULA(cross_entropy_slope)(REAL s, REAL y, const FORMULA(softmax_row) * row)
 {
     return FORMULA(exp)(s - row->top) * row->scale - y;
 }

@@ -15,9 +15,9 @@
 /* The numbers of a hidden layer's update, the same for all its elements; plus and minus are c+ and c-. */
 typedef struct FORMULA(gains) {
     REAL plus, minus, sum;
-    REAL alpha, rest;  /* alpha and 1 - alpha */
-    REAL weight;       /* of delta in the mean: alpha - 1 beside s+, alpha beside s- */
-    int beside_plus;   /* is the mean formed from s+? */
+    REAL alpha, rest; /* alpha and 1 - alpha */
+    REAL weight;      /* of delta in the mean: alpha - 1 beside s+, alpha beside s- */
+    int beside_plus;  /* is the mean formed from s+? */
 } FORMULA(gains);
 
 DUALPROP__MATH FORMULA(gains) FORMULA(gains_of)(double plus, double minus, double alpha)
@@ -33,7 +33,7 @@ DUALPROP__MATH FORMULA(gains) FORMULA(gains_of)(double plus, double minus, doubl
     return gains;
 }
 
-DUALPROP__MATH REAL FORMULA(mean)(REAL plus, REAL minus, REAL delta, const FORMULA(gains) *gains)
+DUALPROP__MATH REAL FORMULA(mean)(REAL plus, REAL minus, REAL delta, const FORMULA(gains) * gains)
 {
     return (gains->beside_plus ? plus : minus) + gains->weight * delta;
 }
@@ -44,7 +44,7 @@ typedef struct FORMULA(pair) {
 } FORMULA(pair);
 
 /* Eq. 2 and 19. */
-DUALPROP__MATH FORMULA(pair) FORMULA(hidden_pair)(int activation, REAL a, REAL top_down, const FORMULA(gains) *gains)
+DUALPROP__MATH FORMULA(pair) FORMULA(hidden_pair)(int activation, REAL a, REAL top_down, const FORMULA(gains) * gains)
 {
     FORMULA(pair) pair;
     REAL plus = gains->plus * top_down, minus = gains->minus * top_down;
@@ -92,7 +92,7 @@ DUALPROP__MATH FORMULA(output_gains) FORMULA(output_gains_of)(const dualprop_out
 }
 
 /* The step from a along g = beta loss'(.). */
-DUALPROP__MATH FORMULA(pair) FORMULA(output_pair)(REAL a, REAL g, const FORMULA(output_gains) *gains)
+DUALPROP__MATH FORMULA(pair) FORMULA(output_pair)(REAL a, REAL g, const FORMULA(output_gains) * gains)
 {
     FORMULA(pair) pair;
     pair.plus = a - gains->plus * g;

@@ -23,12 +23,12 @@
 /* The numbers of a step in the type of the parameters. */
 typedef struct FORMULA(step) {
     REAL rate, gradient_scale;
-    REAL coupled_decay;  /* goes into the gradient: SGD, Adam */
-    REAL apart_decay;    /* goes beside it: AdamW */
+    REAL coupled_decay; /* goes into the gradient: SGD, Adam */
+    REAL apart_decay;   /* goes beside it: AdamW */
     REAL momentum;
     REAL beta1, rest1, beta2, rest2;
     REAL scale1, scale2, epsilon;
-    REAL least2;         /* a second moment below this is zero */
+    REAL least2; /* a second moment below this is zero */
 } FORMULA(step);
 
 DUALPROP__MATH REAL FORMULA(smallest_normal)(void)
@@ -72,12 +72,12 @@ DUALPROP__MATH FORMULA(step) FORMULA(step_of)(const dualprop_step_numbers *numbe
 }
 
 /* Its square is finite. */
-DUALPROP__MATH REAL FORMULA(decayed_gradient)(const FORMULA(step) *step, REAL w, REAL g)
+DUALPROP__MATH REAL FORMULA(decayed_gradient)(const FORMULA(step) * step, REAL w, REAL g)
 {
     return FORMULA(hold)(step->gradient_scale * g + step->coupled_decay * w, LIMIT(1e18, 1e150));
 }
 
-DUALPROP__MATH REAL FORMULA(sgd)(const FORMULA(step) *step, REAL w, REAL g, REAL *moment)
+DUALPROP__MATH REAL FORMULA(sgd)(const FORMULA(step) * step, REAL w, REAL g, REAL *moment)
 {
     REAL m = step->momentum * *moment + FORMULA(decayed_gradient)(step, w, g);
     m = FORMULA(flush)(FORMULA(hold)(m, LIMIT(1e30, 1e300)));
@@ -85,7 +85,7 @@ DUALPROP__MATH REAL FORMULA(sgd)(const FORMULA(step) *step, REAL w, REAL g, REAL
     return FORMULA(hold)(w - step->rate * m, LIMIT(0x1.fffffep127, 0x1.fffffffffffffp1023));
 }
 
-DUALPROP__MATH REAL FORMULA(adam)(const FORMULA(step) *step, REAL w, REAL g, REAL *moment1, REAL *moment2)
+DUALPROP__MATH REAL FORMULA(adam)(const FORMULA(step) * step, REAL w, REAL g, REAL *moment1, REAL *moment2)
 {
     REAL slope = FORMULA(decayed_gradient)(step, w, g);
     REAL m = FORMULA(flush)(step->beta1 * *moment1 + step->rest1 * slope);

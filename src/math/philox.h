@@ -14,8 +14,7 @@ typedef struct dualprop__philox_block {
     uint32_t word[4];
 } dualprop__philox_block;
 
-DUALPROP__MATH dualprop__philox_block dualprop__philox_round(dualprop__philox_block block, uint32_t key0,
-                                                             uint32_t key1)
+DUALPROP__MATH dualprop__philox_block dualprop__philox_round(dualprop__philox_block block, uint32_t key0, uint32_t key1)
 {
     uint64_t product0 = (uint64_t)0xD2511F53u * block.word[0];
     uint64_t product1 = (uint64_t)0xCD9E8D57u * block.word[2];

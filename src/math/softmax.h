@@ -35,7 +35,7 @@ DUALPROP__MATH REAL FORMULA(softmax_argument)(const REAL *a, const REAL *top_dow
     return top_down ? a[i] + gain * top_down[i] : a[i];
 }
 
-DUALPROP__MATH REAL FORMULA(softmax_value)(const FORMULA(softmax_of) *row, REAL x)
+DUALPROP__MATH REAL FORMULA(softmax_value)(const FORMULA(softmax_of) * row, REAL x)
 {
     return FORMULA(exp)(x - row->top) * row->scale;
 }
@@ -61,8 +61,8 @@ DUALPROP__MATH FORMULA(softmax_of) FORMULA(softmax_sum)(const REAL *a, const REA
 }
 
 /* log E and whether h is far, from the row of s-. */
-DUALPROP__MATH void FORMULA(softmax_ratio)(FORMULA(softmax_dyads) *row, const REAL *a, const REAL *top_down,
-                                           const FORMULA(gains) *gains, int64_t width)
+DUALPROP__MATH void FORMULA(softmax_ratio)(FORMULA(softmax_dyads) * row, const REAL *a, const REAL *top_down,
+                                           const FORMULA(gains) * gains, int64_t width)
 {
     double excess = 0;
     row->far = 0;
@@ -81,8 +81,8 @@ DUALPROP__MATH void FORMULA(softmax_ratio)(FORMULA(softmax_dyads) *row, const RE
 }
 
 /* What the dyads of a row share; top_down NULL: nothing comes from above. */
-DUALPROP__MATH FORMULA(softmax_dyads) FORMULA(softmax_dyads_of)(const REAL *a, const REAL *top_down, int64_t width,
-                                                                const FORMULA(gains) *gains)
+DUALPROP__MATH FORMULA(softmax_dyads)
+    FORMULA(softmax_dyads_of)(const REAL *a, const REAL *top_down, int64_t width, const FORMULA(gains) * gains)
 {
     FORMULA(softmax_dyads) row;
     row.plus = FORMULA(softmax_sum)(a, top_down, gains->plus, width);
@@ -108,20 +108,20 @@ DUALPROP__MATH FORMULA(softmax_dyads) FORMULA(softmax_slopes_of)(const REAL *a, 
 }
 
 /* Eq. 2 and 19 for one element of the row. */
-DUALPROP__MATH FORMULA(pair) FORMULA(softmax_pair)(const FORMULA(softmax_dyads) *row, REAL a, REAL top_down,
-                                                   const FORMULA(gains) *gains)
+DUALPROP__MATH FORMULA(pair)
+    FORMULA(softmax_pair)(const FORMULA(softmax_dyads) * row, REAL a, REAL top_down, const FORMULA(gains) * gains)
 {
     FORMULA(pair) pair;
     pair.plus = FORMULA(softmax_value)(&row->plus, a + gains->plus * top_down);
     pair.minus = FORMULA(softmax_value)(&row->minus, a - gains->minus * top_down);
-    pair.delta = row->far ? pair.plus - pair.minus
-                          : pair.minus * FORMULA(expm1)(gains->sum * top_down - row->log_ratio);
+    pair.delta =
+        row->far ? pair.plus - pair.minus : pair.minus * FORMULA(expm1)(gains->sum * top_down - row->log_ratio);
     pair.mean = FORMULA(mean)(pair.plus, pair.minus, pair.delta, gains);
     return pair;
 }
 
 /* The Jacobian times what comes from above. */
-DUALPROP__MATH FORMULA(pair) FORMULA(softmax_slope_pair)(const FORMULA(softmax_dyads) *row, REAL a, REAL top_down)
+DUALPROP__MATH FORMULA(pair) FORMULA(softmax_slope_pair)(const FORMULA(softmax_dyads) * row, REAL a, REAL top_down)
 {
     FORMULA(pair) pair;
     pair.mean = pair.plus = pair.minus = FORMULA(softmax_value)(&row->plus, a);

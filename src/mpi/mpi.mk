@@ -32,11 +32,13 @@ $(MPI_LIBRARY): $(BUILD)/src/mpi/mpi_transport.o
 $(BUILD)/programs/mpi/%.o: programs/mpi/%.c $(BUILD)/mpi-flags
 	@mkdir -p $(@D)
 	$(MPICC) $(MPI_FLAGS) -Iprograms -c $< -o $@
-$(MPI_PROGRAMS): $(BUILD)/programs/%-mpi: $(BUILD)/programs/%.o $(BUILD)/programs/mpi/launch_mpi.o $(COMMON) $(MPI_LIBRARY) \
+$(MPI_PROGRAMS): $(BUILD)/programs/%-mpi: $(BUILD)/programs/%.o $(BUILD)/programs/mpi/launch_mpi.o $(COMMON) \
+    $(MPI_LIBRARY) \
         $(LIB)/libdualprop.a
 	$(MPICC) -o $@ $(HARDENED_PROGRAM) $(SANITIZERS) $(LDFLAGS) $^ $(SYSTEM_LIBRARIES) $(FILE_LIBRARIES)
 $(MPI_EXAMPLES) $(MPI_TESTS): $(BUILD)/%: %.c $(MPI_LIBRARY) $(LIB)/libdualprop.a $(BUILD)/mpi-flags
 	@mkdir -p $(@D)
-	$(MPICC) $(MPI_FLAGS) -Wno-frame-larger-than $(LDFLAGS) -o $@ $< $(MPI_LIBRARY) $(LIB)/libdualprop.a $(SYSTEM_LIBRARIES) $(EXAMPLE_LIBRARIES)
+	$(MPICC) $(MPI_FLAGS) -Wno-frame-larger-than $(LDFLAGS) -o $@ $< $(MPI_LIBRARY) $(LIB)/libdualprop.a \
+	    $(SYSTEM_LIBRARIES) $(EXAMPLE_LIBRARIES)
 $(BUILD)/examples/mpi/pipeline: EXAMPLE_LIBRARIES := -lz
 endif

@@ -100,7 +100,7 @@ static int finish(struct mpi_transport *self)
         if (done) break;
         if (self->patience > 0 && now() - begun > self->patience) return out_of_patience(self);
         if (polls > 2000) { /* others may need this core */
-            struct timespec nap = {0, 20000};
+            struct timespec nap = { 0, 20000 };
             nanosleep(&nap, NULL);
         }
     }
@@ -146,7 +146,10 @@ static int gather(void *user_data, void *bytes, const int64_t *offsets)
     return finish(self);
 }
 
-static const char *error(void *user_data) { return ((const struct mpi_transport *)user_data)->sentence; }
+static const char *error(void *user_data)
+{
+    return ((const struct mpi_transport *)user_data)->sentence;
+}
 
 int dualprop_mpi_transport_create(dualprop_transport *transport, MPI_Comm communicator)
 {
@@ -163,7 +166,7 @@ int dualprop_mpi_transport_create(dualprop_transport *transport, MPI_Comm commun
         free(self);
         return code;
     }
-    *transport = (dualprop_transport){sizeof *transport, self->rank, self->size, exchange, gather, error, self};
+    *transport = (dualprop_transport){ sizeof *transport, self->rank, self->size, exchange, gather, error, self };
     return MPI_SUCCESS;
 }
 

@@ -53,10 +53,18 @@ static dualprop_status keep_sentence(void *user_data, dualprop_status status, co
 }
 
 static char said[256]; /* the last sentence of an instance; the tester is for one thread */
-static const dualprop_host testing_host = {
-    sizeof(dualprop_host), said, testing_allocate, testing_release, run_tasks, testing_threads, no_log, keep_sentence,
-    DUALPROP_NUMERICS_STRICT, 0, 0, 0
-};
+static const dualprop_host testing_host = { sizeof(dualprop_host),
+                                            said,
+                                            testing_allocate,
+                                            testing_release,
+                                            run_tasks,
+                                            testing_threads,
+                                            no_log,
+                                            keep_sentence,
+                                            DUALPROP_NUMERICS_STRICT,
+                                            0,
+                                            0,
+                                            0 };
 
 /* ---- one side: an instance, its guarded arrays, and what its slots wrote ---- */
 
@@ -179,12 +187,15 @@ static void clear(struct side *side)
 
 /* ---- the cases: sizes around the tiles of kernels, and not ---- */
 
-static const struct { int64_t batch, inputs, outputs; } shapes[] = {
+static const struct {
+    int64_t batch, inputs, outputs;
+} shapes[] = {
     { 1, 1, 1 }, { 1, 3, 2 }, { 2, 17, 5 }, { 7, 31, 33 }, { 13, 64, 10 }, { 33, 129, 65 }, { 3, 300, 270 },
 };
 static const int64_t lengths[] = { 1, 2, 7, 16, 65, 1001 };
-static const int activations[] = { DUALPROP_IDENTITY, DUALPROP_RELU, DUALPROP_LEAKY_RELU, DUALPROP_HARD_SIGMOID,
-                                   DUALPROP_SIGMOID, DUALPROP_TANH, DUALPROP_SOFTPLUS, DUALPROP_ELU, DUALPROP_SILU };
+static const int activations[] = { DUALPROP_IDENTITY,     DUALPROP_RELU,    DUALPROP_LEAKY_RELU,
+                                   DUALPROP_HARD_SIGMOID, DUALPROP_SIGMOID, DUALPROP_TANH,
+                                   DUALPROP_SOFTPLUS,     DUALPROP_ELU,     DUALPROP_SILU };
 
 #define SHAPES ((int)(sizeof shapes / sizeof *shapes))
 #define LENGTHS ((int)(sizeof lengths / sizeof *lengths))
@@ -202,9 +213,17 @@ static dualprop_dyad dyad_of(struct side *side, int activation, int64_t count, d
 {
     results[0] = results[1] = NAN;
     return (dualprop_dyad){
-        .activation = activation, .gain_plus = 0.75, .gain_minus = 0.25, .alpha = 0.25, .count = count,
-        .a = uniform(side, count, -3, 3), .top_down = uniform(side, count, -size, size), .mean = empty(side, count),
-        .delta = empty(side, count), .max_abs = &results[0], .width = count,
+        .activation = activation,
+        .gain_plus = 0.75,
+        .gain_minus = 0.25,
+        .alpha = 0.25,
+        .count = count,
+        .a = uniform(side, count, -3, 3),
+        .top_down = uniform(side, count, -size, size),
+        .mean = empty(side, count),
+        .delta = empty(side, count),
+        .max_abs = &results[0],
+        .width = count,
     };
 }
 
@@ -230,8 +249,7 @@ static dualprop_dense shape_of(struct side *side, int size)
 {
     dualprop_dense shape = { shapes[size].batch, shapes[size].inputs, shapes[size].outputs, NULL, 0 };
     if (side->table->dense_workspace)
-        shape.workspace_bytes =
-            side->table->dense_workspace(side->self, shape.batch, shape.inputs, shape.outputs);
+        shape.workspace_bytes = side->table->dense_workspace(side->self, shape.batch, shape.inputs, shape.outputs);
     shape.workspace = guarded(side, (size_t)shape.workspace_bytes);
     return shape;
 }
@@ -273,8 +291,15 @@ static dualprop_status run_top_down(struct side *side, int size, int variant)
 
 static dualprop_step_numbers step_of(int kind)
 {
-    return (dualprop_step_numbers){ .kind = kind, .learning_rate = 0.1, .momentum = 0.75, .beta1 = 0.75, .beta2 = 0.875,
-                                    .epsilon = 0.01, .scale1 = 1.25, .scale2 = 1.5, .weight_decay = 0.125,
+    return (dualprop_step_numbers){ .kind = kind,
+                                    .learning_rate = 0.1,
+                                    .momentum = 0.75,
+                                    .beta1 = 0.75,
+                                    .beta2 = 0.875,
+                                    .epsilon = 0.01,
+                                    .scale1 = 1.25,
+                                    .scale2 = 1.5,
+                                    .weight_decay = 0.125,
                                     .gradient_scale = 0.5 };
 }
 
@@ -322,9 +347,18 @@ static dualprop_status run_output(struct side *side, int size, int variant)
     count = rows * width;
     double max_abs = NAN;
     void *a = uniform(side, count, -4, 4), *target = uniform(side, count, 0, 2.0 / (double)width);
-    dualprop_output output = { .loss = variant ? DUALPROP_CROSS_ENTROPY : DUALPROP_MSE, .gain_plus = 0.25,
-                               .gain_minus = 0.75, .alpha = 0.25, .beta = 0.5, .rows = rows, .width = width, .a = a,
-                               .at = a, .target = target, .mean = empty(side, count), .delta = empty(side, count),
+    dualprop_output output = { .loss = variant ? DUALPROP_CROSS_ENTROPY : DUALPROP_MSE,
+                               .gain_plus = 0.25,
+                               .gain_minus = 0.75,
+                               .alpha = 0.25,
+                               .beta = 0.5,
+                               .rows = rows,
+                               .width = width,
+                               .a = a,
+                               .at = a,
+                               .target = target,
+                               .mean = empty(side, count),
+                               .delta = empty(side, count),
                                .max_abs = &max_abs };
     dualprop_status status = side->table->output_step(side->self, &output);
     note(side, "mean", output.mean, count, 32 * epsilon_of(side));
@@ -372,8 +406,8 @@ struct family {
 };
 
 /* Is a slot the caller's own? */
-#define TESTING_OWNS(slot)                                                                                 \
-    (table->slot && table->slot != dualprop_backend_builtin(DUALPROP_BACKEND_AUTO)->slot &&                \
+#define TESTING_OWNS(slot)                                                                  \
+    (table->slot && table->slot != dualprop_backend_builtin(DUALPROP_BACKEND_AUTO)->slot && \
      table->slot != dualprop_backend_builtin(DUALPROP_BACKEND_REFERENCE)->slot)
 
 static int is_near(double value, double expected, double absolute)

@@ -22,19 +22,24 @@
 
 static const int64_t counts[] = { 1, 2, 7, 11, 12, 13, 15, 16, 17, 31, 32, 33, 50, 63, 64, 65, 100, 1000, 40001 };
 
-static const struct { int64_t batch, inputs, outputs; } shapes[] = {
-    { 1, 1, 1 },     { 1, 2, 1 },      { 2, 11, 12 },    { 11, 12, 2 },   { 12, 13, 31 },    { 13, 32, 33 },
-    { 31, 2, 50 },   { 32, 12, 100 },  { 33, 31, 11 },   { 50, 33, 13 },  { 100, 50, 32 },   { 11, 100, 1 },
-    { 1, 100, 33 },  { 12, 32, 32 },   { 24, 64, 96 },   { 6, 16, 16 },   { 5, 7, 17 },      { 12, 65, 129 },
-    { 50, 784, 10 }, { 3, 700, 331 },  { 100, 300, 301 }, { 50, 257, 512 },
+static const struct {
+    int64_t batch, inputs, outputs;
+} shapes[] = {
+    { 1, 1, 1 },     { 1, 2, 1 },     { 2, 11, 12 },     { 11, 12, 2 },    { 12, 13, 31 },  { 13, 32, 33 },
+    { 31, 2, 50 },   { 32, 12, 100 }, { 33, 31, 11 },    { 50, 33, 13 },   { 100, 50, 32 }, { 11, 100, 1 },
+    { 1, 100, 33 },  { 12, 32, 32 },  { 24, 64, 96 },    { 6, 16, 16 },    { 5, 7, 17 },    { 12, 65, 129 },
+    { 50, 784, 10 }, { 3, 700, 331 }, { 100, 300, 301 }, { 50, 257, 512 },
 };
 
 static const int activations[] = { DUALPROP_IDENTITY,     DUALPROP_RELU,    DUALPROP_LEAKY_RELU,
                                    DUALPROP_HARD_SIGMOID, DUALPROP_SIGMOID, DUALPROP_TANH,
                                    DUALPROP_SOFTPLUS,     DUALPROP_ELU,     DUALPROP_SILU };
 
-static const struct { int64_t rows, width; } rows_of_width[] = {
-    { 1, 1 }, { 1, 2 }, { 2, 10 }, { 11, 12 }, { 13, 31 }, { 31, 32 }, { 33, 33 }, { 50, 10 }, { 100, 100 }, { 7, 1000 },
+static const struct {
+    int64_t rows, width;
+} rows_of_width[] = {
+    { 1, 1 },   { 1, 2 },   { 2, 10 },  { 11, 12 },   { 13, 31 },
+    { 31, 32 }, { 33, 33 }, { 50, 10 }, { 100, 100 }, { 7, 1000 },
 };
 
 /* ---- dyads ---- */
@@ -155,7 +160,7 @@ static const void *if_wanted(workbench *bench, int wanted, int64_t count, double
 }
 
 static dualprop_extended_update make_extended(workbench *bench, const struct extended_variant *variant, int activation,
-                                          int64_t rows, int64_t width, double results[2])
+                                              int64_t rows, int64_t width, double results[2])
 {
     int64_t count = rows * width;
     return (dualprop_extended_update){
@@ -251,10 +256,14 @@ static const struct output_variant {
     int loss, exact, derivative, at_prediction, change;
     double gain_plus, gain_minus, alpha, beta;
 } output_variants[] = {
-    { DUALPROP_MSE, 0, 0, 0, 0, 0.5, 0.5, 0.5, 0.5 },   { DUALPROP_MSE, 0, 0, 1, 1, 0.25, 0.75, 0.25, 1 },
-    { DUALPROP_MSE, 0, 0, 0, 0, 0, 1, 1, -0.5 },        { DUALPROP_MSE, 0, 0, 0, 0, 0.75, 0.25, 0.25, 1e-4 },
-    { DUALPROP_MSE, 1, 0, 0, 0, 0.5, 0.5, 0.5, 0.5 },   { DUALPROP_MSE, 1, 0, 0, 1, 0, 1, 0, 0.5 },
-    { DUALPROP_MSE, 1, 0, 0, 0, 1, 0, 1, 0.5 },         { DUALPROP_MSE, 0, 1, 0, 1, 0.5, 0.5, 0.5, 1 },
+    { DUALPROP_MSE, 0, 0, 0, 0, 0.5, 0.5, 0.5, 0.5 },
+    { DUALPROP_MSE, 0, 0, 1, 1, 0.25, 0.75, 0.25, 1 },
+    { DUALPROP_MSE, 0, 0, 0, 0, 0, 1, 1, -0.5 },
+    { DUALPROP_MSE, 0, 0, 0, 0, 0.75, 0.25, 0.25, 1e-4 },
+    { DUALPROP_MSE, 1, 0, 0, 0, 0.5, 0.5, 0.5, 0.5 },
+    { DUALPROP_MSE, 1, 0, 0, 1, 0, 1, 0, 0.5 },
+    { DUALPROP_MSE, 1, 0, 0, 0, 1, 0, 1, 0.5 },
+    { DUALPROP_MSE, 0, 1, 0, 1, 0.5, 0.5, 0.5, 1 },
     { DUALPROP_CROSS_ENTROPY, 0, 0, 0, 0, 0.5, 0.5, 0.5, 0.5 },
     { DUALPROP_CROSS_ENTROPY, 0, 0, 1, 1, 0.25, 0.75, 0.25, 1 },
     { DUALPROP_CROSS_ENTROPY, 0, 0, 0, 0, 1, 0, 0, 1e-4 },
@@ -414,7 +423,9 @@ static void *second_of(int step, void *moment)
 static dualprop_step_numbers step_numbers(int step)
 {
     return (dualprop_step_numbers){
-        .kind = step == STEP_ADAMW ? DUALPROP_ADAMW : has_second_moment(step) ? DUALPROP_ADAM : DUALPROP_SGD,
+        .kind = step == STEP_ADAMW        ? DUALPROP_ADAMW
+                : has_second_moment(step) ? DUALPROP_ADAM
+                                          : DUALPROP_SGD,
         .learning_rate = 0.1,
         .momentum = step == STEP_PLAIN_SGD ? 0 : 0.75,
         .beta1 = 0.75,
@@ -481,9 +492,9 @@ static dualprop_status run_fused_step(workbench *bench, int size, int kind)
     dualprop_step_numbers numbers = step_numbers(kind);
     void *moments[4] = { learning.moments[0], second_of(kind, learning.moments[1]), learning.moments[2],
                          second_of(kind, learning.moments[3]) };
-    dualprop_status status = bench->backend->dense_gradient(
-        bench->self, &learning.shape, NULL, NULL, learning.x, learning.delta, -0.5 / (double)learning.shape.batch, 0,
-        &numbers, learning.weights, learning.bias, moments);
+    dualprop_status status = bench->backend->dense_gradient(bench->self, &learning.shape, NULL, NULL, learning.x,
+                                                            learning.delta, -0.5 / (double)learning.shape.batch, 0,
+                                                            &numbers, learning.weights, learning.bias, moments);
     record_learned(bench, &learning);
     return status;
 }
@@ -573,6 +584,7 @@ static int64_t extent_of(int64_t extent, int64_t padding, int64_t window, int64_
 static dualprop_convolution convolution_shape(int size)
 {
     const struct convolution_case *given = &convolutions[size];
+    /* clang-format off */
     dualprop_convolution shape = {
         .kind = given->kind, .pooling = given->pooling, .batch = given->batch, .height = given->height,
         .width = given->width, .channels = given->channels, .outputs = given->outputs,
@@ -581,6 +593,7 @@ static dualprop_convolution convolution_shape(int size)
         .window_height = given->window[0], .window_width = given->window[1],
         .window_stride_height = given->window_stride[0], .window_stride_width = given->window_stride[1],
     };
+    /* clang-format on */
     shape.map_height = extent_of(shape.height, shape.padding_height, shape.kernel_height, shape.stride_height);
     shape.map_width = extent_of(shape.width, shape.padding_width, shape.kernel_width, shape.stride_width);
     shape.pooled_height = shape.map_height, shape.pooled_width = shape.map_width;
@@ -641,8 +654,8 @@ static int64_t switched_to(const dualprop_convolution *shape, const uint8_t *swi
 }
 
 /* What the map without pooling holds where the switches point: it has to be the greatest, so it is compared like a. */
-static void record_switched(workbench *bench, const dualprop_convolution *shape, const uint8_t *switches,
-                            const void *x, const void *weights, const void *bias, double scale)
+static void record_switched(workbench *bench, const dualprop_convolution *shape, const uint8_t *switches, const void *x,
+                            const void *weights, const void *bias, double scale)
 {
     dualprop_convolution plain = *shape;
     plain.pooling = NONE;
@@ -650,8 +663,8 @@ static void record_switched(workbench *bench, const dualprop_convolution *shape,
     furnish(bench, &plain);
     void *map = bench_reals(bench, map_elements(shape)), *seen = bench_reals(bench, pooled_elements(shape));
     ck_assert_int_eq(bench->backend->convolution_prepare(bench->self, &plain, weights), DUALPROP_OK);
-    ck_assert_int_eq(
-        bench->backend->convolution_bottom_up(bench->self, &plain, map, NULL, x, weights, bias, NULL), DUALPROP_OK);
+    ck_assert_int_eq(bench->backend->convolution_bottom_up(bench->self, &plain, map, NULL, x, weights, bias, NULL),
+                     DUALPROP_OK);
     for (int64_t i = 0; i < pooled_elements(shape); i++) {
         ck_assert(switches[i] < shape->window_height * shape->window_width);
         bench_set(bench, seen, i, bench_get(bench, map, switched_to(shape, switches, i)));
@@ -801,9 +814,9 @@ static dualprop_status run_convolution_fused(workbench *bench, int size, int kin
     dualprop_step_numbers numbers = step_numbers(kind);
     void *moments[4] = { learning.moments[0], second_of(kind, learning.moments[1]), learning.moments[2],
                          second_of(kind, learning.moments[3]) };
-    dualprop_status status = bench->backend->convolution_gradient(
-        bench->self, &learning.shape, NULL, NULL, learning.x, learning.delta, learning.switches, learning.scale, 0,
-        &numbers, learning.weights, learning.bias, moments);
+    dualprop_status status = bench->backend->convolution_gradient(bench->self, &learning.shape, NULL, NULL, learning.x,
+                                                                  learning.delta, learning.switches, learning.scale, 0,
+                                                                  &numbers, learning.weights, learning.bias, moments);
     record_convolution_learned(bench, &learning);
     return status;
 }
@@ -833,9 +846,9 @@ static dualprop_status run_convolution_apart(workbench *bench, int size, int kin
 static const struct input_variant {
     int type, layout; /* layouts: 0 packed, 1 gaps, 2 channels outside, 3 upside down, 4 every row the same */
 } input_variants[] = {
-    { DUALPROP_F32, 0 }, { DUALPROP_F64, 0 }, { DUALPROP_U8, 0 }, { DUALPROP_F32, 1 }, { DUALPROP_F64, 1 },
-    { DUALPROP_U8, 1 },  { DUALPROP_F32, 2 }, { DUALPROP_U8, 2 }, { DUALPROP_F64, 3 }, { DUALPROP_U8, 3 },
-    { DUALPROP_F32, 4 }, { DUALPROP_U8, 4 },
+    { DUALPROP_F32, 0 }, { DUALPROP_F64, 0 }, { DUALPROP_U8, 0 },  { DUALPROP_F32, 1 },
+    { DUALPROP_F64, 1 }, { DUALPROP_U8, 1 },  { DUALPROP_F32, 2 }, { DUALPROP_U8, 2 },
+    { DUALPROP_F64, 3 }, { DUALPROP_U8, 3 },  { DUALPROP_F32, 4 }, { DUALPROP_U8, 4 },
 };
 
 static const int64_t images[][4] = {
@@ -879,7 +892,8 @@ static dualprop_view make_input(workbench *bench, int size, const struct input_v
     return view;
 }
 
-static dualprop_status load(workbench *bench, int size, const struct input_variant *variant, const int32_t *augmentation)
+static dualprop_status load(workbench *bench, int size, const struct input_variant *variant,
+                            const int32_t *augmentation)
 {
     dualprop_view view = make_input(bench, size, variant);
     int64_t count = view.shape[0] * view.shape[1] * view.shape[2] * view.shape[3];
@@ -919,11 +933,16 @@ static void check_augmentation(workbench *bench)
 {
     static const int32_t augmentation[] = { 1, -1, 1 };
     static const double pixels[] = { 1, 2, 3, 4, 5, 6 }, moved[] = { 0, 0, 0, 2, 1, 0 };
-    dualprop_view view = { .struct_size = sizeof view, .data = (void *)(uintptr_t)pixels, .type = DUALPROP_F64,
-                           .rank = 4, .shape = { 1, 2, 3, 1 }, .strides = { 6, 3, 1, 1 } };
+    dualprop_view view = { .struct_size = sizeof view,
+                           .data = (void *)(uintptr_t)pixels,
+                           .type = DUALPROP_F64,
+                           .rank = 4,
+                           .shape = { 1, 2, 3, 1 },
+                           .strides = { 6, 3, 1, 1 } };
     double max_abs = -1;
     void *x = bench_reals(bench, 6);
-    ck_assert_int_eq(bench->backend->load_input(bench->self, x, &view, NULL, NULL, augmentation, &max_abs), DUALPROP_OK);
+    ck_assert_int_eq(bench->backend->load_input(bench->self, x, &view, NULL, NULL, augmentation, &max_abs),
+                     DUALPROP_OK);
     for (int i = 0; i < 6; i++) ck_assert_double_eq(bench_get(bench, x, i), moved[i]);
     ck_assert_double_eq(max_abs, 2);
 }
@@ -1002,9 +1021,8 @@ static const struct kernel {
     { "dyad_update softmax", run_softmax, COUNT_OF(rows_of_width), COUNT_OF(dyad_variants), 4, 40, 0,
       "as dyad_update: exp of numbers below 10, and sums in double" },
     { "dyad_update softmax NaN", run_softmax_nan, COUNT_OF(rows_of_width), 4, 4, 40, 0, "as dyad_update" },
-    { "extended_update", run_extended, COUNT_OF(rows_of_width),
-      COUNT_OF(extended_variants) * COUNT_OF(activations), 8, 40, 0,
-      "as dyad_update, with the old dyad's rounding added" },
+    { "extended_update", run_extended, COUNT_OF(rows_of_width), COUNT_OF(extended_variants) * COUNT_OF(activations), 8,
+      40, 0, "as dyad_update, with the old dyad's rounding added" },
     { "output_proximal", run_proximal, COUNT_OF(rows_of_width), 6, 4, 8, 0,
       "solved in double; a handful of roundings of numbers up to 4" },
     { "output_step", run_output, COUNT_OF(rows_of_width), COUNT_OF(output_variants), 4, 8, 0,
@@ -1100,11 +1118,11 @@ static void check_near(const workbench *bench, const workbench *expected, const 
         double absolute = epsilon * kernel->absolute * group->scale, relative = epsilon * kernel->relative;
         const double *values = bench->values + group->first, *wanted = expected->values + group->first;
         int64_t far = comparison_first_far(values, wanted, group->count, absolute, relative);
-        ck_assert_msg(far < 0,
-                      "%s of %s, size %d, variant %d: %s[%lld] is %.17g, expected %.17g within %.3g + %.3g of it "
-                      "(%s; seed %llu)", kernel->name, subject, size, variant, group->label, (long long)far,
-                      values[far < 0 ? 0 : far], wanted[far < 0 ? 0 : far], absolute, relative, kernel->reason,
-                      (unsigned long long)random_seed());
+        ck_assert_msg(
+            far < 0,
+            "%s of %s, size %d, variant %d: %s[%lld] is %.17g, expected %.17g within %.3g + %.3g of it (%s; seed %llu)",
+            kernel->name, subject, size, variant, group->label, (long long)far, values[far < 0 ? 0 : far],
+            wanted[far < 0 ? 0 : far], absolute, relative, kernel->reason, (unsigned long long)random_seed());
     }
 }
 
@@ -1121,8 +1139,9 @@ static void check_same_bits(const workbench *bench, const workbench *first, cons
 {
     ck_assert_int_eq(bench->value_count, first->value_count);
     int64_t other = first_other_bits(bench->values, first->values, bench->value_count);
-    ck_assert_msg(other < 0, "%s of %s, size %d, variant %d: value %lld is %.17g, but %.17g with one thread, or in "
-                  "one call", what, subject, size, variant, (long long)other, bench->values[other < 0 ? 0 : other],
+    ck_assert_msg(other < 0,
+                  "%s of %s, size %d, variant %d: value %lld is %.17g, but %.17g with one thread, or in one call", what,
+                  subject, size, variant, (long long)other, bench->values[other < 0 ? 0 : other],
                   first->values[other < 0 ? 0 : other]);
 }
 
@@ -1198,8 +1217,9 @@ static void set_extremes(workbench *bench, void *array, int64_t count, int first
 {
     int narrow = bench->type == DUALPROP_F32;
     double smallest = narrow ? 0x1p-126 : 0x1p-1022, least = narrow ? 0x1p-149 : 0x1p-1074;
-    const double extremes[] = { 0, -0.0, smallest, -smallest, smallest * 0.5, -least, least, 1e18, -1e18, 1e30, -1e30,
-                                narrow ? 3e38 : 1e308, NAN, INFINITY, -INFINITY };
+    const double extremes[] = { 0,     -0.0,     smallest, -smallest, smallest * 0.5, -least,
+                                least, 1e18,     -1e18,    1e30,      -1e30,          narrow ? 3e38 : 1e308,
+                                NAN,   INFINITY, -INFINITY };
     int known = COUNT_OF(extremes) - (is_finite ? 4 : 0);
     for (int64_t i = 0; i < count; i += 2) bench_set(bench, array, i, extremes[(first + i / 2) % known]);
 }
@@ -1213,9 +1233,9 @@ static void step_on_extremes(workbench *bench, int step, int64_t count)
     set_extremes(bench, w, count, 3, 1);
     set_extremes(bench, g, count, 0, 0);
     set_extremes(bench, moment1, count, 5, 1);
-    ck_assert_int_eq(bench->backend->optimizer_step(bench->self, &numbers, count, w, g, moment1,
-                                                    second_of(step, moment2)),
-                     DUALPROP_OK);
+    ck_assert_int_eq(
+        bench->backend->optimizer_step(bench->self, &numbers, count, w, g, moment1, second_of(step, moment2)),
+        DUALPROP_OK);
     bench_record(bench, "w", w, count, 2);
     bench_record(bench, "moment 1", moment1, count, 2);
     bench_record(bench, "moment 2", moment2, count, 2);
@@ -1292,12 +1312,14 @@ static int holds(workbench *bench, const void *reals, const double *values, int6
 /* So that the reference itself is held to something: small whole numbers, multiplied with pencil and paper. */
 static void check_products(workbench *bench)
 {
-    static const double x[] = { 1, 2, 3, 4, 5, 6 }, w[] = { 1, -1, 2, 0, 0, 3 }, b[] = { 10, 20 }, d[] = { 1, 2, -1, 3 };
+    static const double x[] = { 1, 2, 3, 4, 5, 6 }, w[] = { 1, -1, 2, 0, 0, 3 }, b[] = { 10, 20 },
+                        d[] = { 1, 2, -1, 3 };
     static const double bottom_up[] = { 15, 28, 24, 34 }, top_down[] = { -1, 2, 6, -4, -2, 9 };
     static const double gradient[] = { -6, 28, -6, 38, -6, 48 }, bias_gradient[] = { 0, 10 };
     dualprop_dense shape = { 2, 3, 2, bench_bytes(bench, bench->backend->dense_workspace(bench->self, 2, 3, 2)), 0 };
     int64_t elements = bench->backend->weight_elements(bench->self, 3, 2);
-    void *weights = bench_zeros(bench, elements), *slopes = bench_zeros(bench, elements), *plain = bench_reals(bench, 6);
+    void *weights = bench_zeros(bench, elements), *slopes = bench_zeros(bench, elements),
+         *plain = bench_reals(bench, 6);
     void *input = bench_reals(bench, 6), *bias = bench_reals(bench, 2), *delta = bench_reals(bench, 4);
     void *a = bench_reals(bench, 4), *down = bench_reals(bench, 6), *bias_slopes = bench_reals(bench, 2);
     set_all(bench, plain, w, 6), set_all(bench, input, x, 6), set_all(bench, bias, b, 2), set_all(bench, delta, d, 4);
@@ -1307,8 +1329,9 @@ static void check_products(workbench *bench)
     ck_assert(holds(bench, a, bottom_up, 4));
     ck_assert_int_eq(backend->dense_top_down(bench->self, &shape, down, delta, weights, NULL), DUALPROP_OK);
     ck_assert(holds(bench, down, top_down, 6));
-    ck_assert_int_eq(backend->dense_gradient(bench->self, &shape, slopes, bias_slopes, input, delta, 2, 0, NULL, NULL,
-                                             NULL, NULL), DUALPROP_OK);
+    ck_assert_int_eq(
+        backend->dense_gradient(bench->self, &shape, slopes, bias_slopes, input, delta, 2, 0, NULL, NULL, NULL, NULL),
+        DUALPROP_OK);
     ck_assert_int_eq(backend->read_weights(bench->self, plain, slopes, 3, 2), DUALPROP_OK);
     ck_assert(holds(bench, plain, gradient, 6) && holds(bench, bias_slopes, bias_gradient, 2));
     ck_assert(bench_intact(bench));
@@ -1331,12 +1354,14 @@ static const double kernels_of_two[] = { 1, 0, -1, 0, 0, 1, 2, -1 };
 
 static dualprop_convolution small_convolution(workbench *bench, int pooling)
 {
+    /* clang-format off */
     dualprop_convolution shape = {
         .kind = CONVOLUTION, .pooling = pooling, .batch = 1, .height = 3, .width = 3, .channels = 1, .outputs = 2,
         .kernel_height = 2, .kernel_width = 2, .stride_height = 1, .stride_width = 1, .map_height = 2, .map_width = 2,
         .window_height = 2, .window_width = 2, .window_stride_height = 2, .window_stride_width = 2,
         .pooled_height = 1, .pooled_width = 1,
     };
+    /* clang-format on */
     furnish(bench, &shape);
     return shape;
 }
@@ -1365,7 +1390,8 @@ static void check_convolution(workbench *bench, int pooling, const double a_expe
                      DUALPROP_OK);
     ck_assert(holds(bench, down, down_expected, 9));
     ck_assert_int_eq(backend->convolution_gradient(bench->self, &shape, slopes, bias, x, delta, switches, 2, 0, NULL,
-                                                   NULL, NULL, NULL), DUALPROP_OK);
+                                                   NULL, NULL, NULL),
+                     DUALPROP_OK);
     ck_assert_int_eq(backend->read_convolution_weights(bench->self, &shape, plain, slopes), DUALPROP_OK);
     ck_assert(holds(bench, plain, gradient_expected, 8));
     ck_assert(holds(bench, bias, (double[]){ 8, 16 }, 2));
@@ -1403,8 +1429,7 @@ START_TEST(convolution_weights_come_back_as_they_were_written)
         void *weights = bench_convolution_weights(&bench, &shape, -1, 1);
         bench_record_convolution_weights(&bench, "weights", &shape, weights, 0);
         int same = 1;
-        for (int64_t i = 0; i < count; i++)
-            same &= bench.values[i] == (double)(float)random_uniform(&before, -1, 1);
+        for (int64_t i = 0; i < count; i++) same &= bench.values[i] == (double)(float)random_uniform(&before, -1, 1);
         ck_assert(same);
         ck_assert(bench_intact(&bench));
     }

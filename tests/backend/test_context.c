@@ -1,5 +1,6 @@
 /*
- * test_context.c - creating contexts: which header a program was compiled with, structs of every size, hooks, errors, the log.
+ * test_context.c - creating contexts: which header a program was compiled with, structs of every size, hooks, errors,
+ * the log.
  */
 #include <pthread.h>
 #include <stddef.h>
@@ -63,6 +64,7 @@ END_TEST
 /* Every prefix of the options that ends with a member: what lies after it must not be read. */
 START_TEST(shorter_options_are_completed)
 {
+    /* clang-format off */
     static const size_t ends[] = {
         END_OF(dualprop_options, struct_size), END_OF(dualprop_options, version), END_OF(dualprop_options, precision),
         END_OF(dualprop_options, threads), END_OF(dualprop_options, level), END_OF(dualprop_options, allocator),
@@ -70,12 +72,14 @@ START_TEST(shorter_options_are_completed)
         END_OF(dualprop_options, backend), END_OF(dualprop_options, module), END_OF(dualprop_options, numerics),
         END_OF(dualprop_options, autotune), END_OF(dualprop_options, device), sizeof(dualprop_options),
     };
+    /* clang-format on */
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         dualprop_options whole = DUALPROP_OPTIONS_INIT;
         int precision;
         whole.precision = DUALPROP_F64;
         whole.struct_size = ends[i];
-        dualprop_options *shorter = malloc(ends[i]); /* of the exact size, so that a sanitizer sees a read past its end */
+        dualprop_options *shorter =
+            malloc(ends[i]); /* of the exact size, so that a sanitizer sees a read past its end */
         ck_assert_ptr_nonnull(shorter);
         memcpy(shorter, &whole, ends[i]);
         dualprop_context *context = create(DUALPROP_BACKEND_REFERENCE, shorter);
@@ -279,7 +283,8 @@ static void *fail_in_a_thread(void *argument)
 
 START_TEST(each_thread_has_its_last_error_and_each_context_too)
 {
-    dualprop_context *first = create(DUALPROP_BACKEND_REFERENCE, NULL), *second = create(DUALPROP_BACKEND_REFERENCE, NULL);
+    dualprop_context *first = create(DUALPROP_BACKEND_REFERENCE, NULL),
+                     *second = create(DUALPROP_BACKEND_REFERENCE, NULL);
     struct worker worker = { first, "", "" };
     pthread_t thread;
     char text[512];

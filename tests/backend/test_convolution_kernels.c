@@ -38,6 +38,7 @@ Suite *test_convolution_kernels_suite(void)
 static const struct layer {
     int64_t batch, height, width, channels, outputs, kernel, stride, padding, window, window_stride;
     int pooling;
+    /* clang-format off */
 } layers[] = {
     { 1, 32, 32, 16, 16, 3, 1, 1, 2, 2, DUALPROP_POOL_MAX },  { 3, 16, 16, 24, 40, 3, 1, 1, 0, 0, DUALPROP_POOL_NONE },
     { 5, 8, 8, 32, 20, 3, 1, 1, 2, 2, DUALPROP_POOL_MAX },    { 13, 8, 8, 17, 33, 3, 1, 1, 0, 0, DUALPROP_POOL_NONE },
@@ -52,6 +53,7 @@ static const struct layer {
     { 1, 2, 3, 1000, 17, 3, 1, 1, 0, 0, DUALPROP_POOL_NONE }, { 2, 4, 5, 18, 1000, 3, 1, 1, 2, 2, DUALPROP_POOL_MAX },
     { 5, 1, 1, 20, 33, 3, 1, 1, 0, 0, DUALPROP_POOL_NONE },   { 1, 1, 1, 1, 1, 3, 1, 1, 1, 1, DUALPROP_POOL_MAX },
     { 1, 2, 2, 1, 3, 7, 1, 6, 3, 2, DUALPROP_POOL_MAX },      { 2, 16, 16, 3, 40, 2, 5, 1, 0, 0, DUALPROP_POOL_NONE },
+    /* clang-format on */
 };
 
 static int64_t extent_of(int64_t extent, int64_t padding, int64_t window, int64_t stride)
@@ -61,6 +63,7 @@ static int64_t extent_of(int64_t extent, int64_t padding, int64_t window, int64_
 
 static dualprop_convolution shape_of(const struct layer *layer)
 {
+    /* clang-format off */
     dualprop_convolution shape = {
         .kind = DUALPROP_LAYER_CONVOLUTION, .pooling = layer->pooling, .batch = layer->batch, .height = layer->height,
         .width = layer->width, .channels = layer->channels, .outputs = layer->outputs, .kernel_height = layer->kernel,
@@ -69,6 +72,7 @@ static dualprop_convolution shape_of(const struct layer *layer)
         .window_width = layer->window, .window_stride_height = layer->window_stride,
         .window_stride_width = layer->window_stride,
     };
+    /* clang-format on */
     shape.map_height = shape.pooled_height = extent_of(layer->height, layer->padding, layer->kernel, layer->stride);
     shape.map_width = shape.pooled_width = extent_of(layer->width, layer->padding, layer->kernel, layer->stride);
     if (layer->pooling == DUALPROP_POOL_NONE) return shape;
@@ -132,7 +136,8 @@ static void run_shape(workbench *bench, dualprop_convolution shape)
     ck_assert_int_eq(backend->convolution_top_down(bench->self, &shape, top_down, delta, given, weights, NULL),
                      DUALPROP_OK);
     ck_assert_int_eq(backend->convolution_gradient(bench->self, &shape, gradient, bias_gradient, x, delta, given, -0.5,
-                                                   0, NULL, NULL, NULL, NULL), DUALPROP_OK);
+                                                   0, NULL, NULL, NULL, NULL),
+                     DUALPROP_OK);
     bench_record(bench, "a", a, results, natural_sum(&shape, shape.channels));
     bench_record(bench, "top_down", top_down, inputs, natural_sum(&shape, shape.outputs));
     bench_record_convolution_weights(bench, "gradient", &shape, gradient, natural_gradient(&shape));
@@ -170,8 +175,9 @@ static void check_group(const workbench *bench, const workbench *expected, int g
     greatest = fmax(greatest, natural);
     ck_assert_msg(sqrt(errors) <= RMS * unit * sqrt(sizes), "%s: the error of %s is %g of it, expected at most %g",
                   what, own->label, sqrt(errors / sizes), RMS * unit);
-    ck_assert_msg(greatest_error <= GREATEST * unit * greatest, "%s: the greatest error of %s is %g of the greatest, "
-                  "expected at most %g", what, own->label, greatest_error / greatest, GREATEST * unit);
+    ck_assert_msg(greatest_error <= GREATEST * unit * greatest,
+                  "%s: the greatest error of %s is %g of the greatest, expected at most %g", what, own->label,
+                  greatest_error / greatest, GREATEST * unit);
 }
 
 static const char *const ways[] = { "by rule", "by im2col", "by Winograd's transforms" };
@@ -251,6 +257,7 @@ static dualprop_convolution random_shape(randomness *random)
     int is_3x3 = (int)random_below(random, 2);
     int64_t rows[4], columns[4], map_height = random_axis(random, is_3x3, rows);
     int64_t map_width = random_axis(random, is_3x3, columns);
+    /* clang-format off */
     dualprop_convolution shape = {
         .kind = DUALPROP_LAYER_CONVOLUTION, .pooling = (int)random_below(random, 3), .batch = rather_low(random, 1, 9),
         .height = rows[0], .width = columns[0], .channels = rather_low(random, 1, 40),
@@ -258,6 +265,7 @@ static dualprop_convolution random_shape(randomness *random)
         .stride_height = rows[2], .stride_width = columns[2], .padding_height = rows[3], .padding_width = columns[3],
         .map_height = map_height, .map_width = map_width, .pooled_height = map_height, .pooled_width = map_width,
     };
+    /* clang-format on */
     if (shape.pooling == DUALPROP_POOL_NONE) return shape;
     shape.window_height = rather_low(random, 1, map_height < 9 ? map_height : 9);
     shape.window_width = rather_low(random, 1, map_width < 9 ? map_width : 9);
@@ -270,14 +278,15 @@ static dualprop_convolution random_shape(randomness *random)
 
 static void describe_shape(char *text, size_t size, const dualprop_convolution *shape, int type, int level, int way)
 {
-    snprintf(text, size, "%lld of %lldx%lldx%lld to %lld, kernel %lldx%lld, stride %lldx%lld, padding %lldx%lld, "
-             "pooling %d %lldx%lld by %lldx%lld, f%d at level %d %s", (long long)shape->batch, (long long)shape->height,
-             (long long)shape->width, (long long)shape->channels, (long long)shape->outputs,
-             (long long)shape->kernel_height, (long long)shape->kernel_width, (long long)shape->stride_height,
-             (long long)shape->stride_width, (long long)shape->padding_height, (long long)shape->padding_width,
-             shape->pooling, (long long)shape->window_height, (long long)shape->window_width,
-             (long long)shape->window_stride_height, (long long)shape->window_stride_width,
-             type == DUALPROP_F32 ? 32 : 64, level, ways[way]);
+    snprintf(text, size,
+             "%lld of %lldx%lldx%lld to %lld, kernel %lldx%lld, stride %lldx%lld, padding %lldx%lld, pooling %d "
+             "%lldx%lld by %lldx%lld, f%d at level %d %s",
+             (long long)shape->batch, (long long)shape->height, (long long)shape->width, (long long)shape->channels,
+             (long long)shape->outputs, (long long)shape->kernel_height, (long long)shape->kernel_width,
+             (long long)shape->stride_height, (long long)shape->stride_width, (long long)shape->padding_height,
+             (long long)shape->padding_width, shape->pooling, (long long)shape->window_height,
+             (long long)shape->window_width, (long long)shape->window_stride_height,
+             (long long)shape->window_stride_width, type == DUALPROP_F32 ? 32 : 64, level, ways[way]);
 }
 
 static void check_random(const workbench *expected, const dualprop_convolution *shape, int type, int level, int way)
@@ -372,7 +381,8 @@ static void check_transposition(workbench *bench, const struct layer *layer, int
                      DUALPROP_OK);
     ck_assert_int_eq(backend->convolution_top_down(bench->self, &shape, down, y, NULL, weights, NULL), DUALPROP_OK);
     ck_assert_int_eq(backend->convolution_gradient(bench->self, &shape, gradient, bias_gradient, x, y, NULL, 1, 0, NULL,
-                                                   NULL, NULL, NULL), DUALPROP_OK);
+                                                   NULL, NULL, NULL),
+                     DUALPROP_OK);
     double above = inner(bench, up, y, results), below = inner(bench, x, down, inputs);
     double between = inner(bench, weights, gradient, elements);
     /* The errors of the directions are independent, and their sums grow as the sizes of the arrays do. */
@@ -405,7 +415,10 @@ END_TEST
 
 START_TEST(the_shape_alone_decides_the_way)
 {
-    static const struct { struct layer layer; int fits; } cases[] = {
+    static const struct {
+        struct layer layer;
+        int fits;
+    } cases[] = {
         { { 1, 32, 32, 64, 64, 3, 1, 1, 0, 0, 0 }, 1 }, { { 9, 2, 2, 16, 16, 3, 1, 1, 0, 0, 0 }, 1 },
         { { 1, 5, 5, 16, 16, 3, 1, 1, 0, 0, 0 }, 1 },   { { 1, 32, 32, 15, 64, 3, 1, 1, 0, 0, 0 }, 0 },
         { { 1, 32, 32, 64, 15, 3, 1, 1, 0, 0, 0 }, 0 }, { { 1, 32, 32, 64, 64, 5, 1, 2, 0, 0, 0 }, 0 },

@@ -55,11 +55,10 @@ START_TEST(delta_keeps_its_digits)
         long double plus = (long double)gains.plus * (long double)top_down;
         long double minus = (long double)gains.minus * (long double)top_down;
         double expected = (double)(truth(_i, a + plus) - truth(_i, a - minus));
-        ck_assert_msg(comparison_near((double)pair.delta, expected, 4 * FLT_EPSILON * fabs((double)top_down),
-                                      40 * FLT_EPSILON),
-                      "activation %d at a = %.9g, Delta = %.9g, alpha = %.9g: delta %.9g, expected %.9g (seed %llu)",
-                      _i, (double)a, (double)top_down, alpha, (double)pair.delta, expected,
-                      (unsigned long long)random_seed());
+        ck_assert_msg(
+            comparison_near((double)pair.delta, expected, 4 * FLT_EPSILON * fabs((double)top_down), 40 * FLT_EPSILON),
+            "activation %d at a = %.9g, Delta = %.9g, alpha = %.9g: delta %.9g, expected %.9g (seed %llu)", _i,
+            (double)a, (double)top_down, alpha, (double)pair.delta, expected, (unsigned long long)random_seed());
     }
 }
 END_TEST
@@ -165,7 +164,8 @@ START_TEST(softmax_delta_keeps_its_digits)
         for (int i = 0; i < ROW; i++) {
             dualprop__pair_f32 pair = dualprop__softmax_pair_f32(&row, a[i], top_down[i], &gains);
             double expected = (double)(plus[i] - minus[i]);
-            ck_assert_msg(comparison_near((double)pair.delta, expected, 8 * FLT_EPSILON * size * (double)plus[i], 40 * FLT_EPSILON),
+            ck_assert_msg(comparison_near((double)pair.delta, expected, 8 * FLT_EPSILON * size * (double)plus[i],
+                                          40 * FLT_EPSILON),
                           "size %g: delta %.9g, expected %.9g (seed %llu)", size, (double)pair.delta, expected,
                           (unsigned long long)random_seed());
             ck_assert(comparison_near((double)pair.plus, (double)plus[i], 0, 20 * FLT_EPSILON));
@@ -290,7 +290,9 @@ START_TEST(output_steps_are_the_papers)
     for (int i = 0; i < DRAWS; i++) {
         double a = random_uniform(&random, -2, 2), y = random_uniform(&random, -2, 2);
         double alpha = random_uniform(&random, 0, 1), beta = random_uniform(&random, -0.9, 0.9), rest = 1 - alpha;
-        dualprop_output output = { .exact = i % 2, .alpha = alpha, .beta = beta, .gain_plus = alpha, .gain_minus = rest };
+        dualprop_output output = {
+            .exact = i % 2, .alpha = alpha, .beta = beta, .gain_plus = alpha, .gain_minus = rest
+        };
         dualprop__output_gains_f64 gains = dualprop__output_gains_of_f64(&output);
         dualprop__pair_f64 pair = dualprop__output_pair_f64(a, beta * (a - y), &gains);
         double plus = output.exact ? (a + alpha * beta * y) / (1 + alpha * beta) : a - alpha * beta * (a - y);
@@ -356,8 +358,15 @@ END_TEST
 
 static dualprop_step_numbers numbers_of(int kind, double decay)
 {
-    return (dualprop_step_numbers){ .kind = kind, .learning_rate = 0.5, .momentum = 0.75, .beta1 = 0.75, .beta2 = 0.5,
-                                    .epsilon = 1, .scale1 = 2, .scale2 = 4, .weight_decay = decay,
+    return (dualprop_step_numbers){ .kind = kind,
+                                    .learning_rate = 0.5,
+                                    .momentum = 0.75,
+                                    .beta1 = 0.75,
+                                    .beta2 = 0.5,
+                                    .epsilon = 1,
+                                    .scale1 = 2,
+                                    .scale2 = 4,
+                                    .weight_decay = decay,
                                     .gradient_scale = 0.5 };
 }
 
@@ -402,10 +411,16 @@ END_TEST
 /* The known answers that come with Random123, for ten rounds. */
 START_TEST(philox_gives_the_known_answers)
 {
-    static const struct { uint64_t seed, stream, index; uint32_t words[4]; } known[] = {
+    static const struct {
+        uint64_t seed, stream, index;
+        uint32_t words[4];
+    } known[] = {
         { 0, 0, 0, { 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8 } },
         { UINT64_MAX, UINT64_MAX, UINT64_MAX, { 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd } },
-        { 0x299f31d0a4093822, 0x0370734413198a2e, 0x85a308d3243f6a88, { 0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1 } },
+        { 0x299f31d0a4093822,
+          0x0370734413198a2e,
+          0x85a308d3243f6a88,
+          { 0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1 } },
     };
     for (int i = 0; i < 3; i++) {
         dualprop__philox_block block = dualprop__philox(known[i].seed, known[i].stream, known[i].index);

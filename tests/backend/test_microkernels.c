@@ -83,13 +83,21 @@ static void multiply_directly(const dualprop__blis *blis, struct tile *c, int64_
     for (int64_t k = 0; k < depth; k++) {
         memcpy(vectors + (size_t)(k * width) * size, from_vectors + (size_t)(k * vector) * size, (size_t)width * size);
         for (int64_t j = 0; j < rows; j++)
-            memcpy(broadcasts + (size_t)(j * depth + k) * size,
-                   from_broadcasts + (size_t)(k * broadcast + j) * size, size);
+            memcpy(broadcasts + (size_t)(j * depth + k) * size, from_broadcasts + (size_t)(k * broadcast + j) * size,
+                   size);
     }
     dualprop__product product = {
-        .vector_count = width, .broadcast_count = rows, .depth = depth, .vectors = vectors, .broadcasts = broadcasts,
-        .accumulate = accumulate, .c = is_double ? (void *)c->f64 : c->f32, .stride = STRIDE,
-        .vector_step = width, .broadcast_step = 1, .broadcast_row = depth,
+        .vector_count = width,
+        .broadcast_count = rows,
+        .depth = depth,
+        .vectors = vectors,
+        .broadcasts = broadcasts,
+        .accumulate = accumulate,
+        .c = is_double ? (void *)c->f64 : c->f32,
+        .stride = STRIDE,
+        .vector_step = width,
+        .broadcast_step = 1,
+        .broadcast_row = depth,
     };
     fill_tile(c);
     blis->kernel.run_direct(&blis->kernel, &product);
@@ -137,8 +145,8 @@ static void check_part(const dualprop__blis *blis, int64_t rows, int64_t width)
             double expected = j < rows && i < width ? value_of(blis, &all.whole, at) : before(blis, at);
             double found = value_of(blis, &all.part, at);
             if (!memcmp(&found, &expected, sizeof found)) continue;
-            ck_abort_msg("%lld rows of %lld: [%lld][%lld] is %.17g, not %.17g",
-                          (long long)rows, (long long)width, (long long)j, (long long)i, found, expected);
+            ck_abort_msg("%lld rows of %lld: [%lld][%lld] is %.17g, not %.17g", (long long)rows, (long long)width,
+                         (long long)j, (long long)i, found, expected);
         }
 }
 

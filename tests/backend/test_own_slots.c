@@ -90,8 +90,8 @@ static dualprop_status top_down_rows(void *self, const dualprop_dense *shape, vo
         for (int64_t i = 0; i < shape->inputs; i++) {
             double sum = 0;
             for (int64_t o = 0; o < shape->outputs; o++)
-                sum += ((const double *)delta)[b * shape->outputs + o] *
-                       ((const double *)weights)[i * shape->outputs + o];
+                sum +=
+                    ((const double *)delta)[b * shape->outputs + o] * ((const double *)weights)[i * shape->outputs + o];
             ((double *)top_down)[b * shape->inputs + i] = sum;
         }
     return DUALPROP_OK;

@@ -52,7 +52,8 @@ START_TEST(floats_are_within_two_units)
         double exact = f->exact_f32((double)x);
         value = f->f32(x), rounded = (float)exact;
         double off = isfinite(value) && isfinite(rounded) ? units_off(value, exact, 24, -149)
-                                                          : value == rounded ? 0 : 1e9;
+                     : value == rounded                   ? 0
+                                                          : 1e9;
         if (off > worst) worst = off, at = x;
     }
     ck_assert_msg(worst <= 2, "%s of the float %a is %.3f units off", f->name, (double)at, worst);
@@ -78,7 +79,8 @@ START_TEST(doubles_are_within_two_units)
         long double exact = f->exact_f64((long double)x);
         double rounded = (double)exact;
         double off = isfinite(value) && isfinite(rounded) ? units_off(value, exact, 53, -1074)
-                                                          : value == rounded ? 0 : 1e9;
+                     : value == rounded                   ? 0
+                                                          : 1e9;
         if (off > 2)
             ck_abort_msg("%s of %a is %.3f units off (seed %llu)", f->name, x, off, (unsigned long long)random_seed());
     }

@@ -65,7 +65,10 @@ END_TEST
 /* What is given out fits a caller of any header: nothing is written after the members of version 0.1. */
 START_TEST(views_that_are_given_have_the_first_size)
 {
-    struct { dualprop_view view; char guard[64]; } given;
+    struct {
+        dualprop_view view;
+        char guard[64];
+    } given;
     dualprop_view view = small_view();
     memset(&given, 0x5a, sizeof given);
     dualprop__view_copy_out(&given.view, &view);
@@ -110,7 +113,9 @@ START_TEST(the_sentence_names_argument_value_and_expectation)
 END_TEST
 
 /* Products that wrap, to 0 too, and strides that lead out of all memory. */
-static const struct { int64_t shape[2], strides[2]; } absurd[] = {
+static const struct {
+    int64_t shape[2], strides[2];
+} absurd[] = {
     { { (int64_t)1 << 32, (int64_t)1 << 32 }, { 1, 1 } },
     { { INT64_MAX, 2 }, { 0, 0 } },
     { { (int64_t)1 << 31, (int64_t)1 << 33 }, { 1, 1 } },
@@ -158,12 +163,14 @@ static double get(const void *data, int type, int64_t index)
 }
 
 /* A 2 x 3 x 4 array in memory of 200 elements, once in each way that strides allow. */
-static const struct { int64_t first, strides[3]; } layouts[] = {
-    { 0, { 12, 4, 1 } },     /* contiguous */
-    { 0, { 1, 2, 6 } },      /* the other way round */
+static const struct {
+    int64_t first, strides[3];
+} layouts[] = {
+    { 0, { 12, 4, 1 } },      /* contiguous */
+    { 0, { 1, 2, 6 } },       /* the other way round */
     { 199, { -12, -4, -1 } }, /* backwards */
-    { 50, { 70, -20, 3 } },  /* apart */
-    { 7, { 0, 4, 1 } },      /* a broadcast */
+    { 50, { 70, -20, 3 } },   /* apart */
+    { 7, { 0, 4, 1 } },       /* a broadcast */
 };
 
 enum { LAYOUTS = sizeof layouts / sizeof layouts[0], TYPES = 4, REALS = 2 };

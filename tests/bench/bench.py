@@ -3,9 +3,9 @@
 usage: bench.py FOLDER CASES    FOLDER: of the built workers and the probe; CASES: words that select cases by name, or
                                 "all"; BATCHES in the environment chooses among a case's batches ("50 100 512")
 
-Each round times our step and every baseline's on the same cores, one after the other; where cases have the same baselines
-and these are slow, the cases share the rounds. The ratio of a case is the median over the rounds of (best baseline's
-median in the round / our median): above 1 we are faster.
+Each round times our step and every baseline's on the same cores, one after the other; where cases have the same
+baselines and these are slow, the cases share the rounds. The ratio of a case is the median over the rounds of (best
+baseline's median in the round / our median): above 1 we are faster.
 
 Between rounds a probe of multiply-adds in registers shows whether the cores are ours alone: on a quiet machine all
 threads together reach what one reaches alone, times their number. Rounds between probes below 90 % of that are
@@ -15,12 +15,13 @@ repeated, up to ROUNDS_AT_MOST (fewer where a round takes long); where too few a
 The VGG16 cases run on two threads and on one. Those named fw16 are set against our own step with one pass up and down:
 their ratio, over_fw_bw, is how many times as long they take.
 
-The activation cases, mlp-784-512-512-10-activation-NAME, run the dp step of batch 100 on one thread with each activation,
-against PyTorch with the same one; over_relu is how many times as long as with relu it takes, in the same rounds.
+The activation cases, mlp-784-512-512-10-activation-NAME, run the dp step of batch 100 on one thread with each
+activation, against PyTorch with the same one; over_relu is how many times as long as with relu it takes, in the same
+rounds.
 
-The tiny cases print microseconds a call, median and 99.9th percentile, of this library, of C written for the network alone,
-of FANN (where libfann-dev is installed) and of PyTorch; the predict cases compare dualprop_predict() with PyTorch and ONNX
-Runtime as the training cases do. PREDICT_BATCHES chooses batches ("1 32 256").
+The tiny cases print microseconds a call, median and 99.9th percentile, of this library, of C written for the network
+alone, of FANN (where libfann-dev is installed) and of PyTorch; the predict cases compare dualprop_predict() with
+PyTorch and ONNX Runtime as the training cases do. PREDICT_BATCHES chooses batches ("1 32 256").
 
 Cases ending in -products set our step without its optimizer, inference and gradient, against what BLIS alone needs for
 the very products: there the ratio is the share of BLIS's rate that we keep, dyads and all else included.
@@ -222,7 +223,8 @@ def run_activations(folder, probe):
         programs = {name: ("worker_dualprop", "dp-adjoint", "update"),
                     **{key: FRAMEWORKS[key] for key in ("torch-fused", "torch-compile")}}
         workers = start(folder, programs, (1, batch, NETWORKS[network], activation))
-        workers.update(start(folder, {relu: ("worker_dualprop", "dp-adjoint", "update")}, (1, batch, NETWORKS[network])))
+        workers.update(start(folder, {relu: ("worker_dualprop", "dp-adjoint", "update")},
+                             (1, batch, NETWORKS[network])))
         run_cases(probe(1), [name], workers, 1, batch, beside=relu)
 
 

@@ -62,7 +62,8 @@ def blocks_of(network, batch):
 def sums_of(numbers, steps):
     for ranks in RANKS:
         case(f"sum-{4 * numbers / 1e6:.1f}MB-{ranks}",
-             {"MPI_Allreduce": (ranks, "sum", numbers, "mpi", steps), "own order": (ranks, "sum", numbers, "ours", steps)})
+             {"MPI_Allreduce": (ranks, "sum", numbers, "mpi", steps),
+              "own order": (ranks, "sum", numbers, "ours", steps)})
 
 
 steps_of("mlp", 100)

@@ -29,16 +29,15 @@ static double now(void)
 #include <immintrin.h>
 
 /* The empty assembly keeps the compiler from seeing that all chains compute the same. */
-#define RUN(vector, multiply_add)                                                                                     \
-    vector chains[CHAINS], factor = (vector){ 0 } + 0.999f, term = (vector){ 0 } + 0.001f;                            \
-    _Pragma("GCC unroll 12") for (int c = 0; c < CHAINS; c++)                                                         \
-    {                                                                                                                 \
-        chains[c] = factor;                                                                                           \
-        __asm__ volatile("" : "+v"(chains[c]));                                                                       \
-    }                                                                                                                 \
-    for (int i = 0; i < ROUNDS; i++)                                                                                  \
-        _Pragma("GCC unroll 12") for (int c = 0; c < CHAINS; c++)                                                     \
-            chains[c] = multiply_add(chains[c], factor, term);                                                        \
+#define RUN(vector, multiply_add)                                                                                    \
+    vector chains[CHAINS], factor = (vector){ 0 } + 0.999f, term = (vector){ 0 } + 0.001f;                           \
+    _Pragma("GCC unroll 12") for (int c = 0; c < CHAINS; c++)                                                        \
+    {                                                                                                                \
+        chains[c] = factor;                                                                                          \
+        __asm__ volatile("" : "+v"(chains[c]));                                                                      \
+    }                                                                                                                \
+    for (int i = 0; i < ROUNDS; i++)                                                                                 \
+        _Pragma("GCC unroll 12") for (int c = 0; c < CHAINS; c++) chains[c] = multiply_add(chains[c], factor, term); \
     _Pragma("GCC unroll 12") for (int c = 0; c < CHAINS; c++) __asm__ volatile("" ::"v"(chains[c]));
 
 __attribute__((target("avx512f"))) static void run_avx512(void)

@@ -106,8 +106,8 @@ static dualprop_status convolution_prepare(void *self, const dualprop_convolutio
     return status;
 }
 
-static dualprop_status convolution_bottom_up(void *self, const dualprop_convolution *shape, void *a,
-                                             uint8_t *switches, const void *x, const void *weights, const void *bias,
+static dualprop_status convolution_bottom_up(void *self, const dualprop_convolution *shape, void *a, uint8_t *switches,
+                                             const void *x, const void *weights, const void *bias,
                                              const dualprop_dyad *dyad)
 {
     double started = now_ms() - preparing;
@@ -172,9 +172,10 @@ static void say_slot(struct slot *slot, int steps, const char *threads)
     double median = sort_and_find_median(slot->calls, slot->count);
     printf("{\"name\": \"vgg16-slot\", \"threads\": %s, \"direction\": \"%s\", \"inputs\": %lld, \"outputs\": %lld, "
            "\"side\": %lld, \"calls_a_step\": %d, \"ms\": {\"min\": %.3f, \"median\": %.3f}, \"gflops\": %.1f, "
-           "\"gflops_of_definition\": %.1f}\n", threads, directions[slot->direction], (long long)slot->inputs,
-           (long long)slot->outputs, (long long)slot->side, slot->count / steps, slot->calls[0], median,
-           2e-6 * slot->products / slot->calls[0], 2e-6 * slot->definition / slot->calls[0]);
+           "\"gflops_of_definition\": %.1f}\n",
+           threads, directions[slot->direction], (long long)slot->inputs, (long long)slot->outputs,
+           (long long)slot->side, slot->count / steps, slot->calls[0], median, 2e-6 * slot->products / slot->calls[0],
+           2e-6 * slot->definition / slot->calls[0]);
 }
 
 static void forget_calls(void)

@@ -5,8 +5,8 @@
  *
  * Prints one JSON object: for each of predict, infer, update and learn the median and the 99.9th percentile over CALLS
  * calls, in microseconds a call of BATCH samples, on one thread. The loops and FANN take the samples of a batch one by
- * one; FANN learns by back-propagation. First the loops and the library learn 50 steps from the same weights and have to
- * predict the same, so that both do the same work.
+ * one; FANN learns by back-propagation. First the loops and the library learn 50 steps from the same weights and have
+ * to predict the same, so that both do the same work.
  */
 #include <dualprop/dualprop.h>
 #include <math.h>
@@ -99,14 +99,29 @@ static const struct {
     const float *(*predict)(const float *x);
     void (*learn)(const float *x, int label, float rate);
 } networks[] = {
-    { "20-16-2", 2, { 20, 16, 2 }, { first_net.w1, first_net.b1, first_net.w2, first_net.b2 }, first_predict,
+    { "20-16-2",
+      2,
+      { 20, 16, 2 },
+      { first_net.w1, first_net.b1, first_net.w2, first_net.b2 },
+      first_predict,
       first_learn },
-    { "20-32-32-2", 3, { 20, 32, 32, 2 },
-      { second_net.w1, second_net.b1, second_net.w2, second_net.b2, second_net.w3, second_net.b3 }, second_predict,
+    { "20-32-32-2",
+      3,
+      { 20, 32, 32, 2 },
+      { second_net.w1, second_net.b1, second_net.w2, second_net.b2, second_net.w3, second_net.b3 },
+      second_predict,
       second_learn },
-    { "64-64-10", 2, { 64, 64, 10 }, { third_net.w1, third_net.b1, third_net.w2, third_net.b2 }, third_predict,
+    { "64-64-10",
+      2,
+      { 64, 64, 10 },
+      { third_net.w1, third_net.b1, third_net.w2, third_net.b2 },
+      third_predict,
       third_learn },
-    { "784-30-10", 2, { 784, 30, 10 }, { fourth_net.w1, fourth_net.b1, fourth_net.w2, fourth_net.b2 }, fourth_predict,
+    { "784-30-10",
+      2,
+      { 784, 30, 10 },
+      { fourth_net.w1, fourth_net.b1, fourth_net.w2, fourth_net.b2 },
+      fourth_predict,
       fourth_learn },
 };
 
@@ -177,12 +192,20 @@ static void copy_weights(void)
         snprintf(weight, sizeof weight, "layer%d.weight", k);
         snprintf(bias, sizeof bias, "layer%d.bias", k);
         dualprop_view w = {
-            .struct_size = sizeof w, .data = networks[all.network].parameters[2 * k - 2], .type = DUALPROP_F32,
-            .rank = 2, .shape = { width(k - 1), width(k) }, .strides = { width(k), 1 },
+            .struct_size = sizeof w,
+            .data = networks[all.network].parameters[2 * k - 2],
+            .type = DUALPROP_F32,
+            .rank = 2,
+            .shape = { width(k - 1), width(k) },
+            .strides = { width(k), 1 },
         };
         dualprop_view b = {
-            .struct_size = sizeof b, .data = networks[all.network].parameters[2 * k - 1], .type = DUALPROP_F32,
-            .rank = 1, .shape = { width(k) }, .strides = { 1 },
+            .struct_size = sizeof b,
+            .data = networks[all.network].parameters[2 * k - 1],
+            .type = DUALPROP_F32,
+            .rank = 1,
+            .shape = { width(k) },
+            .strides = { 1 },
         };
         must(dualprop_network_read(&w, all.handle, weight));
         must(dualprop_network_read(&b, all.handle, bias));
@@ -251,8 +274,7 @@ static void fann_learn(void)
     for (int i = 0; i < all.batch; i++) all.targets[i * outputs() + all.labels[i]] = 0;
     change_labels();
     for (int i = 0; i < all.batch; i++) all.targets[i * outputs() + all.labels[i]] = 1;
-    for (int i = 0; i < all.batch; i++)
-        fann_train(all.fann, all.x + i * width(0), all.targets + i * outputs());
+    for (int i = 0; i < all.batch; i++) fann_train(all.fann, all.x + i * width(0), all.targets + i * outputs());
 }
 #endif
 
@@ -274,8 +296,8 @@ static int compare_numbers(const void *x, const void *y)
 static void print_times(const char *name, double *times, int count, const char *end)
 {
     qsort(times, (size_t)count, sizeof *times, compare_numbers);
-    printf("\"%s\": {\"median\": %.3f, \"p99.9\": %.3f}%s", name, times[count / 2],
-           times[(int)((double)count * 0.999)], end);
+    printf("\"%s\": {\"median\": %.3f, \"p99.9\": %.3f}%s", name, times[count / 2], times[(int)((double)count * 0.999)],
+           end);
 }
 
 static void time_calls(const char *name, void (*call)(void), int count, double *times, const char *end)

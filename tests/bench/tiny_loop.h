@@ -1,9 +1,10 @@
 /*
  * tiny_loop.h - dual propagation of one dense network as one writes it in C for that network alone.
  *
- * A template: its includer defines NAME(x), and the widths N0, N1, N2 and N3 (N3 0: two layers of weights). Floats, relu,
- * squared error, DP^T with alpha 1/2 and beta 1/2, one pass up and down, plain SGD. Weights are [inputs][outputs], and all
- * sizes are constants, so that the compiler unrolls and vectorises what it can (-O3 -march=native).
+ * A template: its includer defines NAME(x), and the widths N0, N1, N2 and N3 (N3 0: two layers of weights). Floats,
+ * relu, squared error, DP^T with alpha 1/2 and beta 1/2, one pass up and down, plain SGD. Weights are
+ * [inputs][outputs], and all sizes are constants, so that the compiler unrolls and vectorises what it can (-O3
+ * -march=native).
  */
 
 static struct {

@@ -43,9 +43,16 @@ static void *zeroed(int64_t rows, int64_t columns)
 static void add(int64_t rows, int64_t columns, int64_t depth, float *a, int a_transposed, float *b, int b_transposed)
 {
     products[product_count++] = (struct product){
-        .rows = rows, .columns = columns, .depth = depth, .a = a, .b = b, .c = zeroed(rows, columns),
-        .a_row = a_transposed ? 1 : depth, .a_column = a_transposed ? rows : 1,
-        .b_row = b_transposed ? 1 : columns, .b_column = b_transposed ? depth : 1,
+        .rows = rows,
+        .columns = columns,
+        .depth = depth,
+        .a = a,
+        .b = b,
+        .c = zeroed(rows, columns),
+        .a_row = a_transposed ? 1 : depth,
+        .a_column = a_transposed ? rows : 1,
+        .b_row = b_transposed ? 1 : columns,
+        .b_column = b_transposed ? depth : 1,
     };
 }
 
@@ -67,8 +74,8 @@ static void multiply(const struct product *p, int64_t row, int64_t rows, int64_t
     float one = 1, zero = 0;
     if (rows <= 0 || columns <= 0) return;
     bli_sgemm(BLIS_NO_TRANSPOSE, BLIS_NO_TRANSPOSE, rows, columns, p->depth, &one, p->a + row * p->a_row, p->a_row,
-              p->a_column, p->b + column * p->b_column, p->b_row, p->b_column, &zero,
-              p->c + row * p->columns + column, p->columns, 1);
+              p->a_column, p->b + column * p->b_column, p->b_row, p->b_column, &zero, p->c + row * p->columns + column,
+              p->columns, 1);
 }
 
 static void run_strip(const struct product *p, int member)

@@ -5,9 +5,9 @@
  * e.g.   worker_dualprop bp update 2 50 784,512,512,10
  *
  * Reads a number of steps per line from stdin, makes that many steps on random data, each inference and Adam (LEARNING
- * update) or inference and gradient (gradient), and answers with the milliseconds of each step on one line. A 0 asks for
- * memory: the bytes of the state, and of everything that the library holds. bench.py speaks to it and to the baselines
- * in turn.
+ * update) or inference and gradient (gradient), and answers with the milliseconds of each step on one line. A 0 asks
+ * for memory: the bytes of the state, and of everything that the library holds. bench.py speaks to it and to the
+ * baselines in turn.
  */
 #include <dualprop/dualprop.h>
 #include <stdio.h>

@@ -1,6 +1,7 @@
 """One side of the benchmark of predictions: PyTorch or ONNX Runtime, timed on command.
 
-usage: worker_predict.py MODE NETWORK THREADS BATCH    MODE: eager, inference (torch.inference_mode), compile, onnxruntime;
+usage: worker_predict.py MODE NETWORK THREADS BATCH    MODE: eager, inference (torch.inference_mode), compile,
+onnxruntime;
                                                        NETWORK: vgg16, or widths such as 784,512,512,10
 """
 import sys

@@ -34,7 +34,8 @@ enum { PLANS = 2 * 2 * 3 };
 static saved_plan plan_of(int row)
 {
     return (saved_plan){ .backend = row % 2 ? DUALPROP_BACKEND_BLIS : DUALPROP_BACKEND_REFERENCE,
-                         .precision = row / 2 % 2 ? DUALPROP_F64 : DUALPROP_F32, .kind = row / 4 };
+                         .precision = row / 2 % 2 ? DUALPROP_F64 : DUALPROP_F32,
+                         .kind = row / 4 };
 }
 
 static saved_model trained_model(const saved_plan *plan, int steps)
@@ -156,7 +157,8 @@ END_TEST
 
 /* ---- what does not fit ---- */
 
-static saved_plan reference_f32 = { .backend = DUALPROP_BACKEND_REFERENCE, .precision = DUALPROP_F32,
+static saved_plan reference_f32 = { .backend = DUALPROP_BACKEND_REFERENCE,
+                                    .precision = DUALPROP_F32,
                                     .kind = DUALPROP_ADAM };
 
 static dualprop_checkpoint *filled_checkpoint(saved_model *model)
@@ -581,14 +583,18 @@ static void expect_peak(const char *file, size_t size, uint64_t more)
     dualprop_checkpoint_destroy(checkpoint);
     dualprop_context_destroy(own);
     ck_assert_int_eq(memory.live_blocks, 0);
-    ck_assert_msg(peak - before <= 2 * size + more, "%llu bytes for a file of %zu", (unsigned long long)(peak - before), size);
+    ck_assert_msg(peak - before <= 2 * size + more, "%llu bytes for a file of %zu", (unsigned long long)(peak - before),
+                  size);
 }
 
 START_TEST(reading_takes_twice_the_file_and_a_mebibyte)
 {
-    static const struct { int tensors, texts, rank; double mebibytes; } shapes[] = {
-        { 65536, 0, 1, 1 }, { 65536, 0, 2, 1 }, { 0, 16384, 0, 1 }, { 30000, 8000, 2, 1 },
-        { 65536, 0, 8, 3.5 }, /* eight extents a tensor, none of which has an element */
+    static const struct {
+        int tensors, texts, rank;
+        double mebibytes;
+    } shapes[] = {
+        { 65536, 0, 1, 1 },    { 65536, 0, 2, 1 },   { 0, 16384, 0, 1 },
+        { 30000, 8000, 2, 1 }, { 65536, 0, 8, 3.5 }, /* eight extents a tensor, none of which has an element */
     };
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         size_t size;
@@ -605,7 +611,8 @@ START_TEST(too_many_texts_are_refused)
     dualprop_checkpoint *checkpoint;
     size_t size;
     char *file = make_header(&size, 0, 16385, 0);
-    expect_error(dualprop_checkpoint_read_memory(&checkpoint, context, file, size), DUALPROP_ERROR_LIMIT, "16385 texts");
+    expect_error(dualprop_checkpoint_read_memory(&checkpoint, context, file, size), DUALPROP_ERROR_LIMIT,
+                 "16385 texts");
     free(file);
     expect_ok(dualprop_context_set_limit(context, DUALPROP_LIMIT_TEXTS, 4));
     expect_ok(dualprop_checkpoint_create(&checkpoint, context));
@@ -642,7 +649,8 @@ START_TEST(what_is_of_no_use_is_left)
     ck_assert(view.rank == 1 && view.shape[0] == 1 && *(const float *)view.data == 2.5f);
     dualprop_checkpoint_destroy(checkpoint);
     file[8 + (strstr(header, "[0,6]") - header) + 3] = '5'; /* rules hold for what is left, too */
-    expect_error(dualprop_checkpoint_read_memory(&checkpoint, context, file, sizeof file), DUALPROP_ERROR_FORMAT, "shape and dtype");
+    expect_error(dualprop_checkpoint_read_memory(&checkpoint, context, file, sizeof file), DUALPROP_ERROR_FORMAT,
+                 "shape and dtype");
     dualprop_context_destroy(context);
 }
 END_TEST

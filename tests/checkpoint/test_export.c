@@ -48,11 +48,12 @@ static int runs(const char *format, const char *folder)
 static void compile(const scratch_folder *folder)
 {
     ck_assert(runs("%s -std=c11 -ffreestanding -O2 -Wall -Wextra -Wpedantic -Werror -shared -fPIC -nostdlib "
-                   "-o %s/net.so %s/net.c", folder->path));
-    /* Undefined names: none but what compilers put in for copies. */
-    ck_assert(runs(": %s; ! nm -u %s/net.so | grep -v 'memcpy\\|memset\\|__gmon_start__\\|_ITM_\\|__cxa_' | "
-                   "grep . %.0s",
+                   "-o %s/net.so %s/net.c",
                    folder->path));
+    /* Undefined names: none but what compilers put in for copies. */
+    ck_assert(
+        runs(": %s; ! nm -u %s/net.so | grep -v 'memcpy\\|memset\\|__gmon_start__\\|_ITM_\\|__cxa_' | grep . %.0s",
+             folder->path));
 }
 
 /* Scores by the compiled source, as doubles. */
@@ -86,8 +87,8 @@ static void check_scores(const scratch_folder *folder, dualprop_network *network
         expect_ok(dualprop_predict_view(&outputs, state, &inputs));
         predict_exported(scores, function, type, x);
         for (int i = 0; i < OUTPUTS; i++)
-            ck_assert_msg(memcmp(&scores[i], &expected[i], sizeof(double)) == 0,
-                          "sample %d: score %d is %a, not %a", n, i, scores[i], expected[i]);
+            ck_assert_msg(memcmp(&scores[i], &expected[i], sizeof(double)) == 0, "sample %d: score %d is %a, not %a", n,
+                          i, scores[i], expected[i]);
     }
     dualprop_state_destroy(state);
     dlclose(library);

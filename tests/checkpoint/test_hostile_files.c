@@ -35,7 +35,8 @@ static void remove_context(void)
 
 /* ---- a file of ours, whole ---- */
 
-static const saved_plan plan = { .backend = DUALPROP_BACKEND_REFERENCE, .precision = DUALPROP_F32,
+static const saved_plan plan = { .backend = DUALPROP_BACKEND_REFERENCE,
+                                 .precision = DUALPROP_F32,
                                  .kind = DUALPROP_ADAM };
 
 /* The bytes of a checkpoint of about 6 KB, and the parameters in it. */
@@ -172,9 +173,11 @@ static dualprop_checkpoint *expect_read(const char *header, size_t length, size_
 START_TEST(lengths_that_lie)
 {
     static const char header[] = "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}";
+    /* clang-format off */
     static const uint64_t lengths[] = { 0, 1, sizeof header - 2, sizeof header - 1 + 5, 100000001, UINT64_C(1) << 31,
                                         UINT64_C(1) << 32, INT64_MAX, UINT64_C(1) << 63, UINT64_MAX, UINT64_MAX - 7,
                                         UINT64_MAX - 8 };
+    /* clang-format on */
     size_t size = make_file(header, sizeof header - 1, 4);
     dualprop_checkpoint *checkpoint = NULL;
     uint64_t before, peak;
@@ -281,7 +284,8 @@ static const struct {
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[.1],\"data_offsets\":[0,4]}}", DUALPROP_ERROR_FORMAT, "whole number" },
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1e],\"data_offsets\":[0,4]}}", DUALPROP_ERROR_FORMAT, "whole number" },
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[-],\"data_offsets\":[0,4]}}", DUALPROP_ERROR_FORMAT, "whole number" },
-    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[Infinity],\"data_offsets\":[0,4]}}", DUALPROP_ERROR_FORMAT, "whole number" },
+    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[Infinity],\"data_offsets\":[0,4]}}", DUALPROP_ERROR_FORMAT,
+      "whole number" },
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[1,],\"data_offsets\":[0,4]}}", DUALPROP_ERROR_FORMAT, "expected a value" },
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[18446744073709551616],\"data_offsets\":[0,4]}}", DUALPROP_ERROR_FORMAT,
       "64 bits" },
@@ -312,35 +316,39 @@ static const struct {
     { "{\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}", DUALPROP_ERROR_FORMAT, "4 bytes follow" },
     { "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[2,4]}}", DUALPROP_ERROR_FORMAT, "expected 0" },
     { "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
-      "\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[2,4]}}", DUALPROP_ERROR_FORMAT, "expected 1" },
+      "\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[2,4]}}",
+      DUALPROP_ERROR_FORMAT, "expected 1" },
     { "{\"a\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[0,3]},"
-      "\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[2,4]}}", DUALPROP_ERROR_FORMAT, "expected 3" },
+      "\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[2,4]}}",
+      DUALPROP_ERROR_FORMAT, "expected 3" },
     { "{\"a\":" TENSOR ",\"b\":" TENSOR ",\"c\":" TENSOR ",\"d\":" TENSOR ",\"e\":" TENSOR ",\"f\":" TENSOR
-      ",\"g\":" TENSOR ",\"h\":" TENSOR ",\"i\":" TENSOR ",\"j\":" TENSOR "}", DUALPROP_ERROR_FORMAT, "expected 4" },
+      ",\"g\":" TENSOR ",\"h\":" TENSOR ",\"i\":" TENSOR ",\"j\":" TENSOR "}",
+      DUALPROP_ERROR_FORMAT, "expected 4" },
     { "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[9223372036854775803,9223372036854775807]}}",
       DUALPROP_ERROR_FORMAT, "expected 0" },
     { "{\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[2,4]},"
-      "\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}", DUALPROP_OK, "" },
+      "\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}",
+      DUALPROP_OK, "" },
     /* a tensor without elements takes no room, so it may begin where another one does */
     { "{\"a\":" TENSOR ",\"b\":{\"dtype\":\"F32\",\"shape\":[0,7],\"data_offsets\":[0,0]},"
-      "\"c\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[4,4]}}", DUALPROP_OK, "" },
+      "\"c\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[4,4]}}",
+      DUALPROP_OK, "" },
     { "{\"a\":" TENSOR ",\"c\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[2,2]}}", DUALPROP_ERROR_FORMAT,
       "begins" },
     { "{\"a\":" TENSOR ",\"c\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[8,8]}}", DUALPROP_ERROR_FORMAT,
       "begins" },
     /* extents whose product is 0, but only because one of them is */
     { "{\"a\":" TENSOR ",\"c\":{\"dtype\":\"F32\",\"shape\":[9223372036854775807,9223372036854775807,0],"
-      "\"data_offsets\":[4,4]}}", DUALPROP_ERROR_FORMAT, "overflows" },
+      "\"data_offsets\":[4,4]}}",
+      DUALPROP_ERROR_FORMAT, "overflows" },
 };
 enum { HEADERS = sizeof headers / sizeof *headers };
 
 START_TEST(headers_by_hand)
 {
     size_t length = strlen(headers[_i].header);
-    if (headers[_i].status == DUALPROP_OK)
-        dualprop_checkpoint_destroy(expect_read(headers[_i].header, length, 4));
-    else
-        expect_refused(headers[_i].header, length, 4, headers[_i].status, headers[_i].word);
+    if (headers[_i].status == DUALPROP_OK) dualprop_checkpoint_destroy(expect_read(headers[_i].header, length, 4));
+    else expect_refused(headers[_i].header, length, 4, headers[_i].status, headers[_i].word);
 }
 END_TEST
 
@@ -418,7 +426,8 @@ END_TEST
 
 enum { LARGE = 16 << 20 };
 
-/* A reader whose time grows faster than its text would not come back from these: the runner's own guard would end it. */
+/* A reader whose time grows faster than its text would not come back from these: the runner's own guard would end
+ * it. */
 static void expect_quick_answer(const char *bytes, size_t header_size, dualprop_status expected)
 {
     dualprop_checkpoint *checkpoint = NULL;
@@ -497,8 +506,8 @@ static void read_and_use(const char *path)
     saved_model model = { .precision = DUALPROP_F32 };
     dualprop_status status = read_exactly(&checkpoint, bytes, size);
     if (status == DUALPROP_OK) status = saved_model_get(&model, checkpoint);
-    ck_assert_msg(status == DUALPROP_OK || status == DUALPROP_ERROR_FORMAT || status == DUALPROP_ERROR_CORRUPT, "%s: %s",
-                  path, dualprop_status_name(status));
+    ck_assert_msg(status == DUALPROP_OK || status == DUALPROP_ERROR_FORMAT || status == DUALPROP_ERROR_CORRUPT,
+                  "%s: %s", path, dualprop_status_name(status));
     saved_model_destroy(&model);
     dualprop_checkpoint_destroy(checkpoint);
     free(bytes);
@@ -539,17 +548,21 @@ static int replace_in_text(char *text, size_t room, const char *from, const char
 /* A checkpoint's file whose texts say something else, its checksums taken out. The new piece is as long as the old. */
 static const struct {
     const char *from, *to;
+    /* clang-format off */
 } texts[] = {
     { "\\\"kind\\\":\\\"dense\\\"", "\\\"kind\\\":\\\"horse\\\"" }, { "\\\"outputs\\\":9", "\\\"outputs\\\":8" },
     { "\\\"outputs\\\":9", "\\\"outputs\\\":0" }, { "\\\"outputs\\\":9", "\\\"outputs\\\":x" },
     { "\\\"leaky-relu\\\"", "\\\"leaky_relx\\\"" }, { "\\\"leaky-relu\\\"", "12345678901234" },
     { "\\\"layers\\\":[", "\\\"layerz\\\":[" }, { "[2,3,2]", "[2,3,3]" }, { "[2,3,2]", "[0,3,2]" },
-    { "[2,3,2]", "[2,3.2]" }, { "[2,3,2]", "[2,3,2," }, { "\\\"f32\\\"", "\\\"f64\\\"" }, { "\\\"f32\\\"", "\\\"f16\\\"" },
+    { "[2,3,2]", "[2,3.2]" }, { "[2,3,2]", "[2,3,2," },
+    { "\\\"f32\\\"", "\\\"f64\\\"" }, { "\\\"f32\\\"", "\\\"f16\\\"" },
     { "\\\"passes\\\":6", "\\\"passes\\\":0" }, { "\\\"beta\\\":-0.1", "\\\"beta\\\":x0.1" },
     { "\\\"alpha\\\":0.", "\\\"alpha\\\":9." }, { "\\\"dp-adjoint\\\"", "\\\"dp-adjoinx\\\"" },
-    { "\\\"adam\\\"", "\\\"adem\\\"" }, { "\\\"steps\\\":2", "\\\"stepz\\\":2" }, { "\\\"steps\\\":2", "\\\"steps\\\":-" },
+    { "\\\"adam\\\"", "\\\"adem\\\"" },
+    { "\\\"steps\\\":2", "\\\"stepz\\\":2" }, { "\\\"steps\\\":2", "\\\"steps\\\":-" },
     { "\\\"warmup\\\":3", "\\\"warmup\\\":x" }, { "\\\"variant\\\"", "\\\"varianx\\\"" },
     { "\\\"mean\\\":[", "\\\"mean\\\":{" }, { "\\\"mean\\\":[0", "\\\"mean\\\":[x" }, { "[0.69", "[-1.9" },
+    /* clang-format on */
 };
 enum { TEXTS = sizeof texts / sizeof *texts };
 

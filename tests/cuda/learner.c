@@ -7,10 +7,10 @@
 
 #include "support/randomness.h"
 
-#define TRY(call)                                         \
-    do {                                                  \
-        dualprop_status status_ = (call);                 \
-        if (status_ != DUALPROP_OK) return status_;       \
+#define TRY(call)                                   \
+    do {                                            \
+        dualprop_status status_ = (call);           \
+        if (status_ != DUALPROP_OK) return status_; \
     } while (0)
 
 dualprop_status learner_mlp(dualprop_network *network)
@@ -61,11 +61,17 @@ learner_plan learner_plan_images(dualprop_status (*add_layers)(dualprop_network 
 learner_plan learner_plan_mlp(void)
 {
     return (learner_plan){
-        .height = 6, .width = 5, .channels = 2,
+        .height = 6,
+        .width = 5,
+        .channels = 2,
         .add_layers = learner_mlp,
-        .variant = DUALPROP_DP_ADJOINT, .loss = DUALPROP_MSE, .schedule = DUALPROP_FORWARD_BACKWARD, .passes = 1,
+        .variant = DUALPROP_DP_ADJOINT,
+        .loss = DUALPROP_MSE,
+        .schedule = DUALPROP_FORWARD_BACKWARD,
+        .passes = 1,
         .optimizer = DUALPROP_ADAM,
-        .alpha = 0.5, .beta = 0.5,
+        .alpha = 0.5,
+        .beta = 0.5,
         .capacity = 20,
         .options = DUALPROP_OPTIONS_INIT,
     };
@@ -136,7 +142,10 @@ static dualprop_view images_of(learner *self, int64_t first, int64_t count)
     const learner_plan *plan = self->plan;
     int64_t size = plan->height * plan->width * plan->channels;
     return (dualprop_view){
-        .struct_size = sizeof(dualprop_view), .data = self->images + first * size, .type = DUALPROP_U8, .rank = 4,
+        .struct_size = sizeof(dualprop_view),
+        .data = self->images + first * size,
+        .type = DUALPROP_U8,
+        .rank = 4,
         .shape = { count, plan->height, plan->width, plan->channels },
         .strides = { size, plan->width * plan->channels, plan->channels, 1 },
     };
@@ -144,8 +153,12 @@ static dualprop_view images_of(learner *self, int64_t first, int64_t count)
 
 static dualprop_view labels_of(learner *self, int64_t first, int64_t count)
 {
-    return (dualprop_view){ .struct_size = sizeof(dualprop_view), .data = self->labels + first, .type = DUALPROP_I32,
-                            .rank = 1, .shape = { count }, .strides = { 1 } };
+    return (dualprop_view){ .struct_size = sizeof(dualprop_view),
+                            .data = self->labels + first,
+                            .type = DUALPROP_I32,
+                            .rank = 1,
+                            .shape = { count },
+                            .strides = { 1 } };
 }
 
 static dualprop_status learn_from(learner *self, const dualprop_view *images, const dualprop_view *labels)
@@ -178,8 +191,12 @@ dualprop_status learner_infer(learner *self)
 dualprop_status learner_predict(learner *self, float *scores)
 {
     dualprop_view images = images_of(self, 0, LEARNER_SAMPLES);
-    dualprop_view view = { .struct_size = sizeof view, .data = scores, .type = DUALPROP_F32, .rank = 2,
-                           .shape = { LEARNER_SAMPLES, LEARNER_CLASSES }, .strides = { LEARNER_CLASSES, 1 } };
+    dualprop_view view = { .struct_size = sizeof view,
+                           .data = scores,
+                           .type = DUALPROP_F32,
+                           .rank = 2,
+                           .shape = { LEARNER_SAMPLES, LEARNER_CLASSES },
+                           .strides = { LEARNER_CLASSES, 1 } };
     return dualprop_predict_view(&view, self->state, &images);
 }
 

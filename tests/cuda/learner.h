@@ -18,7 +18,7 @@ typedef struct learner_plan {
     dualprop_status (*add_layers)(dualprop_network *network);
     int variant, loss, nudge_at, schedule, passes, optimizer;
     double alpha, beta, tolerance, clip;
-    int apart; /* learn by dualprop_infer_view() and dualprop_update(), not by dualprop_learn_view() */
+    int apart;        /* learn by dualprop_infer_view() and dualprop_update(), not by dualprop_learn_view() */
     int64_t capacity; /* of the state; the samples come in batches of it, with a short one at the end */
     dualprop_options options;
 } learner_plan;

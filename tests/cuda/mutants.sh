@@ -7,7 +7,8 @@ cd "$(dirname "$0")/../.."
 build=${BUILD:-build}
 work=$build/tests/cuda/mutant
 word=${1:-}
-export DUALPROP_REAL_CUDNN= DUALPROP_TEST_TELL=yes DUALPROP_TEST_OTHER_MODULE=$build/tests/cuda/shared/libdualprop-cuda.so.0
+export DUALPROP_REAL_CUDNN= DUALPROP_TEST_TELL=yes \
+    DUALPROP_TEST_OTHER_MODULE=$build/tests/cuda/shared/libdualprop-cuda.so.0
 
 suites() {
     LD_LIBRARY_PATH=$build/tests/cuda/standin DUALPROP_TEST_MODULE=$work/libdualprop-cuda.so.0 \
@@ -44,27 +45,33 @@ mutant "each: one element too many" launch.cuh '/ each_kernel(/,/^}/s/i < count/
 mutant "each: one element too few" launch.cuh '/ each_kernel(/,/^}/s/i < count/i < count - 1/'
 mutant "each_with_max: threads take one element" launch.cuh '/ max_kernel(/,/^}/s/i += step/i = count/'
 mutant "each_with_max: one element too many" launch.cuh '/ max_kernel(/,/^}/s/i < count/i <= count/'
-mutant "each_with_max: some threads skip the maxima" launch.cuh '/ max_kernel(/,/^}/s/    raise/    if (seen.max_abs > 0) raise/'
+mutant "each_with_max: some threads skip the maxima" launch.cuh \
+    '/ max_kernel(/,/^}/s/    raise/    if (seen.max_abs > 0) raise/'
 mutant "team: warps take one row" launch.cuh '/ team_kernel(/,/^}/s/row += step/row = rows/'
 mutant "team: one row too many" launch.cuh '/ team_kernel(/,/^}/s/row < rows/row <= rows/'
 mutant "team: one row too few" launch.cuh '/ team_kernel(/,/^}/s/row < rows/row < rows - 1/'
 mutant "team: a row belongs to every warp" launch.cuh '/ team_kernel(/,/^}/s/ + threadIdx.x \/ lanes;/;/'
 mutant "team: half a tree" launch.cuh '/ team_kernel(/,/^}/s/distance = lanes \/ 2/distance = lanes \/ 4/'
 mutant "team: half a mask" launch.cuh '/ team_kernel(/,/^}/s/0xffffffffu/0xffffu/'
-mutant "team: lanes that are done leave" launch.cuh '/ team_kernel(/,/^}/s/int lane = .*/&\n    if (lane > rows) return;/'
+mutant "team: lanes that are done leave" launch.cuh \
+    '/ team_kernel(/,/^}/s/int lane = .*/&\n    if (lane > rows) return;/'
 mutant "each_group: threads take one group" launch.cuh '/ group_kernel(/,/^}/s/i += step/i = count/'
 mutant "each_group: one group too many" launch.cuh '/ group_kernel(/,/^}/s/i < count/i <= count/'
 mutant "each_group: one group too few" launch.cuh '/ group_kernel(/,/^}/s/i < count/i < count - 1/'
 # Four elements at once.
 mutant "dyads by fours: the tail is done as four" dyad.cu 's/if (first + 4 <= end) {/if (first < end) {/'
-mutant "dyads by fours: the tail is left out" dyad.cu '/by fours/,/^};/s/ROLLED for (; first < end; first++)/ROLLED for (; first + 1 < end; first++)/'
+mutant "dyads by fours: the tail is left out" dyad.cu \
+    '/by fours/,/^};/s/ROLLED for (; first < end; first++)/ROLLED for (; first + 1 < end; first++)/'
 mutant "dyads by fours: one element of four is forgotten" dyad.cuh '/void four(/,/^    }/s/j < 4; j++) {/j < 3; j++) {/'
-mutant "finish by fours: the first place of a window counts alone" maps.cu 's/for (int k = 1; k < 4; k++) {/for (int k = 1; k < 1; k++) {/'
+mutant "finish by fours: the first place of a window counts alone" maps.cu \
+    's/for (int k = 1; k < 4; k++) {/for (int k = 1; k < 1; k++) {/'
 mutant "finish by fours: the last of equals" maps.cu 's/int greater = x\[j\] > most\[j\]/int greater = x[j] >= most[j]/'
 mutant "finish by fours: a NaN is less than everything" maps.cu 's/ || (x\[j\] != x\[j\] \&\& most\[j\] == most\[j\])//'
-mutant "finish by fours: the bias of the first channels" maps.cu 's/load_four(shift, bias + channel)/load_four(shift, bias)/'
+mutant "finish by fours: the bias of the first channels" maps.cu \
+    's/load_four(shift, bias + channel)/load_four(shift, bias)/'
 mutant "unpooling by fours: rows and columns change places" maps.cu \
-    '/four_unpool_body {/,/^};/s/(k \& 1 ? outputs : 0) + (k \& 2 ? line : 0)/(k \& 2 ? outputs : 0) + (k \& 1 ? line : 0)/'
+    '/four_unpool_body {/,/^};/s/(k \& 1 ? outputs : 0) + (k \& 2 ? line : 0)'\
+'/(k \& 2 ? outputs : 0) + (k \& 1 ? line : 0)/'
 mutant "patches by fours: no padding" maps.cu '/four_patches_body {/,/^};/s/row >= 0 \&\& row < height/row < height/'
 mutant "rounding: the tail is done as four" maps.cu 's/if (by_fours \&\& first + 4 <= count) {/if (by_fours) {/'
 mutant "learning by fours: the tail is done as four" learn.cu 's/ \&\& end <= own.count) {/) {/'
@@ -73,8 +80,10 @@ mutant "learning by fours: groups of the tensor before" learn.cu 's/i - tensors\
 mutant "raise: no barrier" launch.cuh '/void raise(/,/^}/s/    __syncthreads();//'
 mutant "raise: half a tree" launch.cuh '/void raise(/,/^}/s/distance = lanes \/ 2/distance = lanes \/ 4/'
 mutant "raise: a distance left out" launch.cuh '/void raise(/,/^}/s/distance \/= 2/distance \/= 4/'
-mutant "raise: threads without a maximum return" launch.cuh '/void raise(/,/^}/s/if (!to.max_abs && !to.change)/if (seen.max_abs == 0)/'
-mutant "raise: half the warps return" launch.cuh '/void raise(/,/^}/s/if (!to.max_abs && !to.change)/if (threadIdx.x >= block \/ 2)/'
+mutant "raise: threads without a maximum return" launch.cuh \
+    '/void raise(/,/^}/s/if (!to.max_abs && !to.change)/if (seen.max_abs == 0)/'
+mutant "raise: half the warps return" launch.cuh \
+    '/void raise(/,/^}/s/if (!to.max_abs && !to.change)/if (threadIdx.x >= block \/ 2)/'
 mutant "raise: the last warp is forgotten" launch.cuh '/void raise(/,/^}/s/i < block \/ lanes;/i < block \/ lanes - 1;/'
 mutant "raise: one warp too many" launch.cuh '/void raise(/,/^}/s/i < block \/ lanes;/i <= block \/ lanes;/'
 mutant "raise: only the first warp reports" launch.cuh '/void raise(/,/^}/s/threadIdx.x % lanes == 0/threadIdx.x == 0/'
@@ -84,10 +93,12 @@ mutant "raise: a store for the atomic maximum" launch.cuh \
 # What changes no result, and breaks rules all the same.
 mutant "dyad: reads one element further" dyad.cuh \
     's/return element(i, a\[i\]);/return element(i, (*(volatile const float *)(a + i + 1), a[i]));/'
-mutant "transpose: every thread writes the first element" maps.cu 's/^ *to\[column \* rows + row\] = from\[i\];/&\n        to[0] = from[0];/'
+mutant "transpose: every thread writes the first element" maps.cu \
+    's/^ *to\[column \* rows + row\] = from\[i\];/&\n        to[0] = from[0];/'
 # What only a device's code has.
 mutant "the order of floats keeps the sign" launch.cuh 's/__float_as_int(fabsf(x))/__float_as_int(x)/'
 mutant "the order of doubles keeps the sign" launch.cuh 's/__double_as_longlong(fabs(x))/__double_as_longlong(x)/'
 mutant "the value of an order is its number" launch.cuh 's/(double)__int_as_float((int)order)/(double)order/'
-mutant "a step condition reads a maximum as a number" step_condition.cu 's/__longlong_as_double((long long)\*place)/(double)*place/'
+mutant "a step condition reads a maximum as a number" step_condition.cu \
+    's/__longlong_as_double((long long)\*place)/(double)*place/'
 count_end

@@ -51,9 +51,9 @@ static const struct row {
     int64_t batch, height, width, channels, outputs, kernel, stride, padding;
     int pooling, window, step, all;
 } rows[] = {
-    { 3, 7, 6, 8, 16, 3, 1, 1, MAX, 2, 2, 1 },   { 2, 11, 9, 16, 8, 5, 2, 2, NONE, 0, 0, 1 },
-    { 2, 8, 8, 8, 24, 3, 1, 1, NONE, 0, 0, 1 },  { 2, 6, 6, 8, 8, 1, 1, 0, AVERAGE, 2, 2, 1 },
-    { 4, 9, 7, 3, 8, 3, 1, 1, MAX, 3, 2, 0 },    { 1, 5, 5, 10, 5, 3, 1, 1, NONE, 0, 0, 0 },
+    { 3, 7, 6, 8, 16, 3, 1, 1, MAX, 2, 2, 1 },  { 2, 11, 9, 16, 8, 5, 2, 2, NONE, 0, 0, 1 },
+    { 2, 8, 8, 8, 24, 3, 1, 1, NONE, 0, 0, 1 }, { 2, 6, 6, 8, 8, 1, 1, 0, AVERAGE, 2, 2, 1 },
+    { 4, 9, 7, 3, 8, 3, 1, 1, MAX, 3, 2, 0 },   { 1, 5, 5, 10, 5, 3, 1, 1, NONE, 0, 0, 0 },
 };
 #define ROWS ((int)(sizeof rows / sizeof rows[0]))
 
@@ -62,6 +62,7 @@ static dualprop_convolution shape_of(const struct row *row)
     int64_t height = (row->height + 2 * row->padding - row->kernel) / row->stride + 1;
     int64_t width = (row->width + 2 * row->padding - row->kernel) / row->stride + 1;
     int pools = row->pooling != NONE;
+    /* clang-format off */
     return (dualprop_convolution){
         .kind = DUALPROP_LAYER_CONVOLUTION, .pooling = row->pooling, .batch = row->batch, .height = row->height,
         .width = row->width, .channels = row->channels, .outputs = row->outputs, .kernel_height = row->kernel,
@@ -71,6 +72,7 @@ static dualprop_convolution shape_of(const struct row *row)
         .window_stride_width = row->step, .pooled_height = pools ? (height - row->window) / row->step + 1 : height,
         .pooled_width = pools ? (width - row->window) / row->step + 1 : width,
     };
+    /* clang-format on */
 }
 
 /* What is done to the operands before: nothing, rounding to BF16, or taking their sizes. */

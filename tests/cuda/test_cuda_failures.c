@@ -219,7 +219,8 @@ static long count_calls(const learner_plan *with, struct learnt *learnt)
 
 /*
  * A failure may go unnoticed where another way was found: graphs only make it faster (a list whose graph cannot be
- * launched is run by pieces), and planning a convolution that fails while a state is made is done again in the first step. Then the run has to have learnt the very same.
+ * launched is run by pieces), and planning a convolution that fails while a state is made is done again in the first
+ * step. Then the run has to have learnt the very same.
  */
 static void check_unnoticed(int sticky, int images, long at, const standin_state *standin, const struct learnt *learnt,
                             const struct learnt *expected)
@@ -255,8 +256,9 @@ static void check_afterwards(learner *self, int sticky, long at, standin_state *
     if (sticky)
         ck_assert_msg(status == DUALPROP_ERROR_DEVICE, "call %ld: a dead device gave %s", at,
                       dualprop_status_name(status));
-    else ck_assert_msg(status == DUALPROP_OK, "call %ld, %s: the device did not recover: %s", at, standin->failed,
-                       dualprop_status_name(status));
+    else
+        ck_assert_msg(status == DUALPROP_OK, "call %ld, %s: the device did not recover: %s", at, standin->failed,
+                      dualprop_status_name(status));
 }
 
 /* How many calls of a run are made to fail: fewer where DUALPROP_TEST_SAMPLE says so, since kernels are slow. */

@@ -1,9 +1,9 @@
 /*
  * test_cuda_fours.c - kernels that do four elements at once give the bits of those that do one.
  *
- * Each slot is called twice with the same numbers: on arrays that are aligned, and with one of them moved by an element, so
- * that the other kernel is taken. Numbers of elements that are no multiples of four have a tail; NaNs, infinities and equal
- * values are among the numbers.
+ * Each slot is called twice with the same numbers: on arrays that are aligned, and with one of them moved by an
+ * element, so that the other kernel is taken. Numbers of elements that are no multiples of four have a tail; NaNs,
+ * infinities and equal values are among the numbers.
  */
 #include <math.h>
 #include <string.h>
@@ -33,8 +33,9 @@ static void expect_same(const struct record *one, const struct record *other)
 {
     ck_assert_int_eq(one->count, other->count);
     for (int64_t i = 0; i < one->count; i++)
-        ck_assert_msg(memcmp(&one->values[i], &other->values[i], sizeof(float)) == 0, "%lld of %lld: %.9g, expected %.9g",
-                      (long long)i, (long long)one->count, (double)one->values[i], (double)other->values[i]);
+        ck_assert_msg(memcmp(&one->values[i], &other->values[i], sizeof(float)) == 0,
+                      "%lld of %lld: %.9g, expected %.9g", (long long)i, (long long)one->count, (double)one->values[i],
+                      (double)other->values[i]);
     ck_assert(memcmp(&one->max_abs, &other->max_abs, sizeof(double)) == 0);
     ck_assert(memcmp(&one->change, &other->change, sizeof(double)) == 0);
 }
@@ -88,9 +89,20 @@ static void update(struct record *record, workbench *bench, int activation, int6
     float *a = numbers(bench, count, moved, 1), *down = numbers(bench, count, 0, 1);
     float *mean = numbers(bench, count, 0, 0), *delta = numbers(bench, count, 0, 0);
     dualprop_dyad dyad = {
-        .activation = activation, .derivative = derivative, .count = count, .width = count, .alpha = .25, .old_alpha = .25,
-        .gain_plus = .75, .gain_minus = .25, .a = a, .top_down = first ? NULL : down, .mean = mean, .delta = delta,
-        .max_abs = &record->max_abs, .change = way == 3 ? NULL : &record->change,
+        .activation = activation,
+        .derivative = derivative,
+        .count = count,
+        .width = count,
+        .alpha = .25,
+        .old_alpha = .25,
+        .gain_plus = .75,
+        .gain_minus = .25,
+        .a = a,
+        .top_down = first ? NULL : down,
+        .mean = mean,
+        .delta = delta,
+        .max_abs = &record->max_abs,
+        .change = way == 3 ? NULL : &record->change,
     };
     long before = fours_so_far();
     ck_assert_int_eq(bench->backend->dyad_update(bench->self, &dyad), DUALPROP_OK);
@@ -125,8 +137,8 @@ static const struct shape {
     int64_t batch, side, channels, outputs, stride;
     int pooling, window, step, fours; /* fours: the pooling can be done so */
 } shapes[] = {
-    { 3, 6, 4, 8, 1, NONE, 0, 0, 1 }, { 2, 8, 8, 12, 1, MAX, 2, 2, 1 },     { 2, 6, 8, 4, 1, AVERAGE, 2, 2, 1 },
-    { 2, 7, 4, 8, 1, MAX, 2, 2, 0 },  { 2, 7, 4, 8, 1, MAX, 3, 2, 0 },      { 2, 6, 3, 6, 1, MAX, 2, 2, 0 },
+    { 3, 6, 4, 8, 1, NONE, 0, 0, 1 }, { 2, 8, 8, 12, 1, MAX, 2, 2, 1 },  { 2, 6, 8, 4, 1, AVERAGE, 2, 2, 1 },
+    { 2, 7, 4, 8, 1, MAX, 2, 2, 0 },  { 2, 7, 4, 8, 1, MAX, 3, 2, 0 },   { 2, 6, 3, 6, 1, MAX, 2, 2, 0 },
     { 5, 5, 4, 4, 2, NONE, 0, 0, 1 }, { 1, 10, 12, 4, 1, MAX, 2, 2, 1 },
 };
 #define SHAPES ((int)(sizeof shapes / sizeof shapes[0]))
@@ -135,6 +147,7 @@ static dualprop_convolution convolution_of(const struct shape *shape)
 {
     int64_t map = (shape->side + 2 - 3) / shape->stride + 1;
     int64_t pooled = shape->pooling == NONE ? map : (map - shape->window) / shape->step + 1;
+    /* clang-format off */
     return (dualprop_convolution){
         .kind = DUALPROP_LAYER_CONVOLUTION, .pooling = shape->pooling, .batch = shape->batch, .height = shape->side,
         .width = shape->side, .channels = shape->channels, .outputs = shape->outputs, .kernel_height = 3,
@@ -143,6 +156,7 @@ static dualprop_convolution convolution_of(const struct shape *shape)
         .window_width = shape->window, .window_stride_height = shape->step, .window_stride_width = shape->step,
         .pooled_height = pooled, .pooled_width = pooled,
     };
+    /* clang-format on */
 }
 
 /* Up with an update, down, and the gradient; moved: the bias and delta, and x, which only patches read. */
@@ -165,8 +179,18 @@ static void convolve(struct record *record, workbench *bench, const struct shape
     shape.workspace = bench_bytes(bench, with->convolution_workspace(bench->self, &shape));
     shape.cache = bench_bytes(bench, with->convolution_cache(bench->self, &shape));
     dualprop_dyad dyad = {
-        .activation = activation, .count = outputs, .width = outputs, .alpha = .5, .old_alpha = .5, .gain_plus = .5,
-        .gain_minus = .5, .a = a, .mean = mean, .delta = spare, .max_abs = &record->max_abs, .change = &record->change,
+        .activation = activation,
+        .count = outputs,
+        .width = outputs,
+        .alpha = .5,
+        .old_alpha = .5,
+        .gain_plus = .5,
+        .gain_minus = .5,
+        .a = a,
+        .mean = mean,
+        .delta = spare,
+        .max_abs = &record->max_abs,
+        .change = &record->change,
     };
     ck_assert_int_eq(with->write_convolution_weights(bench->self, &shape, weights, host_weights), 0);
     ck_assert_int_eq(with->convolution_prepare(bench->self, &shape, weights), 0);
@@ -175,7 +199,8 @@ static void convolve(struct record *record, workbench *bench, const struct shape
     ck_assert_int_eq(with->convolution_top_down(bench->self, &shape, to, delta, switches, weights, NULL), 0);
     check_fours(before, row->pooling != NONE && row->fours && !moved);
     ck_assert_int_eq(with->convolution_gradient(bench->self, &shape, gradient, bias_gradient, x, delta, switches, .5, 0,
-                                                NULL, NULL, NULL, (void *[4]){ NULL }), 0);
+                                                NULL, NULL, NULL, (void *[4]){ NULL }),
+                     0);
     ck_assert_int_eq(with->read_convolution_weights(bench->self, &shape, host_gradient, gradient), 0);
     ck_assert(bench_intact(bench));
     keep(record, a, outputs);
@@ -217,8 +242,16 @@ static void learn(struct record *record, workbench *bench, int kind, int64_t cou
     bench_begin(bench, 9);
     float *w = numbers(bench, count, moved, 0), *g = numbers(bench, count, 0, 0);
     float *first = bench_zeros(bench, count), *second = bench_zeros(bench, count);
-    dualprop_step_numbers step = { .kind = kind, .learning_rate = .125, .momentum = .5, .beta1 = .75, .beta2 = .5,
-                                   .epsilon = .25, .weight_decay = .5, .scale1 = 4, .scale2 = 2, .gradient_scale = .5 };
+    dualprop_step_numbers step = { .kind = kind,
+                                   .learning_rate = .125,
+                                   .momentum = .5,
+                                   .beta1 = .75,
+                                   .beta2 = .5,
+                                   .epsilon = .25,
+                                   .weight_decay = .5,
+                                   .scale1 = 4,
+                                   .scale2 = 2,
+                                   .gradient_scale = .5 };
     for (int i = 0; i < 2; i++)
         ck_assert_int_eq(bench->backend->optimizer_step(bench->self, &step, count, w, g, first, second), DUALPROP_OK);
     ck_assert_int_eq(bench->backend->synchronize(bench->self), DUALPROP_OK);

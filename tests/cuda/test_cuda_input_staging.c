@@ -1,6 +1,6 @@
 /*
- * test_cuda_input_staging.c - samples on their way to the device: more of them than the two places of input staging hold, and
- * images that are larger than a place was at first.
+ * test_cuda_input_staging.c - samples on their way to the device: more of them than the two places of input staging
+ * hold, and images that are larger than a place was at first.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -56,8 +56,9 @@ static void predict(float *scores, const struct row *row, int backend)
     dualprop_network *network;
     dualprop_state *state;
     void *data = draw_images(row);
-    dualprop_view images = { sizeof images, data, row->type, 4, { row->count, SIDE, SIDE, CHANNELS },
-                             { IMAGE, SIDE * CHANNELS, CHANNELS, 1 } };
+    dualprop_view images = {
+        sizeof images, data, row->type, 4, { row->count, SIDE, SIDE, CHANNELS }, { IMAGE, SIDE * CHANNELS, CHANNELS, 1 }
+    };
     dualprop_view to = { sizeof to, scores, DUALPROP_F32, 2, { row->count, OUTPUTS }, { OUTPUTS, 1 } };
     expect_ok(dualprop_context_create(&context, backend, NULL));
     expect_ok(dualprop_network_create(&network, context, SIDE, SIDE, CHANNELS));

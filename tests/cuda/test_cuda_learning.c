@@ -23,15 +23,15 @@ static const struct row {
     int variant, loss, nudge_at, schedule, passes, optimizer;
     double alpha, beta, tolerance, clip;
 } rows[] = {
-    {"DP^T, Adam", DUALPROP_DP_ADJOINT, DUALPROP_MSE, 0, DUALPROP_FORWARD_BACKWARD, 1, DUALPROP_ADAM, .5, .5, 0, 0},
-    {"DP, SGD", DUALPROP_DP, DUALPROP_MSE, 0, DUALPROP_FORWARD_BACKWARD, 3, DUALPROP_SGD, .3, .5, 0, 0},
-    {"DP^T, cross-entropy at the prediction, AdamW", DUALPROP_DP_ADJOINT, DUALPROP_CROSS_ENTROPY,
-     DUALPROP_NUDGE_AT_PREDICTION, DUALPROP_FORWARD_BACKWARD, 2, DUALPROP_ADAMW, .5, .1, 0, 0},
-    {"back-propagation", DUALPROP_BP, DUALPROP_CROSS_ENTROPY, 0, DUALPROP_FORWARD_BACKWARD, 1, DUALPROP_SGD, .5, 1, 0,
-     0},
-    {"forward, 16 passes", DUALPROP_DP_ADJOINT, DUALPROP_MSE, 0, DUALPROP_FORWARD, 16, DUALPROP_ADAM, .5, .5, 0, 0},
-    {"until settled", DUALPROP_DP_ADJOINT, DUALPROP_MSE, 0, DUALPROP_FORWARD, 30, DUALPROP_ADAM, .4, .3, 1e-4, 0},
-    {"clipped", DUALPROP_DP_ADJOINT, DUALPROP_MSE, 0, DUALPROP_FORWARD_BACKWARD, 1, DUALPROP_SGD, .5, .5, 0, .5},
+    { "DP^T, Adam", DUALPROP_DP_ADJOINT, DUALPROP_MSE, 0, DUALPROP_FORWARD_BACKWARD, 1, DUALPROP_ADAM, .5, .5, 0, 0 },
+    { "DP, SGD", DUALPROP_DP, DUALPROP_MSE, 0, DUALPROP_FORWARD_BACKWARD, 3, DUALPROP_SGD, .3, .5, 0, 0 },
+    { "DP^T, cross-entropy at the prediction, AdamW", DUALPROP_DP_ADJOINT, DUALPROP_CROSS_ENTROPY,
+      DUALPROP_NUDGE_AT_PREDICTION, DUALPROP_FORWARD_BACKWARD, 2, DUALPROP_ADAMW, .5, .1, 0, 0 },
+    { "back-propagation", DUALPROP_BP, DUALPROP_CROSS_ENTROPY, 0, DUALPROP_FORWARD_BACKWARD, 1, DUALPROP_SGD, .5, 1, 0,
+      0 },
+    { "forward, 16 passes", DUALPROP_DP_ADJOINT, DUALPROP_MSE, 0, DUALPROP_FORWARD, 16, DUALPROP_ADAM, .5, .5, 0, 0 },
+    { "until settled", DUALPROP_DP_ADJOINT, DUALPROP_MSE, 0, DUALPROP_FORWARD, 30, DUALPROP_ADAM, .4, .3, 1e-4, 0 },
+    { "clipped", DUALPROP_DP_ADJOINT, DUALPROP_MSE, 0, DUALPROP_FORWARD_BACKWARD, 1, DUALPROP_SGD, .5, .5, 0, .5 },
 };
 
 static learner_plan plan_of(const struct row *row)
@@ -199,8 +199,8 @@ START_TEST(networks_of_images_learn_as_on_the_reference)
 END_TEST
 
 /*
- * A cuDNN whose parts are missing ends a process that calls it, one whose parts are of another version says so: both are
- * as good as none. In a process of its own (tests/cuda.sh) the graph part is missing.
+ * A cuDNN whose parts are missing ends a process that calls it, one whose parts are of another version says so: both
+ * are as good as none. In a process of its own (tests/cuda.sh) the graph part is missing.
  */
 START_TEST(a_cudnn_without_its_parts_is_as_good_as_none)
 {
@@ -249,8 +249,8 @@ static struct outcome before_learning(const learner_plan *plan)
 
 /*
  * Each rounding moves an operand by at most 2^-8, with no bias. A gradient has been through one for each operand of the
- * convolutions that led to it, here at most eight; so the path that SGD takes is off by some 2^-8 sqrt(8) of its length,
- * and four times that where a rectifier decides otherwise. It has to be off at all.
+ * convolutions that led to it, here at most eight; so the path that SGD takes is off by some 2^-8 sqrt(8) of its
+ * length, and four times that where a rectifier decides otherwise. It has to be off at all.
  */
 START_TEST(bf16_learns_nearly_as_f32)
 {
@@ -351,7 +351,8 @@ END_TEST
 
 /* ---- engines ---- */
 
-/* By rule, unless the timed choice is asked for: then each engine is tried in two settings, and a graph waits for it. */
+/* By rule, unless the timed choice is asked for: then each engine is tried in two settings, and a graph waits for
+ * it. */
 START_TEST(engines_are_chosen_by_rule)
 {
     learner_plan plan = plan_of_images(&image_rows[1]);
@@ -466,7 +467,9 @@ END_TEST
 /* Copies that run ahead of the work, work that is done at once, and the usual laziness: the same bits. */
 START_TEST(streams_keep_their_order)
 {
-    static const struct { int ahead, eager; } ways[] = { { 0, 0 }, { 2, 0 }, { 0, 1 }, { 1, 0 } };
+    static const struct {
+        int ahead, eager;
+    } ways[] = { { 0, 0 }, { 2, 0 }, { 0, 1 }, { 1, 0 } };
     struct outcome outcomes[4];
     learner_plan plan = plan_of_step(_i % 3);
     plan.apart = _i / 3;

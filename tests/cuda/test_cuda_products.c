@@ -44,9 +44,9 @@ static void close_bench(workbench *bench)
 static const struct shape {
     int64_t batch, inputs, outputs;
 } shapes[] = {
-    { 1, 1, 1 },   { 1, 784, 10 },   { 1, 3, 512 },   { 100, 784, 512 }, { 100, 512, 10 }, { 100, 3, 10 },
-    { 7, 13, 11 }, { 65536, 3, 2 },  { 65537, 1, 1 }, { 128, 1024, 1 },  { 33, 65, 129 },  { 256, 256, 256 },
-    { 2, 4097, 3 },
+    { 1, 1, 1 },     { 1, 784, 10 },    { 1, 3, 512 },   { 100, 784, 512 }, { 100, 512, 10 },
+    { 100, 3, 10 },  { 7, 13, 11 },     { 65536, 3, 2 }, { 65537, 1, 1 },   { 128, 1024, 1 },
+    { 33, 65, 129 }, { 256, 256, 256 }, { 2, 4097, 3 },
 };
 
 static const struct precision {
@@ -102,8 +102,9 @@ static void check_up_and_down(workbench *bench, const struct shape *at, const st
     float *weights = bench_zeros(bench, at->inputs * at->outputs);
     float *x = digits(bench, at->batch, at->inputs), *a = bench_reals(bench, at->batch * at->outputs);
     float *delta = digits(bench, at->batch, at->outputs), *down = bench_reals(bench, at->batch * at->inputs);
-    ck_assert_int_eq(backend->write_weights(bench->self, weights, identity(bench, at->inputs, at->outputs), at->inputs,
-                                            at->outputs), DUALPROP_OK);
+    ck_assert_int_eq(
+        backend->write_weights(bench->self, weights, identity(bench, at->inputs, at->outputs), at->inputs, at->outputs),
+        DUALPROP_OK);
     ck_assert_int_eq(backend->dense_bottom_up(bench->self, &shape, a, x, weights, NULL, NULL), DUALPROP_OK);
     ck_assert_int_eq(backend->dense_top_down(bench->self, &shape, down, delta, weights, NULL), DUALPROP_OK);
     ck_assert_int_eq(backend->synchronize(bench->self), DUALPROP_OK);
@@ -122,7 +123,8 @@ static void check_gradient(workbench *bench, const struct shape *at, const struc
     for (int64_t i = 0; i < at->batch * at->inputs; i++) turned[i % at->inputs * at->batch + i / at->inputs] = x[i];
     for (int accumulate = 0; accumulate < 2; accumulate++) {
         ck_assert_int_eq(backend->dense_gradient(bench->self, &shape, gradient, NULL, x, delta, 1, accumulate, NULL,
-                                                 NULL, NULL, NULL), DUALPROP_OK);
+                                                 NULL, NULL, NULL),
+                         DUALPROP_OK);
         ck_assert_int_eq(backend->synchronize(bench->self), DUALPROP_OK);
         if (accumulate)
             for (int64_t i = 0; i < at->inputs * at->outputs; i++) gradient[i] /= 2;

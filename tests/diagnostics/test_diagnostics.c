@@ -19,8 +19,17 @@ static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLI
 static struct small_plan plan_of(int backend)
 {
     struct small_plan plan = {
-        .backend = BACKENDS[backend], .layers = 3, .widths = { 7, 9, 8, 5 }, .activation = DUALPROP_TANH,
-        .variant = DUALPROP_DP, .alpha = 0.5, .beta = 0.5, .loss = DUALPROP_MSE, .batch = 4, .seed = 5, .passes = 1,
+        .backend = BACKENDS[backend],
+        .layers = 3,
+        .widths = { 7, 9, 8, 5 },
+        .activation = DUALPROP_TANH,
+        .variant = DUALPROP_DP,
+        .alpha = 0.5,
+        .beta = 0.5,
+        .loss = DUALPROP_MSE,
+        .batch = 4,
+        .seed = 5,
+        .passes = 1,
     };
     return plan;
 }
@@ -117,7 +126,8 @@ static double difference_of_losses(struct small_network *small, int64_t i)
     return (above - below) / (2 * step);
 }
 
-/* Central differences of each sample's own loss; their error is about step^2, and that of dual propagation about beta. */
+/* Central differences of each sample's own loss; their error is about step^2, and that of dual propagation about
+ * beta. */
 static void expect_input_gradient(const struct small_plan *plan, double tolerance)
 {
     double gradient[SMALL_MAX_REALS];
@@ -134,8 +144,8 @@ static void expect_input_gradient(const struct small_plan *plan, double toleranc
 
 START_TEST(input_gradient_is_each_samples_own)
 {
-    static const int SMOOTH[] = { DUALPROP_IDENTITY, DUALPROP_SIGMOID, DUALPROP_TANH, DUALPROP_SOFTPLUS,
-                                  DUALPROP_SILU, DUALPROP_SOFTMAX };
+    static const int SMOOTH[] = { DUALPROP_IDENTITY, DUALPROP_SIGMOID, DUALPROP_TANH,
+                                  DUALPROP_SOFTPLUS, DUALPROP_SILU,    DUALPROP_SOFTMAX };
     struct small_plan plan = plan_of(_i);
     plan.beta = 1e-4;
     for (int i = 0; i < 6; i++)
@@ -169,7 +179,8 @@ START_TEST(input_gradient_fills_the_callers_array)
     expect_ok(dualprop_diagnostics_compare(NULL, NULL, NULL, &before, NULL, diagnostics, small.optimizer, 1));
     expect_ok(dualprop_diagnostics_state(&twin, diagnostics));
     expect_ok(dualprop_diagnostics_input_gradient(&some, diagnostics, twin));
-    expect_error(dualprop_diagnostics_input_gradient(&some, diagnostics, twin), DUALPROP_ERROR_INVALID_STATE, "settled");
+    expect_error(dualprop_diagnostics_input_gradient(&some, diagnostics, twin), DUALPROP_ERROR_INVALID_STATE,
+                 "settled");
     expect_ok(dualprop_diagnostics_input_gradient(&all, diagnostics, small.state));
     expect_ok(dualprop_diagnostics_input_gradient(&all, diagnostics, small.state));
     for (int b = 0; b < 4; b++)
@@ -212,7 +223,8 @@ static struct weighed weigh(int backend, int precision, double scale)
     expect_ok(dualprop_context_create(&made.context, backend, &options));
     expect_ok(dualprop_network_create(&made.network, made.context, 1, 1, widths[0]));
     for (int k = 1; k < WIDTHS; k++)
-        expect_ok(dualprop_network_add_dense(made.network, widths[k], k < WIDTHS - 1 ? DUALPROP_RELU : DUALPROP_IDENTITY));
+        expect_ok(
+            dualprop_network_add_dense(made.network, widths[k], k < WIDTHS - 1 ? DUALPROP_RELU : DUALPROP_IDENTITY));
     expect_ok(dualprop_network_set_initializer(made.network, DUALPROP_INIT_LECUN, scale));
     expect_ok(dualprop_network_initialize(made.network, 4));
     expect_ok(dualprop_diagnostics_create(&made.diagnostics, made.network, DUALPROP_MSE, 3));
@@ -348,7 +360,8 @@ END_TEST
 
 /* ---- layers of images ---- */
 
-/* 5 x 4 images of 2 channels, a pooled convolution, a strided one, a locally connected layer, and a dense one on top. */
+/* 5 x 4 images of 2 channels, a pooled convolution, a strided one, a locally connected layer, and a dense one on
+ * top. */
 enum { IMAGE = 40, ANSWERS = 3, PICTURES = 3 };
 
 struct pictures {
@@ -416,8 +429,8 @@ START_TEST(input_gradient_through_images)
     double gradient[PICTURES * IMAGE];
     for (int pooling = DUALPROP_POOL_NONE; pooling <= DUALPROP_POOL_AVERAGE; pooling++)
         for (int i = 0; i < 2; i++) {
-            struct pictures *of = make_pictures(BACKENDS[_i % 2], pooling, ACTIVATIONS[i],
-                                                _i < 2 ? DUALPROP_BP : DUALPROP_DP_ADJOINT);
+            struct pictures *of =
+                make_pictures(BACKENDS[_i % 2], pooling, ACTIVATIONS[i], _i < 2 ? DUALPROP_BP : DUALPROP_DP_ADJOINT);
             dualprop_view inputs = matrix_view(of->x, DUALPROP_F64, PICTURES, IMAGE);
             dualprop_view targets = matrix_view(of->y, DUALPROP_F64, PICTURES, ANSWERS);
             dualprop_view view = matrix_view(gradient, DUALPROP_F64, PICTURES, IMAGE);
@@ -451,12 +464,10 @@ static dualprop_network *network_of_layer(const struct pictures *of, int k)
     expect_ok(dualprop_network_layer(&layer, of->network, k));
     expect_ok(dualprop_layer_shape(&kind, output, kernel, stride, padding, NULL, NULL, NULL, layer));
     expect_ok(dualprop_network_create(&alone, of->context, below[0], below[1], below[2]));
-    if (kind == DUALPROP_LAYER_DENSE)
-        expect_ok(dualprop_network_add_dense(alone, output[2], DUALPROP_IDENTITY));
+    if (kind == DUALPROP_LAYER_DENSE) expect_ok(dualprop_network_add_dense(alone, output[2], DUALPROP_IDENTITY));
     else if (kind == DUALPROP_LAYER_CONVOLUTION)
         expect_ok(dualprop_network_add_convolution(alone, output[2], kernel, stride, padding, DUALPROP_IDENTITY));
-    else
-        expect_ok(dualprop_network_add_local(alone, output[2], kernel, stride, padding, DUALPROP_IDENTITY));
+    else expect_ok(dualprop_network_add_local(alone, output[2], kernel, stride, padding, DUALPROP_IDENTITY));
     return alone;
 }
 
@@ -589,8 +600,8 @@ static double steepest(const struct small_plan *plan, int which)
 /* Eq. 1: DP with the exact step, any alpha, wherever G is smooth around the states; differences err by about step^2. */
 START_TEST(settled_dp_makes_eq_1_stationary)
 {
-    static const int SMOOTH[] = { DUALPROP_IDENTITY, DUALPROP_LEAKY_RELU, DUALPROP_SIGMOID, DUALPROP_TANH,
-                                  DUALPROP_SOFTPLUS, DUALPROP_ELU };
+    static const int SMOOTH[] = { DUALPROP_IDENTITY, DUALPROP_LEAKY_RELU, DUALPROP_SIGMOID,
+                                  DUALPROP_TANH,     DUALPROP_SOFTPLUS,   DUALPROP_ELU };
     struct small_plan plan = plan_of(_i);
     plan.output_step = DUALPROP_OUTPUT_EXACT;
     plan.scale = 0.3; /* so that alpha 0 and 1 settle without damping */
@@ -625,8 +636,8 @@ START_TEST(settled_adjoint_makes_eq_18_stationary)
             for (plan.alpha = 0; plan.alpha <= 1; plan.alpha += 0.5) {
                 plan.activation = LINEAR[i];
                 double slope = steepest(&plan, EQ_18);
-                ck_assert_msg(slope < 2e-5, "%s, alpha %g: slope %g", dualprop_name(DUALPROP_NAMES_ACTIVATION, LINEAR[i]),
-                              plan.alpha, slope);
+                ck_assert_msg(slope < 2e-5, "%s, alpha %g: slope %g",
+                              dualprop_name(DUALPROP_NAMES_ACTIVATION, LINEAR[i]), plan.alpha, slope);
             }
 }
 END_TEST
@@ -690,7 +701,8 @@ END_TEST
 /* Eq. 23: what sets Eq. 12 and 18 apart, and what is known of it for a quadratic G. */
 START_TEST(bregman_differences_are_eq_23)
 {
-    static const int CONVEX[] = { DUALPROP_IDENTITY, DUALPROP_RELU, DUALPROP_TANH, DUALPROP_SOFTPLUS, DUALPROP_SOFTMAX };
+    static const int CONVEX[] = { DUALPROP_IDENTITY, DUALPROP_RELU, DUALPROP_TANH, DUALPROP_SOFTPLUS,
+                                  DUALPROP_SOFTMAX };
     for (int i = 0; i < 5; i++) {
         for (int step = 0; step <= 4; step++) {
             struct small_plan plan = plan_of(_i);
@@ -739,8 +751,9 @@ START_TEST(objectives_are_finite_for_every_g)
         for (int i = 0; i < 3; i++) {
             /* As beta falls each tends to the loss of the prediction. */
             if (plan.activation == DUALPROP_SILU) ck_assert(isnan(values[i]));
-            else ck_assert_msg(fabs(values[i] - loss) < 1e-4, "activation %d, value %d: %g, loss %g", plan.activation, i,
-                               values[i], loss);
+            else
+                ck_assert_msg(fabs(values[i] - loss) < 1e-4, "activation %d, value %d: %g, loss %g", plan.activation, i,
+                              values[i], loss);
         }
         dualprop_diagnostics_destroy(diagnostics);
         small_destroy(&small);

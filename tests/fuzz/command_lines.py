@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Runs programs with random command lines: each ends by itself, with a documented status, and says why it refuses.
 
-usage: tests/fuzz/command_lines.py [COUNT] [SEED]    with BUILD (build) in the environment; a build with sanitizers sees more
+usage: tests/fuzz/command_lines.py [COUNT] [SEED]    with BUILD (build) in the environment; a build with sanitizers sees
+more
 
-Options and the names they take are read from --help. Values are good, odd, huge, or no values at all. A run may end with
-0 (done), 1 (something failed) or 2 (a bad option, with a sentence on stderr); it may not end by a signal, print a
+Options and the names they take are read from --help. Values are good, odd, huge, or no values at all. A run may end
+with 0 (done), 1 (something failed) or 2 (a bad option, with a sentence on stderr); it may not end by a signal, print a
 sanitizer's report or "nan", or write files other than those that it was told to.
 """
 import os
@@ -20,7 +21,8 @@ seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
 build = os.path.abspath(os.environ.get("BUILD", "build"))
 here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 draw = random.Random(seed)
-NUMBERS = ["0", "1", "2", "3", "-1", "0.5", "1e-3", "1e300", "1e-300", "nan", "inf", "-inf", "", "0x10", "1,2", "1,,2", "9" * 30,
+NUMBERS = ["0", "1", "2", "3", "-1", "0.5", "1e-3", "1e300", "1e-300", "nan", "inf", "-inf", "", "0x10", "1,2", "1,,2",
+           "9" * 30,
            "1e999", " 1", "1 ", "2147483648", "9223372036854775808", "18446744073709551616", "3,4,5", "\xff", "%s%n"]
 PATHS = ["made", "made/", "data/train-images-idx3-ubyte", "nowhere/x", "/dev/null", "/", ".", "a" * 300, "", "log", "-"]
 # The longest these may be asked for.
@@ -81,7 +83,8 @@ def main():
     folder = tempfile.mkdtemp()
     make = os.path.join(here, "python", "make_images.py")
     subprocess.run([sys.executable, make, "mnist", os.path.join(folder, "data"), "40"], check=True)
-    base = "--data data --dataset idx --hidden 8 --batch 10 --epochs 1 --limit 30 --backend reference --threads 1".split()
+    base = ("--data data --dataset idx --hidden 8 --batch 10 --epochs 1 --limit 30 --backend reference "
+            "--threads 1").split()
     programs = [(os.path.join(build, "programs", "dualprop-mlp"), base)]
     for program, start in programs:
         options = options_of(program)
@@ -89,7 +92,8 @@ def main():
             line = command(program, options, start)
             before = set(os.listdir(folder))
             try:
-                done = subprocess.run([os.fsencode(word) if "\xff" not in word else word.encode("latin-1") for word in line],
+                done = subprocess.run([os.fsencode(word) if "\xff" not in word else word.encode("latin-1")
+                                       for word in line],
                                       cwd=folder, capture_output=True, stdin=subprocess.DEVNULL, timeout=300)
                 wrong = complaint(line, done, folder, before)
                 statuses[done.returncode] = statuses.get(done.returncode, 0) + 1
@@ -102,7 +106,8 @@ def main():
                 path = os.path.join(folder, name)
                 shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
     shutil.rmtree(folder)
-    print(f"{count} command lines (seed {seed}); statuses:", ", ".join(f"{k}: {v}" for k, v in sorted(statuses.items())))
+    print(f"{count} command lines (seed {seed}); statuses:",
+          ", ".join(f"{k}: {v}" for k, v in sorted(statuses.items())))
     print(f"{count - bad} passed, {bad} failed, 0 skipped")
     return bad > 0
 

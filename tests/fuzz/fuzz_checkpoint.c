@@ -1,5 +1,6 @@
 /*
- * fuzz_checkpoint.c - hands arbitrary bytes to the checkpoint reader, and what it makes of them to everything that uses it.
+ * fuzz_checkpoint.c - hands arbitrary bytes to the checkpoint reader, and what it makes of them to everything that uses
+ * it.
  *
  * A harness for libFuzzer; tests/fuzz/replay.c runs it on files if there is none. Whatever the bytes are, every call
  * must return, and nothing may leak.

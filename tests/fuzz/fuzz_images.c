@@ -64,8 +64,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0) return 0;
     input from = { data + 1, size - 1, 0 };
     host_init(&owner, "fuzz");
-    owner.io = (dualprop_io){ .struct_size = sizeof(dualprop_io), .open = open_file, .size = file_size,
-                              .read = read_file, .close = close_file, .user_data = &from };
+    owner.io = (dualprop_io){ .struct_size = sizeof(dualprop_io),
+                              .open = open_file,
+                              .size = file_size,
+                              .read = read_file,
+                              .close = close_file,
+                              .user_data = &from };
     if (read_as(&images, &owner, data[0] % 8) != DUALPROP_OK) return 0;
     /* All that was announced is there to be read. */
     for (uint64_t i = 0; i < images.count * array_type_size(images.type); i++) sum += ((const uint8_t *)images.data)[i];

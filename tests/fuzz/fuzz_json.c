@@ -83,10 +83,11 @@ static int depth_of(const json_t *value)
     size_t i;
     const char *key;
     json_t *member;
-    if (json_is_array(value)) json_array_foreach(value, i, member) deepest = (depth = depth_of(member)) > deepest ? depth : deepest;
+    if (json_is_array(value))
+        json_array_foreach(value, i, member) deepest = (depth = depth_of(member)) > deepest ? depth : deepest;
     else if (json_is_object(value))
-        json_object_foreach((json_t *)(uintptr_t)value, key, member)
-            deepest = (depth = depth_of(member)) > deepest ? depth : deepest;
+        json_object_foreach((json_t *)(uintptr_t)value, key, member) deepest =
+            (depth = depth_of(member)) > deepest ? depth : deepest;
     else return 0;
     return deepest + 1;
 }
@@ -110,7 +111,8 @@ static void compare(const char *text, size_t size, const dualprop__json_writer *
         must(json_equal(theirs, again), "what was written is not what was read");
         json_decref(again);
     } else /* jansson overlooks a zero byte after a number */
-        must(memchr(text, 0, size) || !json_is_object(theirs) || depth_of(theirs) > DUALPROP__JSON_DEPTH, "jansson reads what was refused");
+        must(memchr(text, 0, size) || !json_is_object(theirs) || depth_of(theirs) > DUALPROP__JSON_DEPTH,
+             "jansson reads what was refused");
     json_decref(theirs);
 }
 
@@ -121,7 +123,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (context == NULL && dualprop_context_create(&context, DUALPROP_BACKEND_REFERENCE, NULL) != DUALPROP_OK) abort();
     dualprop__json json = dualprop__json_of(context, "input", "text", (const char *)data, size), skipped = json;
     dualprop__json_begin(&writer, context, 0);
-    dualprop_status status = dualprop__json_peek(&json) == '{' ? copy_members(&writer, &json, '{', 1) : DUALPROP_ERROR_FORMAT;
+    dualprop_status status =
+        dualprop__json_peek(&json) == '{' ? copy_members(&writer, &json, '{', 1) : DUALPROP_ERROR_FORMAT;
     if (status == DUALPROP_OK) status = dualprop__json_finish(&json);
     if (status == DUALPROP_OK) {
         must(writer.status == DUALPROP_OK, "what was read could not be written");

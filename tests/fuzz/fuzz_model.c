@@ -2,8 +2,8 @@
  * fuzz_model.c - a whole model with hostile contents: a file whose frame is valid, and whose texts and numbers are the
  * fuzzer's. What loads learns, is saved, and loads again: nothing that a step leaves may be refused.
  *
- * The input is five texts (network, rule, optimizer, feedback, state), each ended by a zero byte, and then the elements of
- * all tensors, as far as it goes; the tensors are those of a network 3-2-2 under Adam.
+ * The input is five texts (network, rule, optimizer, feedback, state), each ended by a zero byte, and then the elements
+ * of all tensors, as far as it goes; the tensors are those of a network 3-2-2 under Adam.
  */
 #include <dualprop/dualprop.h>
 #include <stdint.h>
@@ -14,6 +14,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* clang-format off */
 static const struct { const char *name; int rows, columns; } tensors[] = {
     { "layer1.weight", 3, 2 }, { "layer1.bias", 2, 0 }, { "layer2.weight", 2, 2 }, { "layer2.bias", 2, 0 },
     { "optimizer.layer1.weight.moment1", 3, 2 }, { "optimizer.layer1.weight.moment2", 3, 2 },
@@ -22,6 +23,7 @@ static const struct { const char *name; int rows, columns; } tensors[] = {
     { "optimizer.layer2.bias.moment1", 2, 0 }, { "optimizer.layer2.bias.moment2", 2, 0 },
     { "layer1.feedback", 3, 2 }, { "layer2.feedback", 2, 2 },
 };
+/* clang-format on */
 enum { TENSORS = sizeof tensors / sizeof *tensors };
 
 static char file[1 << 17];
@@ -105,7 +107,8 @@ static dualprop_status load(struct model *model, const dualprop_checkpoint *chec
 {
     dualprop_status status = dualprop_checkpoint_get_network(&model->network, checkpoint);
     if (status == DUALPROP_OK) status = dualprop_checkpoint_get_rule(&model->rule, checkpoint);
-    if (status == DUALPROP_OK) status = dualprop_checkpoint_get_optimizer(&model->optimizer, checkpoint, model->network);
+    if (status == DUALPROP_OK)
+        status = dualprop_checkpoint_get_optimizer(&model->optimizer, checkpoint, model->network);
     if (status == DUALPROP_OK) status = dualprop_state_create(&model->state, model->network, model->rule, 2);
     if (status == DUALPROP_OK) (void)!dualprop_checkpoint_get_state(model->state, checkpoint);
     return status;
@@ -152,7 +155,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     build(data, size);
     if (dualprop_checkpoint_read_memory(&checkpoint, context, file, length) != DUALPROP_OK) return 0;
     if (load(&model, checkpoint) == DUALPROP_OK &&
-        dualprop_network_info(NULL, NULL, &inputs, &outputs, model.network) == DUALPROP_OK && inputs == 3 && outputs == 2) {
+        dualprop_network_info(NULL, NULL, &inputs, &outputs, model.network) == DUALPROP_OK && inputs == 3 &&
+        outputs == 2) {
         for (int i = 0; i < 3; i++) (void)!dualprop_learn(model.optimizer, model.state, images, labels, 2);
         save_and_load(context, &model);
     }

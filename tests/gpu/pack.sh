@@ -1,5 +1,6 @@
 #!/bin/sh
-# Puts together what a machine without a package source lacks: jansson, Check, zlib and libmd as headers and archives, and
+# Puts together what a machine without a package source lacks: jansson, Check, zlib and libmd as headers and archives,
+# and
 # Fashion-MNIST. usage: pack.sh [FOLDER]    (build/gpu-kit by default, which git ignores; about 40 MB)
 # Then tests/gpu/run.sh on that machine finds it there. Needs the packages of `make deps`.
 set -eu
@@ -29,6 +30,7 @@ make -s -j"$(nproc)" BLIS=no ZIP=no BUILD=$built LIB=$built/lib CFLAGS="-isystem
     exit 1
 }
 cp $built/lib/libdualprop-cuda.so.0 "$kit/bin/lib"
-cp $built/tests/cuda/main $built/tests/gpu/steps $built/programs/dualprop-mlp $built/programs/dualprop-vectors "$kit/bin"
+cp $built/tests/cuda/main $built/tests/gpu/steps $built/programs/dualprop-mlp $built/programs/dualprop-vectors \
+    "$kit/bin"
 strip "$kit/bin/lib/libdualprop-cuda.so.0" "$kit/bin/main" "$kit/bin/steps" "$kit/bin"/dualprop-*
 du -sh "$kit"

@@ -1,6 +1,8 @@
 #!/bin/sh
-# tests/gpu/run.sh from end to end on the stand-ins, in a root that has what a rented machine has: no network, and neither
-# make nor jansson, Check, zlib's headers, BLIS and pkg-config. Needs a kit (tests/gpu/pack.sh), built tests, and the right to
+# tests/gpu/run.sh from end to end on the stand-ins, in a root that has what a rented machine has: no network, and
+# neither
+# make nor jansson, Check, zlib's headers, BLIS and pkg-config. Needs a kit (tests/gpu/pack.sh), built tests, and the
+# right to
 # make namespaces. Takes some minutes. usage: rehearse.sh [OUT]
 set -eu
 cd "$(dirname "$0")/../.."
@@ -20,7 +22,9 @@ exec unshare -Urmn sh -c '
             if [ -d "$path" ]; then mount --bind "$empty.d" "$path"; else mount --bind "$empty" "$path"; fi
         done
     }
-    hide /usr/bin/make /usr/bin/gmake /usr/bin/pkg-config /usr/bin/pkgconf /usr/include/jansson.h /usr/include/jansson_config.h \
+    hide /usr/bin/make /usr/bin/gmake /usr/bin/pkg-config /usr/bin/pkgconf \
+        \
+        /usr/include/jansson.h /usr/include/jansson_config.h \
         /usr/include/check.h /usr/include/check_stdint.h /usr/include/zlib.h /usr/include/sha2.h
     for folder in /usr/lib/*-linux-gnu; do
         hide "$folder"/libjansson* "$folder"/libcheck* "$folder"/libsubunit* "$folder"/libz.a "$folder"/libz.so \

@@ -1,13 +1,18 @@
 #!/bin/sh
-# Everything that only a GPU can show: builds, tests, trains, times against PyTorch. At most LIMIT seconds, 560 by default.
+# Everything that only a GPU can show: builds, tests, trains, times against PyTorch. At most LIMIT seconds, 560 by
+# default.
 # usage: run.sh [OUT]    results go to OUT ($OUT, or build/gpu by default): summary.txt, tables.md, times.json, logs.txt
 #
-# What matters most comes first: does it run, is it right, how long does a step take and where, what does PyTorch take. Each part
-# is a process of its own with a time limit, and a part that fails does not stop the ones after it; parts that are left when
-# the time is over are skipped. Tests write what they found one by one (NAME.tap in logs.txt), so that one that is cut off
+# What matters most comes first: does it run, is it right, how long does a step take and where, what does PyTorch
+# take. Each part
+# is a process of its own with a time limit, and a part that fails does not stop the ones after it; parts that are
+# left when
+# the time is over are skipped. Tests write what they found one by one (NAME.tap in logs.txt), so that one that is cut
+# off
 # has shown the rest. Ends with a line "N passed, N failed, N skipped".
 #
-# Needs nvcc, gcc, cuBLASLt and cuDNN, of CUDA's toolkit or of the wheels that PyTorch comes with; PyTorch for the baselines.
+# Needs nvcc, gcc, cuBLASLt and cuDNN, of CUDA's toolkit or of the wheels that PyTorch comes with; PyTorch for the
+# baselines.
 # jansson, Check, zlib, make and binaries for the case that the build fails come from build/gpu-kit (tests/gpu/pack.sh).
 # REHEARSAL=FOLDER runs all of it on the stand-ins in that folder, on a machine without a GPU (tests/gpu/rehearse.sh).
 set -u
@@ -252,7 +257,8 @@ part failures 30 env CK_FORK=yes $tests cuda_failures
 if have compute-sanitizer; then
     # Only kernels of ours: those of the vendors are many, and racecheck has something to say of them.
     sanitize="compute-sanitizer --error-exitcode 9 --report-api-errors no"
-    compute-sanitizer --help 2>&1 | grep -q -e '--kernel-name' && sanitize="$sanitize --kernel-name kernel_substring=dualprop_cuda"
+    compute-sanitizer --help 2>&1 | grep -q -e '--kernel-name' && \
+        sanitize="$sanitize --kernel-name kernel_substring=dualprop_cuda"
     part memcheck 40 env CK_FORK=no $sanitize --tool memcheck $tests cuda_fours
     part racecheck 40 env CK_FORK=no $sanitize --tool racecheck $tests cuda_fours
 else

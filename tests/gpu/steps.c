@@ -4,9 +4,9 @@
  * usage: steps BACKEND NUMERICS MODEL BATCH RULE SCHEDULE PASSES STEPS [RULE SCHEDULE PASSES STEPS]...
  * e.g.   steps cuda tf32 vgg16 100 dp-adjoint fw-bw 1 50 bp fw-bw 1 50
  *
- * NUMERICS may end in +autotune: engines are then chosen by timing them. STEPS_WARM_UP and STEPS_ROUNDS in the environment
- * replace 20 and 5. The library's log goes to the standard error: which engines it took, whether a graph was refused, and
- * at last how many graphs were launched.
+ * NUMERICS may end in +autotune: engines are then chosen by timing them. STEPS_WARM_UP and STEPS_ROUNDS in the
+ * environment replace 20 and 5. The library's log goes to the standard error: which engines it took, whether a graph
+ * was refused, and at last how many graphs were launched.
  *
  * A step is an inference and an update in one call (momentum SGD for vgg16, Adam for mlp) on bytes that are copied from
  * the host. The first steps are left out; then the time of STEPS steps is taken with one wait at the end, five times.
@@ -83,7 +83,11 @@ static void fill_data(struct run *run, int64_t batch, int64_t side, int64_t chan
         images[i] = (uint8_t)(random >> 24);
     }
     for (int64_t i = 0; i < batch; i++) labels[i] = (int32_t)(i * 7 % 10);
-    run->images = (dualprop_view){ sizeof(dualprop_view), images, DUALPROP_U8, 4, { batch, side, side, channels },
+    run->images = (dualprop_view){ sizeof(dualprop_view),
+                                   images,
+                                   DUALPROP_U8,
+                                   4,
+                                   { batch, side, side, channels },
                                    { side * side * channels, side * channels, channels, 1 } };
     run->labels = (dualprop_view){ sizeof(dualprop_view), labels, DUALPROP_I32, 1, { batch }, { 1 } };
 }
@@ -135,8 +139,7 @@ static double now_ms(void)
 
 static void make_steps(struct run *run, int steps)
 {
-    for (int i = 0; i < steps; i++)
-        must(dualprop_learn_view(run->optimizer, run->state, &run->images, &run->labels));
+    for (int i = 0; i < steps; i++) must(dualprop_learn_view(run->optimizer, run->state, &run->images, &run->labels));
     must(dualprop_context_synchronize(run->context));
 }
 
@@ -159,7 +162,8 @@ static void time_run(struct run *run, char **argv, char **with)
     }
     qsort(times, (size_t)rounds, sizeof times[0], compare);
     printf("{\"who\": \"ours %s %s %s\", \"model\": \"%s\", \"numerics\": \"%s\", \"batch\": %s, \"min_ms\": %.4f, "
-           "\"median_ms\": %.4f}\n", with[0], with[1], with[2], argv[3], argv[2], argv[4], times[0], times[rounds / 2]);
+           "\"median_ms\": %.4f}\n",
+           with[0], with[1], with[2], argv[3], argv[2], argv[4], times[0], times[rounds / 2]);
     fflush(stdout);
 }
 

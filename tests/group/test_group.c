@@ -66,21 +66,22 @@ static void dirty_release(void *user_data, void *block, size_t size)
 
 static dualprop_status create_context(struct process *process)
 {
-    dualprop_allocator allocator = {
-        .struct_size = sizeof allocator, .allocate = dirty_allocate, .release = dirty_release};
+    dualprop_allocator allocator = { .struct_size = sizeof allocator,
+                                     .allocate = dirty_allocate,
+                                     .release = dirty_release };
     if (process->memory) allocator = failing_allocator_table(process->memory);
-    dualprop_options options = {.struct_size = sizeof options,
-                                .version = DUALPROP_VERSION,
-                                .precision = process->precision,
-                                .threads = process->threads,
-                                .allocator = &allocator};
+    dualprop_options options = { .struct_size = sizeof options,
+                                 .version = DUALPROP_VERSION,
+                                 .precision = process->precision,
+                                 .threads = process->threads,
+                                 .allocator = &allocator };
     return dualprop_context_create(&process->context, process->backend, &options);
 }
 
-#define TRY(call)                                                                                                      \
-    do {                                                                                                               \
-        dualprop_status status_ = (call);                                                                              \
-        if (status_ != DUALPROP_OK) return status_;                                                                    \
+#define TRY(call)                                   \
+    do {                                            \
+        dualprop_status status_ = (call);           \
+        if (status_ != DUALPROP_OK) return status_; \
     } while (0)
 
 static dualprop_status create(struct process *process, int rank)
@@ -88,7 +89,7 @@ static dualprop_status create(struct process *process, int rank)
     TRY(create_context(process));
     TRY(dualprop_network_create(&process->network, process->context, SIDE, SIDE, CHANNELS));
     if (process->is_image) {
-        const int64_t kernel[2] = {3, 3}, one[2] = {1, 1}, window[2] = {2, 2};
+        const int64_t kernel[2] = { 3, 3 }, one[2] = { 1, 1 }, window[2] = { 2, 2 };
         TRY(dualprop_network_add_convolution(process->network, 7, kernel, one, one, DUALPROP_RELU));
         TRY(dualprop_network_add_pooling(process->network, DUALPROP_POOL_MAX, window, window));
         TRY(dualprop_network_add_convolution(process->network, 9, kernel, one, one, DUALPROP_RELU));
@@ -138,7 +139,7 @@ static uint64_t hash_parameters(struct process *process)
         int rank;
         if (dualprop_network_parameter(name, sizeof name, shape, &rank, process->network, index) != DUALPROP_OK) break;
         for (int i = 0; i < rank; i++) count *= shape[i];
-        dualprop_view view = {.struct_size = sizeof view, .data = reals, .type = DUALPROP_F64, .rank = rank};
+        dualprop_view view = { .struct_size = sizeof view, .data = reals, .type = DUALPROP_F64, .rank = rank };
         for (int i = rank - 1, stride = 1; i >= 0; stride *= (int)shape[i--]) {
             view.shape[i] = shape[i];
             view.strides[i] = stride;
@@ -224,14 +225,14 @@ static void member_learns(struct thread_member *member)
 
 static struct process plan(int backend, int precision, int is_image, int64_t blocks, int64_t total)
 {
-    return (struct process){.backend = backend,
-                            .precision = precision,
-                            .threads = 1,
-                            .is_image = is_image,
-                            .blocks = blocks,
-                            .total = total,
-                            .poison_rank = -1,
-                            .odd_rank = -1};
+    return (struct process){ .backend = backend,
+                             .precision = precision,
+                             .threads = 1,
+                             .is_image = is_image,
+                             .blocks = blocks,
+                             .total = total,
+                             .poison_rank = -1,
+                             .odd_rank = -1 };
 }
 
 static void run_group(struct process *processes, int size, const struct process *as, const long *fail_at)
@@ -250,15 +251,19 @@ static const struct {
     int backend, precision, is_image, accumulate;
     int64_t blocks, total;
 } SAME[] = {
-    {DUALPROP_BACKEND_BLIS, DUALPROP_F32, 0, 0, 8, 37},      {DUALPROP_BACKEND_BLIS, DUALPROP_F64, 0, 0, 8, 41},
-    {DUALPROP_BACKEND_REFERENCE, DUALPROP_F64, 0, 0, 5, 37}, {DUALPROP_BACKEND_REFERENCE, DUALPROP_F32, 1, 0, 8, 11},
-    {DUALPROP_BACKEND_BLIS, DUALPROP_F32, 1, 0, 8, 37},      {DUALPROP_BACKEND_BLIS, DUALPROP_F32, 0, 0, 8, 5},
-    {DUALPROP_BACKEND_BLIS, DUALPROP_F32, 0, 1, 6, 40},      {DUALPROP_BACKEND_BLIS, DUALPROP_F64, 1, 0, 13, 29},
+    { DUALPROP_BACKEND_BLIS, DUALPROP_F32, 0, 0, 8, 37 },
+    { DUALPROP_BACKEND_BLIS, DUALPROP_F64, 0, 0, 8, 41 },
+    { DUALPROP_BACKEND_REFERENCE, DUALPROP_F64, 0, 0, 5, 37 },
+    { DUALPROP_BACKEND_REFERENCE, DUALPROP_F32, 1, 0, 8, 11 },
+    { DUALPROP_BACKEND_BLIS, DUALPROP_F32, 1, 0, 8, 37 },
+    { DUALPROP_BACKEND_BLIS, DUALPROP_F32, 0, 0, 8, 5 },
+    { DUALPROP_BACKEND_BLIS, DUALPROP_F32, 0, 1, 6, 40 },
+    { DUALPROP_BACKEND_BLIS, DUALPROP_F64, 1, 0, 13, 29 },
 };
 
 START_TEST(any_number_of_processes_learns_the_same_bits)
 {
-    static const int sizes[] = {1, 2, 3, 4, 5, 8};
+    static const int sizes[] = { 1, 2, 3, 4, 5, 8 };
     struct process processes[THREAD_GROUP_MOST],
         as = plan(SAME[_i].backend, SAME[_i].precision, SAME[_i].is_image, SAME[_i].blocks, SAME[_i].total);
     as.accumulate = SAME[_i].accumulate;
@@ -278,8 +283,9 @@ START_TEST(any_number_of_processes_learns_the_same_bits)
             ck_assert_msg(processes[r].allocations == 0, "%llu allocations in steps",
                           (unsigned long long)processes[r].allocations);
             for (int step = 0; step < STEPS; step++) {
-                ck_assert_msg(processes[r].losses[step] == alone.losses[step], "process %d of %d: loss %.17g, alone %.17g", r,
-                              sizes[s], processes[r].losses[step], alone.losses[step]);
+                ck_assert_msg(processes[r].losses[step] == alone.losses[step],
+                              "process %d of %d: loss %.17g, alone %.17g", r, sizes[s], processes[r].losses[step],
+                              alone.losses[step]);
                 ck_assert_int_eq(processes[r].correct[step], alone.correct[step]);
             }
         }
@@ -421,11 +427,11 @@ START_TEST(processes_that_differ_are_refused)
         int (*oddity)(struct process *process);
         const char *words;
     } rows[] = {
-        {sets_other_rate, "has other settings"},
-        {freezes_a_layer, "has other settings"},
-        {makes_another_call, "to make the same calls"},
-        {takes_other_blocks, "blocks"},
-        {tells_of_a_failure, "process 2: the disk is full"},
+        { sets_other_rate, "has other settings" },
+        { freezes_a_layer, "has other settings" },
+        { makes_another_call, "to make the same calls" },
+        { takes_other_blocks, "blocks" },
+        { tells_of_a_failure, "process 2: the disk is full" },
     };
     struct process processes[3], as = plan(DUALPROP_BACKEND_REFERENCE, DUALPROP_F64, 0, 6, 30);
     as.odd_rank = 2;
@@ -455,7 +461,7 @@ START_TEST(a_transport_that_fails_at_any_call_ends_the_run)
     struct process processes[3], as = plan(DUALPROP_BACKEND_BLIS, DUALPROP_F32, 0, 4, 30);
     int finished = 0;
     for (long call = 1; !finished; call++) {
-        const long fail_at[3] = {0, call, 0};
+        const long fail_at[3] = { 0, call, 0 };
         run_group(processes, 3, &as, fail_at);
         finished = processes[1].created == DUALPROP_OK && processes[1].set == DUALPROP_OK &&
                    processes[1].learned == DUALPROP_OK;
@@ -497,7 +503,9 @@ START_TEST(a_process_without_memory_ends_the_run)
         int failed = outcome(&processes[odd]) != DUALPROP_OK;
         for (int r = 0; r < 3; r++) {
             const struct process *own = &processes[r];
-            dualprop_status expected = !failed ? DUALPROP_OK : r == odd ? DUALPROP_ERROR_NO_MEMORY : DUALPROP_ERROR_PEER;
+            dualprop_status expected = !failed    ? DUALPROP_OK
+                                       : r == odd ? DUALPROP_ERROR_NO_MEMORY
+                                                  : DUALPROP_ERROR_PEER;
             ck_assert_msg(outcome(own) == expected, "allocation %ld, process %d: %s: %s", allocation, r,
                           dualprop_status_name(outcome(own)), own->text);
             if (failed && r != odd) ck_assert_msg(strstr(own->text, "process ") != NULL, "%s", own->text);
@@ -543,8 +551,8 @@ static void member_talks(struct thread_member *member)
 {
     struct process *process = member->argument;
     int rank = member->rank;
-    double values[2] = {0.1 * (rank + 1), 1e16 * (rank == 1) - 1e16 * (rank == 2)};
-    int64_t integers[1] = {1 << rank};
+    double values[2] = { 0.1 * (rank + 1), 1e16 * (rank == 1) - 1e16 * (rank == 2) };
+    int64_t integers[1] = { 1 << rank };
     uint32_t flags = 0;
     dualprop_status *kept = &process->learned;
     remember(process, &process->created, create(process, rank));

@@ -16,9 +16,13 @@
 static struct image_plan plan_of(int i)
 {
     return (struct image_plan){ .backend = i % BACKENDS ? DUALPROP_BACKEND_BLIS : DUALPROP_BACKEND_REFERENCE,
-                                .precision = DUALPROP_F64, .activation = DUALPROP_TANH,
+                                .precision = DUALPROP_F64,
+                                .activation = DUALPROP_TANH,
                                 .pooling = i / BACKENDS % 2 ? DUALPROP_POOL_AVERAGE : DUALPROP_POOL_MAX,
-                                .variant = DUALPROP_DP_ADJOINT, .alpha = 0.5, .beta = 0.5, .loss = DUALPROP_CROSS_ENTROPY };
+                                .variant = DUALPROP_DP_ADJOINT,
+                                .alpha = 0.5,
+                                .beta = 0.5,
+                                .loss = DUALPROP_CROSS_ENTROPY };
 }
 
 static struct image_plan twin_of(const struct image_plan *plan)
@@ -66,7 +70,8 @@ static double loss_with(struct image_network *made, int index, double *parameter
 }
 
 /* Central differences. A step that crosses to another maximum of a window shows in the two one-sided differences: they
- * differ by far more than the curvature of tanh makes them, and that weight is left out. Gives how many were compared. */
+ * differ by far more than the curvature of tanh makes them, and that weight is left out. Gives how many were
+ * compared. */
 static int compare_parameter(struct image_network *made, int index, const double *gradient, double tolerance)
 {
     const double step = 1e-5;
@@ -228,8 +233,8 @@ START_TEST(adjoint_keeps_the_feed_forward_mean)
         double difference, norm;
         create_both(&made, &twin, &plan);
         ck_assert_double_le(largest_difference(&made, &twin, DUALPROP_S_BOTTOM_UP, DUALPROP_S_BOTTOM_UP), 1e-14);
-        expect_ok(dualprop_gradient_compare(NULL, NULL, &norm, &difference, made.optimizer, twin.optimizer,
-                                            IMAGE_LAYERS));
+        expect_ok(
+            dualprop_gradient_compare(NULL, NULL, &norm, &difference, made.optimizer, twin.optimizer, IMAGE_LAYERS));
         ck_assert_double_le(difference, 1e-14 * norm);
         destroy_both(&made, &twin);
     }
@@ -350,7 +355,8 @@ static int64_t updates_of(const struct image_plan *plan)
     return updates;
 }
 
-/* At alpha 0 and 1 of DP^T fw with K = L updates each layer once, as fw-bw does; else layer k from pass L - k + 1 on. */
+/* At alpha 0 and 1 of DP^T fw with K = L updates each layer once, as fw-bw does; else layer k from pass L - k + 1
+ * on. */
 START_TEST(forward_updates_what_can_change)
 {
     struct image_plan plan = plan_of(_i);

@@ -15,8 +15,16 @@ static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLI
 static struct small_plan plan_of(int backend)
 {
     struct small_plan plan = {
-        .backend = BACKENDS[backend], .layers = 4, .widths = { 7, 12, 9, 8, 5 }, .activation = DUALPROP_TANH,
-        .variant = DUALPROP_DP_ADJOINT, .alpha = 0.5, .beta = 0.5, .loss = DUALPROP_MSE, .batch = 4, .seed = 3,
+        .backend = BACKENDS[backend],
+        .layers = 4,
+        .widths = { 7, 12, 9, 8, 5 },
+        .activation = DUALPROP_TANH,
+        .variant = DUALPROP_DP_ADJOINT,
+        .alpha = 0.5,
+        .beta = 0.5,
+        .loss = DUALPROP_MSE,
+        .batch = 4,
+        .seed = 3,
         .passes = 1,
     };
     return plan;
@@ -79,8 +87,7 @@ START_TEST(test_forward_reaches_one_layer_a_pass)
         for (int k = 1; k <= plan.layers; k++) {
             double largest = 0;
             small_read_gradient(weight, bias, &small, k);
-            for (int64_t i = 0; i < plan.widths[k - 1] * plan.widths[k]; i++)
-                largest = fmax(largest, fabs(weight[i]));
+            for (int64_t i = 0; i < plan.widths[k - 1] * plan.widths[k]; i++) largest = fmax(largest, fabs(weight[i]));
             for (int64_t i = 0; i < plan.widths[k]; i++) largest = fmax(largest, fabs(bias[i]));
             if (k <= plan.layers - plan.passes) ck_assert_double_eq(largest, 0.0);
             else ck_assert_double_gt(largest, 0.0);
@@ -303,8 +310,7 @@ START_TEST(test_divergence_is_reported)
     plan.passes = 200;
     plan.beta = 0.9;
     plan.variant = DUALPROP_DP;
-    for (plan.alpha = 0; plan.alpha <= 1; plan.alpha += 1)
-        ck_assert_int_eq(status_of(&plan), DUALPROP_ERROR_DIVERGED);
+    for (plan.alpha = 0; plan.alpha <= 1; plan.alpha += 1) ck_assert_int_eq(status_of(&plan), DUALPROP_ERROR_DIVERGED);
     plan.variant = DUALPROP_DP_ADJOINT;
     for (plan.alpha = 0; plan.alpha <= 1; plan.alpha += 1) ck_assert_int_eq(status_of(&plan), DUALPROP_OK);
     plan.variant = DUALPROP_DP;
@@ -358,8 +364,8 @@ static void expect_finite_differences(const struct small_plan *plan)
             /* Truncation h^2 and rounding 1e-16/h are both about 1e-10 for losses and slopes of about 1. */
             if (fabs(slope - gradient[i]) <= 1e-8) continue;
             ck_assert_msg(fabs(slope - central_difference(&small, name, &view, i, h / 8)) > 1e-8,
-                          "%s, element %d of %s: %g, expected %g", dualprop_name(DUALPROP_NAMES_ACTIVATION, plan->activation),
-                          (int)i, name, gradient[i], slope);
+                          "%s, element %d of %s: %g, expected %g",
+                          dualprop_name(DUALPROP_NAMES_ACTIVATION, plan->activation), (int)i, name, gradient[i], slope);
             kinks++;
         }
     }
@@ -461,8 +467,8 @@ START_TEST(test_the_last_pass_is_measured)
             read_dyads(plain, &small);
             small_destroy(&small);
             ck_assert_mem_eq(measured, plain, count * sizeof *plain);
-            ck_assert_msg(passes == 1 ? isnan(residual) : residual == expected, "schedule %d, %d passes: %g, not %g", schedules[i],
-                          passes, residual, expected);
+            ck_assert_msg(passes == 1 ? isnan(residual) : residual == expected, "schedule %d, %d passes: %g, not %g",
+                          schedules[i], passes, residual, expected);
         }
     }
 }

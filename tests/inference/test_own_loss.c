@@ -14,8 +14,8 @@
 Suite *test_own_loss_suite(void);
 
 static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
-static const int VARIANTS[] = { DUALPROP_BP,      DUALPROP_DP,     DUALPROP_DP_ADJOINT,
-                                DUALPROP_FENCHEL, DUALPROP_LECUN,  DUALPROP_DP_DAMPED };
+static const int VARIANTS[] = { DUALPROP_BP,      DUALPROP_DP,    DUALPROP_DP_ADJOINT,
+                                DUALPROP_FENCHEL, DUALPROP_LECUN, DUALPROP_DP_DAMPED };
 #define VARIANT_COUNT ((int)(sizeof VARIANTS / sizeof VARIANTS[0]))
 
 /* ---- losses as functions; each counts its calls ---- */
@@ -89,9 +89,16 @@ static int not_finite(void *user_data, double *losses, double *slopes, const dou
 
 static struct small_plan plan_of(int backend, int variant, int loss)
 {
-    return (struct small_plan){ .backend = backend, .layers = 3, .widths = { 5, 7, 6, 4 },
+    return (struct small_plan){ .backend = backend,
+                                .layers = 3,
+                                .widths = { 5, 7, 6, 4 },
                                 .activation = variant == DUALPROP_DP_DAMPED ? DUALPROP_RELU : DUALPROP_TANH,
-                                .variant = variant, .alpha = 0.25, .beta = 0.3, .loss = loss, .passes = 3, .batch = 6,
+                                .variant = variant,
+                                .alpha = 0.25,
+                                .beta = 0.3,
+                                .loss = loss,
+                                .passes = 3,
+                                .batch = 6,
                                 .seed = 3 };
 }
 
@@ -183,7 +190,8 @@ static double linear_loss(struct small_network *small, const double *slope)
     double scores[SMALL_MAX_REALS], sum = 0;
     dualprop_view inputs = rows_view(small->x, small, 0), view = rows_view(scores, small, small->plan.layers);
     expect_ok(dualprop_predict_view(&view, small->state, &inputs));
-    for (int64_t i = 0; i < small->plan.batch * small->plan.widths[small->plan.layers]; i++) sum += slope[i] * scores[i];
+    for (int64_t i = 0; i < small->plan.batch * small->plan.widths[small->plan.layers]; i++)
+        sum += slope[i] * scores[i];
     return sum;
 }
 
@@ -256,7 +264,8 @@ START_TEST(a_given_gradient_may_be_strided_and_of_another_type)
     expect_ok(dualprop_state_create(&state, network, rule, 3));
     for (int i = 0; i < 6; i++) apart[3 * i] = slope[i];
     for (int strided = 0; strided < 2; strided++) {
-        dualprop_view inputs = matrix_view(x, DUALPROP_F32, 3, 2), read = matrix_view(delta[strided], DUALPROP_F32, 3, 2);
+        dualprop_view inputs = matrix_view(x, DUALPROP_F32, 3, 2),
+                      read = matrix_view(delta[strided], DUALPROP_F32, 3, 2);
         dualprop_view gradient = matrix_view(strided ? apart : slope, DUALPROP_F64, 3, 2);
         if (strided) gradient.strides[0] = 6, gradient.strides[1] = 3;
         expect_ok(dualprop_infer_gradient(state, &inputs, &gradient));
@@ -290,7 +299,8 @@ static void jacobi_with_tolerance(dualprop_rule *rule)
     expect_ok(dualprop_rule_set_tolerance(rule, 1e-3));
 }
 
-static void (*const CONFIGURATIONS[])(dualprop_rule *rule) = { NULL, hardware, prediction_nudge, jacobi_with_tolerance };
+static void (*const CONFIGURATIONS[])(dualprop_rule *rule) = { NULL, hardware, prediction_nudge,
+                                                               jacobi_with_tolerance };
 #define CONFIGURATION_COUNT 4
 
 START_TEST(the_function_of_squared_error_has_the_bits_of_the_built_in_one)

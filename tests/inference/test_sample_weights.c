@@ -36,9 +36,17 @@ static const struct kind {
 
 static struct small_plan plan_of(int backend, const struct kind *kind)
 {
-    return (struct small_plan){ .backend = backend, .layers = LAYERS, .widths = { 5, 7, 6, 4 },
-                                .activation = DUALPROP_TANH, .variant = kind->variant, .alpha = 0.25, .beta = 0.5,
-                                .loss = kind->loss, .output_step = kind->output_step, .passes = 2, .batch = SAMPLES,
+    return (struct small_plan){ .backend = backend,
+                                .layers = LAYERS,
+                                .widths = { 5, 7, 6, 4 },
+                                .activation = DUALPROP_TANH,
+                                .variant = kind->variant,
+                                .alpha = 0.25,
+                                .beta = 0.5,
+                                .loss = kind->loss,
+                                .output_step = kind->output_step,
+                                .passes = 2,
+                                .batch = SAMPLES,
                                 .seed = 5 };
 }
 

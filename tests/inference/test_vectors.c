@@ -91,9 +91,22 @@ static double tolerance_of(int precision, int way)
 static void expect_forced(const dualprop_context *context, int way)
 {
     dualprop_convolution shape = {
-        .kind = DUALPROP_LAYER_CONVOLUTION, .batch = 1, .height = 8, .width = 8, .channels = 2, .outputs = 3,
-        .kernel_height = 3, .kernel_width = 3, .stride_height = 1, .stride_width = 1, .padding_height = 1,
-        .padding_width = 1, .map_height = 8, .map_width = 8, .pooled_height = 8, .pooled_width = 8,
+        .kind = DUALPROP_LAYER_CONVOLUTION,
+        .batch = 1,
+        .height = 8,
+        .width = 8,
+        .channels = 2,
+        .outputs = 3,
+        .kernel_height = 3,
+        .kernel_width = 3,
+        .stride_height = 1,
+        .stride_width = 1,
+        .padding_height = 1,
+        .padding_width = 1,
+        .map_height = 8,
+        .map_width = 8,
+        .pooled_height = 8,
+        .pooled_width = 8,
     };
     ck_assert_int_eq(dualprop__winograd_fits(context->instance, &shape), way == DUALPROP__WINOGRAD);
 }

@@ -1,6 +1,7 @@
 /*
- * test_extreme_steps.c - learning steps from numbers at the edges of a type: finite ones stay finite, what a step leaves
- * can be saved and loaded, moments do not stay subnormal, and all backends and instruction sets give the same bits.
+ * test_extreme_steps.c - learning steps from numbers at the edges of a type: finite ones stay finite, what a step
+ * leaves can be saved and loaded, moments do not stay subnormal, and all backends and instruction sets give the same
+ * bits.
  */
 #include <float.h>
 #include <math.h>
@@ -12,9 +13,14 @@
 
 enum { WIDTH = 6, HIDDEN = 9, CLASSES = 4, ELEMENTS = WIDTH * HIDDEN, MOST_BYTES = 8192 };
 
-static const struct { const char *name; int64_t rows, columns; } parameters[] = {
-    { "layer1.weight", WIDTH, HIDDEN }, { "layer1.bias", HIDDEN, 0 },
-    { "layer2.weight", HIDDEN, CLASSES }, { "layer2.bias", CLASSES, 0 },
+static const struct {
+    const char *name;
+    int64_t rows, columns;
+} parameters[] = {
+    { "layer1.weight", WIDTH, HIDDEN },
+    { "layer1.bias", HIDDEN, 0 },
+    { "layer2.weight", HIDDEN, CLASSES },
+    { "layer2.bias", CLASSES, 0 },
 };
 enum { PARAMETERS = sizeof parameters / sizeof *parameters };
 
@@ -186,9 +192,13 @@ static void make_tiny_steps(contents *seen, learner *with, int precision)
     }
 }
 
-static const struct { int backend, level; } machines[] = {
-    { DUALPROP_BACKEND_REFERENCE, DUALPROP_LEVEL_AUTO }, { DUALPROP_BACKEND_BLIS, DUALPROP_LEVEL_BASELINE },
-    { DUALPROP_BACKEND_BLIS, DUALPROP_LEVEL_AVX2 }, { DUALPROP_BACKEND_BLIS, DUALPROP_LEVEL_AVX512 },
+static const struct {
+    int backend, level;
+} machines[] = {
+    { DUALPROP_BACKEND_REFERENCE, DUALPROP_LEVEL_AUTO },
+    { DUALPROP_BACKEND_BLIS, DUALPROP_LEVEL_BASELINE },
+    { DUALPROP_BACKEND_BLIS, DUALPROP_LEVEL_AVX2 },
+    { DUALPROP_BACKEND_BLIS, DUALPROP_LEVEL_AVX512 },
 };
 enum { MACHINES = sizeof machines / sizeof *machines };
 
@@ -206,7 +216,8 @@ static void same_everywhere(void (*steps)(contents *, learner *, int), int numbe
     }
 }
 
-/* Weight decay adds a hundredth of a weight of 3e38 to the gradient, whose square once was an infinite second moment. */
+/* Weight decay adds a hundredth of a weight of 3e38 to the gradient, whose square once was an infinite second
+ * moment. */
 START_TEST(finite_numbers_stay_finite)
 {
     same_everywhere(make_extreme_steps, _i);

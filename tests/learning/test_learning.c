@@ -13,8 +13,16 @@ static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLI
 static struct small_plan plan_of(int backend)
 {
     struct small_plan plan = {
-        .backend = BACKENDS[backend], .layers = 3, .widths = { 6, 9, 7, 4 }, .activation = DUALPROP_RELU,
-        .variant = DUALPROP_DP_ADJOINT, .alpha = 0.5, .beta = 0.5, .loss = DUALPROP_MSE, .batch = 4, .seed = 5,
+        .backend = BACKENDS[backend],
+        .layers = 3,
+        .widths = { 6, 9, 7, 4 },
+        .activation = DUALPROP_RELU,
+        .variant = DUALPROP_DP_ADJOINT,
+        .alpha = 0.5,
+        .beta = 0.5,
+        .loss = DUALPROP_MSE,
+        .batch = 4,
+        .seed = 5,
     };
     return plan;
 }
@@ -59,8 +67,12 @@ static void train_apart(struct small_network *small, int steps)
 
 static dualprop_view rows_of(double *reals, int64_t columns)
 {
-    return (dualprop_view){ .struct_size = sizeof(dualprop_view), .data = reals, .type = DUALPROP_F64, .rank = 2,
-                            .shape = { 4, columns }, .strides = { columns, 1 } };
+    return (dualprop_view){ .struct_size = sizeof(dualprop_view),
+                            .data = reals,
+                            .type = DUALPROP_F64,
+                            .rank = 2,
+                            .shape = { 4, columns },
+                            .strides = { columns, 1 } };
 }
 
 static dualprop_status learn(struct small_network *small)
@@ -247,14 +259,18 @@ END_TEST
 
 /* ---- gradients in and out ---- */
 
-static const char *const PARAMETERS[] = { "layer1.weight", "layer1.bias", "layer2.weight", "layer2.bias",
-                                          "layer3.weight", "layer3.bias" };
+static const char *const PARAMETERS[] = { "layer1.weight", "layer1.bias",   "layer2.weight",
+                                          "layer2.bias",   "layer3.weight", "layer3.bias" };
 
 static dualprop_view parameter_view(double *reals, const struct small_network *small, int parameter)
 {
     const int64_t *widths = &small->plan.widths[parameter / 2];
-    dualprop_view view = { .struct_size = sizeof view, .data = reals, .type = DUALPROP_F64, .rank = 1,
-                           .shape = { widths[1] }, .strides = { 1 } };
+    dualprop_view view = { .struct_size = sizeof view,
+                           .data = reals,
+                           .type = DUALPROP_F64,
+                           .rank = 1,
+                           .shape = { widths[1] },
+                           .strides = { 1 } };
     if (parameter % 2 == 0) {
         view.rank = 2;
         view.shape[0] = widths[0];
@@ -326,7 +342,8 @@ START_TEST(test_gradient_written_in_part)
 
     given[2] = NAN;
     bias.data = given;
-    expect_error(dualprop_gradient_write(small.optimizer, "layer3.bias", &bias), DUALPROP_ERROR_NOT_FINITE, "layer3.bias");
+    expect_error(dualprop_gradient_write(small.optimizer, "layer3.bias", &bias), DUALPROP_ERROR_NOT_FINITE,
+                 "layer3.bias");
     small_destroy(&small);
 }
 END_TEST
@@ -339,8 +356,9 @@ START_TEST(test_learning_rate_schedule)
     ck_assert_int_eq(dualprop_optimizer_set_learning_rate(small.optimizer, 1.0), DUALPROP_OK);
     ck_assert_int_eq(dualprop_optimizer_set_schedule(small.optimizer, DUALPROP_RATE_WARMUP_COSINE, 0.2, 0.1, 4, 8),
                      DUALPROP_OK);
-    const double expected[] = { 0.2, 0.4, 0.6, 0.8, 1.0, 0.1 + 0.9 * 0.5 * (1 + sqrt(0.5)), 0.55,
-                                0.1 + 0.9 * 0.5 * (1 - sqrt(0.5)), 0.1, 0.1 };
+    const double expected[] = {
+        0.2, 0.4, 0.6, 0.8, 1.0, 0.1 + 0.9 * 0.5 * (1 + sqrt(0.5)), 0.55, 0.1 + 0.9 * 0.5 * (1 - sqrt(0.5)), 0.1, 0.1
+    };
     for (int step = 0; step < 10; step++) {
         ck_assert_int_eq(dualprop_optimizer_info(NULL, NULL, &rate, small.optimizer), DUALPROP_OK);
         ck_assert_double_eq_tol(rate, expected[step], 1e-15);
@@ -372,10 +390,12 @@ START_TEST(test_busy_network)
     struct small_plan plan = plan_of(_i);
     struct small_network small = small_create(&plan);
     struct small_network twin = small_twin(&small, DUALPROP_BP);
+    /* clang-format off */
     dualprop_view x = { .struct_size = sizeof x, .data = small.x, .type = DUALPROP_F64, .rank = 2,
                         .shape = { 4, 6 }, .strides = { 6, 1 } };
     dualprop_view y = { .struct_size = sizeof y, .data = small.y, .type = DUALPROP_F64, .rank = 2,
                         .shape = { 4, 4 }, .strides = { 4, 1 } };
+    /* clang-format on */
     small_gradient(&small);
     ck_assert_int_eq(dualprop_infer_begin(twin.state, &x, &y), DUALPROP_OK);
     ck_assert_int_eq(dualprop_step(small.optimizer), DUALPROP_ERROR_BUSY);
@@ -482,12 +502,14 @@ START_TEST(test_writing_dyads)
     struct small_plan plan = plan_of(_i);
     double plus[SMALL_MAX_REALS], minus[SMALL_MAX_REALS], kept[SMALL_MAX_REALS], again[SMALL_MAX_REALS];
     struct small_network small = small_create(&plan);
+    /* clang-format off */
     dualprop_view x = { .struct_size = sizeof x, .data = small.x, .type = DUALPROP_F64, .rank = 2,
                         .shape = { 4, 6 }, .strides = { 6, 1 } };
     dualprop_view y = { .struct_size = sizeof y, .data = small.y, .type = DUALPROP_F64, .rank = 2,
                         .shape = { 4, 4 }, .strides = { 4, 1 } };
     dualprop_view s = { .struct_size = sizeof s, .data = plus, .type = DUALPROP_F64, .rank = 2,
                         .shape = { 4, 7 }, .strides = { 7, 1 } };
+    /* clang-format on */
     ck_assert_int_eq(dualprop_infer_begin(small.state, &x, &y), DUALPROP_OK);
     ck_assert_int_eq(dualprop_infer_pass(small.state), DUALPROP_OK);
     small_read(kept, &small, 2, DUALPROP_S_PLUS);

@@ -16,9 +16,16 @@ static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLI
 
 static struct small_plan plan_of(int backend)
 {
-    return (struct small_plan){ .backend = backend, .layers = 2, .widths = { 3, 5, 4 }, .activation = DUALPROP_TANH,
-                                .variant = DUALPROP_DP_ADJOINT, .alpha = 0.5, .beta = 0.5,
-                                .loss = DUALPROP_CROSS_ENTROPY, .batch = 4, .seed = 1 };
+    return (struct small_plan){ .backend = backend,
+                                .layers = 2,
+                                .widths = { 3, 5, 4 },
+                                .activation = DUALPROP_TANH,
+                                .variant = DUALPROP_DP_ADJOINT,
+                                .alpha = 0.5,
+                                .beta = 0.5,
+                                .loss = DUALPROP_CROSS_ENTROPY,
+                                .batch = 4,
+                                .seed = 1 };
 }
 
 START_TEST(settings_of_another_optimizer_are_refused)
@@ -89,7 +96,7 @@ static void copy(struct small_network *small)
 /* A step of another optimizer is learning, and legal. */
 START_TEST(dyads_of_other_parameters_are_not_learned_from)
 {
-    static void (*const writes[])(struct small_network *small) = { write_bias, initialize, copy };
+    static void (*const writes[])(struct small_network * small) = { write_bias, initialize, copy };
     struct small_plan plan = plan_of(BACKENDS[_i]);
     struct small_network small = small_create(&plan), other = small_twin(&small, DUALPROP_DP);
     for (int i = 0; i < 3; i++) {

@@ -3,7 +3,8 @@
  *
  * usage: learn BLOCKS [MESSAGE_BYTES PATIENCE [FAULT RANK]]   FAULT, by process RANK in step 10: kill, stop, late, nan,
  *        exit, leave (ends by itself as a program that failed alone), rate, order, tell (of a failure of its own), run
- *        (the shell command in $FAULT_COMMAND); level, precision and memory (it has too little) before the group is made
+ *        (the shell command in $FAULT_COMMAND); level, precision and memory (it has too little) before the group is
+ * made
  */
 #include <dualprop/dualprop.h>
 #include <dualprop/mpi.h>
@@ -59,7 +60,7 @@ static void commit(const char *fault, float *images, dualprop_optimizer *optimiz
     int64_t one = 1;
     if (strcmp(fault, "kill") == 0) raise(SIGKILL);
     if (strcmp(fault, "stop") == 0) raise(SIGSTOP);
-    if (strcmp(fault, "late") == 0) nanosleep(&(struct timespec){1, 0}, NULL);
+    if (strcmp(fault, "late") == 0) nanosleep(&(struct timespec){ 1, 0 }, NULL);
     if (strcmp(fault, "exit") == 0) exit(3);
     if (strcmp(fault, "leave") == 0) MPI_Abort(MPI_COMM_WORLD, 4);
     if (strcmp(fault, "nan") == 0) images[0] = 0.0f / 0.0f;
@@ -96,7 +97,7 @@ int main(int argc, char **argv)
     options.threads = 1 + rank % 2;
     if (odd && strcmp(fault, "level") == 0) options.level = DUALPROP_LEVEL_BASELINE;
     if (odd && strcmp(fault, "precision") == 0) options.precision = DUALPROP_F64;
-    dualprop_allocator allocator = {sizeof allocator, allocate, release, NULL};
+    dualprop_allocator allocator = { sizeof allocator, allocate, release, NULL };
     options.allocator = &allocator;
     check(dualprop_context_create(&context, DUALPROP_BACKEND_BLIS, &options));
     is_short = odd && strcmp(fault, "memory") == 0;
@@ -118,7 +119,7 @@ int main(int argc, char **argv)
         check(dualprop_learn(optimizer, state, images, labels, count));
     }
     check(dualprop_group_check_network(group, network));
-    dualprop_view view = {sizeof view, weights, DUALPROP_F32, 2, {INPUTS, 40}, {40, 1}};
+    dualprop_view view = { sizeof view, weights, DUALPROP_F32, 2, { INPUTS, 40 }, { 40, 1 } };
     check(dualprop_network_read(&view, network, "layer1.weight"));
     uint64_t hash = 1469598103934665603u;
     for (size_t i = 0; i < sizeof weights; i++) hash = (hash ^ ((unsigned char *)weights)[i]) * 1099511628211u;

@@ -20,9 +20,14 @@ static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLI
 
 static struct image_plan plan_of(int backend)
 {
-    return (struct image_plan){ .backend = BACKENDS[backend], .precision = DUALPROP_F64, .activation = DUALPROP_TANH,
-                                .pooling = DUALPROP_POOL_MAX, .variant = DUALPROP_DP_ADJOINT, .alpha = 0.5,
-                                .beta = 0.5, .loss = DUALPROP_CROSS_ENTROPY };
+    return (struct image_plan){ .backend = BACKENDS[backend],
+                                .precision = DUALPROP_F64,
+                                .activation = DUALPROP_TANH,
+                                .pooling = DUALPROP_POOL_MAX,
+                                .variant = DUALPROP_DP_ADJOINT,
+                                .alpha = 0.5,
+                                .beta = 0.5,
+                                .loss = DUALPROP_CROSS_ENTROPY };
 }
 
 /* ---- shapes ---- */
@@ -171,15 +176,16 @@ static double bytes_it_must_have(const dualprop_network *network, int64_t batch)
         shape.batch = batch;
         dyads += 2 * (double)(batch * layer->outputs) * size;
         if (!is_dense) caches += (double)backend->convolution_cache(instance, &shape);
-        workspace = fmax(workspace, (double)(is_dense ? backend->dense_workspace(instance, batch, layer->inputs, layer->outputs)
-                                                      : backend->convolution_workspace(instance, &shape)));
+        workspace =
+            fmax(workspace, (double)(is_dense ? backend->dense_workspace(instance, batch, layer->inputs, layer->outputs)
+                                              : backend->convolution_workspace(instance, &shape)));
     }
     return dyads + caches + workspace;
 }
 
-/* All that the library holds for a step of SGD with momentum is at most 1.3 times the parameters, moments, gradients and
- * what is above, up to the paper's batch of 100. What comes on top, a and Delta of each layer, grows with the batch: see
- * docs/convolutions.md. The state is asked rather than made. */
+/* All that the library holds for a step of SGD with momentum is at most 1.3 times the parameters, moments, gradients
+ * and what is above, up to the paper's batch of 100. What comes on top, a and Delta of each layer, grows with the
+ * batch: see docs/convolutions.md. The state is asked rather than made. */
 START_TEST(vgg16_takes_little_more_memory_than_it_must)
 {
     static const int64_t batches[] = { 1, 10, 100 };
@@ -195,8 +201,8 @@ START_TEST(vgg16_takes_little_more_memory_than_it_must)
     for (int i = 0; i < 3; i++) {
         expect_ok(dualprop_state_memory_needed(&state, network, rule, batches[i]));
         double all = (double)held + (double)state, must = 3 * 33638218.0 * 4 + bytes_it_must_have(network, batches[i]);
-        ck_assert_msg(all <= 1.3 * must, "batch %lld: %.0f bytes are %.3f times what it must have", (long long)batches[i],
-                      all, all / must);
+        ck_assert_msg(all <= 1.3 * must, "batch %lld: %.0f bytes are %.3f times what it must have",
+                      (long long)batches[i], all, all / must);
     }
     dualprop_optimizer_destroy(optimizer);
     dualprop_rule_destroy(rule);
@@ -236,8 +242,12 @@ START_TEST(pooling_keeps_the_weights)
     dualprop_network *network;
     static const int64_t two[2] = { 2, 2 }, three[2] = { 3, 3 };
     float weight[3 * 3 * 1 * 17], back[3 * 3 * 1 * 17];
-    dualprop_view view = { .struct_size = sizeof view, .data = weight, .type = DUALPROP_F32, .rank = 4,
-                           .shape = { 3, 3, 1, 17 }, .strides = { 51, 17, 17, 1 } };
+    dualprop_view view = { .struct_size = sizeof view,
+                           .data = weight,
+                           .type = DUALPROP_F32,
+                           .rank = 4,
+                           .shape = { 3, 3, 1, 17 },
+                           .strides = { 51, 17, 17, 1 } };
     for (int i = 0; i < 153; i++) weight[i] = (float)i - 70;
     expect_ok(dualprop_network_create(&network, context, 4, 4, 1));
     expect_ok(dualprop_network_add_convolution(network, 17, three, NULL, NULL, DUALPROP_RELU));
@@ -260,8 +270,12 @@ START_TEST(initializers_count_the_taps)
     static const int64_t three[2] = { 3, 3 };
     static double weight[COUNT];
     double square = 0;
-    dualprop_view view = { .struct_size = sizeof view, .data = weight, .type = DUALPROP_F64, .rank = 4,
-                           .shape = { 3, 3, 32, 64 }, .strides = { 3 * 32 * 64, 32 * 64, 64, 1 } };
+    dualprop_view view = { .struct_size = sizeof view,
+                           .data = weight,
+                           .type = DUALPROP_F64,
+                           .rank = 4,
+                           .shape = { 3, 3, 32, 64 },
+                           .strides = { 3 * 32 * 64, 32 * 64, 64, 1 } };
     expect_ok(dualprop_network_add_convolution(network, 64, three, NULL, NULL, DUALPROP_RELU));
     expect_ok(dualprop_network_set_initializer(network, DUALPROP_INIT_HE, 1));
     expect_ok(dualprop_network_initialize(network, 3));
@@ -403,12 +417,18 @@ static void expect_bad_file(const char *layer, const char *word)
     dualprop_network *network;
     char text[600];
     float weight[9] = { 0 }, bias[1] = { 0 };
-    dualprop_view weights = { .struct_size = sizeof weights, .data = weight, .type = DUALPROP_F32, .rank = 4,
-                              .shape = { 3, 3, 1, 1 }, .strides = { 3, 1, 1, 1 } };
+    dualprop_view weights = { .struct_size = sizeof weights,
+                              .data = weight,
+                              .type = DUALPROP_F32,
+                              .rank = 4,
+                              .shape = { 3, 3, 1, 1 },
+                              .strides = { 3, 1, 1, 1 } };
     dualprop_view biases = vector_view(bias, DUALPROP_F32, 1);
-    snprintf(text, sizeof text, "{\"precision\": \"f32\", \"input\": [4, 4, 1], \"initializer\": \"he\", "
+    snprintf(text, sizeof text,
+             "{\"precision\": \"f32\", \"input\": [4, 4, 1], \"initializer\": \"he\", "
              "\"initializer_scale\": 1.0, \"layers\": [{\"activation\": \"identity\", \"frozen\": false, "
-             "\"learning_rate\": 1.0, %s}]}", layer);
+             "\"learning_rate\": 1.0, %s}]}",
+             layer);
     expect_ok(dualprop_context_create(&context, DUALPROP_BACKEND_REFERENCE, NULL));
     expect_ok(dualprop_checkpoint_create(&checkpoint, context));
     expect_ok(dualprop__checkpoint_put_text(checkpoint, dualprop__text_create(context, "network", text)));
@@ -421,13 +441,17 @@ static void expect_bad_file(const char *layer, const char *word)
     dualprop_context_destroy(context);
 }
 
-#define REST "\"flatten\": false, \"stride\": [1, 1], \"padding\": [1, 1], \"window\": [0, 0], \"window_stride\": [0, 0]"
+#define REST \
+    "\"flatten\": false, \"stride\": [1, 1], \"padding\": [1, 1], \"window\": [0, 0], \"window_stride\": [0, 0]"
 
 START_TEST(files_with_wrong_layers_are_refused)
 {
-    expect_bad_file("\"kind\": \"convolution\", \"channels\": 1, \"kernel\": [3, 3], \"pooling\": \"none\", " REST, NULL);
-    expect_bad_file("\"kind\": \"conv\", \"channels\": 1, \"kernel\": [3, 3], \"pooling\": \"none\", " REST, "kind conv");
-    expect_bad_file("\"kind\": \"convolution\", \"channels\": 1, \"kernel\": [3], \"pooling\": \"none\", " REST, "network");
+    expect_bad_file("\"kind\": \"convolution\", \"channels\": 1, \"kernel\": [3, 3], \"pooling\": \"none\", " REST,
+                    NULL);
+    expect_bad_file("\"kind\": \"conv\", \"channels\": 1, \"kernel\": [3, 3], \"pooling\": \"none\", " REST,
+                    "kind conv");
+    expect_bad_file("\"kind\": \"convolution\", \"channels\": 1, \"kernel\": [3], \"pooling\": \"none\", " REST,
+                    "network");
     expect_bad_file("\"kind\": \"convolution\", \"channels\": 1, \"kernel\": [3, 3, 3], \"pooling\": \"none\", " REST,
                     "network");
     expect_bad_file("\"kind\": \"convolution\", \"channels\": 0, \"kernel\": [3, 3], \"pooling\": \"none\", " REST,
@@ -436,7 +460,8 @@ START_TEST(files_with_wrong_layers_are_refused)
                     "[3, 3, 1, 2]");
     expect_bad_file("\"kind\": \"convolution\", \"channels\": 1, \"kernel\": [3, 3], \"pooling\": \"max\", " REST,
                     "window");
-    expect_bad_file("\"kind\": \"convolution\", \"channels\": 1, \"kernel\": [3, 3], \"pooling\": \"most\", " REST, "most");
+    expect_bad_file("\"kind\": \"convolution\", \"channels\": 1, \"kernel\": [3, 3], \"pooling\": \"most\", " REST,
+                    "most");
     expect_bad_file("\"kind\": \"local\", \"channels\": 1, \"kernel\": [3, 3], \"pooling\": \"none\", " REST,
                     "[4, 4, 3, 3, 1, 1]");
     expect_bad_file("\"kind\": \"dense\", \"outputs\": 1, \"kernel\": [3, 3]", "network");
@@ -625,8 +650,12 @@ START_TEST(states_are_images)
     image_create(&made, &plan);
     dualprop_view inputs = image_inputs(&made), targets = image_targets(&made);
     /* (count, height, width, channels) of layer 2, stored with the channels outside. */
-    dualprop_view view = { .struct_size = sizeof view, .data = image, .type = DUALPROP_F64, .rank = 4,
-                           .shape = { IMAGE_BATCH, 3, 2, 5 }, .strides = { 30, 2, 1, 6 } };
+    dualprop_view view = { .struct_size = sizeof view,
+                           .data = image,
+                           .type = DUALPROP_F64,
+                           .rank = 4,
+                           .shape = { IMAGE_BATCH, 3, 2, 5 },
+                           .strides = { 30, 2, 1, 6 } };
     expect_ok(dualprop_infer_begin(made.state, &inputs, &targets));
     fill(image, IMAGE_BATCH * 30, 4);
     expect_ok(dualprop_state_write(made.state, 2, DUALPROP_S_DELTA, &view));

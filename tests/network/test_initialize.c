@@ -173,8 +173,12 @@ static double correlation(const double *x, const double *y, int shift)
 
 START_TEST(same_seed_same_bits_whatever_the_threads_and_the_backend)
 {
-    static const struct { int backend, threads; } OTHERS[] = {
-        { DUALPROP_BACKEND_REFERENCE, 3 }, { DUALPROP_BACKEND_AUTO, 1 }, { DUALPROP_BACKEND_AUTO, 2 },
+    static const struct {
+        int backend, threads;
+    } OTHERS[] = {
+        { DUALPROP_BACKEND_REFERENCE, 3 },
+        { DUALPROP_BACKEND_AUTO, 1 },
+        { DUALPROP_BACKEND_AUTO, 2 },
     };
     for (int initializer = DUALPROP_INIT_PAPER; initializer <= DUALPROP_INIT_HE; initializer++) {
         double *first = draw(DUALPROP_BACKEND_REFERENCE, DUALPROP_F32, 1, initializer, 1.0, 7, 2);
@@ -328,10 +332,18 @@ static double regression_loss(int initializer)
         for (int j = 0; j < 3; j++) x[i][j] = (double)((i * (2 * j + 5)) % 64) / 32 - 1;
         y[i] = sin(2 * x[i][0]) * x[i][1] + x[i][2] * x[i][2];
     }
-    dualprop_view inputs = { .struct_size = sizeof inputs, .data = x, .type = DUALPROP_F64, .rank = 2, .shape = { 64, 3 },
+    dualprop_view inputs = { .struct_size = sizeof inputs,
+                             .data = x,
+                             .type = DUALPROP_F64,
+                             .rank = 2,
+                             .shape = { 64, 3 },
                              .strides = { 3, 1 } };
-    dualprop_view targets = { .struct_size = sizeof targets, .data = y, .type = DUALPROP_F64, .rank = 2,
-                              .shape = { 64, 1 }, .strides = { 1, 1 } };
+    dualprop_view targets = { .struct_size = sizeof targets,
+                              .data = y,
+                              .type = DUALPROP_F64,
+                              .rank = 2,
+                              .shape = { 64, 1 },
+                              .strides = { 1, 1 } };
     expect_ok(dualprop_network_create(&network, context, 1, 1, 3));
     expect_ok(dualprop_network_add_dense(network, 32, DUALPROP_TANH));
     expect_ok(dualprop_network_add_dense(network, 1, DUALPROP_IDENTITY));
@@ -366,7 +378,11 @@ START_TEST(weights_that_were_never_set_are_refused)
     dualprop_state *state;
     float x[4] = { 1, 2, 3, 4 }, weights[12] = { 0 };
     const int32_t label = 0;
-    dualprop_view view = { .struct_size = sizeof view, .data = weights, .type = DUALPROP_F32, .rank = 2, .shape = { 4, 3 },
+    dualprop_view view = { .struct_size = sizeof view,
+                           .data = weights,
+                           .type = DUALPROP_F32,
+                           .rank = 2,
+                           .shape = { 4, 3 },
                            .strides = { 3, 1 } };
     expect_ok(dualprop_network_create(&network, context, 1, 1, 4));
     expect_ok(dualprop_network_add_dense(network, 3, DUALPROP_TANH));

@@ -149,12 +149,14 @@ END_TEST
 
 START_TEST(knows_no_other_names)
 {
+    /* clang-format off */
     static const char *const OTHERS[] = {
         "", "layer", "layer1", "layer1.", "layer1.weights", "layer1.weight ", "layer0.weight", "layer3.weight",
         "layer01.weight", "layer+1.weight", "layer-1.weight", "layer 1.weight", "Layer1.weight", "xlayer1.weight",
         "layer99999999999999999999999999.weight", "layer4294967297.weight", "layer1.bias.bias", "layer1weight",
         "layer1.%s%n%s%n", "weight",
     };
+    /* clang-format on */
     float values[INPUTS * HIDDEN] = { 0 };
     dualprop_view view = matrix_view(values, DUALPROP_F32, INPUTS, HIDDEN);
     for (size_t i = 0; i < sizeof OTHERS / sizeof OTHERS[0]; i++) {
@@ -332,7 +334,10 @@ END_TEST
 START_TEST(refuses_inputs_that_overflow)
 {
     static const int64_t SHAPES[][3] = {
-        { INT64_MAX, 2, 1 }, { 1, INT64_MAX, 2 }, { 1, 1, INT64_MAX }, { (int64_t)1 << 21, (int64_t)1 << 21, 1 << 21 },
+        { INT64_MAX, 2, 1 },
+        { 1, INT64_MAX, 2 },
+        { 1, 1, INT64_MAX },
+        { (int64_t)1 << 21, (int64_t)1 << 21, 1 << 21 },
     };
     for (size_t i = 0; i < sizeof SHAPES / sizeof SHAPES[0]; i++) {
         dualprop_network *made = network;
@@ -489,7 +494,8 @@ static void *read_often(void *failures)
     for (int i = 0; i < 2000; i++) {
         dualprop_status status = dualprop_network_read(&view, network, "layer2.bias");
         int torn = status == DUALPROP_OK && (all[1] != all[0] + 1 || all[2] != all[0] + 2);
-        if (torn || (status != DUALPROP_OK && status != DUALPROP_ERROR_BUSY)) atomic_fetch_add((atomic_int *)failures, 1);
+        if (torn || (status != DUALPROP_OK && status != DUALPROP_ERROR_BUSY))
+            atomic_fetch_add((atomic_int *)failures, 1);
     }
     return NULL;
 }

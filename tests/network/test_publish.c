@@ -47,7 +47,8 @@ static void fill(dualprop_network *network, float value)
     static float first[WIDTH * WIDTH], second[WIDTH * 2];
     for (int i = 0; i < WIDTH * WIDTH; i++) first[i] = value;
     for (int i = 0; i < WIDTH * 2; i++) second[i] = value;
-    dualprop_view one = matrix_view(first, DUALPROP_F32, WIDTH, WIDTH), two = matrix_view(second, DUALPROP_F32, WIDTH, 2);
+    dualprop_view one = matrix_view(first, DUALPROP_F32, WIDTH, WIDTH),
+                  two = matrix_view(second, DUALPROP_F32, WIDTH, 2);
     expect_ok(dualprop_network_write(network, "layer1.weight", &one));
     expect_ok(dualprop_network_write(network, "layer2.weight", &two));
 }
@@ -183,7 +184,8 @@ static void *read_on(void *argument)
             continue;
         }
         int whole = 0;
-        for (int value = 1; value <= 4 && !whole; value++) whole = scores[0] == score_of(value) && scores[1] == scores[0];
+        for (int value = 1; value <= 4 && !whole; value++)
+            whole = scores[0] == score_of(value) && scores[1] == scores[0];
         reader->torn += !whole;
     }
     return NULL;

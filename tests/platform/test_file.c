@@ -451,9 +451,10 @@ static void put_old_file(const char *suffix, int seconds)
 
 START_TEST(stale_temporaries_go_and_nothing_else)
 {
-    static const char *const kept[] = { ".12-0123456789abcdef.tmpx", ".12-0123456789abcde.tmp", ".tmp", ".bak",
-                                        ".12-0123456789abcdeg.tmp", ".-0123456789abcdef.tmp",
-                                        "2.12-0123456789abcdef.tmp" };
+    static const char *const kept[] = {
+        ".12-0123456789abcdef.tmpx", ".12-0123456789abcde.tmp",  ".tmp", ".bak", ".12-0123456789abcdeg.tmp",
+        ".-0123456789abcdef.tmp",    "2.12-0123456789abcdef.tmp"
+    };
     enum { KEPT = sizeof kept / sizeof kept[0] };
     dualprop_context *context = new_context(NULL);
     put_old_file(".12-0123456789abcdef.tmp", 3600);

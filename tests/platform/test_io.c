@@ -15,7 +15,7 @@
 /* ---- a table that writes down what it was asked for, and ends the process at a given call ---- */
 
 static struct {
-    char log[256];  /* a letter for each call */
+    char log[256]; /* a letter for each call */
     int calls;
     int dies_at;    /* this call and all after it do nothing and fail: the machine has stopped */
     int sync_error; /* of the first sync */
@@ -77,8 +77,8 @@ static int64_t sync_folder(void *user_data, const char *path)
     return runs('d') ? dualprop__posix_io.sync_folder(user_data, path) : -EIO;
 }
 
-static const dualprop_io table = { sizeof table, open_file, file_size, read_file, write_file, sync_file, close_file,
-                                   rename_file, remove_file, sync_folder, NULL, NULL };
+static const dualprop_io table = { sizeof table, open_file,   file_size,   read_file,   write_file, sync_file,
+                                   close_file,   rename_file, remove_file, sync_folder, NULL,       NULL };
 
 static void start_disk(int dies_at)
 {
@@ -90,8 +90,9 @@ static void start_disk(int dies_at)
 
 static scratch_folder folder;
 static saved_model model;
-static const saved_plan plan = { .backend = DUALPROP_BACKEND_REFERENCE, .precision = DUALPROP_F32,
-                                 .kind = DUALPROP_SGD, .io = &table };
+static const saved_plan plan = {
+    .backend = DUALPROP_BACKEND_REFERENCE, .precision = DUALPROP_F32, .kind = DUALPROP_SGD, .io = &table
+};
 
 static void setup(void)
 {

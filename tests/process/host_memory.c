@@ -98,10 +98,10 @@ typedef struct model {
 static char path[96];
 static dualprop_context *context;
 
-#define TRY(call)                                             \
-    do {                                                      \
-        dualprop_status try_status = (call);                  \
-        if (try_status != DUALPROP_OK) return try_status;     \
+#define TRY(call)                                         \
+    do {                                                  \
+        dualprop_status try_status = (call);              \
+        if (try_status != DUALPROP_OK) return try_status; \
     } while (0)
 
 static dualprop_status make(model *self)

@@ -33,8 +33,7 @@ static void sweep_checkpoint_read(void)
     INVALID("checkpoint", dualprop_checkpoint_read(NULL, own.context, "x"));
     HANDLES_OF_CREATE(context, CONTEXT, "context", made, dualprop_checkpoint_read(&made, bad, "x"))
     NOTHING(made, DUALPROP_ERROR_INVALID_ARGUMENT, "path", dualprop_checkpoint_read(&made, own.context, NULL));
-    NOTHING(made, DUALPROP_ERROR_ACCESS, "no/such/file",
-            dualprop_checkpoint_read(&made, own.context, "no/such/file"));
+    NOTHING(made, DUALPROP_ERROR_ACCESS, "no/such/file", dualprop_checkpoint_read(&made, own.context, "no/such/file"));
     NOTHING(made, DUALPROP_ERROR_INVALID_ARGUMENT, "path", dualprop_checkpoint_read(&made, own.context, ""));
     NOTHING(made, DUALPROP_ERROR_ACCESS, "/", dualprop_checkpoint_read(&made, own.context, "/"));
 }
@@ -171,12 +170,13 @@ static void sweep_checkpoint_find(void)
 }
 
 static const struct sweep SWEEPS[] = {
-    SWEEP(network_export_c), SWEEP(checkpoint_create), SWEEP(checkpoint_destroy), SWEEP(checkpoint_read), SWEEP(checkpoint_read_memory),
-    SWEEP(checkpoint_write), SWEEP(checkpoint_put_network), SWEEP(checkpoint_put_rule), SWEEP(checkpoint_put_state),
-    SWEEP(checkpoint_get_state), SWEEP(checkpoint_put_optimizer), SWEEP(checkpoint_put_text),
-    SWEEP(checkpoint_put_tensor), SWEEP(checkpoint_get_network), SWEEP(checkpoint_get_rule),
-    SWEEP(checkpoint_get_optimizer), SWEEP(checkpoint_get_text), SWEEP(checkpoint_tensor_count),
-    SWEEP(checkpoint_tensor), SWEEP(checkpoint_find),
+    SWEEP(network_export_c),         SWEEP(checkpoint_create),        SWEEP(checkpoint_destroy),
+    SWEEP(checkpoint_read),          SWEEP(checkpoint_read_memory),   SWEEP(checkpoint_write),
+    SWEEP(checkpoint_put_network),   SWEEP(checkpoint_put_rule),      SWEEP(checkpoint_put_state),
+    SWEEP(checkpoint_get_state),     SWEEP(checkpoint_put_optimizer), SWEEP(checkpoint_put_text),
+    SWEEP(checkpoint_put_tensor),    SWEEP(checkpoint_get_network),   SWEEP(checkpoint_get_rule),
+    SWEEP(checkpoint_get_optimizer), SWEEP(checkpoint_get_text),      SWEEP(checkpoint_tensor_count),
+    SWEEP(checkpoint_tensor),        SWEEP(checkpoint_find),
 };
 const struct sweep_list SWEEPS_OF_CHECKPOINT = { SWEEPS, SWEEP_COUNT(SWEEPS) };
 

@@ -10,32 +10,31 @@ Suite *test_arguments_context_suite(void);
 
 static dualprop_context *made_context;
 
-#define CONTEXT_IS_REFUSED(status, word)                                                                          \
-    NOTHING(made_context, status, word,                                                                           \
-            dualprop_context_create(&made_context, DUALPROP_BACKEND_REFERENCE, &options))
+#define CONTEXT_IS_REFUSED(status, word) \
+    NOTHING(made_context, status, word, dualprop_context_create(&made_context, DUALPROP_BACKEND_REFERENCE, &options))
 
-#define BAD_OPTION(member, word, ...)                                                                             \
-    do {                                                                                                          \
-        const int64_t bad_values[] = { __VA_ARGS__ };                                                             \
-        for (size_t i = 0; i < sizeof bad_values / sizeof bad_values[0]; i++) {                                   \
-            dualprop_options options = DUALPROP_OPTIONS_INIT;                                                     \
-            options.member = (int32_t)bad_values[i];                                                              \
-            CONTEXT_IS_REFUSED(DUALPROP_ERROR_INVALID_ARGUMENT, word);                                            \
-        }                                                                                                         \
+#define BAD_OPTION(member, word, ...)                                           \
+    do {                                                                        \
+        const int64_t bad_values[] = { __VA_ARGS__ };                           \
+        for (size_t i = 0; i < sizeof bad_values / sizeof bad_values[0]; i++) { \
+            dualprop_options options = DUALPROP_OPTIONS_INIT;                   \
+            options.member = (int32_t)bad_values[i];                            \
+            CONTEXT_IS_REFUSED(DUALPROP_ERROR_INVALID_ARGUMENT, word);          \
+        }                                                                       \
     } while (0)
 
 /* A struct of functions with one of its pointers left out. */
-#define INCOMPLETE(option, type, complete, pointers)                                                              \
-    do {                                                                                                          \
-        dualprop_options options = DUALPROP_OPTIONS_INIT;                                                         \
-        for (int i = -2; i < (pointers); i++) {                                                                   \
-            type table = (complete);                                                                              \
-            if (i == -2) table.struct_size = 0;                                                                   \
-            else if (i == -1) table.struct_size = UINT64_MAX;                                                     \
-            else memset((char *)&table + 8 + 8 * i, 0, 8);                                                        \
-            options.option = &table;                                                                              \
-            CONTEXT_IS_REFUSED(DUALPROP_ERROR_INVALID_ARGUMENT, #option);                                         \
-        }                                                                                                         \
+#define INCOMPLETE(option, type, complete, pointers)                      \
+    do {                                                                  \
+        dualprop_options options = DUALPROP_OPTIONS_INIT;                 \
+        for (int i = -2; i < (pointers); i++) {                           \
+            type table = (complete);                                      \
+            if (i == -2) table.struct_size = 0;                           \
+            else if (i == -1) table.struct_size = UINT64_MAX;             \
+            else memset((char *)&table + 8 + 8 * i, 0, 8);                \
+            options.option = &table;                                      \
+            CONTEXT_IS_REFUSED(DUALPROP_ERROR_INVALID_ARGUMENT, #option); \
+        }                                                                 \
     } while (0)
 
 static void refuse_backend_tables(void)
@@ -59,7 +58,10 @@ static void refuse_backend_tables(void)
 
 static void refuse_option_structs(void)
 {
-    struct { dualprop_options options; uint64_t tail; } longer = { DUALPROP_OPTIONS_INIT, 1 };
+    struct {
+        dualprop_options options;
+        uint64_t tail;
+    } longer = { DUALPROP_OPTIONS_INIT, 1 };
     dualprop_options options = DUALPROP_OPTIONS_INIT;
     options.version = 990000;
     CONTEXT_IS_REFUSED(DUALPROP_ERROR_BACKEND_VERSION, "99.0.0");
@@ -148,8 +150,8 @@ static void sweep_context_synchronize(void)
 static void sweep_context_set_parallel_for(void)
 {
     HANDLES(context, CONTEXT, "context", dualprop_context_set_parallel_for(bad, run_all, NULL, 1))
-    NUMBERS(int, "threads", dualprop_context_set_parallel_for(own.context, run_all, NULL, bad), 0, -1, 1025,
-            INT32_MIN, INT32_MAX);
+    NUMBERS(int, "threads", dualprop_context_set_parallel_for(own.context, run_all, NULL, bad), 0, -1, 1025, INT32_MIN,
+            INT32_MAX);
 }
 
 static void sweep_context_cancel(void)
@@ -186,10 +188,10 @@ static void sweep_context_set_limit(void)
 }
 
 static const struct sweep SWEEPS[] = {
-    SWEEP(backend_builtin), SWEEP(context_create), SWEEP(context_destroy), SWEEP(last_error), SWEEP(context_set_log),
-    SWEEP(context_set_stream), SWEEP(context_synchronize), SWEEP(context_set_parallel_for), SWEEP(context_cancel),
-    SWEEP(context_resume), SWEEP(context_describe), SWEEP(context_info), SWEEP(context_memory),
-    SWEEP(context_set_limit),
+    SWEEP(backend_builtin), SWEEP(context_create),     SWEEP(context_destroy),     SWEEP(last_error),
+    SWEEP(context_set_log), SWEEP(context_set_stream), SWEEP(context_synchronize), SWEEP(context_set_parallel_for),
+    SWEEP(context_cancel),  SWEEP(context_resume),     SWEEP(context_describe),    SWEEP(context_info),
+    SWEEP(context_memory),  SWEEP(context_set_limit),
 };
 const struct sweep_list SWEEPS_OF_CONTEXT = { SWEEPS, SWEEP_COUNT(SWEEPS) };
 

@@ -158,10 +158,12 @@ static void sweep_diagnostics_bregman(void)
 }
 
 static const struct sweep SWEEPS[] = {
-    SWEEP(diagnostics_create), SWEEP(diagnostics_destroy), SWEEP(diagnostics_twin), SWEEP(diagnostics_compare),
-    SWEEP(diagnostics_state), SWEEP(diagnostics_input_gradient), SWEEP(diagnostics_spectral_norm),
-    SWEEP(diagnostics_lipschitz), SWEEP(diagnostics_restart), SWEEP(diagnostics_zero_delta_fraction),
-    SWEEP(diagnostics_objective), SWEEP(diagnostics_bregman),
+    SWEEP(diagnostics_create),        SWEEP(diagnostics_destroy),
+    SWEEP(diagnostics_twin),          SWEEP(diagnostics_compare),
+    SWEEP(diagnostics_state),         SWEEP(diagnostics_input_gradient),
+    SWEEP(diagnostics_spectral_norm), SWEEP(diagnostics_lipschitz),
+    SWEEP(diagnostics_restart),       SWEEP(diagnostics_zero_delta_fraction),
+    SWEEP(diagnostics_objective),     SWEEP(diagnostics_bregman),
 };
 const struct sweep_list SWEEPS_OF_DIAGNOSTICS = { SWEEPS, SWEEP_COUNT(SWEEPS) };
 

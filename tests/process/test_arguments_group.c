@@ -31,8 +31,9 @@ static const char *no_error(void *user_data)
     return NULL;
 }
 
-static const dualprop_transport ALONE = { sizeof(dualprop_transport), 0, 1, keep_exchanged, keep_gathered, no_error,
-                                          NULL };
+static const dualprop_transport ALONE = {
+    sizeof(dualprop_transport), 0, 1, keep_exchanged, keep_gathered, no_error, NULL
+};
 
 static dualprop_group *group_alone(dualprop_context *context)
 {
@@ -51,10 +52,10 @@ static void *bad_group(int i)
 }
 
 /* The call, made with every bad group in `bad` from number `first` on: 1 if NULL means a process alone. */
-#define GROUPS(first, call)                                                                                       \
-    for (int bad_index = (first); bad_index < BAD_GROUPS; bad_index++) {                                          \
-        dualprop_group *bad = bad_group(bad_index);                                                               \
-        expect_error(call, bad_index == 0 ? DUALPROP_ERROR_INVALID_ARGUMENT : DUALPROP_ERROR_HANDLE, "group");    \
+#define GROUPS(first, call)                                                                                    \
+    for (int bad_index = (first); bad_index < BAD_GROUPS; bad_index++) {                                       \
+        dualprop_group *bad = bad_group(bad_index);                                                            \
+        expect_error(call, bad_index == 0 ? DUALPROP_ERROR_INVALID_ARGUMENT : DUALPROP_ERROR_HANDLE, "group"); \
     }
 
 static void sweep_group_create(void)
@@ -123,8 +124,7 @@ static void sweep_group_sum(void)
     INVALID("values", dualprop_group_sum(NULL, integers, group, 1, 1));
     INVALID("integers", dualprop_group_sum(numbers, NULL, group, 1, 1));
     NUMBERS(int, "value_count", dualprop_group_sum(numbers, integers, group, bad, 1), -1, 4097, INT32_MIN, INT32_MAX);
-    NUMBERS(int, "integer_count", dualprop_group_sum(numbers, integers, group, 1, bad), -1, 4097, INT32_MIN,
-            INT32_MAX);
+    NUMBERS(int, "integer_count", dualprop_group_sum(numbers, integers, group, 1, bad), -1, 4097, INT32_MIN, INT32_MAX);
     dualprop_group_destroy(group);
 }
 
@@ -191,9 +191,10 @@ static void sweep_group_report(void)
 }
 
 static const struct sweep SWEEPS[] = {
-    SWEEP(group_create), SWEEP(group_destroy), SWEEP(group_info), SWEEP(group_share), SWEEP(group_agree),
-    SWEEP(group_sum), SWEEP(group_raise), SWEEP(group_raised), SWEEP(group_share_network), SWEEP(group_check_network),
-    SWEEP(optimizer_set_group), SWEEP(optimizer_group), SWEEP(group_report),
+    SWEEP(group_create),        SWEEP(group_destroy),       SWEEP(group_info),          SWEEP(group_share),
+    SWEEP(group_agree),         SWEEP(group_sum),           SWEEP(group_raise),         SWEEP(group_raised),
+    SWEEP(group_share_network), SWEEP(group_check_network), SWEEP(optimizer_set_group), SWEEP(optimizer_group),
+    SWEEP(group_report),
 };
 const struct sweep_list SWEEPS_OF_GROUP = { SWEEPS, SWEEP_COUNT(SWEEPS) };
 

@@ -79,13 +79,13 @@ static dualprop_network *open_images(void)
 typedef dualprop_status (*add_images)(dualprop_network *network, int64_t channels, const int64_t kernel[2],
                                       const int64_t stride[2], const int64_t padding[2], int activation);
 
-#define PAIRS(word, call, ...)                                                                                    \
-    do {                                                                                                          \
-        static const int64_t bad_pairs[][2] = { __VA_ARGS__ };                                                    \
-        for (size_t bad_index = 0; bad_index < sizeof bad_pairs / sizeof bad_pairs[0]; bad_index++) {             \
-            const int64_t *bad = bad_pairs[bad_index];                                                            \
-            INVALID(word, call);                                                                                  \
-        }                                                                                                         \
+#define PAIRS(word, call, ...)                                                                        \
+    do {                                                                                              \
+        static const int64_t bad_pairs[][2] = { __VA_ARGS__ };                                        \
+        for (size_t bad_index = 0; bad_index < sizeof bad_pairs / sizeof bad_pairs[0]; bad_index++) { \
+            const int64_t *bad = bad_pairs[bad_index];                                                \
+            INVALID(word, call);                                                                      \
+        }                                                                                             \
     } while (0)
 
 static void refuse_image_layers(dualprop_network *open, add_images add)
@@ -219,8 +219,7 @@ static void sweep_network_set_input_transform(void)
     NUMBERS(int64_t, "channels", dualprop_network_set_input_transform(own.network, &mean, &deviation, bad), 0, -1, 2,
             INT64_MIN, INT64_MAX);
     NUMBERS(double, "mean", dualprop_network_set_input_transform(own.network, &bad, &deviation, 1), NO_NUMBERS);
-    NUMBERS(double, "deviation", dualprop_network_set_input_transform(own.network, &mean, &bad, 1), NO_NUMBERS, 0,
-            -1);
+    NUMBERS(double, "deviation", dualprop_network_set_input_transform(own.network, &mean, &bad, 1), NO_NUMBERS, 0, -1);
 }
 
 static void sweep_network_info(void)
@@ -250,8 +249,8 @@ static void sweep_network_parameter(void)
     HANDLES(network, NETWORK, "network", dualprop_network_parameter(out.text, sizeof out.text, out.n, out.i, bad, 0))
     INVALID("name", dualprop_network_parameter(NULL, 32, out.n, out.i, own.network, 0));
     NUMBERS(size_t, "size", dualprop_network_parameter(out.text, bad, out.n, out.i, own.network, 0), 0, 1, 13);
-    NUMBERS(int, "index", dualprop_network_parameter(out.text, sizeof out.text, out.n, out.i, own.network, bad), -1,
-            4, INT32_MIN, INT32_MAX);
+    NUMBERS(int, "index", dualprop_network_parameter(out.text, sizeof out.text, out.n, out.i, own.network, bad), -1, 4,
+            INT32_MIN, INT32_MAX);
 }
 
 static void sweep_network_read(void)
@@ -292,8 +291,8 @@ static void sweep_layer_info(void)
 
 static void sweep_layer_shape(void)
 {
-    HANDLES(layer, LAYER, "layer", dualprop_layer_shape(&out.i[0], out.n, out.n, out.n, out.n, &out.i[1], out.n, out.n,
-                                                        bad))
+    HANDLES(layer, LAYER, "layer",
+            dualprop_layer_shape(&out.i[0], out.n, out.n, out.n, out.n, &out.i[1], out.n, out.n, bad))
 }
 
 static void sweep_layer_set_frozen(void)
@@ -313,16 +312,19 @@ static void sweep_layer_training(void)
     HANDLES(layer, LAYER, "layer", dualprop_layer_training(&out.i[0], &out.d[0], bad))
 }
 
+/* clang-format off */
 static const struct sweep SWEEPS[] = {
     SWEEP(network_create), SWEEP(network_destroy), SWEEP(network_clone), SWEEP(network_copy), SWEEP(network_publish),
     SWEEP(network_add_dense), SWEEP(network_add_convolution), SWEEP(network_add_local), SWEEP(network_add_pooling),
     SWEEP(network_add_flatten), SWEEP(network_set_initializer), SWEEP(network_initialize),
     SWEEP(network_set_feedback), SWEEP(network_read_feedback), SWEEP(network_write_feedback), SWEEP(layer_feedback),
-    SWEEP(network_set_input_transform), SWEEP(network_set_open), SWEEP(network_info), SWEEP(network_input_shape), SWEEP(network_generation),
+    SWEEP(network_set_input_transform), SWEEP(network_set_open), SWEEP(network_info),
+    SWEEP(network_input_shape), SWEEP(network_generation),
     SWEEP(network_parameter_count), SWEEP(network_parameter), SWEEP(network_read), SWEEP(network_write),
     SWEEP(network_layer), SWEEP(layer_info), SWEEP(layer_shape), SWEEP(layer_set_frozen),
     SWEEP(layer_set_learning_rate), SWEEP(layer_training),
 };
+/* clang-format on */
 const struct sweep_list SWEEPS_OF_NETWORK = { SWEEPS, SWEEP_COUNT(SWEEPS) };
 
 Suite *test_arguments_network_suite(void)

@@ -22,8 +22,8 @@ static void sweep_optimizer_destroy(void)
     DESTROYS(optimizer, OPTIMIZER);
 }
 
-#define OPTIMIZER_NUMBER(setter, argument, ...)                                                                   \
-    HANDLES(optimizer, OPTIMIZER, "optimizer", setter(bad, 0.5))                                                  \
+#define OPTIMIZER_NUMBER(setter, argument, ...)                  \
+    HANDLES(optimizer, OPTIMIZER, "optimizer", setter(bad, 0.5)) \
     NUMBERS(double, argument, setter(own.optimizer, bad), NO_NUMBERS, __VA_ARGS__)
 
 static void sweep_optimizer_set_learning_rate(void)
@@ -41,8 +41,7 @@ static void sweep_optimizer_set_moments(void)
     HANDLES(optimizer, OPTIMIZER, "optimizer", dualprop_optimizer_set_moments(bad, 0.9, 0.999, 1e-8))
     NUMBERS(double, "beta1", dualprop_optimizer_set_moments(own.optimizer, bad, 0.9, 1e-8), NO_NUMBERS, -1, 1);
     NUMBERS(double, "beta2", dualprop_optimizer_set_moments(own.optimizer, 0.9, bad, 1e-8), NO_NUMBERS, -1, 1);
-    NUMBERS(double, "epsilon", dualprop_optimizer_set_moments(own.optimizer, 0.9, 0.9, bad), NO_NUMBERS, -1, 0,
-            1e-300);
+    NUMBERS(double, "epsilon", dualprop_optimizer_set_moments(own.optimizer, 0.9, 0.9, bad), NO_NUMBERS, -1, 0, 1e-300);
 }
 
 static void sweep_optimizer_set_weight_decay(void)
@@ -54,16 +53,15 @@ static void sweep_optimizer_set_schedule(void)
 {
     dualprop_optimizer *optimizer = own.optimizer;
     HANDLES(optimizer, OPTIMIZER, "optimizer", dualprop_optimizer_set_schedule(bad, DUALPROP_RATE_CONSTANT, 0, 0, 0, 0))
-    NUMBERS(int, "schedule", dualprop_optimizer_set_schedule(optimizer, bad, 0, 0, 0, 0), -1, 2, INT32_MIN,
-            INT32_MAX);
+    NUMBERS(int, "schedule", dualprop_optimizer_set_schedule(optimizer, bad, 0, 0, 0, 0), -1, 2, INT32_MIN, INT32_MAX);
     NUMBERS(double, "start", dualprop_optimizer_set_schedule(optimizer, DUALPROP_RATE_WARMUP_COSINE, bad, 0, 1, 2),
             NO_NUMBERS, -1);
     NUMBERS(double, "end", dualprop_optimizer_set_schedule(optimizer, DUALPROP_RATE_WARMUP_COSINE, 0, bad, 1, 2),
             NO_NUMBERS, -1);
     NUMBERS(int64_t, "warmup", dualprop_optimizer_set_schedule(optimizer, DUALPROP_RATE_WARMUP_COSINE, 0, 0, bad, 2),
             -1, 3, INT64_MIN, INT64_MAX);
-    NUMBERS(int64_t, "decay", dualprop_optimizer_set_schedule(optimizer, DUALPROP_RATE_WARMUP_COSINE, 0, 0, 1, bad),
-            0, -1, INT64_MIN);
+    NUMBERS(int64_t, "decay", dualprop_optimizer_set_schedule(optimizer, DUALPROP_RATE_WARMUP_COSINE, 0, 0, 1, bad), 0,
+            -1, INT64_MIN);
 }
 
 static void sweep_optimizer_set_clip(void)
@@ -77,13 +75,13 @@ static void sweep_optimizer_info(void)
 }
 
 /* What takes an optimizer and a state of its network that has settled. */
-#define LEARNS(function)                                                                                          \
-    dualprop_state *idle;                                                                                         \
-    HANDLES(optimizer, OPTIMIZER, "optimizer", function(bad, own.state))                                          \
-    HANDLES(state, STATE, "state", function(own.optimizer, bad))                                                  \
-    INVALID("state", function(own.optimizer, foreign.state));                                                     \
-    expect_ok(dualprop_state_create(&idle, own.network, own.rule, 1));                                            \
-    expect_error(function(own.optimizer, idle), DUALPROP_ERROR_INVALID_STATE, "state");                           \
+#define LEARNS(function)                                                                \
+    dualprop_state *idle;                                                               \
+    HANDLES(optimizer, OPTIMIZER, "optimizer", function(bad, own.state))                \
+    HANDLES(state, STATE, "state", function(own.optimizer, bad))                        \
+    INVALID("state", function(own.optimizer, foreign.state));                           \
+    expect_ok(dualprop_state_create(&idle, own.network, own.rule, 1));                  \
+    expect_error(function(own.optimizer, idle), DUALPROP_ERROR_INVALID_STATE, "state"); \
     dualprop_state_destroy(idle)
 
 static void sweep_gradient(void)
@@ -171,6 +169,7 @@ static void sweep_gradient_compare(void)
     dualprop_optimizer_destroy(fresh);
 }
 
+/* clang-format off */
 static const struct sweep SWEEPS[] = {
     SWEEP(optimizer_create), SWEEP(optimizer_destroy), SWEEP(optimizer_set_learning_rate),
     SWEEP(optimizer_set_momentum), SWEEP(optimizer_set_moments), SWEEP(optimizer_set_weight_decay),
@@ -178,6 +177,7 @@ static const struct sweep SWEEPS[] = {
     SWEEP(gradient_accumulate), SWEEP(update), SWEEP(learn), SWEEP(learn_view), SWEEP(step), SWEEP(gradient_read),
     SWEEP(gradient_write), SWEEP(gradient_compare),
 };
+/* clang-format on */
 const struct sweep_list SWEEPS_OF_OPTIMIZER = { SWEEPS, SWEEP_COUNT(SWEEPS) };
 
 Suite *test_arguments_optimizer_suite(void)

@@ -19,12 +19,12 @@ static void sweep_rule_destroy(void)
     DESTROYS(rule, RULE);
 }
 
-#define RULE_CHOICE(setter, argument)                                                                             \
-    HANDLES(rule, RULE, "rule", setter(bad, 0))                                                                   \
+#define RULE_CHOICE(setter, argument)           \
+    HANDLES(rule, RULE, "rule", setter(bad, 0)) \
     NUMBERS(int, argument, setter(own.rule, bad), -1, 99, INT32_MIN, INT32_MAX)
 
-#define RULE_NUMBER(setter, argument, ...)                                                                        \
-    HANDLES(rule, RULE, "rule", setter(bad, 2))                                                                   \
+#define RULE_NUMBER(setter, argument, ...)      \
+    HANDLES(rule, RULE, "rule", setter(bad, 2)) \
     NUMBERS(double, argument, setter(own.rule, bad), NO_NUMBERS, __VA_ARGS__)
 
 static void sweep_rule_set_variant(void)
@@ -209,10 +209,10 @@ static void sweep_rule_set_seed(void)
 }
 
 /* A getter of one value, into a member of `out`. */
-#define RULE_GETTER(getter, output, name)                                                                         \
-    do {                                                                                                          \
-        HANDLES(rule, RULE, "rule", getter(output, bad))                                                          \
-        INVALID(name, getter(NULL, own.rule));                                                                    \
+#define RULE_GETTER(getter, output, name)                \
+    do {                                                 \
+        HANDLES(rule, RULE, "rule", getter(output, bad)) \
+        INVALID(name, getter(NULL, own.rule));           \
     } while (0)
 
 static void sweep_rule_get_variant(void)
@@ -333,11 +333,11 @@ static void sweep_rule_get_noise(void)
     HANDLES(rule, RULE, "rule", dualprop_rule_get_noise(&out.d[0], &out.d[1], &out.d[2], bad))
 }
 
-#define RULE_LAYER_GETTER(getter, name, least)                                                                    \
-    do {                                                                                                          \
-        HANDLES(rule, RULE, "rule", getter(&out.d[0], bad, 1))                                                    \
-        INVALID(name, getter(NULL, own.rule, 1));                                                                 \
-        NUMBERS(int, "index", getter(&out.d[0], own.rule, bad), least - 1, 65536, INT32_MIN, INT32_MAX);          \
+#define RULE_LAYER_GETTER(getter, name, least)                                                           \
+    do {                                                                                                 \
+        HANDLES(rule, RULE, "rule", getter(&out.d[0], bad, 1))                                           \
+        INVALID(name, getter(NULL, own.rule, 1));                                                        \
+        NUMBERS(int, "index", getter(&out.d[0], own.rule, bad), least - 1, 65536, INT32_MIN, INT32_MAX); \
     } while (0)
 
 static void sweep_rule_get_layer_alpha(void)
@@ -355,6 +355,7 @@ static void sweep_rule_get_layer_damping(void)
     RULE_LAYER_GETTER(dualprop_rule_get_layer_damping, "damping", 0);
 }
 
+/* clang-format off */
 static const struct sweep SWEEPS[] = {
     SWEEP(rule_create), SWEEP(rule_destroy), SWEEP(rule_set_variant), SWEEP(rule_set_alpha), SWEEP(rule_set_beta),
     SWEEP(rule_set_loss), SWEEP(rule_set_loss_function), SWEEP(rule_get_loss_function),
@@ -374,6 +375,7 @@ static const struct sweep SWEEPS[] = {
     SWEEP(rule_get_damping), SWEEP(rule_get_noise), SWEEP(rule_get_layer_alpha), SWEEP(rule_get_layer_beta),
     SWEEP(rule_get_layer_damping),
 };
+/* clang-format on */
 const struct sweep_list SWEEPS_OF_RULE = { SWEEPS, SWEEP_COUNT(SWEEPS) };
 
 Suite *test_arguments_rule_suite(void)

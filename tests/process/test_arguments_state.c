@@ -6,10 +6,10 @@
 Suite *test_arguments_state_suite(void);
 
 /* NULL is a rule too: none. */
-#define RULE_HANDLES(call)                                                                                        \
-    for (int bad_index = 1; bad_index < BAD_HANDLES; bad_index++) {                                               \
-        dualprop_rule *bad = bad_handle(RULE, bad_index);                                                         \
-        expect_error(call, DUALPROP_ERROR_HANDLE, "rule");                                                        \
+#define RULE_HANDLES(call)                                          \
+    for (int bad_index = 1; bad_index < BAD_HANDLES; bad_index++) { \
+        dualprop_rule *bad = bad_handle(RULE, bad_index);           \
+        expect_error(call, DUALPROP_ERROR_HANDLE, "rule");          \
     }
 
 static void sweep_state_create(void)
@@ -23,8 +23,7 @@ static void sweep_state_create(void)
     NOTHING(made, DUALPROP_ERROR_RANGE, "capacity", dualprop_state_create(&made, own.network, own.rule, INT64_MAX));
     NOTHING(made, DUALPROP_ERROR_RANGE, "capacity", dualprop_state_create(&made, own.network, NULL, INT64_MAX / 8));
     NOTHING(made, DUALPROP_ERROR_NO_MEMORY, "", dualprop_state_create(&made, own.network, NULL, (int64_t)1 << 50));
-    NOTHING(made, DUALPROP_ERROR_INVALID_ARGUMENT, "rule",
-            dualprop_state_create(&made, own.network, foreign.rule, 1));
+    NOTHING(made, DUALPROP_ERROR_INVALID_ARGUMENT, "rule", dualprop_state_create(&made, own.network, foreign.rule, 1));
     expect_ok(dualprop_network_create(&empty, own.context, 1, 1, 2));
     NOTHING(made, DUALPROP_ERROR_INVALID_ARGUMENT, "network", dualprop_state_create(&made, empty, NULL, 1));
     expect_ok(dualprop_network_add_dense(empty, 2, DUALPROP_RELU));
@@ -53,17 +52,17 @@ static void sweep_state_set_augmentation(void)
     INVALID("augmentation", dualprop_state_set_augmentation(own.state, mirrored_back, 1));
 }
 
-#define BAD_WEIGHTS(setter, count)                                                                                \
-    do {                                                                                                          \
-        double spoilt[CAPACITY] = { 1, 1, 1, 1, 1 };                                                              \
-        HANDLES(state, STATE, "state", setter(bad, spoilt, count))                                                \
-        INVALID("weights", setter(own.state, NULL, count));                                                       \
-        spoilt[1] = -1e-300;                                                                                      \
-        INVALID("weights[1]", setter(own.state, spoilt, count));                                                  \
-        spoilt[1] = NAN;                                                                                          \
-        INVALID("weights[1]", setter(own.state, spoilt, count));                                                  \
-        spoilt[1] = INFINITY;                                                                                     \
-        INVALID("weights[1]", setter(own.state, spoilt, count));                                                  \
+#define BAD_WEIGHTS(setter, count)                                 \
+    do {                                                           \
+        double spoilt[CAPACITY] = { 1, 1, 1, 1, 1 };               \
+        HANDLES(state, STATE, "state", setter(bad, spoilt, count)) \
+        INVALID("weights", setter(own.state, NULL, count));        \
+        spoilt[1] = -1e-300;                                       \
+        INVALID("weights[1]", setter(own.state, spoilt, count));   \
+        spoilt[1] = NAN;                                           \
+        INVALID("weights[1]", setter(own.state, spoilt, count));   \
+        spoilt[1] = INFINITY;                                      \
+        INVALID("weights[1]", setter(own.state, spoilt, count));   \
     } while (0)
 
 static void sweep_state_set_sample_weights(void)
@@ -87,8 +86,7 @@ static void sweep_state_memory_needed(void)
     INVALID("bytes", dualprop_state_memory_needed(NULL, own.network, own.rule, 1));
     HANDLES(network, NETWORK, "network", dualprop_state_memory_needed(&out.u[0], bad, own.rule, 1))
     RULE_HANDLES(dualprop_state_memory_needed(&out.u[0], own.network, bad, 1))
-    NUMBERS(int64_t, "capacity", dualprop_state_memory_needed(&out.u[0], own.network, own.rule, bad), 0, -1,
-            INT64_MIN);
+    NUMBERS(int64_t, "capacity", dualprop_state_memory_needed(&out.u[0], own.network, own.rule, bad), 0, -1, INT64_MIN);
     expect_error(dualprop_state_memory_needed(&out.u[0], own.network, own.rule, INT64_MAX), DUALPROP_ERROR_RANGE,
                  "capacity");
 }
@@ -104,16 +102,16 @@ static void sweep_infer(void)
 }
 
 /* Shapes that hold the wrong number of elements, whatever their rank. */
-#define OTHER_INPUT_SHAPES(call)                                                                                  \
-    do {                                                                                                          \
-        dualprop_view other = image_view(), *bad = &other;                                                        \
-        other.rank = 4;                                                                                           \
-        memcpy(other.shape, (int64_t[]){ COUNT, 2, 2, 2 }, 4 * sizeof(int64_t));                                  \
-        memcpy(other.strides, (int64_t[]){ 4, 2, 1, 0 }, 4 * sizeof(int64_t));                                    \
-        INVALID("inputs", call);                                                                                  \
-        other.shape[3] = 1;                                                                                       \
-        other.shape[0] = CAPACITY + 1;                                                                            \
-        expect_error(call, DUALPROP_ERROR_INVALID_ARGUMENT, "");                                                  \
+#define OTHER_INPUT_SHAPES(call)                                                 \
+    do {                                                                         \
+        dualprop_view other = image_view(), *bad = &other;                       \
+        other.rank = 4;                                                          \
+        memcpy(other.shape, (int64_t[]){ COUNT, 2, 2, 2 }, 4 * sizeof(int64_t)); \
+        memcpy(other.strides, (int64_t[]){ 4, 2, 1, 0 }, 4 * sizeof(int64_t));   \
+        INVALID("inputs", call);                                                 \
+        other.shape[3] = 1;                                                      \
+        other.shape[0] = CAPACITY + 1;                                           \
+        expect_error(call, DUALPROP_ERROR_INVALID_ARGUMENT, "");                 \
     } while (0)
 
 static void sweep_infer_view(void)
@@ -191,8 +189,8 @@ static void sweep_state_write(void)
     expect_ok(dualprop_infer_begin(own.state, &inputs, &targets));
     struct copy before = copy_world(&own);
     NUMBERS(int, "index", dualprop_state_write(own.state, bad, DUALPROP_S_MEAN, &good), -1, 3, INT32_MIN, INT32_MAX);
-    NUMBERS(int, "which", dualprop_state_write(own.state, 1, bad, &good), -1, DUALPROP_S_BOTTOM_UP,
-            DUALPROP_S_TOP_DOWN, INT32_MIN, INT32_MAX);
+    NUMBERS(int, "which", dualprop_state_write(own.state, 1, bad, &good), -1, DUALPROP_S_BOTTOM_UP, DUALPROP_S_TOP_DOWN,
+            INT32_MIN, INT32_MAX);
     VIEWS(good, DUALPROP_U8, BAD_VIEWS, "view", dualprop_state_write(own.state, 1, DUALPROP_S_DELTA, bad))
     values[7] = NAN;
     expect_error(dualprop_state_write(own.state, 1, DUALPROP_S_PLUS, &good), DUALPROP_ERROR_NOT_FINITE, "view");
@@ -203,8 +201,8 @@ static void sweep_state_write(void)
 static void sweep_state_report(void)
 {
     dualprop_state *fresh;
-    HANDLES(state, STATE, "state", dualprop_state_report(&out.i[0], &out.d[0], &out.n[0], &out.n[1], &out.d[1],
-                                                         &out.n[2], bad))
+    HANDLES(state, STATE, "state",
+            dualprop_state_report(&out.i[0], &out.d[0], &out.n[0], &out.n[1], &out.d[1], &out.n[2], bad))
     expect_ok(dualprop_state_create(&fresh, own.network, own.rule, 1));
     expect_error(dualprop_state_report(&out.i[0], NULL, NULL, NULL, &out.d[0], NULL, fresh),
                  DUALPROP_ERROR_INVALID_STATE, "dualprop_infer");
@@ -263,7 +261,8 @@ static void sweep_predict_probabilities(void)
     HANDLES(state, STATE, "state", dualprop_predict_probabilities(out.reals, bad, images, COUNT))
     INVALID("probabilities", dualprop_predict_probabilities(NULL, own.state, images, COUNT));
     INVALID("images", dualprop_predict_probabilities(out.reals, own.state, NULL, COUNT));
-    NUMBERS(int64_t, "count", dualprop_predict_probabilities(out.reals, own.state, images, bad), 0, -1, INT64_MIN, INT64_MAX);
+    NUMBERS(int64_t, "count", dualprop_predict_probabilities(out.reals, own.state, images, bad), 0, -1, INT64_MIN,
+            INT64_MAX);
 }
 
 static void sweep_predict_probabilities_view(void)
@@ -302,6 +301,7 @@ static void sweep_evaluate_view(void)
           dualprop_evaluate_view(loss, correct, top_k, 1, own.state, &inputs, bad))
 }
 
+/* clang-format off */
 static const struct sweep SWEEPS[] = {
     SWEEP(state_create), SWEEP(state_destroy), SWEEP(state_prepare), SWEEP(state_set_augmentation),
     SWEEP(state_set_sample_weights), SWEEP(state_set_class_weights),
@@ -312,6 +312,7 @@ static const struct sweep SWEEPS[] = {
     SWEEP(infer_update), SWEEP(predict), SWEEP(predict_view), SWEEP(predict_probabilities),
     SWEEP(predict_probabilities_view), SWEEP(evaluate), SWEEP(evaluate_view),
 };
+/* clang-format on */
 const struct sweep_list SWEEPS_OF_STATE = { SWEEPS, SWEEP_COUNT(SWEEPS) };
 
 Suite *test_arguments_state_suite(void)

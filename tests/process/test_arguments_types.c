@@ -59,8 +59,8 @@ static void sweep_build_info(void)
 }
 
 static const struct sweep SWEEPS[] = {
-    SWEEP(status_name), SWEEP(status_message), SWEEP(name), SWEEP(from_name), SWEEP(version), SWEEP(version_string),
-    SWEEP(build_info),
+    SWEEP(status_name), SWEEP(status_message), SWEEP(name),       SWEEP(from_name),
+    SWEEP(version),     SWEEP(version_string), SWEEP(build_info),
 };
 const struct sweep_list SWEEPS_OF_TYPES = { SWEEPS, SWEEP_COUNT(SWEEPS) };
 

@@ -95,8 +95,12 @@ static void train(struct model *model, const struct data *data)
 
 static void read_first(double *weight, const dualprop_network *network)
 {
-    dualprop_view view = { .struct_size = sizeof view, .data = weight, .type = DUALPROP_F64, .rank = 2,
-                           .shape = { INPUTS, HIDDEN }, .strides = { HIDDEN, 1 } };
+    dualprop_view view = { .struct_size = sizeof view,
+                           .data = weight,
+                           .type = DUALPROP_F64,
+                           .rank = 2,
+                           .shape = { INPUTS, HIDDEN },
+                           .strides = { HIDDEN, 1 } };
     must(dualprop_network_read(&view, network, "layer1.weight"));
 }
 
@@ -161,8 +165,12 @@ struct job {
 static void *infer_often(void *argument)
 {
     struct job *job = argument;
-    dualprop_view view = { .struct_size = sizeof view, .data = job->mean, .type = DUALPROP_F64, .rank = 2,
-                           .shape = { BATCH, HIDDEN }, .strides = { HIDDEN, 1 } };
+    dualprop_view view = { .struct_size = sizeof view,
+                           .data = job->mean,
+                           .type = DUALPROP_F64,
+                           .rank = 2,
+                           .shape = { BATCH, HIDDEN },
+                           .strides = { HIDDEN, 1 } };
     for (int i = 0; i < 20 && job->status == DUALPROP_OK; i++)
         job->status = dualprop_infer(job->model.state, job->data->x32, job->data->labels, BATCH);
     if (job->status == DUALPROP_OK) job->status = dualprop_state_read(&view, job->model.state, 1, DUALPROP_S_PLUS);

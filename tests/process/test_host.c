@@ -98,9 +98,9 @@ static dualprop_status create_state(struct shared *shared)
     return status;
 }
 
-static dualprop_status (*const CALLS[])(struct shared *) = { train,          save,     set_log,  fail_once,
-                                                             ask_others_error, read_parameter, diagnose, set_rate,
-                                                             create_state };
+static dualprop_status (*const CALLS[])(struct shared *) = {
+    train, save, set_log, fail_once, ask_others_error, read_parameter, diagnose, set_rate, create_state
+};
 #define CALL_COUNT ((int)(sizeof CALLS / sizeof *CALLS))
 
 struct caller {
@@ -138,7 +138,8 @@ START_TEST(a_fork_in_the_middle_of_any_call_leaves_a_child_that_goes_on)
     struct caller callers[CALL_COUNT];
     expect_ok(saved_model_create(&shared.model, &plan));
     expect_ok(saved_model_train(&shared.model, 1));
-    expect_ok(dualprop_diagnostics_create(&shared.diagnostics, shared.model.network, DUALPROP_CROSS_ENTROPY, SAVED_BATCH));
+    expect_ok(
+        dualprop_diagnostics_create(&shared.diagnostics, shared.model.network, DUALPROP_CROSS_ENTROPY, SAVED_BATCH));
     for (int i = 0; i < CALL_COUNT; i++) {
         callers[i] = (struct caller){ &shared, i };
         ck_assert_int_eq(pthread_create(&threads[i], NULL, call_for_ever, &callers[i]), 0);
@@ -149,7 +150,8 @@ START_TEST(a_fork_in_the_middle_of_any_call_leaves_a_child_that_goes_on)
         ck_assert_int_ge(child, 0);
         if (child == 0) _exit(use_in_child(&shared));
         ck_assert_int_eq(waitpid(child, &status, 0), child);
-        ck_assert_msg(status == 0, "child %d ended with %#x: 0xNN00 is exit NN - 10 of CALLS, else a signal", i, status);
+        ck_assert_msg(status == 0, "child %d ended with %#x: 0xNN00 is exit NN - 10 of CALLS, else a signal", i,
+                      status);
     }
     atomic_store(&shared.stop, 1);
     for (int i = 0; i < CALL_COUNT; i++) ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
@@ -189,8 +191,9 @@ END_TEST
 /* ---- traps ---- */
 
 #ifdef __GLIBC__
-static const int RULES[] = { DUALPROP_BP, DUALPROP_DP, DUALPROP_DP_ADJOINT, DUALPROP_DP_DAMPED, DUALPROP_LPOM,
-                             DUALPROP_INVERTED_LPOM, DUALPROP_FENCHEL, DUALPROP_LECUN };
+static const int RULES[] = { DUALPROP_BP,        DUALPROP_DP,   DUALPROP_DP_ADJOINT,
+                             DUALPROP_DP_DAMPED, DUALPROP_LPOM, DUALPROP_INVERTED_LPOM,
+                             DUALPROP_FENCHEL,   DUALPROP_LECUN };
 #define RULE_COUNT ((int)(sizeof RULES / sizeof *RULES))
 
 static double alpha_of(int rule)
@@ -201,7 +204,8 @@ static double alpha_of(int rule)
 /* Rules that allow some activations and schedules only. */
 static int is_allowed(int rule, int schedule, int activation)
 {
-    int projects = activation == DUALPROP_IDENTITY || activation == DUALPROP_RELU || activation == DUALPROP_HARD_SIGMOID;
+    int projects =
+        activation == DUALPROP_IDENTITY || activation == DUALPROP_RELU || activation == DUALPROP_HARD_SIGMOID;
     if (rule == DUALPROP_BP) return schedule <= DUALPROP_JACOBI;
     return rule == DUALPROP_DP || rule == DUALPROP_DP_ADJOINT || projects;
 }
@@ -214,11 +218,13 @@ START_TEST(no_rule_raises_a_trap)
     for (int schedule = DUALPROP_FORWARD_BACKWARD; schedule <= DUALPROP_ASYNC; schedule++)
         for (int activation = DUALPROP_IDENTITY; activation <= DUALPROP_SILU; activation++)
             for (int tolerance = 0; tolerance <= 1; tolerance++) {
+                /* clang-format off */
                 struct small_plan plan = { .backend = backend, .layers = 3, .widths = { 5, 7, 6, 4 },
                                            .activation = activation, .variant = rule, .alpha = alpha_of(rule),
                                            .beta = 0.1, .loss = DUALPROP_MSE, .output_step = DUALPROP_OUTPUT_LINEAR,
                                            .schedule = schedule, .passes = 4, .tolerance = tolerance * 1e-3, .batch = 3,
                                            .seed = 7 };
+                /* clang-format on */
                 if (!is_allowed(rule, schedule, activation)) continue;
                 struct small_network small = small_create(&plan);
                 dualprop_status status = small_infer(&small);
@@ -427,8 +433,11 @@ END_TEST
 static int is_utf8(const char *text)
 {
     for (const unsigned char *at = (const unsigned char *)text; *at;) {
-        int more = *at < 0x80 ? 0 : *at >= 0xc2 && *at < 0xe0 ? 1 : *at >= 0xe0 && *at < 0xf0 ? 2
-                                                              : *at >= 0xf0 && *at < 0xf5 ? 3 : -1;
+        int more = *at < 0x80                  ? 0
+                   : *at >= 0xc2 && *at < 0xe0 ? 1
+                   : *at >= 0xe0 && *at < 0xf0 ? 2
+                   : *at >= 0xf0 && *at < 0xf5 ? 3
+                                               : -1;
         if (more < 0) return 0;
         at++;
         for (int i = 0; i < more; i++, at++)
@@ -437,7 +446,8 @@ static int is_utf8(const char *text)
     return 1;
 }
 
-/* Names of files are cut in sentences, and may be of any bytes: what a caller reads is UTF-8, in a buffer of any size. */
+/* Names of files are cut in sentences, and may be of any bytes: what a caller reads is UTF-8, in a buffer of any
+ * size. */
 START_TEST(a_sentence_is_utf8)
 {
     dualprop_context *context;

@@ -221,7 +221,8 @@ static dualprop_status make_rich_network(struct rich *rich, saved_model *model)
     for (int k = 0; k < 3 && status == DUALPROP_OK; k++)
         status = dualprop_network_add_dense(rich->network, 3, k < 2 ? DUALPROP_RELU : DUALPROP_IDENTITY);
     if (status == DUALPROP_OK) status = dualprop_network_initialize(rich->network, 1);
-    if (status == DUALPROP_OK) status = dualprop_network_set_feedback(rich->network, DUALPROP_FEEDBACK_KOLEN_POLLACK, 1);
+    if (status == DUALPROP_OK)
+        status = dualprop_network_set_feedback(rich->network, DUALPROP_FEEDBACK_KOLEN_POLLACK, 1);
     return status;
 }
 
@@ -308,6 +309,7 @@ static const struct {
     const char *name;
     dualprop_status (*run)(saved_model *model);
     long least; /* allocations there are at least */
+    /* clang-format off */
 } operations[] = {
     { "create", make_another, 20 },     { "network", make_network, 10 },     { "clone", clone_network, 5 },
     { "copy", copy_network, 0 },        { "publish", publish_network, 3 },  { "state", make_state, 1 },
@@ -316,6 +318,7 @@ static const struct {
     { "load", load, 20 },               { "checkpoint", fill_checkpoint, 7 }, { "diagnostics", make_diagnostics, 2 },
     { "prepare options", prepare_options, 2 }, { "prepare a loss function", prepare_loss_function, 5 },
     { "weigh classes", weigh_classes, 3 }, { "options", use_options, 30 },
+    /* clang-format on */
 };
 enum { OPERATIONS = sizeof operations / sizeof *operations };
 
@@ -415,8 +418,12 @@ static void use_everything(saved_model *model)
 /* With an allocator that would fail: inference, update, prediction and evaluation never ask it. Nor does destroying. */
 START_TEST(a_step_allocates_nothing)
 {
-    saved_plan plan = { _i % 2 ? DUALPROP_BACKEND_BLIS : DUALPROP_BACKEND_REFERENCE, _i / 2 % 2 ? DUALPROP_F64 : DUALPROP_F32,
-                        _i / 4 % 2 ? DUALPROP_ADAM : DUALPROP_SGD, &table, NULL, 1 + _i / 8 };
+    saved_plan plan = { _i % 2 ? DUALPROP_BACKEND_BLIS : DUALPROP_BACKEND_REFERENCE,
+                        _i / 2 % 2 ? DUALPROP_F64 : DUALPROP_F32,
+                        _i / 4 % 2 ? DUALPROP_ADAM : DUALPROP_SGD,
+                        &table,
+                        NULL,
+                        1 + _i / 8 };
     saved_model model;
     uint64_t before, after;
     expect_ok(saved_model_create(&model, &plan));

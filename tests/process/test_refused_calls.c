@@ -3,8 +3,8 @@
  * later call shows.
  *
  * Two models get the same calls on the same data. Before each call of the first comes the same call with a fault in it:
- * a NaN or an unknown label in the last sample, memory that runs out at any allocation, or a cancelled context. What the
- * faulty call was given to fill has to stay as it was, and so have all parameters, moments, texts and dyads that a
+ * a NaN or an unknown label in the last sample, memory that runs out at any allocation, or a cancelled context. What
+ * the faulty call was given to fill has to stay as it was, and so have all parameters, moments, texts and dyads that a
  * checkpoint holds; the call without the fault then gives the second model's bits.
  */
 #include <math.h>
@@ -247,6 +247,7 @@ enum { LATE_NAN = 1, LATE_LABEL = 2, NO_MEMORY = 4, CANCELLED = 8 };
 static const struct {
     dualprop_status (*run)(model *on, exchange *data);
     int faults;
+    /* clang-format off */
 } calls[] = {
     { call_learn, LATE_NAN | LATE_LABEL | CANCELLED }, { call_learn_view, LATE_NAN | LATE_LABEL | CANCELLED },
     { call_learn_moved, LATE_NAN | LATE_LABEL | CANCELLED }, { call_infer, LATE_NAN | LATE_LABEL | CANCELLED },
@@ -255,6 +256,7 @@ static const struct {
     { call_feedback_write, LATE_NAN }, { call_put_tensor, NO_MEMORY }, { call_put_network, NO_MEMORY },
     { call_put_optimizer, NO_MEMORY }, { call_put_state, NO_MEMORY }, { call_get_network, NO_MEMORY },
     { call_network_read, 0 }, { call_lipschitz, 0 },
+    /* clang-format on */
 };
 enum { CALLS = sizeof calls / sizeof *calls };
 
@@ -277,9 +279,11 @@ static int is_untouched(const exchange *data)
 
 static int samples_of(int call)
 {
-    return calls[call].run == call_predict || calls[call].run == call_predict_view || calls[call].run == call_evaluate ||
-                   calls[call].run == call_network_write || calls[call].run == call_feedback_write
-               ? MOST : CAPACITY;
+    return calls[call].run == call_predict || calls[call].run == call_predict_view ||
+                   calls[call].run == call_evaluate || calls[call].run == call_network_write ||
+                   calls[call].run == call_feedback_write
+               ? MOST
+               : CAPACITY;
 }
 
 /* Is anything left of the call that failed? */
@@ -341,7 +345,8 @@ static void run_both(int call, model *one, model *two, const exchange *good)
     ck_assert_msg(!memcmp(first.filled, second.filled, sizeof first.filled), "call %d fills other bits", call);
     look(&here, one);
     look(&there, two);
-    ck_assert_msg(here.size == there.size && !memcmp(here.bytes, there.bytes, here.size), "call %d left other bits", call);
+    ck_assert_msg(here.size == there.size && !memcmp(here.bytes, there.bytes, here.size), "call %d left other bits",
+                  call);
 }
 
 START_TEST(what_was_refused_has_left_nothing)

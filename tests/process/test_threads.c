@@ -120,7 +120,8 @@ static void *use_the_context(void *argument)
     if (share->status == DUALPROP_OK) share->status = dualprop_rule_create(&rule, share->context, DUALPROP_DP);
     if (share->status == DUALPROP_OK) share->status = train_own_network(share, network, rule);
     /* Errors of others go into the same context. */
-    if (dualprop_rule_set_alpha(rule, 2) != DUALPROP_ERROR_INVALID_ARGUMENT) share->status = DUALPROP_ERROR_INVALID_STATE;
+    if (dualprop_rule_set_alpha(rule, 2) != DUALPROP_ERROR_INVALID_ARGUMENT)
+        share->status = DUALPROP_ERROR_INVALID_STATE;
     expect_ok(dualprop_last_error(text, sizeof text, NULL, share->context));
     expect_ok(dualprop_context_describe(text, sizeof text, NULL, share->context));
     dualprop_rule_destroy(rule);

@@ -11,7 +11,8 @@ code=$?
 ended_well() { cat stderr; [ "$code" -eq 0 ] && [ ! -s stderr ]; }
 holds() { grep -q "$1" stdout || { cat stdout; return 1; }; }
 # The accuracy after a rule and an alpha is above a bound.
-learns() { awk -v rule="$1" -v alpha="$2" -v least="$3" '$1 == rule && $2 == alpha { good = $3 > least } END { exit !good }' stdout || { cat stdout; return 1; }; }
+learns() { awk -v rule="$1" -v alpha="$2" -v least="$3" \
+    '$1 == rule && $2 == alpha { good = $3 > least } END { exit !good }' stdout || { cat stdout; return 1; }; }
 test_that "asymmetry ends with 0 and says nothing on stderr" ended_well
 for alpha in 0.0 1.0; do
     test_that "dp diverges at alpha $alpha" holds "^dp  *$alpha  *X"
@@ -20,7 +21,8 @@ done
 test_that "both learn at alpha 1/2" learns dp 0.5 90
 test_that "both learn at alpha 1/2" learns dp-adjoint 0.5 90
 test_that "back-propagation learns" learns bp - 90
-test_that "a divergence names layer and pass" holds "diverged at epoch [0-9]*, batch [0-9]*: layer [0-9]* reached .* in pass [0-9]*"
+test_that "a divergence names layer and pass" holds \
+    "diverged at epoch [0-9]*, batch [0-9]*: layer [0-9]* reached .* in pass [0-9]*"
 test_that "the claim is said" holds "dp-adjoint trains when one side alone is nudged, alpha 0 or 1; dp does not."
 
 same_again() { timeout 300 "$asymmetry" --epochs 4 >again && cmp stdout again; }

@@ -13,7 +13,8 @@ write_log() {
             return "[" text "]"
         }
         BEGIN { for (epoch = 1; epoch <= epochs; epoch++)
-            printf "{\"epoch\":%d,\"train_loss\":0.5,\"angle\":%s,\"cosine\":%s,\"norm\":%s,\"bp_norm\":%s,\"difference\":%s}\n",
+            printf "{\"epoch\":%d,\"train_loss\":0.5,\"angle\":%s,\"cosine\":%s,\"norm\":%s,\"bp_norm\":%s," \
+                "\"difference\":%s}\n",
                 epoch, list(9), list(1), list(2), list(2.5), list(0.5)
             print "{\"attack\":\"pgd\",\"epsilon\":0.1,\"test_accuracy\":0.5}" }' >"$folder/run.jsonl"
     awk -v batches="$3" -v layers="$2" 'BEGIN { for (b = 1; b <= batches; b++) {
@@ -24,7 +25,8 @@ write_log() {
 
 draws() { # FIGURE LOG...: a PNG of some size, and nothing on stderr
     rm -f "$folder/picture.png"
-    PICTURE=$folder/picture.png BUILD=${BUILD:-build} TITLES="it's one;two" programs/figures/draw.sh "$@" >"$folder/stdout" 2>"$folder/stderr" ||
+    PICTURE=$folder/picture.png BUILD=${BUILD:-build} TITLES="it's one;two" programs/figures/draw.sh "$@" \
+        >"$folder/stdout" 2>"$folder/stderr" ||
         { cat "$folder/stderr"; return 1; }
     [ ! -s "$folder/stderr" ] || { cat "$folder/stderr"; return 1; }
     head -c 4 "$folder/picture.png" | tail -c 3 | grep -q PNG && [ "$(wc -c <"$folder/picture.png")" -gt 5000 ]
@@ -34,7 +36,8 @@ refuses() { # TEXT FIGURE LOG...
     text=$1
     shift
     if BUILD=${BUILD:-build} programs/figures/draw.sh "$@" >"$folder/stdout" 2>"$folder/stderr"; then return 1; fi
-    [ "$(wc -l <"$folder/stderr")" -eq 1 ] && grep -qF -- "$text" "$folder/stderr" || { cat "$folder/stderr"; return 1; }
+    [ "$(wc -l <"$folder/stderr")" -eq 1 ] && grep -qF -- "$text" "$folder/stderr" || \
+        { cat "$folder/stderr"; return 1; }
 }
 
 log=$folder/run.jsonl audits=$folder/batches.jsonl
@@ -45,7 +48,8 @@ for shape in "8 5 300" "1 1 3" "130 16 200" "2 2 1"; do
     test_that "figure3 of $shape" draws figure3 "$log"
     test_that "figure3 of two runs of $shape" draws figure3 "$log" "$log"
 done
-test_that "make figure3" eval 'make -s figure3 LOG="$log $log" PICTURE="$folder/made.png" >"$folder/stdout" && [ -s "$folder/made.png" ]'
+test_that "make figure3" eval \
+    'make -s figure3 LOG="$log $log" PICTURE="$folder/made.png" >"$folder/stdout" && [ -s "$folder/made.png" ]'
 sed 's/"bp_norm"/"other"/' "$log" >"$folder/without.jsonl"
 : >"$folder/empty.jsonl"
 test_that "a log without norms" refuses "lacks some of" figure3 "$folder/without.jsonl"

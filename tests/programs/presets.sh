@@ -14,7 +14,8 @@ if ! have python3; then
     count_end
     exit
 fi
-python3 "$make_images" mnist grey 50 && python3 "$make_images" cifar10 cifar10 20 && python3 "$make_images" cifar100 cifar100 100 &&
+python3 "$make_images" mnist grey 50 && python3 "$make_images" cifar10 cifar10 20 && \
+    python3 "$make_images" cifar100 cifar100 100 &&
     python3 "$make_images" imagenet32 imagenet32 100 || exit 1
 presets() {
     "$program" --help | sed -n '/^Presets:/,/^[^ P]/s/^  \(table[0-9].*\)$/\1/p'
@@ -41,9 +42,11 @@ count=0
 for preset in $(presets); do
     dataset=${preset##*-} batch=20
     [ $dataset = cifar10 ] || batch=100
-    test_that "$preset" trains --preset "$preset" --data $dataset --model minicnn --batch $batch --epochs 1 --warmup 0 --decay-epochs 1 --passes 4
+    test_that "$preset" trains --preset "$preset" --data $dataset --model minicnn --batch $batch --epochs 1 \
+        --warmup 0 --decay-epochs 1 --passes 4
     count=$((count + 1))
 done
 test_that "there are presets of Table 3" test $count -ge 30
-test_that "VGG16 itself" trains --preset table3-dp-adjoint-0-beta-0.01-cifar10 --data cifar10 --limit 24 --batch 10 --epochs 1 --warmup 0 --decay-epochs 1
+test_that "VGG16 itself" trains --preset table3-dp-adjoint-0-beta-0.01-cifar10 --data cifar10 --limit 24 --batch 10 \
+    --epochs 1 --warmup 0 --decay-epochs 1
 count_end

@@ -1,4 +1,5 @@
-# program_runs.sh - for the tests of programs: running one of them, and what is expected of a run. Source it after count.sh
+# program_runs.sh - for the tests of programs: running one of them, and what is expected of a run. Source it after
+# count.sh
 # and setting $program, the path of the program under test.
 program_name=$(basename "$program")
 
@@ -24,7 +25,8 @@ trains() {
     case " $* " in *" --resume "*) ;; *"log audits "*) rm -f audits ;; esac
     run "$@"
     status_is $? 0 && [ ! -s stderr ] &&
-        tail -n 1 stdout | grep -qE '^test accuracy [0-9]+\.[0-9]{2} %  \(top-[0-9]+ [0-9]+\.[0-9]{2} %, loss [0-9.]+, [0-9]+ epochs?, [0-9.]+ s\)$'
+        tail -n 1 stdout | grep -qE '^test accuracy [0-9]+\.[0-9]{2} %  \(top-[0-9]+ [0-9]+\.[0-9]{2} %, loss '\
+'[0-9.]+, [0-9]+ epochs?, [0-9.]+ s\)$'
 }
 
 # The last line without the time it took.
@@ -66,7 +68,8 @@ npy() { # TYPE SHAPE
     printf '\223NUMPY\001\000\166\000%-117s\n' "{'descr': '$1', 'fortran_order': False, 'shape': ($2), }"
 }
 
-# Interrupt a run once it has logged an epoch. Its options must make every step short. Files: log, halfway, stdout, stderr.
+# Interrupt a run once it has logged an epoch. Its options must make every step short. Files: log, halfway, stdout,
+# stderr.
 interrupted_run() { # SIGNAL STATUS OPTIONS...
     signal=$1 wanted=$2
     shift 2

@@ -127,7 +127,8 @@ small=${small% --patience 2}
 ends() { # STATUS TEXT OPTIONS_OF_PROCESS_1...: process 1 of 3 runs with other options; one line holds the text
     expected=$1 text=$2
     shift 2
-    timeout 300 $mpirun $more -n 1 "$program" $small --epochs 2 --quiet : -n 1 "$program" $small --epochs 2 --quiet "$@" \
+    timeout 300 $mpirun $more -n 1 "$program" $small --epochs 2 --quiet : -n 1 "$program" $small --epochs 2 --quiet \
+        "$@" \
         : -n 1 "$program" $small --epochs 2 --quiet >stdout 2>stderr </dev/null
     status=$?
     [ $status -eq "$expected" ] && [ "$(grep -c "^dualprop-mlp-mpi: " stderr)" -eq 1 ] &&
@@ -139,7 +140,8 @@ cp -r good cut
 for name in cut/train-images*; do head -c 1000 "$name" >cut/short && mv cut/short "$name"; done
 test_that "truncated data in one process" ends 1 "process 1: cut/train-images" --data cut
 cp -r good other
-for name in other/t10k-labels*; do { head -c 8 "$name"; tail -c +10 "$name"; printf '\001'; } >other/new && mv other/new "$name"; done
+for name in other/t10k-labels*; do { head -c 8 "$name"; tail -c +10 "$name"; printf '\001'; } >other/new && \
+    mv other/new "$name"; done
 test_that "other data in one process" ends 2 "process 1: has another data set than process 0" --data other
 test_that "another seed" ends 2 'process 1: its --seed is "7", and that of process 0 "1"' --seed 7
 test_that "another network" ends 2 'process 1: its --hidden is "33"' --hidden 33
@@ -189,10 +191,12 @@ test_that "the plain program has no --ranks" plain_has_no_ranks
 full_disk() {
     rm -f many
     over 2 "$program" $small --epochs 3 --checkpoint many --log /dev/full --quiet
-    [ $? -eq 1 ] && grep -q "/dev/full: writing the log failed" stderr && cmp one many && grep -q "^test accuracy" stdout ||
+    [ $? -eq 1 ] && grep -q "/dev/full: writing the log failed" stderr && cmp one many && \
+        grep -q "^test accuracy" stdout ||
         shows
 }
 test_that "a full disk in process 0" full_disk
-help() { over 2 "$program" --help && grep -q "^Usage: dualprop-mlp-mpi " stdout && [ "$(grep -c Usage stdout)" -eq 1 ]; }
+help() { over 2 "$program" --help && grep -q "^Usage: dualprop-mlp-mpi " stdout && \
+    [ "$(grep -c Usage stdout)" -eq 1 ]; }
 test_that "help is printed once" help
 count_end

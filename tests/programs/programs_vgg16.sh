@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs dualprop-vgg16 as people do, on small data sets in the exact files of the large ones: options, bad files, models, Ctrl-C,
+# Runs dualprop-vgg16 as people do, on small data sets in the exact files of the large ones: options, bad files,
+# models, Ctrl-C,
 # resuming, the best of the validation set, giving up.
 cd "$(dirname "$0")/../.."
 . tests/count.sh
@@ -33,8 +34,10 @@ test_that "it says its version" eval 'run --version && grep -q "^dualprop-vgg16 
 test_that "--quiet leaves one line" eval 'trains $small --quiet && [ "$(wc -l <stdout)" -eq 1 ]'
 test_that "its network has as many parameters as the paper's" eval 'run --data good --batch 10 --limit 10 --epochs 1 &&
     grep -q "^vgg16 for 32x32x3 images and 10 classes, 33638218 parameters, by dp-adjoint, 10 samples" stdout'
-for options in "--rule bp" "--rule dp" "--schedule fw --passes 4" "--model cnn" "--model vgglike --limit 20 --epochs 1" \
-    "--augment off" "--augment crop" "--augment flip" "--augment crop,flip" "--shuffle batches" "--limit 30" "--batch 1000" \
+for options in "--rule bp" "--rule dp" "--schedule fw --passes 4" "--model cnn" \
+    "--model vgglike --limit 20 --epochs 1" \
+    "--augment off" "--augment crop" "--augment flip" "--augment crop,flip" "--shuffle batches" "--limit 30" \
+    "--batch 1000" \
     "--loss mse --nudge-at current" "--pool-switches original" "--pool-switches bottom-up" "--optimizer adam" \
     "--activation hard-sigmoid" "--precision f64" "--backend auto" "--diagnostics angle,norms,silent --audit-every 3" \
     "--warmup 0 --decay-epochs 0" "--validation 0.2"; do
@@ -63,10 +66,12 @@ for options in "--rule bp" "--rule dp-adjoint --alpha 0" "--rule dp-adjoint --al
     "--rule dp-adjoint --schedule fw --passes 4" "--augment off"; do
     test_that "it learns with $options" learns $options
 done
-test_that "crops and flips change what is learned from" eval 'trains $small --quiet && result >a && trains $small --quiet \
+test_that "crops and flips change what is learned from" eval \
+    'trains $small --quiet && result >a && trains $small --quiet \
     --augment off && ! result | cmp -s - a'
 test_that "so does normalising" eval 'trains $small --quiet && result >a && rm -rf arrays && mkdir arrays &&
-    python3 "$make_images" arrays arrays 20 && trains $small --dataset npy --data arrays --quiet && ! result | cmp -s - a'
+    python3 "$make_images" arrays arrays 20 && trains $small --dataset npy --data arrays --quiet && ! result | \
+        cmp -s - a'
 
 # At alpha 0 and 1 nothing but delta moves after the first pass: fw with as many passes as there are layers learns what
 # fw-bw learns in one. The log has more digits than the last line.
@@ -75,14 +80,18 @@ learned() { # OPTIONS...
 }
 for alpha in 0 1; do
     test_that "at alpha $alpha fw and fw-bw are the same, bit for bit" eval "learned --alpha $alpha >a &&
-        learned --alpha $alpha --schedule fw --passes 4 | cmp - a && learned --alpha $alpha --schedule fw --passes 5 | cmp - a"
+        learned --alpha $alpha --schedule fw --passes 4 | cmp - a && learned --alpha $alpha --schedule fw --passes \
+            5 | cmp - a"
 done
-test_that "at alpha 1/2 they are not" eval 'learned --alpha 0.5 >a && ! learned --alpha 0.5 --schedule fw --passes 4 | cmp -s - a'
+test_that "at alpha 1/2 they are not" eval \
+    'learned --alpha 0.5 >a && ! learned --alpha 0.5 --schedule fw --passes 4 | cmp -s - a'
 
 # ---- Data sets ----
 
 test_that "CIFAR-100" trains $small --dataset cifar100 --data hundred
-test_that "the SHA-256 of its files in the log" eval 'trains $small --log log && [ "$(grep -c "\"sha256\":\"$(cat good/data_batch_[1-5].bin good/test_batch.bin | sha256sum | cut -c1-64)\"" log)" -eq 2 ]'
+test_that "the SHA-256 of its files in the log" eval 'trains $small --log log &&
+    sha256=$(cat good/data_batch_[1-5].bin good/test_batch.bin | sha256sum | cut -c1-64) &&
+    [ "$(grep -c "\"sha256\":\"$sha256\"" log)" -eq 2 ]'
 test_that "ImageNet32" trains $small --dataset imagenet32 --data packed --batch 200
 test_that "ImageNet32, not packed" eval 'result >a && trains $small --dataset imagenet32 --data stored --batch 200 &&
     result | cmp - a'
@@ -126,7 +135,8 @@ refuses_archive() { # TEXT COMMAND...: what it writes takes the place of one arc
     refuses_file "bad/train_data_batch_4.npz: $text" $small --dataset imagenet32 --data bad
 }
 test_that "an empty archive" refuses_archive "it is empty" true
-test_that "a cut archive" refuses_archive "the archive's directory cannot be read" head -c -1 packed/train_data_batch_4.npz
+test_that "a cut archive" refuses_archive "the archive's directory cannot be read" head -c -1 \
+    packed/train_data_batch_4.npz
 test_that "another file for an archive" refuses_archive "the archive's directory cannot be read" cat good/$tested
 test_that "gzip for an archive" refuses_archive "it is gzip" gzip -nc packed/train_data_batch_4.npz
 test_that "an archive of other arrays" refuses_archive "data.npy: there is no such member" \
@@ -140,13 +150,15 @@ test_that "a missing archive" refuses_file "bad/val_data.npz: no such file" $sma
 
 run_of_four="$small --epochs 4 --warmup 1 --decay-epochs 4 --validation 0.2"
 test_that "it saves" trains $run_of_four --checkpoint straight
-test_that "and resumes" eval 'trains $run_of_four --epochs 2 --checkpoint resumed && trains --resume resumed --data good \
+test_that "and resumes" eval \
+    'trains $run_of_four --epochs 2 --checkpoint resumed && trains --resume resumed --data good \
     --epochs 4 --checkpoint resumed --threads 1 --quiet'
 test_that "to the same bits" cmp straight resumed
 test_that "and the same test" eval 'result >a && trains $run_of_four --quiet && result | cmp - a'
 test_that "the same bits for any number of threads" eval 'trains $run_of_four --checkpoint threads --threads 3 &&
     cmp straight threads'
-test_that "diagnostics change nothing" eval 'trains $run_of_four --checkpoint audited --audit-every 2 --diagnostics off &&
+test_that "diagnostics change nothing" eval \
+    'trains $run_of_four --checkpoint audited --audit-every 2 --diagnostics off &&
     trains $run_of_four --diagnostics angle,norms,silent --audit-every 2 --log log --checkpoint audited2 &&
     tail -n 1 log | grep -q "\"angle\":\[" && trains --resume straight --data good --quiet &&
     result >a && trains --resume audited2 --data good --quiet && result | cmp - a'
@@ -154,13 +166,17 @@ long_run="$small --model cnn --batch 10 --epochs 4 --validation 0.2"
 test_that "Ctrl-C ends a run with 130" interrupted_run INT 130 $long_run
 test_that "which then goes on" trains --resume halfway --data good --checkpoint halfway --log log
 test_that "to the bits of a run that never stopped" eval 'trains $long_run --checkpoint whole && cmp whole halfway'
-test_that "with one line of log an epoch" eval '[ "$(grep -c "^{\"epoch\":[1-4]," log)" -eq 4 ] && [ "$(wc -l <log)" -eq 4 ]'
+test_that "with one line of log an epoch" eval \
+    '[ "$(grep -c "^{\"epoch\":[1-4]," log)" -eq 4 ] && [ "$(wc -l <log)" -eq 4 ]'
 
-for case in "--seed 2" "--model cnn" "--rule dp" "--alpha 0.25" "--augment off" "--validation 0.1" "--dataset cifar100"; do
+for case in "--seed 2" "--model cnn" "--rule dp" "--alpha 0.25" "--augment off" "--validation 0.1" \
+    "--dataset cifar100"; do
     test_that "$case contradicts the checkpoint" refuses_option "${case%% *}" --resume straight --data good $case
 done
-test_that "a checkpoint of the other program" eval '"../../programs/dualprop-mlp" --dataset cifar10 --data good --hidden 5 --epochs 1 \
-    --batch 50 --quiet --checkpoint dense >stdout && refuses_file "written by the program \"dualprop-mlp\"" --resume dense --data good'
+test_that "a checkpoint of the other program" eval \
+    '"../../programs/dualprop-mlp" --dataset cifar10 --data good --hidden 5 --epochs 1 \
+    --batch 50 --quiet --checkpoint dense >stdout && refuses_file "written by the program \"dualprop-mlp\"" \
+    --resume dense --data good'
 test_that "a failure keeps what was saved" eval 'cp straight kept && refuses_file nowhere $small --data nowhere \
     --checkpoint kept && cmp straight kept'
 
@@ -179,19 +195,23 @@ test_that "the best on the validation set is tested" tests_the_best
 test_that "and again when the run is resumed at its end" eval 'result >a && trains --resume best --data good --quiet &&
     result | cmp - a'
 
-# With a decay that takes the weights away it learns something first and nothing later: validation falls below half of its
+# With a decay that takes the weights away it learns something first and nothing later: validation falls below half of
+# its
 # best, and the run ends at the first epoch after the fifth. The best network is tested, and resuming changes nothing.
 gives_up() {
-    python3 "$make_images" cifar10 big 40 && trains --data big --model minicnn --rule bp --batch 10 --augment off --validation 0.3 \
+    python3 "$make_images" cifar10 big 40 && trains --data big --model minicnn --rule bp --batch 10 --augment off \
+        --validation 0.3 \
         --lr 0.06 --weight-decay 1 --warmup 12 --decay-epochs 12 --epochs 12 --checkpoint hopeless &&
         grep -q "^given up after epoch 6: validation .*, below half of the best$" stdout &&
-        grep -q "^best on the validation set: epoch [1-5]," stdout && result | grep -q " 6 epochs" || { cat stdout; return 1; }
+        grep -q "^best on the validation set: epoch [1-5]," stdout && result | grep -q " 6 epochs" || \
+            { cat stdout; return 1; }
 }
 test_that "a hopeless run is given up" gives_up
 test_that "and not taken up again" eval 'result >a && trains --resume hopeless --data big &&
     grep -q "^given up after epoch 6" stdout && result | cmp - a'
 # Without a validation set there is nothing to go by.
-test_that "a run without validation goes on" eval 'trains --data big --model minicnn --rule bp --batch 10 --augment off --lr 0.06 \
+test_that "a run without validation goes on" eval \
+    'trains --data big --model minicnn --rule bp --batch 10 --augment off --lr 0.06 \
     --weight-decay 1 --warmup 12 --decay-epochs 12 --epochs 7 && result | grep -q " 7 epochs"'
 
 # Undamped DP with a strong nudge diverges once it has learned something.
@@ -206,10 +226,12 @@ test_that "divergence is said, with layer and pass" diverges
 right() { # FILE: of the classes in stdout, how many are those of test_batch.bin (0 1 2 ... 9 0 1 ...)
     awk '{ right += $1 == (NR - 1) % 10 } END { exit !(NR == 20 && right > 18) }' stdout || { cat stdout; return 1; }
 }
-test_that "classes of a CIFAR file" eval 'trains $small --epochs 12 --lr 0.01 --checkpoint learned && run --resume learned --predict good/$tested && right'
+test_that "classes of a CIFAR file" eval \
+    'trains $small --epochs 12 --lr 0.01 --checkpoint learned && run --resume learned --predict good/$tested && right'
 test_that "classes of the same images as .npy" eval 'cp stdout a && python3 "$make_images" arrays plain 20 &&
     run --resume learned --predict plain/test-images.npy && cmp stdout a'
-test_that "classes of an archive" eval 'trains $small --dataset imagenet32 --data packed --batch 200 --epochs 1 --checkpoint thousand &&
+test_that "classes of an archive" eval \
+    'trains $small --dataset imagenet32 --data packed --batch 200 --epochs 1 --checkpoint thousand &&
     run --resume thousand --predict packed/val_data.npz && [ "$(grep -cx "[0-9]*" stdout)" -eq 100 ]'
 test_that "classes of no CIFAR file" refuses_file "wrong size" --resume learned --predict hundred/train.bin
 test_that "classes of no file" refuses_file nothing --resume learned --predict nothing

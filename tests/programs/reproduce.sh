@@ -20,21 +20,27 @@ results=$OUTPUT/results/table1-epochs-1-limit-200
 reproduces() { # VARIABLE=VALUE...: table1
     env "$@" tools/reproduce table1 >"$OUTPUT/said" 2>&1 || { cat "$OUTPUT/said"; return 1; }
 }
-test_that "Table 1 in small, by make" eval 'make --no-print-directory reproduce-table1 EPOCHS=1 SEEDS=1 LIMIT=200 JOBS=2 \
+test_that "Table 1 in small, by make" eval \
+    'make --no-print-directory reproduce-table1 EPOCHS=1 SEEDS=1 LIMIT=200 JOBS=2 \
     PROGRAMS_FOLDER="$PROGRAMS" OUTPUT="$OUTPUT" >"$OUTPUT/said" 2>&1 || { cat "$OUTPUT/said"; false; }'
 test_that "it says that MNIST is not there" grep -q "^without mnist: MNIST= names no folder" "$OUTPUT/said"
 test_that "and how long it takes" grep -q "^9 of 9 runs done, about 0 s left" "$OUTPUT/said"
 test_that "nine columns" eval '[ "$(grep -c "^| [DB].* | [0-9.]* ± [0-9.]* | [0-9.]* | " $results.md)" -eq 9 ]'
-test_that "with their Lipschitz estimates in an order" grep -q "^Lipschitz estimates of DP at alpha 1, 1/2, 0, 0 with E_0: [0-9.]* [<>]" $results.md
-test_that "a JSON line for each" eval '[ "$(grep -c "^{\"data\": \"fashion-mnist\", .*\"commit\": .*}$" $results.jsonl)" -eq 9 ]'
+test_that "with their Lipschitz estimates in an order" grep -q \
+    "^Lipschitz estimates of DP at alpha 1, 1/2, 0, 0 with E_0: [0-9.]* [<>]" $results.md
+test_that "a JSON line for each" eval \
+    '[ "$(grep -c "^{\"data\": \"fashion-mnist\", .*\"commit\": .*}$" $results.jsonl)" -eq 9 ]'
 if have gnuplot; then
-    test_that "a picture" eval 'head -c 4 "$OUTPUT/results/robustness-fashion-mnist-epochs-1-limit-200.png" | grep -q PNG'
+    test_that "a picture" eval \
+        'head -c 4 "$OUTPUT/results/robustness-fashion-mnist-epochs-1-limit-200.png" | grep -q PNG'
 fi
-test_that "docs/reproduction is as it was" eval '[ "$(git status --porcelain docs/reproduction 2>/dev/null)" = "$docs" ]'
+test_that "docs/reproduction is as it was" eval \
+    '[ "$(git status --porcelain docs/reproduction 2>/dev/null)" = "$docs" ]'
 
 ls -l --time-style=full-iso $short/*/*/*/run.safetensors >"$OUTPUT/before"
 test_that "what is done is not done again" eval 'reproduces EPOCHS=1 SEEDS=1 LIMIT=200 &&
-    ls -l --time-style=full-iso $short/*/*/*/run.safetensors | cmp - "$OUTPUT/before" && ! grep -q "test accuracy" "$OUTPUT/said"'
+    ls -l --time-style=full-iso $short/*/*/*/run.safetensors | cmp - "$OUTPUT/before" && \
+        ! grep -q "test accuracy" "$OUTPUT/said"'
 test_that "two seeds have a spread" eval 'reproduces EPOCHS=1 SEEDS="1 2" CELLS="bp" LIMIT=200 &&
     grep -q "^| BP | .* | [0-9.]* ± [0-9.]* | .* | 1, 2 | " $results.md'
 
@@ -45,13 +51,16 @@ stopped() {
     while [ ! -s $run/run.jsonl ] && [ $tries -lt 1200 ]; do sleep 0.05; tries=$((tries + 1)); done
     kill -TERM $process
     wait $process
-    [ $? -eq 143 ] && [ ! -e $run/done ] && [ -s $run/run.safetensors ] && grep -q "the same command goes on" "$OUTPUT/said" ||
+    [ $? -eq 143 ] && [ ! -e $run/done ] && [ -s $run/run.safetensors ] && \
+        grep -q "the same command goes on" "$OUTPUT/said" ||
         { cat "$OUTPUT/said"; return 1; }
 }
 test_that "SIGTERM stops it, and its run saves" stopped
 test_that "the same command goes on" reproduces SEEDS=7 CELLS=bp EPOCHS=40 LIMIT=500
-test_that "to the bits of a run that never stopped" eval '"$PROGRAMS/dualprop-mlp" --preset table1-bp-fashion-mnist --seed 7 --limit 500 \
-    --epochs 40 --quiet --diagnostics lipschitz --checkpoint "$OUTPUT/straight" >/dev/null && cmp "$OUTPUT/straight" $run/run.safetensors'
+test_that "to the bits of a run that never stopped" eval \
+    '"$PROGRAMS/dualprop-mlp" --preset table1-bp-fashion-mnist --seed 7 --limit 500 \
+    --epochs 40 --quiet --diagnostics lipschitz --checkpoint "$OUTPUT/straight" >/dev/null && \
+    cmp "$OUTPUT/straight" $run/run.safetensors'
 
 refuses() { # TEXT VARIABLE=VALUE...
     text=$1
@@ -62,13 +71,16 @@ test_that "a cell that is not there" refuses 'CELLS names "dp-2"' CELLS=dp-2
 test_that "epochs that are no number" refuses 'EPOCHS is "ten"' EPOCHS=ten
 test_that "seeds that are no numbers" refuses 'SEEDS names "1,2"' SEEDS=1,2
 test_that "a program that fails is a failure" refuses "--backend is" EPOCHS=1 LIMIT=100 SEEDS=3 CELLS=bp BACKEND=none
-test_that "MNIST= with Fashion-MNIST in it" refuses "it holds fashion-mnist; expected mnist" EPOCHS=1 LIMIT=100 SEEDS=1 CELLS=bp \
+test_that "MNIST= with Fashion-MNIST in it" refuses "it holds fashion-mnist; expected mnist" EPOCHS=1 LIMIT=100 \
+    SEEDS=1 CELLS=bp \
     MNIST=/usr/share/datasets/fashion-mnist
 locked() {
     mkdir -p "$OUTPUT/table1-epochs-1-limit-60"
-    flock "$OUTPUT/table1-epochs-1-limit-60/lock" env EPOCHS=1 LIMIT=60 SEEDS=1 CELLS=bp tools/reproduce table1 >"$OUTPUT/said" 2>&1
+    flock "$OUTPUT/table1-epochs-1-limit-60/lock" env EPOCHS=1 LIMIT=60 SEEDS=1 CELLS=bp tools/reproduce table1 \
+        >"$OUTPUT/said" 2>&1
     [ $? -ne 0 ] && grep -q "in use by another reproduction" "$OUTPUT/said"
 }
 test_that "two at once in a folder" locked
-test_that "an unknown experiment" eval '! tools/reproduce table9 2>"$OUTPUT/said" && grep -q "^usage: tools/reproduce" "$OUTPUT/said"'
+test_that "an unknown experiment" eval \
+    '! tools/reproduce table9 2>"$OUTPUT/said" && grep -q "^usage: tools/reproduce" "$OUTPUT/said"'
 count_end

@@ -340,7 +340,12 @@ START_TEST(npy_with_another_bit_does_no_harm)
 END_TEST
 
 static const char *const bad_dictionaries[] = {
-    "", "{}", "{", "}", "garbage", "{'descr': '<f4', 'fortran_order': False}",
+    "",
+    "{}",
+    "{",
+    "}",
+    "garbage",
+    "{'descr': '<f4', 'fortran_order': False}",
     "{'descr': '<f4', 'fortran_order': true, 'shape': (2, 3), }",
     "{'descr': '=f4', 'fortran_order': False, 'shape': (2, 3), }",
     "{'descr': '|O8', 'fortran_order': False, 'shape': (2, 3), }",
@@ -608,8 +613,10 @@ END_TEST
 
 START_TEST(only_regular_files_are_read)
 {
-    static const char *const words[] = { "directory", "no regular file", "no regular file", "No such file",
-                                         "Too many levels", "File name too long", "No such file", "Not a directory" };
+    static const char *const words[] = {
+        "directory",       "no regular file",    "no regular file", "No such file",
+        "Too many levels", "File name too long", "No such file",    "Not a directory"
+    };
     static char name[600];
     scratch_folder folder = scratch_folder_create();
     array out;

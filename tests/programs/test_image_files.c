@@ -122,7 +122,8 @@ START_TEST(labels_out_of_range_are_refused)
     for (int label = 10; label < 256; label++) {
         make_cifar10();
         batches[_i][RECORD] = (unsigned char)label;
-        expect_refused(DATASET_CIFAR10, DUALPROP_ERROR_FORMAT, _i < 5 ? "set/data_batch_" : "set/test_batch.bin: label 1 is");
+        expect_refused(DATASET_CIFAR10, DUALPROP_ERROR_FORMAT,
+                       _i < 5 ? "set/data_batch_" : "set/test_batch.bin: label 1 is");
     }
 }
 END_TEST
@@ -279,8 +280,8 @@ static void close_archive(archive *self)
 static size_t write_npy(unsigned char *out, const char *type, const char *shape, const void *content, size_t size)
 {
     memcpy(out, "\x93NUMPY\x01\x00\x76\x00", 10);
-    size_t length = 10 + (size_t)snprintf((char *)out + 10, 118, "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }",
-                                          type, shape);
+    size_t length = 10 + (size_t)snprintf((char *)out + 10, 118,
+                                          "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }", type, shape);
     memset(out + length, ' ', 127 - length);
     out[127] = '\n';
     memcpy(out + 128, content, size);
@@ -313,7 +314,8 @@ START_TEST(images_of_an_archive)
     array images;
 
     ck_assert_int_eq(images_open(&images, &files.host, DATASET_IMAGENET32, "images"), DUALPROP_OK);
-    ck_assert(images.shape[0] == ARCHIVE_IMAGES && images.shape[1] == 32 && images.shape[2] == 32 && images.shape[3] == 3);
+    ck_assert(images.shape[0] == ARCHIVE_IMAGES && images.shape[1] == 32 && images.shape[2] == 32 &&
+              images.shape[3] == 3);
     expect_pixels(images.data, planes);
     array_release(&images, &files.host);
     memory_files_expect_idle(&files);
@@ -390,7 +392,8 @@ END_TEST
 #define PART 100
 static unsigned char part_data[128 + PART * IMAGE], part_labels[128 + 8 * PART];
 
-/* The archive whose labels, counted from 1, begin at first; the last one is given as changed, 0 if it is as it should be. */
+/* The archive whose labels, counted from 1, begin at first; the last one is given as changed, 0 if it is as it
+ * should be. */
 static archive make_part(int first, int64_t changed, int label_count)
 {
     int64_t labels[PART];
@@ -403,8 +406,8 @@ static archive make_part(int first, int64_t changed, int label_count)
     snprintf(shape, sizeof shape, "%d,", label_count);
     write_npy(part_data, "|u1", "100, 3072", part_data + 128, 0);
     add_member(&made, "data.npy", part_data, 128 + PART * IMAGE, 1);
-    add_member(&made, "labels.npy", part_labels,
-               write_npy(part_labels, "<i8", shape, labels, 8 * (size_t)label_count), 0);
+    add_member(&made, "labels.npy", part_labels, write_npy(part_labels, "<i8", shape, labels, 8 * (size_t)label_count),
+               0);
     close_archive(&made);
     return made;
 }

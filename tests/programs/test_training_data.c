@@ -100,8 +100,9 @@ static const program keeps = { .name = "keeps" }, drops = { .name = "drops", .dr
 
 static settings plan(int64_t size, int shuffle_kind, const program *owner)
 {
-    return (settings){ .program = owner, .batch = size, .shuffle = shuffle_kind, .seed = 3,
-                       .augment = AUGMENT_CROP | AUGMENT_FLIP };
+    return (settings){
+        .program = owner, .batch = size, .shuffle = shuffle_kind, .seed = 3, .augment = AUGMENT_CROP | AUGMENT_FLIP
+    };
 }
 
 /* The labels of an epoch in the order in which they are learned; gives their number. */

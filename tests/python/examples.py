@@ -1,4 +1,6 @@
-"""examples.py - runs the examples in Python on small data.   usage: examples.py FOLDER [NAME]   NAME: one example alone"""
+"""examples.py - runs the examples in Python on small data.
+
+usage: examples.py FOLDER [NAME]   NAME: one example alone"""
 import gzip
 import json
 import os
@@ -13,7 +15,8 @@ folder = sys.argv[1]
 
 
 def run(name, *words):
-    result = subprocess.run([sys.executable, os.path.join(EXAMPLES, name), *words], capture_output=True, text=True, cwd=folder)
+    result = subprocess.run([sys.executable, os.path.join(EXAMPLES, name), *words], capture_output=True, text=True,
+                            cwd=folder)
     assert result.returncode == 0, result.stderr
     return result.stdout
 
@@ -47,7 +50,8 @@ def mlp():
 def plot_run():
     with open(os.path.join(folder, "log.jsonl"), "w", encoding="utf-8") as file:
         for epoch in range(1, 4):
-            file.write(json.dumps({"epoch": epoch, "train_loss": 1 / epoch, "test_loss": 2 / epoch, "train_accuracy": 0.5,
+            file.write(json.dumps({"epoch": epoch, "train_loss": 1 / epoch, "test_loss": 2 / epoch,
+                                   "train_accuracy": 0.5,
                                    "test_accuracy": 0.4, "angle": [epoch, None, 3]}) + "\n")
         file.write('{"attack":"fgsm"}\n')
     run("plot_run.py", "log.jsonl", "run.png")

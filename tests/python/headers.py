@@ -18,8 +18,8 @@ A signature is the code of the result, a blank, and a code for each argument:
     S status   v nothing   s const char *   p another pointer, or a function
     i int, int32_t   u uint32_t   l int64_t   L uint64_t   z size_t   d double
 
-Names have no "dualprop_" and no "DUALPROP_". tests/python/headers.py compares this table with the headers, and writes it
-again with --update.
+Names have no "dualprop_" and no "DUALPROP_". tests/python/headers.py compares this table with the headers, and writes
+it again with --update.
 """
 '''
 

@@ -2,9 +2,9 @@
 
 usage: make_images.py cifar10|cifar100|imagenet32|arrays|tiny|mnist DIR SAMPLES [stored|last]
 
-SAMPLES is per training file. arrays are the test images of cifar10 as .npy, for training and for testing; tiny the first
-5 x 4 pixels of them; mnist their green planes, cut. Archives of imagenet32 are packed unless "stored"; "last" gives the last label of each a 1001.
-Needs nothing but Python.
+SAMPLES is per training file. arrays are the test images of cifar10 as .npy, for training and for testing; tiny the
+first 5 x 4 pixels of them; mnist their green planes, cut. Archives of imagenet32 are packed unless "stored"; "last"
+gives the last label of each a 1001. Needs nothing but Python.
 """
 import os
 import random
@@ -16,7 +16,8 @@ PIXELS = 1024
 
 
 class Images:
-    """Patches of eight by eight pixels whose brightness is the class's, with noise on them; planes of red, green, blue."""
+    """Patches of eight by eight pixels whose brightness is the class's, with noise on them; planes of red, green,
+    blue."""
 
     def __init__(self, classes):
         self.random = random.Random(1)
@@ -69,7 +70,8 @@ def write_imagenet32(folder, samples, variant):
                    ("labels.npy", npy("<i8", (samples,), struct.pack(f"<{samples}q", *labels)))]
         if name.startswith("train"):
             members.append(("mean.npy", npy("<f8", (3 * PIXELS,), bytes(8 * 3 * PIXELS))))
-        write_archive(os.path.join(folder, name), members, zipfile.ZIP_STORED if variant == "stored" else zipfile.ZIP_DEFLATED)
+        write_archive(os.path.join(folder, name), members,
+                      zipfile.ZIP_STORED if variant == "stored" else zipfile.ZIP_DEFLATED)
 
 
 def test_records(samples):

@@ -94,14 +94,16 @@ def test_every_function_is_used(_):
         if name.endswith(".py") and name != "_signatures.py":
             with open(os.path.join(folder, name), encoding="utf-8") as file:
                 text += file.read()
-    plain = {"infer", "learn", "predict", "predict_probabilities", "evaluate"}  # the _view calls do the same on any arrays
+    plain = {"infer", "learn", "predict", "predict_probabilities",
+             "evaluate"}  # the _view calls do the same on any arrays
     unused = {name for name in _signatures.FUNCTIONS
               if not re.search(r'"%s"' % name, text) and not name.endswith("_destroy") and name not in plain
               and not re.match(r"rule_[gs]et_", name)}
     # A table of functions in C, and C source of a network: both are for programs in C.
     allowed = {"status_message", "diagnostics_state", "backend_builtin", "network_export_c"}
     # A group needs a transport of the caller's, and Python has torch.distributed and mpi4py for the gradients.
-    unused = {name for name in unused if not name.startswith("group_") and name not in ("optimizer_group", "optimizer_set_group")}
+    unused = {name for name in unused if not name.startswith("group_")
+              and name not in ("optimizer_group", "optimizer_set_group")}
     assert unused <= allowed, sorted(unused - allowed)
 
 
@@ -295,10 +297,12 @@ def test_misspelt_attributes_are_exceptions(trained):
     """Whatever the package makes has the attributes of its class alone; what it was made with cannot be replaced."""
     points, labels = blobs(8, 15)
     trained.state.infer(points, labels)
-    things = (trained.context, trained.network, trained.rule, trained.state, trained.optimizer, trained.network.layers[0],
+    things = (trained.context, trained.network, trained.rule, trained.state, trained.optimizer,
+              trained.network.layers[0],
               trained.optimizer.gradients, dp.Checkpoint(trained.context), dp.Diagnostics(trained.network),
               trained.state.report, trained.state.evaluate(points, labels), trained.rule.noise, trained.context.memory)
-    plain = {name for name in dp.__all__ if isinstance(getattr(dp, name), type) and not hasattr(getattr(dp, name), "_fields")
+    plain = {name for name in dp.__all__ if isinstance(getattr(dp, name), type)
+             and not hasattr(getattr(dp, name), "_fields")
              and not issubclass(getattr(dp, name), BaseException)}
     assert plain < {type(thing).__name__ for thing in things}, plain  # and Gradients; a new class needs its object here
     for thing in things:
@@ -391,7 +395,8 @@ def test_sentences_of_wrong_arrays(trained):
     state, optimizer = trained.state, trained.optimizer
     diagnostics = dp.Diagnostics(trained.network, "mse", 8)
     for kind in (np.float32, np.float64):
-        for call in (lambda x, y: optimizer.learn(state, x, y), state.infer, state.begin, state.evaluate, diagnostics.twin):
+        for call in (lambda x, y: optimizer.learn(state, x, y), state.infer, state.begin, state.evaluate,
+                     diagnostics.twin):
             refuses(dp.ArgumentError, lambda: call(points, labels.astype(kind)),
                     f"one dimension of {np.dtype(kind).name}: labels must be integers, real targets (count, outputs)")
             refuses(dp.ArgumentError, lambda: call(points[0], labels[:1]), "one sample: pass x[None]")
@@ -444,7 +449,8 @@ def test_wrong_arrays_are_exceptions(trained):
 
 def test_anything_may_be_passed(trained):
     """Every method of every class, with values of every sort: an exception or a result, never a crash."""
-    values = [None, 0, -1, 2**70, -2**70, 1.5, float("nan"), "x", "relu", "\0", b"bytes", object(), [], [1, 2], (1, 2, 3), {},
+    values = [None, 0, -1, 2**70, -2**70, 1.5, float("nan"), "x", "relu", "\0", b"bytes", object(), [], [1, 2],
+              (1, 2, 3), {},
               np.zeros(3), np.zeros((2, 2), np.float32), np.array("a"), True, len, Exception, 1j, range(3)]
     points, labels = blobs(4, 10)
     path = os.path.join(FOLDER, "anything.safetensors")
@@ -480,7 +486,8 @@ def test_anything_may_be_passed(trained):
                     except Exception:
                         pass
     for first in values:
-        for keywords in ({}, {"precision": first}, {"level": first}, {"numerics": first}, {"module": first}, {"log": first}):
+        for keywords in ({}, {"precision": first}, {"level": first}, {"numerics": first}, {"module": first},
+                         {"log": first}):
             try:
                 dp.Context("reference" if keywords else first, **keywords)
             except Exception:

@@ -57,11 +57,13 @@ def refused(*words):
 def main():
     program, folder = os.path.join(sys.argv[1], "dualprop-vgg16"), sys.argv[2]
     data, ours, theirs, back, renamed, arrays = (os.path.join(folder, name) for name in (
-        "layout-data", "layout.safetensors", "torch.safetensors", "back.safetensors", "renamed.safetensors", "images.npy"))
+        "layout-data", "layout.safetensors", "torch.safetensors", "back.safetensors", "renamed.safetensors",
+        "images.npy"))
     os.makedirs(data, exist_ok=True)
     run(sys.executable, os.path.join(HERE, "make_images.py"), "mnist", data, 200)
     common = ["--dataset", "idx", "--data", data, "--quiet"]
-    run(program, *common, "--model", "minicnn", "--epochs", "2", "--batch", "20", "--optimizer", "adam", "--checkpoint", ours)
+    run(program, *common, "--model", "minicnn", "--epochs", "2", "--batch", "20", "--optimizer", "adam", "--checkpoint",
+        ours)
     images = np.random.default_rng(1).integers(0, 256, (40, 28, 28, 1), dtype=np.uint8)
     np.save(arrays, images)
 
@@ -73,7 +75,8 @@ def main():
         assert score[chosen] >= score.max() - 1e-4 * np.abs(score).max(), (score, chosen)
 
     header, content = layout.read(theirs)
-    layout.write(renamed, {f"features.{3 * int(name[5]) - 3}{name[6:]}": entry for name, entry in header.items()}, content)
+    layout.write(renamed, {f"features.{3 * int(name[5]) - 3}{name[6:]}": entry for name, entry in header.items()},
+                 content)
     run(sys.executable, SCRIPT, "from-pytorch", renamed, ours, back)
     before, after = tensors(ours), tensors(back)
     for name, array in before.items():

@@ -51,7 +51,8 @@ def compare(layers, tolerance, dtype, activation=torch.tanh, weigh=None):
 def test_gradients_are_those_of_autograd():
     """O(beta^2) at alpha = 1/2: 1e-6 times a constant with beta = 1e-3."""
     for backend in ("reference", "blis"):
-        for name, activation in (("tanh", torch.tanh), ("sigmoid", torch.sigmoid), ("softplus", torch.nn.functional.softplus),
+        for name, activation in (("tanh", torch.tanh), ("sigmoid", torch.sigmoid),
+                                 ("softplus", torch.nn.functional.softplus),
                                  ("silu", torch.nn.functional.silu)):
             compare(make("f64", name, backend), 1e-5, torch.float64, activation)
 
@@ -86,7 +87,8 @@ def test_in_front_and_behind():
     weights = dict(middle.named_parameters())
 
     def same(x):
-        return torch.tanh(x @ weights["layer1_weight"] + weights["layer1_bias"]) @ weights["layer2_weight"] + weights["layer2_bias"]
+        return torch.tanh(x @ weights["layer1_weight"]
+                          + weights["layer1_bias"]) @ weights["layer2_weight"] + weights["layer2_bias"]
     found = []
     for forward in (middle, same):
         for one in (front, middle, back):

@@ -168,10 +168,10 @@ START_TEST(outputs_of_getters_of_several_values_may_be_null)
 END_TEST
 
 /* Does this call change the plan, as its second argument says? */
-#define expect_plan(call, changes)                                             \
-    do {                                                                       \
-        uint64_t before = atomic_load(&rule->plan);                            \
-        expect_ok(call);                                                       \
+#define expect_plan(call, changes)                                               \
+    do {                                                                         \
+        uint64_t before = atomic_load(&rule->plan);                              \
+        expect_ok(call);                                                         \
         ck_assert_msg((atomic_load(&rule->plan) != before) == (changes), #call); \
     } while (0)
 
@@ -262,7 +262,8 @@ START_TEST(fresh_minus_is_an_option_of_lpom_alone)
     expect_error(dualprop__rule_check(rule), DUALPROP_ERROR_UNSUPPORTED, "quantization contradicts fresh_minus");
     expect_ok(dualprop_rule_set_quantization(rule, 0));
     expect_ok(dualprop_rule_set_variant(rule, DUALPROP_INVERTED_LPOM));
-    expect_error(dualprop__rule_check(rule), DUALPROP_ERROR_UNSUPPORTED, "fresh_minus contradicts variant inverted-lpom");
+    expect_error(dualprop__rule_check(rule), DUALPROP_ERROR_UNSUPPORTED,
+                 "fresh_minus contradicts variant inverted-lpom");
 }
 END_TEST
 

@@ -11,6 +11,7 @@ Suite *test_rule_revision_suite(void);
 
 /* ---- setters, each with a value that changes an inference ---- */
 
+/* clang-format off */
 static void alpha(dualprop_rule *rule) { expect_ok(dualprop_rule_set_alpha(rule, 0.25)); }
 static void beta(dualprop_rule *rule) { expect_ok(dualprop_rule_set_beta(rule, 0.25)); }
 static void layer_alpha(dualprop_rule *rule) { expect_ok(dualprop_rule_set_layer_alpha(rule, 2, 0.75)); }
@@ -18,10 +19,12 @@ static void layer_beta(dualprop_rule *rule) { expect_ok(dualprop_rule_set_layer_
 static void variant(dualprop_rule *rule) { expect_ok(dualprop_rule_set_variant(rule, DUALPROP_FENCHEL)); }
 static void loss(dualprop_rule *rule) { expect_ok(dualprop_rule_set_loss(rule, DUALPROP_CROSS_ENTROPY)); }
 static void output_step(dualprop_rule *rule) { expect_ok(dualprop_rule_set_output_step(rule, DUALPROP_OUTPUT_EXACT)); }
+/* clang-format on */
 static void nudge_at(dualprop_rule *rule)
 {
     expect_ok(dualprop_rule_set_nudge_at(rule, DUALPROP_NUDGE_AT_PREDICTION));
 }
+/* clang-format off */
 static void schedule(dualprop_rule *rule) { expect_ok(dualprop_rule_set_schedule(rule, DUALPROP_JACOBI, 4)); }
 static void tolerance(dualprop_rule *rule) { expect_ok(dualprop_rule_set_tolerance(rule, 0.5)); }
 static void time_step(dualprop_rule *rule) { expect_ok(dualprop_rule_set_time_step(rule, 0.5)); }
@@ -29,6 +32,7 @@ static void robustness(dualprop_rule *rule) { expect_ok(dualprop_rule_set_input_
 static void mismatch(dualprop_rule *rule) { expect_ok(dualprop_rule_set_alpha_mismatch(rule, 0.1)); }
 static void noise(dualprop_rule *rule) { expect_ok(dualprop_rule_set_noise(rule, 0.01, 0.01, 0.01)); }
 static void quantization(dualprop_rule *rule) { expect_ok(dualprop_rule_set_quantization(rule, 6)); }
+/* clang-format on */
 static void damping(dualprop_rule *rule)
 {
     expect_ok(dualprop_rule_set_variant(rule, DUALPROP_DP_DAMPED));
@@ -65,8 +69,17 @@ static void (*const SETTERS[])(dualprop_rule *rule) = { alpha,     beta,     lay
 static struct small_plan plan_of(void (*configure)(dualprop_rule *rule))
 {
     return (struct small_plan){
-        .backend = DUALPROP_BACKEND_REFERENCE, .layers = 3, .widths = { 7, 12, 9, 5 }, .activation = DUALPROP_RELU,
-        .variant = DUALPROP_DP, .alpha = 0.5, .beta = 0.5, .loss = DUALPROP_MSE, .batch = 6, .seed = 3, .passes = 3,
+        .backend = DUALPROP_BACKEND_REFERENCE,
+        .layers = 3,
+        .widths = { 7, 12, 9, 5 },
+        .activation = DUALPROP_RELU,
+        .variant = DUALPROP_DP,
+        .alpha = 0.5,
+        .beta = 0.5,
+        .loss = DUALPROP_MSE,
+        .batch = 6,
+        .seed = 3,
+        .passes = 3,
         .configure = configure,
     };
 }

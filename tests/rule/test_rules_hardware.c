@@ -17,8 +17,16 @@ static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLI
 static struct small_plan plan_of(int backend)
 {
     return (struct small_plan){
-        .backend = BACKENDS[backend], .layers = 3, .widths = { 7, 40, 30, 5 }, .activation = DUALPROP_TANH,
-        .variant = DUALPROP_DP_ADJOINT, .alpha = 0.5, .beta = 0.5, .loss = DUALPROP_MSE, .batch = 10, .seed = 3,
+        .backend = BACKENDS[backend],
+        .layers = 3,
+        .widths = { 7, 40, 30, 5 },
+        .activation = DUALPROP_TANH,
+        .variant = DUALPROP_DP_ADJOINT,
+        .alpha = 0.5,
+        .beta = 0.5,
+        .loss = DUALPROP_MSE,
+        .batch = 10,
+        .seed = 3,
         .passes = 2,
     };
 }
@@ -107,7 +115,8 @@ START_TEST(state_noise_is_added_to_both_states)
     small_read(a, &small, 2, DUALPROP_S_BOTTOM_UP);
     int64_t count = COUNT(plan, 2);
     for (int64_t i = 0; i < count; i++) {
-        /* Layer 3's delta is noise too and comes down to layer 2 before this noise: it adds to both, with its own sign. */
+        /* Layer 3's delta is noise too and comes down to layer 2 before this noise: it adds to both, with its own
+         * sign. */
         plus[i] = plus[i] - minus[i];
         minus[i] = minus[i] - tanh(a[i]);
         product += plus[i] * minus[i];
@@ -364,6 +373,7 @@ START_TEST(async_settles_where_the_others_do)
     struct small_network slow = small_create(&plan);
     expect_ok(small_infer(&small));
     expect_ok(small_infer(&slow));
+    /* clang-format off */
     for (int k = 1; k <= 3; k++) {
         small_read(settled, &small, k, DUALPROP_S_DELTA);
         small_read(async, &slow, k, DUALPROP_S_DELTA);
@@ -391,7 +401,10 @@ static void set_mismatch(dualprop_rule *rule) { expect_ok(dualprop_rule_set_alph
 static void set_leaky(dualprop_rule *rule) { expect_ok(dualprop_rule_set_time_step(rule, 0.5)); }
 static void set_list(dualprop_rule *rule) { expect_ok(dualprop_rule_set_schedule(rule, DUALPROP_LIST, 1)); }
 static void set_async(dualprop_rule *rule) { expect_ok(dualprop_rule_set_schedule(rule, DUALPROP_ASYNC, 1)); }
-static void set_random_feedback(dualprop_rule *rule) { expect_ok(dualprop_rule_set_feedback(rule, DUALPROP_FEEDBACK_RANDOM)); }
+static void set_random_feedback(dualprop_rule *rule)
+{
+    expect_ok(dualprop_rule_set_feedback(rule, DUALPROP_FEEDBACK_RANDOM));
+}
 static void set_far_alpha(dualprop_rule *rule) { expect_ok(dualprop_rule_set_layer_alpha(rule, 9, 0.1)); }
 static void set_nothing(dualprop_rule *rule) { (void)rule; }
 
@@ -423,6 +436,7 @@ static dualprop_status open_device(dualprop_context **context, const dualprop_ba
 
 static void set_damped(dualprop_rule *rule) { expect_ok(dualprop_rule_set_variant(rule, DUALPROP_DP_DAMPED)); }
 static void set_lecun(dualprop_rule *rule) { expect_ok(dualprop_rule_set_variant(rule, DUALPROP_LECUN)); }
+/* clang-format on */
 static void set_exact(dualprop_rule *rule)
 {
     expect_ok(dualprop_rule_set_loss(rule, DUALPROP_CROSS_ENTROPY));
@@ -431,7 +445,8 @@ static void set_exact(dualprop_rule *rule)
 
 START_TEST(a_device_without_options_refuses_them)
 {
-    static void (*const OPTIONS[])(dualprop_rule *) = { set_damped, set_lecun, set_exact, set_mismatch, set_leaky, set_async,
+    static void (*const OPTIONS[])(dualprop_rule *) = { set_damped,      set_lecun,      set_exact,
+                                                        set_mismatch,    set_leaky,      set_async,
                                                         set_state_noise, set_down_noise, set_bits };
     dualprop_backend device = dualprop__reference_backend;
     dualprop_context *context;
@@ -450,7 +465,8 @@ START_TEST(a_device_without_options_refuses_them)
         expect_ok(dualprop_rule_create(&rule, context, DUALPROP_DP));
         if (!plain) OPTIONS[i](rule);
         if (plain) expect_ok(dualprop_state_create(&state, network, rule, 2));
-        else expect_error(dualprop_state_create(&state, network, rule, 2), DUALPROP_ERROR_UNSUPPORTED, "has no damping");
+        else
+            expect_error(dualprop_state_create(&state, network, rule, 2), DUALPROP_ERROR_UNSUPPORTED, "has no damping");
         dualprop_state_destroy(state);
         dualprop_rule_destroy(rule);
     }

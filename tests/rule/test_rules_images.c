@@ -21,9 +21,14 @@ Suite *test_rules_images_suite(void);
 static struct image_plan plan_of(int i)
 {
     return (struct image_plan){ .backend = i % 2 ? DUALPROP_BACKEND_BLIS : DUALPROP_BACKEND_REFERENCE,
-                                .precision = DUALPROP_F64, .activation = DUALPROP_RELU,
+                                .precision = DUALPROP_F64,
+                                .activation = DUALPROP_RELU,
                                 .pooling = i / 2 % 2 ? DUALPROP_POOL_AVERAGE : DUALPROP_POOL_MAX,
-                                .variant = DUALPROP_DP, .alpha = 0.3, .beta = 0.2, .loss = DUALPROP_MSE, .passes = 2 };
+                                .variant = DUALPROP_DP,
+                                .alpha = 0.3,
+                                .beta = 0.2,
+                                .loss = DUALPROP_MSE,
+                                .passes = 2 };
 }
 
 static double difference_of(const double *x, const double *y, int64_t count)
@@ -92,7 +97,8 @@ START_TEST(every_activation_and_output_step)
 {
     struct image_plan plan = plan_of(_i);
     plan.beta = 1e-7;
-    for (plan.activation = DUALPROP_IDENTITY; dualprop_name(DUALPROP_NAMES_ACTIVATION, plan.activation); plan.activation++)
+    for (plan.activation = DUALPROP_IDENTITY; dualprop_name(DUALPROP_NAMES_ACTIVATION, plan.activation);
+         plan.activation++)
         for (plan.output_step = DUALPROP_OUTPUT_LINEAR; plan.output_step <= DUALPROP_OUTPUT_SPROVR; plan.output_step++)
             for (plan.loss = DUALPROP_MSE; plan.loss <= DUALPROP_CROSS_ENTROPY; plan.loss++) {
                 double error = distance(&plan);
@@ -189,7 +195,8 @@ static void carry(const struct image_network *to, const struct image_network *fr
     char name[32];
     dualprop_view view = { .struct_size = sizeof view, .data = reals, .type = DUALPROP_F64 };
     expect_ok(dualprop_network_parameter(name, sizeof name, view.shape, &view.rank, from->network, 2 * (k - 1)));
-    for (int64_t axis = view.rank - 1, stride = 1; axis >= 0; axis--) view.strides[axis] = stride, stride *= view.shape[axis];
+    for (int64_t axis = view.rank - 1, stride = 1; axis >= 0; axis--)
+        view.strides[axis] = stride, stride *= view.shape[axis];
     if (to_weights) {
         expect_ok(dualprop_network_read_feedback(&view, from->network, k));
         expect_ok(dualprop_network_write(to->network, name, &view));
@@ -224,7 +231,8 @@ START_TEST(feedback_equal_to_the_weights_changes_nothing)
 }
 END_TEST
 
-/* Delta_k = B^T delta_{k+1}: what another network whose weights are B sends down. Average pooling, which switches nothing. */
+/* Delta_k = B^T delta_{k+1}: what another network whose weights are B sends down. Average pooling, which switches
+ * nothing. */
 START_TEST(delta_goes_down_through_feedback)
 {
     struct image_plan plan = plan_of(2 + _i);
@@ -277,7 +285,8 @@ START_TEST(weights_are_prepared_once)
     plan.passes = 5;
     for (plan.feedback = DUALPROP_FEEDBACK_SYMMETRIC; plan.feedback <= DUALPROP_FEEDBACK_SIGN; plan.feedback++) {
         struct image_network made;
-        int both = plan.feedback == DUALPROP_FEEDBACK_SYMMETRIC ? 0 : 2; /* layers 2 and 3 send down through their own */
+        int both =
+            plan.feedback == DUALPROP_FEEDBACK_SYMMETRIC ? 0 : 2; /* layers 2 and 3 send down through their own */
         image_create(&made, &plan);
         prepared = 0;
         image_infer(&made);
@@ -294,16 +303,21 @@ END_TEST
 
 /* ---- hardware: both backends draw the same and compute the same ---- */
 
+/* clang-format off */
 static void set_noise(dualprop_rule *rule) { expect_ok(dualprop_rule_set_noise(rule, 0.02, 0.03, 0.04)); }
 static void set_mismatch(dualprop_rule *rule) { expect_ok(dualprop_rule_set_alpha_mismatch(rule, 0.2)); }
 static void set_leaky(dualprop_rule *rule) { expect_ok(dualprop_rule_set_time_step(rule, 0.6)); }
 static void set_bits(dualprop_rule *rule) { expect_ok(dualprop_rule_set_quantization(rule, 10)); }
 static void set_async(dualprop_rule *rule) { expect_ok(dualprop_rule_set_schedule(rule, DUALPROP_ASYNC, 9)); }
+/* clang-format on */
 
 /* Two states that round to neighbouring steps of the quantum, 2^-9 of R, differ by it; others by rounding. */
 START_TEST(options_of_hardware_on_both_backends)
 {
-    static const struct { void (*set)(dualprop_rule *rule); double tolerance; } OPTIONS[] = {
+    static const struct {
+        void (*set)(dualprop_rule *rule);
+        double tolerance;
+    } OPTIONS[] = {
         { set_noise, 1e-12 }, { set_mismatch, 1e-12 }, { set_leaky, 1e-12 }, { set_async, 1e-12 }, { set_bits, 0.02 }
     };
     struct image_plan plan = plan_of(2 * _i);

@@ -18,8 +18,16 @@ static struct model model;
 static struct small_plan plan_of(int backend)
 {
     return (struct small_plan){
-        .backend = BACKENDS[backend], .layers = 3, .widths = { 7, 12, 9, 5 }, .activation = DUALPROP_RELU,
-        .variant = DUALPROP_DP_ADJOINT, .alpha = 0.5, .beta = 0.5, .loss = DUALPROP_MSE, .batch = 6, .seed = 3,
+        .backend = BACKENDS[backend],
+        .layers = 3,
+        .widths = { 7, 12, 9, 5 },
+        .activation = DUALPROP_RELU,
+        .variant = DUALPROP_DP_ADJOINT,
+        .alpha = 0.5,
+        .beta = 0.5,
+        .loss = DUALPROP_MSE,
+        .batch = 6,
+        .seed = 3,
         .passes = 2,
     };
 }
@@ -166,7 +174,8 @@ START_TEST(clones_have_feedback)
         read_feedback(other, &copy, k);
         ck_assert(memcmp(own, other, (size_t)(plan.widths[k - 1] * plan.widths[k]) * sizeof *own) == 0);
     }
-    expect_error(dualprop_network_add_dense(copy.network, 3, DUALPROP_IDENTITY), DUALPROP_ERROR_INVALID_STATE, "feedback");
+    expect_error(dualprop_network_add_dense(copy.network, 3, DUALPROP_IDENTITY), DUALPROP_ERROR_INVALID_STATE,
+                 "feedback");
     dualprop_network_destroy(copy.network);
     small_destroy(&small);
 }
@@ -261,7 +270,7 @@ START_TEST(warm_starts_go_on_from_where_they_were)
     }
     expect_ok(dualprop_state_report(NULL, NULL, NULL, NULL, &cold_loss, NULL, once.state));
     expect_ok(dualprop_state_report(NULL, NULL, NULL, NULL, &loss, NULL, thrice.state));
-    ck_assert_double_eq(loss, cold_loss); /* of the feed-forward prediction, warm or cold */
+    ck_assert_double_eq(loss, cold_loss);                         /* of the feed-forward prediction, warm or cold */
     expect_ok(dualprop_predict(warm, thrice.state, thrice.x, 1)); /* predicting takes the dyads' memory */
     expect_ok(small_infer(&thrice));
     small_destroy(&thrice);

@@ -23,8 +23,17 @@ static struct model model;
 static struct small_plan plan_of(int backend)
 {
     return (struct small_plan){
-        .backend = BACKENDS[backend], .layers = 4, .widths = { 7, 12, 9, 8, 5 }, .activation = DUALPROP_RELU,
-        .variant = DUALPROP_DP, .alpha = 0.3, .beta = 0.4, .loss = DUALPROP_MSE, .batch = 4, .seed = 3, .passes = 3,
+        .backend = BACKENDS[backend],
+        .layers = 4,
+        .widths = { 7, 12, 9, 8, 5 },
+        .activation = DUALPROP_RELU,
+        .variant = DUALPROP_DP,
+        .alpha = 0.3,
+        .beta = 0.4,
+        .loss = DUALPROP_MSE,
+        .batch = 4,
+        .seed = 3,
+        .passes = 3,
     };
 }
 
@@ -41,7 +50,8 @@ static void expect_layer(struct small_network *small, int k, const char *what)
     small_read(minus, small, k, DUALPROP_S_MINUS);
     small_read(mean, small, k, DUALPROP_S_MEAN);
     for (int64_t i = 0; i < count; i++) expected[i] = mean_of(k, i);
-    double error = fmax(relative_difference(plus, model.plus[k], count), relative_difference(minus, model.minus[k], count));
+    double error =
+        fmax(relative_difference(plus, model.plus[k], count), relative_difference(minus, model.minus[k], count));
     error = fmax(error, relative_difference(mean, expected, count));
     ck_assert_msg(error <= TOLERANCE, "%s: layer %d is off by %.3g", what, k, error);
 }
@@ -103,8 +113,10 @@ static struct order order_of(int schedule, int passes, int lowest, int layers)
     for (int i = 0; i < passes; i++) {
         if (schedule == DUALPROP_FORWARD) up(&order, lowest, layers);
         if (schedule == DUALPROP_BACKWARD) down(&order, layers, lowest);
-        if (schedule == DUALPROP_ODD_EVEN) every_other(&order, 1, lowest, layers), every_other(&order, 0, lowest, layers);
-        if (schedule == DUALPROP_EVEN_ODD) every_other(&order, 0, lowest, layers), every_other(&order, 1, lowest, layers);
+        if (schedule == DUALPROP_ODD_EVEN)
+            every_other(&order, 1, lowest, layers), every_other(&order, 0, lowest, layers);
+        if (schedule == DUALPROP_EVEN_ODD)
+            every_other(&order, 0, lowest, layers), every_other(&order, 1, lowest, layers);
     }
     return order;
 }
@@ -124,8 +136,7 @@ static const char *describe(const struct small_plan *plan)
     static char text[160];
     snprintf(text, sizeof text, "%s, %s x %d, %s, %s, %s", dualprop_name(DUALPROP_NAMES_RULE, plan->variant),
              dualprop_name(DUALPROP_NAMES_SCHEDULE, plan->schedule), plan->passes,
-             dualprop_name(DUALPROP_NAMES_ACTIVATION, plan->activation),
-             dualprop_name(DUALPROP_NAMES_LOSS, plan->loss),
+             dualprop_name(DUALPROP_NAMES_ACTIVATION, plan->activation), dualprop_name(DUALPROP_NAMES_LOSS, plan->loss),
              dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, plan->output_step));
     return text;
 }
@@ -146,8 +157,7 @@ static void compare(const struct small_plan *plan, void (*adjust)(struct small_n
 
 static void take_damping(struct small_network *small)
 {
-    for (int k = 0; k < model.layers; k++)
-        expect_ok(dualprop_state_damping(NULL, &model.damping[k], small->state, k));
+    for (int k = 0; k < model.layers; k++) expect_ok(dualprop_state_damping(NULL, &model.damping[k], small->state, k));
 }
 
 static int is_damped(int variant)
@@ -182,8 +192,7 @@ START_TEST(nudged_at_the_prediction)
     struct small_plan plan = plan_of(_i);
     plan.nudge_at = DUALPROP_NUDGE_AT_PREDICTION;
     for (plan.variant = DUALPROP_DP; plan.variant <= DUALPROP_LECUN; plan.variant++)
-        for (plan.loss = DUALPROP_MSE; plan.loss <= DUALPROP_CROSS_ENTROPY; plan.loss++)
-            compare_schedules(&plan);
+        for (plan.loss = DUALPROP_MSE; plan.loss <= DUALPROP_CROSS_ENTROPY; plan.loss++) compare_schedules(&plan);
 }
 END_TEST
 
@@ -273,7 +282,8 @@ START_TEST(leaky_steps)
     plan.configure = set_leaky;
     for (plan.variant = DUALPROP_DP; plan.variant <= DUALPROP_LECUN; plan.variant++)
         for (plan.schedule = DUALPROP_FORWARD_BACKWARD; plan.schedule <= DUALPROP_JACOBI; plan.schedule++)
-            for (plan.output_step = DUALPROP_OUTPUT_LINEAR; plan.output_step <= DUALPROP_OUTPUT_SPROVR; plan.output_step++) {
+            for (plan.output_step = DUALPROP_OUTPUT_LINEAR; plan.output_step <= DUALPROP_OUTPUT_SPROVR;
+                 plan.output_step++) {
                 if (plan.variant == DUALPROP_LECUN && plan.output_step != DUALPROP_OUTPUT_LINEAR) continue;
                 compare(&plan, take_leaky);
             }
@@ -318,7 +328,8 @@ START_TEST(alphas_of_neurons)
     plan.alpha = 0.5;
     static const int VARIANTS[] = { DUALPROP_DP, DUALPROP_DP_ADJOINT, DUALPROP_DP_DAMPED, DUALPROP_LECUN };
     for (int i = 0; i < 4; i++)
-        for (plan.output_step = DUALPROP_OUTPUT_LINEAR; plan.output_step <= DUALPROP_OUTPUT_SPROVR; plan.output_step++) {
+        for (plan.output_step = DUALPROP_OUTPUT_LINEAR; plan.output_step <= DUALPROP_OUTPUT_SPROVR;
+             plan.output_step++) {
             plan.variant = VARIANTS[i];
             if (plan.variant == DUALPROP_LECUN && plan.output_step != DUALPROP_OUTPUT_LINEAR) continue;
             plan.passes = 2;

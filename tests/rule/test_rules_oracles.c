@@ -21,8 +21,17 @@ static struct model model;
 static struct small_plan plan_of(int backend)
 {
     return (struct small_plan){
-        .backend = BACKENDS[backend], .layers = 4, .widths = { 7, 12, 9, 8, 5 }, .activation = DUALPROP_RELU,
-        .variant = DUALPROP_DP, .alpha = 0.5, .beta = 0.5, .loss = DUALPROP_MSE, .batch = 4, .seed = 3, .passes = 1,
+        .backend = BACKENDS[backend],
+        .layers = 4,
+        .widths = { 7, 12, 9, 8, 5 },
+        .activation = DUALPROP_RELU,
+        .variant = DUALPROP_DP,
+        .alpha = 0.5,
+        .beta = 0.5,
+        .loss = DUALPROP_MSE,
+        .batch = 4,
+        .seed = 3,
+        .passes = 1,
     };
 }
 
@@ -196,7 +205,8 @@ START_TEST(swapping_alpha_and_beta_swaps_the_states)
     plan.passes = 3;
     for (int i = 0; i < 4; i++)
         for (plan.loss = DUALPROP_MSE; plan.loss <= DUALPROP_CROSS_ENTROPY; plan.loss++)
-            for (plan.output_step = DUALPROP_OUTPUT_LINEAR; plan.output_step <= DUALPROP_OUTPUT_SPROVR; plan.output_step++) {
+            for (plan.output_step = DUALPROP_OUTPUT_LINEAR; plan.output_step <= DUALPROP_OUTPUT_SPROVR;
+                 plan.output_step++) {
                 plan.variant = VARIANTS[i];
                 if (plan.variant == DUALPROP_LECUN && plan.output_step != DUALPROP_OUTPUT_LINEAR) continue;
                 plan.alpha = 0.3, plan.beta = 0.2;
@@ -507,9 +517,9 @@ static dualprop_status settle_with(struct small_plan plan)
 }
 
 /*
- * Of linear networks each pass replaces delta_L by t (y - a - S delta_L) or t (y - a + S delta_L), S that sum, with t = beta
- * for the linear step and beta/((1 + alpha beta)(1 - (1 - alpha) beta)) for the exact one: it diverges where t ||S|| > 1,
- * however large the norms of the weights are.
+ * Of linear networks each pass replaces delta_L by t (y - a - S delta_L) or t (y - a + S delta_L), S that sum, with t =
+ * beta for the linear step and beta/((1 + alpha beta)(1 - (1 - alpha) beta)) for the exact one: it diverges where t
+ * ||S|| > 1, however large the norms of the weights are.
  */
 START_TEST(dp_diverges_beyond_the_coupling)
 {
@@ -657,8 +667,8 @@ START_TEST(eq_50_never_raises_lpoms_objective)
                     expect_ok(dualprop_infer_layer(small.state, k));
                     load_lpom(&small);
                     double after = lpom_objective();
-                    ck_assert_msg(after <= before + 1e-12 * fabs(before), "pass %d, layer %d: %.17g after %.17g", pass, k,
-                                  after, before);
+                    ck_assert_msg(after <= before + 1e-12 * fabs(before), "pass %d, layer %d: %.17g after %.17g", pass,
+                                  k, after, before);
                     before = after;
                 }
             expect_ok(dualprop_infer_end(small.state));
@@ -766,8 +776,8 @@ static double slope_of(struct small_network *small, double robustness, int k, in
 
 /*
  * The difference quotient of a settled objective against the rule's gradient. Its error is step^2 times a third
- * derivative plus 1e-16/step of rounding, some 1e-9; states settle to 1e-12. A kink of relu between the two points would
- * show as an error of order 1 in its entry: the tests' seeds have none.
+ * derivative plus 1e-16/step of rounding, some 1e-9; states settle to 1e-12. A kink of relu between the two points
+ * would show as an error of order 1 in its entry: the tests' seeds have none.
  */
 static void expect_own_gradient(const struct small_plan *plan, double robustness, const char *what)
 {

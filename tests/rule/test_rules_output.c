@@ -21,8 +21,16 @@ static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLI
 static struct small_plan plan_of(int backend)
 {
     return (struct small_plan){
-        .backend = BACKENDS[backend], .layers = 1, .widths = { 6, CLASSES }, .activation = DUALPROP_IDENTITY,
-        .variant = DUALPROP_DP, .alpha = 0.5, .beta = 0.5, .loss = DUALPROP_CROSS_ENTROPY, .batch = BATCH, .seed = 5,
+        .backend = BACKENDS[backend],
+        .layers = 1,
+        .widths = { 6, CLASSES },
+        .activation = DUALPROP_IDENTITY,
+        .variant = DUALPROP_DP,
+        .alpha = 0.5,
+        .beta = 0.5,
+        .loss = DUALPROP_CROSS_ENTROPY,
+        .batch = BATCH,
+        .seed = 5,
         .passes = 1,
     };
 }
@@ -100,8 +108,8 @@ static void expect_sprovr(struct small_plan *plan)
     double zero[SMALL_MAX_REALS] = { 0 };
     double mean = residual(of.mean, of.a, of.mean, small.y, (2 * plan->alpha - 1) * plan->beta);
     double delta = residual(of.delta, zero, of.mean, small.y, plan->beta);
-    ck_assert_msg(mean < 1e-12 && delta < 1e-12, "alpha %g beta %g: the mean is off by %.3g, delta by %.3g", plan->alpha,
-                  plan->beta, mean, delta);
+    ck_assert_msg(mean < 1e-12 && delta < 1e-12, "alpha %g beta %g: the mean is off by %.3g, delta by %.3g",
+                  plan->alpha, plan->beta, mean, delta);
     small_destroy(&small);
 }
 
@@ -144,9 +152,10 @@ START_TEST(exact_and_sprovr_agree_at_the_ends)
                     small_read(sprovr.plus, &other, k, DUALPROP_S_PLUS);
                     small_read(sprovr.minus, &other, k, DUALPROP_S_MINUS);
                     for (int64_t i = 0; i < plan.batch * plan.widths[k]; i++)
-                        ck_assert_msg(fabs(exact.plus[i] - sprovr.plus[i]) < 1e-11 && fabs(exact.minus[i] - sprovr.minus[i]) < 1e-11,
-                                      "loss %d, alpha %g, layer %d: s+ %.17g and %.17g, s- %.17g and %.17g", plan.loss, plan.alpha, k,
-                                      exact.plus[i], sprovr.plus[i], exact.minus[i], sprovr.minus[i]);
+                        ck_assert_msg(fabs(exact.plus[i] - sprovr.plus[i]) < 1e-11 &&
+                                          fabs(exact.minus[i] - sprovr.minus[i]) < 1e-11,
+                                      "loss %d, alpha %g, layer %d: s+ %.17g and %.17g, s- %.17g and %.17g", plan.loss,
+                                      plan.alpha, k, exact.plus[i], sprovr.plus[i], exact.minus[i], sprovr.minus[i]);
                 }
                 small_destroy(&small);
                 small_destroy(&other);
@@ -169,7 +178,8 @@ static double relaxation(struct small_plan *plan, int which)
     return values[which];
 }
 
-/* After Cor. 4.3: for a convex loss the mean of the losses is above the loss of the mean, and so are the saddle points. */
+/* After Cor. 4.3: for a convex loss the mean of the losses is above the loss of the mean, and so are the saddle
+ * points. */
 START_TEST(arovr_is_above_sprovr)
 {
     struct small_plan plan = plan_of(_i);
@@ -180,8 +190,9 @@ START_TEST(arovr_is_above_sprovr)
                     plan.alpha = 0.125 * step;
                     double arovr = relaxation(&plan, 0), sprovr = relaxation(&plan, 1);
                     int is_end = step == 0 || step == 8;
-                    ck_assert_msg(is_end ? fabs(arovr - sprovr) < 1e-12 : arovr > sprovr, "loss %d, beta %g, alpha %g: %.17g, %.17g",
-                                  plan.loss, plan.beta, plan.alpha, arovr, sprovr);
+                    ck_assert_msg(is_end ? fabs(arovr - sprovr) < 1e-12 : arovr > sprovr,
+                                  "loss %d, beta %g, alpha %g: %.17g, %.17g", plan.loss, plan.beta, plan.alpha, arovr,
+                                  sprovr);
                 }
 }
 END_TEST
@@ -232,8 +243,9 @@ static void expect_digits(int variant, int output_step, int loss)
     /* delta is beta times the slope of the loss, up to beta^2 = 1e-6 of it, whatever the size of beta. */
     for (int i = 0; i < 4; i++)
         ck_assert_msg(fabs((double)delta[0][i] * 1e6 / (double)delta[1][i] - 1) < 3e-3, "%s, %s, %s: %g and %g",
-                      dualprop_name(DUALPROP_NAMES_RULE, variant), dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, output_step),
-                      dualprop_name(DUALPROP_NAMES_LOSS, loss), (double)delta[0][i], (double)delta[1][i]);
+                      dualprop_name(DUALPROP_NAMES_RULE, variant),
+                      dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, output_step), dualprop_name(DUALPROP_NAMES_LOSS, loss),
+                      (double)delta[0][i], (double)delta[1][i]);
 }
 
 START_TEST(small_nudges_keep_their_digits_in_f32)

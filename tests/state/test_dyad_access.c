@@ -1,6 +1,6 @@
 /*
- * test_dyad_access.c - dyads that the caller overwrites in an open inference: layers that read them are updated again, what
- * follows from them follows, and nothing too large reaches the weights.
+ * test_dyad_access.c - dyads that the caller overwrites in an open inference: layers that read them are updated again,
+ * what follows from them follows, and nothing too large reaches the weights.
  */
 #include <check.h>
 #include <math.h>
@@ -17,8 +17,17 @@ static struct model model;
 static struct small_plan plan_of(int backend)
 {
     return (struct small_plan){
-        .backend = BACKENDS[backend], .layers = 3, .widths = { 7, 12, 9, 5 }, .activation = DUALPROP_TANH,
-        .variant = DUALPROP_DP_ADJOINT, .alpha = 0.3, .beta = 0.5, .loss = DUALPROP_MSE, .batch = 4, .seed = 3, .passes = 1,
+        .backend = BACKENDS[backend],
+        .layers = 3,
+        .widths = { 7, 12, 9, 5 },
+        .activation = DUALPROP_TANH,
+        .variant = DUALPROP_DP_ADJOINT,
+        .alpha = 0.3,
+        .beta = 0.5,
+        .loss = DUALPROP_MSE,
+        .batch = 4,
+        .seed = 3,
+        .passes = 1,
     };
 }
 
@@ -85,7 +94,8 @@ END_TEST
 START_TEST(lecuns_error_signal_follows_a_written_delta)
 {
     struct small_plan plan = plan_of(_i);
-    double delta[SMALL_MAX_REALS], down[SMALL_MAX_REALS], a[SMALL_MAX_REALS], weight[SMALL_MAX_REALS], bias[SMALL_MAX_REALS];
+    double delta[SMALL_MAX_REALS], down[SMALL_MAX_REALS], a[SMALL_MAX_REALS], weight[SMALL_MAX_REALS],
+        bias[SMALL_MAX_REALS];
     plan.variant = DUALPROP_LECUN;
     struct small_network small = small_create(&plan);
     model_create(&model, &small);
@@ -115,7 +125,8 @@ START_TEST(lecuns_error_signal_follows_a_written_delta)
 }
 END_TEST
 
-/* In forward order the first pass makes the feed-forward state of zeros, so a start from zero comes to the same bits. */
+/* In forward order the first pass makes the feed-forward state of zeros, so a start from zero comes to the same
+ * bits. */
 START_TEST(a_start_from_zero_comes_to_the_same)
 {
     struct small_plan plan = plan_of(_i);

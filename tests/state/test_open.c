@@ -28,11 +28,11 @@ struct setting {
 };
 
 static const struct setting SETTINGS[] = {
-    {DUALPROP_BACKEND_REFERENCE, DUALPROP_F64, 0, DUALPROP_DP_ADJOINT},
-    {DUALPROP_BACKEND_BLIS, DUALPROP_F32, 0, DUALPROP_DP_ADJOINT},
-    {DUALPROP_BACKEND_BLIS, DUALPROP_F64, 0, DUALPROP_DP},
-    {DUALPROP_BACKEND_BLIS, DUALPROP_F32, 1, DUALPROP_DP_ADJOINT},
-    {DUALPROP_BACKEND_REFERENCE, DUALPROP_F32, 1, DUALPROP_DP},
+    { DUALPROP_BACKEND_REFERENCE, DUALPROP_F64, 0, DUALPROP_DP_ADJOINT },
+    { DUALPROP_BACKEND_BLIS, DUALPROP_F32, 0, DUALPROP_DP_ADJOINT },
+    { DUALPROP_BACKEND_BLIS, DUALPROP_F64, 0, DUALPROP_DP },
+    { DUALPROP_BACKEND_BLIS, DUALPROP_F32, 1, DUALPROP_DP_ADJOINT },
+    { DUALPROP_BACKEND_REFERENCE, DUALPROP_F32, 1, DUALPROP_DP },
 };
 
 /* ---- pieces of one network ---- */
@@ -40,7 +40,7 @@ static const struct setting SETTINGS[] = {
 /* Layer k of the whole, 1 .. LAYERS. */
 static void add_layer(dualprop_network *network, int k, int is_image)
 {
-    const int64_t kernel[2] = {3, 3}, window[2] = {2, 2}, widths[LAYERS] = {33, 40, 24, 37, CLASSES};
+    const int64_t kernel[2] = { 3, 3 }, window[2] = { 2, 2 }, widths[LAYERS] = { 33, 40, 24, 37, CLASSES };
     int activation = k == LAYERS ? DUALPROP_IDENTITY : k % 2 ? DUALPROP_RELU : DUALPROP_TANH;
     if (is_image && k < 4) {
         expect_ok(dualprop_network_add_convolution(network, 5 + k, kernel, NULL, NULL, activation));
@@ -52,11 +52,11 @@ static void add_layer(dualprop_network *network, int k, int is_image)
 
 static void copy_layer(dualprop_network *to, int to_index, const dualprop_network *from, int from_index)
 {
-    static const char *const arrays[] = {"weight", "bias"};
+    static const char *const arrays[] = { "weight", "bias" };
     static double reals[100000];
     for (int i = 0; i < 2; i++) {
         char name[32], other[32];
-        dualprop_view view = {.struct_size = sizeof view, .data = reals, .type = DUALPROP_F64};
+        dualprop_view view = { .struct_size = sizeof view, .data = reals, .type = DUALPROP_F64 };
         int64_t stride = 1;
         snprintf(other, sizeof other, "layer%d.%s", from_index, arrays[i]);
         for (int index = 0;; index++) {
@@ -84,8 +84,8 @@ static dualprop_context *create_context(const struct setting *setting)
 static struct piece create_piece(dualprop_context *context, dualprop_rule *rule, const struct setting *setting, int low,
                                  int high, const dualprop_network *whole)
 {
-    struct piece piece = {.layers = high - low + 1};
-    int64_t shape[3] = {SIDE, SIDE, 2};
+    struct piece piece = { .layers = high - low + 1 };
+    int64_t shape[3] = { SIDE, SIDE, 2 };
     if (low > 1) {
         dualprop_layer *below;
         expect_ok(dualprop_network_layer(&below, (dualprop_network *)(uintptr_t)whole, low - 1));
@@ -215,7 +215,7 @@ START_TEST(inferences_stay_open_while_the_network_learns)
     expect_ok(dualprop_rule_create(&rule, context, setting->rule));
     struct piece whole = create_piece(context, rule, setting, 1, LAYERS, NULL);
     struct piece piece = create_piece(context, rule, setting, 1, 3, whole.network);
-    struct piece fresh = {.layers = 3, .network = piece.network};
+    struct piece fresh = { .layers = 3, .network = piece.network };
     dualprop_view images[2], delta = matrix_view(given, DUALPROP_F64, BATCH, outputs_of(&piece));
     for (int i = 0; i < 2; i++) {
         fill(inputs[i], labels, i);
@@ -231,14 +231,14 @@ START_TEST(inferences_stay_open_while_the_network_learns)
     expect_ok(dualprop_infer_end(piece.state));
     expect_ok(dualprop_update(piece.optimizer, piece.state)); /* and the network learns from the first */
     expect_ok(dualprop_infer_begin(fresh.state, &images[1], NULL));
-    dualprop_state *both[2] = {later, fresh.state};
+    dualprop_state *both[2] = { later, fresh.state };
     for (int i = 0; i < 2; i++) {
         for (int k = 1; k <= 3; k++) expect_ok(dualprop_infer_layer(both[i], k));
         expect_ok(dualprop_state_write(both[i], 3, DUALPROP_S_TOP_DOWN, &delta));
         for (int k = 3; k >= 1; k--) expect_ok(dualprop_infer_layer(both[i], k));
         expect_ok(dualprop_infer_end(both[i]));
     }
-    struct piece late = {.layers = 3, .network = piece.network, .state = later};
+    struct piece late = { .layers = 3, .network = piece.network, .state = later };
     for (int k = 1; k <= 3; k++) compare_layer(&late, k, &fresh, k);
     dualprop_state_destroy(later);
     dualprop_state_destroy(fresh.state);

@@ -94,9 +94,12 @@ static const struct {
     int64_t height, width, channels;
     void (*add)(dualprop_network *network);
 } networks[] = {
-    { "dense", 1, 1, 301, add_dense_layers },       { "tiny", 1, 1, 20, add_tiny_layers },
-    { "images", 10, 8, 3, add_image_layers },       { "local", 9, 11, 5, add_local_layers },
-    { "small images", 4, 4, 16, add_small_image_layers }, { "wide", 1, 1, 513, add_wide_layers },
+    { "dense", 1, 1, 301, add_dense_layers },
+    { "tiny", 1, 1, 20, add_tiny_layers },
+    { "images", 10, 8, 3, add_image_layers },
+    { "local", 9, 11, 5, add_local_layers },
+    { "small images", 4, 4, 16, add_small_image_layers },
+    { "wide", 1, 1, 513, add_wide_layers },
 };
 #define NETWORKS ((int)(sizeof networks / sizeof networks[0]))
 

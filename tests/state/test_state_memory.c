@@ -99,10 +99,14 @@ static const struct {
     int variant, images;
     void (*use)(dualprop_rule *rule);
 } rules[] = {
-    { DUALPROP_DP_ADJOINT, 0, use_nothing },     { DUALPROP_BP, 0, use_nothing },
-    { DUALPROP_LECUN, 0, use_nothing },          { DUALPROP_DP_DAMPED, 0, use_power },
-    { DUALPROP_DP, 0, use_noise },               { DUALPROP_DP, 0, use_list },
-    { DUALPROP_DP_ADJOINT, 0, use_robust_input }, { DUALPROP_DP_ADJOINT, 1, use_nothing },
+    { DUALPROP_DP_ADJOINT, 0, use_nothing },
+    { DUALPROP_BP, 0, use_nothing },
+    { DUALPROP_LECUN, 0, use_nothing },
+    { DUALPROP_DP_DAMPED, 0, use_power },
+    { DUALPROP_DP, 0, use_noise },
+    { DUALPROP_DP, 0, use_list },
+    { DUALPROP_DP_ADJOINT, 0, use_robust_input },
+    { DUALPROP_DP_ADJOINT, 1, use_nothing },
     { DUALPROP_DP_ADJOINT, 1, use_switches },
 };
 
@@ -112,8 +116,8 @@ START_TEST(the_bytes_are_those_that_were_said)
 {
     dualprop_context *context = create_context(BACKENDS[_i % 2], TYPES[_i / 2 % 2], 1 + _i / 4);
     for (int i = 0; i < RULES; i++) {
-        dualprop_network *network = rules[i].images ? create_images(context)
-                                                    : create_controller(context, 40, DUALPROP_RELU);
+        dualprop_network *network =
+            rules[i].images ? create_images(context) : create_controller(context, 40, DUALPROP_RELU);
         dualprop_rule *rule;
         expect_ok(dualprop_rule_create(&rule, context, rules[i].variant));
         rules[i].use(rule);

@@ -208,8 +208,8 @@ void expect_outputs_untouched(const char *function)
 
 static void *handle_of(const struct world *of, int kind)
 {
-    void *const handles[KINDS] = { of->context, of->network, of->layer, of->rule, of->state, of->optimizer,
-                                   of->checkpoint, of->diagnostics };
+    void *const handles[KINDS] = { of->context, of->network,   of->layer,      of->rule,
+                                   of->state,   of->optimizer, of->checkpoint, of->diagnostics };
     return handles[kind];
 }
 

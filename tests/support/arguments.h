@@ -75,12 +75,14 @@ void expect_outputs_untouched(const char *function);
 /* Bad handle number i for a kind: NULL, a dead one, no handle at all, or a living one of another kind. */
 void *bad_handle(int kind, int i);
 
+/* clang-format off */
 enum {
     VIEW_NULL, VIEW_NO_SIZE, VIEW_SHORT, VIEW_LONG, VIEW_NO_DATA, VIEW_MISALIGNED, VIEW_NO_TYPE, VIEW_UNKNOWN_TYPE,
     VIEW_WRONG_TYPE, VIEW_NEGATIVE_RANK, VIEW_HUGE_RANK, VIEW_NEGATIVE_EXTENT, VIEW_HUGE_EXTENT, VIEW_HUGE_STRIDE,
     VIEW_OTHER_RANK, VIEW_EMPTY, VIEW_OTHER_EXTENT, BAD_VIEWS, /* the last three are allowed for tensors of any shape */
     BAD_VIEWS_OF_ANY_SHAPE = VIEW_OTHER_RANK
 };
+/* clang-format on */
 
 dualprop_status bad_view_status(int i);
 /* Make a good view bad in way number i. */
@@ -91,69 +93,69 @@ dualprop_view label_view(void);
 #define INVALID(word, call) expect_error(call, DUALPROP_ERROR_INVALID_ARGUMENT, word)
 
 /* The call, made with every bad handle in `bad`. */
-#define HANDLES(type, kind, word, call)                                                                           \
-    for (int bad_index = 0; bad_index < BAD_HANDLES; bad_index++) {                                               \
-        dualprop_##type *bad = bad_handle(kind, bad_index);                                                       \
-        expect_error(call, bad_index == 0 ? DUALPROP_ERROR_INVALID_ARGUMENT : DUALPROP_ERROR_HANDLE, word);       \
+#define HANDLES(type, kind, word, call)                                                                     \
+    for (int bad_index = 0; bad_index < BAD_HANDLES; bad_index++) {                                         \
+        dualprop_##type *bad = bad_handle(kind, bad_index);                                                 \
+        expect_error(call, bad_index == 0 ? DUALPROP_ERROR_INVALID_ARGUMENT : DUALPROP_ERROR_HANDLE, word); \
     }
 
 /* A call that creates an object, made with every bad handle; it must also set `made` to NULL. */
-#define HANDLES_OF_CREATE(type, kind, word, made, call)                                                           \
-    for (int bad_index = 0; bad_index < BAD_HANDLES; bad_index++) {                                               \
-        dualprop_##type *bad = bad_handle(kind, bad_index);                                                       \
-        (made) = (void *)&out;                                                                                    \
-        expect_error(call, bad_index == 0 ? DUALPROP_ERROR_INVALID_ARGUMENT : DUALPROP_ERROR_HANDLE, word);       \
-        ck_assert_ptr_null(made);                                                                                 \
+#define HANDLES_OF_CREATE(type, kind, word, made, call)                                                     \
+    for (int bad_index = 0; bad_index < BAD_HANDLES; bad_index++) {                                         \
+        dualprop_##type *bad = bad_handle(kind, bad_index);                                                 \
+        (made) = (void *)&out;                                                                              \
+        expect_error(call, bad_index == 0 ? DUALPROP_ERROR_INVALID_ARGUMENT : DUALPROP_ERROR_HANDLE, word); \
+        ck_assert_ptr_null(made);                                                                           \
     }
 
 /* A refused call that creates an object sets it to NULL. */
-#define NOTHING(made, status, word, call)                                                                         \
-    do {                                                                                                          \
-        (made) = (void *)&out;                                                                                    \
-        expect_error(call, status, word);                                                                         \
-        ck_assert_ptr_null(made);                                                                                 \
+#define NOTHING(made, status, word, call) \
+    do {                                  \
+        (made) = (void *)&out;            \
+        expect_error(call, status, word); \
+        ck_assert_ptr_null(made);         \
     } while (0)
 
 /* The call, made with each of some numbers in `bad`. */
-#define NUMBERS(type, word, call, ...)                                                                            \
-    do {                                                                                                          \
-        const type bad_numbers[] = { __VA_ARGS__ };                                                               \
-        for (size_t bad_index = 0; bad_index < sizeof bad_numbers / sizeof bad_numbers[0]; bad_index++) {         \
-            type bad = bad_numbers[bad_index];                                                                    \
-            INVALID(word, call);                                                                                  \
-        }                                                                                                         \
+#define NUMBERS(type, word, call, ...)                                                                    \
+    do {                                                                                                  \
+        const type bad_numbers[] = { __VA_ARGS__ };                                                       \
+        for (size_t bad_index = 0; bad_index < sizeof bad_numbers / sizeof bad_numbers[0]; bad_index++) { \
+            type bad = bad_numbers[bad_index];                                                            \
+            INVALID(word, call);                                                                          \
+        }                                                                                                 \
     } while (0)
 
 #define NO_NUMBERS NAN, -NAN, INFINITY, -INFINITY
 
 /* The call, made with `bad` in each of the first `ways` bad forms of `good`. */
-#define VIEWS(good, wrong_type, ways, word, call)                                                                 \
-    for (int bad_index = 0; bad_index < (ways); bad_index++) {                                                    \
-        dualprop_view spoilt, *bad = bad_view(&spoilt, &(good), wrong_type, bad_index);                           \
-        expect_error(call, bad_view_status(bad_index), word);                                                     \
+#define VIEWS(good, wrong_type, ways, word, call)                                       \
+    for (int bad_index = 0; bad_index < (ways); bad_index++) {                          \
+        dualprop_view spoilt, *bad = bad_view(&spoilt, &(good), wrong_type, bad_index); \
+        expect_error(call, bad_view_status(bad_index), word);                           \
     }
 
 /* The same for a view that is written; a broadcast is bad too, since it has no place for every element. */
-#define OUTPUT_VIEWS(good, wrong_type, word, call)                                                                \
-    do {                                                                                                          \
-        VIEWS(good, wrong_type, BAD_VIEWS, word, call)                                                            \
-        dualprop_view broadcast = (good), *bad = &broadcast;                                                      \
-        broadcast.strides[0] = 0;                                                                                 \
-        INVALID(word, call);                                                                                      \
+#define OUTPUT_VIEWS(good, wrong_type, word, call)           \
+    do {                                                     \
+        VIEWS(good, wrong_type, BAD_VIEWS, word, call)       \
+        dualprop_view broadcast = (good), *bad = &broadcast; \
+        broadcast.strides[0] = 0;                            \
+        INVALID(word, call);                                 \
     } while (0)
 
 /* Destroying takes NULL, and leaves alone what is no living handle of its kind. */
-#define DESTROYS(type, kind)                                                                                      \
+#define DESTROYS(type, kind) \
     for (int i = 0; i < BAD_HANDLES; i++) dualprop_##type##_destroy(bad_handle(kind, i))
 
 /* The call, made with labels in `bad` that are no classes. */
-#define BAD_LABELS(call)                                                                                          \
-    do {                                                                                                          \
-        static const int32_t NO_LABELS[] = { -1, CLASSES, INT32_MIN, INT32_MAX };                                 \
-        for (int bad_index = 0; bad_index < 4; bad_index++) {                                                     \
-            int32_t bad[COUNT] = { 0, 0, NO_LABELS[bad_index] };                                                  \
-            INVALID("labels[2]", call);                                                                           \
-        }                                                                                                         \
+#define BAD_LABELS(call)                                                          \
+    do {                                                                          \
+        static const int32_t NO_LABELS[] = { -1, CLASSES, INT32_MIN, INT32_MAX }; \
+        for (int bad_index = 0; bad_index < 4; bad_index++) {                     \
+            int32_t bad[COUNT] = { 0, 0, NO_LABELS[bad_index] };                  \
+            INVALID("labels[2]", call);                                           \
+        }                                                                         \
     } while (0)
 
 /* ---- suites ---- */
@@ -165,7 +167,10 @@ struct sweep {
     int changes_state;
 };
 
-#define SWEEP(name) { "dualprop_" #name, sweep_##name, 0 }
+#define SWEEP(name)                        \
+    {                                      \
+        "dualprop_" #name, sweep_##name, 0 \
+    }
 #define SWEEP_COUNT(sweeps) ((int)(sizeof(sweeps) / sizeof(sweeps)[0]))
 
 /* The sweeps of one header, in the order of its functions. */

@@ -201,8 +201,9 @@ static int write_schedules(FILE *stream, int loss, struct refusals *refusals)
         create_world(&world, activation);
         dualprop_optimizer *twin = create_twin(&world, loss, activation);
         for (int i = 0; i < RULE_COUNT; i++) {
-            struct combination of = { .rule = RULES[i].rule, .alpha = RULES[i].alpha, .loss = loss,
-                                      .activation = activation };
+            struct combination of = {
+                .rule = RULES[i].rule, .alpha = RULES[i].alpha, .loss = loss, .activation = activation
+            };
             fprintf(stream, "| %s | %s |", RULES[i].name, dualprop_name(DUALPROP_NAMES_ACTIVATION, activation));
             for (of.schedule = DUALPROP_FORWARD_BACKWARD; of.schedule <= DUALPROP_LIST; of.schedule++)
                 unknown += write_cell(stream, &world, &of, twin, refusals);
@@ -217,8 +218,9 @@ static int write_schedules(FILE *stream, int loss, struct refusals *refusals)
 static int write_output_steps(FILE *stream, struct refusals *refusals)
 {
     int unknown = 0;
-    fprintf(stream, "\n## Output steps, relu, schedule fw-bw\n\n| rule | mse exact | mse sprovr | ce exact | ce sprovr |\n"
-                    "|---|---|---|---|---|\n");
+    fprintf(stream,
+            "\n## Output steps, relu, schedule fw-bw\n\n| rule | mse exact | mse sprovr | ce exact | ce sprovr |\n"
+            "|---|---|---|---|---|\n");
     struct world world;
     create_world(&world, DUALPROP_RELU);
     for (int i = 0; i < RULE_COUNT; i++) {
@@ -242,14 +244,19 @@ static const char PREFACE[] =
     "# Rules, schedules, losses, activations: what comes of each together\n\n"
     "Made by `make combinations`; a test measures everything again and compares.\n\n"
     "The gradient's distance from back-propagation's in a small f64 network, settled, as beta -> 0:\n"
-    "**b** falls as beta, **b2** as beta squared, **=** is none (below 1e-9 at beta 1e-3: piecewise linear activations,\n"
+    "**b** falls as beta, **b2** as beta squared, **=** is none (below 1e-9 at beta 1e-3: piecewise linear "
+    "activations,\n"
     "whose slopes are exact as long as no dyad lies across a kink, and rules that are exact); **(n)** is refused with\n"
-    "sentence n below. Rules have alpha 0.3 unless they fix it or the name says otherwise; with alpha 1/2 the two states\n"
+    "sentence n below. Rules have alpha 0.3 unless they fix it or the name says otherwise; with alpha 1/2 the two "
+    "states\n"
     "lie symmetrically and the first order drops out.\n\n"
     "At finite beta the rules have objectives of their own, whose gradients are checked by finite differences in\n"
-    "`tests/test_rules_oracles.c`: dp, dp-damped, lpom and inverted-lpom with the exact output step Eq. 1 (lpom: Eq. 4), with\n"
-    "SPROVR's step Eq. 63, with betas of layers Eq. 12, with input robustness the term of E_0. dp-adjoint and fenchel make\n"
-    "Eq. 18 stationary where activations are locally linear; lecun is back-propagation at any beta. Feedback weights other\n"
+    "`tests/test_rules_oracles.c`: dp, dp-damped, lpom and inverted-lpom with the exact output step Eq. 1 (lpom: Eq. "
+    "4), with\n"
+    "SPROVR's step Eq. 63, with betas of layers Eq. 12, with input robustness the term of E_0. dp-adjoint and fenchel "
+    "make\n"
+    "Eq. 18 stationary where activations are locally linear; lecun is back-propagation at any beta. Feedback weights "
+    "other\n"
     "than W^T, noise, quantization and asynchrony have no objective: what they mean is in `dualprop/rule.h`.\n";
 
 int combinations_write(FILE *stream)

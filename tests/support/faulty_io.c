@@ -95,6 +95,6 @@ void faulty_io_arm(faulty_io *faulty, int fail_at, int for_ever, int error)
 
 dualprop_io faulty_io_table(faulty_io *faulty)
 {
-    return (dualprop_io){ sizeof(dualprop_io), open_file, file_size, read_file, write_file, sync_file, close_file,
-                          rename_file, remove_file, sync_folder, faulty, NULL };
+    return (dualprop_io){ sizeof(dualprop_io), open_file,   file_size,   read_file,   write_file, sync_file,
+                          close_file,          rename_file, remove_file, sync_folder, faulty,     NULL };
 }

@@ -30,7 +30,7 @@ static size_t size_of(const void *memory)
  */
 static struct block {
     struct block *next;
-} *kept[48];
+} * kept[48];
 
 static int class_of(size_t bytes)
 {

@@ -10,10 +10,10 @@
 #include "expect.h"
 #include "randomness.h"
 
-#define TRY(call)                                      \
-    do {                                               \
-        dualprop_status status_ = (call);              \
-        if (status_ != DUALPROP_OK) return status_;    \
+#define TRY(call)                                   \
+    do {                                            \
+        dualprop_status status_ = (call);           \
+        if (status_ != DUALPROP_OK) return status_; \
     } while (0)
 
 static dualprop_status add_layers(dualprop_network *network, const struct image_plan *plan)

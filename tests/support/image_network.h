@@ -25,10 +25,10 @@ struct image_plan {
     int backend, precision, threads, activation, pooling;
     int variant, loss, nudge_at, schedule, passes, switches, output_step;
     double alpha, beta;
-    int feedback; /* kind; the network's, and the rule's too */
+    int feedback;                           /* kind; the network's, and the rule's too */
     void (*configure)(dualprop_rule *rule); /* set what else the rule should have; may be NULL */
     const dualprop_backend *own_backend;    /* in place of backend; may be NULL */
-    const dualprop_allocator *allocator; /* or NULL */
+    const dualprop_allocator *allocator;    /* or NULL */
 };
 
 struct image_network {

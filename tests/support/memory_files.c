@@ -48,8 +48,12 @@ void memory_files_init(memory_files *self)
     memset(self, 0, sizeof *self);
     host_init(&self->host, "test");
     self->host.allocator = failing_allocator_table(&self->memory);
-    self->host.io = (dualprop_io){ .struct_size = sizeof(dualprop_io), .open = open_file, .size = file_size,
-                                   .read = read_file, .close = close_file, .user_data = self };
+    self->host.io = (dualprop_io){ .struct_size = sizeof(dualprop_io),
+                                   .open = open_file,
+                                   .size = file_size,
+                                   .read = read_file,
+                                   .close = close_file,
+                                   .user_data = self };
 }
 
 void memory_files_put(memory_files *self, const char *path, const void *bytes, size_t size)

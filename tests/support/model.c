@@ -79,12 +79,14 @@ static double nudge(const struct model *model, const double *s, int64_t b, int64
 }
 
 /* The neuron's new states, from bottom-up and top-down input and its old ones. */
-static void settle(struct model *model, int k, int64_t at, int64_t i, double a, double down, double *plus, double *minus)
+static void settle(struct model *model, int k, int64_t at, int64_t i, double a, double down, double *plus,
+                   double *minus)
 {
     double alpha = model->alpha[k][i], rest = 1 - alpha;
     double strength = k == 0 ? model->robustness : k == model->layers ? 1 : model->beta[k] / model->beta[k + 1];
     double high = strength * (model->adjoint ? rest : alpha), low = strength * (model->adjoint ? alpha : rest);
-    double damping = k == model->layers ? 0 : model->damping[k], old_plus = model->plus[k][at], old_minus = model->minus[k][at];
+    double damping = k == model->layers ? 0 : model->damping[k], old_plus = model->plus[k][at],
+           old_minus = model->minus[k][at];
     int f = activation_of(model, k);
     if (model->straight) {
         *plus = model_activate(f, a) + high * down;
@@ -126,7 +128,9 @@ static void respond(struct model *model, int k, double *plus, double *minus)
         for (int64_t i = 0; i < width; i++) {
             double *p = plus + b * width + i, *m = minus + b * width + i;
             if (k == top && model->output_step != DUALPROP_OUTPUT_LINEAR) settle_squared(model, b, i, a[i], p, m);
-            else settle(model, k, b * width + i, i, a[i], k == top ? -nudge(model, at, b, i) : top_down(model, k, b, i), p, m);
+            else
+                settle(model, k, b * width + i, i, a[i], k == top ? -nudge(model, at, b, i) : top_down(model, k, b, i),
+                       p, m);
         }
     }
 }
@@ -173,16 +177,24 @@ void model_start(struct model *model)
 static void read_parameters(struct model *model, int k)
 {
     const struct small_network *small = model->of;
-    dualprop_view view = { .struct_size = sizeof view, .data = model->weight[k], .type = DUALPROP_F64, .rank = 2,
-                           .shape = { model->widths[k - 1], model->widths[k] }, .strides = { model->widths[k], 1 } };
+    dualprop_view view = { .struct_size = sizeof view,
+                           .data = model->weight[k],
+                           .type = DUALPROP_F64,
+                           .rank = 2,
+                           .shape = { model->widths[k - 1], model->widths[k] },
+                           .strides = { model->widths[k], 1 } };
     char name[32];
     snprintf(name, sizeof name, "layer%d.weight", k);
     ck_assert_int_eq(dualprop_network_read(&view, small->network, name), DUALPROP_OK);
     memcpy(model->feedback[k], model->weight[k], sizeof model->weight[k]);
     view.data = model->feedback[k];
     if (small->plan.feedback) ck_assert_int_eq(dualprop_network_read_feedback(&view, small->network, k), DUALPROP_OK);
-    dualprop_view bias = { .struct_size = sizeof view, .data = model->bias[k], .type = DUALPROP_F64, .rank = 1,
-                           .shape = { model->widths[k] }, .strides = { 1 } };
+    dualprop_view bias = { .struct_size = sizeof view,
+                           .data = model->bias[k],
+                           .type = DUALPROP_F64,
+                           .rank = 1,
+                           .shape = { model->widths[k] },
+                           .strides = { 1 } };
     snprintf(name, sizeof name, "layer%d.bias", k);
     ck_assert_int_eq(dualprop_network_read(&bias, small->network, name), DUALPROP_OK);
 }

@@ -25,7 +25,7 @@ typedef struct household {
     double images[SAMPLES * MOST_INPUTS]; /* or as many floats, as the context reads them */
     int32_t labels[LABELS];
     double answer[MOST_PARAMETERS];
-    double scores[70 * 10]; /* for predictions */
+    double scores[70 * 10];   /* for predictions */
     uint64_t prints[OF_EACH]; /* of the networks' parameters */
 } household;
 
@@ -43,8 +43,8 @@ static int one_in(household *self, int count)
 
 static double a_number(household *self)
 {
-    static const double odd[] = { 0,  -0.0, 1,    0.5, -1,   NAN, INFINITY, -INFINITY, 1e300,
-                                  2,  0.1,  0.25, 0.9, 0.01, 1e4, 1e-4,     -1e300,    1e-300 };
+    static const double odd[] = { 0, -0.0, 1,    0.5, -1,   NAN, INFINITY, -INFINITY, 1e300,
+                                  2, 0.1,  0.25, 0.9, 0.01, 1e4, 1e-4,     -1e300,    1e-300 };
     return one_in(self, 8) ? odd[below(self, (int)(sizeof odd / sizeof odd[0]))] : below(self, 1001) / 1000.0;
 }
 
@@ -103,17 +103,18 @@ static void draw_data(household *self)
     for (int i = 0; i < SAMPLES * MOST_INPUTS; i++) put_pixel(self, i, random_uniform(&self->random, -1, 1));
     if (one_in(self, 12)) put_pixel(self, below(self, one_in(self, 2) ? 100 : SAMPLES * MOST_INPUTS), a_number(self));
     for (int i = 0; i < LABELS; i++) self->labels[i] = below(self, 3);
-    if (one_in(self, 12)) self->labels[below(self, one_in(self, 2) ? 10 : LABELS)] = (int32_t)random_bits(&self->random);
+    if (one_in(self, 12))
+        self->labels[below(self, one_in(self, 2) ? 10 : LABELS)] = (int32_t)random_bits(&self->random);
 }
 
 /* Put what was made in the place of an older one; without success the older one stays, and what was made goes. */
-#define KEEP(kind)                                                                                               \
-    static dualprop_status keep_##kind(household *self, dualprop_##kind *made, dualprop_status status)           \
-    {                                                                                                            \
-        dualprop_##kind **place = &self->kind[a_place(self)], *leaves = status == DUALPROP_OK ? *place : made;   \
-        if (status == DUALPROP_OK) *place = made;                                                                \
-        dualprop_##kind##_destroy(leaves);                                                                       \
-        return status;                                                                                           \
+#define KEEP(kind)                                                                                             \
+    static dualprop_status keep_##kind(household *self, dualprop_##kind *made, dualprop_status status)         \
+    {                                                                                                          \
+        dualprop_##kind **place = &self->kind[a_place(self)], *leaves = status == DUALPROP_OK ? *place : made; \
+        if (status == DUALPROP_OK) *place = made;                                                              \
+        dualprop_##kind##_destroy(leaves);                                                                     \
+        return status;                                                                                         \
     }
 KEEP(network)
 KEEP(rule)
@@ -384,7 +385,10 @@ static dualprop_status predict(household *self)
 
 static dualprop_status evaluate(household *self)
 {
-    struct { double loss; int64_t correct, top_k; } filled;
+    struct {
+        double loss;
+        int64_t correct, top_k;
+    } filled;
     draw_data(self);
     memset(&filled, 0x5a, sizeof filled);
     dualprop_status status = dualprop_evaluate(&filled.loss, &filled.correct, &filled.top_k, below(self, 7),
@@ -478,8 +482,9 @@ static dualprop_status norms(household *self)
     double norm;
     memset(&norm, 0x5a, sizeof norm);
     dualprop_status status =
-        one_in(self, 2) ? dualprop_diagnostics_lipschitz(&norm, some_diagnostics(self), 1 + below(self, 8))
-                        : dualprop_diagnostics_spectral_norm(&norm, some_diagnostics(self), an_index(self), 1 + below(self, 8));
+        one_in(self, 2)
+            ? dualprop_diagnostics_lipschitz(&norm, some_diagnostics(self), 1 + below(self, 8))
+            : dualprop_diagnostics_spectral_norm(&norm, some_diagnostics(self), an_index(self), 1 + below(self, 8));
     check_untouched(&norm, sizeof norm, status);
     return status;
 }
@@ -488,8 +493,8 @@ static dualprop_status objectives(household *self)
 {
     double filled[3];
     memset(filled, 0x5a, sizeof filled);
-    dualprop_status status = dualprop_diagnostics_objective(&filled[0], &filled[1], &filled[2], some_diagnostics(self),
-                                                            a_state(self));
+    dualprop_status status =
+        dualprop_diagnostics_objective(&filled[0], &filled[1], &filled[2], some_diagnostics(self), a_state(self));
     check_untouched(filled, sizeof filled, status);
     return status;
 }
@@ -555,7 +560,11 @@ typedef struct act {
     int changes; /* may parameters change? */
 } act;
 
-#define ACT(run, weight, changes) { #run, run, weight, changes }
+#define ACT(run, weight, changes)  \
+    {                              \
+#run, run, weight, changes \
+    }
+/* clang-format off */
 static const act acts[] = {
     ACT(make_network, 1, 1), ACT(initialize, 1, 1), ACT(copy_network, 1, 1), ACT(set_feedback_weights, 1, 0),
     ACT(set_layer, 1, 0), ACT(restore_network, 1, 1), ACT(make_rule, 4, 0), ACT(set_alpha, 1, 0), ACT(set_beta, 1, 0),
@@ -565,7 +574,8 @@ static const act acts[] = {
     ACT(set_divergence_limit, 1, 0), ACT(set_damping, 1, 0),
     ACT(set_layer_damping, 1, 0), ACT(set_input_robustness, 1, 0), ACT(set_feedback, 1, 0), ACT(set_layer_alpha, 1, 0),
     ACT(set_layer_beta, 1, 0), ACT(set_alpha_mismatch, 1, 0), ACT(set_noise, 1, 0), ACT(set_quantization, 1, 0),
-    ACT(set_pool_switches, 1, 0), ACT(make_state, 6, 0), ACT(prepare, 1, 0), ACT(infer, 8, 0), ACT(infer_by_steps, 2, 0),
+    ACT(set_pool_switches, 1, 0), ACT(make_state, 6, 0), ACT(prepare, 1, 0), ACT(infer, 8, 0),
+    ACT(infer_by_steps, 2, 0),
     ACT(infer_layer, 1, 0), ACT(infer_pass, 1, 0), ACT(infer_end, 1, 0), ACT(predict, 1, 0), ACT(evaluate, 1, 0),
     ACT(make_optimizer, 2, 0), ACT(set_learning_rate, 1, 0), ACT(set_momentum, 1, 0), ACT(set_moments, 1, 0),
     ACT(set_clip, 1, 0), ACT(set_weight_decay, 1, 0), ACT(set_rate_schedule, 1, 0), ACT(update, 6, 1), ACT(learn, 8, 1),
@@ -574,6 +584,7 @@ static const act acts[] = {
     ACT(compare_gradients, 1, 0), ACT(put, 1, 0), ACT(restore_rule, 1, 0), ACT(restore_state, 1, 0),
     ACT(restore_optimizer, 1, 0),
 };
+/* clang-format on */
 enum { ACTS = sizeof acts / sizeof acts[0] };
 
 static const act *an_act(household *self)
@@ -602,7 +613,8 @@ static int64_t read_parameter(household *self, const dualprop_network *network, 
     char name[64];
     dualprop_view view = { .struct_size = sizeof view, .data = self->answer, .type = DUALPROP_F64 };
     int64_t elements = 1;
-    ck_assert_int_eq(dualprop_network_parameter(name, sizeof name, view.shape, &view.rank, network, index), DUALPROP_OK);
+    ck_assert_int_eq(dualprop_network_parameter(name, sizeof name, view.shape, &view.rank, network, index),
+                     DUALPROP_OK);
     for (int k = view.rank - 1; k >= 0; k--) {
         view.strides[k] = elements;
         elements *= view.shape[k];

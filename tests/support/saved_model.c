@@ -9,9 +9,9 @@
 #include "core/checkpoint/crc32.h"
 #include "randomness.h"
 
-#define TRY(call)                                      \
-    do {                                               \
-        dualprop_status try_status = (call);           \
+#define TRY(call)                                         \
+    do {                                                  \
+        dualprop_status try_status = (call);              \
         if (try_status != DUALPROP_OK) return try_status; \
     } while (0)
 

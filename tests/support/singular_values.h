@@ -1,6 +1,6 @@
 /*
- * singular_values.h - the greatest singular value of a small matrix by one-sided Jacobi rotations: an oracle that shares
- * nothing with power iterations.
+ * singular_values.h - the greatest singular value of a small matrix by one-sided Jacobi rotations: an oracle that
+ * shares nothing with power iterations.
  */
 #ifndef TESTS_SINGULAR_VALUES_H
 #define TESTS_SINGULAR_VALUES_H

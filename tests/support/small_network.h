@@ -21,8 +21,8 @@ struct small_plan {
     double tolerance;
     int64_t batch;
     uint64_t seed;
-    double scale; /* of the weights; 0 means 1 */
-    int feedback; /* kind; the rule's too */
+    double scale;                           /* of the weights; 0 means 1 */
+    int feedback;                           /* kind; the rule's too */
     void (*configure)(dualprop_rule *rule); /* set what else the rule should have; may be NULL */
 };
 

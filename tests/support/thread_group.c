@@ -48,8 +48,7 @@ static int exchange(void *user_data, void *receive, const int64_t *receive_offse
     for (int r = 0; r < own->group->size; r++) {
         const struct thread_member *other = &own->group->members[r];
         int64_t bytes = other->send_offsets[rank + 1] - other->send_offsets[rank];
-        if (bytes != receive_offsets[r + 1] - receive_offsets[r])
-            failed = 1;
+        if (bytes != receive_offsets[r + 1] - receive_offsets[r]) failed = 1;
         else if (bytes > 0)
             memcpy((char *)receive + receive_offsets[r], (const char *)other->send + other->send_offsets[rank],
                    (size_t)bytes);
@@ -68,8 +67,7 @@ static int gather(void *user_data, void *bytes, const int64_t *offsets)
     for (int r = 0; r < own->group->size; r++) {
         const struct thread_member *other = &own->group->members[r];
         int64_t length = offsets[r + 1] - offsets[r];
-        if (length != other->offsets[r + 1] - other->offsets[r] || offsets[r] != other->offsets[r])
-            failed = 1;
+        if (length != other->offsets[r + 1] - other->offsets[r] || offsets[r] != other->offsets[r]) failed = 1;
         else if (r != own->rank && length > 0)
             memcpy((char *)bytes + offsets[r], (char *)other->bytes + offsets[r], (size_t)length);
     }
@@ -106,7 +104,7 @@ void thread_group_run(struct thread_group *group, int size, void (*body)(struct 
         member->rank = r;
         member->argument = (char *)arguments + (size_t)r * argument_size;
         member->fail_at = fail_at ? fail_at[r] : 0;
-        member->transport = (dualprop_transport){sizeof member->transport, r, size, exchange, gather, error, member};
+        member->transport = (dualprop_transport){ sizeof member->transport, r, size, exchange, gather, error, member };
     }
     for (int r = 0; r < size; r++) pthread_create(&threads[r], NULL, run, &group->members[r]);
     for (int r = 0; r < size; r++) pthread_join(threads[r], NULL);

@@ -35,18 +35,18 @@ extern const dualprop__convolution_loops wide_loops_f32, wide_loops_f64;
 /* ---- micro-kernels ---- */
 
 /* Like BLIS's, which load the vectors of the next step of the sum before they know whether there is one. */
-#define DEFINE_KERNEL(real, name, wide, narrow)                                                                       \
-    static void name(const dualprop__microkernel *kernel, const dualprop__product *product)                           \
-    {                                                                                                                 \
-        const real *vectors = product->vectors, *broadcasts = product->broadcasts;                                    \
-        (void)kernel;                                                                                                 \
-        for (int i = 0; i < wide; i++) (void)((const volatile real *)vectors)[product->depth * wide + i];             \
-        for (int64_t j = 0; j < product->broadcast_count; j++) {                                                      \
-            real *to = (real *)product->c + j * product->stride, row[wide] = { 0 };                                   \
-            for (int64_t k = 0; k < product->depth; k++)                                                              \
-                for (int i = 0; i < wide; i++) row[i] += broadcasts[k * narrow + j] * vectors[k * wide + i];          \
+#define DEFINE_KERNEL(real, name, wide, narrow)                                                                        \
+    static void name(const dualprop__microkernel *kernel, const dualprop__product *product)                            \
+    {                                                                                                                  \
+        const real *vectors = product->vectors, *broadcasts = product->broadcasts;                                     \
+        (void)kernel;                                                                                                  \
+        for (int i = 0; i < wide; i++) (void)((const volatile real *)vectors)[product->depth * wide + i];              \
+        for (int64_t j = 0; j < product->broadcast_count; j++) {                                                       \
+            real *to = (real *)product->c + j * product->stride, row[wide] = { 0 };                                    \
+            for (int64_t k = 0; k < product->depth; k++)                                                               \
+                for (int i = 0; i < wide; i++) row[i] += broadcasts[k * narrow + j] * vectors[k * wide + i];           \
             for (int64_t i = 0; i < product->vector_count; i++) to[i] = product->accumulate ? to[i] + row[i] : row[i]; \
-        }                                                                                                             \
+        }                                                                                                              \
     }
 
 DEFINE_KERNEL(float, multiply_floats, 32, 12)

@@ -2,9 +2,10 @@
  * workbench.h - a workbench for one backend instance: guarded arrays of its type, the same random inputs for all, and a
  * record of everything a slot gave back.
  *
- * A case of the kernel table is one function that takes a workbench, makes inputs, calls a slot and records its outputs. Run
- * on two workbenches it makes the same inputs (all are rounded to float, so that both types hold the same numbers), and the
- * two records can be compared: within a tolerance against the reference, bit for bit between numbers of threads.
+ * A case of the kernel table is one function that takes a workbench, makes inputs, calls a slot and records its
+ * outputs. Run on two workbenches it makes the same inputs (all are rounded to float, so that both types hold the same
+ * numbers), and the two records can be compared: within a tolerance against the reference, bit for bit between numbers
+ * of threads.
  */
 #ifndef DUALPROP_TESTS_WORKBENCH_H
 #define DUALPROP_TESTS_WORKBENCH_H

@@ -36,7 +36,8 @@ def quoted(text):
 
 
 def panel_commands(panel, folder, number, key):
-    out = [f"set title {quoted(panel.title)}", f"set xlabel {quoted(panel.x)}", f"set ylabel {quoted(panel.y)} offset 1,0",
+    out = [f"set title {quoted(panel.title)}", f"set xlabel {quoted(panel.x)}",
+           f"set ylabel {quoted(panel.y)} offset 1,0",
            "unset logscale", "set xrange [*:*]", "set xtics autofreq", "set xtics norotate"]
     low = panel.bottom if panel.bottom is not None else ("*" if "y" in panel.log else 0)
     out.append(f"set yrange [{low}:{panel.top if panel.top is not None else '*'}]")
@@ -54,9 +55,11 @@ def panel_commands(panel, folder, number, key):
                 file.write(" ".join(repr(float(v)) for v in point) + "\n")
         colour = quoted(line.colour)
         if line.points and len(line.points[0]) == 4:
-            plots.append(f"'{path}' using 1:3:4 with filledcurves fs transparent solid 0.18 noborder lc rgb {colour} notitle")
+            plots.append(f"'{path}' using 1:3:4 with filledcurves fs transparent solid 0.18 noborder "
+                         f"lc rgb {colour} notitle")
         dash = "dt 3" if line.dashed else "dt 1"
-        drawn = f"linespoints pt 7 ps 0.6 lw 2 {dash}" if line.marks and len(line.points) < 40 else f"lines lw 1.8 {dash}"
+        marked = line.marks and len(line.points) < 40
+        drawn = f"linespoints pt 7 ps 0.6 lw 2 {dash}" if marked else f"lines lw 1.8 {dash}"
         plots.append(f"'{path}' using 1:2 with {drawn} lc rgb {colour} " +
                      (f"title {quoted(line.title)}" if line.title else "notitle"))
     out.append("plot " + ", \\\n     ".join(plots))
@@ -75,7 +78,8 @@ def draw(picture, heading, panels, columns, key_title=""):
     width, height = 90 + 390 * columns + right, 110 + 330 * rows
     with tempfile.TemporaryDirectory() as folder:
         text = [f"set terminal pngcairo size {width},{height} font 'sans,11' background '#ffffff'",
-                f"set output {quoted(picture)}", "set border 3 lc rgb '#555555'", "set tics nomirror out tc rgb '#333333'",
+                f"set output {quoted(picture)}", "set border 3 lc rgb '#555555'",
+                "set tics nomirror out tc rgb '#333333'",
                 "set grid lc rgb '#e4e4e4' lt 1 lw 1",
                 f"set multiplot layout {rows},{columns} title {quoted(heading)} font 'sans,14' margins "
                 f"{75 / width},{1 - right / width},{65 / height},{1 - 75 / height} spacing {80 / width},{85 / height}",

@@ -125,7 +125,8 @@ def table1(todo, pictures):
             paper = experiments.TABLE1_PAPER[dataset][cell.name]
             right = [accuracy(run) for run in mine]
             norms = [last(run, "lipschitz") for run in mine if last(run, "lipschitz") is not None]
-            rows.append([cell.title, f"{paper[0]:.2f} ± {paper[1]:.2f}", spread(right), against_paper(right, *paper[:2]),
+            rows.append([cell.title, f"{paper[0]:.2f} ± {paper[1]:.2f}", spread(right),
+                         against_paper(right, *paper[:2]),
                          f"{paper[2]:g} ± {paper[3]:g}", spread(norms, 1), seeds(mine), commits(mine)])
         text += f"\n### {name_of(dataset)}\n\n" + table(
             ["column", "accuracy %: paper", "ours", "difference (in the paper's spreads)", "Lipschitz: paper", "ours",
@@ -151,7 +152,8 @@ def means_at(points):
     return out
 
 
-ROBUST = [("dp-1", "DP, alpha 1"), ("dp-0.5", "DP, alpha 1/2"), ("dp-0", "DP, alpha 0"), ("dp-0-e0", "DP, alpha 0, E_0"),
+ROBUST = [("dp-1", "DP, alpha 1"), ("dp-0.5", "DP, alpha 1/2"), ("dp-0", "DP, alpha 0"),
+          ("dp-0-e0", "DP, alpha 0, E_0"),
           ("bp", "BP"), ("bp-raw", "BP, adversarial")]
 
 
@@ -231,7 +233,8 @@ def figure3(todo, pictures):
                     lines.append(Line("" if source == "bp_norm" else str(k), means_at(points), layer_colour(k, layers),
                                       dashed=source == "bp_norm"))
             panels.append(Panel(f"{title}, alpha {alpha}", "epoch", unit, lines))
-    pictures.append(("figure3", "Fig. 3: DP^T with 30 iterations, MNIST, 784-1000x4-10 (mean and spread over the seeds)", panels,
+    pictures.append(("figure3",
+                     "Fig. 3: DP^T with 30 iterations, MNIST, 784-1000x4-10 (mean and spread over the seeds)", panels,
                      2, "layer"))
     return "\nThe runs are those of Table 2 by DP^T.\n"
 
@@ -255,12 +258,15 @@ def table3(todo, pictures):
                          spread(top5), f"{statistics.mean(angle):.1f}" if angle else "—",
                          str(max((len(run.epochs()) for run in mine), default=0)), seeds(mine), commits(mine)])
         text += f"\n### {name_of(dataset)}\n\n" + table(
-            ["rule", "top-1 %: paper", "ours", "top-5 %, last epoch", "worst angle, last epoch", "epochs", "seeds", "commit"],
+            ["rule", "top-1 %: paper", "ours", "top-5 %, last epoch", "worst angle, last epoch", "epochs", "seeds",
+             "commit"],
             rows)
-        panels = [angle_panel(cell.title, "epoch", [(line["epoch"], line["angle"]) for run in of_cell(runs, dataset, cell.name)[:1]
+        panels = [angle_panel(cell.title, "epoch", [(line["epoch"], line["angle"])
+                                                    for run in of_cell(runs, dataset, cell.name)[:1]
                                                     for line in run.epochs() if "angle" in line])
                   for cell in cells(todo, dataset)]
-        pictures.append((f"table3-angles-{dataset}", f"Angle to back-propagation by layer, VGG16, {name_of(dataset)}", panels, 3,
+        pictures.append((f"table3-angles-{dataset}", f"Angle to back-propagation by layer, VGG16, {name_of(dataset)}",
+                         panels, 3,
                          "layer"))
     return text
 
@@ -276,15 +282,18 @@ def figure2(todo, pictures):
     rows = []
     for dataset in datasets(todo):
         mine = [run for run in ended(todo) if run.cell.dataset == dataset]
-        pictures.append((f"figure2-{dataset}", f"Fig. 2b and 2d: angle to back-propagation in the first batches, {name_of(dataset)}",
-                         [angle_panel(run.cell.title, "batch", [(line["batch"], line["angle"]) for line in run.audits()])
+        pictures.append((f"figure2-{dataset}",
+                         f"Fig. 2b and 2d: angle to back-propagation in the first batches, {name_of(dataset)}",
+                         [angle_panel(run.cell.title, "batch",
+                                      [(line["batch"], line["angle"]) for line in run.audits()])
                           for run in mine], 2, "layer"))
         for run in mine:
             angles = [line["angle"] for line in run.audits()]
             worst = [max(line) for line in angles]
             rows.append([name_of(dataset), run.cell.title, str(len(angles)), f"{statistics.mean(worst):.1f}",
                          f"{max(worst):.1f}", f"{statistics.mean(worst[-20:]):.1f}", commits([run])])
-    return "\n" + table(["data", "rule", "batches", "worst layer's angle: mean", "largest", "mean of the last 20", "commit"], rows)
+    return "\n" + table(["data", "rule", "batches", "worst layer's angle: mean", "largest", "mean of the last 20",
+                         "commit"], rows)
 
 
 # ---- The atlas ----
@@ -305,16 +314,19 @@ def atlas(todo, pictures):
                     points[i] = found
                 if worst:
                     angles[i] = worst
-                rows.append([title, value, rule, (spread(found) if found else "—") + (f" ({diverged} diverged)" if diverged else ""),
+                rows.append([title, value, rule, (spread(found) if found else "—")
+                             + (f" ({diverged} diverged)" if diverged else ""),
                              spread(worst, 1), seeds(mine), commits(mine)])
             right.append(Line(rule, means_at(points), colour))
             angle.append(Line(rule, means_at(angles), colour))
         labels = [value for value, _options in values]
         panels.append(Panel(title, "", "test accuracy (%)", right, labels=labels, top=90))
         panels.append(Panel(title, "", "worst layer's angle (degrees)", angle, labels=labels))
-    pictures.append(("atlas", "Atlas of asymmetry: 784-128x3-10, 10,000 images of Fashion-MNIST, 5 epochs (mean and spread over "
+    pictures.append(("atlas",
+                     "Atlas of asymmetry: 784-128x3-10, 10,000 images of Fashion-MNIST, 5 epochs (mean and spread over "
                      "the seeds)", panels, 4, ""))
-    return "\n" + table(["what is varied", "value", "rule", "test accuracy %", "worst angle, last epoch", "seeds", "commit"], rows)
+    return "\n" + table(["what is varied", "value", "rule", "test accuracy %", "worst angle, last epoch", "seeds",
+                         "commit"], rows)
 
 
 def figure3_alone(todo, pictures):

@@ -117,8 +117,8 @@ class Run:
                 json.dump(about, file, indent=1)
             command[0] = os.path.join(programs, os.path.basename(command[0]))
         with open(self.path("stdout"), "a") as out, open(self.path("stderr"), "w") as error:
-            # In a session of its own, so that Ctrl-C reaches this program alone, which then stops its runs. The lock goes
-            # with it: while a run lives, nothing else starts it again.
+            # In a session of its own, so that Ctrl-C reaches this program alone, which then stops its runs. The lock
+            # goes with it: while a run lives, nothing else starts it again.
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=error,
                                             start_new_session=True, pass_fds=[lock])
         self.began, self.done_before = time.monotonic(), len(self.epochs())
@@ -145,7 +145,8 @@ class Run:
 
 
 def seconds_left(pending, running, jobs, epochs):
-    """An estimate of the time that is left: epochs that were measured, and where none was the cells' guesses, scaled."""
+    """An estimate of the time that is left: epochs that were measured, and where none was the cells' guesses,
+    scaled."""
     measured, ratio = {}, []
     for run in running + [run for run in pending if run.epochs()]:
         lines = run.epochs()[run.done_before if run in running else 0:]

@@ -23,9 +23,9 @@ struct composite {
     dualprop_backend own, rest;
     void *own_self, *rest_self;
     int own_made, rest_made;
-    int has_rows;                       /* are dense weights [inputs, outputs], for products of the caller's? */
-    int converts;                       /* ... and some of the products built-in ones? */
-    int splits_up, splits_down, splits_gradient; /* of dense layers: is the follower called apart? */
+    int has_rows; /* are dense weights [inputs, outputs], for products of the caller's? */
+    int converts; /* ... and some of the products built-in ones? */
+    int splits_up, splits_down, splits_gradient;             /* of dense layers: is the follower called apart? */
     int splits_map_up, splits_map_down, splits_map_gradient; /* the same of convolutions */
 };
 
@@ -35,11 +35,11 @@ static struct composite *composite_of(void *self)
 }
 
 /* Call a slot of the caller's where there is one, else the built-in one. */
-#define PASS(slot, ...)                                                                      \
+#define PASS(slot, ...)                                                                                     \
     (composite_of(self)->own.slot ? composite_of(self)->own.slot(composite_of(self)->own_self, __VA_ARGS__) \
-                             : composite_of(self)->rest.slot(composite_of(self)->rest_self, __VA_ARGS__))
+                                  : composite_of(self)->rest.slot(composite_of(self)->rest_self, __VA_ARGS__))
 
-#define COMPOSITE_SLOT(result, name, parameters, arguments)                         \
+#define COMPOSITE_SLOT(result, name, parameters, arguments)               \
     static result composite_##name(void *self, DUALPROP__LIST parameters) \
     {                                                                     \
         return PASS(name, DUALPROP__LIST arguments);                      \
@@ -201,11 +201,11 @@ static dualprop_status split_gradient(void *self, const dualprop_dense *shape, v
     if (through_panels)
         DUALPROP__TRY(gradient_through_panels(pair, shape, gradient, bias_gradient, x, delta, scale, adds));
     else
-        DUALPROP__TRY(PASS(dense_gradient, shape, gradient, bias_gradient, x, delta, scale, adds, NULL, NULL, NULL,
-                           moments));
+        DUALPROP__TRY(
+            PASS(dense_gradient, shape, gradient, bias_gradient, x, delta, scale, adds, NULL, NULL, NULL, moments));
     if (!step) return DUALPROP_OK;
-    int64_t elements = pair->has_rows ? shape->inputs * shape->outputs
-                                      : PASS(weight_elements, shape->inputs, shape->outputs);
+    int64_t elements =
+        pair->has_rows ? shape->inputs * shape->outputs : PASS(weight_elements, shape->inputs, shape->outputs);
     return step_apart(self, step, elements, shape->outputs, weights, gradient, bias, bias_gradient, moments);
 }
 

@@ -160,8 +160,8 @@ dualprop_status dualprop_context_set_log(dualprop_context *context, dualprop_log
     return DUALPROP_OK;
 }
 
-dualprop_status dualprop_context_set_parallel_for(dualprop_context *context, dualprop_parallel_for run,
-                                                  void *user_data, int threads)
+dualprop_status dualprop_context_set_parallel_for(dualprop_context *context, dualprop_parallel_for run, void *user_data,
+                                                  int threads)
 {
     DUALPROP__REQUIRE_HANDLE(context, DUALPROP__CONTEXT);
     DUALPROP__REQUIRE(context, !run || (threads >= 1 && threads <= 1024), DUALPROP_ERROR_INVALID_ARGUMENT,
@@ -176,8 +176,8 @@ dualprop_status dualprop_context_set_stream(dualprop_context *context, void *str
 {
     DUALPROP__REQUIRE_HANDLE(context, DUALPROP__CONTEXT);
     DUALPROP__TRY(dualprop__context_enter(context));
-    DUALPROP__REQUIRE(context, context->backend.set_stream, DUALPROP_ERROR_UNSUPPORTED,
-                      "the backend %s has no streams", context->backend.name);
+    DUALPROP__REQUIRE(context, context->backend.set_stream, DUALPROP_ERROR_UNSUPPORTED, "the backend %s has no streams",
+                      context->backend.name);
     return context->backend.set_stream(context->instance, stream);
 }
 

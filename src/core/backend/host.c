@@ -59,8 +59,8 @@ static void run_loop_unit(void *argument, int64_t unit)
 static void run_by_caller(dualprop_context *context, void (*task)(void *argument, int64_t index), void *argument,
                           int64_t count)
 {
-    struct loop loop = { task, argument, count, count < MOST_UNITS ? count : MOST_UNITS,
-                         dualprop__float_mode_get(), 0, { 0 } };
+    struct loop loop = { task, argument, count, count < MOST_UNITS ? count : MOST_UNITS, dualprop__float_mode_get(),
+                         0,    { 0 } };
     int64_t left = 0;
     int shield =
         dualprop__shield_begin(); /* as in the pool: cancelled here, a caller would leave the others in its loop */
@@ -82,8 +82,7 @@ static void host_parallel_for(void *user_data, void (*task)(void *argument, int6
     if (count <= 0) return;
     if (context->run && context->process_number == dualprop__process_number())
         run_by_caller(context, task, argument, count);
-    else
-        dualprop__pool_run(context->pool, task, argument, count);
+    else dualprop__pool_run(context->pool, task, argument, count);
 }
 
 static int host_threads(void *user_data)

@@ -42,8 +42,8 @@ static const char *default_error(void *user_data)
     return dlerror();
 }
 
-const dualprop_loader dualprop__default_loader = { sizeof(dualprop_loader), default_open, default_symbol,
-                                                   default_error, NULL };
+const dualprop_loader dualprop__default_loader = { sizeof(dualprop_loader), default_open, default_symbol, default_error,
+                                                   NULL };
 
 /* ---- looking ---- */
 
@@ -217,8 +217,7 @@ static dualprop_status open_module(const dualprop_backend **table, dualprop_cont
     const dualprop_backend *(*entry)(void) = NULL;
     memcpy(&entry, &symbol, sizeof entry); /* ISO C has no cast from an object to a function */
     const dualprop_backend *found = entry();
-    if (!found)
-        return dualprop__fail(context, DUALPROP_ERROR_NO_BACKEND, "the CUDA module %.160s has no table", name);
+    if (!found) return dualprop__fail(context, DUALPROP_ERROR_NO_BACKEND, "the CUDA module %.160s has no table", name);
     if (found->api != DUALPROP_BACKEND_API)
         return dualprop__fail(context, DUALPROP_ERROR_BACKEND_VERSION,
                               "the CUDA module %.160s has backend API %u, expected %d", name, found->api,
@@ -246,7 +245,8 @@ dualprop_status dualprop__module_find_driver(dualprop_context *context)
     const dualprop_loader *loader = &context->loader;
     if (loader->open(loader->user_data, "libcuda.so.1")) return DUALPROP_OK;
     const char *error = loader->error(loader->user_data);
-    return dualprop__fail(context, DUALPROP_ERROR_NO_DEVICE,
-                          "there is no CUDA device: no NVIDIA driver is installed (libcuda.so.1 is missing or does not "
-                          "answer: %.200s)", error ? error : "the loader gave no reason");
+    return dualprop__fail(
+        context, DUALPROP_ERROR_NO_DEVICE,
+        "there is no CUDA device: no NVIDIA driver is installed (libcuda.so.1 is missing or does not answer: %.200s)",
+        error ? error : "the loader gave no reason");
 }

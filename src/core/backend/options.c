@@ -73,7 +73,8 @@ static dualprop_status read_io(dualprop_io *to, const dualprop_io *from)
     if (!from) from = &dualprop__posix_io;
     DUALPROP__TRY(dualprop__struct_copy(to, sizeof *to, from, UP_TO(dualprop_io, sync_folder), "io"));
     REQUIRE(to->open && to->size && to->read && to->write && to->sync && to->close && to->rename && to->remove &&
-            to->sync_folder, "io: all members but user_data and remove_stale must be set");
+                to->sync_folder,
+            "io: all members but user_data and remove_stale must be set");
     return DUALPROP_OK;
 }
 

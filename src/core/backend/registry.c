@@ -28,8 +28,8 @@ static int has_dense_slots(const dualprop_backend *table)
     return table->allocate && table->release && table->copy_in && table->copy_out && table->copy && table->fill_zero &&
            table->synchronize && table->weight_elements && table->write_weights && table->read_weights &&
            table->dense_workspace && table->dense_bottom_up && table->dense_top_down && table->dense_gradient &&
-           table->dyad_update && table->output_step && table->evaluate && table->load_input &&
-           table->optimizer_step && table->compare && table->max_abs && table->fill_uniform;
+           table->dyad_update && table->output_step && table->evaluate && table->load_input && table->optimizer_step &&
+           table->compare && table->max_abs && table->fill_uniform;
 }
 
 /* The slots for optional rule features: a table on host memory gets them from the reference backend. */
@@ -46,8 +46,7 @@ static int is_on_host(const dualprop_backend *table)
 /* Can it work as it is? */
 static int is_complete_table(const dualprop_backend *table)
 {
-    return has_dense_slots(table) &&
-           ((count_convolutions(table) == 9 && has_options(table)) || !is_on_host(table));
+    return has_dense_slots(table) && ((count_convolutions(table) == 9 && has_options(table)) || !is_on_host(table));
 }
 
 /* Why the slots that are there cannot be completed; NULL when they can. */
@@ -102,8 +101,7 @@ static dualprop_status open_table(dualprop_context *context, const dualprop_back
     DUALPROP__TRY(check_numerics(context, &table));
     if (is_complete_table(&table) && !(is_on_host(&table) && dualprop__composite_splits(&table)))
         DUALPROP__TRY(table.create(&instance, &context->host, context->precision, context->level));
-    else
-        DUALPROP__TRY(dualprop__composite_create(&table, &instance, context));
+    else DUALPROP__TRY(dualprop__composite_create(&table, &instance, context));
     context->backend = table;
     context->instance = instance;
     return DUALPROP_OK;

@@ -43,15 +43,15 @@ enum {
 struct dualprop_context {
     uint32_t magic;
     atomic_int references;
-    int process_number;     /* who made it: a forked child must not use the pool */
-    pid_t process;          /* its id, for sentences */
-    pthread_mutex_t lock;   /* guards log and the error text */
-    int precision;          /* DUALPROP_F32 or _F64 */
-    size_t real_size;       /* 4 or 8 */
-    int level;              /* as asked for */
+    int process_number;   /* who made it: a forked child must not use the pool */
+    pid_t process;        /* its id, for sentences */
+    pthread_mutex_t lock; /* guards log and the error text */
+    int precision;        /* DUALPROP_F32 or _F64 */
+    size_t real_size;     /* 4 or 8 */
+    int level;            /* as asked for */
     int numerics, autotune, device;
-    const char *module;     /* the caller's, while the context is made */
-    int threads;            /* of the pool, or of run */
+    const char *module; /* the caller's, while the context is made */
+    int threads;        /* of the pool, or of run */
     dualprop_allocator allocator;
     dualprop_io io;
     dualprop_threads thread_hooks;
@@ -83,24 +83,24 @@ void dualprop__log(const dualprop_context *context, int level, const char *compo
     __attribute__((format(printf, 4, 5)));
 
 /* Refuse NULL and handles that are dead or of another kind, naming the argument. `handle` is evaluated once. */
-#define DUALPROP__REQUIRE_HANDLE(handle, kind)                                                              \
-    do {                                                                                                    \
-        dualprop_status dualprop__status_ = dualprop__check_handle((handle), (kind), #handle, __func__);   \
-        if (dualprop__status_ != DUALPROP_OK) return dualprop__status_;                                     \
+#define DUALPROP__REQUIRE_HANDLE(handle, kind)                                                           \
+    do {                                                                                                 \
+        dualprop_status dualprop__status_ = dualprop__check_handle((handle), (kind), #handle, __func__); \
+        if (dualprop__status_ != DUALPROP_OK) return dualprop__status_;                                  \
     } while (0)
 dualprop_status dualprop__check_handle(const void *handle, uint32_t kind, const char *argument, const char *function);
 
 /* Refuse unless condition holds; the sentence follows as a printf format and its arguments. */
-#define DUALPROP__REQUIRE(context, condition, status, ...)                                                  \
-    do {                                                                                                    \
-        if (!(condition)) return dualprop__fail((context), (status), __VA_ARGS__);                          \
+#define DUALPROP__REQUIRE(context, condition, status, ...)                         \
+    do {                                                                           \
+        if (!(condition)) return dualprop__fail((context), (status), __VA_ARGS__); \
     } while (0)
 
 /* Pass a failure on. */
-#define DUALPROP__TRY(call)                                                                                 \
-    do {                                                                                                    \
-        dualprop_status dualprop__status_ = (call);                                                         \
-        if (dualprop__status_ != DUALPROP_OK) return dualprop__status_;                                     \
+#define DUALPROP__TRY(call)                                             \
+    do {                                                                \
+        dualprop_status dualprop__status_ = (call);                     \
+        if (dualprop__status_ != DUALPROP_OK) return dualprop__status_; \
     } while (0)
 /* Forget whose the calling thread's last error was; the text stays. For contexts that go away. */
 void dualprop__error_detach(const dualprop_context *context);
@@ -198,8 +198,8 @@ void dualprop__utf8_mend(char *text);
 dualprop_status dualprop__view_check(const dualprop_context *context, const dualprop_view *view, unsigned types,
                                      const char *argument);
 /* The same for a view that is filled, which must have a place for every element: no stride may be 0. */
-dualprop_status dualprop__view_check_output(const dualprop_context *context, const dualprop_view *view,
-                                            unsigned types, const char *argument);
+dualprop_status dualprop__view_check_output(const dualprop_context *context, const dualprop_view *view, unsigned types,
+                                            const char *argument);
 /* A size of a caller's struct beyond this is garbage, and not to be followed. */
 #define DUALPROP__MOST_STRUCT_BYTES 4096
 /* A checked view of the size that this library knows: what an older caller's lacks is zero. */

@@ -30,8 +30,9 @@ struct header {
 /* ---- the default allocator ---- */
 
 /*
- * Large blocks ask the kernel for large pages: a step goes through hundreds of megabytes, and translating addresses page
- * by page of 4 KiB takes 4 to 6 % of its time. Only pages that lie in the block as a whole, so that it takes no more.
+ * Large blocks ask the kernel for large pages: a step goes through hundreds of megabytes, and translating addresses
+ * page by page of 4 KiB takes 4 to 6 % of its time. Only pages that lie in the block as a whole, so that it takes no
+ * more.
  */
 static void advise_large_pages(void *block, size_t size)
 {
@@ -62,8 +63,8 @@ static void default_release(void *user_data, void *pointer, size_t size)
     free(pointer);
 }
 
-const dualprop_allocator dualprop__default_allocator = { sizeof(dualprop_allocator), default_allocate,
-                                                         default_release, NULL };
+const dualprop_allocator dualprop__default_allocator = { sizeof(dualprop_allocator), default_allocate, default_release,
+                                                         NULL };
 
 /* ---- counting ---- */
 

@@ -44,7 +44,7 @@ int dualprop__process_number(void)
 {
     pid_t id = dualprop__process_id();
     return atomic_load_explicit(&known, memory_order_relaxed) != 0 ? atomic_load_explicit(&forks, memory_order_relaxed)
-                                                                    : (int)id;
+                                                                   : (int)id;
 }
 
 dualprop_status dualprop__enter(const dualprop_context *context, atomic_int *busy, const char *name)

@@ -82,9 +82,9 @@ static dualprop_status check_struct_size(const dualprop_context *context, const 
                                          const char *argument)
 {
     uint64_t size = view->struct_size;
-    DUALPROP__REQUIRE(context, size >= LEAST_VIEW_BYTES && size <= DUALPROP__MOST_STRUCT_BYTES, DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "%s: struct_size is %llu, expected sizeof(dualprop_view) = %zu", argument,
-                      (unsigned long long)size, sizeof *view);
+    DUALPROP__REQUIRE(context, size >= LEAST_VIEW_BYTES && size <= DUALPROP__MOST_STRUCT_BYTES,
+                      DUALPROP_ERROR_INVALID_ARGUMENT, "%s: struct_size is %llu, expected sizeof(dualprop_view) = %zu",
+                      argument, (unsigned long long)size, sizeof *view);
     for (size_t i = sizeof *view; i < size; i++)
         DUALPROP__REQUIRE(context, ((const char *)view)[i] == 0, DUALPROP_ERROR_INVALID_ARGUMENT,
                           "%s: it sets what came after version %s of the library (byte %zu)", argument,
@@ -109,8 +109,7 @@ static dualprop_status check_type(const dualprop_context *context, const dualpro
     return dualprop__fail(context, DUALPROP_ERROR_INVALID_ARGUMENT, "%s: type is %d (%s), expected one of%s%s%s%s%s",
                           argument, view->type, found ? found : "none", types & 1u << DUALPROP_F32 ? " f32" : "",
                           types & 1u << DUALPROP_F64 ? " f64" : "", types & 1u << DUALPROP_U8 ? " u8" : "",
-                          types & 1u << DUALPROP_I32 ? " i32" : "",
-                          types & 1u << DUALPROP_I64 ? " i64" : "");
+                          types & 1u << DUALPROP_I32 ? " i32" : "", types & 1u << DUALPROP_I64 ? " i64" : "");
 }
 
 /* The bytes from the first element to the farthest must be countable, for every stride and for their sum. */
@@ -158,8 +157,8 @@ dualprop_status dualprop__view_check(const dualprop_context *context, const dual
     return check_data(context, view, argument);
 }
 
-dualprop_status dualprop__view_check_output(const dualprop_context *context, const dualprop_view *view,
-                                            unsigned types, const char *argument)
+dualprop_status dualprop__view_check_output(const dualprop_context *context, const dualprop_view *view, unsigned types,
+                                            const char *argument)
 {
     DUALPROP__TRY(dualprop__view_check(context, view, types, argument));
     for (int d = 0; d < view->rank; d++)
@@ -171,7 +170,7 @@ dualprop_status dualprop__view_check_output(const dualprop_context *context, con
 /* ---- copying rows ---- */
 
 /* Copy count elements whose neighbours are `stride` apart in `from`, or in `to`. */
-#define DEFINE_GATHER(name, from_type, to_type, convert)                                                                  \
+#define DEFINE_GATHER(name, from_type, to_type, convert)                                                         \
     static void gather_##name(void *to, const void *from, int64_t stride, int64_t count)                         \
     {                                                                                                            \
         for (int64_t i = 0; i < count; i++) ((to_type *)to)[i] = (to_type)((const from_type *)from)[i * stride]; \
@@ -189,8 +188,8 @@ static double clamp(double x, double least, double greatest)
 
 #define TO_F32(x) (float)(x)
 #define TO_F64(x) (double)(x)
-#define TO_U8(x) (uint8_t)clamp((double)(x), 0, UINT8_MAX)
-#define TO_I32(x) (int32_t)clamp((double)(x), INT32_MIN, INT32_MAX)
+#define TO_U8(x) (uint8_t) clamp((double)(x), 0, UINT8_MAX)
+#define TO_I32(x) (int32_t) clamp((double)(x), INT32_MIN, INT32_MAX)
 
 DEFINE_GATHER(f32_f32, float, float, TO_F32)
 DEFINE_GATHER(f64_f32, double, float, TO_F64)

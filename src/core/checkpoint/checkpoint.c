@@ -83,8 +83,8 @@ static dualprop_status read_checkpoint_file(dualprop_checkpoint *checkpoint, con
 {
     dualprop_context *context = checkpoint->context;
     size_t size, data_start;
-    DUALPROP__TRY(dualprop__file_read(&checkpoint->bytes, &size, context, path,
-                                      context->limits[DUALPROP_LIMIT_FILE_BYTES]));
+    DUALPROP__TRY(
+        dualprop__file_read(&checkpoint->bytes, &size, context, path, context->limits[DUALPROP_LIMIT_FILE_BYTES]));
     DUALPROP__TRY(dualprop__safetensors_parse(&data_start, checkpoint, checkpoint->bytes, size));
     return place_tensors(checkpoint, (const char *)checkpoint->bytes + data_start);
 }
@@ -119,8 +119,8 @@ static dualprop_status read_tensor_bytes(dualprop_checkpoint *checkpoint, const 
     return place_tensors(checkpoint, (const char *)checkpoint->bytes + data_start);
 }
 
-dualprop_status dualprop_checkpoint_read_memory(dualprop_checkpoint **out, dualprop_context *context,
-                                                const void *data, size_t size)
+dualprop_status dualprop_checkpoint_read_memory(dualprop_checkpoint **out, dualprop_context *context, const void *data,
+                                                size_t size)
 {
     DUALPROP__REQUIRE(NULL, out, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "checkpoint is NULL; expected a place for the result");
@@ -154,7 +154,9 @@ static dualprop_status check_item_name(const dualprop_checkpoint *checkpoint, co
     uint64_t limit = context->limits[DUALPROP_LIMIT_NAME_BYTES];
     DUALPROP__REQUIRE(context, name && *name && dualprop__utf8_valid(name), DUALPROP_ERROR_INVALID_ARGUMENT,
                       "%s is %s; expected a name in UTF-8", argument,
-                      !name ? "NULL" : !*name ? "empty" : "not UTF-8");
+                      !name    ? "NULL"
+                      : !*name ? "empty"
+                               : "not UTF-8");
     DUALPROP__REQUIRE(context, strlen(name) <= limit, DUALPROP_ERROR_LIMIT,
                       "%s has %zu bytes; expected at most the context's limit of %llu", argument, strlen(name),
                       (unsigned long long)limit);
@@ -164,7 +166,8 @@ static dualprop_status check_item_name(const dualprop_checkpoint *checkpoint, co
 static int is_our_key(const char *key)
 {
     static const char *const ours[] = { DUALPROP__FORMAT, DUALPROP__CRC32, DUALPROP__CRC32_TEXTS,
-                                        "network", "rule", "optimizer", "feedback", "state" };
+                                        "network",        "rule",          "optimizer",
+                                        "feedback",       "state" };
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         if (strcmp(key, ours[i]) == 0) return 1;
     return 0;

@@ -158,11 +158,10 @@ dualprop_status dualprop__checkpoint_expect(dualprop__tensor **out, const dualpr
     DUALPROP__REQUIRE(checkpoint->context, tensor->type == type, DUALPROP_ERROR_FORMAT,
                       "%s: tensor %s is of type %s; expected %s, the context's precision", checkpoint->source, name,
                       dualprop_name(DUALPROP_NAMES_TYPE, tensor->type), dualprop_name(DUALPROP_NAMES_TYPE, type));
-    DUALPROP__REQUIRE(checkpoint->context,
-                      tensor->rank == rank && memcmp(tensor->shape, shape, (size_t)rank * sizeof *shape) == 0,
-                      DUALPROP_ERROR_FORMAT, "%s: tensor %s has the shape %s; expected %s, its layer's",
-                      checkpoint->source, name, dualprop__describe_shape(tensor->shape, tensor->rank).text,
-                      dualprop__describe_shape(shape, rank).text);
+    DUALPROP__REQUIRE(
+        checkpoint->context, tensor->rank == rank && memcmp(tensor->shape, shape, (size_t)rank * sizeof *shape) == 0,
+        DUALPROP_ERROR_FORMAT, "%s: tensor %s has the shape %s; expected %s, its layer's", checkpoint->source, name,
+        dualprop__describe_shape(tensor->shape, tensor->rank).text, dualprop__describe_shape(shape, rank).text);
     *out = tensor;
     return DUALPROP_OK;
 }

@@ -11,16 +11,16 @@
 #include "named_list.h"
 
 /*
- * An entry that was created alone lies in a block of its own, with its name after the struct. What was read from a file lies
- * in one block for all (`shared`), and its names and values where the file has them: a reader needs no more memory than
- * a file is long.
+ * An entry that was created alone lies in a block of its own, with its name after the struct. What was read from a file
+ * lies in one block for all (`shared`), and its names and values where the file has them: a reader needs no more memory
+ * than a file is long.
  */
 typedef struct dualprop__tensor {
     const char *name;
-    int64_t *shape; /* [rank] */
-    size_t size;    /* bytes */
-    uint64_t begin; /* of a file's data section */
-    void *data;     /* [size], row-major */
+    int64_t *shape;                          /* [rank] */
+    size_t size;                             /* bytes */
+    uint64_t begin;                          /* of a file's data section */
+    void *data;                              /* [size], row-major */
     unsigned char type, rank, owned, shared; /* owned: data are a block of their own */
 } dualprop__tensor;
 
@@ -84,7 +84,9 @@ void dualprop__swap_elements(dualprop__tensor *tensor);
 dualprop_view dualprop__tensor_view(const dualprop__tensor *tensor);
 
 /* Copy a name for a sentence: cut, and without control characters. */
-typedef struct dualprop__quoted { char text[72]; } dualprop__quoted;
+typedef struct dualprop__quoted {
+    char text[72];
+} dualprop__quoted;
 dualprop__quoted dualprop__quote(const char *name);
 
 #endif

@@ -17,8 +17,7 @@ static int is_parameter(const char *name)
     if (strncmp(name, "layer", 5) != 0) return 0;
     size_t digits = strspn(name + 5, "0123456789");
     const char *rest = name + 5 + digits;
-    return digits > 0 && (strcmp(rest, ".weight") == 0 || strcmp(rest, ".bias") == 0 ||
-                          strcmp(rest, ".feedback") == 0);
+    return digits > 0 && (strcmp(rest, ".weight") == 0 || strcmp(rest, ".bias") == 0 || strcmp(rest, ".feedback") == 0);
 }
 
 static dualprop_status put_parameter(dualprop_checkpoint *part, const dualprop_layer *layer, int is_bias)
@@ -104,8 +103,7 @@ static void describe_network(dualprop__json_writer *writer, const dualprop_netwo
     dualprop__json_put_integer(writer, network->width);
     dualprop__json_put_integer(writer, network->channels);
     dualprop__json_bracket(writer, ']');
-    dualprop__json_text_member(writer, "initializer",
-                               dualprop_name(DUALPROP_NAMES_INITIALIZER, network->initializer));
+    dualprop__json_text_member(writer, "initializer", dualprop_name(DUALPROP_NAMES_INITIALIZER, network->initializer));
     dualprop__json_real_member(writer, "initializer_scale", network->initializer_scale);
     dualprop__json_put_key(writer, "layers");
     dualprop__json_bracket(writer, '[');
@@ -252,8 +250,8 @@ static dualprop_status describe_image_layer(dualprop_layer *layer, const dualpro
     int64_t input[3] = { top[0], top[1], top[2] };
     int pooling;
     if (record->flatten) dualprop__flatten(input);
-    DUALPROP__TRY(dualprop__checkpoint_choice(&pooling, checkpoint, "network", DUALPROP_NAMES_POOLING,
-                                              record->pooling));
+    DUALPROP__TRY(
+        dualprop__checkpoint_choice(&pooling, checkpoint, "network", DUALPROP_NAMES_POOLING, record->pooling));
     DUALPROP__TRY(dualprop__describe_convolution(layer, checkpoint->context, kind, input, record->outputs,
                                                  record->kernel, record->stride, record->padding, layer->activation));
     if (pooling == DUALPROP_POOL_NONE) return DUALPROP_OK;
@@ -267,13 +265,12 @@ static dualprop_status describe_record(dualprop_layer *layer, const dualprop_che
     struct layer_record record = { .index = index };
     int kind, activation;
     DUALPROP__TRY(unpack_layer(&kind, &record, checkpoint, json));
-    DUALPROP__TRY(dualprop__checkpoint_choice(&activation, checkpoint, "network", DUALPROP_NAMES_ACTIVATION,
-                                              record.activation));
+    DUALPROP__TRY(
+        dualprop__checkpoint_choice(&activation, checkpoint, "network", DUALPROP_NAMES_ACTIVATION, record.activation));
     layer->activation = activation;
     if (kind == DUALPROP_LAYER_DENSE)
         DUALPROP__TRY(dualprop__describe_dense(layer, checkpoint->context, top, record.outputs, activation));
-    else
-        DUALPROP__TRY(describe_image_layer(layer, checkpoint, &record, kind, top));
+    else DUALPROP__TRY(describe_image_layer(layer, checkpoint, &record, kind, top));
     layer->index = index;
     layer->frozen = record.frozen;
     layer->learning_rate = record.learning_rate;
@@ -390,8 +387,8 @@ static dualprop_status build_network(dualprop_network **out, const dualprop_chec
     dualprop_network *network;
     DUALPROP__TRY(unpack_network(&record, checkpoint));
     DUALPROP__TRY(check_layers(checkpoint, &record));
-    DUALPROP__TRY(dualprop_network_create(&network, checkpoint->context, record.input[0], record.input[1],
-                                          record.input[2]));
+    DUALPROP__TRY(
+        dualprop_network_create(&network, checkpoint->context, record.input[0], record.input[1], record.input[2]));
     dualprop_status status = put_back_network(network, checkpoint, &record);
     if (status == DUALPROP_OK) *out = network;
     else dualprop_network_destroy(network);

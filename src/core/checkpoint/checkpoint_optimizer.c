@@ -89,8 +89,7 @@ static dualprop_status put_optimizer(dualprop_checkpoint *checkpoint, const dual
     return status;
 }
 
-dualprop_status dualprop_checkpoint_put_optimizer(dualprop_checkpoint *checkpoint,
-                                                  const dualprop_optimizer *optimizer)
+dualprop_status dualprop_checkpoint_put_optimizer(dualprop_checkpoint *checkpoint, const dualprop_optimizer *optimizer)
 {
     DUALPROP__REQUIRE_HANDLE(checkpoint, DUALPROP__CHECKPOINT);
     /* Being busy for a while is no change of the optimizer that a caller can see. */
@@ -144,8 +143,8 @@ static dualprop_status unpack_optimizer(struct optimizer_record *record, const d
 static dualprop_status apply(dualprop_optimizer *optimizer, const struct optimizer_record *record)
 {
     DUALPROP__TRY(dualprop_optimizer_set_learning_rate(optimizer, record->learning_rate));
-    DUALPROP__TRY(dualprop__optimizer_restore(optimizer, record->momentum, record->beta1, record->beta2,
-                                              record->epsilon));
+    DUALPROP__TRY(
+        dualprop__optimizer_restore(optimizer, record->momentum, record->beta1, record->beta2, record->epsilon));
     DUALPROP__TRY(dualprop_optimizer_set_weight_decay(optimizer, record->weight_decay));
     DUALPROP__TRY(dualprop_optimizer_set_clip(optimizer, record->clip));
     /* A constant rate keeps what an earlier schedule had set; so set that first. */
@@ -179,7 +178,7 @@ static dualprop_status get_moments(dualprop_optimizer *optimizer, const dualprop
 }
 
 static dualprop_status build_optimizer(dualprop_optimizer **out, const dualprop_checkpoint *checkpoint,
-                             dualprop_network *network)
+                                       dualprop_network *network)
 {
     struct optimizer_record record;
     dualprop_optimizer *optimizer;
@@ -196,8 +195,7 @@ static dualprop_status build_optimizer(dualprop_optimizer **out, const dualprop_
 dualprop_status dualprop_checkpoint_get_optimizer(dualprop_optimizer **out, const dualprop_checkpoint *checkpoint,
                                                   dualprop_network *network)
 {
-    DUALPROP__REQUIRE(NULL, out, DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "optimizer is NULL; expected a place for the result");
+    DUALPROP__REQUIRE(NULL, out, DUALPROP_ERROR_INVALID_ARGUMENT, "optimizer is NULL; expected a place for the result");
     *out = NULL;
     DUALPROP__REQUIRE_HANDLE(checkpoint, DUALPROP__CHECKPOINT);
     DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);

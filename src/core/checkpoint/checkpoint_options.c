@@ -97,14 +97,13 @@ static dualprop_status unpack_options(struct options_record *record, const dualp
     dualprop__json json = *options;
     DUALPROP__TRY(dualprop__json_members(&json, members, (int)(sizeof members / sizeof *members)));
     int small = record->power_iterations >= INT_MIN && record->power_iterations <= INT_MAX &&
-                record->warm_start >= INT_MIN && record->warm_start <= INT_MAX &&
-                record->quantize_bits >= INT_MIN && record->quantize_bits <= INT_MAX &&
-                record->growth_limit >= INT_MIN && record->growth_limit <= INT_MAX &&
-                record->fresh_minus >= INT_MIN && record->fresh_minus <= INT_MAX;
-    DUALPROP__REQUIRE(
-        checkpoint->context, small, DUALPROP_ERROR_FORMAT,
-        "%s: the rule's power_iterations, warm_start, quantize_bits, growth_limit or fresh_minus do not fit into 32 bits",
-        checkpoint->source);
+                record->warm_start >= INT_MIN && record->warm_start <= INT_MAX && record->quantize_bits >= INT_MIN &&
+                record->quantize_bits <= INT_MAX && record->growth_limit >= INT_MIN &&
+                record->growth_limit <= INT_MAX && record->fresh_minus >= INT_MIN && record->fresh_minus <= INT_MAX;
+    DUALPROP__REQUIRE(checkpoint->context, small, DUALPROP_ERROR_FORMAT,
+                      "%s: the rule's power_iterations, warm_start, quantize_bits, growth_limit or fresh_minus do not "
+                      "fit into 32 bits",
+                      checkpoint->source);
     return DUALPROP_OK;
 }
 
@@ -206,8 +205,8 @@ static dualprop_status set_damping(dualprop_rule *rule, const dualprop_checkpoin
     rule->power_iterations = (int)record->power_iterations;
     if (damping == DUALPROP_DAMPING_NONE) return DUALPROP_OK;
     /* A rule with given numbers keeps its power iterations too. */
-    DUALPROP__TRY(dualprop_rule_set_damping(
-        rule, damping == DUALPROP_DAMPING_GIVEN ? DUALPROP_DAMPING_HALF : damping, (int)record->power_iterations));
+    DUALPROP__TRY(dualprop_rule_set_damping(rule, damping == DUALPROP_DAMPING_GIVEN ? DUALPROP_DAMPING_HALF : damping,
+                                            (int)record->power_iterations));
     if (damping != DUALPROP_DAMPING_GIVEN) return DUALPROP_OK;
     DUALPROP__TRY(dualprop_rule_set_layer_damping(rule, -1, record->common_damping));
     return set_numbers(rule, checkpoint, &record->layer_damping, "layer_damping", dualprop_rule_set_layer_damping);
@@ -217,8 +216,8 @@ static dualprop_status set_options(dualprop_rule *rule, const dualprop_checkpoin
                                    const struct options_record *record)
 {
     int feedback;
-    DUALPROP__TRY(dualprop__checkpoint_choice(&feedback, checkpoint, "rule", DUALPROP_NAMES_FEEDBACK,
-                                              record->feedback));
+    DUALPROP__TRY(
+        dualprop__checkpoint_choice(&feedback, checkpoint, "rule", DUALPROP_NAMES_FEEDBACK, record->feedback));
     DUALPROP__TRY(set_seed(rule, checkpoint, record->seed));
     DUALPROP__TRY(set_damping(rule, checkpoint, record));
     DUALPROP__TRY(dualprop_rule_set_input_robustness(rule, record->input_robustness));

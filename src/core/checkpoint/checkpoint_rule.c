@@ -61,8 +61,7 @@ static dualprop_status unpack_rule(struct rule_record *record, const dualprop_ch
     DUALPROP__TRY(dualprop__checkpoint_load(&json, checkpoint, "rule"));
     DUALPROP__TRY(dualprop__json_members(&json, members, (int)(sizeof members / sizeof *members)));
     DUALPROP__REQUIRE(checkpoint->context, record->passes >= 1 && record->passes <= INT_MAX, DUALPROP_ERROR_FORMAT,
-                      "%s: the rule's passes are %lld; expected >= 1", checkpoint->source,
-                      (long long)record->passes);
+                      "%s: the rule's passes are %lld; expected >= 1", checkpoint->source, (long long)record->passes);
     return DUALPROP_OK;
 }
 
@@ -72,12 +71,12 @@ static dualprop_status set_choices(dualprop_rule *rule, const dualprop_checkpoin
     int variant, loss, output_step, nudge_at, schedule, pool_switches;
     DUALPROP__TRY(dualprop__checkpoint_choice(&variant, checkpoint, "rule", DUALPROP_NAMES_RULE, record->variant));
     DUALPROP__TRY(dualprop__checkpoint_choice(&loss, checkpoint, "rule", DUALPROP_NAMES_LOSS, record->loss));
-    DUALPROP__TRY(dualprop__checkpoint_choice(&output_step, checkpoint, "rule", DUALPROP_NAMES_OUTPUT_STEP,
-                                              record->output_step));
-    DUALPROP__TRY(dualprop__checkpoint_choice(&nudge_at, checkpoint, "rule", DUALPROP_NAMES_NUDGE_AT,
-                                              record->nudge_at));
-    DUALPROP__TRY(dualprop__checkpoint_choice(&schedule, checkpoint, "rule", DUALPROP_NAMES_SCHEDULE,
-                                              record->schedule));
+    DUALPROP__TRY(
+        dualprop__checkpoint_choice(&output_step, checkpoint, "rule", DUALPROP_NAMES_OUTPUT_STEP, record->output_step));
+    DUALPROP__TRY(
+        dualprop__checkpoint_choice(&nudge_at, checkpoint, "rule", DUALPROP_NAMES_NUDGE_AT, record->nudge_at));
+    DUALPROP__TRY(
+        dualprop__checkpoint_choice(&schedule, checkpoint, "rule", DUALPROP_NAMES_SCHEDULE, record->schedule));
     DUALPROP__TRY(dualprop__checkpoint_choice(&pool_switches, checkpoint, "rule", DUALPROP_NAMES_SWITCHES,
                                               record->pool_switches));
     DUALPROP__TRY(dualprop_rule_set_pool_switches(rule, pool_switches));

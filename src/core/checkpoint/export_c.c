@@ -77,125 +77,119 @@ static void add_number(struct source_text *text, double value, const char *suffi
 /* ---- activations ---- */
 
 /* The formulas of src/math/activation.h and elementary.h; test_export.c compares the bits. */
-static const char EXPONENTIAL_F32[] =
-    "static real as_real(uint32_t bits)\n"
-    "{\n"
-    "    union { uint32_t bits; real number; } both;\n"
-    "    both.bits = bits;\n"
-    "    return both.number;\n"
-    "}\n\n"
-    "static uint32_t as_bits(real number)\n"
-    "{\n"
-    "    union { uint32_t bits; real number; } both;\n"
-    "    both.number = number;\n"
-    "    return both.bits;\n"
-    "}\n\n"
-    "static real power_of_two(real n)\n"
-    "{\n"
-    "    return as_real(as_bits(n + (0x1.8p23f + 127.0f)) << 23);\n"
-    "}\n\n"
-    "/* e^x for x <= 0 */\n"
-    "static real exponential(real x)\n"
-    "{\n"
-    "    real least = x < -104.0f ? -104.0f : x;\n"
-    "    real n = (least * 1.4426950408889634f + 0x1.8p23f) - 0x1.8p23f;\n"
-    "    real near = least - n * 0x1.62ep-1f, far = n * 0x1.0bfbe8p-15f;\n"
-    "    real high = near - far, low = (near - high) - far;\n"
-    "    real sum = 0.00019913594f;\n"
-    "    sum = sum * high + 0.0013940285f;\n"
-    "    sum = sum * high + 0.0083332742f;\n"
-    "    sum = sum * high + 0.0416663665f;\n"
-    "    sum = sum * high + 0.166666668f;\n"
-    "    sum = sum * high + 0.5000000042f;\n"
-    "    real half = (0.5f * n + 0x1.8p23f) - 0x1.8p23f;\n"
-    "    real e = 1 + (high + (high * high * sum + low));\n"
-    "    return e * power_of_two(half) * power_of_two(n - half);\n"
-    "}\n\n";
+static const char EXPONENTIAL_F32[] = "static real as_real(uint32_t bits)\n"
+                                      "{\n"
+                                      "    union { uint32_t bits; real number; } both;\n"
+                                      "    both.bits = bits;\n"
+                                      "    return both.number;\n"
+                                      "}\n\n"
+                                      "static uint32_t as_bits(real number)\n"
+                                      "{\n"
+                                      "    union { uint32_t bits; real number; } both;\n"
+                                      "    both.number = number;\n"
+                                      "    return both.bits;\n"
+                                      "}\n\n"
+                                      "static real power_of_two(real n)\n"
+                                      "{\n"
+                                      "    return as_real(as_bits(n + (0x1.8p23f + 127.0f)) << 23);\n"
+                                      "}\n\n"
+                                      "/* e^x for x <= 0 */\n"
+                                      "static real exponential(real x)\n"
+                                      "{\n"
+                                      "    real least = x < -104.0f ? -104.0f : x;\n"
+                                      "    real n = (least * 1.4426950408889634f + 0x1.8p23f) - 0x1.8p23f;\n"
+                                      "    real near = least - n * 0x1.62ep-1f, far = n * 0x1.0bfbe8p-15f;\n"
+                                      "    real high = near - far, low = (near - high) - far;\n"
+                                      "    real sum = 0.00019913594f;\n"
+                                      "    sum = sum * high + 0.0013940285f;\n"
+                                      "    sum = sum * high + 0.0083332742f;\n"
+                                      "    sum = sum * high + 0.0416663665f;\n"
+                                      "    sum = sum * high + 0.166666668f;\n"
+                                      "    sum = sum * high + 0.5000000042f;\n"
+                                      "    real half = (0.5f * n + 0x1.8p23f) - 0x1.8p23f;\n"
+                                      "    real e = 1 + (high + (high * high * sum + low));\n"
+                                      "    return e * power_of_two(half) * power_of_two(n - half);\n"
+                                      "}\n\n";
 
-static const char EXPONENTIAL_F64[] =
-    "static real as_real(uint64_t bits)\n"
-    "{\n"
-    "    union { uint64_t bits; real number; } both;\n"
-    "    both.bits = bits;\n"
-    "    return both.number;\n"
-    "}\n\n"
-    "static uint64_t as_bits(real number)\n"
-    "{\n"
-    "    union { uint64_t bits; real number; } both;\n"
-    "    both.number = number;\n"
-    "    return both.bits;\n"
-    "}\n\n"
-    "static real power_of_two(real n)\n"
-    "{\n"
-    "    return as_real(as_bits(n + (0x1.8p52 + 1023.0)) << 52);\n"
-    "}\n\n"
-    "/* e^x for x <= 0 */\n"
-    "static real exponential(real x)\n"
-    "{\n"
-    "    real least = x < -746.0 ? -746.0 : x;\n"
-    "    real n = (least * 1.4426950408889634 + 0x1.8p52) - 0x1.8p52;\n"
-    "    real near = least - n * 0x1.62e42feep-1, far = n * 0x1.a39ef35793c76p-33;\n"
-    "    real high = near - far, low = (near - high) - far;\n"
-    "    real sum = 2.5113990251622669577e-8;\n"
-    "    sum = sum * high + 2.7625545158103437487e-7;\n"
-    "    sum = sum * high + 2.7557229593309713293e-6;\n"
-    "    sum = sum * high + 0.00002480150669213751243;\n"
-    "    sum = sum * high + 0.00019841269901050681382;\n"
-    "    sum = sum * high + 0.0013888888930169974074;\n"
-    "    sum = sum * high + 0.0083333333333155808385;\n"
-    "    sum = sum * high + 0.041666666666582066221;\n"
-    "    sum = sum * high + 0.16666666666666684322;\n"
-    "    sum = sum * high + 0.50000000000000045773;\n"
-    "    real half = (0.5 * n + 0x1.8p52) - 0x1.8p52;\n"
-    "    real e = 1 + (high + (high * high * sum + low));\n"
-    "    return e * power_of_two(half) * power_of_two(n - half);\n"
-    "}\n\n";
+static const char EXPONENTIAL_F64[] = "static real as_real(uint64_t bits)\n"
+                                      "{\n"
+                                      "    union { uint64_t bits; real number; } both;\n"
+                                      "    both.bits = bits;\n"
+                                      "    return both.number;\n"
+                                      "}\n\n"
+                                      "static uint64_t as_bits(real number)\n"
+                                      "{\n"
+                                      "    union { uint64_t bits; real number; } both;\n"
+                                      "    both.number = number;\n"
+                                      "    return both.bits;\n"
+                                      "}\n\n"
+                                      "static real power_of_two(real n)\n"
+                                      "{\n"
+                                      "    return as_real(as_bits(n + (0x1.8p52 + 1023.0)) << 52);\n"
+                                      "}\n\n"
+                                      "/* e^x for x <= 0 */\n"
+                                      "static real exponential(real x)\n"
+                                      "{\n"
+                                      "    real least = x < -746.0 ? -746.0 : x;\n"
+                                      "    real n = (least * 1.4426950408889634 + 0x1.8p52) - 0x1.8p52;\n"
+                                      "    real near = least - n * 0x1.62e42feep-1, far = n * 0x1.a39ef35793c76p-33;\n"
+                                      "    real high = near - far, low = (near - high) - far;\n"
+                                      "    real sum = 2.5113990251622669577e-8;\n"
+                                      "    sum = sum * high + 2.7625545158103437487e-7;\n"
+                                      "    sum = sum * high + 2.7557229593309713293e-6;\n"
+                                      "    sum = sum * high + 0.00002480150669213751243;\n"
+                                      "    sum = sum * high + 0.00019841269901050681382;\n"
+                                      "    sum = sum * high + 0.0013888888930169974074;\n"
+                                      "    sum = sum * high + 0.0083333333333155808385;\n"
+                                      "    sum = sum * high + 0.041666666666582066221;\n"
+                                      "    sum = sum * high + 0.16666666666666684322;\n"
+                                      "    sum = sum * high + 0.50000000000000045773;\n"
+                                      "    real half = (0.5 * n + 0x1.8p52) - 0x1.8p52;\n"
+                                      "    real e = 1 + (high + (high * high * sum + low));\n"
+                                      "    return e * power_of_two(half) * power_of_two(n - half);\n"
+                                      "}\n\n";
 
-static const char SIGMOID[] =
-    "static real sigmoid(real x)\n"
-    "{\n"
-    "    real fall = exponential(x < 0 ? x : -x);\n"
-    "    return (x < 0 ? fall : 1) / (1 + fall);\n"
-    "}\n\n";
+static const char SIGMOID[] = "static real sigmoid(real x)\n"
+                              "{\n"
+                              "    real fall = exponential(x < 0 ? x : -x);\n"
+                              "    return (x < 0 ? fall : 1) / (1 + fall);\n"
+                              "}\n\n";
 
-static const char SILU[] =
-    "static real silu(real x)\n"
-    "{\n"
-    "    real fall = exponential(x < 0 ? x : -x);\n"
-    "    return x * ((x < 0 ? fall : 1) / (1 + fall));\n"
-    "}\n\n";
+static const char SILU[] = "static real silu(real x)\n"
+                           "{\n"
+                           "    real fall = exponential(x < 0 ? x : -x);\n"
+                           "    return x * ((x < 0 ? fall : 1) / (1 + fall));\n"
+                           "}\n\n";
 
-static const char TANH_F32[] =
-    "static real hyperbolic_tangent(real x)\n"
-    "{\n"
-    "    real size = x < 0 ? -x : x, z = x * x, fall = exponential(-(2 * size));\n"
-    "    real sum = -0.0062975323f;\n"
-    "    sum = sum * z + 0.021089548f;\n"
-    "    sum = sum * z - 0.053857105f;\n"
-    "    sum = sum * z + 0.133326381f;\n"
-    "    sum = sum * z - 0.333333194f;\n"
-    "    real value = size < 0.55f ? size + size * (z * sum) : (1 - fall) / (1 + fall);\n"
-    "    return x < 0 ? -value : x > 0 ? value : x;\n"
-    "}\n\n";
+static const char TANH_F32[] = "static real hyperbolic_tangent(real x)\n"
+                               "{\n"
+                               "    real size = x < 0 ? -x : x, z = x * x, fall = exponential(-(2 * size));\n"
+                               "    real sum = -0.0062975323f;\n"
+                               "    sum = sum * z + 0.021089548f;\n"
+                               "    sum = sum * z - 0.053857105f;\n"
+                               "    sum = sum * z + 0.133326381f;\n"
+                               "    sum = sum * z - 0.333333194f;\n"
+                               "    real value = size < 0.55f ? size + size * (z * sum) : (1 - fall) / (1 + fall);\n"
+                               "    return x < 0 ? -value : x > 0 ? value : x;\n"
+                               "}\n\n";
 
-static const char TANH_F64[] =
-    "static real hyperbolic_tangent(real x)\n"
-    "{\n"
-    "    real size = x < 0 ? -x : x, z = x * x, fall = exponential(-(2 * size));\n"
-    "    real sum = -0.000019636046910452107275;\n"
-    "    sum = sum * z + 0.000083556835823889453821;\n"
-    "    sum = sum * z - 0.00023355859237897659848;\n"
-    "    sum = sum * z + 0.00058851840958691122127;\n"
-    "    sum = sum * z - 0.0014555620931525337389;\n"
-    "    sum = sum * z + 0.0035920952660284088828;\n"
-    "    sum = sum * z - 0.0088632329529017378438;\n"
-    "    sum = sum * z + 0.021869488409827049589;\n"
-    "    sum = sum * z - 0.053968253964721131725;\n"
-    "    sum = sum * z + 0.13333333333328594719;\n"
-    "    sum = sum * z - 0.33333333333333313363;\n"
-    "    real value = size < 0.55 ? size + size * (z * sum) : (1 - fall) / (1 + fall);\n"
-    "    return x < 0 ? -value : x > 0 ? value : x;\n"
-    "}\n\n";
+static const char TANH_F64[] = "static real hyperbolic_tangent(real x)\n"
+                               "{\n"
+                               "    real size = x < 0 ? -x : x, z = x * x, fall = exponential(-(2 * size));\n"
+                               "    real sum = -0.000019636046910452107275;\n"
+                               "    sum = sum * z + 0.000083556835823889453821;\n"
+                               "    sum = sum * z - 0.00023355859237897659848;\n"
+                               "    sum = sum * z + 0.00058851840958691122127;\n"
+                               "    sum = sum * z - 0.0014555620931525337389;\n"
+                               "    sum = sum * z + 0.0035920952660284088828;\n"
+                               "    sum = sum * z - 0.0088632329529017378438;\n"
+                               "    sum = sum * z + 0.021869488409827049589;\n"
+                               "    sum = sum * z - 0.053968253964721131725;\n"
+                               "    sum = sum * z + 0.13333333333328594719;\n"
+                               "    sum = sum * z - 0.33333333333333313363;\n"
+                               "    real value = size < 0.55 ? size + size * (z * sum) : (1 - fall) / (1 + fall);\n"
+                               "    return x < 0 ? -value : x > 0 ? value : x;\n"
+                               "}\n\n";
 
 /* An activation in C, of x; `text` are the functions that it needs beside exponential(), if it needs that. */
 struct exported_activation {
@@ -251,8 +245,8 @@ static void add_activations(struct source_text *text, const dualprop_network *ne
 {
     int is_double = network->context->precision == DUALPROP_F64, needs = 0;
     for (int i = 0; i < EXPORTED_COUNT; i++)
-        needs |= exported_activations[i].needs_exponential &&
-                 uses_activation(network, exported_activations[i].activation);
+        needs |=
+            exported_activations[i].needs_exponential && uses_activation(network, exported_activations[i].activation);
     if (needs) add_block(text, is_double ? EXPONENTIAL_F64 : EXPONENTIAL_F32);
     for (int i = 0; i < EXPORTED_COUNT; i++)
         if (uses_activation(network, exported_activations[i].activation))
@@ -308,8 +302,9 @@ static dualprop_status add_source(struct source_text *text, const dualprop_netwo
                                   void *staging)
 {
     int type = network->context->precision;
-    add_line(text, "/* %s.c - see %s.h. With -ffp-contract=off (gcc's -std=c11 means that) scores have the reference\n"
-                   " * backend's bits. */\n#include \"%s.h\"\n\n#include <stdint.h>\n\ntypedef %s real;\n\n",
+    add_line(text,
+             "/* %s.c - see %s.h. With -ffp-contract=off (gcc's -std=c11 means that) scores have the reference\n"
+             " * backend's bits. */\n#include \"%s.h\"\n\n#include <stdint.h>\n\ntypedef %s real;\n\n",
              name, name, name, type == DUALPROP_F32 ? "float" : "double");
     for (int k = 0; k < network->layer_count; k++) {
         const dualprop_layer *layer = network->layers[k];
@@ -375,8 +370,8 @@ static dualprop_status check_exported(const dualprop_network *network)
                           dualprop_name(DUALPROP_NAMES_LAYER, layer->kind));
         DUALPROP__REQUIRE(network->context, find_exported(layer->activation), DUALPROP_ERROR_UNSUPPORTED,
                           "layer %d has the activation %s, which is not written as C source; expected identity, relu, "
-                          "leaky-relu, hard-sigmoid, sigmoid, tanh or silu", k + 1,
-                          dualprop_name(DUALPROP_NAMES_ACTIVATION, layer->activation));
+                          "leaky-relu, hard-sigmoid, sigmoid, tanh or silu",
+                          k + 1, dualprop_name(DUALPROP_NAMES_ACTIVATION, layer->activation));
         DUALPROP__REQUIRE(network->context, layer->inputs <= INT32_MAX && layer->outputs <= INT32_MAX,
                           DUALPROP_ERROR_UNSUPPORTED, "layer %d is too wide for C's int", k + 1);
     }

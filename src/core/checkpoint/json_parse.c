@@ -109,8 +109,7 @@ dualprop_status dualprop__json_decode(char *to, size_t size, const dualprop__jso
         char bytes[4] = { *at };
         int count = 1;
         if (*at++ == '\\') count = decode_escape(bytes, &at, end);
-        if (count == 0)
-            return dualprop__json_refuse(json, "before it, a string with an unknown escape");
+        if (count == 0) return dualprop__json_refuse(json, "before it, a string with an unknown escape");
         if ((size_t)count >= size - (size_t)(next - to))
             return dualprop__json_refuse(json, "before it, a name that is too long");
         memcpy(next, bytes, (size_t)count);

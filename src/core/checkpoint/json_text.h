@@ -91,7 +91,7 @@ void dualprop__json_bracket(dualprop__json_writer *writer, char bracket);
 void dualprop__json_put_key(dualprop__json_writer *writer, const char *key);
 void dualprop__json_put_text(dualprop__json_writer *writer, const char *text); /* UTF-8 */
 void dualprop__json_put_integer(dualprop__json_writer *writer, int64_t value);
-void dualprop__json_put_real(dualprop__json_writer *writer, double value);     /* finite; 17 digits */
+void dualprop__json_put_real(dualprop__json_writer *writer, double value); /* finite; 17 digits */
 void dualprop__json_put_space(dualprop__json_writer *writer);
 void dualprop__json_put_word(dualprop__json_writer *writer, const char *word); /* true, false, null */
 

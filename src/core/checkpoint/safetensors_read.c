@@ -40,13 +40,13 @@ static dualprop_status split_file(struct parts *parts, const dualprop_checkpoint
     const dualprop_context *context = checkpoint->context;
     const char *source = checkpoint->source;
     DUALPROP__REQUIRE(context, size >= DUALPROP__LENGTH_BYTES, DUALPROP_ERROR_FORMAT,
-                      "%s is no checkpoint: there are %zu bytes; expected at least %d, the header's length", source, size,
-                      DUALPROP__LENGTH_BYTES);
+                      "%s is no checkpoint: there are %zu bytes; expected at least %d, the header's length", source,
+                      size, DUALPROP__LENGTH_BYTES);
     uint64_t length = little_endian(bytes), limit = context->limits[DUALPROP_LIMIT_HEADER_BYTES];
-    DUALPROP__REQUIRE(context, length <= size - DUALPROP__LENGTH_BYTES && length <= DUALPROP__LONGEST_HEADER,
-                      DUALPROP_ERROR_FORMAT,
-                      "%s is no checkpoint: the header's length is %llu; expected at most the %zu bytes that follow, "
-                      "and %d", source, (unsigned long long)length, size - DUALPROP__LENGTH_BYTES, DUALPROP__LONGEST_HEADER);
+    DUALPROP__REQUIRE(
+        context, length <= size - DUALPROP__LENGTH_BYTES && length <= DUALPROP__LONGEST_HEADER, DUALPROP_ERROR_FORMAT,
+        "%s is no checkpoint: the header's length is %llu; expected at most the %zu bytes that follow, and %d", source,
+        (unsigned long long)length, size - DUALPROP__LENGTH_BYTES, DUALPROP__LONGEST_HEADER);
     DUALPROP__REQUIRE(context, length <= limit, DUALPROP_ERROR_LIMIT,
                       "%s: the header's length is %llu; expected at most the context's limit of %llu", source,
                       (unsigned long long)length, (unsigned long long)limit);
@@ -94,10 +94,12 @@ struct entry {
 static const struct {
     const char *name;
     int size, type; /* type: 0 if we have no use for it */
+    /* clang-format off */
 } types[] = {
     { "F32", 4, DUALPROP_F32 }, { "F64", 8, DUALPROP_F64 }, { "U8", 1, DUALPROP_U8 }, { "I32", 4, DUALPROP_I32 },
     { "BOOL", 1, 0 }, { "I8", 1, 0 }, { "F8_E5M2", 1, 0 }, { "F8_E4M3", 1, 0 }, { "I16", 2, 0 }, { "U16", 2, 0 },
     { "F16", 2, 0 }, { "BF16", 2, 0 }, { "U32", 4, 0 }, { "I64", 8, 0 }, { "U64", 8, 0 },
+    /* clang-format on */
 };
 
 static dualprop_status read_shape(struct entry *entry, dualprop__json *json)
@@ -196,8 +198,9 @@ struct block {
     dualprop__text *text;
 };
 
-static dualprop_status read_tensor_entry(struct block *block, dualprop_checkpoint *checkpoint, const struct parts *parts,
-                                   dualprop__json *json, const char *key, size_t length)
+static dualprop_status read_tensor_entry(struct block *block, dualprop_checkpoint *checkpoint,
+                                         const struct parts *parts, dualprop__json *json, const char *key,
+                                         size_t length)
 {
     struct entry entry;
     char *name, what[104];
@@ -221,8 +224,12 @@ static dualprop_status read_tensor_entry(struct block *block, dualprop_checkpoin
     int is_known = known < sizeof types / sizeof *types;
     DUALPROP__TRY(check_entry(&entry, checkpoint, dualprop__quote(name).text, is_known ? types[known].size : 0));
     dualprop__tensor *tensor = block->tensor++;
-    *tensor = (dualprop__tensor){ .name = name, .shape = block->extent, .shared = 1, .rank = (unsigned char)kept,
-                                  .size = (size_t)(entry.end - entry.begin), .begin = (uint64_t)entry.begin };
+    *tensor = (dualprop__tensor){ .name = name,
+                                  .shape = block->extent,
+                                  .shared = 1,
+                                  .rank = (unsigned char)kept,
+                                  .size = (size_t)(entry.end - entry.begin),
+                                  .begin = (uint64_t)entry.begin };
     if (is_known && entry.rank <= DUALPROP_MAX_RANK) tensor->type = (unsigned char)types[known].type;
     if (kept > 0) memcpy(block->extent, entry.shape, (size_t)kept * sizeof *entry.shape);
     block->extent += kept;
@@ -231,7 +238,7 @@ static dualprop_status read_tensor_entry(struct block *block, dualprop_checkpoin
 }
 
 static dualprop_status read_text_entry(struct block *block, dualprop_checkpoint *checkpoint, const struct parts *parts,
-                                 dualprop__json *json)
+                                       dualprop__json *json)
 {
     const char *key, *value;
     size_t key_length, value_length;
@@ -254,8 +261,8 @@ static dualprop_status read_text_entry(struct block *block, dualprop_checkpoint 
     return DUALPROP_OK;
 }
 
-static dualprop_status read_text_entries(struct block *block, dualprop_checkpoint *checkpoint, const struct parts *parts,
-                                  dualprop__json *json)
+static dualprop_status read_text_entries(struct block *block, dualprop_checkpoint *checkpoint,
+                                         const struct parts *parts, dualprop__json *json)
 {
     DUALPROP__TRY(dualprop__json_enter(json, '{'));
     for (int more = 1, first = 1;; first = 0) {
@@ -267,8 +274,8 @@ static dualprop_status read_text_entries(struct block *block, dualprop_checkpoin
 
 static dualprop_status read_entries(struct block *block, dualprop_checkpoint *checkpoint, const struct parts *parts)
 {
-    dualprop__json json = dualprop__json_of(checkpoint->context, checkpoint->source, "header", parts->header,
-                                            parts->header_size);
+    dualprop__json json =
+        dualprop__json_of(checkpoint->context, checkpoint->source, "header", parts->header, parts->header_size);
     int has_texts = 0;
     DUALPROP__TRY(dualprop__json_enter(&json, '{'));
     for (int more = 1, first = 1;; first = 0) {
@@ -347,8 +354,8 @@ static dualprop_status check_places(dualprop_checkpoint *checkpoint, size_t data
         reached += tensor->size;
     }
     DUALPROP__REQUIRE(checkpoint->context, reached == data_size, DUALPROP_ERROR_FORMAT,
-                      "%s: %zu bytes follow the header; expected %llu, where the last tensor ends",
-                      checkpoint->source, data_size, (unsigned long long)reached);
+                      "%s: %zu bytes follow the header; expected %llu, where the last tensor ends", checkpoint->source,
+                      data_size, (unsigned long long)reached);
     return DUALPROP_OK;
 }
 
@@ -369,10 +376,9 @@ static dualprop_status check_format_version(int *ours, const dualprop_checkpoint
 static dualprop_status check_crc(const dualprop_checkpoint *checkpoint, const char *key, uint32_t actual)
 {
     const char *digits = dualprop__checkpoint_text(checkpoint, key);
-    DUALPROP__REQUIRE(checkpoint->context,
-                      digits && strlen(digits) == 8 && strspn(digits, "0123456789abcdefABCDEF") == 8,
-                      DUALPROP_ERROR_FORMAT, "%s: the text %s is missing or not 8 hexadecimal digits",
-                      checkpoint->source, key);
+    DUALPROP__REQUIRE(
+        checkpoint->context, digits && strlen(digits) == 8 && strspn(digits, "0123456789abcdefABCDEF") == 8,
+        DUALPROP_ERROR_FORMAT, "%s: the text %s is missing or not 8 hexadecimal digits", checkpoint->source, key);
     uint32_t expected = (uint32_t)strtoul(digits, NULL, 16);
     DUALPROP__REQUIRE(checkpoint->context, actual == expected, DUALPROP_ERROR_CORRUPT,
                       "%s: the checksum of the %s is %08x; expected %08x, which the file contains", checkpoint->source,

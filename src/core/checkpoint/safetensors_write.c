@@ -48,8 +48,8 @@ static dualprop_status set_own_texts(dualprop_checkpoint *scratch, uint32_t data
 {
     dualprop_context *context = scratch->context;
     char digits[9];
-    DUALPROP__TRY(dualprop__checkpoint_put_text(scratch,
-                                                dualprop__text_create(context, DUALPROP__FORMAT, "dualprop-1")));
+    DUALPROP__TRY(
+        dualprop__checkpoint_put_text(scratch, dualprop__text_create(context, DUALPROP__FORMAT, "dualprop-1")));
     snprintf(digits, sizeof digits, "%08x", (unsigned)data_checksum);
     DUALPROP__TRY(dualprop__checkpoint_put_text(scratch, dualprop__text_create(context, DUALPROP__CRC32, digits)));
     snprintf(digits, sizeof digits, "%08x", (unsigned)dualprop__safetensors_crc32_texts(scratch));
@@ -60,8 +60,8 @@ static dualprop_status copy_texts(dualprop_checkpoint *scratch, const dualprop_c
 {
     for (size_t i = 0; i < checkpoint->texts.count; i++) {
         const dualprop__text *text = checkpoint->texts.items[i];
-        DUALPROP__TRY(dualprop__checkpoint_put_text(scratch, dualprop__text_create(scratch->context, text->name,
-                                                                                   text->value)));
+        DUALPROP__TRY(
+            dualprop__checkpoint_put_text(scratch, dualprop__text_create(scratch->context, text->name, text->value)));
     }
     return DUALPROP_OK;
 }
@@ -110,8 +110,8 @@ static dualprop_status finish_header(size_t *size, char *header, size_t length, 
     uint64_t limit = context->limits[DUALPROP_LIMIT_HEADER_BYTES];
     if (limit > DUALPROP__LONGEST_HEADER) limit = DUALPROP__LONGEST_HEADER;
     DUALPROP__REQUIRE(context, padded <= limit, DUALPROP_ERROR_LIMIT,
-                      "the header would have %zu bytes; expected at most %llu, or the file could not be read again", padded,
-                      (unsigned long long)limit);
+                      "the header would have %zu bytes; expected at most %llu, or the file could not be read again",
+                      padded, (unsigned long long)limit);
     memset(header + DUALPROP__LENGTH_BYTES + length, ' ', padded - length);
     for (int i = 0; i < DUALPROP__LENGTH_BYTES; i++) header[i] = (char)((uint64_t)padded >> 8 * i & 0xff);
     *size = DUALPROP__LENGTH_BYTES + padded;

@@ -106,8 +106,8 @@ dualprop_status dualprop__diagnostics_get(double *values, dualprop_diagnostics *
 {
     dualprop_context *context = diagnostics->context;
     const char *from = (const char *)memory + (size_t)first * context->real_size;
-    DUALPROP__TRY(context->backend.copy_out(context->instance, diagnostics->reals, from,
-                                            (size_t)count * context->real_size));
+    DUALPROP__TRY(
+        context->backend.copy_out(context->instance, diagnostics->reals, from, (size_t)count * context->real_size));
     dualprop_view view = dualprop__view_of(diagnostics->reals, context->precision, 1, &count);
     dualprop__view_gather(values, DUALPROP_F64, &view);
     return DUALPROP_OK;

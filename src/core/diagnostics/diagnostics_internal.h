@@ -13,17 +13,17 @@ struct dualprop__norm_maps {
     dualprop_context *context; /* f64, on the CPU */
     dualprop_network *network;
     dualprop_rule *rule;
-    dualprop_state *state;     /* for one sample */
-    void *narrow, *wide;       /* host: one parameter, in the precision of either */
+    dualprop_state *state; /* for one sample */
+    void *narrow, *wide;   /* host: one parameter, in the precision of either */
     int is_current;
-    uint64_t generation;       /* of the network whose weights these are */
+    uint64_t generation; /* of the network whose weights these are */
 };
 
 struct dualprop_diagnostics {
     uint32_t magic;
     dualprop_context *context;
     dualprop_network *network;
-    dualprop_rule *rule;           /* back-propagation with the loss that was given */
+    dualprop_rule *rule; /* back-propagation with the loss that was given */
     dualprop_state *twin;
     dualprop_optimizer *optimizer; /* the twin's gradient */
     double **vectors;              /* [L + 1] host: 0 for the product of all layers, k for layer k: its inputs */

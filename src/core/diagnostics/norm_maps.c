@@ -25,10 +25,10 @@ static void release_from_outer(void *user_data, void *pointer, size_t size)
 static dualprop_status open_backend(dualprop_context **made, dualprop_context *outer, int backend)
 {
     dualprop_options options = DUALPROP_OPTIONS_INIT;
-    dualprop_allocator allocator = {.struct_size = sizeof allocator,
-                                    .allocate = allocate_from_outer,
-                                    .release = release_from_outer,
-                                    .user_data = outer};
+    dualprop_allocator allocator = { .struct_size = sizeof allocator,
+                                     .allocate = allocate_from_outer,
+                                     .release = release_from_outer,
+                                     .user_data = outer };
     options.precision = DUALPROP_F64;
     options.level = outer->level;
     options.allocator = &allocator;

@@ -74,8 +74,8 @@ static dualprop_status add_losses(struct sums *sums, const struct sample *sample
                                   const dualprop_state *state, int64_t b)
 {
     double alpha = dualprop__output(state)->numbers.alpha;
-    DUALPROP__TRY(dualprop__diagnostics_get(sample->other, diagnostics, state->plan.target, b * sample->width,
-                                            sample->width));
+    DUALPROP__TRY(
+        dualprop__diagnostics_get(sample->other, diagnostics, state->plan.target, b * sample->width, sample->width));
     sums->loss_mean += loss_at(sample, sample->other, state->snapshot.loss, 0);
     sums->loss_plus += loss_at(sample, sample->other, state->snapshot.loss, 1 - alpha);
     sums->loss_minus += loss_at(sample, sample->other, state->snapshot.loss, -alpha);

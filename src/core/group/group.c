@@ -17,7 +17,7 @@ struct hello {
 
 static void fill_hello(struct hello *hello, const dualprop_context *context)
 {
-    static const char *const numerics[] = {"strict", "TF32", "BF16"};
+    static const char *const numerics[] = { "strict", "TF32", "BF16" };
     const uint16_t probe = 1;
     memset(hello, 0, sizeof *hello);
     snprintf(hello->library, sizeof hello->library, "%s", dualprop_version_string());
@@ -34,18 +34,18 @@ static dualprop_status compare_hellos(const dualprop_group *group, const struct 
         const char *what;
         size_t offset;
     } rows[] = {
-        {"library version", offsetof(struct hello, library)}, {"byte order", offsetof(struct hello, byte_order)},
-        {"precision", offsetof(struct hello, precision)},     {"backend", offsetof(struct hello, backend)},
-        {"kernels", offsetof(struct hello, kernels)},         {"numerics", offsetof(struct hello, numerics)},
+        { "library version", offsetof(struct hello, library) }, { "byte order", offsetof(struct hello, byte_order) },
+        { "precision", offsetof(struct hello, precision) },     { "backend", offsetof(struct hello, backend) },
+        { "kernels", offsetof(struct hello, kernels) },         { "numerics", offsetof(struct hello, numerics) },
     };
     for (int r = 1; r < group->transport.size; r++)
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
             const char *first = (const char *)&hellos[0] + rows[i].offset,
                        *other = (const char *)&hellos[r] + rows[i].offset;
-            DUALPROP__REQUIRE(group->context, strcmp(first, other) == 0, DUALPROP_ERROR_UNSUPPORTED,
-                              "process 0 and process %d have different bits: %s %s and %s; expected the same in all "
-                              "processes",
-                              r, rows[i].what, first, other);
+            DUALPROP__REQUIRE(
+                group->context, strcmp(first, other) == 0, DUALPROP_ERROR_UNSUPPORTED,
+                "process 0 and process %d have different bits: %s %s and %s; expected the same in all processes", r,
+                rows[i].what, first, other);
         }
     return DUALPROP_OK;
 }
@@ -66,7 +66,8 @@ static dualprop_status agree_on_memory(dualprop_group *group, dualprop_status st
     DUALPROP__TRY(status);
     DUALPROP__TRY(gathered);
     for (int r = 0; r < transport->size; r++)
-        DUALPROP__REQUIRE(group->context, has_memory[r], DUALPROP_ERROR_PEER, "process %d: out of memory for a group", r);
+        DUALPROP__REQUIRE(group->context, has_memory[r], DUALPROP_ERROR_PEER, "process %d: out of memory for a group",
+                          r);
     return DUALPROP_OK;
 }
 
@@ -115,7 +116,7 @@ dualprop_status dualprop_group_create(dualprop_group **out, dualprop_context *co
     DUALPROP__TRY(check_transport(&copy, context, transport));
     dualprop_group *group = dualprop__allocate(context, sizeof *group);
     if (!group) { /* the others hear of it, as they would of a failure below */
-        dualprop_group missing = {.context = context, .transport = copy};
+        dualprop_group missing = { .context = context, .transport = copy };
         return agree_on_memory(&missing, DUALPROP_ERROR_NO_MEMORY);
     }
     group->magic = DUALPROP__GROUP;
@@ -126,14 +127,15 @@ dualprop_status dualprop_group_create(dualprop_group **out, dualprop_context *co
     group->words = dualprop__allocate_array(context, (size_t)copy.size, sizeof *group->words);
     group->offsets = dualprop__allocate_array(context, (size_t)copy.size + 1, sizeof *group->offsets);
     dualprop_status status = say_hello(group);
-    if (status == DUALPROP_OK)
-        *out = group;
-    else
-        dualprop__group_release(group);
+    if (status == DUALPROP_OK) *out = group;
+    else dualprop__group_release(group);
     return status;
 }
 
-void dualprop__group_retain(dualprop_group *group) { atomic_fetch_add(&group->references, 1); }
+void dualprop__group_retain(dualprop_group *group)
+{
+    atomic_fetch_add(&group->references, 1);
+}
 
 void dualprop__group_release(dualprop_group *group)
 {
@@ -161,7 +163,10 @@ dualprop_status dualprop__group_enter(dualprop_group *group, const char *functio
     return DUALPROP_OK;
 }
 
-void dualprop__group_leave(dualprop_group *group) { atomic_store(&group->busy, 0); }
+void dualprop__group_leave(dualprop_group *group)
+{
+    atomic_store(&group->busy, 0);
+}
 
 /* ---- what needs no other process ---- */
 

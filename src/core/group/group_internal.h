@@ -57,9 +57,9 @@ dualprop_status dualprop__group_enter(dualprop_group *group, const char *functio
 void dualprop__group_leave(dualprop_group *group);
 
 /*
- * Exchange words: `word` has call, status, count, steps and digest of this process; group->words receives those of all processes.
- * Returns word->status if it is not OK (the thread's last error says why), PEER if another process's is not or it
- * makes another call, TRANSPORT, or OK. The group is entered.
+ * Exchange words: `word` has call, status, count, steps and digest of this process; group->words receives those of all
+ * processes. Returns word->status if it is not OK (the thread's last error says why), PEER if another process's is not
+ * or it makes another call, TRANSPORT, or OK. The group is entered.
  */
 dualprop_status dualprop__group_agree(dualprop_group *group, struct dualprop__word word);
 /* Refuse where a process's digest is not process 0's; `what` says of what, in a sentence "process 1 has other WHAT". */

@@ -9,7 +9,10 @@
 
 /* ---- the arrays of a network, numbered: per layer weights, bias and, if there are any, feedback weights ---- */
 
-static int array_count(const dualprop_network *network) { return 3 * network->layer_count; }
+static int array_count(const dualprop_network *network)
+{
+    return 3 * network->layer_count;
+}
 
 struct array {
     dualprop_layer *layer;
@@ -20,11 +23,11 @@ struct array {
 
 static struct array array_of(const dualprop_network *network, int index)
 {
-    static const char *const names[] = {"weight", "bias", "feedback"};
+    static const char *const names[] = { "weight", "bias", "feedback" };
     dualprop_layer *layer = network->layers[index / 3];
     int kind = index % 3;
-    void *const memory[] = {layer->weight, layer->bias, layer->feedback};
-    return (struct array){layer, kind == 1, memory[kind], names[kind]};
+    void *const memory[] = { layer->weight, layer->bias, layer->feedback };
+    return (struct array){ layer, kind == 1, memory[kind], names[kind] };
 }
 
 static size_t array_bytes(const struct array *array)
@@ -39,7 +42,7 @@ static uint64_t shape_digest(const dualprop_network *network)
     uint64_t digest = dualprop__digest(DUALPROP__DIGEST, &network->layer_count, sizeof network->layer_count);
     for (int index = 0; index < array_count(network); index++) {
         struct array array = array_of(network, index);
-        int64_t shape[DUALPROP_MAX_RANK + 1] = {array.memory != NULL};
+        int64_t shape[DUALPROP_MAX_RANK + 1] = { array.memory != NULL };
         int rank = dualprop__parameter_shape(shape + 1, array.layer, array.is_bias);
         digest = dualprop__digest(digest, shape, (size_t)(rank + 1) * sizeof *shape);
     }
@@ -81,7 +84,7 @@ static dualprop_status share_arrays(dualprop_group *group, dualprop_network *net
         struct array array = array_of(network, index);
         if (array.memory) status = share_array(group, &array, host, root, status);
     }
-    struct dualprop__word word = {.call = DUALPROP__CALL_SHARE_NETWORK, .status = status};
+    struct dualprop__word word = { .call = DUALPROP__CALL_SHARE_NETWORK, .status = status };
     return group->failed ? status : dualprop__group_agree(group, word);
 }
 
@@ -99,16 +102,15 @@ static dualprop_status share_network(dualprop_network *network, dualprop_group *
         status = dualprop__network_begin_write(network);
         is_open = status == DUALPROP_OK;
     }
-    struct dualprop__word word = {.call = DUALPROP__CALL_SHARE_NETWORK,
-                                  .status = status,
-                                  .count = root,
-                                  .digest = status == DUALPROP_OK ? shape_digest(network) : 0};
+    struct dualprop__word word = { .call = DUALPROP__CALL_SHARE_NETWORK,
+                                   .status = status,
+                                   .count = root,
+                                   .digest = status == DUALPROP_OK ? shape_digest(network) : 0 };
     status = dualprop__group_agree(group, word);
     for (int r = 1; status == DUALPROP_OK && r < group->transport.size; r++)
         if (group->words[r].count != group->words[0].count)
             status = dualprop__fail(group->context, DUALPROP_ERROR_PEER,
-                                    "root is %lld in process %d and %lld in process 0; "
-                                    "expected the same",
+                                    "root is %lld in process %d and %lld in process 0; expected the same",
                                     (long long)group->words[r].count, r, (long long)group->words[0].count);
     if (status == DUALPROP_OK) status = dualprop__group_compare_digests(group, "layers");
     if (status == DUALPROP_OK) status = share_arrays(group, network, host, root);
@@ -146,10 +148,10 @@ static dualprop_status compare_digests(const dualprop_group *group, const dualpr
     for (int r = 1; r < group->transport.size; r++)
         for (int index = 0; index < count; index++) {
             struct array array = array_of(network, index);
-            DUALPROP__REQUIRE(group->context, digests[r * count + index] == digests[index], DUALPROP_ERROR_PEER,
-                              "process %d has another layer%d.%s than process 0; expected the same parameters in all "
-                              "processes",
-                              r, array.layer->index, array.name);
+            DUALPROP__REQUIRE(
+                group->context, digests[r * count + index] == digests[index], DUALPROP_ERROR_PEER,
+                "process %d has another layer%d.%s than process 0; expected the same parameters in all processes", r,
+                array.layer->index, array.name);
         }
     return DUALPROP_OK;
 }
@@ -173,9 +175,9 @@ static dualprop_status compare_networks(dualprop_group *group, const dualprop_ne
         is_open = status == DUALPROP_OK;
     }
     if (status == DUALPROP_OK) status = digest_arrays(digests + (size_t)group->transport.rank * count, network, host);
-    struct dualprop__word word = {.call = DUALPROP__CALL_CHECK_NETWORK,
-                                  .status = status,
-                                  .digest = status == DUALPROP_OK ? shape_digest(network) : 0};
+    struct dualprop__word word = { .call = DUALPROP__CALL_CHECK_NETWORK,
+                                   .status = status,
+                                   .digest = status == DUALPROP_OK ? shape_digest(network) : 0 };
     status = dualprop__group_agree(group, word);
     if (status == DUALPROP_OK) status = dualprop__group_compare_digests(group, "layers");
     if (status == DUALPROP_OK) status = dualprop__group_gather_equal(group, digests, count * sizeof *digests);

@@ -1,8 +1,8 @@
 /*
  * group_word.c - the word that every collective call begins with, agreement, and sums of a few numbers.
  *
- * A process that fails still sends its word, so that the others learn of the failure at once. A process that reads a bad
- * status in any word returns; since all processes read the same words, all return.
+ * A process that fails still sends its word, so that the others learn of the failure at once. A process that reads a
+ * bad status in any word returns; since all processes read the same words, all return.
  */
 #include <string.h>
 
@@ -71,12 +71,12 @@ static dualprop_status same_call(const dualprop_group *group)
 {
     const struct dualprop__word *words = group->words;
     for (int r = 1; r < group->transport.size; r++)
-        DUALPROP__REQUIRE(
-            group->context, words[r].call == words[0].call && words[r].number == words[0].number, DUALPROP_ERROR_PEER,
-            "process %d is in %s (collective call %llu), process 0 in %s (%llu); expected all processes to make "
-            "the same calls in the same order",
-            r, call_name(words[r].call), (unsigned long long)words[r].number, call_name(words[0].call),
-            (unsigned long long)words[0].number);
+        DUALPROP__REQUIRE(group->context, words[r].call == words[0].call && words[r].number == words[0].number,
+                          DUALPROP_ERROR_PEER,
+                          "process %d is in %s (collective call %llu), process 0 in %s (%llu); expected all processes "
+                          "to make the same calls in the same order",
+                          r, call_name(words[r].call), (unsigned long long)words[r].number, call_name(words[0].call),
+                          (unsigned long long)words[0].number);
     return DUALPROP_OK;
 }
 
@@ -130,7 +130,7 @@ dualprop_status dualprop_group_agree(dualprop_group *group, dualprop_status stat
     DUALPROP__TRY(dualprop__group_enter(group, __func__));
     if (status != DUALPROP_OK)
         status = dualprop__fail(group->context, status, "%s", sentence ? sentence : dualprop_status_message(status));
-    status = dualprop__group_agree(group, (struct dualprop__word){.call = DUALPROP__CALL_AGREE, .status = status});
+    status = dualprop__group_agree(group, (struct dualprop__word){ .call = DUALPROP__CALL_AGREE, .status = status });
     dualprop__group_leave(group);
     return status;
 }
@@ -184,7 +184,8 @@ static dualprop_status sum_numbers(double *values, int64_t *integers, dualprop_g
         if (!rows) status = DUALPROP_ERROR_NO_MEMORY;
     }
     struct dualprop__word word = {
-        .call = DUALPROP__CALL_SUM, .status = status, .count = value_count, .steps = integer_count};
+        .call = DUALPROP__CALL_SUM, .status = status, .count = value_count, .steps = integer_count
+    };
     status = dualprop__group_agree(group, word);
     for (int r = 1; status == DUALPROP_OK && r < group->transport.size; r++)
         if (group->words[r].count != group->words[0].count || group->words[r].steps != group->words[0].steps)

@@ -25,8 +25,8 @@ static void cover(struct dualprop__node *nodes, int *count, struct dualprop__nod
         return;
     }
     int64_t middle = dualprop__tree_middle(whole);
-    cover(nodes, count, (struct dualprop__node){whole.low, middle}, range);
-    cover(nodes, count, (struct dualprop__node){middle, whole.high}, range);
+    cover(nodes, count, (struct dualprop__node){ whole.low, middle }, range);
+    cover(nodes, count, (struct dualprop__node){ middle, whole.high }, range);
 }
 
 int dualprop__tree_cover(struct dualprop__node nodes[DUALPROP__MOST_NODES], struct dualprop__node whole,
@@ -37,7 +37,10 @@ int dualprop__tree_cover(struct dualprop__node nodes[DUALPROP__MOST_NODES], stru
     return count;
 }
 
-int64_t dualprop__first_block(int64_t blocks, int rank, int size) { return blocks * rank / size; }
+int64_t dualprop__first_block(int64_t blocks, int rank, int size)
+{
+    return blocks * rank / size;
+}
 
 /* floor(block total / blocks) without the product, which may not fit. */
 int64_t dualprop__first_sample(int64_t total, int64_t block, int64_t blocks)

@@ -1,8 +1,8 @@
 /*
  * extended_update.c - updates with damping, leaky steps, alphas of single neurons, asynchrony, noise and quantisation.
  *
- * backend.h has the formula (dualprop_extended_update). What is drawn here depends on the rule's seed, the number of the
- * inference, and how much was drawn before in it: never on who computes.
+ * backend.h has the formula (dualprop_extended_update). What is drawn here depends on the rule's seed, the number of
+ * the inference, and how much was drawn before in it: never on who computes.
  */
 #include <math.h>
 #include <string.h>

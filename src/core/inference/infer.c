@@ -87,11 +87,10 @@ static dualprop_status check_growth(dualprop_state *state)
     int largest = state->snapshot.lowest;
     for (int k = largest; k <= state->layer_count; k++)
         if (isgreater(state->dyads[k].observed.change, state->dyads[largest].observed.change)) largest = k;
-    return dualprop__fail(
-        state->context, DUALPROP_ERROR_DIVERGED,
-        "the changes of the states grew in %d passes in a row, by %.3g in layer %d in pass %d; the growth limit "
-        "allows fewer",
-        state->run.growing_passes, state->dyads[largest].observed.change, largest, state->run.passes);
+    return dualprop__fail(state->context, DUALPROP_ERROR_DIVERGED,
+                          "the changes of the states grew in %d passes in a row, by %.3g in layer %d in pass %d; the "
+                          "growth limit allows fewer",
+                          state->run.growing_passes, state->dyads[largest].observed.change, largest, state->run.passes);
 }
 
 static dualprop_status run_pass(dualprop_state *state)
@@ -320,8 +319,8 @@ static dualprop_status run_again(dualprop_state *state)
     return run_all_passes(state);
 }
 
-static dualprop_status run_inference(dualprop__inference *inference, dualprop_state *state,
-                                     const dualprop_view *inputs, const dualprop_view *targets, enum nudge nudge)
+static dualprop_status run_inference(dualprop__inference *inference, dualprop_state *state, const dualprop_view *inputs,
+                                     const dualprop_view *targets, enum nudge nudge)
 {
     dualprop_status status = open_inference(state, inputs, targets, nudge, 0);
     *inference = (dualprop__inference){ status == DUALPROP_OK, state->section.deferred };

@@ -6,12 +6,12 @@
  *     s+_k <- f_k(a_k + c+ Delta_k),   s-_k <- f_k(a_k - c- Delta_k),   Delta_k = W_k^T delta_{k+1},
  *
  * with c+ = alpha and c- = 1 - alpha in DP (Eq. 2), and exchanged in DP^T (Eq. 19), both times beta_k/beta_{k+1} where
- * betas differ. rule_snapshot.c sets c+ and c- (gain_plus, gain_minus); the formula itself is hidden_pair of math/nudge.h.
- * W_k is the map of layer k + 1, so Delta_k is computed by the map above.
+ * betas differ. rule_snapshot.c sets c+ and c- (gain_plus, gain_minus); the formula itself is hidden_pair of
+ * math/nudge.h. W_k is the map of layer k + 1, so Delta_k is computed by the map above.
  *
- * If the rule asks for no more than that, the update is fused with the product it waits for (update_hidden). Damping and
- * the optional rule features go through extended_update.c. What has not changed is not computed again; since the skipped work would
- * give the very same numbers, skipping is exact.
+ * If the rule asks for no more than that, the update is fused with the product it waits for (update_hidden). Damping
+ * and the optional rule features go through extended_update.c. What has not changed is not computed again; since the
+ * skipped work would give the very same numbers, skipping is exact.
  */
 #include <math.h>
 

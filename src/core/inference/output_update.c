@@ -1,6 +1,6 @@
 /*
- * output_update.c - the output layer's nudge: Eq. 3 with its loss linearised (for DP^T Eq. 22); Eq. 3, exact; Eq. 63-68,
- * of the mean. The paper lets the loss absorb beta there; here it is written out.
+ * output_update.c - the output layer's nudge: Eq. 3 with its loss linearised (for DP^T Eq. 22); Eq. 3, exact; Eq.
+ * 63-68, of the mean. The paper lets the loss absorb beta there; here it is written out.
  *
  *     s+_L <- a_L - c+ g,   s-_L <- a_L + c- g,   g = beta loss'(.)
  *
@@ -134,8 +134,8 @@ dualprop_status dualprop__update_output(dualprop_state *state)
     }
     own->versions.mean++;
     /* With a slope that does not change, delta_L = -beta loss'(.) stays what it was however a_L moves. */
-    int stays = (is_at_prediction(state) || dualprop__has_slopes(state)) && !slopes_changed && !own->numbers.always_updates && !state->snapshot.quantize_bits &&
-                own->versions.delta != 0;
+    int stays = (is_at_prediction(state) || dualprop__has_slopes(state)) && !slopes_changed &&
+                !own->numbers.always_updates && !state->snapshot.quantize_bits && own->versions.delta != 0;
     if (!stays || own->observed.written) own->versions.delta++;
     own->observed.written = 0;
     return DUALPROP_OK;

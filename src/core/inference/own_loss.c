@@ -26,9 +26,9 @@ int dualprop__has_own_loss(const dualprop_state *state)
 dualprop_status dualprop__own_loss_check(const dualprop_state *state)
 {
     if (!state->rule || state->rule->loss != DUALPROP_LOSS_FUNCTION) return DUALPROP_OK;
-    DUALPROP__REQUIRE(state->context, state->rule->loss_function, DUALPROP_ERROR_INVALID_STATE,
-                      "the rule's loss is a function, which a file does not hold; call "
-                      "dualprop_rule_set_loss_function()");
+    DUALPROP__REQUIRE(
+        state->context, state->rule->loss_function, DUALPROP_ERROR_INVALID_STATE,
+        "the rule's loss is a function, which a file does not hold; call dualprop_rule_set_loss_function()");
     DUALPROP__REQUIRE(state->context, state->plan.loss_arrays, DUALPROP_ERROR_INVALID_STATE,
                       "the rule's loss became a function; call dualprop_state_prepare()");
     return DUALPROP_OK;
@@ -39,8 +39,8 @@ static dualprop_status fetch_reals(double *to, dualprop_state *state, const void
 {
     const dualprop_context *context = state->context;
     int64_t count = state->batch.count * dualprop__output(state)->width;
-    DUALPROP__TRY(context->backend.copy_out(context->instance, state->plan.staging, from,
-                                            (size_t)count * context->real_size));
+    DUALPROP__TRY(
+        context->backend.copy_out(context->instance, state->plan.staging, from, (size_t)count * context->real_size));
     dualprop_view view = dualprop__view_of(state->plan.staging, context->precision, 1, &count);
     dualprop__view_gather(to, DUALPROP_F64, &view);
     return DUALPROP_OK;

@@ -108,11 +108,10 @@ static dualprop_status predict_view(const dualprop_view *scores, dualprop_state 
     const char *name = kind == PROBABILITIES ? "probabilities" : "scores";
     DUALPROP__TRY(dualprop__batch_inputs(&images, state, inputs));
     DUALPROP__TRY(dualprop__view_check_output(state->context, scores, DUALPROP__REAL_TYPES, name));
-    DUALPROP__REQUIRE(state->context,
-                      scores->rank == 2 && scores->shape[0] == images.shape[0] && scores->shape[1] == width,
-                      DUALPROP_ERROR_INVALID_ARGUMENT, "%s has the shape %s; expected [%lld, %lld]", name,
-                      dualprop__describe_shape(scores->shape, scores->rank).text, (long long)images.shape[0],
-                      (long long)width);
+    DUALPROP__REQUIRE(
+        state->context, scores->rank == 2 && scores->shape[0] == images.shape[0] && scores->shape[1] == width,
+        DUALPROP_ERROR_INVALID_ARGUMENT, "%s has the shape %s; expected [%lld, %lld]", name,
+        dualprop__describe_shape(scores->shape, scores->rank).text, (long long)images.shape[0], (long long)width);
     DUALPROP__TRY(dualprop__check_augmentation(state, images.shape[0]));
     DUALPROP__TRY(begin_prediction(state));
     dualprop_status status = predict_pieces(scores, state, &images, kind);
@@ -158,10 +157,9 @@ static dualprop_status predict_plain(void *scores, const char *name, dualprop_st
 {
     DUALPROP__TRY(check_plain_array(state, scores, name, images, count, function));
     int type = state->context->precision;
-    dualprop_view inputs = dualprop__view_of((void *)(uintptr_t)images, type, 2,
-                                             (int64_t[]){ count, state->dyads[0].width });
-    dualprop_view outputs = dualprop__view_of(scores, type, 2,
-                                              (int64_t[]){ count, dualprop__output(state)->width });
+    dualprop_view inputs =
+        dualprop__view_of((void *)(uintptr_t)images, type, 2, (int64_t[]){ count, state->dyads[0].width });
+    dualprop_view outputs = dualprop__view_of(scores, type, 2, (int64_t[]){ count, dualprop__output(state)->width });
     return enter_and_predict(&outputs, state, &inputs, kind, function);
 }
 

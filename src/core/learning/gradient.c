@@ -91,8 +91,8 @@ dualprop_status dualprop__gradient_of_dyads(dualprop_optimizer *optimizer, dualp
     int64_t samples = adds ? optimizer->gradient_samples + state->batch.count : state->batch.count;
     optimizer->gradient_samples = 0; /* Half a gradient, after a failure, is none. */
     for (int k = 1; k <= state->layer_count; k++)
-        DUALPROP__TRY(dualprop__gradient_layer(optimizer, state, k, dualprop__gradient_factor(state, k, first), adds,
-                                               NULL));
+        DUALPROP__TRY(
+            dualprop__gradient_layer(optimizer, state, k, dualprop__gradient_factor(state, k, first), adds, NULL));
     optimizer->first_samples = first;
     optimizer->gradient_samples = samples;
     return DUALPROP_OK;
@@ -109,8 +109,7 @@ static dualprop_status compute_gradient(dualprop_optimizer *optimizer, dualprop_
     if (optimizer->sums)
         status = dualprop__group_gradient(optimizer, state, entered && status == DUALPROP_OK ? state->batch.count : 0,
                                           status, DUALPROP__CALL_GRADIENT, accumulate);
-    else if (status == DUALPROP_OK)
-        status = dualprop__gradient_of_dyads(optimizer, state, accumulate);
+    else if (status == DUALPROP_OK) status = dualprop__gradient_of_dyads(optimizer, state, accumulate);
     if (entered) dualprop__state_leave(state);
     dualprop__optimizer_leave(optimizer);
     return status;
@@ -148,8 +147,8 @@ static dualprop_status fetch_mean_gradient(void *host, dualprop_optimizer *optim
                                            int is_bias)
 {
     const struct dualprop__learning *learning = &optimizer->layers[layer->index - 1];
-    DUALPROP__TRY(dualprop__parameter_read(host, layer, is_bias,
-                                           is_bias ? learning->bias_gradient : learning->weight_gradient));
+    DUALPROP__TRY(
+        dualprop__parameter_read(host, layer, is_bias, is_bias ? learning->bias_gradient : learning->weight_gradient));
     scale_reals(host, optimizer->context->precision, dualprop__parameter_elements(layer, is_bias),
                 dualprop__gradient_scale(optimizer));
     return DUALPROP_OK;
@@ -205,15 +204,16 @@ static dualprop_status store_gradient(dualprop_optimizer *optimizer, const dualp
                                       const void *host, const char *name)
 {
     const struct dualprop__learning *learning = &optimizer->layers[layer->index - 1];
-    DUALPROP__REQUIRE(optimizer->context,
-                      dualprop__reals_finite(host, optimizer->context->precision,
-                                             dualprop__parameter_elements(layer, is_bias)),
-                      DUALPROP_ERROR_NOT_FINITE,
-                      "view for the gradient of %s holds a value that is NaN or infinite in the context's precision; "
-                      "expected finite numbers", name);
+    DUALPROP__REQUIRE(
+        optimizer->context,
+        dualprop__reals_finite(host, optimizer->context->precision, dualprop__parameter_elements(layer, is_bias)),
+        DUALPROP_ERROR_NOT_FINITE,
+        "view for the gradient of %s holds a value that is NaN or infinite in the context's precision; expected finite "
+        "numbers",
+        name);
     if (optimizer->gradient_samples == 0) DUALPROP__TRY(begin_gradient(optimizer));
-    return dualprop__parameter_write(layer, is_bias,
-                                     is_bias ? learning->bias_gradient : learning->weight_gradient, host);
+    return dualprop__parameter_write(layer, is_bias, is_bias ? learning->bias_gradient : learning->weight_gradient,
+                                     host);
 }
 
 static dualprop_status write_gradient(dualprop_optimizer *optimizer, const char *name, const dualprop_view *view)
@@ -245,18 +245,17 @@ dualprop_status dualprop_gradient_write(dualprop_optimizer *optimizer, const cha
     return status;
 }
 
-static dualprop_status check_comparable(const dualprop_optimizer *optimizer, const dualprop_optimizer *other,
-                                        int index)
+static dualprop_status check_comparable(const dualprop_optimizer *optimizer, const dualprop_optimizer *other, int index)
 {
     const dualprop_network *network = optimizer->network;
     DUALPROP__REQUIRE(optimizer->context, optimizer->context == other->context, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "optimizer and other are of different contexts; expected the same");
-    DUALPROP__REQUIRE(optimizer->context, index >= 1 && index <= network->layer_count &&
-                      index <= other->network->layer_count,
+    DUALPROP__REQUIRE(optimizer->context,
+                      index >= 1 && index <= network->layer_count && index <= other->network->layer_count,
                       DUALPROP_ERROR_INVALID_ARGUMENT, "index is %d; expected 1..%d", index, network->layer_count);
     const dualprop_layer *layer = network->layers[index - 1], *twin = other->network->layers[index - 1];
-    DUALPROP__REQUIRE(optimizer->context, dualprop__layer_alike(layer, twin),
-                      DUALPROP_ERROR_INVALID_ARGUMENT, "layer %d has another shape in other's network", index);
+    DUALPROP__REQUIRE(optimizer->context, dualprop__layer_alike(layer, twin), DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "layer %d has another shape in other's network", index);
     DUALPROP__TRY(check_held(optimizer));
     return check_held(other);
 }
@@ -273,8 +272,8 @@ dualprop_status dualprop_gradient_compare(double *cosine, double *norm, double *
     const struct dualprop__learning *x = &optimizer->layers[index - 1], *y = &other->layers[index - 1];
     DUALPROP__TRY(context->backend.compare(context->instance, layer->weight_elements, x->weight_gradient,
                                            y->weight_gradient, sums));
-    DUALPROP__TRY(context->backend.compare(context->instance, layer->bias_elements, x->bias_gradient,
-                                           y->bias_gradient, bias_sums));
+    DUALPROP__TRY(context->backend.compare(context->instance, layer->bias_elements, x->bias_gradient, y->bias_gradient,
+                                           bias_sums));
     for (int i = 0; i < 4; i++) sums[i] += bias_sums[i];
     double p = dualprop__gradient_scale(optimizer), q = dualprop__gradient_scale(other);
     double product = sqrt(sums[1]) * sqrt(sums[2]);

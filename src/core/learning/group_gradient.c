@@ -19,7 +19,10 @@
 
 /* ---- one layer's numbers: weights and biases in one array, each from a multiple of LINE on ---- */
 
-static int64_t round_up(int64_t count) { return (count + LINE - 1) / LINE * LINE; }
+static int64_t round_up(int64_t count)
+{
+    return (count + LINE - 1) / LINE * LINE;
+}
 
 static int64_t layer_reals(const dualprop_layer *layer)
 {
@@ -57,7 +60,8 @@ struct addition {
 static void add_piece(void *argument, int64_t index)
 {
     const struct addition *job = argument;
-    int64_t first = index * ADDITION_PIECE, end = first + ADDITION_PIECE < job->count ? first + ADDITION_PIECE : job->count;
+    int64_t first = index * ADDITION_PIECE,
+            end = first + ADDITION_PIECE < job->count ? first + ADDITION_PIECE : job->count;
     if (job->precision == DUALPROP_F32) {
         float *restrict to = (float *)job->to;
         const float *restrict from = (const float *)job->from;
@@ -71,7 +75,7 @@ static void add_piece(void *argument, int64_t index)
 
 static void add_arrays(dualprop_context *context, void *to, const void *from, int64_t count)
 {
-    struct addition job = {to, from, count, context->precision};
+    struct addition job = { to, from, count, context->precision };
     context->host.parallel_for(context->host.user_data, add_piece, &job, (count + ADDITION_PIECE - 1) / ADDITION_PIECE);
 }
 
@@ -117,8 +121,8 @@ static dualprop_status subtree_sum(const struct block_sums *work, struct dualpro
     if (node.high - node.low == 1) return block_gradient(work, node.low, to);
     int64_t middle = dualprop__tree_middle(node);
     char *right = sum_array(work->optimizer, work->k, level);
-    DUALPROP__TRY(subtree_sum(work, (struct dualprop__node){node.low, middle}, to, level + 1));
-    DUALPROP__TRY(subtree_sum(work, (struct dualprop__node){middle, node.high}, right, level + 1));
+    DUALPROP__TRY(subtree_sum(work, (struct dualprop__node){ node.low, middle }, to, level + 1));
+    DUALPROP__TRY(subtree_sum(work, (struct dualprop__node){ middle, node.high }, right, level + 1));
     add_arrays(work->optimizer->context, to, right, layer_reals(work->optimizer->network->layers[work->k - 1]));
     return DUALPROP_OK;
 }
@@ -133,8 +137,8 @@ static char *received_sum(const dualprop_optimizer *optimizer, struct dualprop__
     if (known->low == node.low && known->high == node.high)
         return sums->received + (size_t)(*next)++ * (size_t)reals * optimizer->context->real_size;
     int64_t middle = dualprop__tree_middle(node);
-    char *left = received_sum(optimizer, (struct dualprop__node){node.low, middle}, reals, next);
-    const char *right = received_sum(optimizer, (struct dualprop__node){middle, node.high}, reals, next);
+    char *left = received_sum(optimizer, (struct dualprop__node){ node.low, middle }, reals, next);
+    const char *right = received_sum(optimizer, (struct dualprop__node){ middle, node.high }, reals, next);
     add_arrays(optimizer->context, left, right, reals);
     return left;
 }
@@ -171,7 +175,7 @@ static dualprop_status exchange_layer(dualprop_optimizer *optimizer, int k)
     DUALPROP__TRY(
         dualprop__group_exchange(sums->group, sums->received, sums->receive_offsets, sent, sums->send_offsets));
     int next = 0;
-    const char *sum = received_sum(optimizer, (struct dualprop__node){0, sums->blocks}, mine, &next);
+    const char *sum = received_sum(optimizer, (struct dualprop__node){ 0, sums->blocks }, mine, &next);
     memcpy(result + sums->gather_offsets[sums->rank], sum, (size_t)(mine * real));
     return dualprop__group_gather(sums->group, result, sums->gather_offsets);
 }
@@ -209,7 +213,7 @@ static dualprop_status sum_group_layers(dualprop_optimizer *optimizer, dualprop_
     int layers = optimizer->network->layer_count, levels = sums->own_count;
     dualprop_status status = DUALPROP_OK;
     for (int k = 1; k <= layers && !(sums->group && sums->group->failed); k++) {
-        struct block_sums work = {optimizer, state, k, total, begin, 0};
+        struct block_sums work = { optimizer, state, k, total, begin, 0 };
         if (count > 0 && status == DUALPROP_OK) status = dualprop__gradient_prepare(state, k);
         if (count > 0) work.scale = dualprop__gradient_factor(state, k, divisor);
         for (int i = 0; i < sums->own_count && status == DUALPROP_OK; i++)
@@ -230,24 +234,24 @@ static dualprop_status learning_digest(uint64_t *digest, const dualprop_optimize
 {
     const dualprop_network *network = optimizer->network;
     const dualprop_context *context = optimizer->context;
-    const double numbers[] = {optimizer->kind,
-                              optimizer->learning_rate,
-                              optimizer->momentum,
-                              optimizer->beta1,
-                              optimizer->beta2,
-                              optimizer->epsilon,
-                              optimizer->weight_decay,
-                              optimizer->clip,
-                              optimizer->schedule,
-                              optimizer->rate_start,
-                              optimizer->rate_end,
-                              (double)optimizer->rate_warmup,
-                              (double)optimizer->rate_decay,
-                              (double)optimizer->gradient_samples,
-                              (double)optimizer->sums->blocks};
+    const double numbers[] = { optimizer->kind,
+                               optimizer->learning_rate,
+                               optimizer->momentum,
+                               optimizer->beta1,
+                               optimizer->beta2,
+                               optimizer->epsilon,
+                               optimizer->weight_decay,
+                               optimizer->clip,
+                               optimizer->schedule,
+                               optimizer->rate_start,
+                               optimizer->rate_end,
+                               (double)optimizer->rate_warmup,
+                               (double)optimizer->rate_decay,
+                               (double)optimizer->gradient_samples,
+                               (double)optimizer->sums->blocks };
     *digest = dualprop__digest(DUALPROP__DIGEST, numbers, sizeof numbers);
     for (int k = 0; k < network->layer_count; k++) {
-        const double layer[] = {network->layers[k]->frozen, network->layers[k]->learning_rate};
+        const double layer[] = { network->layers[k]->frozen, network->layers[k]->learning_rate };
         *digest = dualprop__digest(*digest, layer, sizeof layer);
     }
     const dualprop_layer *last = network->layers[network->layer_count - 1];
@@ -265,10 +269,9 @@ static dualprop_status check_rule(const dualprop_optimizer *optimizer, const dua
                    state->snapshot.noise_state > 0 || state->snapshot.noise_down > 0 ||
                    state->plan.needs.weight_noise || state->snapshot.schedule == DUALPROP_ASYNC;
     if (!optimizer->sums->group) return DUALPROP_OK;
-    DUALPROP__REQUIRE(
-        optimizer->context, !by_batch, DUALPROP_ERROR_UNSUPPORTED,
-        "a group cannot learn by a rule with a tolerance, quantisation, noise or the asynchronous schedule, which "
-        "depend on the whole batch; expected none of them");
+    DUALPROP__REQUIRE(optimizer->context, !by_batch, DUALPROP_ERROR_UNSUPPORTED,
+                      "a group cannot learn by a rule with a tolerance, quantisation, noise or the asynchronous "
+                      "schedule, which depend on the whole batch; expected none of them");
     return DUALPROP_OK;
 }
 
@@ -280,12 +283,12 @@ dualprop_status dualprop__group_check_shares(const struct dualprop__group_sums *
     for (int r = 0; r < sums->size; at += sums->group->words[r].count, r++) {
         int64_t end =
             dualprop__first_sample(total, dualprop__first_block(sums->blocks, r + 1, sums->size), sums->blocks);
-        DUALPROP__REQUIRE(
-            sums->group->context, at + sums->group->words[r].count == end, DUALPROP_ERROR_INVALID_ARGUMENT,
-            "process %d has %lld samples of a batch of %lld; expected %lld, as dualprop_group_share() computes "
-            "with %lld blocks",
-            r, (long long)sums->group->words[r].count, (long long)total, (long long)(end - at),
-            (long long)sums->blocks);
+        DUALPROP__REQUIRE(sums->group->context, at + sums->group->words[r].count == end,
+                          DUALPROP_ERROR_INVALID_ARGUMENT,
+                          "process %d has %lld samples of a batch of %lld; expected %lld, as dualprop_group_share() "
+                          "computes with %lld blocks",
+                          r, (long long)sums->group->words[r].count, (long long)total, (long long)(end - at),
+                          (long long)sums->blocks);
     }
     return DUALPROP_OK;
 }
@@ -295,7 +298,7 @@ static dualprop_status agree_on_batch(int64_t *total, int64_t *begin, dualprop_o
                                       dualprop_status status, enum dualprop__collective call)
 {
     dualprop_group *group = optimizer->sums->group;
-    struct dualprop__word word = {.call = call, .count = count, .steps = optimizer->steps};
+    struct dualprop__word word = { .call = call, .count = count, .steps = optimizer->steps };
     *total = count;
     *begin = 0;
     if (!group) return status;
@@ -328,7 +331,8 @@ static dualprop_status gradient_of_group(dualprop_optimizer *optimizer, dualprop
     status = sum_group_layers(optimizer, state, count, total, begin, first, adds);
     dualprop_group *group = optimizer->sums->group;
     if (group && !group->failed)
-        status = dualprop__group_agree(group, (struct dualprop__word){.call = DUALPROP__CALL_APPLY, .status = status});
+        status =
+            dualprop__group_agree(group, (struct dualprop__word){ .call = DUALPROP__CALL_APPLY, .status = status });
     DUALPROP__TRY(status);
     optimizer->first_samples = first;
     optimizer->gradient_samples = samples;
@@ -382,12 +386,12 @@ void dualprop__group_sums_destroy(dualprop_optimizer *optimizer)
 /* The subtrees of every process. */
 static dualprop_status plan_nodes(struct dualprop__group_sums *sums, dualprop_context *context)
 {
-    struct dualprop__node nodes[DUALPROP__MOST_NODES], whole = {0, sums->blocks};
+    struct dualprop__node nodes[DUALPROP__MOST_NODES], whole = { 0, sums->blocks };
     sums->nodes_of = dualprop__allocate_array(context, (size_t)sums->size, sizeof *sums->nodes_of);
     if (!sums->nodes_of) return DUALPROP_ERROR_NO_MEMORY;
     for (int r = 0; r < sums->size; r++) {
-        struct dualprop__node range = {dualprop__first_block(sums->blocks, r, sums->size),
-                                       dualprop__first_block(sums->blocks, r + 1, sums->size)};
+        struct dualprop__node range = { dualprop__first_block(sums->blocks, r, sums->size),
+                                        dualprop__first_block(sums->blocks, r + 1, sums->size) };
         sums->nodes_of[r] = dualprop__tree_cover(nodes, whole, range);
         sums->all_count += sums->nodes_of[r];
         if (r != sums->rank) continue;
@@ -397,8 +401,8 @@ static dualprop_status plan_nodes(struct dualprop__group_sums *sums, dualprop_co
     sums->all = dualprop__allocate_array(context, (size_t)sums->all_count, sizeof *sums->all);
     if (!sums->all) return DUALPROP_ERROR_NO_MEMORY;
     for (int r = 0, at = 0; r < sums->size; r++) {
-        struct dualprop__node range = {dualprop__first_block(sums->blocks, r, sums->size),
-                                       dualprop__first_block(sums->blocks, r + 1, sums->size)};
+        struct dualprop__node range = { dualprop__first_block(sums->blocks, r, sums->size),
+                                        dualprop__first_block(sums->blocks, r + 1, sums->size) };
         int count = dualprop__tree_cover(nodes, whole, range);
         memcpy(sums->all + at, nodes, (size_t)count * sizeof *nodes);
         at += count;
@@ -426,8 +430,8 @@ static dualprop_status allocate_layers(struct dualprop__group_sums *sums, const 
     if (!sums->arrays || (!on_host && (!sums->leaf_weights || !sums->leaf_biases))) return DUALPROP_ERROR_NO_MEMORY;
     for (size_t k = 0; k < layers; k++) {
         const dualprop_layer *layer = network->layers[k];
-        sums->arrays[k] = dualprop__allocate_array(context, (size_t)array_count,
-                                                   (size_t)layer_reals(layer) * context->real_size);
+        sums->arrays[k] =
+            dualprop__allocate_array(context, (size_t)array_count, (size_t)layer_reals(layer) * context->real_size);
         if (!sums->arrays[k]) return DUALPROP_ERROR_NO_MEMORY;
         if (on_host) continue;
         DUALPROP__TRY(dualprop__reals_create(context, &sums->leaf_weights[k], layer->weight_elements));
@@ -482,8 +486,8 @@ static uint64_t layers_digest(const dualprop_network *network)
     uint64_t digest = dualprop__digest(DUALPROP__DIGEST, &network->layer_count, sizeof network->layer_count);
     for (int k = 0; k < network->layer_count; k++) {
         const dualprop_layer *layer = network->layers[k];
-        const int64_t numbers[] = {layer->kind,    layer->activation,      layer->inputs,
-                                   layer->outputs, layer->weight_elements, layer->bias_elements};
+        const int64_t numbers[] = { layer->kind,    layer->activation,      layer->inputs,
+                                    layer->outputs, layer->weight_elements, layer->bias_elements };
         digest = dualprop__digest(digest, numbers, sizeof numbers);
     }
     return digest;
@@ -508,18 +512,17 @@ static dualprop_status set_group(dualprop_optimizer *optimizer, dualprop_group *
     dualprop_status status = check_group(optimizer, group, blocks);
     if (status == DUALPROP_OK) status = create_sums(&sums, optimizer, group, blocks);
     if (group) {
-        struct dualprop__word word = {.call = DUALPROP__CALL_SET_GROUP,
-                                      .status = status,
-                                      .count = blocks,
-                                      .steps = optimizer->steps,
-                                      .digest = layers_digest(optimizer->network)};
+        struct dualprop__word word = { .call = DUALPROP__CALL_SET_GROUP,
+                                       .status = status,
+                                       .count = blocks,
+                                       .steps = optimizer->steps,
+                                       .digest = layers_digest(optimizer->network) };
         status = dualprop__group_agree(group, word);
         for (int r = 1; status == DUALPROP_OK && r < group->transport.size; r++)
             if (group->words[r].count != group->words[0].count)
                 status = dualprop__fail(group->context, DUALPROP_ERROR_PEER,
-                                        "process %d sets %lld blocks and process 0 %lld; "
-                                        "expected as many",
-                                        r, (long long)group->words[r].count, (long long)group->words[0].count);
+                                        "process %d sets %lld blocks and process 0 %lld; expected as many", r,
+                                        (long long)group->words[r].count, (long long)group->words[0].count);
         if (status == DUALPROP_OK) status = dualprop__group_compare_digests(group, "layers");
     }
     if (status != DUALPROP_OK) {

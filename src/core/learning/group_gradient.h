@@ -26,7 +26,7 @@ struct dualprop__group_sums {
     void **leaf_weights, **leaf_biases; /* [layers] memory of a device for one block's gradient; NULL on the host */
     char *received, *sent;
     int64_t *send_offsets, *receive_offsets, *gather_offsets; /* [size + 1] */
-    struct dualprop__block_score *scores; /* [blocks] scratch of dualprop_group_report() */
+    struct dualprop__block_score *scores;                     /* [blocks] scratch of dualprop_group_report() */
 };
 
 /*

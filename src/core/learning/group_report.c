@@ -18,8 +18,8 @@ static dualprop_status check_reported_state(const dualprop_optimizer *optimizer,
 /* The range of this process's blocks. */
 static struct dualprop__node own_blocks(const struct dualprop__group_sums *sums)
 {
-    return (struct dualprop__node){dualprop__first_block(sums->blocks, sums->rank, sums->size),
-                                   dualprop__first_block(sums->blocks, sums->rank + 1, sums->size)};
+    return (struct dualprop__node){ dualprop__first_block(sums->blocks, sums->rank, sums->size),
+                                    dualprop__first_block(sums->blocks, sums->rank + 1, sums->size) };
 }
 
 static dualprop_status score_blocks(const struct dualprop__group_sums *sums, const dualprop_state *state, int64_t total)
@@ -32,12 +32,11 @@ static dualprop_status score_blocks(const struct dualprop__group_sums *sums, con
         int64_t rows = dualprop__first_sample(total, j + 1, sums->blocks) - first;
         size_t offset = (size_t)((first - begin) * width) * context->real_size;
         struct dualprop__block_score *score = &sums->scores[j];
-        *score = (struct dualprop__block_score){0, 0};
+        *score = (struct dualprop__block_score){ 0, 0 };
         if (rows == 0) continue;
-        DUALPROP__TRY(context->backend.evaluate(context->instance, state->snapshot.loss,
-                                                (const char *)state->plan.prediction + offset,
-                                                (const char *)state->plan.target + offset, rows, width, 1, &score->loss,
-                                                &score->correct, &top));
+        DUALPROP__TRY(context->backend.evaluate(
+            context->instance, state->snapshot.loss, (const char *)state->plan.prediction + offset,
+            (const char *)state->plan.target + offset, rows, width, 1, &score->loss, &score->correct, &top));
     }
     return DUALPROP_OK;
 }
@@ -58,7 +57,7 @@ static dualprop_status report_blocks(double *loss, int64_t *correct, const struc
     int64_t total = count, hits = 0;
     double sum = 0;
     if (sums->group) {
-        struct dualprop__word word = {.call = DUALPROP__CALL_REPORT, .status = status, .count = count};
+        struct dualprop__word word = { .call = DUALPROP__CALL_REPORT, .status = status, .count = count };
         status = dualprop__group_agree(sums->group, word);
         total = 0;
         for (int r = 0; status == DUALPROP_OK && r < sums->size; r++) total += sums->group->words[r].count;
@@ -67,10 +66,10 @@ static dualprop_status report_blocks(double *loss, int64_t *correct, const struc
     DUALPROP__TRY(status);
     if (count > 0) status = score_blocks(sums, state, total);
     for (int64_t j = own_blocks(sums).low; count == 0 && j < own_blocks(sums).high; j++)
-        sums->scores[j] = (struct dualprop__block_score){0, 0};
+        sums->scores[j] = (struct dualprop__block_score){ 0, 0 };
     if (sums->group) {
         DUALPROP__TRY(dualprop__group_agree(
-            sums->group, (struct dualprop__word){.call = DUALPROP__CALL_REPORT, .status = status}));
+            sums->group, (struct dualprop__word){ .call = DUALPROP__CALL_REPORT, .status = status }));
         DUALPROP__TRY(gather_scores(sums));
     }
     DUALPROP__TRY(status);
@@ -88,8 +87,8 @@ static dualprop_status enter_and_report(double *loss, int64_t *correct, dualprop
 {
     const struct dualprop__group_sums *sums = optimizer->sums;
     int is_empty = sums && sums->group && !state;
-    dualprop_status status = is_empty ? DUALPROP_OK
-                                      : dualprop__check_handle(state, DUALPROP__STATE, "state", "dualprop_group_report");
+    dualprop_status status =
+        is_empty ? DUALPROP_OK : dualprop__check_handle(state, DUALPROP__STATE, "state", "dualprop_group_report");
     if (status == DUALPROP_OK && !is_empty) status = check_reported_state(optimizer, state);
     if (!sums) {
         DUALPROP__TRY(status);

@@ -9,7 +9,7 @@
 /* One layer's learning memory, all in backend memory. */
 struct dualprop__learning {
     void *weight_gradient, *bias_gradient;
-    void *moments[4]; /* weight first and second, bias first and second; NULL if the kind has none */
+    void *moments[4];          /* weight first and second, bias first and second; NULL if the kind has none */
     void *feedback_moments[2]; /* first and second of feedback weights that learn; else NULL */
 };
 
@@ -29,7 +29,7 @@ struct dualprop_optimizer {
     int64_t first_samples; /* of the batch it began with: the gradient held is the sum over samples / first_samples */
     struct dualprop__learning *layers; /* [layer_count] */
     struct dualprop__group_sums *sums; /* of blocks and processes; NULL: one batch, one process */
-    uint64_t learned; /* the serial number of the inference of the last update; 0: none */
+    uint64_t learned;                  /* the serial number of the inference of the last update; 0: none */
     atomic_int busy;
 };
 

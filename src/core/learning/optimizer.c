@@ -32,8 +32,7 @@ static dualprop_status create_learning(struct dualprop__learning *learning, cons
 static void destroy_learning(struct dualprop__learning *learning, const dualprop_layer *layer)
 {
     dualprop_context *context = layer->network->context;
-    for (int i = 0; i < 2; i++)
-        dualprop__reals_destroy(context, learning->feedback_moments[i], layer->weight_elements);
+    for (int i = 0; i < 2; i++) dualprop__reals_destroy(context, learning->feedback_moments[i], layer->weight_elements);
     for (int i = 0; i < 4; i++)
         dualprop__reals_destroy(context, learning->moments[i], i < 2 ? layer->weight_elements : layer->bias_elements);
     dualprop__reals_destroy(context, learning->bias_gradient, layer->bias_elements);
@@ -72,13 +71,12 @@ static dualprop_status create_bare_optimizer(dualprop_optimizer **out, dualprop_
 
 dualprop_status dualprop_optimizer_create(dualprop_optimizer **out, dualprop_network *network, int kind)
 {
-    DUALPROP__REQUIRE(NULL, out, DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "optimizer is NULL; expected a place for the result");
+    DUALPROP__REQUIRE(NULL, out, DUALPROP_ERROR_INVALID_ARGUMENT, "optimizer is NULL; expected a place for the result");
     *out = NULL;
     DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
     DUALPROP__TRY(dualprop__context_enter(network->context));
-    DUALPROP__REQUIRE(network->context, kind >= DUALPROP_SGD && kind <= DUALPROP_ADAMW,
-                      DUALPROP_ERROR_INVALID_ARGUMENT, "kind is %d; expected DUALPROP_SGD, _ADAM or _ADAMW", kind);
+    DUALPROP__REQUIRE(network->context, kind >= DUALPROP_SGD && kind <= DUALPROP_ADAMW, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "kind is %d; expected DUALPROP_SGD, _ADAM or _ADAMW", kind);
     DUALPROP__REQUIRE(network->context, network->layer_count > 0, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "network has no layers; add one first");
     dualprop_optimizer *optimizer;
@@ -183,9 +181,9 @@ dualprop_status dualprop_optimizer_set_moments(dualprop_optimizer *optimizer, do
 {
     DUALPROP__REQUIRE_HANDLE(optimizer, DUALPROP__OPTIMIZER);
     DUALPROP__TRY(check_moments(optimizer, beta1, beta2, epsilon));
-    DUALPROP__REQUIRE(optimizer->context, optimizer->kind != DUALPROP_SGD, DUALPROP_ERROR_UNSUPPORTED,
-                      "beta1, beta2 and epsilon are Adam's, and this optimizer is sgd, which has "
-                      "dualprop_optimizer_set_momentum()");
+    DUALPROP__REQUIRE(
+        optimizer->context, optimizer->kind != DUALPROP_SGD, DUALPROP_ERROR_UNSUPPORTED,
+        "beta1, beta2 and epsilon are Adam's, and this optimizer is sgd, which has dualprop_optimizer_set_momentum()");
     optimizer->beta1 = beta1;
     optimizer->beta2 = beta2;
     optimizer->epsilon = epsilon;
@@ -222,8 +220,8 @@ dualprop_status dualprop_optimizer_set_schedule(dualprop_optimizer *optimizer, i
                       "schedule is %d; expected DUALPROP_RATE_CONSTANT or _WARMUP_COSINE", schedule);
     if (schedule == DUALPROP_RATE_WARMUP_COSINE) {
         DUALPROP__REQUIRE(optimizer->context, is_at_least(start, 0) && is_at_least(end, 0),
-                          DUALPROP_ERROR_INVALID_ARGUMENT, "start, end are %g, %g; expected finite numbers >= 0",
-                          start, end);
+                          DUALPROP_ERROR_INVALID_ARGUMENT, "start, end are %g, %g; expected finite numbers >= 0", start,
+                          end);
         DUALPROP__REQUIRE(optimizer->context, warmup >= 0 && decay >= warmup, DUALPROP_ERROR_INVALID_ARGUMENT,
                           "warmup, decay are %lld, %lld; expected 0 <= warmup <= decay", (long long)warmup,
                           (long long)decay);

@@ -283,7 +283,8 @@ dualprop_status dualprop_update(dualprop_optimizer *optimizer, dualprop_state *s
 
 /* ---- learning while dyads settle ---- */
 
-/* `status` is that of entering the state. In a group every failure before the sums is reported to the other processes. */
+/* `status` is that of entering the state. In a group every failure before the sums is reported to the other
+ * processes. */
 static dualprop_status update_open(dualprop_optimizer *optimizer, dualprop_state *state, dualprop_status status)
 {
     if (status == DUALPROP_OK) status = dualprop__gradient_check_phase(optimizer, state, DUALPROP__OPEN);
@@ -297,8 +298,7 @@ static dualprop_status update_open(dualprop_optimizer *optimizer, dualprop_state
     if (optimizer->sums)
         status = dualprop__group_gradient(optimizer, state, opened ? state->batch.count : 0, status,
                                           DUALPROP__CALL_INFER_UPDATE, 0);
-    else if (status == DUALPROP_OK)
-        status = dualprop__gradient_of_dyads(optimizer, state, 0);
+    else if (status == DUALPROP_OK) status = dualprop__gradient_of_dyads(optimizer, state, 0);
     if (status == DUALPROP_OK) status = apply_held(optimizer);
     if (opened) {
         dualprop__feedback_align(optimizer->network);

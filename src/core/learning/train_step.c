@@ -86,7 +86,7 @@ static dualprop_status infer_and_append(struct train_step *step, dualprop_state 
 static dualprop_status train(dualprop_optimizer *optimizer, dualprop_state *state, const dualprop_view *inputs,
                              const dualprop_view *targets)
 {
-    struct train_step step = {.optimizer = optimizer};
+    struct train_step step = { .optimizer = optimizer };
     DUALPROP__TRY(infer_and_append(&step, state, inputs, targets));
     return step.applied ? DUALPROP_OK : dualprop__update(optimizer, state);
 }
@@ -95,7 +95,7 @@ static dualprop_status train(dualprop_optimizer *optimizer, dualprop_state *stat
 static dualprop_status train_in_group(dualprop_optimizer *optimizer, dualprop_state *state, const dualprop_view *inputs,
                                       const dualprop_view *targets, dualprop_status status)
 {
-    struct train_step step = {.optimizer = optimizer};
+    struct train_step step = { .optimizer = optimizer };
     if (status == DUALPROP_OK && inputs) status = infer_and_append(&step, state, inputs, targets);
     return dualprop__group_update(optimizer, state, status == DUALPROP_OK && inputs ? state->batch.count : 0, status);
 }
@@ -112,10 +112,8 @@ static dualprop_status enter_and_train(dualprop_optimizer *optimizer, dualprop_s
     }
     if (status == DUALPROP_OK) status = dualprop__state_enter(state, function);
     int entered = status == DUALPROP_OK;
-    if (optimizer->sums)
-        status = train_in_group(optimizer, state, inputs, targets, status);
-    else if (entered)
-        status = train(optimizer, state, inputs, targets);
+    if (optimizer->sums) status = train_in_group(optimizer, state, inputs, targets, status);
+    else if (entered) status = train(optimizer, state, inputs, targets);
     if (entered) dualprop__state_leave(state);
     dualprop__optimizer_leave(optimizer);
     return status;

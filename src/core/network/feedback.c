@@ -169,8 +169,8 @@ dualprop_status dualprop_layer_feedback(int *kind, double *cosine, const dualpro
     const dualprop_context *context = layer->network->context;
     double sums[4], alike = 1.0;
     if (cosine && layer->feedback) {
-        DUALPROP__TRY(context->backend.compare(context->instance, layer->weight_elements, layer->weight,
-                                               layer->feedback, sums));
+        DUALPROP__TRY(
+            context->backend.compare(context->instance, layer->weight_elements, layer->weight, layer->feedback, sums));
         double product = sqrt(sums[1]) * sqrt(sums[2]);
         alike = product > 0 ? sums[0] / product : 0.0;
     }

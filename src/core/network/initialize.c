@@ -23,8 +23,7 @@ static double draw_truncated(uint64_t seed, uint64_t stream, uint64_t i)
 {
     uint64_t attempt = 0;
     double draw;
-    do
-        draw = dualprop__draw_normal(seed, stream | attempt++ << 32, i);
+    do draw = dualprop__draw_normal(seed, stream | attempt++ << 32, i);
     while (fabs(draw) > 2.0);
     return draw / TRUNCATED_DEVIATION;
 }
@@ -82,8 +81,7 @@ static dualprop_status initialize_layer(dualprop_layer *layer, void *staging, ui
 /* With the network open for writing. */
 static dualprop_status initialize_layers(dualprop_network *network, void *staging, uint64_t seed)
 {
-    for (int k = 0; k < network->layer_count; k++)
-        DUALPROP__TRY(initialize_layer(network->layers[k], staging, seed));
+    for (int k = 0; k < network->layer_count; k++) DUALPROP__TRY(initialize_layer(network->layers[k], staging, seed));
     return DUALPROP_OK;
 }
 

@@ -33,8 +33,8 @@ static dualprop_status check_activation(const dualprop_context *context, int act
     return DUALPROP_OK;
 }
 
-dualprop_status dualprop__describe_dense(dualprop_layer *layer, const dualprop_context *context,
-                                         const int64_t input[3], int64_t outputs, int activation)
+dualprop_status dualprop__describe_dense(dualprop_layer *layer, const dualprop_context *context, const int64_t input[3],
+                                         int64_t outputs, int activation)
 {
     DUALPROP__REQUIRE(context, outputs >= 1, DUALPROP_ERROR_INVALID_ARGUMENT, "outputs is %lld; expected >= 1",
                       (long long)outputs);
@@ -68,9 +68,10 @@ static dualprop_status choose_padding(int64_t chosen[2], const dualprop_context 
                                       const int64_t kernel[2])
 {
     for (int axis = 0; axis < 2; axis++) chosen[axis] = padding ? padding[axis] : (kernel[axis] - 1) / 2;
-    DUALPROP__REQUIRE(context, padding || (kernel[0] % 2 && kernel[1] % 2), DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "padding is NULL, which keeps the size, and kernel is [%lld, %lld]; expected odd extents, or a "
-                      "padding", (long long)kernel[0], (long long)kernel[1]);
+    DUALPROP__REQUIRE(
+        context, padding || (kernel[0] % 2 && kernel[1] % 2), DUALPROP_ERROR_INVALID_ARGUMENT,
+        "padding is NULL, which keeps the size, and kernel is [%lld, %lld]; expected odd extents, or a padding",
+        (long long)kernel[0], (long long)kernel[1]);
     DUALPROP__REQUIRE(context, chosen[0] >= 0 && chosen[0] < kernel[0] && chosen[1] >= 0 && chosen[1] < kernel[1],
                       DUALPROP_ERROR_INVALID_ARGUMENT,
                       "padding is [%lld, %lld]; expected 0 .. one less than the kernel, [%lld, %lld]",
@@ -95,8 +96,7 @@ static dualprop_status infer_map(dualprop_convolution *map, const dualprop_conte
     DUALPROP__REQUIRE(context, map->kernel_height <= height && map->kernel_width <= width,
                       DUALPROP_ERROR_INVALID_ARGUMENT,
                       "kernel is [%lld, %lld]; expected at most the padded input, [%lld, %lld]",
-                      (long long)map->kernel_height, (long long)map->kernel_width, (long long)height,
-                      (long long)width);
+                      (long long)map->kernel_height, (long long)map->kernel_width, (long long)height, (long long)width);
     map->map_height = places(height, map->kernel_height, map->stride_height);
     map->map_width = places(width, map->kernel_width, map->stride_width);
     map->pooled_height = map->map_height;
@@ -141,12 +141,14 @@ dualprop_status dualprop__describe_convolution(dualprop_layer *layer, const dual
     DUALPROP__REQUIRE(context, context->backend.convolution_bottom_up, DUALPROP_ERROR_UNSUPPORTED,
                       "the backend %.64s has no convolutions", context->backend.name);
     *layer = (dualprop_layer){ .kind = kind, .activation = activation, .learning_rate = 1.0 };
+    /* clang-format off */
     layer->map = (dualprop_convolution){
         .kind = kind, .pooling = DUALPROP_POOL_NONE, .batch = 1,
         .height = input[0], .width = input[1], .channels = input[2], .outputs = channels,
         .kernel_height = kernel[0], .kernel_width = kernel[1], .stride_height = step[0], .stride_width = step[1],
         .padding_height = edge[0], .padding_width = edge[1],
     };
+    /* clang-format on */
     DUALPROP__TRY(infer_map(&layer->map, context));
     return infer_sizes(layer, context);
 }
@@ -253,7 +255,7 @@ dualprop_status dualprop__parameter_check(const dualprop_view *view, const dualp
     int same = view->rank == rank && !memcmp(view->shape, shape, (size_t)rank * sizeof *shape);
     DUALPROP__REQUIRE(layer->network->context, same, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "view has the shape %s; expected %s, that of %s",
-                      dualprop__describe_shape(view->shape, view->rank).text, dualprop__describe_shape(shape, rank).text,
-                      name);
+                      dualprop__describe_shape(view->shape, view->rank).text,
+                      dualprop__describe_shape(shape, rank).text, name);
     return DUALPROP_OK;
 }

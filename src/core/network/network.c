@@ -35,8 +35,8 @@ static dualprop_status allocate_transform(dualprop_network *network)
     return DUALPROP_OK;
 }
 
-dualprop_status dualprop__network_make(dualprop_network **out, dualprop_context *context, int64_t height,
-                                       int64_t width, int64_t channels)
+dualprop_status dualprop__network_make(dualprop_network **out, dualprop_context *context, int64_t height, int64_t width,
+                                       int64_t channels)
 {
     dualprop_network *network = dualprop__allocate(context, sizeof *network);
     if (!network) return DUALPROP_ERROR_NO_MEMORY;

@@ -38,9 +38,8 @@ static dualprop_status check_transform(const dualprop_network *network, const do
     for (int64_t c = 0; c < network->channels; c++) {
         DUALPROP__REQUIRE(network->context, isfinite(mean[c]), DUALPROP_ERROR_INVALID_ARGUMENT,
                           "mean[%lld] is %g; expected a finite number", (long long)c, mean[c]);
-        DUALPROP__REQUIRE(network->context, isfinite(deviation[c]) && deviation[c] > 0,
-                          DUALPROP_ERROR_INVALID_ARGUMENT, "deviation[%lld] is %g; expected a finite number > 0",
-                          (long long)c, deviation[c]);
+        DUALPROP__REQUIRE(network->context, isfinite(deviation[c]) && deviation[c] > 0, DUALPROP_ERROR_INVALID_ARGUMENT,
+                          "deviation[%lld] is %g; expected a finite number > 0", (long long)c, deviation[c]);
     }
     return DUALPROP_OK;
 }

@@ -69,7 +69,9 @@ static dualprop_status copy_all_parameters(dualprop_network *destination, const 
 }
 
 /* A layer in words, for the sentence below. */
-typedef struct layer_text { char text[160]; } layer_text;
+typedef struct layer_text {
+    char text[160];
+} layer_text;
 
 static layer_text layer_words(const dualprop_layer *layer)
 {
@@ -85,8 +87,7 @@ static layer_text layer_words(const dualprop_layer *layer)
 
 static dualprop_status check_layer(const dualprop_layer *own, const dualprop_layer *other)
 {
-    DUALPROP__REQUIRE(own->network->context,
-                      dualprop__layer_alike(own, other) && own->activation == other->activation,
+    DUALPROP__REQUIRE(own->network->context, dualprop__layer_alike(own, other) && own->activation == other->activation,
                       DUALPROP_ERROR_INVALID_ARGUMENT, "source has another layer %d: %s; expected destination's %s",
                       own->index, layer_words(other).text, layer_words(own).text);
     return DUALPROP_OK;
@@ -100,10 +101,8 @@ dualprop_status dualprop__network_check_alike(const dualprop_network *destinatio
                       dualprop_name(DUALPROP_NAMES_TYPE, source->context->precision),
                       dualprop_name(DUALPROP_NAMES_TYPE, context->precision));
     DUALPROP__REQUIRE(context, source->layer_count == destination->layer_count, DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "source has %d layers; expected destination's %d", source->layer_count,
-                      destination->layer_count);
-    for (int k = 0; k < source->layer_count; k++)
-        DUALPROP__TRY(check_layer(destination->layers[k], source->layers[k]));
+                      "source has %d layers; expected destination's %d", source->layer_count, destination->layer_count);
+    for (int k = 0; k < source->layer_count; k++) DUALPROP__TRY(check_layer(destination->layers[k], source->layers[k]));
     return DUALPROP_OK;
 }
 
@@ -140,8 +139,7 @@ static dualprop_status clone_contents(dualprop_network *clone, const dualprop_ne
 dualprop_status dualprop__network_clone(dualprop_network **out, const dualprop_network *network)
 {
     dualprop_network *clone;
-    DUALPROP__TRY(dualprop__network_make(&clone, network->context, network->height, network->width,
-                                         network->channels));
+    DUALPROP__TRY(dualprop__network_make(&clone, network->context, network->height, network->width, network->channels));
     clone->open = network->open;
     dualprop_status status = clone_contents(clone, network);
     if (status == DUALPROP_OK) *out = clone;

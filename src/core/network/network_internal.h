@@ -14,12 +14,12 @@ struct dualprop_layer {
     dualprop_network *network;
     int index; /* 1..L */
     int kind, activation;
-    int64_t inputs, outputs;   /* elements of a sample on either side, pooling included */
+    int64_t inputs, outputs; /* elements of a sample on either side, pooling included */
     int64_t bias_elements;
-    dualprop_convolution map;  /* of a convolutional or local layer, for a batch of 1 */
-    int64_t weight_elements; /* in the backend's layout */
-    void *weight, *bias;     /* backend memory */
-    void *feedback;          /* what carries delta down in place of the weights, in their layout; NULL: they do */
+    dualprop_convolution map;   /* of a convolutional or local layer, for a batch of 1 */
+    int64_t weight_elements;    /* in the backend's layout */
+    void *weight, *bias;        /* backend memory */
+    void *feedback;             /* what carries delta down in place of the weights, in their layout; NULL: they do */
     atomic_int weights_are_set; /* were they ever initialised, written, copied or loaded? */
     int frozen;
     double learning_rate;
@@ -40,8 +40,8 @@ struct dualprop_network {
     atomic_uint_fast64_t written; /* raised by every write that is no learning step */
     int initializer;
     double initializer_scale;
-    int feedback;            /* DUALPROP_FEEDBACK_...: how layers' feedback weights were drawn, and learn */
-    void *feedback_staging;  /* host memory for two of the largest weights, where there is feedback */
+    int feedback;             /* DUALPROP_FEEDBACK_...: how layers' feedback weights were drawn, and learn */
+    void *feedback_staging;   /* host memory for two of the largest weights, where there is feedback */
     double *mean, *deviation; /* [channels] */
     /*
      * network_publish.c. Of a network that is published to, the parameters lie in one of several networks, this one
@@ -50,7 +50,7 @@ struct dualprop_network {
     _Atomic(dualprop_network *) front; /* NULL: it is not published to */
     dualprop_network *spare[2];        /* made at the first publication */
     atomic_int publishing;             /* does a call publish to it? */
-    int open; /* DUALPROP_OPEN_...: ends at which another network goes on */
+    int open;                          /* DUALPROP_OPEN_...: ends at which another network goes on */
 };
 
 /* ---- network.c ---- */
@@ -91,7 +91,9 @@ dualprop_status dualprop__parameter_check(const dualprop_view *view, const dualp
 /* Outputs at one place: what softmax runs over. */
 int64_t dualprop__layer_channels(const dualprop_layer *layer);
 /* "[3, 3, 16, 32]", for sentences. */
-typedef struct dualprop__shape_text { char text[200]; } dualprop__shape_text;
+typedef struct dualprop__shape_text {
+    char text[200];
+} dualprop__shape_text;
 dualprop__shape_text dualprop__describe_shape(const int64_t *shape, int rank);
 /* Are two layers of the same kind and shape? Their parameters then are, too. */
 int dualprop__layer_alike(const dualprop_layer *one, const dualprop_layer *other);
@@ -107,8 +109,8 @@ void dualprop__layer_output(int64_t shape[3], const dualprop_layer *layer);
  */
 
 /* Describe a dense layer on an input of this shape. RANGE if sizes overflow. */
-dualprop_status dualprop__describe_dense(dualprop_layer *layer, const dualprop_context *context,
-                                         const int64_t input[3], int64_t outputs, int activation);
+dualprop_status dualprop__describe_dense(dualprop_layer *layer, const dualprop_context *context, const int64_t input[3],
+                                         int64_t outputs, int activation);
 
 /* Describe a convolutional or locally connected layer; stride NULL is 1, padding NULL keeps the size. */
 dualprop_status dualprop__describe_convolution(dualprop_layer *layer, const dualprop_context *context, int kind,

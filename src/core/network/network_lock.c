@@ -2,8 +2,8 @@
  * network_lock.c - who may touch a network's parameters when.
  *
  * `users` is a lock that never waits: its lower half counts the calls that read the parameters, or is USERS_WRITER for
- * the one call that writes them; a call that finds the other kind at work fails with BUSY. Its upper half is the number of
- * the process that they run in: in a forked child they do not exist, and the answer is FORKED. Every end of a write
+ * the one call that writes them; a call that finds the other kind at work fails with BUSY. Its upper half is the number
+ * of the process that they run in: in a forked child they do not exist, and the answer is FORKED. Every end of a write
  * raises the generation, by which states and backends notice that what they derived from the weights is stale. Feedback
  * weights whose signs follow the weights are aligned before it by the call that wrote: dualprop__feedback_align().
  */
@@ -15,7 +15,8 @@ dualprop_status dualprop__network_check_set(const dualprop_network *network)
         DUALPROP__REQUIRE(network->context, atomic_load(&network->layers[k]->weights_are_set),
                           DUALPROP_ERROR_INVALID_STATE,
                           "the weights of layer %d were never set and are zero; call dualprop_network_initialize(), or "
-                          "write, copy or load them", k + 1);
+                          "write, copy or load them",
+                          k + 1);
     return DUALPROP_OK;
 }
 
@@ -135,8 +136,7 @@ int dualprop__network_try_upgrade(dualprop_network *network)
 dualprop_status dualprop__network_upgrade(dualprop_network *network)
 {
     if (atomic_load(&network->front)) return refuse_published(network);
-    return dualprop__network_try_upgrade(network) ? DUALPROP_OK
-                                                  : refuse_network(network, atomic_load(&network->users));
+    return dualprop__network_try_upgrade(network) ? DUALPROP_OK : refuse_network(network, atomic_load(&network->users));
 }
 
 void dualprop__network_downgrade(dualprop_network *network)

@@ -121,8 +121,7 @@ dualprop_status dualprop_network_parameter(char *name, size_t size, int64_t *sha
 
 /* ---- reading and writing ---- */
 
-static dualprop_status check_view(const dualprop_view *view, const dualprop_layer *layer, int is_bias,
-                                  const char *name)
+static dualprop_status check_view(const dualprop_view *view, const dualprop_layer *layer, int is_bias, const char *name)
 {
     const dualprop_context *context = layer->network->context;
     DUALPROP__TRY(dualprop__view_check(context, view, DUALPROP__REAL_TYPES, "view"));
@@ -132,8 +131,7 @@ static dualprop_status check_view(const dualprop_view *view, const dualprop_laye
 static void *allocate_host(const dualprop_layer *layer, int is_bias)
 {
     dualprop_context *context = layer->network->context;
-    return dualprop__allocate_array(context, (size_t)dualprop__parameter_elements(layer, is_bias),
-                                    context->real_size);
+    return dualprop__allocate_array(context, (size_t)dualprop__parameter_elements(layer, is_bias), context->real_size);
 }
 
 /* With the network open for reading. */
@@ -174,9 +172,9 @@ dualprop_status dualprop__parameter_replace(dualprop_layer *layer, int is_bias, 
     dualprop__view_gather(host, context->precision, view);
     dualprop_status status = DUALPROP_OK;
     if (!dualprop__reals_finite(host, context->precision, dualprop__parameter_elements(layer, is_bias)))
-        status = dualprop__fail(context, DUALPROP_ERROR_NOT_FINITE,
-                                "%s holds a value that is NaN or infinite in the context's precision; expected finite "
-                                "numbers", what);
+        status = dualprop__fail(
+            context, DUALPROP_ERROR_NOT_FINITE,
+            "%s holds a value that is NaN or infinite in the context's precision; expected finite numbers", what);
     if (status == DUALPROP_OK) status = dualprop__network_begin_write(network);
     if (status == DUALPROP_OK) {
         status = memory ? dualprop__parameter_write(layer, is_bias, memory, host)

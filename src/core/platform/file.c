@@ -249,8 +249,8 @@ static dualprop_status create_temporary(int64_t *file, char *name, size_t size, 
                  (long)dualprop__process_id(), (unsigned long long)random_number());
         made = open_path(context, name, 1);
     }
-    if (made < 0) return fail_file(context, DUALPROP_ERROR_ACCESS, name, "creating the temporary file", -made,
-                                   TO_WRITE);
+    if (made < 0)
+        return fail_file(context, DUALPROP_ERROR_ACCESS, name, "creating the temporary file", -made, TO_WRITE);
     *file = made;
     return DUALPROP_OK;
 }
@@ -261,8 +261,7 @@ static dualprop_status check_target(dualprop_context *context, const char *path)
     int64_t file = open_path(context, path, 0);
     if (file >= 0) close_opened(context, file);
     if (file == -EISDIR || file == -ENOTSUP || file == -ENXIO || file == -ENODEV)
-        return fail_file(context, DUALPROP_ERROR_ACCESS, path, "replacing", -file,
-                         "a regular file, or nothing yet");
+        return fail_file(context, DUALPROP_ERROR_ACCESS, path, "replacing", -file, "a regular file, or nothing yet");
     return DUALPROP_OK;
 }
 

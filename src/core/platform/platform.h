@@ -23,7 +23,10 @@ extern const dualprop_threads dualprop__default_threads;
 dualprop_status dualprop__file_read(void **data, size_t *size, dualprop_context *context, const char *path,
                                     uint64_t limit);
 /* Temporary file, write, sync, rename, sync the folder; pieces are written one after another. */
-typedef struct dualprop__piece { const void *data; size_t size; } dualprop__piece;
+typedef struct dualprop__piece {
+    const void *data;
+    size_t size;
+} dualprop__piece;
 dualprop_status dualprop__file_replace(dualprop_context *context, const char *path, const dualprop__piece *pieces,
                                        int count);
 extern const dualprop_io dualprop__posix_io;

@@ -38,14 +38,14 @@ struct share {
 
 struct dualprop__pool {
     dualprop_context *context;
-    int process;       /* whose threads the workers are: its number */
-    int workers;       /* as started */
-    int64_t spin;      /* nanoseconds; 0 if there are more threads than CPUs */
-    void **threads;    /* [workers] */
+    int process;          /* whose threads the workers are: its number */
+    int workers;          /* as started */
+    int64_t spin;         /* nanoseconds; 0 if there are more threads than CPUs */
+    void **threads;       /* [workers] */
     struct share *shares; /* [workers + 1]; the first is the caller's */
     atomic_int born;      /* workers that run */
-    atomic_int busy;   /* a caller has the pool */
-    atomic_int ending; /* workers shall leave */
+    atomic_int busy;      /* a caller has the pool */
+    atomic_int ending;    /* workers shall leave */
 
     void (*task)(void *argument, int64_t index);
     void *argument;

@@ -10,11 +10,11 @@ static dualprop_status check_output(const dualprop_rule *rule)
 {
     if (rule->output_step == DUALPROP_OUTPUT_LINEAR) return DUALPROP_OK;
     const char *step = dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, rule->output_step);
-    DUALPROP__REQUIRE(rule->context,
-                      rule->loss != DUALPROP_LOSS_FUNCTION ||
-                          dualprop__rule_output_step(rule) == DUALPROP_OUTPUT_LINEAR,
-                      DUALPROP_ERROR_UNSUPPORTED,
-                      "output_step %s contradicts a loss function, whose proximal map is not known; expected linear", step);
+    DUALPROP__REQUIRE(
+        rule->context,
+        rule->loss != DUALPROP_LOSS_FUNCTION || dualprop__rule_output_step(rule) == DUALPROP_OUTPUT_LINEAR,
+        DUALPROP_ERROR_UNSUPPORTED,
+        "output_step %s contradicts a loss function, whose proximal map is not known; expected linear", step);
     DUALPROP__REQUIRE(
         rule->context, !dualprop__rule_variant(rule)->is_back_propagation && !dualprop__rule_variant(rule)->is_straight,
         DUALPROP_ERROR_UNSUPPORTED, "output_step %s contradicts variant %s, which has the linear one only", step,
@@ -43,8 +43,7 @@ static dualprop_status check_convexity(const dualprop_rule *rule, double t, cons
 static dualprop_status check_solution(const dualprop_rule *rule, double alpha, double beta)
 {
     int step = dualprop__rule_output_step(rule);
-    if (step == DUALPROP_OUTPUT_SPROVR)
-        return check_convexity(rule, (2.0 * alpha - 1.0) * beta, "(2 alpha - 1) beta");
+    if (step == DUALPROP_OUTPUT_SPROVR) return check_convexity(rule, (2.0 * alpha - 1.0) * beta, "(2 alpha - 1) beta");
     if (step == DUALPROP_OUTPUT_EXACT) {
         DUALPROP__TRY(check_convexity(rule, -(1.0 - alpha) * beta, "-(1 - alpha) beta"));
         DUALPROP__TRY(check_convexity(rule, alpha * beta, "alpha beta"));
@@ -148,10 +147,9 @@ static dualprop_status check_order_fits(const dualprop_rule *rule, int layers)
     int lowest = rule->input_robustness > 0 ? 0 : 1;
     if (rule->schedule != DUALPROP_LIST) return DUALPROP_OK;
     for (int i = 0; i < rule->order_count; i++)
-        DUALPROP__REQUIRE(rule->context, rule->order[i] >= lowest && rule->order[i] <= layers,
-                          DUALPROP_ERROR_UNSUPPORTED,
-                          "the order has layer %d; expected %d..%d (0 needs input robustness)", rule->order[i], lowest,
-                          layers);
+        DUALPROP__REQUIRE(
+            rule->context, rule->order[i] >= lowest && rule->order[i] <= layers, DUALPROP_ERROR_UNSUPPORTED,
+            "the order has layer %d; expected %d..%d (0 needs input robustness)", rule->order[i], lowest, layers);
     return DUALPROP_OK;
 }
 
@@ -168,8 +166,7 @@ static dualprop_status check_softmax(const dualprop_rule *rule, const dualprop_n
 /* The arg-max at s+ is taken with one alpha a layer. */
 static dualprop_status check_switches(const dualprop_rule *rule)
 {
-    DUALPROP__REQUIRE(rule->context,
-                      rule->pool_switches == DUALPROP_SWITCHES_BOTTOM_UP || rule->alpha_mismatch == 0,
+    DUALPROP__REQUIRE(rule->context, rule->pool_switches == DUALPROP_SWITCHES_BOTTOM_UP || rule->alpha_mismatch == 0,
                       DUALPROP_ERROR_UNSUPPORTED,
                       "alpha_mismatch contradicts pool_switches original, which needs one alpha for all neurons");
     return DUALPROP_OK;
@@ -183,12 +180,12 @@ static dualprop_status check_activations(const dualprop_rule *rule, const dualpr
     if (!dualprop__rule_variant(rule)->is_damped) return DUALPROP_OK;
     for (int k = 0; k < network->layer_count; k++) {
         int activation = network->layers[k]->activation;
-        DUALPROP__REQUIRE(rule->context,
-                          activation == DUALPROP_IDENTITY || activation == DUALPROP_RELU ||
-                          activation == DUALPROP_HARD_SIGMOID,
-                          DUALPROP_ERROR_UNSUPPORTED,
-                          "damping contradicts the activation %s of layer %d; expected a projection: identity, relu or "
-                          "hard-sigmoid", dualprop_name(DUALPROP_NAMES_ACTIVATION, activation), k + 1);
+        DUALPROP__REQUIRE(
+            rule->context,
+            activation == DUALPROP_IDENTITY || activation == DUALPROP_RELU || activation == DUALPROP_HARD_SIGMOID,
+            DUALPROP_ERROR_UNSUPPORTED,
+            "damping contradicts the activation %s of layer %d; expected a projection: identity, relu or hard-sigmoid",
+            dualprop_name(DUALPROP_NAMES_ACTIVATION, activation), k + 1);
     }
     return DUALPROP_OK;
 }

@@ -8,14 +8,14 @@
 
 /* ---- one value ---- */
 
-#define DEFINE_GETTER(function, type, output, field)                                                              \
-    dualprop_status function(type *output, const dualprop_rule *rule)                                             \
-    {                                                                                                             \
-        DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);                                                           \
-        DUALPROP__REQUIRE(rule->context, output, DUALPROP_ERROR_INVALID_ARGUMENT,                                 \
-                          #output " is NULL; expected a place for the result");                                   \
-        *output = rule->field;                                                                                    \
-        return DUALPROP_OK;                                                                                       \
+#define DEFINE_GETTER(function, type, output, field)                              \
+    dualprop_status function(type *output, const dualprop_rule *rule)             \
+    {                                                                             \
+        DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);                           \
+        DUALPROP__REQUIRE(rule->context, output, DUALPROP_ERROR_INVALID_ARGUMENT, \
+                          #output " is NULL; expected a place for the result");   \
+        *output = rule->field;                                                    \
+        return DUALPROP_OK;                                                       \
     }
 
 DEFINE_GETTER(dualprop_rule_get_variant, int, variant, variant)

@@ -24,7 +24,7 @@ struct dualprop_rule {
     double alpha, beta, tolerance, divergence_limit;
     struct dualprop__layer_numbers layer_alpha, layer_beta, layer_damping;
     int damping, power_iterations;
-    double common_damping; /* of layers without a number of their own, if it is given */
+    double common_damping;   /* of layers without a number of their own, if it is given */
     double input_robustness; /* rho; 0: the input is no dyad */
     int feedback;
     int32_t *order; /* [order_count] of DUALPROP_LIST */

@@ -18,7 +18,9 @@ double dualprop__layer_number(const struct dualprop__layer_numbers *numbers, int
 static dualprop_status check_layer_number(const dualprop_rule *rule, int index, int least)
 {
     return dualprop__rule_check_choice(rule->context, index, least, DUALPROP__MOST_LAYERS, "index",
-                                       least < 0 ? "-1..65535" : least == 0 ? "0..65535" : "1..65535");
+                                       least < 0    ? "-1..65535"
+                                       : least == 0 ? "0..65535"
+                                                    : "1..65535");
 }
 
 /* Set numbers[index]; a list that is too short is replaced by a longer one, whose new entries are no numbers. */
@@ -70,8 +72,8 @@ dualprop_status dualprop_rule_set_damping(dualprop_rule *rule, int damping, int 
     DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
     DUALPROP__TRY(dualprop__rule_check_choice(rule->context, damping, DUALPROP_DAMPING_HALF, DUALPROP_DAMPING_GAMMA2,
                                               "damping", "DUALPROP_DAMPING_HALF or DUALPROP_DAMPING_GAMMA2"));
-    DUALPROP__TRY(dualprop__rule_check_choice(rule->context, power_iterations, 1, 10000, "power_iterations",
-                                              "1..10000"));
+    DUALPROP__TRY(
+        dualprop__rule_check_choice(rule->context, power_iterations, 1, 10000, "power_iterations", "1..10000"));
     DUALPROP__TRY(require_damped(rule));
     dualprop__rule_replan(rule, rule->damping == DUALPROP_DAMPING_GIVEN);
     rule->damping = damping;
@@ -209,7 +211,7 @@ dualprop_status dualprop_rule_set_noise(dualprop_rule *rule, double state, doubl
     DUALPROP__TRY(check_deviation(rule, top_down, "top_down"));
     DUALPROP__TRY(check_deviation(rule, weight, "weight"));
     dualprop__rule_replan(rule, (rule->noise_state > 0) != (state > 0) || (rule->noise_down > 0) != (top_down > 0) ||
-                          (rule->noise_weight > 0) != (weight > 0));
+                                    (rule->noise_weight > 0) != (weight > 0));
     rule->noise_state = state;
     rule->noise_down = top_down;
     rule->noise_weight = weight;

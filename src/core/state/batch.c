@@ -48,8 +48,8 @@ dualprop_status dualprop__batch_inputs(dualprop_view *images, const dualprop_sta
     images->shape[3] = network->channels;
     DUALPROP__REQUIRE(state->context, image_strides(images, inputs), DUALPROP_ERROR_INVALID_ARGUMENT,
                       "inputs has the shape %s; expected [%lld, %lld, %lld, %lld] or as many elements in one row",
-                      dualprop__describe_shape(inputs->shape, inputs->rank).text, (long long)inputs->shape[0], (long long)network->height, (long long)network->width,
-                      (long long)network->channels);
+                      dualprop__describe_shape(inputs->shape, inputs->rank).text, (long long)inputs->shape[0],
+                      (long long)network->height, (long long)network->width, (long long)network->channels);
     return DUALPROP_OK;
 }
 
@@ -86,8 +86,7 @@ dualprop_status dualprop__batch_targets(const dualprop_state *state, const dualp
     int64_t classes = dualprop__output(state)->width;
     DUALPROP__TRY(dualprop__view_check(state->context, targets, DUALPROP__REAL_TYPES | LABEL_TYPES, "targets"));
     if (has_labels(targets)) return check_labels(state, targets, count);
-    DUALPROP__REQUIRE(state->context,
-                      targets->rank == 2 && targets->shape[0] == count && targets->shape[1] == classes,
+    DUALPROP__REQUIRE(state->context, targets->rank == 2 && targets->shape[0] == count && targets->shape[1] == classes,
                       DUALPROP_ERROR_INVALID_ARGUMENT, "targets has the shape %s; expected [%lld, %lld]",
                       dualprop__describe_shape(targets->shape, targets->rank).text, (long long)count,
                       (long long)classes);
@@ -215,7 +214,8 @@ static double sum_of_row(const dualprop_state *state, int64_t row, int64_t class
     return sum;
 }
 
-/* Targets of cross-entropy are distributions; what is none is learned, but is most often a mistake: one warning a state. */
+/* Targets of cross-entropy are distributions; what is none is learned, but is most often a mistake: one warning a
+ * state. */
 static void warn_of_targets(dualprop_state *state, int64_t first, int64_t count, int64_t classes)
 {
     int loss = state->rule ? state->rule->loss : DUALPROP_MSE;
@@ -226,7 +226,8 @@ static void warn_of_targets(dualprop_state *state, int64_t first, int64_t count,
         if (fabs(sum - 1) <= 1e-3 && least >= -1e-6) continue; /* what is left of rounding in f32 */
         dualprop__log(state->context, DUALPROP_LOG_WARNING, "state",
                       "row %lld of targets sums to %g, with %g as its least value; cross-entropy expects a "
-                      "distribution in each row", (long long)(first + row), sum, least);
+                      "distribution in each row",
+                      (long long)(first + row), sum, least);
         state->batch.warned = 1;
     }
 }
@@ -242,20 +243,19 @@ static dualprop_status check_batch_convexity(const dualprop_state *state, int64_
         return DUALPROP_OK;
     const char *step = dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, state->snapshot.output_step);
     DUALPROP__REQUIRE(state->context,
-                      is_entropy || !state->weights.is_batch ||
-                          !dualprop__output(state)->numbers.uses_extended_update,
+                      is_entropy || !state->weights.is_batch || !dualprop__output(state)->numbers.uses_extended_update,
                       DUALPROP_ERROR_UNSUPPORTED,
                       "weights contradict output_step %s of the squared error together with noise, mismatch, "
-                      "quantization, asynchrony or a time step; expected linear", step);
+                      "quantization, asynchrony or a time step; expected linear",
+                      step);
     for (int64_t row = 0; row < count; row++) {
         double sum = is_entropy ? sum_of_row(state, row, classes) : 1, weight = dualprop__weight_of(state, row);
-        DUALPROP__REQUIRE(state->context, least_curvature(state, weight * sum) > (is_entropy ? -2 : -1),
-                          DUALPROP_ERROR_INVALID_ARGUMENT,
-                          weight == 1 ? "row %lld of targets sums to %g, with which output_step %s has no solution; "
-                                        "expected 1"
-                                      : "sample %lld has the weight %g, with which output_step %s has no solution; "
-                                        "expected less",
-                          (long long)row, weight == 1 ? sum : weight, step);
+        DUALPROP__REQUIRE(
+            state->context, least_curvature(state, weight * sum) > (is_entropy ? -2 : -1),
+            DUALPROP_ERROR_INVALID_ARGUMENT,
+            weight == 1 ? "row %lld of targets sums to %g, with which output_step %s has no solution; expected 1"
+                        : "sample %lld has the weight %g, with which output_step %s has no solution; expected less",
+            (long long)row, weight == 1 ? sum : weight, step);
     }
     return DUALPROP_OK;
 }
@@ -296,8 +296,8 @@ static dualprop_status store_slopes(dualprop_state *state)
                       DUALPROP_ERROR_NOT_FINITE,
                       "the loss's gradient holds a value that is NaN or infinite in the context's precision; expected "
                       "finite numbers");
-    DUALPROP__TRY(context->backend.fill_zero(context->instance, state->plan.prediction,
-                                             (size_t)elements * context->real_size));
+    DUALPROP__TRY(
+        context->backend.fill_zero(context->instance, state->plan.prediction, (size_t)elements * context->real_size));
     return context->backend.copy_in(context->instance, state->plan.target, state->plan.staging,
                                     (size_t)elements * context->real_size);
 }

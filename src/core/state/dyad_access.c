@@ -69,7 +69,8 @@ static void solve_dyads(const struct row *row, int is_plus)
     for (int64_t i = 0; i < row->width; i++) {
         double factor = is_plus ? 1.0 - alpha_at(row, i) : -alpha_at(row, i);
         dualprop__real_set(row->mean, row->type, i,
-                 dualprop__real_at(row->mean, row->type, i) + factor * dualprop__real_at(row->delta, row->type, i));
+                           dualprop__real_at(row->mean, row->type, i) +
+                               factor * dualprop__real_at(row->delta, row->type, i));
     }
 }
 
@@ -131,8 +132,9 @@ static dualprop_status check_rows(const dualprop_state *state, const dualprop_vi
     int whole = view->rank == 4 && memcmp(view->shape, image, sizeof image) == 0;
     DUALPROP__REQUIRE(state->context, flat || whole, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "view has the shape %s; expected [%lld, %lld] or [%lld, %lld, %lld, %lld]",
-                      dualprop__describe_shape(view->shape, view->rank).text, (long long)state->batch.count, (long long)width, (long long)image[0], (long long)image[1],
-                      (long long)image[2], (long long)image[3]);
+                      dualprop__describe_shape(view->shape, view->rank).text, (long long)state->batch.count,
+                      (long long)width, (long long)image[0], (long long)image[1], (long long)image[2],
+                      (long long)image[3]);
     return DUALPROP_OK;
 }
 
@@ -258,10 +260,8 @@ static dualprop_status check_finite(const dualprop_state *state, const dualprop_
     for (int64_t b = 0; b < state->batch.count; b++) {
         dualprop_view line = row_view(view, b);
         dualprop__view_gather(state->plan.staging, state->context->precision, &line);
-        DUALPROP__REQUIRE(state->context,
-                          dualprop__reals_finite(state->plan.staging, state->context->precision, width),
-                          DUALPROP_ERROR_NOT_FINITE, "view holds a NaN or an infinite value in row %lld",
-                          (long long)b);
+        DUALPROP__REQUIRE(state->context, dualprop__reals_finite(state->plan.staging, state->context->precision, width),
+                          DUALPROP_ERROR_NOT_FINITE, "view holds a NaN or an infinite value in row %lld", (long long)b);
     }
     return DUALPROP_OK;
 }
@@ -337,8 +337,8 @@ static dualprop_status report_prediction(double *loss, int64_t *correct, const d
         if (correct) *correct = state->batch.is_slope ? 0 : state->own_loss.correct;
         return DUALPROP_OK;
     }
-    DUALPROP__TRY(dualprop__weighted_evaluate(&sum, &hits, &top_k, state, state->snapshot.loss, state->plan.prediction,
-                                              1));
+    DUALPROP__TRY(
+        dualprop__weighted_evaluate(&sum, &hits, &top_k, state, state->snapshot.loss, state->plan.prediction, 1));
     if (loss) *loss = sum / (double)state->batch.count;
     if (correct) *correct = hits;
     return DUALPROP_OK;
@@ -392,11 +392,10 @@ dualprop_status dualprop_state_set_inference_count(dualprop_state *state, uint64
         status = dualprop__fail(state->context, DUALPROP_ERROR_INVALID_STATE,
                                 "an inference is open; call dualprop_infer_end() first");
     else if (inferences > DUALPROP__MOST_COUNTED)
-        status = dualprop__fail(state->context, DUALPROP_ERROR_INVALID_ARGUMENT,
-                                "inferences is %llu; expected at most %lld", (unsigned long long)inferences,
-                                (long long)DUALPROP__MOST_COUNTED);
-    else
-        state->run.inferences = inferences;
+        status =
+            dualprop__fail(state->context, DUALPROP_ERROR_INVALID_ARGUMENT, "inferences is %llu; expected at most %lld",
+                           (unsigned long long)inferences, (long long)DUALPROP__MOST_COUNTED);
+    else state->run.inferences = inferences;
     dualprop__state_leave(state);
     return status;
 }

@@ -163,8 +163,7 @@ static dualprop_status single_up(dualprop_state *state, int k, void *a, const vo
     const dualprop_layer *layer = state->dyads[k].layer;
     const dualprop_context *context = state->context;
     if (is_dense(layer)) {
-        dualprop_dense shape = { 1, layer->inputs, layer->outputs, state->plan.workspace,
-                                 state->plan.workspace_bytes };
+        dualprop_dense shape = { 1, layer->inputs, layer->outputs, state->plan.workspace, state->plan.workspace_bytes };
         return context->backend.dense_bottom_up(context->instance, &shape, a, x, weight_of(state, k), NULL, NULL);
     }
     dualprop_convolution shape = single_shape(state, k, pools);
@@ -179,8 +178,7 @@ static dualprop_status single_down(dualprop_state *state, int k, void *top_down,
     const dualprop_layer *layer = state->dyads[k].layer;
     const dualprop_context *context = state->context;
     if (is_dense(layer)) {
-        dualprop_dense shape = { 1, layer->inputs, layer->outputs, state->plan.workspace,
-                                 state->plan.workspace_bytes };
+        dualprop_dense shape = { 1, layer->inputs, layer->outputs, state->plan.workspace, state->plan.workspace_bytes };
         return context->backend.dense_top_down(context->instance, &shape, top_down, delta, weight_of(state, k), NULL);
     }
     dualprop_convolution shape = single_shape(state, k, pools);
@@ -247,8 +245,8 @@ dualprop_status dualprop__map_gradient_rows(dualprop_state *state, int k, int64_
                                          scale, accumulate, step, weight, bias, moments);
 }
 
-dualprop_status dualprop__map_gradient(dualprop_state *state, int k, void *gradient, void *bias_gradient,
-                                       const void *x, const void *delta, double scale, int accumulate,
+dualprop_status dualprop__map_gradient(dualprop_state *state, int k, void *gradient, void *bias_gradient, const void *x,
+                                       const void *delta, double scale, int accumulate,
                                        const dualprop_step_numbers *step, void *moments[4])
 {
     return dualprop__map_gradient_rows(state, k, 0, state->batch.count, gradient, bias_gradient, x, delta, scale,

@@ -47,7 +47,8 @@ static void snapshot_layer(struct dualprop__dyads *own, const dualprop_rule *rul
     own->numbers.damping = 0;
     own->numbers.gamma = NAN;
     own->numbers.uses_extended_update = damped || straight || has_options;
-    /* With fresh_minus a_k may be up to date before layer k is visited, and the output has not made its step from it. */
+    /* With fresh_minus a_k may be up to date before layer k is visited, and the output has not made its step from
+     * it. */
     own->numbers.always_updates = damped || depends_on_own_state(rule) || rule->fresh_minus;
     int depends = damped || has_options || (!variant->is_straight && depends_on_top_down(own));
     own->numbers.mean_depends_on_top_down = !bp && depends;

@@ -116,7 +116,8 @@ static int64_t class_of(const void *targets, int type, int64_t classes, int64_t 
 {
     int64_t most = 0;
     for (int64_t i = 1; i < classes; i++)
-        if (dualprop__real_at(targets, type, row * classes + i) > dualprop__real_at(targets, type, row * classes + most))
+        if (dualprop__real_at(targets, type, row * classes + i) >
+            dualprop__real_at(targets, type, row * classes + most))
             most = i;
     return most;
 }
@@ -154,9 +155,9 @@ dualprop_status dualprop__weighted_evaluate(double *loss, int64_t *correct, int6
         double sum;
         int64_t first, among;
         size_t offset = (size_t)(row * width) * context->real_size;
-        DUALPROP__TRY(context->backend.evaluate(
-            context->instance, kind, (const char *)predictions + offset, (const char *)state->plan.target + offset,
-            dualprop__weight_run(state, row), width, k, &sum, &first, &among));
+        DUALPROP__TRY(context->backend.evaluate(context->instance, kind, (const char *)predictions + offset,
+                                                (const char *)state->plan.target + offset,
+                                                dualprop__weight_run(state, row), width, k, &sum, &first, &among));
         *loss += dualprop__weight_of(state, row) * sum;
         *correct += first;
         *top_k += among;

@@ -16,7 +16,8 @@ static dualprop_status check_options(const dualprop_context *context, const dual
                  (dualprop__rule_output_step(rule) != DUALPROP_OUTPUT_LINEAR && rule->loss == DUALPROP_CROSS_ENTROPY);
     DUALPROP__REQUIRE(context, !wanted || context->backend.extended_update, DUALPROP_ERROR_UNSUPPORTED,
                       "the backend %s has no damping, lecun, mismatch, asynchrony, noise, time steps, quantization or "
-                      "exact cross-entropy steps", context->backend.name);
+                      "exact cross-entropy steps",
+                      context->backend.name);
     return DUALPROP_OK;
 }
 
@@ -43,8 +44,9 @@ static dualprop_status check_fit(const dualprop_network *network, const dualprop
     DUALPROP__REQUIRE(context, rule->context == context, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "rule and network are of different contexts; expected the same");
     if (network->open) DUALPROP__TRY(check_open_fit(network, rule));
-    DUALPROP__REQUIRE(context, network->open & DUALPROP_OPEN_TOP ||
-                      network->layers[network->layer_count - 1]->activation == DUALPROP_IDENTITY,
+    DUALPROP__REQUIRE(context,
+                      network->open & DUALPROP_OPEN_TOP ||
+                          network->layers[network->layer_count - 1]->activation == DUALPROP_IDENTITY,
                       DUALPROP_ERROR_UNSUPPORTED, "the last layer's activation is %s; the rules expect identity",
                       dualprop_name(DUALPROP_NAMES_ACTIVATION, network->layers[network->layer_count - 1]->activation));
     DUALPROP__TRY(check_options(context, rule));
@@ -52,8 +54,8 @@ static dualprop_status check_fit(const dualprop_network *network, const dualprop
 }
 
 /*
- * A state with its records but without its arrays; with room for the augmentation of so many samples. The records are one
- * block: the state, its layers, the conditions of a device, the augmentation.
+ * A state with its records but without its arrays; with room for the augmentation of so many samples. The records are
+ * one block: the state, its layers, the conditions of a device, the augmentation.
  */
 static dualprop_status create_bare_state(dualprop_state **out, dualprop_network *network, dualprop_rule *rule,
                                          int64_t capacity, int64_t augmentation)
@@ -126,9 +128,9 @@ void dualprop_state_destroy(dualprop_state *state)
     dualprop_network *network = state->network;
     if (state->run.phase == DUALPROP__OPEN) dualprop__state_close(state, DUALPROP__IDLE);
     dualprop__switches_release(state);
-    dualprop__state_release_memory(state, &(struct dualprop__memory){state->plan.arena, state->plan.staging,
-                                                                     state->plan.arena_bytes, state->plan.order,
-                                                                     state->plan.loss_arrays});
+    dualprop__state_release_memory(state, &(struct dualprop__memory){ state->plan.arena, state->plan.staging,
+                                                                      state->plan.arena_bytes, state->plan.order,
+                                                                      state->plan.loss_arrays });
     dualprop__release(context, state->weights.classes);
     if (state->rule) dualprop__rule_release(state->rule);
     state->magic = DUALPROP__DEAD;

@@ -35,16 +35,16 @@ struct dualprop__dyads {
      * Backend memory that state_plan.c hands out, (count, width) unless said otherwise; NULL if the rule has no use.
      */
     struct {
-        void *a;            /* W_{k-1} sbar_{k-1} + b_{k-1}; x for the input */
-        void *top_down;     /* Delta_k = W_k^T delta_{k+1}; -beta loss' for an output with an extended update */
-        void *mean;         /* sbar_k */
-        void *delta;        /* delta_k */
+        void *a;        /* W_{k-1} sbar_{k-1} + b_{k-1}; x for the input */
+        void *top_down; /* Delta_k = W_k^T delta_{k+1}; -beta loss' for an output with an extended update */
+        void *mean;     /* sbar_k */
+        void *delta;    /* delta_k */
         void *
             error_signal; /* what goes down and into the gradient if it is not delta: LeCun's variant has f'(a) delta */
-        void *alphas;       /* [width]: alpha of each neuron */
-        void *power;        /* [width]: the vector that power iterations on W_k have come to */
-        void *noisy;        /* the layer's weights as an inference with weight noise reads them */
-        uint8_t *switches;  /* of the layer's max pooling, else NULL */
+        void *alphas;     /* [width]: alpha of each neuron */
+        void *power;      /* [width]: the vector that power iterations on W_k have come to */
+        void *noisy;      /* the layer's weights as an inference with weight noise reads them */
+        uint8_t *switches;       /* of the layer's max pooling, else NULL */
         double alphas_source[3]; /* alpha, deviation and seed that alphas were drawn for */
     } arrays;
     struct dualprop__cache caches[2]; /* map.c: of the weights, and of feedback weights of their own */
@@ -54,8 +54,8 @@ struct dualprop__dyads {
         uint64_t mean, delta;
         uint64_t a_source;        /* the version of the mean below that a was computed from */
         uint64_t top_down_source; /* the version of the delta above that top_down was computed from; 0: it is zero */
-        uint64_t given; /* of an open top: raised when its Delta is written; 0: it is zero */
-        uint64_t formed_mean, formed_delta; /* the versions at which s- was f(a) of what was below */
+        uint64_t given;           /* of an open top: raised when its Delta is written; 0: it is zero */
+        uint64_t formed_mean, formed_delta;     /* the versions at which s- was f(a) of what was below */
         uint64_t switched_mean, switched_delta; /* the versions at which the switches above were computed again */
     } versions;
 
@@ -98,7 +98,7 @@ struct dualprop_state {
     dualprop_context *context;
     dualprop_network *network;
     dualprop_network *opened; /* while a call reads parameters: the network whose layers hold them */
-    dualprop_rule *rule; /* NULL: prediction only */
+    dualprop_rule *rule;      /* NULL: prediction only */
     int64_t capacity;
     int layer_count;               /* L */
     struct dualprop__dyads *dyads; /* [L + 1] */
@@ -108,32 +108,32 @@ struct dualprop_state {
     struct {
         uint64_t revision; /* of the rule's plan, when this state was prepared */
         struct dualprop__needs needs;
-        uint64_t bytes;  /* everything, for dualprop_state_memory_needed() */
-        int64_t widest;  /* elements of the widest layer, before pooling, the input included */
-        void *arena;     /* all backend memory below, in one piece */
+        uint64_t bytes; /* everything, for dualprop_state_memory_needed() */
+        int64_t widest; /* elements of the widest layer, before pooling, the input included */
+        void *arena;    /* all backend memory below, in one piece */
         size_t arena_bytes;
-        void *staging;   /* host memory: a batch of targets, or three rows of the widest layer, or draws */
-        int32_t *order;  /* [needs.order_count]: of DUALPROP_LIST */
-        int32_t *augmentation;  /* [3 * capacity] host: of the next batch */
+        void *staging;         /* host memory: a batch of targets, or three rows of the widest layer, or draws */
+        int32_t *order;        /* [needs.order_count]: of DUALPROP_LIST */
+        int32_t *augmentation; /* [3 * capacity] host: of the next batch */
         dualprop_step_condition *conditions; /* [L + 1] host: of a step in the same section; NULL: no such slot */
-        void *target;      /* (count, outputs) */
-        void *prediction;  /* (count, outputs): a_L of the feed-forward start */
-        void *workspace;   /* of the slots of layers */
+        void *target;                        /* (count, outputs) */
+        void *prediction;                    /* (count, outputs): a_L of the feed-forward start */
+        void *workspace;                     /* of the slots of layers */
         int64_t workspace_bytes;
-        void *scratch;     /* (count, widest pooled layer): a that only gives switches; NULL unless original */
+        void *scratch; /* (count, widest pooled layer): a that only gives switches; NULL unless original */
         int64_t scratch_elements;
         void *uniform, *normals[3]; /* (count, widest layer): draws for one update: mask; plus, minus, down */
-        void *formed;      /* (count, widest layer): s- that is formed again; NULL unless fresh_minus */
-        void *target_mean; /* (count, outputs): scratch of extended output updates */
-        void *power_image; /* [widest]: W v in a power iteration */
-        void *proximal;    /* 7 * outputs doubles, for output_proximal */
+        void *formed;               /* (count, widest layer): s- that is formed again; NULL unless fresh_minus */
+        void *target_mean;          /* (count, outputs): scratch of extended output updates */
+        void *power_image;          /* [widest]: W v in a power iteration */
+        void *proximal;             /* 7 * outputs doubles, for output_proximal */
         double *loss_arrays; /* host, of a loss function: targets, outputs, slopes of a batch, and losses [capacity] */
     } plan;
 
     /* rule_snapshot.c: the rule as it was when the inference began. */
     struct {
         uint64_t revision; /* of the rule that was checked and copied; 0: none yet */
-        int lowest; /* the first layer of dyads: 1, or 0 if the input is one */
+        int lowest;        /* the first layer of dyads: 1, or 0 if the input is one */
         const struct dualprop__variant *variant;
         int loss, nudge_at, output_step, schedule, most_passes, feedback, quantize_bits;
         int fresh_minus;  /* is s- above formed again before each update? */
@@ -147,16 +147,16 @@ struct dualprop_state {
 
     /* batch.c */
     struct {
-        int64_t count;       /* samples of this inference */
+        int64_t count;              /* samples of this inference */
         int64_t augmentation_count; /* samples that augmentation was set for; 0: none */
-        int64_t first;       /* number of the first sample in the caller's array */
-        int warned;          /* of targets of cross-entropy that are no distributions? */
-        int is_slope;        /* did the caller give the slope of a loss in place of targets? */
+        int64_t first;              /* number of the first sample in the caller's array */
+        int warned;                 /* of targets of cross-entropy that are no distributions? */
+        int is_slope;               /* did the caller give the slope of a loss in place of targets? */
     } batch;
 
     /* sample_weights.c */
     struct {
-        double *classes; /* [outputs]; NULL until weights are set for the first time, as the next two */
+        double *classes;        /* [outputs]; NULL until weights are set for the first time, as the next two */
         double *samples, *rows; /* [capacity]: of the next batch; of this batch, that of the class included */
         int has_classes;
         int is_batch;         /* are the samples of this batch weighted? */
@@ -179,14 +179,14 @@ struct dualprop_state {
         int growing_passes; /* the last so many passes changed more than the one before each */
         double last_change; /* of the pass before; NaN until delta had reached the lowest layer before it */
         int64_t updates, skipped;
-        uint64_t inferences; /* begun so far; with the seed it decides what is drawn */
-        uint64_t drawn[8];   /* of each kind of draws in this inference */
-        int holds;           /* is the network kept from being written? */
+        uint64_t inferences;               /* begun so far; with the seed it decides what is drawn */
+        uint64_t drawn[8];                 /* of each kind of draws in this inference */
+        int holds;                         /* is the network kept from being written? */
         const dualprop_network *read_from; /* the network whose weights an open inference has used, and their */
         uint64_t generation;               /* generation */
-        uint64_t serial;     /* a number that no other inference of the context has */
-        uint64_t written;    /* of the network, when the inference began */
-        int64_t warm_count;  /* samples of the last inference that ended well; 0: none */
+        uint64_t serial;                   /* a number that no other inference of the context has */
+        uint64_t written;                  /* of the network, when the inference began */
+        int64_t warm_count;                /* samples of the last inference that ended well; 0: none */
     } run;
 
     /* deferred.c */
@@ -222,8 +222,8 @@ static inline int dualprop__is_output(const dualprop_state *state, int k)
 dualprop_status dualprop__state_enter(dualprop_state *state, const char *function);
 void dualprop__state_leave(dualprop_state *state);
 /*
- * Begin to read the network's parameters, and end it. The layers of the dyads are those that hold them, which are others
- * after each publication (network_publish.c).
+ * Begin to read the network's parameters, and end it. The layers of the dyads are those that hold them, which are
+ * others after each publication (network_publish.c).
  */
 dualprop_status dualprop__state_begin_read(dualprop_state *state);
 void dualprop__state_end_read(dualprop_state *state);
@@ -327,8 +327,8 @@ dualprop_status dualprop__map_adjoint(dualprop_state *state, int k, void *top_do
  * The gradient of layer k into the two arrays, either of which may be NULL, or, if step is given, at once into the
  * parameters, with the moments of weights and bias.
  */
-dualprop_status dualprop__map_gradient(dualprop_state *state, int k, void *gradient, void *bias_gradient,
-                                       const void *x, const void *delta, double scale, int accumulate,
+dualprop_status dualprop__map_gradient(dualprop_state *state, int k, void *gradient, void *bias_gradient, const void *x,
+                                       const void *delta, double scale, int accumulate,
                                        const dualprop_step_numbers *step, void *moments[4]);
 /* The same of samples first .. first + rows - 1 of the state alone; x and delta are those of sample 0. */
 dualprop_status dualprop__map_gradient_rows(dualprop_state *state, int k, int64_t first, int64_t rows, void *gradient,

@@ -23,8 +23,7 @@ static void *carve_bytes(struct arena *arena, size_t bytes)
     void *piece = arena->base ? arena->base + arena->used : NULL;
     if (!DUALPROP__ADD(&end, arena->used, bytes) || !DUALPROP__ADD(&end, end, (size_t)(PIECE_ALIGNMENT - 1)))
         arena->overflow = 1;
-    else
-        arena->used = end / PIECE_ALIGNMENT * PIECE_ALIGNMENT;
+    else arena->used = end / PIECE_ALIGNMENT * PIECE_ALIGNMENT;
     return piece;
 }
 
@@ -99,7 +98,7 @@ static void carve_options(struct arena *arena, dualprop_state *state, int k)
 {
     const struct dualprop__needs *needs = &state->plan.needs;
     struct dualprop__dyads *own = &state->dyads[k];
-    int is_hidden = k > 0 && k < state->layer_count, has_dyads = k > 0 || needs->input_dyads;
+    int is_hidden = k > 0 && k<state->layer_count, has_dyads = k> 0 || needs->input_dyads;
     if (k == 0) { /* another plan may have had them, so without dyads there are none */
         own->arrays.a = has_dyads ? carve(arena, state->capacity, own->width) : NULL;
         int has_top_down = has_dyads || state->network->open & DUALPROP_OPEN_BOTTOM;
@@ -179,8 +178,8 @@ static void carve_all(struct arena *arena, dualprop_state *state)
 }
 
 /*
- * Host reals: a batch of targets, or three rows of the widest layer, or the draws or weights of one layer; of these only
- * the targets where the state just predicts.
+ * Host reals: a batch of targets, or three rows of the widest layer, or the draws or weights of one layer; of these
+ * only the targets where the state just predicts.
  */
 static int staging_elements(size_t *elements, const dualprop_state *state)
 {
@@ -268,8 +267,7 @@ dualprop_status dualprop__state_measure(size_t *arena_bytes, size_t *staging_byt
     DUALPROP__TRY(dualprop__state_record_bytes(&records, state->network, state->capacity));
     DUALPROP__TRY(dualprop__switches_measure(&scratch, state));
     *arena_bytes = arena.used;
-    state->plan.bytes =
-        dualprop__block_bytes(records) + bytes_of_plan(state, arena.used, *staging_bytes, scratch);
+    state->plan.bytes = dualprop__block_bytes(records) + bytes_of_plan(state, arena.used, *staging_bytes, scratch);
     return DUALPROP_OK;
 }
 
@@ -340,7 +338,7 @@ struct dualprop__needs dualprop__state_needs(const dualprop_rule *rule)
     needs.down_noise = rule->noise_down > 0;
     needs.weight_noise = rule->noise_weight > 0;
     needs.extended_output = needs.alphas || needs.mask || needs.state_noise || needs.down_noise ||
-                           rule->time_step != 1.0 || rule->quantize_bits > 0;
+                            rule->time_step != 1.0 || rule->quantize_bits > 0;
     needs.feedback = rule->feedback != DUALPROP_FEEDBACK_SYMMETRIC;
     needs.loss_function = rule->loss == DUALPROP_LOSS_FUNCTION;
     needs.fresh_minus = rule->fresh_minus;
@@ -351,9 +349,8 @@ struct dualprop__needs dualprop__state_needs(const dualprop_rule *rule)
 /* Give the state the memory that its rule needs now. On failure it keeps what it had. */
 dualprop_status dualprop__state_plan(dualprop_state *state)
 {
-    struct dualprop__memory fresh = {0},
-                            old = {state->plan.arena, state->plan.staging, state->plan.arena_bytes, state->plan.order,
-                                   state->plan.loss_arrays};
+    struct dualprop__memory fresh = { 0 }, old = { state->plan.arena, state->plan.staging, state->plan.arena_bytes,
+                                                   state->plan.order, state->plan.loss_arrays };
     struct dualprop__needs needs = state->plan.needs;
     uint64_t bytes = state->plan.bytes;
     int64_t workspace = state->plan.workspace_bytes;

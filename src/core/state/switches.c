@@ -42,8 +42,7 @@ static int64_t scratch_elements(const dualprop_state *state)
         int64_t width = dualprop__switches_elements(state->network->layers[k]);
         if (width > most) most = width;
     }
-    return DUALPROP__MULTIPLY(&elements, most, state->capacity) &&
-                   elements <= INT64_MAX / 2 / (int64_t)sizeof(double)
+    return DUALPROP__MULTIPLY(&elements, most, state->capacity) && elements <= INT64_MAX / 2 / (int64_t)sizeof(double)
                ? elements
                : -1;
 }

@@ -63,7 +63,8 @@ static dualprop_status fill_blis(dualprop__blis *blis, const dualprop_host *host
     if (!context) return DUALPROP_ERROR_NO_MEMORY;
     dualprop__microkernel_find(&blis->kernel, context, type, level);
     size_t tile = (size_t)(blis->kernel.vector * blis->kernel.broadcast) * blis->loops->real_size;
-    int fits = tile <= DUALPROP__LARGEST_TILE && blis->kernel.broadcast <= LONGEST_SIDE && blis->kernel.vector <= LONGEST_SIDE;
+    int fits =
+        tile <= DUALPROP__LARGEST_TILE && blis->kernel.broadcast <= LONGEST_SIDE && blis->kernel.vector <= LONGEST_SIDE;
     return fits ? DUALPROP_OK : DUALPROP_ERROR_NO_BACKEND;
 }
 
@@ -86,14 +87,14 @@ static dualprop_status create_blis(void **self, const dualprop_host *host, int t
     dualprop_status status = check_blis(host, type, level);
     if (status != DUALPROP_OK) return status;
     dualprop__blis *made = host->allocate(host->user_data, sizeof *made, BLIS_ALIGNMENT);
-    if (!made)
-        return host->fail(host->user_data, DUALPROP_ERROR_NO_MEMORY, "no memory for the blis backend");
+    if (!made) return host->fail(host->user_data, DUALPROP_ERROR_NO_MEMORY, "no memory for the blis backend");
     status = fill_blis(made, host, type, level == DUALPROP_LEVEL_AUTO ? best_level() : level);
     if (status != DUALPROP_OK) {
         destroy_blis(made);
-        return host->fail(host->user_data, status, status == DUALPROP_ERROR_NO_MEMORY
-                                                       ? "no memory for the blis backend"
-                                                       : "BLIS's micro-kernel is larger than this library expects");
+        return host->fail(host->user_data, status,
+                          status == DUALPROP_ERROR_NO_MEMORY
+                              ? "no memory for the blis backend"
+                              : "BLIS's micro-kernel is larger than this library expects");
     }
     *self = made;
     return DUALPROP_OK;
@@ -116,10 +117,10 @@ static void describe_blis(void *self, char *buffer, size_t size)
 
 /* ---- slots of the reference backend ---- */
 
-#define BLIS_MEMORY_SLOT(result, name, parameters, arguments)                                                         \
-    static result blis_##name(void *self, DUALPROP__LIST parameters)                                                  \
-    {                                                                                                                 \
-        return dualprop__reference_backend.name(self, DUALPROP__LIST arguments);                                      \
+#define BLIS_MEMORY_SLOT(result, name, parameters, arguments)                    \
+    static result blis_##name(void *self, DUALPROP__LIST parameters)             \
+    {                                                                            \
+        return dualprop__reference_backend.name(self, DUALPROP__LIST arguments); \
     }
 
 DUALPROP__MEMORY_SLOTS(BLIS_MEMORY_SLOT)
@@ -171,9 +172,7 @@ const dualprop_backend dualprop__blis_backend = {
     .describe = describe_blis,
     .release = release_blis,
     .synchronize = synchronize_blis,
-    DUALPROP__MEMORY_SLOTS(BLIS_MEMORY_ENTRY)
-    DUALPROP__LAYOUT_SLOTS(BLIS_ENTRY)
-    DUALPROP__COMPUTING_SLOTS(BLIS_ENTRY)
-    .dense_bottom_up_workspace = dualprop__blis_dense_bottom_up_workspace,
+    DUALPROP__MEMORY_SLOTS(BLIS_MEMORY_ENTRY) DUALPROP__LAYOUT_SLOTS(BLIS_ENTRY) DUALPROP__COMPUTING_SLOTS(BLIS_ENTRY)
+        .dense_bottom_up_workspace = dualprop__blis_dense_bottom_up_workspace,
     .convolution_bottom_up_workspace = dualprop__blis_convolution_bottom_up_workspace,
 };

@@ -45,21 +45,27 @@ static void run_chunks(void *self, struct chunks chunks)
 
 static uint64_t bits_of(double x)
 {
-    union { double value; uint64_t bits; } both = { .value = x };
+    union {
+        double value;
+        uint64_t bits;
+    } both = { .value = x };
     return both.bits;
 }
 
 static double value_of(uint64_t bits)
 {
-    union { double value; uint64_t bits; } both = { .bits = bits };
+    union {
+        double value;
+        uint64_t bits;
+    } both = { .bits = bits };
     return both.value;
 }
 
 static void raise_to(_Atomic uint64_t *most, double x)
 {
     uint64_t bits = bits_of(x), seen = atomic_load_explicit(most, memory_order_relaxed);
-    while (bits > seen && !atomic_compare_exchange_weak_explicit(most, &seen, bits, memory_order_relaxed,
-                                                                 memory_order_relaxed)) {
+    while (bits > seen &&
+           !atomic_compare_exchange_weak_explicit(most, &seen, bits, memory_order_relaxed, memory_order_relaxed)) {
     }
 }
 
@@ -220,8 +226,8 @@ static double load_moved_row(const struct load_job *job, int64_t to, int64_t fro
     if (stay == 0) return 0;
     int64_t shown = right > 0 ? 0 : -right; /* the first column that is shown, of the mirrored image where it is */
     if (move[2]) shown = width - shown - stay;
-    double max_abs = load_run(job, to + y * length + start * channels, from + source * length + shown * channels,
-                           stay * channels);
+    double max_abs =
+        load_run(job, to + y * length + start * channels, from + source * length + shown * channels, stay * channels);
     int complete = job->input->type != DUALPROP_U8 || job->channel == channels - 1;
     if (move[2] && complete) mirror_row(row + (size_t)(start * channels) * size, stay, (size_t)channels * size);
     return max_abs;

@@ -22,7 +22,7 @@ struct dense_bottom_up {
     const dualprop_dense *shape;
     dualprop__packing packing;
     dualprop__partition samples, outputs, depth; /* in panels, panels, inputs */
-    int is_direct; /* x is read where it lies */
+    int is_direct;                               /* x is read where it lies */
     void *a;
     const void *weights, *bias;
     const dualprop_dyad *dyad;
@@ -116,7 +116,8 @@ static void fetch_dyads_bottom_up(const struct dense_bottom_up *job, int64_t sam
 }
 
 /* One panel of weights, for one part of the inputs, times a block of samples. */
-static void multiply_block_bottom_up(const struct dense_bottom_up *job, int64_t samples, int64_t output_panel, int64_t part)
+static void multiply_block_bottom_up(const struct dense_bottom_up *job, int64_t samples, int64_t output_panel,
+                                     int64_t part)
 {
     int64_t first = dualprop__part_first(&job->samples, samples), count = dualprop__part_size(&job->samples, samples);
     int64_t outputs = dualprop__ceil_div(job->shape->outputs, job->blis->kernel.vector);
@@ -172,7 +173,9 @@ dualprop_status dualprop__blis_dense_bottom_up(void *self, const dualprop_dense 
         dualprop__small_bottom_up(self, shape, a, x, weights, bias, dyad);
         return DUALPROP_OK;
     }
-    struct dense_bottom_up job = { .blis = self, .shape = shape, .a = a, .weights = weights, .bias = bias, .dyad = dyad };
+    struct dense_bottom_up job = {
+        .blis = self, .shape = shape, .a = a, .weights = weights, .bias = bias, .dyad = dyad
+    };
     job.packing = dualprop__packing_of(self, shape->workspace, x, shape->batch, shape->inputs);
     partition_bottom_up(&job);
     /* Few samples: packing them would take a phase of its own, which threads wait for. */

@@ -62,8 +62,8 @@ int64_t dualprop__blis_convolution_workspace(void *self, const dualprop_convolut
     if (is_local(shape)) return dualprop__reference_backend.convolution_workspace(self, shape);
     if (is_beyond_convolution(shape)) return -1;
     if (dualprop__winograd_fits(self, shape)) {
-        int64_t bytes = dualprop__most(dualprop__winograd_bytes(self, shape, 0),
-                                       dualprop__winograd_bytes(self, shape, 1));
+        int64_t bytes =
+            dualprop__most(dualprop__winograd_bytes(self, shape, 0), dualprop__winograd_bytes(self, shape, 1));
         return dualprop__most(bytes, dualprop__winograd_gradient_bytes(self, shape));
     }
     int64_t bytes = dualprop__im2col_bottom_up_bytes(self, shape);
@@ -126,11 +126,9 @@ dualprop_status dualprop__blis_convolution_gradient(void *self, const dualprop_c
                                                     void *moments[4])
 {
     if (is_local(shape))
-        return dualprop__reference_backend.convolution_gradient(self, shape, gradient, bias_gradient, x, delta,
-                                                                switches, scale, accumulate, step, weights, bias,
-                                                                moments);
-    dualprop__sink sink = { scale, step ? 0 : accumulate, step, gradient, bias_gradient, weights, bias,
-                                    moments };
+        return dualprop__reference_backend.convolution_gradient(
+            self, shape, gradient, bias_gradient, x, delta, switches, scale, accumulate, step, weights, bias, moments);
+    dualprop__sink sink = { scale, step ? 0 : accumulate, step, gradient, bias_gradient, weights, bias, moments };
     if (dualprop__winograd_fits(self, shape)) dualprop__winograd_gradient(self, shape, x, delta, switches, &sink);
     else dualprop__im2col_gradient(self, shape, x, delta, switches, &sink);
     return DUALPROP_OK;

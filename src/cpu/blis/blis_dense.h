@@ -15,7 +15,8 @@
 
 #include "blis_panels.h"
 
-/* Bytes of workspace that each direction needs for batches up to this one; small products (blis_small.h) pack nothing. */
+/* Bytes of workspace that each direction needs for batches up to this one; small products (blis_small.h) pack
+ * nothing. */
 int64_t dualprop__bottom_up_bytes(const dualprop__blis *blis, int64_t batch, int64_t inputs, int64_t outputs);
 int64_t dualprop__top_down_bytes(const dualprop__blis *blis, int64_t batch, int64_t inputs, int64_t outputs);
 int64_t dualprop__gradient_bytes(const dualprop__blis *blis, int64_t batch, int64_t inputs, int64_t outputs);

@@ -19,7 +19,7 @@ struct im2col_bottom_up {
     dualprop__images images;
     dualprop__partition rows;  /* rows of a, of all images */
     dualprop__partition depth; /* columns of the im2col matrix */
-    int64_t row_pixels;  /* pixels of the map under one row of a */
+    int64_t row_pixels;        /* pixels of the map under one row of a */
     char *slices;
     int64_t slice_bytes, packed_bytes, members;
     void *a;
@@ -30,7 +30,7 @@ struct im2col_bottom_up {
 };
 
 static struct im2col_bottom_up plan_im2col_bottom_up(const dualprop__blis *blis, const dualprop_convolution *shape,
-                                              dualprop__space *space)
+                                                     dualprop__space *space)
 {
     struct im2col_bottom_up job = { .blis = blis, .shape = shape };
     int64_t size = (int64_t)blis->loops->real_size, broadcast = blis->kernel.broadcast;
@@ -42,8 +42,8 @@ static struct im2col_bottom_up plan_im2col_bottom_up(const dualprop__blis *blis,
     int64_t map = dualprop__is_pooled(shape) ? most * job.row_pixels * shape->outputs * size : 0;
     job.slice_bytes = job.packed_bytes + dualprop__ceil_div(map, DUALPROP__LINE) * DUALPROP__LINE;
     job.members = dualprop__least(dualprop__members_of(job.slice_bytes), dualprop__ceil_div(rows, most));
-    job.images = (dualprop__images){ .blis = blis, .height = shape->height, .width = shape->width,
-                                     .channels = shape->channels };
+    job.images =
+        (dualprop__images){ .blis = blis, .height = shape->height, .width = shape->width, .channels = shape->channels };
     job.images.zeros = dualprop__acquire_piece(space, shape->channels * size);
     job.slices = dualprop__acquire_piece(space, job.slice_bytes * job.members);
     return job;
@@ -65,8 +65,9 @@ struct pixel_unit {
 
 static struct pixel_unit unit_of(struct im2col_bottom_up *job, int64_t index, int64_t member)
 {
-    struct pixel_unit unit = { .job = job, .first_row = dualprop__part_first(&job->rows, index),
-                         .rows = dualprop__part_size(&job->rows, index) };
+    struct pixel_unit unit = { .job = job,
+                               .first_row = dualprop__part_first(&job->rows, index),
+                               .rows = dualprop__part_size(&job->rows, index) };
     int64_t row_size = job->shape->pooled_width * job->shape->outputs;
     unit.pixels = unit.rows * job->row_pixels;
     unit.packed = job->slices + member * job->slice_bytes;
@@ -105,7 +106,8 @@ static void pack_panel_im2col_bottom_up(const struct im2col_bottom_up *job, char
     }
 }
 
-static void pack_block_im2col_bottom_up(const struct pixel_unit *unit, int64_t first_panel, int64_t panels, int64_t part)
+static void pack_block_im2col_bottom_up(const struct pixel_unit *unit, int64_t first_panel, int64_t panels,
+                                        int64_t part)
 {
     const struct im2col_bottom_up *job = unit->job;
     int64_t broadcast = job->blis->kernel.broadcast, count = dualprop__part_size(&job->depth, part);

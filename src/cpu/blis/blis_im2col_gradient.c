@@ -31,7 +31,7 @@ struct im2col_gradient {
     dualprop__partition groups; /* pixels of the map */
     dualprop__partition parts;  /* panels of columns */
     dualprop__partition pieces; /* elements of the weights */
-    char *sums;           /* [groups][elements] */
+    char *sums;                 /* [groups][elements] */
     char *slices;
     int64_t slice_bytes, columns_bytes, members;
 };
@@ -52,7 +52,7 @@ static void partition_im2col_gradient(struct im2col_gradient *job)
 }
 
 static struct im2col_gradient plan_im2col_gradient(const dualprop__blis *blis, const dualprop_convolution *shape,
-                                            dualprop__space *space)
+                                                   dualprop__space *space)
 {
     struct im2col_gradient job = { .blis = blis, .shape = shape };
     int64_t size = (int64_t)blis->loops->real_size, broadcast = blis->kernel.broadcast;
@@ -60,8 +60,8 @@ static struct im2col_gradient plan_im2col_gradient(const dualprop__blis *blis, c
     job.columns_bytes = dualprop__panel_bytes(blis, job.parts.part * broadcast * DUALPROP__DEPTH);
     job.slice_bytes = job.columns_bytes + dualprop__panel_bytes(blis, blis->kernel.vector * DUALPROP__DEPTH);
     job.members = dualprop__least(dualprop__members_of(job.slice_bytes), job.most_groups * job.parts.parts);
-    job.images = (dualprop__images){ .blis = blis, .height = shape->height, .width = shape->width,
-                                     .channels = shape->channels };
+    job.images =
+        (dualprop__images){ .blis = blis, .height = shape->height, .width = shape->width, .channels = shape->channels };
     job.images.zeros = dualprop__acquire_piece(space, shape->channels * size);
     job.unpooling.map = dualprop__acquire_piece(space, dualprop__map_bytes(blis, shape));
     job.sums = dualprop__acquire_piece(space, job.most_groups * job.elements * size);
@@ -151,8 +151,8 @@ static void multiply_im2col_gradient(const struct gradient_unit *unit, int64_t p
         .vectors = unit->deltas,
         .broadcasts = dualprop__at(blis, unit->columns, panel * unit->pixels * broadcast),
         .accumulate = unit->accumulate,
-        .c = dualprop__at(blis, job->sums,
-                          unit->group * job->elements + (output_panel * job->inputs + column) * vector),
+        .c =
+            dualprop__at(blis, job->sums, unit->group * job->elements + (output_panel * job->inputs + column) * vector),
         .stride = vector,
     };
     blis->kernel.run(&blis->kernel, &product);
@@ -164,9 +164,8 @@ static void add_pixels(const struct gradient_unit *unit)
     int64_t vector = job->blis->kernel.vector, outputs = job->shape->outputs;
     pack_columns(unit);
     for (int64_t o = 0; o < job->output_panels; o++) {
-        job->blis->loops->pack_rows(unit->deltas,
-                                    dualprop__at(job->blis, job->map, unit->pixel * outputs + o * vector), outputs,
-                                    unit->pixels, dualprop__least(vector, outputs - o * vector), vector);
+        job->blis->loops->pack_rows(unit->deltas, dualprop__at(job->blis, job->map, unit->pixel * outputs + o * vector),
+                                    outputs, unit->pixels, dualprop__least(vector, outputs - o * vector), vector);
         for (int64_t panel = 0; panel < unit->panels; panel++) multiply_im2col_gradient(unit, panel, o);
     }
 }

@@ -37,8 +37,8 @@ static int64_t taps_of(int64_t kernel, int64_t stride, int64_t phase)
 }
 
 struct phase {
-    int64_t down, right;       /* its taps begin there */
-    int64_t rows, columns;     /* how many taps it has */
+    int64_t down, right;   /* its taps begin there */
+    int64_t rows, columns; /* how many taps it has */
     int64_t taps_before;
 };
 
@@ -87,11 +87,11 @@ static void transpose_tap(const struct im2col_preparation *job, char *to, int64_
     const dualprop_convolution *shape = job->shape;
     int64_t vector = blis->kernel.vector, inputs = dualprop__taps(shape) * shape->channels;
     for (int64_t output = 0; output < shape->outputs; output += vector)
-        blis->loops->pack_columns(dualprop__at(blis, to, output * vector),
-                                  dualprop__at(blis, job->weights,
-                                               output * inputs + (tap * shape->channels + channel) * vector),
-                                  vector, dualprop__least(vector, shape->outputs - output),
-                                  dualprop__least(vector, shape->channels - channel), vector);
+        blis->loops->pack_columns(
+            dualprop__at(blis, to, output * vector),
+            dualprop__at(blis, job->weights, output * inputs + (tap * shape->channels + channel) * vector), vector,
+            dualprop__least(vector, shape->outputs - output), dualprop__least(vector, shape->channels - channel),
+            vector);
 }
 
 static void prepare_panel_im2col_top_down(void *argument, int64_t panel, int64_t member)
@@ -113,7 +113,7 @@ void dualprop__im2col_prepare(const dualprop__blis *blis, const dualprop_convolu
 {
     struct im2col_preparation job = { blis, shape, weights };
     dualprop__team_phase phase = { .unit = prepare_panel_im2col_top_down,
-                              .units = dualprop__ceil_div(shape->channels, blis->kernel.vector) };
+                                   .units = dualprop__ceil_div(shape->channels, blis->kernel.vector) };
     dualprop__team_run(blis->reference.host, &job, &phase, 1, DUALPROP__MEMBERS);
 }
 
@@ -125,7 +125,7 @@ static int has_one_phase(const dualprop_convolution *shape)
 }
 
 static struct im2col_top_down plan_im2col_top_down(const dualprop__blis *blis, const dualprop_convolution *shape,
-                                            dualprop__space *space)
+                                                   dualprop__space *space)
 {
     struct im2col_top_down job = { .blis = blis, .shape = shape };
     int64_t size = (int64_t)blis->loops->real_size, broadcast = blis->kernel.broadcast;
@@ -137,8 +137,9 @@ static struct im2col_top_down plan_im2col_top_down(const dualprop__blis *blis, c
     int64_t products = has_one_phase(shape) ? 0 : DOWN_BLOCK_PANELS * broadcast * shape->channels * size;
     job.slice_bytes = job.packed_bytes + dualprop__ceil_div(products, DUALPROP__LINE) * DUALPROP__LINE;
     job.members = dualprop__least(dualprop__members_of(job.slice_bytes), dualprop__ceil_div(rows, most));
-    job.map = (dualprop__images){ .blis = blis, .height = shape->map_height, .width = shape->map_width,
-                                  .channels = shape->outputs };
+    job.map = (dualprop__images){
+        .blis = blis, .height = shape->map_height, .width = shape->map_width, .channels = shape->outputs
+    };
     job.map.zeros = dualprop__acquire_piece(space, shape->outputs * size);
     job.unpooling.map = dualprop__acquire_piece(space, dualprop__map_bytes(blis, shape));
     job.slices = dualprop__acquire_piece(space, job.slice_bytes * job.members);
@@ -211,8 +212,7 @@ static void pack_panel_im2col_top_down(const struct pixels *pixels, char *to, co
         int64_t tap = row / outputs, output = row % outputs;
         int64_t up = tap / pixels->phase->columns, left = tap % pixels->phase->columns;
         run = dualprop__least(outputs - output, first + count - row);
-        for (int64_t j = 0; j < broadcast; j++)
-            from[j] = dualprop__pixel_at(&job->map, &places[j], -up, -left, output);
+        for (int64_t j = 0; j < broadcast; j++) from[j] = dualprop__pixel_at(&job->map, &places[j], -up, -left, output);
         job->blis->convolution_loops->interleave(dualprop__at(job->blis, to, (row - first) * broadcast), from, run,
                                                  broadcast);
     }
@@ -287,9 +287,9 @@ static void run_phase(struct pixels *pixels, char *slice)
     for (int64_t pixel = 0; pixel < pixels->count; pixel += most) {
         int64_t count = dualprop__least(most, pixels->count - pixel);
         int is_direct = has_one_phase(job->shape);
-        pixels->products = is_direct ? dualprop__at(job->blis, job->top_down,
-                                                    index_of(pixels, pixel) * job->shape->channels)
-                                     : slice + job->packed_bytes;
+        pixels->products = is_direct
+                               ? dualprop__at(job->blis, job->top_down, index_of(pixels, pixel) * job->shape->channels)
+                               : slice + job->packed_bytes;
         if (has_taps) multiply_block_im2col_top_down(pixels, pixel, dualprop__ceil_div(count, broadcast));
         if (!is_direct) put_block(pixels, pixel, count, has_taps);
     }

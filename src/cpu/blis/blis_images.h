@@ -57,8 +57,7 @@ int64_t dualprop__members_of(int64_t slice_bytes);
  * Pool rows of the map that begin at `map` into row `pooled_row` of a (of all images), `count` channels from `first`.
  */
 void dualprop__pool_row(const dualprop__blis *blis, const dualprop_convolution *shape, int64_t pooled_row,
-                        const void *map, int64_t map_pixel, int64_t first, int64_t count, void *a,
-                        uint8_t *switches);
+                        const void *map, int64_t map_pixel, int64_t first, int64_t count, void *a, uint8_t *switches);
 /* One job: the whole map of unpool(delta), [batch, map_height, map_width, outputs], an image a unit. */
 typedef struct dualprop__unpooling {
     const dualprop__blis *blis;
@@ -88,8 +87,8 @@ typedef struct dualprop__images {
 } dualprop__images;
 
 /* The pixel `down` rows below and `right` columns to the right of a place, from channel `channel` on. */
-static inline const void *dualprop__pixel_at(const dualprop__images *images, const dualprop__place *place,
-                                             int64_t down, int64_t right, int64_t channel)
+static inline const void *dualprop__pixel_at(const dualprop__images *images, const dualprop__place *place, int64_t down,
+                                             int64_t right, int64_t channel)
 {
     int64_t y = place->y + down, x = place->x + right;
     if (place->image < 0 || y < 0 || y >= images->height || x < 0 || x >= images->width) return images->zeros;

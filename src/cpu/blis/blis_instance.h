@@ -44,10 +44,10 @@ void dualprop__max_tracker_write(dualprop__max_tracker *shared, double *max_abs,
 
 /*
  * The slots, dualprop__blis_NAME(): blis_panels.c has the layout of dense weights; blis_dense.c, blis_bottom_up.c,
- * blis_top_down.c and blis_gradient.c the dense layer; blis_convolution.c convolutions; blis_arrays.c loops over arrays,
- * shared among the threads if they are long; blis.c hands the rest on to the reference backend.
+ * blis_top_down.c and blis_gradient.c the dense layer; blis_convolution.c convolutions; blis_arrays.c loops over
+ * arrays, shared among the threads if they are long; blis.c hands the rest on to the reference backend.
  */
-#define BLIS_DECLARATION(result, name, parameters, arguments)                                                         \
+#define BLIS_DECLARATION(result, name, parameters, arguments) \
     result dualprop__blis_##name(void *self, DUALPROP__LIST parameters);
 DUALPROP__LAYOUT_SLOTS(BLIS_DECLARATION)
 DUALPROP__COMPUTING_SLOTS(BLIS_DECLARATION)

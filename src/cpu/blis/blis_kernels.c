@@ -77,7 +77,7 @@ GEMM_UKR_PROT(double, d, gemm_generic_ref)
 struct choice {
     const char *name;
     sgemm_ukr_ft single;
-    dgemm_ukr_ft twice; /* of double */
+    dgemm_ukr_ft twice;                    /* of double */
     int64_t single_tile[2], twice_tile[2]; /* rows, columns */
     int prefers_rows;
 };
@@ -88,7 +88,8 @@ static struct choice choose_kernels(int level)
     (void)level;
 #if defined(BLIS_CONFIG_SKX) && defined(BLIS_CONFIG_HASWELL)
     if (level >= DUALPROP_LEVEL_AVX2) /* the products of AVX-512 are all our own */
-        return (struct choice){ "haswell", bli_sgemm_haswell_asm_6x16, bli_dgemm_haswell_asm_6x8, { 6, 16 }, { 6, 8 }, 1 };
+        return (
+            struct choice){ "haswell", bli_sgemm_haswell_asm_6x16, bli_dgemm_haswell_asm_6x8, { 6, 16 }, { 6, 8 }, 1 };
 #endif
 #if defined(BLIS_CONFIG_CORTEXA57)
     return (struct choice){ "cortexa57", bli_sgemm_armv8a_asm_8x12, bli_dgemm_armv8a_asm_6x8, { 8, 12 }, { 6, 8 }, 0 };

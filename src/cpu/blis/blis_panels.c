@@ -51,9 +51,8 @@ dualprop_status dualprop__blis_write_weights(void *self, void *weights, const vo
     const dualprop__blis *blis = panel_instance(self);
     int64_t vector = blis->kernel.vector, panels = dualprop__ceil_div(outputs, vector);
     for (int64_t p = 0; p < panels; p++)
-        blis->loops->pack_rows(dualprop__at(blis, weights, p * inputs * vector),
-                               dualprop__at(blis, host, p * vector), outputs, inputs,
-                               dualprop__least(vector, outputs - p * vector), vector);
+        blis->loops->pack_rows(dualprop__at(blis, weights, p * inputs * vector), dualprop__at(blis, host, p * vector),
+                               outputs, inputs, dualprop__least(vector, outputs - p * vector), vector);
     memset(dualprop__at(blis, weights, panels * inputs * vector), 0, (size_t)vector * blis->loops->real_size);
     return DUALPROP_OK;
 }
@@ -112,7 +111,6 @@ void dualprop__packing_run(const dualprop__packing *packing, int64_t unit)
     char *to = dualprop__at(blis, packing->to, row * packing->width + column * broadcast);
     int64_t depth = dualprop__part_size(&packing->columns, part);
     dualprop__fetch_to_write(to, 0, depth * broadcast * (int64_t)blis->loops->real_size);
-    blis->loops->pack_columns(to,
-                              dualprop__at(blis, packing->from, row * packing->width + column), packing->width,
+    blis->loops->pack_columns(to, dualprop__at(blis, packing->from, row * packing->width + column), packing->width,
                               depth, dualprop__least(broadcast, packing->batch - row), broadcast);
 }

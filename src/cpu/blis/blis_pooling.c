@@ -20,8 +20,7 @@ static dualprop__pooled_row pooling_row_of(const dualprop_convolution *shape, in
 }
 
 void dualprop__pool_row(const dualprop__blis *blis, const dualprop_convolution *shape, int64_t pooled_row,
-                        const void *map, int64_t map_pixel, int64_t first, int64_t count, void *a,
-                        uint8_t *switches)
+                        const void *map, int64_t map_pixel, int64_t first, int64_t count, void *a, uint8_t *switches)
 {
     dualprop__pooled_row row = pooling_row_of(shape, map_pixel, count);
     int64_t start = pooled_row * shape->pooled_width * shape->outputs + first;

@@ -71,20 +71,20 @@ static inline __attribute__((always_inline)) void FORMULA(multiply)(int rows, in
     }
 }
 
-#define ROWS(n)                                                                                                       \
-    case n:                                                                                                           \
-        if (product->vector_count <= LANES && !(DIRECT && product->is_tile))                                          \
-            FORMULA(multiply)(n, 1, DIRECT, 0, product);                                                              \
-        else if (!DIRECT && product->is_cold) FORMULA(multiply)(n, 2, DIRECT, 1, product);                            \
-        else FORMULA(multiply)(n, 2, DIRECT, 0, product);                                                             \
+#define ROWS(n)                                                                            \
+    case n:                                                                                \
+        if (product->vector_count <= LANES && !(DIRECT && product->is_tile))               \
+            FORMULA(multiply)(n, 1, DIRECT, 0, product);                                   \
+        else if (!DIRECT && product->is_cold) FORMULA(multiply)(n, 2, DIRECT, 1, product); \
+        else FORMULA(multiply)(n, 2, DIRECT, 0, product);                                  \
         return;
 #define DIRECT 0
 static void FORMULA(run)(const dualprop__microkernel *kernel, const dualprop__product *product)
 {
     (void)kernel;
     switch (product->broadcast_count) {
-        ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12)
-        ROWS_BEYOND_12
+        ROWS(1)
+        ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12) ROWS_BEYOND_12
     }
 }
 #undef DIRECT
@@ -93,8 +93,8 @@ static void FORMULA(run_direct)(const dualprop__microkernel *kernel, const dualp
 {
     (void)kernel;
     switch (product->broadcast_count) {
-        ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12)
-        ROWS_BEYOND_12
+        ROWS(1)
+        ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12) ROWS_BEYOND_12
     }
 }
 #undef DIRECT

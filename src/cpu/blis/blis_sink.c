@@ -8,12 +8,11 @@ static char *sink_moment_at(const dualprop__blis *blis, const dualprop__sink *si
     return sink->moments[index] ? dualprop__at(blis, sink->moments[index], element) : NULL;
 }
 
-void dualprop__learn_weights(const dualprop__blis *blis, const dualprop__sink *sink, int64_t first,
-                             int64_t count, void *sums)
+void dualprop__learn_weights(const dualprop__blis *blis, const dualprop__sink *sink, int64_t first, int64_t count,
+                             void *sums)
 {
     if (!sink->step) {
-        blis->loops->scale(dualprop__at(blis, sink->gradient, first), sums, sink->scale,
-                           sink->accumulate, count);
+        blis->loops->scale(dualprop__at(blis, sink->gradient, first), sums, sink->scale, sink->accumulate, count);
         return;
     }
     dualprop_step_numbers step = *sink->step;
@@ -44,8 +43,7 @@ static void prefetch(const void *memory, int64_t bytes)
     for (int64_t i = 0; i < bytes; i += DUALPROP__LINE) __builtin_prefetch((const char *)memory + i, 1, 2);
 }
 
-void dualprop__fetch_weights(const dualprop__blis *blis, const dualprop__sink *sink, int64_t first,
-                             int64_t count)
+void dualprop__fetch_weights(const dualprop__blis *blis, const dualprop__sink *sink, int64_t first, int64_t count)
 {
     int64_t bytes = count * (int64_t)blis->loops->real_size;
     if (!sink->step) return;

@@ -15,8 +15,8 @@ typedef struct dualprop__sink {
 } dualprop__sink;
 
 /* sums: count elements of the gradient, from element `first` of the weights' layout on. They are destroyed. */
-void dualprop__learn_weights(const dualprop__blis *blis, const dualprop__sink *sink, int64_t first,
-                             int64_t count, void *sums);
+void dualprop__learn_weights(const dualprop__blis *blis, const dualprop__sink *sink, int64_t first, int64_t count,
+                             void *sums);
 /* The bias of one panel of outputs, from the panel's columns of delta: `rows` rows, `stride` elements apart. */
 void dualprop__learn_bias(const dualprop__blis *blis, int64_t rows, int64_t outputs, const dualprop__sink *sink,
                           const void *columns, int64_t stride, int64_t panel);
@@ -26,7 +26,6 @@ static inline int dualprop__has_bias(const dualprop__sink *sink)
 }
 
 /* Fetch what dualprop__learn_weights will touch. */
-void dualprop__fetch_weights(const dualprop__blis *blis, const dualprop__sink *sink, int64_t first,
-                             int64_t count);
+void dualprop__fetch_weights(const dualprop__blis *blis, const dualprop__sink *sink, int64_t first, int64_t count);
 
 #endif

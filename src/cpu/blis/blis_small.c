@@ -57,18 +57,20 @@ void dualprop__small_bottom_up(const dualprop__blis *blis, const dualprop_dense 
     for (int64_t column = 0; column < outputs; column += vector)
         for (int64_t part = 0; part < depth.parts; part++) {
             int64_t input = dualprop__part_first(&depth, part);
-            multiply_rows_directly(blis, (dualprop__product){
-                .vector_count = dualprop__least(vector, outputs - column),
-                .depth = dualprop__part_size(&depth, part),
-                .vectors = dualprop__at(blis, weights, column * inputs + input * vector),
-                .vector_step = vector,
-                .broadcasts = dualprop__at(blis, x, input),
-                .broadcast_step = 1,
-                .broadcast_row = inputs,
-                .accumulate = part > 0,
-                .c = dualprop__at(blis, a, column),
-                .stride = outputs,
-            }, shape->batch);
+            multiply_rows_directly(blis,
+                                   (dualprop__product){
+                                       .vector_count = dualprop__least(vector, outputs - column),
+                                       .depth = dualprop__part_size(&depth, part),
+                                       .vectors = dualprop__at(blis, weights, column * inputs + input * vector),
+                                       .vector_step = vector,
+                                       .broadcasts = dualprop__at(blis, x, input),
+                                       .broadcast_step = 1,
+                                       .broadcast_row = inputs,
+                                       .accumulate = part > 0,
+                                       .c = dualprop__at(blis, a, column),
+                                       .stride = outputs,
+                                   },
+                                   shape->batch);
         }
     dualprop__tile tile = { 0, shape->batch, outputs, outputs };
     if (bias) blis->loops->add_bias(a, bias, &tile);
@@ -90,18 +92,20 @@ void dualprop__small_top_down(const dualprop__blis *blis, const dualprop_dense *
                 blis->loops->pack_columns(dualprop__at(blis, slice, o * vector),
                                           dualprop__at(blis, weights, (first + o) * inputs + column * vector), vector,
                                           dualprop__least(vector, count - o), width, vector);
-            multiply_rows_directly(blis, (dualprop__product){
-                .vector_count = width,
-                .depth = count,
-                .vectors = slice,
-                .vector_step = vector,
-                .broadcasts = dualprop__at(blis, delta, first),
-                .broadcast_step = 1,
-                .broadcast_row = outputs,
-                .accumulate = part > 0,
-                .c = dualprop__at(blis, top_down, column),
-                .stride = inputs,
-            }, shape->batch);
+            multiply_rows_directly(blis,
+                                   (dualprop__product){
+                                       .vector_count = width,
+                                       .depth = count,
+                                       .vectors = slice,
+                                       .vector_step = vector,
+                                       .broadcasts = dualprop__at(blis, delta, first),
+                                       .broadcast_step = 1,
+                                       .broadcast_row = outputs,
+                                       .accumulate = part > 0,
+                                       .c = dualprop__at(blis, top_down, column),
+                                       .stride = inputs,
+                                   },
+                                   shape->batch);
         }
     if (dyad) update_small_dyads(blis, dyad, shape->batch, inputs);
 }

@@ -87,8 +87,6 @@ void dualprop__team_run(const dualprop_host *host, void *job, dualprop__team_pha
     struct team team = { job, phases, count, useful_members(host, phases, count, members), 0 };
     team.shares = team.members < DUALPROP__SHARES ? team.members : DUALPROP__SHARES;
     for (int i = 0; i < count; i++) share_out_team(&phases[i], team.shares);
-    if (team.members <= 1)
-        be_member(&team, 0);
-    else
-        host->parallel_for(host->user_data, be_member, &team, team.members);
+    if (team.members <= 1) be_member(&team, 0);
+    else host->parallel_for(host->user_data, be_member, &team, team.members);
 }

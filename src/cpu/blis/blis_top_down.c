@@ -81,8 +81,8 @@ static int64_t most_members_top_down(const struct dense_top_down *job)
 /* Members that have a slice in this workspace, which may have been measured when the host had fewer threads. */
 static int64_t members_with_slices(const struct dense_top_down *job)
 {
-    int64_t slices = job->shape->workspace_bytes - dualprop__packed_bytes(job->blis, job->shape->batch,
-                                                                          job->shape->outputs);
+    int64_t slices =
+        job->shape->workspace_bytes - dualprop__packed_bytes(job->blis, job->shape->batch, job->shape->outputs);
     return dualprop__least(most_members_top_down(job), dualprop__most(1, slices / job->slice_bytes));
 }
 
@@ -121,12 +121,11 @@ static void transpose_top_down(const struct dense_top_down *job, char *slice, in
     for (int64_t o = 0; o < count; o += vector)
         blis->loops->pack_columns(dualprop__at(blis, slice, o * vector),
                                   dualprop__at(blis, job->weights, (first + o) * inputs + input * vector), vector,
-                                  dualprop__least(vector, count - o), dualprop__least(vector, inputs - input),
-                                  vector);
+                                  dualprop__least(vector, count - o), dualprop__least(vector, inputs - input), vector);
 }
 
-static void multiply_top_down(const struct dense_top_down *job, const char *slice, int64_t sample_panel, int64_t input_panel,
-                              int64_t part)
+static void multiply_top_down(const struct dense_top_down *job, const char *slice, int64_t sample_panel,
+                              int64_t input_panel, int64_t part)
 {
     const dualprop__blis *blis = job->blis;
     const dualprop_dense *shape = job->shape;
@@ -137,8 +136,7 @@ static void multiply_top_down(const struct dense_top_down *job, const char *slic
         .broadcast_count = dualprop__least(broadcast, shape->batch - row),
         .depth = output_count(job, part),
         .vectors = slice,
-        .broadcasts =
-            dualprop__at(blis, job->packing.to, row * shape->outputs + first_output(job, part) * broadcast),
+        .broadcasts = dualprop__at(blis, job->packing.to, row * shape->outputs + first_output(job, part) * broadcast),
         .accumulate = part > 0,
         .c = dualprop__at(blis, job->top_down, row * shape->inputs + column),
         .stride = shape->inputs,
@@ -147,7 +145,8 @@ static void multiply_top_down(const struct dense_top_down *job, const char *slic
 }
 
 /* Fetch one of `shares` shares of the weights that the next panel's slice is made of. */
-static void fetch_top_down(const struct dense_top_down *job, int64_t input_panel, int64_t part, int64_t share, int64_t shares)
+static void fetch_top_down(const struct dense_top_down *job, int64_t input_panel, int64_t part, int64_t share,
+                           int64_t shares)
 {
     const dualprop__blis *blis = job->blis;
     int64_t vector = blis->kernel.vector, panels = dualprop__part_size(&job->depth, part);

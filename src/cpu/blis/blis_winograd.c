@@ -54,8 +54,8 @@ dualprop__tiles dualprop__tiles_of(const dualprop__blis *blis, const dualprop_co
 {
     const dualprop__convolution_loops *loops = blis->convolution_loops;
     dualprop__tiles tiles = { .loops = is_small(shape) ? &loops->small : &loops->large };
-    tiles.images = (dualprop__images){ .blis = blis, .height = shape->height, .width = shape->width,
-                                       .channels = channels };
+    tiles.images =
+        (dualprop__images){ .blis = blis, .height = shape->height, .width = shape->width, .channels = channels };
     tiles.image_rows = dualprop__ceil_div(shape->height, tiles.loops->tile);
     tiles.columns = dualprop__ceil_div(shape->width, tiles.loops->tile);
     tiles.rows = tiles.image_rows * shape->batch;
@@ -69,8 +69,7 @@ void dualprop__tile_pixels(const dualprop__tiles *tiles, int64_t tile, int64_t o
     dualprop__place corner = { row / tiles->image_rows, row % tiles->image_rows * tiles->loops->tile + offset,
                                tile % tiles->columns * tiles->loops->tile + offset };
     for (int64_t i = 0; i < side; i++)
-        for (int64_t j = 0; j < side; j++)
-            pixels[i * side + j] = dualprop__pixel_at(&tiles->images, &corner, i, j, 0);
+        for (int64_t j = 0; j < side; j++) pixels[i * side + j] = dualprop__pixel_at(&tiles->images, &corner, i, j, 0);
 }
 
 int64_t dualprop__plane(const dualprop__blis *blis, int64_t elements)
@@ -120,8 +119,7 @@ static void transpose_winograd(const dualprop__filter_panel *filters, int64_t ou
         const void *from[DUALPROP__MOST_VECTOR];
         const char *g = dualprop__at(blis, filters_at(filters, output_panel, channel), tap * channels * vector);
         /* Channels beyond the last are copies of it; their results are not used. */
-        for (int64_t j = 0; j < vector; j++)
-            from[j] = dualprop__at(blis, g, dualprop__least(j, count - 1) * vector);
+        for (int64_t j = 0; j < vector; j++) from[j] = dualprop__at(blis, g, dualprop__least(j, count - 1) * vector);
         blis->convolution_loops->interleave(dualprop__at(blis, filters->scratch, tap * vector * vector), from, outputs,
                                             vector);
     }
@@ -156,8 +154,7 @@ static int64_t panel_elements(const dualprop__blis *blis, const dualprop_convolu
     return tiles.loops->planes * dualprop__plane(blis, inputs * blis->kernel.vector);
 }
 
-char *dualprop__cached_filters(const dualprop__blis *blis, const dualprop_convolution *shape, int turned,
-                               int64_t panel)
+char *dualprop__cached_filters(const dualprop__blis *blis, const dualprop_convolution *shape, int turned, int64_t panel)
 {
     int64_t straight = panel_elements(blis, shape, shape->channels);
     if (!turned) return dualprop__at(blis, shape->cache, panel * straight);
@@ -187,13 +184,14 @@ static void prepare_panel_winograd(void *argument, int64_t unit, int64_t member)
     const dualprop__blis *blis = job->blis;
     const dualprop__tiles tiles = dualprop__tiles_of(blis, job->shape, 0);
     int64_t straight = panels_of(blis, job->shape->outputs);
-    dualprop__filter_panel filters = { .blis = blis, .shape = job->shape, .loops = tiles.loops,
-                                       .weights = job->weights };
+    dualprop__filter_panel filters = {
+        .blis = blis, .shape = job->shape, .loops = tiles.loops, .weights = job->weights
+    };
     (void)member;
     filters.turned = unit >= straight;
     filters.panel = filters.turned ? unit - straight : unit;
-    filters.plane = dualprop__plane(blis, (filters.turned ? job->shape->outputs : job->shape->channels) *
-                                    blis->kernel.vector);
+    filters.plane =
+        dualprop__plane(blis, (filters.turned ? job->shape->outputs : job->shape->channels) * blis->kernel.vector);
     filters.u = dualprop__cached_filters(blis, job->shape, filters.turned, filters.panel);
     filters.scratch = job->scratch + filters.panel * dualprop__filter_scratch(blis);
     dualprop__transform_filters(&filters);

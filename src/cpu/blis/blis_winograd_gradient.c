@@ -39,13 +39,13 @@ struct winograd_gradient {
     int64_t tiles;
     int64_t channel_panels, output_panels;
     dualprop__partition blocks;            /* tiles: of a block, or of a group */
-    int64_t groups;                  /* at most */
-    int64_t part, parts;             /* tiles one sum goes over at once, in a block or chunk; how many at most */
+    int64_t groups;                        /* at most */
+    int64_t part, parts;                   /* tiles one sum goes over at once, in a block or chunk; how many at most */
     dualprop__partition channels, outputs; /* panels: the regions */
     int64_t column_plane, delta_plane, region_plane;
     int64_t column_bytes, delta_bytes, region_bytes, layer_bytes, taps_bytes, stage_bytes, slice_bytes, members;
-    int64_t block;                   /* the one at hand */
-    char *slices, *columns, *sums;   /* sums: dU of each group, or the transformed regions */
+    int64_t block;                 /* the one at hand */
+    char *slices, *columns, *sums; /* sums: dU of each group, or the transformed regions */
 };
 
 /* ---- the plan ---- */
@@ -92,7 +92,8 @@ static void plan_blocks(struct winograd_gradient *job)
 {
     int64_t size = (int64_t)job->blis->loops->real_size;
     if (job->by_chunks) {
-        job->groups = dualprop__least(WINOGRAD_GROUPS, dualprop__most(GROUPS_AT_LEAST, WINOGRAD_GROUP_BYTES / job->layer_bytes));
+        job->groups =
+            dualprop__least(WINOGRAD_GROUPS, dualprop__most(GROUPS_AT_LEAST, WINOGRAD_GROUP_BYTES / job->layer_bytes));
         job->blocks = partition_tiles(job->tiles, dualprop__ceil_div(job->tiles, job->groups));
         job->part = GRADIENT_CHUNK_TILES;
         job->parts = 1;
@@ -122,12 +123,12 @@ static void plan_bytes(struct winograd_gradient *job)
     int64_t widest = dualprop__most(vector, broadcast);
     job->stage_bytes = to_lines(planes * (multiple(DUALPROP__TILES_AT_ONCE * widest + lanes, 16)) * size);
     int64_t both = job->column_bytes + job->delta_bytes;
-    job->slice_bytes = dualprop__most(job->region_bytes + job->taps_bytes,
-                                      job->stage_bytes + (job->by_chunks ? both : 0));
+    job->slice_bytes =
+        dualprop__most(job->region_bytes + job->taps_bytes, job->stage_bytes + (job->by_chunks ? both : 0));
 }
 
 static struct winograd_gradient plan_winograd_gradient(const dualprop__blis *blis, const dualprop_convolution *shape,
-                                              dualprop__space *space)
+                                                       dualprop__space *space)
 {
     struct winograd_gradient job = { .blis = blis, .shape = shape };
     int64_t size = (int64_t)blis->loops->real_size;
@@ -136,8 +137,9 @@ static struct winograd_gradient plan_winograd_gradient(const dualprop__blis *bli
     plan_bytes(&job);
     int64_t regions = job.channels.parts * job.outputs.parts, runs = job.blocks.part / DUALPROP__TILES_AT_ONCE;
     int64_t units = dualprop__most(regions, job.by_chunks ? job.groups : 2 * runs);
-    int64_t weights = dualprop__blis_weight_elements((void *)(uintptr_t)blis, DUALPROP__NINE * shape->channels,
-                                                     shape->outputs) * size;
+    int64_t weights =
+        dualprop__blis_weight_elements((void *)(uintptr_t)blis, DUALPROP__NINE * shape->channels, shape->outputs) *
+        size;
     job.members = dualprop__least(dualprop__members_of(job.slice_bytes), units);
     job.patches.images.zeros = dualprop__acquire_piece(space, shape->channels * size);
     job.deltas.images.zeros = dualprop__acquire_piece(space, shape->outputs * size);
@@ -165,7 +167,8 @@ struct transformed {
 };
 
 /* The element of plane 0 if a tile lies in a panel `width` wide. */
-static int64_t start_in_block(const struct winograd_gradient *job, int64_t plane, int64_t tile, int64_t panel, int64_t width)
+static int64_t start_in_block(const struct winograd_gradient *job, int64_t plane, int64_t tile, int64_t panel,
+                              int64_t width)
 {
     return tile / job->part * job->loops->planes * plane + (panel * job->part + tile % job->part) * width;
 }
@@ -175,8 +178,7 @@ static int64_t find_pixels_winograd_gradient(const dualprop__tiles *tiles, const
                                              int64_t offset, int64_t side, const void **pixels)
 {
     int64_t count = dualprop__least(DUALPROP__TILES_AT_ONCE, to->first + to->tiles - tile);
-    for (int64_t t = 0; t < count; t++)
-        dualprop__tile_pixels(tiles, tile + t, offset, side, pixels + t * side * side);
+    for (int64_t t = 0; t < count; t++) dualprop__tile_pixels(tiles, tile + t, offset, side, pixels + t * side * side);
     return count;
 }
 
@@ -190,8 +192,13 @@ static void transform_columns(const struct winograd_gradient *job, const struct 
     for (int64_t panel = 0; panel < job->channel_panels; panel++) {
         int64_t start = start_in_block(job, job->column_plane, tile - to->first, panel, broadcast);
         dualprop__winograd_columns columns = {
-            .pixels = pixels, .tiles = tiles, .first = panel * broadcast, .channels = job->shape->channels,
-            .width = broadcast, .panels = dualprop__at(job->blis, to->columns, start), .plane = job->column_plane,
+            .pixels = pixels,
+            .tiles = tiles,
+            .first = panel * broadcast,
+            .channels = job->shape->channels,
+            .width = broadcast,
+            .panels = dualprop__at(job->blis, to->columns, start),
+            .plane = job->column_plane,
             .stage = to->stage,
         };
         job->loops->input_columns(&columns);
@@ -206,8 +213,13 @@ static void transform_deltas(const struct winograd_gradient *job, const struct t
     for (int64_t panel = 0; panel < job->output_panels; panel++) {
         int64_t start = start_in_block(job, job->delta_plane, tile - to->first, panel, vector);
         dualprop__winograd_columns columns = {
-            .pixels = pixels, .tiles = tiles, .first = panel * vector, .channels = job->shape->outputs,
-            .width = vector, .panels = dualprop__at(job->blis, to->deltas, start), .plane = job->delta_plane,
+            .pixels = pixels,
+            .tiles = tiles,
+            .first = panel * vector,
+            .channels = job->shape->outputs,
+            .width = vector,
+            .panels = dualprop__at(job->blis, to->deltas, start),
+            .plane = job->delta_plane,
             .stage = to->stage,
         };
         job->loops->delta_columns(&columns);
@@ -247,7 +259,8 @@ static void multiply_winograd_gradient(const struct winograd_gradient *job, cons
     blis->kernel.run(&blis->kernel, &product);
 }
 
-static void multiply_all(const struct winograd_gradient *job, const struct transformed *from, const struct group_sums *to)
+static void multiply_all(const struct winograd_gradient *job, const struct transformed *from,
+                         const struct group_sums *to)
 {
     for (int64_t plane = 0; plane < job->loops->planes; plane++)
         for (int64_t part = 0; part * job->part < from->tiles; part++)
@@ -285,8 +298,8 @@ static int64_t channel_count(const struct winograd_gradient *job, const struct r
 }
 
 /* The element of the weights where a tap of the region's channels begins, for one panel of outputs. */
-static int64_t winograd_gradient_start_of(const struct winograd_gradient *job, const struct region *region, int64_t output,
-                                          int64_t tap)
+static int64_t winograd_gradient_start_of(const struct winograd_gradient *job, const struct region *region,
+                                          int64_t output, int64_t tap)
 {
     int64_t row = (output * DUALPROP__NINE + tap) * job->shape->channels;
     return (row + region->first_channel * job->blis->kernel.broadcast) * job->blis->kernel.vector;
@@ -304,13 +317,17 @@ static void put_tap(const struct winograd_gradient *job, int64_t start, int64_t 
 }
 
 /* u: dU of one panel of outputs. */
-static void finish_panel(const struct winograd_gradient *job, const struct region *region, int64_t output, const char *u)
+static void finish_panel(const struct winograd_gradient *job, const struct region *region, int64_t output,
+                         const char *u)
 {
     const dualprop__blis *blis = job->blis;
     int64_t count = channel_count(job, region), elements = count * blis->kernel.vector;
     dualprop__winograd_sums sums = {
-        .u = u, .plane = dualprop__plane(blis, job->channels.part * blis->kernel.broadcast * blis->kernel.vector),
-        .count = count, .vector = blis->kernel.vector, .g = region->taps,
+        .u = u,
+        .plane = dualprop__plane(blis, job->channels.part * blis->kernel.broadcast * blis->kernel.vector),
+        .count = count,
+        .vector = blis->kernel.vector,
+        .g = region->taps,
     };
     job->loops->gradient(&sums);
     for (int64_t tap = 0; tap < DUALPROP__NINE; tap++)
@@ -330,7 +347,8 @@ static void fetch_winograd_gradient(const struct winograd_gradient *job, const s
 
 static struct transformed transformed_block(const struct winograd_gradient *job)
 {
-    return (struct transformed){ .columns = job->columns, .deltas = job->columns + job->column_bytes,
+    return (struct transformed){ .columns = job->columns,
+                                 .deltas = job->columns + job->column_bytes,
                                  .first = dualprop__part_first(&job->blocks, job->block),
                                  .tiles = dualprop__part_size(&job->blocks, job->block) };
 }
@@ -364,8 +382,9 @@ static void region_unit(void *argument, int64_t unit, int64_t member)
     }
     struct region region = region_of(job, unit, member);
     struct transformed from = transformed_block(job);
-    struct group_sums sums = { region.u, job->region_plane, region.first_output, region.outputs, region.first_channel,
-                         region.channels, 0 };
+    struct group_sums sums = {
+        region.u, job->region_plane, region.first_output, region.outputs, region.first_channel, region.channels, 0
+    };
     multiply_all(job, &from, &sums);
     fetch_winograd_gradient(job, &region);
     for (int64_t i = 0; i < region.outputs; i++)
@@ -388,8 +407,9 @@ static void group_unit(void *argument, int64_t group, int64_t member)
     const struct winograd_gradient *job = argument;
     char *slice = job->slices + member * job->slice_bytes;
     struct transformed from = { .columns = slice + job->stage_bytes, .stage = slice };
-    struct group_sums sums = { job->sums + group * job->layer_bytes, job->region_plane, 0, job->output_panels, 0,
-                         job->channel_panels, 0 };
+    struct group_sums sums = {
+        job->sums + group * job->layer_bytes, job->region_plane, 0, job->output_panels, 0, job->channel_panels, 0
+    };
     int64_t end = dualprop__part_first(&job->blocks, group) + dualprop__part_size(&job->blocks, group);
     from.deltas = from.columns + job->column_bytes;
     for (from.first = dualprop__part_first(&job->blocks, group); from.first < end; from.first += job->part) {

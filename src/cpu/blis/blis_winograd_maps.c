@@ -30,12 +30,12 @@ struct pass {
     int is_top_down, by_chunks, pools, pools_at_once;
     dualprop__tiles tiles;
     int64_t inputs, outputs, panels; /* channels of the two images, panels of the second */
-    dualprop__partition depth;             /* inputs */
+    dualprop__partition depth;       /* inputs */
     int64_t result_height, result_width;
-    dualprop__partition chunks; /* rows of tiles */
-    dualprop__partition blocks; /* chunks */
-    int64_t block;        /* the one at hand */
-    int64_t chunk_tiles;  /* of a whole chunk, rounded up to panels */
+    dualprop__partition chunks;  /* rows of tiles */
+    dualprop__partition blocks;  /* chunks */
+    int64_t block;               /* the one at hand */
+    int64_t chunk_tiles;         /* of a whole chunk, rounded up to panels */
     int64_t panel_size;          /* elements of V for one panel of tiles in one plane */
     int64_t plane, filter_plane; /* of V and of U */
     int64_t part_chunks;         /* chunks that are transformed back at once */
@@ -165,7 +165,7 @@ int64_t dualprop__winograd_bytes(const dualprop__blis *blis, const dualprop_conv
 /* ---- a slice ---- */
 
 struct slice {
-    const void **pixels[2]; /* of this panel of tiles, and of the next */
+    const void **pixels[2];         /* of this panel of tiles, and of the next */
     char *small, *products, *large; /* products: M of the panels at once; large: V of a chunk, or U of these panels */
 };
 
@@ -195,7 +195,8 @@ static void find_pixels_winograd_maps(const struct pass *job, int64_t first_tile
     for (int64_t t = 0; t < job->blis->kernel.broadcast; t++) {
         if (t < tiles)
             dualprop__tile_pixels(&job->tiles, first_tile + t, job->tiles.loops->offset, patch, pixels + t * squared);
-        else for (int64_t i = 0; i < squared; i++) pixels[t * squared + i] = job->tiles.images.zeros;
+        else
+            for (int64_t i = 0; i < squared; i++) pixels[t * squared + i] = job->tiles.images.zeros;
     }
 }
 
@@ -304,8 +305,8 @@ static void multiply_plane(const struct pass *job, int64_t chunk, int64_t plane,
 
 struct tile_row {
     const struct pass *job;
-    int64_t index;      /* of the row of tiles, of all images */
-    int64_t image, y;   /* its first row of pixels */
+    int64_t index;       /* of the row of tiles, of all images */
+    int64_t image, y;    /* its first row of pixels */
     int64_t rows, count; /* of pixels; channels of the panel */
     char *to;
     int64_t pixel;
@@ -500,8 +501,7 @@ static void panel_unit(void *argument, int64_t unit, int64_t member)
     struct slice slice = slice_of(job, member);
     int64_t chunks = dualprop__part_size(&job->blocks, job->block), panel = unit * job->at_once;
     int64_t count = dualprop__least(job->at_once, job->panels - panel);
-    for (int64_t i = 0; i < count; i++)
-        transform_filters(job, panel + i, slice.large + i * job->filter_bytes, &slice);
+    for (int64_t i = 0; i < count; i++) transform_filters(job, panel + i, slice.large + i * job->filter_bytes, &slice);
     for (int64_t start = 0; start < chunks; start += job->part_chunks)
         part_panels(job, start, dualprop__least(job->part_chunks, chunks - start), panel, count, &slice);
 }

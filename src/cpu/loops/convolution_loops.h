@@ -13,7 +13,7 @@
 
 /* One row of pooled pixels, and the rows of the map under it. Distances are in elements. */
 typedef struct dualprop__pooled_row {
-    int64_t width;         /* pooled pixels */
+    int64_t width;                             /* pooled pixels */
     int64_t window_height, window_width, step; /* step: of the windows along the row */
     int64_t channels;
     int64_t map_pixel, map_row; /* from one pixel, and one row, of the map to the next */
@@ -81,7 +81,7 @@ typedef struct dualprop__winograd_sums {
 /* One form of Winograd's convolution. Along each axis a tile has `tile` outputs, a patch `patch` pixels. */
 typedef struct dualprop__winograd_loops {
     int64_t tile, patch, points, planes; /* planes: points * points */
-    int64_t offset; /* from a tile's first output to its patch */
+    int64_t offset;                      /* from a tile's first output to its patch */
     void (*input)(const dualprop__winograd_input *input);
     void (*output)(const dualprop__winograd_output *output);
     void (*filters)(const dualprop__winograd_filters *filters);
@@ -116,8 +116,7 @@ extern const dualprop__convolution_loops dualprop__convolution_loops_baseline_f3
     dualprop__convolution_loops_baseline_f64;
 #if defined(__x86_64__)
 extern const dualprop__convolution_loops dualprop__convolution_loops_avx2_f32, dualprop__convolution_loops_avx2_f64;
-extern const dualprop__convolution_loops dualprop__convolution_loops_avx512_f32,
-    dualprop__convolution_loops_avx512_f64;
+extern const dualprop__convolution_loops dualprop__convolution_loops_avx512_f32, dualprop__convolution_loops_avx512_f64;
 #endif
 
 /* The table for a type and a level that this machine has. */

@@ -42,55 +42,55 @@ struct FORMULA(run) {
     const REAL *a, *top_down; /* top_down NULL: nothing comes from above */
     REAL *mean, *delta;       /* delta may be NULL then */
     int64_t count;
-    const FORMULA(softmax_dyads) *row; /* what the elements of its row share, for softmax */
+    const FORMULA(softmax_dyads) * row; /* what the elements of its row share, for softmax */
 };
 
-typedef BITS (*FORMULA(dyad_loop))(const struct FORMULA(run) *run, const FORMULA(gains) *gains);
+typedef BITS (*FORMULA(dyad_loop))(const struct FORMULA(run) * run, const FORMULA(gains) * gains);
 
-#define DYAD_LOOPS(name)                                                                                              \
-    static BITS FORMULA(silent_##name)(const struct FORMULA(run) *run, const FORMULA(gains) *unused)                  \
-    {                                                                                                                 \
-        const REAL *restrict a = run->a;                                                                              \
-        REAL *restrict mean = run->mean;                                                                              \
-        BITS max_abs = 0;                                                                                             \
-        (void)unused;                                                                                                 \
-        for (int64_t i = 0; i < run->count; i++) {                                                                    \
-            mean[i] = FORMULA(name)(a[i]);                                                                            \
-            max_abs = FORMULA(greater)(max_abs, FORMULA(magnitude)(mean[i]));                                         \
-        }                                                                                                             \
-        return max_abs;                                                                                               \
-    }                                                                                                                 \
-                                                                                                                      \
-    static BITS FORMULA(nudged_##name)(const struct FORMULA(run) *run, const FORMULA(gains) *given)                   \
-    {                                                                                                                 \
-        const REAL *restrict a = run->a, *restrict top_down = run->top_down;                                          \
-        REAL *restrict mean = run->mean, *restrict delta = run->delta;                                                \
-        const FORMULA(gains) gains = *given;                                                                          \
-        BITS max_abs = 0;                                                                                             \
-        for (int64_t i = 0; i < run->count; i++) {                                                                    \
-            REAL plus = gains.plus * top_down[i], minus = gains.minus * top_down[i];                                  \
-            REAL high = FORMULA(name)(a[i] + plus), low = FORMULA(name)(a[i] - minus);                                \
-            delta[i] = FORMULA(name##_difference)(a[i], plus, minus, gains.sum * top_down[i]);                        \
-            mean[i] = FORMULA(mean)(high, low, delta[i], &gains);                                                     \
-            BITS greater = FORMULA(greater)(FORMULA(magnitude)(high), FORMULA(magnitude)(low));                       \
-            max_abs = FORMULA(greater)(max_abs, greater);                                                             \
-        }                                                                                                             \
-        return max_abs;                                                                                               \
-    }                                                                                                                 \
-                                                                                                                      \
-    static BITS FORMULA(derivative_##name)(const struct FORMULA(run) *run, const FORMULA(gains) *unused)              \
-    {                                                                                                                 \
-        const REAL *restrict a = run->a, *restrict top_down = run->top_down;                                          \
-        REAL *restrict mean = run->mean, *restrict delta = run->delta;                                                \
-        BITS max_abs = 0;                                                                                             \
-        (void)unused;                                                                                                 \
-        for (int64_t i = 0; i < run->count; i++) {                                                                    \
-            mean[i] = FORMULA(name)(a[i]);                                                                            \
-            delta[i] = FORMULA(name##_slope)(a[i]) * top_down[i];                                                     \
-            BITS greater = FORMULA(greater)(FORMULA(magnitude)(mean[i]), FORMULA(magnitude)(delta[i]));               \
-            max_abs = FORMULA(greater)(max_abs, greater);                                                             \
-        }                                                                                                             \
-        return max_abs;                                                                                               \
+#define DYAD_LOOPS(name)                                                                                   \
+    static BITS FORMULA(silent_##name)(const struct FORMULA(run) * run, const FORMULA(gains) * unused)     \
+    {                                                                                                      \
+        const REAL *restrict a = run->a;                                                                   \
+        REAL *restrict mean = run->mean;                                                                   \
+        BITS max_abs = 0;                                                                                  \
+        (void)unused;                                                                                      \
+        for (int64_t i = 0; i < run->count; i++) {                                                         \
+            mean[i] = FORMULA(name)(a[i]);                                                                 \
+            max_abs = FORMULA(greater)(max_abs, FORMULA(magnitude)(mean[i]));                              \
+        }                                                                                                  \
+        return max_abs;                                                                                    \
+    }                                                                                                      \
+                                                                                                           \
+    static BITS FORMULA(nudged_##name)(const struct FORMULA(run) * run, const FORMULA(gains) * given)      \
+    {                                                                                                      \
+        const REAL *restrict a = run->a, *restrict top_down = run->top_down;                               \
+        REAL *restrict mean = run->mean, *restrict delta = run->delta;                                     \
+        const FORMULA(gains) gains = *given;                                                               \
+        BITS max_abs = 0;                                                                                  \
+        for (int64_t i = 0; i < run->count; i++) {                                                         \
+            REAL plus = gains.plus * top_down[i], minus = gains.minus * top_down[i];                       \
+            REAL high = FORMULA(name)(a[i] + plus), low = FORMULA(name)(a[i] - minus);                     \
+            delta[i] = FORMULA(name##_difference)(a[i], plus, minus, gains.sum * top_down[i]);             \
+            mean[i] = FORMULA(mean)(high, low, delta[i], &gains);                                          \
+            BITS greater = FORMULA(greater)(FORMULA(magnitude)(high), FORMULA(magnitude)(low));            \
+            max_abs = FORMULA(greater)(max_abs, greater);                                                  \
+        }                                                                                                  \
+        return max_abs;                                                                                    \
+    }                                                                                                      \
+                                                                                                           \
+    static BITS FORMULA(derivative_##name)(const struct FORMULA(run) * run, const FORMULA(gains) * unused) \
+    {                                                                                                      \
+        const REAL *restrict a = run->a, *restrict top_down = run->top_down;                               \
+        REAL *restrict mean = run->mean, *restrict delta = run->delta;                                     \
+        BITS max_abs = 0;                                                                                  \
+        (void)unused;                                                                                      \
+        for (int64_t i = 0; i < run->count; i++) {                                                         \
+            mean[i] = FORMULA(name)(a[i]);                                                                 \
+            delta[i] = FORMULA(name##_slope)(a[i]) * top_down[i];                                          \
+            BITS greater = FORMULA(greater)(FORMULA(magnitude)(mean[i]), FORMULA(magnitude)(delta[i]));    \
+            max_abs = FORMULA(greater)(max_abs, greater);                                                  \
+        }                                                                                                  \
+        return max_abs;                                                                                    \
     }
 
 DYAD_LOOPS(identity)
@@ -106,7 +106,7 @@ DYAD_LOOPS(silu)
 
 /* ---- softmax, whose elements know their row ---- */
 
-static BITS FORMULA(silent_softmax)(const struct FORMULA(run) *run, const FORMULA(gains) *unused)
+static BITS FORMULA(silent_softmax)(const struct FORMULA(run) * run, const FORMULA(gains) * unused)
 {
     const REAL *restrict a = run->a;
     REAL *restrict mean = run->mean;
@@ -120,7 +120,7 @@ static BITS FORMULA(silent_softmax)(const struct FORMULA(run) *run, const FORMUL
     return max_abs;
 }
 
-static BITS FORMULA(nudged_softmax)(const struct FORMULA(run) *run, const FORMULA(gains) *given)
+static BITS FORMULA(nudged_softmax)(const struct FORMULA(run) * run, const FORMULA(gains) * given)
 {
     const REAL *restrict a = run->a, *restrict top_down = run->top_down;
     REAL *restrict mean = run->mean, *restrict delta = run->delta;
@@ -137,7 +137,7 @@ static BITS FORMULA(nudged_softmax)(const struct FORMULA(run) *run, const FORMUL
     return max_abs;
 }
 
-static BITS FORMULA(derivative_softmax)(const struct FORMULA(run) *run, const FORMULA(gains) *unused)
+static BITS FORMULA(derivative_softmax)(const struct FORMULA(run) * run, const FORMULA(gains) * unused)
 {
     const REAL *restrict a = run->a, *restrict top_down = run->top_down;
     REAL *restrict mean = run->mean, *restrict delta = run->delta;
@@ -154,8 +154,8 @@ static BITS FORMULA(derivative_softmax)(const struct FORMULA(run) *run, const FO
     return max_abs;
 }
 
-static FORMULA(softmax_dyads) FORMULA(softmax_row_at)(const dualprop_dyad *dyad, int64_t first, int64_t width,
-                                                      const FORMULA(gains) *gains)
+static FORMULA(softmax_dyads)
+    FORMULA(softmax_row_at)(const dualprop_dyad *dyad, int64_t first, int64_t width, const FORMULA(gains) * gains)
 {
     const REAL *a = (const REAL *)dyad->a + first;
     const REAL *top_down = dyad->top_down ? (const REAL *)dyad->top_down + first : NULL;
@@ -165,22 +165,30 @@ static FORMULA(softmax_dyads) FORMULA(softmax_row_at)(const dualprop_dyad *dyad,
 
 /* ---- any activation ---- */
 
-#define LOOPS_OF(name) { FORMULA(silent_##name), FORMULA(nudged_##name), FORMULA(derivative_##name) }
+#define LOOPS_OF(name)                                                             \
+    {                                                                              \
+        FORMULA(silent_##name), FORMULA(nudged_##name), FORMULA(derivative_##name) \
+    }
 static FORMULA(dyad_loop) FORMULA(find_dyad_loop)(const dualprop_dyad *dyad)
 {
     static const FORMULA(dyad_loop) loops[][3] = {
-        [DUALPROP_IDENTITY] = LOOPS_OF(identity),         [DUALPROP_RELU] = LOOPS_OF(relu),
-        [DUALPROP_LEAKY_RELU] = LOOPS_OF(leaky_relu),     [DUALPROP_HARD_SIGMOID] = LOOPS_OF(hard_sigmoid),
-        [DUALPROP_SIGMOID] = LOOPS_OF(sigmoid),           [DUALPROP_TANH] = LOOPS_OF(tanh),
-        [DUALPROP_SOFTPLUS] = LOOPS_OF(softplus),         [DUALPROP_ELU] = LOOPS_OF(elu),
-        [DUALPROP_SILU] = LOOPS_OF(silu),                 [DUALPROP_SOFTMAX] = LOOPS_OF(softmax),
+        [DUALPROP_IDENTITY] = LOOPS_OF(identity),
+        [DUALPROP_RELU] = LOOPS_OF(relu),
+        [DUALPROP_LEAKY_RELU] = LOOPS_OF(leaky_relu),
+        [DUALPROP_HARD_SIGMOID] = LOOPS_OF(hard_sigmoid),
+        [DUALPROP_SIGMOID] = LOOPS_OF(sigmoid),
+        [DUALPROP_TANH] = LOOPS_OF(tanh),
+        [DUALPROP_SOFTPLUS] = LOOPS_OF(softplus),
+        [DUALPROP_ELU] = LOOPS_OF(elu),
+        [DUALPROP_SILU] = LOOPS_OF(silu),
+        [DUALPROP_SOFTMAX] = LOOPS_OF(softmax),
     };
     return loops[dyad->activation][!dyad->top_down ? 0 : dyad->derivative ? 2 : 1];
 }
 #undef LOOPS_OF
 
-static void FORMULA(update_run)(const dualprop_dyad *dyad, const struct FORMULA(run) *run,
-                                const FORMULA(gains) *gains, dualprop__maxima *maxima)
+static void FORMULA(update_run)(const dualprop_dyad *dyad, const struct FORMULA(run) * run,
+                                const FORMULA(gains) * gains, dualprop__maxima *maxima)
 {
     BITS max_abs = FORMULA(find_dyad_loop)(dyad)(run, gains);
     maxima->max_abs = dualprop__greatest(FORMULA(magnitude_value)(max_abs), maxima->max_abs);
@@ -188,7 +196,7 @@ static void FORMULA(update_run)(const dualprop_dyad *dyad, const struct FORMULA(
 }
 
 /* How far s+ and s- (f(a) and delta in back-propagation) are from the old ones. */
-static double FORMULA(change_of)(const dualprop_dyad *dyad, const struct FORMULA(run) *new_run, const REAL *old_mean,
+static double FORMULA(change_of)(const dualprop_dyad *dyad, const struct FORMULA(run) * new_run, const REAL *old_mean,
                                  const REAL *old_delta)
 {
     double most = 0;
@@ -207,22 +215,23 @@ static double FORMULA(change_of)(const dualprop_dyad *dyad, const struct FORMULA
 }
 
 /* Results that are not wanted, or that are compared with the old ones first, go through buffers. */
-static void FORMULA(dyad_through_buffers)(const dualprop_dyad *dyad, const struct FORMULA(run) *run,
-                                          const FORMULA(gains) *gains, dualprop__maxima *maxima)
+static void FORMULA(dyad_through_buffers)(const dualprop_dyad *dyad, const struct FORMULA(run) * run,
+                                          const FORMULA(gains) * gains, dualprop__maxima *maxima)
 {
     REAL mean[1024 / sizeof(REAL)], delta[1024 / sizeof(REAL)];
     static const REAL zeros[1024 / sizeof(REAL)];
     struct FORMULA(run) part = { run->a, run->top_down, mean, delta, run->count, run->row };
     FORMULA(update_run)(dyad, &part, gains, maxima);
     if (dyad->change)
-        maxima->change = dualprop__greatest(FORMULA(change_of)(dyad, &part, run->mean ? run->mean : mean,
-                                                              run->delta ? run->delta : zeros), maxima->change);
+        maxima->change = dualprop__greatest(
+            FORMULA(change_of)(dyad, &part, run->mean ? run->mean : mean, run->delta ? run->delta : zeros),
+            maxima->change);
     if (run->mean) memcpy(run->mean, mean, (size_t)run->count * sizeof(REAL));
     if (run->delta) memcpy(run->delta, delta, (size_t)run->count * sizeof(REAL));
 }
 
-static struct FORMULA(run) FORMULA(run_of)(const dualprop_dyad *dyad, int64_t first, int64_t count,
-                                           const FORMULA(softmax_dyads) *row)
+static struct FORMULA(run)
+    FORMULA(run_of)(const dualprop_dyad *dyad, int64_t first, int64_t count, const FORMULA(softmax_dyads) * row)
 {
     return (struct FORMULA(run)){
         .a = (const REAL *)dyad->a + first,
@@ -234,7 +243,7 @@ static struct FORMULA(run) FORMULA(run_of)(const dualprop_dyad *dyad, int64_t fi
     };
 }
 
-static void FORMULA(dyad_row)(const dualprop_dyad *dyad, int64_t first, int64_t count, const FORMULA(gains) *gains,
+static void FORMULA(dyad_row)(const dualprop_dyad *dyad, int64_t first, int64_t count, const FORMULA(gains) * gains,
                               dualprop__maxima *maxima)
 {
     FORMULA(softmax_dyads) row = { .far = 0 };
@@ -268,26 +277,26 @@ struct FORMULA(damped_run) {
     FORMULA(gains) gains;
 };
 
-#define DAMPED_LOOP(name)                                                                                             \
-    static BITS FORMULA(damped_##name)(const struct FORMULA(damped_run) *run)                                         \
-    {                                                                                                                 \
-        const REAL *restrict a = run->a, *restrict top_down = run->top_down;                                          \
-        REAL *restrict mean = run->mean, *restrict delta = run->delta;                                                \
-        const FORMULA(gains) gains = run->gains;                                                                      \
-        const REAL damping = run->damping, scale = 1 / (1 + damping);                                                 \
-        BITS max_abs = 0;                                                                                             \
-        for (int64_t i = 0; i < run->count; i++) {                                                                    \
-            REAL centre = (a[i] + damping * mean[i]) * scale;                                                         \
-            REAL plus = (gains.plus * top_down[i] + damping * gains.rest * delta[i]) * scale;                         \
-            REAL minus = (gains.minus * top_down[i] + damping * gains.alpha * delta[i]) * scale;                      \
-            REAL span = (gains.sum * top_down[i] + damping * delta[i]) * scale;                                       \
-            REAL high = FORMULA(name)(centre + plus), low = FORMULA(name)(centre - minus);                            \
-            delta[i] = FORMULA(name##_difference)(centre, plus, minus, span);                                         \
-            mean[i] = FORMULA(mean)(high, low, delta[i], &gains);                                                     \
-            BITS greater = FORMULA(greater)(FORMULA(magnitude)(high), FORMULA(magnitude)(low));                       \
-            max_abs = FORMULA(greater)(max_abs, greater);                                                             \
-        }                                                                                                             \
-        return max_abs;                                                                                               \
+#define DAMPED_LOOP(name)                                                                        \
+    static BITS FORMULA(damped_##name)(const struct FORMULA(damped_run) * run)                   \
+    {                                                                                            \
+        const REAL *restrict a = run->a, *restrict top_down = run->top_down;                     \
+        REAL *restrict mean = run->mean, *restrict delta = run->delta;                           \
+        const FORMULA(gains) gains = run->gains;                                                 \
+        const REAL damping = run->damping, scale = 1 / (1 + damping);                            \
+        BITS max_abs = 0;                                                                        \
+        for (int64_t i = 0; i < run->count; i++) {                                               \
+            REAL centre = (a[i] + damping * mean[i]) * scale;                                    \
+            REAL plus = (gains.plus * top_down[i] + damping * gains.rest * delta[i]) * scale;    \
+            REAL minus = (gains.minus * top_down[i] + damping * gains.alpha * delta[i]) * scale; \
+            REAL span = (gains.sum * top_down[i] + damping * delta[i]) * scale;                  \
+            REAL high = FORMULA(name)(centre + plus), low = FORMULA(name)(centre - minus);       \
+            delta[i] = FORMULA(name##_difference)(centre, plus, minus, span);                    \
+            mean[i] = FORMULA(mean)(high, low, delta[i], &gains);                                \
+            BITS greater = FORMULA(greater)(FORMULA(magnitude)(high), FORMULA(magnitude)(low));  \
+            max_abs = FORMULA(greater)(max_abs, greater);                                        \
+        }                                                                                        \
+        return max_abs;                                                                          \
     }
 
 DAMPED_LOOP(identity)
@@ -309,8 +318,8 @@ static void FORMULA(damp)(const dualprop_extended_update *update, int64_t first,
     };
     if (update->delta_is_zero) memset(run.delta, 0, (size_t)count * sizeof(REAL));
     BITS max_abs = update->activation == DUALPROP_RELU           ? FORMULA(damped_relu)(&run)
-                : update->activation == DUALPROP_HARD_SIGMOID ? FORMULA(damped_hard_sigmoid)(&run)
-                                                              : FORMULA(damped_identity)(&run);
+                   : update->activation == DUALPROP_HARD_SIGMOID ? FORMULA(damped_hard_sigmoid)(&run)
+                                                                 : FORMULA(damped_identity)(&run);
     maxima->max_abs = dualprop__greatest(FORMULA(magnitude_value)(max_abs), maxima->max_abs);
 }
 
@@ -326,14 +335,14 @@ static void FORMULA(add_bias)(void *a, const void *bias, const dualprop__tile *t
 /* ---- learning ---- */
 
 #if !defined(STEP_LOOPS_BY_HAND)
-static void FORMULA(sgd_loop)(const FORMULA(step) *given, int64_t count, REAL *restrict w, const REAL *restrict g,
+static void FORMULA(sgd_loop)(const FORMULA(step) * given, int64_t count, REAL *restrict w, const REAL *restrict g,
                               REAL *restrict moment)
 {
     const FORMULA(step) step = *given;
     for (int64_t i = 0; i < count; i++) w[i] = FORMULA(sgd)(&step, w[i], g[i], moment + i);
 }
 
-static void FORMULA(adam_loop)(const FORMULA(step) *given, int64_t count, REAL *restrict w, const REAL *restrict g,
+static void FORMULA(adam_loop)(const FORMULA(step) * given, int64_t count, REAL *restrict w, const REAL *restrict g,
                                REAL *restrict moment1, REAL *restrict moment2)
 {
     const FORMULA(step) step = *given;
@@ -366,7 +375,8 @@ static inline __attribute__((always_inline)) void FORMULA(fetch_row)(const REAL 
     for (int64_t j = 0; j < count; j += 64 / (int64_t)sizeof(REAL)) __builtin_prefetch(row + j);
 }
 
-/* `count` columns, as many as there are sums in registers; count is a constant where this is inlined for whole blocks. */
+/* `count` columns, as many as there are sums in registers; count is a constant where this is inlined for whole
+ * blocks. */
 static inline __attribute__((always_inline)) void FORMULA(column_block)(REAL *to, const REAL *from, double scale,
                                                                         int accumulate, int64_t rows, int64_t count,
                                                                         int64_t stride)

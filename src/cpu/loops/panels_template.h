@@ -16,8 +16,7 @@ static inline void FORMULA(copy_rows)(REAL *restrict to, const REAL *restrict fr
 }
 
 /* Full panels of the widths that micro-kernels have are copied by loops of constant length. */
-static void FORMULA(pack_rows)(void *to, const void *from, int64_t stride, int64_t depth, int64_t count,
-                               int64_t width)
+static void FORMULA(pack_rows)(void *to, const void *from, int64_t stride, int64_t depth, int64_t count, int64_t width)
 {
     switch (count == width ? width : 0) {
     case 6: FORMULA(copy_rows)(to, from, stride, depth, 6, 6); break;
@@ -70,10 +69,8 @@ static void FORMULA(transpose_strip)(REAL *to, const REAL *from, int64_t stride,
         const REAL *source = from + k;
         if (count == FORMULA_BLOCK)
             FORMULA(transpose_block)(block, source, stride, FORMULA_BLOCK, FORMULA_BLOCK, width);
-        else if (count == 6 && wanted == 6)
-            FORMULA(transpose_block)(block, source, stride, 6, 6, width);
-        else
-            FORMULA(transpose_block)(block, source, stride, count, wanted, width);
+        else if (count == 6 && wanted == 6) FORMULA(transpose_block)(block, source, stride, 6, 6, width);
+        else FORMULA(transpose_block)(block, source, stride, count, wanted, width);
     }
 }
 

@@ -25,11 +25,9 @@ static void FORMULA(pool_max)(const dualprop__pooled_row *row, void *to, uint8_t
         uint8_t *chosen = switches + x * row->pooled_pixel;
         memcpy(best, corner, (size_t)row->channels * sizeof(REAL));
         memset(chosen, 0, (size_t)row->channels);
-        for (int64_t p = 1; p < places; p++)
-            FORMULA(take_greater)(best, chosen,
-                                  corner + p / row->window_width * row->map_row +
-                                      p % row->window_width * row->map_pixel,
-                                  (uint8_t)p, row->channels);
+        for (int64_t p = 1; p < places; p++) FORMULA(take_greater)
+        (best, chosen, corner + p / row->window_width * row->map_row + p % row->window_width * row->map_pixel,
+         (uint8_t)p, row->channels);
     }
 }
 
@@ -45,9 +43,8 @@ static void FORMULA(pool_average)(const dualprop__pooled_row *row, void *to, con
         const REAL *corner = (const REAL *)map + x * row->step * row->map_pixel;
         REAL *mean = (REAL *)to + x * row->pooled_pixel;
         memcpy(mean, corner, (size_t)row->channels * sizeof(REAL));
-        for (int64_t p = 1; p < places; p++)
-            FORMULA(add_row)(mean, corner + p / row->window_width * row->map_row +
-                                       p % row->window_width * row->map_pixel, row->channels);
+        for (int64_t p = 1; p < places; p++) FORMULA(add_row)
+        (mean, corner + p / row->window_width * row->map_row + p % row->window_width * row->map_pixel, row->channels);
         for (int64_t c = 0; c < row->channels; c++) mean[c] /= (REAL)places;
     }
 }

@@ -15,7 +15,7 @@ typedef struct FORMULA(wide_step) {
     FORMULA(wide) scale1, scale2, epsilon, least2, largest_gradient, largest_move, largest_weight;
 } FORMULA(wide_step);
 
-static inline FORMULA(wide_step) FORMULA(wide_step_of)(const FORMULA(step) *step)
+static inline FORMULA(wide_step) FORMULA(wide_step_of)(const FORMULA(step) * step)
 {
     int narrow = sizeof(REAL) == sizeof(float);
     return (FORMULA(wide_step)){
@@ -52,15 +52,15 @@ static inline FORMULA(wide) FORMULA(wide_flush)(FORMULA(wide) x)
     return MM(mask_mov)(x, FPCLASS(x, ZEROS_AND_DENORMALS), MM(setzero)());
 }
 
-static inline FORMULA(wide) FORMULA(wide_decayed_gradient)(const FORMULA(wide_step) *step, FORMULA(wide) w,
-                                                           FORMULA(wide) g)
+static inline FORMULA(wide)
+    FORMULA(wide_decayed_gradient)(const FORMULA(wide_step) * step, FORMULA(wide) w, FORMULA(wide) g)
 {
     g = MM(add)(MM(mul)(step->gradient_scale, g), MM(mul)(step->coupled_decay, w));
     return FORMULA(wide_hold)(g, step->largest_gradient);
 }
 
-static inline FORMULA(wide) FORMULA(wide_sgd)(const FORMULA(wide_step) *step, FORMULA(wide) w, FORMULA(wide) g,
-                                              FORMULA(wide) *moment)
+static inline FORMULA(wide)
+    FORMULA(wide_sgd)(const FORMULA(wide_step) * step, FORMULA(wide) w, FORMULA(wide) g, FORMULA(wide) * moment)
 {
     FORMULA(wide) m = MM(add)(MM(mul)(step->momentum, *moment), FORMULA(wide_decayed_gradient)(step, w, g));
     m = FORMULA(wide_flush)(FORMULA(wide_hold)(m, step->largest_move));
@@ -72,16 +72,16 @@ static inline FORMULA(wide) FORMULA(wide_sgd)(const FORMULA(wide_step) *step, FO
  * The same without momentum and weight decay. What they add is a zero, whose sign FORMULA(flush) drops; and a held
  * gradient is far from the largest move.
  */
-static inline FORMULA(wide) FORMULA(wide_plain_sgd)(const FORMULA(wide_step) *step, FORMULA(wide) w, FORMULA(wide) g,
-                                                    FORMULA(wide) *moment)
+static inline FORMULA(wide)
+    FORMULA(wide_plain_sgd)(const FORMULA(wide_step) * step, FORMULA(wide) w, FORMULA(wide) g, FORMULA(wide) * moment)
 {
     g = FORMULA(wide_hold)(MM(mul)(step->gradient_scale, g), step->largest_gradient);
     *moment = FORMULA(wide_flush)(g);
     return FORMULA(wide_hold)(MM(sub)(w, MM(mul)(step->rate, *moment)), step->largest_weight);
 }
 
-static inline FORMULA(wide) FORMULA(wide_adam)(const FORMULA(wide_step) *step, FORMULA(wide) w, FORMULA(wide) g,
-                                               FORMULA(wide) *moment1, FORMULA(wide) *moment2)
+static inline FORMULA(wide) FORMULA(wide_adam)(const FORMULA(wide_step) * step, FORMULA(wide) w, FORMULA(wide) g,
+                                               FORMULA(wide) * moment1, FORMULA(wide) * moment2)
 {
     FORMULA(wide) slope = FORMULA(wide_decayed_gradient)(step, w, g);
     FORMULA(wide) m = FORMULA(wide_flush)(MM(add)(MM(mul)(step->beta1, *moment1), MM(mul)(step->rest1, slope)));
@@ -89,14 +89,13 @@ static inline FORMULA(wide) FORMULA(wide_adam)(const FORMULA(wide_step) *step, F
     v = MM(mask_mov)(v, LESS(v, step->least2), MM(setzero)());
     *moment1 = m;
     *moment2 = v;
-    FORMULA(wide) move = MM(div)(MM(mul)(step->scale1, m),
-                                 MM(add)(MM(sqrt)(MM(mul)(step->scale2, v)), step->epsilon));
+    FORMULA(wide) move = MM(div)(MM(mul)(step->scale1, m), MM(add)(MM(sqrt)(MM(mul)(step->scale2, v)), step->epsilon));
     move = MM(add)(FORMULA(wide_hold)(move, step->largest_move), MM(mul)(step->apart_decay, w));
     return FORMULA(wide_hold)(MM(sub)(w, MM(mul)(step->rate, move)), step->largest_weight);
 }
 
 /* `lanes` of the elements from i on. plain (neither momentum nor weight decay?) is constant where this is inlined. */
-static inline __attribute__((always_inline)) void FORMULA(sgd_lanes)(const FORMULA(wide_step) *step, int plain,
+static inline __attribute__((always_inline)) void FORMULA(sgd_lanes)(const FORMULA(wide_step) * step, int plain,
                                                                      MASK_TYPE lanes, int64_t i, REAL *w, const REAL *g,
                                                                      REAL *moment)
 {
@@ -111,13 +110,12 @@ static inline __attribute__((always_inline)) void FORMULA(sgd_lanes)(const FORMU
     MM(mask_storeu)(w + i, lanes, next);
 }
 
-static inline __attribute__((always_inline)) void FORMULA(adam_lanes)(const FORMULA(wide_step) *step, MASK_TYPE lanes,
+static inline __attribute__((always_inline)) void FORMULA(adam_lanes)(const FORMULA(wide_step) * step, MASK_TYPE lanes,
                                                                       int64_t i, REAL *w, const REAL *g, REAL *moment1,
                                                                       REAL *moment2)
 {
     FORMULA(wide) m = MM(maskz_loadu)(lanes, moment1 + i), v = MM(maskz_loadu)(lanes, moment2 + i);
-    FORMULA(wide) next =
-        FORMULA(wide_adam)(step, MM(maskz_loadu)(lanes, w + i), MM(maskz_loadu)(lanes, g + i), &m, &v);
+    FORMULA(wide) next = FORMULA(wide_adam)(step, MM(maskz_loadu)(lanes, w + i), MM(maskz_loadu)(lanes, g + i), &m, &v);
     MM(mask_storeu)(moment1 + i, lanes, m);
     MM(mask_storeu)(moment2 + i, lanes, v);
     MM(mask_storeu)(w + i, lanes, next);
@@ -126,29 +124,27 @@ static inline __attribute__((always_inline)) void FORMULA(adam_lanes)(const FORM
 #define ALL_LANES ((MASK_TYPE)-1)
 #define FIRST_LANES(count) ((MASK_TYPE)(((uint32_t)1 << (count)) - 1))
 
-static inline __attribute__((always_inline)) void FORMULA(sgd_array)(const FORMULA(wide_step) *step, int plain,
-                                                                     int64_t count, REAL *w, const REAL *g,
-                                                                     REAL *moment)
+static inline __attribute__((always_inline)) void
+FORMULA(sgd_array)(const FORMULA(wide_step) * step, int plain, int64_t count, REAL *w, const REAL *g, REAL *moment)
 {
     int64_t i = 0;
     for (; i + WIDE_LANES <= count; i += WIDE_LANES) FORMULA(sgd_lanes)(step, plain, ALL_LANES, i, w, g, moment);
     if (i < count) FORMULA(sgd_lanes)(step, plain, FIRST_LANES(count - i), i, w, g, moment);
 }
 
-static void FORMULA(sgd_loop)(const FORMULA(step) *given, int64_t count, REAL *w, const REAL *g, REAL *moment)
+static void FORMULA(sgd_loop)(const FORMULA(step) * given, int64_t count, REAL *w, const REAL *g, REAL *moment)
 {
     const FORMULA(wide_step) step = FORMULA(wide_step_of)(given);
     if (given->momentum != 0 || given->coupled_decay != 0) FORMULA(sgd_array)(&step, 0, count, w, g, moment);
     else FORMULA(sgd_array)(&step, 1, count, w, g, moment);
 }
 
-static void FORMULA(adam_loop)(const FORMULA(step) *given, int64_t count, REAL *w, const REAL *g, REAL *moment1,
+static void FORMULA(adam_loop)(const FORMULA(step) * given, int64_t count, REAL *w, const REAL *g, REAL *moment1,
                                REAL *moment2)
 {
     const FORMULA(wide_step) step = FORMULA(wide_step_of)(given);
     int64_t i = 0;
-    for (; i + WIDE_LANES <= count; i += WIDE_LANES)
-        FORMULA(adam_lanes)(&step, ALL_LANES, i, w, g, moment1, moment2);
+    for (; i + WIDE_LANES <= count; i += WIDE_LANES) FORMULA(adam_lanes)(&step, ALL_LANES, i, w, g, moment1, moment2);
     if (i < count) FORMULA(adam_lanes)(&step, FIRST_LANES(count - i), i, w, g, moment1, moment2);
 }
 

@@ -61,7 +61,8 @@ INLINE VECTOR FORMULA(load_some)(const void *from, int64_t count)
 INLINE void FORMULA(store_some)(void *to, VECTOR x, int64_t count)
 {
     if (count >= LANES) FORMULA(store)(to, x);
-    else for (int64_t i = 0; i < count; i++) ((REAL *)to)[i] = x[i];
+    else
+        for (int64_t i = 0; i < count; i++) ((REAL *)to)[i] = x[i];
 }
 
 INLINE VECTOR FORMULA(all)(double x)
@@ -267,8 +268,7 @@ INLINE void FORMULA(fetch_tile)(const void *const *pixels, int side, int64_t cha
 {
     int first = side == 6 ? 1 : 0, end = side == 6 ? 5 : side;
     for (int i = first; i < end; i++)
-        for (int j = first; j < end; j++)
-            __builtin_prefetch((const REAL *)pixels[i * side + j] + channel, 0, 2);
+        for (int j = first; j < end; j++) __builtin_prefetch((const REAL *)pixels[i * side + j] + channel, 0, 2);
 }
 
 /* Vectors of a line of 64 bytes: so many channels are transformed at once, since they come from memory at once. */
@@ -311,8 +311,9 @@ INLINE void FORMULA(input_panels)(const dualprop__winograd_input *input, int pat
         for (int64_t p = 0; p < planes; p++)
             for (int64_t v = 0; v < LINE_VECTORS && first + v * LANES < input->channels; v++) {
                 int64_t channel = first + v * LANES;
-                FORMULA(put_plane)(input, (const REAL *)input->stage + (v * planes + p) * LANES, planes, p, channel,
-                                   input->channels - channel);
+                FORMULA(put_plane)
+                (input, (const REAL *)input->stage + (v * planes + p) * LANES, planes, p, channel,
+                 input->channels - channel);
             }
     }
 }
@@ -322,9 +323,8 @@ INLINE void FORMULA(put_some)(const dualprop__winograd_output *output, const VEC
                               int64_t count)
 {
     for (int64_t i = 0; i < output->rows; i++)
-        for (int64_t j = 0; j < output->columns; j++)
-            FORMULA(store_some)((REAL *)output->to + i * output->row + j * output->pixel + channel, y[i * tile + j],
-                                count);
+        for (int64_t j = 0; j < output->columns; j++) FORMULA(store_some)
+    ((REAL *)output->to + i * output->row + j * output->pixel + channel, y[i * tile + j], count);
 }
 
 INLINE void FORMULA(output_tile)(const dualprop__winograd_output *output, int tile, int points, FORMULA(axis) f)
@@ -336,8 +336,8 @@ INLINE void FORMULA(output_tile)(const dualprop__winograd_output *output, int ti
         if (output->bias) bias = FORMULA(load_some)((const REAL *)output->bias + channel, count);
         FORMULA(from_planes)(middle, (const REAL *)output->m + channel, output->vector, points, tile, f);
         if (is_whole && count >= LANES) {
-            FORMULA(second_axis)((REAL *)output->to + channel, output->row, output->pixel, middle, bias, points, tile,
-                                 f);
+            FORMULA(second_axis)
+            ((REAL *)output->to + channel, output->row, output->pixel, middle, bias, points, tile, f);
             continue;
         }
         FORMULA(second_axis)((REAL *)y, tile * LANES, LANES, middle, bias, points, tile, f);
@@ -397,59 +397,59 @@ INLINE void FORMULA(gradient_rows)(const dualprop__winograd_sums *sums, int poin
 
 /* ---- the two forms ---- */
 
-#define WINOGRAD_FORM(form, tile, patch, points)                                                                      \
-    static __attribute__((noinline)) void FORMULA(from_patch_##form)(REAL *to, int64_t plane,                         \
-                                                                     const void *const *pixels, int64_t channel)      \
-    {                                                                                                                 \
-        FORMULA(from_pixels)(to, plane, pixels, channel, patch, points, FORMULA(input_axis_##form));                  \
-    }                                                                                                                 \
-                                                                                                                      \
-    static __attribute__((noinline)) void FORMULA(from_tile_##form)(REAL *to, int64_t plane,                          \
-                                                                    const void *const *pixels, int64_t channel)       \
-    {                                                                                                                 \
-        FORMULA(from_pixels)(to, plane, pixels, channel, tile, points, FORMULA(delta_axis_##form));                   \
-    }                                                                                                                 \
-                                                                                                                      \
-    static void FORMULA(input_##form)(const dualprop__winograd_input *input)                                          \
-    {                                                                                                                 \
-        FORMULA(input_panels)(input, patch, points, FORMULA(from_patch_##form));                                      \
-    }                                                                                                                 \
-                                                                                                                      \
-    static void FORMULA(output_##form)(const dualprop__winograd_output *output)                                       \
-    {                                                                                                                 \
-        FORMULA(output_tile)(output, tile, points, FORMULA(output_axis_##form));                                      \
-    }                                                                                                                 \
-                                                                                                                      \
-    static void FORMULA(filters_##form)(const dualprop__winograd_filters *filters)                                    \
-    {                                                                                                                 \
-        FORMULA(filter_rows)(filters, points, FORMULA(filter_axis_##form));                                           \
-    }                                                                                                                 \
-                                                                                                                      \
-    static void FORMULA(input_columns_##form)(const dualprop__winograd_columns *columns)                              \
-    {                                                                                                                 \
-        FORMULA(columns)(columns, patch, points, FORMULA(from_patch_##form));                                         \
-    }                                                                                                                 \
-                                                                                                                      \
-    static void FORMULA(delta_columns_##form)(const dualprop__winograd_columns *columns)                              \
-    {                                                                                                                 \
-        FORMULA(columns)(columns, tile, points, FORMULA(from_tile_##form));                                           \
-    }                                                                                                                 \
-                                                                                                                      \
-    static void FORMULA(gradient_##form)(const dualprop__winograd_sums *sums)                                 \
-    {                                                                                                                 \
-        FORMULA(gradient_rows)(sums, points, FORMULA(gradient_axis_##form));                                      \
+#define WINOGRAD_FORM(form, tile, patch, points)                                                                 \
+    static __attribute__((noinline)) void FORMULA(from_patch_##form)(REAL * to, int64_t plane,                   \
+                                                                     const void *const *pixels, int64_t channel) \
+    {                                                                                                            \
+        FORMULA(from_pixels)(to, plane, pixels, channel, patch, points, FORMULA(input_axis_##form));             \
+    }                                                                                                            \
+                                                                                                                 \
+    static __attribute__((noinline)) void FORMULA(from_tile_##form)(REAL * to, int64_t plane,                    \
+                                                                    const void *const *pixels, int64_t channel)  \
+    {                                                                                                            \
+        FORMULA(from_pixels)(to, plane, pixels, channel, tile, points, FORMULA(delta_axis_##form));              \
+    }                                                                                                            \
+                                                                                                                 \
+    static void FORMULA(input_##form)(const dualprop__winograd_input *input)                                     \
+    {                                                                                                            \
+        FORMULA(input_panels)(input, patch, points, FORMULA(from_patch_##form));                                 \
+    }                                                                                                            \
+                                                                                                                 \
+    static void FORMULA(output_##form)(const dualprop__winograd_output *output)                                  \
+    {                                                                                                            \
+        FORMULA(output_tile)(output, tile, points, FORMULA(output_axis_##form));                                 \
+    }                                                                                                            \
+                                                                                                                 \
+    static void FORMULA(filters_##form)(const dualprop__winograd_filters *filters)                               \
+    {                                                                                                            \
+        FORMULA(filter_rows)(filters, points, FORMULA(filter_axis_##form));                                      \
+    }                                                                                                            \
+                                                                                                                 \
+    static void FORMULA(input_columns_##form)(const dualprop__winograd_columns *columns)                         \
+    {                                                                                                            \
+        FORMULA(columns)(columns, patch, points, FORMULA(from_patch_##form));                                    \
+    }                                                                                                            \
+                                                                                                                 \
+    static void FORMULA(delta_columns_##form)(const dualprop__winograd_columns *columns)                         \
+    {                                                                                                            \
+        FORMULA(columns)(columns, tile, points, FORMULA(from_tile_##form));                                      \
+    }                                                                                                            \
+                                                                                                                 \
+    static void FORMULA(gradient_##form)(const dualprop__winograd_sums *sums)                                    \
+    {                                                                                                            \
+        FORMULA(gradient_rows)(sums, points, FORMULA(gradient_axis_##form));                                     \
     }
 
 WINOGRAD_FORM(large, 4, 6, 6)
 WINOGRAD_FORM(small, 2, 2, 3)
 #undef WINOGRAD_FORM
 
-#define WINOGRAD_LOOPS(form, outputs, pixels, values, before)                                                         \
-    {                                                                                                                 \
-        .tile = outputs, .patch = pixels, .points = values, .planes = values * values, .offset = before,              \
-        .input = FORMULA(input_##form), .output = FORMULA(output_##form),                                             \
-        .filters = FORMULA(filters_##form), .input_columns = FORMULA(input_columns_##form),                           \
-        .delta_columns = FORMULA(delta_columns_##form), .gradient = FORMULA(gradient_##form),                         \
+#define WINOGRAD_LOOPS(form, outputs, pixels, values, before)                                                 \
+    {                                                                                                         \
+        .tile = outputs, .patch = pixels, .points = values, .planes = values * values, .offset = before,      \
+        .input = FORMULA(input_##form), .output = FORMULA(output_##form), .filters = FORMULA(filters_##form), \
+        .input_columns = FORMULA(input_columns_##form), .delta_columns = FORMULA(delta_columns_##form),       \
+        .gradient = FORMULA(gradient_##form),                                                                 \
     }
 
 #undef VECTOR

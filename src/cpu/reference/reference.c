@@ -27,8 +27,7 @@ static dualprop_status reference_create(void **self, const dualprop_host *host, 
     if (type != DUALPROP_F32 && type != DUALPROP_F64)
         return host->fail(host->user_data, DUALPROP_ERROR_UNSUPPORTED, "the reference backend computes in f32 and f64");
     struct dualprop__reference *made = host->allocate(host->user_data, sizeof *made, REFERENCE_ALIGNMENT);
-    if (!made)
-        return host->fail(host->user_data, DUALPROP_ERROR_NO_MEMORY, "no memory for the reference backend");
+    if (!made) return host->fail(host->user_data, DUALPROP_ERROR_NO_MEMORY, "no memory for the reference backend");
     made->host = host;
     made->kernels = type == DUALPROP_F32 ? &dualprop__reference_kernels_f32 : &dualprop__reference_kernels_f64;
     made->type = type;
@@ -112,32 +111,30 @@ static dualprop_status reference_read_weights(void *self, void *host, const void
 
 /* ---- to the kernels of the instance's type ---- */
 
-#define REFERENCE_SLOT(result, name, parameters, arguments)                               \
-    static result reference_##name(void *self, DUALPROP__LIST parameters)       \
-    {                                                                           \
+#define REFERENCE_SLOT(result, name, parameters, arguments)                       \
+    static result reference_##name(void *self, DUALPROP__LIST parameters)         \
+    {                                                                             \
         return reference_of(self)->kernels->name(self, DUALPROP__LIST arguments); \
     }
 
 DUALPROP__COMPUTING_SLOTS(REFERENCE_SLOT)
 
-const dualprop_backend dualprop__reference_backend = {
-    .struct_size = sizeof(dualprop_backend),
-    .api = DUALPROP_BACKEND_API,
-    .flags = DUALPROP_BACKEND_HOST_MEMORY,
-    .name = "reference",
-    .create = reference_create,
-    .destroy = reference_destroy,
-    .describe = reference_describe,
-    .allocate = reference_allocate,
-    .release = reference_release,
-    .copy_in = reference_copy,
-    .copy_out = reference_copy,
-    .copy = reference_copy,
-    .fill_zero = reference_fill_zero,
-    .synchronize = reference_synchronize,
-    .weight_elements = reference_weight_elements,
-    .write_weights = reference_write_weights,
-    .read_weights = reference_read_weights,
+const dualprop_backend dualprop__reference_backend = { .struct_size = sizeof(dualprop_backend),
+                                                       .api = DUALPROP_BACKEND_API,
+                                                       .flags = DUALPROP_BACKEND_HOST_MEMORY,
+                                                       .name = "reference",
+                                                       .create = reference_create,
+                                                       .destroy = reference_destroy,
+                                                       .describe = reference_describe,
+                                                       .allocate = reference_allocate,
+                                                       .release = reference_release,
+                                                       .copy_in = reference_copy,
+                                                       .copy_out = reference_copy,
+                                                       .copy = reference_copy,
+                                                       .fill_zero = reference_fill_zero,
+                                                       .synchronize = reference_synchronize,
+                                                       .weight_elements = reference_weight_elements,
+                                                       .write_weights = reference_write_weights,
+                                                       .read_weights = reference_read_weights,
 #define REFERENCE_ENTRY(result, name, parameters, arguments) .name = reference_##name,
-    DUALPROP__COMPUTING_SLOTS(REFERENCE_ENTRY)
-};
+                                                       DUALPROP__COMPUTING_SLOTS(REFERENCE_ENTRY) };

@@ -204,16 +204,15 @@ static void convolve_tile(const dualprop_convolution *shape, REAL *to, const REA
     for (int64_t j = 0; j < width; j++) to[first + j] = (REAL)(sums[j] + (b ? (double)b[j] : 0));
 }
 
-static void convolve(const dualprop_convolution *shape, REAL *map, const REAL *x, const REAL *weights,
-                     const REAL *bias)
+static void convolve(const dualprop_convolution *shape, REAL *map, const REAL *x, const REAL *weights, const REAL *bias)
 {
     for (int64_t place = 0; place < map_places(shape); place++)
         for (int64_t first = 0; first < shape->outputs; first += TILE)
             convolve_tile(shape, map + place * shape->outputs, x, weights, bias, place, first);
 }
 
-static dualprop_status convolution_bottom_up(void *self, const dualprop_convolution *shape, void *a,
-                                             uint8_t *switches, const void *x, const void *weights, const void *bias,
+static dualprop_status convolution_bottom_up(void *self, const dualprop_convolution *shape, void *a, uint8_t *switches,
+                                             const void *x, const void *weights, const void *bias,
                                              const dualprop_dyad *dyad)
 {
     int64_t width = shape->pooled_height * shape->pooled_width * shape->outputs;
@@ -237,8 +236,8 @@ static void gather_tile(const dualprop_convolution *shape, REAL *to, const REAL 
     for (int64_t tap = 0; tap < shape->kernel_height * shape->kernel_width; tap++) {
         int64_t place = output_reading(shape, input, tap / shape->kernel_width, tap % shape->kernel_width);
         if (place < 0) continue;
-        const REAL *w = weights + start_of(shape, place, kernel_elements(shape)) +
-                        (tap * shape->channels + first) * shape->outputs;
+        const REAL *w =
+            weights + start_of(shape, place, kernel_elements(shape)) + (tap * shape->channels + first) * shape->outputs;
         for (int64_t j = 0; j < width; j++)
             sums[j] += dot(map + place * shape->outputs, w + j * shape->outputs, shape->outputs);
     }
@@ -273,10 +272,11 @@ static void add_places(double *sums, const dualprop_convolution *shape, const st
 {
     const REAL *x = row->x ? row->x + b * input_places(shape) * shape->channels + row->channel : NULL;
     for (int64_t place = row->place; place < row->end; place++) {
-        int64_t from = x ? input_read_from(shape, place, row->tap / shape->kernel_width, row->tap % shape->kernel_width) : 0;
+        int64_t from =
+            x ? input_read_from(shape, place, row->tap / shape->kernel_width, row->tap % shape->kernel_width) : 0;
         if (from < 0) continue;
-        add_row(sums, x ? (double)x[from * shape->channels] : 1,
-                map + (b * map_places(shape) + place) * shape->outputs, width);
+        add_row(sums, x ? (double)x[from * shape->channels] : 1, map + (b * map_places(shape) + place) * shape->outputs,
+                width);
     }
 }
 

@@ -31,14 +31,14 @@ struct max_tracker {
     int derivative, measure_change;
 };
 
-static double change_of(const struct max_tracker *tracker, const FORMULA(pair) *pair, double mean, double delta)
+static double change_of(const struct max_tracker *tracker, const FORMULA(pair) * pair, double mean, double delta)
 {
     if (tracker->derivative) return greatest(fabs((double)pair->mean - mean), fabs((double)pair->delta - delta));
     return greatest(fabs((double)pair->plus - (mean + (1 - tracker->old_alpha) * delta)),
                     fabs((double)pair->minus - (mean - tracker->old_alpha * delta)));
 }
 
-static void track(struct max_tracker *tracker, const FORMULA(pair) *pair, const REAL *mean, const REAL *delta)
+static void track(struct max_tracker *tracker, const FORMULA(pair) * pair, const REAL *mean, const REAL *delta)
 {
     double first = (double)(tracker->derivative ? pair->mean : pair->plus);
     double second = (double)(tracker->derivative ? pair->delta : pair->minus);
@@ -118,7 +118,7 @@ static dualprop_status dyad_update(void *self, const dualprop_dyad *dyad)
 
 /* ---- the output layer ---- */
 
-static void output_row(const dualprop_output *output, int64_t first, const FORMULA(output_gains) *gains,
+static void output_row(const dualprop_output *output, int64_t first, const FORMULA(output_gains) * gains,
                        struct max_tracker *tracker)
 {
     const REAL *a = (const REAL *)output->a + first, *target = (const REAL *)output->target + first;
@@ -153,15 +153,15 @@ static REAL element_of(const void *array, int64_t i)
     return array ? ((const REAL *)array)[i] : 0;
 }
 
-static void extended_element(const dualprop_extended_update *update, const FORMULA(gains) *gains, int64_t i,
-                            struct max_tracker *tracker)
+static void extended_element(const dualprop_extended_update *update, const FORMULA(gains) * gains, int64_t i,
+                             struct max_tracker *tracker)
 {
     REAL *mean = (REAL *)update->mean + i, *delta = (REAL *)update->delta + i, a = element_of(update->a, i);
     REAL old = update->delta_is_zero ? 0 : *delta;
-    FORMULA(draws) draws = { element_of(update->noise_plus, i), element_of(update->noise_minus, i),
-                             element_of(update->noise_down, i) };
-    FORMULA(pair) pair =
-        FORMULA(extended_pair)(update, gains, a, element_of(update->top_down, i), *mean, old, &draws);
+    FORMULA(draws)
+    draws = { element_of(update->noise_plus, i), element_of(update->noise_minus, i),
+              element_of(update->noise_down, i) };
+    FORMULA(pair) pair = FORMULA(extended_pair)(update, gains, a, element_of(update->top_down, i), *mean, old, &draws);
     if (update->uniform && !((double)element_of(update->uniform, i) < update->fraction)) {
         pair.mean = *mean;
         pair.delta = old;
@@ -188,13 +188,13 @@ static dualprop_status extended_update(void *self, const dualprop_extended_updat
     return DUALPROP_OK;
 }
 
-static void proximal_row(const dualprop_output *output, int64_t first, const FORMULA(gains) *gains,
+static void proximal_row(const dualprop_output *output, int64_t first, const FORMULA(gains) * gains,
                          struct max_tracker *tracker)
 {
     double *means = output->workspace, *deltas = means + output->width, *work = deltas + output->width;
     REAL *mean = (REAL *)output->mean + first, *delta = (REAL *)output->delta + first;
-    FORMULA(proximal_step)(means, deltas, output, (const REAL *)output->a + first,
-                           (const REAL *)output->target + first, work);
+    FORMULA(proximal_step)
+    (means, deltas, output, (const REAL *)output->a + first, (const REAL *)output->target + first, work);
     for (int64_t i = 0; i < output->width; i++) {
         FORMULA(pair) pair = { 0, 0, (REAL)means[i], (REAL)deltas[i] };
         FORMULA(take_apart)(&pair, gains);
@@ -223,8 +223,8 @@ static dualprop_status evaluate(void *self, int loss, const void *prediction, co
     for (int64_t row = 0; row < rows; row++) {
         const REAL *s = (const REAL *)prediction + row * width, *y = (const REAL *)target + row * width;
         int64_t rank = FORMULA(rank_of_target)(s, y, width);
-        total += loss == DUALPROP_CROSS_ENTROPY ? FORMULA(cross_entropy)(s, y, width)
-                                                : FORMULA(squared_error)(s, y, width);
+        total +=
+            loss == DUALPROP_CROSS_ENTROPY ? FORMULA(cross_entropy)(s, y, width) : FORMULA(squared_error)(s, y, width);
         first += rank == 0;
         among += rank < k;
     }
@@ -288,7 +288,7 @@ static dualprop_status dense_top_down(void *self, const dualprop_dense *shape, v
 }
 
 /* One parameter's step; moment2 is NULL if the kind has one moment. */
-static void learn(int kind, const FORMULA(step) *step, REAL *w, REAL g, REAL *moment1, REAL *moment2)
+static void learn(int kind, const FORMULA(step) * step, REAL *w, REAL g, REAL *moment1, REAL *moment2)
 {
     *w = kind == DUALPROP_SGD ? FORMULA(sgd)(step, *w, g, moment1) : FORMULA(adam)(step, *w, g, moment1, moment2);
 }
@@ -321,8 +321,7 @@ static void pour(const struct sink *sink, int64_t first, const double *sums, dou
         if (sink->numbers)
             learn(sink->numbers->kind, &sink->step, sink->parameter + i, (REAL)sum, sink->moment1 + i,
                   sink->moment2 ? sink->moment2 + i : NULL);
-        else
-            sink->gradient[i] = (REAL)(sink->accumulate ? (double)sink->gradient[i] + sum : sum);
+        else sink->gradient[i] = (REAL)(sink->accumulate ? (double)sink->gradient[i] + sum : sum);
     }
 }
 
@@ -449,8 +448,7 @@ static dualprop_status max_abs(void *self, int64_t count, const void *x, double 
     return DUALPROP_OK;
 }
 
-static dualprop_status fill_uniform(void *self, void *x, int64_t count, uint64_t seed, uint64_t stream,
-                                    uint64_t first)
+static dualprop_status fill_uniform(void *self, void *x, int64_t count, uint64_t seed, uint64_t stream, uint64_t first)
 {
     (void)self;
     for (int64_t i = 0; i < count; i++)
@@ -458,14 +456,12 @@ static dualprop_status fill_uniform(void *self, void *x, int64_t count, uint64_t
     return DUALPROP_OK;
 }
 
-const dualprop_backend FORMULA(reference_kernels) = {
-    .struct_size = sizeof(dualprop_backend),
-    .api = DUALPROP_BACKEND_API,
-    .flags = DUALPROP_BACKEND_HOST_MEMORY,
-    .name = "reference",
+const dualprop_backend FORMULA(reference_kernels) = { .struct_size = sizeof(dualprop_backend),
+                                                      .api = DUALPROP_BACKEND_API,
+                                                      .flags = DUALPROP_BACKEND_HOST_MEMORY,
+                                                      .name = "reference",
 #define KERNEL_ENTRY(result, name, parameters, arguments) .name = name,
-    DUALPROP__COMPUTING_SLOTS(KERNEL_ENTRY)
-};
+                                                      DUALPROP__COMPUTING_SLOTS(KERNEL_ENTRY) };
 
 #undef KERNEL_ENTRY
 #undef REAL

@@ -79,7 +79,7 @@ static void time_steps(char **words)
     if (strcmp(words[0], "vgg16") == 0) {
         char count[24];
         snprintf(count, sizeof count, "%lld", (long long)bench.batch);
-        char *rule[] = {"dp-adjoint", "0.5", "fw-bw", "1", words[3], count};
+        char *rule[] = { "dp-adjoint", "0.5", "fw-bw", "1", words[3], count };
         vgg16_create(&bench, rule, NULL);
     } else {
         dualprop_options options = DUALPROP_OPTIONS_INIT;
@@ -125,7 +125,7 @@ static void add_in_order(void *argument)
 
 static void time_sums(char **words)
 {
-    struct sum sum = {.count = atoll(words[1])};
+    struct sum sum = { .count = atoll(words[1]) };
     size_t bytes = sizeof(float) * (size_t)sum.count;
     sum.own = malloc(bytes);
     sum.result = malloc(bytes);

@@ -3,8 +3,9 @@
  * tests, as a device would run them: grids of blocks of threads, where everything else calls their serial form.
  *
  * g++ compiles the .cu files as they are, with this folder first in its include path. It sees what nvcc's pass for the
- * device sees (__CUDA_ARCH__ is defined, and the maxima of launch.cuh take the intrinsics); a kernel becomes an ordinary
- * function, and each thread of a block a fiber that calls it (simt.cpp). What a device leaves undefined is reported:
+ * device sees (__CUDA_ARCH__ is defined, and the maxima of launch.cuh take the intrinsics); a kernel becomes an
+ * ordinary function, and each thread of a block a fiber that calls it (simt.cpp). What a device leaves undefined is
+ * reported:
  *
  *   a shuffle to which a lane of its mask does not come, or that asks a lane outside the mask
  *   a barrier to which not all threads of the block come
@@ -13,8 +14,8 @@
  *
  * A grid gets at most 7 blocks, whatever it asks for, so that threads have to take several elements, as they do where
  * there are more of these than threads. Shared memory holds garbage when a block begins. Blocks, and the threads of a
- * block between two meetings, go in an order drawn from DUALPROP_TEST_ORDER (a number; 1 unless given), and every launch
- * draws on: what depends on the order is another result when it is computed again.
+ * block between two meetings, go in an order drawn from DUALPROP_TEST_ORDER (a number; 1 unless given), and every
+ * launch draws on: what depends on the order is another result when it is computed again.
  *
  * Not shown: how warps overlap between meetings (race.cpp reports instead what would depend on it), caches, limits of
  * registers and shared memory, and the device's own mathematical functions.
@@ -47,7 +48,8 @@
 #define __launch_bounds__(...)
 #define __shared__ static __attribute__((section("simt_shared")))
 
-namespace simt {
+namespace simt
+{
 
 /* Run all threads of a grid: thread(launch) is one of them. Only one grid at a time. */
 void run(void (*thread)(const void *launch), const void *launch, dim3 grid, dim3 threads, const char *name);
@@ -121,7 +123,8 @@ static inline cudaError_t cudaLaunchKernel(void (*kernel)(Body, int64_t, const d
 {
     using launch = simt::launch<Body>;
     const dualprop__cuda_kernel_info *info = *(const dualprop__cuda_kernel_info **)arguments[2];
-    static const dualprop__cuda_kernel_info whole = { DUALPROP__CUDA_KERNEL_INFO, info->name, sizeof(launch), launch::all };
+    static const dualprop__cuda_kernel_info whole = { DUALPROP__CUDA_KERNEL_INFO, info->name, sizeof(launch),
+                                                      launch::all };
     const dualprop__cuda_kernel_info *with = &whole;
     if (grid.x > simt_most_blocks) grid.x = simt_most_blocks;
     launch own = { kernel, info, *(const int64_t *)arguments[1], grid, threads, *(const Body *)arguments[0] };

@@ -7,7 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-namespace simt {
+namespace simt
+{
 
 constexpr int most_threads = 1024; /* of a block */
 constexpr int lanes = 32;

@@ -43,11 +43,11 @@ struct algorithm {
 
 #define MARK 0x5ca1ab1eu
 
-#define CALL()                                                                             \
-    do {                                                                                   \
-        cudaError_t error_ = standin_call(__func__);                                       \
-        if (error_ == cudaErrorMemoryAllocation) return CUBLAS_STATUS_ALLOC_FAILED;         \
-        if (error_ != cudaSuccess) return CUBLAS_STATUS_EXECUTION_FAILED;                  \
+#define CALL()                                                                      \
+    do {                                                                            \
+        cudaError_t error_ = standin_call(__func__);                                \
+        if (error_ == cudaErrorMemoryAllocation) return CUBLAS_STATUS_ALLOC_FAILED; \
+        if (error_ != cudaSuccess) return CUBLAS_STATUS_EXECUTION_FAILED;           \
     } while (0)
 
 size_t cublasLtGetVersion(void)
@@ -330,7 +330,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
     compare_layout((struct layout *)d);
     compare_preference(preference);
     int fast = ours->compute != CUBLAS_COMPUTE_32F;
-    if (standin_control()->no_algorithms == 1 || (fast && standin_control()->no_fast_algorithms)) return CUBLAS_STATUS_NOT_SUPPORTED;
+    if (standin_control()->no_algorithms == 1 || (fast && standin_control()->no_fast_algorithms))
+        return CUBLAS_STATUS_NOT_SUPPORTED;
     memset(&results[0], 0, sizeof results[0]);
     memcpy(&results[0].algo, &algorithm, sizeof algorithm);
     results[0].workspaceSize = preference->workspace;
@@ -404,8 +405,10 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t oper
                               size_t workspace_size, cudaStream_t stream)
 {
     CALL();
+    /* clang-format off */
     struct product product = { *(struct operation *)operation, *(struct layout *)a_layout, *(struct layout *)b_layout,
                                *(struct layout *)d_layout, a, b, d, *(const float *)scale, *(const float *)keep };
+    /* clang-format on */
     struct algorithm algorithm;
     memcpy(&algorithm, made, sizeof algorithm);
     if (!handle || c != d || c_layout != d_layout || algorithm.mark != MARK) {

@@ -13,12 +13,12 @@
 static struct cublaslt_real real;
 static int has_real;
 
-#define LOAD(name)                                                                                                     \
-    symbol = dlsym(library, #name);                                                                                    \
-    if (!symbol) {                                                                                                     \
-        standin_complain("the real cuBLASLt has no " #name);                                                           \
-        return;                                                                                                        \
-    }                                                                                                                  \
+#define LOAD(name)                                           \
+    symbol = dlsym(library, #name);                          \
+    if (!symbol) {                                           \
+        standin_complain("the real cuBLASLt has no " #name); \
+        return;                                              \
+    }                                                        \
     memcpy(&real.name, &symbol, sizeof symbol);
 
 static void open_real(void)
@@ -60,16 +60,16 @@ static void compare(const struct cublaslt_fact *fact, cublasStatus_t status, uin
                          (unsigned long long)fact->value);
 }
 
-#define COMPARE(name, getter, type, attributes)                                                                        \
-    void name(type descriptor, const struct cublaslt_fact *facts, size_t count)                                        \
-    {                                                                                                                  \
-        for (size_t i = 0; descriptor && i < count; i++) {                                                             \
-            uint64_t found = 0;                                                                                        \
-            size_t size = 0;                                                                                           \
-            cublasStatus_t status =                                                                                    \
-                real.getter(descriptor, (attributes)facts[i].attribute, &found, facts[i].size, &size);                 \
-            compare(&facts[i], status, found, size);                                                                   \
-        }                                                                                                              \
+#define COMPARE(name, getter, type, attributes)                                                        \
+    void name(type descriptor, const struct cublaslt_fact *facts, size_t count)                        \
+    {                                                                                                  \
+        for (size_t i = 0; descriptor && i < count; i++) {                                             \
+            uint64_t found = 0;                                                                        \
+            size_t size = 0;                                                                           \
+            cublasStatus_t status =                                                                    \
+                real.getter(descriptor, (attributes)facts[i].attribute, &found, facts[i].size, &size); \
+            compare(&facts[i], status, found, size);                                                   \
+        }                                                                                              \
     }
 
 COMPARE(cublaslt_compare_operation, cublasLtMatmulDescGetAttribute, cublasLtMatmulDesc_t,

@@ -10,13 +10,22 @@
 
 #include <cublasLt.h>
 
-#define CUBLASLT_REAL_FUNCTIONS(X)                                                                                     \
-    X(cublasLtMatmulDescCreate)                                                                                        \
-    X(cublasLtMatmulDescDestroy) X(cublasLtMatmulDescSetAttribute) X(cublasLtMatmulDescGetAttribute)                   \
-        X(cublasLtMatrixLayoutCreate) X(cublasLtMatrixLayoutDestroy) X(cublasLtMatrixLayoutSetAttribute)               \
-            X(cublasLtMatrixLayoutGetAttribute) X(cublasLtMatmulPreferenceCreate) X(cublasLtMatmulPreferenceDestroy)   \
-                X(cublasLtMatmulPreferenceSetAttribute) X(cublasLtMatmulPreferenceGetAttribute)                        \
-                    X(cublasLtGetStatusName)
+/* clang-format off */
+#define CUBLASLT_REAL_FUNCTIONS(X)          \
+    X(cublasLtMatmulDescCreate)             \
+    X(cublasLtMatmulDescDestroy)            \
+    X(cublasLtMatmulDescSetAttribute)       \
+    X(cublasLtMatmulDescGetAttribute)       \
+    X(cublasLtMatrixLayoutCreate)           \
+    X(cublasLtMatrixLayoutDestroy)          \
+    X(cublasLtMatrixLayoutSetAttribute)     \
+    X(cublasLtMatrixLayoutGetAttribute)     \
+    X(cublasLtMatmulPreferenceCreate)       \
+    X(cublasLtMatmulPreferenceDestroy)      \
+    X(cublasLtMatmulPreferenceSetAttribute) \
+    X(cublasLtMatmulPreferenceGetAttribute) \
+    X(cublasLtGetStatusName)
+/* clang-format on */
 #define CUBLASLT_REAL_POINTER(name) __typeof__(name) *name;
 
 struct cublaslt_real {

@@ -79,10 +79,10 @@ cudaError_t standin_call(const char *name)
     return cudaSuccess;
 }
 
-#define CALL()                                     \
-    do {                                           \
+#define CALL()                                       \
+    do {                                             \
         cudaError_t error_ = standin_call(__func__); \
-        if (error_ != cudaSuccess) return error_;  \
+        if (error_ != cudaSuccess) return error_;    \
     } while (0)
 
 /* ---- memory ---- */
@@ -390,7 +390,7 @@ cudaError_t cudaGetDriverEntryPointByVersion(const char *name, void **function, 
     int (*query)(int, unsigned *, int *) = primary_context_state;
     (void)version, (void)flags;
     *found = strcmp(name, "cuDevicePrimaryCtxGetState") == 0 ? cudaDriverEntryPointSuccess
-                                                              : cudaDriverEntryPointSymbolNotFound;
+                                                             : cudaDriverEntryPointSymbolNotFound;
     if (*found == cudaDriverEntryPointSuccess) memcpy(function, &query, sizeof query);
     return *found == cudaDriverEntryPointSuccess ? cudaSuccess : cudaErrorSymbolNotFound;
 }

@@ -46,18 +46,19 @@ static struct descriptor *of(cudnnBackendDescriptor_t made)
     return (struct descriptor *)made;
 }
 
-#define CALL()                                                                                         \
-    do {                                                                                               \
-        cudaError_t error_ = standin_call(__func__);                                                   \
+#define CALL()                                                                                                \
+    do {                                                                                                      \
+        cudaError_t error_ = standin_call(__func__);                                                          \
         if (error_ == cudaErrorMemoryAllocation) return CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED; \
-        if (error_ != cudaSuccess) return CUDNN_STATUS_EXECUTION_FAILED;                               \
+        if (error_ != cudaSuccess) return CUDNN_STATUS_EXECUTION_FAILED;                                      \
     } while (0)
 
 /* ---- the real one ---- */
 
-#define REAL_FUNCTIONS(X)                                                                                 \
-    X(cudnnBackendCreateDescriptor) X(cudnnBackendDestroyDescriptor) X(cudnnBackendSetAttribute)          \
-    X(cudnnBackendGetAttribute) X(cudnnBackendFinalize) X(cudnnGetLastErrorString)
+#define REAL_FUNCTIONS(X)            \
+    X(cudnnBackendCreateDescriptor)  \
+    X(cudnnBackendDestroyDescriptor) \
+    X(cudnnBackendSetAttribute) X(cudnnBackendGetAttribute) X(cudnnBackendFinalize) X(cudnnGetLastErrorString)
 #define POINTER(name) __typeof__(name) *name;
 
 static struct {
@@ -86,9 +87,9 @@ static int describe_device(void)
            real.cudnnBackendFinalize(real.device) == CUDNN_STATUS_SUCCESS;
 }
 
-#define LOAD(name)                                                       \
-    symbol = dlsym(library, #name);                                      \
-    if (!symbol) return;                                                 \
+#define LOAD(name)                  \
+    symbol = dlsym(library, #name); \
+    if (!symbol) return;            \
     memcpy(&real.name, &symbol, sizeof symbol);
 
 static void open_real(void)
@@ -213,7 +214,8 @@ static void set_real(struct descriptor *descriptor, cudnnBackendAttributeName_t 
     if (!descriptor->real || name == CUDNN_ATTR_OPERATIONGRAPH_HANDLE) return;
     if (name == CUDNN_ATTR_EXECUTION_PLAN_HANDLE) {
         judge(real.cudnnBackendSetAttribute(descriptor->real, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP,
-                                            CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &real.device), "the described device");
+                                            CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &real.device),
+              "the described device");
         return;
     }
     cudnnBackendDescriptor_t others[2] = { NULL };
@@ -267,12 +269,10 @@ static const struct descriptor *read_follower(const struct descriptor **factor, 
            sizeof mode);
     if (mode != (has_factor ? CUDNN_POINTWISE_MUL : CUDNN_POINTWISE_IDENTITY))
         standin_complain("mode %d follows a convolution", mode);
-    if (referred(follower, CUDNN_ATTR_OPERATION_POINTWISE_XDESC) != sums ||
-        !find(sums, CUDNN_ATTR_TENSOR_IS_VIRTUAL))
+    if (referred(follower, CUDNN_ATTR_OPERATION_POINTWISE_XDESC) != sums || !find(sums, CUDNN_ATTR_TENSOR_IS_VIRTUAL))
         standin_complain("what follows a convolution does not read its sums");
     *factor = has_factor ? referred(follower, CUDNN_ATTR_OPERATION_POINTWISE_BDESC) : NULL;
-    if (*factor && !find(*factor, CUDNN_ATTR_TENSOR_IS_BY_VALUE))
-        standin_complain("the factor does not come by value");
+    if (*factor && !find(*factor, CUDNN_ATTR_TENSOR_IS_BY_VALUE)) standin_complain("the factor does not come by value");
     return referred(follower, CUDNN_ATTR_OPERATION_POINTWISE_YDESC);
 }
 
@@ -300,18 +300,15 @@ static int read_operation(const struct descriptor *kept[KEPT], const struct desc
 
 /* ---- heuristics: what there is to choose from ---- */
 
-/* Made-up engines: tensor cores; no notes, but its plan cannot be built; three settings of a good one; another good one;
- * one without a fixed order. */
+/* Made-up engines: tensor cores; no notes, but its plan cannot be built; three settings of a good one; another good
+ * one; one without a fixed order. */
 static const struct engine {
     int notes[2], note_count, fails;
     int64_t workspace, number;
 } engines[] = {
-    { { CUDNN_NUMERICAL_NOTE_TENSOR_CORE }, 1, 0, 256, 10 },
-    { { 0 }, 0, 1, 0, 11 },
-    { { CUDNN_NUMERICAL_NOTE_WINOGRAD }, 1, 0, 5000, 12 },
-    { { CUDNN_NUMERICAL_NOTE_WINOGRAD }, 1, 0, 4000, 12 },
-    { { CUDNN_NUMERICAL_NOTE_WINOGRAD }, 1, 0, 3000, 12 },
-    { { 0 }, 0, 0, 0, 13 },
+    { { CUDNN_NUMERICAL_NOTE_TENSOR_CORE }, 1, 0, 256, 10 },     { { 0 }, 0, 1, 0, 11 },
+    { { CUDNN_NUMERICAL_NOTE_WINOGRAD }, 1, 0, 5000, 12 },       { { CUDNN_NUMERICAL_NOTE_WINOGRAD }, 1, 0, 4000, 12 },
+    { { CUDNN_NUMERICAL_NOTE_WINOGRAD }, 1, 0, 3000, 12 },       { { 0 }, 0, 0, 0, 13 },
     { { CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC }, 1, 0, 64, 14 },
 };
 #define MADE_UP ((int64_t)(sizeof engines / sizeof engines[0]))
@@ -360,7 +357,8 @@ static cudnnStatus_t give_results(const struct descriptor *heuristics, int64_t w
     }
     if (heuristics->real)
         judge(real.cudnnBackendGetAttribute(heuristics->real, CUDNN_ATTR_ENGINEHEUR_RESULTS,
-                                            CUDNN_TYPE_BACKEND_DESCRIPTOR, wanted, count, reals), "its results");
+                                            CUDNN_TYPE_BACKEND_DESCRIPTOR, wanted, count, reals),
+              "its results");
     return CUDNN_STATUS_SUCCESS;
 }
 
@@ -369,7 +367,8 @@ static void read_notes(struct descriptor *engine)
     int64_t count = 0;
     if (engine->real) {
         judge(real.cudnnBackendGetAttribute(engine->real, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
-                                            CUDNN_NUMERICAL_NOTE_TYPE_COUNT, &count, engine->notes), "notes");
+                                            CUDNN_NUMERICAL_NOTE_TYPE_COUNT, &count, engine->notes),
+              "notes");
         engine->note_count = (int)count;
         return;
     }
@@ -408,8 +407,7 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t made, cudnnBacke
     case CUDNN_ATTR_ENGINE_GLOBAL_INDEX:
         if (descriptor->real)
             judge(real.cudnnBackendGetAttribute(descriptor->real, name, type, wanted, count, values), "its number");
-        else
-            memcpy(values, &engines[descriptor->engine].number, sizeof(int64_t));
+        else memcpy(values, &engines[descriptor->engine].number, sizeof(int64_t));
         return CUDNN_STATUS_SUCCESS;
     case CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE:
         memcpy(values, &descriptor->workspace, sizeof(int64_t));
@@ -467,7 +465,8 @@ cudnnStatus_t cudnnBackendFinalize(cudnnBackendDescriptor_t made)
     if (!descriptor->real) return CUDNN_STATUS_SUCCESS;
     if (descriptor->type == CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR)
         judge(real.cudnnBackendSetAttribute(descriptor->real, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP,
-                                            CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &real.device), "the described device");
+                                            CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &real.device),
+              "the described device");
     judge(real.cudnnBackendFinalize(descriptor->real), "a descriptor that is finished");
     return CUDNN_STATUS_SUCCESS;
 }
@@ -580,8 +579,9 @@ static void check_shapes(const struct convolution *self)
 {
     for (int axis = 0; axis < 2; axis++) {
         int64_t expected = (self->x[2 + axis] + 2 * self->padding[axis] - self->w[2 + axis]) / self->strides[axis] + 1;
-        if (self->y[2 + axis] != expected) standin_complain("the map's extent is %lld, expected %lld",
-                                                            (long long)self->y[2 + axis], (long long)expected);
+        if (self->y[2 + axis] != expected)
+            standin_complain("the map's extent is %lld, expected %lld", (long long)self->y[2 + axis],
+                             (long long)expected);
     }
     if (self->x[0] != self->y[0] || self->x[1] != self->w[1] || self->w[0] != self->y[1])
         standin_complain("the tensors of a convolution do not fit each other");

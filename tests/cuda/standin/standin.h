@@ -22,33 +22,33 @@
 typedef struct standin_state {
     /* The call that fails, counted from 1 over all calls of the three libraries; 0: none. */
     long fail_at;
-    int fail_error;   /* with this cudaError_t, or what the other libraries make of it */
-    int fail_sticky;  /* and every call of the runtime after it */
-    long calls;       /* made so far */
-    char failed[64];  /* the name of the call that failed */
+    int fail_error;      /* with this cudaError_t, or what the other libraries make of it */
+    int fail_sticky;     /* and every call of the runtime after it */
+    long calls;          /* made so far */
+    char failed[64];     /* the name of the call that failed */
     int failed_in_graph; /* it came while work was captured */
     /* What is there. */
     int driver, device_count, capability; /* 13000, 1, 90 */
-    size_t memory; /* bytes on the device */
-    int eager;     /* do work at once instead of when a thread waits */
-    int ahead;     /* number of the one stream that does so, in the order in which they are made; 0: none */
-    int streams;   /* made since the reset */
-    int no_real;    /* do not ask the real cuDNN and cuBLASLt */
-    int no_parts;   /* cuDNN finds none of its parts */
-    int no_engines; /* cuDNN has nothing for any shape */
+    size_t memory;                        /* bytes on the device */
+    int eager;                            /* do work at once instead of when a thread waits */
+    int ahead;              /* number of the one stream that does so, in the order in which they are made; 0: none */
+    int streams;            /* made since the reset */
+    int no_real;            /* do not ask the real cuDNN and cuBLASLt */
+    int no_parts;           /* cuDNN finds none of its parts */
+    int no_engines;         /* cuDNN has nothing for any shape */
     int no_fast_algorithms; /* cuBLASLt has nothing for TF32 and BF16 */
-    int no_algorithms; /* nor has cuBLASLt; it says so by a status (1), no result (2), or a result's status (3) */
-    int foreign_capture; /* a foreign thread captures in the global mode */
-    int lenient;   /* let pointers lead where no device memory is: for tests that hand in arrays of their own */
+    int no_algorithms;      /* nor has cuBLASLt; it says so by a status (1), no result (2), or a result's status (3) */
+    int foreign_capture;    /* a foreign thread captures in the global mode */
+    int lenient; /* let pointers lead where no device memory is: for tests that hand in arrays of their own */
     /* What was done. */
-    long live;          /* things created and not released: memory, streams, events, graphs, handles, descriptors */
-    size_t used;        /* bytes of device memory */
+    long live;   /* things created and not released: memory, streams, events, graphs, handles, descriptors */
+    size_t used; /* bytes of device memory */
     long tensor_cores, unordered; /* convolutions on tensor cores, and by engines whose sums have no fixed order */
-    int contexts; /* devices, one bit each, that were made current: each of them has a context now */
-    long relaxed; /* threads whose captures are in the relaxed mode now */
-    long judged; /* attributes that were read back from descriptors of the real cuBLASLt */
+    int contexts;                 /* devices, one bit each, that were made current: each of them has a context now */
+    long relaxed;                 /* threads whose captures are in the relaxed mode now */
+    long judged;                  /* attributes that were read back from descriptors of the real cuBLASLt */
     long rounded;                 /* convolutions of BF16 */
-    long by_fours; /* kernels whose name says so */
+    long by_fours;                /* kernels whose name says so */
     long kernels, products, convolutions, graph_launches, captures, synchronizations, mallocs;
     /* Broken rules: the first is reported. */
     long complaints;
