@@ -145,15 +145,10 @@ static void draw_alphas(void *alphas, const dualprop_state *state, int k)
     }
 }
 
-/* The same alphas in every inference; they are drawn again only when what they are drawn from has changed. */
 static dualprop_status set_alphas(dualprop_state *state, int k)
 {
     struct dualprop__dyads *own = &state->dyads[k];
-    double from[3] = { own->numbers.alpha, state->rule->alpha_mismatch, 0 };
-    memcpy(&from[2], &state->snapshot.seed, sizeof state->snapshot.seed); /* all its bits, to be compared only */
-    if (memcmp(from, own->arrays.alphas_source, sizeof from) == 0) return DUALPROP_OK;
     draw_alphas(state->plan.staging, state, k);
-    memcpy(own->arrays.alphas_source, from, sizeof from);
     return state->context->backend.copy_in(state->context->instance, own->arrays.alphas, state->plan.staging,
                                            (size_t)own->width * state->context->real_size);
 }
@@ -186,10 +181,13 @@ dualprop_status dualprop__draw_weight_noise(dualprop_state *state)
     return DUALPROP_OK;
 }
 
+/* The same alphas in every inference; they are drawn again only when the rule that they are drawn from has changed. */
 dualprop_status dualprop__sample_hardware_noise(dualprop_state *state)
 {
     memset(state->run.drawn, 0, sizeof state->run.drawn);
-    if (state->plan.needs.alphas)
+    if (state->plan.needs.alphas && state->plan.alphas_revision != state->snapshot.revision) {
         for (int k = state->snapshot.lowest; k <= state->layer_count; k++) DUALPROP__TRY(set_alphas(state, k));
+        state->plan.alphas_revision = state->snapshot.revision;
+    }
     return dualprop__draw_weight_noise(state);
 }

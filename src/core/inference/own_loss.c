@@ -14,7 +14,7 @@ struct loss_arrays {
 static struct loss_arrays arrays_of(const dualprop_state *state)
 {
     int64_t elements = state->capacity * dualprop__output(state)->width;
-    double *first = state->plan.loss_arrays;
+    double *first = state->plan.own_loss->arrays;
     return (struct loss_arrays){ first, first + elements, first + 2 * elements, first + 3 * elements };
 }
 
@@ -29,7 +29,7 @@ dualprop_status dualprop__own_loss_check(const dualprop_state *state)
     DUALPROP__REQUIRE(
         state->context, state->rule->loss_function, DUALPROP_ERROR_INVALID_STATE,
         "the rule's loss is a function, which a file does not hold; call dualprop_rule_set_loss_function()");
-    DUALPROP__REQUIRE(state->context, state->plan.loss_arrays, DUALPROP_ERROR_INVALID_STATE,
+    DUALPROP__REQUIRE(state->context, state->plan.own_loss, DUALPROP_ERROR_INVALID_STATE,
                       "the rule's loss became a function; call dualprop_state_prepare()");
     return DUALPROP_OK;
 }
@@ -67,7 +67,7 @@ static dualprop_status call_function(struct loss_call call, dualprop_state *stat
 
 static struct loss_call call_of_inference(const dualprop_state *state)
 {
-    return (struct loss_call){ state->snapshot.loss_function, state->snapshot.loss_data };
+    return (struct loss_call){ state->plan.own_loss->function, state->plan.own_loss->user_data };
 }
 
 static double sum_of_losses(const dualprop_state *state)
@@ -94,26 +94,25 @@ dualprop_status dualprop__own_loss_begin(dualprop_state *state)
     struct dualprop__dyads *own = dualprop__output(state);
     double unused;
     int64_t top_k;
-    if (!dualprop__has_own_loss(state)) return DUALPROP_OK;
     DUALPROP__TRY(state->context->backend.evaluate(state->context->instance, DUALPROP_MSE, own->arrays.a,
                                                    state->plan.target, state->batch.count, own->width, 1, &unused,
-                                                   &state->own_loss.correct, &top_k));
+                                                   &state->plan.own_loss->correct, &top_k));
     DUALPROP__TRY(fetch_reals(arrays.targets, state, state->plan.target));
     DUALPROP__TRY(call_function(call_of_inference(state), state, own->arrays.a, arrays.losses, arrays.slopes));
-    state->own_loss.loss = sum_of_losses(state) / (double)state->batch.count;
-    state->own_loss.source = own->versions.a_source;
+    state->plan.own_loss->loss = sum_of_losses(state) / (double)state->batch.count;
+    state->plan.own_loss->source = own->versions.a_source;
     return dualprop__batch_put_slopes(state, arrays.slopes);
 }
 
 dualprop_status dualprop__own_loss_renew(int *changed, dualprop_state *state)
 {
-    struct loss_arrays arrays = arrays_of(state);
     const struct dualprop__dyads *own = dualprop__output(state);
     *changed = 0;
     if (!dualprop__has_own_loss(state) || state->snapshot.nudge_at == DUALPROP_NUDGE_AT_PREDICTION) return DUALPROP_OK;
-    if (state->own_loss.source == own->versions.a_source) return DUALPROP_OK;
+    struct loss_arrays arrays = arrays_of(state);
+    if (state->plan.own_loss->source == own->versions.a_source) return DUALPROP_OK;
     DUALPROP__TRY(call_function(call_of_inference(state), state, own->arrays.a, NULL, arrays.slopes));
-    state->own_loss.source = own->versions.a_source;
+    state->plan.own_loss->source = own->versions.a_source;
     *changed = 1;
     return dualprop__batch_put_slopes(state, arrays.slopes);
 }

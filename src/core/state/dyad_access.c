@@ -333,8 +333,8 @@ static dualprop_status report_prediction(double *loss, int64_t *correct, const d
     double sum;
     int64_t hits, top_k;
     if (dualprop__has_slopes(state)) {
-        if (loss) *loss = state->batch.is_slope ? NAN : state->own_loss.loss;
-        if (correct) *correct = state->batch.is_slope ? 0 : state->own_loss.correct;
+        if (loss) *loss = state->batch.is_slope ? NAN : state->plan.own_loss->loss;
+        if (correct) *correct = state->batch.is_slope ? 0 : state->plan.own_loss->correct;
         return DUALPROP_OK;
     }
     DUALPROP__TRY(

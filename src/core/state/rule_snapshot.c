@@ -63,8 +63,10 @@ void dualprop__snapshot_rule(dualprop_state *state)
     state->snapshot.lowest = rule->input_robustness > 0 ? 0 : 1;
     state->snapshot.variant = dualprop__rule_variant(rule);
     state->snapshot.loss = rule->loss;
-    state->snapshot.loss_function = rule->loss_function;
-    state->snapshot.loss_data = rule->loss_data;
+    if (state->plan.own_loss) {
+        state->plan.own_loss->function = rule->loss_function;
+        state->plan.own_loss->user_data = rule->loss_data;
+    }
     state->snapshot.nudge_at = rule->nudge_at;
     state->snapshot.output_step = dualprop__rule_output_step(rule);
     state->snapshot.own_switches =

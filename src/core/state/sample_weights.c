@@ -17,18 +17,31 @@ static int64_t outputs_of(const dualprop_state *state)
     return dualprop__output(state)->width;
 }
 
+static double *class_weights(const dualprop_state *state)
+{
+    return state->weights.memory;
+}
+
+static double *weights_of_samples(const dualprop_state *state)
+{
+    return state->weights.memory + outputs_of(state);
+}
+
+static double *weights_of_rows(const dualprop_state *state)
+{
+    return weights_of_samples(state) + state->capacity;
+}
+
 /* The memory of all weights, from the first call that sets any: of classes, of samples, and of a batch's rows. */
 static dualprop_status have_memory(dualprop_state *state)
 {
     size_t elements;
-    if (state->weights.classes) return DUALPROP_OK;
+    if (state->weights.memory) return DUALPROP_OK;
     int fits = DUALPROP__MULTIPLY(&elements, (size_t)state->capacity, (size_t)2) &&
                DUALPROP__ADD(&elements, elements, (size_t)outputs_of(state));
     double *memory = fits ? dualprop__allocate_array(state->context, elements, sizeof *memory) : NULL;
     if (!memory) return DUALPROP_ERROR_NO_MEMORY;
-    state->weights.classes = memory;
-    state->weights.samples = memory + outputs_of(state);
-    state->weights.rows = state->weights.samples + state->capacity;
+    state->weights.memory = memory;
     return DUALPROP_OK;
 }
 
@@ -52,7 +65,7 @@ static dualprop_status set_class_weights(dualprop_state *state, const double *we
     DUALPROP__TRY(check_weight_numbers(state, weights, count));
     if (count > 0) {
         DUALPROP__TRY(have_memory(state));
-        memcpy(state->weights.classes, weights, (size_t)count * sizeof *weights);
+        memcpy(class_weights(state), weights, (size_t)count * sizeof *weights);
     }
     state->weights.has_classes = count > 0;
     return DUALPROP_OK;
@@ -74,7 +87,7 @@ static dualprop_status set_sample_weights(dualprop_state *state, const double *w
     DUALPROP__TRY(check_weight_numbers(state, weights, count));
     if (count > 0) {
         DUALPROP__TRY(have_memory(state));
-        memcpy(state->weights.samples, weights, (size_t)count * sizeof *weights);
+        memcpy(weights_of_samples(state), weights, (size_t)count * sizeof *weights);
     }
     state->weights.sample_count = count;
     return DUALPROP_OK;
@@ -126,22 +139,22 @@ void dualprop__weights_load(dualprop_state *state, const void *targets, int64_t 
 {
     state->weights.is_batch = state->weights.sample_count > 0 || state->weights.has_classes;
     for (int64_t row = 0; state->weights.is_batch && row < count; row++) {
-        double weight = state->weights.sample_count > 0 ? state->weights.samples[row] : 1;
+        double weight = state->weights.sample_count > 0 ? weights_of_samples(state)[row] : 1;
         if (state->weights.has_classes)
-            weight *= state->weights.classes[class_of(targets, state->context->precision, outputs_of(state), row)];
-        state->weights.rows[row] = weight;
+            weight *= class_weights(state)[class_of(targets, state->context->precision, outputs_of(state), row)];
+        weights_of_rows(state)[row] = weight;
     }
 }
 
 double dualprop__weight_of(const dualprop_state *state, int64_t row)
 {
-    return state->weights.is_batch ? state->weights.rows[row] : 1;
+    return state->weights.is_batch ? weights_of_rows(state)[row] : 1;
 }
 
 int64_t dualprop__weight_run(const dualprop_state *state, int64_t row)
 {
     int64_t next = state->weights.is_batch ? row + 1 : state->batch.count;
-    while (next < state->batch.count && state->weights.rows[next] == state->weights.rows[row]) next++;
+    while (next < state->batch.count && weights_of_rows(state)[next] == weights_of_rows(state)[row]) next++;
     return next - row;
 }
 

@@ -130,8 +130,8 @@ void dualprop_state_destroy(dualprop_state *state)
     dualprop__switches_release(state);
     dualprop__state_release_memory(state, &(struct dualprop__memory){ state->plan.arena, state->plan.staging,
                                                                       state->plan.arena_bytes, state->plan.order,
-                                                                      state->plan.loss_arrays });
-    dualprop__release(context, state->weights.classes);
+                                                                      state->plan.own_loss });
+    dualprop__release(context, state->weights.memory);
     if (state->rule) dualprop__rule_release(state->rule);
     state->magic = DUALPROP__DEAD;
     dualprop__release(context, state);

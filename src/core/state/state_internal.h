@@ -44,8 +44,7 @@ struct dualprop__dyads {
         void *alphas;     /* [width]: alpha of each neuron */
         void *power;      /* [width]: the vector that power iterations on W_k have come to */
         void *noisy;      /* the layer's weights as an inference with weight noise reads them */
-        uint8_t *switches;       /* of the layer's max pooling, else NULL */
-        double alphas_source[3]; /* alpha, deviation and seed that alphas were drawn for */
+        uint8_t *switches; /* of the layer's max pooling, else NULL */
     } arrays;
     struct dualprop__cache caches[2]; /* map.c: of the weights, and of feedback weights of their own */
 
@@ -93,6 +92,16 @@ struct dualprop__needs {
 /* A state is idle until an inference begins, open during it, and settled when it ended well. */
 enum dualprop__phase { DUALPROP__IDLE, DUALPROP__OPEN, DUALPROP__SETTLED };
 
+/* own_loss.c: a loss function and what it works on, on the host. */
+struct dualprop__own_loss {
+    dualprop_loss_function function; /* of the inference */
+    void *user_data;
+    uint64_t source; /* the version of the mean below that slopes were computed at; see versions.a_source */
+    double loss;     /* mean over the batch at the prediction */
+    int64_t correct;
+    double arrays[]; /* targets, outputs, slopes of a batch, and losses [capacity] */
+};
+
 struct dualprop_state {
     uint32_t magic;
     dualprop_context *context;
@@ -127,7 +136,8 @@ struct dualprop_state {
         void *target_mean;          /* (count, outputs): scratch of extended output updates */
         void *power_image;          /* [widest]: W v in a power iteration */
         void *proximal;             /* 7 * outputs doubles, for output_proximal */
-        double *loss_arrays; /* host, of a loss function: targets, outputs, slopes of a batch, and losses [capacity] */
+        struct dualprop__own_loss *own_loss; /* NULL unless the rule's loss is a function */
+        uint64_t alphas_revision;            /* the revision of the rule that alphas were drawn for; 0: none */
     } plan;
 
     /* rule_snapshot.c: the rule as it was when the inference began. */
@@ -141,8 +151,6 @@ struct dualprop_state {
         int growth_limit; /* passes in a row that may grow; 0: any number */
         double tolerance, limit, time_step, fraction, noise_state, noise_down;
         uint64_t seed;
-        dualprop_loss_function loss_function; /* of DUALPROP_LOSS_FUNCTION */
-        void *loss_data;
     } snapshot;
 
     /* batch.c */
@@ -156,19 +164,13 @@ struct dualprop_state {
 
     /* sample_weights.c */
     struct {
-        double *classes;        /* [outputs]; NULL until weights are set for the first time, as the next two */
-        double *samples, *rows; /* [capacity]: of the next batch; of this batch, that of the class included */
+        /* Of classes [outputs], of the next batch's samples [capacity], and of this batch's rows [capacity], that of
+         * the class included; NULL until weights are set for the first time. */
+        double *memory;
         int has_classes;
         int is_batch;         /* are the samples of this batch weighted? */
         int64_t sample_count; /* samples that weights were set for; 0: none */
     } weights;
-
-    /* own_loss.c */
-    struct {
-        uint64_t source; /* the version of the mean below that slopes were computed at; see versions.a_source */
-        double loss;     /* mean over the batch at the prediction */
-        int64_t correct;
-    } own_loss;
 
     /* infer.c: how far the inference is, and what it has found. */
     struct {

@@ -179,7 +179,7 @@ static void carve_all(struct arena *arena, dualprop_state *state)
 
 /*
  * Host reals: a batch of targets, or three rows of the widest layer, or the draws or weights of one layer; of these
- * only the targets where the state just predicts.
+ * only the targets if the state just predicts.
  */
 static int staging_elements(size_t *elements, const dualprop_state *state)
 {
@@ -242,7 +242,8 @@ static uint64_t bytes_of_plan(const dualprop_state *state, size_t arena, size_t 
 {
     uint64_t order = (uint64_t)state->plan.needs.order_count * sizeof *state->plan.order;
     size_t losses = 0;
-    if (count_loss_arrays(&losses, state)) losses *= sizeof *state->plan.loss_arrays;
+    if (count_loss_arrays(&losses, state) && losses > 0)
+        losses = sizeof *state->plan.own_loss + losses * sizeof *state->plan.own_loss->arrays;
     int on_host = dualprop__is_on_host(state->context);
     uint64_t bytes = on_host ? dualprop__block_bytes(arena) : arena;
     if (!on_host) bytes += dualprop__block_bytes(staging);
@@ -283,7 +284,7 @@ void dualprop__state_release_memory(const dualprop_state *state, const struct du
     if (memory->arena) context->backend.release(context->instance, memory->arena, memory->arena_bytes);
     if (!dualprop__is_on_host(context)) dualprop__release(context, memory->staging);
     dualprop__release(context, memory->order);
-    dualprop__release(context, memory->loss_arrays);
+    dualprop__release(context, memory->own_loss);
 }
 
 /* The order is copied, so that a rule that gets another one does not pull it away from under an inference. */
@@ -298,13 +299,13 @@ static dualprop_status copy_order(int32_t **order, const dualprop_state *state)
     return DUALPROP_OK;
 }
 
-static dualprop_status allocate_loss_arrays(double **arrays, const dualprop_state *state)
+static dualprop_status allocate_own_loss(struct dualprop__own_loss **own_loss, const dualprop_state *state)
 {
     size_t elements;
-    *arrays = NULL;
+    *own_loss = NULL;
     if (!count_loss_arrays(&elements, state) || elements == 0) return DUALPROP_OK; /* measured before: it fits */
-    *arrays = dualprop__allocate_array(state->context, elements, sizeof **arrays);
-    return *arrays ? DUALPROP_OK : DUALPROP_ERROR_NO_MEMORY;
+    *own_loss = dualprop__allocate(state->context, sizeof **own_loss + elements * sizeof *(*own_loss)->arrays);
+    return *own_loss ? DUALPROP_OK : DUALPROP_ERROR_NO_MEMORY;
 }
 
 static dualprop_status allocate_memory(struct dualprop__memory *memory, dualprop_state *state)
@@ -313,7 +314,7 @@ static dualprop_status allocate_memory(struct dualprop__memory *memory, dualprop
     dualprop_context *context = state->context;
     DUALPROP__TRY(dualprop__state_measure(&memory->arena_bytes, &staging_bytes, state));
     DUALPROP__TRY(copy_order(&memory->order, state));
-    DUALPROP__TRY(allocate_loss_arrays(&memory->loss_arrays, state));
+    DUALPROP__TRY(allocate_own_loss(&memory->own_loss, state));
     if (!dualprop__is_on_host(context)) {
         memory->staging = dualprop__allocate(context, staging_bytes);
         if (!memory->staging) return DUALPROP_ERROR_NO_MEMORY;
@@ -350,7 +351,7 @@ struct dualprop__needs dualprop__state_needs(const dualprop_rule *rule)
 dualprop_status dualprop__state_plan(dualprop_state *state)
 {
     struct dualprop__memory fresh = { 0 }, old = { state->plan.arena, state->plan.staging, state->plan.arena_bytes,
-                                                   state->plan.order, state->plan.loss_arrays };
+                                                   state->plan.order, state->plan.own_loss };
     struct dualprop__needs needs = state->plan.needs;
     uint64_t bytes = state->plan.bytes;
     int64_t workspace = state->plan.workspace_bytes;
@@ -367,11 +368,11 @@ dualprop_status dualprop__state_plan(dualprop_state *state)
     state->plan.arena_bytes = kept->arena_bytes;
     state->plan.staging = kept->staging;
     state->plan.order = kept->order;
-    state->plan.loss_arrays = kept->loss_arrays;
+    state->plan.own_loss = kept->own_loss;
     if (state->plan.arena) hand_out(state);
     dualprop__state_release_memory(state, status == DUALPROP_OK ? &old : &fresh);
     if (status != DUALPROP_OK) return status;
-    for (int k = 0; k <= state->layer_count; k++)
-        memset(state->dyads[k].arrays.alphas_source, 0, sizeof state->dyads[k].arrays.alphas_source);
+    state->plan.alphas_revision = 0;
+    if (state->plan.own_loss) state->snapshot.revision = 0; /* copy the function when the next inference begins */
     return dualprop__seed_power_vectors(state);
 }

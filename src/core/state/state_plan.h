@@ -11,7 +11,7 @@ struct dualprop__memory {
     void *arena, *staging; /* on the host, staging is a part of the arena */
     size_t arena_bytes;
     int32_t *order;
-    double *loss_arrays;
+    struct dualprop__own_loss *own_loss;
 };
 
 /* What a rule has a state keep; a rule that is NULL, for prediction only, needs nothing. */
