@@ -667,7 +667,7 @@ START_TEST(states_are_images)
     ck_assert_double_eq(image[6], flat[1]);
     view.shape[1] = 2, view.shape[2] = 3;
     expect_error(dualprop_state_read(&view, made.state, 2, DUALPROP_S_DELTA), DUALPROP_ERROR_INVALID_ARGUMENT,
-                 "expected (3, 30) or (3, 3, 2, 5)");
+                 "view has the shape [3, 2, 3, 5]; expected [3, 30] or [3, 3, 2, 5]");
     expect_ok(dualprop_infer_end(made.state));
     image_destroy(&made);
 }
