@@ -394,8 +394,8 @@ test_that "a failure keeps what was saved" eval \
 # ---- Files that are full, or one and the same ----
 
 for pair in "log checkpoint" "audit-log checkpoint" "log audit-log"; do
-    test_that "--${pair% *} is not --${pair#* }" refuses_option "--${pair% *}" $small --diagnostics angle --${pair% \
-        *} one --${pair#* } one
+    test_that "--${pair% *} is not --${pair#* }" refuses_option "--${pair% *}" $small --diagnostics angle \
+        --${pair% *} one --${pair#* } one
 done
 ln kept twin
 # Whatever a file of the data set is called, and whether or not the run is resumed: it is not written.

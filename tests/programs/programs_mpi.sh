@@ -61,10 +61,10 @@ wait_for_epochs() { # LOG EPOCHS
     while kill -0 "$job" 2>/dev/null && [ "$(cat "$1" 2>/dev/null | wc -l)" -lt "$2" ]; do sleep 0.02; done
     kill -0 "$job" 2>/dev/null
 }
-# A run of 3 processes in the background. $job is a timeout, which passes signals on to mpirun.
+# A run of 3 processes in the background. $job is mpirun, which passes signals on.
 begin() { # EPOCHS
-    rm -f long long.log pid.*
-    timeout 300 $mpirun $more -n 3 "$numbered" "$program" $small --epochs "$1" --checkpoint long --log long.log \
+    rm -f long long.log resumed pid.*
+    $mpirun $more -n 3 "$numbered" "$program" $small --epochs "$1" --checkpoint long --log long.log \
         --quiet >stdout 2>stderr </dev/null &
     job=$!
 }
