@@ -72,15 +72,27 @@ dualprop_status dualprop__gradient_compute(dualprop_optimizer *optimizer, dualpr
 double dualprop__largest_gradient(const dualprop_optimizer *optimizer, const dualprop_layer *layer);
 /* step.c: do rates let weights grow by themselves, so that a step has to check them first? */
 int dualprop__step_needs_weights(const dualprop_optimizer *optimizer);
+/* A kind of optimizer; its formula is in math/optimizer_math.h. */
+struct dualprop__optimizer_row {
+    int moments;     /* of each parameter: SGD has the momentum, Adam the mean and the mean of squares */
+    int is_adaptive; /* has beta1, beta2 and epsilon; else a momentum */
+    double learning_rate, weight_decay; /* by default */
+    double largest[2][2];               /* moments that a step can leave: [0: f64, 1: f32][order] */
+};
+/* optimizer.c: NULL if there is no such kind. */
+const struct dualprop__optimizer_row *dualprop__optimizer_row_of(int kind);
+static inline int dualprop__is_adaptive(const dualprop_optimizer *optimizer)
+{
+    return dualprop__optimizer_row_of(optimizer->kind)->is_adaptive;
+}
+
 /* Can a saved moment be one that a step has left? Its magnitude is limited by optimizer_math.h, with some room for
  * rounding, and a mean of squares is not negative. order: 0 for the momentum or the mean, 1 for the mean of squares. */
 static inline void dualprop__moment_range(double range[2], const dualprop_optimizer *optimizer, int order)
 {
-    int single = optimizer->context->precision == DUALPROP_F32;
-    double most = optimizer->kind == DUALPROP_SGD ? (single ? 1.0001e30 : 1.0001e300)
-                  : order == 0                    ? (single ? 1e19 : 1e151)
-                                                  : (single ? 1e37 : 1e301);
-    range[0] = optimizer->kind != DUALPROP_SGD && order == 1 ? 0.0 : -most;
+    const struct dualprop__optimizer_row *row = dualprop__optimizer_row_of(optimizer->kind);
+    double most = row->largest[optimizer->context->precision == DUALPROP_F32][order];
+    range[0] = row->is_adaptive && order == 1 ? 0.0 : -most;
     range[1] = most;
 }
 

@@ -7,12 +7,32 @@
 
 static const double PI = 3.14159265358979323846;
 
+/* ---- kinds ---- */
+
+static const struct dualprop__optimizer_row OPTIMIZER_ROWS[] = {
+    [DUALPROP_SGD] = { .moments = 1, .learning_rate = 0.025, .largest = { { 1.0001e300, 0 }, { 1.0001e30, 0 } } },
+    [DUALPROP_ADAM] = { .moments = 2,
+                        .is_adaptive = 1,
+                        .learning_rate = 1e-3,
+                        .largest = { { 1e151, 1e301 }, { 1e19, 1e37 } } },
+    [DUALPROP_ADAMW] = { .moments = 2,
+                         .is_adaptive = 1,
+                         .learning_rate = 1e-3,
+                         .weight_decay = 0.01,
+                         .largest = { { 1e151, 1e301 }, { 1e19, 1e37 } } },
+};
+
+const struct dualprop__optimizer_row *dualprop__optimizer_row_of(int kind)
+{
+    int is_known = kind >= 0 && (size_t)kind < sizeof OPTIMIZER_ROWS / sizeof *OPTIMIZER_ROWS;
+    return is_known ? &OPTIMIZER_ROWS[kind] : NULL;
+}
+
 /* ---- memory ---- */
 
-/* Moments a kind has for each parameter: SGD the momentum, Adam mean and square. */
 static int moment_count(int kind)
 {
-    return kind == DUALPROP_SGD ? 1 : 2;
+    return dualprop__optimizer_row_of(kind)->moments;
 }
 
 static dualprop_status create_learning(struct dualprop__learning *learning, const dualprop_layer *layer, int kind)
@@ -41,13 +61,14 @@ static void destroy_learning(struct dualprop__learning *learning, const dualprop
 
 static void set_optimizer_defaults(dualprop_optimizer *optimizer, int kind)
 {
+    const struct dualprop__optimizer_row *row = dualprop__optimizer_row_of(kind);
     optimizer->kind = kind;
-    optimizer->learning_rate = kind == DUALPROP_SGD ? 0.025 : 1e-3;
+    optimizer->learning_rate = row->learning_rate;
     optimizer->momentum = 0.9;
     optimizer->beta1 = 0.9;
     optimizer->beta2 = 0.999;
     optimizer->epsilon = 1e-8;
-    optimizer->weight_decay = kind == DUALPROP_ADAMW ? 0.01 : 0.0;
+    optimizer->weight_decay = row->weight_decay;
 }
 
 static dualprop_status create_bare_optimizer(dualprop_optimizer **out, dualprop_network *network, int kind)
@@ -75,7 +96,7 @@ dualprop_status dualprop_optimizer_create(dualprop_optimizer **out, dualprop_net
     *out = NULL;
     DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
     DUALPROP__TRY(dualprop__context_enter(network->context));
-    DUALPROP__REQUIRE(network->context, kind >= DUALPROP_SGD && kind <= DUALPROP_ADAMW, DUALPROP_ERROR_INVALID_ARGUMENT,
+    DUALPROP__REQUIRE(network->context, dualprop__optimizer_row_of(kind), DUALPROP_ERROR_INVALID_ARGUMENT,
                       "kind is %d; expected DUALPROP_SGD, _ADAM or _ADAMW", kind);
     DUALPROP__REQUIRE(network->context, network->layer_count > 0, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "network has no layers; add one first");
@@ -153,7 +174,7 @@ dualprop_status dualprop_optimizer_set_momentum(dualprop_optimizer *optimizer, d
 {
     DUALPROP__REQUIRE_HANDLE(optimizer, DUALPROP__OPTIMIZER);
     DUALPROP__TRY(check_momentum(optimizer, momentum));
-    DUALPROP__REQUIRE(optimizer->context, optimizer->kind == DUALPROP_SGD, DUALPROP_ERROR_UNSUPPORTED,
+    DUALPROP__REQUIRE(optimizer->context, !dualprop__is_adaptive(optimizer), DUALPROP_ERROR_UNSUPPORTED,
                       "momentum is SGD's, and this optimizer is %s, which has dualprop_optimizer_set_moments()",
                       dualprop_name(DUALPROP_NAMES_OPTIMIZER, optimizer->kind));
     optimizer->momentum = momentum;
@@ -182,7 +203,7 @@ dualprop_status dualprop_optimizer_set_moments(dualprop_optimizer *optimizer, do
     DUALPROP__REQUIRE_HANDLE(optimizer, DUALPROP__OPTIMIZER);
     DUALPROP__TRY(check_moments(optimizer, beta1, beta2, epsilon));
     DUALPROP__REQUIRE(
-        optimizer->context, optimizer->kind != DUALPROP_SGD, DUALPROP_ERROR_UNSUPPORTED,
+        optimizer->context, dualprop__is_adaptive(optimizer), DUALPROP_ERROR_UNSUPPORTED,
         "beta1, beta2 and epsilon are Adam's, and this optimizer is sgd, which has dualprop_optimizer_set_momentum()");
     optimizer->beta1 = beta1;
     optimizer->beta2 = beta2;

@@ -24,7 +24,7 @@ static dualprop_step_numbers layer_numbers(const dualprop_optimizer *optimizer, 
                                            double gradient_scale)
 {
     double t = (double)(optimizer->steps + 1);
-    int has_scales = optimizer->kind != DUALPROP_SGD; /* two powers a layer, which small networks would feel */
+    int has_scales = dualprop__is_adaptive(optimizer); /* two powers a layer, which small networks would feel */
     return (dualprop_step_numbers){
         .kind = optimizer->kind,
         .learning_rate = layer_rate(optimizer, layer),
