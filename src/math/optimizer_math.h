@@ -11,8 +11,8 @@
  * The order of operations is part of the contract: a fused step and a separate one have the same bits.
  *
  * Whatever finite parameters and moments go in, finite ones come out: g', m of SGD, Adam's quotient and w are held to
- * limits that no step of a run in good order comes near (LIMIT below), so that a weight of 3e38 under weight decay, or
- * a moment read from a file, does not become an infinity first and a NaN later.
+ * limits that no step of a run in good order comes near (the largest gradient, move and weight below), so that a weight
+ * of 3e38 under weight decay, or a moment read from a file, does not become an infinity first and a NaN later.
  *
  * A first moment below the smallest normal number becomes zero. Where a relu is dead g is zero and m shrinks by beta1 a
  * step: it would stay subnormal for ever, since beta1 times the smallest subnormal number rounds to itself, and
@@ -38,6 +38,24 @@ DUALPROP__MATH REAL FORMULA(smallest_normal)(void)
 
 /* The limit for f32 or for f64. */
 #define LIMIT(f32, f64) ((REAL)(sizeof(REAL) == sizeof(float) ? (double)(f32) : (double)(f64)))
+
+/* Its square is finite. */
+DUALPROP__MATH REAL FORMULA(largest_gradient)(void)
+{
+    return LIMIT(1e18, 1e150);
+}
+
+DUALPROP__MATH REAL FORMULA(largest_move)(void)
+{
+    return LIMIT(1e30, 1e300);
+}
+
+DUALPROP__MATH REAL FORMULA(largest_weight)(void)
+{
+    return LIMIT(0x1.fffffep127, 0x1.fffffffffffffp1023);
+}
+
+#undef LIMIT
 
 /* A NaN stays one. */
 DUALPROP__MATH REAL FORMULA(hold)(REAL x, REAL limit)
@@ -71,18 +89,17 @@ DUALPROP__MATH FORMULA(step) FORMULA(step_of)(const dualprop_step_numbers *numbe
     return step;
 }
 
-/* Its square is finite. */
 DUALPROP__MATH REAL FORMULA(decayed_gradient)(const FORMULA(step) * step, REAL w, REAL g)
 {
-    return FORMULA(hold)(step->gradient_scale * g + step->coupled_decay * w, LIMIT(1e18, 1e150));
+    return FORMULA(hold)(step->gradient_scale * g + step->coupled_decay * w, FORMULA(largest_gradient)());
 }
 
 DUALPROP__MATH REAL FORMULA(sgd)(const FORMULA(step) * step, REAL w, REAL g, REAL *moment)
 {
     REAL m = step->momentum * *moment + FORMULA(decayed_gradient)(step, w, g);
-    m = FORMULA(flush)(FORMULA(hold)(m, LIMIT(1e30, 1e300)));
+    m = FORMULA(flush)(FORMULA(hold)(m, FORMULA(largest_move)()));
     *moment = m;
-    return FORMULA(hold)(w - step->rate * m, LIMIT(0x1.fffffep127, 0x1.fffffffffffffp1023));
+    return FORMULA(hold)(w - step->rate * m, FORMULA(largest_weight)());
 }
 
 DUALPROP__MATH REAL FORMULA(adam)(const FORMULA(step) * step, REAL w, REAL g, REAL *moment1, REAL *moment2)
@@ -94,9 +111,6 @@ DUALPROP__MATH REAL FORMULA(adam)(const FORMULA(step) * step, REAL w, REAL g, RE
     *moment1 = m;
     *moment2 = v;
     REAL move = (step->scale1 * m) / (LIBM(sqrt)(step->scale2 * v) + step->epsilon);
-    move = FORMULA(hold)(move, LIMIT(1e30, 1e300));
-    return FORMULA(hold)(w - step->rate * (move + step->apart_decay * w),
-                         LIMIT(0x1.fffffep127, 0x1.fffffffffffffp1023));
+    move = FORMULA(hold)(move, FORMULA(largest_move)());
+    return FORMULA(hold)(w - step->rate * (move + step->apart_decay * w), FORMULA(largest_weight)());
 }
-
-#undef LIMIT

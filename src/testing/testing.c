@@ -153,20 +153,24 @@ static void *of_weights(struct side *side, int64_t inputs, int64_t outputs, doub
     return side->table->write_weights(side->self, weights, rows, inputs, outputs) == DUALPROP_OK ? weights : rows;
 }
 
-static void note(struct side *side, const char *name, const void *reals, int64_t count, double tolerance)
+/* The values of another result, for the caller to write. */
+static double *new_result(struct side *side, const char *name, int64_t count, double tolerance)
 {
     double *values = malloc((size_t)count * sizeof *values);
     if (!values || side->result_count == MOST_RESULTS) abort();
-    for (int64_t i = 0; i < count; i++) values[i] = get_real(side, reals, i);
     side->results[side->result_count++] = (struct result){ name, values, count, tolerance };
+    return values;
+}
+
+static void note(struct side *side, const char *name, const void *reals, int64_t count, double tolerance)
+{
+    double *values = new_result(side, name, count, tolerance);
+    for (int64_t i = 0; i < count; i++) values[i] = get_real(side, reals, i);
 }
 
 static void note_numbers(struct side *side, const char *name, const double *numbers, int64_t count, double tolerance)
 {
-    double *values = malloc((size_t)count * sizeof *values);
-    if (!values || side->result_count == MOST_RESULTS) abort();
-    memcpy(values, numbers, (size_t)count * sizeof *values);
-    side->results[side->result_count++] = (struct result){ name, values, count, tolerance };
+    memcpy(new_result(side, name, count, tolerance), numbers, (size_t)count * sizeof *numbers);
 }
 
 static void note_weights(struct side *side, const char *name, const void *weights, int64_t inputs, int64_t outputs,

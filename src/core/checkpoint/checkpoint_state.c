@@ -88,8 +88,7 @@ static dualprop_status write_zeros(dualprop_state *state)
 static dualprop_status put_state(dualprop_checkpoint *checkpoint, dualprop_state *state)
 {
     dualprop_checkpoint *part;
-    DUALPROP__REQUIRE(state->context, state->run.phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
-                      "an inference is open; call dualprop_infer_end() first");
+    DUALPROP__TRY(dualprop__check_not_open(state));
     DUALPROP__TRY(write_zeros(state));
     DUALPROP__TRY(dualprop_checkpoint_create(&part, checkpoint->context));
     dualprop_status status = fill_state(part, state);
@@ -161,8 +160,7 @@ static dualprop_status each_piece(dualprop_state *state, const dualprop_checkpoi
 static dualprop_status get_state(dualprop_state *state, const dualprop_checkpoint *checkpoint)
 {
     struct state_record record;
-    DUALPROP__REQUIRE(state->context, state->run.phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
-                      "an inference is open; call dualprop_infer_end() first");
+    DUALPROP__TRY(dualprop__check_not_open(state));
     DUALPROP__TRY(read_record(&record, checkpoint));
     DUALPROP__TRY(check_state_record(&record, checkpoint, state));
     DUALPROP__TRY(each_piece(state, checkpoint, record.warm_count, 0));

@@ -187,13 +187,9 @@ static dualprop_status check_settled(const dualprop_diagnostics *diagnostics, co
 static dualprop_status check_gradient_view(const dualprop_view *gradient, const dualprop_diagnostics *diagnostics,
                                            const dualprop_state *state)
 {
-    int64_t inputs = state->dyads[0].width;
     DUALPROP__TRY(dualprop__view_check_output(diagnostics->context, gradient, DUALPROP__REAL_TYPES, "gradient"));
-    DUALPROP__REQUIRE(diagnostics->context,
-                      gradient->rank == 2 && gradient->shape[0] == state->batch.count && gradient->shape[1] == inputs,
-                      DUALPROP_ERROR_INVALID_ARGUMENT, "gradient has the shape %s; expected [%lld, %lld]",
-                      dualprop__describe_shape(gradient->shape, gradient->rank).text, (long long)state->batch.count,
-                      (long long)inputs);
+    DUALPROP__TRY(
+        dualprop__check_matrix(diagnostics->context, gradient, state->batch.count, state->dyads[0].width, "gradient"));
     return check_settled(diagnostics, state);
 }
 

@@ -99,9 +99,8 @@ static dualprop_extended_update plain_update(dualprop_state *state, int k)
 /* An output step on squared error has its coefficients made here; cross-entropy's mean and delta are ready. */
 static void set_output_step(dualprop_extended_update *update, const dualprop_state *state)
 {
-    int step = dualprop__output_step_of(state);
-    if (step != DUALPROP_OUTPUT_LINEAR && state->snapshot.loss == DUALPROP_CROSS_ENTROPY) update->adjoint = 1;
-    else update->output_step = step;
+    if (dualprop__output_is_proximal(state)) update->adjoint = 1;
+    else update->output_step = dualprop__output_step_of(state);
     update->beta = dualprop__output(state)->numbers.beta;
 }
 

@@ -9,23 +9,13 @@
 #include "math/step_condition.h"
 #include "passes.h"
 
-/* f_k(a_k) into a scratch array, with a_k computed first where layer k has not heard what is below. */
+/* f_k(a_k) into a scratch array, with a_k computed first if it is stale. */
 static dualprop_status activate(double *max_abs, dualprop_state *state, int k)
 {
-    struct dualprop__dyads *own = &state->dyads[k];
-    const struct dualprop__dyads *below = dualprop__below(state, k);
-    dualprop_dyad update = {
-        .activation = own->layer->activation,
-        .count = state->batch.count * own->width,
-        .a = own->arrays.a,
-        .mean = state->plan.formed,
-        .max_abs = max_abs,
-        .width = dualprop__layer_channels(own->layer),
-    };
-    if (own->versions.a_source == below->versions.mean)
-        return state->context->backend.dyad_update(state->context->instance, &update);
-    own->versions.a_source = below->versions.mean;
-    return dualprop__map_bottom_up(state, k, own->arrays.a, below->arrays.mean, &update);
+    const struct dualprop__dyads *own = &state->dyads[k], *below = dualprop__below(state, k);
+    dualprop_dyad update = dualprop__activation_update(state, own, state->plan.formed, max_abs);
+    if (own->versions.a_source != below->versions.mean) return dualprop__compute_bottom_up(state, k, &update);
+    return state->context->backend.dyad_update(state->context->instance, &update);
 }
 
 /* delta_k <- s+_k - f_k(a_k), which is minus the slope of 1/2 ||s+_k - f_k(a_k)||^2 at f_k(a_k): an output step. */

@@ -138,8 +138,7 @@ static dualprop_status check_ready(const dualprop_state *state)
 {
     DUALPROP__REQUIRE(state->context, state->rule, DUALPROP_ERROR_INVALID_STATE,
                       "state was created without a rule; it can only predict and evaluate");
-    DUALPROP__REQUIRE(state->context, state->run.phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
-                      "an inference is open; call dualprop_infer_end() first");
+    DUALPROP__TRY(dualprop__check_not_open(state));
     DUALPROP__REQUIRE(state->context, state->plan.revision == atomic_load(&state->rule->plan),
                       DUALPROP_ERROR_INVALID_STATE,
                       "the rule's variant, schedule, passes, tolerance, switches or another option that a state is "
@@ -160,9 +159,11 @@ static dualprop_status check_batch(dualprop_view *images, const dualprop_state *
                       "count is %lld; expected 1..%lld, the state's capacity", (long long)images->shape[0],
                       (long long)state->capacity);
     DUALPROP__TRY(dualprop__check_augmentation(state, images->shape[0]));
-    if (nudge == NUDGE_BY_SLOPE) DUALPROP__TRY(dualprop__weights_check_slopes(state));
-    else DUALPROP__TRY(dualprop__weights_check(state, images->shape[0]));
-    if (nudge == NUDGE_BY_SLOPE) return dualprop__batch_slopes(state, targets, images->shape[0]);
+    if (nudge == NUDGE_BY_SLOPE) {
+        DUALPROP__TRY(dualprop__weights_check_slopes(state));
+        return dualprop__batch_slopes(state, targets, images->shape[0]);
+    }
+    DUALPROP__TRY(dualprop__weights_check(state, images->shape[0]));
     if (!(state->network->open & DUALPROP_OPEN_TOP)) return dualprop__batch_targets(state, targets, images->shape[0]);
     DUALPROP__REQUIRE(state->context, !targets, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "targets are given to a network with an open top; expected NULL");

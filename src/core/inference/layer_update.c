@@ -31,8 +31,7 @@ static dualprop_status update_after(const dualprop_state *state, const dualprop_
     return state->context->backend.dyad_update(state->context->instance, update);
 }
 
-/* a_k <- W_{k-1} sbar_{k-1} + b_{k-1}, followed by the dyad update if one is given. */
-static dualprop_status compute_bottom_up(dualprop_state *state, int k, const dualprop_dyad *update)
+dualprop_status dualprop__compute_bottom_up(dualprop_state *state, int k, const dualprop_dyad *update)
 {
     struct dualprop__dyads *own = &state->dyads[k];
     const struct dualprop__dyads *below = dualprop__below(state, k);
@@ -66,14 +65,15 @@ static dualprop_status check_start(const dualprop_state *state, int k)
     return DUALPROP_OK;
 }
 
-static dualprop_dyad start_update(const dualprop_state *state, struct dualprop__dyads *own, void *mean)
+dualprop_dyad dualprop__activation_update(const dualprop_state *state, const struct dualprop__dyads *own, void *mean,
+                                          double *max_abs)
 {
     return (dualprop_dyad){
         .activation = own->layer->activation,
         .count = state->batch.count * own->width,
         .a = own->arrays.a,
         .mean = mean,
-        .max_abs = &own->observed.feed_forward_max_abs,
+        .max_abs = max_abs,
         .width = dualprop__layer_channels(own->layer),
     };
 }
@@ -82,8 +82,9 @@ dualprop_status dualprop__feed_forward(dualprop_state *state)
 {
     for (int k = 1; k <= state->layer_count; k++) {
         struct dualprop__dyads *own = &state->dyads[k];
-        dualprop_dyad update = start_update(state, own, own->arrays.mean);
-        DUALPROP__TRY(compute_bottom_up(state, k, &update));
+        dualprop_dyad update =
+            dualprop__activation_update(state, own, own->arrays.mean, &own->observed.feed_forward_max_abs);
+        DUALPROP__TRY(dualprop__compute_bottom_up(state, k, &update));
         own->observed.max_abs = own->observed.feed_forward_max_abs;
         own->versions.mean++;
         own->versions.delta = 0;
@@ -102,7 +103,8 @@ dualprop_status dualprop__feed_forward_beside(dualprop_state *state)
     const void *below = state->dyads[0].arrays.mean;
     for (int k = 1; k <= state->layer_count; k++) {
         struct dualprop__dyads *own = &state->dyads[k];
-        dualprop_dyad update = start_update(state, own, own->arrays.top_down);
+        dualprop_dyad update =
+            dualprop__activation_update(state, own, own->arrays.top_down, &own->observed.feed_forward_max_abs);
         DUALPROP__TRY(dualprop__map_bottom_up(state, k, own->arrays.a, below, comes_after(&update) ? NULL : &update));
         DUALPROP__TRY(update_after(state, &update));
         DUALPROP__TRY(check_start(state, k));
@@ -144,7 +146,7 @@ static dualprop_status renew_top_down(dualprop_state *state, int k)
 
 static dualprop_status renew_bottom_up(dualprop_state *state, int k)
 {
-    return state->dyads[k].observed.stale.below ? compute_bottom_up(state, k, NULL) : DUALPROP_OK;
+    return state->dyads[k].observed.stale.below ? dualprop__compute_bottom_up(state, k, NULL) : DUALPROP_OK;
 }
 
 /* ---- the update of a hidden layer, and of the input if it is a dyad ---- */
@@ -180,7 +182,7 @@ static dualprop_status update_hidden(dualprop_state *state, int k, int has_produ
     } else {
         /* sbar = f(a) cannot have changed. */
         if (!stale->below && !own->numbers.mean_depends_on_top_down && !update.change) update.mean = NULL;
-        if (stale->below) DUALPROP__TRY(compute_bottom_up(state, k, stale->above ? NULL : &update));
+        if (stale->below) DUALPROP__TRY(dualprop__compute_bottom_up(state, k, stale->above ? NULL : &update));
         if (stale->above) DUALPROP__TRY(compute_top_down(state, k, &update));
     }
 

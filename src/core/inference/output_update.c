@@ -9,11 +9,6 @@
 #include "math/step_condition.h"
 #include "passes.h"
 
-static struct dualprop__dyads *output_of(dualprop_state *state)
-{
-    return dualprop__output(state);
-}
-
 static int is_at_prediction(const dualprop_state *state)
 {
     return state->snapshot.nudge_at == DUALPROP_NUDGE_AT_PREDICTION &&
@@ -29,7 +24,7 @@ static const void *linearised_at(const dualprop_state *state)
 
 static dualprop_output output_step_of(dualprop_state *state)
 {
-    struct dualprop__dyads *own = output_of(state);
+    struct dualprop__dyads *own = dualprop__output(state);
     return (dualprop_output){
         .loss = dualprop__has_slopes(state) ? DUALPROP_MSE : state->snapshot.loss,
         .exact = dualprop__output_step_of(state),
@@ -52,8 +47,7 @@ static dualprop_output output_step_of(dualprop_state *state)
     };
 }
 
-/* The exact and the mean's step of cross-entropy have no closed form. */
-static int is_proximal(const dualprop_state *state)
+int dualprop__output_is_proximal(const dualprop_state *state)
 {
     return dualprop__output_step_of(state) != DUALPROP_OUTPUT_LINEAR && state->snapshot.loss == DUALPROP_CROSS_ENTROPY;
 }
@@ -61,7 +55,7 @@ static int is_proximal(const dualprop_state *state)
 static dualprop_status call_output_slot(dualprop_state *state, const dualprop_output *step)
 {
     const dualprop_backend *backend = &state->context->backend;
-    if (is_proximal(state)) return backend->output_proximal(state->context->instance, step);
+    if (dualprop__output_is_proximal(state)) return backend->output_proximal(state->context->instance, step);
     return backend->output_step(state->context->instance, step);
 }
 
@@ -106,24 +100,25 @@ static dualprop_status make_output_step(dualprop_state *state, const dualprop_ou
  */
 static dualprop_status extended_output_update(dualprop_state *state)
 {
-    struct dualprop__dyads *own = output_of(state);
+    struct dualprop__dyads *own = dualprop__output(state);
     dualprop_output step = output_step_of(state);
     step.mean = state->plan.target_mean;
     step.delta = own->arrays.top_down;
     step.max_abs = &state->section.scratch_max_abs;
     step.change = NULL;
-    if (!is_proximal(state)) {
+    if (!dualprop__output_is_proximal(state)) {
         step.exact = DUALPROP_OUTPUT_LINEAR;
         step.derivative = 1;
     }
     DUALPROP__TRY(make_output_step(state, &step));
-    return dualprop__extended_update(
-        state, state->layer_count, is_proximal(state) ? state->plan.target_mean : own->arrays.a, own->arrays.top_down);
+    return dualprop__extended_update(state, state->layer_count,
+                                     dualprop__output_is_proximal(state) ? state->plan.target_mean : own->arrays.a,
+                                     own->arrays.top_down);
 }
 
 dualprop_status dualprop__update_output(dualprop_state *state)
 {
-    struct dualprop__dyads *own = output_of(state);
+    struct dualprop__dyads *own = dualprop__output(state);
     int slopes_changed;
     DUALPROP__TRY(dualprop__own_loss_renew(&slopes_changed, state));
     if (own->numbers.uses_extended_update) {

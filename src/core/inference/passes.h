@@ -14,6 +14,11 @@ dualprop_status dualprop__deferred_begin(dualprop_state *state);
 dualprop_status dualprop__feed_forward(dualprop_state *state);
 /* layer_update.c: a_k = ... in the same way, but sbar and delta stay as they are. */
 dualprop_status dualprop__feed_forward_beside(dualprop_state *state);
+/* layer_update.c: mean <- f_k(a_k) as an update, which receives the maximum. */
+dualprop_dyad dualprop__activation_update(const dualprop_state *state, const struct dualprop__dyads *own, void *mean,
+                                          double *max_abs);
+/* layer_update.c: a_k <- W_{k-1} sbar_{k-1} + b_{k-1}, followed by the dyad update if one is given. */
+dualprop_status dualprop__compute_bottom_up(dualprop_state *state, int k, const dualprop_dyad *update);
 /* layer_update.c: refuse dyads of layer k that are too large or non-finite. */
 dualprop_status dualprop__check_divergence(const dualprop_state *state, int k);
 /* fresh_minus.c: form s- of layer k again, unless it is f_k(a_k) of what is below it now. */
@@ -22,6 +27,8 @@ dualprop_status dualprop__form_minus(dualprop_state *state, int k);
 dualprop_status dualprop__update_layer(dualprop_state *state, int k);
 /* layer_update.c: a visit of all layers at once, from the values before it. */
 dualprop_status dualprop__update_all_layers(dualprop_state *state);
+/* output_update.c: the exact and the mean's step of cross-entropy, which have no closed form. */
+int dualprop__output_is_proximal(const dualprop_state *state);
 /* output_update.c: the output layer's update, once a_L is up to date. */
 dualprop_status dualprop__update_output(dualprop_state *state);
 /* own_loss.c: is the loss of this inference a function of the caller's? */

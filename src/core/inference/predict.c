@@ -14,8 +14,7 @@ static int64_t piece_size(const dualprop_state *state, int64_t left)
 /* Make room for a prediction: refuse an open inference, and forget a settled one, whose inputs are overwritten. */
 static dualprop_status begin_prediction(dualprop_state *state)
 {
-    DUALPROP__REQUIRE(state->context, state->run.phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
-                      "an inference is open; call dualprop_infer_end() first");
+    DUALPROP__TRY(dualprop__check_not_open(state));
     DUALPROP__TRY(dualprop__state_begin_read(state));
     dualprop_status status = dualprop__network_check_set(state->opened);
     if (status != DUALPROP_OK) {
@@ -104,14 +103,11 @@ static dualprop_status predict_view(const dualprop_view *scores, dualprop_state 
                                     enum scores kind)
 {
     dualprop_view images;
-    int64_t width = dualprop__output(state)->width;
     const char *name = kind == PROBABILITIES ? "probabilities" : "scores";
     DUALPROP__TRY(dualprop__batch_inputs(&images, state, inputs));
     DUALPROP__TRY(dualprop__view_check_output(state->context, scores, DUALPROP__REAL_TYPES, name));
-    DUALPROP__REQUIRE(
-        state->context, scores->rank == 2 && scores->shape[0] == images.shape[0] && scores->shape[1] == width,
-        DUALPROP_ERROR_INVALID_ARGUMENT, "%s has the shape %s; expected [%lld, %lld]", name,
-        dualprop__describe_shape(scores->shape, scores->rank).text, (long long)images.shape[0], (long long)width);
+    DUALPROP__TRY(
+        dualprop__check_matrix(state->context, scores, images.shape[0], dualprop__output(state)->width, name));
     DUALPROP__TRY(dualprop__check_augmentation(state, images.shape[0]));
     DUALPROP__TRY(begin_prediction(state));
     dualprop_status status = predict_pieces(scores, state, &images, kind);
@@ -189,7 +185,8 @@ static dualprop_status score_piece(struct score *total, dualprop_state *state, c
     int loss = state->rule ? state->rule->loss : DUALPROP_MSE, is_function = loss == DUALPROP_LOSS_FUNCTION;
     DUALPROP__TRY(dualprop__batch_load_targets(state, targets, first, state->batch.count));
     DUALPROP__TRY(dualprop__weighted_evaluate(&piece.loss, &piece.correct, &piece.top_k, state,
-                                              is_function ? DUALPROP_MSE : loss, output->arrays.mean, k));
+                                              is_function ? DUALPROP_MSE : loss, output->arrays.mean, 0,
+                                              state->batch.count, k));
     if (is_function) DUALPROP__TRY(dualprop__own_loss_evaluate(&piece.loss, state));
     total->loss += piece.loss;
     total->correct += piece.correct;

@@ -247,6 +247,15 @@ dualprop__shape_text dualprop__describe_shape(const int64_t *shape, int rank)
     return text;
 }
 
+dualprop_status dualprop__check_matrix(const dualprop_context *context, const dualprop_view *view, int64_t rows,
+                                       int64_t columns, const char *name)
+{
+    DUALPROP__REQUIRE(context, view->rank == 2 && view->shape[0] == rows && view->shape[1] == columns,
+                      DUALPROP_ERROR_INVALID_ARGUMENT, "%s has the shape %s; expected [%lld, %lld]", name,
+                      dualprop__describe_shape(view->shape, view->rank).text, (long long)rows, (long long)columns);
+    return DUALPROP_OK;
+}
+
 dualprop_status dualprop__parameter_check(const dualprop_view *view, const dualprop_layer *layer, int is_bias,
                                           const char *name)
 {

@@ -95,6 +95,9 @@ typedef struct dualprop__shape_text {
     char text[200];
 } dualprop__shape_text;
 dualprop__shape_text dualprop__describe_shape(const int64_t *shape, int rank);
+/* Refuse a checked view whose shape is not (rows, columns). */
+dualprop_status dualprop__check_matrix(const dualprop_context *context, const dualprop_view *view, int64_t rows,
+                                       int64_t columns, const char *name);
 /* Are two layers of the same kind and shape? Their parameters then are, too. */
 int dualprop__layer_alike(const dualprop_layer *one, const dualprop_layer *other);
 

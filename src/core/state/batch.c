@@ -83,24 +83,15 @@ static dualprop_status check_labels(const dualprop_state *state, const dualprop_
 
 dualprop_status dualprop__batch_targets(const dualprop_state *state, const dualprop_view *targets, int64_t count)
 {
-    int64_t classes = dualprop__output(state)->width;
     DUALPROP__TRY(dualprop__view_check(state->context, targets, DUALPROP__REAL_TYPES | LABEL_TYPES, "targets"));
     if (has_labels(targets)) return check_labels(state, targets, count);
-    DUALPROP__REQUIRE(state->context, targets->rank == 2 && targets->shape[0] == count && targets->shape[1] == classes,
-                      DUALPROP_ERROR_INVALID_ARGUMENT, "targets has the shape %s; expected [%lld, %lld]",
-                      dualprop__describe_shape(targets->shape, targets->rank).text, (long long)count,
-                      (long long)classes);
-    return DUALPROP_OK;
+    return dualprop__check_matrix(state->context, targets, count, dualprop__output(state)->width, "targets");
 }
 
 dualprop_status dualprop__batch_slopes(const dualprop_state *state, const dualprop_view *slopes, int64_t count)
 {
-    int64_t outputs = dualprop__output(state)->width;
     DUALPROP__TRY(dualprop__view_check(state->context, slopes, DUALPROP__REAL_TYPES, "gradient"));
-    DUALPROP__REQUIRE(state->context, slopes->rank == 2 && slopes->shape[0] == count && slopes->shape[1] == outputs,
-                      DUALPROP_ERROR_INVALID_ARGUMENT, "gradient has the shape %s; expected [%lld, %lld]",
-                      dualprop__describe_shape(slopes->shape, slopes->rank).text, (long long)count, (long long)outputs);
-    return DUALPROP_OK;
+    return dualprop__check_matrix(state->context, slopes, count, dualprop__output(state)->width, "gradient");
 }
 
 /* The part of a view that holds rows first .. first+count-1. */
@@ -113,13 +104,19 @@ static dualprop_view rows_of(const dualprop_view *view, int64_t first, int64_t c
     return rows;
 }
 
-/* ---- augmentation ---- */
-
-static dualprop_status check_augmentation(const dualprop_state *state, const int32_t *augmentation, int64_t count)
+dualprop_status dualprop__check_sample_count(const dualprop_state *state, int64_t count)
 {
     DUALPROP__REQUIRE(state->context, count >= 0 && count <= state->capacity, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "count is %lld; expected 0..%lld, the state's capacity", (long long)count,
                       (long long)state->capacity);
+    return DUALPROP_OK;
+}
+
+/* ---- augmentation ---- */
+
+static dualprop_status check_augmentation(const dualprop_state *state, const int32_t *augmentation, int64_t count)
+{
+    DUALPROP__TRY(dualprop__check_sample_count(state, count));
     DUALPROP__REQUIRE(state->context, augmentation || count == 0, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "augmentation is NULL; expected three numbers for each of %lld samples", (long long)count);
     for (int64_t i = 0; i < count; i++)

@@ -337,8 +337,8 @@ static dualprop_status report_prediction(double *loss, int64_t *correct, const d
         if (correct) *correct = state->batch.is_slope ? 0 : state->plan.own_loss->correct;
         return DUALPROP_OK;
     }
-    DUALPROP__TRY(
-        dualprop__weighted_evaluate(&sum, &hits, &top_k, state, state->snapshot.loss, state->plan.prediction, 1));
+    DUALPROP__TRY(dualprop__weighted_evaluate(&sum, &hits, &top_k, state, state->snapshot.loss, state->plan.prediction,
+                                              0, state->batch.count, 1));
     if (loss) *loss = sum / (double)state->batch.count;
     if (correct) *correct = hits;
     return DUALPROP_OK;
@@ -387,15 +387,12 @@ dualprop_status dualprop_state_inference_count(uint64_t *inferences, const dualp
 dualprop_status dualprop_state_set_inference_count(dualprop_state *state, uint64_t inferences)
 {
     DUALPROP__TRY(dualprop__state_enter(state, __func__));
-    dualprop_status status = DUALPROP_OK;
-    if (state->run.phase == DUALPROP__OPEN)
-        status = dualprop__fail(state->context, DUALPROP_ERROR_INVALID_STATE,
-                                "an inference is open; call dualprop_infer_end() first");
-    else if (inferences > DUALPROP__MOST_COUNTED)
+    dualprop_status status = dualprop__check_not_open(state);
+    if (status == DUALPROP_OK && inferences > DUALPROP__MOST_COUNTED)
         status =
             dualprop__fail(state->context, DUALPROP_ERROR_INVALID_ARGUMENT, "inferences is %llu; expected at most %lld",
                            (unsigned long long)inferences, (long long)DUALPROP__MOST_COUNTED);
-    else state->run.inferences = inferences;
+    if (status == DUALPROP_OK) state->run.inferences = inferences;
     dualprop__state_leave(state);
     return status;
 }

@@ -47,8 +47,7 @@ static dualprop_status have_memory(dualprop_state *state)
 
 static dualprop_status check_weight_numbers(const dualprop_state *state, const double *weights, int64_t count)
 {
-    DUALPROP__REQUIRE(state->context, state->run.phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
-                      "an inference is open; call dualprop_infer_end() first");
+    DUALPROP__TRY(dualprop__check_not_open(state));
     DUALPROP__REQUIRE(state->context, weights || count == 0, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "weights is NULL; expected %lld numbers, or a count of 0", (long long)count);
     for (int64_t i = 0; i < count; i++)
@@ -81,9 +80,7 @@ dualprop_status dualprop_state_set_class_weights(dualprop_state *state, const do
 
 static dualprop_status set_sample_weights(dualprop_state *state, const double *weights, int64_t count)
 {
-    DUALPROP__REQUIRE(state->context, count >= 0 && count <= state->capacity, DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "count is %lld; expected 0..%lld, the state's capacity", (long long)count,
-                      (long long)state->capacity);
+    DUALPROP__TRY(dualprop__check_sample_count(state, count));
     DUALPROP__TRY(check_weight_numbers(state, weights, count));
     if (count > 0) {
         DUALPROP__TRY(have_memory(state));
@@ -159,20 +156,22 @@ int64_t dualprop__weight_run(const dualprop_state *state, int64_t row)
 }
 
 dualprop_status dualprop__weighted_evaluate(double *loss, int64_t *correct, int64_t *top_k, const dualprop_state *state,
-                                            int kind, const void *predictions, int k)
+                                            int kind, const void *predictions, int64_t first, int64_t rows, int k)
 {
     const dualprop_context *context = state->context;
-    int64_t width = outputs_of(state);
+    int64_t width = outputs_of(state), run;
     *loss = 0, *correct = 0, *top_k = 0;
-    for (int64_t row = 0; row < state->batch.count; row += dualprop__weight_run(state, row)) {
+    for (int64_t row = first; row < first + rows; row += run) {
         double sum;
-        int64_t first, among;
+        int64_t hits, among, left = first + rows - row;
         size_t offset = (size_t)(row * width) * context->real_size;
+        run = dualprop__weight_run(state, row);
+        if (run > left) run = left;
         DUALPROP__TRY(context->backend.evaluate(context->instance, kind, (const char *)predictions + offset,
-                                                (const char *)state->plan.target + offset,
-                                                dualprop__weight_run(state, row), width, k, &sum, &first, &among));
+                                                (const char *)state->plan.target + offset, run, width, k, &sum, &hits,
+                                                &among));
         *loss += dualprop__weight_of(state, row) * sum;
-        *correct += first;
+        *correct += hits;
         *top_k += among;
     }
     return DUALPROP_OK;

@@ -141,8 +141,7 @@ void dualprop_state_destroy(dualprop_state *state)
 /* Memory is exchanged only where the rule needs other memory than before. */
 static dualprop_status prepare_state(dualprop_state *state)
 {
-    DUALPROP__REQUIRE(state->context, state->run.phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
-                      "an inference is open; call dualprop_infer_end() first");
+    DUALPROP__TRY(dualprop__check_not_open(state));
     if (!state->rule) return DUALPROP_OK;
     DUALPROP__TRY(check_fit(state->network, state->rule, state->capacity));
     struct dualprop__needs needs = dualprop__state_needs(state->rule);
@@ -202,6 +201,13 @@ dualprop_status dualprop__state_begin_read(dualprop_state *state)
 void dualprop__state_end_read(dualprop_state *state)
 {
     dualprop__network_end_read(state->opened);
+}
+
+dualprop_status dualprop__check_not_open(const dualprop_state *state)
+{
+    DUALPROP__REQUIRE(state->context, state->run.phase != DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
+                      "an inference is open; call dualprop_infer_end() first");
+    return DUALPROP_OK;
 }
 
 void dualprop__state_close(dualprop_state *state, enum dualprop__phase phase)

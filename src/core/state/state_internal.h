@@ -229,6 +229,8 @@ void dualprop__state_leave(dualprop_state *state);
  */
 dualprop_status dualprop__state_begin_read(dualprop_state *state);
 void dualprop__state_end_read(dualprop_state *state);
+/* Refuse a state whose inference by hand is open. */
+dualprop_status dualprop__check_not_open(const dualprop_state *state);
 /* End an inference that is open, whatever came of it. */
 void dualprop__state_close(dualprop_state *state, enum dualprop__phase phase);
 
@@ -275,6 +277,8 @@ dualprop_status dualprop__batch_load(dualprop_state *state, const dualprop_view 
 dualprop_status dualprop__batch_load_targets(dualprop_state *state, const dualprop_view *targets, int64_t first,
                                              int64_t count);
 
+/* Refuse a number of samples to set something for that the state has no room for. */
+dualprop_status dualprop__check_sample_count(const dualprop_state *state, int64_t count);
 /* Refuse what was loaded if it was not finite; else the augmentation that was set has been used. */
 dualprop_status dualprop__batch_check(dualprop_state *state);
 
@@ -289,9 +293,9 @@ void dualprop__weights_used(dualprop_state *state);
 /* The weight of a row of the batch, and how many rows from it on have the same. */
 double dualprop__weight_of(const dualprop_state *state, int64_t row);
 int64_t dualprop__weight_run(const dualprop_state *state, int64_t row);
-/* The slot evaluate on the batch and plan.target, with the weighted sum of losses. */
+/* The slot evaluate on some rows of the batch and of plan.target, with the weighted sum of losses. */
 dualprop_status dualprop__weighted_evaluate(double *loss, int64_t *correct, int64_t *top_k, const dualprop_state *state,
-                                            int kind, const void *predictions, int k);
+                                            int kind, const void *predictions, int64_t first, int64_t rows, int k);
 
 /* What goes down from layer k, and into its gradient. */
 static inline const void *dualprop__error_signal(const struct dualprop__dyads *dyads)

@@ -17,7 +17,6 @@ typedef struct FORMULA(wide_step) {
 
 static inline FORMULA(wide_step) FORMULA(wide_step_of)(const FORMULA(step) * step)
 {
-    int narrow = sizeof(REAL) == sizeof(float);
     return (FORMULA(wide_step)){
         .rate = MM(set1)(step->rate),
         .gradient_scale = MM(set1)(step->gradient_scale),
@@ -32,9 +31,9 @@ static inline FORMULA(wide_step) FORMULA(wide_step_of)(const FORMULA(step) * ste
         .scale2 = MM(set1)(step->scale2),
         .epsilon = MM(set1)(step->epsilon),
         .least2 = MM(set1)(step->least2),
-        .largest_gradient = MM(set1)((REAL)(narrow ? (double)1e18f : 1e150)),
-        .largest_move = MM(set1)((REAL)(narrow ? (double)1e30f : 1e300)),
-        .largest_weight = MM(set1)((REAL)(narrow ? 0x1.fffffep127 : 0x1.fffffffffffffp1023)),
+        .largest_gradient = MM(set1)(FORMULA(largest_gradient)()),
+        .largest_move = MM(set1)(FORMULA(largest_move)()),
+        .largest_weight = MM(set1)(FORMULA(largest_weight)()),
     };
 }
 
