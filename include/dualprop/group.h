@@ -192,7 +192,8 @@ dualprop_optimizer_group(dualprop_group **group, int64_t *blocks, const dualprop
  * @param optimizer  with or without a group; without, this is dualprop_state_report()
  * @param state      with this process's share, as it was learned; NULL where the share is empty
  * @return DUALPROP_OK, or DUALPROP_ERROR_INVALID_STATE (state holds no inference), DUALPROP_ERROR_INVALID_ARGUMENT (it
- *         is of another network), DUALPROP_ERROR_PEER
+ *         is of another network), DUALPROP_ERROR_UNSUPPORTED (blocks, and the loss is a function of the caller's or was
+ *         given as a gradient), DUALPROP_ERROR_PEER
  * Since: 0.1.
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status

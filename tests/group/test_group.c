@@ -307,7 +307,7 @@ START_TEST(one_block_changes_no_bit)
 }
 END_TEST
 
-/* What a group reports without blocks is the state's report, and with them the mean over the same samples. */
+/* What a group reports without blocks is the state's report, with them the mean over the same samples, weighted too. */
 START_TEST(the_report_is_that_of_the_batch)
 {
     for (int64_t blocks = 0; blocks <= 7; blocks += 7) {
@@ -316,9 +316,12 @@ START_TEST(the_report_is_that_of_the_batch)
         float narrow[29 * INPUTS];
         int32_t labels[29];
         int64_t correct, hits;
+        double weights[29];
+        for (int i = 0; i < 29; i++) weights[i] = i / 3 % 4; /* runs that blocks cut */
         expect_ok(create(&process, 0));
         expect_ok(dualprop_optimizer_set_group(process.optimizer, NULL, blocks));
         fill_samples(&process, x, narrow, labels, 0, 29, 0);
+        if (_i == 1) expect_ok(dualprop_state_set_sample_weights(process.state, weights, 29));
         expect_error(dualprop_group_report(&loss, &correct, process.optimizer, process.state),
                      DUALPROP_ERROR_INVALID_STATE, "no inference");
         expect_ok(dualprop_infer(process.state, x, labels, 29));
@@ -328,6 +331,13 @@ START_TEST(the_report_is_that_of_the_batch)
         ck_assert_msg(blocks == 0 ? loss == whole : loss - whole <= 1e-14 * whole && whole - loss <= 1e-14 * whole,
                       "%.17g and %.17g", loss, whole); /* 29 roundings of a double */
         expect_ok(dualprop_group_report(NULL, NULL, process.optimizer, process.state));
+        double slopes[29 * CLASSES] = { 0 };
+        dualprop_view inputs = matrix_view(x, DUALPROP_F64, 29, INPUTS),
+                      given = matrix_view(slopes, DUALPROP_F64, 29, CLASSES);
+        expect_ok(dualprop_infer_gradient(process.state, &inputs, &given));
+        if (blocks > 0)
+            expect_error(dualprop_group_report(&loss, &correct, process.optimizer, process.state),
+                         DUALPROP_ERROR_UNSUPPORTED, "dualprop_state_report");
         destroy(&process);
     }
 }
@@ -629,7 +639,7 @@ Suite *test_group_suite(void)
     tcase_add_loop_test(bits, any_number_of_processes_learns_the_same_bits, 0, (int)(sizeof SAME / sizeof *SAME));
     tcase_add_test(bits, one_block_changes_no_bit);
     tcase_add_test(bits, blocks_are_the_same_gradient);
-    tcase_add_test(bits, the_report_is_that_of_the_batch);
+    tcase_add_loop_test(bits, the_report_is_that_of_the_batch, 0, 2);
     tcase_add_test(failures, a_batch_that_is_not_finite_stops_all);
     tcase_add_loop_test(failures, processes_that_differ_are_refused, 0, 5);
     tcase_add_test(failures, another_precision_is_refused);

@@ -12,6 +12,9 @@ static dualprop_status check_reported_state(const dualprop_optimizer *optimizer,
                       "state and optimizer are of different networks; expected the same");
     DUALPROP__REQUIRE(optimizer->context, state->run.phase != DUALPROP__IDLE, DUALPROP_ERROR_INVALID_STATE,
                       "state holds no inference; call dualprop_infer() first");
+    DUALPROP__REQUIRE(optimizer->context, !optimizer->sums || !dualprop__has_slopes(state), DUALPROP_ERROR_UNSUPPORTED,
+                      "losses of a function or of a given gradient are not added up by blocks; call "
+                      "dualprop_state_report() for this process's share");
     return DUALPROP_OK;
 }
 
@@ -24,19 +27,14 @@ static struct dualprop__node own_blocks(const struct dualprop__group_sums *sums)
 
 static dualprop_status score_blocks(const struct dualprop__group_sums *sums, const dualprop_state *state, int64_t total)
 {
-    const dualprop_context *context = state->context;
     struct dualprop__node own = own_blocks(sums);
-    int64_t width = dualprop__output(state)->width, begin = dualprop__first_sample(total, own.low, sums->blocks);
+    int64_t begin = dualprop__first_sample(total, own.low, sums->blocks);
     for (int64_t j = own.low; j < own.high; j++) {
         int64_t first = dualprop__first_sample(total, j, sums->blocks), top;
         int64_t rows = dualprop__first_sample(total, j + 1, sums->blocks) - first;
-        size_t offset = (size_t)((first - begin) * width) * context->real_size;
         struct dualprop__block_score *score = &sums->scores[j];
-        *score = (struct dualprop__block_score){ 0, 0 };
-        if (rows == 0) continue;
-        DUALPROP__TRY(context->backend.evaluate(
-            context->instance, state->snapshot.loss, (const char *)state->plan.prediction + offset,
-            (const char *)state->plan.target + offset, rows, width, 1, &score->loss, &score->correct, &top));
+        DUALPROP__TRY(dualprop__weighted_evaluate(&score->loss, &score->correct, &top, state, state->snapshot.loss,
+                                                  state->plan.prediction, first - begin, rows, 1));
     }
     return DUALPROP_OK;
 }
