@@ -7,18 +7,19 @@
  * same numbers, and then knows the layer and the pass.
  *
  * Inferences that need numbers on the way (a tolerance, a growth limit, a quantisation of feed-forward values, extended
- * updates, a loss of the caller's) are not deferred, nor those that start warm or have a dyad at the input, whose first
- * products depend on what is there.
+ * updates, a loss of the caller's) are not deferred, nor those that have a dyad at the input, whose first products
+ * depend on what is there, nor any work while there are dyads for a warm start: a refused input may not overwrite them.
  */
 #include "math/step_condition.h"
 #include "passes.h"
 
-int dualprop__can_defer(const dualprop_state *state, int is_warm)
+int dualprop__can_defer(const dualprop_state *state)
 {
     if (!state->context->backend.begin_deferred) return 0;
     if (dualprop__has_own_loss(state)) return 0; /* which is called with numbers on the way */
     if (state->snapshot.tolerance > 0 || state->snapshot.growth_limit > 0) return 0;
-    if (state->snapshot.quantize_bits > 0 || is_warm || state->snapshot.lowest != 1) return 0;
+    if (state->snapshot.quantize_bits > 0 || state->snapshot.lowest != 1) return 0;
+    if (dualprop__holds_warm_start(state)) return 0;
     for (int k = 1; k <= state->layer_count; k++)
         if (state->dyads[k].numbers.uses_extended_update) return 0;
     return 1;

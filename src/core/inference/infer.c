@@ -220,18 +220,23 @@ static void start_report(dualprop_state *state)
     }
 }
 
+int dualprop__holds_warm_start(const dualprop_state *state)
+{
+    return !state->network->open && state->rule && state->rule->warm_start && state->run.warm_count > 0;
+}
+
 /* by_hand: the caller may read the dyads, and errors, after each step of the inference. */
 static dualprop_status start_inference(dualprop_state *state, const dualprop_view *images, const dualprop_view *targets,
                                        enum nudge nudge, int by_hand)
 {
     int64_t count = images->shape[0];
-    int is_warm = !state->network->open && state->rule->warm_start && state->run.warm_count == count;
+    int is_warm = dualprop__holds_warm_start(state) && state->run.warm_count == count;
     state->batch.is_slope = nudge == NUDGE_BY_SLOPE;
     state->batch.count = count;
     state->weights.is_batch = 0;
     dualprop__snapshot_rule(state);
     start_report(state);
-    if (!by_hand && dualprop__can_defer(state, is_warm)) DUALPROP__TRY(dualprop__deferred_begin(state));
+    if (!by_hand && dualprop__can_defer(state)) DUALPROP__TRY(dualprop__deferred_begin(state));
     if (state->batch.is_slope) DUALPROP__TRY(dualprop__batch_load_slopes(state, targets));
     else if (targets) DUALPROP__TRY(dualprop__batch_load_targets(state, targets, 0, count));
     DUALPROP__TRY(dualprop__batch_load(state, images, 0, count));

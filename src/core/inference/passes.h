@@ -6,8 +6,10 @@
 
 #include "inference.h"
 
-/* deferred.c: may this inference, whose rule was read, check its maxima at the end? */
-int dualprop__can_defer(const dualprop_state *state, int is_warm);
+/* infer.c: do the dyads matter to an inference that begins, which a refused call must leave to it? */
+int dualprop__holds_warm_start(const dualprop_state *state);
+/* deferred.c: may this inference, whose rule was read, check its maxima and its inputs at the end? */
+int dualprop__can_defer(const dualprop_state *state);
 /* Begin a section that the device may defer; does nothing on the CPU. dualprop__infer_section_end() ends it. */
 dualprop_status dualprop__deferred_begin(dualprop_state *state);
 /* layer_update.c: s_k = f_k(a_k) for all layers, from the input that was loaded. */

@@ -29,7 +29,8 @@ static dualprop_status feed_piece(dualprop_state *state, const dualprop_view *im
 {
     DUALPROP__REQUIRE(state->context, !atomic_load(&state->context->cancelled), DUALPROP_ERROR_CANCELLED,
                       "cancelled by dualprop_context_cancel()");
-    DUALPROP__TRY(dualprop__deferred_begin(state));
+    /* What is deferred is refused after the dyads were overwritten. */
+    if (!dualprop__holds_warm_start(state)) DUALPROP__TRY(dualprop__deferred_begin(state));
     int deferred = state->section.deferred;
     dualprop_status status = dualprop__batch_load(state, images, first, piece_size(state, images->shape[0] - first));
     if (status == DUALPROP_OK) {
@@ -38,6 +39,20 @@ static dualprop_status feed_piece(dualprop_state *state, const dualprop_view *im
     }
     status = dualprop__infer_section_end(state, status);
     return deferred && status == DUALPROP_ERROR_DIVERGED ? dualprop__feed_forward(state) : status;
+}
+
+/*
+ * Several pieces are all checked before the first is computed: a refused call has written no scores, and the dyads that
+ * a warm start begins with are still there. targets may be NULL.
+ */
+static dualprop_status check_pieces(dualprop_state *state, const dualprop_view *images, const dualprop_view *targets)
+{
+    for (int64_t first = 0; images->shape[0] > state->capacity && first < images->shape[0]; first += state->capacity) {
+        int64_t count = piece_size(state, images->shape[0] - first);
+        if (targets) DUALPROP__TRY(dualprop__batch_load_targets(state, targets, first, count));
+        DUALPROP__TRY(dualprop__batch_load(state, images, first, count));
+    }
+    return DUALPROP_OK;
 }
 
 /* ---- predict ---- */
@@ -80,18 +95,10 @@ static dualprop_status copy_out_scores(const dualprop_view *scores, dualprop_sta
     return DUALPROP_OK;
 }
 
-/* Inputs in several pieces are all checked before the first scores are written: a refused call has written none. */
-static dualprop_status check_pieces(dualprop_state *state, const dualprop_view *images)
-{
-    for (int64_t first = 0; images->shape[0] > state->capacity && first < images->shape[0]; first += state->capacity)
-        DUALPROP__TRY(dualprop__batch_load(state, images, first, piece_size(state, images->shape[0] - first)));
-    return DUALPROP_OK;
-}
-
 static dualprop_status predict_pieces(const dualprop_view *scores, dualprop_state *state, const dualprop_view *images,
                                       enum scores kind)
 {
-    DUALPROP__TRY(check_pieces(state, images));
+    DUALPROP__TRY(check_pieces(state, images, NULL));
     for (int64_t first = 0; first < images->shape[0]; first += state->capacity) {
         DUALPROP__TRY(feed_piece(state, images, first));
         DUALPROP__TRY(copy_out_scores(scores, state, first, kind));
@@ -177,13 +184,12 @@ struct score {
     int64_t correct, top_k;
 };
 
-static dualprop_status score_piece(struct score *total, dualprop_state *state, const dualprop_view *targets, int k,
-                                   int64_t first)
+/* Add the piece whose outputs and targets are in the state. */
+static dualprop_status score_piece(struct score *total, dualprop_state *state, int k)
 {
     const struct dualprop__dyads *output = dualprop__output(state);
     struct score piece;
     int loss = state->rule ? state->rule->loss : DUALPROP_MSE, is_function = loss == DUALPROP_LOSS_FUNCTION;
-    DUALPROP__TRY(dualprop__batch_load_targets(state, targets, first, state->batch.count));
     DUALPROP__TRY(dualprop__weighted_evaluate(&piece.loss, &piece.correct, &piece.top_k, state,
                                               is_function ? DUALPROP_MSE : loss, output->arrays.mean, 0,
                                               state->batch.count, k));
@@ -197,9 +203,12 @@ static dualprop_status score_piece(struct score *total, dualprop_state *state, c
 static dualprop_status evaluate_pieces(struct score *total, dualprop_state *state, const dualprop_view *images,
                                        const dualprop_view *targets, int k)
 {
+    DUALPROP__TRY(check_pieces(state, images, targets));
     for (int64_t first = 0; first < images->shape[0]; first += state->capacity) {
+        int64_t count = piece_size(state, images->shape[0] - first);
+        DUALPROP__TRY(dualprop__batch_load_targets(state, targets, first, count)); /* it may refuse them */
         DUALPROP__TRY(feed_piece(state, images, first));
-        DUALPROP__TRY(score_piece(total, state, targets, k, first));
+        DUALPROP__TRY(score_piece(total, state, k));
     }
     return DUALPROP_OK;
 }
