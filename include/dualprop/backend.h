@@ -77,7 +77,7 @@ typedef struct dualprop_host {
 
 /** The numbers of one learning step, the same for every element; Adam's 1 - beta^t is included in the two scales. */
 typedef struct dualprop_step_numbers {
-    int32_t kind;          /**< DUALPROP_SGD, _ADAM, _ADAMW */
+    int32_t kind;          /**< DUALPROP_SGD, _ADAM, _ADAMW, _PLAIN_SGD */
     int32_t reserved;      /**< 0 */
     double learning_rate;  /**< of this layer and step */
     double momentum;       /**< SGD */
@@ -291,7 +291,10 @@ typedef struct dualprop_backend {
      */
     dualprop_status (*load_input)(void *self, void *x, const dualprop_view *input, const double *mean,
                                   const double *deviation, const int32_t *augmentation, double *max_abs);
-    /** Take one learning step over count elements: w, g, and the moments of the kind (SGD 1, Adam 2). */
+    /**
+     * Take one learning step over count elements: w, g, and the moments of the kind (SGD 1, Adam 2, plain SGD none);
+     * moments that the kind does not have are NULL, here and in the gradient slots.
+     */
     dualprop_status (*optimizer_step)(void *self, const dualprop_step_numbers *step, int64_t count, void *w,
                                       const void *g, void *moment1, void *moment2);
     /** Compute sums[0] = x.y, sums[1] = x.x, sums[2] = y.y, sums[3] = |x - y|^2 in double; y may be x. */

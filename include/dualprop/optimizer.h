@@ -20,11 +20,16 @@ extern "C" {
 #endif
 
 /**
- * Create an optimizer: DUALPROP_SGD (m = g + momentum m, w -= lr m, weight decay added to g), DUALPROP_ADAM (divides
- * by sqrt(v) + epsilon; weight decay added to g) or DUALPROP_ADAMW (decoupled weight decay, w -= lr decay w).
+ * Create an optimizer:
  *
- * Defaults: SGD lr .025, momentum .9, decay 0; Adam and AdamW lr 1e-3, betas .9 and .999, epsilon 1e-8, decay 0
- * (AdamW .01). No clipping. Moments and gradients are allocated here.
+ *     DUALPROP_SGD        m = g + momentum m, w -= lr m; weight decay is added to g; one moment per parameter
+ *     DUALPROP_ADAM       divides by sqrt(v) + epsilon; weight decay is added to g; two moments per parameter
+ *     DUALPROP_ADAMW      the same with decoupled weight decay, w -= lr decay w
+ *     DUALPROP_PLAIN_SGD  w -= lr g; weight decay is added to g; no momentum and no moments, with the bits of SGD of
+ *                         momentum 0, which keeps its moment so that the momentum can be raised
+ *
+ * Defaults: SGD lr .025, momentum .9, decay 0; plain SGD the same without momentum; Adam and AdamW lr 1e-3, betas .9
+ * and .999, epsilon 1e-8, decay 0 (AdamW .01). No clipping. Moments and gradients are allocated here.
  * Since: 0.1.
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
@@ -36,12 +41,12 @@ DUALPROP_API void dualprop_optimizer_destroy(dualprop_optimizer *optimizer);
 /** Set the learning rate (the peak, under a schedule); finite, >= 0. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_optimizer_set_learning_rate(dualprop_optimizer *optimizer, double learning_rate);
-/** Set SGD's momentum; in [0, 1). UNSUPPORTED if the optimizer is another kind. */
+/** Set SGD's momentum; in [0, 1). UNSUPPORTED if the optimizer is another kind, plain SGD included. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_optimizer_set_momentum(dualprop_optimizer *optimizer, double momentum);
 /**
  * Set Adam's beta1 and beta2, in [0, 1), and epsilon, at least 1e-30 (f64: 1e-150); less has no effect. UNSUPPORTED if
- * the optimizer is SGD.
+ * the optimizer is SGD or plain SGD.
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_optimizer_set_moments(dualprop_optimizer *optimizer, double beta1, double beta2, double epsilon);

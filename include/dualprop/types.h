@@ -141,8 +141,8 @@ enum {
     DUALPROP_INIT_HE = 5         /**< N(0, 2 scale^2/fan_in) */
 };
 
-/** Optimizers. */
-enum { DUALPROP_SGD = 0, DUALPROP_ADAM = 1, DUALPROP_ADAMW = 2 };
+/** Optimizers; dualprop_optimizer_create() defines each. */
+enum { DUALPROP_SGD = 0, DUALPROP_ADAM = 1, DUALPROP_ADAMW = 2, DUALPROP_PLAIN_SGD = 3 };
 
 /** Learning-rate schedules. */
 enum { DUALPROP_RATE_CONSTANT = 0, DUALPROP_RATE_WARMUP_COSINE = 1 };

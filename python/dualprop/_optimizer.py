@@ -46,7 +46,7 @@ class Gradients:
 
 
 class Optimizer(Handle):
-    """ "sgd", "adam" or "adamw" on a network.
+    """ "sgd", "adam", "adamw" or "plain-sgd" on a network.
 
         adam = dp.Optimizer(network, "adam", learning_rate=1e-3)
         adam.learn(state, images, labels)        # infer, and step
@@ -124,7 +124,7 @@ class Optimizer(Handle):
 
     @property
     def kind(self) -> str:
-        """ "sgd", "adam" or "adamw"."""
+        """ "sgd", "adam", "adamw" or "plain-sgd"."""
         return self._info()[0]
 
     @property

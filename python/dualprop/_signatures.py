@@ -332,6 +332,7 @@ CONSTANTS = {
     "OUTPUT_EXACT": 1,
     "OUTPUT_LINEAR": 0,
     "OUTPUT_SPROVR": 2,
+    "PLAIN_SGD": 3,
     "POOL_AVERAGE": 2,
     "POOL_MAX": 1,
     "POOL_NONE": 0,

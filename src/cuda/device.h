@@ -226,7 +226,7 @@ void dualprop__cuda_graph_cache_forget(dualprop__cuda *self);
 typedef struct dualprop__cuda_tensor {
     float *w;
     const float *g;
-    float *moment1, *moment2; /* moment2 NULL if the kind has one moment */
+    float *moment1, *moment2; /* NULL if the kind does not have it */
     int64_t count;
 } dualprop__cuda_tensor;
 dualprop_status dualprop__cuda_learn(dualprop__cuda *self, const dualprop_step_numbers *numbers,

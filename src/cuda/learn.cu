@@ -47,21 +47,28 @@ struct learn_body {
 
     DUALPROP__CUDA_BOTH float learnt(const numbers_f32 &numbers, float w, float g, float *moment1, float *moment2) const
     {
+        if (kind == DUALPROP_PLAIN_SGD) return dualprop__plain_sgd_f32(&numbers, w, g);
         return kind == DUALPROP_SGD ? dualprop__sgd_f32(&numbers, w, g, moment1)
                                     : dualprop__adam_f32(&numbers, w, g, moment1, moment2);
     }
 
+    /* Moments that the kind does not have are NULL. */
+    DUALPROP__CUDA_BOTH static float *from(float *moment, int64_t at)
+    {
+        return moment ? moment + at : NULL;
+    }
+
     DUALPROP__CUDA_BOTH void learn_four(const tensor &own, const numbers_f32 &numbers, int64_t at) const
     {
-        float w[4], g[4], moment1[4], moment2[4] = { 0, 0, 0, 0 };
+        float w[4], g[4], moment1[4] = { 0, 0, 0, 0 }, moment2[4] = { 0, 0, 0, 0 };
         load_four(w, own.w + at);
         load_four(g, own.g + at);
-        load_four(moment1, own.moment1 + at);
-        if (kind != DUALPROP_SGD) load_four(moment2, own.moment2 + at);
+        if (own.moment1) load_four(moment1, own.moment1 + at);
+        if (own.moment2) load_four(moment2, own.moment2 + at);
         for (int j = 0; j < 4; j++) w[j] = learnt(numbers, w[j], g[j], &moment1[j], &moment2[j]);
         store_four(own.w + at, w);
-        store_four(own.moment1 + at, moment1);
-        if (kind != DUALPROP_SGD) store_four(own.moment2 + at, moment2);
+        if (own.moment1) store_four(own.moment1 + at, moment1);
+        if (own.moment2) store_four(own.moment2 + at, moment2);
     }
 
     DUALPROP__CUDA_BOTH void operator()(int64_t i) const
@@ -77,8 +84,7 @@ struct learn_body {
         }
         if (end > own.count) end = own.count;
         ROLLED for (; at < end; at++)
-            own.w[at] = learnt(numbers, own.w[at], own.g[at], own.moment1 + at,
-                               kind == DUALPROP_SGD ? NULL : own.moment2 + at);
+            own.w[at] = learnt(numbers, own.w[at], own.g[at], from(own.moment1, at), from(own.moment2, at));
     }
 };
 

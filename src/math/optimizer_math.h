@@ -4,6 +4,7 @@
  * A template of formulas.h, included once a type; it has no include guard on purpose.
  *
  *     SGD     g' = scale g + decay w,  m = momentum m + g',  w -= rate m
+ *     plain   SGD without m: w -= rate g', with the bits of SGD of momentum 0
  *     Adam    g' = scale g + decay w,  m = beta1 m + (1 - beta1) g',  v = beta2 v + (1 - beta2) g'^2,
  *             w -= rate (scale1 m) / (sqrt(scale2 v) + epsilon)
  *     AdamW   as Adam with g' = scale g, and w -= rate decay w beside it
@@ -100,6 +101,13 @@ DUALPROP__MATH REAL FORMULA(sgd)(const FORMULA(step) * step, REAL w, REAL g, REA
     m = FORMULA(flush)(FORMULA(hold)(m, FORMULA(largest_move)()));
     *moment = m;
     return FORMULA(hold)(w - step->rate * m, FORMULA(largest_weight)());
+}
+
+/* No moment is read or written. Of SGD's it needs the flush, so that a denormal gradient moves w as it does there. */
+DUALPROP__MATH REAL FORMULA(plain_sgd)(const FORMULA(step) * step, REAL w, REAL g)
+{
+    REAL move = FORMULA(flush)(FORMULA(decayed_gradient)(step, w, g));
+    return FORMULA(hold)(w - step->rate * move, FORMULA(largest_weight)());
 }
 
 DUALPROP__MATH REAL FORMULA(adam)(const FORMULA(step) * step, REAL w, REAL g, REAL *moment1, REAL *moment2)

@@ -307,21 +307,23 @@ static dualprop_step_numbers step_of(int kind)
                                     .gradient_scale = 0.5 };
 }
 
-static const int kinds[] = { DUALPROP_SGD, DUALPROP_ADAM, DUALPROP_ADAMW };
+static const int kinds[] = { DUALPROP_SGD, DUALPROP_ADAM, DUALPROP_ADAMW, DUALPROP_PLAIN_SGD };
+static const int moments_of_kind[] = { 1, 2, 2, 0 };
 
-/* Variants 0 and 1: the gradient alone, added to another or not; 2 to 4: the learning step of each kind. */
+/* Variants 0 and 1: the gradient alone, added to another or not; 2 to 5: the learning step of each kind. */
 static dualprop_status run_gradient(struct side *side, int size, int variant)
 {
     dualprop_dense shape = shape_of(side, size);
     int64_t inputs = shape.inputs, outputs = shape.outputs;
-    int kind = variant < 2 ? -1 : kinds[variant - 2], has_second = variant > 2;
+    int kind = variant < 2 ? -1 : kinds[variant - 2], own = variant < 2 ? 0 : moments_of_kind[variant - 2];
     dualprop_step_numbers step = step_of(kind);
     void *x = uniform(side, shape.batch * inputs, -1, 1), *delta = uniform(side, shape.batch * outputs, -1, 1);
     void *gradient = of_weights(side, inputs, outputs, -1, 1), *bias_gradient = uniform(side, outputs, -1, 1);
     void *weights = of_weights(side, inputs, outputs, -1, 1), *bias = uniform(side, outputs, -1, 1);
     void *moments[4] = { of_weights(side, inputs, outputs, -1, 1), of_weights(side, inputs, outputs, 0.1, 1),
                          uniform(side, outputs, -1, 1), uniform(side, outputs, 0.1, 1) };
-    if (!has_second) moments[1] = moments[3] = NULL;
+    for (int i = 0; i < 4; i++)
+        if (i % 2 >= own) moments[i] = NULL;
     double tolerance = DUALPROP_TESTING_SUM_TOLERANCE(side->type, shape.batch);
     dualprop_status status = side->table->dense_gradient(
         side->self, &shape, gradient, bias_gradient, x, delta, -0.5 / (double)shape.batch, variant == 1,
@@ -336,10 +338,11 @@ static dualprop_status run_step(struct side *side, int size, int variant)
     int64_t count = lengths[size];
     dualprop_step_numbers step = step_of(kinds[variant]);
     void *w = uniform(side, count, -1, 1), *g = uniform(side, count, -1, 1);
-    void *first = uniform(side, count, -1, 1), *second = variant > 0 ? uniform(side, count, 0.1, 1) : NULL;
+    void *first = moments_of_kind[variant] > 0 ? uniform(side, count, -1, 1) : NULL;
+    void *second = moments_of_kind[variant] > 1 ? uniform(side, count, 0.1, 1) : NULL;
     dualprop_status status = side->table->optimizer_step(side->self, &step, count, w, g, first, second);
     note(side, "weights", w, count, 16 * epsilon_of(side));
-    note(side, "first moment", first, count, 16 * epsilon_of(side));
+    if (first) note(side, "first moment", first, count, 16 * epsilon_of(side));
     if (second) note(side, "second moment", second, count, 16 * epsilon_of(side));
     return status;
 }
@@ -460,9 +463,9 @@ int dualprop_testing_slots(int *failed, const dualprop_backend *table, int type,
         { "dyad_update", run_dyad, LENGTHS, 2 * ACTIVATIONS, 1, 1, TESTING_OWNS(dyad_update) },
         { "dense_bottom_up", run_bottom_up, SHAPES, 6, 3, 1, TESTING_OWNS(dense_bottom_up) },
         { "dense_top_down", run_top_down, SHAPES, 3, 3, 1, TESTING_OWNS(dense_top_down) },
-        { "dense_gradient", run_gradient, SHAPES, 5, 5, 2, TESTING_OWNS(dense_gradient) },
+        { "dense_gradient", run_gradient, SHAPES, 6, 6, 2, TESTING_OWNS(dense_gradient) },
         { "output_step", run_output, LENGTHS, 2, 1, 1, TESTING_OWNS(output_step) },
-        { "optimizer_step", run_step, LENGTHS, 3, 1, 1, TESTING_OWNS(optimizer_step) },
+        { "optimizer_step", run_step, LENGTHS, 4, 1, 1, TESTING_OWNS(optimizer_step) },
         { "compare", run_compare, LENGTHS, 1, 1, 1, TESTING_OWNS(compare) },
         { "max_abs", run_max_abs, LENGTHS, 2, 1, 1, TESTING_OWNS(max_abs) },
         { "fill_uniform", run_uniform, LENGTHS, 2, 1, 1, TESTING_OWNS(fill_uniform) },

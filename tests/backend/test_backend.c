@@ -408,7 +408,22 @@ static dualprop_status run_top_down(workbench *bench, int size, int variant)
  * Ways of learning. A gradient scale of 1 is what a step fused with the gradient has; SGD without momentum and decay,
  * and every way at that scale, have code of their own.
  */
-enum { STEP_SGD, STEP_ADAM, STEP_ADAMW, STEP_PLAIN_SGD, STEP_SGD_AT_1, STEP_ADAM_AT_1, STEPS };
+enum {
+    STEP_SGD,
+    STEP_ADAM,
+    STEP_ADAMW,
+    STEP_NO_MOMENTUM,
+    STEP_SGD_AT_1,
+    STEP_ADAM_AT_1,
+    STEP_PLAIN_SGD,
+    STEP_PLAIN_SGD_DECAYED,
+    STEPS
+};
+
+static int has_first_moment(int step)
+{
+    return step < STEP_PLAIN_SGD;
+}
 
 static int has_second_moment(int step)
 {
@@ -420,21 +435,27 @@ static void *second_of(int step, void *moment)
     return has_second_moment(step) ? moment : NULL;
 }
 
+static void *first_of(int step, void *moment)
+{
+    return has_first_moment(step) ? moment : NULL;
+}
+
 static dualprop_step_numbers step_numbers(int step)
 {
     return (dualprop_step_numbers){
         .kind = step == STEP_ADAMW        ? DUALPROP_ADAMW
                 : has_second_moment(step) ? DUALPROP_ADAM
-                                          : DUALPROP_SGD,
+                : has_first_moment(step)  ? DUALPROP_SGD
+                                          : DUALPROP_PLAIN_SGD,
         .learning_rate = 0.1,
-        .momentum = step == STEP_PLAIN_SGD ? 0 : 0.75,
+        .momentum = step == STEP_NO_MOMENTUM ? 0 : 0.75,
         .beta1 = 0.75,
         .beta2 = 0.875,
         .epsilon = 0.01,
         .scale1 = 1.25,
         .scale2 = 1.5,
-        .weight_decay = step == STEP_PLAIN_SGD ? 0 : 0.125,
-        .gradient_scale = step >= STEP_PLAIN_SGD ? 1 : 0.5,
+        .weight_decay = step == STEP_NO_MOMENTUM || step == STEP_PLAIN_SGD ? 0 : 0.125,
+        .gradient_scale = step >= STEP_NO_MOMENTUM ? 1 : 0.5,
     };
 }
 
@@ -490,8 +511,8 @@ static dualprop_status run_fused_step(workbench *bench, int size, int kind)
 {
     struct learning learning = make_learning(bench, size);
     dualprop_step_numbers numbers = step_numbers(kind);
-    void *moments[4] = { learning.moments[0], second_of(kind, learning.moments[1]), learning.moments[2],
-                         second_of(kind, learning.moments[3]) };
+    void *moments[4] = { first_of(kind, learning.moments[0]), second_of(kind, learning.moments[1]),
+                         first_of(kind, learning.moments[2]), second_of(kind, learning.moments[3]) };
     dualprop_status status = bench->backend->dense_gradient(bench->self, &learning.shape, NULL, NULL, learning.x,
                                                             learning.delta, -0.5 / (double)learning.shape.batch, 0,
                                                             &numbers, learning.weights, learning.bias, moments);
@@ -511,10 +532,11 @@ static dualprop_status run_separate_step(workbench *bench, int size, int kind)
         -0.5 / (double)learning.shape.batch, 0, NULL, NULL, NULL, NULL);
     if (status == DUALPROP_OK)
         status = bench->backend->optimizer_step(bench->self, &numbers, learning.elements, learning.weights,
-                                                learning.gradient, learning.moments[0], second);
+                                                learning.gradient, first_of(kind, learning.moments[0]), second);
     if (status == DUALPROP_OK)
-        status = bench->backend->optimizer_step(bench->self, &numbers, learning.shape.outputs, learning.bias,
-                                                learning.bias_gradient, learning.moments[2], bias_second);
+        status =
+            bench->backend->optimizer_step(bench->self, &numbers, learning.shape.outputs, learning.bias,
+                                           learning.bias_gradient, first_of(kind, learning.moments[2]), bias_second);
     record_learned(bench, &learning);
     return status;
 }
@@ -525,8 +547,8 @@ static dualprop_status run_optimizer(workbench *bench, int size, int kind)
     dualprop_step_numbers numbers = step_numbers(kind);
     void *w = bench_uniform(bench, count, -1, 1), *g = bench_uniform(bench, count, -1, 1);
     void *moment1 = bench_uniform(bench, count, -1, 1), *moment2 = bench_uniform(bench, count, 0.1, 1);
-    dualprop_status status =
-        bench->backend->optimizer_step(bench->self, &numbers, count, w, g, moment1, second_of(kind, moment2));
+    dualprop_status status = bench->backend->optimizer_step(bench->self, &numbers, count, w, g, first_of(kind, moment1),
+                                                            second_of(kind, moment2));
     bench_record(bench, "w", w, count, 2);
     bench_record(bench, "moment 1", moment1, count, 2);
     bench_record(bench, "moment 2", moment2, count, 2);
@@ -812,8 +834,8 @@ static dualprop_status run_convolution_fused(workbench *bench, int size, int kin
 {
     struct convolution_learning learning = make_convolution_learning(bench, size);
     dualprop_step_numbers numbers = step_numbers(kind);
-    void *moments[4] = { learning.moments[0], second_of(kind, learning.moments[1]), learning.moments[2],
-                         second_of(kind, learning.moments[3]) };
+    void *moments[4] = { first_of(kind, learning.moments[0]), second_of(kind, learning.moments[1]),
+                         first_of(kind, learning.moments[2]), second_of(kind, learning.moments[3]) };
     dualprop_status status = bench->backend->convolution_gradient(bench->self, &learning.shape, NULL, NULL, learning.x,
                                                                   learning.delta, learning.switches, learning.scale, 0,
                                                                   &numbers, learning.weights, learning.bias, moments);
@@ -833,10 +855,11 @@ static dualprop_status run_convolution_apart(workbench *bench, int size, int kin
         learning.switches, learning.scale, 0, NULL, NULL, NULL, NULL);
     if (status == DUALPROP_OK)
         status = bench->backend->optimizer_step(bench->self, &numbers, learning.elements, learning.weights,
-                                                learning.gradient, learning.moments[0], second);
+                                                learning.gradient, first_of(kind, learning.moments[0]), second);
     if (status == DUALPROP_OK)
-        status = bench->backend->optimizer_step(bench->self, &numbers, learning.biases, learning.bias,
-                                                learning.bias_gradient, learning.moments[2], bias_second);
+        status =
+            bench->backend->optimizer_step(bench->self, &numbers, learning.biases, learning.bias,
+                                           learning.bias_gradient, first_of(kind, learning.moments[2]), bias_second);
     record_convolution_learned(bench, &learning);
     return status;
 }
@@ -1233,9 +1256,9 @@ static void step_on_extremes(workbench *bench, int step, int64_t count)
     set_extremes(bench, w, count, 3, 1);
     set_extremes(bench, g, count, 0, 0);
     set_extremes(bench, moment1, count, 5, 1);
-    ck_assert_int_eq(
-        bench->backend->optimizer_step(bench->self, &numbers, count, w, g, moment1, second_of(step, moment2)),
-        DUALPROP_OK);
+    ck_assert_int_eq(bench->backend->optimizer_step(bench->self, &numbers, count, w, g, first_of(step, moment1),
+                                                    second_of(step, moment2)),
+                     DUALPROP_OK);
     bench_record(bench, "w", w, count, 2);
     bench_record(bench, "moment 1", moment1, count, 2);
     bench_record(bench, "moment 2", moment2, count, 2);

@@ -69,7 +69,7 @@ static dualprop_status spoiled_step(void *self, const dualprop_step_numbers *ste
                                     const void *g, void *moment1, void *moment2)
 {
     dualprop_status status = builtin()->optimizer_step(self, step, count, w, g, moment1, moment2);
-    spoil(moment1, count, tested_type);
+    spoil(moment1 ? moment1 : w, count, tested_type);
     return status;
 }
 

@@ -130,7 +130,7 @@ START_TEST(test_update_is_gradient_and_step)
 {
     struct small_plan plan = plan_of(_i);
     double one[SMALL_MAX_REALS], two[SMALL_MAX_REALS];
-    for (int kind = DUALPROP_SGD; kind <= DUALPROP_ADAMW; kind++) {
+    for (int kind = DUALPROP_SGD; kind <= DUALPROP_PLAIN_SGD; kind++) {
         struct small_network fused = small_create(&plan), apart = small_create(&plan);
         replace_optimizer(&fused, kind);
         replace_optimizer(&apart, kind);
@@ -152,8 +152,9 @@ END_TEST
 /* What one step of each kind should do to one weight, written out once more in plain double. */
 static double expected_weight(int kind, double w, double g, double *m, double *v, int t, double decay)
 {
-    const double rate = kind == DUALPROP_SGD ? 0.025 : 1e-3;
+    const double rate = kind == DUALPROP_SGD || kind == DUALPROP_PLAIN_SGD ? 0.025 : 1e-3;
     if (kind != DUALPROP_ADAMW) g += decay * w;
+    if (kind == DUALPROP_PLAIN_SGD) return w - rate * g;
     if (kind == DUALPROP_SGD) {
         *m = 0.9 * *m + g;
         return w - rate * *m;
@@ -168,7 +169,7 @@ START_TEST(test_formulas)
 {
     struct small_plan plan = plan_of(_i);
     const double decay = 0.05;
-    for (int kind = DUALPROP_SGD; kind <= DUALPROP_ADAMW; kind++) {
+    for (int kind = DUALPROP_SGD; kind <= DUALPROP_PLAIN_SGD; kind++) {
         double before[SMALL_MAX_REALS], after[SMALL_MAX_REALS], g[SMALL_MAX_REALS], bias[SMALL_MAX_REALS];
         double m[SMALL_MAX_REALS] = { 0 }, v[SMALL_MAX_REALS] = { 0 };
         struct small_network small = small_create(&plan);
@@ -186,6 +187,64 @@ START_TEST(test_formulas)
         }
         small_destroy(&small);
     }
+}
+END_TEST
+
+static uint64_t bytes_of_optimizer(struct small_network *small, int kind)
+{
+    uint64_t with, without;
+    expect_ok(dualprop_context_memory(&with, NULL, NULL, small->context));
+    dualprop_optimizer_destroy(small->optimizer);
+    expect_ok(dualprop_context_memory(&without, NULL, NULL, small->context));
+    expect_ok(dualprop_optimizer_create(&small->optimizer, small->network, kind));
+    return with - without;
+}
+
+/* Plain SGD has the bits of SGD of momentum 0 and no moments, in memory or in a file; SGD's files load as before. */
+START_TEST(test_plain_sgd)
+{
+    struct small_plan plan = plan_of(_i);
+    struct small_network plain = small_create(&plan), other = small_create(&plan);
+    int64_t parameters = 0, tensors, steps;
+    dualprop_checkpoint *checkpoint;
+    dualprop_optimizer *loaded;
+    int kind;
+    for (int k = 1; k <= plan.layers; k++) parameters += weights_of(&plain, k) + plan.widths[k];
+    replace_optimizer(&plain, DUALPROP_PLAIN_SGD);
+    replace_optimizer(&other, DUALPROP_SGD);
+    expect_ok(dualprop_optimizer_set_momentum(other.optimizer, 0));
+    for (int step = 0; step < 4; step++) { /* without decay, then with it */
+        expect_ok(dualprop_optimizer_set_weight_decay(plain.optimizer, step / 2 * 0.01));
+        expect_ok(dualprop_optimizer_set_weight_decay(other.optimizer, step / 2 * 0.01));
+        train_fused(&plain, 1);
+        train_apart(&other, 1);
+        expect_same_weights(&plain, &other);
+    }
+    expect_error(dualprop_optimizer_set_momentum(plain.optimizer, 0.5), DUALPROP_ERROR_UNSUPPORTED,
+                 "this optimizer is plain-sgd, which has no moments");
+    expect_error(dualprop_optimizer_set_moments(plain.optimizer, 0.9, 0.99, 1e-8), DUALPROP_ERROR_UNSUPPORTED,
+                 "this optimizer is plain-sgd, which has no moments");
+
+    expect_ok(dualprop_checkpoint_create(&checkpoint, plain.context));
+    expect_ok(dualprop_checkpoint_put_optimizer(checkpoint, plain.optimizer));
+    expect_ok(dualprop_checkpoint_tensor_count(&tensors, checkpoint));
+    ck_assert_int_eq(tensors, 0);
+    expect_ok(dualprop_checkpoint_get_optimizer(&loaded, checkpoint, plain.network));
+    expect_ok(dualprop_optimizer_info(&kind, &steps, NULL, loaded));
+    ck_assert_int_eq(kind, DUALPROP_PLAIN_SGD);
+    ck_assert_int_eq(steps, 4);
+    dualprop_optimizer_destroy(plain.optimizer);
+    plain.optimizer = loaded;
+    train_fused(&plain, 2);
+    train_apart(&other, 2);
+    expect_same_weights(&plain, &other);
+    dualprop_checkpoint_destroy(checkpoint);
+
+    replace_optimizer(&other, DUALPROP_SGD);
+    uint64_t with = bytes_of_optimizer(&other, DUALPROP_PLAIN_SGD);
+    ck_assert_uint_ge(with, bytes_of_optimizer(&other, DUALPROP_SGD) + (uint64_t)parameters * sizeof(double));
+    small_destroy(&other);
+    small_destroy(&plain);
 }
 END_TEST
 
@@ -298,7 +357,7 @@ static void carry_gradient(struct small_network *to, struct small_network *from)
 /* A gradient that went through the caller's hands gives the same step, to the bit, for every kind of optimizer. */
 START_TEST(test_gradient_written_is_applied)
 {
-    for (int kind = DUALPROP_SGD; kind <= DUALPROP_ADAMW; kind++) {
+    for (int kind = DUALPROP_SGD; kind <= DUALPROP_PLAIN_SGD; kind++) {
         struct small_plan plan = plan_of(_i);
         struct small_network one = small_create(&plan), other = small_create(&plan);
         replace_optimizer(&one, kind);
@@ -442,7 +501,7 @@ static void let_states_grow(dualprop_rule *rule)
 /* A weight decay that turns weights over and makes them grow is stopped before they overflow, with a sentence. */
 START_TEST(test_huge_weight_decay)
 {
-    static const int kinds[] = { DUALPROP_SGD, DUALPROP_ADAM, DUALPROP_ADAMW };
+    static const int kinds[] = { DUALPROP_SGD, DUALPROP_ADAM, DUALPROP_ADAMW, DUALPROP_PLAIN_SGD };
     struct small_plan plan = plan_of(_i % 2);
     plan.configure = let_states_grow;
     struct small_network small = small_create(&plan);
@@ -537,6 +596,7 @@ Suite *test_learning_suite(void)
     tcase_add_loop_test(tcase, test_learning_in_one_call, 0, 2);
     tcase_add_loop_test(tcase, test_failed_learning_leaves_no_trace, 0, 2);
     tcase_add_loop_test(tcase, test_formulas, 0, 2);
+    tcase_add_loop_test(tcase, test_plain_sgd, 0, 2);
     tcase_add_loop_test(tcase, test_frozen_and_slow_layers, 0, 2);
     tcase_add_loop_test(tcase, test_clipping, 0, 2);
     tcase_add_loop_test(tcase, test_accumulation, 0, 2);
@@ -546,7 +606,7 @@ Suite *test_learning_suite(void)
     tcase_add_loop_test(tcase, test_order_of_calls, 0, 2);
     tcase_add_loop_test(tcase, test_busy_network, 0, 2);
     tcase_add_loop_test(tcase, test_huge_learning_rate, 0, 2);
-    tcase_add_loop_test(tcase, test_huge_weight_decay, 0, 6);
+    tcase_add_loop_test(tcase, test_huge_weight_decay, 0, 8);
     tcase_add_loop_test(tcase, test_non_finite_input, 0, 2);
     tcase_add_loop_test(tcase, test_cancel, 0, 2);
     tcase_add_loop_test(tcase, test_writing_dyads, 0, 2);

@@ -209,7 +209,7 @@ START_TEST(sentences_tell_what_came)
     expect_error(dualprop_checkpoint_read_memory(&checkpoint, small.context, bytes, sizeof bytes),
                  DUALPROP_ERROR_FORMAT, "is no checkpoint");
     expect_error(dualprop_from_name(&value, DUALPROP_NAMES_OPTIMIZER, "adagrad"), DUALPROP_ERROR_INVALID_ARGUMENT,
-                 "sgd, adam, adamw");
+                 "sgd, adam, adamw, plain-sgd");
     expect_ok(dualprop_from_name(&value, DUALPROP_NAMES_RULE, "DP_Adjoint"));
     ck_assert_int_eq(value, DUALPROP_DP_ADJOINT);
     small_destroy(&small);

@@ -11,7 +11,7 @@ static void sweep_optimizer_create(void)
     dualprop_network *empty;
     INVALID("optimizer", dualprop_optimizer_create(NULL, own.network, DUALPROP_SGD));
     HANDLES_OF_CREATE(network, NETWORK, "network", made, dualprop_optimizer_create(&made, bad, DUALPROP_SGD))
-    NUMBERS(int, "kind", dualprop_optimizer_create(&made, own.network, bad), -1, 3, INT32_MIN, INT32_MAX);
+    NUMBERS(int, "kind", dualprop_optimizer_create(&made, own.network, bad), -1, 4, INT32_MIN, INT32_MAX);
     expect_ok(dualprop_network_create(&empty, own.context, 1, 1, 2));
     NOTHING(made, DUALPROP_ERROR_INVALID_ARGUMENT, "network", dualprop_optimizer_create(&made, empty, DUALPROP_SGD));
     dualprop_network_destroy(empty);

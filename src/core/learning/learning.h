@@ -74,8 +74,8 @@ double dualprop__largest_gradient(const dualprop_optimizer *optimizer, const dua
 int dualprop__step_needs_weights(const dualprop_optimizer *optimizer);
 /* A kind of optimizer; its formula is in math/optimizer_math.h. */
 struct dualprop__optimizer_row {
-    int moments;     /* of each parameter: SGD has the momentum, Adam the mean and the mean of squares */
-    int is_adaptive; /* has beta1, beta2 and epsilon; else a momentum */
+    int moments; /* of each parameter: SGD has the momentum, Adam the mean and the mean of squares, plain SGD none */
+    int is_adaptive;                    /* has beta1, beta2 and epsilon */
     double learning_rate, weight_decay; /* by default */
     double largest[2][2];               /* moments that a step can leave: [0: f64, 1: f32][order] */
 };

@@ -20,6 +20,7 @@ static const struct dualprop__optimizer_row OPTIMIZER_ROWS[] = {
                          .learning_rate = 1e-3,
                          .weight_decay = 0.01,
                          .largest = { { 1e151, 1e301 }, { 1e19, 1e37 } } },
+    [DUALPROP_PLAIN_SGD] = { .learning_rate = 0.025 },
 };
 
 const struct dualprop__optimizer_row *dualprop__optimizer_row_of(int kind)
@@ -64,7 +65,7 @@ static void set_optimizer_defaults(dualprop_optimizer *optimizer, int kind)
     const struct dualprop__optimizer_row *row = dualprop__optimizer_row_of(kind);
     optimizer->kind = kind;
     optimizer->learning_rate = row->learning_rate;
-    optimizer->momentum = 0.9;
+    optimizer->momentum = row->moments > 0 ? 0.9 : 0;
     optimizer->beta1 = 0.9;
     optimizer->beta2 = 0.999;
     optimizer->epsilon = 1e-8;
@@ -97,7 +98,7 @@ dualprop_status dualprop_optimizer_create(dualprop_optimizer **out, dualprop_net
     DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
     DUALPROP__TRY(dualprop__context_enter(network->context));
     DUALPROP__REQUIRE(network->context, dualprop__optimizer_row_of(kind), DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "kind is %d; expected DUALPROP_SGD, _ADAM or _ADAMW", kind);
+                      "kind is %d; expected DUALPROP_SGD, _ADAM, _ADAMW or _PLAIN_SGD", kind);
     DUALPROP__REQUIRE(network->context, network->layer_count > 0, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "network has no layers; add one first");
     dualprop_optimizer *optimizer;
@@ -174,9 +175,11 @@ dualprop_status dualprop_optimizer_set_momentum(dualprop_optimizer *optimizer, d
 {
     DUALPROP__REQUIRE_HANDLE(optimizer, DUALPROP__OPTIMIZER);
     DUALPROP__TRY(check_momentum(optimizer, momentum));
-    DUALPROP__REQUIRE(optimizer->context, !dualprop__is_adaptive(optimizer), DUALPROP_ERROR_UNSUPPORTED,
-                      "momentum is SGD's, and this optimizer is %s, which has dualprop_optimizer_set_moments()",
-                      dualprop_name(DUALPROP_NAMES_OPTIMIZER, optimizer->kind));
+    DUALPROP__REQUIRE(optimizer->context, optimizer->kind == DUALPROP_SGD, DUALPROP_ERROR_UNSUPPORTED,
+                      "momentum is SGD's, and this optimizer is %s, which has %s",
+                      dualprop_name(DUALPROP_NAMES_OPTIMIZER, optimizer->kind),
+                      dualprop__is_adaptive(optimizer) ? "dualprop_optimizer_set_moments()"
+                                                       : "no moments; create one of DUALPROP_SGD");
     optimizer->momentum = momentum;
     return DUALPROP_OK;
 }
@@ -202,9 +205,10 @@ dualprop_status dualprop_optimizer_set_moments(dualprop_optimizer *optimizer, do
 {
     DUALPROP__REQUIRE_HANDLE(optimizer, DUALPROP__OPTIMIZER);
     DUALPROP__TRY(check_moments(optimizer, beta1, beta2, epsilon));
-    DUALPROP__REQUIRE(
-        optimizer->context, dualprop__is_adaptive(optimizer), DUALPROP_ERROR_UNSUPPORTED,
-        "beta1, beta2 and epsilon are Adam's, and this optimizer is sgd, which has dualprop_optimizer_set_momentum()");
+    DUALPROP__REQUIRE(optimizer->context, dualprop__is_adaptive(optimizer), DUALPROP_ERROR_UNSUPPORTED,
+                      "beta1, beta2 and epsilon are Adam's, and this optimizer is %s, which has %s",
+                      dualprop_name(DUALPROP_NAMES_OPTIMIZER, optimizer->kind),
+                      optimizer->kind == DUALPROP_SGD ? "dualprop_optimizer_set_momentum()" : "no moments");
     optimizer->beta1 = beta1;
     optimizer->beta2 = beta2;
     optimizer->epsilon = epsilon;
@@ -216,7 +220,7 @@ dualprop_status dualprop__optimizer_restore(dualprop_optimizer *optimizer, doubl
 {
     DUALPROP__TRY(check_momentum(optimizer, momentum));
     DUALPROP__TRY(check_moments(optimizer, beta1, beta2, epsilon));
-    optimizer->momentum = momentum;
+    optimizer->momentum = moment_count(optimizer->kind) > 0 ? momentum : 0;
     optimizer->beta1 = beta1;
     optimizer->beta2 = beta2;
     optimizer->epsilon = epsilon;

@@ -162,8 +162,8 @@ static void step_chunk(void *argument, int64_t chunk, int64_t first, int64_t cou
     const struct step_job *job = argument;
     int64_t offset = first * (int64_t)job->blis->loops->real_size;
     (void)chunk;
-    job->blis->loops->step(job->step, count, job->w + offset, job->g + offset, job->moment1 + offset,
-                           job->moment2 ? job->moment2 + offset : NULL);
+    job->blis->loops->step(job->step, count, job->w + offset, job->g + offset,
+                           job->moment1 ? job->moment1 + offset : NULL, job->moment2 ? job->moment2 + offset : NULL);
 }
 
 dualprop_status dualprop__blis_optimizer_step(void *self, const dualprop_step_numbers *step, int64_t count, void *w,

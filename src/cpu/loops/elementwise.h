@@ -30,7 +30,7 @@ typedef struct dualprop__elementwise {
     /* a[row][j] += bias[j]; bias lies under the tile's first column. */
     void (*add_bias)(void *a, const void *bias, const dualprop__tile *tile);
 
-    /* The learning step of count parameters; moment2 may be NULL for SGD. */
+    /* The learning step of count parameters; moments that the kind does not have are NULL. */
     void (*step)(const dualprop_step_numbers *numbers, int64_t count, void *w, const void *g, void *moment1,
                  void *moment2);
     /* to = scale * from, added to what is there where accumulate is set; to may be from. */

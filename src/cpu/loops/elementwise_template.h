@@ -342,6 +342,13 @@ static void FORMULA(sgd_loop)(const FORMULA(step) * given, int64_t count, REAL *
     for (int64_t i = 0; i < count; i++) w[i] = FORMULA(sgd)(&step, w[i], g[i], moment + i);
 }
 
+static void FORMULA(plain_sgd_loop)(const FORMULA(step) * given, int64_t count, REAL *restrict w,
+                                    const REAL *restrict g)
+{
+    const FORMULA(step) step = *given;
+    for (int64_t i = 0; i < count; i++) w[i] = FORMULA(plain_sgd)(&step, w[i], g[i]);
+}
+
 static void FORMULA(adam_loop)(const FORMULA(step) * given, int64_t count, REAL *restrict w, const REAL *restrict g,
                                REAL *restrict moment1, REAL *restrict moment2)
 {
@@ -354,7 +361,8 @@ static void FORMULA(step_loop)(const dualprop_step_numbers *numbers, int64_t cou
                                void *moment1, void *moment2)
 {
     FORMULA(step) step = FORMULA(step_of)(numbers);
-    if (numbers->kind == DUALPROP_SGD) FORMULA(sgd_loop)(&step, count, w, g, moment1);
+    if (numbers->kind == DUALPROP_PLAIN_SGD) FORMULA(plain_sgd_loop)(&step, count, w, g);
+    else if (numbers->kind == DUALPROP_SGD) FORMULA(sgd_loop)(&step, count, w, g, moment1);
     else FORMULA(adam_loop)(&step, count, w, g, moment1, moment2);
 }
 

@@ -79,6 +79,15 @@ static inline FORMULA(wide)
     return FORMULA(wide_hold)(MM(sub)(w, MM(mul)(step->rate, *moment)), step->largest_weight);
 }
 
+/* FORMULA(plain_sgd), and the same with no weight decay. */
+static inline __attribute__((always_inline)) FORMULA(wide)
+    FORMULA(wide_momentless)(const FORMULA(wide_step) * step, int decays, FORMULA(wide) w, FORMULA(wide) g)
+{
+    g = decays ? FORMULA(wide_decayed_gradient)(step, w, g)
+               : FORMULA(wide_hold)(MM(mul)(step->gradient_scale, g), step->largest_gradient);
+    return FORMULA(wide_hold)(MM(sub)(w, MM(mul)(step->rate, FORMULA(wide_flush)(g))), step->largest_weight);
+}
+
 static inline FORMULA(wide) FORMULA(wide_adam)(const FORMULA(wide_step) * step, FORMULA(wide) w, FORMULA(wide) g,
                                                FORMULA(wide) * moment1, FORMULA(wide) * moment2)
 {
@@ -136,6 +145,30 @@ static void FORMULA(sgd_loop)(const FORMULA(step) * given, int64_t count, REAL *
     const FORMULA(wide_step) step = FORMULA(wide_step_of)(given);
     if (given->momentum != 0 || given->coupled_decay != 0) FORMULA(sgd_array)(&step, 0, count, w, g, moment);
     else FORMULA(sgd_array)(&step, 1, count, w, g, moment);
+}
+
+/* decays is constant where this is inlined. */
+static inline __attribute__((always_inline)) void FORMULA(plain_sgd_lanes)(const FORMULA(wide_step) * step, int decays,
+                                                                           MASK_TYPE lanes, int64_t i, REAL *w,
+                                                                           const REAL *g)
+{
+    FORMULA(wide) slope = MM(maskz_loadu)(lanes, g + i), old = MM(maskz_loadu)(lanes, w + i);
+    MM(mask_storeu)(w + i, lanes, FORMULA(wide_momentless)(step, decays, old, slope));
+}
+
+static inline __attribute__((always_inline)) void FORMULA(plain_sgd_array)(const FORMULA(wide_step) * step, int decays,
+                                                                           int64_t count, REAL *w, const REAL *g)
+{
+    int64_t i = 0;
+    for (; i + WIDE_LANES <= count; i += WIDE_LANES) FORMULA(plain_sgd_lanes)(step, decays, ALL_LANES, i, w, g);
+    if (i < count) FORMULA(plain_sgd_lanes)(step, decays, FIRST_LANES(count - i), i, w, g);
+}
+
+static void FORMULA(plain_sgd_loop)(const FORMULA(step) * given, int64_t count, REAL *w, const REAL *g)
+{
+    const FORMULA(wide_step) step = FORMULA(wide_step_of)(given);
+    if (given->coupled_decay != 0) FORMULA(plain_sgd_array)(&step, 1, count, w, g);
+    else FORMULA(plain_sgd_array)(&step, 0, count, w, g);
 }
 
 static void FORMULA(adam_loop)(const FORMULA(step) * given, int64_t count, REAL *w, const REAL *g, REAL *moment1,

@@ -287,10 +287,12 @@ static dualprop_status dense_top_down(void *self, const dualprop_dense *shape, v
     return dyad ? dyad_update(self, dyad) : DUALPROP_OK;
 }
 
-/* One parameter's step; moment2 is NULL if the kind has one moment. */
-static void learn(int kind, const FORMULA(step) * step, REAL *w, REAL g, REAL *moment1, REAL *moment2)
+/* Parameter i's step; moments that the kind does not have are NULL. */
+static void learn(int kind, const FORMULA(step) * step, int64_t i, REAL *w, REAL g, REAL *moment1, REAL *moment2)
 {
-    *w = kind == DUALPROP_SGD ? FORMULA(sgd)(step, *w, g, moment1) : FORMULA(adam)(step, *w, g, moment1, moment2);
+    if (kind == DUALPROP_PLAIN_SGD) w[i] = FORMULA(plain_sgd)(step, w[i], g);
+    else if (kind == DUALPROP_SGD) w[i] = FORMULA(sgd)(step, w[i], g, moment1 + i);
+    else w[i] = FORMULA(adam)(step, w[i], g, moment1 + i, moment2 + i);
 }
 
 /* Where a row of gradients goes: into memory, or at once into the learning step. */
@@ -319,8 +321,7 @@ static void pour(const struct sink *sink, int64_t first, const double *sums, dou
         int64_t i = first + j;
         double sum = scale * sums[j];
         if (sink->numbers)
-            learn(sink->numbers->kind, &sink->step, sink->parameter + i, (REAL)sum, sink->moment1 + i,
-                  sink->moment2 ? sink->moment2 + i : NULL);
+            learn(sink->numbers->kind, &sink->step, i, sink->parameter, (REAL)sum, sink->moment1, sink->moment2);
         else sink->gradient[i] = (REAL)(sink->accumulate ? (double)sink->gradient[i] + sum : sum);
     }
 }
@@ -362,9 +363,7 @@ static dualprop_status optimizer_step(void *self, const dualprop_step_numbers *n
 {
     (void)self;
     FORMULA(step) step = FORMULA(step_of)(numbers);
-    for (int64_t i = 0; i < count; i++)
-        learn(numbers->kind, &step, (REAL *)w + i, ((const REAL *)g)[i], (REAL *)moment1 + i,
-              moment2 ? (REAL *)moment2 + i : NULL);
+    for (int64_t i = 0; i < count; i++) learn(numbers->kind, &step, i, w, ((const REAL *)g)[i], moment1, moment2);
     return DUALPROP_OK;
 }
 
