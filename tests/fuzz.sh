@@ -1,10 +1,11 @@
 #!/bin/sh
-# Fuzzes the readers of checkpoints, JSON and images, each for FUZZ_SECONDS (60), with clang's libFuzzer; without clang,
-# or with REPLAY=yes, replays the corpora. HARNESSES ("checkpoint json model images") chooses.
+# Fuzzes the readers of checkpoints, JSON and images, and sequences of calls, each for FUZZ_SECONDS (60), with clang's
+# libFuzzer; without clang, or with REPLAY=yes, replays the corpora. HARNESSES ("checkpoint json model images calls")
+# chooses.
 set -eu
 cd "$(dirname "$0")/.."
 folder=build/fuzz
-harnesses=${HARNESSES:-checkpoint json model images}
+harnesses=${HARNESSES:-checkpoint json model images calls}
 
 fuzzed() { # COMPILER FLAGS: the library and what the harnesses need of the programs
     make --no-print-directory -j"$(nproc)" NVCC=no BUILD="$folder" LIB="$folder/lib" CC="$1" OPTIMIZE=-O1 BLIS=no \
@@ -14,9 +15,13 @@ fuzzed() { # COMPILER FLAGS: the library and what the harnesses need of the prog
 # The objects rather than the library, which hides what reads JSON.
 harness() { # COMPILER NAME OUTPUT OPTIONS...
     compiler=$1 source=tests/fuzz/fuzz_$2.c output=$3
+    [ "$2" != calls ] || source="$source tests/support/random_calls.c tests/support/random_calls_more.c
+        tests/support/randomness.c"
     shift 3
-    "$compiler" -g -O1 -std=gnu11 -Iinclude -Isrc -Iprograms "$@" -o "$output" "$source" "$folder/programs/common.a" \
-        "$folder"/src/core/*/*.o "$folder"/src/cpu/*/*.o -ljansson -lm -lpthread -ldl -lz -lmd -lzip
+    # shellcheck disable=SC2086 # one word a file
+    "$compiler" -g -O1 -std=gnu11 -Iinclude -Isrc -Iprograms -Itests -Itests/support "$@" -o "$output" $source \
+        "$folder/programs/common.a" "$folder"/src/core/*/*.o "$folder"/src/cpu/*/*.o \
+        -ljansson -lm -lpthread -ldl -lz -lmd -lzip
 }
 
 # Small good files: the first byte says which reader they are for.
@@ -35,7 +40,7 @@ seeds() { # NAME: fills its corpus
     corpus=$folder/corpus-$1
     mkdir -p "$corpus"
     for seed in tests/fuzz/corpus/"$1"/* build/check/python/module.safetensors; do
-        case $1:$seed in json:*module* | images:*module* | model:*module*) continue ;; esac
+        case $1:$seed in json:*module* | images:*module* | model:*module* | calls:*module*) continue ;; esac
         [ ! -f "$seed" ] || cp "$seed" "$corpus"
     done
     [ "$1" != images ] || seed_images "$corpus"
@@ -46,8 +51,10 @@ if [ "${REPLAY:-no}" = no ] && command -v clang >/dev/null 2>&1; then
     for name in $harnesses; do
         seeds "$name"
         harness clang "$name" "$folder/fuzz_$name" -fsanitize=address,undefined,fuzzer
+        longest=65536
+        [ "$name" != calls ] || longest=4096 # some hundred calls
         "$folder/fuzz_$name" -max_total_time="${FUZZ_SECONDS:-60}" -rss_limit_mb=1024 -malloc_limit_mb=256 -timeout=5 \
-            -max_len=65536 -artifact_prefix="$folder/" "$corpus"
+            -max_len="$longest" -artifact_prefix="$folder/" "$corpus"
     done
     exit
 fi

@@ -10,7 +10,7 @@ replays() { # NAME
         "$(ls tests/fuzz/corpus/"$1" | wc -l) files replayed, 0 not to be read" ]
 }
 
-for name in checkpoint images json model; do
+for name in calls checkpoint images json model; do
     test_that "the corpus of fuzz_$name.c" replays $name
 done
 count_end
