@@ -35,6 +35,26 @@ extern "C" {
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_optimizer_create(dualprop_optimizer **optimizer, dualprop_network *network, int kind);
 
+/**
+ * Create an optimizer that keeps no gradient, which saves an array of all parameters: dualprop_learn(),
+ * dualprop_update() and dualprop_infer_update() compute the gradient of one layer and apply it at once, with the same
+ * bits. A plain SGD of this kind takes a few bytes per layer and no memory per parameter.
+ *
+ * What needs a whole gradient is UNSUPPORTED: dualprop_gradient() and dualprop_gradient_accumulate(), _read(), _write()
+ * and _compare(), dualprop_step(), clipping, groups of processes, feedback weights that learn, and a backend whose
+ * learning steps stand alone. A step whose gradient might be larger than a step allows (see docs/numerics.md) is
+ * NOT_FINITE and changes nothing, since there is no gradient to look at. A checkpoint remembers that the optimizer
+ * keeps none.
+ *
+ * @param optimizer  receives the optimizer; the caller destroys it
+ * @param network    the network, with at least one layer
+ * @param kind       as in dualprop_optimizer_create()
+ * @return as dualprop_optimizer_create(); DUALPROP_ERROR_UNSUPPORTED: see above
+ * Threads: any.  Since: 0.1.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_optimizer_create_fused(dualprop_optimizer **optimizer, dualprop_network *network, int kind);
+
 /** Destroy an optimizer; NULL is allowed. */
 DUALPROP_API void dualprop_optimizer_destroy(dualprop_optimizer *optimizer);
 

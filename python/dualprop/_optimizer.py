@@ -52,6 +52,9 @@ class Optimizer(Handle):
         adam.learn(state, images, labels)        # infer, and step
 
     or in parts: state.infer(...), adam.gradient(state), adam.gradients[...] = ..., adam.step().
+
+    With fused=True it keeps no gradient, which saves an array of all parameters: it learns by learn(), update() and
+    update_open() alone, with the same bits.
     """
     __slots__ = ("_network",)
     _kind = "optimizer"
@@ -59,9 +62,10 @@ class Optimizer(Handle):
 
     def __init__(self, network: Network, kind: Any = "adam", learning_rate: Optional[float] = None, *,
                  momentum: Optional[float] = None, betas: Any = None, epsilon: float = 1e-8,
-                 weight_decay: Optional[float] = None, clip: Optional[float] = None) -> None:
+                 weight_decay: Optional[float] = None, clip: Optional[float] = None, fused: bool = False) -> None:
         self._network = is_a(Network, network, "network")
-        self._create("optimizer_create", (network,), network, choice("OPTIMIZER", kind))
+        create = "optimizer_create_fused" if fused else "optimizer_create"
+        self._create(create, (network,), network, choice("OPTIMIZER", kind))
         if learning_rate is not None:
             self.learning_rate = learning_rate
         if momentum is not None:

@@ -119,6 +119,7 @@ FUNCTIONS = {
     "network_write": "S psp",
     "network_write_feedback": "S pip",
     "optimizer_create": "S ppi",
+    "optimizer_create_fused": "S ppi",
     "optimizer_destroy": "v p",
     "optimizer_group": "S ppp",
     "optimizer_info": "S pppp",

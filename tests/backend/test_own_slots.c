@@ -147,6 +147,9 @@ static void learn_on(struct learned *learned, const dualprop_backend *table, int
     dualprop_network *network = create_network(context, images);
     expect_ok(dualprop_rule_create(&rule, context, DUALPROP_DP_ADJOINT));
     expect_ok(dualprop_state_create(&state, network, rule, BATCH));
+    if (table && table->optimizer_step && table->optimizer_step != builtin()->optimizer_step)
+        expect_error(dualprop_optimizer_create_fused(&optimizer, network, kind), DUALPROP_ERROR_UNSUPPORTED,
+                     "learning steps of the caller's own");
     expect_ok(dualprop_optimizer_create(&optimizer, network, kind));
     for (int i = 0; i < BATCH * INPUTS; i++) x[i] = i * 7919 % 1009 / 504.0 - 1;
     for (int i = 0; i < BATCH; i++) labels[i] = i % CLASSES;

@@ -407,6 +407,108 @@ START_TEST(test_gradient_written_in_part)
 }
 END_TEST
 
+static void replace_by_fused(struct small_network *small, int kind)
+{
+    dualprop_optimizer_destroy(small->optimizer);
+    expect_ok(dualprop_optimizer_create_fused(&small->optimizer, small->network, kind));
+}
+
+/* One that keeps no gradient learns with the same bits, and is smaller by the gradient. */
+START_TEST(test_learning_without_a_gradient)
+{
+    struct small_plan plan = plan_of(_i);
+    for (int kind = DUALPROP_SGD; kind <= DUALPROP_PLAIN_SGD; kind++) {
+        struct small_network fused = small_create(&plan), other = small_create(&plan);
+        int64_t parameters = 0;
+        dualprop_checkpoint *checkpoint;
+        for (int k = 1; k <= plan.layers; k++) parameters += weights_of(&fused, k) + plan.widths[k];
+        replace_optimizer(&fused, kind);
+        uint64_t with = bytes_of_optimizer(&fused, kind);
+        replace_by_fused(&fused, kind);
+        uint64_t without = bytes_of_optimizer(&fused, kind);
+        ck_assert_uint_ge(with, without + (uint64_t)parameters * sizeof(double));
+        replace_by_fused(&fused, kind);
+        replace_optimizer(&other, kind);
+        expect_ok(dualprop_optimizer_set_weight_decay(fused.optimizer, 0.01));
+        expect_ok(dualprop_optimizer_set_weight_decay(other.optimizer, 0.01));
+        train_fused(&fused, 3);
+        train_apart(&other, 3);
+        expect_same_weights(&fused, &other);
+
+        expect_ok(dualprop_checkpoint_create(&checkpoint, fused.context));
+        expect_ok(dualprop_checkpoint_put_optimizer(checkpoint, fused.optimizer));
+        dualprop_optimizer_destroy(fused.optimizer);
+        expect_ok(dualprop_checkpoint_get_optimizer(&fused.optimizer, checkpoint, fused.network));
+        dualprop_checkpoint_destroy(checkpoint);
+        for (int i = 0; i < 2; i++) expect_ok(learn(&fused));
+        train_apart(&other, 2);
+        expect_same_weights(&fused, &other);
+
+        /* Rates above 1 check the weights first. */
+        expect_ok(dualprop_optimizer_set_learning_rate(fused.optimizer, 1.5));
+        expect_ok(dualprop_optimizer_set_learning_rate(other.optimizer, 1.5));
+        train_fused(&fused, 1);
+        train_apart(&other, 1);
+        expect_same_weights(&fused, &other);
+        small_destroy(&other);
+        small_destroy(&fused);
+    }
+}
+END_TEST
+
+START_TEST(test_what_needs_a_gradient_is_refused)
+{
+    struct small_plan plan = plan_of(_i);
+    double g[SMALL_MAX_REALS], before[SMALL_MAX_REALS], after[SMALL_MAX_REALS], huge[4 * 4];
+    struct small_network small = small_create(&plan), other = small_create(&plan);
+    dualprop_view view = parameter_view(g, &small, 5), x = rows_of(small.x, 6), y = rows_of(small.y, 4);
+    dualprop_view dyads = rows_of(huge, 4);
+    dualprop_optimizer *kept = small.optimizer;
+    const char *sentence = "keeps no gradient";
+    expect_ok(dualprop_optimizer_create_fused(&small.optimizer, small.network, DUALPROP_SGD));
+    expect_ok(small_infer(&small));
+    expect_error(dualprop_gradient(small.optimizer, small.state), DUALPROP_ERROR_UNSUPPORTED, sentence);
+    expect_error(dualprop_gradient_accumulate(small.optimizer, small.state), DUALPROP_ERROR_UNSUPPORTED, sentence);
+    expect_error(dualprop_step(small.optimizer), DUALPROP_ERROR_UNSUPPORTED, sentence);
+    expect_error(dualprop_gradient_read(&view, small.optimizer, "layer3.bias"), DUALPROP_ERROR_UNSUPPORTED, sentence);
+    memset(g, 0, sizeof g);
+    expect_error(dualprop_gradient_write(small.optimizer, "layer3.bias", &view), DUALPROP_ERROR_UNSUPPORTED, sentence);
+    expect_error(dualprop_optimizer_set_clip(small.optimizer, 1), DUALPROP_ERROR_UNSUPPORTED, sentence);
+    expect_ok(dualprop_optimizer_set_clip(small.optimizer, 0));
+    expect_error(dualprop_optimizer_set_group(small.optimizer, NULL, 2), DUALPROP_ERROR_UNSUPPORTED, sentence);
+    expect_ok(dualprop_gradient(kept, small.state));
+    expect_error(dualprop_gradient_compare(NULL, NULL, NULL, NULL, small.optimizer, kept, 1),
+                 DUALPROP_ERROR_UNSUPPORTED, sentence);
+    expect_error(dualprop_gradient_compare(NULL, NULL, NULL, NULL, kept, small.optimizer, 1),
+                 DUALPROP_ERROR_UNSUPPORTED, sentence);
+
+    /* During an inference it learns as others do; from dyads beyond a step's range it does not. */
+    replace_optimizer(&other, DUALPROP_SGD);
+    expect_ok(dualprop_infer_begin(small.state, &x, &y));
+    expect_ok(dualprop_infer_begin(other.state, &x, &y));
+    for (int pass = 0; pass < 2; pass++) {
+        expect_ok(dualprop_infer_pass(small.state));
+        expect_ok(dualprop_infer_pass(other.state));
+        expect_ok(dualprop_infer_update(small.optimizer, small.state));
+        expect_ok(dualprop_infer_update(other.optimizer, other.state));
+        expect_same_weights(&small, &other);
+    }
+    for (int i = 0; i < 16; i++) huge[i] = 1e40;
+    expect_ok(dualprop_state_write(small.state, 3, DUALPROP_S_DELTA, &dyads));
+    read_weight(before, &small, 3);
+    expect_error(dualprop_infer_update(small.optimizer, small.state), DUALPROP_ERROR_NOT_FINITE,
+                 "the gradient of layer 3 may exceed");
+    read_weight(after, &small, 3);
+    ck_assert_mem_eq(before, after, (size_t)weights_of(&small, 3) * sizeof *before);
+    expect_ok(dualprop_infer_end(small.state));
+    expect_error(dualprop_update(small.optimizer, small.state), DUALPROP_ERROR_NOT_FINITE, "layer 3");
+    expect_ok(dualprop_infer_end(other.state));
+    dualprop_optimizer_destroy(kept);
+    small_destroy(&other);
+    small_destroy(&small);
+}
+END_TEST
+
 START_TEST(test_learning_rate_schedule)
 {
     struct small_plan plan = plan_of(_i);
@@ -597,6 +699,8 @@ Suite *test_learning_suite(void)
     tcase_add_loop_test(tcase, test_failed_learning_leaves_no_trace, 0, 2);
     tcase_add_loop_test(tcase, test_formulas, 0, 2);
     tcase_add_loop_test(tcase, test_plain_sgd, 0, 2);
+    tcase_add_loop_test(tcase, test_learning_without_a_gradient, 0, 2);
+    tcase_add_loop_test(tcase, test_what_needs_a_gradient_is_refused, 0, 2);
     tcase_add_loop_test(tcase, test_frozen_and_slow_layers, 0, 2);
     tcase_add_loop_test(tcase, test_clipping, 0, 2);
     tcase_add_loop_test(tcase, test_accumulation, 0, 2);

@@ -17,6 +17,25 @@ static void sweep_optimizer_create(void)
     dualprop_network_destroy(empty);
 }
 
+static void sweep_optimizer_create_fused(void)
+{
+    dualprop_optimizer *made;
+    dualprop_network *empty, *learned;
+    INVALID("optimizer", dualprop_optimizer_create_fused(NULL, own.network, DUALPROP_SGD));
+    HANDLES_OF_CREATE(network, NETWORK, "network", made, dualprop_optimizer_create_fused(&made, bad, DUALPROP_SGD))
+    NUMBERS(int, "kind", dualprop_optimizer_create_fused(&made, own.network, bad), -1, 4, INT32_MIN, INT32_MAX);
+    expect_ok(dualprop_network_create(&empty, own.context, 1, 1, 2));
+    NOTHING(made, DUALPROP_ERROR_INVALID_ARGUMENT, "network",
+            dualprop_optimizer_create_fused(&made, empty, DUALPROP_SGD));
+    dualprop_network_destroy(empty);
+    expect_ok(dualprop_network_create(&learned, own.context, 1, 1, 2));
+    expect_ok(dualprop_network_add_dense(learned, 2, DUALPROP_IDENTITY));
+    expect_ok(dualprop_network_set_feedback(learned, DUALPROP_FEEDBACK_KOLEN_POLLACK, 1));
+    NOTHING(made, DUALPROP_ERROR_UNSUPPORTED, "feedback weights that learn",
+            dualprop_optimizer_create_fused(&made, learned, DUALPROP_SGD));
+    dualprop_network_destroy(learned);
+}
+
 static void sweep_optimizer_destroy(void)
 {
     DESTROYS(optimizer, OPTIMIZER);
@@ -171,7 +190,8 @@ static void sweep_gradient_compare(void)
 
 /* clang-format off */
 static const struct sweep SWEEPS[] = {
-    SWEEP(optimizer_create), SWEEP(optimizer_destroy), SWEEP(optimizer_set_learning_rate),
+    SWEEP(optimizer_create), SWEEP(optimizer_create_fused), SWEEP(optimizer_destroy),
+    SWEEP(optimizer_set_learning_rate),
     SWEEP(optimizer_set_momentum), SWEEP(optimizer_set_moments), SWEEP(optimizer_set_weight_decay),
     SWEEP(optimizer_set_schedule), SWEEP(optimizer_set_clip), SWEEP(optimizer_info), SWEEP(gradient),
     SWEEP(gradient_accumulate), SWEEP(update), SWEEP(learn), SWEEP(learn_view), SWEEP(step), SWEEP(gradient_read),

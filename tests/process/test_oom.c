@@ -100,6 +100,15 @@ static dualprop_status make_optimizer(saved_model *model)
     return status;
 }
 
+static dualprop_status make_fused_optimizer(saved_model *model)
+{
+    dualprop_optimizer *optimizer;
+    dualprop_status status = dualprop_optimizer_create_fused(&optimizer, model->network, DUALPROP_ADAM);
+    ck_assert((status == DUALPROP_OK) == (optimizer != NULL));
+    dualprop_optimizer_destroy(optimizer);
+    return status;
+}
+
 /* From one plan to another and back. */
 static dualprop_status prepare_another_plan(saved_model *model)
 {
@@ -314,6 +323,7 @@ static const struct {
     { "create", make_another, 20 },     { "network", make_network, 10 },     { "clone", clone_network, 5 },
     { "copy", copy_network, 0 },        { "publish", publish_network, 3 },  { "state", make_state, 1 },
     { "optimizer", make_optimizer, 2 },
+    { "fused optimizer", make_fused_optimizer, 2 },
     { "prepare", prepare_another_plan, 0 }, { "write", write_parameters, 0 },{ "save", save, 20 },
     { "load", load, 20 },               { "checkpoint", fill_checkpoint, 7 }, { "diagnostics", make_diagnostics, 2 },
     { "prepare options", prepare_options, 2 }, { "prepare a loss function", prepare_loss_function, 5 },

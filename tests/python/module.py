@@ -203,6 +203,19 @@ def test_gradients_through_numpy(trained):
     assert first.steps == second.steps == 1
 
 
+def test_learning_without_a_gradient(trained):
+    points, labels = blobs(20, 5)
+    one, other = trained.network.clone(), trained.network.clone()
+    fused, plain = dp.Optimizer(one, "plain-sgd", fused=True), dp.Optimizer(other, "sgd", momentum=0)
+    first, second = dp.State(one, trained.rule, 20), dp.State(other, trained.rule, 20)
+    for _ in range(3):
+        fused.learn(first, points, labels)
+        plain.learn(second, points, labels)
+    for name, weights in one.items():
+        np.testing.assert_array_equal(weights, other[name])
+    refuses(dp.Error, lambda: fused.gradient(first), "keeps no gradient")
+
+
 def squared_error(outputs, targets):
     error = outputs - targets
     return (error ** 2).sum(1) / 2, error

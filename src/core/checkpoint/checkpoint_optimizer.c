@@ -62,6 +62,7 @@ static void describe_optimizer(dualprop__json_writer *writer, const dualprop_opt
     dualprop__json_integer_member(writer, "warmup", optimizer->rate_warmup);
     dualprop__json_integer_member(writer, "decay", optimizer->rate_decay);
     dualprop__json_integer_member(writer, "steps", optimizer->steps);
+    if (optimizer->is_fused) dualprop__json_text_member(writer, "gradient", "none");
     dualprop__json_bracket(writer, '}');
 }
 
@@ -105,6 +106,7 @@ dualprop_status dualprop_checkpoint_put_optimizer(dualprop_checkpoint *checkpoin
 /* What the text says. */
 struct optimizer_record {
     char kind[DUALPROP__JSON_WORD], schedule[DUALPROP__JSON_WORD];
+    char gradient[DUALPROP__JSON_WORD]; /* "none", or empty: it is kept */
     double learning_rate, momentum, beta1, beta2, epsilon, weight_decay, clip, start, end;
     int64_t warmup, decay, steps;
     int kind_value, schedule_value;
@@ -127,10 +129,15 @@ static dualprop_status unpack_optimizer(struct optimizer_record *record, const d
         { "warmup", DUALPROP__JSON_INTEGER, &record->warmup, 0, 0 },
         { "decay", DUALPROP__JSON_INTEGER, &record->decay, 0, 0 },
         { "steps", DUALPROP__JSON_INTEGER, &record->steps, 0, 0 },
+        { "gradient", DUALPROP__JSON_TEXT, record->gradient, 0, 1 },
     };
     dualprop__json json;
+    record->gradient[0] = 0;
     DUALPROP__TRY(dualprop__checkpoint_load(&json, checkpoint, "optimizer"));
     DUALPROP__TRY(dualprop__json_members(&json, members, (int)(sizeof members / sizeof *members)));
+    DUALPROP__REQUIRE(checkpoint->context, !record->gradient[0] || !strcmp(record->gradient, "none"),
+                      DUALPROP_ERROR_FORMAT, "%s: the optimizer's gradient is \"%.60s\"; expected \"none\"",
+                      checkpoint->source, record->gradient);
     DUALPROP__REQUIRE(checkpoint->context, record->steps >= 0 && record->steps <= DUALPROP__MOST_COUNTED,
                       DUALPROP_ERROR_FORMAT, "%s: the optimizer's steps are %lld; expected 0..%lld", checkpoint->source,
                       (long long)record->steps, (long long)DUALPROP__MOST_COUNTED);
@@ -183,7 +190,10 @@ static dualprop_status build_optimizer(dualprop_optimizer **out, const dualprop_
     struct optimizer_record record;
     dualprop_optimizer *optimizer;
     DUALPROP__TRY(unpack_optimizer(&record, checkpoint));
-    DUALPROP__TRY(dualprop_optimizer_create(&optimizer, network, record.kind_value));
+    /* A network or a backend that needs the gradient gets one: the steps have the same bits. */
+    int is_fused = record.gradient[0] && dualprop__needs_no_gradient(network);
+    DUALPROP__TRY(is_fused ? dualprop_optimizer_create_fused(&optimizer, network, record.kind_value)
+                           : dualprop_optimizer_create(&optimizer, network, record.kind_value));
     dualprop_status status = dualprop__checkpoint_accept(checkpoint, "optimizer", apply(optimizer, &record));
     if (status == DUALPROP_OK) status = get_moments(optimizer, checkpoint);
     if (status == DUALPROP_OK) status = dualprop__checkpoint_get_feedback_moments(optimizer, checkpoint);

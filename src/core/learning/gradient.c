@@ -16,6 +16,15 @@ double dualprop__gradient_scale(const dualprop_optimizer *optimizer)
     return (double)optimizer->first_samples / (double)optimizer->gradient_samples;
 }
 
+dualprop_status dualprop__gradient_check_kept(const dualprop_optimizer *optimizer)
+{
+    DUALPROP__REQUIRE(
+        optimizer->context, !optimizer->is_fused, DUALPROP_ERROR_UNSUPPORTED,
+        "optimizer keeps no gradient, since dualprop_optimizer_create_fused() created it; expected one of "
+        "dualprop_optimizer_create()");
+    return DUALPROP_OK;
+}
+
 dualprop_status dualprop__gradient_check(const dualprop_optimizer *optimizer, const dualprop_state *state)
 {
     DUALPROP__TRY(dualprop__gradient_check_phase(optimizer, state, DUALPROP__SETTLED));
@@ -105,7 +114,8 @@ static dualprop_status compute_gradient(dualprop_optimizer *optimizer, dualprop_
     int is_empty = optimizer->sums && !state; /* this process's share of a group's batch */
     dualprop_status status = is_empty ? DUALPROP_OK : dualprop__state_enter(state, function);
     int entered = status == DUALPROP_OK && !is_empty;
-    if (entered) status = dualprop__gradient_check(optimizer, state);
+    if (entered) status = dualprop__gradient_check_kept(optimizer);
+    if (entered && status == DUALPROP_OK) status = dualprop__gradient_check(optimizer, state);
     if (optimizer->sums)
         status = dualprop__group_gradient(optimizer, state, entered && status == DUALPROP_OK ? state->batch.count : 0,
                                           status, DUALPROP__CALL_GRADIENT, accumulate);
@@ -129,6 +139,7 @@ dualprop_status dualprop_gradient_accumulate(dualprop_optimizer *optimizer, dual
 
 static dualprop_status check_held(const dualprop_optimizer *optimizer)
 {
+    DUALPROP__TRY(dualprop__gradient_check_kept(optimizer));
     DUALPROP__REQUIRE(optimizer->context, optimizer->gradient_samples > 0, DUALPROP_ERROR_INVALID_STATE,
                       "optimizer holds no gradient; call dualprop_gradient() first");
     return DUALPROP_OK;
@@ -224,6 +235,7 @@ static dualprop_status write_gradient(dualprop_optimizer *optimizer, const char 
     DUALPROP__TRY(dualprop__network_find(&layer, &is_bias, optimizer->network, name));
     DUALPROP__TRY(dualprop__view_check(context, view, DUALPROP__REAL_TYPES, "view"));
     DUALPROP__TRY(dualprop__parameter_check(view, layer, is_bias, name));
+    DUALPROP__TRY(dualprop__gradient_check_kept(optimizer));
     int64_t count = dualprop__parameter_elements(layer, is_bias);
     int is_sum = optimizer->gradient_samples > optimizer->first_samples;
     if (dualprop__view_is_array(view, context->precision) && !is_sum)

@@ -510,6 +510,7 @@ static dualprop_status set_group(dualprop_optimizer *optimizer, dualprop_group *
 {
     struct dualprop__group_sums *sums = NULL;
     dualprop_status status = check_group(optimizer, group, blocks);
+    if (status == DUALPROP_OK) status = dualprop__gradient_check_kept(optimizer);
     if (status == DUALPROP_OK) status = create_sums(&sums, optimizer, group, blocks);
     if (group) {
         struct dualprop__word word = { .call = DUALPROP__CALL_SET_GROUP,

@@ -8,7 +8,7 @@
 
 /* One layer's learning memory, all in backend memory. */
 struct dualprop__learning {
-    void *weight_gradient, *bias_gradient;
+    void *weight_gradient, *bias_gradient; /* NULL if the optimizer keeps no gradient */
     void *moments[4];          /* weight first and second, bias first and second; NULL if the kind has none */
     void *feedback_moments[2]; /* first and second of feedback weights that learn; else NULL */
 };
@@ -20,6 +20,7 @@ struct dualprop_optimizer {
     dualprop_context *context;
     dualprop_network *network;
     int kind;
+    int is_fused; /* keeps no gradient: every step is fused with its computation */
     double learning_rate, momentum, beta1, beta2, epsilon, weight_decay, clip;
     int schedule;
     double rate_start, rate_end;
@@ -33,6 +34,14 @@ struct dualprop_optimizer {
     atomic_int busy;
 };
 
+/* Can an optimizer of this network do without a gradient? */
+static inline int dualprop__needs_no_gradient(const dualprop_network *network)
+{
+    return network->feedback != DUALPROP_FEEDBACK_KOLEN_POLLACK &&
+           !(network->context->backend.flags & DUALPROP__SPLITS_STEPS);
+}
+/* gradient.c: refuse an optimizer that keeps no gradient. */
+dualprop_status dualprop__gradient_check_kept(const dualprop_optimizer *optimizer);
 /* optimizer.c: the learning rate of the next step. */
 double dualprop__optimizer_rate(const dualprop_optimizer *optimizer);
 /* optimizer.c: the numbers of all kinds, as a file has them, whatever the optimizer's is. */

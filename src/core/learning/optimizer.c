@@ -36,11 +36,14 @@ static int moment_count(int kind)
     return dualprop__optimizer_row_of(kind)->moments;
 }
 
-static dualprop_status create_learning(struct dualprop__learning *learning, const dualprop_layer *layer, int kind)
+static dualprop_status create_learning(struct dualprop__learning *learning, const dualprop_layer *layer, int kind,
+                                       int is_fused)
 {
     dualprop_context *context = layer->network->context;
-    DUALPROP__TRY(dualprop__reals_create(context, &learning->weight_gradient, layer->weight_elements));
-    DUALPROP__TRY(dualprop__reals_create(context, &learning->bias_gradient, layer->bias_elements));
+    if (!is_fused) {
+        DUALPROP__TRY(dualprop__reals_create(context, &learning->weight_gradient, layer->weight_elements));
+        DUALPROP__TRY(dualprop__reals_create(context, &learning->bias_gradient, layer->bias_elements));
+    }
     for (int i = 0; i < moment_count(kind); i++) {
         DUALPROP__TRY(dualprop__reals_create(context, &learning->moments[i], layer->weight_elements));
         DUALPROP__TRY(dualprop__reals_create(context, &learning->moments[2 + i], layer->bias_elements));
@@ -91,20 +94,13 @@ static dualprop_status create_bare_optimizer(dualprop_optimizer **out, dualprop_
     return DUALPROP_OK;
 }
 
-dualprop_status dualprop_optimizer_create(dualprop_optimizer **out, dualprop_network *network, int kind)
+static dualprop_status create_optimizer(dualprop_optimizer **out, dualprop_network *network, int kind, int is_fused)
 {
-    DUALPROP__REQUIRE(NULL, out, DUALPROP_ERROR_INVALID_ARGUMENT, "optimizer is NULL; expected a place for the result");
-    *out = NULL;
-    DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
-    DUALPROP__TRY(dualprop__context_enter(network->context));
-    DUALPROP__REQUIRE(network->context, dualprop__optimizer_row_of(kind), DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "kind is %d; expected DUALPROP_SGD, _ADAM, _ADAMW or _PLAIN_SGD", kind);
-    DUALPROP__REQUIRE(network->context, network->layer_count > 0, DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "network has no layers; add one first");
     dualprop_optimizer *optimizer;
     DUALPROP__TRY(create_bare_optimizer(&optimizer, network, kind));
+    optimizer->is_fused = is_fused;
     for (int k = 0; k < network->layer_count; k++) {
-        dualprop_status status = create_learning(&optimizer->layers[k], network->layers[k], kind);
+        dualprop_status status = create_learning(&optimizer->layers[k], network->layers[k], kind, is_fused);
         if (status != DUALPROP_OK) {
             dualprop_optimizer_destroy(optimizer);
             return status;
@@ -113,6 +109,36 @@ dualprop_status dualprop_optimizer_create(dualprop_optimizer **out, dualprop_net
     atomic_store(&network->sealed, 1);
     *out = optimizer;
     return DUALPROP_OK;
+}
+
+static dualprop_status check_create(dualprop_optimizer **out, const dualprop_network *network, int kind,
+                                    const char *function)
+{
+    DUALPROP__REQUIRE(NULL, out, DUALPROP_ERROR_INVALID_ARGUMENT, "optimizer is NULL; expected a place for the result");
+    *out = NULL;
+    DUALPROP__TRY(dualprop__check_handle(network, DUALPROP__NETWORK, "network", function));
+    DUALPROP__TRY(dualprop__context_enter(network->context));
+    DUALPROP__REQUIRE(network->context, dualprop__optimizer_row_of(kind), DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "kind is %d; expected DUALPROP_SGD, _ADAM, _ADAMW or _PLAIN_SGD", kind);
+    DUALPROP__REQUIRE(network->context, network->layer_count > 0, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "network has no layers; add one first");
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_optimizer_create(dualprop_optimizer **out, dualprop_network *network, int kind)
+{
+    DUALPROP__TRY(check_create(out, network, kind, __func__));
+    return create_optimizer(out, network, kind, 0);
+}
+
+dualprop_status dualprop_optimizer_create_fused(dualprop_optimizer **out, dualprop_network *network, int kind)
+{
+    DUALPROP__TRY(check_create(out, network, kind, __func__));
+    DUALPROP__REQUIRE(network->context, dualprop__needs_no_gradient(network), DUALPROP_ERROR_UNSUPPORTED,
+                      "%s need a gradient in memory; expected dualprop_optimizer_create()",
+                      network->feedback == DUALPROP_FEEDBACK_KOLEN_POLLACK ? "feedback weights that learn"
+                                                                           : "learning steps of the caller's own");
+    return create_optimizer(out, network, kind, 1);
 }
 
 void dualprop_optimizer_destroy(dualprop_optimizer *optimizer)
@@ -264,6 +290,7 @@ dualprop_status dualprop_optimizer_set_clip(dualprop_optimizer *optimizer, doubl
     DUALPROP__REQUIRE_HANDLE(optimizer, DUALPROP__OPTIMIZER);
     DUALPROP__REQUIRE(optimizer->context, is_at_least(norm, 0), DUALPROP_ERROR_INVALID_ARGUMENT,
                       "norm is %g; expected a finite number >= 0", norm);
+    if (norm > 0) DUALPROP__TRY(dualprop__gradient_check_kept(optimizer));
     optimizer->clip = norm;
     return DUALPROP_OK;
 }

@@ -184,6 +184,7 @@ static dualprop_status apply_held(dualprop_optimizer *optimizer)
 
 static dualprop_status make_step_on_gradient(dualprop_optimizer *optimizer)
 {
+    DUALPROP__TRY(dualprop__gradient_check_kept(optimizer));
     DUALPROP__REQUIRE(optimizer->context, optimizer->gradient_samples > 0, DUALPROP_ERROR_INVALID_STATE,
                       "optimizer holds no gradient; call dualprop_gradient() first");
     DUALPROP__TRY(dualprop__network_begin_write(optimizer->network));
@@ -203,16 +204,19 @@ dualprop_status dualprop_step(dualprop_optimizer *optimizer)
 
 /* ---- gradient and step in one ---- */
 
-/* Can no gradient of this inference be too large? */
+/* Can no gradient of layer k in this inference be too large? */
+static int is_layer_finite(const dualprop_optimizer *optimizer, const dualprop_state *state, int k)
+{
+    const struct dualprop__dyads *own = &state->dyads[k];
+    return dualprop__is_surely_finite(own->numbers.beta, own->observed.max_abs,
+                                      dualprop__below(state, k)->observed.max_abs,
+                                      dualprop__largest_gradient(optimizer, own->layer));
+}
+
 static int is_surely_finite(const dualprop_optimizer *optimizer, const dualprop_state *state)
 {
-    for (int k = 1; k <= state->layer_count; k++) {
-        const struct dualprop__dyads *own = &state->dyads[k];
-        double largest = dualprop__largest_gradient(optimizer, own->layer);
-        if (!dualprop__is_surely_finite(own->numbers.beta, own->observed.max_abs,
-                                        dualprop__below(state, k)->observed.max_abs, largest))
-            return 0;
-    }
+    for (int k = 1; k <= state->layer_count; k++)
+        if (!is_layer_finite(optimizer, state, k)) return 0;
     return 1;
 }
 
@@ -227,6 +231,31 @@ dualprop_status dualprop__learn_layers(dualprop_optimizer *optimizer, dualprop_s
     return DUALPROP_OK;
 }
 
+static dualprop_status learn_in_section(dualprop_optimizer *optimizer, dualprop_state *state)
+{
+    optimizer->gradient_samples = 0;
+    DUALPROP__TRY(dualprop__section_begin(optimizer->context));
+    DUALPROP__TRY(dualprop__section_end(optimizer->context, dualprop__learn_layers(optimizer, state)));
+    dualprop__count_step(optimizer);
+    return DUALPROP_OK;
+}
+
+/* The step of an optimizer that keeps no gradient, with the network open for writing. */
+static dualprop_status learn_without_gradient(dualprop_optimizer *optimizer, dualprop_state *state)
+{
+    for (int k = 1; k <= state->layer_count; k++) {
+        const dualprop_layer *layer = state->dyads[k].layer;
+        if (layer->frozen) continue;
+        DUALPROP__TRY(check_weights(optimizer, layer));
+        DUALPROP__REQUIRE(
+            optimizer->context, is_layer_finite(optimizer, state, k), DUALPROP_ERROR_NOT_FINITE,
+            "the gradient of layer %d may exceed %g, which a step allows, and this optimizer keeps none to "
+            "look at, so no step was taken",
+            k, dualprop__largest_gradient(optimizer, layer));
+    }
+    return learn_in_section(optimizer, state);
+}
+
 dualprop_status dualprop__update(dualprop_optimizer *optimizer, dualprop_state *state)
 {
     dualprop_status status;
@@ -235,12 +264,10 @@ dualprop_status dualprop__update(dualprop_optimizer *optimizer, dualprop_state *
     int fused = optimizer->clip <= 0 && !has_learned_feedback && !dualprop__step_needs_weights(optimizer) &&
                 is_surely_finite(optimizer, state);
     DUALPROP__TRY(dualprop__network_begin_write(optimizer->network));
-    if (fused) {
-        optimizer->gradient_samples = 0;
-        status = dualprop__section_begin(optimizer->context);
-        if (status == DUALPROP_OK)
-            status = dualprop__section_end(optimizer->context, dualprop__learn_layers(optimizer, state));
-        if (status == DUALPROP_OK) dualprop__count_step(optimizer);
+    if (optimizer->is_fused) {
+        status = learn_without_gradient(optimizer, state);
+    } else if (fused) {
+        status = learn_in_section(optimizer, state);
     } else {
         status = dualprop__gradient_compute(optimizer, state, 0);
         if (status == DUALPROP_OK) status = apply_held(optimizer);
@@ -298,8 +325,9 @@ static dualprop_status update_open(dualprop_optimizer *optimizer, dualprop_state
     if (optimizer->sums)
         status = dualprop__group_gradient(optimizer, state, opened ? state->batch.count : 0, status,
                                           DUALPROP__CALL_INFER_UPDATE, 0);
-    else if (status == DUALPROP_OK) status = dualprop__gradient_of_dyads(optimizer, state, 0);
-    if (status == DUALPROP_OK) status = apply_held(optimizer);
+    else if (status == DUALPROP_OK && !optimizer->is_fused) status = dualprop__gradient_of_dyads(optimizer, state, 0);
+    if (status == DUALPROP_OK)
+        status = optimizer->is_fused ? learn_without_gradient(optimizer, state) : apply_held(optimizer);
     if (opened) {
         dualprop__feedback_align(optimizer->network);
         dualprop__network_downgrade(optimizer->network);
