@@ -129,6 +129,11 @@ own_memory() {
         prints '^allocations in 101 steps: 0; loss 0'
 }
 
+static_memory() {
+    run static_memory && prints '^state that predicts +[0-9]+ bytes$' &&
+        holds "$(number '^allocations in 20000 steps: 0; mean error of the last 1000: ([0-9.]+)') < 0.1"
+}
+
 hardware() {
     run hardware && prints '^learned feedback weights ' && [ "$(wc -l <"$work/output")" -eq 7 ] &&
         holds "$(sed -E 's/.* ([0-9.]+) % correct/\1/' "$work/output" | sort -n | head -n 1) > 70"
@@ -192,8 +197,8 @@ custom_backend() {
 
 all_of_them() {
     for name in minimal regression own_loss by_hand compare_backprop early_stopping fine_tune hardware own_gradient \
-        own_memory own_threads stop_serve_inspect_and_describe denoise feedback track control test_my_kernel \
-        custom_backend vgg16 \
+        own_memory static_memory own_threads stop_serve_inspect_and_describe denoise feedback track control \
+        test_my_kernel custom_backend vgg16 \
         vgg16_names_what_is_missing; do
         test_that "examples/$name, $1" $name
     done

@@ -28,6 +28,35 @@ typedef struct dualprop_allocator {
     void *user_data; /**< passed to each function */
 } dualprop_allocator;
 
+/** Bytes at the head of an arena's buffer that dualprop_arena_allocator() uses itself. */
+#define DUALPROP_ARENA_BYTES 64
+
+/**
+ * Make an allocator over a buffer of the caller's, for programs without malloc: pass it in dualprop_options.allocator,
+ * and all memory of the context and its objects comes from the buffer; nothing else is allocated.
+ *
+ *     static _Alignas(64) unsigned char memory[DUALPROP_ARENA_BYTES + NEEDED];
+ *     dualprop_allocator arena = { .struct_size = sizeof arena };
+ *     dualprop_arena_allocator(&arena, memory, sizeof memory);
+ *
+ * NEEDED is the sum of what dualprop_context_memory_needed(), dualprop_network_memory_needed(),
+ * dualprop_rule_memory_needed(), dualprop_optimizer_memory_needed() and dualprop_state_memory_needed() report for the
+ * objects that live at the same time: created one after the other, they fit into that many bytes exactly. A call that
+ * allocates for its duration, such as dualprop_network_initialize(), needs that on top, unless memory of an object that
+ * is created later serves. A call for which there is no room is DUALPROP_ERROR_NO_MEMORY and has changed nothing.
+ *
+ * What is released is used again. There is no call to destroy the arena: the buffer is the caller's, and is no longer
+ * used when the context and all its children are destroyed.
+ *
+ * @param allocator  receives the functions; its struct_size has to be set
+ * @param buffer     aligned to 64 bytes, or the first bytes up to such an address are lost; must outlive the context
+ * @param size       of the buffer, at least 2 * DUALPROP_ARENA_BYTES
+ * @return DUALPROP_OK or DUALPROP_ERROR_INVALID_ARGUMENT
+ * Threads: any; several threads may allocate from one arena.  Allocates: never.  Since: 0.1.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_arena_allocator(dualprop_allocator *allocator, void *buffer, size_t size);
+
 /**
  * Functions that access files. Each returns 0 or a count on success and a negative errno on failure; the library
  * retries short reads and writes and -EINTR. All members except user_data and remove_stale are required. They are
@@ -146,6 +175,19 @@ typedef void (*dualprop_parallel_for)(void *user_data, void (*task)(void *argume
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_context_create(dualprop_context **context, int backend, const dualprop_options *options);
 
+/**
+ * Get the bytes that a context takes: it creates one with these arguments and destroys it again. Stacks of worker
+ * threads, memory of a device and of its libraries are not counted.
+ *
+ * @param bytes    receives the number
+ * @param backend  as in dualprop_context_create()
+ * @param options  as in dualprop_context_create(); its allocator is used
+ * @return as dualprop_context_create()
+ * Threads: any.  Since: 0.1.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_context_memory_needed(uint64_t *bytes, int backend, const dualprop_options *options);
+
 /** Destroy a context; NULL is allowed. Its memory is freed together with its last child. Since: 0.1. */
 DUALPROP_API void dualprop_context_destroy(dualprop_context *context);
 
@@ -175,6 +217,22 @@ dualprop_last_error(char *buffer, size_t size, size_t *needed, const dualprop_co
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_context_set_log(dualprop_context *context, dualprop_log log, void *user_data, int level);
+
+/**
+ * Set the allocator of what is allocated from now on. Blocks are released to the allocator that they came from. So each
+ * object may have memory of its own: set an arena, create the object, set the next.
+ *
+ * What an object allocates later (a network when a layer is added, a state in its first
+ * dualprop_state_set_sample_weights() or in dualprop_state_prepare()) comes from the allocator of that time. On a
+ * device only host memory comes from it.
+ *
+ * @param context    the context
+ * @param allocator  copied; NULL for the one that the context was created with
+ * @return DUALPROP_OK or DUALPROP_ERROR_INVALID_ARGUMENT (a function is NULL, or struct_size is wrong)
+ * Threads: not while another call uses the context.  Allocates: never.  Since: 0.1.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_context_set_allocator(dualprop_context *context, const dualprop_allocator *allocator);
 
 /**
  * Let the caller's own threads do the work instead of the context's pool. Results have the same bits in either case.

@@ -34,6 +34,37 @@ extern "C" {
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_network_create(
     dualprop_network **network, dualprop_context *context, int64_t height, int64_t width, int64_t channels);
 
+/**
+ * Create an outline: a network that has shapes and no parameters, in order to ask for the memory of what it describes
+ * before anything is made. Layers are added as to any network; it takes a few hundred bytes each.
+ *
+ * dualprop_network_memory_needed(), dualprop_optimizer_memory_needed() and dualprop_state_memory_needed() answer for it
+ * what they answer for a network of these layers. Whatever needs parameters is DUALPROP_ERROR_INVALID_STATE.
+ *
+ * @param network   receives the network; the caller destroys it
+ * @param context   the context, whose backend and precision decide; the same as of the network that is meant
+ * @param height    as in dualprop_network_create()
+ * @param width     as in dualprop_network_create()
+ * @param channels  as in dualprop_network_create()
+ * @return as dualprop_network_create()
+ * Threads: any.  Since: 0.1.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_network_create_outline(
+    dualprop_network **network, dualprop_context *context, int64_t height, int64_t width, int64_t channels);
+
+/**
+ * Get the bytes that a network takes with its layers, or would take if it is an outline; without the copies that
+ * dualprop_network_publish() makes. Exact for up to 16 layers in an arena; beyond, an array of pointers that grows
+ * leaves a hole of up to 8 bytes per layer there.
+ *
+ * @param bytes    receives the number; parameters that lie on a device are counted too
+ * @param network  the network
+ * @return DUALPROP_OK
+ * Threads: any, not while layers are added.  Allocates: never.  Since: 0.1.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_network_memory_needed(uint64_t *bytes, const dualprop_network *network);
+
 /** Destroy a network; NULL is allowed. Its memory is freed after its last state and optimizer. */
 DUALPROP_API void dualprop_network_destroy(dualprop_network *network);
 

@@ -55,6 +55,19 @@ dualprop_optimizer_create(dualprop_optimizer **optimizer, dualprop_network *netw
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_optimizer_create_fused(dualprop_optimizer **optimizer, dualprop_network *network, int kind);
 
+/**
+ * Get the bytes that an optimizer would take.
+ *
+ * @param bytes    receives the number; memory on a device is counted too
+ * @param network  the network, or an outline (dualprop_network_create_outline())
+ * @param kind     as in dualprop_optimizer_create()
+ * @param fused    1: of dualprop_optimizer_create_fused(), 0: of dualprop_optimizer_create()
+ * @return as the function that creates it
+ * Threads: any.  Allocates: never.  Since: 0.1.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_optimizer_memory_needed(uint64_t *bytes, dualprop_network *network, int kind, int fused);
+
 /** Destroy an optimizer; NULL is allowed. */
 DUALPROP_API void dualprop_optimizer_destroy(dualprop_optimizer *optimizer);
 

@@ -56,6 +56,16 @@ extern "C" {
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_rule_create(dualprop_rule **rule, dualprop_context *context, int variant);
 
+/**
+ * Get the bytes that a rule takes as it is set now: numbers of single layers and the order of DUALPROP_LIST take some.
+ *
+ * @param bytes  receives the number
+ * @param rule   the rule
+ * @return DUALPROP_OK
+ * Threads: any, not while it is set.  Allocates: never.  Since: 0.1.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_rule_memory_needed(uint64_t *bytes, const dualprop_rule *rule);
+
 /** Destroy a rule; NULL is allowed. Its memory is freed after the last state that uses it. */
 DUALPROP_API void dualprop_rule_destroy(dualprop_rule *rule);
 

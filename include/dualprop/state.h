@@ -95,7 +95,10 @@ dualprop_state_set_sample_weights(dualprop_state *state, const double *weights, 
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_state_set_class_weights(dualprop_state *state, const double *weights, int64_t count);
 
-/** Get the number of bytes that dualprop_state_create() with these arguments would allocate. */
+/**
+ * Get the number of bytes that dualprop_state_create() with these arguments would allocate. The network may be an
+ * outline (dualprop_network_create_outline()); with rule NULL it is a state that only predicts and evaluates.
+ */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_state_memory_needed(uint64_t *bytes, dualprop_network *network, dualprop_rule *rule, int64_t capacity);
 

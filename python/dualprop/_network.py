@@ -133,14 +133,26 @@ class Network(Handle):
     _kind = "network"
     context = fixed("context", "The context that it belongs to.")
 
-    def __init__(self, context: Context, input_shape: Any) -> None:
+    def __init__(self, context: Context, input_shape: Any, *, _create: str = "network_create") -> None:
         self._context = is_a(Context, context, "context")
         shape = (1, 1, input_shape) if not isinstance(input_shape, (tuple, list)) else tuple(input_shape)
         if len(shape) == 1:
             shape = (1, 1, *shape)
         if len(shape) != 3:
             raise TypeError(f"input_shape is {input_shape!r}; expected (height, width, channels) or a number of inputs")
-        self._create("network_create", (context,), context, *shape)
+        self._create(_create, (context,), context, *shape)
+
+    @classmethod
+    def outline(cls, context: Context, input_shape: Any) -> "Network":
+        """A network of shapes without parameters, to ask for the memory of what it describes."""
+        return cls(context, input_shape, _create="network_create_outline")
+
+    @property
+    def memory_needed(self) -> int:
+        """The bytes that it takes, or would take if it is an outline."""
+        number = C.c_uint64()
+        call("network_memory_needed", C.byref(number), self)
+        return number.value
 
     @classmethod
     def _of(cls, context: Context, pointer: Optional[int]) -> "Network":

@@ -78,6 +78,14 @@ class Optimizer(Handle):
         if clip is not None:
             call("optimizer_set_clip", self, clip)
 
+    @staticmethod
+    def memory_needed(network: Network, kind: Any = "adam", fused: bool = False) -> int:
+        """The bytes that an optimizer would take."""
+        number = C.c_uint64()
+        call("optimizer_memory_needed", C.byref(number), is_a(Network, network, "network"), choice("OPTIMIZER", kind),
+             bool(fused))
+        return number.value
+
     @classmethod
     def _of(cls, network: Network, pointer: Any) -> "Optimizer":
         optimizer = cls.__new__(cls)

@@ -187,11 +187,53 @@ static void sweep_context_set_limit(void)
     INVALID("value", dualprop_context_set_limit(own.context, DUALPROP_LIMIT_TENSORS, 0));
 }
 
+static void sweep_arena_allocator(void)
+{
+    static unsigned char memory[256];
+    dualprop_allocator arena = { .struct_size = sizeof arena }, bad = arena;
+    INVALID("allocator", dualprop_arena_allocator(NULL, memory, sizeof memory));
+    INVALID("buffer", dualprop_arena_allocator(&arena, NULL, sizeof memory));
+    INVALID("size", dualprop_arena_allocator(&arena, memory, 0));
+    INVALID("size", dualprop_arena_allocator(&arena, memory, DUALPROP_ARENA_BYTES));
+    bad.struct_size = 8;
+    INVALID("struct_size", dualprop_arena_allocator(&bad, memory, sizeof memory));
+    bad.struct_size = UINT64_MAX;
+    INVALID("struct_size", dualprop_arena_allocator(&bad, memory, sizeof memory));
+    ck_assert(!arena.allocate && !arena.release && !bad.allocate);
+}
+
+static void sweep_context_memory_needed(void)
+{
+    dualprop_options options = DUALPROP_OPTIONS_INIT;
+    INVALID("bytes", dualprop_context_memory_needed(NULL, DUALPROP_BACKEND_REFERENCE, NULL));
+    NUMBERS(int, "backend", dualprop_context_memory_needed(&out.u[0], bad, NULL), -1, 4, INT32_MIN, INT32_MAX);
+    options.precision = DUALPROP_U8;
+    INVALID("precision", dualprop_context_memory_needed(&out.u[0], DUALPROP_BACKEND_REFERENCE, &options));
+}
+
+static void sweep_context_set_allocator(void)
+{
+    static unsigned char memory[256];
+    dualprop_allocator arena = { .struct_size = sizeof arena };
+    expect_ok(dualprop_arena_allocator(&arena, memory, sizeof memory));
+    HANDLES(context, CONTEXT, "context", dualprop_context_set_allocator(bad, &arena))
+    for (int i = 0; i < 4; i++) {
+        dualprop_allocator bad = arena;
+        if (i == 0) bad.struct_size = 0;
+        if (i == 1) bad.struct_size = UINT64_MAX;
+        if (i == 2) bad.allocate = NULL;
+        if (i == 3) bad.release = NULL;
+        INVALID("allocator", dualprop_context_set_allocator(own.context, &bad));
+    }
+}
+
 static const struct sweep SWEEPS[] = {
-    SWEEP(backend_builtin), SWEEP(context_create),     SWEEP(context_destroy),     SWEEP(last_error),
-    SWEEP(context_set_log), SWEEP(context_set_stream), SWEEP(context_synchronize), SWEEP(context_set_parallel_for),
-    SWEEP(context_cancel),  SWEEP(context_resume),     SWEEP(context_describe),    SWEEP(context_info),
-    SWEEP(context_memory),  SWEEP(context_set_limit),
+    SWEEP(arena_allocator),     SWEEP(context_memory_needed),    SWEEP(context_set_allocator),
+    SWEEP(backend_builtin),     SWEEP(context_create),           SWEEP(context_destroy),
+    SWEEP(last_error),          SWEEP(context_set_log),          SWEEP(context_set_stream),
+    SWEEP(context_synchronize), SWEEP(context_set_parallel_for), SWEEP(context_cancel),
+    SWEEP(context_resume),      SWEEP(context_describe),         SWEEP(context_info),
+    SWEEP(context_memory),      SWEEP(context_set_limit),
 };
 const struct sweep_list SWEEPS_OF_CONTEXT = { SWEEPS, SWEEP_COUNT(SWEEPS) };
 

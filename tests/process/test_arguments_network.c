@@ -17,6 +17,24 @@ static void sweep_network_create(void)
     NOTHING(made, DUALPROP_ERROR_RANGE, "channels", dualprop_network_create(&made, own.context, 1, 1, INT64_MAX));
 }
 
+static void sweep_network_create_outline(void)
+{
+    dualprop_network *made;
+    INVALID("network", dualprop_network_create_outline(NULL, own.context, 1, 1, 1));
+    HANDLES_OF_CREATE(context, CONTEXT, "context", made, dualprop_network_create_outline(&made, bad, 1, 1, 1))
+    NUMBERS(int64_t, "height", dualprop_network_create_outline(&made, own.context, bad, 1, 1), 0, -1, INT64_MIN);
+    NUMBERS(int64_t, "width", dualprop_network_create_outline(&made, own.context, 1, bad, 1), 0, -1, INT64_MIN);
+    NUMBERS(int64_t, "channels", dualprop_network_create_outline(&made, own.context, 1, 1, bad), 0, -1, INT64_MIN);
+    NOTHING(made, DUALPROP_ERROR_RANGE, "channels",
+            dualprop_network_create_outline(&made, own.context, 1, 1, INT64_MAX));
+}
+
+static void sweep_network_memory_needed(void)
+{
+    INVALID("bytes", dualprop_network_memory_needed(NULL, own.network));
+    HANDLES(network, NETWORK, "network", dualprop_network_memory_needed(&out.u[0], bad))
+}
+
 static void sweep_network_destroy(void)
 {
     DESTROYS(network, NETWORK);
@@ -314,6 +332,7 @@ static void sweep_layer_training(void)
 
 /* clang-format off */
 static const struct sweep SWEEPS[] = {
+    SWEEP(network_create_outline), SWEEP(network_memory_needed),
     SWEEP(network_create), SWEEP(network_destroy), SWEEP(network_clone), SWEEP(network_copy), SWEEP(network_publish),
     SWEEP(network_add_dense), SWEEP(network_add_convolution), SWEEP(network_add_local), SWEEP(network_add_pooling),
     SWEEP(network_add_flatten), SWEEP(network_set_initializer), SWEEP(network_initialize),

@@ -36,6 +36,19 @@ static void sweep_optimizer_create_fused(void)
     dualprop_network_destroy(learned);
 }
 
+static void sweep_optimizer_memory_needed(void)
+{
+    dualprop_network *empty;
+    INVALID("bytes", dualprop_optimizer_memory_needed(NULL, own.network, DUALPROP_SGD, 0));
+    HANDLES(network, NETWORK, "network", dualprop_optimizer_memory_needed(&out.u[0], bad, DUALPROP_SGD, 0))
+    NUMBERS(int, "kind", dualprop_optimizer_memory_needed(&out.u[0], own.network, bad, 0), -1, 4, INT32_MIN, INT32_MAX);
+    NUMBERS(int, "fused", dualprop_optimizer_memory_needed(&out.u[0], own.network, DUALPROP_SGD, bad), -1, 2, INT32_MIN,
+            INT32_MAX);
+    expect_ok(dualprop_network_create(&empty, own.context, 1, 1, 2));
+    INVALID("network", dualprop_optimizer_memory_needed(&out.u[0], empty, DUALPROP_SGD, 0));
+    dualprop_network_destroy(empty);
+}
+
 static void sweep_optimizer_destroy(void)
 {
     DESTROYS(optimizer, OPTIMIZER);
@@ -190,7 +203,7 @@ static void sweep_gradient_compare(void)
 
 /* clang-format off */
 static const struct sweep SWEEPS[] = {
-    SWEEP(optimizer_create), SWEEP(optimizer_create_fused), SWEEP(optimizer_destroy),
+    SWEEP(optimizer_create), SWEEP(optimizer_create_fused), SWEEP(optimizer_memory_needed), SWEEP(optimizer_destroy),
     SWEEP(optimizer_set_learning_rate),
     SWEEP(optimizer_set_momentum), SWEEP(optimizer_set_moments), SWEEP(optimizer_set_weight_decay),
     SWEEP(optimizer_set_schedule), SWEEP(optimizer_set_clip), SWEEP(optimizer_info), SWEEP(gradient),

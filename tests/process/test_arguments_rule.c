@@ -14,6 +14,12 @@ static void sweep_rule_create(void)
     NOTHING(made, DUALPROP_ERROR_INVALID_ARGUMENT, "variant", dualprop_rule_create(&made, own.context, 8));
 }
 
+static void sweep_rule_memory_needed(void)
+{
+    INVALID("bytes", dualprop_rule_memory_needed(NULL, own.rule));
+    HANDLES(rule, RULE, "rule", dualprop_rule_memory_needed(&out.u[0], bad))
+}
+
 static void sweep_rule_destroy(void)
 {
     DESTROYS(rule, RULE);
@@ -357,6 +363,7 @@ static void sweep_rule_get_layer_damping(void)
 
 /* clang-format off */
 static const struct sweep SWEEPS[] = {
+    SWEEP(rule_memory_needed),
     SWEEP(rule_create), SWEEP(rule_destroy), SWEEP(rule_set_variant), SWEEP(rule_set_alpha), SWEEP(rule_set_beta),
     SWEEP(rule_set_loss), SWEEP(rule_set_loss_function), SWEEP(rule_get_loss_function),
     SWEEP(rule_set_output_step), SWEEP(rule_set_nudge_at), SWEEP(rule_set_schedule),

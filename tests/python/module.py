@@ -99,8 +99,9 @@ def test_every_function_is_used(_):
     unused = {name for name in _signatures.FUNCTIONS
               if not re.search(r'"%s"' % name, text) and not name.endswith("_destroy") and name not in plain
               and not re.match(r"rule_[gs]et_", name)}
-    # A table of functions in C, and C source of a network: both are for programs in C.
-    allowed = {"status_message", "diagnostics_state", "backend_builtin", "network_export_c"}
+    # A table of functions in C, C source of a network, and buffers in place of malloc: they are for programs in C.
+    allowed = {"status_message", "diagnostics_state", "backend_builtin", "network_export_c", "arena_allocator",
+               "context_memory_needed", "context_set_allocator", "rule_memory_needed"}
     # A group needs a transport of the caller's, and Python has torch.distributed and mpi4py for the gradients.
     unused = {name for name in unused if not name.startswith("group_")
               and name not in ("optimizer_group", "optimizer_set_group")}
@@ -214,6 +215,15 @@ def test_learning_without_a_gradient(trained):
     for name, weights in one.items():
         np.testing.assert_array_equal(weights, other[name])
     refuses(dp.Error, lambda: fused.gradient(first), "keeps no gradient")
+
+
+def test_memory_is_told_before(trained):
+    outline = dp.Network.outline(trained.context, 2).dense(16, "relu").dense(3)
+    network = dp.Network(trained.context, 2).dense(16, "relu").dense(3)
+    assert outline.memory_needed == network.memory_needed > 4 * (2 * 16 + 16 + 16 * 3 + 3)
+    assert dp.State.memory_needed(outline, trained.rule, 4) == dp.State.memory_needed(network, trained.rule, 4)
+    assert dp.Optimizer.memory_needed(outline, "plain-sgd", fused=True) < dp.Optimizer.memory_needed(outline, "adam")
+    refuses(dp.Error, lambda: outline.initialize(), "outline")
 
 
 def squared_error(outputs, targets):

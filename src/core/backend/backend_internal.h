@@ -42,6 +42,8 @@ struct dualprop__settings {
     dualprop_threads thread_hooks;
     dualprop_loader loader;
 };
+/* The same of an allocator alone. */
+dualprop_status dualprop__allocator_read(dualprop_allocator *to, const dualprop_allocator *from);
 dualprop_status dualprop__settings_read(struct dualprop__settings *settings, const dualprop_options *options);
 
 /* ---- host.c ---- */

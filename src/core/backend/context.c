@@ -22,14 +22,15 @@ static const uint64_t default_limits[DUALPROP__LIMITS] = {
 static dualprop_context *allocate_context(const struct dualprop__settings *settings)
 {
     const dualprop_allocator *allocator = &settings->allocator;
-    dualprop_context *context = allocator->allocate(allocator->user_data, sizeof *context, 64);
+    size_t size = dualprop__round_up(sizeof(dualprop_context));
+    dualprop_context *context = allocator->allocate(allocator->user_data, size, 64);
     if (!context) {
         dualprop__fail(NULL, DUALPROP_ERROR_NO_MEMORY, "no memory for the context's %zu bytes", sizeof *context);
         return NULL;
     }
     memset(context, 0, sizeof *context);
-    atomic_store(&context->memory_current, sizeof *context);
-    atomic_store(&context->memory_peak, sizeof *context);
+    atomic_store(&context->memory_current, size);
+    atomic_store(&context->memory_peak, size);
     atomic_store(&context->memory_allocations, 1);
     return context;
 }
@@ -48,7 +49,7 @@ static void copy_settings(dualprop_context *context, const struct dualprop__sett
     context->autotune = settings->options.autotune;
     context->device = settings->options.device;
     context->module = settings->options.module;
-    context->allocator = settings->allocator;
+    context->allocator = context->own_allocator = settings->allocator;
     context->io = settings->io;
     context->thread_hooks = settings->thread_hooks;
     context->loader = settings->loader;
@@ -78,8 +79,8 @@ static void destroy_context(dualprop_context *context)
     dualprop__error_detach(context);
     if (context->process_number == dualprop__process_number()) pthread_mutex_destroy(&context->lock);
     context->magic = DUALPROP__DEAD;
-    dualprop_allocator allocator = context->allocator;
-    allocator.release(allocator.user_data, context, sizeof *context);
+    dualprop_allocator allocator = context->own_allocator;
+    allocator.release(allocator.user_data, context, dualprop__round_up(sizeof *context));
     dualprop__shield_end(shield);
 }
 
@@ -107,6 +108,16 @@ dualprop_status dualprop_context_create(dualprop_context **context, int backend,
     dualprop_status status = create_context(context, backend, &settings);
     dualprop__shield_end(shield);
     return status;
+}
+
+dualprop_status dualprop_context_memory_needed(uint64_t *bytes, int backend, const dualprop_options *options)
+{
+    dualprop_context *made;
+    DUALPROP__REQUIRE(NULL, bytes, DUALPROP_ERROR_INVALID_ARGUMENT, "bytes is NULL; expected a place for the result");
+    DUALPROP__TRY(dualprop_context_create(&made, backend, options));
+    *bytes = atomic_load(&made->memory_current);
+    dualprop_context_destroy(made);
+    return DUALPROP_OK;
 }
 
 void dualprop__context_retain(dualprop_context *context)
@@ -157,6 +168,15 @@ dualprop_status dualprop_context_set_log(dualprop_context *context, dualprop_log
                   context->backend.name, kernels, dualprop_name(DUALPROP_NAMES_LEVEL, context->level),
                   dualprop_name(DUALPROP_NAMES_TYPE, context->precision), context->threads,
                   context->threads == 1 ? "" : "s", context->why);
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_context_set_allocator(dualprop_context *context, const dualprop_allocator *allocator)
+{
+    DUALPROP__REQUIRE_HANDLE(context, DUALPROP__CONTEXT);
+    dualprop_allocator read = context->own_allocator;
+    if (allocator) DUALPROP__TRY(dualprop__allocator_read(&read, allocator));
+    context->allocator = read;
     return DUALPROP_OK;
 }
 

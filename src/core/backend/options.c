@@ -60,7 +60,7 @@ static dualprop_status check_numbers(const dualprop_options *options)
     return DUALPROP_OK;
 }
 
-static dualprop_status read_allocator(dualprop_allocator *to, const dualprop_allocator *from)
+dualprop_status dualprop__allocator_read(dualprop_allocator *to, const dualprop_allocator *from)
 {
     if (!from) from = &dualprop__default_allocator;
     DUALPROP__TRY(dualprop__struct_copy(to, sizeof *to, from, UP_TO(dualprop_allocator, release), "allocator"));
@@ -104,7 +104,7 @@ dualprop_status dualprop__settings_read(struct dualprop__settings *settings, con
     DUALPROP__TRY(check_numbers(read));
     if (read->precision == 0) read->precision = DUALPROP_F32;
     if (read->threads == 0) read->threads = 1;
-    DUALPROP__TRY(read_allocator(&settings->allocator, read->allocator));
+    DUALPROP__TRY(dualprop__allocator_read(&settings->allocator, read->allocator));
     DUALPROP__TRY(read_io(&settings->io, read->io));
     DUALPROP__TRY(read_threads(&settings->thread_hooks, read->thread_hooks));
     return read_loader(&settings->loader, read->loader);

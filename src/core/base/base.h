@@ -50,9 +50,10 @@ struct dualprop_context {
     size_t real_size;     /* 4 or 8 */
     int level;            /* as asked for */
     int numerics, autotune, device;
-    const char *module; /* the caller's, while the context is made */
-    int threads;        /* of the pool, or of run */
-    dualprop_allocator allocator;
+    const char *module;               /* the caller's, while the context is made */
+    int threads;                      /* of the pool, or of run */
+    dualprop_allocator allocator;     /* of what is allocated from now on */
+    dualprop_allocator own_allocator; /* that the context itself came from */
     dualprop_io io;
     dualprop_threads thread_hooks;
     dualprop_loader loader;
@@ -117,6 +118,11 @@ void *dualprop__allocate(dualprop_context *context, size_t size);
 /* count * size with the overflow checked. */
 void *dualprop__allocate_array(dualprop_context *context, size_t count, size_t size);
 void dualprop__release(dualprop_context *context, void *pointer); /* NULL is fine; errno is kept */
+/* Whole 64 bytes, as the allocator is asked for. */
+static inline uint64_t dualprop__round_up(uint64_t size)
+{
+    return (size + 63) / 64 * 64;
+}
 /* What a block of this size takes of the context's memory, for sizes that are told beforehand. */
 uint64_t dualprop__block_bytes(uint64_t size);
 
@@ -131,6 +137,8 @@ extern const dualprop_allocator dualprop__default_allocator;
 
 /* Reals in backend memory, zeroed. *memory is NULL on failure. */
 dualprop_status dualprop__reals_create(dualprop_context *context, void **memory, int64_t count);
+/* What they take, of the context's memory or of a device's. */
+uint64_t dualprop__reals_bytes(const dualprop_context *context, int64_t count);
 /* count is what the memory was created with; NULL is fine. */
 void dualprop__reals_destroy(dualprop_context *context, void *memory, int64_t count);
 /*

@@ -1,13 +1,14 @@
 /*
  * memory.c - the only caller of a context's allocator.
  *
- * A block is preceded by a header that says how much was asked of the allocator and where it begins, so that blocks
- * are released without their sizes:
+ * A block is preceded by a header that says how much was asked of the allocator, where it begins, and which allocator
+ * it came from, so that blocks are released without their sizes, also when the context has another allocator by then:
  *
  *     | padding | header | the caller's memory, aligned to 64 bytes or more |
  *     ^ begin             ^ pointer
  *
- * The counters count what was asked of the allocator, headers included.
+ * The counters count what was asked of the allocator, headers included: multiples of 64 bytes, so that blocks lie in an
+ * arena without gaps and what is said beforehand is what they take there.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -25,7 +26,11 @@
 struct header {
     void *begin;
     size_t size;
+    void (*release)(void *user_data, void *pointer, size_t size);
+    void *user_data;
 };
+
+_Static_assert(sizeof(struct header) <= LEAST_ALIGNMENT, "a header lies before the least aligned block");
 
 /* ---- the default allocator ---- */
 
@@ -87,13 +92,14 @@ static void *no_memory(dualprop_context *context, size_t size)
 void *dualprop__allocate_aligned(dualprop_context *context, size_t size, size_t alignment)
 {
     size_t room = alignment < LEAST_ALIGNMENT ? LEAST_ALIGNMENT : alignment, total = 0;
-    if (!DUALPROP__ADD(&total, size, room)) return no_memory(context, size);
+    if (!DUALPROP__ADD(&total, size, room + LEAST_ALIGNMENT - 1)) return no_memory(context, size);
+    total = total / LEAST_ALIGNMENT * LEAST_ALIGNMENT;
     int kept = errno;
     char *begin = context->allocator.allocate(context->allocator.user_data, total, room);
     errno = kept;
     if (!begin) return no_memory(context, size);
     memset(begin, 0, total);
-    struct header header = { begin, total };
+    struct header header = { begin, total, context->allocator.release, context->allocator.user_data };
     memcpy(begin + room - sizeof header, &header, sizeof header);
     count_in(context, total);
     return begin + room;
@@ -101,7 +107,7 @@ void *dualprop__allocate_aligned(dualprop_context *context, size_t size, size_t 
 
 uint64_t dualprop__block_bytes(uint64_t size)
 {
-    return size + LEAST_ALIGNMENT;
+    return dualprop__round_up(size) + LEAST_ALIGNMENT;
 }
 
 void *dualprop__allocate(dualprop_context *context, size_t size)
@@ -123,6 +129,6 @@ void dualprop__release(dualprop_context *context, void *pointer)
     memcpy(&header, (char *)pointer - sizeof header, sizeof header);
     atomic_fetch_sub(&context->memory_current, header.size);
     int kept = errno;
-    context->allocator.release(context->allocator.user_data, header.begin, header.size);
+    header.release(header.user_data, header.begin, header.size);
     errno = kept;
 }

@@ -28,6 +28,13 @@ dualprop_status dualprop__reals_create(dualprop_context *context, void **memory,
     return status;
 }
 
+uint64_t dualprop__reals_bytes(const dualprop_context *context, int64_t count)
+{
+    uint64_t bytes = (uint64_t)count * context->real_size;
+    if (!(context->backend.flags & DUALPROP_BACKEND_HOST_MEMORY)) return bytes;
+    return dualprop__block_bytes(bytes > 0 ? bytes : 1);
+}
+
 void dualprop__reals_destroy(dualprop_context *context, void *memory, int64_t count)
 {
     if (memory) context->backend.release(context->instance, memory, (size_t)count * context->real_size);

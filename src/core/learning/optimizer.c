@@ -111,34 +111,62 @@ static dualprop_status create_optimizer(dualprop_optimizer **out, dualprop_netwo
     return DUALPROP_OK;
 }
 
-static dualprop_status check_create(dualprop_optimizer **out, const dualprop_network *network, int kind,
-                                    const char *function)
+static dualprop_status check_optimized(dualprop_network *network, int kind, int fused, const char *function)
 {
-    DUALPROP__REQUIRE(NULL, out, DUALPROP_ERROR_INVALID_ARGUMENT, "optimizer is NULL; expected a place for the result");
-    *out = NULL;
     DUALPROP__TRY(dualprop__check_handle(network, DUALPROP__NETWORK, "network", function));
     DUALPROP__TRY(dualprop__context_enter(network->context));
     DUALPROP__REQUIRE(network->context, dualprop__optimizer_row_of(kind), DUALPROP_ERROR_INVALID_ARGUMENT,
                       "kind is %d; expected DUALPROP_SGD, _ADAM, _ADAMW or _PLAIN_SGD", kind);
     DUALPROP__REQUIRE(network->context, network->layer_count > 0, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "network has no layers; add one first");
+    DUALPROP__REQUIRE(network->context, !fused || dualprop__needs_no_gradient(network), DUALPROP_ERROR_UNSUPPORTED,
+                      "%s need a gradient in memory; expected dualprop_optimizer_create()",
+                      network->feedback == DUALPROP_FEEDBACK_KOLEN_POLLACK ? "feedback weights that learn"
+                                                                           : "learning steps of the caller's own");
     return DUALPROP_OK;
+}
+
+static dualprop_status check_and_create(dualprop_optimizer **out, dualprop_network *network, int kind, int fused,
+                                        const char *function)
+{
+    DUALPROP__REQUIRE(NULL, out, DUALPROP_ERROR_INVALID_ARGUMENT, "optimizer is NULL; expected a place for the result");
+    *out = NULL;
+    DUALPROP__TRY(check_optimized(network, kind, fused, function));
+    DUALPROP__TRY(dualprop__network_check_real(network));
+    return create_optimizer(out, network, kind, fused);
 }
 
 dualprop_status dualprop_optimizer_create(dualprop_optimizer **out, dualprop_network *network, int kind)
 {
-    DUALPROP__TRY(check_create(out, network, kind, __func__));
-    return create_optimizer(out, network, kind, 0);
+    return check_and_create(out, network, kind, 0, __func__);
 }
 
 dualprop_status dualprop_optimizer_create_fused(dualprop_optimizer **out, dualprop_network *network, int kind)
 {
-    DUALPROP__TRY(check_create(out, network, kind, __func__));
-    DUALPROP__REQUIRE(network->context, dualprop__needs_no_gradient(network), DUALPROP_ERROR_UNSUPPORTED,
-                      "%s need a gradient in memory; expected dualprop_optimizer_create()",
-                      network->feedback == DUALPROP_FEEDBACK_KOLEN_POLLACK ? "feedback weights that learn"
-                                                                           : "learning steps of the caller's own");
-    return create_optimizer(out, network, kind, 1);
+    return check_and_create(out, network, kind, 1, __func__);
+}
+
+/* As create_learning() takes. */
+static uint64_t bytes_of_learning(const dualprop_layer *layer, int kind, int fused)
+{
+    const dualprop_context *context = layer->network->context;
+    int moments = moment_count(kind), of_biases = moments + !fused;
+    int of_weights = of_biases + (layer->network->feedback == DUALPROP_FEEDBACK_KOLEN_POLLACK ? moments : 0);
+    return (uint64_t)of_weights * dualprop__reals_bytes(context, layer->weight_elements) +
+           (uint64_t)of_biases * dualprop__reals_bytes(context, layer->bias_elements);
+}
+
+dualprop_status dualprop_optimizer_memory_needed(uint64_t *bytes, dualprop_network *network, int kind, int fused)
+{
+    DUALPROP__REQUIRE(NULL, bytes, DUALPROP_ERROR_INVALID_ARGUMENT, "bytes is NULL; expected a place for the result");
+    DUALPROP__TRY(check_optimized(network, kind, fused, __func__));
+    DUALPROP__REQUIRE(network->context, fused == 0 || fused == 1, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "fused is %d; expected 0 or 1", fused);
+    uint64_t sum = dualprop__block_bytes(sizeof(dualprop_optimizer)) +
+                   dualprop__block_bytes((uint64_t)network->layer_count * sizeof(struct dualprop__learning));
+    for (int k = 0; k < network->layer_count; k++) sum += bytes_of_learning(network->layers[k], kind, fused);
+    *bytes = sum;
+    return DUALPROP_OK;
 }
 
 void dualprop_optimizer_destroy(dualprop_optimizer *optimizer)

@@ -65,22 +65,12 @@ static void drop_feedback(dualprop_network *network)
     network->feedback = DUALPROP_FEEDBACK_SYMMETRIC;
 }
 
-static int64_t largest_weights(const dualprop_network *network)
-{
-    int64_t most = 0;
-    for (int k = 0; k < network->layer_count; k++) {
-        int64_t own = dualprop__parameter_elements(network->layers[k], 0);
-        if (own > most) most = own;
-    }
-    return most;
-}
-
 dualprop_status dualprop__feedback_allocate(dualprop_network *network, int kind)
 {
     drop_feedback(network);
     if (kind == DUALPROP_FEEDBACK_SYMMETRIC) return DUALPROP_OK;
-    network->feedback_staging =
-        dualprop__allocate_array(network->context, (size_t)largest_weights(network), 2 * network->context->real_size);
+    network->feedback_staging = dualprop__allocate_array(network->context, (size_t)dualprop__largest_weights(network),
+                                                         2 * network->context->real_size);
     dualprop_status status = network->feedback_staging ? DUALPROP_OK : DUALPROP_ERROR_NO_MEMORY;
     for (int k = 0; status == DUALPROP_OK && k < network->layer_count; k++)
         status = dualprop__reals_create(network->context, &network->layers[k]->feedback,

@@ -22,6 +22,7 @@ static dualprop_status create_parameters(dualprop_layer *layer)
                       "a layer of %lld inputs and %lld outputs is larger than the backend supports",
                       (long long)layer->inputs, (long long)layer->outputs);
     layer->weight_elements = elements;
+    if (layer->network->is_outline) return DUALPROP_OK;
     DUALPROP__TRY(dualprop__reals_create(context, &layer->weight, elements));
     return dualprop__reals_create(context, &layer->bias, layer->bias_elements);
 }
@@ -46,6 +47,24 @@ dualprop_status dualprop__layer_create(dualprop_layer **out, dualprop_network *n
     if (status == DUALPROP_OK) *out = layer;
     else dualprop__layer_destroy(layer);
     return status;
+}
+
+int dualprop__layer_reshape(dualprop_layer *layer, const dualprop_layer *description)
+{
+    dualprop_layer other = *description;
+    other.network = layer->network;
+    if (count_weights(&other) != layer->weight_elements || other.bias_elements != layer->bias_elements) return 0;
+    layer->map = other.map;
+    layer->outputs = other.outputs;
+    return 1;
+}
+
+uint64_t dualprop__layer_bytes(const dualprop_layer *layer)
+{
+    const dualprop_context *context = layer->network->context;
+    int arrays = layer->network->feedback == DUALPROP_FEEDBACK_SYMMETRIC ? 1 : 2;
+    return dualprop__block_bytes(sizeof *layer) + dualprop__reals_bytes(context, layer->bias_elements) +
+           (uint64_t)arrays * dualprop__reals_bytes(context, layer->weight_elements);
 }
 
 void dualprop__layer_destroy(dualprop_layer *layer)

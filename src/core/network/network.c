@@ -55,16 +55,44 @@ dualprop_status dualprop__network_make(dualprop_network **out, dualprop_context 
     return status;
 }
 
-dualprop_status dualprop_network_create(dualprop_network **network, dualprop_context *context, int64_t height,
-                                        int64_t width, int64_t channels)
+static dualprop_status check_and_make(dualprop_network **network, dualprop_context *context, int64_t height,
+                                      int64_t width, int64_t channels, const char *function)
 {
     DUALPROP__REQUIRE(NULL, network, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "network is NULL; expected a place for the result");
     *network = NULL;
-    DUALPROP__REQUIRE_HANDLE(context, DUALPROP__CONTEXT);
+    DUALPROP__TRY(dualprop__check_handle(context, DUALPROP__CONTEXT, "context", function));
     DUALPROP__TRY(dualprop__context_enter(context));
     DUALPROP__TRY(check_shape(context, height, width, channels));
     return dualprop__network_make(network, context, height, width, channels);
+}
+
+dualprop_status dualprop_network_create(dualprop_network **network, dualprop_context *context, int64_t height,
+                                        int64_t width, int64_t channels)
+{
+    return check_and_make(network, context, height, width, channels, __func__);
+}
+
+dualprop_status dualprop_network_create_outline(dualprop_network **network, dualprop_context *context, int64_t height,
+                                                int64_t width, int64_t channels)
+{
+    DUALPROP__TRY(check_and_make(network, context, height, width, channels, __func__));
+    (*network)->is_outline = 1;
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_network_memory_needed(uint64_t *bytes, const dualprop_network *network)
+{
+    DUALPROP__REQUIRE(NULL, bytes, DUALPROP_ERROR_INVALID_ARGUMENT, "bytes is NULL; expected a place for the result");
+    DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
+    uint64_t channels = (uint64_t)network->channels * sizeof(double);
+    uint64_t pointers = (uint64_t)network->layer_capacity * sizeof *network->layers;
+    uint64_t feedback = 2 * (uint64_t)dualprop__largest_weights(network) * network->context->real_size;
+    *bytes = dualprop__block_bytes(sizeof *network) + 2 * dualprop__block_bytes(channels);
+    if (network->layers) *bytes += dualprop__block_bytes(pointers);
+    if (network->feedback != DUALPROP_FEEDBACK_SYMMETRIC) *bytes += dualprop__block_bytes(feedback);
+    for (int k = 0; k < network->layer_count; k++) *bytes += dualprop__layer_bytes(network->layers[k]);
+    return DUALPROP_OK;
 }
 
 void dualprop__network_retain(dualprop_network *network)

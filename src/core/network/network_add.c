@@ -6,6 +6,9 @@
 
 #include "network_internal.h"
 
+/* As many layers as VGG16 has: a smaller array that grows leaves a hole in an arena. */
+#define FIRST_LAYERS 16
+
 /* ---- on top ---- */
 
 int64_t dualprop__network_parameters(const dualprop_network *network)
@@ -18,7 +21,7 @@ static dualprop_status make_layer_room(dualprop_network *network)
 {
     size_t count = (size_t)network->layer_count;
     if (network->layer_count < network->layer_capacity) return DUALPROP_OK;
-    size_t capacity = count < 4 ? 8 : 2 * count;
+    size_t capacity = count == 0 ? FIRST_LAYERS : 2 * count;
     dualprop_layer **layers = dualprop__allocate_array(network->context, capacity, sizeof *layers);
     if (!layers) return DUALPROP_ERROR_NO_MEMORY;
     if (count > 0) memcpy(layers, network->layers, count * sizeof *layers);
@@ -51,7 +54,7 @@ static dualprop_status begin_change(dualprop_network *network)
                       "network already has feedback weights; expected all layers to be added before");
     DUALPROP__REQUIRE(network->context, !atomic_load(&network->sealed), DUALPROP_ERROR_INVALID_STATE,
                       "network already has a state or an optimizer; expected all layers to be added before");
-    return dualprop__network_begin_write(network);
+    return dualprop__network_begin_change(network);
 }
 
 dualprop_status dualprop_network_set_open(dualprop_network *network, int ends)
@@ -61,7 +64,7 @@ dualprop_status dualprop_network_set_open(dualprop_network *network, int ends)
                       DUALPROP_ERROR_INVALID_ARGUMENT, "ends is %d; expected a sum of DUALPROP_OPEN_...", ends);
     DUALPROP__REQUIRE(network->context, !atomic_load(&network->sealed), DUALPROP_ERROR_INVALID_STATE,
                       "network already has a state or an optimizer; expected it to be opened before");
-    DUALPROP__TRY(dualprop__network_begin_write(network));
+    DUALPROP__TRY(dualprop__network_begin_change(network));
     network->open = ends;
     dualprop__network_end_write(network);
     return DUALPROP_OK;
@@ -145,10 +148,14 @@ static dualprop_status copy_parameters(dualprop_layer *to, const dualprop_layer 
     return status;
 }
 
-/* A backend may lay weights out by the whole shape, so the last layer is created again. */
+/* A layer whose weights would have another layout with pooling is created again. */
 static dualprop_status replace_last(dualprop_network *network, const dualprop_layer *description)
 {
     dualprop_layer **last = &network->layers[network->layer_count - 1], *pooled;
+    if (dualprop__layer_reshape(*last, description)) {
+        dualprop__layer_output(network->top, *last);
+        return DUALPROP_OK;
+    }
     DUALPROP__TRY(dualprop__layer_create(&pooled, network, description, network->layer_count));
     dualprop_status status = copy_parameters(pooled, *last);
     if (status != DUALPROP_OK) {

@@ -51,12 +51,15 @@ struct dualprop_network {
     dualprop_network *spare[2];        /* made at the first publication */
     atomic_int publishing;             /* does a call publish to it? */
     int open;                          /* DUALPROP_OPEN_...: ends at which another network goes on */
+    int is_outline;                    /* has shapes alone, and no memory for parameters */
 };
 
 /* ---- network.c ---- */
 void dualprop__network_retain(dualprop_network *network);
 void dualprop__network_release(dualprop_network *network);
 /* network_lock.c */
+/* INVALID_STATE if the network is an outline, which has no parameters. */
+dualprop_status dualprop__network_check_real(const dualprop_network *network);
 /* INVALID_STATE if the weights of a layer are zero because they were never set. */
 dualprop_status dualprop__network_check_set(const dualprop_network *network);
 /*
@@ -68,6 +71,8 @@ dualprop_status dualprop__network_open(dualprop_network **opened, const dualprop
 dualprop_status dualprop__network_begin_read(dualprop_network *network);
 void dualprop__network_end_read(dualprop_network *network);
 dualprop_status dualprop__network_begin_write(dualprop_network *network);
+/* The same for a change of shapes, which an outline allows. */
+dualprop_status dualprop__network_begin_change(dualprop_network *network);
 /* Both raise the generation; the first is for writes that no learning step made. */
 void dualprop__network_end_write(dualprop_network *network);
 void dualprop__network_end_step(dualprop_network *network);
@@ -136,6 +141,10 @@ dualprop_status dualprop__parameter_write(const dualprop_layer *layer, int is_bi
 dualprop_status dualprop__layer_create(dualprop_layer **layer, dualprop_network *network,
                                        const dualprop_layer *description, int index);
 void dualprop__layer_destroy(dualprop_layer *layer); /* NULL and half-built are fine */
+/* Make it one of this description, with the parameters that it has; 0: they would have another layout. */
+int dualprop__layer_reshape(dualprop_layer *layer, const dualprop_layer *description);
+/* What it takes of memory; of an outline what it would. */
+uint64_t dualprop__layer_bytes(const dualprop_layer *layer);
 
 /* network.c */
 /* As dualprop_network_create(), after its checks. The context lives, if only through its children. */
@@ -159,6 +168,8 @@ static inline void dualprop__flatten(int64_t shape[3])
 void dualprop__network_abandon_write(dualprop_network *network);
 
 /* parameter.c */
+/* Elements of the largest weights. */
+int64_t dualprop__largest_weights(const dualprop_network *network);
 /* Host memory for any one parameter of the network, or NULL with the last error set. */
 void *dualprop__parameter_staging(const dualprop_network *network);
 dualprop_status dualprop__parameter_fetch(void *host, const dualprop_layer *layer, int is_bias);

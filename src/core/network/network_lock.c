@@ -20,6 +20,14 @@ dualprop_status dualprop__network_check_set(const dualprop_network *network)
     return DUALPROP_OK;
 }
 
+dualprop_status dualprop__network_check_real(const dualprop_network *network)
+{
+    DUALPROP__REQUIRE(network->context, !network->is_outline, DUALPROP_ERROR_INVALID_STATE,
+                      "network is an outline, which has shapes and no parameters; expected one of "
+                      "dualprop_network_create()");
+    return DUALPROP_OK;
+}
+
 #define USERS_COUNT UINT64_C(0xffffffff)
 #define USERS_WRITER USERS_COUNT
 
@@ -62,6 +70,7 @@ static int try_read(uint64_t *users, dualprop_network *network)
 dualprop_status dualprop__network_begin_read(dualprop_network *network)
 {
     uint64_t users;
+    DUALPROP__TRY(dualprop__network_check_real(network));
     if (atomic_load(&network->front)) return refuse_published(network);
     return try_read(&users, network) ? DUALPROP_OK : refuse_network(network, users);
 }
@@ -75,6 +84,7 @@ dualprop_status dualprop__network_open(dualprop_network **opened, const dualprop
     /* Counting a reader is no change of the network, so const is honoured in all that a caller can see. */
     dualprop_network *read = (dualprop_network *)network, *front, *now = atomic_load(&read->front);
     uint64_t users;
+    DUALPROP__TRY(dualprop__network_check_real(network));
     do {
         front = now;
         *opened = front ? front : read;
@@ -90,6 +100,12 @@ void dualprop__network_end_read(dualprop_network *network)
 }
 
 dualprop_status dualprop__network_begin_write(dualprop_network *network)
+{
+    DUALPROP__TRY(dualprop__network_check_real(network));
+    return dualprop__network_begin_change(network);
+}
+
+dualprop_status dualprop__network_begin_change(dualprop_network *network)
 {
     uint64_t users = atomic_load(&network->users);
     do {

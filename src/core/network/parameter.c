@@ -11,14 +11,20 @@
 
 /* ---- between the backend and the host ---- */
 
-void *dualprop__parameter_staging(const dualprop_network *network)
+int64_t dualprop__largest_weights(const dualprop_network *network)
 {
     int64_t most = 0;
     for (int k = 0; k < network->layer_count; k++) {
         int64_t weights = dualprop__parameter_elements(network->layers[k], 0);
         if (weights > most) most = weights; /* never fewer than the biases */
     }
-    return dualprop__allocate_array(network->context, (size_t)most, network->context->real_size);
+    return most;
+}
+
+void *dualprop__parameter_staging(const dualprop_network *network)
+{
+    return dualprop__allocate_array(network->context, (size_t)dualprop__largest_weights(network),
+                                    network->context->real_size);
 }
 
 dualprop_status dualprop__parameter_read(void *host, const dualprop_layer *layer, int is_bias, const void *memory)

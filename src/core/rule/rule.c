@@ -73,6 +73,18 @@ dualprop_status dualprop_rule_create(dualprop_rule **out, dualprop_context *cont
     return DUALPROP_OK;
 }
 
+dualprop_status dualprop_rule_memory_needed(uint64_t *bytes, const dualprop_rule *rule)
+{
+    DUALPROP__REQUIRE(NULL, bytes, DUALPROP_ERROR_INVALID_ARGUMENT, "bytes is NULL; expected a place for the result");
+    DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
+    const struct dualprop__layer_numbers *lists[] = { &rule->layer_alpha, &rule->layer_beta, &rule->layer_damping };
+    *bytes = dualprop__block_bytes(sizeof *rule);
+    if (rule->order) *bytes += dualprop__block_bytes((uint64_t)rule->order_count * sizeof *rule->order);
+    for (int i = 0; i < 3; i++)
+        if (lists[i]->values) *bytes += dualprop__block_bytes((uint64_t)lists[i]->count * sizeof *lists[i]->values);
+    return DUALPROP_OK;
+}
+
 void dualprop__rule_retain(dualprop_rule *rule)
 {
     atomic_fetch_add(&rule->references, 1);

@@ -107,6 +107,7 @@ dualprop_status dualprop_state_create(dualprop_state **out, dualprop_network *ne
     *out = NULL;
     DUALPROP__TRY(check_handles(network, rule, __func__));
     DUALPROP__TRY(dualprop__context_enter(network->context));
+    DUALPROP__TRY(dualprop__network_check_real(network));
     DUALPROP__TRY(check_fit(network, rule, capacity));
     dualprop_state *state;
     DUALPROP__TRY(create_bare_state(&state, network, rule, capacity, capacity));
