@@ -50,6 +50,12 @@ FLAGS = -std=c11 -D_GNU_SOURCE $(OPTIMIZE) -g -fPIC -fvisibility=hidden $(HARDEN
     -Iinclude -Isrc -MMD -MP \
         $(if $(filter no,$(BLIS)),-DDUALPROP_NO_BLIS) $(SANITIZERS) $(CFLAGS) \
         $(if $(findstring -flto,$(CFLAGS)),-fno-lto) # the archive is one object, whose names objcopy has to see
+# gcc clears and copies records of more than 128 bytes by string instructions, whose start takes as long as a tiny
+# layer's product: in the library it is told to use moves.
+comma := ,
+RECORDS := $(foreach call,memset memcpy,-m$(call)-strategy=vector_loop:256:noalign$(comma)libcall:-1:noalign)
+RECORDS := $(if $(filter x86_64% amd64%,$(MACHINE)),$(shell $(CC) $(RECORDS) -fsyntax-only -x c /dev/null \
+    >/dev/null 2>&1 && echo $(RECORDS)))
 SYSTEM_LIBRARIES := -lm -lpthread -ldl
 # Of the programs, which read data sets and write logs.
 ZIP ?= yes
@@ -90,9 +96,11 @@ SAYS_VERSION = $(if $(BLIS_VERSION),-DDUALPROP_BLIS_VERSION='"$(BLIS_VERSION)"')
 $(BUILD)/src/core/base/version.o: INCLUDES = $(SAYS_VERSION)
 $(BUILD)/src/cpu/blis/%.o: INCLUDES = -isystem $(BLIS_INCLUDE) $(SAYS_VERSION)
 
+$(BUILD)/src/core/%.o $(BUILD)/src/cpu/%.o: MOVES = $(RECORDS)
+
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) $(VECTORIZE) $(SIMD) $(INCLUDES) -c $< -o $@
+	$(CC) $(FLAGS) $(MOVES) $(VECTORIZE) $(SIMD) $(INCLUDES) -c $< -o $@
 
 # A file that changes exactly when the compiler or the flags do.
 $(BUILD)/flags: FORCE

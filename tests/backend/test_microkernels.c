@@ -150,6 +150,57 @@ static void check_part(const dualprop__blis *blis, int64_t rows, int64_t width)
         }
 }
 
+/* ---- products with one broadcast each, side by side ---- */
+
+/* `streams` of them: each with vectors and broadcasts of its own, and with results of its own or one in common. */
+static dualprop__product stream_product(const dualprop__blis *blis, struct tile *c, int64_t width, int accumulate)
+{
+    int is_double = blis->reference.type == DUALPROP_F64;
+    return (dualprop__product){
+        .vector_count = width,
+        .broadcast_count = 1,
+        .depth = 7,
+        .vectors = is_double ? (void *)all.vectors_f64 : all.vectors_f32,
+        .vector_step = blis->kernel.vector,
+        .broadcasts = is_double ? (void *)all.broadcasts_f64 : all.broadcasts_f32,
+        .broadcast_step = 2,
+        .accumulate = accumulate,
+        .c = is_double ? (void *)c->f64 : c->f32,
+    };
+}
+
+static void check_streams(const dualprop__blis *blis, const dualprop__row_streams *streams, int64_t width,
+                          int accumulate)
+{
+    int64_t size = (int64_t)blis->loops->real_size;
+    dualprop__product product = stream_product(blis, &all.whole, width, accumulate);
+    fill_tile(&all.whole);
+    fill_tile(&all.part);
+    for (int s = 0; s < streams->count; s++) {
+        dualprop__product one = product;
+        one.vectors = (const char *)product.vectors + s * streams->vectors * size;
+        one.broadcasts = (const char *)product.broadcasts + s * streams->broadcasts * size;
+        one.c = (char *)product.c + s * streams->c * size;
+        one.accumulate = accumulate || (streams->c == 0 && s > 0);
+        blis->kernel.run_direct(&blis->kernel, &one);
+    }
+    product = stream_product(blis, &all.part, width, accumulate);
+    blis->kernel.run_row(&product, streams);
+    ck_assert_msg(!memcmp(&all.part, &all.whole, sizeof all.part), "%d streams, %lld wide, c %lld", streams->count,
+                  (long long)width, (long long)streams->c);
+}
+
+static void check_all_streams(const dualprop__blis *blis)
+{
+    int64_t vector = blis->kernel.vector;
+    for (int streams = 2; streams <= DUALPROP__MOST_STREAMS; streams++)
+        for (int64_t width = 1; width <= vector; width++)
+            for (int accumulate = 0; accumulate < 2; accumulate++) {
+                check_streams(blis, &(dualprop__row_streams){ streams, 7 * vector, 0, vector }, width, accumulate);
+                check_streams(blis, &(dualprop__row_streams){ streams, 9 * vector, 15, 0 }, width, accumulate);
+            }
+}
+
 static const struct {
     int type, level;
 } kernels[] = {
@@ -180,6 +231,8 @@ START_TEST(every_part_of_a_tile_is_right)
                     check_part(blis, rows, width);
                 }
         }
+    ck_assert(!blis->kernel.run_row == !blis->kernel.run_direct);
+    if (blis->kernel.run_row) check_all_streams(blis);
     bench_close(&bench);
 }
 END_TEST

@@ -173,9 +173,8 @@ static void create(void)
     must(dualprop_network_initialize(all.handle, 1));
     must(dualprop_rule_create(&all.rule, all.context, DUALPROP_DP_ADJOINT));
     must(dualprop_state_create(&all.state, all.handle, all.rule, all.batch));
-    must(dualprop_optimizer_create(&all.optimizer, all.handle, DUALPROP_SGD));
+    must(dualprop_optimizer_create(&all.optimizer, all.handle, DUALPROP_PLAIN_SGD));
     must(dualprop_optimizer_set_learning_rate(all.optimizer, (double)RATE));
-    must(dualprop_optimizer_set_momentum(all.optimizer, 0));
     must(dualprop_optimizer_set_weight_decay(all.optimizer, 0));
     unsigned random = 12345;
     for (int i = 0; i < all.batch * width(0); i++) {

@@ -37,6 +37,7 @@ dualprop_view dualprop__view_of(void *data, int type, int rank, const int64_t *s
 
 dualprop_view dualprop__view_copy(const dualprop_view *view)
 {
+    if (view->struct_size == sizeof *view) return *view;
     dualprop_view copy = { 0 };
     memcpy(&copy, view, view->struct_size < sizeof copy ? (size_t)view->struct_size : sizeof copy);
     copy.struct_size = sizeof copy;

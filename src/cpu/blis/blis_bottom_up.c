@@ -154,15 +154,34 @@ static void finish_bottom_up(struct dense_bottom_up *job, int64_t samples, int64
     dualprop__max_tracker_raise(&job->maxima, &maxima);
 }
 
+/* One sample that is not packed, times one panel of weights. */
+static void multiply_one_bottom_up(const struct dense_bottom_up *job, int64_t output_panel)
+{
+    const dualprop__blis *blis = job->blis;
+    int64_t vector = blis->kernel.vector, column = output_panel * vector;
+    dualprop__product product = {
+        .vector_count = dualprop__least(vector, job->shape->outputs - column),
+        .broadcast_count = 1,
+        .vectors = dualprop__at(blis, job->weights, column * job->shape->inputs),
+        .vector_step = vector,
+        .broadcasts = job->packing.from,
+        .broadcast_step = 1,
+        .c = dualprop__at(blis, job->a, column),
+    };
+    dualprop__multiply_parts(blis, &product, &job->depth);
+}
+
 static void bottom_up_product_unit(void *argument, int64_t unit, int64_t member)
 {
     struct dense_bottom_up *job = argument;
     int64_t outputs = unit / job->samples.parts, samples = unit % job->samples.parts;
     int64_t first = dualprop__part_first(&job->outputs, outputs);
+    int64_t end = first + dualprop__part_size(&job->outputs, outputs);
+    int is_one = job->is_direct && job->shape->batch == 1;
     (void)member;
-    for (int64_t part = 0; part < job->depth.parts; part++)
-        for (int64_t panel = first; panel < first + dualprop__part_size(&job->outputs, outputs); panel++)
-            multiply_block_bottom_up(job, samples, panel, part);
+    for (int64_t panel = first; is_one && panel < end; panel++) multiply_one_bottom_up(job, panel);
+    for (int64_t part = 0; !is_one && part < job->depth.parts; part++)
+        for (int64_t panel = first; panel < end; panel++) multiply_block_bottom_up(job, samples, panel, part);
     finish_bottom_up(job, samples, outputs);
 }
 

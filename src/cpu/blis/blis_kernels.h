@@ -26,6 +26,15 @@ typedef struct dualprop__product {
     int is_tile; /* for run_direct, without accumulate: C is a whole tile; what is not wanted is stored as 0 */
 } dualprop__product;
 
+/* Products with one broadcast each, made together: how far apart they have their operands and results. */
+typedef struct dualprop__row_streams {
+    int count; /* 2 to DUALPROP__MOST_STREAMS */
+    int64_t vectors, broadcasts;
+    int64_t c; /* 0: they have one result, to which they are added one after another */
+} dualprop__row_streams;
+
+#define DUALPROP__MOST_STREAMS 4
+
 typedef struct dualprop__microkernel {
     const char *name;
     int64_t vector, broadcast;
@@ -35,6 +44,11 @@ typedef struct dualprop__microkernel {
      * as far as they are wanted. NULL: there is no such form.
      */
     void (*run_direct)(const struct dualprop__microkernel *kernel, const dualprop__product *product);
+    /*
+     * Several products of run_direct with one broadcast each, of the same depth and width; `product` is the first. One
+     * alone waits for its own sums at each term. Goes with run_direct.
+     */
+    void (*run_row)(const dualprop__product *product, const dualprop__row_streams *streams);
     void (*function)(void); /* BLIS's own */
     void *context;          /* BLIS's cntx_t */
 } dualprop__microkernel;

@@ -125,6 +125,49 @@ static void run_direct_avx2(const dualprop__microkernel *kernel, const dualprop_
     }
 }
 
+/*
+ * `streams` products with one broadcast each; streams is a constant where this is inlined. With one product alone, each
+ * multiply-add would wait for the one before.
+ */
+static inline __attribute__((always_inline)) void multiply_row_avx2(int streams, const dualprop__product *product,
+                                                                    const dualprop__row_streams *apart)
+{
+    const float *vectors = product->vectors, *broadcasts = product->broadcasts;
+    __m256i wanted_left = lanes_mask(product->vector_count, 0), wanted_right = lanes_mask(product->vector_count, 8);
+    __m256 left[DUALPROP__MOST_STREAMS], right[DUALPROP__MOST_STREAMS];
+#pragma GCC unroll 4
+    for (int s = 0; s < streams; s++) left[s] = _mm256_setzero_ps(), right[s] = _mm256_setzero_ps();
+    for (int64_t k = 0; k < product->depth; k++) {
+#pragma GCC unroll 4
+        for (int s = 0; s < streams; s++) {
+            __m256 factor = _mm256_broadcast_ss(broadcasts + s * apart->broadcasts);
+            const float *from = vectors + s * apart->vectors;
+            left[s] = _mm256_fmadd_ps(factor, _mm256_maskload_ps(from, wanted_left), left[s]);
+            right[s] = _mm256_fmadd_ps(factor, _mm256_maskload_ps(from + 8, wanted_right), right[s]);
+        }
+        vectors += product->vector_step, broadcasts += product->broadcast_step;
+    }
+#pragma GCC unroll 4
+    for (int s = 0; s < streams; s++) {
+        float *to = (float *)product->c + s * apart->c;
+        if (product->accumulate || (apart->c == 0 && s > 0)) {
+            left[s] = _mm256_add_ps(_mm256_maskload_ps(to, wanted_left), left[s]);
+            right[s] = _mm256_add_ps(_mm256_maskload_ps(to + 8, wanted_right), right[s]);
+        }
+        _mm256_maskstore_ps(to, wanted_left, left[s]);
+        _mm256_maskstore_ps(to + 8, wanted_right, right[s]);
+    }
+}
+
+static void run_row_avx2(const dualprop__product *product, const dualprop__row_streams *apart)
+{
+    switch (apart->count) {
+    case 2: multiply_row_avx2(2, product, apart); break;
+    case 3: multiply_row_avx2(3, product, apart); break;
+    default: multiply_row_avx2(4, product, apart);
+    }
+}
+
 static void run_avx2(const dualprop__microkernel *kernel, const dualprop__product *product)
 {
     (void)kernel;
@@ -139,4 +182,5 @@ void dualprop__microkernel_use_avx2(dualprop__microkernel *kernel)
     kernel->broadcast = AVX2_BROADCAST;
     kernel->run = run_avx2;
     kernel->run_direct = run_direct_avx2;
+    kernel->run_row = run_row_avx2;
 }

@@ -71,6 +71,56 @@ static inline __attribute__((always_inline)) void FORMULA(multiply)(int rows, in
     }
 }
 
+/*
+ * `streams` products with one broadcast each; streams and halves are constants where this is inlined. With one product
+ * alone, each multiply-add would wait for the one before.
+ */
+static inline __attribute__((always_inline)) void
+FORMULA(multiply_row)(int streams, int halves, const dualprop__product *product, const dualprop__row_streams *apart)
+{
+    const REAL *vectors = product->vectors, *broadcasts = product->broadcasts;
+    int64_t count = product->vector_count;
+    MASK_TYPE in_first = (MASK_TYPE)(((uint32_t)1 << (count < LANES ? count : LANES)) - 1);
+    MASK_TYPE in_second = (MASK_TYPE)(((uint32_t)1 << (count < LANES ? 0 : count - LANES)) - 1);
+    FORMULA(register) sums[DUALPROP__MOST_STREAMS][2];
+#pragma GCC unroll 4
+    for (int s = 0; s < streams; s++) sums[s][0] = sums[s][1] = MM(setzero)();
+    for (int64_t k = 0; k < product->depth; k++, vectors += product->vector_step, broadcasts += product->broadcast_step)
+#pragma GCC unroll 4
+        for (int s = 0; s < streams; s++) {
+            FORMULA(register) factor = MM(set1)(broadcasts[s * apart->broadcasts]);
+            const REAL *from = vectors + s * apart->vectors;
+            sums[s][0] = MM(fmadd)(factor, MM(maskz_loadu)(in_first, from), sums[s][0]);
+            if (halves == 2) sums[s][1] = MM(fmadd)(factor, MM(maskz_loadu)(in_second, from + LANES), sums[s][1]);
+        }
+#pragma GCC unroll 4
+    for (int s = 0; s < streams; s++) {
+        REAL *to = (REAL *)product->c + s * apart->c;
+        int adds = product->accumulate || (apart->c == 0 && s > 0);
+        for (int half = 0; half < halves; half++) {
+            MASK_TYPE wanted = half == 0 ? in_first : in_second;
+            FORMULA(register) sum = sums[s][half];
+            if (adds) sum = MM(add)(MM(maskz_loadu)(wanted, to + half * LANES), sum);
+            MM(mask_storeu)(to + half * LANES, wanted, sum);
+        }
+    }
+}
+
+#define STREAMS(n)                                                                       \
+    case n:                                                                              \
+        if (product->vector_count <= LANES) FORMULA(multiply_row)(n, 1, product, apart); \
+        else FORMULA(multiply_row)(n, 2, product, apart);                                \
+        return;
+static void FORMULA(run_row)(const dualprop__product *product, const dualprop__row_streams *apart)
+{
+    switch (apart->count) {
+        STREAMS(2)
+        STREAMS(3)
+        STREAMS(4)
+    }
+}
+#undef STREAMS
+
 #define ROWS(n)                                                                            \
     case n:                                                                                \
         if (product->vector_count <= LANES && !(DIRECT && product->is_tile))               \

@@ -10,6 +10,10 @@
 /* Has the instance a micro-kernel that reads operands where they lie, and is the product small? */
 int dualprop__is_small(const dualprop__blis *blis, const dualprop_dense *shape);
 
+/* For one broadcast: the products with all parts of one panel. The first part's says what and where. */
+void dualprop__multiply_parts(const dualprop__blis *blis, const dualprop__product *first,
+                              const dualprop__partition *depth);
+
 /* The arguments are those of the slots. */
 void dualprop__small_bottom_up(const dualprop__blis *blis, const dualprop_dense *shape, void *a, const void *x,
                                const void *weights, const void *bias, const dualprop_dyad *dyad);

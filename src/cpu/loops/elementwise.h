@@ -20,6 +20,13 @@ typedef struct dualprop__maxima {
     double max_abs, change;
 } dualprop__maxima;
 
+/* A panel of weights whose gradient is x[i] delta[j], for i < rows, j < width; its rows are `stride` apart. */
+typedef struct dualprop__outer {
+    int64_t rows, width, stride;
+    const void *x, *delta;
+    void *w;
+} dualprop__outer;
+
 typedef struct dualprop__elementwise {
     size_t real_size;
 
@@ -33,6 +40,8 @@ typedef struct dualprop__elementwise {
     /* The learning step of count parameters; moments that the kind does not have are NULL. */
     void (*step)(const dualprop_step_numbers *numbers, int64_t count, void *w, const void *g, void *moment1,
                  void *moment2);
+    /* The same of plain SGD, where the gradient is that of one sample. */
+    void (*outer_step)(const dualprop_step_numbers *numbers, const dualprop__outer *outer);
     /* to = scale * from, added to what is there where accumulate is set; to may be from. */
     void (*scale)(void *to, const void *from, double scale, int accumulate, int64_t count);
     /* to[j] = scale * the sum over rows of from[row][j], likewise; summed in double. */

@@ -366,6 +366,25 @@ static void FORMULA(step_loop)(const dualprop_step_numbers *numbers, int64_t cou
     else FORMULA(adam_loop)(&step, count, w, g, moment1, moment2);
 }
 
+/* A row at a time; as in a micro-kernel, the product is a sum that begins at 0. */
+#if !defined(STEP_LOOPS_BY_HAND)
+static void FORMULA(outer_loop)(const FORMULA(step) * given, const dualprop__outer *outer)
+{
+    const FORMULA(step) step = *given;
+    const REAL *restrict x = outer->x, *restrict delta = outer->delta;
+    for (int64_t i = 0; i < outer->rows; i++) {
+        REAL *restrict w = (REAL *)outer->w + i * outer->stride;
+        for (int64_t j = 0; j < outer->width; j++) w[j] = FORMULA(plain_sgd)(&step, w[j], 0 + x[i] * delta[j]);
+    }
+}
+#endif
+
+static void FORMULA(outer_step)(const dualprop_step_numbers *numbers, const dualprop__outer *outer)
+{
+    FORMULA(step) step = FORMULA(step_of)(numbers);
+    FORMULA(outer_loop)(&step, outer);
+}
+
 static void FORMULA(scale_loop)(void *to, const void *from, double scale, int accumulate, int64_t count)
 {
     REAL *sums = to;
@@ -481,6 +500,7 @@ const dualprop__elementwise TABLE = {
     .damp = FORMULA(damp),
     .add_bias = FORMULA(add_bias),
     .step = FORMULA(step_loop),
+    .outer_step = FORMULA(outer_step),
     .scale = FORMULA(scale_loop),
     .column_sums = FORMULA(column_sums),
     .convert = FORMULA(convert),

@@ -180,5 +180,29 @@ static void FORMULA(adam_loop)(const FORMULA(step) * given, int64_t count, REAL 
     if (i < count) FORMULA(adam_lanes)(&step, FIRST_LANES(count - i), i, w, g, moment1, moment2);
 }
 
+/* Plain SGD on one sample's gradient, x[i] delta[j], which is formed in registers. */
+static inline __attribute__((always_inline)) void FORMULA(outer_rows)(const FORMULA(wide_step) * step, int decays,
+                                                                      const dualprop__outer *outer)
+{
+    const REAL *x = outer->x, *delta = outer->delta;
+    for (int64_t j = 0; j < outer->width; j += WIDE_LANES) {
+        int64_t left = outer->width - j;
+        MASK_TYPE lanes = left < WIDE_LANES ? FIRST_LANES(left) : ALL_LANES;
+        FORMULA(wide) d = MM(maskz_loadu)(lanes, delta + j);
+        for (int64_t i = 0; i < outer->rows; i++) {
+            REAL *w = (REAL *)outer->w + i * outer->stride + j;
+            FORMULA(wide) slope = MM(fmadd)(MM(set1)(x[i]), d, MM(setzero)());
+            MM(mask_storeu)(w, lanes, FORMULA(wide_momentless)(step, decays, MM(maskz_loadu)(lanes, w), slope));
+        }
+    }
+}
+
+static void FORMULA(outer_loop)(const FORMULA(step) * given, const dualprop__outer *outer)
+{
+    const FORMULA(wide_step) step = FORMULA(wide_step_of)(given);
+    if (given->coupled_decay != 0) FORMULA(outer_rows)(&step, 1, outer);
+    else FORMULA(outer_rows)(&step, 0, outer);
+}
+
 #undef ALL_LANES
 #undef FIRST_LANES
