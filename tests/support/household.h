@@ -21,7 +21,9 @@ typedef struct household {
     size_t left;          /* of bytes; with none left all choices are the first */
     dualprop_context *context;
     int precision;
-    int family; /* of the call: whose objects mostly meet */
+    int family;  /* of the call: whose objects mostly meet */
+    int follow;  /* so many calls that go on with what was begun, with the same objects */
+    int samples; /* of the last batch */
     dualprop_network *network[OF_EACH];
     dualprop_rule *rule[OF_EACH];
     dualprop_state *state[OF_EACH];
@@ -40,14 +42,21 @@ typedef struct household {
     } prints[OF_EACH]; /* of all that a checkpoint keeps of them */
 } household;
 
+/* What an act may do beside what its name tells. */
+enum {
+    MAY_WRITE = 1, /* change what a checkpoint keeps of networks */
+    MAY_INFER = 2, /* change a state although it fails afterwards */
+    MAY_LEARN = MAY_WRITE | MAY_INFER,
+    BEGINS = 4, /* it needs a state that is prepared, and leaves one to go on with */
+    GOES_ON = 8 /* with such a state */
+};
+
 typedef struct act {
     const char *name;
     dualprop_status (*run)(household *self);
     int weight; /* how often, against the others */
-    int may;    /* change parameters (1), and a state although it fails afterwards (2) */
+    int may;
 } act;
-
-enum { MAY_WRITE = 1, MAY_INFER = 2, MAY_LEARN = MAY_WRITE | MAY_INFER };
 
 #define ACT(run, weight, may)  \
     {                          \
@@ -92,19 +101,21 @@ static inline double a_number(household *self)
 /* Mostly one that fits. */
 static inline int a_count(household *self)
 {
-    return one_in(self, 8) ? below(self, 70) - 3 : 1 + below(self, CAPACITY);
+    return self->samples = one_in(self, 8) ? below(self, 70) - 3 : 1 + below(self, CAPACITY);
 }
 
-/* Also a layer too few and some too many. */
+/* A layer of the family's network; now and then a layer too few, or some too many. */
 static inline int an_index(household *self)
 {
-    return below(self, 7) - 1;
+    int layers = 0;
+    dualprop_status status = dualprop_network_info(&layers, NULL, NULL, NULL, self->network[self->family]);
+    return status != DUALPROP_OK || layers < 1 || one_in(self, 4) ? below(self, 7) - 1 : 1 + below(self, layers);
 }
 
 /* Mostly those of one family, which go together. */
 static inline int a_place(household *self)
 {
-    return one_in(self, 6) ? below(self, OF_EACH) : self->family;
+    return self->follow == 0 && one_in(self, 6) ? below(self, OF_EACH) : self->family;
 }
 
 static inline dualprop_network *a_network(household *self)

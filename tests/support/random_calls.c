@@ -35,6 +35,8 @@ static dualprop_status make_network(household *self)
     }
     if (status == DUALPROP_OK) status = dualprop_network_add_dense(made, 3, DUALPROP_IDENTITY);
     if (status == DUALPROP_OK) status = dualprop_network_initialize(made, random_bits(&self->random));
+    if (status == DUALPROP_OK && one_in(self, 4))
+        status = dualprop_network_set_feedback(made, 1 + below(self, 3), random_bits(&self->random));
     return keep_network(self, made, status);
 }
 
@@ -221,15 +223,23 @@ static dualprop_status infer(household *self)
     return dualprop_infer(a_state(self), self->images, self->labels, a_count(self));
 }
 
+/* Those of the family's network. */
+static int64_t inputs_of(const household *self)
+{
+    int64_t inputs = 0;
+    dualprop_status status = dualprop_network_info(NULL, NULL, &inputs, NULL, self->network[self->family]);
+    return status == DUALPROP_OK ? inputs : MOST_INPUTS;
+}
+
 static dualprop_status infer_by_steps(household *self)
 {
     dualprop_state *state = a_state(self);
     int count = a_count(self);
     draw_data(self);
-    dualprop_view inputs = plain_view(self->images, self->precision, count, one_in(self, 2) ? MOST_INPUTS : 5);
+    dualprop_view inputs = plain_view(self->images, self->precision, count, inputs_of(self));
     dualprop_view targets = plain_view(self->labels, DUALPROP_I32, count, 0);
-    return one_in(self, 2) ? dualprop_infer_begin(state, &inputs, &targets)
-                           : dualprop_infer_view(state, &inputs, &targets);
+    return !one_in(self, 4) ? dualprop_infer_begin(state, &inputs, &targets)
+                            : dualprop_infer_view(state, &inputs, &targets);
 }
 
 static dualprop_status infer_layer(household *self)
@@ -341,6 +351,38 @@ static dualprop_status infer_and_update(household *self)
     return dualprop_infer_update(an_optimizer(self), a_state(self));
 }
 
+/* ---- a family ---- */
+
+/* A state, an optimizer and diagnostics that go together; with a plain rule, if the family's does not fit. */
+static dualprop_status gather_family(household *self)
+{
+    int place = self->family;
+    dualprop_state *state = NULL;
+    dualprop_optimizer *optimizer = NULL;
+    dualprop_diagnostics *diagnostics = NULL;
+    dualprop_status status =
+        dualprop_state_create(&state, self->network[place], one_in(self, 6) ? NULL : self->rule[place], CAPACITY);
+    if (status != DUALPROP_OK) {
+        dualprop_rule *rule = NULL;
+        status = dualprop_rule_create(&rule, self->context, below(self, 3));
+        if (status == DUALPROP_OK) status = dualprop_state_create(&state, self->network[place], rule, CAPACITY);
+        dualprop_rule_destroy(rule);
+    }
+    if (status == DUALPROP_OK) status = dualprop_optimizer_create(&optimizer, self->network[place], below(self, 3));
+    if (status == DUALPROP_OK)
+        status = dualprop_diagnostics_create(&diagnostics, self->network[place], DUALPROP_MSE, CAPACITY);
+    if (status == DUALPROP_OK) {
+        dualprop_state_destroy(self->state[place]);
+        dualprop_optimizer_destroy(self->optimizer[place]);
+        dualprop_diagnostics_destroy(self->diagnostics[place]);
+        self->state[place] = state, self->optimizer[place] = optimizer, self->diagnostics[place] = diagnostics;
+        return status;
+    }
+    dualprop_state_destroy(state);
+    dualprop_optimizer_destroy(optimizer);
+    return status;
+}
+
 /* ---- diagnostics ---- */
 
 static dualprop_status make_diagnostics(household *self)
@@ -436,27 +478,30 @@ static const act acts[] = {
     ACT(set_fresh_minus, 1, 0), ACT(set_divergence_limit, 1, 0), ACT(set_damping, 1, 0), ACT(set_layer_damping, 1, 0),
     ACT(set_input_robustness, 1, 0), ACT(set_feedback, 1, 0), ACT(set_layer_alpha, 1, 0), ACT(set_layer_beta, 1, 0),
     ACT(set_alpha_mismatch, 1, 0), ACT(set_noise, 1, 0), ACT(set_quantization, 1, 0), ACT(set_pool_switches, 1, 0),
-    ACT(make_state, 6, 0), ACT(prepare, 1, 0), ACT(infer, 8, 0), ACT(infer_by_steps, 2, 0), ACT(infer_layer, 1, 0),
-    ACT(infer_pass, 1, 0), ACT(infer_end, 1, 0), ACT(predict, 1, 0), ACT(evaluate, 1, 0), ACT(make_optimizer, 2, 0),
-    ACT(set_learning_rate, 1, 0), ACT(set_momentum, 1, 0), ACT(set_moments, 1, 0), ACT(set_clip, 1, 0),
-    ACT(set_weight_decay, 1, 0), ACT(set_rate_schedule, 1, 0), ACT(update, 6, MAY_WRITE), ACT(learn, 8, MAY_LEARN),
-    ACT(gradient, 1, 0), ACT(accumulate, 2, 0), ACT(step, 1, MAY_WRITE), ACT(infer_and_update, 1, MAY_LEARN),
-    ACT(make_diagnostics, 1, 0), ACT(norms, 2, 0), ACT(objectives, 1, 0), ACT(silent, 1, 0),
-    ACT(compare_gradients, 1, 0), ACT(put, 1, 0), ACT(restore_rule, 1, 0), ACT(restore_state, 1, 0),
-    ACT(restore_optimizer, 1, 0),
+    ACT(make_state, 6, 0), ACT(prepare, 1, 0), ACT(infer, 8, BEGINS), ACT(infer_by_steps, 5, BEGINS),
+    ACT(infer_layer, 1, GOES_ON), ACT(infer_pass, 1, GOES_ON), ACT(infer_end, 1, GOES_ON), ACT(predict, 1, 0),
+    ACT(evaluate, 1, 0), ACT(make_optimizer, 2, 0), ACT(set_learning_rate, 1, 0), ACT(set_momentum, 1, 0),
+    ACT(set_moments, 1, 0), ACT(set_clip, 1, 0), ACT(set_weight_decay, 1, 0), ACT(set_rate_schedule, 1, 0),
+    ACT(update, 6, MAY_WRITE | GOES_ON), ACT(learn, 8, MAY_LEARN | BEGINS), ACT(gradient, 1, GOES_ON),
+    ACT(accumulate, 2, GOES_ON), ACT(step, 1, MAY_WRITE | GOES_ON), ACT(infer_and_update, 1, MAY_LEARN | GOES_ON),
+    ACT(make_diagnostics, 1, 0), ACT(gather_family, 8, 0), ACT(norms, 2, 0), ACT(objectives, 1, GOES_ON),
+    ACT(silent, 1, GOES_ON), ACT(compare_gradients, 1, GOES_ON), ACT(put, 1, 0), ACT(restore_rule, 1, 0),
+    ACT(restore_state, 1, 0), ACT(restore_optimizer, 1, 0),
 };
 /* clang-format on */
 enum { ACTS = sizeof acts / sizeof acts[0] };
 
-/* A device is asked for no more than the first list. */
-static const act *an_act(household *self, int has_more)
+/* One of those with these flags, or any; a device is asked for no more than the first list. */
+static const act *an_act(household *self, int flags, int has_more)
 {
-    int all = 0, i = 0, count = ACTS + (has_more ? more_act_count : 0);
-#define NUMBER(k) ((k) < ACTS ? &acts[k] : &more_acts[(k)-ACTS])
-    for (int k = 0; k < count; k++) all += NUMBER(k)->weight;
-    for (int left = below(self, all); left >= NUMBER(i)->weight; i++) left -= NUMBER(i)->weight;
-    return NUMBER(i);
-#undef NUMBER
+    const act *fit[200];
+    int count = 0, all = 0, i = 0;
+    for (int k = 0; k < ACTS + (has_more ? more_act_count : 0); k++) {
+        const act *next = k < ACTS ? &acts[k] : &more_acts[k - ACTS];
+        if ((next->may & flags) == flags) fit[count++] = next, all += next->weight;
+    }
+    for (int left = below(self, all); left >= fit[i]->weight; i++) left -= fit[i]->weight;
+    return fit[i];
 }
 
 /* ---- the promises ---- */
@@ -571,10 +616,26 @@ static void check_prints(household *self, const act *done, dualprop_status statu
 
 static dualprop_status call(household *self, const act *next)
 {
-    self->family = below(self, OF_EACH);
     dualprop_status status = next->run(self);
     check_sentence(next, status);
     check_prints(self, next, status);
+    return status;
+}
+
+/* What begins something mostly has its state prepared before, and is mostly followed by what goes on with it. */
+static dualprop_status call_and_follow(household *self, const act *next)
+{
+    static const act preparation = ACT(prepare, 1, 0);
+    if (self->follow > 0) {
+        self->follow--;
+        return call(self, next);
+    }
+    self->family = below(self, OF_EACH);
+    if (!(next->may & BEGINS) || one_in(self, 4)) return call(self, next);
+    self->follow = 1 + below(self, 8);
+    call(self, &preparation);
+    dualprop_status status = call(self, next);
+    if (status != DUALPROP_OK) self->follow = 0;
     return status;
 }
 
@@ -588,9 +649,10 @@ static void create(household *self, int backend, int precision)
     options.threads = 1 + below(self, 3);
     options.io = &files;
     promise(dualprop_context_create(&self->context, backend, &options) == DUALPROP_OK, "no context");
+    promise(dualprop_checkpoint_create(&self->checkpoint, self->context) == DUALPROP_OK, "no checkpoint");
     for (int i = 0; i < ACTS; i++)
         if (strncmp(acts[i].name, "make_", 5) == 0)
-            for (int k = 0; k < 4 * OF_EACH; k++) call(self, &acts[i]);
+            for (int k = 0; k < 4 * OF_EACH; k++) call_and_follow(self, &acts[i]);
 }
 
 static void destroy(household *self)
@@ -612,8 +674,8 @@ static int live(household *self, int backend, int precision, int calls)
     int learnt = 0;
     create(self, backend, precision);
     for (int i = 0; i < calls && (!self->bytes || self->left > 0); i++) {
-        const act *next = an_act(self, backend != DUALPROP_BACKEND_CUDA);
-        learnt += call(self, next) == DUALPROP_OK && (next->run == learn || next->run == update);
+        const act *next = an_act(self, self->follow > 0 ? GOES_ON : 0, backend != DUALPROP_BACKEND_CUDA);
+        learnt += call_and_follow(self, next) == DUALPROP_OK && (next->run == learn || next->run == update);
     }
     destroy(self);
     return learnt;

@@ -101,11 +101,28 @@ static dualprop_view a_view(household *self, void *data, int type, int64_t rows,
     return view;
 }
 
+/* One of DUALPROP_S_..., mostly. */
+static int a_value(household *self)
+{
+    return one_in(self, 8) ? below(self, 9) - 1 : below(self, 6);
+}
+
+/* Of the layer of the family's network, mostly. */
+static int64_t width_of(household *self, int index)
+{
+    dualprop_layer *layer;
+    int64_t width = 0;
+    dualprop_status status = dualprop_network_layer(&layer, self->network[self->family], index > 0 ? index : 1);
+    if (status == DUALPROP_OK && index > 0) status = dualprop_layer_info(NULL, &width, NULL, layer);
+    else if (status == DUALPROP_OK) status = dualprop_layer_info(&width, NULL, NULL, layer);
+    return status != DUALPROP_OK || one_in(self, 10) ? 1 + below(self, 60) : width;
+}
+
 /* Inputs that mostly fit; of another type than the context's they are whatever the bytes mean. */
 static dualprop_view some_inputs(household *self, int64_t count)
 {
     int type = one_in(self, 4) ? a_type(self) : one_in(self, 3) ? DUALPROP_U8 : self->precision;
-    return a_view(self, self->images, type, count, one_in(self, 2) ? MOST_INPUTS : 5, SAMPLES * MOST_INPUTS);
+    return a_view(self, self->images, type, count, width_of(self, 0), SAMPLES * MOST_INPUTS);
 }
 
 /* Dense targets, of 3 outputs; or labels. */
@@ -128,7 +145,7 @@ static dualprop_status clone_network(household *self)
 
 static dualprop_status publish(household *self)
 {
-    return dualprop_network_publish(a_network(self), a_network(self));
+    return dualprop_network_publish(self->network[below(self, OF_EACH)], a_network(self));
 }
 
 static dualprop_status set_open(household *self)
@@ -184,7 +201,7 @@ static dualprop_status write_feedback(household *self)
     char name[64];
     dualprop_view view;
     dualprop_status status = find_parameter(self, name, &view);
-    return status == DUALPROP_OK ? dualprop_network_write_feedback(a_network(self), an_index(self), &view) : status;
+    return status == DUALPROP_OK ? dualprop_network_write_feedback(a_network(self), name[5] - '0', &view) : status;
 }
 
 static dualprop_status export_source(household *self)
@@ -313,20 +330,22 @@ static dualprop_status evaluate_on_views(household *self)
 
 static dualprop_status read_dyads(household *self)
 {
-    int64_t count = a_count(self), width = one_in(self, 2) ? 3 : 1 + below(self, 60);
+    int index = an_index(self);
+    int64_t count = one_in(self, 10) ? below(self, 9) : self->samples, width = width_of(self, index);
     memset(self->answer, 0x5a, 70 * 60 * sizeof *self->answer);
     dualprop_view view = a_view(self, self->answer, a_type(self), count, width, MOST_PARAMETERS);
-    dualprop_status status = dualprop_state_read(&view, a_state(self), an_index(self), below(self, 8) - 1);
+    dualprop_status status = dualprop_state_read(&view, a_state(self), index, a_value(self));
     check_untouched(self->answer, 70 * 60 * sizeof *self->answer, status);
     return status;
 }
 
 static dualprop_status write_dyads(household *self)
 {
-    int64_t count = a_count(self), width = one_in(self, 2) ? 3 : 1 + below(self, 60);
+    int index = an_index(self);
+    int64_t count = one_in(self, 10) ? below(self, 9) : self->samples, width = width_of(self, index);
     draw_data(self);
     dualprop_view view = a_view(self, self->images, self->precision, count, width, SAMPLES * MOST_INPUTS);
-    return dualprop_state_write(a_state(self), an_index(self), below(self, 8) - 1, &view);
+    return dualprop_state_write(a_state(self), index, a_value(self), &view);
 }
 
 static dualprop_status report(household *self)
@@ -443,7 +462,7 @@ static dualprop_status compare_with_twin(household *self)
 
 static dualprop_status gradient_of_inputs(household *self)
 {
-    int64_t count = a_count(self), width = one_in(self, 2) ? MOST_INPUTS : 5;
+    int64_t count = one_in(self, 10) ? below(self, 9) : self->samples, width = width_of(self, 0);
     memset(self->answer, 0x5a, 70 * 60 * sizeof *self->answer);
     dualprop_view view = a_view(self, self->answer, a_type(self), count, width, MOST_PARAMETERS);
     dualprop_status status = dualprop_diagnostics_input_gradient(&view, some_diagnostics(self), a_state(self));
@@ -565,13 +584,14 @@ const act more_acts[] = {
     ACT(set_input_transform, 1, MAY_WRITE), ACT(set_initializer, 1, MAY_WRITE), ACT(write_parameter, 2, MAY_WRITE),
     ACT(read_parameter_of_another, 1, 0), ACT(write_feedback, 1, MAY_WRITE), ACT(export_source, 1, 0),
     ACT(set_loss_function, 1, 0), ACT(set_growth_limit, 1, 0), ACT(set_seed, 1, 0), ACT(augment, 1, 0),
-    ACT(weigh_samples, 1, 0), ACT(weigh_classes, 1, 0), ACT(infer_by_slope, 2, 0), ACT(infer_on_views, 2, 0),
-    ACT(learn_on_views, 2, MAY_LEARN), ACT(predict_on_views, 2, 0), ACT(evaluate_on_views, 2, 0),
-    ACT(read_dyads, 2, 0), ACT(write_dyads, 2, 0), ACT(report, 2, 0), ACT(count_inferences, 1, 0),
-    ACT(write_gradient, 2, 0), ACT(read_gradient, 1, 0), ACT(begin_group, 1, 0), ACT(join_group, 1, 0),
-    ACT(act_in_group, 2, MAY_WRITE), ACT(ask_twin, 1, 0), ACT(compare_with_twin, 1, 0), ACT(gradient_of_inputs, 1, 0),
-    ACT(bregman, 1, 0), ACT(put_text, 1, 0), ACT(put_tensor, 1, 0), ACT(load, 2, 0), ACT(load_damaged, 2, 0),
-    ACT(cancelled, 1, 0), ACT(set_threads, 1, 0), ACT(set_limit, 1, 0), ACT(describe, 1, 0),
+    ACT(weigh_samples, 1, 0), ACT(weigh_classes, 1, 0), ACT(infer_by_slope, 2, BEGINS), ACT(infer_on_views, 2, BEGINS),
+    ACT(learn_on_views, 2, MAY_LEARN | BEGINS), ACT(predict_on_views, 2, 0), ACT(evaluate_on_views, 2, 0),
+    ACT(read_dyads, 2, GOES_ON), ACT(write_dyads, 2, GOES_ON), ACT(report, 2, GOES_ON), ACT(count_inferences, 1, 0),
+    ACT(write_gradient, 2, GOES_ON), ACT(read_gradient, 1, GOES_ON), ACT(begin_group, 1, 0), ACT(join_group, 1, 0),
+    ACT(act_in_group, 2, MAY_WRITE), ACT(ask_twin, 1, GOES_ON), ACT(compare_with_twin, 1, GOES_ON),
+    ACT(gradient_of_inputs, 1, GOES_ON), ACT(bregman, 1, GOES_ON), ACT(put_text, 1, 0), ACT(put_tensor, 1, 0),
+    ACT(load, 2, 0), ACT(load_damaged, 2, 0), ACT(cancelled, 1, 0), ACT(set_threads, 1, 0), ACT(set_limit, 1, 0),
+    ACT(describe, 1, 0),
 };
 /* clang-format on */
 const int more_act_count = sizeof more_acts / sizeof more_acts[0];
