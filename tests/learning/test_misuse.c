@@ -8,6 +8,7 @@
 
 #include "main.h"
 #include "support/expect.h"
+#include "support/failing_allocator.h"
 #include "support/small_network.h"
 
 Suite *test_misuse_suite(void);
@@ -192,6 +193,35 @@ START_TEST(a_value_that_is_not_finite_is_told_by_its_row)
 }
 END_TEST
 
+/* A state that just predicts has less memory than a row of its input takes. */
+START_TEST(a_wide_row_that_is_not_finite_is_looked_at_within_memory)
+{
+    enum { WIDE = 500 };
+    static failing_allocator memory;
+    float x[2 * WIDE] = { 0 }, scores[4];
+    int32_t labels[2] = { 0, 1 };
+    dualprop_allocator table = failing_allocator_table(&memory);
+    dualprop_options options = DUALPROP_OPTIONS_INIT;
+    dualprop_context *context;
+    dualprop_network *network;
+    dualprop_state *state;
+    options.allocator = &table;
+    expect_ok(dualprop_context_create(&context, BACKENDS[_i], &options));
+    expect_ok(dualprop_network_create(&network, context, 1, 1, WIDE));
+    expect_ok(dualprop_network_add_dense(network, 2, DUALPROP_IDENTITY));
+    expect_ok(dualprop_network_initialize(network, 1));
+    expect_ok(dualprop_state_create(&state, network, NULL, 1));
+    x[2 * WIDE - 1] = NAN;
+    expect_error(dualprop_predict(scores, state, x, 2), DUALPROP_ERROR_NOT_FINITE, "row 1");
+    expect_error(dualprop_evaluate(NULL, NULL, NULL, 1, state, x, labels, 2), DUALPROP_ERROR_NOT_FINITE, "row 1");
+    dualprop_state_destroy(state);
+    dualprop_network_destroy(network);
+    dualprop_context_destroy(context);
+    ck_assert_int_eq(memory.misuse, 0);
+    ck_assert_int_eq(memory.live_blocks, 0);
+}
+END_TEST
+
 START_TEST(sentences_tell_what_came)
 {
     char bytes[64] = "this is a text and no file of tensors";
@@ -226,6 +256,7 @@ Suite *test_misuse_suite(void)
     tcase_add_loop_test(tests, targets_that_are_no_distributions_leave_a_warning, 0, 2);
     tcase_add_loop_test(tests, labels_of_64_bits_are_labels, 0, 2);
     tcase_add_loop_test(tests, a_value_that_is_not_finite_is_told_by_its_row, 0, 2);
+    tcase_add_loop_test(tests, a_wide_row_that_is_not_finite_is_looked_at_within_memory, 0, 2);
     tcase_add_loop_test(tests, sentences_tell_what_came, 0, 2);
     suite_add_tcase(suite, tests);
     return suite;

@@ -1,5 +1,6 @@
 /*
- * failing_allocator.c - each block is preceded by its size, at a distance that keeps the alignment.
+ * failing_allocator.c - each block is preceded by its size, at a distance that keeps the alignment, and followed by
+ * bytes that have to be there still when it is released.
  */
 #include "failing_allocator.h"
 
@@ -7,6 +8,9 @@
 #include <string.h>
 
 #define HEADER 64
+#define GUARD 64
+
+static const unsigned char guard[GUARD] = { 0x5C, 0xC5, 0x11, 0xEE, 0x5C, 0xC5, 0x11, 0xEE };
 
 static int must_fail(failing_allocator *allocator)
 {
@@ -24,10 +28,11 @@ static void *allocate(void *user_data, size_t size, size_t alignment)
     }
     if (size == 0 || alignment > HEADER) atomic_fetch_add(&allocator->misuse, 1);
     if (size > (size_t)1 << 40) return NULL;
-    char *start = aligned_alloc(HEADER, (HEADER + size + HEADER - 1) / HEADER * HEADER);
+    char *start = aligned_alloc(HEADER, (HEADER + size + GUARD + HEADER - 1) / HEADER * HEADER);
     if (!start) return NULL;
     memcpy(start, &size, sizeof size);
     memset(start + HEADER, 0xA5, size);
+    memcpy(start + HEADER + size, guard, GUARD);
     atomic_fetch_add(&allocator->live_blocks, 1);
     atomic_fetch_add(&allocator->live_bytes, (long long)size);
     return start + HEADER;
@@ -39,7 +44,7 @@ static void release(void *user_data, void *pointer, size_t size)
     char *start = (char *)pointer - HEADER;
     size_t taken;
     memcpy(&taken, start, sizeof taken);
-    if (taken != size) atomic_fetch_add(&allocator->misuse, 1);
+    if (taken != size || memcmp(start + HEADER + taken, guard, GUARD) != 0) atomic_fetch_add(&allocator->misuse, 1);
     atomic_fetch_sub(&allocator->live_blocks, 1);
     atomic_fetch_sub(&allocator->live_bytes, (long long)taken);
     free(start);

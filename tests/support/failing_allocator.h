@@ -18,7 +18,7 @@ typedef struct failing_allocator {
     atomic_long failures;    /* how many did */
     atomic_long live_blocks;
     atomic_llong live_bytes;
-    atomic_int misuse; /* blocks released with another size than they were allocated with */
+    atomic_int misuse; /* blocks released with another size, or written to past their end */
 } failing_allocator;
 
 /* Count from 0 again and fail at the given allocation. What is live stays counted. */

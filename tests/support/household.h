@@ -11,14 +11,16 @@
 #include <math.h>
 #include <string.h>
 
+#include "failing_allocator.h"
 #include "randomness.h"
 
 enum { OF_EACH = 3, CAPACITY = 6, SAMPLES = 70, MOST_INPUTS = 60, LABELS = 80, MOST_PARAMETERS = 1 << 16 };
 
 typedef struct household {
     randomness random;
-    const uint8_t *bytes; /* what choices are drawn from; NULL: from `random` */
-    size_t left;          /* of bytes; with none left all choices are the first */
+    const uint8_t *bytes;     /* what choices are drawn from; NULL: from `random` */
+    size_t left;              /* of bytes; with none left all choices are the first */
+    failing_allocator memory; /* of random calls; a fuzzer's are on what its sanitizer watches */
     dualprop_context *context;
     int precision;
     int family;  /* of the call: whose objects mostly meet */

@@ -647,7 +647,9 @@ static void create(household *self, int backend, int precision)
     dualprop_io files = household_files(self);
     options.precision = self->precision = precision;
     options.threads = 1 + below(self, 3);
+    dualprop_allocator table = failing_allocator_table(&self->memory);
     options.io = &files;
+    options.allocator = self->bytes ? NULL : &table;
     promise(dualprop_context_create(&self->context, backend, &options) == DUALPROP_OK, "no context");
     promise(dualprop_checkpoint_create(&self->checkpoint, self->context) == DUALPROP_OK, "no checkpoint");
     for (int i = 0; i < ACTS; i++)
@@ -667,6 +669,8 @@ static void destroy(household *self)
         dualprop_network_destroy(self->network[i]);
     }
     dualprop_context_destroy(self->context);
+    promise(self->memory.misuse == 0, "a block of memory was written to past its end");
+    promise(self->memory.live_blocks == 0, "%ld blocks of memory are left", (long)self->memory.live_blocks);
 }
 
 static int live(household *self, int backend, int precision, int calls)

@@ -9,6 +9,7 @@
  *   - a call that has no business with parameters has changed none;
  *   - all parameters, moments and dyads that are kept are finite, whatever was learnt from whatever data;
  *   - what was saved loads again.
+ * In the end no memory is left, and none was written to past a block's end.
  */
 #ifndef TESTS_RANDOM_CALLS_H
 #define TESTS_RANDOM_CALLS_H

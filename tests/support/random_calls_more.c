@@ -97,7 +97,7 @@ static dualprop_view a_view(household *self, void *data, int type, int64_t rows,
         view.strides[0] = -view.strides[0];
     }
     if (one_in(self, 40)) view.rank = below(self, 11) - 1;
-    if (one_in(self, 40)) view.struct_size = (uint64_t)below(self, 300);
+    if (one_in(self, 40)) view.struct_size = (uint64_t)below(self, (int)sizeof view + 1);
     return view;
 }
 

@@ -148,16 +148,33 @@ dualprop_status dualprop__check_augmentation(const dualprop_state *state, int64_
 
 /* ---- loading ---- */
 
+/*
+ * Is a row of the loaded input finite? It comes through staging memory in pieces, since that need not hold a row: a
+ * state that just predicts has room for a batch of targets there.
+ */
+static dualprop_status check_row(int *is_finite, dualprop_state *state, int64_t row)
+{
+    const dualprop_context *context = state->context;
+    int64_t width = state->dyads[0].width, room = state->capacity * dualprop__output(state)->width;
+    const char *from = (const char *)state->dyads[0].arrays.mean + (size_t)(row * width) * context->real_size;
+    *is_finite = 1;
+    for (int64_t first = 0; *is_finite && first < width; first += room) {
+        int64_t count = width - first < room ? width - first : room;
+        DUALPROP__TRY(context->backend.copy_out(context->instance, state->plan.staging,
+                                                from + (size_t)first * context->real_size,
+                                                (size_t)count * context->real_size));
+        *is_finite = dualprop__reals_finite(state->plan.staging, context->precision, count);
+    }
+    return DUALPROP_OK;
+}
+
 /* The first row of the loaded batch with a value that is not finite; -1 if the backend has none to show. */
 static int64_t find_bad_row(dualprop_state *state)
 {
-    const dualprop_context *context = state->context;
-    int64_t width = state->dyads[0].width;
-    size_t bytes = (size_t)width * context->real_size;
     for (int64_t row = 0; row < state->batch.count; row++) {
-        const char *from = (const char *)state->dyads[0].arrays.mean + (size_t)row * bytes;
-        if (context->backend.copy_out(context->instance, state->plan.staging, from, bytes) != DUALPROP_OK) return -1;
-        if (!dualprop__reals_finite(state->plan.staging, context->precision, width)) return row;
+        int is_finite;
+        if (check_row(&is_finite, state, row) != DUALPROP_OK) return -1;
+        if (!is_finite) return row;
     }
     return -1;
 }
