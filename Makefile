@@ -46,8 +46,10 @@ HARDENING = -fstack-protector-strong $(if $(filter x86_64% amd64% i386-% i486-% 
     i686-%,$(MACHINE)),-fcf-protection) \
             $(if $(SANITIZE)$(filter -O0,$(OPTIMIZE) $(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 HARDENED_PROGRAM := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
-FLAGS = -std=c11 -D_GNU_SOURCE $(OPTIMIZE) -g -fPIC -fvisibility=hidden $(HARDENING) $(NUMERICS) $(WARNINGS) \
-    -Iinclude -Isrc -MMD -MP \
+# Two folders give the same bytes: no name of the folder that was built in gets into an object.
+FOLDERLESS := -ffile-prefix-map=$(CURDIR)=.
+FLAGS = -std=c11 -D_GNU_SOURCE $(OPTIMIZE) -g $(FOLDERLESS) -fPIC -fvisibility=hidden $(HARDENING) $(NUMERICS) \
+    $(WARNINGS) -Iinclude -Isrc -MMD -MP \
         $(if $(filter no,$(BLIS)),-DDUALPROP_NO_BLIS) $(SANITIZERS) $(CFLAGS) \
         $(if $(findstring -flto,$(CFLAGS)),-fno-lto) # the archive is one object, whose names objcopy has to see
 # gcc clears and copies records of more than 128 bytes by string instructions, whose start takes as long as a tiny
@@ -67,7 +69,7 @@ include src/cuda/toolkit.mk
 
 # ---- The library ----
 
-SOURCES := $(wildcard src/core/*/*.c src/cpu/*/*.c)
+SOURCES := $(sort $(wildcard src/core/*/*.c src/cpu/*/*.c))
 ifeq ($(filter x86_64% amd64%,$(MACHINE)),)
 SOURCES := $(filter-out %_avx2.c %_avx512.c,$(SOURCES))
 endif
@@ -162,7 +164,7 @@ PROGRAMS := $(patsubst programs/%.c,$(BUILD)/programs/%,$(wildcard programs/*.c)
 COMMON := $(BUILD)/programs/common.a
 programs: $(PROGRAMS)
 $(BUILD)/programs/%.o: INCLUDES = -Iprograms
-$(COMMON): $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(WITHOUT),$(wildcard programs/common/*.c)))
+$(COMMON): $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(WITHOUT),$(sort $(wildcard programs/common/*.c))))
 	rm -f $@ && $(AR) rcs $@ $^
 $(PROGRAMS): $(BUILD)/programs/%: $(BUILD)/programs/%.o $(COMMON) $(LIB)/libdualprop.a
 	$(CC) -o $@ $(HARDENED_PROGRAM) $(SANITIZERS) $(LDFLAGS) $< $(COMMON) $(LIB)/libdualprop.a $(SYSTEM_LIBRARIES) \
@@ -216,6 +218,14 @@ check-install: all
 	tests/install.sh
 check-python: all
 	BUILD='$(BUILD)' LIB='$(LIB)' tests/python.sh
+# Groups of processes over MPICH, beside the MPI that mpicc is of. MPICH's processes wait by turning round and round, so
+# this takes longer than with Open MPI where there are more processes than cores.
+check-mpich: all programs
+	@command -v mpicc.mpich >/dev/null && command -v mpiexec.mpich >/dev/null || \
+	    { echo 'check-mpich needs MPICH: apt-get install mpich libmpich-dev'; exit 1; }
+	@$(MAKE) --no-print-directory -j$(JOBS) MPICC=mpicc.mpich MPI_BUILD=$(BUILD)/mpich MPI_LIB=$(BUILD)/mpich/lib mpi
+	MPIRUN=mpiexec.mpich BUILD='$(BUILD)' LIB='$(LIB)' MPI_BUILD='$(BUILD)/mpich' tests/mpi.sh
+	MPIRUN=mpiexec.mpich BUILD='$(BUILD)' LIB='$(LIB)' MPI_BUILD='$(BUILD)/mpich' tests/programs/programs_mpi.sh
 wheel: all
 	@BUILD='$(BUILD)' LIB='$(LIB)' tools/make-wheel
 check-cuda: all tests
@@ -361,7 +371,7 @@ help:
 	@echo 'make demo            train on Fashion-MNIST by dual propagation and show the result'
 	@echo 'make check           all tests; check-suites, -headers, -abi, -manners, -install, -python, -oom, -io are parts,'
 	@echo '                     check-asan, -ubsan, -tsan, -msan, -valgrind, -fuzz, -command-lines, -kills, -coverage,'
-	@echo '                     -mutants, -cross and -cuda-mutants go further (SUITE=NAME chooses;'
+	@echo '                     -mutants, -cross, -mpich and -cuda-mutants go further (SUITE=NAME chooses;'
 	@echo '                     figures: docs/reliability.md)'
 	@echo 'make bench           speed against the frameworks (CASES=mlp, vgg16... BENCH_VENV=DIR)'
 	@echo 'make vectors         reference vectors (VECTORS=DIR BACKEND=reference PRECISION=f64)'
@@ -375,7 +385,8 @@ help:
 	@echo 'make programs        build/programs/dualprop-mlp, -vgg16, -asymmetry, -vectors; make examples: build/examples'
 	@echo 'make wheel           dist/dualprop-*.whl, the Python package with the library inside'
 	@echo 'make install         DESTDIR= PREFIX=/usr/local BINDIR=bin LIBDIR=lib INCLUDEDIR=include MANDIR=share/man;'
-	@echo '                     make uninstall undoes it; install-library and install-programs are its parts'
+	@echo '                     make uninstall undoes it; install-library and install-programs are its parts;'
+	@echo '                     install-strip: without debug information, which goes to .debug/*.debug beside the files'
 	@echo 'make amalgamation    build/amalgamation/dualprop.c and dualprop.h: the library in one file (CPU, without BLIS)'
 	@echo 'make deb             Debian packages in build/packages'
 	@echo 'make docs, format, clean'
@@ -390,9 +401,9 @@ clean:
 FORCE:
 .SECONDARY:
 .PHONY: wheel all programs examples tests deps demo check check-suites check-headers check-abi check-manners \
-    check-install check-python \
+    check-install check-mpich check-python mpi \
         check-cuda check-cuda-mutants check-oom check-io check-asan check-ubsan check-tsan check-valgrind \
         check-fuzz check-command-lines check-kills check-coverage check-mutants check-msan check-cross bench vectors \
         combinations reproduce-table1 \
         reproduce-table2 reproduce-table3 reproduce-figure2 reproduce-figure3 atlas learn-cifar10 figure2 figure3 \
-        install install-library install-programs uninstall amalgamation deb docs format help clean FORCE
+        install install-strip install-library install-programs uninstall amalgamation deb docs format help clean FORCE

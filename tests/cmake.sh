@@ -42,6 +42,22 @@ exports_only_the_interface() {
     [ "$names" = "$(sort tests/exports.txt)" ]
 }
 
+# Names that start with dualprop__ are internal; the public ones are not exported again by what has them in it.
+hides_names() {
+    archive=$work/added/build/libdualprop/libdualprop.a
+    others=$(nm -g --defined-only "$archive" | sed -n 's/.* [A-Z] //p' | grep -v '^dualprop_[a-z]')
+    [ -z "$others" ] || { echo "the static library shows $others"; return 1; }
+    nm -g --defined-only "$archive" | grep -q ' T dualprop_learn$' &&
+        $CC -shared -o "$work/plugin.so" -Wl,--whole-archive "$archive" -Wl,--no-whole-archive -lm -lpthread -ldl &&
+        ! nm -D --defined-only "$work/plugin.so" | grep ' dualprop_'
+}
+hardened() {
+    for library in "$work/added/build/libdualprop/libdualprop.so.0" "$work/added/build/static"; do
+        nm "$library" | grep -q '__stack_chk_fail' || { echo "$library has no stack protector"; return 1; }
+    done
+    readelf -dW "$work/added/build/libdualprop/libdualprop.so.0" | grep -q 'BIND_NOW'
+}
+
 # Configuring is enough: the targets are those of add_subdirectory().
 fetched_content() {
     project fetched "include(FetchContent)
@@ -54,6 +70,8 @@ if have cmake; then
     if have ccache; then CCACHE=ccache; fi
     test_that "add_subdirectory()" added_folder
     test_that "the library of add_subdirectory() exports the interface" exports_only_the_interface
+    test_that "the static library of add_subdirectory() shows public names only, and hides them" hides_names
+    test_that "both libraries are hardened" hardened
     test_that "FetchContent" fetched_content
 else
     skip "a project that brings the library along: cmake is not installed"

@@ -35,6 +35,30 @@ stage_like_prefix() {
     ! grep -r "$work/stage" "$work/stage/usr" --include='*.pc' --include='*.cmake'
 }
 
+# What a debugger reads of a function lies in a file beside the library, and the library points at it.
+stripped() {
+    make --no-print-directory install-strip PREFIX=/usr DESTDIR="$work/stripped" || return 1
+    library=$work/stripped/usr/lib/libdualprop.so.0
+    for file in "$library" "$work/stripped/usr/lib/libdualprop.a" "$work/stripped/usr/bin/dualprop-mlp"; do
+        ! readelf -SW "$file" | grep '\.debug_info' || { echo "$file has debug information"; return 1; }
+    done
+    for file in "$library" "$work/stripped/usr/bin/dualprop-mlp"; do
+        debug=${file%/*}/.debug/${file##*/}.debug
+        readelf -p .gnu_debuglink "$file" | grep -qF "${debug##*/}" && readelf -SW "$debug" | grep -q '\.debug_info' ||
+            { echo "$file does not point at its debug information"; return 1; }
+    done
+    $CC -o "$work/archive" examples/minimal.c -Iinclude "$work/stripped/usr/lib/libdualprop.a" -lm -lpthread -ldl &&
+        prints_what_it_should "$work/archive" || return 1
+    have gdb || return 0
+    gdb -nx -batch -ex 'info line dualprop_version' "$library" >"$work/lines" 2>&1
+    grep -q 'Line [0-9]* of ".*version.c"' "$work/lines" || { cat "$work/lines"; return 1; }
+}
+stripped_is_uninstalled() {
+    make --no-print-directory uninstall PREFIX=/usr DESTDIR="$work/stripped" || return 1
+    left=$(find "$work/stripped" ! -type d; find "$work/stripped" -name .debug)
+    [ -z "$left" ] || { echo "$left"; return 1; }
+}
+
 uninstall_leaves_nothing() {
     make --no-print-directory uninstall PREFIX=/usr LIBDIR=/usr/lib/some-machine DESTDIR="$work/stage" || return 1
     left=$(find "$work/stage" ! -type d)
@@ -158,4 +182,6 @@ else
 fi
 test_that "make install DESTDIR= stages the same files" stage_like_prefix
 test_that "make uninstall" uninstall_leaves_nothing
+test_that "make install-strip" stripped
+test_that "make uninstall takes separate debug information too" stripped_is_uninstalled
 count_end

@@ -4,9 +4,9 @@ cd "$(dirname "$0")/.."
 . tests/count.sh
 build=${BUILD:-build}
 . tests/mpi/launcher.sh
-learn=$build/tests/mpi/learn
+learn=$mpi_build/tests/mpi/learn
 needs_mpi "$learn" "groups over MPI"
-folder=$build/check/mpi
+folder=$mpi_build/check/mpi
 rm -rf "$folder" && mkdir -p "$folder"
 
 alone() {
@@ -54,15 +54,15 @@ else
 fi
 
 minimal() {
-    over 1 "$build/examples/mpi/minimal_mpi" && cp "$folder/stdout" "$folder/sum" &&
-        over 3 "$build/examples/mpi/minimal_mpi" && cmp "$folder/stdout" "$folder/sum" &&
+    over 1 "$mpi_build/examples/mpi/minimal_mpi" && cp "$folder/stdout" "$folder/sum" &&
+        over 3 "$mpi_build/examples/mpi/minimal_mpi" && cmp "$folder/stdout" "$folder/sum" &&
         grep -q "^sum of" "$folder/sum"
 }
 test_that "the example prints the same for one process and three" minimal
 
 # ---- Layers in different processes ----
 
-pipeline=$build/examples/mpi/pipeline
+pipeline=$mpi_build/examples/mpi/pipeline
 weights() { sed -n 's/.*weights \([0-9a-f]*\),.*/\1/p' "$folder/stdout"; }
 in_step() {
     over 1 "$pipeline" --steps 4 --batch 20 && one=$(weights) && over 3 "$pipeline" --steps 4 --batch 20 &&

@@ -6,8 +6,8 @@ cd "$(dirname "$0")/../.."
 . tests/count.sh
 build=${BUILD:-build}
 . tests/mpi/launcher.sh
-folder=$PWD/$build/check/programs_mpi
-alone=$PWD/$build/programs/dualprop-mlp program=$PWD/$build/programs/dualprop-mlp-mpi
+folder=$PWD/$mpi_build/check/programs_mpi
+alone=$PWD/$build/programs/dualprop-mlp program=$PWD/$mpi_build/programs/dualprop-mlp-mpi
 numbered=$PWD/tests/mpi/numbered.sh
 needs_mpi "$program" "programs over MPI"
 rm -rf "$folder" && mkdir -p "$folder/good" "$folder/cifar"
@@ -47,11 +47,10 @@ for processes in 1 3 4; do
 done
 images() {
     tiny="--data cifar --model minicnn --batch 12 --epochs 1 --limit 60 --blocks 3 --quiet"
-    "$build_programs/dualprop-vgg16" $tiny --checkpoint one.images >one.stdout 2>stderr </dev/null || shows || return 1
-    over 2 "$build_programs/dualprop-vgg16-mpi" $tiny --checkpoint many.images || shows || return 1
+    "${alone%/*}/dualprop-vgg16" $tiny --checkpoint one.images >one.stdout 2>stderr </dev/null || shows || return 1
+    over 2 "${program%/*}/dualprop-vgg16-mpi" $tiny --checkpoint many.images || shows || return 1
     cmp one.images many.images && [ "$(last_line one.stdout)" = "$(last_line stdout)" ]
 }
-build_programs=${program%/*}
 test_that "convolutional networks on shifted and mirrored images too" images
 
 # ---- Stopping and going on ----
