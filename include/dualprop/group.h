@@ -46,7 +46,8 @@ typedef struct dualprop_transport {
     int32_t size;         /**< the number of processes */
     /**
      * Send each process its part: bytes send_offsets[r] .. send_offsets[r + 1] - 1 of send go to process r, and what r
-     * sends to this process is written to receive from receive_offsets[r] on. Both arrays have size + 1 offsets.
+     * sends to this process is written to receive from receive_offsets[r] on. Both arrays have size + 1 offsets. What a
+     * process has for itself stays where it is: nothing is received from r = rank, and receive has no room for it.
      * Returns when all bytes have been received and send may be overwritten: 0 on success, and any other number on
      * failure, at the latest when the transport's own deadline has passed.
      */

@@ -611,6 +611,25 @@ START_TEST(processes_share_compare_add_and_agree)
 }
 END_TEST
 
+/* A mean over no sample is no number. */
+START_TEST(a_batch_without_samples_is_refused)
+{
+    struct process process = plan(DUALPROP_BACKEND_REFERENCE, DUALPROP_F64, 0, 2, 8);
+    double x[INPUTS] = { 0 };
+    int32_t label = 0;
+    expect_ok(create(&process, 0));
+    expect_ok(dualprop_optimizer_set_group(process.optimizer, NULL, 2));
+    uint64_t before = hash_parameters(&process);
+    expect_error(dualprop_update(process.optimizer, NULL), DUALPROP_ERROR_INVALID_ARGUMENT, "no sample");
+    expect_error(dualprop_gradient(process.optimizer, NULL), DUALPROP_ERROR_INVALID_ARGUMENT, "no sample");
+    expect_error(dualprop_learn(process.optimizer, process.state, x, &label, 0), DUALPROP_ERROR_INVALID_ARGUMENT,
+                 "no sample");
+    ck_assert(hash_parameters(&process) == before);
+    expect_ok(dualprop_learn(process.optimizer, process.state, x, &label, 1));
+    destroy(&process);
+}
+END_TEST
+
 START_TEST(shares_cover_the_batch)
 {
     for (int64_t blocks = 1; blocks <= 70; blocks += 3)
@@ -647,6 +666,7 @@ Suite *test_group_suite(void)
     tcase_add_loop_test(failures, a_process_without_memory_ends_the_run, 0, 2);
     tcase_add_test(failures, another_library_is_refused);
     tcase_add_test(calls, processes_share_compare_add_and_agree);
+    tcase_add_test(calls, a_batch_without_samples_is_refused);
     tcase_add_test(calls, shares_cover_the_batch);
     suite_add_tcase(suite, bits);
     suite_add_tcase(suite, failures);

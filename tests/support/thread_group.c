@@ -47,6 +47,10 @@ static int exchange(void *user_data, void *receive, const int64_t *receive_offse
     if (failed || meet(own)) return 1;
     for (int r = 0; r < own->group->size; r++) {
         const struct thread_member *other = &own->group->members[r];
+        if (r == rank) {
+            failed |= receive_offsets[r + 1] != receive_offsets[r];
+            continue;
+        }
         int64_t bytes = other->send_offsets[rank + 1] - other->send_offsets[rank];
         if (bytes != receive_offsets[r + 1] - receive_offsets[r]) failed = 1;
         else if (bytes > 0)

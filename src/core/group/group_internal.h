@@ -26,14 +26,14 @@ enum dualprop__collective {
 
 /* What each process sends to all others at the beginning of a collective call. */
 struct dualprop__word {
-    uint32_t call;   /* enum dualprop__collective */
-    int32_t status;  /* of this process */
-    uint64_t number; /* collective calls so far */
-    int64_t count;   /* what the call counts: samples, or numbers to be added up */
-    int64_t steps;   /* of the optimizer */
-    uint64_t digest; /* of what must be equal everywhere: settings, weights */
-    uint32_t flags;  /* raised by the program */
-    uint32_t unused;
+    uint32_t call;             /* enum dualprop__collective */
+    int32_t status;            /* of this process */
+    uint64_t number;           /* collective calls so far */
+    int64_t count;             /* what the call counts: samples, or numbers to be added up */
+    int64_t steps;             /* of the optimizer */
+    uint64_t digest;           /* of what must be equal everywhere: settings, weights */
+    uint32_t flags;            /* raised by the program */
+    uint32_t is_surely_finite; /* of a gradient: no number of this process's share can be too large for a step */
 };
 
 struct dualprop_group {

@@ -101,7 +101,6 @@ dualprop_status dualprop__group_agree(dualprop_group *group, struct dualprop__wo
 {
     word.number = ++group->calls;
     word.flags = atomic_exchange(&group->raised_here, 0);
-    word.unused = 0;
     group->words[group->transport.rank] = word;
     dualprop_status status = dualprop__group_gather_equal(group, group->words, sizeof word);
     if (status != DUALPROP_OK) {

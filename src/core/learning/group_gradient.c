@@ -16,6 +16,11 @@
 #include <string.h>
 
 #define LINE 16 /* reals: parts and arrays begin at multiples of it */
+/*
+ * Reals of a layer that a process adds up at a time. What it has received is then still in its cache when it is added,
+ * which for VGG16 in two processes on one machine is a third of what the exchange costs.
+ */
+#define PIECE 65536
 
 /* ---- one layer's numbers: weights and biases in one array, each from a multiple of LINE on ---- */
 
@@ -40,10 +45,20 @@ static char *bias_part(char *array, const dualprop_layer *layer)
     return array + (size_t)round_up(layer->weight_elements) * layer->network->context->real_size;
 }
 
-/* The first number of process `rank`'s part. */
-static int64_t part_begin(int64_t reals, int rank, int size)
+/* What is exchanged at a time: numbers first .. first + count - 1 of a layer, of which each process adds up a part. */
+struct section {
+    int64_t first, count;
+};
+
+/* The first number of process `rank`'s part of a section. */
+static int64_t part_begin(struct section section, int rank, int size)
 {
-    return rank == size ? reals : reals / LINE * rank / size * LINE;
+    return section.first + (rank == size ? section.count : section.count / LINE * rank / size * LINE);
+}
+
+static int64_t part_count(struct section section, int rank, int size)
+{
+    return part_begin(section, rank + 1, size) - part_begin(section, rank, size);
 }
 
 /* ---- adding up ---- */
@@ -129,59 +144,103 @@ static dualprop_status subtree_sum(const struct block_sums *work, struct dualpro
 
 /* ---- across processes ---- */
 
-/* The sum of a node from the sums that were received, which the traversal meets from left to right. */
-static char *received_sum(const dualprop_optimizer *optimizer, struct dualprop__node node, int64_t reals, int *next)
+/* A section of layer k while the processes add it up. */
+struct section_sum {
+    const dualprop_optimizer *optimizer;
+    int k;
+    struct section section;
+    int64_t count; /* of this process's part */
+    int next;      /* the subtree that the traversal meets next */
+};
+
+/* Of a subtree's sum, the part that this process adds up: its own subtrees are where they were computed. */
+static char *part_of_subtree(const struct section_sum *work, int index)
 {
-    const struct dualprop__group_sums *sums = optimizer->sums;
-    const struct dualprop__node *known = &sums->all[*next];
-    if (known->low == node.low && known->high == node.high)
-        return sums->received + (size_t)(*next)++ * (size_t)reals * optimizer->context->real_size;
-    int64_t middle = dualprop__tree_middle(node);
-    char *left = received_sum(optimizer, (struct dualprop__node){ node.low, middle }, reals, next);
-    const char *right = received_sum(optimizer, (struct dualprop__node){ middle, node.high }, reals, next);
-    add_arrays(optimizer->context, left, right, reals);
-    return left;
+    const struct dualprop__group_sums *sums = work->optimizer->sums;
+    size_t real = work->optimizer->context->real_size;
+    int own = index - sums->own_first;
+    if (own >= 0 && own < sums->own_count)
+        return sum_array(work->optimizer, work->k, own) +
+               (size_t)part_begin(work->section, sums->rank, sums->size) * real;
+    int received = own < 0 ? index : index - sums->own_count;
+    return sums->received + (size_t)received * (size_t)work->count * real;
 }
 
-/* Sums of own subtrees, arranged by receiver. */
-static const char *arrange(const dualprop_optimizer *optimizer, int k, int64_t reals)
+/*
+ * The sum of a node, from those of the subtrees, which the traversal meets from left to right. The sum of two is
+ * written to the first subtree of this process if that is one of them, where the result belongs: x + y has the bits of
+ * y + x.
+ */
+static char *sum_of_node(struct section_sum *work, struct dualprop__node node)
 {
-    const struct dualprop__group_sums *sums = optimizer->sums;
-    size_t real = optimizer->context->real_size, to = 0;
+    const struct dualprop__group_sums *sums = work->optimizer->sums;
+    const struct dualprop__node *known = &sums->all[work->next];
+    if (known->low == node.low && known->high == node.high) return part_of_subtree(work, work->next++);
+    int64_t middle = dualprop__tree_middle(node);
+    char *left = sum_of_node(work, (struct dualprop__node){ node.low, middle });
+    char *right = sum_of_node(work, (struct dualprop__node){ middle, node.high });
+    int to_right = right == part_of_subtree(work, sums->own_first);
+    add_arrays(work->optimizer->context, to_right ? right : left, to_right ? left : right, work->count);
+    return to_right ? right : left;
+}
+
+/* Sums of own subtrees, arranged by receiver. Those of one subtree are, so that they are sent from where they are. */
+static const char *arrange(const struct section_sum *work)
+{
+    const struct dualprop__group_sums *sums = work->optimizer->sums;
+    size_t real = work->optimizer->context->real_size, to = 0;
     for (int r = 0; r < sums->size; r++) {
-        int64_t from = part_begin(reals, r, sums->size);
-        size_t bytes = (size_t)(part_begin(reals, r + 1, sums->size) - from) * real;
+        size_t bytes = (size_t)part_count(work->section, r, sums->size) * real;
         sums->send_offsets[r] = (int64_t)to;
         for (int i = 0; i < sums->own_count; i++, to += bytes)
-            if (sums->own_count > 1) memcpy(sums->sent + to, sum_array(optimizer, k, i) + (size_t)from * real, bytes);
+            if (sums->own_count > 1 && r != sums->rank)
+                memcpy(sums->sent + to,
+                       sum_array(work->optimizer, work->k, i) + (size_t)part_begin(work->section, r, sums->size) * real,
+                       bytes);
     }
     sums->send_offsets[sums->size] = (int64_t)to;
-    return sums->own_count > 1 ? sums->sent : sum_array(optimizer, k, 0);
+    if (sums->own_count > 1) return sums->sent;
+    return sum_array(work->optimizer, work->k, 0) + (size_t)work->section.first * real;
 }
 
-/* From the sums of own subtrees of layer k to the sum over the whole batch, in the first array of each process. */
-static dualprop_status exchange_layer(dualprop_optimizer *optimizer, int k)
+/* From the sums of own subtrees to the sum over the whole batch, in the first array of each process. */
+static dualprop_status exchange_section(struct section_sum *work)
 {
-    const struct dualprop__group_sums *sums = optimizer->sums;
-    int64_t reals = layer_reals(optimizer->network->layers[k - 1]), real = (int64_t)optimizer->context->real_size;
-    int64_t mine = part_begin(reals, sums->rank + 1, sums->size) - part_begin(reals, sums->rank, sums->size), at = 0;
+    const struct dualprop__group_sums *sums = work->optimizer->sums;
+    int64_t real = (int64_t)work->optimizer->context->real_size, at = 0;
+    work->count = part_count(work->section, sums->rank, sums->size);
     for (int r = 0; r <= sums->size; r++) {
         sums->receive_offsets[r] = at;
-        sums->gather_offsets[r] = part_begin(reals, r, sums->size) * real;
-        if (r < sums->size) at += sums->nodes_of[r] * mine * real;
+        sums->gather_offsets[r] = part_begin(work->section, r, sums->size) * real;
+        if (r < sums->size && r != sums->rank) at += sums->nodes_of[r] * work->count * real;
     }
-    const char *sent = arrange(optimizer, k, reals);
-    char *result = sum_array(optimizer, k, 0);
+    const char *sent = arrange(work);
     DUALPROP__TRY(
         dualprop__group_exchange(sums->group, sums->received, sums->receive_offsets, sent, sums->send_offsets));
-    int next = 0;
-    const char *sum = received_sum(optimizer, (struct dualprop__node){ 0, sums->blocks }, mine, &next);
-    memcpy(result + sums->gather_offsets[sums->rank], sum, (size_t)(mine * real));
-    return dualprop__group_gather(sums->group, result, sums->gather_offsets);
+    sum_of_node(work, (struct dualprop__node){ 0, sums->blocks });
+    return dualprop__group_gather(sums->group, sum_array(work->optimizer, work->k, 0), sums->gather_offsets);
+}
+
+static int64_t section_reals(int size)
+{
+    return (int64_t)PIECE * size;
+}
+
+static dualprop_status exchange_layer(const dualprop_optimizer *optimizer, int k)
+{
+    int64_t reals = layer_reals(optimizer->network->layers[k - 1]), most = section_reals(optimizer->sums->size);
+    for (int64_t first = 0; first < reals; first += most) {
+        struct section_sum work = { .optimizer = optimizer,
+                                    .k = k,
+                                    .section = { first, reals - first < most ? reals - first : most } };
+        DUALPROP__TRY(exchange_section(&work));
+    }
+    return DUALPROP_OK;
 }
 
 /* ---- the gradient that the optimizer holds ---- */
 
+/* A device's gradient is made of the sum on the host; on the host the sum's array holds it. */
 static dualprop_status hold_array(dualprop_context *context, void *held, char *sum, int64_t elements, char *spare,
                                   int adds)
 {
@@ -196,28 +255,88 @@ static dualprop_status hold_array(dualprop_context *context, void *held, char *s
 static dualprop_status hold_layer(dualprop_optimizer *optimizer, int k, int adds)
 {
     const dualprop_layer *layer = optimizer->network->layers[k - 1];
+    const struct dualprop__group_sums *sums = optimizer->sums;
     struct dualprop__learning *learning = &optimizer->layers[k - 1];
-    char *sum = sum_array(optimizer, k, 0), *spare = sum_array(optimizer, k, 1);
+    char *sum = sum_array(optimizer, k, 0);
+    if (sums->set_aside) {
+        if (!adds) return DUALPROP_OK;
+        add_arrays(optimizer->context, sum, sums->set_aside[k - 1].weights, layer->weight_elements);
+        add_arrays(optimizer->context, bias_part(sum, layer), sums->set_aside[k - 1].biases, layer->bias_elements);
+        return DUALPROP_OK;
+    }
+    char *spare = sum_array(optimizer, k, 1);
     DUALPROP__TRY(hold_array(optimizer->context, learning->weight_gradient, sum, layer->weight_elements, spare, adds));
     return hold_array(optimizer->context, learning->bias_gradient, bias_part(sum, layer), layer->bias_elements, spare,
                       adds);
 }
 
+static void copy_gradient(void *weights, void *biases, const struct dualprop__learning *from,
+                          const dualprop_layer *layer)
+{
+    size_t real = layer->network->context->real_size;
+    memcpy(weights, from->weight_gradient, (size_t)layer->weight_elements * real);
+    memcpy(biases, from->bias_gradient, (size_t)layer->bias_elements * real);
+}
+
+/* On the host: let the first array of each layer's sums hold the gradient. */
+static void hold_in_sums(dualprop_optimizer *optimizer)
+{
+    struct dualprop__group_sums *sums = optimizer->sums;
+    for (int k = 1; sums->set_aside && k <= optimizer->network->layer_count; k++) {
+        const dualprop_layer *layer = optimizer->network->layers[k - 1];
+        struct dualprop__learning *learning = &optimizer->layers[k - 1];
+        char *sum = sum_array(optimizer, k, 0);
+        copy_gradient(sum, bias_part(sum, layer), learning, layer);
+        sums->set_aside[k - 1] = (struct dualprop__own_gradient){ learning->weight_gradient, learning->bias_gradient };
+        learning->weight_gradient = sum;
+        learning->bias_gradient = bias_part(sum, layer);
+    }
+}
+
+/* And back in the optimizer's own arrays. */
+static void hold_in_own(dualprop_optimizer *optimizer)
+{
+    struct dualprop__group_sums *sums = optimizer->sums;
+    for (int k = 1; sums->set_aside && k <= optimizer->network->layer_count; k++) {
+        struct dualprop__learning *learning = &optimizer->layers[k - 1];
+        const struct dualprop__own_gradient *own = &sums->set_aside[k - 1];
+        copy_gradient(own->weights, own->biases, learning, optimizer->network->layers[k - 1]);
+        learning->weight_gradient = own->weights;
+        learning->bias_gradient = own->biases;
+    }
+}
+
+/* The sums of this process's subtrees of a layer; of a share without samples they are zero. */
+static dualprop_status sum_own_blocks(struct block_sums *work, int64_t count, int64_t divisor)
+{
+    const struct dualprop__group_sums *sums = work->optimizer->sums;
+    if (count > 0) {
+        DUALPROP__TRY(dualprop__gradient_prepare(work->state, work->k));
+        work->scale = dualprop__gradient_factor(work->state, work->k, divisor);
+    }
+    for (int i = 0; i < sums->own_count; i++)
+        DUALPROP__TRY(subtree_sum(work, sums->own[i], sum_array(work->optimizer, work->k, i), sums->own_count));
+    return DUALPROP_OK;
+}
+
 /*
- * After a failure here the other processes still wait for this one's parts: all exchanges are made, with what there is.
+ * All layers are computed before the first is exchanged, so that processes wait once for who is slower, and not in each
+ * layer. After a failure the others still wait for this process's parts: all exchanges are made, with what there is.
  */
 static dualprop_status sum_group_layers(dualprop_optimizer *optimizer, dualprop_state *state, int64_t count,
                                         int64_t total, int64_t begin, int64_t divisor, int adds)
 {
     const struct dualprop__group_sums *sums = optimizer->sums;
-    int layers = optimizer->network->layer_count, levels = sums->own_count;
+    int layers = optimizer->network->layer_count;
     dualprop_status status = DUALPROP_OK;
-    for (int k = 1; k <= layers && !(sums->group && sums->group->failed); k++) {
+    for (int k = 1; k <= layers; k++) {
         struct block_sums work = { optimizer, state, k, total, begin, 0 };
-        if (count > 0 && status == DUALPROP_OK) status = dualprop__gradient_prepare(state, k);
-        if (count > 0) work.scale = dualprop__gradient_factor(state, k, divisor);
-        for (int i = 0; i < sums->own_count && status == DUALPROP_OK; i++)
-            status = subtree_sum(&work, sums->own[i], sum_array(optimizer, k, i), levels);
+        if (adds && sums->set_aside)
+            copy_gradient(sums->set_aside[k - 1].weights, sums->set_aside[k - 1].biases, &optimizer->layers[k - 1],
+                          optimizer->network->layers[k - 1]);
+        if (status == DUALPROP_OK) status = sum_own_blocks(&work, count, divisor);
+    }
+    for (int k = 1; k <= layers && !(sums->group && sums->group->failed); k++) {
         if (sums->size > 1) {
             dualprop_status exchanged = exchange_layer(optimizer, k);
             if (status == DUALPROP_OK) status = exchanged;
@@ -256,6 +375,10 @@ static dualprop_status learning_digest(uint64_t *digest, const dualprop_optimize
     }
     const dualprop_layer *last = network->layers[network->layer_count - 1];
     size_t bytes = (size_t)last->bias_elements * context->real_size;
+    if (context->backend.flags & DUALPROP_BACKEND_HOST_MEMORY) {
+        *digest = dualprop__digest(*digest, last->bias, bytes);
+        return DUALPROP_OK;
+    }
     char *biases = bias_part(sum_array(optimizer, network->layer_count, 0), last);
     DUALPROP__TRY(context->backend.copy_out(context->instance, biases, last->bias, bytes));
     *digest = dualprop__digest(*digest, biases, bytes);
@@ -298,9 +421,15 @@ static dualprop_status agree_on_batch(int64_t *total, int64_t *begin, dualprop_o
                                       dualprop_status status, enum dualprop__collective call)
 {
     dualprop_group *group = optimizer->sums->group;
-    struct dualprop__word word = { .call = call, .count = count, .steps = optimizer->steps };
+    struct dualprop__group_sums *sums = optimizer->sums;
+    struct dualprop__word word = {
+        .call = call, .count = count, .steps = optimizer->steps, .is_surely_finite = sums->is_surely_finite
+    };
     *total = count;
     *begin = 0;
+    if (!group && status == DUALPROP_OK)
+        DUALPROP__REQUIRE(optimizer->context, count > 0, DUALPROP_ERROR_INVALID_ARGUMENT,
+                          "the batch has no sample; expected one at least");
     if (!group) return status;
     if (status == DUALPROP_OK) status = learning_digest(&word.digest, optimizer);
     word.status = status;
@@ -313,6 +442,7 @@ static dualprop_status agree_on_batch(int64_t *total, int64_t *begin, dualprop_o
                           (long long)group->words[r].steps, (long long)group->words[0].steps);
         if (r == group->transport.rank) *begin = *total;
         *total += group->words[r].count;
+        sums->is_surely_finite = sums->is_surely_finite && group->words[r].is_surely_finite;
     }
     return dualprop__group_check_shares(optimizer->sums, *total);
 }
@@ -365,6 +495,7 @@ static void destroy_sums(struct dualprop__group_sums *sums, const dualprop_optim
             dualprop__reals_destroy(context, sums->leaf_biases[k], network->layers[k]->bias_elements);
     }
     dualprop__release(context, sums->arrays);
+    dualprop__release(context, sums->set_aside);
     dualprop__release(context, sums->leaf_weights);
     dualprop__release(context, sums->leaf_biases);
     dualprop__release(context, sums->all);
@@ -379,6 +510,7 @@ static void destroy_sums(struct dualprop__group_sums *sums, const dualprop_optim
 
 void dualprop__group_sums_destroy(dualprop_optimizer *optimizer)
 {
+    if (optimizer->sums) hold_in_own(optimizer);
     destroy_sums(optimizer->sums, optimizer);
     optimizer->sums = NULL;
 }
@@ -395,6 +527,7 @@ static dualprop_status plan_nodes(struct dualprop__group_sums *sums, dualprop_co
         sums->nodes_of[r] = dualprop__tree_cover(nodes, whole, range);
         sums->all_count += sums->nodes_of[r];
         if (r != sums->rank) continue;
+        sums->own_first = sums->all_count - sums->nodes_of[r];
         sums->own_count = sums->nodes_of[r];
         memcpy(sums->own, nodes, (size_t)sums->own_count * sizeof *nodes);
     }
@@ -421,13 +554,16 @@ static dualprop_status allocate_layers(struct dualprop__group_sums *sums, const 
         depth = below > depth ? below : depth;
     }
     int array_count = sums->own_count + depth;
-    if (array_count < 2) array_count = 2; /* the second is spare when gradients are accumulated */
+    if (array_count < 2 && !on_host) array_count = 2; /* the second is spare when gradients are accumulated */
     sums->arrays = dualprop__allocate_array(context, layers, sizeof *sums->arrays);
-    if (!on_host) {
+    if (on_host) {
+        sums->set_aside = dualprop__allocate_array(context, layers, sizeof *sums->set_aside);
+    } else {
         sums->leaf_weights = dualprop__allocate_array(context, layers, sizeof *sums->leaf_weights);
         sums->leaf_biases = dualprop__allocate_array(context, layers, sizeof *sums->leaf_biases);
     }
-    if (!sums->arrays || (!on_host && (!sums->leaf_weights || !sums->leaf_biases))) return DUALPROP_ERROR_NO_MEMORY;
+    int is_short = on_host ? !sums->set_aside : !sums->leaf_weights || !sums->leaf_biases;
+    if (!sums->arrays || is_short) return DUALPROP_ERROR_NO_MEMORY;
     for (size_t k = 0; k < layers; k++) {
         const dualprop_layer *layer = network->layers[k];
         sums->arrays[k] =
@@ -443,18 +579,18 @@ static dualprop_status allocate_layers(struct dualprop__group_sums *sums, const 
 static dualprop_status allocate_messages(struct dualprop__group_sums *sums, const dualprop_optimizer *optimizer)
 {
     dualprop_context *context = optimizer->context;
-    int64_t most = 0, largest_part = 0;
     sums->scores = dualprop__allocate_array(context, (size_t)sums->blocks, sizeof *sums->scores);
     if (!sums->scores) return DUALPROP_ERROR_NO_MEMORY;
     if (sums->size == 1) return DUALPROP_OK;
+    int64_t most = 0;
     for (int k = 0; k < optimizer->network->layer_count; k++) {
         int64_t reals = layer_reals(optimizer->network->layers[k]);
-        int64_t mine = part_begin(reals, sums->rank + 1, sums->size) - part_begin(reals, sums->rank, sums->size);
         most = reals > most ? reals : most;
-        largest_part = mine > largest_part ? mine : largest_part;
     }
-    sums->received =
-        dualprop__allocate_array(context, (size_t)sums->all_count, (size_t)largest_part * context->real_size);
+    if (most > section_reals(sums->size)) most = section_reals(sums->size);
+    int64_t largest_part = most / sums->size + LINE; /* parts of a section differ by at most a line */
+    sums->received = dualprop__allocate_array(context, (size_t)(sums->all_count - sums->own_count),
+                                              (size_t)largest_part * context->real_size);
     sums->sent = dualprop__allocate_array(context, sums->own_count > 1 ? (size_t)sums->own_count : 0,
                                           (size_t)most * context->real_size);
     sums->send_offsets = dualprop__allocate_array(context, 3 * ((size_t)sums->size + 1), sizeof *sums->send_offsets);
@@ -532,6 +668,7 @@ static dualprop_status set_group(dualprop_optimizer *optimizer, dualprop_group *
     }
     dualprop__group_sums_destroy(optimizer);
     optimizer->sums = sums;
+    hold_in_sums(optimizer);
     return DUALPROP_OK;
 }
 

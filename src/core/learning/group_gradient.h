@@ -13,20 +13,36 @@ struct dualprop__block_score {
     int64_t correct;
 };
 
+/* The arrays that an optimizer was created with. */
+struct dualprop__own_gradient {
+    void *weights, *biases;
+};
+
 struct dualprop__group_sums {
     dualprop_group *group; /* NULL: this process alone */
     int rank, size;
     int64_t blocks;
     struct dualprop__node own[DUALPROP__MOST_NODES]; /* the subtrees of this process */
-    int own_count;
+    int own_first, own_count;                        /* they are all[own_first] and the following */
     struct dualprop__node *all; /* [all_count] those of all processes, by rank, which is from left to right */
     int all_count;
     int *nodes_of; /* [size] how many each process has */
-    char **arrays; /* [layers]: own_count sums, the first of them the result too, and one array a level below */
+    /*
+     * [layers]: own_count sums, the first of them the result too, and one array a level below. On the host the result
+     * is the gradient that the optimizer holds, so that it is not copied; the optimizer's own arrays are set aside, and
+     * take the gradient held while another one is computed that is added to it.
+     */
+    char **arrays;
+    struct dualprop__own_gradient *set_aside; /* [layers], on the host */
     void **leaf_weights, **leaf_biases; /* [layers] memory of a device for one block's gradient; NULL on the host */
-    char *received, *sent;
+    char *received, *sent;              /* a section of a layer's sums */
     int64_t *send_offsets, *receive_offsets, *gather_offsets; /* [size + 1] */
-    struct dualprop__block_score *scores;                     /* [blocks] scratch of dualprop_group_report() */
+    /*
+     * Can no gradient of the batch be too large for a step? Of this process's share before dualprop__group_gradient(),
+     * of all shares after it: the mean over the batch is not larger than the largest gradient of a share's sample.
+     */
+    uint32_t is_surely_finite;
+    struct dualprop__block_score *scores; /* [blocks] scratch of dualprop_group_report() */
 };
 
 /*

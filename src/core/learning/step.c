@@ -114,13 +114,14 @@ static dualprop_status check_gradient(const dualprop_optimizer *optimizer, const
     return DUALPROP_OK;
 }
 
-static dualprop_status check_step(const dualprop_optimizer *optimizer, double scale)
+/* is_sure: no gradient can be too large for a step. */
+static dualprop_status check_step(const dualprop_optimizer *optimizer, double scale, int is_sure)
 {
     const dualprop_network *network = optimizer->network;
     for (int k = 0; k < network->layer_count; k++) {
         if (network->layers[k]->frozen) continue;
         DUALPROP__TRY(check_weights(optimizer, network->layers[k]));
-        DUALPROP__TRY(check_gradient(optimizer, network->layers[k], scale));
+        if (!is_sure) DUALPROP__TRY(check_gradient(optimizer, network->layers[k], scale));
     }
     return DUALPROP_OK;
 }
@@ -170,10 +171,10 @@ static dualprop_status apply_layers(dualprop_optimizer *optimizer, double scale)
 }
 
 /* With the network open for writing. */
-static dualprop_status apply_held(dualprop_optimizer *optimizer)
+static dualprop_status apply_held(dualprop_optimizer *optimizer, int is_sure)
 {
     double scale = dualprop__gradient_scale(optimizer);
-    DUALPROP__TRY(check_step(optimizer, scale));
+    DUALPROP__TRY(check_step(optimizer, scale, is_sure));
     DUALPROP__TRY(clip_scale(&scale, optimizer));
     DUALPROP__TRY(dualprop__section_begin(optimizer->context));
     DUALPROP__TRY(dualprop__section_end(optimizer->context, apply_layers(optimizer, scale)));
@@ -188,7 +189,7 @@ static dualprop_status make_step_on_gradient(dualprop_optimizer *optimizer)
     DUALPROP__REQUIRE(optimizer->context, optimizer->gradient_samples > 0, DUALPROP_ERROR_INVALID_STATE,
                       "optimizer holds no gradient; call dualprop_gradient() first");
     DUALPROP__TRY(dualprop__network_begin_write(optimizer->network));
-    dualprop_status status = apply_held(optimizer);
+    dualprop_status status = apply_held(optimizer, 0);
     dualprop__feedback_align(optimizer->network);
     dualprop__network_end_step(optimizer->network);
     return status;
@@ -270,7 +271,7 @@ dualprop_status dualprop__update(dualprop_optimizer *optimizer, dualprop_state *
         status = learn_in_section(optimizer, state);
     } else {
         status = dualprop__gradient_compute(optimizer, state, 0);
-        if (status == DUALPROP_OK) status = apply_held(optimizer);
+        if (status == DUALPROP_OK) status = apply_held(optimizer, 0);
     }
     if (status == DUALPROP_OK) optimizer->learned = state->run.serial;
     dualprop__feedback_align(optimizer->network);
@@ -285,8 +286,9 @@ dualprop_status dualprop__group_update(dualprop_optimizer *optimizer, dualprop_s
     if (status == DUALPROP_OK && count > 0) status = dualprop__update_check(optimizer, state);
     if (status == DUALPROP_OK) status = dualprop__network_begin_write(optimizer->network);
     int opened = status == DUALPROP_OK;
+    optimizer->sums->is_surely_finite = opened && (count == 0 || is_surely_finite(optimizer, state));
     status = dualprop__group_gradient(optimizer, state, opened ? count : 0, status, DUALPROP__CALL_UPDATE, 0);
-    if (status == DUALPROP_OK) status = apply_held(optimizer);
+    if (status == DUALPROP_OK) status = apply_held(optimizer, (int)optimizer->sums->is_surely_finite);
     if (status == DUALPROP_OK && count > 0) optimizer->learned = state->run.serial;
     if (opened) {
         dualprop__feedback_align(optimizer->network);
@@ -327,7 +329,7 @@ static dualprop_status update_open(dualprop_optimizer *optimizer, dualprop_state
                                           DUALPROP__CALL_INFER_UPDATE, 0);
     else if (status == DUALPROP_OK && !optimizer->is_fused) status = dualprop__gradient_of_dyads(optimizer, state, 0);
     if (status == DUALPROP_OK)
-        status = optimizer->is_fused ? learn_without_gradient(optimizer, state) : apply_held(optimizer);
+        status = optimizer->is_fused ? learn_without_gradient(optimizer, state) : apply_held(optimizer, 0);
     if (opened) {
         dualprop__feedback_align(optimizer->network);
         dualprop__network_downgrade(optimizer->network);

@@ -46,8 +46,8 @@ static void prefetch(const void *memory, int64_t bytes)
 void dualprop__fetch_weights(const dualprop__blis *blis, const dualprop__sink *sink, int64_t first, int64_t count)
 {
     int64_t bytes = count * (int64_t)blis->loops->real_size;
+    prefetch(dualprop__at(blis, sink->step ? sink->weights : sink->gradient, first), bytes);
     if (!sink->step) return;
-    prefetch(dualprop__at(blis, sink->weights, first), bytes);
     for (int i = 0; i < 2; i++)
         if (sink->moments[i]) prefetch(sink_moment_at(blis, sink, i, first), bytes);
 }

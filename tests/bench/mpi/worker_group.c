@@ -117,9 +117,11 @@ static void add_in_order(void *argument)
     int64_t mine = (sum->offsets[rank + 1] - sum->offsets[rank]) / (int64_t)sizeof(float);
     void *carrier = sum->transport.user_data;
     if (sum->transport.exchange(carrier, sum->received, sum->receive_offsets, sum->own, sum->offsets) != 0) exit(1);
-    memcpy(sum->result + begin, sum->received, sizeof(float) * (size_t)mine);
-    for (int r = 1; r < size; r++)
-        for (int64_t i = 0; i < mine; i++) sum->result[begin + i] += sum->received[r * mine + i];
+    memcpy(sum->result + begin, rank == 0 ? sum->own : sum->received, sizeof(float) * (size_t)mine);
+    for (int r = 1, from = rank > 0; r < size; r++) {
+        const float *other = r == rank ? sum->own + begin : sum->received + from++ * mine;
+        for (int64_t i = 0; i < mine; i++) sum->result[begin + i] += other[i];
+    }
     if (sum->transport.gather(carrier, sum->result, sum->offsets) != 0) exit(1);
 }
 
@@ -135,7 +137,8 @@ static void time_sums(char **words)
     sum.receive_offsets = sum.offsets + size + 1;
     for (int64_t i = 0; i < sum.count; i++) sum.own[i] = (float)(i % 97) / 97;
     for (int r = 0; r <= size; r++) sum.offsets[r] = sum.count * r / size * (int64_t)sizeof(float);
-    for (int r = 0; r <= size; r++) sum.receive_offsets[r] = r * (sum.offsets[rank + 1] - sum.offsets[rank]);
+    for (int r = 0; r <= size; r++)
+        sum.receive_offsets[r] = (r - (r > rank)) * (sum.offsets[rank + 1] - sum.offsets[rank]);
     if (dualprop_mpi_transport_create(&sum.transport, MPI_COMM_WORLD) != MPI_SUCCESS) exit(1);
     measure(strcmp(words[2], "mpi") == 0 ? add_by_mpi : add_in_order, &sum, atoi(words[3]));
 }
