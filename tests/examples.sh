@@ -104,6 +104,12 @@ own_loss() {
         holds "$(number '^mean error with weights: (.*)') < 0.1"
 }
 
+custom_activation() {
+    run custom_activation && prints '^not yet: .*softsign.safetensors: layer 1 has the activation softsign, which' &&
+        holds "$(number '^mean error after 2000 steps: (.*)') < 0.05" &&
+        holds "$(number '^mean error after 2000 steps: (.*)') == $(number '^mean error from the file: (.*)')"
+}
+
 by_hand() {
     run by_hand && prints '^layer 3 updated' && prints '^1 pass, 8 updates of layers$' &&
         holds "$(number '^loss after 20 more steps: (.*)') < 0.2"
@@ -196,10 +202,9 @@ custom_backend() {
 }
 
 all_of_them() {
-    for name in minimal regression own_loss by_hand compare_backprop early_stopping fine_tune hardware own_gradient \
-        own_memory static_memory own_threads stop_serve_inspect_and_describe denoise feedback track control \
-        test_my_kernel custom_backend vgg16 \
-        vgg16_names_what_is_missing; do
+    for name in minimal regression own_loss custom_activation by_hand compare_backprop early_stopping fine_tune \
+        hardware own_gradient own_memory static_memory own_threads stop_serve_inspect_and_describe denoise feedback \
+        track control test_my_kernel custom_backend vgg16 vgg16_names_what_is_missing; do
         test_that "examples/$name, $1" $name
     done
     if [ -e "$work/mnist/train-images-idx3-ubyte" ]; then

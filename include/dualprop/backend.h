@@ -95,6 +95,8 @@ typedef struct dualprop_step_numbers {
  * or with derivative set (back-propagation): mean = f(a), delta = f'(a) * top_down.
  * top_down NULL means zero: mean = f(a), delta = 0 (not written if the pointer delta is NULL).
  *
+ * Layers with an activation of the caller's (dualprop/custom.h) are never passed to a slot.
+ *
  * With DUALPROP_SOFTMAX the arrays are count / width rows, and f and its Jacobian act on each row as a whole. It is
  * passed to dyad_update only, after the product, and never to the fused slots.
  *

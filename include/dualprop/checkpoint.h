@@ -116,8 +116,9 @@ dualprop_checkpoint_put_tensor(dualprop_checkpoint *checkpoint, const char *name
  * Create the saved network. Its type must be the context's.
  *
  * @return DUALPROP_OK, or
- *         DUALPROP_ERROR_FORMAT      there is none, or it does not match its tensors
- *         DUALPROP_ERROR_NOT_FINITE  a parameter is NaN or infinite
+ *         DUALPROP_ERROR_FORMAT       there is none, or it does not match its tensors
+ *         DUALPROP_ERROR_NOT_FINITE   a parameter is NaN or infinite
+ *         DUALPROP_ERROR_UNSUPPORTED  a layer's activation is neither built in nor registered with the context
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_checkpoint_get_network(dualprop_network **network, const dualprop_checkpoint *checkpoint);

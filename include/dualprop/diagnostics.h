@@ -174,9 +174,10 @@ dualprop_diagnostics_zero_delta_fraction(double *fraction, dualprop_state *state
  * Their derivative with respect to the weights, at fixed dyads, is the rule's gradient. Where f^-1 has no value (relu
  * at 0) the term of Eq. 18 is zero.
  *
- * @param dp           receives Eq. 1; may be NULL. NaN for a network with silu, which has no G
- * @param sprovr       receives Eq. 12; may be NULL. NaN for silu too
- * @param adjoint      receives Eq. 18; may be NULL. NaN for silu too, which has no inverse
+ * @param dp           receives Eq. 1; may be NULL. NaN for a network with silu, which has no G, or with an
+ *                     activation of the caller's, whose G is not known
+ * @param sprovr       receives Eq. 12; may be NULL. NaN for those too
+ * @param adjoint      receives Eq. 18; may be NULL. NaN for those too
  * @param diagnostics  the diagnostics
  * @param state        of the same network; its batch is at most the capacity
  * @return DUALPROP_OK, or
@@ -198,7 +199,7 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_diagnostics_objective(
  * -|delta_k|^2/2 at alpha = 1 and |delta_k|^2/2 at alpha = 0. Where f^-1 has no value (relu at 0) it is a_k, as in Eq.
  * 18.
  *
- * @param difference         receives it; NaN for a layer of silu, which has no G
+ * @param difference         receives it; NaN for a layer of silu or of the caller's activation
  * @param diagnostics,state  as in dualprop_diagnostics_objective()
  * @param index              layer, 1..L
  * @return as dualprop_diagnostics_objective()

@@ -41,6 +41,7 @@
 
 #include "checkpoint.h"
 #include "context.h"
+#include "custom.h"
 #include "diagnostics.h"
 #include "group.h"
 #include "network.h"

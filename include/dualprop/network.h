@@ -112,8 +112,9 @@ dualprop_network_publish(dualprop_network *to, const dualprop_network *from);
  *
  * @param network     the network
  * @param outputs     >= 1
- * @param activation  DUALPROP_IDENTITY ... DUALPROP_SOFTMAX; the rules require IDENTITY for the last layer (this is
- *                    checked when a state is created, not here)
+ * @param activation  DUALPROP_IDENTITY ... DUALPROP_SOFTMAX, or one that dualprop_activation_register() returned for
+ *                    this context; the rules require IDENTITY for the last layer (this is checked when a state is
+ *                    created, not here)
  * @return DUALPROP_OK, or
  *         DUALPROP_ERROR_INVALID_STATE     a state or an optimizer was already created from the network
  *         DUALPROP_ERROR_RANGE             the number of weights overflows

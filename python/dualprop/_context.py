@@ -9,14 +9,38 @@ from typing import Any, Callable, NamedTuple, Optional
 import numpy as np
 
 from . import _errors as errors
-from ._library import Handle, call, choice, exclusive, guarded, text
+from ._library import Handle, call, choice, exclusive, guarded, name_of, text
 from ._signatures import CONSTANTS
 
 LogFunction = C.CFUNCTYPE(None, C.c_void_p, C.c_int, C.c_char_p, C.c_char_p)
 TaskFunction = C.CFUNCTYPE(None, C.c_void_p, C.c_int64)
 LoopFunction = C.CFUNCTYPE(None, C.c_void_p, C.c_void_p, C.c_void_p, C.c_int64)
+_Doubles = C.POINTER(C.c_double)
+ActivationFunction = C.CFUNCTYPE(C.c_int, C.c_void_p, _Doubles, _Doubles, C.c_int64)
+DifferenceFunction = C.CFUNCTYPE(C.c_int, C.c_void_p, _Doubles, _Doubles, _Doubles, _Doubles, C.c_int64)
 LEVELS = ("error", "warning", "info", "debug")
 LIMITS = ("header_bytes", "tensors", "name_bytes", "file_bytes", "texts")
+
+
+def _elementwise(kind: Any, what: str, function: Callable[..., Any]) -> Any:
+    """A function of arrays as C calls it; what it raises is raised by the call that needed it."""
+    if not callable(function):
+        raise TypeError(f"{what} is {function!r}; expected a function")
+
+    def receive(_: Any, results: Any, *rest: Any) -> int:
+        *given, count = rest
+        answer = [1]
+
+        def work() -> None:
+            arrays = [np.ctypeslib.as_array(pointer, (count,)).copy() for pointer in given]
+            array = np.asarray(function(*arrays), np.float64)
+            if array.shape not in ((), (count,)):
+                raise ValueError(f"{what} returned an array of shape {array.shape}; expected {(count,)}")
+            np.ctypeslib.as_array(results, (count,))[...] = array
+            answer[0] = 0
+        guarded(work)
+        return answer[0]
+    return kind(receive)
 
 
 class Options(C.Structure):
@@ -150,6 +174,48 @@ class Context(Handle):
         function = None if run is None else LoopFunction(loop)
         call("context_set_parallel_for", exclusive(self), function, None, threads)
         self._callbacks["loop"] = function
+
+    def register_activation(self, name: str, value: Callable[[np.ndarray], Any],
+                            slope: Callable[[np.ndarray], Any],
+                            difference: Optional[Callable[[np.ndarray, np.ndarray, np.ndarray], Any]] = None) -> str:
+        """Register an activation of your own, f(a) and f'(a) of an array, elementwise; returns its name.
+
+            context.register_activation("softsign", lambda a: a / (1 + abs(a)), lambda a: 1 / (1 + abs(a))**2)
+            network.dense(32, "softsign")
+
+        difference(x, y, span), if given, is f(x) - f(y) without cancellation, where span = x - y. Arrays are float64.
+        The functions may be called from any thread and must not call the library; an exception in one is raised by the
+        call that needed it. A file keeps the name: register it before loading. On the CPU only.
+        """
+        functions = [_elementwise(ActivationFunction, "value", value), _elementwise(ActivationFunction, "slope", slope)]
+        functions.append(None if difference is None else _elementwise(DifferenceFunction, "difference", difference))
+        if not isinstance(name, str):
+            raise TypeError(f"name is {name!r}; expected a str")
+        number = C.c_int()
+        self._callbacks.setdefault("activations", []).append(functions)  # as long as the context may call them
+        call("activation_register", C.byref(number), self, name, *functions, None)
+        return name
+
+    def _activation(self, value: Any) -> Any:
+        """The number of an activation, built-in or of the caller's."""
+        try:
+            return choice("ACTIVATION", value)
+        except errors.ArgumentError:  # whose text lists the built-in ones
+            number = C.c_int()
+            try:
+                call("activation_find", C.byref(number), self, value)
+            except errors.Error:
+                pass
+            else:
+                return number.value
+            raise
+
+    def _activation_name(self, number: int) -> str:
+        name = name_of("ACTIVATION", number)
+        if name != str(number):
+            return name
+        own = call("activation_name", self, number)
+        return own.decode() if own else name
 
     def set_stream(self, stream: Optional[int]) -> None:
         """Let work on a CUDA device go into this cudaStream_t, given as a number; None: the context's own."""

@@ -58,7 +58,7 @@ class Layer:
     def _info(self) -> tuple:
         inputs, outputs, activation = C.c_int64(), C.c_int64(), C.c_int()
         self._call("layer_info", C.byref(inputs), C.byref(outputs), C.byref(activation))
-        return inputs.value, outputs.value, name_of("ACTIVATION", activation.value)
+        return inputs.value, outputs.value, self._network.context._activation_name(activation.value)
 
     @property
     def inputs(self) -> int:
@@ -165,21 +165,21 @@ class Network(Handle):
 
     def dense(self, outputs: int, activation: Any = "identity") -> "Network":
         """Add a dense layer; returns the network."""
-        call("network_add_dense", exclusive(self), outputs, choice("ACTIVATION", activation))
+        call("network_add_dense", exclusive(self), outputs, self.context._activation(activation))
         return self
 
     def convolution(self, channels: int, kernel: Any, activation: Any = "identity", *, stride: Any = None,
                     padding: Any = None) -> "Network":
         """Add a convolution; without padding the size stays (at stride 1). Returns the network."""
         call("network_add_convolution", exclusive(self), channels, _pair(kernel, "kernel"), _pair(stride, "stride"),
-             _pair(padding, "padding"), choice("ACTIVATION", activation))
+             _pair(padding, "padding"), self.context._activation(activation))
         return self
 
     def local(self, channels: int, kernel: Any, activation: Any = "identity", *, stride: Any = None,
               padding: Any = None) -> "Network":
         """Add a locally connected layer: weights of its own at each place. Returns the network."""
         call("network_add_local", exclusive(self), channels, _pair(kernel, "kernel"), _pair(stride, "stride"),
-             _pair(padding, "padding"), choice("ACTIVATION", activation))
+             _pair(padding, "padding"), self.context._activation(activation))
         return self
 
     def max_pool(self, window: Any, stride: Any = None) -> "Network":

@@ -10,6 +10,9 @@ it again with --update.
 """
 
 FUNCTIONS = {
+    "activation_find": "S pps",
+    "activation_name": "s pi",
+    "activation_register": "S ppspppp",
     "arena_allocator": "S ppz",
     "backend_builtin": "p i",
     "build_info": "s",
@@ -308,6 +311,7 @@ CONSTANTS = {
     "LOG_WARNING": 1,
     "LOSS_FUNCTION": 2,
     "LPOM": 4,
+    "MAX_CUSTOM_NAME": 47,
     "MAX_GROUP": 65536,
     "MAX_RANK": 8,
     "MSE": 0,

@@ -12,10 +12,10 @@
 
 #include "dualprop/types.h"
 
-/* silu decreases somewhere, so that no G has it. */
+/* silu decreases somewhere, so that no G has it; that of an activation of the caller's is not known. */
 static inline int dualprop__has_energy(int activation)
 {
-    return activation != DUALPROP_SILU;
+    return activation >= DUALPROP_IDENTITY && activation <= DUALPROP_SOFTMAX && activation != DUALPROP_SILU;
 }
 
 /* s log s, which is 0 at 0. */

@@ -36,28 +36,41 @@ DUALPROP__MATH FORMULA(gains) FORMULA(extended_gains)(const dualprop_extended_up
     return gains;
 }
 
+/* Where f is taken for s+-': at centre + plus and centre - minus, which are span apart. */
+typedef struct FORMULA(arguments) {
+    REAL centre, plus, minus, span;
+} FORMULA(arguments);
+
+DUALPROP__MATH FORMULA(arguments)
+    FORMULA(damped_arguments)(REAL a, REAL top_down, REAL damping, REAL mean, REAL delta, const FORMULA(gains) * gains)
+{
+    FORMULA(arguments) arguments;
+    REAL scale = 1 / (1 + damping);
+    arguments.centre = (a + damping * mean) * scale;
+    arguments.plus = (gains->plus * top_down + damping * gains->rest * delta) * scale;
+    arguments.minus = (gains->minus * top_down + damping * gains->alpha * delta) * scale;
+    arguments.span = (gains->sum * top_down + damping * delta) * scale;
+    return arguments;
+}
+
 /* s+-' as mean and delta. */
 DUALPROP__MATH FORMULA(pair) FORMULA(damped_pair)(int activation, REAL a, REAL top_down, REAL damping, REAL mean,
                                                   REAL delta, const FORMULA(gains) * gains)
 {
     FORMULA(pair) pair;
-    REAL scale = 1 / (1 + damping);
-    REAL centre = (a + damping * mean) * scale;
-    REAL plus = (gains->plus * top_down + damping * gains->rest * delta) * scale;
-    REAL minus = (gains->minus * top_down + damping * gains->alpha * delta) * scale;
-    pair.plus = FORMULA(activate)(activation, centre + plus);
-    pair.minus = FORMULA(activate)(activation, centre - minus);
-    pair.delta =
-        FORMULA(difference)(activation, centre, plus, minus, (gains->sum * top_down + damping * delta) * scale);
+    FORMULA(arguments) at = FORMULA(damped_arguments)(a, top_down, damping, mean, delta, gains);
+    pair.plus = FORMULA(activate)(activation, at.centre + at.plus);
+    pair.minus = FORMULA(activate)(activation, at.centre - at.minus);
+    pair.delta = FORMULA(difference)(activation, at.centre, at.plus, at.minus, at.span);
     pair.mean = FORMULA(mean)(pair.plus, pair.minus, pair.delta, gains);
     return pair;
 }
 
-/* LeCun's variant: s+- = f(a) +- c+- T. */
-DUALPROP__MATH FORMULA(pair) FORMULA(straight_pair)(int activation, REAL a, REAL top_down, const FORMULA(gains) * gains)
+/* LeCun's variant, of f(a): s+- = f(a) +- c+- T. */
+DUALPROP__MATH FORMULA(pair) FORMULA(straight_pair)(REAL value, REAL top_down, const FORMULA(gains) * gains)
 {
     FORMULA(pair) pair;
-    pair.mean = FORMULA(activate)(activation, a);
+    pair.mean = value;
     pair.delta = gains->sum * top_down;
     pair.plus = pair.mean + gains->plus * top_down;
     pair.minus = pair.mean - gains->minus * top_down;
@@ -105,19 +118,33 @@ typedef struct FORMULA(draws) {
     REAL plus, minus, down; /* normal */
 } FORMULA(draws);
 
+DUALPROP__MATH REAL FORMULA(noisy_top_down)(const dualprop_extended_update *update, REAL top_down,
+                                            const FORMULA(draws) * draws)
+{
+    return top_down + (REAL)update->top_down_noise * draws->down;
+}
+
+/* What follows s+-': the leaky step, noise, and rounding. */
+DUALPROP__MATH void FORMULA(finish_extended)(FORMULA(pair) * pair, const dualprop_extended_update *update,
+                                             const FORMULA(gains) * gains, REAL mean, REAL delta,
+                                             const FORMULA(draws) * draws)
+{
+    if (update->time_step != 1) FORMULA(step_towards)(pair, (REAL)update->time_step, mean, delta, gains);
+    if (update->state_noise > 0) FORMULA(add_noise)
+    (pair, (REAL)update->state_noise * draws->plus, (REAL)update->state_noise * draws->minus, gains);
+    if (update->quantum > 0) FORMULA(quantize)(pair, (REAL)update->quantum, (REAL)update->range, gains);
+}
+
 DUALPROP__MATH FORMULA(pair)
     FORMULA(extended_pair)(const dualprop_extended_update *update, const FORMULA(gains) * gains, REAL a, REAL top_down,
                            REAL mean, REAL delta, const FORMULA(draws) * draws)
 {
-    REAL down = top_down + (REAL)update->top_down_noise * draws->down;
+    REAL down = FORMULA(noisy_top_down)(update, top_down, draws);
     FORMULA(pair)
     pair = update->straight
-               ? FORMULA(straight_pair)(update->activation, a, down, gains)
+               ? FORMULA(straight_pair)(FORMULA(activate)(update->activation, a), down, gains)
                : FORMULA(damped_pair)(update->activation, a, down, (REAL)update->damping, mean, delta, gains);
-    if (update->time_step != 1) FORMULA(step_towards)(&pair, (REAL)update->time_step, mean, delta, gains);
-    if (update->state_noise > 0) FORMULA(add_noise)
-    (&pair, (REAL)update->state_noise * draws->plus, (REAL)update->state_noise * draws->minus, gains);
-    if (update->quantum > 0) FORMULA(quantize)(&pair, (REAL)update->quantum, (REAL)update->range, gains);
+    FORMULA(finish_extended)(&pair, update, gains, mean, delta, draws);
     return pair;
 }
 

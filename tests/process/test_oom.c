@@ -215,6 +215,40 @@ static dualprop_status prepare_loss_function(saved_model *model)
     return status;
 }
 
+static int doubles(void *user_data, double *values, const double *a, int64_t count)
+{
+    (void)user_data;
+    for (int64_t i = 0; i < count; i++) values[i] = 2 * a[i];
+    return 0;
+}
+
+static int two(void *user_data, double *values, const double *a, int64_t count)
+{
+    (void)user_data, (void)a;
+    for (int64_t i = 0; i < count; i++) values[i] = 2;
+    return 0;
+}
+
+/* An activation, in a context of its own since it stays as long as that, and a layer with it. */
+static dualprop_status use_activation(saved_model *model)
+{
+    dualprop_options options = { .struct_size = sizeof options, .allocator = &table };
+    dualprop_context *context;
+    dualprop_network *network = NULL;
+    int activation = 0;
+    dualprop_status status = dualprop_context_create(&context, DUALPROP_BACKEND_REFERENCE, &options);
+    if (status == DUALPROP_OK)
+        status = dualprop_activation_register(&activation, context, "x2", doubles, two, NULL, NULL);
+    if (status == DUALPROP_ERROR_NO_MEMORY && context)
+        expect_error(dualprop_activation_find(&activation, context, "x2"), DUALPROP_ERROR_UNSUPPORTED, "x2");
+    if (status == DUALPROP_OK) status = dualprop_network_create(&network, context, 1, 1, 3);
+    if (status == DUALPROP_OK) status = dualprop_network_add_dense(network, 2, activation);
+    dualprop_network_destroy(network);
+    dualprop_context_destroy(context);
+    (void)model;
+    return status;
+}
+
 /* A network with feedback weights, and a rule with every option that keeps something. */
 struct rich {
     dualprop_network *network;
@@ -327,7 +361,7 @@ static const struct {
     { "prepare", prepare_another_plan, 0 }, { "write", write_parameters, 0 },{ "save", save, 20 },
     { "load", load, 20 },               { "checkpoint", fill_checkpoint, 7 }, { "diagnostics", make_diagnostics, 2 },
     { "prepare options", prepare_options, 2 }, { "prepare a loss function", prepare_loss_function, 5 },
-    { "weigh classes", weigh_classes, 3 }, { "options", use_options, 30 },
+    { "weigh classes", weigh_classes, 3 }, { "activation", use_activation, 4 }, { "options", use_options, 30 },
     /* clang-format on */
 };
 enum { OPERATIONS = sizeof operations / sizeof *operations };

@@ -156,8 +156,8 @@ def test_listings_of_the_readme(_):
                 after.append((before, weights, dict(space["network"].items())))
         finally:
             os.chdir(place)
-    assert len(listings) == 6, "a new listing needs its line here"
-    (_, _, learned), (saved, _, resumed), (_, _, _), (_, _, _), (_, frozen, one_more), (images_network, _, _) = after
+    assert len(listings) == 7, "a new listing needs its line here"
+    (_, _, learned), (saved, _, resumed), (_, _, _), (_, _, _), (_, frozen, one_more), (images_network, _, _), _ = after
     assert space["scores"].shape == (100, 10)
     for name, weights in learned.items():
         np.testing.assert_array_equal(resumed[name], weights)
@@ -170,6 +170,7 @@ def test_listings_of_the_readme(_):
         np.testing.assert_array_equal(frozen[name], one_more[name])
     assert (frozen["layer2.weight"] != one_more["layer2.weight"]).any()
     assert printed[-1][0] < 0.01, printed
+    assert space["network"].layers[0].activation == "softsign"
 
 
 def test_by_hand_is_infer(trained):
@@ -248,6 +249,55 @@ def test_a_loss_of_ones_own(trained):
     rules[1].loss = "mse"
     states[1].prepare()
     states[1].infer(points, wanted)
+
+
+def test_an_activation_of_ones_own(_):
+    """A copy of tanh learns as tanh does, on several threads, and comes back from a file."""
+    points, labels = blobs(600, 8)
+    path = os.path.join(FOLDER, "own.safetensors")
+    scores = []
+    for name in ("tanh", "my-tanh"):
+        context = dp.Context("blis", threads=2)
+        if name == "my-tanh":
+            assert context.register_activation(name, np.tanh, lambda a: 1 / np.cosh(a) ** 2) == name
+        network = dp.Network(context, 2).dense(16, name).dense(3).initialize(seed=3)
+        assert network.layers[0].activation == name and name in repr(network)
+        state, adam = dp.State(network, dp.Rule(context, beta=0.1), 600), dp.Optimizer(network, "adam")
+        for _ in range(20):
+            adam.learn(state, points, labels)
+        scores.append(state.predict(points))
+    assert np.abs(scores[0]).max() > 0.1
+    np.testing.assert_allclose(scores[0], scores[1], rtol=1e-3, atol=1e-4)
+    network.save(path)
+    other = dp.Context("blis")
+    refuses(dp.UnsupportedError, lambda: dp.Network.load(other, path), "my-tanh")
+    other.register_activation("My_Tanh", np.tanh, lambda a: 1 / np.cosh(a) ** 2,
+                              lambda x, y, span: np.sinh(span) / (np.cosh(x) * np.cosh(y)))
+    loaded = dp.Network.load(other, path)
+    gc.collect()  # the functions live as long as the network
+    np.testing.assert_array_equal(dp.State(loaded, None, 600).predict(points), scores[1])
+    for wrong in (lambda: other.register_activation("my-tanh", np.tanh, np.cosh), lambda: network.dense(2, "unheard"),
+                  lambda: other.register_activation("relu", np.tanh, np.cosh)):
+        refuses(dp.ArgumentError, wrong)
+    refuses(TypeError, lambda: other.register_activation("two", np.tanh, None), "slope")
+    refuses(TypeError, lambda: other.register_activation(2, np.tanh, np.tanh), "name")
+
+
+def test_no_exception_of_an_activation_is_lost(_):
+    points, labels = blobs(600, 9)
+    context = dp.Context("reference", threads=2)
+    for index, (value, slope, kind, word) in enumerate((
+            (lambda a: 1 / 0, np.cosh, ZeroDivisionError, "division"),
+            (lambda a: a[:1], np.cosh, ValueError, "value returned an array of shape"),
+            (lambda a: a * np.nan, np.cosh, dp.DivergedError, "layer 1"),
+            (lambda a: context.memory, np.cosh, dp.StateError, "callback"),
+            (np.tanh, lambda a: "slope", ValueError, "could not convert"))):
+        name = context.register_activation(f"own-{index}", value, slope)
+        network = dp.Network(context, 2).dense(16, name).dense(3).initialize(seed=3)
+        before = network["layer1.weight"]
+        state, adam = dp.State(network, dp.Rule(context, "bp"), 600), dp.Optimizer(network, "adam")
+        refuses(kind, lambda: adam.learn(state, points, labels), word)  # noqa: B023
+        np.testing.assert_array_equal(before, network["layer1.weight"])
 
 
 def test_no_exception_of_a_loss_is_lost(trained):

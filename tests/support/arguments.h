@@ -178,8 +178,8 @@ struct sweep_list {
     const struct sweep *sweeps;
     int count;
 };
-extern const struct sweep_list SWEEPS_OF_CHECKPOINT, SWEEPS_OF_CONTEXT, SWEEPS_OF_DIAGNOSTICS, SWEEPS_OF_GROUP,
-    SWEEPS_OF_NETWORK, SWEEPS_OF_OPTIMIZER, SWEEPS_OF_RULE, SWEEPS_OF_STATE, SWEEPS_OF_TYPES;
+extern const struct sweep_list SWEEPS_OF_CHECKPOINT, SWEEPS_OF_CONTEXT, SWEEPS_OF_CUSTOM, SWEEPS_OF_DIAGNOSTICS,
+    SWEEPS_OF_GROUP, SWEEPS_OF_NETWORK, SWEEPS_OF_OPTIMIZER, SWEEPS_OF_RULE, SWEEPS_OF_STATE, SWEEPS_OF_TYPES;
 
 /* Fresh objects before a test, and none afterwards. */
 void arguments_setup(void);

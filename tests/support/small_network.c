@@ -86,9 +86,10 @@ struct small_network small_create(const struct small_plan *plan)
     options.precision = DUALPROP_F64;
     must(dualprop_context_create(&small.context, plan->backend, &options));
     must(dualprop_network_create(&small.network, small.context, 1, 1, plan->widths[0]));
+    int hidden = plan->register_activation ? plan->register_activation(small.context) : plan->activation;
     for (int k = 1; k <= plan->layers; k++)
-        must(dualprop_network_add_dense(small.network, plan->widths[k],
-                                        k == plan->layers ? DUALPROP_IDENTITY : plan->activation));
+        must(
+            dualprop_network_add_dense(small.network, plan->widths[k], k == plan->layers ? DUALPROP_IDENTITY : hidden));
     must(dualprop_network_set_initializer(small.network, DUALPROP_INIT_LECUN, plan->scale > 0 ? plan->scale : 1.0));
     must(dualprop_network_initialize(small.network, plan->seed));
     if (plan->feedback) must(dualprop_network_set_feedback(small.network, plan->feedback, plan->seed + 1));

@@ -12,6 +12,20 @@ void dualprop__context_release(dualprop_context *context);
 /* FORKED if this process did not make the context and its handles were busy or on a device; else OK. */
 dualprop_status dualprop__context_enter(dualprop_context *context);
 
+/* ---- custom_parts.c ---- */
+/* An activation of the caller's. It lives as long as its context. */
+struct dualprop__activation {
+    struct dualprop__activation *next;
+    int number;
+    char name[DUALPROP_MAX_CUSTOM_NAME + 1];
+    dualprop_activation_function value, slope;
+    dualprop_activation_difference difference; /* may be NULL */
+    void *user_data;
+};
+/* The caller's activation of this number, or NULL: it is a built-in one, or not of this context. */
+const struct dualprop__activation *dualprop__custom_activation(const dualprop_context *context, int number);
+void dualprop__custom_parts_destroy(dualprop_context *context);
+
 /* ---- device_section.c: a section of slots that a device may defer; on the CPU these do nothing ---- */
 dualprop_status dualprop__section_begin(const dualprop_context *context);
 /* End it. `status` is what its calls have come to; returns status, or what went wrong while ending. */

@@ -76,6 +76,7 @@ static void destroy_context(dualprop_context *context)
     int shield = dualprop__shield_begin();
     if (context->backend.destroy) context->backend.destroy(context->instance); /* else none was opened */
     dualprop__pool_destroy(context->pool);
+    dualprop__custom_parts_destroy(context);
     dualprop__error_detach(context);
     if (context->process_number == dualprop__process_number()) pthread_mutex_destroy(&context->lock);
     context->magic = DUALPROP__DEAD;

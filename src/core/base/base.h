@@ -45,7 +45,7 @@ struct dualprop_context {
     atomic_int references;
     int process_number;   /* who made it: a forked child must not use the pool */
     pid_t process;        /* its id, for sentences */
-    pthread_mutex_t lock; /* guards log and the error text */
+    pthread_mutex_t lock; /* guards log, the error text, and registering */
     int precision;        /* DUALPROP_F32 or _F64 */
     size_t real_size;     /* 4 or 8 */
     int level;            /* as asked for */
@@ -61,6 +61,8 @@ struct dualprop_context {
     uint64_t limits[DUALPROP__LIMITS];
     atomic_int cancelled;
     atomic_uint_fast64_t inferences; /* begun by all states: each has a number of its own, from 1 on */
+    /* custom_parts.c: what was registered, the last one first; each stays as it is until the context goes. */
+    _Atomic(struct dualprop__activation *) activations;
     dualprop_log log;
     void *log_data;
     int log_level;
@@ -191,6 +193,10 @@ int dualprop__process_number(void);
  * the process was forked off, and will never leave. `name` is the argument's. */
 dualprop_status dualprop__enter(const dualprop_context *context, atomic_int *busy, const char *name);
 void dualprop__leave(atomic_int *busy);
+
+/* ---- names.c ---- */
+/* Are two names of choices equal? '-' and '_' are, and so are "ReLU" and "relu". */
+int dualprop__same_name(const char *one, const char *other);
 
 /* ---- utf8.c ---- */
 /* Is the text UTF-8, without surrogates and overlong forms? */

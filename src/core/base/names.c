@@ -103,7 +103,7 @@ static char folded(char c)
     return c == '_' ? '-' : c;
 }
 
-static int same(const char *a, const char *b)
+int dualprop__same_name(const char *a, const char *b)
 {
     for (; *a && *b; a++, b++)
         if (folded(*a) != folded(*b)) return 0;
@@ -135,7 +135,7 @@ dualprop_status dualprop_from_name(int *value, int group, const char *name)
     DUALPROP__REQUIRE(NULL, value, DUALPROP_ERROR_INVALID_ARGUMENT, "dualprop_from_name: value is NULL");
     DUALPROP__REQUIRE(NULL, name, DUALPROP_ERROR_INVALID_ARGUMENT, "dualprop_from_name: name is NULL");
     for (size_t i = 0; i < count; i++) {
-        if (names[i].group != group || !same(names[i].text, name)) continue;
+        if (names[i].group != group || !dualprop__same_name(names[i].text, name)) continue;
         *value = names[i].value;
         return DUALPROP_OK;
     }

@@ -71,7 +71,7 @@ static void describe_layer(dualprop__json_writer *writer, const dualprop_network
     dualprop__json_text_member(writer, "kind", dualprop_name(DUALPROP_NAMES_LAYER, layer->kind));
     dualprop__json_integer_member(writer, is_dense ? "outputs" : "channels",
                                   is_dense ? layer->outputs : layer->map.outputs);
-    dualprop__json_text_member(writer, "activation", dualprop_name(DUALPROP_NAMES_ACTIVATION, layer->activation));
+    dualprop__json_text_member(writer, "activation", dualprop__layer_activation_name(layer));
     put_boolean(writer, "frozen", layer->frozen);
     dualprop__json_real_member(writer, "learning_rate", layer->learning_rate);
     if (!is_dense) describe_map(writer, network, k);
@@ -258,6 +258,18 @@ static dualprop_status describe_image_layer(dualprop_layer *layer, const dualpro
     return dualprop__describe_pooling(layer, checkpoint->context, pooling, record->window, record->window_stride);
 }
 
+/* A name that is unknown here may be registered elsewhere, or built into a later version. */
+static dualprop_status choose_activation(int *activation, const dualprop_checkpoint *checkpoint,
+                                         const struct layer_record *record)
+{
+    if (dualprop_activation_find(activation, checkpoint->context, record->activation) == DUALPROP_OK)
+        return DUALPROP_OK;
+    return dualprop__fail(checkpoint->context, DUALPROP_ERROR_UNSUPPORTED,
+                          "%s: layer %d has the activation %s, which is not built in and not registered with this "
+                          "context; call dualprop_activation_register() before loading",
+                          checkpoint->source, record->index, dualprop__quote(record->activation).text);
+}
+
 /* From a record and what lies below to a layer's description. */
 static dualprop_status describe_record(dualprop_layer *layer, const dualprop_checkpoint *checkpoint,
                                        dualprop__json *json, int index, const int64_t top[3])
@@ -265,8 +277,7 @@ static dualprop_status describe_record(dualprop_layer *layer, const dualprop_che
     struct layer_record record = { .index = index };
     int kind, activation;
     DUALPROP__TRY(unpack_layer(&kind, &record, checkpoint, json));
-    DUALPROP__TRY(
-        dualprop__checkpoint_choice(&activation, checkpoint, "network", DUALPROP_NAMES_ACTIVATION, record.activation));
+    DUALPROP__TRY(choose_activation(&activation, checkpoint, &record));
     layer->activation = activation;
     if (kind == DUALPROP_LAYER_DENSE)
         DUALPROP__TRY(dualprop__describe_dense(layer, checkpoint->context, top, record.outputs, activation));

@@ -371,7 +371,7 @@ static dualprop_status check_exported(const dualprop_network *network)
         DUALPROP__REQUIRE(network->context, find_exported(layer->activation), DUALPROP_ERROR_UNSUPPORTED,
                           "layer %d has the activation %s, which is not written as C source; expected identity, relu, "
                           "leaky-relu, hard-sigmoid, sigmoid, tanh or silu",
-                          k + 1, dualprop_name(DUALPROP_NAMES_ACTIVATION, layer->activation));
+                          k + 1, dualprop__layer_activation_name(layer));
         DUALPROP__REQUIRE(network->context, layer->inputs <= INT32_MAX && layer->outputs <= INT32_MAX,
                           DUALPROP_ERROR_UNSUPPORTED, "layer %d is too wide for C's int", k + 1);
     }

@@ -120,7 +120,7 @@ dualprop_status dualprop__extended_update(dualprop_state *state, int k, const vo
     if (k == state->layer_count) set_output_step(&update, state);
     DUALPROP__TRY(draw_noise(&update, state, k));
     DUALPROP__TRY(draw_mask(&update, state, k));
-    return state->context->backend.extended_update(state->context->instance, &update);
+    return dualprop__update_dyads_extended(state, k, &update);
 }
 
 dualprop_status dualprop__quantize_start(dualprop_state *state, int k)
@@ -128,7 +128,7 @@ dualprop_status dualprop__quantize_start(dualprop_state *state, int k)
     if (state->snapshot.quantize_bits == 0) return DUALPROP_OK;
     dualprop_extended_update update = plain_update(state, k);
     update.a = state->dyads[k].arrays.a;
-    return state->context->backend.extended_update(state->context->instance, &update);
+    return dualprop__update_dyads_extended(state, k, &update);
 }
 
 /* ---- hardware that differs from neuron to neuron, and weights that are read with noise ---- */

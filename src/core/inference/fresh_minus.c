@@ -15,7 +15,7 @@ static dualprop_status activate(double *max_abs, dualprop_state *state, int k)
     const struct dualprop__dyads *own = &state->dyads[k], *below = dualprop__below(state, k);
     dualprop_dyad update = dualprop__activation_update(state, own, state->plan.formed, max_abs);
     if (own->versions.a_source != below->versions.mean) return dualprop__compute_bottom_up(state, k, &update);
-    return state->context->backend.dyad_update(state->context->instance, &update);
+    return dualprop__update_dyads(state, k, &update);
 }
 
 /* delta_k <- s+_k - f_k(a_k), which is minus the slope of 1/2 ||s+_k - f_k(a_k)||^2 at f_k(a_k): an output step. */

@@ -19,16 +19,18 @@
 
 /* ---- the products ---- */
 
-/* Softmax needs whole rows, which a fused update does not have: it follows the product. */
+/*
+ * Softmax needs whole rows, which a fused update does not have, and a slot does not know an activation of the caller's:
+ * such updates follow the product.
+ */
 static int comes_after(const dualprop_dyad *update)
 {
-    return update && update->activation == DUALPROP_SOFTMAX;
+    return update && update->activation >= DUALPROP_SOFTMAX;
 }
 
-static dualprop_status update_after(const dualprop_state *state, const dualprop_dyad *update)
+static dualprop_status update_after(dualprop_state *state, int k, const dualprop_dyad *update)
 {
-    if (!comes_after(update)) return DUALPROP_OK;
-    return state->context->backend.dyad_update(state->context->instance, update);
+    return comes_after(update) ? dualprop__update_dyads(state, k, update) : DUALPROP_OK;
 }
 
 dualprop_status dualprop__compute_bottom_up(dualprop_state *state, int k, const dualprop_dyad *update)
@@ -38,7 +40,7 @@ dualprop_status dualprop__compute_bottom_up(dualprop_state *state, int k, const 
     own->versions.a_source = below->versions.mean;
     const dualprop_dyad *fused = comes_after(update) ? NULL : update;
     DUALPROP__TRY(dualprop__map_bottom_up(state, k, own->arrays.a, below->arrays.mean, fused));
-    return update_after(state, update);
+    return update_after(state, k, update);
 }
 
 /* Delta_k <- W_k^T delta_{k+1}, followed by the dyad update. */
@@ -52,7 +54,7 @@ static dualprop_status compute_top_down(dualprop_state *state, int k, const dual
     /* s+ of this layer is formed in top_down, which the product then overwrites. */
     DUALPROP__TRY(dualprop__switches_of_plus(state, map, own->arrays.top_down));
     DUALPROP__TRY(dualprop__map_top_down(state, map, own->arrays.top_down, dualprop__error_signal(above), fused));
-    return update_after(state, update);
+    return update_after(state, k, update);
 }
 
 /* ---- the feed-forward start ---- */
@@ -106,7 +108,7 @@ dualprop_status dualprop__feed_forward_beside(dualprop_state *state)
         dualprop_dyad update =
             dualprop__activation_update(state, own, own->arrays.top_down, &own->observed.feed_forward_max_abs);
         DUALPROP__TRY(dualprop__map_bottom_up(state, k, own->arrays.a, below, comes_after(&update) ? NULL : &update));
-        DUALPROP__TRY(update_after(state, &update));
+        DUALPROP__TRY(update_after(state, k, &update));
         DUALPROP__TRY(check_start(state, k));
         own->observed.max_abs = fmax(own->observed.max_abs, own->observed.feed_forward_max_abs);
         below = own->arrays.top_down;
@@ -178,7 +180,7 @@ static dualprop_status update_hidden(dualprop_state *state, int k, int has_produ
     if (own->numbers.uses_extended_update) {
         DUALPROP__TRY(dualprop__extended_update(state, k, update.a, update.top_down));
     } else if (has_products) {
-        DUALPROP__TRY(state->context->backend.dyad_update(state->context->instance, &update));
+        DUALPROP__TRY(dualprop__update_dyads(state, k, &update));
     } else {
         /* sbar = f(a) cannot have changed. */
         if (!stale->below && !own->numbers.mean_depends_on_top_down && !update.change) update.mean = NULL;

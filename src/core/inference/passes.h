@@ -43,6 +43,10 @@ dualprop_status dualprop__own_loss_begin(dualprop_state *state);
 dualprop_status dualprop__own_loss_renew(int *changed, dualprop_state *state);
 /* own_loss.c: the summed loss of predictions in sbar_L against the targets that were loaded. */
 dualprop_status dualprop__own_loss_evaluate(double *sum, dualprop_state *state);
+/* custom_activation.c: the dyad update of layer k: the backend's, or by the caller's activation. */
+dualprop_status dualprop__update_dyads(dualprop_state *state, int k, const dualprop_dyad *dyad);
+/* custom_activation.c: the same with optional rule features. */
+dualprop_status dualprop__update_dyads_extended(dualprop_state *state, int k, const dualprop_extended_update *extended);
 /* extended_update.c: an update of layer k with the optional rule features; top_down NULL means zero. */
 dualprop_status dualprop__extended_update(dualprop_state *state, int k, const void *a, const void *top_down);
 /* extended_update.c: round the feed-forward state of layer k, if the rule quantises. */

@@ -622,9 +622,14 @@ static uint64_t layers_digest(const dualprop_network *network)
     uint64_t digest = dualprop__digest(DUALPROP__DIGEST, &network->layer_count, sizeof network->layer_count);
     for (int k = 0; k < network->layer_count; k++) {
         const dualprop_layer *layer = network->layers[k];
-        const int64_t numbers[] = { layer->kind,    layer->activation,      layer->inputs,
-                                    layer->outputs, layer->weight_elements, layer->bias_elements };
+        const int64_t numbers[] = { layer->kind,
+                                    layer->custom ? -1 : layer->activation,
+                                    layer->inputs,
+                                    layer->outputs,
+                                    layer->weight_elements,
+                                    layer->bias_elements };
         digest = dualprop__digest(digest, numbers, sizeof numbers);
+        if (layer->custom) digest = dualprop__digest(digest, layer->custom->name, sizeof layer->custom->name);
     }
     return digest;
 }

@@ -37,6 +37,7 @@ dualprop_status dualprop__layer_create(dualprop_layer **out, dualprop_network *n
     layer->index = index;
     layer->kind = description->kind;
     layer->activation = description->activation;
+    layer->custom = description->custom;
     layer->inputs = description->inputs;
     layer->outputs = description->outputs;
     layer->bias_elements = description->bias_elements;
@@ -76,6 +77,26 @@ void dualprop__layer_destroy(dualprop_layer *layer)
     dualprop__reals_destroy(context, layer->weight, layer->weight_elements);
     layer->magic = DUALPROP__DEAD;
     dualprop__release(context, layer);
+}
+
+const char *dualprop__layer_activation_name(const dualprop_layer *layer)
+{
+    return layer->custom ? layer->custom->name : dualprop_name(DUALPROP_NAMES_ACTIVATION, layer->activation);
+}
+
+/* A caller's activation has another number in every context; its name is what files and other contexts know it by. */
+int dualprop__layer_activates_alike(const dualprop_layer *one, const dualprop_layer *other)
+{
+    if (!one->custom || !other->custom) return one->activation == other->activation;
+    return dualprop__same_name(one->custom->name, other->custom->name);
+}
+
+dualprop_status dualprop__layer_answer(const dualprop_layer *layer, int answer)
+{
+    DUALPROP__REQUIRE(layer->network->context, answer == 0, DUALPROP_ERROR_CANCELLED,
+                      "the activation %s of layer %d returned %d; expected 0, which continues",
+                      dualprop__layer_activation_name(layer), layer->index, answer);
+    return DUALPROP_OK;
 }
 
 dualprop_status dualprop_layer_info(int64_t *inputs, int64_t *outputs, int *activation, const dualprop_layer *layer)

@@ -27,9 +27,12 @@ static int fits(int64_t rows, int64_t columns, int64_t copies)
 
 static dualprop_status check_activation(const dualprop_context *context, int activation)
 {
-    DUALPROP__REQUIRE(context, activation >= DUALPROP_IDENTITY && activation <= DUALPROP_SOFTMAX,
+    int is_builtin = activation >= DUALPROP_IDENTITY && activation <= DUALPROP_SOFTMAX;
+    DUALPROP__REQUIRE(context, is_builtin || dualprop__custom_activation(context, activation),
                       DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "activation is %d; expected DUALPROP_IDENTITY .. DUALPROP_SOFTMAX", activation);
+                      "activation is %d; expected DUALPROP_IDENTITY .. DUALPROP_SOFTMAX, or one that is registered "
+                      "with this context",
+                      activation);
     return DUALPROP_OK;
 }
 
@@ -42,6 +45,7 @@ dualprop_status dualprop__describe_dense(dualprop_layer *layer, const dualprop_c
     *layer = (dualprop_layer){
         .kind = DUALPROP_LAYER_DENSE,
         .activation = activation,
+        .custom = dualprop__custom_activation(context, activation),
         .inputs = input[0] * input[1] * input[2],
         .outputs = outputs,
         .bias_elements = outputs,
@@ -141,6 +145,7 @@ dualprop_status dualprop__describe_convolution(dualprop_layer *layer, const dual
     DUALPROP__REQUIRE(context, context->backend.convolution_bottom_up, DUALPROP_ERROR_UNSUPPORTED,
                       "the backend %.64s has no convolutions", context->backend.name);
     *layer = (dualprop_layer){ .kind = kind, .activation = activation, .learning_rate = 1.0 };
+    layer->custom = dualprop__custom_activation(context, activation);
     /* clang-format off */
     layer->map = (dualprop_convolution){
         .kind = kind, .pooling = DUALPROP_POOL_NONE, .batch = 1,

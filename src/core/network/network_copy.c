@@ -81,13 +81,14 @@ static layer_text layer_words(const dualprop_layer *layer)
     dualprop__layer_output(output, layer);
     snprintf(words.text, sizeof words.text, "%s %.80s to %.60s, %s", dualprop_name(DUALPROP_NAMES_LAYER, layer->kind),
              dualprop__describe_shape(weight, rank).text, dualprop__describe_shape(output, 3).text,
-             dualprop_name(DUALPROP_NAMES_ACTIVATION, layer->activation));
+             dualprop__layer_activation_name(layer));
     return words;
 }
 
 static dualprop_status check_layer(const dualprop_layer *own, const dualprop_layer *other)
 {
-    DUALPROP__REQUIRE(own->network->context, dualprop__layer_alike(own, other) && own->activation == other->activation,
+    DUALPROP__REQUIRE(own->network->context,
+                      dualprop__layer_alike(own, other) && dualprop__layer_activates_alike(own, other),
                       DUALPROP_ERROR_INVALID_ARGUMENT, "source has another layer %d: %s; expected destination's %s",
                       own->index, layer_words(other).text, layer_words(own).text);
     return DUALPROP_OK;

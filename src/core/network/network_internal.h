@@ -14,7 +14,8 @@ struct dualprop_layer {
     dualprop_network *network;
     int index; /* 1..L */
     int kind, activation;
-    int64_t inputs, outputs; /* elements of a sample on either side, pooling included */
+    const struct dualprop__activation *custom; /* the activation, if it is the caller's; else NULL */
+    int64_t inputs, outputs;                   /* elements of a sample on either side, pooling included */
     int64_t bias_elements;
     dualprop_convolution map;   /* of a convolutional or local layer, for a batch of 1 */
     int64_t weight_elements;    /* in the backend's layout */
@@ -112,8 +113,8 @@ void dualprop__layer_output(int64_t shape[3], const dualprop_layer *layer);
 /*
  * ---- layer_shape.c: what shapes follow from a layer's description, before it has parameters ----
  *
- * A description is a dualprop_layer of which only kind, activation, inputs, outputs, bias_elements and map are set; of
- * a layer that exists it is the layer itself.
+ * A description is a dualprop_layer of which only kind, activation, custom, inputs, outputs, bias_elements and map are
+ * set; of a layer that exists it is the layer itself.
  */
 
 /* Describe a dense layer on an input of this shape. RANGE if sizes overflow. */
@@ -145,6 +146,13 @@ void dualprop__layer_destroy(dualprop_layer *layer); /* NULL and half-built are 
 int dualprop__layer_reshape(dualprop_layer *layer, const dualprop_layer *description);
 /* What it takes of memory; of an outline what it would. */
 uint64_t dualprop__layer_bytes(const dualprop_layer *layer);
+
+/* Of a layer or a description: the activation's name, built-in or the caller's. */
+const char *dualprop__layer_activation_name(const dualprop_layer *layer);
+/* Have two layers, of contexts that may differ, the same activation? */
+int dualprop__layer_activates_alike(const dualprop_layer *one, const dualprop_layer *other);
+/* CANCELLED, if a function of the layer's activation returned anything but 0. */
+dualprop_status dualprop__layer_answer(const dualprop_layer *layer, int answer);
 
 /* network.c */
 /* As dualprop_network_create(), after its checks. The context lives, if only through its children. */

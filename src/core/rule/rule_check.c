@@ -185,7 +185,7 @@ static dualprop_status check_activations(const dualprop_rule *rule, const dualpr
             activation == DUALPROP_IDENTITY || activation == DUALPROP_RELU || activation == DUALPROP_HARD_SIGMOID,
             DUALPROP_ERROR_UNSUPPORTED,
             "damping contradicts the activation %s of layer %d; expected a projection: identity, relu or hard-sigmoid",
-            dualprop_name(DUALPROP_NAMES_ACTIVATION, activation), k + 1);
+            dualprop__layer_activation_name(network->layers[k]), k + 1);
     }
     return DUALPROP_OK;
 }

@@ -221,6 +221,14 @@ static double view_element(const dualprop_view *line, int64_t i)
     return value;
 }
 
+static dualprop_status slope_of_layer(double *slope, const dualprop_layer *layer, double a)
+{
+    if (layer->custom)
+        return dualprop__layer_answer(layer, layer->custom->slope(layer->custom->user_data, slope, &a, 1));
+    *slope = dualprop__slope_f64(layer->activation, a);
+    return DUALPROP_OK;
+}
+
 /* Where what goes down is no delta but f'(a) delta (LeCun's variant), it follows from the delta in row. */
 static dualprop_status write_error_signal(dualprop_state *state, const struct dualprop__dyads *dyads,
                                           const struct row *row, int64_t b)
@@ -228,7 +236,8 @@ static dualprop_status write_error_signal(dualprop_state *state, const struct du
     if (!dyads->arrays.error_signal) return DUALPROP_OK;
     DUALPROP__TRY(fetch_row(row->mean, state, dyads->arrays.a, b, row->width));
     for (int64_t i = 0; i < row->width; i++) {
-        double slope = dualprop__slope_f64(dyads->layer->activation, dualprop__real_at(row->mean, row->type, i));
+        double slope;
+        DUALPROP__TRY(slope_of_layer(&slope, dyads->layer, dualprop__real_at(row->mean, row->type, i)));
         dualprop__real_set(row->mean, row->type, i, slope * dualprop__real_at(row->delta, row->type, i));
     }
     return store_row(state, dyads->arrays.error_signal, b, row->mean, row->width);

@@ -48,7 +48,7 @@ static dualprop_status check_fit(const dualprop_network *network, const dualprop
                       network->open & DUALPROP_OPEN_TOP ||
                           network->layers[network->layer_count - 1]->activation == DUALPROP_IDENTITY,
                       DUALPROP_ERROR_UNSUPPORTED, "the last layer's activation is %s; the rules expect identity",
-                      dualprop_name(DUALPROP_NAMES_ACTIVATION, network->layers[network->layer_count - 1]->activation));
+                      dualprop__layer_activation_name(network->layers[network->layer_count - 1]));
     DUALPROP__TRY(check_options(context, rule));
     return dualprop__rule_check_network(rule, network);
 }

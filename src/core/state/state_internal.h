@@ -297,6 +297,16 @@ int64_t dualprop__weight_run(const dualprop_state *state, int64_t row);
 dualprop_status dualprop__weighted_evaluate(double *loss, int64_t *correct, int64_t *top_k, const dualprop_state *state,
                                             int kind, const void *predictions, int64_t first, int64_t rows, int k);
 
+/*
+ * Doubles of workspace for each number of a layer whose activation is the caller's: two arguments, two values, their
+ * span and difference; a state that only predicts has one argument and one value.
+ */
+enum { DUALPROP__CUSTOM_FULL = 6, DUALPROP__CUSTOM_PREDICTION = 2 };
+static inline int dualprop__custom_doubles(const dualprop_state *state)
+{
+    return state->rule ? DUALPROP__CUSTOM_FULL : DUALPROP__CUSTOM_PREDICTION;
+}
+
 /* What goes down from layer k, and into its gradient. */
 static inline const void *dualprop__error_signal(const struct dualprop__dyads *dyads)
 {

@@ -45,14 +45,26 @@ static void *carve(struct arena *arena, int64_t rows, int64_t width)
     return carve_at_least(arena, rows, width, 0);
 }
 
+/* Workspace of an activation of the caller's; 0 of a built-in one, -1 if it overflows. */
+static int64_t activation_workspace(const dualprop_state *state, const dualprop_layer *layer)
+{
+    int64_t bytes, each = dualprop__custom_doubles(state) * (int64_t)sizeof(double);
+    if (!layer->custom) return 0;
+    int fits = DUALPROP__MULTIPLY(&bytes, state->capacity, layer->outputs) && DUALPROP__MULTIPLY(&bytes, bytes, each);
+    return fits ? bytes : -1;
+}
+
 /* The largest workspace any layer asks for; -1 if the backend says the shape is beyond it. */
 static int64_t workspace_bytes(const dualprop_state *state)
 {
     int64_t most = 0;
     for (int k = 1; k <= state->layer_count; k++) {
-        int64_t bytes = dualprop__map_workspace(state, state->network->layers[k - 1]);
-        if (bytes < 0) return -1;
-        if (bytes > most) most = bytes;
+        const dualprop_layer *layer = state->network->layers[k - 1];
+        int64_t bytes[2] = { dualprop__map_workspace(state, layer), activation_workspace(state, layer) };
+        for (int i = 0; i < 2; i++) {
+            if (bytes[i] < 0) return -1;
+            if (bytes[i] > most) most = bytes[i];
+        }
     }
     return most;
 }

@@ -1,0 +1,119 @@
+/**
+ * @file
+ * dualprop/custom.h - parts of a network that are your own: activations.
+ *
+ * They are registered with a context, by a name, before layers use them. Networks of that context then take them as
+ * they take the built-in ones. A checkpoint keeps the name alone: a program that loads it registers the same name
+ * first, or the load is DUALPROP_ERROR_UNSUPPORTED and its text says which name is missing.
+ *
+ * They run on the CPU, with the backends reference and blis, and with your own backend if its memory is host memory. On
+ * a device they cannot be registered (DUALPROP_ERROR_UNSUPPORTED). A backend's slots never meet them: the library calls
+ * your functions between two slots, so a layer of theirs is not fused with its product.
+ *
+ * Ownership: what is registered belongs to the context and lives as long as it does; nothing is removed. user_data is
+ * yours and must outlive the context and all its networks.   Threads: registering is safe from any thread at any time.
+ * Your functions are called by several threads at once, the context's workers among them, each for numbers of its own.
+ */
+#ifndef DUALPROP_CUSTOM_H
+#define DUALPROP_CUSTOM_H
+
+#include "types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** The longest name of a part of your own, without its NUL. */
+#define DUALPROP_MAX_CUSTOM_NAME 47
+
+/**
+ * A function of `count` numbers, one by one: an activation f or its slope f'. The same number has the same result
+ * wherever it stands and whoever asks, or results differ between runs.
+ *
+ * Numbers are double whatever the context's precision is: one function serves both, and the difference of two values
+ * keeps the digits that a float needs. Up to 8192 numbers come in a call.
+ *
+ * It must not call the library with the state or network that it is called for, nor throw an exception or longjmp().
+ *
+ * @param user_data  as it was registered
+ * @param values     [count], receives f(a), or f'(a)
+ * @param a          [count]
+ * @param count      >= 1
+ * @return 0 to continue; anything else ends the call that needed it with DUALPROP_ERROR_CANCELLED
+ */
+typedef int (*dualprop_activation_function)(void *user_data, double *values, const double *a, int64_t count);
+
+/**
+ * f(x) - f(y) without cancellation, of `count` pairs. x and y are close together if the nudge is weak, and subtracting
+ * their values would lose digits.
+ *
+ * @param user_data    as it was registered
+ * @param differences  [count], receives f(x) - f(y)
+ * @param x            [count]
+ * @param y            [count]
+ * @param spans        [count]: x - y, which is known better than the rounded x and y can tell
+ * @param count        >= 1
+ * @return as above
+ */
+typedef int (*dualprop_activation_difference)(void *user_data, double *differences, const double *x, const double *y,
+                                              const double *spans, int64_t count);
+
+/**
+ * Register an activation of your own: elementwise, with its slope.
+ *
+ * Layers with it work with back-propagation, dual propagation in all its variants without damping, and all options of a
+ * rule; damping needs a projection, as with tanh, and is refused (dp-damped, lpom, inverted-lpom). Feed-forward, Eq. 2,
+ * 19 and LeCun's variant call f at a, or at the arguments of s+ and s-; f' serves back-propagation and LeCun's variant.
+ * An infinite or NaN result is DUALPROP_ERROR_DIVERGED, as it is of the built-in ones.
+ *
+ * Without a `difference`, delta is f(x) - f(y) if x and y are more than 2^-17 apart, else f'((x + y)/2) (x - y): at
+ * least 10 digits of it are right for a smooth f, which is more than a float has. A kink within those 2^-17 is missed.
+ *
+ * Not offered for it: the objectives and other measurements that need the energy G of an activation (NaN, as for
+ * silu), and dualprop_network_export_c() (UNSUPPORTED).
+ *
+ * @param activation  receives its number, for dualprop_network_add_dense() and the like, in this context only
+ * @param context     on the CPU
+ * @param name        1..DUALPROP_MAX_CUSTOM_NAME letters, digits, '-', '_' or '.'; copied. '-' and '_', and upper and
+ *                    lower case, count as equal
+ * @param value       f
+ * @param slope       f'
+ * @param difference  f(x) - f(y) without cancellation; may be NULL
+ * @param user_data   passed to the functions
+ * @return DUALPROP_OK, or
+ *         DUALPROP_ERROR_INVALID_ARGUMENT  the name is not of that form, a built-in one's, or registered already
+ *         DUALPROP_ERROR_UNSUPPORTED       the context computes on a device
+ *         DUALPROP_ERROR_NO_MEMORY         nothing is registered
+ * Threads: any.  Since: 0.1.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_activation_register(
+    int *activation, dualprop_context *context, const char *name, dualprop_activation_function value,
+    dualprop_activation_function slope, dualprop_activation_difference difference, void *user_data);
+
+/**
+ * Find an activation by its name: a built-in one, or one that is registered with the context.
+ *
+ * @param activation  receives its number; untouched on failure
+ * @param context     the context
+ * @param name        '-' and '_', and upper and lower case, count as equal
+ * @return DUALPROP_OK, or DUALPROP_ERROR_UNSUPPORTED: there is none of that name
+ * Threads: any.  Since: 0.1.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_activation_find(int *activation, const dualprop_context *context, const char *name);
+
+/**
+ * Return the name of an activation, built-in or registered with the context. dualprop_name() knows the built-in ones.
+ *
+ * @param context     the context
+ * @param activation  its number, as dualprop_layer_info() returns it
+ * @return a string that lives as long as the context, or NULL if there is no such activation
+ * Threads: any.  Since: 0.1.
+ */
+DUALPROP_API const char *dualprop_activation_name(const dualprop_context *context, int activation);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
