@@ -1,11 +1,11 @@
 #!/bin/sh
-# Puts together what a machine without a package source lacks: jansson, Check, zlib and libmd as headers and archives,
-# and
-# Fashion-MNIST. usage: pack.sh [FOLDER]    (build/gpu-kit by default, which git ignores; about 40 MB)
-# Then tests/gpu/run.sh on that machine finds it there. Needs the packages of `make deps`.
+# Puts together what a machine without a package source lacks, in build/gpu-kit, which git ignores (about 40 MB):
+# jansson, Check, zlib and libmd as headers and archives, make, Fashion-MNIST, and binaries for the case that the build
+# fails there. tests/gpu/run.sh on that machine finds it. Needs the packages of `make deps` and CUDA's toolkit.
+# usage: pack.sh
 set -eu
 cd "$(dirname "$0")/../.."
-kit=${1:-build/gpu-kit}
+kit=build/gpu-kit
 rm -rf "$kit"
 mkdir -p "$kit/include" "$kit/lib" "$kit/data"
 cp /usr/include/jansson.h /usr/include/jansson_config.h /usr/include/check.h /usr/include/check_stdint.h \

@@ -1,20 +1,18 @@
 #!/bin/sh
 # Everything that only a GPU can show: builds, tests, trains, times against PyTorch. At most LIMIT seconds, 560 by
-# default.
-# usage: run.sh [OUT]    results go to OUT ($OUT, or build/gpu by default): summary.txt, tables.md, times.json, logs.txt
+# default. usage: run.sh [OUT]
+# Results go to OUT ($OUT, or build/gpu by default): summary.txt, tables.md, times.json, engines.txt, logs.txt, and
+# ncu-NETWORK-PRECISION.csv.gz with each kernel's time.
 #
-# What matters most comes first: does it run, is it right, how long does a step take and where, what does PyTorch
-# take. Each part
-# is a process of its own with a time limit, and a part that fails does not stop the ones after it; parts that are
-# left when
-# the time is over are skipped. Tests write what they found one by one (NAME.tap in logs.txt), so that one that is cut
-# off
-# has shown the rest. Ends with a line "N passed, N failed, N skipped".
+# What matters most comes first: does it run, is it right, how long does a step take and where, what does PyTorch take.
+# Each part is a process of its own with a time limit, and a part that fails does not stop the ones after it; parts
+# that are left when the time is over are skipped. Tests write what they found one by one (NAME.tap in logs.txt), so
+# that one that is cut off has shown the rest. Ends with a line "N passed, N failed, N skipped".
 #
 # Needs nvcc, gcc, cuBLASLt and cuDNN, of CUDA's toolkit or of the wheels that PyTorch comes with; PyTorch for the
-# baselines.
-# jansson, Check, zlib, make and binaries for the case that the build fails come from build/gpu-kit (tests/gpu/pack.sh).
-# REHEARSAL=FOLDER runs all of it on the stand-ins in that folder, on a machine without a GPU (tests/gpu/rehearse.sh).
+# baselines. jansson, Check, zlib, make and binaries for the case that the build fails come from build/gpu-kit
+# (tests/gpu/pack.sh). REHEARSAL=FOLDER runs all of it on the stand-ins in that folder, on a machine without a GPU
+# (tests/gpu/rehearse.sh), where SLOWER multiplies the limits of parts.
 set -u
 cd "$(dirname "$0")/../.."
 out=${1:-${OUT:-build/gpu}}
@@ -29,6 +27,7 @@ began=$(date +%s)
 : >"$summary"
 : >"$out/logs.txt"
 : >"$out/times.json"
+: >"$out/engines.txt"
 
 say() {
     echo "$@" | tee -a "$summary"
@@ -45,7 +44,7 @@ left() {
 
 # part NAME SECONDS COMMAND...: its output goes to logs.txt, and its last line is shown; times in JSON to times.json.
 part() {
-    name=$1 limit=$2 log=$build/$1.log
+    name=$1 limit=$(($2 * ${SLOWER:-1})) log=$build/$1.log
     shift 2
     if [ "$(left)" -lt 5 ]; then
         skip "$name: the time is over"
@@ -154,7 +153,7 @@ export LD_LIBRARY_PATH
 
 if [ -n "$rehearsal" ]; then LD_LIBRARY_PATH=$rehearsal:$LD_LIBRARY_PATH; fi
 if [ -d "$kit" ]; then
-    set -- "CFLAGS=-isystem $kit/include" "LDFLAGS=-L$kit/lib"
+    set -- "CFLAGS=-isystem build/gpu-kit/include" "LDFLAGS=-Lbuild/gpu-kit/lib"
 else
     set -- CFLAGS= LDFLAGS=
 fi
@@ -166,7 +165,7 @@ part build "${BUILD_LIMIT:-120}" make -j"$(nproc)" WERROR=no BLIS=no ZIP=no BUIL
     tail -n 30 $build/build.log
     [ -x "$kit/bin/main" ] || end
     say "the binaries of $(cat "$kit/commit") are used instead"
-    binaries=$kit/bin module=$kit/bin/lib programs=$kit/bin steps=$kit/bin/steps
+    binaries=$kit/bin module=${REHEARSAL_MODULE:-$kit/bin/lib} programs=$kit/bin steps=$kit/bin/steps
 }
 tests=$binaries/main
 export DUALPROP_BACKEND_PATH="$module" DUALPROP_TEST_MODULE="$module/libdualprop-cuda.so.0" CK_DEFAULT_TIMEOUT=300
@@ -176,19 +175,21 @@ say "the module needs: $(ldd "$DUALPROP_TEST_MODULE" | sed 's/ (0x.*//; s/^[[:sp
 # ---- does it run, and as graphs? ----
 
 few=${rehearsal:+1} # on the stand-ins a step takes seconds
-# ours NAME SECONDS NUMERICS MODEL RULE SCHEDULE PASSES STEPS...: times, and what the log said of engines and graphs.
+# ours NAME SECONDS NUMERICS MODEL RULE SCHEDULE PASSES STEPS...: times, and what the log said: warnings and graphs
+# here; which engine each convolution has, and how long it takes where engines are timed, in engines.txt.
 ours() {
     name=$1 limit=$2 numerics=$3 model=$4
     shift 4
     part "$name" "$limit" $steps cuda "$numerics" "$model" "${BATCH:-100}" "$@"
     code=$?
-    grep -E 'WARNING|graphs refused' "$build/$name.log" 2>/dev/null | sort | uniq -c | head -n 3 | cut -c1-160 |
+    grep -hE 'WARNING|graphs refused' "$build/$name.log" 2>/dev/null | sort | uniq -c | head -n 3 | cut -c1-160 |
         while read -r line; do say "    $line"; done
+    grep -hE 'cuDNN (engine|has)' "$build/$name.log" 2>/dev/null | sed "s/^/$name: /" >>"$out/engines.txt"
     return $code
 }
 if [ -n "$rehearsal" ]; then
-    BATCH=2 STEPS_WARM_UP=2 STEPS_ROUNDS=1
-    export STEPS_WARM_UP STEPS_ROUNDS
+    BATCH=2 STEPS_WARM_UP=2 STEPS_ROUNDS=1 STEPS_NARROW=16
+    export STEPS_WARM_UP STEPS_ROUNDS STEPS_NARROW
 fi
 ours smoke 30 strict mlp dp-adjoint fw-bw 1 ${few:-20}
 
@@ -210,12 +211,13 @@ ours vgg16-bf16 75 bf16 vgg16 dp-adjoint fw-bw 1 ${few:-20} bp fw-bw 1 ${few:-20
 # ---- where the time goes: every kernel of a few steps ----
 
 if have ncu; then
-    for what in "vgg16 strict" "vgg16 tf32" "vgg16 bf16" "mlp strict"; do
+    for what in "vgg16 strict" "vgg16 tf32" "mlp strict" "vgg16 bf16"; do
         set -- $what
         [ "$(left)" -ge 25 ] || break
-        part "ncu-$1-$2" 25 env STEPS_WARM_UP=3 STEPS_ROUNDS=1 ncu --clock-control none --target-processes all --csv \
+        part "ncu-$1-$2" 25 env STEPS_WARM_UP="${STEPS_WARM_UP:-3}" STEPS_ROUNDS=1 \
+            ncu --clock-control none --target-processes all --csv \
             --metrics gpu__time_duration.sum,launch__grid_size,dram__bytes.sum,sm__inst_executed.sum \
-            --log-file "$build/ncu-$1-$2.csv" $steps cuda $2 $1 100 dp-adjoint fw-bw 1 1 &&
+            --log-file "$build/ncu-$1-$2.csv" $steps cuda $2 $1 "${BATCH:-100}" dp-adjoint fw-bw 1 1 &&
             gzip -c "$build/ncu-$1-$2.csv" >"$out/ncu-$1-$2.csv.gz"
     done
 else

@@ -5,8 +5,9 @@
  * e.g.   steps cuda tf32 vgg16 100 dp-adjoint fw-bw 1 50 bp fw-bw 1 50
  *
  * NUMERICS may end in +autotune: engines are then chosen by timing them. STEPS_WARM_UP and STEPS_ROUNDS in the
- * environment replace 20 and 5. The library's log goes to the standard error: which engines it took, whether a graph
- * was refused, and at last how many graphs were launched.
+ * environment replace 20 and 5, and STEPS_NARROW divides the widths of layers, for a rehearsal on slow stand-ins.
+ * The library's log goes to the standard error: which engines it took, whether a graph was refused, and at last how
+ * many graphs were launched.
  *
  * A step is an inference and an update in one call (momentum SGD for vgg16, Adam for mlp) on bytes that are copied from
  * the host. The first steps are left out; then the time of STEPS steps is taken with one wait at the end, five times.
@@ -25,6 +26,11 @@ static int number_of(const char *variable, int usual)
     const char *value = getenv(variable);
     int number = value ? atoi(value) : usual;
     return number < 1 ? 1 : number > MOST_ROUNDS ? MOST_ROUNDS : number;
+}
+
+static int64_t width(int64_t usual)
+{
+    return usual / number_of("STEPS_NARROW", 1);
 }
 
 static void tell(void *user_data, int level, const char *component, const char *message)
@@ -47,18 +53,19 @@ static void add_vgg16(dualprop_network *network)
     static const int64_t three[2] = { 3, 3 }, two[2] = { 2, 2 };
     static const int layers[] = { 64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0 };
     for (size_t i = 0; i < sizeof layers / sizeof layers[0]; i++) {
-        if (layers[i] > 0) must(dualprop_network_add_convolution(network, layers[i], three, NULL, NULL, DUALPROP_RELU));
+        if (layers[i] > 0)
+            must(dualprop_network_add_convolution(network, width(layers[i]), three, NULL, NULL, DUALPROP_RELU));
         else must(dualprop_network_add_pooling(network, DUALPROP_POOL_MAX, two, NULL));
     }
-    must(dualprop_network_add_dense(network, 4096, DUALPROP_RELU));
-    must(dualprop_network_add_dense(network, 4096, DUALPROP_RELU));
+    must(dualprop_network_add_dense(network, width(4096), DUALPROP_RELU));
+    must(dualprop_network_add_dense(network, width(4096), DUALPROP_RELU));
     must(dualprop_network_add_dense(network, 10, DUALPROP_IDENTITY));
 }
 
 static void add_mlp(dualprop_network *network)
 {
-    must(dualprop_network_add_dense(network, 512, DUALPROP_RELU));
-    must(dualprop_network_add_dense(network, 512, DUALPROP_RELU));
+    must(dualprop_network_add_dense(network, width(512), DUALPROP_RELU));
+    must(dualprop_network_add_dense(network, width(512), DUALPROP_RELU));
     must(dualprop_network_add_dense(network, 10, DUALPROP_IDENTITY));
 }
 
