@@ -576,22 +576,28 @@ static dualprop_status filter_by_dnn(dualprop__cuda *self, const dualprop_convol
     return dualprop__cuda_scale(self, gradient, plain, elements, scale, accumulate);
 }
 
-/* The gradients of the weights, by the plan found, scaled by `scale`, and of the biases, by `bias_scale`. */
-static dualprop_status slopes(dualprop__cuda *self, const dualprop_convolution *shape, float *gradient,
-                              float *bias_gradient, const float *x, const float *delta, const uint8_t *switches,
-                              int found, double scale, double bias_scale, int accumulate)
+/* The gradient of the weights, by the plan found. */
+static dualprop_status weight_slopes(dualprop__cuda *self, const dualprop_convolution *shape, float *gradient,
+                                     const float *x, const float *delta, const uint8_t *switches, int found,
+                                     double scale, int accumulate)
 {
     const void *input, *operand;
     DUALPROP__CUDA_PASS(unpool(self, &operand, shape, delta, switches, found));
     DUALPROP__CUDA_PASS(read_input(self, &input, shape, x, found));
-    if (found == DUALPROP__CUDA_NO_PLAN)
-        DUALPROP__CUDA_PASS(filter_by_patches(self, shape, gradient, x, operand, scale, accumulate));
-    else DUALPROP__CUDA_PASS(filter_by_dnn(self, shape, gradient, input, operand, scale, accumulate));
-    if (!bias_gradient) return DUALPROP_OK;
-    /* Each delta that was pooled goes to one place of the map, or in equal shares to several: its sum is theirs. */
-    const float *deltas = is_local(shape) && pools(shape) ? shape->workspace : delta;
+    if (found == DUALPROP__CUDA_NO_PLAN) return filter_by_patches(self, shape, gradient, x, operand, scale, accumulate);
+    return filter_by_dnn(self, shape, gradient, input, operand, scale, accumulate);
+}
+
+/*
+ * That of the biases: sums of columns. Each delta that was pooled goes to one place of the map, or in equal shares to
+ * several: its sum is theirs. Only biases of single places need the map, which the gradient of the weights has left.
+ */
+static dualprop__cuda_sums bias_slopes(const dualprop_convolution *shape, float *bias_gradient, const float *delta,
+                                       double scale, int accumulate)
+{
+    const float *from = is_local(shape) && pools(shape) ? shape->workspace : delta;
     int64_t rows = is_local(shape) ? shape->batch : shape->batch * shape->pooled_height * shape->pooled_width;
-    return dualprop__cuda_column_sums(self, bias_gradient, deltas, rows, bias_elements(shape), bias_scale, accumulate);
+    return (dualprop__cuda_sums){ bias_gradient, from, rows, bias_elements(shape), scale, accumulate };
 }
 
 /* The step multiplies the gradient of the weights anyway, with the same bits, so cuDNN's may stay as it is. */
@@ -614,16 +620,17 @@ static dualprop_status gradient_and_step(dualprop__cuda *self, const dualprop_co
     int shared = !gradient || !bias_gradient;
     float *of_weights = shared ? spare_gradient(shape) : gradient;
     float *of_bias = shared ? of_weights + elements : bias_gradient;
+    dualprop__cuda_sums sums = bias_slopes(shape, of_bias, delta, scale, 0);
     dualprop__cuda_tensor tensors[2] = {
-        { weights, of_weights, moments[0], moments[1], elements },
-        { bias, of_bias, moments[2], moments[3], bias_elements(shape) },
+        { .w = weights, .g = of_weights, .moment1 = moments[0], .moment2 = moments[1], .count = elements },
+        { .w = bias, .g = of_bias, .moment1 = moments[2], .moment2 = moments[3], .count = sums.columns },
     };
+    tensors[1].summed = sums.from, tensors[1].rows = sums.rows, tensors[1].scale = scale;
     int found;
     DUALPROP__CUDA_PASS(plan(self, &found, DUALPROP__CUDA_FILTER, shape));
     int by_step = found != DUALPROP__CUDA_NO_PLAN && step->gradient_scale == 1;
     dualprop__cuda_gather(self, 1);
-    dualprop_status status = slopes(self, shape, of_weights, bias ? of_bias : NULL, x, delta, switches, found,
-                                    by_step ? 1 : scale, scale, 0);
+    dualprop_status status = weight_slopes(self, shape, of_weights, x, delta, switches, found, by_step ? 1 : scale, 0);
     if (status == DUALPROP_OK) status = learn(self, step, by_step ? scale : 1, tensors);
     if (status == DUALPROP_OK && shared) status = dualprop__cuda_learn_finish(self);
     dualprop__cuda_gather(self, 0);
@@ -635,8 +642,10 @@ static dualprop_status gradient_alone(dualprop__cuda *self, const dualprop_convo
                                       double scale, int accumulate)
 {
     int found;
+    dualprop__cuda_sums sums = bias_slopes(shape, bias_gradient, delta, scale, accumulate);
     DUALPROP__CUDA_PASS(plan(self, &found, DUALPROP__CUDA_FILTER, shape));
-    return slopes(self, shape, gradient, bias_gradient, x, delta, switches, found, scale, scale, accumulate);
+    DUALPROP__CUDA_PASS(weight_slopes(self, shape, gradient, x, delta, switches, found, scale, accumulate));
+    return bias_gradient ? dualprop__cuda_column_sums(self, &sums) : DUALPROP_OK;
 }
 
 dualprop_status dualprop__cuda_convolution_gradient(void *self, const dualprop_convolution *shape, void *gradient,

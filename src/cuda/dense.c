@@ -94,8 +94,8 @@ dualprop_status dualprop__cuda_dense_top_down(void *self, const dualprop_dense *
     DUALPROP__CUDA_SLOT(self, top_down(self, shape, to, delta, weights, dyad));
 }
 
-static dualprop_status slopes(dualprop__cuda *self, const dualprop_dense *shape, float *gradient, float *bias_gradient,
-                              const void *x, const void *delta, double scale, int accumulate)
+static dualprop_status weight_slopes(dualprop__cuda *self, const dualprop_dense *shape, float *gradient, const void *x,
+                                     const void *delta, double scale, int accumulate)
 {
     dualprop__cuda_product product = {
         .rows = shape->outputs,
@@ -112,23 +112,18 @@ static dualprop_status slopes(dualprop__cuda *self, const dualprop_dense *shape,
         .scale = (float)scale,
         .keep = accumulate ? 1 : 0,
     };
-    DUALPROP__CUDA_PASS(dualprop__cuda_multiply(self, &product));
-    if (!bias_gradient) return DUALPROP_OK;
-    return dualprop__cuda_column_sums(self, bias_gradient, delta, shape->batch, shape->outputs, scale, accumulate);
+    return dualprop__cuda_multiply(self, &product);
+}
+
+static dualprop_status slopes(dualprop__cuda *self, const dualprop_dense *shape, float *gradient, float *bias_gradient,
+                              const void *x, const void *delta, double scale, int accumulate)
+{
+    dualprop__cuda_sums sums = { bias_gradient, delta, shape->batch, shape->outputs, scale, accumulate };
+    DUALPROP__CUDA_PASS(weight_slopes(self, shape, gradient, x, delta, scale, accumulate));
+    return bias_gradient ? dualprop__cuda_column_sums(self, &sums) : DUALPROP_OK;
 }
 
 /* Gradients into memory of their own may wait for others, to be learnt from in one launch. */
-static dualprop_status learn(dualprop__cuda *self, const dualprop_dense *shape, float *gradient, float *bias_gradient,
-                             const dualprop_step_numbers *step, void *weights, void *bias, void *moments[4], int shared)
-{
-    dualprop__cuda_tensor tensors[2] = {
-        { weights, gradient, moments[0], moments[1], shape->inputs * shape->outputs },
-        { bias, bias_gradient, moments[2], moments[3], shape->outputs },
-    };
-    DUALPROP__CUDA_PASS(dualprop__cuda_learn(self, step, tensors, bias ? 2 : 1));
-    return shared ? dualprop__cuda_learn_finish(self) : DUALPROP_OK;
-}
-
 static dualprop_status gradient_and_step(dualprop__cuda *self, const dualprop_dense *shape, void *gradient,
                                          void *bias_gradient, const void *x, const void *delta, double scale,
                                          const dualprop_step_numbers *step, void *weights, void *bias, void *moments[4])
@@ -136,9 +131,16 @@ static dualprop_status gradient_and_step(dualprop__cuda *self, const dualprop_de
     int shared = !gradient || !bias_gradient;
     float *of_weights = shared ? shape->workspace : gradient;
     float *of_bias = shared ? (float *)shape->workspace + shape->inputs * shape->outputs : bias_gradient;
+    dualprop__cuda_tensor tensors[2] = {
+        { .w = weights, .g = of_weights, .moment1 = moments[0], .moment2 = moments[1] },
+        { .w = bias, .g = of_bias, .moment1 = moments[2], .moment2 = moments[3], .count = shape->outputs },
+    };
+    tensors[0].count = shape->inputs * shape->outputs;
+    tensors[1].summed = delta, tensors[1].rows = shape->batch, tensors[1].scale = scale;
     dualprop__cuda_gather(self, 1);
-    dualprop_status status = slopes(self, shape, of_weights, bias ? of_bias : NULL, x, delta, scale, 0);
-    if (status == DUALPROP_OK) status = learn(self, shape, of_weights, of_bias, step, weights, bias, moments, shared);
+    dualprop_status status = weight_slopes(self, shape, of_weights, x, delta, scale, 0);
+    if (status == DUALPROP_OK) status = dualprop__cuda_learn(self, step, tensors, bias ? 2 : 1);
+    if (status == DUALPROP_OK && shared) status = dualprop__cuda_learn_finish(self);
     dualprop__cuda_gather(self, 0);
     return status;
 }

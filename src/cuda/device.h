@@ -32,7 +32,10 @@ typedef struct dualprop__cuda dualprop__cuda;
 #define DUALPROP__CUDA_SCRATCH 65536  /* bytes on the device, and pinned on the host, for sums and small tables */
 #define DUALPROP__CUDA_CHUNK 1048576  /* bytes of each upload buffer, and of each of an input staging slot at first */
 
-/* max_abs.c: maxima that kernels leave on the device, as the bits of doubles >= 0, and where the host wants them. */
+/*
+ * max_abs.c: maxima that kernels leave on the device, as the bits of doubles >= 0, and where the host wants them. After
+ * the slots on the device lies a word of step_condition.cu; what is pinned can be written by kernels too.
+ */
 struct dualprop__cuda_max_slots {
     uint64_t *device, *pinned;
     double **targets;
@@ -164,8 +167,6 @@ void dualprop__cuda_max_slots_destroy(dualprop__cuda *self, struct dualprop__cud
 dualprop_status dualprop__cuda_max_slot(dualprop__cuda *self, uint64_t **slot, double *target);
 /* Write the maxima to their targets and clear the slots; nothing while the thread's work is deferred. */
 dualprop_status dualprop__cuda_max_abs_deliver(dualprop__cuda *self);
-/* The same for these slots, also while work is deferred. */
-dualprop_status dualprop__cuda_max_abs_fetch(dualprop__cuda *self, struct dualprop__cuda_max_slots *slots);
 /* Forget the targets after a failure. */
 void dualprop__cuda_max_abs_drop(dualprop__cuda *self, struct dualprop__cuda_max_slots *slots);
 
@@ -222,12 +223,18 @@ void dualprop__cuda_graph_cache_destroy(dualprop__cuda *self);
 /* Graphs that were captured with other memory or another stream's settings are of no use any more. */
 void dualprop__cuda_graph_cache_forget(dualprop__cuda *self);
 
-/* learn.c: one tensor's learning step, deferred until the thread asks for something else. */
+/*
+ * learn.cu: one tensor's learning step, deferred until the thread asks for something else. The gradient of biases may
+ * still have to be formed: g = scale * the sums of the columns of `summed`, which stays as it is until then.
+ */
 typedef struct dualprop__cuda_tensor {
     float *w;
-    const float *g;
+    float *g;
     float *moment1, *moment2; /* NULL if the kind does not have it */
     int64_t count;
+    const float *summed; /* [rows, count]; NULL: g is there */
+    int64_t rows;
+    double scale;
 } dualprop__cuda_tensor;
 dualprop_status dualprop__cuda_learn(dualprop__cuda *self, const dualprop_step_numbers *numbers,
                                      const dualprop__cuda_tensor *tensors, int count);

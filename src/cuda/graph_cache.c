@@ -74,14 +74,12 @@ static dualprop_status fill_list(dualprop__cuda *self, struct dualprop__cuda_com
     DUALPROP__CUDA_TRY(self, cudaMalloc(&list->steps, bytes));
     DUALPROP__CUDA_TRY(self, cudaMallocHost(&list->steps_pinned, bytes));
     DUALPROP__CUDA_TRY(self, cudaEventCreateWithFlags(&list->steps_sent, cudaEventDisableTiming));
-    DUALPROP__CUDA_TRY(self, cudaEventCreateWithFlags(&list->read_back_done, cudaEventDisableTiming));
     return DUALPROP_OK;
 }
 
 static void destroy_list(dualprop__cuda *self, struct dualprop__cuda_command_list *list)
 {
     if (dualprop__cuda_is_ours(self)) {
-        if (list->read_back_done) cudaEventDestroy(list->read_back_done);
         if (list->steps_sent) cudaEventDestroy(list->steps_sent);
         if (list->steps_pinned) cudaFreeHost(list->steps_pinned);
         if (list->steps) cudaFree(list->steps);
@@ -357,13 +355,10 @@ dualprop_status dualprop__cuda_begin_deferred(dualprop__cuda *self)
 
 static dualprop_status finish(dualprop__cuda *self, struct dualprop__cuda_command_list *list)
 {
-    int read_back = dualprop__cuda_max_abs_is_read_back(list);
     DUALPROP__CUDA_PASS(dualprop__cuda_learn_flush(self, list));
-    if (read_back) DUALPROP__CUDA_PASS(dualprop__cuda_max_abs_clear_read_back(self, list));
     DUALPROP__CUDA_PASS(send_steps(self, list));
     if (list->used > 0) DUALPROP__CUDA_PASS(run_list(self, list->bytes, list->used));
-    return read_back ? dualprop__cuda_max_abs_finish_read_back(self, list)
-                     : dualprop__cuda_max_abs_fetch(self, &list->max_slots);
+    return dualprop__cuda_max_abs_finish(self, list);
 }
 
 /* What may still be on its way to the host is let come, so that it is not taken for what comes later. */

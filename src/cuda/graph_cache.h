@@ -34,10 +34,9 @@ struct dualprop__cuda_command_list {
     dualprop__cuda_tensor tensors[DUALPROP__CUDA_TENSORS]; /* whose launch waits for more of them */
     int tensor_steps[DUALPROP__CUDA_TENSORS];              /* the numbers of each */
     int tensor_count, tensor_kind;
-    uint64_t *rejected;         /* not 0 there: no step is applied (gate_steps); or NULL */
-    cudaEvent_t read_back_done; /* recorded after the copy of the maxima to the host */
-    int read_back_count;        /* so many of them; 0: they are copied at the end */
-    int gathering;              /* the work that is issued reads no parameters, so the launch may go on waiting */
+    uint64_t *rejected;  /* not 0 there: no step is applied (gate_steps); or NULL */
+    int read_back_count; /* maxima that a kernel writes to the host before the steps; others are copied at the end */
+    int gathering;       /* the work that is issued reads no parameters, so the launch may go on waiting */
 };
 
 /* This thread's command list on the instance, or NULL. */
@@ -51,13 +50,10 @@ static inline void *dualprop__cuda_number_at(void *table, int index)
 {
     return (char *)table + (size_t)index * DUALPROP__CUDA_STEP_BYTES;
 }
-/* max_abs.c: issue the copy of all maxima named so far to the host, which waits for that alone. */
-dualprop_status dualprop__cuda_max_abs_read_back(dualprop__cuda *self, struct dualprop__cuda_command_list *list);
-/* Were these all? Then issue what clears them after all work. */
-int dualprop__cuda_max_abs_is_read_back(const struct dualprop__cuda_command_list *list);
-dualprop_status dualprop__cuda_max_abs_clear_read_back(dualprop__cuda *self, struct dualprop__cuda_command_list *list);
-/* Write them to their targets once the copy is complete. */
-dualprop_status dualprop__cuda_max_abs_finish_read_back(dualprop__cuda *self, struct dualprop__cuda_command_list *list);
+/* max_abs.c: a kernel is about to write all maxima named so far to the host, and to clear them: where, and how many. */
+void dualprop__cuda_max_abs_read_back(struct dualprop__cuda_command_list *list, uint64_t **to, int64_t *count);
+/* All maxima of the list to their targets, once they have come. */
+dualprop_status dualprop__cuda_max_abs_finish(dualprop__cuda *self, struct dualprop__cuda_command_list *list);
 /* learn.cu: issue the launch that waits. */
 dualprop_status dualprop__cuda_learn_flush(dualprop__cuda *self, struct dualprop__cuda_command_list *list);
 

@@ -1,7 +1,7 @@
 /*
- * launch.cuh - the one place where kernels are launched, and the four shapes that kernels have.
+ * launch.cuh - the one place where kernels are launched, and the five shapes that kernels have.
  *
- * A kernel is a body: a plain struct of arguments with __host__ __device__ members that do one element. The four
+ * A kernel is a body: a plain struct of arguments with __host__ __device__ members that do one element. The five
  * shapes put a body on the device:
  *
  *   each            element i of count, every one on its own                 void operator()(int64_t i) const
@@ -11,6 +11,9 @@
  *                                            void operator()(int64_t group, max_tracker *) const
  *   team            row r of count by the 32 lanes of a warp: in every round each lane forms a part, the parts are
  *                   combined in a fixed tree, and every lane takes the result; at last each lane finishes its share
+ *   one_block       a single block asks a question of each of count elements (at most `block`), and then, knowing
+ *                   whether any of them answered yes, each thread of the block acts
+ *                                            int ask(int64_t i) const; void act(int thread, int any) const
  *
  * Each shape has a serial form too, which does the same on the host, lanes and tree included. Only stand-ins of the
  * CUDA runtime in tests call it, through the kernel_info that goes along with a launch; so the tests run every body.
@@ -193,7 +196,7 @@ static inline int is_narrow(int64_t count)
     return count < ((int64_t)1 << 31) - 4;
 }
 
-/* ---- the four shapes ---- */
+/* ---- the five shapes ---- */
 
 template <class Body>
 __global__ void __launch_bounds__(block) each_kernel(Body body, int64_t count, const dualprop__cuda_kernel_info *)
@@ -353,6 +356,47 @@ template <class Body> struct team {
     static int64_t blocks(int64_t rows)
     {
         return (rows + block / lanes - 1) / (block / lanes);
+    }
+};
+
+#ifdef __CUDACC__
+/* Is one of the first `count` threads' answers not 0? All threads of the block have to come here. */
+__device__ static inline int any_of(int answer, int64_t count)
+{
+    __shared__ int answers[block];
+    int any = 0;
+    if ((int64_t)threadIdx.x < count) answers[threadIdx.x] = answer;
+    __syncthreads();
+    for (int64_t i = 0; i < count; i++) any |= answers[i];
+    return any;
+}
+#endif
+
+template <class Body>
+__global__ void __launch_bounds__(block) one_block_kernel(Body body, int64_t count, const dualprop__cuda_kernel_info *)
+{
+    int answer = (int64_t)threadIdx.x < count ? body.ask(threadIdx.x) : 0;
+    body.act((int)threadIdx.x, any_of(answer, count));
+}
+
+template <class Body> struct one_block {
+    static auto kernel()
+    {
+        return one_block_kernel<Body>;
+    }
+
+    static void serial(const void *bytes, int64_t count)
+    {
+        Body body;
+        int any = 0;
+        memcpy((void *)&body, bytes, sizeof body);
+        for (int64_t i = 0; i < count; i++) any |= body.ask(i);
+        for (int thread = 0; thread < block; thread++) body.act(thread, any);
+    }
+
+    static int64_t blocks(int64_t)
+    {
+        return 1;
     }
 };
 

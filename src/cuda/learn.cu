@@ -18,11 +18,13 @@ static_assert(sizeof(numbers_f32) <= DUALPROP__CUDA_STEP_BYTES, "the numbers of 
 /* A thread does four neighbouring elements of one tensor; those that are no multiple of four are its last group. */
 struct learn_body {
     struct tensor {
-        float *w;
-        const float *g;
+        float *w, *g;
         float *moment1, *moment2;
         const numbers_f32 *numbers;
-        int64_t count, end; /* elements; where its groups end, counted over all tensors */
+        int64_t count, end;  /* elements; where its groups end, counted over all tensors */
+        const float *summed; /* [rows, count], whose sums of columns are still to become g; or NULL */
+        int64_t rows;
+        double scale;
     } tensors[DUALPROP__CUDA_TENSORS];
     const uint64_t *rejected; /* not 0 there: change nothing (step_condition.cu); NULL: no condition */
     int kind, count;
@@ -58,6 +60,18 @@ struct learn_body {
         return moment ? moment + at : NULL;
     }
 
+    /* As column sums of a few rows do it (sums.cu), with the same bits; a column beyond the end is the last again. */
+    DUALPROP__CUDA_BOTH static void add_up(const tensor &own, int64_t first, int64_t end)
+    {
+        double sums[4] = { 0, 0, 0, 0 };
+        const float *columns[4];
+        for (int j = 0; j < 4; j++) columns[j] = own.summed + (first + j < end ? first + j : end - 1);
+        for (int64_t at = 0; at < own.rows * own.count; at += own.count)
+            for (int j = 0; j < 4; j++) sums[j] += (double)columns[j][at];
+        for (int j = 0; j < 4; j++)
+            if (first + j < end) own.g[first + j] = (float)(own.scale * sums[j]);
+    }
+
     DUALPROP__CUDA_BOTH void learn_four(const tensor &own, const numbers_f32 &numbers, int64_t at) const
     {
         float w[4], g[4], moment1[4] = { 0, 0, 0, 0 }, moment2[4] = { 0, 0, 0, 0 };
@@ -78,6 +92,7 @@ struct learn_body {
         const tensor &own = tensors[number];
         const numbers_f32 numbers = *own.numbers; /* all at once, not again after each store */
         int64_t at = 4 * (number > 0 ? i - tensors[number - 1].end : i), end = at + 4;
+        if (own.summed) add_up(own, at, end < own.count ? end : own.count);
         if (aligned >> number & 1 && end <= own.count) {
             learn_four(own, numbers, at);
             return;
@@ -114,16 +129,37 @@ struct launch_of_tensors {
         to.numbers = (const numbers_f32 *)numbers;
         to.count = tensor.count;
         to.end = groups;
+        to.rows = tensor.rows;
+        to.scale = tensor.scale;
+        to.summed = tensor.summed;
     }
 };
+
+/* Gradients that are sums of many rows are formed before the step, all together; the step forms the others itself. */
+dualprop_status form_long_sums(dualprop__cuda *self, dualprop__cuda_tensor *tensors, int count)
+{
+    dualprop__cuda_sums sums[DUALPROP__CUDA_TENSORS];
+    int long_sums = 0;
+    for (int i = 0; i < count; i++) {
+        dualprop__cuda_tensor *own = &tensors[i];
+        if (!own->summed || dualprop__cuda_are_few_rows(own->rows)) continue;
+        dualprop__cuda_sums made = { own->g, own->summed, own->rows, own->count, own->scale, 0 };
+        sums[long_sums++] = made;
+        own->summed = NULL;
+    }
+    return long_sums > 0 ? dualprop__cuda_column_sums_of_all(self, sums, long_sums) : DUALPROP_OK;
+}
 
 /* ---- at once ---- */
 
 /* The numbers go where scratch has its last bytes; copies and kernels are in one stream, so they wait for each other.
  */
 dualprop_status learn_now(dualprop__cuda *self, const dualprop_step_numbers *numbers,
-                          const dualprop__cuda_tensor *tensors, int count)
+                          const dualprop__cuda_tensor *given, int count)
 {
+    dualprop__cuda_tensor tensors[DUALPROP__CUDA_TENSORS];
+    memcpy(tensors, given, (size_t)count * sizeof *given);
+    DUALPROP__CUDA_PASS(form_long_sums(self, tensors, count));
     numbers_f32 own = dualprop__step_of_f32(numbers);
     void *place = (char *)self->scratch + DUALPROP__CUDA_SCRATCH - DUALPROP__CUDA_STEP_BYTES;
     launch_of_tensors launch(numbers->kind);
@@ -185,11 +221,13 @@ dualprop_status dualprop__cuda_keep_number(dualprop__cuda *self, struct dualprop
 
 dualprop_status dualprop__cuda_learn_flush(dualprop__cuda *self, struct dualprop__cuda_command_list *list)
 {
-    if (list->tensor_count == 0) return DUALPROP_OK;
+    int count = list->tensor_count;
+    if (count == 0) return DUALPROP_OK;
     launch_of_tensors launch(list->tensor_kind);
-    for (int i = 0; i < list->tensor_count; i++)
+    list->tensor_count = 0; /* what is issued here flushes nothing */
+    DUALPROP__CUDA_PASS(form_long_sums(self, list->tensors, count));
+    for (int i = 0; i < count; i++)
         launch.add(list->tensors[i], dualprop__cuda_number_at(list->steps, list->tensor_steps[i]));
-    list->tensor_count = 0;
     launch.body.rejected = list->rejected;
     return issue<each>(self, launch.body, launch.groups);
 }
@@ -218,6 +256,12 @@ dualprop_status dualprop__cuda_optimizer_step(void *instance, const dualprop_ste
                                               const void *g, void *moment1, void *moment2)
 {
     dualprop__cuda *self = (dualprop__cuda *)instance;
-    dualprop__cuda_tensor tensor = { (float *)w, (const float *)g, (float *)moment1, (float *)moment2, count };
+    dualprop__cuda_tensor tensor;
+    memset(&tensor, 0, sizeof tensor);
+    tensor.w = (float *)w;
+    tensor.g = (float *)(uintptr_t)g;
+    tensor.moment1 = (float *)moment1;
+    tensor.moment2 = (float *)moment2;
+    tensor.count = count;
     DUALPROP__CUDA_SLOT(self, optimizer_step(self, step, tensor));
 }

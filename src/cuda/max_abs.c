@@ -5,21 +5,22 @@
  * all. Kernels raise them by an atomic maximum, whose result does not depend on the order. A slot is zero whenever
  * it is free. Two calls that name the same target share a slot.
  *
- * Where learning steps are guarded (step_condition.cu) the maxima are read back in the middle of the work instead
- * of after it, and an event says when.
+ * Where learning steps are guarded (step_condition.cu) a kernel writes the maxima to the host in the middle of the
+ * work, instead of a copy after it, and the host looks until they are there.
  */
 #include "graph_cache.h"
 
+#include <sched.h>
 #include <string.h>
 
-#define BYTES (DUALPROP__CUDA_MAX_SLOTS * sizeof(uint64_t))
+#define BYTES ((DUALPROP__CUDA_MAX_SLOTS + 1) * sizeof(uint64_t))
 
 dualprop_status dualprop__cuda_max_slots_create(dualprop__cuda *self, struct dualprop__cuda_max_slots *slots)
 {
     slots->targets = dualprop__cuda_host_allocate(self, DUALPROP__CUDA_MAX_SLOTS * sizeof *slots->targets);
     if (!slots->targets) return DUALPROP_ERROR_NO_MEMORY;
     DUALPROP__CUDA_TRY(self, cudaMalloc((void **)&slots->device, BYTES));
-    DUALPROP__CUDA_TRY(self, cudaMallocHost((void **)&slots->pinned, BYTES));
+    DUALPROP__CUDA_TRY(self, cudaHostAlloc((void **)&slots->pinned, BYTES, cudaHostAllocMapped));
     DUALPROP__CUDA_TRY(self, cudaMemsetAsync(slots->device, 0, BYTES, self->stream));
     return DUALPROP_OK;
 }
@@ -56,89 +57,66 @@ static void copy_values(struct dualprop__cuda_max_slots *slots)
     slots->count = 0;
 }
 
-dualprop_status dualprop__cuda_max_abs_fetch(dualprop__cuda *self, struct dualprop__cuda_max_slots *slots)
+/* Copy the slots from the first on to the host, clear them, and wait. */
+static dualprop_status fetch(dualprop__cuda *self, struct dualprop__cuda_max_slots *slots, int first)
 {
-    size_t bytes = (size_t)slots->count * sizeof(uint64_t);
+    size_t bytes = (size_t)(slots->count - first) * sizeof(uint64_t);
+    uint64_t *from = slots->device + first;
     if (bytes == 0) return DUALPROP_OK;
-    DUALPROP__CUDA_TRY(self,
-                       cudaMemcpyAsync(slots->pinned, slots->device, bytes, cudaMemcpyDeviceToHost, self->stream));
-    DUALPROP__CUDA_TRY(self, cudaMemsetAsync(slots->device, 0, bytes, self->stream));
+    DUALPROP__CUDA_TRY(self, cudaMemcpyAsync(slots->pinned + first, from, bytes, cudaMemcpyDeviceToHost, self->stream));
+    DUALPROP__CUDA_TRY(self, cudaMemsetAsync(from, 0, bytes, self->stream));
     DUALPROP__CUDA_TRY(self, cudaStreamSynchronize(self->stream));
-    copy_values(slots);
     return DUALPROP_OK;
 }
 
 /* ---- read back in the middle of the work ---- */
 
 #define NOT_READ_BACK UINT64_MAX /* no maximum has these bits */
+#define LOOKS 256                /* between two questions whether the device works at all */
+#define PATIENCE 64              /* such questions before other threads get the processor */
 
-struct read_back {
-    uint64_t *pinned, *device;
-    size_t bytes;
-    cudaEvent_t read_back_done;
-};
-
-static dualprop_status run_read_back(dualprop__cuda *self, const void *arguments)
+/* The last maxima that were to be written there have come, since a thread waited for them. */
+void dualprop__cuda_max_abs_read_back(struct dualprop__cuda_command_list *list, uint64_t **to, int64_t *count)
 {
-    const struct read_back *own = arguments;
-    unsigned flags = self->capturing ? cudaEventRecordExternal : cudaEventRecordDefault;
-    DUALPROP__CUDA_TRY(self,
-                       cudaMemcpyAsync(own->pinned, own->device, own->bytes, cudaMemcpyDeviceToHost, self->stream));
-    DUALPROP__CUDA_TRY(self, cudaEventRecordWithFlags(own->read_back_done, self->stream, flags));
-    return DUALPROP_OK;
+    struct dualprop__cuda_max_slots *slots = &list->max_slots;
+    list->read_back_count = slots->count;
+    for (int i = 0; i < slots->count; i++) slots->pinned[i] = NOT_READ_BACK;
+    *to = slots->pinned;
+    *count = slots->count;
 }
 
-static dualprop_status run_clearing(dualprop__cuda *self, const void *arguments)
-{
-    const struct read_back *own = arguments;
-    DUALPROP__CUDA_TRY(self, cudaMemsetAsync(own->device, 0, own->bytes, self->stream));
-    return DUALPROP_OK;
-}
-
-static struct read_back read_back_of(const struct dualprop__cuda_command_list *list)
-{
-    const struct dualprop__cuda_max_slots *slots = &list->max_slots;
-    return (struct read_back){ slots->pinned, slots->device, (size_t)list->read_back_count * sizeof(uint64_t),
-                               list->read_back_done };
-}
-
-/* The last copy to the pinned slots has come, since a thread waited for it. */
-dualprop_status dualprop__cuda_max_abs_read_back(dualprop__cuda *self, struct dualprop__cuda_command_list *list)
-{
-    list->read_back_count = list->max_slots.count;
-    struct read_back read_back = read_back_of(list);
-    for (int i = 0; i < list->read_back_count; i++) list->max_slots.pinned[i] = NOT_READ_BACK;
-    return dualprop__cuda_issue(self, run_read_back, &read_back, sizeof read_back);
-}
-
-int dualprop__cuda_max_abs_is_read_back(const struct dualprop__cuda_command_list *list)
-{
-    return list->read_back_count > 0 && list->read_back_count == list->max_slots.count;
-}
-
-dualprop_status dualprop__cuda_max_abs_clear_read_back(dualprop__cuda *self, struct dualprop__cuda_command_list *list)
-{
-    struct read_back read_back = read_back_of(list);
-    return dualprop__cuda_issue(self, run_clearing, &read_back, sizeof read_back);
-}
-
-static int is_there(const struct dualprop__cuda_command_list *list)
+static int are_there(const struct dualprop__cuda_command_list *list)
 {
     for (int i = 0; i < list->read_back_count; i++)
-        if (*(volatile uint64_t *)&list->max_slots.pinned[i] == NOT_READ_BACK) return 0;
+        if (__atomic_load_n(&list->max_slots.pinned[i], __ATOMIC_ACQUIRE) == NOT_READ_BACK) return 0;
     return 1;
 }
 
-/* The event is in a graph; should it ever come before the copy, waiting for all work is right in any case. */
-dualprop_status dualprop__cuda_max_abs_finish_read_back(dualprop__cuda *self, struct dualprop__cuda_command_list *list)
+/*
+ * Look until the maxima are there. The stream is asked now and then: one that has failed never writes them, and one
+ * that has nothing left to do has written them before it said so.
+ */
+static dualprop_status await(dualprop__cuda *self, const struct dualprop__cuda_command_list *list)
 {
-    struct dualprop__cuda_max_slots *slots = &list->max_slots;
-    DUALPROP__CUDA_TRY(self, cudaEventSynchronize(list->read_back_done));
-    if (!is_there(list)) DUALPROP__CUDA_TRY(self, cudaStreamSynchronize(self->stream));
-    if (!is_there(list))
-        return dualprop__cuda_fail(self, DUALPROP_ERROR_DEVICE, "CUDA device %d did not report the maxima of a step",
-                                   self->device);
-    copy_values(slots);
+    cudaError_t stream = cudaErrorNotReady;
+    for (int round = 0; stream == cudaErrorNotReady; round++) {
+        for (int look = 0; look < LOOKS; look++)
+            if (are_there(list)) return DUALPROP_OK;
+        if (round >= PATIENCE) sched_yield();
+        stream = cudaStreamQuery(self->stream);
+    }
+    cudaGetLastError();
+    if (stream != cudaSuccess) return dualprop__cuda_status(self, stream, "cudaStreamQuery");
+    if (are_there(list)) return DUALPROP_OK;
+    return dualprop__cuda_fail(self, DUALPROP_ERROR_DEVICE, "CUDA device %d did not report the maxima of a step",
+                               self->device);
+}
+
+dualprop_status dualprop__cuda_max_abs_finish(dualprop__cuda *self, struct dualprop__cuda_command_list *list)
+{
+    DUALPROP__CUDA_PASS(await(self, list));
+    DUALPROP__CUDA_PASS(fetch(self, &list->max_slots, list->read_back_count));
+    copy_values(&list->max_slots);
     return DUALPROP_OK;
 }
 
@@ -146,7 +124,10 @@ dualprop_status dualprop__cuda_max_abs_finish_read_back(dualprop__cuda *self, st
 
 dualprop_status dualprop__cuda_max_abs_deliver(dualprop__cuda *self)
 {
-    return dualprop__cuda_is_deferred(self) ? DUALPROP_OK : dualprop__cuda_max_abs_fetch(self, &self->max_slots);
+    if (dualprop__cuda_is_deferred(self)) return DUALPROP_OK;
+    DUALPROP__CUDA_PASS(fetch(self, &self->max_slots, 0));
+    copy_values(&self->max_slots);
+    return DUALPROP_OK;
 }
 
 /* The slots may have been raised already, so all are cleared. */

@@ -32,8 +32,18 @@ dualprop_status dualprop__cuda_kernels_check(dualprop__cuda *self);
 
 /* ---- sums.cu ---- */
 /* to [columns] = scale * the sums of the columns of from [rows, columns] (+ to where accumulate). */
-dualprop_status dualprop__cuda_column_sums(dualprop__cuda *self, float *to, const float *from, int64_t rows,
-                                           int64_t columns, double scale, int accumulate);
+typedef struct dualprop__cuda_sums {
+    float *to;
+    const float *from;
+    int64_t rows, columns;
+    double scale;
+    int64_t accumulate;
+} dualprop__cuda_sums;
+dualprop_status dualprop__cuda_column_sums(dualprop__cuda *self, const dualprop__cuda_sums *sums);
+/* Several of them, in two launches where their parts fit into the workspace together. */
+dualprop_status dualprop__cuda_column_sums_of_all(dualprop__cuda *self, const dualprop__cuda_sums *all, int count);
+/* Are these so few rows that one thread adds up a column? */
+int dualprop__cuda_are_few_rows(int64_t rows);
 
 /* ---- products.c: cuBLASLt ---- */
 

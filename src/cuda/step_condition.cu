@@ -2,12 +2,13 @@
  * step_condition.cu - learning steps that take place only if the inference before them went well.
  *
  * The host does not see the maxima until the section has ended, and then the steps have been taken. So a kernel checks
- * them, after the inference and before the first step, and raises a slot of its own if one of them forbids learning;
- * the kernels that change parameters read that slot and do nothing if it is raised. The formulas are those of the host
- * (src/math/step_condition.h).
+ * them, after the inference and before the first step, and notes in a word of the device if one of them forbids
+ * learning; the kernels that change parameters read that word and do nothing if it is not 0. The formulas are those of
+ * the host (src/math/step_condition.h).
  *
- * The maxima, and that slot, are read back right after the conditions: the host waits for these alone, and the steps
- * run on while the next batch is sent.
+ * The same kernel writes the maxima, and what it found, into memory of the host that the device sees, and clears their
+ * slots: the host looks there until they have come, and the steps run on while the next batch is sent. So nothing is
+ * copied, recorded or cleared beside it.
  */
 #include "launch.cuh"
 #include "graph_cache.h"
@@ -25,7 +26,11 @@ struct condition_body {
         const double *largest;
         double limit, beta;
     } conditions[most_conditions];
-    max_places to;
+    uint64_t *rejected;     /* the word that learning steps read */
+    uint64_t *slots;        /* of the maxima; one of them stands for `rejected` */
+    uint64_t *read_back;    /* on the host; NULL where more conditions follow in another launch */
+    int64_t count, verdict; /* slots in use, and the number of the one that stands for `rejected` */
+    int64_t adds;           /* to what a launch before this one has found */
 
     static constexpr const char *name()
     {
@@ -48,19 +53,29 @@ struct condition_body {
         return start ? dualprop__greater_max_abs(value_at(max_abs), value_at(start)) : 0;
     }
 
-    DUALPROP__CUDA_BOTH maxima operator()(int64_t i) const
+    DUALPROP__CUDA_BOTH int ask(int64_t i) const
     {
         const condition &own = conditions[i];
         double max_abs = greatest_at(own.start, own.max_abs);
-        int rejects = dualprop__is_too_large(value_at(own.start), max_abs, own.limit) ||
-                      !dualprop__is_surely_finite(own.beta, max_abs, greatest_at(own.start_below, own.max_abs_below),
-                                                  *own.largest);
-        maxima seen = { 0, rejects ? 1.0f : 0.0f };
-        return seen;
+        int found_before = i == 0 && adds && *rejected != 0;
+        return found_before || dualprop__is_too_large(value_at(own.start), max_abs, own.limit) ||
+               !dualprop__is_surely_finite(own.beta, max_abs, greatest_at(own.start_below, own.max_abs_below),
+                                           *own.largest);
+    }
+
+    /* All conditions were read, so that slots can be cleared. */
+    DUALPROP__CUDA_BOTH void act(int thread, int any) const
+    {
+        if (thread == 0) *rejected = (uint64_t)any;
+        for (int64_t i = thread; read_back && i < count; i += block) {
+            uint64_t value = i == verdict ? order_of(any ? 1.0 : 0.0) : slots[i];
+            slots[i] = 0;
+            *(volatile uint64_t *)(read_back + i) = value;
+        }
     }
 };
 
-static_assert(sizeof(condition_body) == 56 * most_conditions + 16, "a body has no gaps");
+static_assert(sizeof(condition_body) == 56 * most_conditions + 48, "a body has no gaps");
 
 /* ---- deferred ---- */
 
@@ -85,20 +100,27 @@ dualprop_status add(dualprop__cuda *self, struct dualprop__cuda_command_list *li
     return DUALPROP_OK;
 }
 
+/* Of `all` conditions those from `first` on; the last launch reads back. */
 dualprop_status gate_some(dualprop__cuda *self, struct dualprop__cuda_command_list *list,
-                          const dualprop_step_condition *conditions, int first, int count, double *rejected)
+                          const dualprop_step_condition *conditions, int first, int count, int all, double *rejected)
 {
     condition_body body;
     memset((void *)&body, 0, sizeof body);
     DUALPROP__CUDA_PASS(dualprop__cuda_make_numbers(self, list, count));
-    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body.to.max_abs, rejected));
+    uint64_t *verdict;
+    DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &verdict, rejected));
     for (int i = 0; i < count; i++) {
         const dualprop_step_condition *own = conditions + first + i;
         DUALPROP__CUDA_PASS(add(self, list, &body, i, own, first + i > 0 ? own - 1 : NULL));
     }
+    body.slots = list->max_slots.device;
+    body.rejected = body.slots + DUALPROP__CUDA_MAX_SLOTS;
+    body.verdict = verdict - body.slots;
+    body.adds = first > 0;
+    if (first + count == all) dualprop__cuda_max_abs_read_back(list, &body.read_back, &body.count);
     list->rejected = NULL; /* learning steps that were deferred before come before the conditions */
-    DUALPROP__CUDA_PASS(issue<each_with_max>(self, body, count));
-    list->rejected = body.to.max_abs;
+    DUALPROP__CUDA_PASS(issue<one_block>(self, body, count));
+    list->rejected = body.rejected;
     return DUALPROP_OK;
 }
 
@@ -109,9 +131,9 @@ dualprop_status gate_later(dualprop__cuda *self, struct dualprop__cuda_command_l
         return dualprop__cuda_fail(self, DUALPROP_ERROR_INVALID_STATE, "the steps of this section are already gated");
     for (int first = 0; first < count; first += most_conditions) {
         int some = count - first < most_conditions ? count - first : most_conditions;
-        DUALPROP__CUDA_PASS(gate_some(self, list, conditions, first, some, rejected));
+        DUALPROP__CUDA_PASS(gate_some(self, list, conditions, first, some, count, rejected));
     }
-    return count > 0 ? dualprop__cuda_max_abs_read_back(self, list) : DUALPROP_OK;
+    return DUALPROP_OK;
 }
 
 /* ---- at once: the maxima are known ---- */

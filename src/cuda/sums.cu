@@ -230,14 +230,22 @@ dualprop_status find_max_abs(dualprop__cuda *self, int64_t count, const float *x
 
 /* ---- sums of columns ---- */
 
-/* A thread adds up one column over one segment of rows. A single segment is the result already. */
+constexpr int most_sums = 32; /* in one launch */
+
+/*
+ * A thread adds up one column over one segment of rows; a single segment is the result already. Segments and columns
+ * are counted over all arrays: here and in the totals the one that holds an element is the first that ends after it.
+ */
 struct segment_body {
-    const float *from;
-    float *result;
-    double *partial; /* [segments, columns]; NULL if there is one segment */
-    int64_t rows, columns, segment;
-    double scale;
-    int64_t accumulate;
+    struct array {
+        const float *from;
+        float *result;
+        double *partial; /* [segments, columns]; NULL if there is one segment */
+        int64_t rows, columns, segment, end;
+        double scale;
+        int64_t accumulate;
+    } arrays[most_sums];
+    int64_t count;
 
     static constexpr const char *name()
     {
@@ -246,22 +254,33 @@ struct segment_body {
 
     DUALPROP__CUDA_BOTH void operator()(int64_t i) const
     {
-        int64_t row_of = i, column = split_axis(&row_of, columns), first = row_of * segment;
-        int64_t end = first + segment < rows ? first + segment : rows;
+        int number = 0;
+        while (i >= arrays[number].end) number++;
+        const array &own = arrays[number];
+        if (number > 0) i -= arrays[number - 1].end;
+        int64_t row_of = i, column = split_axis(&row_of, own.columns), first = row_of * own.segment;
+        int64_t end = first + own.segment < own.rows ? first + own.segment : own.rows;
         double sum = 0;
-        for (int64_t row = first; row < end; row++) sum += (double)from[row * columns + column];
-        if (partial) partial[i] = sum;
-        else result[column] = (float)(accumulate ? (double)result[column] + scale * sum : scale * sum);
+        for (int64_t row = first; row < end; row++) sum += (double)own.from[row * own.columns + column];
+        if (own.partial) {
+            own.partial[i] = sum;
+        } else {
+            float *to = own.result + column;
+            *to = (float)(own.accumulate ? (double)*to + own.scale * sum : own.scale * sum);
+        }
     }
 };
 
 struct column_body {
-    const double *partial;
-    float *result;
+    struct array {
+        const double *partial;
+        float *result;
+        int64_t segments, columns, end;
+        double scale;
+        int64_t accumulate;
+    } arrays[most_sums];
     max_places to;
-    int64_t segments, columns;
-    double scale;
-    int64_t accumulate;
+    int64_t count;
 
     struct parts {
         double v[1];
@@ -276,6 +295,15 @@ struct column_body {
         return "column totals";
     }
 
+    /* Takes the arrays before it off the column's number. */
+    DUALPROP__CUDA_BOTH const array &array_of(int64_t *column) const
+    {
+        int number = 0;
+        while (*column >= arrays[number].end) number++;
+        if (number > 0) *column -= arrays[number - 1].end;
+        return arrays[number];
+    }
+
     DUALPROP__CUDA_BOTH int rounds() const
     {
         return 1;
@@ -284,7 +312,8 @@ struct column_body {
     DUALPROP__CUDA_BOTH parts part(int, int64_t column, int lane, const memory &) const
     {
         parts own = { { 0 } };
-        for (int64_t i = lane; i < segments; i += lanes) own.v[0] += partial[i * columns + column];
+        const array &of = array_of(&column);
+        for (int64_t i = lane; i < of.segments; i += lanes) own.v[0] += of.partial[i * of.columns + column];
         return own;
     }
 
@@ -300,10 +329,13 @@ struct column_body {
 
     DUALPROP__CUDA_BOTH void finish(int64_t column, int lane, const memory &kept, max_tracker *) const
     {
-        double sum = scale * kept.total;
-        if (lane == 0) result[column] = (float)(accumulate ? (double)result[column] + sum : sum);
+        const array &of = array_of(&column);
+        double sum = of.scale * kept.total;
+        if (lane == 0) of.result[column] = (float)(of.accumulate ? (double)of.result[column] + sum : sum);
     }
 };
+
+static_assert(sizeof(segment_body) <= 4000 && sizeof(column_body) <= 4000, "kernel arguments have their limit");
 
 /* As many segments as give threads enough to do, and as fit into the part of the workspace that is always there. */
 int64_t rows_of_segment(int64_t rows, int64_t columns)
@@ -311,37 +343,91 @@ int64_t rows_of_segment(int64_t rows, int64_t columns)
     int64_t room = DUALPROP__CUDA_PRODUCT_WORKSPACE / (int64_t)sizeof(double) / columns;
     int64_t segments = (rows + rows_of_a_column - 1) / rows_of_a_column;
     if (segments > room) segments = room;
-    if (segments < 1 || rows <= 2 * rows_of_a_column) segments = 1;
+    if (segments < 1 || dualprop__cuda_are_few_rows(rows)) segments = 1;
     return (rows + segments - 1) / segments;
 }
 
+/* Sums that are launched together. */
+struct launch_of_sums {
+    segment_body segments;
+    column_body totals;
+    int64_t elements, columns, used; /* of the segments, of the totals; doubles of the workspace */
+
+    launch_of_sums()
+    {
+        memset((void *)this, 0, sizeof *this);
+    }
+
+    /* Are there too many already, for these to come too? */
+    int is_full(int64_t parts) const
+    {
+        return segments.count == most_sums ||
+               (used > 0 && (used + parts) * (int64_t)sizeof(double) > DUALPROP__CUDA_PRODUCT_WORKSPACE);
+    }
+
+    void add_totals(const dualprop__cuda_sums &sums, const double *partial, int64_t count)
+    {
+        column_body::array &to = totals.arrays[totals.count++];
+        columns += sums.columns;
+        to.partial = partial;
+        to.result = sums.to;
+        to.segments = count;
+        to.columns = sums.columns;
+        to.end = columns;
+        to.scale = sums.scale;
+        to.accumulate = sums.accumulate;
+    }
+
+    void add(const dualprop__cuda_sums &sums, int64_t segment, int64_t count, double *workspace)
+    {
+        segment_body::array &to = segments.arrays[segments.count++];
+        elements += count * sums.columns;
+        to.from = sums.from;
+        to.result = sums.to;
+        to.rows = sums.rows;
+        to.columns = sums.columns;
+        to.segment = segment;
+        to.end = elements;
+        to.scale = sums.scale;
+        to.accumulate = sums.accumulate;
+        if (count == 1) return;
+        to.partial = workspace + used;
+        used += count * sums.columns;
+        add_totals(sums, to.partial, count);
+    }
+
+    dualprop_status run(dualprop__cuda *self)
+    {
+        DUALPROP__CUDA_PASS((issue<each>(self, segments, elements)));
+        return issue<team>(self, totals, columns);
+    }
+};
+
 } // namespace
 
-dualprop_status dualprop__cuda_column_sums(dualprop__cuda *self, float *to, const float *from, int64_t rows,
-                                           int64_t columns, double scale, int accumulate)
+int dualprop__cuda_are_few_rows(int64_t rows)
 {
-    segment_body body;
-    memset((void *)&body, 0, sizeof body);
-    body.from = from;
-    body.result = to;
-    body.rows = rows;
-    body.columns = columns;
-    body.segment = rows_of_segment(rows, columns);
-    body.scale = scale;
-    body.accumulate = accumulate;
-    int64_t segments = (rows + body.segment - 1) / body.segment;
-    if (segments > 1) body.partial = (double *)self->workspace;
-    DUALPROP__CUDA_PASS((issue<each>(self, body, segments * columns)));
-    if (segments == 1) return DUALPROP_OK;
-    column_body totals;
-    memset((void *)&totals, 0, sizeof totals);
-    totals.partial = body.partial;
-    totals.result = to;
-    totals.segments = segments;
-    totals.columns = columns;
-    totals.scale = scale;
-    totals.accumulate = accumulate;
-    return issue<team>(self, totals, columns);
+    return rows <= 2 * rows_of_a_column;
+}
+
+dualprop_status dualprop__cuda_column_sums_of_all(dualprop__cuda *self, const dualprop__cuda_sums *all, int count)
+{
+    launch_of_sums launch;
+    for (int i = 0; i < count; i++) {
+        int64_t segment = rows_of_segment(all[i].rows, all[i].columns);
+        int64_t segments = (all[i].rows + segment - 1) / segment;
+        if (launch.is_full(segments > 1 ? segments * all[i].columns : 0)) {
+            DUALPROP__CUDA_PASS(launch.run(self));
+            launch = launch_of_sums();
+        }
+        launch.add(all[i], segment, segments, (double *)self->workspace);
+    }
+    return launch.run(self);
+}
+
+dualprop_status dualprop__cuda_column_sums(dualprop__cuda *self, const dualprop__cuda_sums *sums)
+{
+    return dualprop__cuda_column_sums_of_all(self, sums, 1);
 }
 
 dualprop_status dualprop__cuda_compare(void *instance, int64_t count, const void *x, const void *y, double sums[4])

@@ -303,7 +303,10 @@ static learner_plan plan_of_step(int number)
     return number == 0 ? plan_of(&rows[0]) : number == 1 ? plan_of(&rows[4]) : plan_of_images(&image_rows[number - 2]);
 }
 
-/* From the third epoch on a step is an input transform, one graph (apart: two), one wait, and no memory. */
+/*
+ * From the third epoch on a step is an input transform, one graph (apart: two), and no memory. In one call the host
+ * only looks for the maxima, and waits for nothing else; apart it waits for those of the inference.
+ */
 static void count_steps(const learner_plan *plan, standin_state *standin, int graphs)
 {
     static learner self;
@@ -319,7 +322,7 @@ static void count_steps(const learner_plan *plan, standin_state *standin, int gr
     ck_assert_int_eq(standin->kernels - before.kernels, 3);
     ck_assert_int_eq(standin->products - before.products + standin->convolutions - before.convolutions, 0);
     ck_assert_int_eq(standin->mallocs - before.mallocs, 0);
-    ck_assert_int_eq(standin->synchronizations - before.synchronizations, 3);
+    ck_assert_int_eq(standin->synchronizations - before.synchronizations, graphs == 1 ? 0 : 3);
     ck_assert_int_eq((int64_t)(allocations[1] - allocations[0]), 0);
     learner_end(&self);
     cuda_check_clean(0);

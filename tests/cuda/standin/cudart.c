@@ -91,8 +91,10 @@ struct block {
     struct block *next;
     char *memory; /* after the first guard */
     size_t bytes;
-    int pinned;
+    int pinned; /* memory of the host; MAPPED: that kernels may write to */
 };
+
+#define MAPPED 2
 
 static struct block *blocks;
 
@@ -118,7 +120,7 @@ void standin_extent(const void *address, const char **begin, const char **end)
     pthread_mutex_lock(&lock);
     const struct block *block = find_block(address, 1);
     pthread_mutex_unlock(&lock);
-    int found = block && !block->pinned;
+    int found = block && (!block->pinned || block->pinned == MAPPED);
     *begin = found ? block->memory : NULL;
     *end = found ? block->memory + block->bytes : NULL;
 }
@@ -165,7 +167,7 @@ static cudaError_t drop_block(void *memory, int pinned)
     if (block) *link = block->next;
     if (block && !pinned) state.used -= block->bytes;
     pthread_mutex_unlock(&lock);
-    if (!block || block->pinned != pinned) {
+    if (!block || !block->pinned != !pinned) {
         standin_complain("%p was freed, but is no such memory", memory);
         return last = cudaErrorInvalidValue;
     }
@@ -440,6 +442,14 @@ cudaError_t cudaMallocHost(void **memory, size_t bytes)
     return make_block(memory, bytes, 1);
 }
 
+cudaError_t cudaHostAlloc(void **memory, size_t bytes, unsigned int flags)
+{
+    CALL();
+    state.mallocs++;
+    if (allow_unsafe(__func__) != cudaSuccess) return last;
+    return make_block(memory, bytes, flags & cudaHostAllocMapped ? MAPPED : 1);
+}
+
 /* Releasing never fails by order, so that what leaks is the module's fault; it waits for the device as the real one
  * does. */
 cudaError_t cudaFree(void *memory)
@@ -544,11 +554,18 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
     return cudaSuccess;
 }
 
-/* Asks only whether something has failed. */
-cudaError_t cudaStreamQuery(cudaStream_t stream)
+/* Time goes by between two questions: one piece of work is done. */
+cudaError_t cudaStreamQuery(cudaStream_t given)
 {
-    (void)stream;
-    return sticky ? (cudaError_t)state.fail_error : cudaErrorNotReady;
+    struct CUstream_st *stream = stream_of(given);
+    CALL();
+    if (sticky) return (cudaError_t)state.fail_error;
+    pthread_mutex_lock(&pending_lock);
+    int busy = stream->queue.first != NULL;
+    if (busy) do_first(stream);
+    state.queries++;
+    pthread_mutex_unlock(&pending_lock);
+    return busy ? cudaErrorNotReady : cudaSuccess;
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned int flags)
@@ -645,6 +662,18 @@ cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t start, cudaEve
 
 /* ---- graphs ---- */
 
+static void do_kernel(const void *payload);
+static const char *kernel_name(const void *payload);
+
+static const char *name_of(const struct work *work)
+{
+    return work->run == do_kernel ? kernel_name(work->payload)
+           : work->run == do_copy ? "copy"
+           : work->run == do_set  ? "fill"
+           : work->mark           ? "event"
+                                  : "a product or a convolution";
+}
+
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMode mode)
 {
     CALL();
@@ -671,6 +700,14 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph)
     return error;
 }
 
+/* With DUALPROP_TEST_NODES in the environment, what the nodes are. */
+static void tell_nodes(const struct CUgraph_st *graph)
+{
+    if (!getenv("DUALPROP_TEST_NODES")) return;
+    for (const struct work *work = graph->queue.first; work; work = work->next)
+        fprintf(stderr, "node: %s\n", name_of(work));
+}
+
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t *executable, cudaGraph_t graph, unsigned long long flags)
 {
     CALL();
@@ -678,8 +715,10 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *executable, cudaGraph_t graph,
     *executable = calloc(1, sizeof **executable);
     if (!*executable) abort();
     (*executable)->queue.end = &(*executable)->queue.first;
-    for (struct work *work = graph->queue.first; work; work = work->next)
+    state.nodes = 0;
+    for (struct work *work = graph->queue.first; work; work = work->next, state.nodes++)
         push(&(*executable)->queue, work->run, work->payload, work->size)->mark = work->mark;
+    tell_nodes(graph);
     standin_made(1);
     state.captures++;
     return cudaSuccess;
@@ -728,6 +767,11 @@ static void do_kernel(const void *payload)
 {
     const struct launch *launch = payload;
     launch->info->serial(launch->body, launch->count);
+}
+
+static const char *kernel_name(const void *payload)
+{
+    return ((const struct launch *)payload)->info->name;
 }
 
 cudaError_t cudaLaunchKernel(const void *function, dim3 grid, dim3 threads, void **arguments, size_t shared,

@@ -50,6 +50,7 @@ typedef struct standin_state {
     long rounded;                 /* convolutions of BF16 */
     long by_fours;                /* kernels whose name says so */
     long kernels, products, convolutions, graph_launches, captures, synchronizations, mallocs;
+    long queries, nodes; /* how often a stream was asked whether it has work left; nodes of the graph captured last */
     /* Broken rules: the first is reported. */
     long complaints;
     char complaint[256];
