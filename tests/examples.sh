@@ -110,6 +110,11 @@ custom_activation() {
         holds "$(number '^mean error after 2000 steps: (.*)') == $(number '^mean error from the file: (.*)')"
 }
 
+custom_layer() {
+    run custom_layer && holds "$(number '^largest error of a gradient: (.*)') < 1e-6" &&
+        holds "$(number '^right after 20 epochs: ([0-9.]+) %.*') > 95"
+}
+
 by_hand() {
     run by_hand && prints '^layer 3 updated' && prints '^1 pass, 8 updates of layers$' &&
         holds "$(number '^loss after 20 more steps: (.*)') < 0.2"
@@ -202,9 +207,9 @@ custom_backend() {
 }
 
 all_of_them() {
-    for name in minimal regression own_loss custom_activation by_hand compare_backprop early_stopping fine_tune \
-        hardware own_gradient own_memory static_memory own_threads stop_serve_inspect_and_describe denoise feedback \
-        track control test_my_kernel custom_backend vgg16 vgg16_names_what_is_missing; do
+    for name in minimal regression own_loss custom_activation custom_layer by_hand compare_backprop early_stopping \
+        fine_tune hardware own_gradient own_memory static_memory own_threads stop_serve_inspect_and_describe denoise \
+        feedback track control test_my_kernel custom_backend vgg16 vgg16_names_what_is_missing; do
         test_that "examples/$name, $1" $name
     done
     if [ -e "$work/mnist/train-images-idx3-ubyte" ]; then

@@ -1,6 +1,6 @@
 /**
  * @file
- * dualprop/custom.h - parts of a network that are your own: activations.
+ * dualprop/custom.h - parts of a network that are your own: activations and linear maps.
  *
  * They are registered with a context, by a name, before layers use them. Networks of that context then take them as
  * they take the built-in ones. A checkpoint keeps the name alone: a program that loads it registers the same name
@@ -8,11 +8,12 @@
  *
  * They run on the CPU, with the backends reference and blis, and with your own backend if its memory is host memory. On
  * a device they cannot be registered (DUALPROP_ERROR_UNSUPPORTED). A backend's slots never meet them: the library calls
- * your functions between two slots, so a layer of theirs is not fused with its product.
+ * your functions between two slots, so products and updates are not fused where one of them is yours.
  *
  * Ownership: what is registered belongs to the context and lives as long as it does; nothing is removed. user_data is
  * yours and must outlive the context and all its networks.   Threads: registering is safe from any thread at any time.
- * Your functions are called by several threads at once, the context's workers among them, each for numbers of its own.
+ * An activation's functions are called by several threads at once, the context's workers among them, each for numbers
+ * of its own; those of a map on the thread that called the library, so by several at once only if several call it.
  */
 #ifndef DUALPROP_CUSTOM_H
 #define DUALPROP_CUSTOM_H
@@ -111,6 +112,107 @@ dualprop_activation_find(int *activation, const dualprop_context *context, const
  * Threads: any.  Since: 0.1.
  */
 DUALPROP_API const char *dualprop_activation_name(const dualprop_context *context, int activation);
+
+/** What a function of a linear map works on. It may grow at its end in later versions. */
+typedef struct dualprop_map_shape {
+    uint64_t struct_size; /**< of the library that calls */
+    int32_t type;         /**< DUALPROP_F32 or DUALPROP_F64, of all arrays; see below */
+    int32_t reserved;     /**< 0 */
+    int64_t count;        /**< samples, >= 1 */
+    int64_t inputs;       /**< elements of a sample below */
+    int64_t outputs;      /**< elements of a sample above */
+    int64_t weights;      /**< parameters of the map */
+} dualprop_map_shape;
+
+/**
+ * A product of a linear map W(w) with vectors: forward, result_b = W x_b, or transposed, result_b = W^T delta_b. The
+ * bias is not yours: the library adds it.
+ *
+ * Numbers have the context's precision; only spectral norms and Lipschitz constants are measured in DUALPROP_F64 in any
+ * context. A sample's result must not depend on which others come with it. The function must not call the library with
+ * the state or network that it is called for, nor throw an exception or longjmp().
+ *
+ * @param user_data  as it was registered
+ * @param result     [count, outputs] forward, [count, inputs] transposed; written, and never read
+ * @param vectors    [count, inputs] forward, [count, outputs] transposed
+ * @param weights    [weights]; feedback weights (dualprop_network_set_feedback()) where those carry delta down
+ * @param shape      extents and type
+ * @return 0 to continue; anything else ends the call that needed it with DUALPROP_ERROR_CANCELLED
+ */
+typedef int (*dualprop_map_product)(void *user_data, void *result, const void *vectors, const void *weights,
+                                    const dualprop_map_shape *shape);
+
+/**
+ * The gradient of a linear map's weights: the derivative of sum_b delta_b . (W(w) x_b) with respect to w.
+ *
+ * @param user_data  as it was registered
+ * @param gradient   [weights]; written, and never read
+ * @param x          [count, inputs]
+ * @param delta      [count, outputs]
+ * @param weights    [weights], for maps in which w does not stand alone, as in a product of two matrices
+ * @param shape      extents and type
+ * @return as above
+ */
+typedef int (*dualprop_map_gradient)(void *user_data, void *gradient, const void *x, const void *delta,
+                                     const void *weights, const dualprop_map_shape *shape);
+
+/**
+ * Register a linear map of your own, for layers that dualprop_network_add_custom() adds.
+ *
+ * dualprop/testing.h checks its three functions together: dualprop_testing_gradient() on a network with such a layer.
+ *
+ * @param map         receives its number, for dualprop_network_add_custom(), in this context only
+ * @param context     on the CPU
+ * @param name        as in dualprop_activation_register(); maps have names of their own
+ * @param forward     W x
+ * @param transposed  W^T delta, of the very same W: rules rely on it
+ * @param gradient    of its weights
+ * @param user_data   passed to the functions
+ * @return DUALPROP_OK, or
+ *         DUALPROP_ERROR_INVALID_ARGUMENT  the name is not of that form, or registered already
+ *         DUALPROP_ERROR_UNSUPPORTED       the context computes on a device
+ *         DUALPROP_ERROR_NO_MEMORY         nothing is registered
+ * Threads: any.  Since: 0.1.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_map_register(
+    int *map, dualprop_context *context, const char *name, dualprop_map_product forward,
+    dualprop_map_product transposed, dualprop_map_gradient gradient, void *user_data);
+
+/**
+ * Add a layer with a linear map of your own on top: a = W(w) s + b, then f. It takes what is below as a vector of
+ * (height * width * channels), and its output is one. "layerK.weight" has the shape [weights], "layerK.bias" [outputs].
+ *
+ * Everything that works on layers works on it: all rules and options, feedback weights, diagnostics, checkpoints,
+ * groups; but dualprop_network_export_c() is UNSUPPORTED, and a learning step is never fused with its gradient. A
+ * result that is infinite or NaN is DUALPROP_ERROR_DIVERGED, a gradient that is so DUALPROP_ERROR_NOT_FINITE.
+ *
+ * @param network     the network
+ * @param map         what dualprop_map_register() returned for this context
+ * @param outputs     >= 1
+ * @param weights     how many parameters the map has, >= 1
+ * @param fan_in      >= 1: how many inputs one output sums up, for initializers, which draw w like weights of such a
+ *                    layer; write "layerK.weight" if w needs something else
+ * @param activation  as for a dense layer
+ * @return DUALPROP_OK, or
+ *         DUALPROP_ERROR_INVALID_ARGUMENT  a number out of its range; the text says which
+ *         DUALPROP_ERROR_INVALID_STATE     a state or an optimizer was already created from the network
+ *         DUALPROP_ERROR_RANGE             a size overflows
+ * Since: 0.1.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_network_add_custom(
+    dualprop_network *network, int map, int64_t outputs, int64_t weights, int64_t fan_in, int activation);
+
+/**
+ * Get what a layer with a map of your own was made with; each may be NULL.
+ *
+ * @param map      receives the map's name, which lives as long as the context; NULL for layers of other kinds
+ * @param weights  receives the number of parameters; 0 for layers of other kinds
+ * @param fan_in   receives it; 0 for layers of other kinds
+ * @param layer    the layer
+ * Threads: as its network.  Since: 0.1.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_layer_custom(const char **map, int64_t *weights, int64_t *fan_in, const dualprop_layer *layer);
 
 #ifdef __cplusplus
 }

@@ -41,10 +41,10 @@ dualprop_optimizer_create(dualprop_optimizer **optimizer, dualprop_network *netw
  * bits. A plain SGD of this kind takes a few bytes per layer and no memory per parameter.
  *
  * What needs a whole gradient is UNSUPPORTED: dualprop_gradient() and dualprop_gradient_accumulate(), _read(), _write()
- * and _compare(), dualprop_step(), clipping, groups of processes, feedback weights that learn, and a backend whose
- * learning steps stand alone. A step whose gradient might be larger than a step allows (see docs/numerics.md) is
- * NOT_FINITE and changes nothing, since there is no gradient to look at. A checkpoint remembers that the optimizer
- * keeps none.
+ * and _compare(), dualprop_step(), clipping, groups of processes, feedback weights that learn, linear maps of the
+ * caller's (dualprop/custom.h), and a backend whose learning steps stand alone. A step whose gradient might be larger
+ * than a step allows (see docs/numerics.md) is NOT_FINITE and changes nothing, since there is no gradient to look at. A
+ * checkpoint remembers that the optimizer keeps none.
  *
  * @param optimizer  receives the optimizer; the caller destroys it
  * @param network    the network, with at least one layer

@@ -71,8 +71,11 @@ enum {
     DUALPROP_SOFTMAX = 9       /**< e^a_i / sum_j e^a_j;  G = sum_i s_i log s_i on s >= 0, sum_i s_i = 1 */
 };
 
-/** Kinds of layers: dense, convolutional, and locally connected (separate weights at each position). */
-enum { DUALPROP_LAYER_DENSE = 0, DUALPROP_LAYER_CONVOLUTION = 1, DUALPROP_LAYER_LOCAL = 2 };
+/**
+ * Kinds of layers: dense, convolutional, locally connected (separate weights at each position), and a linear map of the
+ * caller's (dualprop/custom.h).
+ */
+enum { DUALPROP_LAYER_DENSE = 0, DUALPROP_LAYER_CONVOLUTION = 1, DUALPROP_LAYER_LOCAL = 2, DUALPROP_LAYER_CUSTOM = 3 };
 
 /** Pooling, a part of a layer's linear map: none, the maximum of a window, or its mean. */
 enum { DUALPROP_POOL_NONE = 0, DUALPROP_POOL_MAX = 1, DUALPROP_POOL_AVERAGE = 2 };

@@ -43,6 +43,47 @@ def _elementwise(kind: Any, what: str, function: Callable[..., Any]) -> Any:
     return kind(receive)
 
 
+class MapShape(C.Structure):
+    """dualprop_map_shape."""
+    _fields_ = [("struct_size", C.c_uint64), ("type", C.c_int32), ("reserved", C.c_int32), ("count", C.c_int64),
+                ("inputs", C.c_int64), ("outputs", C.c_int64), ("weights", C.c_int64)]
+
+
+ProductFunction = C.CFUNCTYPE(C.c_int, C.c_void_p, C.c_void_p, C.c_void_p, C.c_void_p, C.POINTER(MapShape))
+GradientFunction = C.CFUNCTYPE(C.c_int, C.c_void_p, C.c_void_p, C.c_void_p, C.c_void_p, C.c_void_p,
+                               C.POINTER(MapShape))
+
+
+def _array_at(address: int, dtype: Any, *shape: int) -> np.ndarray:
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    return np.frombuffer((C.c_char * size).from_address(address), dtype).reshape(shape)
+
+
+def _linear(kind: Any, what: str, function: Callable[..., Any], result: str, *given: str) -> Any:
+    """A function of arrays as C calls it; `result` and `given` are extents: "inputs", "outputs" or "weights"."""
+    if not callable(function):
+        raise TypeError(f"{what} is {function!r}; expected a function")
+
+    def receive(_: Any, to: int, *rest: Any) -> int:
+        *addresses, place = rest
+        answer = [1]
+
+        def work() -> None:
+            shape = place.contents
+            dtype = np.float32 if shape.type == CONSTANTS["F32"] else np.float64
+            extents = {"inputs": (shape.count, shape.inputs), "outputs": (shape.count, shape.outputs),
+                       "weights": (shape.weights,)}
+            arrays = [_array_at(address, dtype, *extents[name]).copy() for address, name in zip(addresses, given)]
+            array = np.asarray(function(*arrays), dtype)
+            if array.shape != extents[result]:
+                raise ValueError(f"{what} returned an array of shape {array.shape}; expected {extents[result]}")
+            _array_at(to, dtype, *extents[result])[...] = array
+            answer[0] = 0
+        guarded(work)
+        return answer[0]
+    return kind(receive)
+
+
 class Options(C.Structure):
     """dualprop_options; zero is the default everywhere."""
     _fields_ = [("struct_size", C.c_uint64), ("version", C.c_uint32), ("precision", C.c_int32), ("threads", C.c_int32),
@@ -65,7 +106,7 @@ class Context(Handle):
     that the process may use. log, if given, is called with (level, component, message) from the moment the context
     exists; it must not call the library. An exception that it raises is raised by the call that was logged.
     """
-    __slots__ = ("_callbacks",)
+    __slots__ = ("_callbacks", "_maps")
     _kind = "context"
 
     def __init__(self, backend: Any = "auto", *, precision: Any = "f32", threads: Any = 1, level: Any = "auto",
@@ -81,6 +122,7 @@ class Context(Handle):
         options = Options(struct_size=C.sizeof(Options), version=version, module=text(module),
                           **{name: int(number) for name, number in numbers.items()})
         self._callbacks: dict = {}
+        self._maps: dict = {}
         self._create("context_create", (), choice("BACKEND", backend), C.byref(options))
         if log is not None:
             self.set_log(log, log_level)
@@ -195,6 +237,35 @@ class Context(Handle):
         self._callbacks.setdefault("activations", []).append(functions)  # as long as the context may call them
         call("activation_register", C.byref(number), self, name, *functions, None)
         return name
+
+    def register_map(self, name: str, forward: Callable[[np.ndarray, np.ndarray], Any],
+                     transposed: Callable[[np.ndarray, np.ndarray], Any],
+                     gradient: Callable[[np.ndarray, np.ndarray, np.ndarray], Any]) -> str:
+        """Register a linear map of your own for Network.custom(); returns its name.
+
+        forward(x, w) is (count, outputs) of x (count, inputs) and the weights w, a vector; transposed(delta, w) is
+        (count, inputs) of delta (count, outputs); gradient(x, delta, w) is the derivative of (delta * forward(x,
+        w)).sum() with respect to w. Arrays are copies. The bias is the library's. Exceptions, files and devices: as for
+        register_activation().
+        """
+        functions = [_linear(ProductFunction, "forward", forward, "outputs", "inputs", "weights"),
+                     _linear(ProductFunction, "transposed", transposed, "inputs", "outputs", "weights"),
+                     _linear(GradientFunction, "gradient", gradient, "weights", "inputs", "outputs", "weights")]
+        if not isinstance(name, str):
+            raise TypeError(f"name is {name!r}; expected a str")
+        number = C.c_int()
+        self._callbacks.setdefault("maps", []).append(functions)  # as long as the context may call them
+        call("map_register", C.byref(number), self, name, *functions, None)
+        self._maps[name.lower().replace("_", "-")] = number.value
+        return name
+
+    def _map(self, name: Any) -> int:
+        """The number of a map that was registered."""
+        number = self._maps.get(name.lower().replace("_", "-")) if isinstance(name, str) else None
+        if number is None:
+            raise errors.ArgumentError(f"map is {name!r}; expected one of {sorted(self._maps)}, which "
+                                       "Context.register_map() registered")
+        return number
 
     def _activation(self, value: Any) -> Any:
         """The number of an activation, built-in or of the caller's."""

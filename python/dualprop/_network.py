@@ -11,7 +11,7 @@ from ._context import Context, is_a
 from ._library import Handle, call, choice, exclusive, fixed, name_of
 from ._signatures import CONSTANTS
 
-KINDS = ("dense", "convolution", "local")
+KINDS = ("dense", "convolution", "local", "custom")
 
 
 def _pair(value: Any, name: str) -> Any:
@@ -87,6 +87,13 @@ class Layer:
                      tuple(stride), tuple(padding),  # type: ignore[arg-type]
                      name_of("POOLING", pooling.value), tuple(window),  # type: ignore[arg-type]
                      tuple(window_stride))  # type: ignore[arg-type]
+
+    @property
+    def custom(self) -> Optional[Tuple[str, int, int]]:
+        """The name of its map, weights and fan_in, if the map is your own; else None."""
+        name, weights, fan_in = C.c_char_p(), C.c_int64(), C.c_int64()
+        self._call("layer_custom", C.byref(name), C.byref(weights), C.byref(fan_in))
+        return (name.value.decode(), weights.value, fan_in.value) if name.value else None
 
     def _training(self) -> tuple:
         frozen, rate = C.c_int(), C.c_double()
@@ -180,6 +187,17 @@ class Network(Handle):
         """Add a locally connected layer: weights of its own at each place. Returns the network."""
         call("network_add_local", exclusive(self), channels, _pair(kernel, "kernel"), _pair(stride, "stride"),
              _pair(padding, "padding"), self.context._activation(activation))
+        return self
+
+    def custom(self, map: str, outputs: int, weights: int, activation: Any = "identity", *,
+               fan_in: Optional[int] = None) -> "Network":
+        """Add a layer with a linear map of your own, which Context.register_map() registered. fan_in, for
+        initializers: how many inputs one output sums up; all of them by default. Returns the network."""
+        if fan_in is None:
+            _, _, inputs, below = self._info()
+            fan_in = below if self._info()[0] else inputs
+        call("network_add_custom", exclusive(self), self.context._map(map), outputs, weights, fan_in,
+             self.context._activation(activation))
         return self
 
     def max_pool(self, window: Any, stride: Any = None) -> "Network":

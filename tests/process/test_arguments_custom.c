@@ -61,7 +61,63 @@ static void sweep_activation_name(void)
         ck_assert_ptr_null(dualprop_activation_name(own.context, NO_ACTIVATIONS[i]));
 }
 
-static const struct sweep SWEEPS[] = { SWEEP(activation_register), SWEEP(activation_find), SWEEP(activation_name) };
+static int no_product(void *user_data, void *result, const void *vectors, const void *weights,
+                      const dualprop_map_shape *shape)
+{
+    (void)user_data, (void)result, (void)vectors, (void)weights, (void)shape;
+    return 0;
+}
+
+static int no_gradient(void *user_data, void *gradient, const void *x, const void *delta, const void *weights,
+                       const dualprop_map_shape *shape)
+{
+    (void)user_data, (void)gradient, (void)x, (void)delta, (void)weights, (void)shape;
+    return 0;
+}
+
+static void sweep_map_register(void)
+{
+    HANDLES(context, CONTEXT, "context",
+            dualprop_map_register(&out.i[0], bad, "mine", no_product, no_product, no_gradient, NULL))
+    INVALID("map", dualprop_map_register(NULL, own.context, "mine", no_product, no_product, no_gradient, NULL));
+    INVALID("name", dualprop_map_register(&out.i[0], own.context, NULL, no_product, no_product, no_gradient, NULL));
+    INVALID("name", dualprop_map_register(&out.i[0], own.context, "a b", no_product, no_product, no_gradient, NULL));
+    INVALID("forward", dualprop_map_register(&out.i[0], own.context, "mine", NULL, no_product, no_gradient, NULL));
+    INVALID("transposed", dualprop_map_register(&out.i[0], own.context, "mine", no_product, NULL, no_gradient, NULL));
+    INVALID("gradient", dualprop_map_register(&out.i[0], own.context, "mine", no_product, no_product, NULL, NULL));
+}
+
+/* On a network to which layers may be added, with a map of its context, which stays. */
+static void sweep_network_add_custom(void)
+{
+    dualprop_context *context;
+    dualprop_network *network;
+    int map;
+    expect_ok(dualprop_context_create(&context, DUALPROP_BACKEND_REFERENCE, NULL));
+    expect_ok(dualprop_map_register(&map, context, "mine", no_product, no_product, no_gradient, NULL));
+    INVALID("'Mine', which is registered already",
+            dualprop_map_register(&out.i[0], context, "Mine", no_product, no_product, no_gradient, NULL));
+    expect_ok(dualprop_network_create(&network, context, 1, 1, 4));
+    HANDLES(network, NETWORK, "network", dualprop_network_add_custom(bad, map, 2, 3, 4, DUALPROP_RELU))
+    NUMBERS(int, "map", dualprop_network_add_custom(network, bad, 2, 3, 4, DUALPROP_RELU), -1, 0, 3, INT32_MAX);
+    NUMBERS(int64_t, "outputs", dualprop_network_add_custom(network, map, bad, 3, 4, DUALPROP_RELU), 0, -1, INT64_MIN);
+    NUMBERS(int64_t, "weights", dualprop_network_add_custom(network, map, 2, bad, 4, DUALPROP_RELU), 0, -1, INT64_MIN);
+    NUMBERS(int64_t, "fan_in", dualprop_network_add_custom(network, map, 2, 3, bad, DUALPROP_RELU), 0, -1, INT64_MIN);
+    NUMBERS(int, "activation", dualprop_network_add_custom(network, map, 2, 3, 4, bad), -1, 10, INT32_MAX);
+    expect_error(dualprop_network_add_custom(network, map, INT64_MAX / 8, 3, 4, 0), DUALPROP_ERROR_RANGE, "outputs");
+    expect_error(dualprop_network_add_custom(network, map, 2, INT64_MAX / 8, 4, 0), DUALPROP_ERROR_RANGE, "weights");
+    expect_error(dualprop_network_add_custom(own.network, map, 2, 3, 4, 0), DUALPROP_ERROR_INVALID_ARGUMENT, "map");
+    dualprop_network_destroy(network);
+    dualprop_context_destroy(context);
+}
+
+static void sweep_layer_custom(void)
+{
+    HANDLES(layer, LAYER, "layer", dualprop_layer_custom(&out.name, &out.n[0], &out.n[1], bad))
+}
+
+static const struct sweep SWEEPS[] = { SWEEP(activation_register), SWEEP(activation_find),    SWEEP(activation_name),
+                                       SWEEP(map_register),        SWEEP(network_add_custom), SWEEP(layer_custom) };
 const struct sweep_list SWEEPS_OF_CUSTOM = { SWEEPS, SWEEP_COUNT(SWEEPS) };
 
 Suite *test_arguments_custom_suite(void)

@@ -249,6 +249,45 @@ static dualprop_status use_activation(saved_model *model)
     return status;
 }
 
+static int halves(void *user_data, void *result, const void *vectors, const void *weights,
+                  const dualprop_map_shape *shape)
+{
+    (void)user_data, (void)weights;
+    for (int64_t i = 0; i < shape->count * shape->inputs; i++) ((float *)result)[i] = ((const float *)vectors)[i] / 2;
+    return 0;
+}
+
+static int no_gradient(void *user_data, void *gradient, const void *x, const void *delta, const void *weights,
+                       const dualprop_map_shape *shape)
+{
+    (void)user_data, (void)x, (void)delta, (void)weights;
+    memset(gradient, 0, (size_t)shape->weights * sizeof(float));
+    return 0;
+}
+
+/* A map, likewise, and a network with it that learns. */
+static dualprop_status use_map(saved_model *model)
+{
+    dualprop_options options = { .struct_size = sizeof options, .allocator = &table };
+    float x[2] = { 1, 2 };
+    int32_t label = 1;
+    saved_model made = { .precision = DUALPROP_F32 };
+    int map = 0;
+    dualprop_status status = dualprop_context_create(&made.context, DUALPROP_BACKEND_REFERENCE, &options);
+    if (status == DUALPROP_OK)
+        status = dualprop_map_register(&map, made.context, "half", halves, halves, no_gradient, NULL);
+    if (status == DUALPROP_OK) status = dualprop_network_create(&made.network, made.context, 1, 1, 2);
+    if (status == DUALPROP_OK) status = dualprop_network_add_custom(made.network, map, 2, 1, 1, DUALPROP_IDENTITY);
+    if (status == DUALPROP_OK) status = dualprop_network_initialize(made.network, 1);
+    if (status == DUALPROP_OK) status = dualprop_rule_create(&made.rule, made.context, DUALPROP_DP);
+    if (status == DUALPROP_OK) status = dualprop_state_create(&made.state, made.network, made.rule, 1);
+    if (status == DUALPROP_OK) status = dualprop_optimizer_create(&made.optimizer, made.network, DUALPROP_SGD);
+    if (status == DUALPROP_OK) status = dualprop_learn(made.optimizer, made.state, x, &label, 1);
+    saved_model_destroy(&made);
+    (void)model;
+    return status;
+}
+
 /* A network with feedback weights, and a rule with every option that keeps something. */
 struct rich {
     dualprop_network *network;
@@ -361,7 +400,8 @@ static const struct {
     { "prepare", prepare_another_plan, 0 }, { "write", write_parameters, 0 },{ "save", save, 20 },
     { "load", load, 20 },               { "checkpoint", fill_checkpoint, 7 }, { "diagnostics", make_diagnostics, 2 },
     { "prepare options", prepare_options, 2 }, { "prepare a loss function", prepare_loss_function, 5 },
-    { "weigh classes", weigh_classes, 3 }, { "activation", use_activation, 4 }, { "options", use_options, 30 },
+    { "weigh classes", weigh_classes, 3 }, { "activation", use_activation, 4 }, { "map", use_map, 8 },
+    { "options", use_options, 30 },
     /* clang-format on */
 };
 enum { OPERATIONS = sizeof operations / sizeof *operations };

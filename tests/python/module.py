@@ -300,6 +300,50 @@ def test_no_exception_of_an_activation_is_lost(_):
         np.testing.assert_array_equal(before, network["layer1.weight"])
 
 
+def test_a_map_of_ones_own(_):
+    """A dense layer as a map learns as a dense layer does, has its norm, and comes back from a file."""
+    points, labels = blobs(60, 8)
+    path = os.path.join(FOLDER, "own-map.safetensors")
+    functions = (lambda x, w: x @ w.reshape(2, 16), lambda delta, w: delta @ w.reshape(2, 16).T,
+                 lambda x, delta, w: (x.T @ delta).ravel())
+    scores, norms = [], []
+    for own in (False, True):
+        context = dp.Context("blis")
+        network = dp.Network(context, 2)
+        if own:
+            assert context.register_map("matrix", *functions) == "matrix"
+            network.custom("Matrix", 16, 32, "tanh")
+        else:
+            network.dense(16, "tanh")
+        network.dense(3).initialize(seed=3)
+        state, adam = dp.State(network, dp.Rule(context, beta=0.1), 60), dp.Optimizer(network, "adam")
+        for _ in range(20):
+            adam.learn(state, points, labels)
+        scores.append(state.predict(points))
+        norms.append(dp.Diagnostics(network, capacity=1).spectral_norm(1, 100))  # calls the map in float64
+    assert network.layers[0].custom == ("matrix", 32, 2) and network.layers[1].custom is None
+    assert network.layers[0].shape.kind == "custom" and network["layer1.weight"].shape == (32,)
+    np.testing.assert_allclose(scores[0], scores[1], rtol=1e-3, atol=1e-4)
+    assert abs(norms[0] - norms[1]) < 1e-3 * norms[0]
+    network.save(path)
+    other = dp.Context("blis")
+    refuses(dp.UnsupportedError, lambda: dp.Network.load(other, path), "matrix")
+    other.register_map("matrix", *functions)
+    np.testing.assert_array_equal(dp.State(dp.Network.load(other, path), None, 60).predict(points), scores[1])
+    refuses(dp.ArgumentError, lambda: dp.Network(other, 2).custom("unheard", 1, 1), "unheard")
+    refuses(TypeError, lambda: other.register_map("two", *functions[:2], None), "gradient")
+    for wrong, kind, word in ((lambda *_: 1 / 0, ZeroDivisionError, "division"),
+                              (lambda *_: np.zeros(3), ValueError, "returned an array of shape"),
+                              (lambda *_: other.memory, dp.StateError, "callback")):
+        for index in range(3):
+            own = [wrong if i == index else function for i, function in enumerate(functions)]
+            context = dp.Context("reference")
+            context.register_map("wrong", *own)
+            network = dp.Network(context, 2).dense(2).custom("wrong", 16, 32, "tanh").dense(3).initialize(seed=1)
+            state, adam = dp.State(network, dp.Rule(context), 60), dp.Optimizer(network, "adam")
+            refuses(kind, lambda: adam.learn(state, points, labels), word)  # noqa: B023
+
+
 def test_no_exception_of_a_loss_is_lost(trained):
     points, labels = blobs(5, 7)
     before = trained.network["layer1.weight"]

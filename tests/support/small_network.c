@@ -87,9 +87,13 @@ struct small_network small_create(const struct small_plan *plan)
     must(dualprop_context_create(&small.context, plan->backend, &options));
     must(dualprop_network_create(&small.network, small.context, 1, 1, plan->widths[0]));
     int hidden = plan->register_activation ? plan->register_activation(small.context) : plan->activation;
-    for (int k = 1; k <= plan->layers; k++)
-        must(
-            dualprop_network_add_dense(small.network, plan->widths[k], k == plan->layers ? DUALPROP_IDENTITY : hidden));
+    int map = plan->register_map ? plan->register_map(small.context) : 0;
+    for (int k = 1; k <= plan->layers; k++) {
+        int64_t inputs = plan->widths[k - 1], outputs = plan->widths[k];
+        int activation = k == plan->layers ? DUALPROP_IDENTITY : hidden;
+        must(map ? dualprop_network_add_custom(small.network, map, outputs, inputs * outputs, inputs, activation)
+                 : dualprop_network_add_dense(small.network, outputs, activation));
+    }
     must(dualprop_network_set_initializer(small.network, DUALPROP_INIT_LECUN, plan->scale > 0 ? plan->scale : 1.0));
     must(dualprop_network_initialize(small.network, plan->seed));
     if (plan->feedback) must(dualprop_network_set_feedback(small.network, plan->feedback, plan->seed + 1));
@@ -151,6 +155,7 @@ void small_read_gradient(double *weight, double *bias, struct small_network *sma
 {
     char name[32];
     dualprop_view view = matrix(weight, small->plan.widths[k - 1], small->plan.widths[k]);
+    if (small->plan.register_map) view = vector(weight, small->plan.widths[k - 1] * small->plan.widths[k]);
     snprintf(name, sizeof name, "layer%d.weight", k);
     must(dualprop_gradient_read(&view, small->optimizer, name));
     view = vector(bias, small->plan.widths[k]);

@@ -14,7 +14,8 @@ struct small_plan {
     int backend;
     int layers;
     int64_t widths[SMALL_MAX_LAYERS + 1];
-    int activation;                                        /* of the hidden layers */
+    int activation;                                 /* of the hidden layers */
+    int (*register_map)(dualprop_context *context); /* registers a map of (inputs, outputs) for all; may be NULL */
     int (*register_activation)(dualprop_context *context); /* registers another one for them; may be NULL */
     int variant;
     double alpha, beta;

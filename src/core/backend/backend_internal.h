@@ -13,17 +13,31 @@ void dualprop__context_release(dualprop_context *context);
 dualprop_status dualprop__context_enter(dualprop_context *context);
 
 /* ---- custom_parts.c ---- */
-/* An activation of the caller's. It lives as long as its context. */
-struct dualprop__activation {
-    struct dualprop__activation *next;
+/* What was registered with a context, and lives as long as that. */
+struct dualprop__custom_part {
+    struct dualprop__custom_part *next;
     int number;
     char name[DUALPROP_MAX_CUSTOM_NAME + 1];
+};
+/* An activation of the caller's. */
+struct dualprop__activation {
+    struct dualprop__custom_part part;
     dualprop_activation_function value, slope;
     dualprop_activation_difference difference; /* may be NULL */
     void *user_data;
 };
 /* The caller's activation of this number, or NULL: it is a built-in one, or not of this context. */
 const struct dualprop__activation *dualprop__custom_activation(const dualprop_context *context, int number);
+/* A linear map of the caller's. */
+struct dualprop__custom_map {
+    struct dualprop__custom_part part;
+    dualprop_map_product forward, transposed;
+    dualprop_map_gradient gradient;
+    void *user_data;
+};
+/* The caller's map of this number or of this name, or NULL. */
+const struct dualprop__custom_map *dualprop__custom_map(const dualprop_context *context, int number);
+const struct dualprop__custom_map *dualprop__custom_map_named(const dualprop_context *context, const char *name);
 void dualprop__custom_parts_destroy(dualprop_context *context);
 
 /* ---- device_section.c: a section of slots that a device may defer; on the CPU these do nothing ---- */

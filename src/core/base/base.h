@@ -62,7 +62,7 @@ struct dualprop_context {
     atomic_int cancelled;
     atomic_uint_fast64_t inferences; /* begun by all states: each has a number of its own, from 1 on */
     /* custom_parts.c: what was registered, the last one first; each stays as it is until the context goes. */
-    _Atomic(struct dualprop__activation *) activations;
+    _Atomic(struct dualprop__custom_part *) activations, maps;
     dualprop_log log;
     void *log_data;
     int log_level;

@@ -66,15 +66,20 @@ static void describe_map(dualprop__json_writer *writer, const dualprop_network *
 static void describe_layer(dualprop__json_writer *writer, const dualprop_network *network, int k)
 {
     const dualprop_layer *layer = network->layers[k];
-    int is_dense = layer->kind == DUALPROP_LAYER_DENSE;
+    int is_image = dualprop__layer_is_image(layer);
     dualprop__json_bracket(writer, '{');
     dualprop__json_text_member(writer, "kind", dualprop_name(DUALPROP_NAMES_LAYER, layer->kind));
-    dualprop__json_integer_member(writer, is_dense ? "outputs" : "channels",
-                                  is_dense ? layer->outputs : layer->map.outputs);
+    dualprop__json_integer_member(writer, is_image ? "channels" : "outputs",
+                                  is_image ? layer->map.outputs : layer->outputs);
     dualprop__json_text_member(writer, "activation", dualprop__layer_activation_name(layer));
     put_boolean(writer, "frozen", layer->frozen);
     dualprop__json_real_member(writer, "learning_rate", layer->learning_rate);
-    if (!is_dense) describe_map(writer, network, k);
+    if (is_image) describe_map(writer, network, k);
+    if (layer->custom_map) {
+        dualprop__json_text_member(writer, "map", layer->custom_map->part.name);
+        dualprop__json_integer_member(writer, "weights", layer->custom_weights);
+        dualprop__json_integer_member(writer, "fan_in", layer->fan_in);
+    }
     dualprop__json_bracket(writer, '}');
 }
 
@@ -162,7 +167,8 @@ struct network_record {
 struct layer_record {
     int index; /* 1..L */
     char kind[DUALPROP__JSON_WORD], activation[DUALPROP__JSON_WORD], pooling[DUALPROP__JSON_WORD];
-    int64_t outputs, channels;
+    char map[DUALPROP__JSON_WORD];
+    int64_t outputs, channels, weights, fan_in;
     int frozen, flatten;
     double learning_rate;
     int64_t kernel[2], stride[2], padding[2], window[2], window_stride[2];
@@ -224,21 +230,27 @@ static dualprop_status unpack_layer(int *kind, struct layer_record *layer, const
         { "pooling", DUALPROP__JSON_TEXT, layer->pooling, 0, 1 },
         { "window", DUALPROP__JSON_INTEGER, layer->window, 2, 1 },
         { "window_stride", DUALPROP__JSON_INTEGER, layer->window_stride, 2, 1 },
+        { "map", DUALPROP__JSON_TEXT, layer->map, 0, 1 },
+        { "weights", DUALPROP__JSON_INTEGER, &layer->weights, 0, 1 },
+        { "fan_in", DUALPROP__JSON_INTEGER, &layer->fan_in, 0, 1 },
     };
-    enum { COUNT = sizeof members / sizeof *members, COMMON = 4, OUTPUTS = 4 };
+    /* The common ones are every layer's, outputs of those on vectors, the last three of the caller's maps. */
+    enum { COUNT = sizeof members / sizeof *members, COMMON = 4, OUTPUTS = 4, CUSTOM = COUNT - 3 };
     uint32_t seen;
     DUALPROP__TRY(dualprop__json_seen_members(&seen, json, members, COUNT));
     if (dualprop_from_name(kind, DUALPROP_NAMES_LAYER, layer->kind) != DUALPROP_OK)
         return dualprop__fail(checkpoint->context, DUALPROP_ERROR_FORMAT,
-                              "%s: layer %d is of kind %s; expected dense, convolution or local", checkpoint->source,
-                              layer->index, dualprop__quote(layer->kind).text);
-    int is_dense = *kind == DUALPROP_LAYER_DENSE;
-    for (int i = COMMON; i < COUNT; i++)
-        DUALPROP__REQUIRE(
-            checkpoint->context, !!(seen & UINT32_C(1) << i) == ((i == OUTPUTS) == is_dense), DUALPROP_ERROR_FORMAT,
-            "%s: the text \"network\" is not as expected: layer %d, of kind %s, %s %s", checkpoint->source,
-            layer->index, layer->kind, is_dense != (i == OUTPUTS) ? "has" : "lacks", members[i].name);
-    if (!is_dense) layer->outputs = layer->channels;
+                              "%s: layer %d is of kind %s; expected dense, convolution, local or custom",
+                              checkpoint->source, layer->index, dualprop__quote(layer->kind).text);
+    int is_image = *kind == DUALPROP_LAYER_CONVOLUTION || *kind == DUALPROP_LAYER_LOCAL;
+    for (int i = COMMON; i < COUNT; i++) {
+        int is_expected = i == OUTPUTS ? !is_image : i < CUSTOM ? is_image : *kind == DUALPROP_LAYER_CUSTOM;
+        DUALPROP__REQUIRE(checkpoint->context, !!(seen & UINT32_C(1) << i) == is_expected, DUALPROP_ERROR_FORMAT,
+                          "%s: the text \"network\" is not as expected: layer %d, of kind %s, %s %s",
+                          checkpoint->source, layer->index, layer->kind, is_expected ? "lacks" : "has",
+                          members[i].name);
+    }
+    if (is_image) layer->outputs = layer->channels;
     return DUALPROP_OK;
 }
 
@@ -256,6 +268,18 @@ static dualprop_status describe_image_layer(dualprop_layer *layer, const dualpro
                                                  record->kernel, record->stride, record->padding, layer->activation));
     if (pooling == DUALPROP_POOL_NONE) return DUALPROP_OK;
     return dualprop__describe_pooling(layer, checkpoint->context, pooling, record->window, record->window_stride);
+}
+
+static dualprop_status describe_custom_layer(dualprop_layer *layer, const dualprop_checkpoint *checkpoint,
+                                             const struct layer_record *record, const int64_t top[3])
+{
+    const struct dualprop__custom_map *map = dualprop__custom_map_named(checkpoint->context, record->map);
+    DUALPROP__REQUIRE(checkpoint->context, map, DUALPROP_ERROR_UNSUPPORTED,
+                      "%s: layer %d has the map %s, which is not registered with this context; call "
+                      "dualprop_map_register() before loading",
+                      checkpoint->source, record->index, dualprop__quote(record->map).text);
+    return dualprop__describe_custom(layer, checkpoint->context, top, map, record->outputs, record->weights,
+                                     record->fan_in, layer->activation);
 }
 
 /* A name that is unknown here may be registered elsewhere, or built into a later version. */
@@ -281,6 +305,7 @@ static dualprop_status describe_record(dualprop_layer *layer, const dualprop_che
     layer->activation = activation;
     if (kind == DUALPROP_LAYER_DENSE)
         DUALPROP__TRY(dualprop__describe_dense(layer, checkpoint->context, top, record.outputs, activation));
+    else if (kind == DUALPROP_LAYER_CUSTOM) DUALPROP__TRY(describe_custom_layer(layer, checkpoint, &record, top));
     else DUALPROP__TRY(describe_image_layer(layer, checkpoint, &record, kind, top));
     layer->index = index;
     layer->frozen = record.frozen;

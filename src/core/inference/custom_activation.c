@@ -313,7 +313,7 @@ static dualprop_status run_pieces(struct custom_update *update, dualprop_state *
                                   double *max_abs, double *change)
 {
     const dualprop_host *host = &state->context->host;
-    update->activation = layer->custom;
+    update->activation = layer->custom_activation;
     update->type = state->context->precision;
     update->workspace = state->plan.workspace;
     update->doubles = dualprop__custom_doubles(state);
@@ -328,7 +328,7 @@ static dualprop_status run_pieces(struct custom_update *update, dualprop_state *
 dualprop_status dualprop__update_dyads(dualprop_state *state, int k, const dualprop_dyad *dyad)
 {
     const dualprop_layer *layer = state->dyads[k].layer;
-    if (!layer || !layer->custom) return state->context->backend.dyad_update(state->context->instance, dyad);
+    if (!layer || !layer->custom_activation) return state->context->backend.dyad_update(state->context->instance, dyad);
     struct custom_update update = { .dyad = dyad, .count = dyad->count };
     return run_pieces(&update, state, layer, dyad->max_abs, dyad->change);
 }
@@ -336,7 +336,8 @@ dualprop_status dualprop__update_dyads(dualprop_state *state, int k, const dualp
 dualprop_status dualprop__update_dyads_extended(dualprop_state *state, int k, const dualprop_extended_update *extended)
 {
     const dualprop_layer *layer = state->dyads[k].layer;
-    if (!layer || !layer->custom) return state->context->backend.extended_update(state->context->instance, extended);
+    if (!layer || !layer->custom_activation)
+        return state->context->backend.extended_update(state->context->instance, extended);
     struct custom_update update = { .extended = extended, .count = extended->rows * extended->width };
     return run_pieces(&update, state, layer, extended->max_abs, extended->change);
 }

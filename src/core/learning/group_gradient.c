@@ -616,6 +616,12 @@ static dualprop_status create_sums(struct dualprop__group_sums **out, const dual
     return allocate_messages(sums, optimizer);
 }
 
+/* Numbers of the caller's parts differ between processes; names do not. */
+static uint64_t name_digest(uint64_t digest, const struct dualprop__custom_part *part)
+{
+    return dualprop__digest(digest, part->name, sizeof part->name);
+}
+
 /* What every process has to have alike, beside what learning_digest() compares at each step. */
 static uint64_t layers_digest(const dualprop_network *network)
 {
@@ -623,13 +629,14 @@ static uint64_t layers_digest(const dualprop_network *network)
     for (int k = 0; k < network->layer_count; k++) {
         const dualprop_layer *layer = network->layers[k];
         const int64_t numbers[] = { layer->kind,
-                                    layer->custom ? -1 : layer->activation,
+                                    layer->custom_activation ? -1 : layer->activation,
                                     layer->inputs,
                                     layer->outputs,
                                     layer->weight_elements,
                                     layer->bias_elements };
         digest = dualprop__digest(digest, numbers, sizeof numbers);
-        if (layer->custom) digest = dualprop__digest(digest, layer->custom->name, sizeof layer->custom->name);
+        if (layer->custom_activation) digest = name_digest(digest, &layer->custom_activation->part);
+        if (layer->custom_map) digest = name_digest(digest, &layer->custom_map->part);
     }
     return digest;
 }

@@ -37,7 +37,7 @@ struct dualprop_optimizer {
 /* Can an optimizer of this network do without a gradient? */
 static inline int dualprop__needs_no_gradient(const dualprop_network *network)
 {
-    return network->feedback != DUALPROP_FEEDBACK_KOLEN_POLLACK &&
+    return network->feedback != DUALPROP_FEEDBACK_KOLEN_POLLACK && !dualprop__network_has_custom_maps(network) &&
            !(network->context->backend.flags & DUALPROP__SPLITS_STEPS);
 }
 /* gradient.c: refuse an optimizer that keeps no gradient. */

@@ -111,6 +111,13 @@ static dualprop_status create_optimizer(dualprop_optimizer **out, dualprop_netwo
     return DUALPROP_OK;
 }
 
+static const char *what_needs_gradients(const dualprop_network *network)
+{
+    if (dualprop__network_has_custom_maps(network)) return "linear maps of the caller's own";
+    return network->feedback == DUALPROP_FEEDBACK_KOLEN_POLLACK ? "feedback weights that learn"
+                                                                : "learning steps of the caller's own";
+}
+
 static dualprop_status check_optimized(dualprop_network *network, int kind, int fused, const char *function)
 {
     DUALPROP__TRY(dualprop__check_handle(network, DUALPROP__NETWORK, "network", function));
@@ -121,8 +128,7 @@ static dualprop_status check_optimized(dualprop_network *network, int kind, int 
                       "network has no layers; add one first");
     DUALPROP__REQUIRE(network->context, !fused || dualprop__needs_no_gradient(network), DUALPROP_ERROR_UNSUPPORTED,
                       "%s need a gradient in memory; expected dualprop_optimizer_create()",
-                      network->feedback == DUALPROP_FEEDBACK_KOLEN_POLLACK ? "feedback weights that learn"
-                                                                           : "learning steps of the caller's own");
+                      what_needs_gradients(network));
     return DUALPROP_OK;
 }
 

@@ -263,7 +263,7 @@ dualprop_status dualprop__update(dualprop_optimizer *optimizer, dualprop_state *
     DUALPROP__TRY(dualprop__update_check(optimizer, state));
     int has_learned_feedback = optimizer->network->feedback == DUALPROP_FEEDBACK_KOLEN_POLLACK;
     int fused = optimizer->clip <= 0 && !has_learned_feedback && !dualprop__step_needs_weights(optimizer) &&
-                is_surely_finite(optimizer, state);
+                !dualprop__network_has_custom_maps(optimizer->network) && is_surely_finite(optimizer, state);
     DUALPROP__TRY(dualprop__network_begin_write(optimizer->network));
     if (optimizer->is_fused) {
         status = learn_without_gradient(optimizer, state);

@@ -9,6 +9,7 @@
 static int64_t count_weights(const dualprop_layer *layer)
 {
     const dualprop_context *context = layer->network->context;
+    if (layer->kind == DUALPROP_LAYER_CUSTOM) return layer->custom_weights;
     return layer->kind == DUALPROP_LAYER_DENSE
                ? context->backend.weight_elements(context->instance, layer->inputs, layer->outputs)
                : context->backend.convolution_weight_elements(context->instance, &layer->map);
@@ -37,7 +38,10 @@ dualprop_status dualprop__layer_create(dualprop_layer **out, dualprop_network *n
     layer->index = index;
     layer->kind = description->kind;
     layer->activation = description->activation;
-    layer->custom = description->custom;
+    layer->custom_activation = description->custom_activation;
+    layer->custom_map = description->custom_map;
+    layer->custom_weights = description->custom_weights;
+    layer->fan_in = description->fan_in;
     layer->inputs = description->inputs;
     layer->outputs = description->outputs;
     layer->bias_elements = description->bias_elements;
@@ -81,14 +85,15 @@ void dualprop__layer_destroy(dualprop_layer *layer)
 
 const char *dualprop__layer_activation_name(const dualprop_layer *layer)
 {
-    return layer->custom ? layer->custom->name : dualprop_name(DUALPROP_NAMES_ACTIVATION, layer->activation);
+    return layer->custom_activation ? layer->custom_activation->part.name
+                                    : dualprop_name(DUALPROP_NAMES_ACTIVATION, layer->activation);
 }
 
 /* A caller's activation has another number in every context; its name is what files and other contexts know it by. */
 int dualprop__layer_activates_alike(const dualprop_layer *one, const dualprop_layer *other)
 {
-    if (!one->custom || !other->custom) return one->activation == other->activation;
-    return dualprop__same_name(one->custom->name, other->custom->name);
+    if (!one->custom_activation || !other->custom_activation) return one->activation == other->activation;
+    return dualprop__same_name(one->custom_activation->part.name, other->custom_activation->part.name);
 }
 
 dualprop_status dualprop__layer_answer(const dualprop_layer *layer, int answer)
@@ -96,6 +101,14 @@ dualprop_status dualprop__layer_answer(const dualprop_layer *layer, int answer)
     DUALPROP__REQUIRE(layer->network->context, answer == 0, DUALPROP_ERROR_CANCELLED,
                       "the activation %s of layer %d returned %d; expected 0, which continues",
                       dualprop__layer_activation_name(layer), layer->index, answer);
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop__layer_map_answer(const dualprop_layer *layer, int answer)
+{
+    DUALPROP__REQUIRE(layer->network->context, answer == 0, DUALPROP_ERROR_CANCELLED,
+                      "the map %s of layer %d returned %d; expected 0, which continues", layer->custom_map->part.name,
+                      layer->index, answer);
     return DUALPROP_OK;
 }
 
@@ -120,7 +133,7 @@ dualprop_status dualprop_layer_shape(int *kind, int64_t output[3], int64_t kerne
                                      const dualprop_layer *layer)
 {
     DUALPROP__REQUIRE_HANDLE(layer, DUALPROP__LAYER);
-    const dualprop_convolution *map = &layer->map; /* zeros in a dense layer */
+    const dualprop_convolution *map = &layer->map; /* zeros in a layer on vectors */
     if (kind) *kind = layer->kind;
     if (output) dualprop__layer_output(output, layer);
     write_pair(kernel, map->kernel_height, map->kernel_width);
@@ -129,6 +142,15 @@ dualprop_status dualprop_layer_shape(int *kind, int64_t output[3], int64_t kerne
     if (pooling) *pooling = map->pooling;
     write_pair(window, map->window_height, map->window_width);
     write_pair(window_stride, map->window_stride_height, map->window_stride_width);
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_layer_custom(const char **map, int64_t *weights, int64_t *fan_in, const dualprop_layer *layer)
+{
+    DUALPROP__REQUIRE_HANDLE(layer, DUALPROP__LAYER);
+    if (map) *map = layer->custom_map ? layer->custom_map->part.name : NULL;
+    if (weights) *weights = layer->custom_weights;
+    if (fan_in) *fan_in = layer->fan_in;
     return DUALPROP_OK;
 }
 

@@ -45,7 +45,7 @@ dualprop_status dualprop__describe_dense(dualprop_layer *layer, const dualprop_c
     *layer = (dualprop_layer){
         .kind = DUALPROP_LAYER_DENSE,
         .activation = activation,
-        .custom = dualprop__custom_activation(context, activation),
+        .custom_activation = dualprop__custom_activation(context, activation),
         .inputs = input[0] * input[1] * input[2],
         .outputs = outputs,
         .bias_elements = outputs,
@@ -54,6 +54,38 @@ dualprop_status dualprop__describe_dense(dualprop_layer *layer, const dualprop_c
     DUALPROP__REQUIRE(context, fits(layer->inputs, outputs, 1), DUALPROP_ERROR_RANGE,
                       "outputs is %lld; the number of weights for %lld inputs overflows", (long long)outputs,
                       (long long)layer->inputs);
+    return DUALPROP_OK;
+}
+
+/* ---- maps of the caller's ---- */
+
+dualprop_status dualprop__describe_custom(dualprop_layer *layer, const dualprop_context *context,
+                                          const int64_t input[3], const struct dualprop__custom_map *map,
+                                          int64_t outputs, int64_t weights, int64_t fan_in, int activation)
+{
+    DUALPROP__REQUIRE(context, outputs >= 1, DUALPROP_ERROR_INVALID_ARGUMENT, "outputs is %lld; expected >= 1",
+                      (long long)outputs);
+    DUALPROP__REQUIRE(context, weights >= 1, DUALPROP_ERROR_INVALID_ARGUMENT, "weights is %lld; expected >= 1",
+                      (long long)weights);
+    DUALPROP__REQUIRE(context, fan_in >= 1, DUALPROP_ERROR_INVALID_ARGUMENT, "fan_in is %lld; expected >= 1",
+                      (long long)fan_in);
+    DUALPROP__TRY(check_activation(context, activation));
+    DUALPROP__REQUIRE(context, fits(1, outputs, 1), DUALPROP_ERROR_RANGE, "outputs is %lld; its size overflows",
+                      (long long)outputs);
+    DUALPROP__REQUIRE(context, fits(1, weights, 1), DUALPROP_ERROR_RANGE, "weights is %lld; its size overflows",
+                      (long long)weights);
+    *layer = (dualprop_layer){
+        .kind = DUALPROP_LAYER_CUSTOM,
+        .activation = activation,
+        .custom_activation = dualprop__custom_activation(context, activation),
+        .custom_map = map,
+        .custom_weights = weights,
+        .fan_in = fan_in,
+        .inputs = input[0] * input[1] * input[2],
+        .outputs = outputs,
+        .bias_elements = outputs,
+        .learning_rate = 1.0,
+    };
     return DUALPROP_OK;
 }
 
@@ -145,7 +177,7 @@ dualprop_status dualprop__describe_convolution(dualprop_layer *layer, const dual
     DUALPROP__REQUIRE(context, context->backend.convolution_bottom_up, DUALPROP_ERROR_UNSUPPORTED,
                       "the backend %.64s has no convolutions", context->backend.name);
     *layer = (dualprop_layer){ .kind = kind, .activation = activation, .learning_rate = 1.0 };
-    layer->custom = dualprop__custom_activation(context, activation);
+    layer->custom_activation = dualprop__custom_activation(context, activation);
     /* clang-format off */
     layer->map = (dualprop_convolution){
         .kind = kind, .pooling = DUALPROP_POOL_NONE, .batch = 1,
@@ -187,29 +219,43 @@ dualprop_status dualprop__describe_pooling(dualprop_layer *layer, const dualprop
 
 /* ---- what a layer's shape says ---- */
 
+/* Maps of two contexts are the same if their names are. */
+static int has_same_map(const dualprop_layer *one, const dualprop_layer *other)
+{
+    if (dualprop__layer_is_image(one)) return !memcmp(&one->map, &other->map, sizeof one->map);
+    if (one->kind == DUALPROP_LAYER_DENSE) return 1;
+    return one->custom_weights == other->custom_weights &&
+           dualprop__same_name(one->custom_map->part.name, other->custom_map->part.name);
+}
+
 int dualprop__layer_alike(const dualprop_layer *one, const dualprop_layer *other)
 {
     return one->kind == other->kind && one->inputs == other->inputs && one->outputs == other->outputs &&
-           (one->kind == DUALPROP_LAYER_DENSE || !memcmp(&one->map, &other->map, sizeof one->map));
+           has_same_map(one, other);
 }
 
 void dualprop__layer_output(int64_t shape[3], const dualprop_layer *layer)
 {
-    int is_dense = layer->kind == DUALPROP_LAYER_DENSE;
-    shape[0] = is_dense ? 1 : layer->map.pooled_height;
-    shape[1] = is_dense ? 1 : layer->map.pooled_width;
-    shape[2] = is_dense ? layer->outputs : layer->map.outputs;
+    int is_image = dualprop__layer_is_image(layer);
+    shape[0] = is_image ? layer->map.pooled_height : 1;
+    shape[1] = is_image ? layer->map.pooled_width : 1;
+    shape[2] = is_image ? layer->map.outputs : layer->outputs;
 }
 
 int64_t dualprop__layer_channels(const dualprop_layer *layer)
 {
-    return layer->kind == DUALPROP_LAYER_DENSE ? layer->outputs : layer->map.outputs;
+    return dualprop__layer_is_image(layer) ? layer->map.outputs : layer->outputs;
 }
 
 void dualprop__layer_fans(double *in, double *out, const dualprop_layer *layer)
 {
     double taps = (double)(layer->map.kernel_height * layer->map.kernel_width);
     int is_dense = layer->kind == DUALPROP_LAYER_DENSE;
+    if (layer->kind == DUALPROP_LAYER_CUSTOM) {
+        *in = (double)layer->fan_in; /* and as many connections come from the inputs as go to the outputs */
+        *out = *in * (double)layer->outputs / (double)layer->inputs;
+        return;
+    }
     *in = is_dense ? (double)layer->inputs : taps * (double)layer->map.channels;
     *out = is_dense ? (double)layer->outputs : taps * (double)layer->map.outputs;
 }
@@ -220,6 +266,10 @@ int dualprop__parameter_shape(int64_t shape[DUALPROP_MAX_RANK], const dualprop_l
 {
     const dualprop_convolution *map = &layer->map;
     int rank = 0;
+    if (layer->kind == DUALPROP_LAYER_CUSTOM) {
+        shape[0] = is_bias ? layer->outputs : layer->custom_weights;
+        return 1;
+    }
     if (layer->kind == DUALPROP_LAYER_LOCAL) {
         shape[rank++] = map->map_height;
         shape[rank++] = map->map_width;

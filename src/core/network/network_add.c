@@ -16,6 +16,13 @@ int64_t dualprop__network_parameters(const dualprop_network *network)
     return network->parameters;
 }
 
+int dualprop__network_has_custom_maps(const dualprop_network *network)
+{
+    for (int k = 0; k < network->layer_count; k++)
+        if (network->layers[k]->custom_map) return 1;
+    return 0;
+}
+
 /* Room for one more pointer, twice as much as before if there is none: adding n layers is work for n layers. */
 static dualprop_status make_layer_room(dualprop_network *network)
 {
@@ -77,7 +84,7 @@ static dualprop_status end_change(dualprop_network *network, dualprop_status sta
     return status;
 }
 
-/* ---- dense and convolutional layers ---- */
+/* ---- layers by kind ---- */
 
 dualprop_status dualprop_network_add_dense(dualprop_network *network, int64_t outputs, int activation)
 {
@@ -116,6 +123,22 @@ dualprop_status dualprop_network_add_local(dualprop_network *network, int64_t ch
     return add_convolution(network, DUALPROP_LAYER_LOCAL, channels, kernel, stride, padding, activation);
 }
 
+dualprop_status dualprop_network_add_custom(dualprop_network *network, int map, int64_t outputs, int64_t weights,
+                                            int64_t fan_in, int activation)
+{
+    dualprop_layer layer;
+    DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
+    DUALPROP__TRY(dualprop__context_enter(network->context));
+    const struct dualprop__custom_map *custom_map = dualprop__custom_map(network->context, map);
+    DUALPROP__REQUIRE(network->context, custom_map, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "map is %d; expected one that dualprop_map_register() returned for this context", map);
+    DUALPROP__TRY(begin_change(network));
+    dualprop_status status = dualprop__describe_custom(&layer, network->context, network->top, custom_map, outputs,
+                                                       weights, fan_in, activation);
+    if (status == DUALPROP_OK) status = dualprop__network_append(network, &layer);
+    return end_change(network, status);
+}
+
 /* ---- pooling ---- */
 
 /* The layer that pooling would go to: the last one, where it is an image that nothing has flattened or pooled yet. */
@@ -123,9 +146,11 @@ static dualprop_status check_poolable(const dualprop_network *network)
 {
     const dualprop_layer *last = network->layer_count ? network->layers[network->layer_count - 1] : NULL;
     int64_t shape[3] = { 0 };
-    DUALPROP__REQUIRE(network->context, last && last->kind != DUALPROP_LAYER_DENSE, DUALPROP_ERROR_INVALID_STATE,
-                      "pooling must follow a convolutional layer; the network %s",
-                      last ? "ends with a dense layer" : "has no layers yet");
+    DUALPROP__REQUIRE(network->context, last, DUALPROP_ERROR_INVALID_STATE,
+                      "pooling must follow a convolutional layer; the network has no layers yet");
+    DUALPROP__REQUIRE(network->context, dualprop__layer_is_image(last), DUALPROP_ERROR_INVALID_STATE,
+                      "pooling must follow a convolutional layer; the network ends with a %s layer",
+                      dualprop_name(DUALPROP_NAMES_LAYER, last->kind));
     DUALPROP__REQUIRE(network->context, last->map.pooling == DUALPROP_POOL_NONE, DUALPROP_ERROR_INVALID_STATE,
                       "layer %d has its pooling already; expected one for each layer", last->index);
     dualprop__layer_output(shape, last);

@@ -70,7 +70,7 @@ static dualprop_status copy_all_parameters(dualprop_network *destination, const 
 
 /* A layer in words, for the sentence below. */
 typedef struct layer_text {
-    char text[160];
+    char text[280];
 } layer_text;
 
 static layer_text layer_words(const dualprop_layer *layer)
@@ -79,9 +79,10 @@ static layer_text layer_words(const dualprop_layer *layer)
     int64_t weight[DUALPROP_MAX_RANK], output[3];
     int rank = dualprop__parameter_shape(weight, layer, 0);
     dualprop__layer_output(output, layer);
-    snprintf(words.text, sizeof words.text, "%s %.80s to %.60s, %s", dualprop_name(DUALPROP_NAMES_LAYER, layer->kind),
-             dualprop__describe_shape(weight, rank).text, dualprop__describe_shape(output, 3).text,
-             dualprop__layer_activation_name(layer));
+    snprintf(words.text, sizeof words.text, "%s%s%s %.80s to %.60s, %s",
+             dualprop_name(DUALPROP_NAMES_LAYER, layer->kind), layer->custom_map ? " " : "",
+             layer->custom_map ? layer->custom_map->part.name : "", dualprop__describe_shape(weight, rank).text,
+             dualprop__describe_shape(output, 3).text, dualprop__layer_activation_name(layer));
     return words;
 }
 

@@ -14,8 +14,10 @@ struct dualprop_layer {
     dualprop_network *network;
     int index; /* 1..L */
     int kind, activation;
-    const struct dualprop__activation *custom; /* the activation, if it is the caller's; else NULL */
-    int64_t inputs, outputs;                   /* elements of a sample on either side, pooling included */
+    const struct dualprop__activation *custom_activation; /* the activation, if it is the caller's; else NULL */
+    const struct dualprop__custom_map *custom_map;        /* of a DUALPROP_LAYER_CUSTOM */
+    int64_t custom_weights, fan_in;                       /* of a DUALPROP_LAYER_CUSTOM */
+    int64_t inputs, outputs;                              /* elements of a sample on either side, pooling included */
     int64_t bias_elements;
     dualprop_convolution map;   /* of a convolutional or local layer, for a batch of 1 */
     int64_t weight_elements;    /* in the backend's layout */
@@ -104,6 +106,11 @@ dualprop__shape_text dualprop__describe_shape(const int64_t *shape, int rank);
 /* Refuse a checked view whose shape is not (rows, columns). */
 dualprop_status dualprop__check_matrix(const dualprop_context *context, const dualprop_view *view, int64_t rows,
                                        int64_t columns, const char *name);
+/* Has the layer a map of images, `map`? Dense layers and maps of the caller's take vectors. */
+static inline int dualprop__layer_is_image(const dualprop_layer *layer)
+{
+    return layer->kind == DUALPROP_LAYER_CONVOLUTION || layer->kind == DUALPROP_LAYER_LOCAL;
+}
 /* Are two layers of the same kind and shape? Their parameters then are, too. */
 int dualprop__layer_alike(const dualprop_layer *one, const dualprop_layer *other);
 
@@ -113,8 +120,8 @@ void dualprop__layer_output(int64_t shape[3], const dualprop_layer *layer);
 /*
  * ---- layer_shape.c: what shapes follow from a layer's description, before it has parameters ----
  *
- * A description is a dualprop_layer of which only kind, activation, custom, inputs, outputs, bias_elements and map are
- * set; of a layer that exists it is the layer itself.
+ * A description is a dualprop_layer of which only kind, activation, what is custom, inputs, outputs, bias_elements and
+ * map are set; of a layer that exists it is the layer itself.
  */
 
 /* Describe a dense layer on an input of this shape. RANGE if sizes overflow. */
@@ -125,6 +132,11 @@ dualprop_status dualprop__describe_dense(dualprop_layer *layer, const dualprop_c
 dualprop_status dualprop__describe_convolution(dualprop_layer *layer, const dualprop_context *context, int kind,
                                                const int64_t input[3], int64_t channels, const int64_t kernel[2],
                                                const int64_t *stride, const int64_t *padding, int activation);
+
+/* Describe a layer with a map of the caller's on an input of this shape. */
+dualprop_status dualprop__describe_custom(dualprop_layer *layer, const dualprop_context *context,
+                                          const int64_t input[3], const struct dualprop__custom_map *map,
+                                          int64_t outputs, int64_t weights, int64_t fan_in, int activation);
 
 /* Add pooling after a described layer's map; stride NULL is the window. */
 dualprop_status dualprop__describe_pooling(dualprop_layer *layer, const dualprop_context *context, int pooling,
@@ -151,8 +163,9 @@ uint64_t dualprop__layer_bytes(const dualprop_layer *layer);
 const char *dualprop__layer_activation_name(const dualprop_layer *layer);
 /* Have two layers, of contexts that may differ, the same activation? */
 int dualprop__layer_activates_alike(const dualprop_layer *one, const dualprop_layer *other);
-/* CANCELLED, if a function of the layer's activation returned anything but 0. */
+/* CANCELLED, if a function of the layer's activation, or of its map, returned anything but 0. */
 dualprop_status dualprop__layer_answer(const dualprop_layer *layer, int answer);
+dualprop_status dualprop__layer_map_answer(const dualprop_layer *layer, int answer);
 
 /* network.c */
 /* As dualprop_network_create(), after its checks. The context lives, if only through its children. */
@@ -161,7 +174,11 @@ dualprop_status dualprop__network_make(dualprop_network **network, dualprop_cont
 int64_t dualprop__network_inputs(const dualprop_network *network);
 int64_t dualprop__network_outputs(const dualprop_network *network); /* the input's size if there is no layer */
 
-/* network_add.c */
+/*
+ * network_add.c: is a layer's map the caller's? How large its gradient can get is then not known from its dyads, so it
+ * is computed and checked before the step.
+ */
+int dualprop__network_has_custom_maps(const dualprop_network *network);
 int64_t dualprop__network_parameters(const dualprop_network *network); /* of all layers together */
 /* Put a layer of this description on top. */
 dualprop_status dualprop__network_append(dualprop_network *network, const dualprop_layer *description);

@@ -16,7 +16,8 @@ int64_t dualprop__largest_weights(const dualprop_network *network)
     int64_t most = 0;
     for (int k = 0; k < network->layer_count; k++) {
         int64_t weights = dualprop__parameter_elements(network->layers[k], 0);
-        if (weights > most) most = weights; /* never fewer than the biases */
+        if (weights > most) most = weights;
+        if (network->layers[k]->bias_elements > most) most = network->layers[k]->bias_elements; /* of a map of few */
     }
     return most;
 }
@@ -33,6 +34,8 @@ dualprop_status dualprop__parameter_read(void *host, const dualprop_layer *layer
     const dualprop_backend *backend = &context->backend;
     if (is_bias)
         return backend->copy_out(context->instance, host, memory, (size_t)layer->bias_elements * context->real_size);
+    if (layer->kind == DUALPROP_LAYER_CUSTOM)
+        return backend->copy_out(context->instance, host, memory, (size_t)layer->weight_elements * context->real_size);
     if (layer->kind == DUALPROP_LAYER_DENSE)
         return backend->read_weights(context->instance, host, memory, layer->inputs, layer->outputs);
     return backend->read_convolution_weights(context->instance, &layer->map, host, memory);
@@ -44,6 +47,8 @@ dualprop_status dualprop__parameter_write(const dualprop_layer *layer, int is_bi
     const dualprop_backend *backend = &context->backend;
     if (is_bias)
         return backend->copy_in(context->instance, memory, host, (size_t)layer->bias_elements * context->real_size);
+    if (layer->kind == DUALPROP_LAYER_CUSTOM)
+        return backend->copy_in(context->instance, memory, host, (size_t)layer->weight_elements * context->real_size);
     if (layer->kind == DUALPROP_LAYER_DENSE)
         return backend->write_weights(context->instance, memory, host, layer->inputs, layer->outputs);
     return backend->write_convolution_weights(context->instance, &layer->map, memory, host);

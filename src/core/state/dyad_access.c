@@ -223,8 +223,9 @@ static double view_element(const dualprop_view *line, int64_t i)
 
 static dualprop_status slope_of_layer(double *slope, const dualprop_layer *layer, double a)
 {
-    if (layer->custom)
-        return dualprop__layer_answer(layer, layer->custom->slope(layer->custom->user_data, slope, &a, 1));
+    if (layer->custom_activation)
+        return dualprop__layer_answer(
+            layer, layer->custom_activation->slope(layer->custom_activation->user_data, slope, &a, 1));
     *slope = dualprop__slope_f64(layer->activation, a);
     return DUALPROP_OK;
 }

@@ -4,11 +4,16 @@
  * What a convolution derives from its weights is kept in the state, and computed again when the weights have changed:
  * when the network's generation is another, or the array of weights. Feedback weights have a cache of their own.
  */
-#include "state_internal.h"
+#include "custom_map.h"
 
 static int is_dense(const dualprop_layer *layer)
 {
     return layer->kind == DUALPROP_LAYER_DENSE;
+}
+
+static int is_custom(const dualprop_layer *layer)
+{
+    return layer->kind == DUALPROP_LAYER_CUSTOM;
 }
 
 /* The weights as this inference reads them. */
@@ -72,6 +77,7 @@ int64_t dualprop__map_workspace(const dualprop_state *state, const dualprop_laye
 {
     const dualprop_context *context = state->context;
     if (is_dense(layer)) return dense_workspace_of(state, layer);
+    if (is_custom(layer)) return state->rule ? dualprop__custom_map_workspace(layer) : 0;
     dualprop_convolution shape = layer->map;
     shape.batch = state->capacity;
     if (!state->rule && context->backend.convolution_bottom_up_workspace)
@@ -84,7 +90,7 @@ int64_t dualprop__map_workspace(const dualprop_state *state, const dualprop_laye
 
 int64_t dualprop__map_cache(const dualprop_state *state, const dualprop_layer *layer)
 {
-    if (is_dense(layer)) return 0;
+    if (!dualprop__layer_is_image(layer)) return 0;
     dualprop_convolution shape = layer->map;
     shape.batch = state->capacity;
     return state->context->backend.convolution_cache(state->context->instance, &shape);
@@ -109,6 +115,12 @@ static dualprop_status prepare_cache(dualprop_convolution *shape, dualprop_state
 
 /* ---- the three directions ---- */
 
+/* After a product of the caller's, which no update can be fused with. */
+static dualprop_status update_apart(const dualprop_state *state, const dualprop_dyad *update)
+{
+    return update ? state->context->backend.dyad_update(state->context->instance, update) : DUALPROP_OK;
+}
+
 static dualprop_status convolve_up(dualprop_state *state, int k, void *a, const void *x, const dualprop_dyad *update)
 {
     const dualprop_layer *layer = state->dyads[k].layer;
@@ -123,6 +135,10 @@ dualprop_status dualprop__map_bottom_up(dualprop_state *state, int k, void *a, c
                                         const dualprop_dyad *update)
 {
     const dualprop_layer *layer = state->dyads[k].layer;
+    if (is_custom(layer)) {
+        DUALPROP__TRY(dualprop__custom_map_up(layer, state->batch.count, a, x, weight_of(state, k), layer->bias));
+        return update_apart(state, update);
+    }
     if (!is_dense(layer)) return convolve_up(state, k, a, x, update);
     dualprop_dense shape = dense_shape(state, layer);
     return state->context->backend.dense_bottom_up(state->context->instance, &shape, a, x, weight_of(state, k),
@@ -135,6 +151,10 @@ static dualprop_status map_down_through(dualprop_state *state, int k, void *top_
 {
     const dualprop_layer *layer = state->dyads[k].layer;
     const dualprop_context *context = state->context;
+    if (is_custom(layer)) {
+        DUALPROP__TRY(dualprop__custom_map_down(layer, state->batch.count, top_down, delta, weights));
+        return update_apart(state, update);
+    }
     if (is_dense(layer)) {
         dualprop_dense shape = dense_shape(state, layer);
         return context->backend.dense_top_down(context->instance, &shape, top_down, delta, weights, update);
@@ -162,6 +182,7 @@ static dualprop_status single_up(dualprop_state *state, int k, void *a, const vo
 {
     const dualprop_layer *layer = state->dyads[k].layer;
     const dualprop_context *context = state->context;
+    if (is_custom(layer)) return dualprop__custom_map_up(layer, 1, a, x, weight_of(state, k), NULL);
     if (is_dense(layer)) {
         dualprop_dense shape = { 1, layer->inputs, layer->outputs, state->plan.workspace, state->plan.workspace_bytes };
         return context->backend.dense_bottom_up(context->instance, &shape, a, x, weight_of(state, k), NULL, NULL);
@@ -177,6 +198,7 @@ static dualprop_status single_down(dualprop_state *state, int k, void *top_down,
 {
     const dualprop_layer *layer = state->dyads[k].layer;
     const dualprop_context *context = state->context;
+    if (is_custom(layer)) return dualprop__custom_map_down(layer, 1, top_down, delta, weight_of(state, k));
     if (is_dense(layer)) {
         dualprop_dense shape = { 1, layer->inputs, layer->outputs, state->plan.workspace, state->plan.workspace_bytes };
         return context->backend.dense_top_down(context->instance, &shape, top_down, delta, weight_of(state, k), NULL);
@@ -211,7 +233,7 @@ dualprop_status dualprop__map_pooled_down(dualprop_state *state, int k, void *to
 int64_t dualprop__map_width(const dualprop_layer *layer)
 {
     const dualprop_convolution *map = &layer->map;
-    return is_dense(layer) ? layer->outputs : map->map_height * map->map_width * map->outputs;
+    return dualprop__layer_is_image(layer) ? map->map_height * map->map_width * map->outputs : layer->outputs;
 }
 
 void dualprop__map_forget(dualprop_state *state, int k)
@@ -233,6 +255,10 @@ dualprop_status dualprop__map_gradient_rows(dualprop_state *state, int k, int64_
     x = (const char *)x + (size_t)(first * dualprop__below(state, k)->width) * real;
     delta = (const char *)delta + (size_t)(first * state->dyads[k].width) * real;
     if (switches) switches += first * dualprop__switches_elements(layer);
+    /* A step is never fused with this gradient: see dualprop__network_has_custom_maps(). */
+    if (is_custom(layer))
+        return dualprop__custom_map_gradient(layer, rows, gradient, bias_gradient, x, delta, scale, accumulate,
+                                             state->plan.workspace);
     if (is_dense(layer)) {
         dualprop_dense shape = dense_shape(state, layer);
         shape.batch = rows;

@@ -49,7 +49,7 @@ static void *carve(struct arena *arena, int64_t rows, int64_t width)
 static int64_t activation_workspace(const dualprop_state *state, const dualprop_layer *layer)
 {
     int64_t bytes, each = dualprop__custom_doubles(state) * (int64_t)sizeof(double);
-    if (!layer->custom) return 0;
+    if (!layer->custom_activation) return 0;
     int fits = DUALPROP__MULTIPLY(&bytes, state->capacity, layer->outputs) && DUALPROP__MULTIPLY(&bytes, bytes, each);
     return fits ? bytes : -1;
 }

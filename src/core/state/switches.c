@@ -12,7 +12,7 @@
 
 static int pools_by_switches(const dualprop_layer *layer)
 {
-    return layer->kind != DUALPROP_LAYER_DENSE && layer->map.pooling == DUALPROP_POOL_MAX;
+    return dualprop__layer_is_image(layer) && layer->map.pooling == DUALPROP_POOL_MAX;
 }
 
 int64_t dualprop__switches_elements(const dualprop_layer *layer)
