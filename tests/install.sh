@@ -138,6 +138,18 @@ with_the_archive() {
         -lm -lpthread -ldl && prints_what_it_should "$work/archive"
 }
 
+# As one who writes a kernel does: headers, the tester's archive and the shared library of the installed tree.
+with_the_tester() {
+    [ -e "$prefix/include/dualprop/testing.h" ] && [ -e "$prefix/lib/libdualprop-testing.a" ] || return 1
+    for example in test_my_kernel custom_layer; do
+        $CC -std=c11 -Wall -Wextra -Werror -o "$work/$example" "examples/$example.c" -ldualprop-testing \
+            $(pkg-config --cflags --libs dualprop) -lm &&
+            LD_LIBRARY_PATH=$prefix/lib "$work/$example" >"$work/output" 2>&1 || { cat "$work/output"; return 1; }
+        grep -Eq '^0 of [1-9][0-9]* cases failed$|^largest error of a gradient: .*e-' "$work/output" ||
+            { cat "$work/output"; return 1; }
+    done
+}
+
 in_cxx() {
     $CXX -std=c++17 -x c++ -o "$work/cxx" examples/minimal.c $(pkg-config --cflags --libs dualprop) &&
         prints_what_it_should "$work/cxx"
@@ -173,6 +185,7 @@ test_that "ar and objcopy are the compiler's" binutils_of_the_compiler
 test_that "a program by pkg-config, shared" with_pkg_config
 test_that "a program by pkg-config, static" with_pkg_config_static
 test_that "a program with libdualprop.a" with_the_archive
+test_that "a kernel and a layer tested by libdualprop-testing.a" with_the_tester
 if have "$CXX"; then test_that "a program in C++" in_cxx; else skip "a program in C++: no C++ compiler here"; fi
 if have cmake; then
     test_that "a program by CMake, shared and static" with_cmake

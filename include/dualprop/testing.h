@@ -35,10 +35,12 @@ typedef void (*dualprop_testing_report)(void *user_data, int passed, const char 
 
 /**
  * Test the slots of a table that are the caller's own, not NULL and not a built-in backend's: dense_bottom_up,
- * dense_top_down, dense_gradient (with their followers unless the table is DUALPROP_BACKEND_UNFUSED), dyad_update,
- * output_step, optimizer_step, compare, max_abs and fill_uniform. Sizes are odd, arrays lie between guard bytes and
- * begin as NaN, and each result is compared with the reference backend's in double within a tolerance from the number
- * of terms. Convolutions, load_input, evaluate and the optional rule features are not tested here.
+ * dense_top_down, dense_gradient and the same three of convolutions (with their followers unless the table is
+ * DUALPROP_BACKEND_UNFUSED), dyad_update, output_step, load_input, evaluate, optimizer_step, compare, max_abs,
+ * fill_uniform, extended_update and output_proximal. Sizes are odd, arrays lie between guard bytes and begin as NaN,
+ * and each result is compared with the reference backend's in double within a tolerance from the number of terms. The
+ * layout, workspace and cache of weights are tested by the products that use them; memory and slots for devices are not
+ * tested here.
  *
  * @param failed     receives the number of cases that failed; may be NULL
  * @param table      on host memory; complete, or with NULL slots

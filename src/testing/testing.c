@@ -403,6 +403,11 @@ static dualprop_status run_uniform(struct side *side, int size, int variant)
     return status;
 }
 
+/* ---- cases of other slots ---- */
+
+#include "convolution_cases.h"
+#include "optional_cases.h"
+
 /* ---- running ---- */
 
 struct family {
@@ -459,6 +464,12 @@ static int run_case(struct side *own, struct side *reference, const struct famil
 int dualprop_testing_slots(int *failed, const dualprop_backend *table, int type, dualprop_testing_report report,
                            void *user_data)
 {
+    /* The nine share a layout, workspace and cache: one that is the caller's concerns the three directions. */
+    int owns_maps = TESTING_OWNS(convolution_weight_elements) || TESTING_OWNS(write_convolution_weights) ||
+                    TESTING_OWNS(read_convolution_weights) || TESTING_OWNS(convolution_workspace) ||
+                    TESTING_OWNS(convolution_cache) || TESTING_OWNS(convolution_prepare) ||
+                    TESTING_OWNS(convolution_bottom_up) || TESTING_OWNS(convolution_top_down) ||
+                    TESTING_OWNS(convolution_gradient);
     const struct family families[] = {
         { "dyad_update", run_dyad, LENGTHS, 2 * ACTIVATIONS, 1, 1, TESTING_OWNS(dyad_update) },
         { "dense_bottom_up", run_bottom_up, SHAPES, 6, 3, 1, TESTING_OWNS(dense_bottom_up) },
@@ -469,6 +480,13 @@ int dualprop_testing_slots(int *failed, const dualprop_backend *table, int type,
         { "compare", run_compare, LENGTHS, 1, 1, 1, TESTING_OWNS(compare) },
         { "max_abs", run_max_abs, LENGTHS, 2, 1, 1, TESTING_OWNS(max_abs) },
         { "fill_uniform", run_uniform, LENGTHS, 2, 1, 1, TESTING_OWNS(fill_uniform) },
+        { "convolution_bottom_up", run_map_up, IMAGES, 6, 3, 1, owns_maps },
+        { "convolution_top_down", run_map_down, IMAGES, 3, 3, 1, owns_maps },
+        { "convolution_gradient", run_map_gradient, IMAGES, 6, 6, 2, owns_maps },
+        { "load_input", run_load, 1, 9, 1, 1, TESTING_OWNS(load_input) },
+        { "evaluate", run_evaluate, LENGTHS, 2, 1, 1, TESTING_OWNS(evaluate) },
+        { "extended_update", run_extended, LENGTHS, EXTENDED_VARIANTS, 1, 1, TESTING_OWNS(extended_update) },
+        { "output_proximal", run_proximal, LENGTHS, 2, 1, 1, TESTING_OWNS(output_proximal) },
     };
     struct side own = { .table = table, .type = type };
     struct side reference = { .table = dualprop_backend_builtin(DUALPROP_BACKEND_REFERENCE), .type = DUALPROP_F64 };

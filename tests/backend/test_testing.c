@@ -12,7 +12,7 @@
 #include "support/expect.h"
 
 /* What a slot of ours does wrong, in the case that it is asked for. */
-enum { NOTHING, WRONG_NUMBER, WRITES_BESIDE, FAILS, LOSES_NAN };
+enum { NOTHING, WRONG_NUMBER, WRITES_BESIDE, FAILS, LOSES_NAN, WRONG_SWITCH };
 
 static int fault;
 static int first_failures;
@@ -80,6 +80,72 @@ static dualprop_status spoiled_max_abs(void *self, int64_t count, const void *x,
     return status;
 }
 
+static int64_t elements_above(const dualprop_convolution *shape)
+{
+    return shape->batch * shape->pooled_height * shape->pooled_width * shape->outputs;
+}
+
+static dualprop_status spoiled_map_up(void *self, const dualprop_convolution *shape, void *a, uint8_t *switches,
+                                      const void *x, const void *weights, const void *bias, const dualprop_dyad *dyad)
+{
+    dualprop_status status = builtin()->convolution_bottom_up(self, shape, a, switches, x, weights, bias, dyad);
+    spoil(a, elements_above(shape), tested_type);
+    if (fault == WRONG_SWITCH && switches) switches[0] ^= 1;
+    return status;
+}
+
+static dualprop_status spoiled_map_down(void *self, const dualprop_convolution *shape, void *top_down,
+                                        const void *delta, const uint8_t *switches, const void *weights,
+                                        const dualprop_dyad *dyad)
+{
+    dualprop_status status = builtin()->convolution_top_down(self, shape, top_down, delta, switches, weights, dyad);
+    spoil(top_down, shape->batch * shape->height * shape->width * shape->channels, tested_type);
+    return status;
+}
+
+static dualprop_status spoiled_map_gradient(void *self, const dualprop_convolution *shape, void *gradient,
+                                            void *bias_gradient, const void *x, const void *delta,
+                                            const uint8_t *switches, double scale, int accumulate,
+                                            const dualprop_step_numbers *step, void *weights, void *bias,
+                                            void *moments[4])
+{
+    dualprop_status status = builtin()->convolution_gradient(self, shape, gradient, bias_gradient, x, delta, switches,
+                                                             scale, accumulate, step, weights, bias, moments);
+    int64_t places = shape->kind == DUALPROP_LAYER_LOCAL ? shape->map_height * shape->map_width : 1;
+    spoil(step ? bias : bias_gradient, places * shape->outputs, tested_type);
+    return status;
+}
+
+static dualprop_status spoiled_load(void *self, void *x, const dualprop_view *input, const double *mean,
+                                    const double *deviation, const int32_t *augmentation, double *max_abs)
+{
+    dualprop_status status = builtin()->load_input(self, x, input, mean, deviation, augmentation, max_abs);
+    spoil(x, input->shape[0] * input->shape[1] * input->shape[2] * input->shape[3], tested_type);
+    return status;
+}
+
+static dualprop_status spoiled_evaluate(void *self, int loss, const void *prediction, const void *target, int64_t rows,
+                                        int64_t width, int k, double *sum, int64_t *correct, int64_t *top_k)
+{
+    dualprop_status status = builtin()->evaluate(self, loss, prediction, target, rows, width, k, sum, correct, top_k);
+    if (fault == WRONG_NUMBER) *top_k -= 1;
+    return status;
+}
+
+static dualprop_status spoiled_extended(void *self, const dualprop_extended_update *update)
+{
+    dualprop_status status = builtin()->extended_update(self, update);
+    spoil(update->error_signal ? update->error_signal : update->delta, update->rows * update->width, tested_type);
+    return status;
+}
+
+static dualprop_status spoiled_proximal(void *self, const dualprop_output *output)
+{
+    dualprop_status status = builtin()->output_proximal(self, output);
+    spoil(output->mean, output->rows * output->width, tested_type);
+    return status;
+}
+
 static void report(void *user_data, int passed, const char *what, const char *sentence)
 {
     (void)user_data;
@@ -109,7 +175,49 @@ START_TEST(right_slots_pass)
     table.dyad_update = spoiled_update;
     table.optimizer_step = spoiled_step;
     table.max_abs = spoiled_max_abs;
+    table.convolution_bottom_up = spoiled_map_up;
+    table.convolution_top_down = spoiled_map_down;
+    table.convolution_gradient = spoiled_map_gradient;
+    table.load_input = spoiled_load;
+    table.evaluate = spoiled_evaluate;
+    table.extended_update = spoiled_extended;
+    table.output_proximal = spoiled_proximal;
     ck_assert_msg(test_table(&table, TYPES[_i], NOTHING) == 0, "%s", first_sentence);
+    table.flags |= DUALPROP_BACKEND_UNFUSED;
+    ck_assert_msg(test_table(&table, TYPES[_i], NOTHING) == 0, "%s", first_sentence);
+}
+END_TEST
+
+/* Each of the later slots alone, and what is wrong in it. */
+START_TEST(wrong_slots_of_images_and_options_are_found)
+{
+    static const char *const SLOTS[] = { "convolution_bottom_up",
+                                         "convolution_top_down",
+                                         "convolution_gradient",
+                                         "load_input",
+                                         "extended_update",
+                                         "output_proximal",
+                                         "evaluate" };
+    for (int slot = 0; slot < 7; slot++)
+        for (int wrong = WRONG_NUMBER; wrong <= WRITES_BESIDE; wrong++) {
+            dualprop_backend table = *builtin();
+            if (slot == 0) table.convolution_bottom_up = spoiled_map_up;
+            if (slot == 1) table.convolution_top_down = spoiled_map_down;
+            if (slot == 2) table.convolution_gradient = spoiled_map_gradient;
+            if (slot == 3) table.load_input = spoiled_load;
+            if (slot == 4) table.extended_update = spoiled_extended;
+            if (slot == 5) table.output_proximal = spoiled_proximal;
+            if (slot == 6) table.evaluate = spoiled_evaluate;
+            if (slot == 6 && wrong == WRITES_BESIDE) continue; /* it writes no array */
+            ck_assert_msg(test_table(&table, TYPES[_i], wrong) > 0, "slot %s, fault %d was not found", SLOTS[slot],
+                          wrong);
+            ck_assert_msg(strstr(first_sentence, SLOTS[slot]) == first_sentence, "%s", first_sentence);
+            ck_assert_ptr_nonnull(strstr(first_sentence, wrong == WRITES_BESIDE ? "beside" : "expected"));
+        }
+    dualprop_backend table = *builtin();
+    table.convolution_bottom_up = spoiled_map_up;
+    ck_assert_int_gt(test_table(&table, TYPES[_i], WRONG_SWITCH), 0);
+    ck_assert_ptr_nonnull(strstr(first_sentence, "switches"));
 }
 END_TEST
 
@@ -186,6 +294,7 @@ Suite *test_testing_suite(void)
     TCase *cases = tcase_create("testing");
     tcase_add_loop_test(cases, right_slots_pass, 0, 2);
     tcase_add_loop_test(cases, wrong_slots_are_found, 0, 2);
+    tcase_add_loop_test(cases, wrong_slots_of_images_and_options_are_found, 0, 2);
     tcase_add_test(cases, a_table_without_slots_of_its_own_has_no_cases);
     tcase_add_loop_test(cases, gradients_are_checked, 0, 2);
     suite_add_tcase(suite, cases);
