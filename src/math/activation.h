@@ -11,12 +11,20 @@
  *                      terms lie on either side of the kink
  *   sigmoid            f(x) - f(y) = f(x) f(-y) (1 - e^-(x - y)), every factor of which is accurate
  *   tanh               tanh x = 2 sigmoid(2x) - 1
- *   softplus           f(x) - f(y) = log(1 + sigmoid(y) (e^(x - y) - 1)) while x - y is small
+ *   softplus           f(x) - f(y) = log(1 + sigmoid(y) (e^(x - y) - 1)) while |x - y| is small, whichever is greater
  *   elu                below 0: f(x) - f(y) = e^x (1 - e^-(x - y)); across 0 both terms have one sign
  *   silu               the product rule: the mean of the sigmoids times x - y, plus their difference times the mean
  *
+ * Both states and their difference together are f_states(a, plus, minus, span, beside_plus). The state that the mean is
+ * formed beside (nudge.h) is f of its argument to the bit; the other one may be formed from it and the difference.
+ *
  * Softmax is not elementwise; it is in softmax.h.
  */
+
+/* f(a + plus), f(a - minus), and the first less the second. */
+typedef struct FORMULA(states) {
+    REAL plus, minus, difference;
+} FORMULA(states);
 
 /* ---- identity ---- */
 
@@ -170,18 +178,33 @@ DUALPROP__MATH REAL FORMULA(softplus_slope)(REAL x)
 }
 
 /*
- * While x - y is at most 1 it is the logarithm of the quotient; above, the plain difference of two positive numbers, of
- * which softplus(x) = x + softplus(-x) takes away the large part where both arguments are positive.
+ * From the state `at`, which the mean is formed beside, to the other one, `way` further. While |way| is at most 1 their
+ * difference is the logarithm of the quotient, and the other state the sum; above, it is the plain difference of two
+ * positive numbers, of which softplus(x) = x + softplus(-x) takes away the large part where both arguments are
+ * positive. Either way there are two exponentials and two logarithms.
  */
+DUALPROP__MATH FORMULA(states) FORMULA(softplus_states)(REAL a, REAL plus, REAL minus, REAL span, int beside_plus)
+{
+    REAL x = a + plus, y = a - minus;
+    REAL at = beside_plus ? x : y, to = beside_plus ? y : x, way = beside_plus ? -span : span;
+    int is_near = LIBM(fabs)(way) <= 1;
+    REAL fall = FORMULA(exp)(-LIBM(fabs)(at)), gate = (at < 0 ? fall : 1) / (1 + fall);
+    REAL power = FORMULA(exp_or_expm1)(is_near ? way : -LIBM(fabs)(to), is_near);
+    REAL own_part = FORMULA(log1p)(fall), part = FORMULA(log1p)(is_near ? gate * power : power);
+    REAL own = (0 > at ? 0 : at) + own_part, other = (is_near ? own : 0 > to ? 0 : to) + part;
+    REAL above = way + (part - own_part), across = other - own;
+    REAL far = ((at > 0) & (to > 0)) ? above : across;
+    REAL difference = is_near ? part : far;
+    FORMULA(states) states;
+    states.plus = beside_plus ? own : other;
+    states.minus = beside_plus ? other : own;
+    states.difference = beside_plus ? -difference : difference;
+    return states;
+}
+
 DUALPROP__MATH REAL FORMULA(softplus_difference)(REAL a, REAL plus, REAL minus, REAL span)
 {
-    REAL x = a + plus, y = a - minus, size = LIBM(fabs)(span);
-    REAL gate_x = FORMULA(sigmoid)(x), gate_y = FORMULA(sigmoid)(y);
-    REAL near = FORMULA(log1p)((span < 0 ? gate_x : gate_y) * FORMULA(expm1)(size > 1 ? 1 : size));
-    REAL above = span + (FORMULA(softplus)(-x) - FORMULA(softplus)(-y));
-    REAL across = FORMULA(softplus)(x) - FORMULA(softplus)(y);
-    REAL far = ((x > 0) & (y > 0)) ? above : across;
-    return size > 1 ? far : LIBM(copysign)(near, span);
+    return FORMULA(softplus_states)(a, plus, minus, span, 0).difference;
 }
 
 /* ---- elu: x above 0, e^x - 1 below; the slope at 0 is 1 from both sides ---- */
@@ -228,6 +251,28 @@ DUALPROP__MATH REAL FORMULA(silu_difference)(REAL a, REAL plus, REAL minus, REAL
     return gate * span + middle * FORMULA(sigmoid_span)(x, y, span);
 }
 
+/* ---- both states and their difference; softplus has its own ---- */
+
+#define STATES_OF(name)                                                                                              \
+    DUALPROP__MATH FORMULA(states) FORMULA(name##_states)(REAL a, REAL plus, REAL minus, REAL span, int beside_plus) \
+    {                                                                                                                \
+        FORMULA(states) states;                                                                                      \
+        (void)beside_plus;                                                                                           \
+        states.plus = FORMULA(name)(a + plus);                                                                       \
+        states.minus = FORMULA(name)(a - minus);                                                                     \
+        states.difference = FORMULA(name##_difference)(a, plus, minus, span);                                        \
+        return states;                                                                                               \
+    }
+STATES_OF(identity)
+STATES_OF(relu)
+STATES_OF(leaky_relu)
+STATES_OF(hard_sigmoid)
+STATES_OF(sigmoid)
+STATES_OF(tanh)
+STATES_OF(elu)
+STATES_OF(silu)
+#undef STATES_OF
+
 /* ---- by number: for code that need not be fast ---- */
 
 DUALPROP__MATH REAL FORMULA(activate)(int activation, REAL x)
@@ -260,17 +305,23 @@ DUALPROP__MATH REAL FORMULA(slope)(int activation, REAL x)
     }
 }
 
-DUALPROP__MATH REAL FORMULA(difference)(int activation, REAL a, REAL plus, REAL minus, REAL span)
+DUALPROP__MATH FORMULA(states)
+    FORMULA(states_of)(int activation, REAL a, REAL plus, REAL minus, REAL span, int beside_plus)
 {
     switch (activation) {
-    case DUALPROP_RELU: return FORMULA(relu_difference)(a, plus, minus, span);
-    case DUALPROP_LEAKY_RELU: return FORMULA(leaky_relu_difference)(a, plus, minus, span);
-    case DUALPROP_HARD_SIGMOID: return FORMULA(hard_sigmoid_difference)(a, plus, minus, span);
-    case DUALPROP_SIGMOID: return FORMULA(sigmoid_difference)(a, plus, minus, span);
-    case DUALPROP_TANH: return FORMULA(tanh_difference)(a, plus, minus, span);
-    case DUALPROP_SOFTPLUS: return FORMULA(softplus_difference)(a, plus, minus, span);
-    case DUALPROP_ELU: return FORMULA(elu_difference)(a, plus, minus, span);
-    case DUALPROP_SILU: return FORMULA(silu_difference)(a, plus, minus, span);
-    default: return FORMULA(identity_difference)(a, plus, minus, span);
+    case DUALPROP_RELU: return FORMULA(relu_states)(a, plus, minus, span, beside_plus);
+    case DUALPROP_LEAKY_RELU: return FORMULA(leaky_relu_states)(a, plus, minus, span, beside_plus);
+    case DUALPROP_HARD_SIGMOID: return FORMULA(hard_sigmoid_states)(a, plus, minus, span, beside_plus);
+    case DUALPROP_SIGMOID: return FORMULA(sigmoid_states)(a, plus, minus, span, beside_plus);
+    case DUALPROP_TANH: return FORMULA(tanh_states)(a, plus, minus, span, beside_plus);
+    case DUALPROP_SOFTPLUS: return FORMULA(softplus_states)(a, plus, minus, span, beside_plus);
+    case DUALPROP_ELU: return FORMULA(elu_states)(a, plus, minus, span, beside_plus);
+    case DUALPROP_SILU: return FORMULA(silu_states)(a, plus, minus, span, beside_plus);
+    default: return FORMULA(identity_states)(a, plus, minus, span, beside_plus);
     }
+}
+
+DUALPROP__MATH REAL FORMULA(difference)(int activation, REAL a, REAL plus, REAL minus, REAL span)
+{
+    return FORMULA(states_of)(activation, a, plus, minus, span, 0).difference;
 }

@@ -59,6 +59,19 @@ DUALPROP__MATH REAL FORMULA(expm1)(REAL x)
     return reduced.n == 0 ? reduced.high + rest : large;
 }
 
+/* e^x for x <= 0, or, where is_rise, e^x - 1 for x from -1 to 1: either, in the time of one. */
+DUALPROP__MATH REAL FORMULA(exp_or_expm1)(REAL x, int is_rise)
+{
+    FORMULA(reduced) reduced = FORMULA(reduce_exponent)(x < CONSTANT(EXP_LEAST) ? CONSTANT(EXP_LEAST) : x);
+    REAL rest = FORMULA(exponential_rest)(&reduced), near = reduced.high + rest;
+    REAL half = ((REAL)0.5 * reduced.n + CONSTANT(ROUNDER)) - CONSTANT(ROUNDER);
+    REAL power = (1 + near) * FORMULA(power_of_two)(half) * FORMULA(power_of_two)(reduced.n - half);
+    REAL scale = reduced.n > 0 ? (REAL)1 : (REAL)0.25; /* 2^(n-1) */
+    REAL rise = 2 * ((scale * reduced.high + (scale - (REAL)0.5)) + scale * rest);
+    rise = reduced.n == 0 ? near : rise;
+    return is_rise ? rise : power;
+}
+
 /*
  * log(1 + x) for finite x > -1. u = 1 + x is rounded, and correction mends it; u = 2^k m with m in sqrt(1/2)..sqrt(2),
  * and with f = m - 1, s = f / (2 + f), z = s^2: log(m) = 2 s + s z tail(z) = f - (f^2/2 - s (f^2/2 + z tail(z))).

@@ -59,9 +59,11 @@ DUALPROP__MATH FORMULA(pair) FORMULA(damped_pair)(int activation, REAL a, REAL t
 {
     FORMULA(pair) pair;
     FORMULA(arguments) at = FORMULA(damped_arguments)(a, top_down, damping, mean, delta, gains);
-    pair.plus = FORMULA(activate)(activation, at.centre + at.plus);
-    pair.minus = FORMULA(activate)(activation, at.centre - at.minus);
-    pair.delta = FORMULA(difference)(activation, at.centre, at.plus, at.minus, at.span);
+    FORMULA(states)
+    states = FORMULA(states_of)(activation, at.centre, at.plus, at.minus, at.span, gains->beside_plus);
+    pair.plus = states.plus;
+    pair.minus = states.minus;
+    pair.delta = states.difference;
     pair.mean = FORMULA(mean)(pair.plus, pair.minus, pair.delta, gains);
     return pair;
 }

@@ -48,9 +48,10 @@ DUALPROP__MATH FORMULA(pair) FORMULA(hidden_pair)(int activation, REAL a, REAL t
 {
     FORMULA(pair) pair;
     REAL plus = gains->plus * top_down, minus = gains->minus * top_down;
-    pair.plus = FORMULA(activate)(activation, a + plus);
-    pair.minus = FORMULA(activate)(activation, a - minus);
-    pair.delta = FORMULA(difference)(activation, a, plus, minus, gains->sum * top_down);
+    FORMULA(states) states = FORMULA(states_of)(activation, a, plus, minus, gains->sum * top_down, gains->beside_plus);
+    pair.plus = states.plus;
+    pair.minus = states.minus;
+    pair.delta = states.difference;
     pair.mean = FORMULA(mean)(pair.plus, pair.minus, pair.delta, gains);
     return pair;
 }

@@ -6,13 +6,16 @@
  * What the elements of a row share is found first, in sums that are taken in double; then each element is formed from
  * it. With h = x - y = (c+ + c-) Delta the difference of the arguments of s+ and s-,
  *
- *     s+_i = s-_i e^h_i / E,   E = sum_j s-_j e^h_j,   so   delta_i = s-_i (e^(h_i - log E) - 1),
- *     log E = log(1 + sum_j s-_j (e^h_j - 1)),
+ *     s+_i = s-_i e^h_i / E,   E = sum_j s-_j e^h_j = 1 + excess,   excess = sum_j s-_j (e^h_j - 1),
+ *     so   delta_i = s-_i ((e^h_i - 1) - excess) / E,   s+_i = s-_i + delta_i,
  *
- * in which nothing cancels that h itself did not. Where some |h| is above 1 the plain difference is as good: its error
- * is a rounding of s, which is below one of h.
+ * in which nothing cancels that h itself did not. The same holds with s+ and s- exchanged and -h: the base is the state
+ * that the mean is formed beside (nudge.h), so that it is softmax of its arguments to the bit. Where some |h| is above
+ * 1 the other state is computed from its own arguments, and the plain difference is as good: its error is a rounding of
+ * s, which is below one of h.
  *
- * Terms of a sum are computed a part at a time, so that the compiler vectorises them, and added up in their order.
+ * Sums go in DUALPROP__PART lanes, which are added at the end: lane l has elements l, l + DUALPROP__PART and so on. So
+ * the compiler vectorises them, and the bits depend on no instruction set.
  *
  * Back-propagation multiplies by the Jacobian, diag(s) - s s^T, which is symmetric: delta_i = s_i (Delta_i - s.Delta).
  */
@@ -23,11 +26,27 @@ typedef struct FORMULA(softmax_of) {
 } FORMULA(softmax_of);
 
 typedef struct FORMULA(softmax_dyads) {
-    FORMULA(softmax_of) plus, minus; /* the same where nothing comes from above */
-    REAL log_ratio;                  /* log E */
+    FORMULA(softmax_of) base, other; /* other: the other state where some h is far */
+    REAL excess, share;              /* share is 1 / E */
     REAL product;                    /* s.Delta, for back-propagation */
     int far;                         /* is some |h| above 1? */
 } FORMULA(softmax_dyads);
+
+/* The gains of the base's arguments, of the other state's, and of h on the way from the base to the other. */
+DUALPROP__MATH REAL FORMULA(softmax_base_gain)(const FORMULA(gains) * gains)
+{
+    return gains->beside_plus ? gains->plus : -gains->minus;
+}
+
+DUALPROP__MATH REAL FORMULA(softmax_other_gain)(const FORMULA(gains) * gains)
+{
+    return gains->beside_plus ? -gains->minus : gains->plus;
+}
+
+DUALPROP__MATH REAL FORMULA(softmax_way)(const FORMULA(gains) * gains)
+{
+    return gains->beside_plus ? -gains->sum : gains->sum;
+}
 
 /* x_i = a_i + gain Delta_i. */
 DUALPROP__MATH REAL FORMULA(softmax_argument)(const REAL *a, const REAL *top_down, REAL gain, int64_t i)
@@ -40,44 +59,154 @@ DUALPROP__MATH REAL FORMULA(softmax_value)(const FORMULA(softmax_of) * row, REAL
     return FORMULA(exp)(x - row->top) * row->scale;
 }
 
-DUALPROP__MATH FORMULA(softmax_of) FORMULA(softmax_sum)(const REAL *a, const REAL *top_down, REAL gain, int64_t width)
+/*
+ * ---- a part of a row: count is a constant where a part is whole ----
+ *
+ * gcc unrolls a loop of so few turns before it looks for vectors, and then finds few.
+ */
+#if defined(__GNUC__) && !defined(__CUDACC__)
+#define SOFTMAX_ROLLED _Pragma("GCC unroll 1")
+#else
+#define SOFTMAX_ROLLED
+#endif
+
+DUALPROP__MATH double FORMULA(softmax_lanes)(const double *lanes)
+{
+    double sum = 0;
+    for (int l = 0; l < DUALPROP__PART; l++) sum += lanes[l];
+    return sum;
+}
+
+DUALPROP__MATH void FORMULA(softmax_raise)(REAL *tops, const REAL *a, const REAL *top_down, REAL gain, int64_t count)
+{
+    SOFTMAX_ROLLED
+    for (int64_t i = 0; i < count; i++) {
+        REAL x = FORMULA(softmax_argument)(a, top_down, gain, i);
+        tops[i] = x > tops[i] ? x : tops[i];
+    }
+}
+
+DUALPROP__MATH void FORMULA(softmax_powers)(REAL *powers, const REAL *a, const REAL *top_down, REAL gain, REAL top,
+                                            int64_t count)
+{
+    SOFTMAX_ROLLED
+    for (int64_t i = 0; i < count; i++) powers[i] = FORMULA(exp)(FORMULA(softmax_argument)(a, top_down, gain, i) - top);
+}
+
+/* rises: e^h - 1; farthest: the greatest |h| of each lane. */
+DUALPROP__MATH void FORMULA(softmax_rises)(REAL *rises, REAL *farthest, const REAL *top_down, REAL sum, int64_t count)
+{
+    SOFTMAX_ROLLED
+    for (int64_t i = 0; i < count; i++) {
+        REAL h = sum * top_down[i], size = LIBM(fabs)(h);
+        farthest[i] = size > farthest[i] ? size : farthest[i];
+        rises[i] = FORMULA(expm1)(h);
+    }
+}
+
+DUALPROP__MATH void FORMULA(softmax_add)(double *lanes, const REAL *terms, int64_t count)
+{
+    SOFTMAX_ROLLED
+    for (int64_t i = 0; i < count; i++) lanes[i] += (double)terms[i];
+}
+
+DUALPROP__MATH void FORMULA(softmax_add_products)(double *lanes, const REAL *x, const REAL *y, int64_t count)
+{
+    SOFTMAX_ROLLED
+    for (int64_t i = 0; i < count; i++) lanes[i] += (double)x[i] * (double)y[i];
+}
+
+DUALPROP__MATH void FORMULA(softmax_copy)(REAL *to, const REAL *from, int64_t count)
+{
+    SOFTMAX_ROLLED
+    for (int64_t i = 0; i < count; i++) to[i] = from[i];
+}
+
+#undef SOFTMAX_ROLLED
+
+/* ---- a row ---- */
+
+DUALPROP__MATH REAL FORMULA(softmax_top)(const REAL *a, const REAL *top_down, REAL gain, int64_t width)
+{
+    REAL tops[DUALPROP__PART], first = FORMULA(softmax_argument)(a, top_down, gain, 0), top = first;
+    int64_t i = 0;
+    for (int l = 0; l < DUALPROP__PART; l++) tops[l] = first;
+    if (top_down) {
+        for (; i + DUALPROP__PART <= width; i += DUALPROP__PART)
+            FORMULA(softmax_raise)(tops, a + i, top_down + i, gain, DUALPROP__PART);
+        FORMULA(softmax_raise)(tops, a + i, top_down + i, gain, width - i);
+    } else {
+        for (; i + DUALPROP__PART <= width; i += DUALPROP__PART)
+            FORMULA(softmax_raise)(tops, a + i, 0, gain, DUALPROP__PART);
+        FORMULA(softmax_raise)(tops, a + i, 0, gain, width - i);
+    }
+    for (int l = 0; l < DUALPROP__PART; l++) top = tops[l] > top ? tops[l] : top;
+    return top;
+}
+
+/* kept (may be NULL): place for e^(x - top) of the row. */
+DUALPROP__MATH FORMULA(softmax_of)
+    FORMULA(softmax_sum_keeping)(REAL *kept, const REAL *a, const REAL *top_down, REAL gain, int64_t width)
 {
     FORMULA(softmax_of) row;
-    double sum = 0;
-    row.top = FORMULA(softmax_argument)(a, top_down, gain, 0);
-    for (int64_t i = 1; i < width; i++) {
-        REAL x = FORMULA(softmax_argument)(a, top_down, gain, i);
-        row.top = x > row.top ? x : row.top;
+    double lanes[DUALPROP__PART] = { 0 };
+    row.top = FORMULA(softmax_top)(a, top_down, gain, width);
+    for (int64_t i = 0; i < width; i += DUALPROP__PART) {
+        REAL powers[DUALPROP__PART];
+        const REAL *down = top_down ? top_down + i : 0;
+        if (width - i >= DUALPROP__PART) {
+            if (down) FORMULA(softmax_powers)(powers, a + i, down, gain, row.top, DUALPROP__PART);
+            else FORMULA(softmax_powers)(powers, a + i, 0, gain, row.top, DUALPROP__PART);
+            FORMULA(softmax_add)(lanes, powers, DUALPROP__PART);
+            if (kept) FORMULA(softmax_copy)(kept + i, powers, DUALPROP__PART);
+        } else {
+            FORMULA(softmax_powers)(powers, a + i, down, gain, row.top, width - i);
+            FORMULA(softmax_add)(lanes, powers, width - i);
+            if (kept) FORMULA(softmax_copy)(kept + i, powers, width - i);
+        }
     }
-    for (int64_t first = 0; first < width; first += DUALPROP__PART) {
-        REAL terms[DUALPROP__PART];
-        int64_t count = width - first < DUALPROP__PART ? width - first : DUALPROP__PART;
-        for (int64_t i = 0; i < count; i++)
-            terms[i] = FORMULA(exp)(FORMULA(softmax_argument)(a, top_down, gain, first + i) - row.top);
-        for (int64_t i = 0; i < count; i++) sum += (double)terms[i];
-    }
-    row.scale = (REAL)(1 / sum);
+    row.scale = (REAL)(1 / FORMULA(softmax_lanes)(lanes));
     return row;
 }
 
-/* log E and whether h is far, from the row of s-. */
-DUALPROP__MATH void FORMULA(softmax_ratio)(FORMULA(softmax_dyads) * row, const REAL *a, const REAL *top_down,
-                                           const FORMULA(gains) * gains, int64_t width)
+DUALPROP__MATH FORMULA(softmax_of) FORMULA(softmax_sum)(const REAL *a, const REAL *top_down, REAL gain, int64_t width)
 {
-    double excess = 0;
-    row->far = 0;
-    for (int64_t first = 0; first < width; first += DUALPROP__PART) {
-        REAL terms[DUALPROP__PART];
-        int64_t count = width - first < DUALPROP__PART ? width - first : DUALPROP__PART;
-        for (int64_t i = 0; i < count; i++) {
-            REAL h = gains->sum * top_down[first + i];
-            REAL x = FORMULA(softmax_argument)(a, top_down, -gains->minus, first + i);
-            row->far |= LIBM(fabs)(h) > 1;
-            terms[i] = FORMULA(softmax_value)(&row->minus, x) * FORMULA(expm1)(h);
+    return FORMULA(softmax_sum_keeping)(0, a, top_down, gain, width);
+}
+
+/* The base, the excess and whether some h is far; places for the base's e^(x - top) and for e^h - 1, or NULL. */
+DUALPROP__MATH void FORMULA(softmax_nudge)(FORMULA(softmax_dyads) * row, REAL *kept_powers, REAL *kept_rises,
+                                           const REAL *a, const REAL *top_down, const FORMULA(gains) * gains,
+                                           int64_t width)
+{
+    double lanes[DUALPROP__PART] = { 0 }, products[DUALPROP__PART] = { 0 };
+    REAL gain = FORMULA(softmax_base_gain)(gains), way = FORMULA(softmax_way)(gains),
+         top = FORMULA(softmax_top)(a, top_down, gain, width);
+    REAL farthest[DUALPROP__PART] = { 0 };
+    for (int64_t i = 0; i < width; i += DUALPROP__PART) {
+        REAL powers[DUALPROP__PART], rises[DUALPROP__PART];
+        int64_t count = width - i < DUALPROP__PART ? width - i : DUALPROP__PART;
+        if (count == DUALPROP__PART) {
+            FORMULA(softmax_powers)(powers, a + i, top_down + i, gain, top, DUALPROP__PART);
+            FORMULA(softmax_rises)(rises, farthest, top_down + i, way, DUALPROP__PART);
+            FORMULA(softmax_add)(lanes, powers, DUALPROP__PART);
+            FORMULA(softmax_add_products)(products, powers, rises, DUALPROP__PART);
+        } else {
+            FORMULA(softmax_powers)(powers, a + i, top_down + i, gain, top, count);
+            FORMULA(softmax_rises)(rises, farthest, top_down + i, way, count);
+            FORMULA(softmax_add)(lanes, powers, count);
+            FORMULA(softmax_add_products)(products, powers, rises, count);
         }
-        for (int64_t i = 0; i < count; i++) excess += (double)terms[i];
+        if (kept_powers) FORMULA(softmax_copy)(kept_powers + i, powers, count);
+        if (kept_rises) FORMULA(softmax_copy)(kept_rises + i, rises, count);
     }
-    row->log_ratio = (REAL)log1p(excess);
+    double sum = FORMULA(softmax_lanes)(lanes), excess = FORMULA(softmax_lanes)(products) / sum;
+    row->base.top = top;
+    row->base.scale = (REAL)(1 / sum);
+    row->excess = (REAL)excess;
+    row->share = (REAL)(1 / (1 + excess));
+    row->far = 0;
+    for (int l = 0; l < DUALPROP__PART; l++) row->far |= farthest[l] > 1;
 }
 
 /* What the dyads of a row share; top_down NULL: nothing comes from above. */
@@ -85,46 +214,87 @@ DUALPROP__MATH FORMULA(softmax_dyads)
     FORMULA(softmax_dyads_of)(const REAL *a, const REAL *top_down, int64_t width, const FORMULA(gains) * gains)
 {
     FORMULA(softmax_dyads) row;
-    row.plus = FORMULA(softmax_sum)(a, top_down, gains->plus, width);
-    row.minus = FORMULA(softmax_sum)(a, top_down, -gains->minus, width);
-    row.log_ratio = row.product = 0;
+    row.excess = row.product = 0;
+    row.share = 1;
     row.far = 0;
-    if (top_down) FORMULA(softmax_ratio)(&row, a, top_down, gains, width);
+    if (top_down) FORMULA(softmax_nudge)(&row, 0, 0, a, top_down, gains, width);
+    else row.base = FORMULA(softmax_sum)(a, 0, 0, width);
+    row.other = row.far ? FORMULA(softmax_sum)(a, top_down, FORMULA(softmax_other_gain)(gains), width) : row.base;
     return row;
 }
 
-/* The same for back-propagation, where both states are f(a). */
-DUALPROP__MATH FORMULA(softmax_dyads) FORMULA(softmax_slopes_of)(const REAL *a, const REAL *top_down, int64_t width)
+/* The same for back-propagation, where both states are f(a); kept: place for e^(a - top), or NULL. */
+DUALPROP__MATH FORMULA(softmax_dyads)
+    FORMULA(softmax_slopes_keeping)(REAL *kept, const REAL *a, const REAL *top_down, int64_t width)
 {
     FORMULA(softmax_dyads) row;
-    double product = 0;
-    row.plus = row.minus = FORMULA(softmax_sum)(a, 0, 0, width);
-    for (int64_t i = 0; top_down && i < width; i++)
-        product += (double)(FORMULA(softmax_value)(&row.plus, a[i]) * top_down[i]);
-    row.log_ratio = 0;
-    row.product = (REAL)product;
+    double lanes[DUALPROP__PART] = { 0 };
+    row.base = row.other = FORMULA(softmax_sum_keeping)(kept, a, 0, 0, width);
+    for (int64_t i = 0; top_down && i < width; i += DUALPROP__PART) {
+        REAL powers[DUALPROP__PART];
+        int64_t count = width - i < DUALPROP__PART ? width - i : DUALPROP__PART;
+        if (kept) FORMULA(softmax_copy)(powers, kept + i, count);
+        else FORMULA(softmax_powers)(powers, a + i, 0, 0, row.base.top, count);
+        if (count == DUALPROP__PART) FORMULA(softmax_add_products)(lanes, powers, top_down + i, DUALPROP__PART);
+        else FORMULA(softmax_add_products)(lanes, powers, top_down + i, count);
+    }
+    row.excess = 0;
+    row.share = 1;
+    row.product = (REAL)((double)row.base.scale * FORMULA(softmax_lanes)(lanes));
     row.far = 0;
     return row;
+}
+
+DUALPROP__MATH FORMULA(softmax_dyads) FORMULA(softmax_slopes_of)(const REAL *a, const REAL *top_down, int64_t width)
+{
+    return FORMULA(softmax_slopes_keeping)(0, a, top_down, width);
+}
+
+/* ---- an element ---- */
+
+/* The two states in their places, from the base and the other state less the base. */
+DUALPROP__MATH FORMULA(pair)
+    FORMULA(softmax_states)(REAL base, REAL other, REAL difference, const FORMULA(gains) * gains)
+{
+    FORMULA(pair) pair;
+    pair.plus = gains->beside_plus ? base : other;
+    pair.minus = gains->beside_plus ? other : base;
+    pair.delta = gains->beside_plus ? -difference : difference;
+    pair.mean = FORMULA(mean)(pair.plus, pair.minus, pair.delta, gains);
+    return pair;
+}
+
+/* From the base's e^(x - top), and e^h - 1, where no h is far. */
+DUALPROP__MATH FORMULA(pair)
+    FORMULA(softmax_near_pair)(const FORMULA(softmax_dyads) * row, REAL power, REAL rise, const FORMULA(gains) * gains)
+{
+    REAL base = power * row->base.scale, difference = base * ((rise - row->excess) * row->share);
+    return FORMULA(softmax_states)(base, base + difference, difference, gains);
 }
 
 /* Eq. 2 and 19 for one element of the row. */
 DUALPROP__MATH FORMULA(pair)
     FORMULA(softmax_pair)(const FORMULA(softmax_dyads) * row, REAL a, REAL top_down, const FORMULA(gains) * gains)
 {
+    REAL power = FORMULA(exp)(a + FORMULA(softmax_base_gain)(gains) * top_down - row->base.top);
+    REAL rise = FORMULA(expm1)(FORMULA(softmax_way)(gains) * top_down);
+    FORMULA(pair) near = FORMULA(softmax_near_pair)(row, power, rise, gains);
+    REAL base = power * row->base.scale;
+    REAL other = FORMULA(softmax_value)(&row->other, a + FORMULA(softmax_other_gain)(gains) * top_down);
+    FORMULA(pair) far = FORMULA(softmax_states)(base, other, other - base, gains);
+    return row->far ? far : near;
+}
+
+/* The Jacobian times what comes from above, from e^(a - top). */
+DUALPROP__MATH FORMULA(pair) FORMULA(softmax_slope_of)(const FORMULA(softmax_dyads) * row, REAL power, REAL top_down)
+{
     FORMULA(pair) pair;
-    pair.plus = FORMULA(softmax_value)(&row->plus, a + gains->plus * top_down);
-    pair.minus = FORMULA(softmax_value)(&row->minus, a - gains->minus * top_down);
-    pair.delta =
-        row->far ? pair.plus - pair.minus : pair.minus * FORMULA(expm1)(gains->sum * top_down - row->log_ratio);
-    pair.mean = FORMULA(mean)(pair.plus, pair.minus, pair.delta, gains);
+    pair.mean = pair.plus = pair.minus = power * row->base.scale;
+    pair.delta = pair.mean * (top_down - row->product);
     return pair;
 }
 
-/* The Jacobian times what comes from above. */
 DUALPROP__MATH FORMULA(pair) FORMULA(softmax_slope_pair)(const FORMULA(softmax_dyads) * row, REAL a, REAL top_down)
 {
-    FORMULA(pair) pair;
-    pair.mean = pair.plus = pair.minus = FORMULA(softmax_value)(&row->plus, a);
-    pair.delta = pair.mean * (top_down - row->product);
-    return pair;
+    return FORMULA(softmax_slope_of)(row, FORMULA(exp)(a - row->base.top), top_down);
 }

@@ -69,10 +69,11 @@ typedef BITS (*FORMULA(dyad_loop))(const struct FORMULA(run) * run, const FORMUL
         BITS max_abs = 0;                                                                                  \
         for (int64_t i = 0; i < run->count; i++) {                                                         \
             REAL plus = gains.plus * top_down[i], minus = gains.minus * top_down[i];                       \
-            REAL high = FORMULA(name)(a[i] + plus), low = FORMULA(name)(a[i] - minus);                     \
-            delta[i] = FORMULA(name##_difference)(a[i], plus, minus, gains.sum * top_down[i]);             \
-            mean[i] = FORMULA(mean)(high, low, delta[i], &gains);                                          \
-            BITS greater = FORMULA(greater)(FORMULA(magnitude)(high), FORMULA(magnitude)(low));            \
+            const REAL span = gains.sum * top_down[i];                                                     \
+            FORMULA(states) s = FORMULA(name##_states)(a[i], plus, minus, span, gains.beside_plus);        \
+            delta[i] = s.difference;                                                                       \
+            mean[i] = FORMULA(mean)(s.plus, s.minus, s.difference, &gains);                                \
+            BITS greater = FORMULA(greater)(FORMULA(magnitude)(s.plus), FORMULA(magnitude)(s.minus));      \
             max_abs = FORMULA(greater)(max_abs, greater);                                                  \
         }                                                                                                  \
         return max_abs;                                                                                    \
@@ -114,7 +115,7 @@ static BITS FORMULA(silent_softmax)(const struct FORMULA(run) * run, const FORMU
     BITS max_abs = 0;
     (void)unused;
     for (int64_t i = 0; i < run->count; i++) {
-        mean[i] = FORMULA(softmax_value)(&row.plus, a[i]);
+        mean[i] = FORMULA(softmax_value)(&row.base, a[i]);
         max_abs = FORMULA(greater)(max_abs, FORMULA(magnitude)(mean[i]));
     }
     return max_abs;
@@ -152,6 +153,72 @@ static BITS FORMULA(derivative_softmax)(const struct FORMULA(run) * run, const F
         max_abs = FORMULA(greater)(max_abs, greater);
     }
     return max_abs;
+}
+
+/*
+ * A whole row whose mean and delta are wanted: the arrays keep the exponentials between the sums and the elements. The
+ * elements are those of the loops above.
+ */
+static BITS FORMULA(softmax_silent_row)(const struct FORMULA(run) * run)
+{
+    const FORMULA(softmax_of) row = FORMULA(softmax_sum_keeping)(run->mean, run->a, 0, 0, run->count);
+    REAL *restrict mean = run->mean;
+    BITS max_abs = 0;
+    for (int64_t i = 0; i < run->count; i++) {
+        mean[i] = mean[i] * row.scale;
+        max_abs = FORMULA(greater)(max_abs, FORMULA(magnitude)(mean[i]));
+    }
+    return max_abs;
+}
+
+static BITS FORMULA(softmax_slope_row)(const struct FORMULA(run) * run)
+{
+    const FORMULA(softmax_dyads) row = FORMULA(softmax_slopes_keeping)(run->mean, run->a, run->top_down, run->count);
+    const REAL *restrict top_down = run->top_down;
+    REAL *restrict mean = run->mean, *restrict delta = run->delta;
+    BITS max_abs = 0;
+    for (int64_t i = 0; i < run->count; i++) {
+        FORMULA(pair) pair = FORMULA(softmax_slope_of)(&row, mean[i], top_down[i]);
+        mean[i] = pair.mean;
+        delta[i] = pair.delta;
+        BITS greater = FORMULA(greater)(FORMULA(magnitude)(pair.mean), FORMULA(magnitude)(pair.delta));
+        max_abs = FORMULA(greater)(max_abs, greater);
+    }
+    return max_abs;
+}
+
+static BITS FORMULA(softmax_nudged_row)(const struct FORMULA(run) * run, const FORMULA(gains) * given)
+{
+    FORMULA(softmax_dyads) row = { .far = 0 };
+    FORMULA(softmax_nudge)(&row, run->mean, run->delta, run->a, run->top_down, given, run->count);
+    if (row.far) {
+        struct FORMULA(run) far = *run;
+        row.other = FORMULA(softmax_sum)(run->a, run->top_down, FORMULA(softmax_other_gain)(given), run->count);
+        far.row = &row;
+        return FORMULA(nudged_softmax)(&far, given);
+    }
+    const FORMULA(gains) gains = *given;
+    const FORMULA(softmax_dyads) near = row;
+    REAL *restrict mean = run->mean, *restrict delta = run->delta;
+    BITS max_abs = 0;
+    for (int64_t i = 0; i < run->count; i++) {
+        FORMULA(pair) pair = FORMULA(softmax_near_pair)(&near, mean[i], delta[i], &gains);
+        mean[i] = pair.mean;
+        delta[i] = pair.delta;
+        BITS greater = FORMULA(greater)(FORMULA(magnitude)(pair.plus), FORMULA(magnitude)(pair.minus));
+        max_abs = FORMULA(greater)(max_abs, greater);
+    }
+    return max_abs;
+}
+
+static void FORMULA(softmax_whole_row)(const dualprop_dyad *dyad, const struct FORMULA(run) * run,
+                                       const FORMULA(gains) * gains, dualprop__maxima *maxima)
+{
+    BITS max_abs = !run->top_down     ? FORMULA(softmax_silent_row)(run)
+                   : dyad->derivative ? FORMULA(softmax_slope_row)(run)
+                                      : FORMULA(softmax_nudged_row)(run, gains);
+    maxima->max_abs = dualprop__greatest(FORMULA(magnitude_value)(max_abs), maxima->max_abs);
+    if (!run->top_down && run->delta) memset(run->delta, 0, (size_t)run->count * sizeof(REAL));
 }
 
 static FORMULA(softmax_dyads)
@@ -247,12 +314,13 @@ static void FORMULA(dyad_row)(const dualprop_dyad *dyad, int64_t first, int64_t 
                               dualprop__maxima *maxima)
 {
     FORMULA(softmax_dyads) row = { .far = 0 };
-    if (dyad->activation == DUALPROP_SOFTMAX) row = FORMULA(softmax_row_at)(dyad, first, count, gains);
     if (dyad->mean && (dyad->delta || !dyad->top_down) && !dyad->change) {
-        struct FORMULA(run) run = FORMULA(run_of)(dyad, first, count, &row);
-        FORMULA(update_run)(dyad, &run, gains, maxima);
+        struct FORMULA(run) run = FORMULA(run_of)(dyad, first, count, NULL);
+        if (dyad->activation == DUALPROP_SOFTMAX) FORMULA(softmax_whole_row)(dyad, &run, gains, maxima);
+        else FORMULA(update_run)(dyad, &run, gains, maxima);
         return;
     }
+    if (dyad->activation == DUALPROP_SOFTMAX) row = FORMULA(softmax_row_at)(dyad, first, count, gains);
     for (int64_t i = 0; i < count; i += FORMULA_PIECE) {
         struct FORMULA(run) run =
             FORMULA(run_of)(dyad, first + i, count - i < FORMULA_PIECE ? count - i : FORMULA_PIECE, &row);
