@@ -150,8 +150,9 @@ typedef struct dualprop_output {
  * c- = r (1 - alpha_i), or vice versa with adjoint. For an output layer's step on squared error, top_down holds
  * -beta loss'(a), and they are divided by 1 + alpha_i beta and 1 - (1 - alpha_i) beta (EXACT), or both by
  * 1 + (2 alpha_i - 1) beta (SPROVR).
- * An element whose number in uniform is not below fraction keeps its mean and delta. Results are returned through
- * pointers, as in dualprop_dyad.
+ * An element whose number in uniform is not below fraction keeps its mean and delta, and so does one whose neuron has a
+ * 0 in listens. With gains_plus and gains_minus, c+ and c- are r times those (never with output_step EXACT or SPROVR).
+ * Results are returned through pointers, as in dualprop_dyad.
  */
 typedef struct dualprop_extended_update {
     int32_t activation;             /**< elementwise: not DUALPROP_SOFTMAX */
@@ -171,6 +172,8 @@ typedef struct dualprop_extended_update {
     int32_t delta_is_zero, reserved;                   /**< 1: treat the old delta as zero and do not read it */
     void *error_signal;                                /**< [rows, width] or NULL */
     double *max_abs, *change;                          /**< as in dualprop_dyad; change may be NULL */
+    const void *gains_plus, *gains_minus; /**< [width] or NULL: c+ and c- of each neuron before beta_ratio */
+    const void *listens;                  /**< [width] of 0 and 1, or NULL: all update */
 } dualprop_extended_update;
 
 /** The three directions of a dense layer. */

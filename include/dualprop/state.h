@@ -199,6 +199,66 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_state_write(dualprop_state *state, int index, int which, const dualprop_view *view);
 
 /**
+ * Read a part of a layer: as dualprop_state_read(), of `n` neurons from number `first` on (row-major in images).
+ *
+ * @param view   (count, n), f32 or f64
+ * @param state  the state, with an inference
+ * @param index  layer, 0..L
+ * @param which  DUALPROP_S_...
+ * @param first  number of the first neuron, from 0
+ * @return as dualprop_state_read()
+ * Threads: one at a time per state.  Allocates: never.  Since: 0.1.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_state_read_part(const dualprop_view *view, dualprop_state *state, int index, int which, int64_t first);
+/**
+ * Overwrite a part of a layer: as dualprop_state_write(), of `n` neurons from number `first` on; the others keep what
+ * they have.
+ *
+ * @param state  the state, with an open inference
+ * @param index  layer, 1..L
+ * @param which  DUALPROP_S_PLUS, _MINUS, _MEAN or _DELTA
+ * @param first  number of the first neuron, from 0
+ * @param view   (count, n), f32 or f64; borrowed for the call
+ * @return as dualprop_state_write()
+ * Threads: one at a time per state.  Allocates: never.  Since: 0.1.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_state_write_part(dualprop_state *state, int index, int which, int64_t first, const dualprop_view *view);
+
+/**
+ * Give single neurons of a layer values of their own, for simulators and studies of hardware:
+ *
+ *     s+_i <- f(a_i + r c+_i Delta_i),  s-_i <- f(a_i - r c-_i Delta_i),  sbar_i = alpha_i s+_i + (1 - alpha_i) s-_i,
+ *
+ * with r = beta_k/beta_{k+1} (1 at the output, where Delta is -beta loss'). An alpha_i alone also sets c+_i and c-_i as
+ * the rule's alpha does; a gain that is given replaces what follows from alpha. With gains that do not add up to 1 the
+ * size of delta, and so of the gradient, changes with them. A noise that is given replaces the rule's noise on s+ and
+ * s- in this layer. A neuron that does not listen starts each inference at f(a) and then keeps s+ and s-.
+ *
+ * Values stay until they are set again; they belong to the state, and a checkpoint does not keep them. They take effect
+ * in the next inference; who listens may also change during an open one, before any visit of the layer. Layers without
+ * values are updated as before, at the same speed.
+ *
+ * @param state   the state, created with a rule
+ * @param index   layer, 1..L
+ * @param which   DUALPROP_NEURON_...
+ * @param values  [count]; copied; NULL with count 0 removes them
+ * @param count   the neurons of the layer (its outputs), or 0
+ * @return DUALPROP_OK, or
+ *         DUALPROP_ERROR_INVALID_ARGUMENT  index, which, count, or a value out of its range
+ *         DUALPROP_ERROR_INVALID_STATE     the state has no rule, or an inference is open and it is not who listens
+ *         DUALPROP_ERROR_UNSUPPORTED       a layer of softmax, or an open network
+ *         DUALPROP_ERROR_NO_MEMORY
+ *         The next inference refuses what contradicts its rule as UNSUPPORTED: any value with bp or fresh_minus; alphas
+ *         with a variant that fixes alpha or with the original pool switches; at the output, gains with an exact or
+ *         SPROVR step, and alphas with such a step of cross-entropy or without a solution.
+ * Threads: one at a time per state.  Allocates: in the first call that sets a kind of value of a layer.  Since: 0.1.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_state_set_neurons(dualprop_state *state, int index, int which, const double *values, int64_t count);
+
+/**
  * Report how the last inference went; each output may be NULL.
  *
  * @param passes    passes run

@@ -160,6 +160,15 @@ enum {
     DUALPROP_S_TOP_DOWN = 5   /**< Delta_k = W_k^T delta_{k+1}; read only, except at an open top */
 };
 
+/** What single neurons may have of their own: see dualprop_state_set_neurons(). */
+enum {
+    DUALPROP_NEURON_ALPHA = 0,      /**< alpha_i, the weight of s+ in sbar, 0 .. 1; c+ and c- follow unless given too */
+    DUALPROP_NEURON_GAIN_PLUS = 1,  /**< c+_i, by which Delta moves s+ */
+    DUALPROP_NEURON_GAIN_MINUS = 2, /**< c-_i, by which -Delta moves s- */
+    DUALPROP_NEURON_NOISE = 3,      /**< the standard deviation of the noise on s+ and s-, >= 0 */
+    DUALPROP_NEURON_LISTENS = 4     /**< 1: it is updated; 0: it keeps s+ and s- */
+};
+
 /** The largest rank of a view. */
 #define DUALPROP_MAX_RANK 8
 

@@ -17,6 +17,10 @@ ARRAYS = {"plus": "S_PLUS", "minus": "S_MINUS", "mean": "S_MEAN", "delta": "S_DE
           "top-down": "S_TOP_DOWN"}
 
 
+NEURONS = {"alpha": "NEURON_ALPHA", "gain-plus": "NEURON_GAIN_PLUS", "gain-minus": "NEURON_GAIN_MINUS",
+           "noise": "NEURON_NOISE", "listens": "NEURON_LISTENS"}
+
+
 def which_of(which: str) -> int:
     """The constant of one of a layer's arrays."""
     if not isinstance(which, str) or which not in ARRAYS:
@@ -123,6 +127,16 @@ class State(Handle):
         """Weigh the classes from now on, one weight for each output; None: no weights."""
         self._weigh("state_set_class_weights", weights)
 
+    def set_neurons(self, index: int, which: str, values: Any) -> None:
+        """Give single neurons of a layer an "alpha", "gain-plus", "gain-minus" or "noise" of their own, or say who
+        "listens" (0 or 1); None: none of their own."""
+        if not isinstance(which, str) or which not in NEURONS:
+            raise ValueError(f"which is {which!r}; expected one of {', '.join(NEURONS)}")
+        array = np.ascontiguousarray([] if values is None else values, np.float64)
+        if array.ndim != 1:
+            raise ValueError(f"values has {array.ndim} dimensions; expected 1")
+        call("state_set_neurons", self, index, CONSTANTS[NEURONS[which]], array.ctypes.data_as(C.c_void_p), len(array))
+
     @property
     def report(self) -> Report:
         """How the last inference went."""
@@ -164,6 +178,15 @@ class State(Handle):
     def write(self, index: int, which: str, value: Any) -> None:
         """Overwrite "plus", "minus", "mean" or "delta" of a layer, between begin() and end()."""
         call("state_write", self, index, which_of(which), C.byref(reads(value, "value")))
+
+    def read_part(self, index: int, which: str, first: int, out: np.ndarray) -> np.ndarray:
+        """Read neurons first .. first + out.shape[1] - 1 of a layer into an array of (samples, neurons)."""
+        call("state_read_part", C.byref(writes(out, "out")), self, index, which_of(which), first)
+        return out
+
+    def write_part(self, index: int, which: str, first: int, value: Any) -> None:
+        """Overwrite neurons of a layer from number `first` on, between begin() and end()."""
+        call("state_write_part", self, index, which_of(which), first, C.byref(reads(value, "value")))
 
     # ---- predictions ----
 

@@ -29,8 +29,15 @@ struct extended_body {
     DUALPROP__CUDA_BOTH dualprop__gains_f32 gains_at(int64_t i) const
     {
         int64_t row = i;
-        if (!update.alphas) return gains;
-        return dualprop__extended_gains_f32(&update, (double)element_of(update.alphas, split_axis(&row, update.width)));
+        if (!update.alphas && !update.gains_plus && !update.gains_minus) return gains;
+        return dualprop__gains_of_neuron_f32(&update, split_axis(&row, update.width));
+    }
+
+    DUALPROP__CUDA_BOTH int is_left_out(int64_t i) const
+    {
+        int64_t row = i;
+        if (update.uniform && !((double)element_of(update.uniform, i) < update.fraction)) return 1;
+        return update.listens && element_of(update.listens, split_axis(&row, update.width)) == 0;
     }
 
     DUALPROP__CUDA_BOTH dualprop__pair_f32 pair_at(int64_t i, const dualprop__gains_f32 &own, const old_dyad &old) const
@@ -38,7 +45,7 @@ struct extended_body {
         dualprop__draws_f32 draws = { element_of(update.noise_plus, i), element_of(update.noise_minus, i),
                                       element_of(update.noise_down, i) };
         float mean = (float)old.mean, delta = (float)old.delta;
-        if (update.uniform && !((double)element_of(update.uniform, i) < update.fraction)) {
+        if (is_left_out(i)) {
             dualprop__pair_f32 kept = { 0, 0, mean, delta };
             dualprop__take_apart_f32(&kept, &own);
             return kept;

@@ -53,6 +53,25 @@ DUALPROP__MATH FORMULA(arguments)
     return arguments;
 }
 
+/* The same of a neuron that has its own c+ or c-, before beta_ratio. */
+DUALPROP__MATH FORMULA(gains) FORMULA(own_gains)(const dualprop_extended_update *update, double alpha, int has_plus,
+                                                 double plus, int has_minus, double minus)
+{
+    FORMULA(gains) gains = FORMULA(extended_gains)(update, alpha);
+    if (!has_plus && !has_minus) return gains;
+    return FORMULA(gains_of)(has_plus ? update->beta_ratio * plus : (double)gains.plus,
+                             has_minus ? update->beta_ratio * minus : (double)gains.minus, alpha);
+}
+
+/* Of neuron j. */
+DUALPROP__MATH FORMULA(gains) FORMULA(gains_of_neuron)(const dualprop_extended_update *update, int64_t j)
+{
+    const REAL *alphas = (const REAL *)update->alphas, *plus = (const REAL *)update->gains_plus,
+               *minus = (const REAL *)update->gains_minus;
+    return FORMULA(own_gains)(update, alphas ? (double)alphas[j] : update->alpha, plus != NULL,
+                              plus ? (double)plus[j] : 0, minus != NULL, minus ? (double)minus[j] : 0);
+}
+
 /* s+-' as mean and delta. */
 DUALPROP__MATH FORMULA(pair) FORMULA(damped_pair)(int activation, REAL a, REAL top_down, REAL damping, REAL mean,
                                                   REAL delta, const FORMULA(gains) * gains)

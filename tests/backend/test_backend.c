@@ -137,7 +137,7 @@ static dualprop_status run_softmax_nan(workbench *bench, int size, int number)
 /* What is on; the first rows are damping alone, which backends may have loops for. */
 static const struct extended_variant {
     double alpha, damping, time_step, down_noise, state_noise;
-    int silent, fresh, adjoint, straight, output_step, alphas, mask, change;
+    int silent, fresh, adjoint, straight, output_step, alphas, mask, change, gains, deaf;
 } extended_variants[] = {
     { .alpha = 1, .damping = 2.5, .time_step = 1 },
     { .alpha = 0.3, .damping = 2.5, .time_step = 1 },
@@ -152,6 +152,10 @@ static const struct extended_variant {
     { .alpha = 0.3, .time_step = 1, .adjoint = 1, .straight = 1 },
     { .alpha = 0.3, .time_step = 1, .output_step = DUALPROP_OUTPUT_EXACT },
     { .time_step = 1, .output_step = DUALPROP_OUTPUT_SPROVR, .alphas = 1 },
+    { .alpha = 0.3, .time_step = 1, .gains = 1 },
+    { .damping = 0.5, .time_step = 1, .alphas = 1, .gains = 3, .change = 1 },
+    { .alpha = 0.3, .damping = 0.5, .time_step = 1, .adjoint = 1, .gains = 2 },
+    { .alpha = 0.3, .damping = 0.5, .time_step = 1, .deaf = 1, .change = 1 },
 };
 
 static const void *if_wanted(workbench *bench, int wanted, int64_t count, double low, double high)
@@ -191,6 +195,9 @@ static dualprop_extended_update make_extended(workbench *bench, const struct ext
         .error_signal = variant->straight ? bench_reals(bench, count) : NULL,
         .max_abs = &results[0],
         .change = variant->change ? &results[1] : NULL,
+        .gains_plus = if_wanted(bench, variant->gains & 1, width, -1, 1),
+        .gains_minus = if_wanted(bench, variant->gains & 2, width, -1, 1),
+        .listens = variant->deaf ? bench_reals(bench, width) : NULL,
     };
 }
 

@@ -198,6 +198,62 @@ static void sweep_state_write(void)
     expect_ok(dualprop_infer_end(own.state));
 }
 
+static void sweep_state_read_part(void)
+{
+    dualprop_view good = matrix_view(out.reals, DUALPROP_F32, COUNT, 2);
+    HANDLES(state, STATE, "state", dualprop_state_read_part(&good, bad, 1, DUALPROP_S_MEAN, 0))
+    NUMBERS(int, "index", dualprop_state_read_part(&good, own.state, bad, DUALPROP_S_MEAN, 0), -1, 3, INT32_MIN,
+            INT32_MAX);
+    NUMBERS(int, "which", dualprop_state_read_part(&good, own.state, 1, bad, 0), -1, 6, INT32_MIN, INT32_MAX);
+    NUMBERS(int64_t, "first", dualprop_state_read_part(&good, own.state, 1, DUALPROP_S_PLUS, bad), -1, HIDDEN,
+            INT64_MIN, INT64_MAX);
+    INVALID("view", dualprop_state_read_part(&good, own.state, 1, DUALPROP_S_PLUS, HIDDEN - 1));
+    VIEWS(good, DUALPROP_I32, VIEW_OTHER_RANK, "view", dualprop_state_read_part(bad, own.state, 1, DUALPROP_S_PLUS, 0));
+}
+
+static void sweep_state_write_part(void)
+{
+    dualprop_view good = matrix_view(values, DUALPROP_F32, COUNT, 2), inputs = image_view(), targets = label_view();
+    HANDLES(state, STATE, "state", dualprop_state_write_part(bad, 1, DUALPROP_S_MEAN, 0, &good))
+    expect_error(dualprop_state_write_part(own.state, 1, DUALPROP_S_MEAN, 0, &good), DUALPROP_ERROR_INVALID_STATE,
+                 "dualprop_infer_begin");
+    expect_ok(dualprop_infer_begin(own.state, &inputs, &targets));
+    struct copy before = copy_world(&own);
+    NUMBERS(int, "index", dualprop_state_write_part(own.state, bad, DUALPROP_S_MEAN, 0, &good), -1, 3, INT32_MIN,
+            INT32_MAX);
+    NUMBERS(int, "which", dualprop_state_write_part(own.state, 1, bad, 0, &good), -1, DUALPROP_S_BOTTOM_UP,
+            DUALPROP_S_TOP_DOWN, INT32_MIN, INT32_MAX);
+    NUMBERS(int64_t, "first", dualprop_state_write_part(own.state, 1, DUALPROP_S_PLUS, bad, &good), -1, HIDDEN,
+            INT64_MIN, INT64_MAX);
+    VIEWS(good, DUALPROP_U8, VIEW_OTHER_RANK, "view", dualprop_state_write_part(own.state, 1, DUALPROP_S_DELTA, 0, bad))
+    values[3] = NAN;
+    expect_error(dualprop_state_write_part(own.state, 1, DUALPROP_S_PLUS, 0, &good), DUALPROP_ERROR_NOT_FINITE, "view");
+    expect_unchanged(&before, &own, "dualprop_state_write_part");
+    expect_ok(dualprop_infer_end(own.state));
+}
+
+static void sweep_state_set_neurons(void)
+{
+    static const double ones[HIDDEN + 1] = { 1, 1, 1, 1 };
+    double wrong[HIDDEN] = { 0, 0, 0 };
+    HANDLES(state, STATE, "state", dualprop_state_set_neurons(bad, 1, DUALPROP_NEURON_ALPHA, ones, HIDDEN))
+    NUMBERS(int, "index", dualprop_state_set_neurons(own.state, bad, DUALPROP_NEURON_ALPHA, ones, HIDDEN), -1, 0, 3,
+            INT32_MIN, INT32_MAX);
+    NUMBERS(int, "which", dualprop_state_set_neurons(own.state, 1, bad, ones, HIDDEN), -1, 5, INT32_MIN, INT32_MAX);
+    NUMBERS(int64_t, "count", dualprop_state_set_neurons(own.state, 1, DUALPROP_NEURON_ALPHA, ones, bad), -1,
+            HIDDEN - 1, HIDDEN + 1, INT64_MIN, INT64_MAX);
+    INVALID("values", dualprop_state_set_neurons(own.state, 1, DUALPROP_NEURON_ALPHA, NULL, HIDDEN));
+    for (int which = DUALPROP_NEURON_ALPHA; which <= DUALPROP_NEURON_LISTENS; which++) {
+        int is_gain = which == DUALPROP_NEURON_GAIN_PLUS || which == DUALPROP_NEURON_GAIN_MINUS;
+        const double bad_values[] = { NAN, INFINITY, is_gain ? 1e16 : -1e-9,
+                                      which == DUALPROP_NEURON_NOISE || is_gain ? -INFINITY : 1.5 };
+        for (int i = 0; i < 4; i++) {
+            wrong[2] = bad_values[i];
+            INVALID("values[2]", dualprop_state_set_neurons(own.state, 1, which, wrong, HIDDEN));
+        }
+    }
+}
+
 static void sweep_state_report(void)
 {
     dualprop_state *fresh;
@@ -308,6 +364,7 @@ static const struct sweep SWEEPS[] = {
     SWEEP(state_memory_needed), SWEEP(infer), SWEEP(infer_view), SWEEP(infer_gradient),
     SWEEP(infer_begin), SWEEP(infer_layer),
     SWEEP(infer_pass), SWEEP(infer_end), SWEEP(state_read), { "dualprop_state_write", sweep_state_write, 1 },
+    SWEEP(state_read_part), { "dualprop_state_write_part", sweep_state_write_part, 1 }, SWEEP(state_set_neurons),
     SWEEP(state_report), SWEEP(state_damping), SWEEP(state_inference_count), SWEEP(state_set_inference_count),
     SWEEP(infer_update), SWEEP(predict), SWEEP(predict_view), SWEEP(predict_probabilities),
     SWEEP(predict_probabilities_view), SWEEP(evaluate), SWEEP(evaluate_view),

@@ -218,6 +218,26 @@ def test_learning_without_a_gradient(trained):
     refuses(dp.Error, lambda: fused.gradient(first), "keeps no gradient")
 
 
+def test_single_neurons(trained):
+    points, labels = blobs(4, 5)
+    state = dp.State(trained.network, trained.rule, 4)
+    width = trained.network.layers[0].outputs
+    state.set_neurons(1, "listens", np.arange(width) % 2)
+    state.begin(points, labels)
+    start = state.read(1, "plus")
+    state.update_layer(2)
+    state.update_layer(1)
+    moved = (state.read(1, "plus") != start).any(0)
+    assert not moved[::2].any() and moved[1::2].any()
+    part = state.read_part(1, "delta", 2, np.empty((4, 3), np.float32))
+    np.testing.assert_array_equal(part, state.read(1, "delta")[:, 2:5])
+    state.write_part(1, "delta", 2, part + 1)
+    np.testing.assert_array_equal(state.read(1, "delta")[:, 2:5], part + 1)
+    state.end()
+    refuses(ValueError, lambda: state.set_neurons(1, "beta", [1]), "alpha")
+    refuses(dp.Error, lambda: state.set_neurons(1, "alpha", np.full(width, 2.0)), "values[0]")
+
+
 def test_memory_is_told_before(trained):
     outline = dp.Network.outline(trained.context, 2).dense(16, "relu").dense(3)
     network = dp.Network(trained.context, 2).dense(16, "relu").dense(3)

@@ -131,6 +131,9 @@ static dualprop_status check_objective(const dualprop_diagnostics *diagnostics, 
                       "the state's rule is lecun, whose objective is Eq. 25 and none of Eq. 1, 12 and 18");
     DUALPROP__REQUIRE(context, !state->plan.needs.alphas, DUALPROP_ERROR_UNSUPPORTED,
                       "the state's rule has alpha_mismatch: with an alpha for each neuron there is no one objective");
+    for (int k = 1; k <= state->layer_count; k++)
+        DUALPROP__REQUIRE(context, !dualprop__has_neurons(state, k), DUALPROP_ERROR_UNSUPPORTED,
+                          "single neurons of layer %d have values of their own: there is no one objective", k);
     DUALPROP__REQUIRE(context, state->batch.count <= diagnostics->twin->capacity, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "state holds %lld samples; expected at most %lld, the capacity of diagnostics",
                       (long long)state->batch.count, (long long)diagnostics->twin->capacity);

@@ -197,6 +197,13 @@ struct custom_neuron {
     double a, top_down, mean, delta;
 };
 
+/* Of an array with a number for each neuron; 0 if there is none. */
+static double number_of_neuron(const struct custom_piece *piece, const void *array, int64_t i)
+{
+    return array ? dualprop__real_at(array, piece->update->type, (piece->first + i) % piece->update->extended->width)
+                 : 0;
+}
+
 static struct custom_neuron neuron_at(const struct custom_piece *piece, int64_t i)
 {
     const dualprop_extended_update *update = piece->update->extended;
@@ -207,9 +214,10 @@ static struct custom_neuron neuron_at(const struct custom_piece *piece, int64_t 
         .mean = number_at(piece, update->mean, i),
         .delta = update->delta_is_zero ? 0 : number_at(piece, update->delta, i),
     };
-    int64_t column = (piece->first + i) % update->width;
-    neuron.gains = dualprop__extended_gains_f64(
-        update, update->alphas ? dualprop__real_at(update->alphas, piece->update->type, column) : update->alpha);
+    neuron.gains =
+        dualprop__own_gains_f64(update, update->alphas ? number_of_neuron(piece, update->alphas, i) : update->alpha,
+                                update->gains_plus != NULL, number_of_neuron(piece, update->gains_plus, i),
+                                update->gains_minus != NULL, number_of_neuron(piece, update->gains_minus, i));
     neuron.top_down = dualprop__noisy_top_down_f64(update, number_at(piece, update->top_down, i), &neuron.draws);
     return neuron;
 }
@@ -239,6 +247,7 @@ static void finish_neuron(struct custom_piece *piece, int64_t i)
     dualprop__take_apart_f64(&old, &neuron.gains);
     dualprop__finish_extended_f64(&pair, update, &neuron.gains, neuron.mean, neuron.delta, &neuron.draws);
     if (update->uniform && !(number_at(piece, update->uniform, i) < update->fraction)) pair = old;
+    if (update->listens && number_of_neuron(piece, update->listens, i) == 0) pair = old;
     note_pair(piece, &pair, old.plus, old.minus);
     store_pair(piece, update->mean, update->delta, i, &pair);
 }

@@ -33,6 +33,20 @@ static dualprop_status draw_normals(dualprop_state *state, void *to, int kind, i
     return context->backend.copy_in(context->instance, to, state->plan.staging, (size_t)count * context->real_size);
 }
 
+/* The same numbers, times the size of each neuron's noise. */
+static dualprop_status draw_sized_noise(dualprop_state *state, const double *sizes, void *to, int kind, int k)
+{
+    const dualprop_context *context = state->context;
+    void *draws = state->neurons->draws;
+    int64_t width = state->dyads[k].width, count = state->batch.count * width;
+    dualprop__draw_fill(draws, context, dualprop__draw_normal, 1.0, state->snapshot.seed, inference_stream(state, kind),
+                        acquire_draws(state, kind, count), count);
+    for (int64_t i = 0; i < count; i++)
+        dualprop__real_set(draws, context->precision, i,
+                           sizes[i % width] * dualprop__real_at(draws, context->precision, i));
+    return context->backend.copy_in(context->instance, to, draws, (size_t)count * context->real_size);
+}
+
 static dualprop_status draw_noise(dualprop_extended_update *update, dualprop_state *state, int k)
 {
     int64_t count = state->batch.count * state->dyads[k].width;
@@ -40,7 +54,14 @@ static dualprop_status draw_noise(dualprop_extended_update *update, dualprop_sta
         DUALPROP__TRY(draw_normals(state, state->plan.normals[2], DUALPROP__DRAW_DOWN, count));
         update->noise_down = state->plan.normals[2];
     }
-    if (state->snapshot.noise_state > 0 && k > 0) {
+    const double *sizes = dualprop__neuron_values(state, k, DUALPROP_NEURON_NOISE);
+    if (sizes) {
+        DUALPROP__TRY(draw_sized_noise(state, sizes, state->neurons->normals[0], DUALPROP__DRAW_PLUS, k));
+        DUALPROP__TRY(draw_sized_noise(state, sizes, state->neurons->normals[1], DUALPROP__DRAW_MINUS, k));
+        update->noise_plus = state->neurons->normals[0];
+        update->noise_minus = state->neurons->normals[1];
+        update->state_noise = 1;
+    } else if (state->snapshot.noise_state > 0 && k > 0) {
         DUALPROP__TRY(draw_normals(state, state->plan.normals[0], DUALPROP__DRAW_PLUS, count));
         DUALPROP__TRY(draw_normals(state, state->plan.normals[1], DUALPROP__DRAW_MINUS, count));
         update->noise_plus = state->plan.normals[0];
@@ -80,7 +101,9 @@ static dualprop_extended_update plain_update(dualprop_state *state, int k)
     dualprop_extended_update update = {
         .activation = own->layer ? own->layer->activation : DUALPROP_IDENTITY,
         .alpha = own->numbers.alpha,
-        .alphas = state->plan.needs.alphas ? own->arrays.alphas : NULL,
+        .alphas = dualprop__alphas_of(state, k),
+        .gains_plus = dualprop__neurons_of(state, k, DUALPROP_NEURON_GAIN_PLUS),
+        .gains_minus = dualprop__neurons_of(state, k, DUALPROP_NEURON_GAIN_MINUS),
         .beta_ratio = own->numbers.beta_ratio,
         .adjoint = state->snapshot.variant->is_adjoint,
         .time_step = 1.0,
@@ -115,6 +138,7 @@ dualprop_status dualprop__extended_update(dualprop_state *state, int k, const vo
     update.time_step = state->snapshot.time_step;
     update.fraction = state->snapshot.fraction;
     update.top_down_noise = state->snapshot.noise_down;
+    update.listens = dualprop__neurons_of(state, k, DUALPROP_NEURON_LISTENS);
     update.error_signal = own->arrays.error_signal;
     update.change = state->run.is_measured ? &own->observed.change : NULL;
     if (k == state->layer_count) set_output_step(&update, state);

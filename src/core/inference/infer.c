@@ -145,7 +145,8 @@ static dualprop_status check_ready(const dualprop_state *state)
                       "planned for changed; call dualprop_state_prepare()");
     DUALPROP__TRY(dualprop__own_loss_check(state));
     if (state->snapshot.revision == atomic_load(&state->rule->revision)) return DUALPROP_OK; /* checked before */
-    return dualprop__rule_check_network(state->rule, state->network);
+    DUALPROP__TRY(dualprop__rule_check_network(state->rule, state->network));
+    return dualprop__neurons_check(state);
 }
 
 /* What nudges the output: targets of the rule's loss, or the slope of a loss that the caller has computed. */

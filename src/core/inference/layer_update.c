@@ -190,7 +190,8 @@ static dualprop_status update_hidden(dualprop_state *state, int k, int has_produ
 
     /* Note which of sbar and delta the update can have changed. */
     int had_delta = (own->numbers.always_updates || own->observed.written) && own->versions.delta != 0;
-    int is_noisy = state->snapshot.noise_down > 0 || state->snapshot.noise_state > 0;
+    int is_noisy = state->snapshot.noise_down > 0 || state->snapshot.noise_state > 0 ||
+                   dualprop__neurons_of(state, k, DUALPROP_NEURON_NOISE);
     if (stale->below || own->numbers.mean_depends_on_top_down) own->versions.mean++;
     if (!stale->is_zero_above || had_delta || is_noisy) own->versions.delta++;
     own->observed.written = 0;

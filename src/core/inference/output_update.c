@@ -102,7 +102,8 @@ static dualprop_status extended_output_update(dualprop_state *state)
 {
     struct dualprop__dyads *own = dualprop__output(state);
     dualprop_output step = output_step_of(state);
-    step.mean = state->plan.target_mean;
+    void *target_mean = state->plan.target_mean ? state->plan.target_mean : state->neurons->target_mean;
+    step.mean = target_mean;
     step.delta = own->arrays.top_down;
     step.max_abs = &state->section.scratch_max_abs;
     step.change = NULL;
@@ -112,7 +113,7 @@ static dualprop_status extended_output_update(dualprop_state *state)
     }
     DUALPROP__TRY(make_output_step(state, &step));
     return dualprop__extended_update(state, state->layer_count,
-                                     dualprop__output_is_proximal(state) ? state->plan.target_mean : own->arrays.a,
+                                     dualprop__output_is_proximal(state) ? target_mean : own->arrays.a,
                                      own->arrays.top_down);
 }
 

@@ -10,16 +10,30 @@
 
 #include "math/formulas.h"
 
+/* Neighbouring neurons of a layer: all of them, or a part. */
+struct neuron_span {
+    int64_t first, count;
+};
+
+/* In place of the number of the first neuron: the whole layer is meant. */
+#define WHOLE INT64_MIN
+
+static struct neuron_span whole_of(const dualprop_state *state, int index)
+{
+    return (struct neuron_span){ 0, state->dyads[index].width };
+}
+
 /* One sample's dyads on the host, in the three parts of the state's staging memory. */
 struct row {
     void *mean, *delta, *alphas;
-    double alpha; /* of all neurons where single_alphas is 0 */
-    int single_alphas;
-    int64_t width;
+    double alpha;              /* of all neurons where single_alphas is NULL */
+    const void *single_alphas; /* [stride] in the backend's memory */
+    int64_t first, width;      /* of the neurons that are meant */
+    int64_t stride;            /* of the layer's rows */
     int type;
 };
 
-static struct row host_row_of(dualprop_state *state, const struct dualprop__dyads *dyads)
+static struct row host_row_of(dualprop_state *state, const struct dualprop__dyads *dyads, struct neuron_span span)
 {
     size_t part = (size_t)state->plan.widest * state->context->real_size;
     return (struct row){
@@ -27,8 +41,10 @@ static struct row host_row_of(dualprop_state *state, const struct dualprop__dyad
         .delta = (char *)state->plan.staging + part,
         .alphas = (char *)state->plan.staging + 2 * part,
         .alpha = dyads->numbers.alpha,
-        .single_alphas = state->plan.needs.alphas && dyads->arrays.alphas,
-        .width = dyads->width,
+        .single_alphas = dualprop__alphas_of(state, (int)(dyads - state->dyads)),
+        .first = span.first,
+        .width = span.count,
+        .stride = dyads->width,
         .type = state->context->precision,
     };
 }
@@ -38,29 +54,36 @@ static double alpha_at(const struct row *row, int64_t i)
     return row->single_alphas ? dualprop__real_at(row->alphas, row->type, i) : row->alpha;
 }
 
-/* Copy row b of a backend array to the host; zeros if there is no array. */
-static dualprop_status fetch_row(void *host, const dualprop_state *state, const void *array, int64_t b, int64_t width)
+static size_t offset_of(const struct row *row, int64_t b)
 {
-    size_t bytes = (size_t)width * state->context->real_size;
+    return (size_t)(b * row->stride + row->first) * dualprop__type_size(row->type);
+}
+
+/* Copy row b of a backend array to the host; zeros if there is no array. */
+static dualprop_status fetch_row(void *host, const dualprop_state *state, const void *array, int64_t b,
+                                 const struct row *row)
+{
+    size_t bytes = (size_t)row->width * state->context->real_size;
     if (array)
-        return state->context->backend.copy_out(state->context->instance, host, (const char *)array + (size_t)b * bytes,
+        return state->context->backend.copy_out(state->context->instance, host, (const char *)array + offset_of(row, b),
                                                 bytes);
     memset(host, 0, bytes);
     return DUALPROP_OK;
 }
 
-static dualprop_status store_row(const dualprop_state *state, void *array, int64_t b, const void *host, int64_t width)
+static dualprop_status store_row(const dualprop_state *state, void *array, int64_t b, const void *host,
+                                 const struct row *row)
 {
-    size_t bytes = (size_t)width * state->context->real_size;
-    return state->context->backend.copy_in(state->context->instance, (char *)array + (size_t)b * bytes, host, bytes);
+    return state->context->backend.copy_in(state->context->instance, (char *)array + offset_of(row, b), host,
+                                           (size_t)row->width * state->context->real_size);
 }
 
 static dualprop_status fetch_row_dyads(const struct row *row, const dualprop_state *state,
                                        const struct dualprop__dyads *dyads, int64_t b)
 {
-    DUALPROP__TRY(fetch_row(row->mean, state, dyads->arrays.mean, b, dyads->width));
-    if (row->single_alphas) DUALPROP__TRY(fetch_row(row->alphas, state, dyads->arrays.alphas, 0, dyads->width));
-    return fetch_row(row->delta, state, dyads->versions.delta ? dyads->arrays.delta : NULL, b, dyads->width);
+    DUALPROP__TRY(fetch_row(row->mean, state, dyads->arrays.mean, b, row));
+    if (row->single_alphas) DUALPROP__TRY(fetch_row(row->alphas, state, row->single_alphas, 0, row));
+    return fetch_row(row->delta, state, dyads->versions.delta ? dyads->arrays.delta : NULL, b, row);
 }
 
 /* Eq. 17 solved for s+ = sbar + (1 - alpha) delta or s- = sbar - alpha delta, in place of the mean. */
@@ -83,14 +106,14 @@ static dualprop_view row_view(const dualprop_view *view, int64_t b)
 }
 
 static dualprop_status read_row(const dualprop_view *to, dualprop_state *state, const struct dualprop__dyads *dyads,
-                                int which, int64_t b)
+                                int which, int64_t b, struct neuron_span span)
 {
-    struct row row = host_row_of(state, dyads);
+    struct row row = host_row_of(state, dyads, span);
     if (which == DUALPROP_S_BOTTOM_UP) {
-        DUALPROP__TRY(fetch_row(row.mean, state, dyads->arrays.a, b, dyads->width));
+        DUALPROP__TRY(fetch_row(row.mean, state, dyads->arrays.a, b, &row));
     } else if (which == DUALPROP_S_TOP_DOWN) {
-        DUALPROP__TRY(fetch_row(row.mean, state, dyads->versions.top_down_source ? dyads->arrays.top_down : NULL, b,
-                                dyads->width));
+        const void *top_down = dyads->versions.top_down_source ? dyads->arrays.top_down : NULL;
+        DUALPROP__TRY(fetch_row(row.mean, state, top_down, b, &row));
     } else {
         DUALPROP__TRY(fetch_row_dyads(&row, state, dyads, b));
         if (which == DUALPROP_S_PLUS || which == DUALPROP_S_MINUS) solve_dyads(&row, which == DUALPROP_S_PLUS);
@@ -123,9 +146,32 @@ static void image_shape(int64_t shape[4], const dualprop_state *state, int index
     if (index > 0) dualprop__layer_output(shape + 1, state->dyads[index].layer);
 }
 
-static dualprop_status check_rows(const dualprop_state *state, const dualprop_view *view, int index)
+/* (count, n) of neurons first .. first + n - 1. */
+static dualprop_status check_part(struct neuron_span *span, const dualprop_state *state, const dualprop_view *view,
+                                  int index, int64_t first)
+{
+    int64_t width = state->dyads[index].width, count;
+    DUALPROP__TRY(dualprop__view_check(state->context, view, DUALPROP__REAL_TYPES, "view"));
+    DUALPROP__REQUIRE(state->context, first >= 0 && first < width, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "first is %lld; expected 0..%lld, a neuron of layer %d", (long long)first, (long long)width - 1,
+                      index);
+    count = view->rank == 2 ? view->shape[1] : -1;
+    int fits = view->rank == 2 && view->shape[0] == state->batch.count && count >= 1 && count <= width - first;
+    DUALPROP__REQUIRE(state->context, fits, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "view has the shape %s; expected [%lld, n] with n of 1..%lld",
+                      dualprop__describe_shape(view->shape, view->rank).text, (long long)state->batch.count,
+                      (long long)(width - first));
+    *span = (struct neuron_span){ first, count };
+    return DUALPROP_OK;
+}
+
+/* A layer, or from neuron `first` on. */
+static dualprop_status check_rows(struct neuron_span *span, const dualprop_state *state, const dualprop_view *view,
+                                  int index, int64_t first)
 {
     int64_t image[4], width = state->dyads[index].width;
+    if (first != WHOLE) return check_part(span, state, view, index, first);
+    *span = whole_of(state, index);
     DUALPROP__TRY(dualprop__view_check(state->context, view, DUALPROP__REAL_TYPES, "view"));
     image_shape(image, state, index);
     int flat = view->rank == 2 && view->shape[0] == state->batch.count && view->shape[1] == width;
@@ -165,25 +211,35 @@ static dualprop_status compute_top_down_of_input(dualprop_state *state)
     return status;
 }
 
-static dualprop_status read_layer(const dualprop_view *view, dualprop_state *state, int index, int which)
+static dualprop_status read_layer(const dualprop_view *view, dualprop_state *state, int index, int which, int64_t first)
 {
+    struct neuron_span span;
     int goes_down = which == DUALPROP_S_TOP_DOWN && is_open_below(state);
     DUALPROP__TRY(check_which(state, which, DUALPROP_S_TOP_DOWN));
     DUALPROP__TRY(check_layer_index(state, index, which <= DUALPROP_S_DELTA || goes_down ? 0 : 1));
     DUALPROP__REQUIRE(state->context, state->run.phase != DUALPROP__IDLE, DUALPROP_ERROR_INVALID_STATE,
                       "state holds no inference; call dualprop_infer() or dualprop_infer_begin() first");
     const struct dualprop__dyads *dyads = &state->dyads[index];
-    DUALPROP__TRY(check_rows(state, view, index));
+    DUALPROP__TRY(check_rows(&span, state, view, index, first));
     DUALPROP__TRY(dualprop__view_check_output(state->context, view, DUALPROP__REAL_TYPES, "view"));
     if (goes_down && index == 0) DUALPROP__TRY(compute_top_down_of_input(state));
-    for (int64_t b = 0; b < state->batch.count; b++) DUALPROP__TRY(read_row(view, state, dyads, which, b));
+    for (int64_t b = 0; b < state->batch.count; b++) DUALPROP__TRY(read_row(view, state, dyads, which, b, span));
     return DUALPROP_OK;
 }
 
 dualprop_status dualprop_state_read(const dualprop_view *view, dualprop_state *state, int index, int which)
 {
     DUALPROP__TRY(dualprop__state_enter(state, __func__));
-    dualprop_status status = read_layer(view, state, index, which);
+    dualprop_status status = read_layer(view, state, index, which, WHOLE);
+    dualprop__state_leave(state);
+    return status;
+}
+
+dualprop_status dualprop_state_read_part(const dualprop_view *view, dualprop_state *state, int index, int which,
+                                         int64_t first)
+{
+    DUALPROP__TRY(dualprop__state_enter(state, __func__));
+    dualprop_status status = read_layer(view, state, index, which, first == WHOLE ? -1 : first);
     dualprop__state_leave(state);
     return status;
 }
@@ -235,20 +291,20 @@ static dualprop_status write_error_signal(dualprop_state *state, const struct du
                                           const struct row *row, int64_t b)
 {
     if (!dyads->arrays.error_signal) return DUALPROP_OK;
-    DUALPROP__TRY(fetch_row(row->mean, state, dyads->arrays.a, b, row->width));
+    DUALPROP__TRY(fetch_row(row->mean, state, dyads->arrays.a, b, row));
     for (int64_t i = 0; i < row->width; i++) {
         double slope;
         DUALPROP__TRY(slope_of_layer(&slope, dyads->layer, dualprop__real_at(row->mean, row->type, i)));
         dualprop__real_set(row->mean, row->type, i, slope * dualprop__real_at(row->delta, row->type, i));
     }
-    return store_row(state, dyads->arrays.error_signal, b, row->mean, row->width);
+    return store_row(state, dyads->arrays.error_signal, b, row->mean, row);
 }
 
 /* The maximum grows with what is written, since dualprop_update() relies on it. */
 static dualprop_status write_row(dualprop_state *state, struct dualprop__dyads *dyads, int which,
-                                 const dualprop_view *from, int64_t b)
+                                 const dualprop_view *from, int64_t b, struct neuron_span span)
 {
-    struct row row = host_row_of(state, dyads);
+    struct row row = host_row_of(state, dyads, span);
     dualprop_view line = row_view(from, b);
     DUALPROP__TRY(fetch_row_dyads(&row, state, dyads, b));
     for (int64_t i = 0; i < row.width; i++) {
@@ -260,8 +316,8 @@ static dualprop_status write_row(dualprop_state *state, struct dualprop__dyads *
         dyads->observed.max_abs =
             fmax(dyads->observed.max_abs, fmax(fabs(mean + (1.0 - alpha) * delta), fabs(mean - alpha * delta)));
     }
-    DUALPROP__TRY(store_row(state, dyads->arrays.mean, b, row.mean, row.width));
-    DUALPROP__TRY(store_row(state, dyads->arrays.delta, b, row.delta, row.width));
+    DUALPROP__TRY(store_row(state, dyads->arrays.mean, b, row.mean, &row));
+    DUALPROP__TRY(store_row(state, dyads->arrays.delta, b, row.delta, &row));
     return write_error_signal(state, dyads, &row, b);
 }
 
@@ -280,12 +336,13 @@ static dualprop_status check_finite(const dualprop_state *state, const dualprop_
 static dualprop_status write_array(dualprop_state *state, void *array, const dualprop_view *view, int64_t width,
                                    double *largest)
 {
+    struct row row = { .width = width, .stride = width, .type = state->context->precision };
     for (int64_t b = 0; b < state->batch.count; b++) {
         dualprop_view line = row_view(view, b);
         dualprop__view_gather(state->plan.staging, state->context->precision, &line);
         for (int64_t i = 0; i < width; i++)
             *largest = fmax(*largest, fabs(dualprop__real_at(state->plan.staging, state->context->precision, i)));
-        DUALPROP__TRY(store_row(state, array, b, state->plan.staging, width));
+        DUALPROP__TRY(store_row(state, array, b, state->plan.staging, &row));
     }
     return DUALPROP_OK;
 }
@@ -305,19 +362,34 @@ static dualprop_status write_end(dualprop_state *state, int index, const dualpro
     return DUALPROP_OK;
 }
 
-static dualprop_status write_layer(dualprop_state *state, int index, int which, const dualprop_view *view)
+/* A delta that is exactly zero need not be zero in memory, and the neurons beside a part keep theirs. */
+static dualprop_status have_whole_delta(dualprop_state *state, const struct dualprop__dyads *dyads,
+                                        struct neuron_span span)
 {
-    int is_end = (which == DUALPROP_S_MEAN && index == 0 && is_open_below(state)) ||
-                 (which == DUALPROP_S_TOP_DOWN && is_open_above(state, index));
+    size_t bytes = (size_t)(state->batch.count * dyads->width) * state->context->real_size;
+    if (dyads->versions.delta != 0 || span.count == dyads->width) return DUALPROP_OK;
+    if (dyads->arrays.error_signal)
+        DUALPROP__TRY(state->context->backend.fill_zero(state->context->instance, dyads->arrays.error_signal, bytes));
+    return state->context->backend.fill_zero(state->context->instance, dyads->arrays.delta, bytes);
+}
+
+static dualprop_status write_layer(dualprop_state *state, int index, int which, const dualprop_view *view,
+                                   int64_t first)
+{
+    struct neuron_span span;
+    int is_whole = first == WHOLE;
+    int is_end = is_whole && ((which == DUALPROP_S_MEAN && index == 0 && is_open_below(state)) ||
+                              (which == DUALPROP_S_TOP_DOWN && is_open_above(state, index)));
     DUALPROP__TRY(check_which(state, which, is_end ? DUALPROP_S_TOP_DOWN : DUALPROP_S_DELTA));
     DUALPROP__TRY(check_layer_index(state, index, is_end ? 0 : 1));
     DUALPROP__REQUIRE(state->context, state->run.phase == DUALPROP__OPEN, DUALPROP_ERROR_INVALID_STATE,
                       "no inference is open; call dualprop_infer_begin() first");
     struct dualprop__dyads *dyads = &state->dyads[index];
-    DUALPROP__TRY(check_rows(state, view, index));
-    DUALPROP__TRY(check_finite(state, view, dyads->width));
+    DUALPROP__TRY(check_rows(&span, state, view, index, first));
+    DUALPROP__TRY(check_finite(state, view, span.count));
     if (is_end) return write_end(state, index, view);
-    for (int64_t b = 0; b < state->batch.count; b++) DUALPROP__TRY(write_row(state, dyads, which, view, b));
+    DUALPROP__TRY(have_whole_delta(state, dyads, span));
+    for (int64_t b = 0; b < state->batch.count; b++) DUALPROP__TRY(write_row(state, dyads, which, view, b, span));
     dyads->versions.mean++;
     dyads->versions.delta++;
     /*
@@ -331,7 +403,16 @@ static dualprop_status write_layer(dualprop_state *state, int index, int which, 
 dualprop_status dualprop_state_write(dualprop_state *state, int index, int which, const dualprop_view *view)
 {
     DUALPROP__TRY(dualprop__state_enter(state, __func__));
-    dualprop_status status = write_layer(state, index, which, view);
+    dualprop_status status = write_layer(state, index, which, view, WHOLE);
+    dualprop__state_leave(state);
+    return status;
+}
+
+dualprop_status dualprop_state_write_part(dualprop_state *state, int index, int which, int64_t first,
+                                          const dualprop_view *view)
+{
+    DUALPROP__TRY(dualprop__state_enter(state, __func__));
+    dualprop_status status = write_layer(state, index, which, view, first == WHOLE ? -1 : first);
     dualprop__state_leave(state);
     return status;
 }

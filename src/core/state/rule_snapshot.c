@@ -87,6 +87,9 @@ void dualprop__snapshot_rule(dualprop_state *state)
     state->snapshot.noise_state = rule->noise_state;
     state->snapshot.noise_down = rule->noise_down;
     state->snapshot.seed = rule->seed;
-    for (int k = 0; k <= state->layer_count; k++) snapshot_layer(&state->dyads[k], rule, k, state->layer_count);
+    for (int k = 0; k <= state->layer_count; k++) {
+        snapshot_layer(&state->dyads[k], rule, k, state->layer_count);
+        dualprop__neurons_snapshot(state, k);
+    }
     state->snapshot.revision = revision;
 }

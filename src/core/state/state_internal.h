@@ -102,6 +102,22 @@ struct dualprop__own_loss {
     double arrays[]; /* targets, outputs, slopes of a batch, and losses [capacity] */
 };
 
+/* neurons.c: what single neurons have of their own. */
+#define DUALPROP__NEURON_KINDS 5
+
+struct dualprop__neurons_of_layer {
+    unsigned given;                         /* a bit for each kind */
+    double *values[DUALPROP__NEURON_KINDS]; /* [width] on the host, as they were given */
+    void *arrays[DUALPROP__NEURON_KINDS];   /* [width] for the updates; NULL: never given */
+};
+
+struct dualprop__neurons {
+    struct dualprop__neurons_of_layer *layers; /* [L + 1] */
+    void *target_mean;                         /* (capacity, outputs): scratch of extended output updates */
+    void *normals[2];                          /* (capacity, widest layer): draws for one update */
+    void *draws;                               /* the same on the host */
+};
+
 struct dualprop_state {
     uint32_t magic;
     dualprop_context *context;
@@ -109,8 +125,9 @@ struct dualprop_state {
     dualprop_network *opened; /* while a call reads parameters: the network whose layers hold them */
     dualprop_rule *rule;      /* NULL: prediction only */
     int64_t capacity;
-    int layer_count;               /* L */
-    struct dualprop__dyads *dyads; /* [L + 1] */
+    int layer_count;                   /* L */
+    struct dualprop__dyads *dyads;     /* [L + 1] */
+    struct dualprop__neurons *neurons; /* NULL until single neurons get values */
     atomic_int busy;
 
     /* state_plan.c: memory, from dualprop_state_create() or _prepare() until the next plan. */
@@ -305,6 +322,23 @@ enum { DUALPROP__CUSTOM_FULL = 6, DUALPROP__CUSTOM_PREDICTION = 2 };
 static inline int dualprop__custom_doubles(const dualprop_state *state)
 {
     return state->rule ? DUALPROP__CUSTOM_FULL : DUALPROP__CUSTOM_PREDICTION;
+}
+
+/* ---- neurons.c ---- */
+/* Refuse values of single neurons that contradict the rule. */
+dualprop_status dualprop__neurons_check(const dualprop_state *state);
+/* Has layer k any? What its update then is, after the rule's numbers for the layer were copied. */
+int dualprop__has_neurons(const dualprop_state *state, int k);
+void dualprop__neurons_snapshot(dualprop_state *state, int k);
+/* One kind's array [width] for updates, and on the host; NULL: layer k has none. */
+const void *dualprop__neurons_of(const dualprop_state *state, int k, int kind);
+const double *dualprop__neuron_values(const dualprop_state *state, int k, int kind);
+void dualprop__neurons_destroy(dualprop_state *state);
+/* alpha of each neuron of layer k, given or drawn; NULL: they share one. */
+static inline const void *dualprop__alphas_of(const dualprop_state *state, int k)
+{
+    const void *given = dualprop__neurons_of(state, k, DUALPROP_NEURON_ALPHA);
+    return given || !state->plan.needs.alphas ? given : state->dyads[k].arrays.alphas;
 }
 
 /* What goes down from layer k, and into its gradient. */

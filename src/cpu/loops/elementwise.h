@@ -76,9 +76,10 @@ static inline int dualprop__only_damps(const dualprop_extended_update *update)
 {
     int projects = update->activation == DUALPROP_IDENTITY || update->activation == DUALPROP_RELU ||
                    update->activation == DUALPROP_HARD_SIGMOID;
-    return projects && !update->straight && !update->alphas && !update->uniform && !update->noise_plus &&
-           !update->noise_minus && !update->noise_down && !update->error_signal && !update->change &&
-           update->time_step == 1 && !(update->quantum > 0) && update->top_down;
+    return projects && !update->straight && !update->alphas && !update->gains_plus && !update->gains_minus &&
+           !update->listens && !update->uniform && !update->noise_plus && !update->noise_minus && !update->noise_down &&
+           !update->error_signal && !update->change && update->time_step == 1 && !(update->quantum > 0) &&
+           update->top_down;
 }
 
 /* The greater of two, where a NaN is greater than everything. */

@@ -162,7 +162,8 @@ static void extended_element(const dualprop_extended_update *update, const FORMU
     draws = { element_of(update->noise_plus, i), element_of(update->noise_minus, i),
               element_of(update->noise_down, i) };
     FORMULA(pair) pair = FORMULA(extended_pair)(update, gains, a, element_of(update->top_down, i), *mean, old, &draws);
-    if (update->uniform && !((double)element_of(update->uniform, i) < update->fraction)) {
+    int is_left_out = update->uniform && !((double)element_of(update->uniform, i) < update->fraction);
+    if (is_left_out || (update->listens && element_of(update->listens, i % update->width) == 0)) {
         pair.mean = *mean;
         pair.delta = old;
         FORMULA(take_apart)(&pair, gains);
@@ -179,9 +180,10 @@ static dualprop_status extended_update(void *self, const dualprop_extended_updat
     (void)self;
     FORMULA(gains) gains = FORMULA(extended_gains)(update, update->alpha);
     struct max_tracker tracker = { 0, 0, update->alpha, 0, update->change != NULL };
+    int is_single = update->alphas || update->gains_plus || update->gains_minus;
     for (int64_t row = 0; row < update->rows; row++)
         for (int64_t j = 0; j < update->width; j++) {
-            if (update->alphas) gains = FORMULA(extended_gains)(update, (double)element_of(update->alphas, j));
+            if (is_single) gains = FORMULA(gains_of_neuron)(update, j);
             extended_element(update, &gains, row * update->width + j, &tracker);
         }
     write_maxima(&tracker, update->max_abs, update->change);
