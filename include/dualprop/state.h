@@ -297,10 +297,27 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_state_set_inference_count(dualprop_state *state, uint64_t inferences);
 
 /**
+ * Keep the inference while the state predicts or evaluates: dualprop_predict(), dualprop_evaluate() and their variants
+ * then leave the dyads alone, so that dualprop_update(), dualprop_state_read() and dualprop_state_report() after them
+ * find the inference of before, and a warm start its dyads. By default they overwrite them, since it costs memory:
+ * arrays for the activations of one layer and the next, about what a state that only predicts takes, and a copy of the
+ * layers' records for the duration of a call.
+ *
+ * @param state  the state, created with a rule
+ * @param keep   1: keep it; 0: free the memory and overwrite it again
+ * @return DUALPROP_OK, or
+ *         DUALPROP_ERROR_INVALID_STATE  the state has no rule, or an inference is open
+ *         DUALPROP_ERROR_NO_MEMORY      nothing changed
+ * Threads: one at a time per state.  Allocates: here.  Since: 0.1.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_state_keep_inference(dualprop_state *state, int keep);
+
+/**
  * Compute the network's outputs.
  *
  * @param scores  receives (count, outputs), contiguous, in the context's precision
- * @param state   the state; the dyads of its last inference are overwritten, so infer again before the next update
+ * @param state   the state; the dyads of its last inference are overwritten, so infer again before the next update,
+ *                unless dualprop_state_keep_inference() keeps them
  * @param images  (count, height, width, channels), contiguous, in the context's precision
  * @param count   1 or more; may be larger than the capacity: it is then computed in pieces of the capacity
  * @return DUALPROP_OK, or DUALPROP_ERROR_NOT_FINITE (an input is NaN or infinite), _CANCELLED, _BUSY. On an error no

@@ -207,6 +207,7 @@ FUNCTIONS = {
     "state_damping": "S pppi",
     "state_destroy": "v p",
     "state_inference_count": "S pp",
+    "state_keep_inference": "S pi",
     "state_memory_needed": "S pppl",
     "state_prepare": "S p",
     "state_read": "S ppii",

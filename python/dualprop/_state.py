@@ -190,6 +190,10 @@ class State(Handle):
 
     # ---- predictions ----
 
+    def keep_inference(self, keep: bool = True) -> None:
+        """Leave the inference alone while predicting and evaluating, which costs the memory of a prediction."""
+        call("state_keep_inference", self, bool(keep))
+
     def _outputs(self, name: str, inputs: Any, out: Optional[np.ndarray]) -> np.ndarray:
         view = samples(inputs, self._inputs)
         if out is None:

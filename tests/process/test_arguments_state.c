@@ -254,6 +254,16 @@ static void sweep_state_set_neurons(void)
     }
 }
 
+static void sweep_state_keep_inference(void)
+{
+    dualprop_state *predicts;
+    HANDLES(state, STATE, "state", dualprop_state_keep_inference(bad, 1))
+    NUMBERS(int, "keep", dualprop_state_keep_inference(own.state, bad), -1, 2, INT32_MIN, INT32_MAX);
+    expect_ok(dualprop_state_create(&predicts, own.network, NULL, 1));
+    expect_error(dualprop_state_keep_inference(predicts, 1), DUALPROP_ERROR_INVALID_STATE, "without a rule");
+    dualprop_state_destroy(predicts);
+}
+
 static void sweep_state_report(void)
 {
     dualprop_state *fresh;
@@ -365,6 +375,7 @@ static const struct sweep SWEEPS[] = {
     SWEEP(infer_begin), SWEEP(infer_layer),
     SWEEP(infer_pass), SWEEP(infer_end), SWEEP(state_read), { "dualprop_state_write", sweep_state_write, 1 },
     SWEEP(state_read_part), { "dualprop_state_write_part", sweep_state_write_part, 1 }, SWEEP(state_set_neurons),
+    SWEEP(state_keep_inference),
     SWEEP(state_report), SWEEP(state_damping), SWEEP(state_inference_count), SWEEP(state_set_inference_count),
     SWEEP(infer_update), SWEEP(predict), SWEEP(predict_view), SWEEP(predict_probabilities),
     SWEEP(predict_probabilities_view), SWEEP(evaluate), SWEEP(evaluate_view),

@@ -218,6 +218,21 @@ def test_learning_without_a_gradient(trained):
     refuses(dp.Error, lambda: fused.gradient(first), "keeps no gradient")
 
 
+def test_predictions_that_keep_the_inference(trained):
+    points, labels = blobs(8, 5)
+    state = dp.State(trained.network, trained.rule, 8)
+    state.keep_inference()
+    state.infer(points, labels)
+    delta, report = state.read(1, "delta"), state.report
+    state.predict(points[::-1] * 2)
+    state.evaluate(points * 3, labels)
+    np.testing.assert_array_equal(state.read(1, "delta"), delta)
+    assert state.report.loss == report.loss
+    state.keep_inference(False)
+    state.predict(points)
+    refuses(dp.Error, lambda: state.read(1, "delta"), "no inference")
+
+
 def test_single_neurons(trained):
     points, labels = blobs(4, 5)
     state = dp.State(trained.network, trained.rule, 4)

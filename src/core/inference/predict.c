@@ -1,7 +1,7 @@
 /*
  * predict.c - outputs and how good they are: the feed-forward pass in pieces of the state's capacity.
  *
- * The state's dyads are overwritten, so an inference that had settled is gone afterwards.
+ * The state's dyads are overwritten, so an inference that had settled is gone afterwards, unless it is set aside.
  */
 #include "math/formulas.h"
 #include "passes.h"
@@ -11,7 +11,10 @@ static int64_t piece_size(const dualprop_state *state, int64_t left)
     return left < state->capacity ? left : state->capacity;
 }
 
-/* Make room for a prediction: refuse an open inference, and forget a settled one, whose inputs are overwritten. */
+/*
+ * Make room for a prediction: refuse an open inference, and forget a settled one, whose inputs are overwritten, or set
+ * it aside.
+ */
 static dualprop_status begin_prediction(dualprop_state *state)
 {
     DUALPROP__TRY(dualprop__check_not_open(state));
@@ -21,8 +24,15 @@ static dualprop_status begin_prediction(dualprop_state *state)
         dualprop__state_end_read(state);
         return status;
     }
+    dualprop__set_aside(state);
     state->run.phase = DUALPROP__IDLE;
     return DUALPROP_OK;
+}
+
+static void end_prediction(dualprop_state *state)
+{
+    dualprop__state_end_read(state);
+    dualprop__take_back(state);
 }
 
 static dualprop_status feed_piece(dualprop_state *state, const dualprop_view *images, int64_t first)
@@ -118,7 +128,7 @@ static dualprop_status predict_view(const dualprop_view *scores, dualprop_state 
     DUALPROP__TRY(dualprop__check_augmentation(state, images.shape[0]));
     DUALPROP__TRY(begin_prediction(state));
     dualprop_status status = predict_pieces(scores, state, &images, kind);
-    dualprop__state_end_read(state);
+    end_prediction(state);
     return status;
 }
 
@@ -229,7 +239,7 @@ static dualprop_status evaluate_view(struct score *total, dualprop_state *state,
     DUALPROP__TRY(dualprop__weights_check(state, images.shape[0]));
     DUALPROP__TRY(begin_prediction(state));
     dualprop_status status = evaluate_pieces(total, state, &images, targets, k);
-    dualprop__state_end_read(state);
+    end_prediction(state);
     if (status == DUALPROP_OK) dualprop__weights_used(state);
     total->loss /= (double)images.shape[0];
     return status;

@@ -143,6 +143,16 @@ void dualprop__weights_load(dualprop_state *state, const void *targets, int64_t 
     }
 }
 
+void dualprop__weights_copy_rows(double *rows, const dualprop_state *state)
+{
+    if (state->weights.is_batch) memcpy(rows, weights_of_rows(state), (size_t)state->capacity * sizeof *rows);
+}
+
+void dualprop__weights_put_rows(dualprop_state *state, const double *rows)
+{
+    if (state->weights.is_batch) memcpy(weights_of_rows(state), rows, (size_t)state->capacity * sizeof *rows);
+}
+
 double dualprop__weight_of(const dualprop_state *state, int64_t row)
 {
     return state->weights.is_batch ? weights_of_rows(state)[row] : 1;

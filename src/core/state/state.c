@@ -134,6 +134,7 @@ void dualprop_state_destroy(dualprop_state *state)
                                                                       state->plan.own_loss });
     dualprop__release(context, state->weights.memory);
     dualprop__neurons_destroy(state);
+    dualprop__aside_destroy(state);
     if (state->rule) dualprop__rule_release(state->rule);
     state->magic = DUALPROP__DEAD;
     dualprop__release(context, state);

@@ -128,6 +128,7 @@ struct dualprop_state {
     int layer_count;                   /* L */
     struct dualprop__dyads *dyads;     /* [L + 1] */
     struct dualprop__neurons *neurons; /* NULL until single neurons get values */
+    struct dualprop__aside *aside;     /* NULL: predictions overwrite the inference */
     atomic_int busy;
 
     /* state_plan.c: memory, from dualprop_state_create() or _prepare() until the next plan. */
@@ -323,6 +324,14 @@ static inline int dualprop__custom_doubles(const dualprop_state *state)
 {
     return state->rule ? DUALPROP__CUSTOM_FULL : DUALPROP__CUSTOM_PREDICTION;
 }
+
+/* ---- set_aside.c: around a prediction, where the inference is to be kept; else nothing is done ---- */
+void dualprop__set_aside(dualprop_state *state);
+void dualprop__take_back(dualprop_state *state);
+void dualprop__aside_destroy(dualprop_state *state);
+/* sample_weights.c: the weights of the batch's rows, [capacity], to and from memory of the caller's. */
+void dualprop__weights_copy_rows(double *rows, const dualprop_state *state);
+void dualprop__weights_put_rows(dualprop_state *state, const double *rows);
 
 /* ---- neurons.c ---- */
 /* Refuse values of single neurons that contradict the rule. */

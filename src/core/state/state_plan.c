@@ -142,7 +142,7 @@ static void carve_scratch(struct arena *arena, dualprop_state *state)
  * A state that only predicts needs each layer until the next one is there: two arrays in turn for the activations, and
  * one for what comes before them.
  */
-static void carve_prediction(struct arena *arena, dualprop_state *state)
+static void carve_feed_forward(struct arena *arena, dualprop_state *state)
 {
     int64_t widths[2] = { 1, 1 }, width = 1, map = 1, switches = 0;
     for (int k = 0; k <= state->layer_count; k++) {
@@ -162,8 +162,22 @@ static void carve_prediction(struct arena *arena, dualprop_state *state)
         if (k == 0) continue;
         state->dyads[k].arrays.a = a;
         state->dyads[k].arrays.switches = dualprop__switches_elements(state->dyads[k].layer) > 0 ? shared : NULL;
-        carve_caches(arena, state, &state->dyads[k]);
     }
+}
+
+static void carve_prediction(struct arena *arena, dualprop_state *state)
+{
+    carve_feed_forward(arena, state);
+    for (int k = 1; k <= state->layer_count; k++) carve_caches(arena, state, &state->dyads[k]);
+}
+
+/* Less than the plan has, whose sizes were checked. */
+size_t dualprop__carve_beside(void **target, dualprop_state *state, void *base)
+{
+    struct arena arena = { base, 0, state->context->real_size, 0 };
+    carve_feed_forward(&arena, state);
+    *target = carve(&arena, state->capacity, dualprop__output(state)->width);
+    return arena.used;
 }
 
 static void carve_inference(struct arena *arena, dualprop_state *state)

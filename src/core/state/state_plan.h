@@ -25,6 +25,11 @@ dualprop_status dualprop__state_measure(size_t *arena_bytes, size_t *staging_byt
 dualprop_status dualprop__state_record_bytes(size_t *bytes, const dualprop_network *network, int64_t capacity);
 /* Allocate the memory that the state's rule needs now, and hand it out. On failure the state keeps what it had. */
 dualprop_status dualprop__state_plan(dualprop_state *state);
+/*
+ * Hand out the arrays that a feed-forward pass and an evaluation write beside those of the plan, in the memory at base,
+ * and the target's; NULL: count only, and the arrays are nowhere afterwards. Returns the bytes.
+ */
+size_t dualprop__carve_beside(void **target, dualprop_state *state, void *base);
 void dualprop__state_release_memory(const dualprop_state *state, const struct dualprop__memory *memory);
 
 #endif
