@@ -283,6 +283,25 @@ END_TEST
 
 /* ---- texts ---- */
 
+/* Control characters, quotes and backslashes are escaped in a file. */
+START_TEST(every_character_of_a_text_is_kept)
+{
+    dualprop_context *context = plain_context();
+    dualprop_checkpoint *checkpoint = NULL;
+    char all[128] = "", buffer[128];
+    for (int i = 1; i < 128; i++) all[i - 1] = (char)i;
+    expect_ok(dualprop_checkpoint_create(&checkpoint, context));
+    expect_ok(dualprop_checkpoint_put_text(checkpoint, "all", all));
+    expect_ok(dualprop_checkpoint_write(checkpoint, folder.file));
+    dualprop_checkpoint_destroy(checkpoint);
+    expect_ok(dualprop_checkpoint_read(&checkpoint, context, folder.file));
+    expect_ok(dualprop_checkpoint_get_text(buffer, sizeof buffer, NULL, checkpoint, "all"));
+    ck_assert_str_eq(buffer, all);
+    dualprop_checkpoint_destroy(checkpoint);
+    dualprop_context_destroy(context);
+}
+END_TEST
+
 START_TEST(texts_are_kept_cut_and_removed)
 {
     dualprop_context *context = plain_context();
@@ -711,6 +730,7 @@ Suite *test_checkpoint_suite(void)
     tcase_add_test(tests, an_optimizer_of_another_network_is_refused);
     tcase_add_test(tests, an_older_network_goes);
     tcase_add_test(tests, a_network_without_layers_is_refused);
+    tcase_add_test(tests, every_character_of_a_text_is_kept);
     tcase_add_test(tests, texts_are_kept_cut_and_removed);
     tcase_add_test(tests, texts_that_are_refused);
     tcase_add_test(tests, tensors_are_copied_element_by_element);

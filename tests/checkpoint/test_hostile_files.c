@@ -247,6 +247,7 @@ static const struct {
     { "{\"\\udc00\":" TENSOR "}", DUALPROP_ERROR_FORMAT, "escape" },
     { "{\"\\ud83d\\u0041\":" TENSOR "}", DUALPROP_ERROR_FORMAT, "escape" },
     { "{\"\\ud83d\\ud83d\":" TENSOR "}", DUALPROP_ERROR_FORMAT, "escape" },
+    { "{\"\\ud83d\\ue000\":" TENSOR "}", DUALPROP_ERROR_FORMAT, "escape" },
     { "{\"\\u12\":" TENSOR "}", DUALPROP_ERROR_FORMAT, "escape" },
     { "{\"\\u12g4\":" TENSOR "}", DUALPROP_ERROR_FORMAT, "escape" },
     { "{\"\\x41\":" TENSOR "}", DUALPROP_ERROR_FORMAT, "escape" },
@@ -257,6 +258,9 @@ static const struct {
     { "{\"__metadata__\":[],\"a\":" TENSOR "}", DUALPROP_ERROR_FORMAT, "__metadata__" },
     { "{\"__metadata__\":{\"k\":1},\"a\":" TENSOR "}", DUALPROP_ERROR_FORMAT, "no string" },
     { "{\"__metadata__\":{\"format\":\"dualprop-2\"},\"a\":" TENSOR "}", DUALPROP_ERROR_FORMAT, "dualprop-1" },
+    { "{\"__metadata__\":{\"format\":\"dualprop-\"},\"a\":" TENSOR "}", DUALPROP_ERROR_FORMAT, "dualprop-1" },
+    { "{\"__metadata__\":{\"format\":\"dualprop-12\"},\"a\":" TENSOR "}", DUALPROP_ERROR_FORMAT, "dualprop-1" },
+    { "{\"__metadata__\":{\"format\":\"dualprop-1.2\"},\"a\":" TENSOR "}", DUALPROP_ERROR_FORMAT, "crc32" },
     { "{\"__metadata__\":{\"format\":\"dualprop-1\"},\"a\":" TENSOR "}", DUALPROP_ERROR_FORMAT, "crc32" },
     { "{\"__metadata__\":{\"format\":\"dualprop-1\",\"crc32\":\"2144df1\"},\"a\":" TENSOR "}", DUALPROP_ERROR_FORMAT,
       "crc32" },
@@ -597,6 +601,110 @@ START_TEST(texts_that_say_something_else)
 }
 END_TEST
 
+/* Where a value ends that begins here, in a text whose quotes are escaped. */
+static size_t end_of_value(const char *header, size_t at)
+{
+    int depth = 0;
+    if (header[at] == '\\') return (size_t)(strstr(header + at + 2, "\\\"") + 2 - header);
+    do {
+        if (header[at] == '[' || header[at] == '{') depth++;
+        if (header[at] == ']' || header[at] == '}') depth--;
+        at++;
+    } while (depth > 0 || !strchr(",]}\"", header[at]));
+    return at;
+}
+
+static int is_value(const char *header, size_t at)
+{
+    return (at >= 3 && memcmp(header + at - 3, "\\\":", 3) == 0) || header[at - 1] == '[' ||
+           (header[at - 1] == ',' && header[at] != '\\' && header[at] != '"');
+}
+
+/* What may stand in place of a value. */
+static const char *const strangers[] = {
+    "null",
+    "true",
+    "false",
+    "-1",
+    "0",
+    "1.5",
+    "-0.0",
+    "1e300",
+    "3000000000",
+    "9007199254740993",
+    "99999999999999999999",
+    "\\\"\\\"",
+    "\\\"horse\\\"",
+    "[]",
+    "{}",
+    "[0,1,2,3,4,5,6,7,8,9]",
+    "[[[[",
+    "",
+    "1,\\\"a\\\":1",
+    "1,\\\"steps\\\":1",
+    "1e999",
+};
+enum { STRANGERS = sizeof strangers / sizeof *strangers };
+
+static dualprop_status load_with(const unsigned char *bytes, size_t size, const char *header, size_t at,
+                                 const char *stranger, saved_model *model)
+{
+    dualprop_checkpoint *checkpoint = NULL;
+    size_t length = strlen(header), end = end_of_value(header, at), added = strlen(stranger);
+    size_t header_size = length - (end - at) + added, data = size - data_start(bytes);
+    unsigned char *file = malloc(8 + header_size + data);
+    ck_assert_ptr_nonnull(file);
+    for (int i = 0; i < 8; i++) file[i] = (unsigned char)(header_size >> 8 * i & 0xff);
+    memcpy(file + 8, header, at);
+    memcpy(file + 8 + at, stranger, added);
+    memcpy(file + 8 + at + added, header + end, length - end);
+    memcpy(file + 8 + header_size, bytes + size - data, data);
+    dualprop_status status = read_exactly(&checkpoint, file, 8 + header_size + data);
+    if (status == DUALPROP_OK) status = saved_model_get(model, checkpoint);
+    dualprop_checkpoint_destroy(checkpoint);
+    free(file);
+    return status;
+}
+
+static void save_and_load_again(saved_model *model)
+{
+    dualprop_checkpoint *checkpoint;
+    saved_model again = { .precision = DUALPROP_F32 };
+    expect_ok(dualprop_checkpoint_create(&checkpoint, context));
+    expect_ok(saved_model_put(checkpoint, model));
+    expect_ok(saved_model_get(&again, checkpoint));
+    saved_model_destroy(&again);
+    dualprop_checkpoint_destroy(checkpoint);
+}
+
+/* Every value of every text in turn is another one: it is refused, or as good as one of ours. */
+START_TEST(any_value_in_any_place)
+{
+    size_t size, header_size, values = 0, refused = 0;
+    uint32_t parameters;
+    unsigned char *bytes = good_file(&size, &parameters);
+    header_size = data_start(bytes) - 8;
+    char *header = calloc(1, header_size + 1);
+    ck_assert_ptr_nonnull(header);
+    memcpy(header, bytes + 8, header_size);
+    ck_assert(replace_in_text(header, header_size + 1, "crc32_texts", "crc32_textz"));
+    for (size_t at = 1; at < header_size; at++) {
+        if (!is_value(header, at)) continue;
+        saved_model model = { .precision = DUALPROP_F32 };
+        dualprop_status status = load_with(bytes, size, header, at, strangers[_i], &model);
+        if (status != DUALPROP_OK && status != DUALPROP_ERROR_FORMAT && status != DUALPROP_ERROR_NOT_FINITE)
+            ck_abort_msg("%s for %.30s: %s", strangers[_i], header + at, dualprop_status_name(status));
+        if (status == DUALPROP_OK) save_and_load_again(&model);
+        saved_model_destroy(&model);
+        values++, refused += status != DUALPROP_OK;
+    }
+    ck_assert_uint_gt(values, 100);
+    ck_assert_uint_gt(refused, values / 2);
+    free(header);
+    free(bytes);
+}
+END_TEST
+
 Suite *test_hostile_files_suite(void)
 {
     Suite *suite = suite_create("hostile_files");
@@ -614,6 +722,7 @@ Suite *test_hostile_files_suite(void)
     tcase_add_test(tests, the_most_tensors_there_may_be);
     tcase_add_test(tests, every_file_that_was_once_trouble);
     tcase_add_loop_test(tests, texts_that_say_something_else, 0, TEXTS);
+    tcase_add_loop_test(tests, any_value_in_any_place, 0, STRANGERS);
     suite_add_tcase(suite, tests);
     return suite;
 }
