@@ -344,6 +344,40 @@ START_TEST(gamma_is_the_spectral_norm_of_the_map_above)
 END_TEST
 
 /* D_k stands for the coupling to the layer above, which beta_k/beta_{k+1} and rho strengthen or weaken. */
+static void write_weight(double *weight, struct small_network *small, int k)
+{
+    char name[32];
+    snprintf(name, sizeof name, "layer%d.weight", k);
+    dualprop_view view = matrix_view(weight, DUALPROP_F64, small->plan.widths[k - 1], small->plan.widths[k]);
+    expect_ok(dualprop_network_write(small->network, name, &view));
+}
+
+/* Of the vector of the power iteration, or of its length only; smaller weights have their norm again. */
+START_TEST(a_norm_that_overflowed_leaves_no_trace)
+{
+    static const double factors[] = { 1e200, 1e80 };
+    struct small_plan plan = plan_of(_i);
+    double weight[SMALL_MAX_REALS], large[SMALL_MAX_REALS], gamma;
+    plan.variant = DUALPROP_DP_DAMPED;
+    plan.alpha = 0.2;
+    plan.configure = set_many;
+    struct small_network small = small_create(&plan);
+    read_weight(weight, &small, 2);
+    double expected = spectral_norm(weight, plan.widths[1], plan.widths[2]);
+    for (int f = 0; f < 2; f++) {
+        for (int64_t i = 0; i < plan.widths[1] * plan.widths[2]; i++) large[i] = weight[i] * factors[f];
+        write_weight(large, &small, 2);
+        expect_error(small_infer(&small), DUALPROP_ERROR_DIVERGED, "spectral norm of layer 2");
+        write_weight(weight, &small, 2);
+        expect_ok(small_infer(&small));
+        expect_ok(small_infer(&small));
+        expect_ok(dualprop_state_damping(&gamma, NULL, small.state, 1));
+        ck_assert_double_eq_tol(gamma, expected, 1e-8 * expected);
+    }
+    small_destroy(&small);
+}
+END_TEST
+
 START_TEST(damping_follows_the_strength_of_what_comes_down)
 {
     struct small_plan plan = plan_of(_i);
@@ -608,6 +642,7 @@ Suite *test_rules_learning_suite(void)
     tcase_add_loop_test(tests, another_reader_makes_such_updates_busy, 0, 2);
     tcase_add_loop_test(tests, warm_starts_go_on_from_where_they_were, 0, 2);
     tcase_add_loop_test(tests, gamma_is_the_spectral_norm_of_the_map_above, 0, 2);
+    tcase_add_loop_test(tests, a_norm_that_overflowed_leaves_no_trace, 0, 2);
     tcase_add_loop_test(tests, damping_follows_the_strength_of_what_comes_down, 0, 2);
     tcase_add_loop_test(tests, given_damping_is_taken_as_it_is, 0, 2);
     tcase_add_loop_test(tests, an_option_taken_back_leaves_no_trace, 0, 2 * OPTION_COUNT);

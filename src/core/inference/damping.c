@@ -35,9 +35,13 @@ static dualprop_status estimate_norm(dualprop_state *state, int k)
 {
     struct dualprop__dyads *own = &state->dyads[k];
     double gamma2 = 0;
-    for (int i = 0; i < state->rule->power_iterations; i++) DUALPROP__TRY(iterate_power(&gamma2, state, k));
-    /* A vector that W maps to zero, as zero weights do to all, says nothing: the next estimate starts afresh. */
-    if (gamma2 == 0) DUALPROP__TRY(dualprop__start_power_vector(state, k));
+    for (int i = 0; i < state->rule->power_iterations && isfinite(gamma2); i++)
+        DUALPROP__TRY(iterate_power(&gamma2, state, k));
+    /*
+     * A vector that W maps to zero, as zero weights do to all, says nothing, and one that overflowed holds no numbers:
+     * the next estimate starts afresh.
+     */
+    if (gamma2 == 0 || !isfinite(gamma2)) DUALPROP__TRY(dualprop__start_power_vector(state, k));
     own->numbers.gamma = sqrt(gamma2);
     return DUALPROP_OK;
 }

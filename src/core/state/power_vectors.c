@@ -10,7 +10,7 @@ double dualprop__normalize(void *reals, int type, int64_t count)
     double sum = 0;
     for (int64_t i = 0; i < count; i++) sum += dualprop__real_at(reals, type, i) * dualprop__real_at(reals, type, i);
     double length = sqrt(sum);
-    for (int64_t i = 0; length > 0 && i < count; i++)
+    for (int64_t i = 0; isgreater(length, 0) && i < count; i++) /* NaN is quiet */
         dualprop__real_set(reals, type, i, dualprop__real_at(reals, type, i) / length);
     return length;
 }
