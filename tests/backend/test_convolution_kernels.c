@@ -51,6 +51,7 @@ static const struct layer {
     { 2, 11, 9, 3, 20, 5, 2, 2, 2, 1, DUALPROP_POOL_MAX },    { 3, 9, 9, 18, 17, 3, 1, 0, 2, 2, DUALPROP_POOL_AVERAGE },
     { 2, 7, 8, 6, 30, 2, 3, 1, 0, 0, DUALPROP_POOL_NONE },    { 6, 5, 4, 40, 70, 1, 1, 0, 0, 0, DUALPROP_POOL_NONE },
     { 1, 2, 3, 1000, 17, 3, 1, 1, 0, 0, DUALPROP_POOL_NONE }, { 2, 4, 5, 18, 1000, 3, 1, 1, 2, 2, DUALPROP_POOL_MAX },
+    { 29, 4, 4, 250, 35, 3, 1, 1, 2, 2, DUALPROP_POOL_MAX },
     { 5, 1, 1, 20, 33, 3, 1, 1, 0, 0, DUALPROP_POOL_NONE },   { 1, 1, 1, 1, 1, 3, 1, 1, 1, 1, DUALPROP_POOL_MAX },
     { 1, 2, 2, 1, 3, 7, 1, 6, 3, 2, DUALPROP_POOL_MAX },      { 2, 16, 16, 3, 40, 2, 5, 1, 0, 0, DUALPROP_POOL_NONE },
     /* clang-format on */
@@ -436,6 +437,48 @@ START_TEST(the_shape_alone_decides_the_way)
 }
 END_TEST
 
+/*
+ * The filters' transforms of a panel are larger than a near cache: few images take them a row of planes at a time, many
+ * images all at once. An image has the same bits either way.
+ */
+static void check_first_image(workbench *bench, const struct layer *layer, const char *what)
+{
+    bench_begin(bench, 1);
+    const dualprop_backend *backend = bench->backend;
+    dualprop_convolution shape = shape_of(layer);
+    int64_t image = shape.pooled_height * shape.pooled_width * shape.outputs;
+    void *x = bench_uniform(bench, shape.batch * shape.height * shape.width * shape.channels, -1, 1);
+    void *weights = bench_convolution_weights(bench, &shape, -1, 1), *bias = bench_uniform(bench, shape.outputs, -1, 1);
+    void *all = bench_reals(bench, shape.batch * image), *first = bench_reals(bench, image);
+    furnish(bench, &shape);
+    ck_assert_int_eq(backend->convolution_prepare(bench->self, &shape, weights), DUALPROP_OK);
+    ck_assert_int_eq(backend->convolution_bottom_up(bench->self, &shape, all, NULL, x, weights, bias, NULL),
+                     DUALPROP_OK);
+    shape.batch = 1;
+    ck_assert_int_eq(backend->convolution_bottom_up(bench->self, &shape, first, NULL, x, weights, bias, NULL),
+                     DUALPROP_OK);
+    ck_assert_msg(memcmp(all, first, (size_t)image * bench_real_size(bench)) == 0, "%s: other bits alone", what);
+}
+
+START_TEST(an_image_has_the_same_bits_in_any_batch)
+{
+    static const struct layer images[] = {
+        { 110, 4, 4, 240, 36, 3, 1, 1, 0, 0, DUALPROP_POOL_NONE },
+        { 110, 2, 2, 470, 33, 3, 1, 1, 0, 0, DUALPROP_POOL_NONE },
+    };
+    static const int types[] = { DUALPROP_F32, DUALPROP_F64 };
+    for (int level = DUALPROP_LEVEL_BASELINE; level <= DUALPROP_LEVEL_AVX512; level++)
+        for (int t = 0; t < COUNT_OF(types); t++) {
+            char what[80];
+            workbench bench;
+            name_subject(what, sizeof what, _i, types[t], level, 0);
+            if (bench_open(&bench, &dualprop__blis_backend, types[t], level, 2) != DUALPROP_OK) continue;
+            check_first_image(&bench, &images[_i], what);
+            bench_close(&bench);
+        }
+}
+END_TEST
+
 /* A state's workspace is of its capacity, and smaller batches come: none may need more. The same for dense layers. How
  * many threads there are must not matter to convolutions, since an embedder's host may come to have more of them; dense
  * layers are told how large their workspace is, and may ask for more of it where there are more threads. */
@@ -514,6 +557,7 @@ Suite *test_convolution_kernels_suite(void)
     suite_add_tcase(suite, random);
     TCase *rules = tcase_create("rules");
     tcase_add_test(rules, the_shape_alone_decides_the_way);
+    tcase_add_loop_test(rules, an_image_has_the_same_bits_in_any_batch, 0, 2);
     tcase_add_test(rules, a_larger_batch_never_takes_less_workspace);
     tcase_add_test(rules, shapes_beyond_all_memory_are_refused);
     suite_add_tcase(suite, rules);

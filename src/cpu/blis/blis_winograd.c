@@ -105,6 +105,8 @@ static void transform(const dualprop__filter_panel *filters, const void *g, int6
         .vector = vector,
         .u = dualprop__at(blis, filters->u, first * vector),
         .plane = filters->plane,
+        .is_row = filters->is_row,
+        .row = filters->row,
     };
     filters->loops->filters(&job);
 }

@@ -64,7 +64,8 @@ typedef struct dualprop__filter_panel {
     int64_t panel;
     void *u; /* [planes][inputs][V] */
     int64_t plane;
-    void *scratch; /* of dualprop__filter_scratch bytes */
+    int is_row, row; /* is_row: this row of planes alone, from u on */
+    void *scratch;   /* of dualprop__filter_scratch bytes */
 } dualprop__filter_panel;
 
 int64_t dualprop__filter_scratch(const dualprop__blis *blis);

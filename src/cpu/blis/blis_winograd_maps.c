@@ -22,6 +22,8 @@
 #define PART_CHUNKS 8
 /* Panels of outputs that V is multiplied with while it is near; by chunks it is near anyway. */
 #define PANELS_AT_ONCE 2
+/* Bytes of U of a panel that stay in the second-level cache, beside its weights. */
+#define NEAR_FILTERS ((int64_t)1 << 19)
 
 struct pass {
     dualprop__unpooling unpooling; /* first: see dualprop__unpool_unit() */
@@ -281,6 +283,7 @@ static void multiply_part(const struct pass *job, const dualprop__product *first
     }
 }
 
+/* filters: U of this plane, for one panel of outputs. */
 static void multiply_plane(const struct pass *job, int64_t chunk, int64_t plane, char *patches, const char *filters,
                            char *products, struct fetching *fetching)
 {
@@ -291,7 +294,7 @@ static void multiply_plane(const struct pass *job, int64_t chunk, int64_t plane,
         dualprop__product product = {
             .vector_count = vector,
             .depth = dualprop__part_size(&job->depth, part),
-            .vectors = dualprop__at(blis, filters, plane * job->filter_plane + input * vector),
+            .vectors = dualprop__at(blis, filters, input * vector),
             .broadcasts = dualprop__at(blis, patches, plane * job->plane + input * broadcast),
             .accumulate = part > 0,
             .c = dualprop__at(blis, products, plane * vector),
@@ -447,7 +450,8 @@ static void chunk_panels(const struct pass *job, int64_t chunk, int64_t first, i
     for (int64_t plane = 0; plane < job->tiles.loops->planes; plane++)
         for (int64_t i = 0; i < count; i++) {
             const char *filters = dualprop__cached_filters(job->blis, job->shape, job->is_top_down, first + i);
-            multiply_plane(job, chunk, plane, slice->large, filters, products_of(job, slice, i, 0), &fetching);
+            multiply_plane(job, chunk, plane, slice->large, dualprop__at(job->blis, filters, plane * job->filter_plane),
+                           products_of(job, slice, i, 0), &fetching);
         }
     for (int64_t i = 0; i < count; i++)
         finish_chunk(job, chunk, first + i, products_of(job, slice, i, 0), slice->small);
@@ -463,7 +467,8 @@ static void chunk_unit(void *argument, int64_t chunk, int64_t member)
     update_chunk_winograd_maps(job, chunk);
 }
 
-static void transform_filters(const struct pass *job, int64_t panel, void *u, const struct slice *slice)
+/* row: of planes, which are made alone; -1: all. */
+static void transform_filters(const struct pass *job, int64_t panel, int row, void *u, const struct slice *slice)
 {
     dualprop__filter_panel filters = {
         .blis = job->blis,
@@ -474,36 +479,54 @@ static void transform_filters(const struct pass *job, int64_t panel, void *u, co
         .panel = panel,
         .u = u,
         .plane = job->filter_plane,
+        .is_row = row >= 0,
+        .row = row,
         .scratch = slice->small,
     };
     dualprop__transform_filters(&filters);
 }
 
-/* Panels first to first + count, for `chunks` chunks of the block from number `start` on. */
+/*
+ * Panels first to first + count, for `chunks` chunks of the block from number `start` on. by_rows: filters are
+ * transformed here, a row of planes at a time.
+ */
 static void part_panels(const struct pass *job, int64_t start, int64_t chunks, int64_t first, int64_t count,
-                        const struct slice *slice)
+                        int by_rows, const struct slice *slice)
 {
+    const dualprop__winograd_loops *loops = job->tiles.loops;
     int64_t chunk = dualprop__part_first(&job->blocks, job->block) + start;
     struct fetching fetching = fetching_of(job, chunk, chunks, first, count);
-    for (int64_t plane = 0; plane < job->tiles.loops->planes; plane++)
-        for (int64_t i = 0; i < count; i++)
+    for (int64_t plane = 0; plane < loops->planes; plane++)
+        for (int64_t i = 0; i < count; i++) {
+            char *filters = slice->large + i * job->filter_bytes;
+            if (by_rows && plane % loops->points == 0)
+                transform_filters(job, first + i, (int)(plane / loops->points), filters, slice);
+            int64_t at = by_rows ? plane % loops->points : plane;
             for (int64_t c = 0; c < chunks; c++)
-                multiply_plane(job, chunk + c, plane, chunk_at(job, chunk + c), slice->large + i * job->filter_bytes,
-                               products_of(job, slice, i, c), &fetching);
+                multiply_plane(job, chunk + c, plane, chunk_at(job, chunk + c),
+                               dualprop__at(job->blis, filters, at * job->filter_plane), products_of(job, slice, i, c),
+                               &fetching);
+        }
     for (int64_t i = 0; i < count; i++)
         for (int64_t c = 0; c < chunks; c++)
             finish_chunk(job, chunk + c, first + i, products_of(job, slice, i, c), slice->small);
 }
 
+/* All of U is larger than the second-level cache; where it is used once, a row of planes of one panel stays there. */
 static void panel_unit(void *argument, int64_t unit, int64_t member)
 {
     const struct pass *job = argument;
     struct slice slice = slice_of(job, member);
     int64_t chunks = dualprop__part_size(&job->blocks, job->block), panel = unit * job->at_once;
     int64_t count = dualprop__least(job->at_once, job->panels - panel);
-    for (int64_t i = 0; i < count; i++) transform_filters(job, panel + i, slice.large + i * job->filter_bytes, &slice);
+    if (!job->is_top_down && chunks <= job->part_chunks && job->filter_bytes > NEAR_FILTERS) {
+        for (int64_t i = 0; i < count; i++) part_panels(job, 0, chunks, panel + i, 1, 1, &slice);
+        return;
+    }
+    for (int64_t i = 0; i < count; i++)
+        transform_filters(job, panel + i, -1, slice.large + i * job->filter_bytes, &slice);
     for (int64_t start = 0; start < chunks; start += job->part_chunks)
-        part_panels(job, start, dualprop__least(job->part_chunks, chunks - start), panel, count, &slice);
+        part_panels(job, start, dualprop__least(job->part_chunks, chunks - start), panel, count, 0, &slice);
 }
 
 /* ---- the job ---- */

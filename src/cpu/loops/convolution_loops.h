@@ -52,6 +52,7 @@ typedef struct dualprop__winograd_filters {
     int64_t count, vector;
     void *u; /* [planes][count][vector] */
     int64_t plane;
+    int is_row, row; /* is_row: the planes of this row alone, `points` of them, from u on */
 } dualprop__winograd_filters;
 
 /* Tiles that are written at once, at most: together whole lines, whatever a panel's width. */

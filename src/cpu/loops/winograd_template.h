@@ -354,6 +354,31 @@ INLINE void FORMULA(filter_rows)(const dualprop__winograd_filters *filters, int 
     }
 }
 
+/* One row of planes; row is a constant where this is inlined, so that nothing is computed for the others. */
+INLINE void FORMULA(filter_row)(const dualprop__winograd_filters *filters, int row, int points, FORMULA(axis) f)
+{
+    for (int64_t i = 0; i < filters->count * filters->vector; i += LANES) {
+        VECTOR middle[LONGEST * LONGEST], planes[LONGEST];
+        FORMULA(from_planes)(middle, (const REAL *)filters->g + i, filters->tap, 3, points, f);
+        f(planes, middle + row * 3);
+#pragma GCC unroll 6
+        for (int j = 0; j < points; j++) FORMULA(store)((REAL *)filters->u + j * filters->plane + i, planes[j]);
+    }
+}
+
+INLINE void FORMULA(filter_planes)(const dualprop__winograd_filters *filters, int points, FORMULA(axis) f)
+{
+    switch (filters->is_row ? filters->row : -1) {
+    case 0: FORMULA(filter_row)(filters, 0, points, f); break;
+    case 1: FORMULA(filter_row)(filters, 1, points, f); break;
+    case 2: FORMULA(filter_row)(filters, 2, points, f); break;
+    case 3: FORMULA(filter_row)(filters, points > 3 ? 3 : 0, points, f); break; /* the small form has three */
+    case 4: FORMULA(filter_row)(filters, points > 3 ? 4 : 0, points, f); break;
+    case 5: FORMULA(filter_row)(filters, points > 3 ? 5 : 0, points, f); break;
+    default: FORMULA(filter_rows)(filters, points, f);
+    }
+}
+
 /* From the stage, where tiles follow each other without gaps, to the panel. */
 INLINE void FORMULA(put_columns)(const dualprop__winograd_columns *columns, int64_t planes, int64_t staged)
 {
@@ -422,7 +447,7 @@ INLINE void FORMULA(gradient_rows)(const dualprop__winograd_sums *sums, int poin
                                                                                                                  \
     static void FORMULA(filters_##form)(const dualprop__winograd_filters *filters)                               \
     {                                                                                                            \
-        FORMULA(filter_rows)(filters, points, FORMULA(filter_axis_##form));                                      \
+        FORMULA(filter_planes)(filters, points, FORMULA(filter_axis_##form));                                    \
     }                                                                                                            \
                                                                                                                  \
     static void FORMULA(input_columns_##form)(const dualprop__winograd_columns *columns)                         \
