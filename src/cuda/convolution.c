@@ -13,9 +13,11 @@
  * Bias, pooling and the dyad update follow the product in one kernel (maps.cu). shape->workspace holds the map before
  * pooling, and after it gradients that are asked for by a learning step without memory for them.
  *
- * Where cuDNN's plan reads BF16, its operands are rounded first: the input and delta of the map into the end of
- * shape->workspace, each time they are read (unpooling writes delta there straight away); the weights into
- * shape->cache, once after they have changed.
+ * Where cuDNN's plan reads BF16, its operands are rounded first: the weights once after they have changed, the input
+ * and delta of the map when they are read (unpooling writes delta rounded straight away).
+ *
+ * shape->cache, which each layer has for itself, holds what more than one slot of a step reads, so that it is formed
+ * once: | weights in BF16 | delta of the map before pooling | or, of BF16, input | delta of the map |.
  */
 #include "maps.h"
 #include "slots.h"
@@ -167,17 +169,25 @@ static int64_t divided(int64_t a, int64_t b)
     return (a + b - 1) / b;
 }
 
+/* A part that takes what is left over is a product of its own: where a few parts fewer leave nothing, it is spared. */
+static int64_t even_parts(int64_t rows, int64_t parts)
+{
+    for (int64_t fewer = parts; 4 * fewer >= 3 * parts; fewer--)
+        if (rows % fewer == 0) return fewer;
+    return parts;
+}
+
 /*
- * A gradient is a small matrix that sums over all places of all samples. So that there are at least two blocks for each
+ * A gradient is a small matrix that sums over all places of all samples. So that there are about two blocks for each
  * multiprocessor, however large the tiles that cuBLASLt chooses, the sum is cut into parts, which are added in order.
  */
 static int64_t gradient_parts(const dualprop__cuda *self, const dualprop_convolution *shape)
 {
     int64_t largest_tiles = divided(taps_of(shape), LARGEST_TILE_ROWS) * divided(shape->outputs, LARGEST_TILE_COLUMNS);
     int64_t parts = divided(2 * (int64_t)self->properties.multiProcessorCount, largest_tiles);
-    int64_t most = samples_at_once(shape) * places_of(shape) / FEWEST_ROWS;
+    int64_t rows = samples_at_once(shape) * places_of(shape), most = rows / FEWEST_ROWS;
     if (is_local(shape) || most < 1) return 1;
-    return parts < most ? parts : most;
+    return even_parts(rows, parts < most ? parts : most);
 }
 
 /*
@@ -246,21 +256,23 @@ int64_t dualprop__cuda_convolution_workspace(void *self, const dualprop_convolut
 {
     int64_t gradients = gradient_bytes(shape);
     int64_t map = bytes_of(shape->batch, shape->map_height, shape->map_width, shape->outputs, sizeof(float));
-    int64_t x = bytes_of(shape->batch, shape->height, shape->width, shape->channels, sizeof(uint16_t));
-    if (gradients < 0 || map < 0 || x < 0) return -1;
+    if (gradients < 0 || map < 0) return -1;
     if (shape->batch > 1) {
         dualprop_status planned = plan_slot(self, shape);
         (void)planned;
     }
-    return map + gradients + (may_round(self, shape) ? x + rounded(map / 2) : 0);
+    return map + gradients;
 }
 
-/* The weights in BF16; cuDNN transforms filters inside its plans, so nothing else is kept. */
+/* cuDNN transforms filters inside its plans, so nothing of them is kept but what is rounded. */
 int64_t dualprop__cuda_convolution_cache(void *self, const dualprop_convolution *shape)
 {
-    int64_t weights = dualprop__cuda_convolution_weight_elements(self, shape);
-    if (!may_round(self, shape)) return 0;
-    return weights < 0 ? -1 : bytes_of(weights, 1, 1, 1, sizeof(uint16_t));
+    int64_t weights = bytes_of(dualprop__cuda_convolution_weight_elements(self, shape), 1, 1, 1, sizeof(uint16_t));
+    int64_t map = bytes_of(shape->batch, shape->map_height, shape->map_width, shape->outputs, sizeof(float));
+    int64_t x = bytes_of(shape->batch, shape->height, shape->width, shape->channels, sizeof(uint16_t));
+    if (weights < 0 || map < 0 || x < 0) return -1;
+    int64_t operands = may_round(self, shape) ? weights + x + rounded(map / 2) : 0;
+    return operands + (pools(shape) ? map : 0);
 }
 
 static dualprop_status prepare(dualprop__cuda *self, const dualprop_convolution *shape, const float *weights)
@@ -300,24 +312,40 @@ static dualprop_status issue_dnn(dualprop__cuda *self, int direction, const dual
     work.shape = conv_of(shape);
     work.x = (void *)(uintptr_t)x, work.w = (void *)(uintptr_t)w, work.y = (void *)(uintptr_t)y;
     work.direction = direction;
-    return dualprop__cuda_issue(self, run_dnn, &work, sizeof work);
+    const void *written = direction == DUALPROP__CUDA_FORWARD ? y : direction == DUALPROP__CUDA_BACKWARD ? x : w;
+    struct dualprop__cuda_traits traits = { written, DUALPROP__CUDA_OTHER, 0 };
+    return dualprop__cuda_issue_known(self, run_dnn, &work, sizeof work, &traits);
 }
 
-/* ---- the workspace: the map before pooling, gradients, operands in BF16 ---- */
+/* ---- the workspace: the map before pooling, gradients; the cache: operands ---- */
 
 static float *spare_gradient(const dualprop_convolution *shape)
 {
     return (float *)((char *)shape->workspace + rounded(map_elements(shape) * (int64_t)sizeof(float)));
 }
 
-static uint16_t *rounded_input(const dualprop_convolution *shape)
+/* Without BF16, which only what may_round() reads, the unpooled map is all there is. */
+static void *after_weights(const dualprop__cuda *self, const dualprop_convolution *shape)
 {
-    return (uint16_t *)((char *)spare_gradient(shape) + gradient_bytes(shape));
+    int64_t weights = dualprop__cuda_convolution_weight_elements(NULL, shape);
+    return (char *)shape->cache + (may_round(self, shape) ? rounded(weights * (int64_t)sizeof(uint16_t)) : 0);
 }
 
-static uint16_t *rounded_map(const dualprop_convolution *shape)
+static float *unpooled_map(const dualprop__cuda *self, const dualprop_convolution *shape)
 {
-    return (uint16_t *)((char *)rounded_input(shape) + rounded(input_elements(shape) * (int64_t)sizeof(uint16_t)));
+    return after_weights(self, shape);
+}
+
+static uint16_t *rounded_input(const dualprop__cuda *self, const dualprop_convolution *shape)
+{
+    int64_t map = pools(shape) ? rounded(map_elements(shape) * (int64_t)sizeof(float)) : 0;
+    return (uint16_t *)((char *)after_weights(self, shape) + map);
+}
+
+static uint16_t *rounded_map(const dualprop__cuda *self, const dualprop_convolution *shape)
+{
+    return (uint16_t *)((char *)rounded_input(self, shape) +
+                        rounded(input_elements(shape) * (int64_t)sizeof(uint16_t)));
 }
 
 static const void *weights_for(const dualprop_convolution *shape, const float *weights, int found)
@@ -331,8 +359,8 @@ static dualprop_status read_input(dualprop__cuda *self, const void **operand, co
 {
     *operand = x;
     if (found != DUALPROP__CUDA_OF_BF16) return DUALPROP_OK;
-    *operand = rounded_input(shape);
-    return dualprop__cuda_round(self, rounded_input(shape), x, input_elements(shape));
+    *operand = rounded_input(self, shape);
+    return dualprop__cuda_round(self, rounded_input(self, shape), x, input_elements(shape));
 }
 
 /* ---- by patches and products ---- */
@@ -531,8 +559,8 @@ dualprop_status dualprop__cuda_convolution_bottom_up(void *self, const dualprop_
 static dualprop_status unpool(dualprop__cuda *self, const void **operand, const dualprop_convolution *shape,
                               const float *delta, const uint8_t *switches, int found)
 {
-    uint16_t *in_short = found == DUALPROP__CUDA_OF_BF16 ? rounded_map(shape) : NULL;
-    float *in_full = in_short ? NULL : shape->workspace;
+    uint16_t *in_short = found == DUALPROP__CUDA_OF_BF16 ? rounded_map(self, shape) : NULL;
+    float *in_full = in_short ? NULL : unpooled_map(self, shape);
     *operand = in_short ? (const void *)in_short : pools(shape) ? in_full : delta;
     if (pools(shape)) return dualprop__cuda_map_unpool(self, shape, in_full, in_short, delta, switches);
     return in_short ? dualprop__cuda_round(self, in_short, delta, map_elements(shape)) : DUALPROP_OK;
@@ -592,10 +620,10 @@ static dualprop_status weight_slopes(dualprop__cuda *self, const dualprop_convol
  * That of the biases: sums of columns. Each delta that was pooled goes to one place of the map, or in equal shares to
  * several: its sum is theirs. Only biases of single places need the map, which the gradient of the weights has left.
  */
-static dualprop__cuda_sums bias_slopes(const dualprop_convolution *shape, float *bias_gradient, const float *delta,
-                                       double scale, int accumulate)
+static dualprop__cuda_sums bias_slopes(const dualprop__cuda *self, const dualprop_convolution *shape,
+                                       float *bias_gradient, const float *delta, double scale, int accumulate)
 {
-    const float *from = is_local(shape) && pools(shape) ? shape->workspace : delta;
+    const float *from = is_local(shape) && pools(shape) ? unpooled_map(self, shape) : delta;
     int64_t rows = is_local(shape) ? shape->batch : shape->batch * shape->pooled_height * shape->pooled_width;
     return (dualprop__cuda_sums){ bias_gradient, from, rows, bias_elements(shape), scale, accumulate };
 }
@@ -620,7 +648,7 @@ static dualprop_status gradient_and_step(dualprop__cuda *self, const dualprop_co
     int shared = !gradient || !bias_gradient;
     float *of_weights = shared ? spare_gradient(shape) : gradient;
     float *of_bias = shared ? of_weights + elements : bias_gradient;
-    dualprop__cuda_sums sums = bias_slopes(shape, of_bias, delta, scale, 0);
+    dualprop__cuda_sums sums = bias_slopes(self, shape, of_bias, delta, scale, 0);
     dualprop__cuda_tensor tensors[2] = {
         { .w = weights, .g = of_weights, .moment1 = moments[0], .moment2 = moments[1], .count = elements },
         { .w = bias, .g = of_bias, .moment1 = moments[2], .moment2 = moments[3], .count = sums.columns },
@@ -642,7 +670,7 @@ static dualprop_status gradient_alone(dualprop__cuda *self, const dualprop_convo
                                       double scale, int accumulate)
 {
     int found;
-    dualprop__cuda_sums sums = bias_slopes(shape, bias_gradient, delta, scale, accumulate);
+    dualprop__cuda_sums sums = bias_slopes(self, shape, bias_gradient, delta, scale, accumulate);
     DUALPROP__CUDA_PASS(plan(self, &found, DUALPROP__CUDA_FILTER, shape));
     DUALPROP__CUDA_PASS(weight_slopes(self, shape, gradient, x, delta, switches, found, scale, accumulate));
     return bias_gradient ? dualprop__cuda_column_sums(self, &sums) : DUALPROP_OK;

@@ -206,6 +206,37 @@ dualprop_status dualprop__cuda_input_staging_end(dualprop__cuda *self);
 /* One command; its arguments are copied, and the same work has to have the same bytes each time. */
 typedef dualprop_status (*dualprop__cuda_run)(dualprop__cuda *self, const void *arguments);
 dualprop_status dualprop__cuda_issue(dualprop__cuda *self, dualprop__cuda_run run, const void *arguments, size_t size);
+/* What is known of a command beside its arguments. */
+enum dualprop__cuda_kind { DUALPROP__CUDA_OTHER, DUALPROP__CUDA_DYADS, DUALPROP__CUDA_ROUNDINGS };
+struct dualprop__cuda_traits {
+    const void *written; /* the one array that it writes to, otherwise it only reads; NULL: any that it names */
+    int64_t kind, at;    /* where among the arguments the dyad's body begins, or that of roundings */
+};
+dualprop_status dualprop__cuda_issue_known(dualprop__cuda *self, dualprop__cuda_run run, const void *arguments,
+                                           size_t size, const struct dualprop__cuda_traits *traits);
+/* An array of so many bytes. */
+struct dualprop__cuda_range {
+    const void *begin;
+    int64_t bytes;
+};
+/*
+ * Is there this very command among the deferred ones, with none after it that may have written to one of these arrays?
+ * Then it has nothing to do. What a command may write to is told by the addresses among its arguments.
+ */
+int dualprop__cuda_is_done(const dualprop__cuda *self, dualprop__cuda_run run, const void *arguments, size_t size,
+                           const struct dualprop__cuda_range *arrays, int count);
+/*
+ * The last deferred command of this kind to which work may be added that reads one array and writes another: none
+ * after it may write to what is read, and none after it uses what is written, or, with `done`, may write to it. Gives
+ * its arguments and where its body is; NULL if there is none.
+ */
+void *dualprop__cuda_earlier(const dualprop__cuda *self, int kind, const struct dualprop__cuda_range *read,
+                             const struct dualprop__cuda_range *written, int done, void **body);
+/* The body of the last deferred command, if it is of this kind; and what that does is done by the next one instead. */
+void *dualprop__cuda_last_body(const dualprop__cuda *self, int kind);
+void dualprop__cuda_drop_last(const dualprop__cuda *self);
+/* dyad.cu: can a deferred command that reads this array copy it too? */
+int dualprop__cuda_add_copy(dualprop__cuda *self, void *to, const void *from, size_t bytes);
 /* Run what the thread has deferred, so that a result is available now. */
 dualprop_status dualprop__cuda_flush(dualprop__cuda *self);
 /* Between the two, the calling thread's work is not deferred. */

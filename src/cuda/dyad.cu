@@ -46,7 +46,8 @@ struct fours_of_dyads {
         body.dyad = dyad;
         body.to = dyad.to;
         body.count = count;
-        return issue<each_group>(self, body, (count + 3) / 4);
+        return issue_kind<each_group>(self, body, (count + 3) / 4, DUALPROP__CUDA_DYADS,
+                                      (size_t)((const char *)&body.dyad - (const char *)&body));
     }
 };
 
@@ -115,11 +116,12 @@ dualprop_status softmax_update(dualprop__cuda *self, const dualprop_dyad *dyad, 
 struct output_body {
     const float *a, *at, *target;
     float *mean, *delta;
-    max_places to;
+    float *a_copied; /* NULL: not wanted */
+    max_places to;   /* with `starts`, the greatest |a| in the place of a change */
     int64_t width;
     double old_alpha;
     dualprop__output_gains_f32 gains;
-    int loss, derivative, reserved;
+    int loss, derivative, starts;
 
     struct parts {
         double v[2];
@@ -178,16 +180,34 @@ struct output_body {
                               : dualprop__squared_error_slope_f32(at[i], target[i]);
             dualprop__pair_f32 pair = dualprop__output_pair_f32(a[i], gains.beta * slope, &gains);
             old_dyad old = { (double)mean[i], (double)delta[i] };
-            maxima found = { to.change ? change_of(pair, old, old_alpha, derivative) : 0,
-                             max_abs_of(pair, derivative) };
+            double change = to.change && !starts ? change_of(pair, old, old_alpha, derivative) : 0;
+            maxima found = { starts ? (double)a[i] : change, max_abs_of(pair, derivative) };
             seen->add(found);
+            if (a_copied) a_copied[i] = a[i];
             mean[i] = pair.mean;
             delta[i] = pair.delta;
         }
     }
 };
 
-static_assert(sizeof(output_body) == 104, "a body has no gaps");
+static_assert(sizeof(output_body) == 112, "a body has no gaps");
+
+/*
+ * The output's feed-forward start comes right before its step, and what it writes, sbar = a, is written again here. So
+ * the step takes over the rest: the greatest |a|, and a copy of a as the prediction.
+ */
+void take_start(dualprop__cuda *self, output_body *body, const dualprop_output *output)
+{
+    const dyad_body *start = (const dyad_body *)dualprop__cuda_last_body(self, DUALPROP__CUDA_DYADS);
+    if (!start || start->activation != DUALPROP_IDENTITY || start->a != body->a || start->mean != body->mean) return;
+    if (start->top_down || start->delta || start->to.change || start->mean_rounded || start->delta_rounded) return;
+    if (body->to.change || start->elements != output->rows * output->width || !start->is_alone) return;
+    if (body->at == start->a_copied) body->at = body->a;
+    body->a_copied = start->a_copied;
+    body->to.change = start->to.max_abs;
+    body->starts = 1;
+    dualprop__cuda_drop_last(self);
+}
 
 dualprop_status output_step(dualprop__cuda *self, const dualprop_output *output)
 {
@@ -205,21 +225,35 @@ dualprop_status output_step(dualprop__cuda *self, const dualprop_output *output)
     body.gains = dualprop__output_gains_of_f32(output);
     body.loss = output->loss;
     body.derivative = output->derivative;
+    take_start(self, &body, output);
     DUALPROP__CUDA_PASS((issue<team>(self, body, output->rows)));
     return dualprop__cuda_max_abs_deliver(self);
 }
 
 } // namespace
 
+int dualprop__cuda_add_copy(dualprop__cuda *self, void *to, const void *from, size_t bytes)
+{
+    struct dualprop__cuda_range read = { from, (int64_t)bytes }, written = { to, (int64_t)bytes };
+    void *body;
+    if (!dualprop__cuda_earlier(self, DUALPROP__CUDA_DYADS, &read, &written, 0, &body)) return 0;
+    dyad_body *dyad = (dyad_body *)body;
+    if (dyad->a != from || dyad->a_copied || !is_aligned(to, 16)) return 0;
+    if (bytes != (size_t)dyad->elements * sizeof(float)) return 0;
+    dyad->a_copied = (float *)to;
+    return 1;
+}
+
 dualprop_status dualprop__cuda_dyad(dualprop__cuda *self, const dualprop_dyad *dyad)
 {
     dyad_body body;
     DUALPROP__CUDA_PASS(fill_dyad(self, &body, dyad));
+    body.is_alone = 1;
     dualprop_status status = DUALPROP_OK;
     fours_of_dyads fours = { self, body, dyad->count };
     if (dyad->activation == DUALPROP_SOFTMAX) status = softmax_update(self, dyad, body);
     else if (!body.takes_four(dyad->count) || !with_activation(dyad->activation, &status, fours))
-        status = issue<each_with_max>(self, body, dyad->count);
+        status = issue_kind<each_with_max>(self, body, dyad->count, DUALPROP__CUDA_DYADS, 0);
     DUALPROP__CUDA_PASS(status);
     return dualprop__cuda_max_abs_deliver(self);
 }

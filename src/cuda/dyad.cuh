@@ -5,6 +5,7 @@
 #define DUALPROP_CUDA_DYAD_CUH
 
 #include "launch.cuh"
+#include "math/bfloat16.h"
 
 namespace dualprop_cuda {
 
@@ -51,10 +52,13 @@ template <class Work> static inline int with_activation(int activation, dualprop
 struct dyad_body {
     const float *a, *top_down;
     float *mean, *delta;
+    uint16_t *mean_rounded, *delta_rounded; /* to BF16; NULL: not wanted */
+    float *a_copied;                        /* likewise */
+    int64_t elements;
     max_places to;
     double old_alpha;
     dualprop__gains_f32 gains;
-    int activation, derivative, reserved;
+    int activation, derivative, is_alone; /* in its launch */
 
     static constexpr const char *name()
     {
@@ -101,6 +105,16 @@ struct dyad_body {
         }
         if (mean) store_four(mean + first, new_mean);
         if (delta) store_four(delta + first, new_delta);
+        if (mean_rounded) store_rounded(mean_rounded + first, new_mean);
+        if (delta_rounded) store_rounded(delta_rounded + first, new_delta);
+        if (a_copied) store_four(a_copied + first, at);
+    }
+
+    DUALPROP__CUDA_BOTH static void store_rounded(uint16_t *to, const float from[4])
+    {
+        uint16_t near[4];
+        for (int j = 0; j < 4; j++) near[j] = dualprop__bfloat16(from[j]);
+        store_four(to, near);
     }
 
     /* May four elements at once be done, of so many? */
@@ -121,12 +135,29 @@ struct dyad_body {
         }
         if (mean) mean[i] = pair.mean;
         if (delta) delta[i] = pair.delta;
+        if (mean_rounded) mean_rounded[i] = dualprop__bfloat16(pair.mean);
+        if (delta_rounded) delta_rounded[i] = dualprop__bfloat16(pair.delta);
+        if (a_copied) a_copied[i] = at;
         return seen;
+    }
+
+    /* Write this array of the dyad's to `to` as well, if that can be. */
+    int add_rounding(uint16_t *rounded, const float *of, int64_t count)
+    {
+        uint16_t **place = of == mean ? &mean_rounded : of == delta ? &delta_rounded : NULL;
+        if (!place || *place || count != elements || !is_aligned(rounded, 8)) return 0;
+        *place = rounded;
+        return 1;
+    }
+
+    int writes_rounding(const uint16_t *rounded, const float *of, int64_t count) const
+    {
+        return count == elements && rounded == (of == mean ? mean_rounded : of == delta ? delta_rounded : NULL);
     }
 };
 
 static_assert(sizeof(dualprop__gains_f32) == 28, "a body has no gaps");
-static_assert(sizeof(dyad_body) == 96, "a body has no gaps");
+static_assert(sizeof(dyad_body) == 128, "a body has no gaps");
 
 /* Fill a body from what the slot was given, and find places for its maxima. */
 static inline dualprop_status fill_dyad(dualprop__cuda *self, dyad_body *body, const dualprop_dyad *dyad)
@@ -138,6 +169,7 @@ static inline dualprop_status fill_dyad(dualprop__cuda *self, dyad_body *body, c
     body->top_down = (const float *)dyad->top_down;
     body->mean = (float *)dyad->mean;
     body->delta = (float *)dyad->delta;
+    body->elements = dyad->count;
     body->old_alpha = dyad->old_alpha;
     body->gains = dualprop__gains_of_f32(dyad->gain_plus, dyad->gain_minus, dyad->alpha);
     body->activation = dyad->activation;

@@ -7,7 +7,7 @@
  * from then on it is one launch. Lists are compared byte by byte, so a graph never runs for anything but exactly the
  * work it was captured from. Where capturing fails the list goes on running command by command.
  *
- *     bytes of a list:  | run | size | arguments, padded to 8 | run | size | ...
+ *     bytes of a list:  | run | size | traits | arguments, padded to 8 | run | size | ...
  */
 #include "graph_cache.h"
 
@@ -29,7 +29,14 @@ struct dualprop__cuda_cached_graph {
 struct entry {
     dualprop__cuda_run run;
     size_t size;
+    struct dualprop__cuda_traits traits;
 };
+
+/* Bytes of an entry with its arguments. */
+static size_t length_of(size_t size)
+{
+    return sizeof(struct entry) + (size + 7) / 8 * 8;
+}
 
 static _Thread_local struct dualprop__cuda_command_list *current;
 
@@ -147,7 +154,7 @@ static dualprop_status run_commands(dualprop__cuda *self, const unsigned char *b
         struct entry entry;
         memcpy(&entry, bytes + at, sizeof entry);
         DUALPROP__CUDA_PASS(entry.run(self, bytes + at + sizeof entry));
-        at += sizeof entry + (entry.size + 7) / 8 * 8;
+        at += length_of(entry.size);
     }
     return DUALPROP_OK;
 }
@@ -326,20 +333,117 @@ static dualprop_status make_room(dualprop__cuda *self, struct dualprop__cuda_com
     return DUALPROP_OK;
 }
 
-dualprop_status dualprop__cuda_issue(dualprop__cuda *self, dualprop__cuda_run run, const void *arguments, size_t size)
+dualprop_status dualprop__cuda_issue_known(dualprop__cuda *self, dualprop__cuda_run run, const void *arguments,
+                                           size_t size, const struct dualprop__cuda_traits *traits)
 {
     struct dualprop__cuda_command_list *list = dualprop__cuda_command_list_of(self);
-    struct entry entry = { run, size };
-    size_t padded = (size + 7) / 8 * 8;
+    struct entry entry = { run, size, *traits };
+    size_t length = length_of(size);
     if (!list) return run(self, arguments);
     if (!list->gathering) DUALPROP__CUDA_PASS(dualprop__cuda_learn_flush(self, list));
-    DUALPROP__CUDA_PASS(make_room(self, list, sizeof entry + padded));
+    DUALPROP__CUDA_PASS(make_room(self, list, length));
     unsigned char *to = list->bytes + list->used;
+    memset(to, 0, length);
     memcpy(to, &entry, sizeof entry);
-    memset(to + sizeof entry, 0, padded);
     memcpy(to + sizeof entry, arguments, size);
-    list->used += sizeof entry + padded;
+    list->last = list->used;
+    list->used += length;
     return DUALPROP_OK;
+}
+
+dualprop_status dualprop__cuda_issue(dualprop__cuda *self, dualprop__cuda_run run, const void *arguments, size_t size)
+{
+    static const struct dualprop__cuda_traits nothing_known;
+    return dualprop__cuda_issue_known(self, run, arguments, size, &nothing_known);
+}
+
+/* ---- commands that need not run twice ---- */
+
+static int lies_in(const void *address, const struct dualprop__cuda_range *arrays, int count)
+{
+    for (int i = 0; i < count; i++) {
+        uintptr_t offset = (uintptr_t)address - (uintptr_t)arrays[i].begin;
+        if (arrays[i].begin && offset < (uintptr_t)arrays[i].bytes) return 1;
+    }
+    return 0;
+}
+
+/* Addresses are whole words of the arguments. */
+static int uses(const struct entry *entry, const unsigned char *arguments, const struct dualprop__cuda_range *arrays,
+                int count)
+{
+    for (size_t at = 0; at + sizeof(void *) <= entry->size; at += sizeof(void *)) {
+        void *word;
+        memcpy(&word, arguments + at, sizeof word);
+        if (lies_in(word, arrays, count)) return 1;
+    }
+    return 0;
+}
+
+static int may_write(const struct entry *entry, const unsigned char *arguments,
+                     const struct dualprop__cuda_range *arrays, int count)
+{
+    if (entry->traits.written) return lies_in(entry->traits.written, arrays, count);
+    return uses(entry, arguments, arrays, count);
+}
+
+/* The thread's list, if all that was asked for before is in it; the next command will bring a launch that waits. */
+static const struct dualprop__cuda_command_list *complete_list(const dualprop__cuda *self)
+{
+    const struct dualprop__cuda_command_list *list = dualprop__cuda_command_list_of(self);
+    return list && (list->tensor_count == 0 || list->gathering) ? list : NULL;
+}
+
+void *dualprop__cuda_earlier(const dualprop__cuda *self, int kind, const struct dualprop__cuda_range *read,
+                             const struct dualprop__cuda_range *written, int done, void **body)
+{
+    const struct dualprop__cuda_command_list *list = complete_list(self);
+    unsigned char *found = NULL;
+    for (size_t at = 0; list && at < list->used;) {
+        struct entry entry;
+        memcpy(&entry, list->bytes + at, sizeof entry);
+        unsigned char *own = list->bytes + at + sizeof entry;
+        int hinders = may_write(&entry, own, read, 1) ||
+                      (done ? may_write(&entry, own, written, 1) : uses(&entry, own, written, 1));
+        if (hinders) found = NULL;
+        if (entry.traits.kind == kind && (kind != DUALPROP__CUDA_DYADS || uses(&entry, own, read, 1))) {
+            found = own;
+            *body = own + entry.traits.at;
+        }
+        at += length_of(entry.size);
+    }
+    return found;
+}
+
+void *dualprop__cuda_last_body(const dualprop__cuda *self, int kind)
+{
+    const struct dualprop__cuda_command_list *list = complete_list(self);
+    struct entry entry;
+    if (!list || list->used == 0) return NULL;
+    memcpy(&entry, list->bytes + list->last, sizeof entry);
+    return entry.traits.kind == kind ? list->bytes + list->last + sizeof entry + entry.traits.at : NULL;
+}
+
+void dualprop__cuda_drop_last(const dualprop__cuda *self)
+{
+    struct dualprop__cuda_command_list *list = dualprop__cuda_command_list_of(self);
+    list->used = list->last;
+}
+
+int dualprop__cuda_is_done(const dualprop__cuda *self, dualprop__cuda_run run, const void *arguments, size_t size,
+                           const struct dualprop__cuda_range *arrays, int count)
+{
+    const struct dualprop__cuda_command_list *list = complete_list(self);
+    int is_done = 0;
+    for (size_t at = 0; list && at < list->used;) {
+        struct entry entry;
+        memcpy(&entry, list->bytes + at, sizeof entry);
+        const unsigned char *own = list->bytes + at + sizeof entry;
+        if (entry.run == run && entry.size == size && memcmp(own, arguments, size) == 0) is_done = 1;
+        else if (is_done && may_write(&entry, own, arrays, count)) is_done = 0;
+        at += length_of(entry.size);
+    }
+    return is_done;
 }
 
 /* ---- the slots ---- */

@@ -25,6 +25,7 @@ struct dualprop__cuda_command_list {
     uint64_t used_at;
     unsigned char *bytes;
     size_t used, room;
+    size_t last; /* where the last command begins, if there is one */
     struct dualprop__cuda_max_slots max_slots;
 
     /* Numbers that differ from step to step (learn.cu, step_condition.cu). */

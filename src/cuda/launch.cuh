@@ -426,16 +426,36 @@ template <class Shape, class Body> struct launch {
     }
 };
 
-/* Launch count elements of a body, now or when the thread's section ends. */
+/*
+ * Launch count elements of a body, now or when the thread's section ends. Where arrays are named, in a section, not if
+ * the same launch is there already and nothing has written to one of them since.
+ */
 template <template <class> class Shape, class Body>
-dualprop_status issue(dualprop__cuda *self, const Body &body, int64_t count)
+dualprop_status issue(dualprop__cuda *self, const Body &body, int64_t count,
+                      const struct dualprop__cuda_range *arrays = NULL, int array_count = 0)
 {
     launch<Shape<Body>, Body> work;
+    dualprop__cuda_run run = launch<Shape<Body>, Body>::run;
     if (count <= 0) return DUALPROP_OK;
     memset((void *)&work, 0, sizeof work);
     work.count = count;
     memcpy((void *)&work.body, (const void *)&body, sizeof body);
-    return dualprop__cuda_issue(self, launch<Shape<Body>, Body>::run, &work, sizeof work);
+    if (arrays && dualprop__cuda_is_done(self, run, &work, sizeof work, arrays, array_count)) return DUALPROP_OK;
+    return dualprop__cuda_issue(self, run, &work, sizeof work);
+}
+
+/* The same for a body of a kind to which work may be added while it is deferred, `at` so many bytes into the body. */
+template <template <class> class Shape, class Body>
+dualprop_status issue_kind(dualprop__cuda *self, const Body &body, int64_t count, int kind, size_t at)
+{
+    launch<Shape<Body>, Body> work;
+    struct dualprop__cuda_traits traits = { NULL, kind, 0 };
+    if (count <= 0) return DUALPROP_OK;
+    memset((void *)&work, 0, sizeof work);
+    traits.at = (const char *)&work.body - (const char *)&work + (int64_t)at;
+    work.count = count;
+    memcpy((void *)&work.body, (const void *)&body, sizeof body);
+    return dualprop__cuda_issue_known(self, launch<Shape<Body>, Body>::run, &work, sizeof work, &traits);
 }
 
 } // namespace dualprop_cuda

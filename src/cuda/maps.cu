@@ -7,7 +7,6 @@
 #include "dyad.cuh"
 
 #include "maps.h"
-#include "math/bfloat16.h"
 
 using namespace dualprop_cuda;
 
@@ -257,7 +256,9 @@ struct fours_of_finish {
         body.pooled_width = like.pool.pooled_width;
         body.to = like.to;
         body.dyad = like.dyad;
-        return issue<each_group>(self, body, count / 4);
+        if (Activation == no_update) return issue<each_group>(self, body, count / 4);
+        return issue_kind<each_group>(self, body, count / 4, DUALPROP__CUDA_DYADS,
+                                      (size_t)((const char *)&body.dyad - (const char *)&body));
     }
 
     template <int Activation> dualprop_status run() const
@@ -502,10 +503,14 @@ struct turn_body {
     }
 };
 
+/* Several arrays; groups of four are counted over all of them. */
 struct round_body {
-    const float *from;
-    uint16_t *to;
-    int64_t count, by_fours;
+    struct array {
+        const float *from;
+        uint16_t *to;
+        int64_t count, by_fours, end; /* elements; where its groups end */
+    } arrays[32];
+    int64_t count;
 
     static constexpr const char *name()
     {
@@ -514,16 +519,38 @@ struct round_body {
 
     DUALPROP__CUDA_BOTH void operator()(int64_t group) const
     {
-        int64_t first = 4 * group;
-        if (by_fours && first + 4 <= count) {
+        int number = 0;
+        while (group >= arrays[number].end) number++;
+        const array &own = arrays[number];
+        int64_t first = 4 * (number > 0 ? group - arrays[number - 1].end : group);
+        if (own.by_fours && first + 4 <= own.count) {
             float exact[4];
-            uint16_t near[4];
-            load_four(exact, from + first);
-            for (int j = 0; j < 4; j++) near[j] = dualprop__bfloat16(exact[j]);
-            store_four(to + first, near);
+            load_four(exact, own.from + first);
+            dyad_body::store_rounded(own.to + first, exact);
             return;
         }
-        ROLLED for (int64_t i = first; i < first + 4 && i < count; i++) to[i] = dualprop__bfloat16(from[i]);
+        ROLLED for (int64_t i = first; i < first + 4 && i < own.count; i++) own.to[i] = dualprop__bfloat16(own.from[i]);
+    }
+
+    /* The number of groups now; 0 if it is full. */
+    int64_t add(uint16_t *to, const float *from, int64_t elements)
+    {
+        if (count == 32) return 0;
+        array &own = arrays[count];
+        own.from = from;
+        own.to = to;
+        own.count = elements;
+        own.by_fours = is_aligned(from, 16) && is_aligned(to, 8);
+        own.end = (count > 0 ? arrays[count - 1].end : 0) + (elements + 3) / 4;
+        count++;
+        return own.end;
+    }
+
+    int has(const uint16_t *to, const float *from, int64_t elements) const
+    {
+        for (int64_t i = 0; i < count; i++)
+            if (arrays[i].to == to && arrays[i].from == from && arrays[i].count == elements) return 1;
+        return 0;
     }
 };
 
@@ -592,7 +619,8 @@ dualprop_status dualprop__cuda_map_finish(dualprop__cuda *self, const dualprop_c
     int by_fours = finishes_by_fours(shape, body, count);
     if (by_fours && !fused) status = fours.run<no_update>();
     else if (!by_fours || !with_activation(dyad->activation, &status, fours))
-        status = issue<each_with_max>(self, body, count);
+        status = fused ? issue_kind<each_with_max>(self, body, count, DUALPROP__CUDA_DYADS, offsetof(finish_body, dyad))
+                       : issue<each_with_max>(self, body, count);
     DUALPROP__CUDA_PASS(status);
     if (dyad && !fused) return dualprop__cuda_dyad(self, dyad);
     return dualprop__cuda_max_abs_deliver(self);
@@ -601,11 +629,16 @@ dualprop_status dualprop__cuda_map_finish(dualprop__cuda *self, const dualprop_c
 dualprop_status dualprop__cuda_map_unpool(dualprop__cuda *self, const dualprop_convolution *shape, float *map,
                                           uint16_t *rounded, const float *delta, const uint8_t *switches)
 {
+    int64_t pooled = shape->batch * shape->pooled_height * shape->pooled_width * shape->outputs;
+    int64_t unpooled = shape->batch * shape->map_height * shape->map_width * shape->outputs;
+    struct dualprop__cuda_range arrays[4] = { { delta, pooled * (int64_t)sizeof(float) }, { switches, pooled },
+                                              { map, unpooled * (int64_t)sizeof(float) },
+                                              { rounded, unpooled * (int64_t)sizeof(uint16_t) } };
     if (pools_by_fours(shape) && is_aligned(delta, 16) && is_aligned(switches, 4) && is_aligned(map, 16) &&
         is_aligned(rounded, 8)) {
         four_unpool_body fours = { delta, switches, map, rounded, extent_of(shape->outputs / 4),
                                    extent_of(shape->pooled_width), shape->pooling == DUALPROP_POOL_AVERAGE };
-        return issue<each>(self, fours, shape->batch * shape->pooled_height * shape->pooled_width * shape->outputs / 4);
+        return issue<each>(self, fours, pooled / 4, arrays, 4);
     }
     unpool_body body;
     memset((void *)&body, 0, sizeof body);
@@ -614,7 +647,7 @@ dualprop_status dualprop__cuda_map_unpool(dualprop__cuda *self, const dualprop_c
     body.map = map;
     body.rounded = rounded;
     body.pool = pooling_of(shape);
-    return issue<each>(self, body, shape->batch * shape->map_height * shape->map_width * shape->outputs);
+    return issue<each>(self, body, unpooled, arrays, 4);
 }
 
 dualprop_status dualprop__cuda_patches(dualprop__cuda *self, const dualprop__cuda_conv *shape, float *patches,
@@ -646,10 +679,53 @@ dualprop_status dualprop__cuda_transpose(dualprop__cuda *self, float *to, const 
     return issue<each>(self, body, rows * columns);
 }
 
+namespace {
+
+/* An array, and what is to hold its elements rounded. */
+struct rounding {
+    uint16_t *to;
+    const float *from;
+    int64_t count;
+    struct dualprop__cuda_range read, written;
+};
+
+/* Does a deferred command write this already, by the kernel that makes the numbers or among other roundings? */
+int is_rounded(dualprop__cuda *self, const rounding &own)
+{
+    void *body;
+    if (dualprop__cuda_earlier(self, DUALPROP__CUDA_DYADS, &own.read, &own.written, 1, &body) &&
+        ((const dyad_body *)body)->writes_rounding(own.to, own.from, own.count))
+        return 1;
+    return dualprop__cuda_earlier(self, DUALPROP__CUDA_ROUNDINGS, &own.read, &own.written, 1, &body) &&
+           ((const round_body *)body)->has(own.to, own.from, own.count);
+}
+
+/* Can a deferred command write it as well? */
+int add_rounding(dualprop__cuda *self, const rounding &own)
+{
+    void *body;
+    if (dualprop__cuda_earlier(self, DUALPROP__CUDA_DYADS, &own.read, &own.written, 0, &body) &&
+        ((dyad_body *)body)->add_rounding(own.to, own.from, own.count))
+        return 1;
+    using launched = launch<each<round_body>, round_body>;
+    launched *work =
+        (launched *)dualprop__cuda_earlier(self, DUALPROP__CUDA_ROUNDINGS, &own.read, &own.written, 0, &body);
+    int64_t groups = work ? work->body.add(own.to, own.from, own.count) : 0;
+    if (groups > 0) work->count = groups;
+    return groups > 0;
+}
+
+} // namespace
+
 dualprop_status dualprop__cuda_round(dualprop__cuda *self, uint16_t *to, const float *from, int64_t count)
 {
-    round_body body = { from, to, count, is_aligned(from, 16) && is_aligned(to, 8) };
-    return issue<each>(self, body, (count + 3) / 4);
+    rounding own = { to, from, count, { from, count * (int64_t)sizeof(float) },
+                     { to, count * (int64_t)sizeof(uint16_t) } };
+    if (count <= 0 || is_rounded(self, own) || add_rounding(self, own)) return DUALPROP_OK;
+    round_body body;
+    memset((void *)&body, 0, sizeof body);
+    int64_t groups = body.add(to, from, count);
+    return issue_kind<each>(self, body, groups, DUALPROP__CUDA_ROUNDINGS, 0);
 }
 
 dualprop_status dualprop__cuda_sum_parts(dualprop__cuda *self, float *to, const float *from, int64_t count,

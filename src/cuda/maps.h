@@ -14,7 +14,8 @@ extern "C" {
 dualprop_status dualprop__cuda_map_finish(dualprop__cuda *self, const dualprop_convolution *shape, float *a,
                                           uint8_t *switches, const float *map, const float *bias,
                                           const dualprop_dyad *dyad);
-/* The map before pooling from what comes down; and, or instead, the same rounded to BF16. Either may be NULL. */
+/* The map before pooling from what comes down; and, or instead, the same rounded to BF16. Either may be NULL. In a
+ * deferred section this, and rounding, is not done again while both sides are what they were. */
 dualprop_status dualprop__cuda_map_unpool(dualprop__cuda *self, const dualprop_convolution *shape, float *map,
                                           uint16_t *rounded, const float *delta, const uint8_t *switches);
 /* to = from, rounded to BF16. */

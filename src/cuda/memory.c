@@ -177,7 +177,8 @@ static dualprop_status run_copy(dualprop__cuda *self, const void *arguments)
 static dualprop_status issue_copy(dualprop__cuda *self, void *to, const void *from, size_t bytes)
 {
     struct copy copy = { to, from, bytes };
-    return bytes > 0 ? dualprop__cuda_issue(self, run_copy, &copy, sizeof copy) : DUALPROP_OK;
+    if (bytes == 0 || (from && dualprop__cuda_add_copy(self, to, from, bytes))) return DUALPROP_OK;
+    return dualprop__cuda_issue(self, run_copy, &copy, sizeof copy);
 }
 
 dualprop_status dualprop__cuda_copy(void *self, void *to, const void *from, size_t bytes)

@@ -271,7 +271,8 @@ static dualprop_status run_product(dualprop__cuda *self, const void *arguments)
 
 dualprop_status dualprop__cuda_multiply(dualprop__cuda *self, const dualprop__cuda_product *product)
 {
-    return dualprop__cuda_issue(self, run_product, product, sizeof *product);
+    struct dualprop__cuda_traits traits = { product->d, DUALPROP__CUDA_OTHER, 0 };
+    return dualprop__cuda_issue_known(self, run_product, product, sizeof *product, &traits);
 }
 
 /* ---- the handle ---- */

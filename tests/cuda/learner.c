@@ -3,6 +3,7 @@
  */
 #include "learner.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "support/randomness.h"
@@ -37,6 +38,15 @@ dualprop_status learner_even(dualprop_network *network)
     TRY(dualprop_network_add_convolution(network, 8, three, NULL, NULL, DUALPROP_RELU));
     TRY(dualprop_network_add_pooling(network, DUALPROP_POOL_MAX, two, two));
     TRY(dualprop_network_add_convolution(network, 16, three, NULL, one, DUALPROP_TANH));
+    TRY(dualprop_network_add_convolution(network, 8, two, two, one, DUALPROP_RELU));
+    return dualprop_network_add_dense(network, LEARNER_CLASSES, DUALPROP_IDENTITY);
+}
+
+dualprop_status learner_soft(dualprop_network *network)
+{
+    TRY(dualprop_network_add_convolution(network, 8, three, NULL, NULL, DUALPROP_RELU));
+    TRY(dualprop_network_add_pooling(network, DUALPROP_POOL_MAX, two, two));
+    TRY(dualprop_network_add_convolution(network, 16, three, NULL, one, DUALPROP_SOFTMAX));
     TRY(dualprop_network_add_convolution(network, 8, two, two, one, DUALPROP_RELU));
     return dualprop_network_add_dense(network, LEARNER_CLASSES, DUALPROP_IDENTITY);
 }
@@ -102,13 +112,27 @@ static dualprop_status make_network(learner *self)
     return dualprop_network_initialize(self->network, 5);
 }
 
+/* log cosh of what is off, summed. */
+static int loss_of(void *user_data, double *losses, double *slopes, const double *outputs, const double *targets,
+                   int64_t count, int64_t width)
+{
+    (void)user_data;
+    for (int64_t i = 0; i < count * width; i++) {
+        double off = outputs[i] - targets[i];
+        if (losses) losses[i / width] = (i % width == 0 ? 0 : losses[i / width]) + log(cosh(off));
+        if (slopes) slopes[i] = tanh(off);
+    }
+    return 0;
+}
+
 static dualprop_status make_rule(learner *self)
 {
     const learner_plan *plan = self->plan;
     TRY(dualprop_rule_create(&self->rule, self->context, plan->variant));
     TRY(dualprop_rule_set_alpha(self->rule, plan->alpha));
     TRY(dualprop_rule_set_beta(self->rule, plan->beta));
-    TRY(dualprop_rule_set_loss(self->rule, plan->loss));
+    if (plan->nudge == LEARNER_FUNCTION) TRY(dualprop_rule_set_loss_function(self->rule, loss_of, NULL));
+    else TRY(dualprop_rule_set_loss(self->rule, plan->loss));
     TRY(dualprop_rule_set_nudge_at(self->rule, plan->nudge_at));
     TRY(dualprop_rule_set_tolerance(self->rule, plan->tolerance));
     return dualprop_rule_set_schedule(self->rule, plan->schedule, plan->passes);
@@ -122,6 +146,11 @@ dualprop_status learner_begin(learner *self, const learner_plan *plan, int backe
     TRY(make_network(self));
     TRY(make_rule(self));
     TRY(dualprop_state_create(&self->state, self->network, self->rule, plan->capacity));
+    if (plan->nudge == LEARNER_CLASS_WEIGHTS) {
+        double weights[LEARNER_CLASSES];
+        for (int i = 0; i < LEARNER_CLASSES; i++) weights[i] = 0.25 + 0.5 * (i % 4);
+        TRY(dualprop_state_set_class_weights(self->state, weights, LEARNER_CLASSES));
+    }
     TRY(dualprop_optimizer_create(&self->optimizer, self->network, plan->optimizer));
     TRY(dualprop_optimizer_set_learning_rate(self->optimizer, plan->optimizer == DUALPROP_SGD ? 0.05 : 0.01));
     return dualprop_optimizer_set_clip(self->optimizer, plan->clip);
@@ -161,8 +190,38 @@ static dualprop_view labels_of(learner *self, int64_t first, int64_t count)
                             .strides = { 1 } };
 }
 
+/* Slopes that are far from any loss's, and change from sample to sample. */
+static dualprop_status learn_from_slopes(learner *self, const dualprop_view *images)
+{
+    float slopes[LEARNER_SAMPLES * LEARNER_CLASSES];
+    dualprop_view view = { sizeof view,           slopes, DUALPROP_F32, 2, { images->shape[0], LEARNER_CLASSES },
+                           { LEARNER_CLASSES, 1 } };
+    for (int64_t i = 0; i < images->shape[0] * LEARNER_CLASSES; i++) slopes[i] = (float)(i * 37 % 23 - 11) / 11;
+    TRY(dualprop_infer_gradient(self->state, images, &view));
+    return dualprop_update(self->optimizer, self->state);
+}
+
+/* In runs of equal weights, and with some that are not counted. */
+static dualprop_status weigh_samples(learner *self, int64_t count)
+{
+    double weights[LEARNER_SAMPLES];
+    for (int64_t i = 0; i < count; i++) weights[i] = (double)(i / 3 % 3) / 2;
+    return dualprop_state_set_sample_weights(self->state, weights, count);
+}
+
+static dualprop_status learn_by_hand(learner *self, const dualprop_view *images, const dualprop_view *labels)
+{
+    TRY(dualprop_infer_begin(self->state, images, labels));
+    for (int pass = 0; pass < self->plan->passes; pass++) TRY(dualprop_infer_pass(self->state));
+    TRY(dualprop_infer_end(self->state));
+    return dualprop_update(self->optimizer, self->state);
+}
+
 static dualprop_status learn_from(learner *self, const dualprop_view *images, const dualprop_view *labels)
 {
+    if (self->plan->nudge == LEARNER_SLOPES) return learn_from_slopes(self, images);
+    if (self->plan->nudge == LEARNER_SAMPLE_WEIGHTS) TRY(weigh_samples(self, images->shape[0]));
+    if (self->plan->by_hand) return learn_by_hand(self, images, labels);
     if (!self->plan->apart) return dualprop_learn_view(self->optimizer, self->state, images, labels);
     TRY(dualprop_infer_view(self->state, images, labels));
     return dualprop_update(self->optimizer, self->state);

@@ -13,12 +13,17 @@
 #define LEARNER_CLASSES 10
 #define LEARNER_MOST_BYTES (LEARNER_SAMPLES * 12 * 12 * 3)
 
+/* What nudges the output: a loss of the library's, a function, slopes, weights of samples or of classes. */
+enum { LEARNER_LOSS, LEARNER_FUNCTION, LEARNER_SLOPES, LEARNER_SAMPLE_WEIGHTS, LEARNER_CLASS_WEIGHTS };
+
 typedef struct learner_plan {
     int64_t height, width, channels;
     dualprop_status (*add_layers)(dualprop_network *network);
     int variant, loss, nudge_at, schedule, passes, optimizer;
     double alpha, beta, tolerance, clip;
     int apart;        /* learn by dualprop_infer_view() and dualprop_update(), not by dualprop_learn_view() */
+    int by_hand;      /* infer pass by pass, of which a device defers nothing */
+    int nudge;        /* one of LEARNER_... */
     int64_t capacity; /* of the state; the samples come in batches of it, with a short one at the end */
     dualprop_options options;
 } learner_plan;
@@ -51,6 +56,8 @@ dualprop_status learner_parameters(learner *self, float *values, int64_t room, i
 dualprop_status learner_mlp(dualprop_network *network);
 dualprop_status learner_cnn(dualprop_network *network);
 dualprop_status learner_even(dualprop_network *network);
+/* As the last but one, with a softmax over the channels of a map, whose rows are no kernel's own elements. */
+dualprop_status learner_soft(dualprop_network *network);
 dualprop_status learner_local(dualprop_network *network);
 /* The plan that the others are made from. */
 learner_plan learner_plan_mlp(void);

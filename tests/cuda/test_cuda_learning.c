@@ -273,6 +273,52 @@ START_TEST(bf16_learns_nearly_as_f32)
 }
 END_TEST
 
+/* ---- losses of the caller's, and weights ---- */
+
+START_TEST(what_nudges_is_the_same_as_on_the_reference)
+{
+    static const char *const names[] = { "", "a loss function", "slopes", "weights of samples", "weights of classes" };
+    int nudge = LEARNER_FUNCTION + _i % 4;
+    learner_plan plan = _i < 4 ? plan_of(&rows[0]) : plan_of_images(&image_rows[1]);
+    standin_for(&plan);
+    plan.nudge = nudge;
+    compare_with_reference(&plan, names[nudge]);
+    cuda_check_clean(0);
+}
+END_TEST
+
+/* ---- what is not done twice ---- */
+
+#define IMAGES ((int)(sizeof image_rows / sizeof image_rows[0]))
+
+static const int schedules[] = { DUALPROP_FORWARD_BACKWARD, DUALPROP_FORWARD, DUALPROP_ODD_EVEN, DUALPROP_JACOBI };
+
+/*
+ * In a deferred step what was unpooled, rounded or copied is used again as long as it is what it was, and kernels write
+ * what others would have derived. By hand nothing is deferred, and everything is formed whenever it is read: the bits
+ * are the same, whichever layers are visited in which order.
+ */
+START_TEST(deferred_steps_have_the_bits_of_steps_by_hand)
+{
+    static const struct image_row soft = { "softmax in BF16", learner_soft, 0, 1, DUALPROP_NUMERICS_BF16 };
+    const int kinds = (int)(sizeof schedules / sizeof schedules[0]), number = _i / kinds - IMAGES;
+    learner_plan plan = number < 0    ? plan_of_images(&image_rows[_i / kinds])
+                        : number == 0 ? plan_of_images(&soft)
+                                      : plan_of(&rows[2]);
+    standin_for(&plan);
+    plan.schedule = schedules[_i % kinds];
+    plan.passes = 3;
+    plan.clip = 0;
+    struct outcome deferred = learn(&plan, DUALPROP_BACKEND_CUDA);
+    plan.by_hand = 1;
+    struct outcome by_hand = learn(&plan, DUALPROP_BACKEND_CUDA);
+    expect_same_bits(&deferred, &by_hand);
+    free(deferred.values);
+    free(by_hand.values);
+    cuda_check_clean(0);
+}
+END_TEST
+
 /* ---- another form of the module ---- */
 
 static const char *other_module(void)
@@ -765,6 +811,9 @@ Suite *test_cuda_learning_suite(void)
     tcase_add_loop_test(tests, networks_of_images_learn_as_on_the_reference, 0,
                         (int)(sizeof image_rows / sizeof image_rows[0]));
     tcase_add_test(tests, bf16_learns_nearly_as_f32);
+    tcase_add_loop_test(tests, what_nudges_is_the_same_as_on_the_reference, 0, 8);
+    tcase_add_loop_test(tests, deferred_steps_have_the_bits_of_steps_by_hand, 0,
+                        (IMAGES + 2) * (int)(sizeof schedules / sizeof schedules[0]));
     if (other_module())
         tcase_add_loop_test(tests, both_forms_of_the_module_have_the_same_bits, 0,
                             (int)(sizeof rows / sizeof rows[0] + sizeof image_rows / sizeof image_rows[0]));

@@ -5,6 +5,7 @@
 
 #include <check.h>
 #include <dlfcn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,22 @@ static int class_of(size_t bytes)
     return power;
 }
 
+#define CONCURRENT_MANAGED_ACCESS 89 /* cudaDevAttrConcurrentManagedAccess */
+
+/* Elsewhere than on Linux the host may not touch managed memory while the device works, and a test would crash. */
+static void check_concurrent_access(void *library)
+{
+    static int checked;
+    int (*attribute)(int *value, int which, int device) = NULL;
+    int value = 1;
+    void *symbol = dlsym(library, "cudaDeviceGetAttribute");
+    if (checked++ || !symbol) return;
+    memcpy(&attribute, &symbol, sizeof attribute);
+    if (attribute(&value, CONCURRENT_MANAGED_ACCESS, 0) != 0 || value) return;
+    fprintf(stderr, "the device has no concurrentManagedAccess, so these tests cannot run on it\n");
+    exit(1);
+}
+
 static void *take_managed(size_t bytes)
 {
     int (*managed)(void **memory, size_t size, unsigned int flags) = NULL;
@@ -46,6 +63,7 @@ static void *take_managed(size_t bytes)
     if (!library) library = dlopen("libcudart.so.12", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     void *symbol = library ? dlsym(library, "cudaMallocManaged") : NULL;
     if (!symbol) return NULL;
+    check_concurrent_access(library);
     memcpy(&managed, &symbol, sizeof managed);
     return managed(&memory, bytes, 1) == 0 ? memory : NULL;
 }
