@@ -270,6 +270,45 @@ START_TEST(test_frozen_and_slow_layers)
 }
 END_TEST
 
+/* The sums of x.x, y.y, x.y and |x - y|^2. */
+static void add_products(double sums[4], const double *x, const double *y, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        sums[0] += x[i] * x[i], sums[1] += y[i] * y[i], sums[2] += x[i] * y[i];
+        sums[3] += (x[i] - y[i]) * (x[i] - y[i]);
+    }
+}
+
+/* One optimizer holds the mean of two batches, as a sum, the other one that of the first of them. */
+START_TEST(gradients_of_one_and_of_two_batches_are_compared_as_means)
+{
+    struct small_plan plan = plan_of(_i);
+    struct small_network small = small_create(&plan), single = small;
+    expect_ok(dualprop_optimizer_create(&single.optimizer, small.network, DUALPROP_SGD));
+    expect_ok(small_infer(&small));
+    expect_ok(dualprop_gradient(single.optimizer, small.state));
+    expect_ok(dualprop_gradient(small.optimizer, small.state));
+    for (int64_t i = 0; i < plan.batch * plan.widths[0]; i++) small.x[i] = 0.7 - small.x[i];
+    expect_ok(small_infer(&small));
+    expect_ok(dualprop_gradient_accumulate(small.optimizer, small.state));
+    for (int k = 1; k <= plan.layers; k++) {
+        double x[2][SMALL_MAX_REALS], y[2][SMALL_MAX_REALS], sums[4] = { 0 }, cosine, norm, other, difference;
+        small_read_gradient(x[0], x[1], &small, k);
+        small_read_gradient(y[0], y[1], &single, k);
+        add_products(sums, x[0], y[0], plan.widths[k - 1] * plan.widths[k]);
+        add_products(sums, x[1], y[1], plan.widths[k]);
+        expect_ok(dualprop_gradient_compare(&cosine, &norm, &other, &difference, small.optimizer, single.optimizer, k));
+        ck_assert_double_eq_tol(norm, sqrt(sums[0]), 1e-12 * norm);
+        ck_assert_double_eq_tol(other, sqrt(sums[1]), 1e-12 * other);
+        ck_assert_double_eq_tol(cosine, sums[2] / sqrt(sums[0] * sums[1]), 1e-12);
+        ck_assert_double_eq_tol(difference, sqrt(sums[3]), 1e-8 * norm);
+        ck_assert_double_gt(difference, 1e-3 * norm);
+    }
+    dualprop_optimizer_destroy(single.optimizer);
+    small_destroy(&small);
+}
+END_TEST
+
 START_TEST(test_clipping)
 {
     struct small_plan plan = plan_of(_i);
@@ -702,6 +741,7 @@ Suite *test_learning_suite(void)
     tcase_add_loop_test(tcase, test_learning_without_a_gradient, 0, 2);
     tcase_add_loop_test(tcase, test_what_needs_a_gradient_is_refused, 0, 2);
     tcase_add_loop_test(tcase, test_frozen_and_slow_layers, 0, 2);
+    tcase_add_loop_test(tcase, gradients_of_one_and_of_two_batches_are_compared_as_means, 0, 2);
     tcase_add_loop_test(tcase, test_clipping, 0, 2);
     tcase_add_loop_test(tcase, test_accumulation, 0, 2);
     tcase_add_loop_test(tcase, test_gradient_written_is_applied, 0, 2);

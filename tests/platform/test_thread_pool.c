@@ -362,6 +362,37 @@ START_TEST(signals_come_to_the_hosts_threads)
 }
 END_TEST
 
+START_TEST(a_quota_is_whole_cpus)
+{
+    static const struct {
+        const char *text;
+        int cpus; /* of 8 */
+    } quotas[] = {
+        { "max 100000", 8 },
+        { "", 8 },
+        { "100000", 8 },
+        { "-1 100000", 8 },
+        { "0 100000", 8 },
+        { "100000 0", 8 },
+        { "1 100000", 1 },
+        { "50000 100000\n", 1 },
+        { "100000 100000", 1 },
+        { "100001 100000", 2 },
+        { "200000 100000", 2 },
+        { "700000 100000", 7 },
+        { "700001 100000", 8 },
+        { "800000 100000", 8 },
+        { "1000000 100000", 8 },
+        { "1 9223372036854775807", 1 },
+        { "9223372036854775807 9223372036854775807", 1 },
+        { "9223372036854775807 1", 8 },
+    };
+    for (size_t i = 0; i < sizeof quotas / sizeof *quotas; i++)
+        ck_assert_msg(dualprop__cpus_of_quota(quotas[i].text, 8) == quotas[i].cpus, "%s is %d of 8 CPUs",
+                      quotas[i].text, dualprop__cpus_of_quota(quotas[i].text, 8));
+}
+END_TEST
+
 START_TEST(allowed_cpus_are_within_reason)
 {
     long online = sysconf(_SC_NPROCESSORS_ONLN);
@@ -387,6 +418,7 @@ Suite *test_thread_pool_suite(void)
     tcase_add_test(tests, a_forked_child_works_alone);
     tcase_add_test(tests, a_child_forked_while_another_thread_works);
     tcase_add_test(tests, signals_come_to_the_hosts_threads);
+    tcase_add_test(tests, a_quota_is_whole_cpus);
     tcase_add_test(tests, allowed_cpus_are_within_reason);
     suite_add_tcase(suite, tests);
     return suite;

@@ -32,20 +32,26 @@ static int in_mask(void)
     return online > 0 ? (int)online : 1;
 }
 
+/* What is begun of a CPU is one. */
 static int whole_cpus(long long quota, long long period, int most)
 {
     if (quota <= 0 || period <= 0 || quota / period >= most) return most;
-    return (int)((quota + period - 1) / period);
+    return (int)(quota / period + (quota % period > 0));
+}
+
+int dualprop__cpus_of_quota(const char *text, int most)
+{
+    long long quota = 0, period = 0;
+    return sscanf(text, "%lld %lld", &quota, &period) == 2 ? whole_cpus(quota, period, most) : most;
 }
 
 /* Version 2: cpu.max holds "QUOTA PERIOD" or "max PERIOD". */
 static int quota_v2(const char *folder, int most)
 {
     char path[PATH_SIZE], text[64];
-    long long quota = 0, period = 0;
     snprintf(path, sizeof path, "%s/cpu.max", folder);
     read_system_text(text, sizeof text, path);
-    return sscanf(text, "%lld %lld", &quota, &period) == 2 ? whole_cpus(quota, period, most) : most;
+    return dualprop__cpus_of_quota(text, most);
 }
 
 /* Version 1: two files, and a quota of -1 for none. */

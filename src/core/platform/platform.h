@@ -16,6 +16,8 @@ void dualprop__pool_run(dualprop__pool *pool, void (*task)(void *argument, int64
                         int64_t count);
 int dualprop__pool_threads(const dualprop__pool *pool); /* as started */
 int dualprop__allowed_cpus(void);                       /* cpus.c: affinity mask and cgroup quota */
+/* cpus.c: whole CPUs of "QUOTA PERIOD", at most `most`; all of them for "max PERIOD" and what is none of the two. */
+int dualprop__cpus_of_quota(const char *text, int most);
 extern const dualprop_threads dualprop__default_threads;
 
 /* ---- file.c: reading and writing whole files through the I/O table ---- */
