@@ -59,6 +59,7 @@ PREDICT_MODES = {"torch-eager": "eager", "torch-inference": "inference", "torch-
                  "onnxruntime": "onnxruntime"}
 BATCHES = [int(word) for word in os.environ.get("BATCHES", "50 100 512").split()]
 THREADS = 2
+PAUSE = 0.3  # before a probe: ONNX Runtime's threads look for work for a while after the last one
 
 
 class Worker:
@@ -127,6 +128,7 @@ def run_rounds(workers, steps, probe, at_most):
             times[name] = workers[name].ask(steps[name])
             if not times[name]:
                 del workers[name], times[name]
+        time.sleep(PAUSE)
         after = probe.is_quiet()
         rounds.append(times)
         if before and after:
