@@ -227,12 +227,26 @@ static dualprop_status learn_from(learner *self, const dualprop_view *images, co
     return dualprop_update(self->optimizer, self->state);
 }
 
+dualprop_status learner_learn(learner *self, int64_t first, int64_t count)
+{
+    if (count == 0) return dualprop_learn(self->optimizer, self->state, NULL, NULL, 0);
+    dualprop_view images = images_of(self, first, count), labels = labels_of(self, first, count);
+    return learn_from(self, &images, &labels);
+}
+
+dualprop_status learner_accumulate(learner *self, int64_t first, int64_t count)
+{
+    if (count == 0) return dualprop_gradient_accumulate(self->optimizer, NULL);
+    dualprop_view images = images_of(self, first, count), labels = labels_of(self, first, count);
+    TRY(dualprop_infer_view(self->state, &images, &labels));
+    return dualprop_gradient_accumulate(self->optimizer, self->state);
+}
+
 dualprop_status learner_epoch(learner *self)
 {
     for (int64_t first = 0; first < LEARNER_SAMPLES; first += self->plan->capacity) {
         int64_t left = LEARNER_SAMPLES - first, count = left < self->plan->capacity ? left : self->plan->capacity;
-        dualprop_view images = images_of(self, first, count), labels = labels_of(self, first, count);
-        TRY(learn_from(self, &images, &labels));
+        TRY(learner_learn(self, first, count));
     }
     return DUALPROP_OK;
 }

@@ -45,6 +45,9 @@ void learner_end(learner *self);
 /* Learn one epoch; evaluate; write all parameters, whose number is *count, one after the other as f32 (at most room).
  */
 dualprop_status learner_epoch(learner *self);
+/* Learn from these samples, or add their gradient to what is held; of a group's batch a share may have none. */
+dualprop_status learner_learn(learner *self, int64_t first, int64_t count);
+dualprop_status learner_accumulate(learner *self, int64_t first, int64_t count);
 /* The inferences of an epoch without learning; scores of all samples. */
 dualprop_status learner_infer(learner *self);
 dualprop_status learner_predict(learner *self, float *scores);

@@ -104,6 +104,36 @@ struct block_sums {
     double scale;
 };
 
+/* Memory of a device for rows of a block, from the first step on. */
+static dualprop_status reserve_rows(struct dualprop__leaf_rows *rows, dualprop_context *context, int64_t elements)
+{
+    if (elements <= rows->elements) return DUALPROP_OK;
+    dualprop__reals_destroy(context, rows->memory, rows->elements);
+    *rows = (struct dualprop__leaf_rows){ NULL, 0 };
+    DUALPROP__TRY(dualprop__reals_create(context, &rows->memory, elements));
+    rows->elements = elements;
+    return DUALPROP_OK;
+}
+
+/*
+ * Rows `first` and the following of an array of `width` columns. A block's rows begin anywhere in it, at another place
+ * in each process; on a device they are copied, since its libraries need, and choose algorithms by, how an address is
+ * aligned, and a block has the same bits wherever it is computed. One block begins where the array does.
+ */
+static dualprop_status rows_of_block(const void **rows, const struct block_sums *work, int index, const void *array,
+                                     int64_t width, int64_t first, int64_t count)
+{
+    struct dualprop__group_sums *sums = work->optimizer->sums;
+    dualprop_context *context = work->optimizer->context;
+    *rows = (const char *)array + (size_t)(first * width) * context->real_size;
+    if (!sums->leaf_weights || sums->blocks == 1) return DUALPROP_OK;
+    DUALPROP__TRY(reserve_rows(&sums->leaf_rows[index], context, count * width));
+    DUALPROP__TRY(context->backend.copy(context->instance, sums->leaf_rows[index].memory, *rows,
+                                        (size_t)(count * width) * context->real_size));
+    *rows = sums->leaf_rows[index].memory;
+    return DUALPROP_OK;
+}
+
 static dualprop_status block_gradient(const struct block_sums *work, int64_t block, char *to)
 {
     const struct dualprop__group_sums *sums = work->optimizer->sums;
@@ -118,10 +148,12 @@ static dualprop_status block_gradient(const struct block_sums *work, int64_t blo
         memset(to, 0, (size_t)layer_reals(layer) * context->real_size);
         return DUALPROP_OK;
     }
-    const struct dualprop__dyads *own = &work->state->dyads[work->k];
-    DUALPROP__TRY(dualprop__map_gradient_rows(work->state, work->k, first - work->begin, rows, weights, biases,
-                                              dualprop__below(work->state, work->k)->arrays.mean,
-                                              dualprop__error_signal(own), work->scale, 0, NULL,
+    const struct dualprop__dyads *own = &work->state->dyads[work->k], *below = dualprop__below(work->state, work->k);
+    const void *x, *delta;
+    DUALPROP__TRY(rows_of_block(&x, work, 0, below->arrays.mean, below->width, first - work->begin, rows));
+    DUALPROP__TRY(rows_of_block(&delta, work, 1, dualprop__error_signal(own), own->width, first - work->begin, rows));
+    DUALPROP__TRY(dualprop__map_gradient_rows(work->state, work->k, first - work->begin, rows, weights, biases, x,
+                                              delta, work->scale, 0, NULL,
                                               work->optimizer->layers[work->k - 1].moments));
     if (on_host) return DUALPROP_OK;
     DUALPROP__TRY(
@@ -494,6 +526,8 @@ static void destroy_sums(struct dualprop__group_sums *sums, const dualprop_optim
         if (sums->leaf_biases)
             dualprop__reals_destroy(context, sums->leaf_biases[k], network->layers[k]->bias_elements);
     }
+    for (int i = 0; i < 2; i++)
+        dualprop__reals_destroy(context, sums->leaf_rows[i].memory, sums->leaf_rows[i].elements);
     dualprop__release(context, sums->arrays);
     dualprop__release(context, sums->set_aside);
     dualprop__release(context, sums->leaf_weights);

@@ -18,6 +18,12 @@ struct dualprop__own_gradient {
     void *weights, *biases;
 };
 
+/* Memory of a device; it grows with the largest block so far. */
+struct dualprop__leaf_rows {
+    void *memory;
+    int64_t elements;
+};
+
 struct dualprop__group_sums {
     dualprop_group *group; /* NULL: this process alone */
     int rank, size;
@@ -34,6 +40,7 @@ struct dualprop__group_sums {
      */
     char **arrays;
     struct dualprop__own_gradient *set_aside; /* [layers], on the host */
+    struct dualprop__leaf_rows leaf_rows[2];  /* of a device, for rows of sbar below and of delta */
     void **leaf_weights, **leaf_biases; /* [layers] memory of a device for one block's gradient; NULL on the host */
     char *received, *sent;              /* a section of a layer's sums */
     int64_t *send_offsets, *receive_offsets, *gather_offsets; /* [size + 1] */

@@ -251,9 +251,6 @@ dualprop_status dualprop__map_gradient_rows(dualprop_state *state, int k, int64_
     const dualprop_backend *backend = &state->context->backend;
     void *weight = step ? layer->weight : NULL, *bias = step ? layer->bias : NULL;
     const uint8_t *switches = state->dyads[k].arrays.switches;
-    size_t real = state->context->real_size;
-    x = (const char *)x + (size_t)(first * dualprop__below(state, k)->width) * real;
-    delta = (const char *)delta + (size_t)(first * state->dyads[k].width) * real;
     if (switches) switches += first * dualprop__switches_elements(layer);
     /* A step is never fused with this gradient: see dualprop__network_has_custom_maps(). */
     if (is_custom(layer))

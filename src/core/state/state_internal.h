@@ -389,7 +389,7 @@ dualprop_status dualprop__map_adjoint(dualprop_state *state, int k, void *top_do
 dualprop_status dualprop__map_gradient(dualprop_state *state, int k, void *gradient, void *bias_gradient, const void *x,
                                        const void *delta, double scale, int accumulate,
                                        const dualprop_step_numbers *step, void *moments[4]);
-/* The same of samples first .. first + rows - 1 of the state alone; x and delta are those of sample 0. */
+/* The same of samples first .. first + rows - 1 of the state alone; x and delta are those of sample `first`. */
 dualprop_status dualprop__map_gradient_rows(dualprop_state *state, int k, int64_t first, int64_t rows, void *gradient,
                                             void *bias_gradient, const void *x, const void *delta, double scale,
                                             int accumulate, const dualprop_step_numbers *step, void *moments[4]);
