@@ -29,7 +29,7 @@ static struct piece piece_of(const dualprop_state *state, int k, int which, int6
     const struct dualprop__dyads *own = &state->dyads[k];
     struct piece piece = { .shape = { which == POWER ? 1 : warm_count, own->width } };
     snprintf(piece.name, DUALPROP__ENTRY_NAME_SIZE, "state.layer%d.%s", k, names[which]);
-    if (which == POWER) piece.array = own->arrays.power;
+    if (which == POWER) piece.array = own->inference->arrays.power;
     else if (warm_count > 0 && k > 0) piece.array = which == MEAN ? own->arrays.mean : own->arrays.delta;
     return piece;
 }

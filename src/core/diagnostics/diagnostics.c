@@ -223,7 +223,7 @@ static dualprop_status compute_input_gradient(const dualprop_view *gradient, dua
         DUALPROP__TRY(dualprop__map_adjoint(state, 1, memory, dualprop__error_signal(first)));
     }
     for (int64_t b = 0; b < state->batch.count; b++)
-        DUALPROP__TRY(write_gradient_row(gradient, diagnostics, is_zero ? 0 : -1 / first->numbers.beta, b));
+        DUALPROP__TRY(write_gradient_row(gradient, diagnostics, is_zero ? 0 : -1 / first->inference->numbers.beta, b));
     return DUALPROP_OK;
 }
 

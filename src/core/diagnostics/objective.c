@@ -73,7 +73,7 @@ static double loss_at(const struct sample *sample, const double *target, int los
 static dualprop_status add_losses(struct sums *sums, const struct sample *sample, dualprop_diagnostics *diagnostics,
                                   const dualprop_state *state, int64_t b)
 {
-    double alpha = dualprop__output(state)->numbers.alpha;
+    double alpha = dualprop__output(state)->inference->numbers.alpha;
     DUALPROP__TRY(
         dualprop__diagnostics_get(sample->other, diagnostics, state->plan.target, b * sample->width, sample->width));
     sums->loss_mean += loss_at(sample, sample->other, state->snapshot.loss, 0);
@@ -88,13 +88,15 @@ static dualprop_status add_layer_terms(struct sums *sums, dualprop_diagnostics *
     dualprop_state *twin = diagnostics->twin;
     struct sample sample = sample_of(diagnostics, state->dyads[k].width);
     const struct dualprop__dyads *own = &state->dyads[k];
-    double beta = k > 0 ? own->numbers.beta : state->dyads[1].numbers.beta * own->numbers.beta_ratio;
+    double beta = k > 0 ? own->inference->numbers.beta
+                        : state->dyads[1].inference->numbers.beta * own->inference->numbers.beta_ratio;
     if (k > 0)
         DUALPROP__TRY(
             dualprop__map_bottom_up(twin, k, twin->dyads[k].arrays.a, dualprop__below(state, k)->arrays.mean, NULL));
     for (int64_t b = 0; b < state->batch.count; b++) {
         DUALPROP__TRY(fetch_sample(&sample, diagnostics, state, k, b));
-        add_energies(sums, &sample, own->layer ? own->layer->activation : DUALPROP_IDENTITY, own->numbers.alpha, beta);
+        add_energies(sums, &sample, own->layer ? own->layer->activation : DUALPROP_IDENTITY,
+                     own->inference->numbers.alpha, beta);
         if (k == state->layer_count) DUALPROP__TRY(add_losses(sums, &sample, diagnostics, state, b));
     }
     return DUALPROP_OK;
@@ -147,7 +149,7 @@ static dualprop_status objective(double values[3], dualprop_diagnostics *diagnos
     DUALPROP__TRY(dualprop__network_begin_read(diagnostics->network));
     dualprop_status status = sum_layers(&sums, diagnostics, state);
     dualprop__network_end_read(diagnostics->network);
-    double alpha = dualprop__output(state)->numbers.alpha;
+    double alpha = dualprop__output(state)->inference->numbers.alpha;
     double nudged = alpha * sums.loss_plus + (1 - alpha) * sums.loss_minus;
     values[0] = none + (nudged + sums.contrast) / count;
     values[1] = none + (sums.loss_mean + sums.contrast) / count;
@@ -193,7 +195,8 @@ static dualprop_status measure_bregman(double *difference, dualprop_diagnostics 
     dualprop__network_end_read(diagnostics->network);
     double none = dualprop__has_energy(state->dyads[k].layer->activation) ? 0 : NAN;
     if (status == DUALPROP_OK)
-        *difference = none + (sums.contrast - sums.adjoint) * state->dyads[k].numbers.beta / (double)state->batch.count;
+        *difference = none + (sums.contrast - sums.adjoint) * state->dyads[k].inference->numbers.beta /
+                                 (double)state->batch.count;
     return status;
 }
 

@@ -24,11 +24,12 @@ static dualprop_status iterate_power(double *gamma2, dualprop_state *state, int 
     struct dualprop__dyads *own = &state->dyads[k];
     size_t bytes = (size_t)own->width * context->real_size;
     int map = dualprop__above(state, k)->layer->index;
-    DUALPROP__TRY(dualprop__map_linear_up(state, map, state->plan.power_image, own->arrays.power));
-    DUALPROP__TRY(dualprop__map_linear_down(state, map, own->arrays.power, state->plan.power_image));
-    DUALPROP__TRY(context->backend.copy_out(context->instance, state->plan.staging, own->arrays.power, bytes));
+    DUALPROP__TRY(dualprop__map_linear_up(state, map, state->plan.power_image, own->inference->arrays.power));
+    DUALPROP__TRY(dualprop__map_linear_down(state, map, own->inference->arrays.power, state->plan.power_image));
+    DUALPROP__TRY(
+        context->backend.copy_out(context->instance, state->plan.staging, own->inference->arrays.power, bytes));
     *gamma2 = dualprop__normalize(state->plan.staging, context->precision, own->width);
-    return context->backend.copy_in(context->instance, own->arrays.power, state->plan.staging, bytes);
+    return context->backend.copy_in(context->instance, own->inference->arrays.power, state->plan.staging, bytes);
 }
 
 static dualprop_status estimate_norm(dualprop_state *state, int k)
@@ -42,7 +43,7 @@ static dualprop_status estimate_norm(dualprop_state *state, int k)
      * the next estimate starts afresh.
      */
     if (gamma2 == 0 || !isfinite(gamma2)) DUALPROP__TRY(dualprop__start_power_vector(state, k));
-    own->numbers.gamma = sqrt(gamma2);
+    own->inference->numbers.gamma = sqrt(gamma2);
     return DUALPROP_OK;
 }
 
@@ -50,9 +51,10 @@ static dualprop_status estimate_norm(dualprop_state *state, int k)
 
 static double damping_of(const dualprop_state *state, const struct dualprop__dyads *own)
 {
-    double coupling = fabs(own->numbers.beta_ratio) * own->numbers.gamma * own->numbers.gamma;
+    double coupling =
+        fabs(own->inference->numbers.beta_ratio) * own->inference->numbers.gamma * own->inference->numbers.gamma;
     if (state->rule->damping == DUALPROP_DAMPING_GAMMA2) return coupling;
-    return fabs(1.0 - 2.0 * own->numbers.alpha) * fmax(0.0, coupling - 1.0) / 2.0;
+    return fabs(1.0 - 2.0 * own->inference->numbers.alpha) * fmax(0.0, coupling - 1.0) / 2.0;
 }
 
 dualprop_status dualprop__find_damping(dualprop_state *state)
@@ -62,14 +64,14 @@ dualprop_status dualprop__find_damping(dualprop_state *state)
     for (int k = state->snapshot.lowest; k < state->layer_count; k++) {
         struct dualprop__dyads *own = &state->dyads[k];
         if (rule->damping == DUALPROP_DAMPING_GIVEN) {
-            own->numbers.damping = dualprop__layer_number(&rule->layer_damping, k, rule->common_damping);
+            own->inference->numbers.damping = dualprop__layer_number(&rule->layer_damping, k, rule->common_damping);
             continue;
         }
         DUALPROP__TRY(estimate_norm(state, k));
-        DUALPROP__REQUIRE(state->context, isfinite(own->numbers.gamma), DUALPROP_ERROR_DIVERGED,
+        DUALPROP__REQUIRE(state->context, isfinite(own->inference->numbers.gamma), DUALPROP_ERROR_DIVERGED,
                           "the spectral norm of layer %d is not finite", dualprop__above(state, k)->layer->index);
-        own->numbers.damping = damping_of(state, own);
-        DUALPROP__REQUIRE(state->context, isfinite(own->numbers.damping), DUALPROP_ERROR_DIVERGED,
+        own->inference->numbers.damping = damping_of(state, own);
+        DUALPROP__REQUIRE(state->context, isfinite(own->inference->numbers.damping), DUALPROP_ERROR_DIVERGED,
                           "the damping of layer %d is not finite", k);
     }
     return DUALPROP_OK;

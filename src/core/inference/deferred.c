@@ -21,7 +21,7 @@ int dualprop__can_defer(const dualprop_state *state)
     if (state->snapshot.quantize_bits > 0 || state->snapshot.lowest != 1) return 0;
     if (dualprop__holds_warm_start(state)) return 0;
     for (int k = 1; k <= state->layer_count; k++)
-        if (state->dyads[k].numbers.uses_extended_update) return 0;
+        if (state->dyads[k].inference->numbers.uses_extended_update) return 0;
     return 1;
 }
 

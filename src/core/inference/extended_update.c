@@ -100,11 +100,11 @@ static dualprop_extended_update plain_update(dualprop_state *state, int k)
     struct dualprop__dyads *own = &state->dyads[k];
     dualprop_extended_update update = {
         .activation = own->layer ? own->layer->activation : DUALPROP_IDENTITY,
-        .alpha = own->numbers.alpha,
+        .alpha = own->inference->numbers.alpha,
         .alphas = dualprop__alphas_of(state, k),
         .gains_plus = dualprop__neurons_of(state, k, DUALPROP_NEURON_GAIN_PLUS),
         .gains_minus = dualprop__neurons_of(state, k, DUALPROP_NEURON_GAIN_MINUS),
-        .beta_ratio = own->numbers.beta_ratio,
+        .beta_ratio = own->inference->numbers.beta_ratio,
         .adjoint = state->snapshot.variant->is_adjoint,
         .time_step = 1.0,
         .fraction = 1.0,
@@ -124,7 +124,7 @@ static void set_output_step(dualprop_extended_update *update, const dualprop_sta
 {
     if (dualprop__output_is_proximal(state)) update->adjoint = 1;
     else update->output_step = dualprop__output_step_of(state);
-    update->beta = dualprop__output(state)->numbers.beta;
+    update->beta = dualprop__output(state)->inference->numbers.beta;
 }
 
 dualprop_status dualprop__extended_update(dualprop_state *state, int k, const void *a, const void *top_down)
@@ -134,13 +134,13 @@ dualprop_status dualprop__extended_update(dualprop_state *state, int k, const vo
     update.a = a;
     update.top_down = top_down;
     update.straight = state->snapshot.variant->is_straight && k < state->layer_count;
-    update.damping = own->numbers.damping;
+    update.damping = own->inference->numbers.damping;
     update.time_step = state->snapshot.time_step;
     update.fraction = state->snapshot.fraction;
     update.top_down_noise = state->snapshot.noise_down;
     update.listens = dualprop__neurons_of(state, k, DUALPROP_NEURON_LISTENS);
-    update.error_signal = own->arrays.error_signal;
-    update.change = state->run.is_measured ? &own->observed.change : NULL;
+    update.error_signal = own->inference->arrays.error_signal;
+    update.change = state->run.is_measured ? &own->inference->observed.change : NULL;
     if (k == state->layer_count) set_output_step(&update, state);
     DUALPROP__TRY(draw_noise(&update, state, k));
     DUALPROP__TRY(draw_mask(&update, state, k));
@@ -164,7 +164,7 @@ static void draw_alphas(void *alphas, const dualprop_state *state, int k)
     for (int64_t i = 0; i < own->width; i++) {
         double draw = dualprop__draw_normal(state->snapshot.seed, dualprop__stream_of_alphas(k), (uint64_t)i);
         dualprop__real_set(alphas, state->context->precision, i,
-                           fmin(1.0, fmax(0.0, own->numbers.alpha + deviation * draw)));
+                           fmin(1.0, fmax(0.0, own->inference->numbers.alpha + deviation * draw)));
     }
 }
 
@@ -172,7 +172,7 @@ static dualprop_status set_alphas(dualprop_state *state, int k)
 {
     struct dualprop__dyads *own = &state->dyads[k];
     draw_alphas(state->plan.staging, state, k);
-    return state->context->backend.copy_in(state->context->instance, own->arrays.alphas, state->plan.staging,
+    return state->context->backend.copy_in(state->context->instance, own->inference->arrays.alphas, state->plan.staging,
                                            (size_t)own->width * state->context->real_size);
 }
 
@@ -194,7 +194,7 @@ static dualprop_status set_noisy_weights(dualprop_state *state, int k)
     DUALPROP__TRY(dualprop__parameter_fetch(state->plan.staging, layer, 0));
     add_draws(state->plan.staging, state, acquire_draws(state, DUALPROP__DRAW_WEIGHTS, count), count);
     dualprop__map_forget(state, k);
-    return dualprop__parameter_write(layer, 0, state->dyads[k].arrays.noisy, state->plan.staging);
+    return dualprop__parameter_write(layer, 0, state->dyads[k].inference->arrays.noisy, state->plan.staging);
 }
 
 dualprop_status dualprop__draw_weight_noise(dualprop_state *state)

@@ -45,7 +45,8 @@ static int is_fresh(const dualprop_state *state, int k)
 {
     const struct dualprop__dyads *own = &state->dyads[k];
     return own->versions.a_source == dualprop__below(state, k)->versions.mean &&
-           own->versions.formed_mean == own->versions.mean && own->versions.formed_delta == own->versions.delta;
+           own->inference->versions.formed_mean == own->versions.mean &&
+           own->inference->versions.formed_delta == own->versions.delta;
 }
 
 dualprop_status dualprop__form_minus(dualprop_state *state, int k)
@@ -56,8 +57,8 @@ dualprop_status dualprop__form_minus(dualprop_state *state, int k)
     DUALPROP__TRY(activate(&max_abs, state, k));
     DUALPROP__TRY(subtract(state, k));
     own->versions.delta++;
-    own->versions.formed_mean = own->versions.mean;
-    own->versions.formed_delta = own->versions.delta;
+    own->inference->versions.formed_mean = own->versions.mean;
+    own->inference->versions.formed_delta = own->versions.delta;
     /* The step relies on the maximum of both states. */
     own->observed.max_abs = dualprop__greater_max_abs(own->observed.max_abs, max_abs);
     return dualprop__check_divergence(state, k);

@@ -48,7 +48,7 @@ static dualprop__schedule schedule_of(const dualprop_state *state)
 static int all_layers_visited(const dualprop_state *state)
 {
     for (int k = state->snapshot.lowest; k <= state->layer_count; k++)
-        if (state->dyads[k].observed.visits == 0) return 0;
+        if (state->dyads[k].inference->observed.visits == 0) return 0;
     return 1;
 }
 
@@ -57,8 +57,8 @@ static double residual_of(dualprop_state *state)
 {
     for (int k = state->snapshot.lowest; k <= state->layer_count; k++) {
         const struct dualprop__dyads *own = &state->dyads[k];
-        if (own->observed.in_pass || own->observed.visits == 0) continue;
-        state->run.pass_change = fmax(state->run.pass_change, own->observed.change);
+        if (own->inference->observed.in_pass || own->inference->observed.visits == 0) continue;
+        state->run.pass_change = fmax(state->run.pass_change, own->inference->observed.change);
         state->run.pass_max_abs = fmax(state->run.pass_max_abs, own->observed.max_abs);
     }
     return state->run.pass_max_abs > 0 ? state->run.pass_change / state->run.pass_max_abs : 0;
@@ -86,11 +86,13 @@ static dualprop_status check_growth(dualprop_state *state)
         return DUALPROP_OK;
     int largest = state->snapshot.lowest;
     for (int k = largest; k <= state->layer_count; k++)
-        if (isgreater(state->dyads[k].observed.change, state->dyads[largest].observed.change)) largest = k;
+        if (isgreater(state->dyads[k].inference->observed.change, state->dyads[largest].inference->observed.change))
+            largest = k;
     return dualprop__fail(state->context, DUALPROP_ERROR_DIVERGED,
                           "the changes of the states grew in %d passes in a row, by %.3g in layer %d in pass %d; the "
                           "growth limit allows fewer",
-                          state->run.growing_passes, state->dyads[largest].observed.change, largest, state->run.passes);
+                          state->run.growing_passes, state->dyads[largest].inference->observed.change, largest,
+                          state->run.passes);
 }
 
 static dualprop_status run_pass(dualprop_state *state)
@@ -99,7 +101,7 @@ static dualprop_status run_pass(dualprop_state *state)
     int pass = ++state->run.passes;
     state->run.pass_change = 0;
     state->run.pass_max_abs = 0;
-    for (int k = 0; k <= state->layer_count; k++) state->dyads[k].observed.in_pass = 0;
+    for (int k = 0; k <= state->layer_count; k++) state->dyads[k].inference->observed.in_pass = 0;
     /* If not every pass is measured, the last of several is, for which its updates read the dyads that they replace. */
     int is_last = pass > 1 && pass >= state->snapshot.most_passes && !state->section.deferred;
     state->run.is_measured = measures_all(state) || is_last;
@@ -216,8 +218,8 @@ static void start_report(dualprop_state *state)
     state->run.growing_passes = 0;
     state->run.last_change = NAN;
     for (int k = 0; k <= state->layer_count; k++) {
-        state->dyads[k].observed.visits = state->dyads[k].observed.written = 0;
-        state->dyads[k].observed.change = 0;
+        state->dyads[k].inference->observed.visits = state->dyads[k].inference->observed.written = 0;
+        state->dyads[k].inference->observed.change = 0;
     }
 }
 

@@ -80,6 +80,14 @@ dualprop_dyad dualprop__activation_update(const dualprop_state *state, const str
     };
 }
 
+/* s- = f(a), and nothing has come from above. */
+static void start_versions(struct dualprop__dyads *own)
+{
+    own->inference->versions.given = 0;
+    own->inference->versions.formed_mean = own->versions.mean;
+    own->inference->versions.formed_delta = 0;
+}
+
 dualprop_status dualprop__feed_forward(dualprop_state *state)
 {
     for (int k = 1; k <= state->layer_count; k++) {
@@ -90,9 +98,8 @@ dualprop_status dualprop__feed_forward(dualprop_state *state)
         own->observed.max_abs = own->observed.feed_forward_max_abs;
         own->versions.mean++;
         own->versions.delta = 0;
-        own->versions.top_down_source = own->versions.given = 0;
-        own->versions.formed_mean = own->versions.mean; /* s- = f(a) */
-        own->versions.formed_delta = 0;
+        own->versions.top_down_source = 0;
+        if (state->rule) start_versions(own);
         DUALPROP__TRY(check_start(state, k));
         if (state->run.phase == DUALPROP__OPEN) DUALPROP__TRY(dualprop__quantize_start(state, k));
     }
@@ -127,8 +134,9 @@ static struct dualprop__stale find_stale(const dualprop_state *state, int k)
     stale.below = below && own->versions.a_source != below->versions.mean;
     if (!above) {
         stale.above = own->versions.delta == 0;
-        if (!dualprop__is_output(state, k)) stale.above = own->versions.top_down_source != own->versions.given;
-        stale.is_zero_above = !dualprop__is_output(state, k) && own->versions.given == 0;
+        if (!dualprop__is_output(state, k))
+            stale.above = own->versions.top_down_source != own->inference->versions.given;
+        stale.is_zero_above = !dualprop__is_output(state, k) && own->inference->versions.given == 0;
     } else {
         stale.above = own->versions.top_down_source != above->versions.delta || dualprop__switches_changed(state, k);
         stale.is_zero_above = above->versions.delta == 0;
@@ -139,16 +147,16 @@ static struct dualprop__stale find_stale(const dualprop_state *state, int k)
 /* Compute Delta of a layer again, if it is stale and not zero. */
 static dualprop_status renew_top_down(dualprop_state *state, int k)
 {
-    const struct dualprop__stale *stale = &state->dyads[k].observed.stale;
+    const struct dualprop__stale *stale = &state->dyads[k].inference->observed.stale;
     if (k == state->layer_count && !dualprop__is_output(state, k)) /* it has been given */
-        state->dyads[k].versions.top_down_source = state->dyads[k].versions.given;
+        state->dyads[k].versions.top_down_source = state->dyads[k].inference->versions.given;
     int from_above = stale->above && !stale->is_zero_above && k < state->layer_count;
     return from_above ? compute_top_down(state, k, NULL) : DUALPROP_OK;
 }
 
 static dualprop_status renew_bottom_up(dualprop_state *state, int k)
 {
-    return state->dyads[k].observed.stale.below ? dualprop__compute_bottom_up(state, k, NULL) : DUALPROP_OK;
+    return state->dyads[k].inference->observed.stale.below ? dualprop__compute_bottom_up(state, k, NULL) : DUALPROP_OK;
 }
 
 /* ---- the update of a hidden layer, and of the input if it is a dyad ---- */
@@ -160,41 +168,42 @@ static dualprop_status renew_bottom_up(dualprop_state *state, int k)
 static dualprop_status update_hidden(dualprop_state *state, int k, int has_products)
 {
     struct dualprop__dyads *own = &state->dyads[k];
-    const struct dualprop__stale *stale = &own->observed.stale;
+    const struct dualprop__stale *stale = &own->inference->observed.stale;
     dualprop_dyad update = {
         .activation = own->layer ? own->layer->activation : DUALPROP_IDENTITY,
         .derivative = state->snapshot.variant->is_back_propagation,
-        .gain_plus = own->numbers.gain_plus,
-        .gain_minus = own->numbers.gain_minus,
-        .alpha = own->numbers.alpha,
+        .gain_plus = own->inference->numbers.gain_plus,
+        .gain_minus = own->inference->numbers.gain_minus,
+        .alpha = own->inference->numbers.alpha,
         .count = state->batch.count * own->width,
         .a = own->arrays.a,
         .top_down = stale->is_zero_above ? NULL : own->arrays.top_down,
         .mean = own->arrays.mean,
         .delta = own->arrays.delta,
         .max_abs = &own->observed.max_abs,
-        .change = state->run.is_measured ? &own->observed.change : NULL,
-        .old_alpha = own->numbers.alpha,
+        .change = state->run.is_measured ? &own->inference->observed.change : NULL,
+        .old_alpha = own->inference->numbers.alpha,
         .width = own->layer ? dualprop__layer_channels(own->layer) : own->width,
     };
-    if (own->numbers.uses_extended_update) {
+    if (own->inference->numbers.uses_extended_update) {
         DUALPROP__TRY(dualprop__extended_update(state, k, update.a, update.top_down));
     } else if (has_products) {
         DUALPROP__TRY(dualprop__update_dyads(state, k, &update));
     } else {
         /* sbar = f(a) cannot have changed. */
-        if (!stale->below && !own->numbers.mean_depends_on_top_down && !update.change) update.mean = NULL;
+        if (!stale->below && !own->inference->numbers.mean_depends_on_top_down && !update.change) update.mean = NULL;
         if (stale->below) DUALPROP__TRY(dualprop__compute_bottom_up(state, k, stale->above ? NULL : &update));
         if (stale->above) DUALPROP__TRY(compute_top_down(state, k, &update));
     }
 
     /* Note which of sbar and delta the update can have changed. */
-    int had_delta = (own->numbers.always_updates || own->observed.written) && own->versions.delta != 0;
+    int had_delta =
+        (own->inference->numbers.always_updates || own->inference->observed.written) && own->versions.delta != 0;
     int is_noisy = state->snapshot.noise_down > 0 || state->snapshot.noise_state > 0 ||
                    dualprop__neurons_of(state, k, DUALPROP_NEURON_NOISE);
-    if (stale->below || own->numbers.mean_depends_on_top_down) own->versions.mean++;
+    if (stale->below || own->inference->numbers.mean_depends_on_top_down) own->versions.mean++;
     if (!stale->is_zero_above || had_delta || is_noisy) own->versions.delta++;
-    own->observed.written = 0;
+    own->inference->observed.written = 0;
     return DUALPROP_OK;
 }
 
@@ -221,7 +230,7 @@ static dualprop_status update_dyads(dualprop_state *state, int k, int has_produc
         size_t bytes = (size_t)(state->batch.count * own->width) * state->context->real_size;
         DUALPROP__TRY(state->context->backend.fill_zero(state->context->instance, own->arrays.delta, bytes));
     }
-    if (!has_products && (k == state->layer_count || own->numbers.uses_extended_update)) {
+    if (!has_products && (k == state->layer_count || own->inference->numbers.uses_extended_update)) {
         DUALPROP__TRY(renew_top_down(state, k));
         DUALPROP__TRY(renew_bottom_up(state, k));
         has_products = 1;
@@ -233,17 +242,18 @@ static dualprop_status update_dyads(dualprop_state *state, int k, int has_produc
 static dualprop_status finish_visit(dualprop_state *state, int k, int has_products)
 {
     struct dualprop__dyads *own = &state->dyads[k];
-    own->observed.change = 0;
-    if (own->observed.stale.below || own->observed.stale.above || own->numbers.always_updates) {
+    own->inference->observed.change = 0;
+    if (own->inference->observed.stale.below || own->inference->observed.stale.above ||
+        own->inference->numbers.always_updates) {
         DUALPROP__TRY(update_dyads(state, k, has_products));
         state->run.updates++;
         DUALPROP__TRY(dualprop__check_divergence(state, k));
     } else {
         state->run.skipped++;
     }
-    own->observed.visits++;
-    own->observed.in_pass = 1;
-    state->run.pass_change = fmax(state->run.pass_change, own->observed.change);
+    own->inference->observed.visits++;
+    own->inference->observed.in_pass = 1;
+    state->run.pass_change = fmax(state->run.pass_change, own->inference->observed.change);
     state->run.pass_max_abs = fmax(state->run.pass_max_abs, own->observed.max_abs);
     return DUALPROP_OK;
 }
@@ -251,7 +261,7 @@ static dualprop_status finish_visit(dualprop_state *state, int k, int has_produc
 dualprop_status dualprop__update_layer(dualprop_state *state, int k)
 {
     if (state->snapshot.fresh_minus && k < state->layer_count) DUALPROP__TRY(dualprop__form_minus(state, k + 1));
-    state->dyads[k].observed.stale = find_stale(state, k);
+    state->dyads[k].inference->observed.stale = find_stale(state, k);
     return finish_visit(state, k, 0);
 }
 
@@ -260,7 +270,7 @@ dualprop_status dualprop__update_all_layers(dualprop_state *state)
 {
     int lowest = state->snapshot.lowest, layers = state->layer_count;
     DUALPROP__TRY(dualprop__form_all_minus(state));
-    for (int k = lowest; k <= layers; k++) state->dyads[k].observed.stale = find_stale(state, k);
+    for (int k = lowest; k <= layers; k++) state->dyads[k].inference->observed.stale = find_stale(state, k);
     /* Down before up: a bottom-up pass may choose other pooling switches than the delta of before went through. */
     for (int k = lowest; k <= layers; k++) DUALPROP__TRY(renew_top_down(state, k));
     for (int k = lowest; k <= layers; k++) DUALPROP__TRY(renew_bottom_up(state, k));

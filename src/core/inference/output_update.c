@@ -29,10 +29,10 @@ static dualprop_output output_step_of(dualprop_state *state)
         .loss = dualprop__has_slopes(state) ? DUALPROP_MSE : state->snapshot.loss,
         .exact = dualprop__output_step_of(state),
         .derivative = state->snapshot.variant->is_back_propagation,
-        .gain_plus = own->numbers.gain_plus,
-        .gain_minus = own->numbers.gain_minus,
-        .alpha = own->numbers.alpha,
-        .beta = own->numbers.beta,
+        .gain_plus = own->inference->numbers.gain_plus,
+        .gain_minus = own->inference->numbers.gain_minus,
+        .alpha = own->inference->numbers.alpha,
+        .beta = own->inference->numbers.beta,
         .rows = state->batch.count,
         .width = own->width,
         .a = own->arrays.a,
@@ -41,8 +41,8 @@ static dualprop_output output_step_of(dualprop_state *state)
         .mean = own->arrays.mean,
         .delta = own->arrays.delta,
         .max_abs = &own->observed.max_abs,
-        .change = state->run.is_measured ? &own->observed.change : NULL,
-        .old_alpha = own->numbers.alpha,
+        .change = state->run.is_measured ? &own->inference->observed.change : NULL,
+        .old_alpha = own->inference->numbers.alpha,
         .workspace = state->plan.proximal,
     };
 }
@@ -122,7 +122,7 @@ dualprop_status dualprop__update_output(dualprop_state *state)
     struct dualprop__dyads *own = dualprop__output(state);
     int slopes_changed;
     DUALPROP__TRY(dualprop__own_loss_renew(&slopes_changed, state));
-    if (own->numbers.uses_extended_update) {
+    if (own->inference->numbers.uses_extended_update) {
         DUALPROP__TRY(extended_output_update(state));
     } else {
         dualprop_output step = output_step_of(state);
@@ -131,8 +131,8 @@ dualprop_status dualprop__update_output(dualprop_state *state)
     own->versions.mean++;
     /* With a slope that does not change, delta_L = -beta loss'(.) stays what it was however a_L moves. */
     int stays = (is_at_prediction(state) || dualprop__has_slopes(state)) && !slopes_changed &&
-                !own->numbers.always_updates && !state->snapshot.quantize_bits && own->versions.delta != 0;
-    if (!stays || own->observed.written) own->versions.delta++;
-    own->observed.written = 0;
+                !own->inference->numbers.always_updates && !state->snapshot.quantize_bits && own->versions.delta != 0;
+    if (!stays || own->inference->observed.written) own->versions.delta++;
+    own->inference->observed.written = 0;
     return DUALPROP_OK;
 }

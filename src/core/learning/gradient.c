@@ -57,7 +57,7 @@ dualprop_status dualprop__gradient_check_phase(const dualprop_optimizer *optimiz
 
 double dualprop__gradient_factor(const dualprop_state *state, int k, int64_t samples)
 {
-    return -1.0 / (state->dyads[k].numbers.beta * (double)samples);
+    return -1.0 / (state->dyads[k].inference->numbers.beta * (double)samples);
 }
 
 dualprop_status dualprop__gradient_prepare(dualprop_state *state, int k)
@@ -66,7 +66,7 @@ dualprop_status dualprop__gradient_prepare(dualprop_state *state, int k)
     if (own->versions.delta == 0) {
         /* A delta that is exactly zero was never written: let the product read zeros. */
         size_t bytes = (size_t)(state->batch.count * own->width) * state->context->real_size;
-        void *array = own->arrays.error_signal ? own->arrays.error_signal : own->arrays.delta;
+        void *array = own->inference->arrays.error_signal ? own->inference->arrays.error_signal : own->arrays.delta;
         DUALPROP__TRY(state->context->backend.fill_zero(state->context->instance, array, bytes));
     }
     return dualprop__switches_of_mean(state, k);

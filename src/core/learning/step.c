@@ -209,7 +209,7 @@ dualprop_status dualprop_step(dualprop_optimizer *optimizer)
 static int is_layer_finite(const dualprop_optimizer *optimizer, const dualprop_state *state, int k)
 {
     const struct dualprop__dyads *own = &state->dyads[k];
-    return dualprop__is_surely_finite(own->numbers.beta, own->observed.max_abs,
+    return dualprop__is_surely_finite(own->inference->numbers.beta, own->observed.max_abs,
                                       dualprop__below(state, k)->observed.max_abs,
                                       dualprop__largest_gradient(optimizer, own->layer));
 }

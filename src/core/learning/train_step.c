@@ -41,7 +41,7 @@ static dualprop_status append_conditions(struct train_step *step, dualprop_state
             .start = &own->observed.feed_forward_max_abs,
             .max_abs = &own->observed.max_abs,
             .limit = state->snapshot.limit,
-            .beta = own->numbers.beta,
+            .beta = own->inference->numbers.beta,
             .largest = dualprop__largest_gradient(optimizer, own->layer),
         };
     }

@@ -215,7 +215,7 @@ static void one_hot(void *rows, int type, const dualprop_view *labels, int64_t c
 static double least_curvature(const dualprop_state *state, double weight)
 {
     const struct dualprop__dyads *output = dualprop__output(state);
-    double alpha = output->numbers.alpha, beta = output->numbers.beta;
+    double alpha = output->inference->numbers.alpha, beta = output->inference->numbers.beta;
     if (state->snapshot.output_step == DUALPROP_OUTPUT_SPROVR) return (2 * alpha - 1) * beta * weight;
     return fmin(alpha * beta * weight, -(1 - alpha) * beta * weight);
 }
@@ -257,7 +257,8 @@ static dualprop_status check_batch_convexity(const dualprop_state *state, int64_
         return DUALPROP_OK;
     const char *step = dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, state->snapshot.output_step);
     DUALPROP__REQUIRE(state->context,
-                      is_entropy || !state->weights.is_batch || !dualprop__output(state)->numbers.uses_extended_update,
+                      is_entropy || !state->weights.is_batch ||
+                          !dualprop__output(state)->inference->numbers.uses_extended_update,
                       DUALPROP_ERROR_UNSUPPORTED,
                       "weights contradict output_step %s of the squared error together with noise, mismatch, "
                       "quantization, asynchrony or a time step; expected linear",

@@ -40,7 +40,7 @@ static struct row host_row_of(dualprop_state *state, const struct dualprop__dyad
         .mean = state->plan.staging,
         .delta = (char *)state->plan.staging + part,
         .alphas = (char *)state->plan.staging + 2 * part,
-        .alpha = dyads->numbers.alpha,
+        .alpha = dyads->inference->numbers.alpha,
         .single_alphas = dualprop__alphas_of(state, (int)(dyads - state->dyads)),
         .first = span.first,
         .width = span.count,
@@ -290,14 +290,14 @@ static dualprop_status slope_of_layer(double *slope, const dualprop_layer *layer
 static dualprop_status write_error_signal(dualprop_state *state, const struct dualprop__dyads *dyads,
                                           const struct row *row, int64_t b)
 {
-    if (!dyads->arrays.error_signal) return DUALPROP_OK;
+    if (!dyads->inference->arrays.error_signal) return DUALPROP_OK;
     DUALPROP__TRY(fetch_row(row->mean, state, dyads->arrays.a, b, row));
     for (int64_t i = 0; i < row->width; i++) {
         double slope;
         DUALPROP__TRY(slope_of_layer(&slope, dyads->layer, dualprop__real_at(row->mean, row->type, i)));
         dualprop__real_set(row->mean, row->type, i, slope * dualprop__real_at(row->delta, row->type, i));
     }
-    return store_row(state, dyads->arrays.error_signal, b, row->mean, row);
+    return store_row(state, dyads->inference->arrays.error_signal, b, row->mean, row);
 }
 
 /* The maximum grows with what is written, since dualprop_update() relies on it. */
@@ -358,7 +358,7 @@ static dualprop_status write_end(dualprop_state *state, int index, const dualpro
         return DUALPROP_OK;
     }
     DUALPROP__TRY(write_array(state, dyads->arrays.top_down, view, dyads->width, &delta_max_abs));
-    dyads->versions.given++;
+    dyads->inference->versions.given++;
     return DUALPROP_OK;
 }
 
@@ -368,8 +368,9 @@ static dualprop_status have_whole_delta(dualprop_state *state, const struct dual
 {
     size_t bytes = (size_t)(state->batch.count * dyads->width) * state->context->real_size;
     if (dyads->versions.delta != 0 || span.count == dyads->width) return DUALPROP_OK;
-    if (dyads->arrays.error_signal)
-        DUALPROP__TRY(state->context->backend.fill_zero(state->context->instance, dyads->arrays.error_signal, bytes));
+    if (dyads->inference->arrays.error_signal)
+        DUALPROP__TRY(
+            state->context->backend.fill_zero(state->context->instance, dyads->inference->arrays.error_signal, bytes));
     return state->context->backend.fill_zero(state->context->instance, dyads->arrays.delta, bytes);
 }
 
@@ -396,7 +397,7 @@ static dualprop_status write_layer(dualprop_state *state, int index, int which, 
      * What was written is not what the layer's inputs make of it: its next visit computes it again, and its neighbours.
      */
     dyads->versions.a_source = UINT64_MAX;
-    dyads->observed.written = 1;
+    dyads->inference->observed.written = 1;
     return DUALPROP_OK;
 }
 
@@ -461,8 +462,8 @@ dualprop_status dualprop_state_damping(double *gamma, double *damping, const dua
                       "index is %d; expected 0..%d", index, state->layer_count - 1);
     DUALPROP__REQUIRE(state->context, state->run.phase != DUALPROP__IDLE, DUALPROP_ERROR_INVALID_STATE,
                       "state holds no inference; call dualprop_infer() first");
-    if (gamma) *gamma = state->dyads[index].numbers.gamma;
-    if (damping) *damping = state->dyads[index].numbers.damping;
+    if (gamma) *gamma = state->dyads[index].inference->numbers.gamma;
+    if (damping) *damping = state->dyads[index].inference->numbers.damping;
     return DUALPROP_OK;
 }
 

@@ -20,7 +20,8 @@ static int is_custom(const dualprop_layer *layer)
 static const void *weight_of(const dualprop_state *state, int k)
 {
     const struct dualprop__dyads *own = &state->dyads[k];
-    return own->arrays.noisy && state->run.phase == DUALPROP__OPEN ? own->arrays.noisy : own->layer->weight;
+    return own->inference->arrays.noisy && state->run.phase == DUALPROP__OPEN ? own->inference->arrays.noisy
+                                                                              : own->layer->weight;
 }
 
 static int has_feedback(const dualprop_state *state, int k)

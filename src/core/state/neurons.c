@@ -178,9 +178,9 @@ void dualprop__neurons_snapshot(dualprop_state *state, int k)
     struct dualprop__dyads *own = &state->dyads[k];
     if (!dualprop__has_neurons(state, k)) return;
     const struct dualprop__neurons_of_layer *layer = &state->neurons->layers[k];
-    own->numbers.uses_extended_update = own->numbers.mean_depends_on_top_down = 1;
+    own->inference->numbers.uses_extended_update = own->inference->numbers.mean_depends_on_top_down = 1;
     if (kind_is_given(layer, DUALPROP_NEURON_LISTENS) || kind_is_given(layer, DUALPROP_NEURON_NOISE))
-        own->numbers.always_updates = 1;
+        own->inference->numbers.always_updates = 1;
     /* A pass may change more than the one before where it is drawn. */
     if (kind_is_given(layer, DUALPROP_NEURON_NOISE)) state->snapshot.growth_limit = 0;
 }

@@ -22,13 +22,13 @@ dualprop_status dualprop__start_power_vector(dualprop_state *state, int k)
     dualprop__draw_fill(state->plan.staging, context, dualprop__draw_normal, 1.0, state->rule->seed,
                         dualprop__stream_of_power(k), 0, own->width);
     dualprop__normalize(state->plan.staging, context->precision, own->width);
-    return context->backend.copy_in(context->instance, own->arrays.power, state->plan.staging,
+    return context->backend.copy_in(context->instance, own->inference->arrays.power, state->plan.staging,
                                     (size_t)own->width * context->real_size);
 }
 
 dualprop_status dualprop__seed_power_vectors(dualprop_state *state)
 {
     for (int k = 0; k < state->layer_count; k++)
-        if (state->dyads[k].arrays.power) DUALPROP__TRY(dualprop__start_power_vector(state, k));
+        if (state->dyads[k].inference->arrays.power) DUALPROP__TRY(dualprop__start_power_vector(state, k));
     return DUALPROP_OK;
 }

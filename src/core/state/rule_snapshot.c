@@ -10,8 +10,8 @@
 /* Can Delta_k change sbar_k? Its factor there is alpha c+ - (1 - alpha) c-, up to what f does between s+ and s-. */
 static int depends_on_top_down(const struct dualprop__dyads *own)
 {
-    return (own->numbers.alpha != 0 && own->numbers.gain_plus != 0) ||
-           (own->numbers.alpha != 1 && own->numbers.gain_minus != 0);
+    return (own->inference->numbers.alpha != 0 && own->inference->numbers.gain_plus != 0) ||
+           (own->inference->numbers.alpha != 1 && own->inference->numbers.gain_minus != 0);
 }
 
 int dualprop__rule_has_hardware_options(const dualprop_rule *rule)
@@ -39,19 +39,21 @@ static void snapshot_layer(struct dualprop__dyads *own, const dualprop_rule *rul
     int bp = variant->is_back_propagation, damped = variant->is_damped && k < layers;
     int straight = variant->is_straight && k < layers, has_options = dualprop__rule_has_hardware_options(rule);
     double alpha = bp ? 0.5 : dualprop__rule_alpha(rule, k);
-    own->numbers.alpha = alpha;
-    own->numbers.beta = bp ? 1.0 : dualprop__rule_beta(rule, k);
-    own->numbers.beta_ratio = beta_ratio_of(rule, k, layers);
-    own->numbers.gain_plus = own->numbers.beta_ratio * (variant->is_adjoint ? 1.0 - alpha : alpha);
-    own->numbers.gain_minus = own->numbers.beta_ratio * (variant->is_adjoint ? alpha : 1.0 - alpha);
-    own->numbers.damping = 0;
-    own->numbers.gamma = NAN;
-    own->numbers.uses_extended_update = damped || straight || has_options;
+    own->inference->numbers.alpha = alpha;
+    own->inference->numbers.beta = bp ? 1.0 : dualprop__rule_beta(rule, k);
+    own->inference->numbers.beta_ratio = beta_ratio_of(rule, k, layers);
+    own->inference->numbers.gain_plus =
+        own->inference->numbers.beta_ratio * (variant->is_adjoint ? 1.0 - alpha : alpha);
+    own->inference->numbers.gain_minus =
+        own->inference->numbers.beta_ratio * (variant->is_adjoint ? alpha : 1.0 - alpha);
+    own->inference->numbers.damping = 0;
+    own->inference->numbers.gamma = NAN;
+    own->inference->numbers.uses_extended_update = damped || straight || has_options;
     /* With fresh_minus a_k may be up to date before layer k is visited, and the output has not made its step from
      * it. */
-    own->numbers.always_updates = damped || depends_on_own_state(rule) || rule->fresh_minus;
+    own->inference->numbers.always_updates = damped || depends_on_own_state(rule) || rule->fresh_minus;
     int depends = damped || has_options || (!variant->is_straight && depends_on_top_down(own));
-    own->numbers.mean_depends_on_top_down = !bp && depends;
+    own->inference->numbers.mean_depends_on_top_down = !bp && depends;
 }
 
 /* A state keeps the numbers of the revision that it has copied until the rule changes. */

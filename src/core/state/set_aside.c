@@ -13,9 +13,10 @@
 struct dualprop__aside {
     void *arena; /* backend memory: what a state that only predicts has, without caches and workspace */
     size_t arena_bytes;
-    void *target;                  /* in it */
-    struct dualprop__dyads *dyads; /* [L + 1], as they were */
-    double *weights;               /* [capacity] of the batch's rows, as they were */
+    void *target;                                 /* in it */
+    struct dualprop__dyads *dyads;                /* [L + 1], as they were */
+    struct dualprop__layer_inference *inferences; /* likewise */
+    double *weights;                              /* [capacity] of the batch's rows, as they were */
     /* As they were. */
     void *own_target;
     enum dualprop__phase phase;
@@ -26,12 +27,13 @@ struct dualprop__aside {
 static struct dualprop__aside *allocate_aside(const dualprop_state *state)
 {
     size_t layers = (size_t)state->layer_count + 1;
-    size_t bytes = sizeof(struct dualprop__aside) + layers * sizeof *state->dyads;
+    size_t bytes = sizeof(struct dualprop__aside) + layers * (sizeof *state->dyads + sizeof *state->dyads->inference);
     struct dualprop__aside *aside =
         dualprop__allocate(state->context, bytes + (size_t)state->capacity * sizeof *aside->weights);
     if (!aside) return NULL;
     aside->dyads = (struct dualprop__dyads *)(void *)(aside + 1);
-    aside->weights = (double *)(void *)(aside->dyads + layers);
+    aside->inferences = (struct dualprop__layer_inference *)(void *)(aside->dyads + layers);
+    aside->weights = (double *)(void *)(aside->inferences + layers);
     return aside;
 }
 
@@ -94,7 +96,10 @@ void dualprop__set_aside(dualprop_state *state)
 {
     struct dualprop__aside *aside = state->aside;
     if (!aside) return;
-    memcpy(aside->dyads, state->dyads, ((size_t)state->layer_count + 1) * sizeof *state->dyads);
+    for (int k = 0; k <= state->layer_count; k++) {
+        aside->dyads[k] = state->dyads[k];
+        aside->inferences[k] = *state->dyads[k].inference;
+    }
     aside->own_target = state->plan.target;
     aside->phase = state->run.phase;
     aside->warm_count = state->run.warm_count;
@@ -115,6 +120,7 @@ void dualprop__take_back(dualprop_state *state)
         memcpy(before->caches, own->caches, sizeof own->caches); /* they lie where they lay, as they are now */
         before->layer = own->layer;
         *own = *before;
+        *own->inference = aside->inferences[k];
     }
     state->plan.target = aside->own_target;
     state->run.phase = aside->phase;

@@ -53,6 +53,9 @@ static dualprop_status check_fit(const dualprop_network *network, const dualprop
     return dualprop__rule_check_network(rule, network);
 }
 
+/* What layers of a state that only predicts have for inferences. */
+static const struct dualprop__layer_inference nothing_inferred;
+
 /*
  * A state with its records but without its arrays; with room for the augmentation of so many samples. The records are
  * one block: the state, its layers, the conditions of a device, the augmentation.
@@ -62,7 +65,7 @@ static dualprop_status create_bare_state(dualprop_state **out, dualprop_network 
 {
     dualprop_context *context = network->context;
     size_t bytes = 0, layers = (size_t)network->layer_count + 1;
-    DUALPROP__TRY(dualprop__state_record_bytes(&bytes, network, augmentation));
+    DUALPROP__TRY(dualprop__state_record_bytes(&bytes, network, rule != NULL, augmentation));
     dualprop_state *state = dualprop__allocate(context, bytes);
     if (!state) return DUALPROP_ERROR_NO_MEMORY;
     state->magic = DUALPROP__STATE;
@@ -75,6 +78,11 @@ static dualprop_status create_bare_state(dualprop_state **out, dualprop_network 
     if (rule) dualprop__rule_retain(rule);
     state->dyads = (struct dualprop__dyads *)(state + 1);
     char *rest = (char *)(state->dyads + layers);
+    for (size_t k = 0; k < layers; k++)
+        state->dyads[k].inference =
+            rule ? (struct dualprop__layer_inference *)(void *)rest + k
+                 : (struct dualprop__layer_inference *)(uintptr_t)&nothing_inferred; /* it is read only */
+    if (rule) rest += layers * sizeof(struct dualprop__layer_inference);
     if (context->backend.gate_steps) {
         state->plan.conditions = (dualprop_step_condition *)(void *)rest;
         rest += layers * sizeof *state->plan.conditions;

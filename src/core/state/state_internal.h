@@ -23,37 +23,20 @@ struct dualprop__stale {
     int is_zero_above; /* is the delta above exactly zero? */
 };
 
-/*
- * One layer's dyads; number 0 is the input, whose mean is x unless the input is a dyad too. Its fields are grouped by
- * what writes them.
- */
-struct dualprop__dyads {
-    const dualprop_layer *layer; /* NULL for the input */
-    int64_t width;
-
-    /*
-     * Backend memory that state_plan.c hands out, (count, width) unless said otherwise; NULL if the rule has no use.
-     */
+/* What one layer has for inferences; a state that only predicts has none of it. Grouped by what writes it, too. */
+struct dualprop__layer_inference {
+    /* Backend memory that state_plan.c hands out; NULL if the rule has no use. */
     struct {
-        void *a;        /* W_{k-1} sbar_{k-1} + b_{k-1}; x for the input */
-        void *top_down; /* Delta_k = W_k^T delta_{k+1}; -beta loss' for an output with an extended update */
-        void *mean;     /* sbar_k */
-        void *delta;    /* delta_k */
-        void *
-            error_signal; /* what goes down and into the gradient if it is not delta: LeCun's variant has f'(a) delta */
-        void *alphas;     /* [width]: alpha of each neuron */
-        void *power;      /* [width]: the vector that power iterations on W_k have come to */
-        void *noisy;      /* the layer's weights as an inference with weight noise reads them */
-        uint8_t *switches; /* of the layer's max pooling, else NULL */
+        void *error_signal; /* (count, width): what goes down and into the gradient if it is not delta: LeCun's variant
+                               has f'(a) delta */
+        void *alphas;       /* [width]: alpha of each neuron */
+        void *power;        /* [width]: the vector that power iterations on W_k have come to */
+        void *noisy;        /* the layer's weights as an inference with weight noise reads them */
     } arrays;
-    struct dualprop__cache caches[2]; /* map.c: of the weights, and of feedback weights of their own */
 
-    /* Raised by each update; see the head of this file. */
+    /* As in the record of dyads. */
     struct {
-        uint64_t mean, delta;
-        uint64_t a_source;        /* the version of the mean below that a was computed from */
-        uint64_t top_down_source; /* the version of the delta above that top_down was computed from; 0: it is zero */
-        uint64_t given;           /* of an open top: raised when its Delta is written; 0: it is zero */
+        uint64_t given;                         /* of an open top: raised when its Delta is written; 0: it is zero */
         uint64_t formed_mean, formed_delta;     /* the versions at which s- was f(a) of what was below */
         uint64_t switched_mean, switched_delta; /* the versions at which the switches above were computed again */
     } versions;
@@ -72,9 +55,7 @@ struct dualprop__dyads {
 
     /* What the visits of this inference have found. */
     struct {
-        double max_abs;              /* max |s+|, |s-| of the last update */
-        double feed_forward_max_abs; /* max |f(a)| of the feed-forward start */
-        double change;               /* max |change of s+-| of the last update, where measured */
+        double change; /* max |change of s+-| of the last update, where measured */
         int visits;
         int written; /* by the caller since its last update? */
         int in_pass; /* visited in this pass? */
@@ -82,10 +63,45 @@ struct dualprop__dyads {
     } observed;
 };
 
+/*
+ * One layer's dyads; number 0 is the input, whose mean is x unless the input is a dyad too. Its fields are grouped by
+ * what writes them.
+ */
+struct dualprop__dyads {
+    const dualprop_layer *layer; /* NULL for the input */
+    int64_t width;
+    struct dualprop__layer_inference *inference; /* of a state that only predicts: zeros, never to be written */
+
+    /*
+     * Backend memory that state_plan.c hands out, (count, width) unless said otherwise; NULL if the rule has no use.
+     */
+    struct {
+        void *a;           /* W_{k-1} sbar_{k-1} + b_{k-1}; x for the input */
+        void *top_down;    /* Delta_k = W_k^T delta_{k+1}; -beta loss' for an output with an extended update */
+        void *mean;        /* sbar_k */
+        void *delta;       /* delta_k */
+        uint8_t *switches; /* of the layer's max pooling, else NULL */
+    } arrays;
+    struct dualprop__cache caches[2]; /* map.c: of the weights, and of feedback weights of their own */
+
+    /* Raised by each update; see the head of this file. */
+    struct {
+        uint64_t mean, delta;
+        uint64_t a_source;        /* the version of the mean below that a was computed from */
+        uint64_t top_down_source; /* the version of the delta above that top_down was computed from; 0: it is zero */
+    } versions;
+
+    /* What the last updates have found. */
+    struct {
+        double max_abs;              /* max |s+|, |s-| of the last update */
+        double feed_forward_max_abs; /* max |f(a)| of the feed-forward start */
+    } observed;
+};
+
 /* What a rule has a state keep, beside what every state keeps; a change of it changes the rule's plan. */
 struct dualprop__needs {
-    int error_signal, input_dyads, power, alphas, mask, state_noise, down_noise, weight_noise, extended_output,
-        feedback, loss_function, fresh_minus;
+    uint8_t error_signal, input_dyads, power, alphas, mask, state_noise, down_noise, weight_noise, extended_output,
+        feedback, loss_function, fresh_minus; /* 0 or 1 */
     int order_count;
 };
 
@@ -347,13 +363,13 @@ void dualprop__neurons_destroy(dualprop_state *state);
 static inline const void *dualprop__alphas_of(const dualprop_state *state, int k)
 {
     const void *given = dualprop__neurons_of(state, k, DUALPROP_NEURON_ALPHA);
-    return given || !state->plan.needs.alphas ? given : state->dyads[k].arrays.alphas;
+    return given || !state->plan.needs.alphas ? given : state->dyads[k].inference->arrays.alphas;
 }
 
 /* What goes down from layer k, and into its gradient. */
 static inline const void *dualprop__error_signal(const struct dualprop__dyads *dyads)
 {
-    return dyads->arrays.error_signal ? dyads->arrays.error_signal : dyads->arrays.delta;
+    return dyads->inference->arrays.error_signal ? dyads->inference->arrays.error_signal : dyads->arrays.delta;
 }
 
 /*

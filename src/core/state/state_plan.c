@@ -117,10 +117,12 @@ static void carve_options(struct arena *arena, dualprop_state *state, int k)
         own->arrays.top_down = has_top_down ? carve(arena, state->capacity, own->width) : NULL;
         own->arrays.delta = has_dyads ? carve(arena, state->capacity, own->width) : NULL;
     }
-    own->arrays.error_signal = needs->error_signal && is_hidden ? carve(arena, state->capacity, own->width) : NULL;
-    own->arrays.alphas = needs->alphas && has_dyads ? carve(arena, 1, own->width) : NULL;
-    own->arrays.power = needs->power && has_dyads && k < state->layer_count ? carve(arena, 1, own->width) : NULL;
-    own->arrays.noisy = needs->weight_noise && k > 0 ? carve(arena, 1, own->layer->weight_elements) : NULL;
+    own->inference->arrays.error_signal =
+        needs->error_signal && is_hidden ? carve(arena, state->capacity, own->width) : NULL;
+    own->inference->arrays.alphas = needs->alphas && has_dyads ? carve(arena, 1, own->width) : NULL;
+    own->inference->arrays.power =
+        needs->power && has_dyads && k < state->layer_count ? carve(arena, 1, own->width) : NULL;
+    own->inference->arrays.noisy = needs->weight_noise && k > 0 ? carve(arena, 1, own->layer->weight_elements) : NULL;
 }
 
 static void carve_scratch(struct arena *arena, dualprop_state *state)
@@ -225,10 +227,11 @@ static int staging_elements(size_t *elements, const dualprop_state *state)
 }
 
 /* One block, as create_bare_state() in state.c cuts it. */
-dualprop_status dualprop__state_record_bytes(size_t *bytes, const dualprop_network *network, int64_t capacity)
+dualprop_status dualprop__state_record_bytes(size_t *bytes, const dualprop_network *network, int has_rule,
+                                             int64_t capacity)
 {
     size_t layers = (size_t)network->layer_count + 1, augmentation = 0;
-    size_t of_layer = sizeof(struct dualprop__dyads);
+    size_t of_layer = sizeof(struct dualprop__dyads) + (has_rule ? sizeof(struct dualprop__layer_inference) : 0);
     if (network->context->backend.gate_steps) of_layer += sizeof(dualprop_step_condition);
     int fits = DUALPROP__MULTIPLY(&augmentation, (size_t)capacity, 3 * sizeof(int32_t)) &&
                DUALPROP__ADD(bytes, sizeof(dualprop_state) + layers * of_layer, augmentation) &&
@@ -291,7 +294,7 @@ dualprop_status dualprop__state_measure(size_t *arena_bytes, size_t *staging_byt
     fits = fits && !arena.overflow && count_loss_arrays(&losses, state);
     DUALPROP__REQUIRE(state->context, fits && arena.used < (size_t)INT64_MAX / 2, DUALPROP_ERROR_RANGE,
                       "a state for capacity %lld overflows the size of memory", (long long)state->capacity);
-    DUALPROP__TRY(dualprop__state_record_bytes(&records, state->network, state->capacity));
+    DUALPROP__TRY(dualprop__state_record_bytes(&records, state->network, state->rule != NULL, state->capacity));
     DUALPROP__TRY(dualprop__switches_measure(&scratch, state));
     *arena_bytes = arena.used;
     state->plan.bytes = dualprop__block_bytes(records) + bytes_of_plan(state, arena.used, *staging_bytes, scratch);

@@ -22,7 +22,8 @@ struct dualprop__needs dualprop__state_needs(const dualprop_rule *rule);
  */
 dualprop_status dualprop__state_measure(size_t *arena_bytes, size_t *staging_bytes, dualprop_state *state);
 /* Bytes of the host's records of a state: itself, its layers, the augmentation of a batch; RANGE if they overflow. */
-dualprop_status dualprop__state_record_bytes(size_t *bytes, const dualprop_network *network, int64_t capacity);
+dualprop_status dualprop__state_record_bytes(size_t *bytes, const dualprop_network *network, int has_rule,
+                                             int64_t capacity);
 /* Allocate the memory that the state's rule needs now, and hand it out. On failure the state keeps what it had. */
 dualprop_status dualprop__state_plan(dualprop_state *state);
 /*

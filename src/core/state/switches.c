@@ -82,7 +82,7 @@ static dualprop_status form_plus(dualprop_state *state, const struct dualprop__d
 {
     dualprop_dyad update = {
         .activation = DUALPROP_IDENTITY,
-        .gain_plus = 1.0 - dyads->numbers.alpha,
+        .gain_plus = 1.0 - dyads->inference->numbers.alpha,
         .alpha = 1.0,
         .count = state->batch.count * dyads->width,
         .a = dyads->arrays.mean,
@@ -99,8 +99,8 @@ dualprop_status dualprop__switches_of_plus(dualprop_state *state, int k, void *p
 {
     struct dualprop__dyads *below = dualprop__below(state, k);
     if (!dualprop__has_own_switches(state, k)) return DUALPROP_OK;
-    below->versions.switched_mean = below->versions.mean;
-    below->versions.switched_delta = below->versions.delta;
+    below->inference->versions.switched_mean = below->versions.mean;
+    below->inference->versions.switched_delta = below->versions.delta;
     if (below->versions.delta == 0)
         return dualprop__map_bottom_up(state, k, state->plan.scratch, below->arrays.mean, NULL);
     DUALPROP__TRY(form_plus(state, below, plus));
@@ -117,6 +117,6 @@ int dualprop__switches_changed(const dualprop_state *state, int k)
 {
     const struct dualprop__dyads *own = &state->dyads[k];
     if (!dualprop__has_own_switches(state, k + 1) || dualprop__above(state, k)->versions.delta == 0) return 0;
-    return own->versions.switched_mean != own->versions.mean ||
-           (own->numbers.alpha != 1 && own->versions.switched_delta != own->versions.delta);
+    return own->inference->versions.switched_mean != own->versions.mean ||
+           (own->inference->numbers.alpha != 1 && own->inference->versions.switched_delta != own->versions.delta);
 }
