@@ -48,7 +48,7 @@ static dualprop_status learn_share(struct process *process, int step, int rank)
     return step % 2 ? dualprop_step(process->self.optimizer) : DUALPROP_OK;
 }
 
-/* Between two meetings of all processes, the call that fails is chosen, so that no process is left without the other. */
+/* Between two meetings of all processes, the failing call is chosen, so that no process is left without the other. */
 static dualprop_status begin_to_fail(struct process *process)
 {
     if (!process->standin) return DUALPROP_OK;
