@@ -33,6 +33,7 @@ typedef struct household {
     dualprop_diagnostics *diagnostics[OF_EACH];
     dualprop_checkpoint *checkpoint;
     dualprop_group *group;
+    int activation, map;                  /* of the household's own, once they are registered */
     double images[SAMPLES * MOST_INPUTS]; /* or as many floats, as the context reads them */
     int32_t labels[LABELS];
     double answer[MOST_PARAMETERS];

@@ -12,7 +12,8 @@ static dualprop_status add_layer(household *self, dualprop_network *network, int
 {
     int64_t kernel[2] = { 1 + below(self, 4), 1 + below(self, 4) }, stride[2] = { 1 + below(self, 2), 1 };
     int64_t padding[2] = { below(self, 2), below(self, 2) }, window[2] = { 1 + below(self, 3), 1 + below(self, 3) };
-    int activation = below(self, 11);
+    int activation = self->activation && one_in(self, 6) ? self->activation : below(self, 11);
+    if (self->map && one_in(self, 8)) return dualprop_network_add_custom(network, self->map, 4, 1, 3, activation);
     switch (of_images ? below(self, 5) : 4) {
     case 0: return dualprop_network_add_convolution(network, 1 + below(self, 20), kernel, stride, padding, activation);
     case 1: return dualprop_network_add_local(network, 1 + below(self, 4), kernel, stride, padding, activation);

@@ -533,6 +533,141 @@ static dualprop_status load_damaged(household *self)
     return DUALPROP_OK;
 }
 
+/* ---- an activation and a linear map of the household's own ---- */
+
+static int soft_sign(void *user_data, double *values, const double *a, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) values[i] = a[i] / (1 + fabs(a[i]));
+    return one_in(user_data, 200);
+}
+
+static int slope_of_soft_sign(void *user_data, double *values, const double *a, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) values[i] = 1 / ((1 + fabs(a[i])) * (1 + fabs(a[i])));
+    return one_in(user_data, 200);
+}
+
+static double real_at(const void *reals, int type, int64_t i)
+{
+    return type == DUALPROP_F64 ? ((const double *)reals)[i] : ((const float *)reals)[i];
+}
+
+static void put_real(void *reals, int type, int64_t i, double value)
+{
+    if (type == DUALPROP_F64) ((double *)reals)[i] = value;
+    else ((float *)reals)[i] = (float)value;
+}
+
+/* Output o is w times input o, counted again from the first where there are fewer inputs. */
+static int repeat(void *user_data, void *result, const void *vectors, const void *weights,
+                  const dualprop_map_shape *shape)
+{
+    int type = shape->type;
+    for (int64_t i = 0; i < shape->count * shape->outputs; i++)
+        put_real(result, type, i,
+                 real_at(weights, type, 0) *
+                     real_at(vectors, type, i / shape->outputs * shape->inputs + i % shape->outputs % shape->inputs));
+    return one_in(user_data, 200);
+}
+
+static int repeat_transposed(void *user_data, void *result, const void *vectors, const void *weights,
+                             const dualprop_map_shape *shape)
+{
+    int type = shape->type;
+    for (int64_t i = 0; i < shape->count * shape->inputs; i++) {
+        double sum = 0;
+        for (int64_t o = i % shape->inputs; o < shape->outputs; o += shape->inputs)
+            sum += real_at(vectors, type, i / shape->inputs * shape->outputs + o);
+        put_real(result, type, i, real_at(weights, type, 0) * sum);
+    }
+    return one_in(user_data, 200);
+}
+
+static int gradient_of_repeat(void *user_data, void *gradient, const void *x, const void *delta, const void *weights,
+                              const dualprop_map_shape *shape)
+{
+    double sum = 0;
+    (void)weights;
+    for (int64_t i = 0; i < shape->count * shape->outputs; i++)
+        sum += real_at(delta, shape->type, i) *
+               real_at(x, shape->type, i / shape->outputs * shape->inputs + i % shape->outputs % shape->inputs);
+    put_real(gradient, shape->type, 0, sum);
+    return one_in(user_data, 200);
+}
+
+/* The second time it is refused. */
+static dualprop_status register_own(household *self)
+{
+    return one_in(self, 2) ? dualprop_activation_register(&self->activation, self->context, "soft-sign", soft_sign,
+                                                          slope_of_soft_sign, NULL, self)
+                           : dualprop_map_register(&self->map, self->context, "repeat", repeat, repeat_transposed,
+                                                   gradient_of_repeat, self);
+}
+
+/* ---- parts of layers, single neurons, and what they cost ---- */
+
+static dualprop_status set_neurons(household *self)
+{
+    double values[60];
+    int index = an_index(self);
+    int64_t count = one_in(self, 5) ? 0 : width_of(self, index);
+    for (int i = 0; i < 60; i++) values[i] = one_in(self, 40) ? a_number(self) : below(self, 2);
+    return dualprop_state_set_neurons(a_state(self), index, below(self, 7) - 1, values, count > 60 ? 60 : count);
+}
+
+static dualprop_status read_part(household *self)
+{
+    int index = an_index(self);
+    memset(self->answer, 0x5a, 70 * 60 * sizeof *self->answer);
+    dualprop_view view = a_view(self, self->answer, a_type(self), self->samples, 1 + below(self, 4), MOST_PARAMETERS);
+    dualprop_status status =
+        dualprop_state_read_part(&view, a_state(self), index, a_value(self), one_in(self, 9) ? -1 : below(self, 5));
+    check_untouched(self->answer, 70 * 60 * sizeof *self->answer, status);
+    return status;
+}
+
+static dualprop_status write_part(household *self)
+{
+    draw_data(self);
+    dualprop_view view =
+        a_view(self, self->images, self->precision, self->samples, 1 + below(self, 4), SAMPLES * MOST_INPUTS);
+    return dualprop_state_write_part(a_state(self), an_index(self), a_value(self),
+                                     one_in(self, 9) ? INT64_MAX : below(self, 5), &view);
+}
+
+static dualprop_status keep_inference(household *self)
+{
+    return dualprop_state_keep_inference(a_state(self), below(self, 3));
+}
+
+static dualprop_status fuse_optimizer(household *self)
+{
+    dualprop_optimizer *made = NULL;
+    dualprop_status status = dualprop_optimizer_create_fused(&made, a_network(self), below(self, 4));
+    return keep_optimizer(self, made, status);
+}
+
+static dualprop_status ask_for_memory(household *self)
+{
+    uint64_t bytes = 0;
+    dualprop_network *outline = NULL;
+    dualprop_status status = dualprop_network_create_outline(&outline, self->context, 6, 5, 2);
+    if (status == DUALPROP_OK) status = dualprop_network_add_dense(outline, 3, DUALPROP_IDENTITY);
+    switch (below(self, 4)) {
+    case 0: status = dualprop_network_memory_needed(&bytes, one_in(self, 2) ? outline : a_network(self)); break;
+    case 1: status = dualprop_rule_memory_needed(&bytes, a_rule(self)); break;
+    case 2:
+        status = dualprop_optimizer_memory_needed(&bytes, one_in(self, 2) ? outline : a_network(self), below(self, 4),
+                                                  below(self, 3));
+        break;
+    default:
+        status = dualprop_state_memory_needed(&bytes, one_in(self, 2) ? outline : a_network(self), a_rule(self),
+                                              a_count(self));
+    }
+    dualprop_network_destroy(outline);
+    return status;
+}
+
 /* ---- the context ---- */
 
 static dualprop_status cancelled(household *self)
@@ -590,8 +725,9 @@ const act more_acts[] = {
     ACT(write_gradient, 2, GOES_ON), ACT(read_gradient, 1, GOES_ON), ACT(begin_group, 1, 0), ACT(join_group, 1, 0),
     ACT(act_in_group, 2, MAY_WRITE), ACT(ask_twin, 1, GOES_ON), ACT(compare_with_twin, 1, GOES_ON),
     ACT(gradient_of_inputs, 1, GOES_ON), ACT(bregman, 1, GOES_ON), ACT(put_text, 1, 0), ACT(put_tensor, 1, 0),
-    ACT(load, 2, 0), ACT(load_damaged, 2, 0), ACT(cancelled, 1, 0), ACT(set_threads, 1, 0), ACT(set_limit, 1, 0),
-    ACT(describe, 1, 0),
+    ACT(load, 2, 0), ACT(load_damaged, 2, 0), ACT(register_own, 1, 0), ACT(set_neurons, 2, 0),
+    ACT(read_part, 1, GOES_ON), ACT(write_part, 1, GOES_ON), ACT(keep_inference, 1, 0), ACT(fuse_optimizer, 1, 0),
+    ACT(ask_for_memory, 1, 0), ACT(cancelled, 1, 0), ACT(set_threads, 1, 0), ACT(set_limit, 1, 0), ACT(describe, 1, 0),
 };
 /* clang-format on */
 const int more_act_count = sizeof more_acts / sizeof more_acts[0];
