@@ -387,6 +387,44 @@ static dualprop_status use_options(saved_model *model)
     return status;
 }
 
+/* ---- a group of one process ---- */
+
+static int exchange_with_none(void *user_data, void *receive, const int64_t *receive_offsets, const void *send,
+                              const int64_t *send_offsets)
+{
+    (void)user_data, (void)receive, (void)receive_offsets, (void)send, (void)send_offsets;
+    return 0;
+}
+
+static int gather_with_none(void *user_data, void *bytes, const int64_t *offsets)
+{
+    (void)user_data, (void)bytes, (void)offsets;
+    return 0;
+}
+
+static const char *never_fails(void *user_data)
+{
+    (void)user_data;
+    return NULL;
+}
+
+static dualprop_status use_group(saved_model *model)
+{
+    const dualprop_transport alone = { sizeof alone, 0, 1, exchange_with_none, gather_with_none, never_fails, NULL };
+    double value = 1;
+    int64_t integer = 2;
+    dualprop_group *group = NULL;
+    dualprop_status status = dualprop_group_create(&group, model->context, &alone);
+    if (status == DUALPROP_OK) status = dualprop_optimizer_set_group(model->optimizer, group, 3);
+    if (status == DUALPROP_OK) status = dualprop_group_sum(&value, &integer, group, 1, 1);
+    if (status == DUALPROP_OK) status = dualprop_group_share_network(model->network, group, 0);
+    if (status == DUALPROP_OK) status = dualprop_group_check_network(group, model->network);
+    if (status == DUALPROP_OK) status = dualprop_optimizer_set_group(model->optimizer, NULL, 5);
+    expect_ok(dualprop_optimizer_set_group(model->optimizer, NULL, 0));
+    dualprop_group_destroy(group);
+    return status;
+}
+
 static const struct {
     const char *name;
     dualprop_status (*run)(saved_model *model);
@@ -401,7 +439,7 @@ static const struct {
     { "load", load, 20 },               { "checkpoint", fill_checkpoint, 7 }, { "diagnostics", make_diagnostics, 2 },
     { "prepare options", prepare_options, 2 }, { "prepare a loss function", prepare_loss_function, 5 },
     { "weigh classes", weigh_classes, 3 }, { "activation", use_activation, 4 }, { "map", use_map, 8 },
-    { "options", use_options, 30 },
+    { "options", use_options, 30 },     { "group", use_group, 15 },
     /* clang-format on */
 };
 enum { OPERATIONS = sizeof operations / sizeof *operations };
