@@ -116,8 +116,9 @@ typedef int (*dualprop_loss_function)(void *user_data, double *losses, double *s
                                       const double *targets, int64_t count, int64_t width);
 /**
  * Learn a loss of your own: the output layer is nudged along its slopes, in the linear step of Eq. 22, which is exact
- * for dp-adjoint, fenchel, lecun and bp; an exact or SPROVR step of dp would need the loss's proximal map, and is
- * refused. dualprop_infer(), dualprop_learn(), dualprop_evaluate() and dualprop_state_report() then use this loss.
+ * for dp-adjoint, fenchel, lecun and bp; an exact or SPROVR step of dp needs the loss's proximal map,
+ * dualprop_rule_set_loss_proximal(), and is refused without it. dualprop_infer(), dualprop_learn(), dualprop_evaluate()
+ * and dualprop_state_report() then use this loss.
  *
  * The loss becomes DUALPROP_LOSS_FUNCTION; dualprop_rule_set_loss() removes the function. States created before must be
  * prepared again (dualprop_state_prepare()). A checkpoint keeps that the loss is a function, but not which: set it
@@ -131,6 +132,37 @@ typedef int (*dualprop_loss_function)(void *user_data, double *losses, double *s
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_rule_set_loss_function(dualprop_rule *rule, dualprop_loss_function function, void *user_data);
+/**
+ * The proximal map of a loss of your own: for each sample b the s_b that minimises t_b loss(s) + 1/2 ||s - a_b||^2. It
+ * is called as the loss is, with the same user_data; the loss is then asked for its slopes at s.
+ *
+ * @param user_data  as it was set with the loss
+ * @param s          [count, width], receives the minimisers
+ * @param a          [count, width]: a_L
+ * @param targets    [count, width]: as the loss gets them
+ * @param t          [count]: alpha beta for s+, -(1 - alpha) beta for s-, (2 alpha - 1) beta for SPROVR's mean, times
+ *                   the sample's weight; may be negative, where it has to be small enough for a minimum to exist
+ * @param count      samples
+ * @param width      outputs
+ * @return 0 to continue; anything else, as if there is no minimum, ends the call with DUALPROP_ERROR_CANCELLED
+ */
+typedef int (*dualprop_loss_proximal)(void *user_data, double *s, const double *a, const double *targets,
+                                      const double *t, int64_t count, int64_t width);
+/**
+ * Add the proximal map to a loss of your own, which the exact output step (Eq. 3) and SPROVR's (Eq. 63-68) need. Set
+ * the loss before: dualprop_rule_set_loss_function() and dualprop_rule_set_loss() remove the map. States created before
+ * must be prepared again.
+ *
+ * @param rule      whose loss is a function
+ * @param proximal  NULL removes it
+ * @return DUALPROP_OK, or DUALPROP_ERROR_INVALID_STATE: the rule's loss is no function
+ * Threads: as the loss's.  Since: 0.1.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_rule_set_loss_proximal(dualprop_rule *rule, dualprop_loss_proximal proximal);
+/** Get the proximal map of a loss of the caller's; NULL if there is none. */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_rule_get_loss_proximal(dualprop_loss_proximal *proximal, const dualprop_rule *rule);
 /** Get the function and its user_data, NULL if the loss is no function; each may be NULL. */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_rule_get_loss_function(dualprop_loss_function *function, void **user_data, const dualprop_rule *rule);

@@ -10,6 +10,7 @@ from ._context import Context, is_a
 from ._library import Handle, call, choice, exclusive, fixed, guarded, name_of
 
 _Doubles = C.POINTER(C.c_double)
+ProximalFunction = C.CFUNCTYPE(C.c_int, C.c_void_p, _Doubles, _Doubles, _Doubles, _Doubles, C.c_int64, C.c_int64)
 LossFunction = C.CFUNCTYPE(C.c_int, C.c_void_p, _Doubles, _Doubles, _Doubles, _Doubles, C.c_int64, C.c_int64)
 
 
@@ -34,6 +35,24 @@ def _loss_function(function: Callable[[np.ndarray, np.ndarray], Any]) -> Any:
         guarded(work)
         return answer[0]
     return LossFunction(receive)
+
+
+def _proximal(function: Callable[[np.ndarray, np.ndarray, np.ndarray], Any]) -> Any:
+    """A proximal map as C calls it; exceptions as above."""
+    def receive(_: Any, minimisers: Any, a: Any, targets: Any, t: Any, count: int, width: int) -> int:
+        answer = [1]
+
+        def work() -> None:
+            given = [np.ctypeslib.as_array(pointer, (count, width)).copy() for pointer in (a, targets)]
+            array = np.asarray(function(*given, np.ctypeslib.as_array(t, (count, 1)).copy()), np.float64)
+            if array.shape != (count, width):
+                raise ValueError(f"the proximal map returned an array of shape {array.shape}; expected "
+                                 f"{(count, width)}")
+            np.ctypeslib.as_array(minimisers, (count, width))[...] = array
+            answer[0] = 0
+        guarded(work)
+        return answer[0]
+    return ProximalFunction(receive)
 
 
 def _number(name: str, kind: Any, doc: str) -> Any:
@@ -141,6 +160,23 @@ class Rule(Handle):
         # An inference that is open keeps the function that it began with, so that old ones live as long as the rule.
         self._functions.append(function)
         call("rule_set_loss_function", exclusive(self), function, None)
+
+    def set_loss_proximal(self, function: Any) -> None:
+        """Add the proximal map to a loss of your own, for exact output steps: function(a, targets, t) is the s that
+        minimises t * loss(s) + |s - a|^2 / 2 for each sample, where t is (count, 1) and may be negative; None removes
+        it. Set the loss before; call State.prepare() on states made before."""
+        if function is not None and not callable(function):
+            raise TypeError(f"function is {function!r}; expected a function")
+        kept = None if function is None else _proximal(function)
+        self._functions.append(kept)
+        call("rule_set_loss_proximal", exclusive(self), kept)
+
+    @property
+    def has_loss_proximal(self) -> bool:
+        """Has the loss a proximal map of yours?"""
+        place = C.c_void_p()
+        call("rule_get_loss_proximal", C.byref(place), self)
+        return bool(place.value)
 
     @property
     def warm_start(self) -> bool:

@@ -70,6 +70,37 @@ static int huber(void *user_data, double *losses, double *slopes, const double *
     return 0;
 }
 
+/* argmin t/2 |s - y|^2 + 1/2 |s - a|^2 */
+static int squared_error_proximal(void *user_data, double *s, const double *a, const double *targets, const double *t,
+                                  int64_t count, int64_t width)
+{
+    (void)user_data;
+    for (int64_t i = 0; i < count * width; i++) s[i] = (a[i] + t[i / width] * targets[i]) / (1 + t[i / width]);
+    return 0;
+}
+
+/* That, or a step of t times the slope where the loss is linear. */
+static int huber_proximal(void *user_data, double *s, const double *a, const double *targets, const double *t,
+                          int64_t count, int64_t width)
+{
+    double most = *(const double *)user_data;
+    for (int64_t i = 0; i < count * width; i++) {
+        double error = a[i] - targets[i], strength = t[i / width];
+        s[i] = fabs(error) <= most * (1 + strength) ? (a[i] + strength * targets[i]) / (1 + strength)
+                                                    : a[i] - strength * copysign(most, error);
+    }
+    return 0;
+}
+
+/* Returns *user_data, or with 0 a NaN. */
+static int wrong_proximal(void *user_data, double *s, const double *a, const double *targets, const double *t,
+                          int64_t count, int64_t width)
+{
+    squared_error_proximal(NULL, s, a, targets, t, count, width);
+    s[count * width - 1] = NAN;
+    return user_data ? *(int *)user_data : 0;
+}
+
 static int refuses(void *user_data, double *losses, double *slopes, const double *outputs, const double *targets,
                    int64_t count, int64_t width)
 {
@@ -105,6 +136,14 @@ static struct small_plan plan_of(int backend, int variant, int loss)
 static void set_function(struct small_network *small, dualprop_loss_function function, void *user_data)
 {
     expect_ok(dualprop_rule_set_loss_function(small->rule, function, user_data));
+    expect_ok(dualprop_state_prepare(small->state));
+}
+
+static void set_proximal(struct small_network *small, dualprop_loss_function function, dualprop_loss_proximal proximal,
+                         void *user_data)
+{
+    expect_ok(dualprop_rule_set_loss_function(small->rule, function, user_data));
+    expect_ok(dualprop_rule_set_loss_proximal(small->rule, proximal));
     expect_ok(dualprop_state_prepare(small->state));
 }
 
@@ -362,11 +401,15 @@ START_TEST(huber_learns_its_gradient)
 {
     double most = 0.4, weight[SMALL_MAX_REALS], gradient[SMALL_MAX_REALS], bias[SMALL_MAX_REALS];
     double expected[SMALL_MAX_REALS];
-    struct small_plan plan = plan_of(BACKENDS[_i / 2], _i % 2 ? DUALPROP_DP : DUALPROP_BP, DUALPROP_MSE);
+    int is_exact = _i >= 4;
+    struct small_plan plan =
+        plan_of(BACKENDS[_i / 2 % 2], _i % 2 || is_exact ? DUALPROP_DP : DUALPROP_BP, DUALPROP_MSE);
     plan.alpha = 0.5;
     plan.beta = 1e-4;
+    if (is_exact) plan.output_step = DUALPROP_OUTPUT_EXACT + _i % 2;
     struct small_network small = small_create(&plan);
-    set_function(&small, huber, &most);
+    if (is_exact) set_proximal(&small, huber, huber_proximal, &most);
+    else set_function(&small, huber, &most);
     for (int k = 1; k <= plan.layers; k++) {
         char name[32];
         int64_t count = plan.widths[k - 1] * plan.widths[k];
@@ -388,6 +431,82 @@ START_TEST(huber_learns_its_gradient)
         small_read_gradient(gradient, bias, &small, k);
         ck_assert_double_le(relative_difference(gradient, expected, count), 1e-6);
     }
+    small_destroy(&small);
+}
+END_TEST
+
+/* Top-down noise acts on what comes out of a proximal map, and on what goes into the built-in step. */
+static void state_noise_and_leaky_steps(dualprop_rule *rule)
+{
+    expect_ok(dualprop_rule_set_noise(rule, 0.01, 0, 0));
+    expect_ok(dualprop_rule_set_time_step(rule, 0.5));
+}
+
+static void (*const EXACT_CONFIGURATIONS[])(dualprop_rule *rule) = { NULL, state_noise_and_leaky_steps,
+                                                                     jacobi_with_tolerance };
+
+/* Rows: backend, step, configuration; with and without weights of samples. */
+START_TEST(exact_steps_by_a_proximal_map_are_the_built_in_ones)
+{
+    static const int DUALS[] = { DUALPROP_DP, DUALPROP_DP_DAMPED, DUALPROP_LPOM };
+    int configuration = _i / 4;
+    for (int i = 0; i < 6; i++) {
+        int variant = DUALS[i / 2], is_weighted = i % 2;
+        double residual[2], weights[] = { 1, 0.5, 2, 0, 1, 1.5 };
+        struct small_plan plan = plan_of(BACKENDS[_i % 2], variant, DUALPROP_MSE);
+        if (variant == DUALPROP_LPOM) plan.activation = DUALPROP_RELU;
+        plan.output_step = _i / 2 % 2 ? DUALPROP_OUTPUT_SPROVR : DUALPROP_OUTPUT_EXACT;
+        plan.configure = EXACT_CONFIGURATIONS[configuration];
+        if (is_weighted && configuration == 1) continue; /* the built-in one refuses it */
+        struct small_network built_in = small_create(&plan), own = small_create(&plan);
+        set_proximal(&own, squared_error, squared_error_proximal, NULL);
+        if (is_weighted) {
+            expect_ok(dualprop_state_set_sample_weights(built_in.state, weights, plan.batch));
+            expect_ok(dualprop_state_set_sample_weights(own.state, weights, plan.batch));
+        }
+        expect_ok(small_infer(&built_in));
+        expect_ok(small_infer(&own));
+        expect_same(&built_in, &own, 1e-12);
+        expect_ok(dualprop_state_report(NULL, &residual[0], NULL, NULL, NULL, NULL, built_in.state));
+        expect_ok(dualprop_state_report(NULL, &residual[1], NULL, NULL, NULL, NULL, own.state));
+        ck_assert(fabs(residual[0] - residual[1]) <= 1e-12 || (isnan(residual[0]) && isnan(residual[1])));
+        small_destroy(&built_in);
+        small_destroy(&own);
+    }
+}
+END_TEST
+
+START_TEST(a_proximal_map_has_its_conditions)
+{
+    int answer = 5;
+    dualprop_loss_proximal proximal = squared_error_proximal;
+    struct small_plan plan = plan_of(BACKENDS[_i], DUALPROP_DP, DUALPROP_MSE);
+    struct small_network small = small_create(&plan);
+    expect_error(dualprop_rule_set_loss_proximal(small.rule, squared_error_proximal), DUALPROP_ERROR_INVALID_STATE,
+                 "dualprop_rule_set_loss_function()");
+    expect_ok(dualprop_rule_set_output_step(small.rule, DUALPROP_OUTPUT_EXACT));
+    expect_ok(dualprop_rule_set_loss_function(small.rule, squared_error, NULL));
+    expect_error(dualprop_state_prepare(small.state), DUALPROP_ERROR_UNSUPPORTED, "dualprop_rule_set_loss_proximal()");
+    expect_ok(dualprop_rule_get_loss_proximal(&proximal, small.rule));
+    ck_assert(!proximal);
+    expect_ok(dualprop_rule_set_loss_proximal(small.rule, squared_error_proximal));
+    expect_error(small_infer(&small), DUALPROP_ERROR_INVALID_STATE, "dualprop_state_prepare()");
+    expect_ok(dualprop_state_prepare(small.state));
+    expect_ok(small_infer(&small));
+    expect_ok(dualprop_rule_get_loss_proximal(&proximal, small.rule));
+    ck_assert(proximal == squared_error_proximal);
+    set_proximal(&small, squared_error, wrong_proximal, NULL);
+    expect_error(small_infer(&small), DUALPROP_ERROR_NOT_FINITE, "the loss's proximal map");
+    answer = 5;
+    expect_ok(dualprop_rule_set_loss_function(small.rule, squared_error, &answer)); /* which counts its calls there */
+    expect_ok(dualprop_rule_set_loss_proximal(small.rule, wrong_proximal));
+    expect_ok(dualprop_state_prepare(small.state));
+    expect_error(small_infer(&small), DUALPROP_ERROR_CANCELLED, "the loss's proximal map returned 6");
+    expect_ok(dualprop_rule_set_loss(small.rule, DUALPROP_MSE));
+    expect_ok(dualprop_rule_get_loss_proximal(&proximal, small.rule));
+    ck_assert(!proximal);
+    expect_ok(dualprop_state_prepare(small.state));
+    expect_ok(small_infer(&small));
     small_destroy(&small);
 }
 END_TEST
@@ -537,7 +656,9 @@ Suite *test_own_loss_suite(void)
     tcase_add_loop_test(tests, the_function_of_squared_error_has_the_bits_of_the_built_in_one, 0,
                         2 * CONFIGURATION_COUNT);
     tcase_add_loop_test(tests, the_function_of_cross_entropy_agrees_with_the_built_in_one, 0, 2);
-    tcase_add_loop_test(tests, huber_learns_its_gradient, 0, 4);
+    tcase_add_loop_test(tests, huber_learns_its_gradient, 0, 8);
+    tcase_add_loop_test(tests, exact_steps_by_a_proximal_map_are_the_built_in_ones, 0, 12);
+    tcase_add_loop_test(tests, a_proximal_map_has_its_conditions, 0, 2);
     tcase_add_loop_test(tests, learning_in_one_call_is_inference_and_update, 0, 2);
     tcase_add_loop_test(tests, labels_reach_the_function_as_rows, 0, 2);
     tcase_add_loop_test(tests, a_function_that_fails_ends_the_call, 0, 2);

@@ -67,6 +67,28 @@ static void sweep_rule_set_loss_function(void)
     INVALID("function", dualprop_rule_set_loss_function(own.rule, NULL, NULL));
 }
 
+static int no_proximal(void *user_data, double *s, const double *a, const double *targets, const double *t,
+                       int64_t count, int64_t width)
+{
+    (void)user_data, (void)targets, (void)t;
+    memcpy(s, a, (size_t)(count * width) * sizeof *s);
+    return 0;
+}
+
+static void sweep_rule_set_loss_proximal(void)
+{
+    HANDLES(rule, RULE, "rule", dualprop_rule_set_loss_proximal(bad, no_proximal))
+    expect_error(dualprop_rule_set_loss_proximal(own.rule, no_proximal), DUALPROP_ERROR_INVALID_STATE, "loss");
+}
+
+static void sweep_rule_get_loss_proximal(void)
+{
+    dualprop_loss_proximal proximal = no_proximal;
+    HANDLES(rule, RULE, "rule", dualprop_rule_get_loss_proximal(&proximal, bad))
+    ck_assert(proximal == no_proximal);
+    INVALID("proximal", dualprop_rule_get_loss_proximal(NULL, own.rule));
+}
+
 static void sweep_rule_get_loss_function(void)
 {
     dualprop_loss_function function = no_loss;
@@ -365,7 +387,8 @@ static void sweep_rule_get_layer_damping(void)
 static const struct sweep SWEEPS[] = {
     SWEEP(rule_memory_needed),
     SWEEP(rule_create), SWEEP(rule_destroy), SWEEP(rule_set_variant), SWEEP(rule_set_alpha), SWEEP(rule_set_beta),
-    SWEEP(rule_set_loss), SWEEP(rule_set_loss_function), SWEEP(rule_get_loss_function),
+    SWEEP(rule_set_loss), SWEEP(rule_set_loss_function), SWEEP(rule_set_loss_proximal),
+    SWEEP(rule_get_loss_proximal), SWEEP(rule_get_loss_function),
     SWEEP(rule_set_output_step), SWEEP(rule_set_nudge_at), SWEEP(rule_set_schedule),
     SWEEP(rule_set_tolerance), SWEEP(rule_set_divergence_limit), SWEEP(rule_set_growth_limit),
     SWEEP(rule_get_growth_limit), SWEEP(rule_set_fresh_minus), SWEEP(rule_get_fresh_minus),

@@ -201,6 +201,14 @@ static int flat_loss(void *user_data, double *losses, double *slopes, const doub
     return 0;
 }
 
+static int flat_proximal(void *user_data, double *s, const double *a, const double *targets, const double *t,
+                         int64_t count, int64_t width)
+{
+    (void)user_data, (void)targets, (void)t;
+    memcpy(s, a, (size_t)(count * width) * sizeof *s);
+    return 0;
+}
+
 /* A state whose rule has a loss function, which needs arrays on the host; and the way to it by a prepare. */
 static dualprop_status prepare_loss_function(saved_model *model)
 {
@@ -209,6 +217,7 @@ static dualprop_status prepare_loss_function(saved_model *model)
     dualprop_status status = dualprop_rule_create(&rule, model->context, DUALPROP_DP);
     if (status == DUALPROP_OK) status = dualprop_state_create(&state, model->network, rule, 2);
     if (status == DUALPROP_OK) status = dualprop_rule_set_loss_function(rule, flat_loss, NULL);
+    if (status == DUALPROP_OK) status = dualprop_rule_set_loss_proximal(rule, flat_proximal);
     if (status == DUALPROP_OK) status = dualprop_state_prepare(state);
     dualprop_state_destroy(state);
     dualprop_rule_destroy(rule);

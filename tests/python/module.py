@@ -286,6 +286,27 @@ def test_a_loss_of_ones_own(trained):
     states[1].infer(points, wanted)
 
 
+def test_a_proximal_map_of_ones_own(trained):
+    points, _ = blobs(20, 6)
+    wanted = np.random.default_rng(1).standard_normal((20, 3)).astype(np.float32)
+    rules = [dp.Rule(trained.context, "dp", loss=loss) for loss in ("mse", squared_error)]
+    refuses(dp.StateError, lambda: rules[0].set_loss_proximal(lambda *_: None), "loss_function")
+    rules[1].set_loss_proximal(lambda a, targets, t: (a + t * targets) / (1 + t))
+    assert rules[1].has_loss_proximal and not rules[0].has_loss_proximal
+    for rule in rules:
+        rule.output_step = "exact"
+    states = [dp.State(trained.network, rule, 20) for rule in rules]
+    for state in states:
+        state.infer(points, wanted)
+    np.testing.assert_allclose(states[1].read(1, "delta"), states[0].read(1, "delta"), rtol=1e-4, atol=1e-7)
+    for wrong, kind, word in ((lambda *_: 1 / 0, ZeroDivisionError, "division"),
+                              (lambda *_: np.zeros(3), ValueError, "shape")):
+        rules[1].set_loss_proximal(wrong)
+        states[1].prepare()
+        refuses(kind, lambda: states[1].infer(points, wanted), word)
+    refuses(TypeError, lambda: rules[1].set_loss_proximal(3), "function")
+
+
 def test_an_activation_of_ones_own(_):
     """A copy of tanh learns as tanh does, on several threads, and comes back from a file."""
     points, labels = blobs(600, 8)

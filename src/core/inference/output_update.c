@@ -49,7 +49,7 @@ static dualprop_output output_step_of(dualprop_state *state)
 
 int dualprop__output_is_proximal(const dualprop_state *state)
 {
-    return dualprop__output_step_of(state) != DUALPROP_OUTPUT_LINEAR && state->snapshot.loss == DUALPROP_CROSS_ENTROPY;
+    return dualprop__output_step_of(state) != DUALPROP_OUTPUT_LINEAR && state->snapshot.loss != DUALPROP_MSE;
 }
 
 static dualprop_status call_output_slot(dualprop_state *state, const dualprop_output *step)
@@ -93,6 +93,34 @@ static dualprop_status make_output_step(dualprop_state *state, const dualprop_ou
     return DUALPROP_OK;
 }
 
+/* Is the step by a proximal map of the caller's? */
+static int has_own_step(const dualprop_state *state)
+{
+    return dualprop__has_own_proximal(state) && dualprop__output_step_of(state) != DUALPROP_OUTPUT_LINEAR;
+}
+
+/* From the mean and delta to go to, as below. */
+static dualprop_status own_output_update(dualprop_state *state)
+{
+    struct dualprop__dyads *own = dualprop__output(state);
+    dualprop_dyad update = {
+        .activation = DUALPROP_IDENTITY,
+        .gain_plus = 1 - own->inference->numbers.alpha,
+        .gain_minus = own->inference->numbers.alpha,
+        .alpha = own->inference->numbers.alpha,
+        .count = state->batch.count * own->width,
+        .a = state->plan.target_mean,
+        .top_down = own->arrays.top_down,
+        .mean = own->arrays.mean,
+        .delta = own->arrays.delta,
+        .max_abs = &own->observed.max_abs,
+        .change = state->run.is_measured ? &own->inference->observed.change : NULL,
+        .old_alpha = own->inference->numbers.alpha,
+        .width = own->width,
+    };
+    return state->context->backend.dyad_update(state->context->instance, &update);
+}
+
 /*
  * With optional rule features the step is an extended update of identity dyads. Back-propagation's step gives -g, which
  * comes from above like any Delta; a step without a closed form gives the mean and delta to go to, which are what
@@ -101,29 +129,33 @@ static dualprop_status make_output_step(dualprop_state *state, const dualprop_ou
 static dualprop_status extended_output_update(dualprop_state *state)
 {
     struct dualprop__dyads *own = dualprop__output(state);
+    int is_proximal = dualprop__output_is_proximal(state);
     dualprop_output step = output_step_of(state);
     void *target_mean = state->plan.target_mean ? state->plan.target_mean : state->neurons->target_mean;
     step.mean = target_mean;
     step.delta = own->arrays.top_down;
     step.max_abs = &state->section.scratch_max_abs;
     step.change = NULL;
-    if (!dualprop__output_is_proximal(state)) {
+    if (!is_proximal) {
         step.exact = DUALPROP_OUTPUT_LINEAR;
         step.derivative = 1;
     }
-    DUALPROP__TRY(make_output_step(state, &step));
-    return dualprop__extended_update(state, state->layer_count,
-                                     dualprop__output_is_proximal(state) ? target_mean : own->arrays.a,
+    if (!has_own_step(state)) DUALPROP__TRY(make_output_step(state, &step));
+    return dualprop__extended_update(state, state->layer_count, is_proximal ? target_mean : own->arrays.a,
                                      own->arrays.top_down);
 }
 
 dualprop_status dualprop__update_output(dualprop_state *state)
 {
     struct dualprop__dyads *own = dualprop__output(state);
-    int slopes_changed;
-    DUALPROP__TRY(dualprop__own_loss_renew(&slopes_changed, state));
+    int slopes_changed = 1;
+    if (has_own_step(state))
+        DUALPROP__TRY(dualprop__own_loss_step(state, state->plan.target_mean, own->arrays.top_down));
+    else DUALPROP__TRY(dualprop__own_loss_renew(&slopes_changed, state));
     if (own->inference->numbers.uses_extended_update) {
         DUALPROP__TRY(extended_output_update(state));
+    } else if (has_own_step(state)) {
+        DUALPROP__TRY(own_output_update(state));
     } else {
         dualprop_output step = output_step_of(state);
         DUALPROP__TRY(make_output_step(state, &step));

@@ -2,20 +2,33 @@
  * own_loss.c - a loss that is a function of the caller's: its slopes at the outputs nudge the output layer (Eq. 22).
  *
  * The function works on the host in double. Its slopes are kept as dualprop__has_slopes() says, so that the output
- * step is the ordinary one.
+ * step is the ordinary one. With a proximal map the exact step (Eq. 3) and SPROVR's (Eq. 63-68) are computed here, from
+ * the slopes g = beta loss' at the minimisers, as for cross-entropy (math/extended.h):
+ *
+ *     exact    mean = a - alpha^2 g(s+) + (1 - alpha)^2 g(s-),   delta = -(alpha g(s+) + (1 - alpha) g(s-))
+ *     SPROVR   mean = a - (2 alpha - 1) g(s),                    delta = -g(s)
  */
+#include <math.h>
+
 #include "passes.h"
 
-/* The four host arrays of a batch, in one piece of memory. */
+/* The host arrays of a batch, in one piece of memory; the last three are there for a proximal map. */
 struct loss_arrays {
     double *targets, *outputs, *slopes, *losses;
+    double *minimisers, *other_slopes, *strengths;
 };
 
 static struct loss_arrays arrays_of(const dualprop_state *state)
 {
     int64_t elements = state->capacity * dualprop__output(state)->width;
     double *first = state->plan.own_loss->arrays;
-    return (struct loss_arrays){ first, first + elements, first + 2 * elements, first + 3 * elements };
+    double *losses = first + 3 * elements;
+    struct loss_arrays arrays = { first, first + elements, first + 2 * elements, losses, NULL, NULL, NULL };
+    if (!state->plan.needs.loss_proximal) return arrays;
+    arrays.minimisers = losses + state->capacity;
+    arrays.other_slopes = arrays.minimisers + elements;
+    arrays.strengths = arrays.other_slopes + elements;
+    return arrays;
 }
 
 int dualprop__has_own_loss(const dualprop_state *state)
@@ -29,7 +42,8 @@ dualprop_status dualprop__own_loss_check(const dualprop_state *state)
     DUALPROP__REQUIRE(
         state->context, state->rule->loss_function, DUALPROP_ERROR_INVALID_STATE,
         "the rule's loss is a function, which a file does not hold; call dualprop_rule_set_loss_function()");
-    DUALPROP__REQUIRE(state->context, state->plan.own_loss, DUALPROP_ERROR_INVALID_STATE,
+    int is_planned = state->plan.own_loss && (!state->rule->loss_proximal || state->plan.needs.loss_proximal);
+    DUALPROP__REQUIRE(state->context, is_planned, DUALPROP_ERROR_INVALID_STATE,
                       "the rule's loss became a function; call dualprop_state_prepare()");
     return DUALPROP_OK;
 }
@@ -115,4 +129,71 @@ dualprop_status dualprop__own_loss_renew(int *changed, dualprop_state *state)
     state->plan.own_loss->source = own->versions.a_source;
     *changed = 1;
     return dualprop__batch_put_slopes(state, arrays.slopes);
+}
+
+/* ---- exact steps ---- */
+
+static int are_finite(const double *values, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (!isfinite(values[i])) return 0;
+    return 1;
+}
+
+/* minimisers <- argmin t loss(s) + 1/2 ||s - a||^2 of each sample, t times its weight; slopes <- loss' there. */
+static dualprop_status minimise_loss(double *slopes, dualprop_state *state, double t)
+{
+    const struct dualprop__own_loss *own = state->plan.own_loss;
+    struct loss_arrays arrays = arrays_of(state);
+    int64_t count = state->batch.count, width = dualprop__output(state)->width;
+    for (int64_t row = 0; row < count; row++) arrays.strengths[row] = t * dualprop__weight_of(state, row);
+    int answer = own->proximal(own->user_data, arrays.minimisers, arrays.outputs, arrays.targets, arrays.strengths,
+                               count, width);
+    DUALPROP__REQUIRE(state->context, answer == 0, DUALPROP_ERROR_CANCELLED,
+                      "the loss's proximal map returned %d; expected 0, which continues", answer);
+    DUALPROP__REQUIRE(state->context, are_finite(arrays.minimisers, count * width), DUALPROP_ERROR_NOT_FINITE,
+                      "the loss's proximal map returned a number that is NaN or infinite");
+    answer = own->function(own->user_data, NULL, slopes, arrays.minimisers, arrays.targets, count, width);
+    DUALPROP__REQUIRE(state->context, answer == 0, DUALPROP_ERROR_CANCELLED,
+                      "the loss function returned %d; expected 0, which continues", answer);
+    DUALPROP__REQUIRE(state->context, are_finite(slopes, count * width), DUALPROP_ERROR_NOT_FINITE,
+                      "the loss function returned a slope that is NaN or infinite");
+    return DUALPROP_OK;
+}
+
+/* sbar_L and delta_L that the step goes to, in place of minimisers and other_slopes. */
+static dualprop_status find_step(dualprop_state *state)
+{
+    struct loss_arrays arrays = arrays_of(state);
+    double alpha = dualprop__output(state)->inference->numbers.alpha, rest = 1 - alpha;
+    double beta = dualprop__output(state)->inference->numbers.beta;
+    int is_exact = state->snapshot.output_step == DUALPROP_OUTPUT_EXACT;
+    int64_t width = dualprop__output(state)->width;
+    DUALPROP__TRY(minimise_loss(arrays.slopes, state, is_exact ? alpha * beta : (2 * alpha - 1) * beta));
+    if (is_exact) DUALPROP__TRY(minimise_loss(arrays.other_slopes, state, -rest * beta));
+    for (int64_t i = 0; i < state->batch.count * width; i++) {
+        double strength = beta * dualprop__weight_of(state, i / width);
+        double g = strength * arrays.slopes[i], low = is_exact ? strength * arrays.other_slopes[i] : 0;
+        double shift = is_exact ? rest * rest * low - alpha * alpha * g : -(2 * alpha - 1) * g;
+        arrays.minimisers[i] = arrays.outputs[i] + shift;
+        arrays.other_slopes[i] = is_exact ? -(alpha * g + rest * low) : -g;
+    }
+    return DUALPROP_OK;
+}
+
+static dualprop_status store_reals(void *memory, const dualprop_state *state, const double *values)
+{
+    const dualprop_context *context = state->context;
+    int64_t count = state->batch.count * dualprop__output(state)->width;
+    for (int64_t i = 0; i < count; i++) dualprop__real_set(state->plan.staging, context->precision, i, values[i]);
+    return context->backend.copy_in(context->instance, memory, state->plan.staging, (size_t)count * context->real_size);
+}
+
+dualprop_status dualprop__own_loss_step(dualprop_state *state, void *mean, void *delta)
+{
+    struct loss_arrays arrays = arrays_of(state);
+    DUALPROP__TRY(fetch_reals(arrays.outputs, state, dualprop__output(state)->arrays.a));
+    DUALPROP__TRY(find_step(state));
+    DUALPROP__TRY(store_reals(mean, state, arrays.minimisers));
+    return store_reals(delta, state, arrays.other_slopes);
 }

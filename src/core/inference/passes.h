@@ -29,7 +29,7 @@ dualprop_status dualprop__form_minus(dualprop_state *state, int k);
 dualprop_status dualprop__update_layer(dualprop_state *state, int k);
 /* layer_update.c: a visit of all layers at once, from the values before it. */
 dualprop_status dualprop__update_all_layers(dualprop_state *state);
-/* output_update.c: the exact and the mean's step of cross-entropy, which have no closed form. */
+/* output_update.c: the exact and the mean's step of cross-entropy, which have no closed form, or of a proximal map. */
 int dualprop__output_is_proximal(const dualprop_state *state);
 /* output_update.c: the output layer's update, once a_L is up to date. */
 dualprop_status dualprop__update_output(dualprop_state *state);
@@ -41,6 +41,8 @@ dualprop_status dualprop__own_loss_check(const dualprop_state *state);
 dualprop_status dualprop__own_loss_begin(dualprop_state *state);
 /* own_loss.c: slopes at the current a_L, if they are of another one and the rule does not want the prediction's. */
 dualprop_status dualprop__own_loss_renew(int *changed, dualprop_state *state);
+/* own_loss.c: sbar_L and delta_L of the exact step or SPROVR's, by the loss's proximal map. */
+dualprop_status dualprop__own_loss_step(dualprop_state *state, void *mean, void *delta);
 /* own_loss.c: the summed loss of predictions in sbar_L against the targets that were loaded. */
 dualprop_status dualprop__own_loss_evaluate(double *sum, dualprop_state *state);
 /* custom_activation.c: the dyad update of layer k: the backend's, or by the caller's activation. */

@@ -219,6 +219,7 @@ dualprop_status dualprop_rule_set_loss(dualprop_rule *rule, int loss)
     dualprop__rule_replan(rule, rule->loss == DUALPROP_LOSS_FUNCTION);
     rule->loss = loss;
     rule->loss_function = NULL;
+    rule->loss_proximal = NULL;
     rule->loss_data = NULL;
     return dualprop__rule_changed(rule);
 }
@@ -228,10 +229,21 @@ dualprop_status dualprop_rule_set_loss_function(dualprop_rule *rule, dualprop_lo
     DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
     DUALPROP__REQUIRE(rule->context, function, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "function is NULL; expected a loss; dualprop_rule_set_loss() removes one");
-    dualprop__rule_replan(rule, rule->loss != DUALPROP_LOSS_FUNCTION);
+    dualprop__rule_replan(rule, rule->loss != DUALPROP_LOSS_FUNCTION || rule->loss_proximal);
     rule->loss = DUALPROP_LOSS_FUNCTION;
     rule->loss_function = function;
+    rule->loss_proximal = NULL;
     rule->loss_data = user_data;
+    return dualprop__rule_changed(rule);
+}
+
+dualprop_status dualprop_rule_set_loss_proximal(dualprop_rule *rule, dualprop_loss_proximal proximal)
+{
+    DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
+    DUALPROP__REQUIRE(rule->context, rule->loss_function, DUALPROP_ERROR_INVALID_STATE,
+                      "the rule's loss is no function; call dualprop_rule_set_loss_function() before");
+    dualprop__rule_replan(rule, !rule->loss_proximal != !proximal);
+    rule->loss_proximal = proximal;
     return dualprop__rule_changed(rule);
 }
 

@@ -12,9 +12,12 @@ static dualprop_status check_output(const dualprop_rule *rule)
     const char *step = dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, rule->output_step);
     DUALPROP__REQUIRE(
         rule->context,
-        rule->loss != DUALPROP_LOSS_FUNCTION || dualprop__rule_output_step(rule) == DUALPROP_OUTPUT_LINEAR,
+        rule->loss != DUALPROP_LOSS_FUNCTION || rule->loss_proximal ||
+            dualprop__rule_output_step(rule) == DUALPROP_OUTPUT_LINEAR,
         DUALPROP_ERROR_UNSUPPORTED,
-        "output_step %s contradicts a loss function, whose proximal map is not known; expected linear", step);
+        "output_step %s contradicts a loss function, whose proximal map is not known; expected linear, or the map from "
+        "dualprop_rule_set_loss_proximal()",
+        step);
     DUALPROP__REQUIRE(
         rule->context, !dualprop__rule_variant(rule)->is_back_propagation && !dualprop__rule_variant(rule)->is_straight,
         DUALPROP_ERROR_UNSUPPORTED, "output_step %s contradicts variant %s, which has the linear one only", step,
@@ -28,11 +31,12 @@ static dualprop_status check_output(const dualprop_rule *rule)
 /*
  * Eq. 3 minimises t loss(s) + 1/2 ||s - a||^2 with t = alpha beta for s+ and t = -(1 - alpha) beta for s-; SPROVR's
  * mean does so with t = (2 alpha - 1) beta. The loss's curvature is 1 for squared error and at most 1/2 for
- * cross-entropy.
+ * cross-entropy; a loss of the caller's has a proximal map that knows.
  */
 static dualprop_status check_convexity(const dualprop_rule *rule, double t, const char *which)
 {
     double least = rule->loss == DUALPROP_MSE ? -1.0 : -2.0;
+    if (rule->loss == DUALPROP_LOSS_FUNCTION) return DUALPROP_OK;
     DUALPROP__REQUIRE(rule->context, t > least, DUALPROP_ERROR_UNSUPPORTED,
                       "output_step %s has no solution for loss %s: %s is %g; expected > %g",
                       dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, rule->output_step),
@@ -68,8 +72,8 @@ static dualprop_status check_mismatch(const dualprop_rule *rule)
     int step = dualprop__rule_output_step(rule);
     DUALPROP__REQUIRE(rule->context, step == DUALPROP_OUTPUT_LINEAR || rule->loss == DUALPROP_MSE,
                       DUALPROP_ERROR_UNSUPPORTED,
-                      "alpha_mismatch contradicts output_step %s with loss ce, which needs one alpha for all neurons",
-                      dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, step));
+                      "alpha_mismatch contradicts output_step %s with loss %s, which needs one alpha for all neurons",
+                      dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, step), dualprop_name(DUALPROP_NAMES_LOSS, rule->loss));
     return DUALPROP_OK;
 }
 

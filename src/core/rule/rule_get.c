@@ -40,6 +40,15 @@ DEFINE_GETTER(dualprop_rule_get_seed, uint64_t, seed, seed)
 
 /* ---- several values ---- */
 
+dualprop_status dualprop_rule_get_loss_proximal(dualprop_loss_proximal *proximal, const dualprop_rule *rule)
+{
+    DUALPROP__REQUIRE_HANDLE(rule, DUALPROP__RULE);
+    DUALPROP__REQUIRE(rule->context, proximal, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "proximal is NULL; expected a place for the result");
+    *proximal = rule->loss_proximal;
+    return DUALPROP_OK;
+}
+
 dualprop_status dualprop_rule_get_loss_function(dualprop_loss_function *function, void **user_data,
                                                 const dualprop_rule *rule)
 {

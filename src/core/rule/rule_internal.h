@@ -18,6 +18,7 @@ struct dualprop_rule {
     atomic_int references;
     dualprop_context *context;
     dualprop_loss_function loss_function; /* of DUALPROP_LOSS_FUNCTION; NULL: none set since the rule was loaded */
+    dualprop_loss_proximal loss_proximal; /* of the same loss; may be NULL */
     void *loss_data;
     int variant, loss, output_step, nudge_at, schedule, passes;
     int pool_switches;

@@ -255,6 +255,7 @@ static dualprop_status check_batch_convexity(const dualprop_state *state, int64_
     int is_entropy = state->snapshot.loss == DUALPROP_CROSS_ENTROPY;
     if (state->run.phase != DUALPROP__OPEN || dualprop__output_step_of(state) == DUALPROP_OUTPUT_LINEAR)
         return DUALPROP_OK;
+    if (state->snapshot.loss == DUALPROP_LOSS_FUNCTION) return DUALPROP_OK; /* its proximal map knows */
     const char *step = dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, state->snapshot.output_step);
     DUALPROP__REQUIRE(state->context,
                       is_entropy || !state->weights.is_batch ||

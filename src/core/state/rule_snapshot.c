@@ -67,6 +67,7 @@ void dualprop__snapshot_rule(dualprop_state *state)
     state->snapshot.loss = rule->loss;
     if (state->plan.own_loss) {
         state->plan.own_loss->function = rule->loss_function;
+        state->plan.own_loss->proximal = rule->loss_proximal;
         state->plan.own_loss->user_data = rule->loss_data;
     }
     state->snapshot.nudge_at = rule->nudge_at;

@@ -101,7 +101,7 @@ struct dualprop__dyads {
 /* What a rule has a state keep, beside what every state keeps; a change of it changes the rule's plan. */
 struct dualprop__needs {
     uint8_t error_signal, input_dyads, power, alphas, mask, state_noise, down_noise, weight_noise, extended_output,
-        feedback, loss_function, fresh_minus; /* 0 or 1 */
+        feedback, loss_function, loss_proximal, fresh_minus; /* 0 or 1 */
     int order_count;
 };
 
@@ -111,11 +111,14 @@ enum dualprop__phase { DUALPROP__IDLE, DUALPROP__OPEN, DUALPROP__SETTLED };
 /* own_loss.c: a loss function and what it works on, on the host. */
 struct dualprop__own_loss {
     dualprop_loss_function function; /* of the inference */
+    dualprop_loss_proximal proximal; /* likewise; may be NULL */
     void *user_data;
     uint64_t source; /* the version of the mean below that slopes were computed at; see versions.a_source */
     double loss;     /* mean over the batch at the prediction */
     int64_t correct;
-    double arrays[]; /* targets, outputs, slopes of a batch, and losses [capacity] */
+    /* Targets, outputs, slopes of a batch, and losses [capacity]; with a proximal map also its results, slopes at the
+     * second of two, and t [capacity]. */
+    double arrays[];
 };
 
 /* neurons.c: what single neurons have of their own. */
@@ -299,10 +302,16 @@ static inline int dualprop__has_slopes(const dualprop_state *state)
     int is_function = state->rule && state->snapshot.loss == DUALPROP_LOSS_FUNCTION;
     return state->batch.is_slope || (is_function && !(state->network->open & DUALPROP_OPEN_TOP));
 }
+/* Has the loss of this batch a proximal map of the caller's? */
+static inline int dualprop__has_own_proximal(const dualprop_state *state)
+{
+    return dualprop__has_slopes(state) && !state->batch.is_slope && state->plan.own_loss->proximal;
+}
 /* Of a loss that is linear in the outputs, all output steps are the linear one. */
 static inline int dualprop__output_step_of(const dualprop_state *state)
 {
-    return dualprop__has_slopes(state) ? DUALPROP_OUTPUT_LINEAR : state->snapshot.output_step;
+    int is_linear = dualprop__has_slopes(state) && !dualprop__has_own_proximal(state);
+    return is_linear ? DUALPROP_OUTPUT_LINEAR : state->snapshot.output_step;
 }
 /* Refuse a batch of another size than the augmentation that is set. */
 dualprop_status dualprop__check_augmentation(const dualprop_state *state, int64_t count);

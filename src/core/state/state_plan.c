@@ -254,15 +254,19 @@ static int measure_staging(size_t *bytes, dualprop_state *state)
     return 1;
 }
 
-/* Doubles on the host for a loss function: three arrays of a batch's outputs, and a loss a sample; 0 without one. */
+/*
+ * Doubles on the host for a loss function: three arrays of a batch's outputs, and a loss per sample; two more and a
+ * number per sample for its proximal map; 0 without one.
+ */
 static int count_loss_arrays(size_t *elements, const dualprop_state *state)
 {
-    size_t reals;
+    size_t reals, arrays = state->plan.needs.loss_proximal ? 5 : 3, numbers;
     *elements = 0;
     if (!state->plan.needs.loss_function) return 1;
     return DUALPROP__MULTIPLY(&reals, (size_t)state->capacity, (size_t)dualprop__output(state)->width) &&
-           DUALPROP__MULTIPLY(elements, reals, (size_t)3) &&
-           DUALPROP__ADD(elements, *elements, (size_t)state->capacity) && *elements < (size_t)INT64_MAX / 16;
+           DUALPROP__MULTIPLY(&numbers, (size_t)state->capacity, (arrays - 1) / 2) &&
+           DUALPROP__MULTIPLY(elements, reals, arrays) && DUALPROP__ADD(elements, *elements, numbers) &&
+           *elements < (size_t)INT64_MAX / 16;
 }
 
 /* What is allocated beside the state itself: arena, staging memory, the order of a list, arrays of losses,
@@ -368,9 +372,10 @@ struct dualprop__needs dualprop__state_needs(const dualprop_rule *rule)
     needs.down_noise = rule->noise_down > 0;
     needs.weight_noise = rule->noise_weight > 0;
     needs.extended_output = needs.alphas || needs.mask || needs.state_noise || needs.down_noise ||
-                            rule->time_step != 1.0 || rule->quantize_bits > 0;
+                            rule->time_step != 1.0 || rule->quantize_bits > 0 || rule->loss_proximal;
     needs.feedback = rule->feedback != DUALPROP_FEEDBACK_SYMMETRIC;
     needs.loss_function = rule->loss == DUALPROP_LOSS_FUNCTION;
+    needs.loss_proximal = rule->loss_proximal != NULL;
     needs.fresh_minus = rule->fresh_minus;
     needs.order_count = rule->schedule == DUALPROP_LIST ? rule->order_count : 0;
     return needs;
