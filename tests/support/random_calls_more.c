@@ -235,6 +235,20 @@ static dualprop_status set_loss_function(household *self)
     return dualprop_rule_set_loss_function(a_rule(self), own_loss, self);
 }
 
+static int own_proximal(void *user_data, double *s, const double *a, const double *targets, const double *t,
+                        int64_t count, int64_t width)
+{
+    household *self = user_data;
+    for (int64_t i = 0; i < count * width; i++)
+        s[i] = (a[i] + t[i / width] * targets[i]) / (1 + t[i / width]); /* infinite now and then */
+    return one_in(self, 20);
+}
+
+static dualprop_status set_loss_proximal(household *self)
+{
+    return dualprop_rule_set_loss_proximal(a_rule(self), one_in(self, 6) ? NULL : own_proximal);
+}
+
 static dualprop_status set_growth_limit(household *self)
 {
     return dualprop_rule_set_growth_limit(a_rule(self), below(self, 6) - 1);
@@ -728,6 +742,7 @@ const act more_acts[] = {
     ACT(load, 2, 0), ACT(load_damaged, 2, 0), ACT(register_own, 1, 0), ACT(set_neurons, 2, 0),
     ACT(read_part, 1, GOES_ON), ACT(write_part, 1, GOES_ON), ACT(keep_inference, 1, 0), ACT(fuse_optimizer, 1, 0),
     ACT(ask_for_memory, 1, 0), ACT(cancelled, 1, 0), ACT(set_threads, 1, 0), ACT(set_limit, 1, 0), ACT(describe, 1, 0),
+    ACT(set_loss_proximal, 1, 0),
 };
 /* clang-format on */
 const int more_act_count = sizeof more_acts / sizeof more_acts[0];

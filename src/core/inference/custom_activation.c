@@ -260,7 +260,8 @@ static int signal_errors(struct custom_piece *piece)
     int answer = call_slope(piece, piece->differences, piece->count);
     for (int64_t i = 0; i < piece->count && answer == 0; i++) {
         double signal = piece->differences[i] * number_at(piece, update->delta, i);
-        if (!isfinite(as_stored(piece, signal))) raise_maximum(&piece->max_abs, NAN);
+        /* The step relies on the maximum of what goes into the gradient, and f' may be large. */
+        raise_maximum(&piece->max_abs, isfinite(as_stored(piece, signal)) ? fabs(signal) : NAN);
         dualprop__real_set(update->error_signal, piece->update->type, piece->first + i, signal);
     }
     return answer;

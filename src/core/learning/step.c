@@ -205,10 +205,11 @@ dualprop_status dualprop_step(dualprop_optimizer *optimizer)
 
 /* ---- gradient and step in one ---- */
 
-/* Can no gradient of layer k in this inference be too large? */
+/* Can no gradient of layer k in this inference be too large? What a map of the caller's computes is not known. */
 static int is_layer_finite(const dualprop_optimizer *optimizer, const dualprop_state *state, int k)
 {
     const struct dualprop__dyads *own = &state->dyads[k];
+    if (own->layer->custom_map) return 0;
     return dualprop__is_surely_finite(own->inference->numbers.beta, own->observed.max_abs,
                                       dualprop__below(state, k)->observed.max_abs,
                                       dualprop__largest_gradient(optimizer, own->layer));
@@ -263,7 +264,7 @@ dualprop_status dualprop__update(dualprop_optimizer *optimizer, dualprop_state *
     DUALPROP__TRY(dualprop__update_check(optimizer, state));
     int has_learned_feedback = optimizer->network->feedback == DUALPROP_FEEDBACK_KOLEN_POLLACK;
     int fused = optimizer->clip <= 0 && !has_learned_feedback && !dualprop__step_needs_weights(optimizer) &&
-                !dualprop__network_has_custom_maps(optimizer->network) && is_surely_finite(optimizer, state);
+                is_surely_finite(optimizer, state);
     DUALPROP__TRY(dualprop__network_begin_write(optimizer->network));
     if (optimizer->is_fused) {
         status = learn_without_gradient(optimizer, state);

@@ -277,6 +277,17 @@ static double view_element(const dualprop_view *line, int64_t i)
     return value;
 }
 
+/* Built-in slopes are at most a little above 1. */
+static dualprop_status note_signal(struct dualprop__dyads *dyads, double signal)
+{
+    const dualprop_layer *layer = dyads->layer;
+    DUALPROP__REQUIRE(layer->network->context, isfinite(signal), DUALPROP_ERROR_NOT_FINITE,
+                      "the slope of the activation %s of layer %d times delta is NaN or infinite",
+                      dualprop__layer_activation_name(layer), layer->index);
+    if (layer->custom_activation) dyads->observed.max_abs = fmax(dyads->observed.max_abs, fabs(signal));
+    return DUALPROP_OK;
+}
+
 static dualprop_status slope_of_layer(double *slope, const dualprop_layer *layer, double a)
 {
     if (layer->custom_activation)
@@ -287,15 +298,17 @@ static dualprop_status slope_of_layer(double *slope, const dualprop_layer *layer
 }
 
 /* Where what goes down is no delta but f'(a) delta (LeCun's variant), it follows from the delta in row. */
-static dualprop_status write_error_signal(dualprop_state *state, const struct dualprop__dyads *dyads,
-                                          const struct row *row, int64_t b)
+static dualprop_status write_error_signal(dualprop_state *state, struct dualprop__dyads *dyads, const struct row *row,
+                                          int64_t b)
 {
     if (!dyads->inference->arrays.error_signal) return DUALPROP_OK;
     DUALPROP__TRY(fetch_row(row->mean, state, dyads->arrays.a, b, row));
     for (int64_t i = 0; i < row->width; i++) {
         double slope;
         DUALPROP__TRY(slope_of_layer(&slope, dyads->layer, dualprop__real_at(row->mean, row->type, i)));
-        dualprop__real_set(row->mean, row->type, i, slope * dualprop__real_at(row->delta, row->type, i));
+        double signal = slope * dualprop__real_at(row->delta, row->type, i);
+        DUALPROP__TRY(note_signal(dyads, signal));
+        dualprop__real_set(row->mean, row->type, i, signal);
     }
     return store_row(state, dyads->inference->arrays.error_signal, b, row->mean, row);
 }
