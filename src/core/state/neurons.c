@@ -221,9 +221,9 @@ static dualprop_status check_kind(const dualprop_state *state, int k, int kind)
                       "%s of single outputs contradicts output_step %s, which has no gains; expected linear", name,
                       dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, step));
     DUALPROP__REQUIRE(context, kind != DUALPROP_NEURON_ALPHA || rule->loss == DUALPROP_MSE, DUALPROP_ERROR_UNSUPPORTED,
-                      "alpha of single outputs contradicts output_step %s with loss ce, which needs one alpha for all "
+                      "alpha of single outputs contradicts output_step %s with loss %s, which needs one alpha for all "
                       "neurons",
-                      dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, step));
+                      dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, step), dualprop_name(DUALPROP_NAMES_LOSS, rule->loss));
     return DUALPROP_OK;
 }
 
