@@ -7,7 +7,7 @@
  * from then on it is one launch. Lists are compared byte by byte, so a graph never runs for anything but exactly the
  * work it was captured from. Where capturing fails the list goes on running command by command.
  *
- *     bytes of a list:  | run | size | traits | arguments, padded to 8 | run | size | ...
+ *     bytes of a list:  | run | size | back | traits | arguments, padded to 8 | run | size | ...
  */
 #include "graph_cache.h"
 
@@ -29,6 +29,7 @@ struct dualprop__cuda_cached_graph {
 struct entry {
     dualprop__cuda_run run;
     size_t size;
+    size_t back; /* bytes of the entry before, where that begins */
     struct dualprop__cuda_traits traits;
 };
 
@@ -337,7 +338,7 @@ dualprop_status dualprop__cuda_issue_known(dualprop__cuda *self, dualprop__cuda_
                                            size_t size, const struct dualprop__cuda_traits *traits)
 {
     struct dualprop__cuda_command_list *list = dualprop__cuda_command_list_of(self);
-    struct entry entry = { run, size, *traits };
+    struct entry entry = { run, size, list && list->used > 0 ? list->used - list->last : 0, *traits };
     size_t length = length_of(size);
     if (!list) return run(self, arguments);
     if (!list->gathering) DUALPROP__CUDA_PASS(dualprop__cuda_learn_flush(self, list));
@@ -394,25 +395,34 @@ static const struct dualprop__cuda_command_list *complete_list(const dualprop__c
     return list && (list->tensor_count == 0 || list->gathering) ? list : NULL;
 }
 
+/* From the last command backwards: most of what is looked for was done a moment ago. */
+static unsigned char *last_of(const struct dualprop__cuda_command_list *list)
+{
+    return list && list->used > 0 ? list->bytes + list->last : NULL;
+}
+
+static unsigned char *before(const struct dualprop__cuda_command_list *list, const unsigned char *at,
+                             const struct entry *entry)
+{
+    return entry->back > 0 ? list->bytes + (at - list->bytes) - entry->back : NULL;
+}
+
 void *dualprop__cuda_earlier(const dualprop__cuda *self, int kind, const struct dualprop__cuda_range *read,
                              const struct dualprop__cuda_range *written, int done, void **body)
 {
     const struct dualprop__cuda_command_list *list = complete_list(self);
-    unsigned char *found = NULL;
-    for (size_t at = 0; list && at < list->used;) {
-        struct entry entry;
-        memcpy(&entry, list->bytes + at, sizeof entry);
-        unsigned char *own = list->bytes + at + sizeof entry;
-        int hinders = may_write(&entry, own, read, 1) ||
-                      (done ? may_write(&entry, own, written, 1) : uses(&entry, own, written, 1));
-        if (hinders) found = NULL;
+    struct entry entry;
+    for (unsigned char *own, *at = last_of(list); at; at = before(list, at, &entry)) {
+        memcpy(&entry, at, sizeof entry);
+        own = at + sizeof entry;
         if (entry.traits.kind == kind && (kind != DUALPROP__CUDA_DYADS || uses(&entry, own, read, 1))) {
-            found = own;
             *body = own + entry.traits.at;
+            return own;
         }
-        at += length_of(entry.size);
+        if (may_write(&entry, own, read, 1)) return NULL;
+        if (done ? may_write(&entry, own, written, 1) : uses(&entry, own, written, 1)) return NULL;
     }
-    return found;
+    return NULL;
 }
 
 void *dualprop__cuda_last_body(const dualprop__cuda *self, int kind)
@@ -427,23 +437,24 @@ void *dualprop__cuda_last_body(const dualprop__cuda *self, int kind)
 void dualprop__cuda_drop_last(const dualprop__cuda *self)
 {
     struct dualprop__cuda_command_list *list = dualprop__cuda_command_list_of(self);
+    struct entry entry;
+    memcpy(&entry, list->bytes + list->last, sizeof entry);
     list->used = list->last;
+    list->last -= entry.back;
 }
 
 int dualprop__cuda_is_done(const dualprop__cuda *self, dualprop__cuda_run run, const void *arguments, size_t size,
                            const struct dualprop__cuda_range *arrays, int count)
 {
     const struct dualprop__cuda_command_list *list = complete_list(self);
-    int is_done = 0;
-    for (size_t at = 0; list && at < list->used;) {
-        struct entry entry;
-        memcpy(&entry, list->bytes + at, sizeof entry);
-        const unsigned char *own = list->bytes + at + sizeof entry;
-        if (entry.run == run && entry.size == size && memcmp(own, arguments, size) == 0) is_done = 1;
-        else if (is_done && may_write(&entry, own, arrays, count)) is_done = 0;
-        at += length_of(entry.size);
+    struct entry entry;
+    for (const unsigned char *own, *at = last_of(list); at; at = before(list, at, &entry)) {
+        memcpy(&entry, at, sizeof entry);
+        own = at + sizeof entry;
+        if (entry.run == run && entry.size == size && memcmp(own, arguments, size) == 0) return 1;
+        if (may_write(&entry, own, arrays, count)) return 0;
     }
-    return is_done;
+    return 0;
 }
 
 /* ---- the slots ---- */

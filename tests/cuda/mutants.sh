@@ -18,8 +18,10 @@ suites() {
 # mutant "description" FILE SCRIPT: SCRIPT is for sed, and has to change the file.
 mutant() {
     case $1 in *"$word"*) ;; *) return ;; esac
-    rm -rf "$work" && mkdir -p "$work/src" && cp -r src/cuda "$work/src"
+    # Of a source only its own object is built anew, of a header all of them.
+    rm -rf "$work" && mkdir -p "$work/src" && cp -p "$build"/tests/cuda/simt/*.o "$work" && cp -rp src/cuda "$work/src"
     sed -i "$3" "$work/src/cuda/$2"
+    case $2 in *.cu) ;; *) touch "$work"/src/cuda/*.cu ;; esac
     if cmp -s "src/cuda/$2" "$work/src/cuda/$2"; then
         echo "FAILED: $1: nothing was changed in $2"
         failed=$((failed + 1))
@@ -73,9 +75,30 @@ mutant "unpooling by fours: rows and columns change places" maps.cu \
     '/four_unpool_body {/,/^};/s/(k \& 1 ? outputs : 0) + (k \& 2 ? line : 0)'\
 '/(k \& 2 ? outputs : 0) + (k \& 1 ? line : 0)/'
 mutant "patches by fours: no padding" maps.cu '/four_patches_body {/,/^};/s/row >= 0 \&\& row < height/row < height/'
-mutant "rounding: the tail is done as four" maps.cu 's/if (by_fours \&\& first + 4 <= count) {/if (by_fours) {/'
+mutant "rounding: the tail is done as four" maps.cu \
+    's/if (own.by_fours \&\& first + 4 <= own.count) {/if (own.by_fours) {/'
 mutant "learning by fours: the tail is done as four" learn.cu 's/ \&\& end <= own.count) {/) {/'
 mutant "learning by fours: groups of the tensor before" learn.cu 's/i - tensors\[number - 1\].end : i/i : i/'
+# Several arrays in one launch, and what a kernel does beside its own work.
+mutant "learning: sums of biases lack a row" learn.cu 's/at < own.rows \* own.count/at < (own.rows - 1) * own.count/'
+mutant "learning: sums of biases beyond the end" learn.cu 's/first + j < end ? first + j : end - 1/first + j/'
+mutant "column sums: of the array before" sums.cu \
+    '/^struct segment_body/,/^};/s/i -= arrays\[number - 1\].end/i -= 0/'
+mutant "column totals: of the array before" sums.cu \
+    '/^struct column_body/,/^};/s/\*column -= arrays\[number - 1\].end/*column -= 0/'
+mutant "rounding: groups of the array before" maps.cu 's/number > 0 ? group - arrays\[number - 1\].end : group/group/'
+mutant "dyads by fours: delta is not rounded" dyad.cuh \
+    's/if (delta_rounded) store_rounded(delta_rounded + first, new_delta);//'
+mutant "dyads by fours: sbar is not rounded" dyad.cuh \
+    's/if (mean_rounded) store_rounded(mean_rounded + first, new_mean);//'
+mutant "dyads: delta is not rounded" dyad.cuh 's/if (delta_rounded) delta_rounded\[i\] = .*//'
+mutant "output step: the start has no maximum" dyad.cu 's/starts ? (double)a\[i\] : change/change/'
+mutant "output step: the prediction is not copied" dyad.cu 's/if (a_copied) a_copied\[i\] = a\[i\];//'
+mutant "conditions: slots are not cleared" step_condition.cu 's/slots\[i\] = 0;//'
+mutant "conditions: the verdict is not reported" step_condition.cu \
+    's/i == verdict ? order_of(any ? 1.0 : 0.0) : slots\[i\]/slots[i]/'
+mutant "any of: no barrier" launch.cuh '/ any_of(/,/^}/s/    __syncthreads();//'
+mutant "any of: only the first answer" launch.cuh '/ any_of(/,/^}/s/i < count; i++/i < 1; i++/'
 # Maxima.
 mutant "raise: no barrier" launch.cuh '/void raise(/,/^}/s/    __syncthreads();//'
 mutant "raise: half a tree" launch.cuh '/void raise(/,/^}/s/distance = lanes \/ 2/distance = lanes \/ 4/'
