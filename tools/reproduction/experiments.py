@@ -117,9 +117,10 @@ ATLAS_NETWORK = ["--hidden", "128,128,128", "--limit", "10000", "--epochs", "5",
 ATLAS = [("mismatch", "mismatch of alpha (SD)", [(v, ["--alpha-mismatch", v]) for v in "0 0.1 0.2 0.3 0.5".split()]),
          ("noise-state", "noise on states (SD)", [(v, ["--noise-state", v]) for v in "0 0.003 0.01 0.03 0.1".split()]),
          ("noise-down", "noise on signals (SD)", [(v, ["--noise-down", v]) for v in "0 0.003 0.01 0.03 0.1".split()]),
-         ("bits", "bits of a state", [(v, ["--quantize", v]) for v in "4 6 8 10 12".split()]),
-         ("async", "neurons a visit (fraction)", [(v, ["--schedule", "async", "--async-fraction", v, "--passes", "12"])
-                                                  for v in "0.1 0.25 0.5 0.75 1".split()]),
+         ("bits", "bits per state", [(v, ["--quantize", v]) for v in "4 6 8 10 12".split()]),
+         ("async", "fraction of neurons per visit",
+          [(v, ["--schedule", "async", "--async-fraction", v, "--passes", "12"])
+           for v in "0.1 0.25 0.5 0.75 1".split()]),
          ("alpha", "alpha", [(v, ["--alpha", v]) for v in "0 0.25 0.5 0.75 1".split()]),
          ("passes", "passes at alpha 0.25", [(v, ["--passes", v, "--alpha", "0.25"]) for v in "1 2 4 8 16".split()])]
 
