@@ -41,7 +41,8 @@ typedef struct dualprop_allocator {
  *
  * NEEDED is the sum of what dualprop_context_memory_needed(), dualprop_network_memory_needed(),
  * dualprop_rule_memory_needed(), dualprop_optimizer_memory_needed() and dualprop_state_memory_needed() report for the
- * objects that live at the same time: created one after the other, they fit into that many bytes exactly. A call that
+ * objects that live at the same time: created one after the other, they fit into that many bytes, exactly for networks
+ * of up to 16 layers, and with up to some 16 bytes per layer to spare for deeper ones. A call that
  * allocates for its duration, such as dualprop_network_initialize(), needs that on top, unless memory of an object that
  * is created later serves. A call for which there is no room is DUALPROP_ERROR_NO_MEMORY and has changed nothing.
  *

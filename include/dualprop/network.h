@@ -54,8 +54,8 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_network_create_outline(
 
 /**
  * Get the bytes that a network takes with its layers, or would take if it is an outline; without the copies that
- * dualprop_network_publish() makes. Exact for up to 16 layers in an arena; beyond, an array of pointers that grows
- * leaves a hole of up to 8 bytes per layer there.
+ * dualprop_network_publish() makes. Exact for up to 16 layers. Beyond, it counts the arrays of pointers, too, that had
+ * to grow while layers were added: some 16 bytes per layer that an arena may need, and other allocators do not.
  *
  * @param bytes    receives the number; parameters that lie on a device are counted too
  * @param network  the network

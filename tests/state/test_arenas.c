@@ -46,16 +46,23 @@ static void add_images(dualprop_network *network)
     expect_ok(dualprop_network_add_dense(network, 10, DUALPROP_IDENTITY));
 }
 
+/* More layers than the first array of pointers to them has room for. */
+static int many_layers;
+
+static void add_many(dualprop_network *network)
+{
+    for (int i = 1; i < many_layers; i++) expect_ok(dualprop_network_add_dense(network, 9, DUALPROP_TANH));
+    expect_ok(dualprop_network_add_dense(network, 3, DUALPROP_IDENTITY));
+}
+
 static const struct {
     int64_t height, width, channels;
     void (*add)(dualprop_network *network);
 } shapes[] = {
-    { 1, 1, 20, add_small },
-    { 1, 1, 7, add_odd },
-    { 1, 1, 9, add_deep },
-    { 8, 8, 3, add_images },
+    { 1, 1, 20, add_small }, { 1, 1, 7, add_odd },  { 1, 1, 9, add_deep },
+    { 8, 8, 3, add_images }, { 1, 1, 7, add_many },
 };
-enum { SHAPES = sizeof shapes / sizeof *shapes };
+enum { MANY = sizeof shapes / sizeof *shapes - 1, SHAPES = MANY }; /* those whose bytes are exact */
 
 static dualprop_network *create_outline(dualprop_context *context, int shape)
 {
@@ -355,6 +362,34 @@ START_TEST(what_is_told_is_enough)
 }
 END_TEST
 
+/* Arrays that had to grow leave holes in an arena, which nothing that is made later need fit. */
+START_TEST(what_is_told_is_enough_for_many_layers)
+{
+    static const int counts[] = { 17, 18, 32, 33, 34, 65, 70 };
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        for (int each = 0; each <= 1; each++) {
+            unsigned char *buffers[5];
+            uint64_t needed[5], sum = 0;
+            dualprop_allocator arenas[5];
+            model made;
+            many_layers = counts[i];
+            measure(needed, _i, MANY);
+            for (int j = 0; j < 5; j++) sum += needed[j];
+            for (int j = 0; j < 5; j++) arenas[j] = arena_of(&buffers[j], each ? needed[j] : sum, 0);
+            expect_ok(model_create(&made, _i, MANY, arenas, each ? 5 : 1));
+            uint64_t current;
+            expect_ok(dualprop_context_memory(&current, NULL, NULL, made.context));
+            ck_assert_uint_le(current, sum);
+            ck_assert_uint_le(sum - current, (uint64_t)counts[i] * 16 + 64 * 3);
+            model_destroy(&made);
+            for (int j = 0; j < 5; j++) {
+                expect_empty(&arenas[j], each ? needed[j] : sum);
+                free(buffers[j]);
+            }
+        }
+}
+END_TEST
+
 START_TEST(each_object_has_a_buffer)
 {
     for (int shape = 0; shape < SHAPES; shape++) {
@@ -431,6 +466,7 @@ Suite *test_arenas_suite(void)
     tcase_add_loop_test(tcase, feedback_weights_are_told, 0, 4);
     tcase_add_loop_test(tcase, an_outline_has_no_parameters, 0, 2);
     tcase_add_loop_test(tcase, what_is_told_is_enough, 0, 8);
+    tcase_add_loop_test(tcase, what_is_told_is_enough_for_many_layers, 0, 8);
     tcase_add_loop_test(tcase, each_object_has_a_buffer, 0, 8);
     tcase_add_loop_test(tcase, blocks_do_not_overlap, 0, 4);
     suite_add_tcase(suite, tcase);

@@ -86,10 +86,9 @@ dualprop_status dualprop_network_memory_needed(uint64_t *bytes, const dualprop_n
     DUALPROP__REQUIRE(NULL, bytes, DUALPROP_ERROR_INVALID_ARGUMENT, "bytes is NULL; expected a place for the result");
     DUALPROP__REQUIRE_HANDLE(network, DUALPROP__NETWORK);
     uint64_t channels = (uint64_t)network->channels * sizeof(double);
-    uint64_t pointers = (uint64_t)network->layer_capacity * sizeof *network->layers;
     uint64_t feedback = 2 * (uint64_t)dualprop__largest_weights(network) * network->context->real_size;
-    *bytes = dualprop__block_bytes(sizeof *network) + 2 * dualprop__block_bytes(channels);
-    if (network->layers) *bytes += dualprop__block_bytes(pointers);
+    *bytes = dualprop__block_bytes(sizeof *network) + 2 * dualprop__block_bytes(channels) +
+             dualprop__network_pointer_bytes(network);
     if (network->feedback != DUALPROP_FEEDBACK_SYMMETRIC) *bytes += dualprop__block_bytes(feedback);
     for (int k = 0; k < network->layer_count; k++) *bytes += dualprop__layer_bytes(network->layers[k]);
     return DUALPROP_OK;

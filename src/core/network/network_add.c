@@ -23,6 +23,15 @@ int dualprop__network_has_custom_maps(const dualprop_network *network)
     return 0;
 }
 
+/* Every array that there was counts: in an arena a smaller one has left a hole, which what is made next may not fit. */
+uint64_t dualprop__network_pointer_bytes(const dualprop_network *network)
+{
+    uint64_t bytes = 0;
+    for (uint64_t capacity = FIRST_LAYERS; capacity <= (uint64_t)network->layer_capacity; capacity *= 2)
+        bytes += dualprop__block_bytes(capacity * sizeof *network->layers);
+    return bytes;
+}
+
 /* Room for one more pointer, twice as much as before if there is none: adding n layers is work for n layers. */
 static dualprop_status make_layer_room(dualprop_network *network)
 {

@@ -195,6 +195,7 @@ void dualprop__network_abandon_write(dualprop_network *network);
 /* parameter.c */
 /* Elements of the largest weights. */
 int64_t dualprop__largest_weights(const dualprop_network *network);
+uint64_t dualprop__network_pointer_bytes(const dualprop_network *network); /* of dualprop_network_memory_needed() */
 /* Host memory for any one parameter of the network, or NULL with the last error set. */
 void *dualprop__parameter_staging(const dualprop_network *network);
 dualprop_status dualprop__parameter_fetch(void *host, const dualprop_layer *layer, int is_bias);
