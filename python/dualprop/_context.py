@@ -22,6 +22,19 @@ LEVELS = ("error", "warning", "info", "debug")
 LIMITS = ("header_bytes", "tensors", "name_bytes", "file_bytes", "texts")
 
 
+def _returned(what: str, value: Any, dtype: Any, shape: tuple) -> np.ndarray:
+    """What a function of the caller's returned, as an array of that type and shape, or an exception that names it."""
+    if value is None:
+        raise TypeError(f"{what} returned None; expected an array of shape {shape}")
+    array = np.asarray(value)
+    if array.dtype.kind == "c":
+        raise TypeError(f"{what} returned complex numbers; expected real ones")
+    array = array.astype(dtype, copy=False)
+    if array.shape != shape:
+        raise ValueError(f"{what} returned an array of shape {array.shape}; expected {shape}")
+    return array
+
+
 def _elementwise(kind: Any, what: str, function: Callable[..., Any]) -> Any:
     """A function of arrays as C calls it; what it raises is raised by the call that needed it."""
     if not callable(function):
@@ -33,10 +46,7 @@ def _elementwise(kind: Any, what: str, function: Callable[..., Any]) -> Any:
 
         def work() -> None:
             arrays = [np.ctypeslib.as_array(pointer, (count,)).copy() for pointer in given]
-            array = np.asarray(function(*arrays), np.float64)
-            if array.shape not in ((), (count,)):
-                raise ValueError(f"{what} returned an array of shape {array.shape}; expected {(count,)}")
-            np.ctypeslib.as_array(results, (count,))[...] = array
+            np.ctypeslib.as_array(results, (count,))[...] = _returned(what, function(*arrays), np.float64, (count,))
             answer[0] = 0
         guarded(work)
         return answer[0]
@@ -74,9 +84,7 @@ def _linear(kind: Any, what: str, function: Callable[..., Any], result: str, *gi
             extents = {"inputs": (shape.count, shape.inputs), "outputs": (shape.count, shape.outputs),
                        "weights": (shape.weights,)}
             arrays = [_array_at(address, dtype, *extents[name]).copy() for address, name in zip(addresses, given)]
-            array = np.asarray(function(*arrays), dtype)
-            if array.shape != extents[result]:
-                raise ValueError(f"{what} returned an array of shape {array.shape}; expected {extents[result]}")
+            array = _returned(what, function(*arrays), dtype, extents[result])
             _array_at(to, dtype, *extents[result])[...] = array
             answer[0] = 0
         guarded(work)
@@ -271,15 +279,14 @@ class Context(Handle):
         """The number of an activation, built-in or of the caller's."""
         try:
             return choice("ACTIVATION", value)
-        except errors.ArgumentError:  # whose text lists the built-in ones
+        except errors.ArgumentError as error:  # whose text lists the built-in ones
             number = C.c_int()
             try:
                 call("activation_find", C.byref(number), self, value)
             except errors.Error:
-                pass
-            else:
-                return number.value
-            raise
+                error.args = (f"{error}, or one that Context.register_activation() registered", *error.args[1:])
+                raise error from None
+            return number.value
 
     def _activation_name(self, number: int) -> str:
         name = name_of("ACTIVATION", number)

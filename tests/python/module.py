@@ -335,6 +335,7 @@ def test_an_activation_of_ones_own(_):
     for wrong in (lambda: other.register_activation("my-tanh", np.tanh, np.cosh), lambda: network.dense(2, "unheard"),
                   lambda: other.register_activation("relu", np.tanh, np.cosh)):
         refuses(dp.ArgumentError, wrong)
+    refuses(dp.ArgumentError, lambda: network.dense(2, "unheard"), "register_activation() registered")
     refuses(TypeError, lambda: other.register_activation("two", np.tanh, None), "slope")
     refuses(TypeError, lambda: other.register_activation(2, np.tanh, np.tanh), "name")
 
@@ -345,6 +346,9 @@ def test_no_exception_of_an_activation_is_lost(_):
     for index, (value, slope, kind, word) in enumerate((
             (lambda a: 1 / 0, np.cosh, ZeroDivisionError, "division"),
             (lambda a: a[:1], np.cosh, ValueError, "value returned an array of shape"),
+            (lambda a: 1.0, np.cosh, ValueError, "value returned an array of shape ()"),
+            (lambda a: None, np.cosh, TypeError, "value returned None"),
+            (lambda a: a + 1j, np.cosh, TypeError, "value returned complex numbers"),
             (lambda a: a * np.nan, np.cosh, dp.DivergedError, "layer 1"),
             (lambda a: context.memory, np.cosh, dp.StateError, "callback"),
             (np.tanh, lambda a: "slope", ValueError, "could not convert"))):
@@ -390,6 +394,7 @@ def test_a_map_of_ones_own(_):
     refuses(TypeError, lambda: other.register_map("two", *functions[:2], None), "gradient")
     for wrong, kind, word in ((lambda *_: 1 / 0, ZeroDivisionError, "division"),
                               (lambda *_: np.zeros(3), ValueError, "returned an array of shape"),
+                              (lambda *_: None, TypeError, "returned None"),
                               (lambda *_: other.memory, dp.StateError, "callback")):
         for index in range(3):
             own = [wrong if i == index else function for i, function in enumerate(functions)]
