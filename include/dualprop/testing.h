@@ -60,7 +60,9 @@ int dualprop_testing_slots(int *failed, const dualprop_backend *table, int type,
  * a time, evaluated, and put back. The context should compute in f64.
  *
  * @param error     receives the largest |gradient - difference| of the parameters that were tried, over the largest
- *                  |difference|: about 1e-6 in f64; an error in a kernel makes it 0.01 or more
+ *                  |difference|, infinite if a gradient or a loss is NaN or infinite. In f64 compare it with 1e-6:
+ *                  what is wrong by a small share gives a small error. The product that leads down from layer 1 is
+ *                  not used, so the `transposed` of a map of yours (dualprop/custom.h) is checked in higher layers only
  * @param network   initialised, and no other call uses it
  * @param rule      whose loss is the one that is differentiated
  * @param images    count samples, in the context's precision

@@ -523,6 +523,12 @@ struct check {
     double error, largest;
 };
 
+/* What is not a finite number is the worst of all, and remains it. */
+static void note_error(double *worst, double error)
+{
+    if (!(error <= *worst)) *worst = isfinite(error) ? error : INFINITY;
+}
+
 static dualprop_status loss_at(double *loss, const struct check *check, const char *name, dualprop_view *view,
                                int64_t i, double value)
 {
@@ -548,9 +554,8 @@ static dualprop_status check_tensor(struct check *check, const char *name, dualp
         status = loss_at(&above, check, name, values, i, at + step);
         if (status == DUALPROP_OK) status = loss_at(&below, check, name, values, i, at - step);
         double difference = (above - below) / (2 * step);
-        double error = fabs(((double *)gradient->data)[i] - difference);
-        if (!(error <= check->error)) check->error = error; /* NaN too */
-        check->largest = fmax(check->largest, fabs(difference));
+        note_error(&check->error, fabs(((double *)gradient->data)[i] - difference));
+        note_error(&check->largest, fabs(difference));
     }
     return status;
 }
@@ -598,6 +603,6 @@ dualprop_status dualprop_testing_gradient(double *error, dualprop_network *netwo
     if (status == DUALPROP_OK) status = check_all(&check);
     dualprop_optimizer_destroy(check.optimizer);
     dualprop_state_destroy(check.state);
-    if (status == DUALPROP_OK) *error = check.error / check.largest;
+    if (status == DUALPROP_OK) *error = isfinite(check.error) ? check.error / check.largest : INFINITY;
     return status;
 }

@@ -426,6 +426,26 @@ START_TEST(faults_of_a_function_are_statuses)
 }
 END_TEST
 
+/* A gradient that is NaN in one element, with right ones after it, is no small error. */
+START_TEST(a_gradient_that_is_not_finite_is_found)
+{
+    static const double VALUES[] = { NAN, INFINITY };
+    struct small_plan plan = plan_of(DUALPROP_BACKEND_REFERENCE, DUALPROP_DP_ADJOINT);
+    int32_t labels[6] = { 0, 1, 2, 3, 0, 1 };
+    double error = -1;
+    plan.register_map = register_wrong;
+    fault.is_on = 0;
+    struct small_network small = small_create(&plan);
+    fault.where = GRADIENT;
+    fault.value = VALUES[_i];
+    fault.is_on = 1;
+    expect_ok(dualprop_testing_gradient(&error, small.network, small.rule, small.x, labels, 6, 0));
+    ck_assert_msg(isinf(error) && error > 0, "error %g", error);
+    fault.is_on = 0;
+    small_destroy(&small);
+}
+END_TEST
+
 /* ---- what is refused ---- */
 
 START_TEST(pooling_c_source_and_numbers_of_others_are_refused)
@@ -633,6 +653,7 @@ Suite *test_custom_map_suite(void)
     tcase_add_loop_test(cases, gradients_are_those_of_the_loss, 0, 4);
     tcase_add_loop_test(cases, blocks_add_up, 0, 2);
     tcase_add_loop_test(cases, faults_of_a_function_are_statuses, 0, 4 * FAULT_COUNT);
+    tcase_add_loop_test(cases, a_gradient_that_is_not_finite_is_found, 0, 2);
     tcase_add_test(cases, pooling_c_source_and_numbers_of_others_are_refused);
     tcase_add_loop_test(cases, a_checkpoint_keeps_the_name, 0, 2);
     tcase_add_loop_test(cases, a_file_that_contradicts_itself_is_refused, 0, 7);
