@@ -8,7 +8,8 @@ trap 'rm -rf "$work"' EXIT
 
 # project NAME LINES: a folder with the README's program and a CMakeLists.txt that gets the library by these lines.
 project() {
-    mkdir -p "$work/$1" && cp examples/minimal.c "$work/$1" && cat >"$work/$1/CMakeLists.txt" <<EOF2
+    mkdir -p "$work/$1" && cp examples/minimal.c examples/test_my_kernel.c "$work/$1" &&
+        cat >"$work/$1/CMakeLists.txt" <<EOF2
 cmake_minimum_required(VERSION 3.14)
 project($1 LANGUAGES C)
 $2
@@ -16,6 +17,10 @@ add_executable(shared minimal.c)
 target_link_libraries(shared PRIVATE dualprop::dualprop)
 add_executable(static minimal.c)
 target_link_libraries(static PRIVATE dualprop::dualprop_static)
+foreach(kind dualprop dualprop_static)
+  add_executable(tester_\${kind} test_my_kernel.c)
+  target_link_libraries(tester_\${kind} PRIVATE dualprop::dualprop_testing dualprop::\${kind})
+endforeach()
 EOF2
 }
 
@@ -34,6 +39,13 @@ learns_exclusive_or() {
 added_folder() {
     project added "add_subdirectory($source libdualprop)" && configure added && cmake --build "$work/added/build" -j2 &&
         learns_exclusive_or "$work/added/build/shared" && learns_exclusive_or "$work/added/build/static"
+}
+
+tests_a_kernel() {
+    for kind in dualprop dualprop_static; do
+        "$work/added/build/tester_$kind" >"$work/output" && grep -Eq '^0 of [1-9][0-9]* cases failed$' "$work/output" ||
+            { cat "$work/output"; return 1; }
+    done
 }
 
 exports_only_the_interface() {
@@ -69,6 +81,7 @@ FetchContent_MakeAvailable(dualprop)" &&
 if have cmake; then
     if have ccache; then CCACHE=ccache; fi
     test_that "add_subdirectory()" added_folder
+    test_that "a kernel tested by dualprop::dualprop_testing, with either library" tests_a_kernel
     test_that "the library of add_subdirectory() exports the interface" exports_only_the_interface
     test_that "the static library of add_subdirectory() shows public names only, and hides them" hides_names
     test_that "both libraries are hardened" hardened

@@ -156,7 +156,8 @@ in_cxx() {
 }
 
 with_cmake() {
-    mkdir -p "$work/cmake" && cp examples/minimal.c "$work/cmake" && cat >"$work/cmake/CMakeLists.txt" <<'EOF'
+    mkdir -p "$work/cmake" && cp examples/minimal.c examples/test_my_kernel.c "$work/cmake" &&
+        cat >"$work/cmake/CMakeLists.txt" <<'EOF'
 cmake_minimum_required(VERSION 3.13)
 project(minimal C)
 find_package(dualprop 0.1 REQUIRED)
@@ -164,10 +165,13 @@ add_executable(shared minimal.c)
 target_link_libraries(shared PRIVATE dualprop::dualprop)
 add_executable(static minimal.c)
 target_link_libraries(static PRIVATE dualprop::dualprop_static)
+add_executable(tester test_my_kernel.c)
+target_link_libraries(tester PRIVATE dualprop::dualprop_testing dualprop::dualprop)
 EOF
     cmake -S "$work/cmake" -B "$work/cmake/build" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$CC" &&
         cmake --build "$work/cmake/build" && prints_what_it_should "$work/cmake/build/shared" &&
-        prints_what_it_should "$work/cmake/build/static"
+        prints_what_it_should "$work/cmake/build/static" &&
+        "$work/cmake/build/tester" | grep -Eq '^0 of [1-9][0-9]* cases failed$'
 }
 
 cmake_refuses_a_later_version() {
@@ -188,7 +192,7 @@ test_that "a program with libdualprop.a" with_the_archive
 test_that "a kernel and a layer tested by libdualprop-testing.a" with_the_tester
 if have "$CXX"; then test_that "a program in C++" in_cxx; else skip "a program in C++: no C++ compiler here"; fi
 if have cmake; then
-    test_that "a program by CMake, shared and static" with_cmake
+    test_that "a program by CMake, shared and static, and a kernel tested" with_cmake
     test_that "CMake refuses a version that is not there" cmake_refuses_a_later_version
 else
     skip "a program by CMake: cmake is not installed"
