@@ -119,7 +119,7 @@ static void draw_wave(float *x, int label)
     }
 }
 
-/* In f64, with a small nudge and a smooth activation; more than 1e-6 is wrong. Layer 1 does not use `transposed`. */
+/* In f64, with a small nudge and a smooth activation; more than 1e-6 is wrong. */
 static double gradient_error(void)
 {
     dualprop_options options = { .struct_size = sizeof options, .precision = DUALPROP_F64 };

@@ -126,14 +126,14 @@ typedef struct dualprop_map_shape {
 
 /**
  * A product of a linear map W(w) with vectors: forward, result_b = W x_b, or transposed, result_b = W^T delta_b. The
- * bias is not yours: the library adds it.
+ * bias is not yours: the library adds it. `result` holds rubbish on entry: set every element, do not add to it.
  *
  * Numbers have the context's precision; only spectral norms and Lipschitz constants are measured in DUALPROP_F64 in any
  * context. A sample's result must not depend on which others come with it. The function must not call the library with
  * the state or network that it is called for, nor throw an exception or longjmp().
  *
  * @param user_data  as it was registered
- * @param result     [count, outputs] forward, [count, inputs] transposed; written, and never read
+ * @param result     [count, outputs] forward, [count, inputs] transposed; rubbish on entry
  * @param vectors    [count, inputs] forward, [count, outputs] transposed
  * @param weights    [weights]; feedback weights (dualprop_network_set_feedback()) where those carry delta down
  * @param shape      extents and type
@@ -143,10 +143,11 @@ typedef int (*dualprop_map_product)(void *user_data, void *result, const void *v
                                     const dualprop_map_shape *shape);
 
 /**
- * The gradient of a linear map's weights: the derivative of sum_b delta_b . (W(w) x_b) with respect to w.
+ * The gradient of a linear map's weights: the derivative of sum_b delta_b . (W(w) x_b) with respect to w. `gradient`
+ * holds rubbish on entry: set every element, do not add to it.
  *
  * @param user_data  as it was registered
- * @param gradient   [weights]; written, and never read
+ * @param gradient   [weights]; rubbish on entry
  * @param x          [count, inputs]
  * @param delta      [count, outputs]
  * @param weights    [weights], for maps in which w does not stand alone, as in a product of two matrices
@@ -159,7 +160,7 @@ typedef int (*dualprop_map_gradient)(void *user_data, void *gradient, const void
 /**
  * Register a linear map of your own, for layers that dualprop_network_add_custom() adds.
  *
- * dualprop/testing.h checks its three functions together: dualprop_testing_gradient() on a network with such a layer.
+ * dualprop_testing_gradient() of dualprop/testing.h checks each of the three functions of such a layer in a network.
  *
  * @param map         receives its number, for dualprop_network_add_custom(), in this context only
  * @param context     on the CPU
@@ -213,6 +214,21 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_network_add_custom(
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_layer_custom(const char **map, int64_t *weights, int64_t *fan_in, const dualprop_layer *layer);
+
+/**
+ * Get the functions of a layer's map, to call them as the library does; each may be NULL.
+ *
+ * @param forward     receives it as it was registered; NULL for layers of other kinds, as the next three
+ * @param transposed  likewise
+ * @param gradient    likewise
+ * @param user_data   what to pass to them; it remains its owner's
+ * @param type        receives the type of their arrays, DUALPROP_F32 or DUALPROP_F64: the context's precision
+ * @param layer       the layer
+ * Threads: as its network.  Since: 0.1.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_layer_map_functions(
+    dualprop_map_product *forward, dualprop_map_product *transposed, dualprop_map_gradient *gradient, void **user_data,
+    int *type, const dualprop_layer *layer);
 
 #ifdef __cplusplus
 }

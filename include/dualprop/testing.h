@@ -59,17 +59,28 @@ int dualprop_testing_slots(int *failed, const dualprop_backend *table, int type,
  * back-propagation up to order beta^2, so an error in any direction of any kernel shows. Parameters are changed one at
  * a time, evaluated, and put back. The context should compute in f64.
  *
- * @param error     receives the largest |gradient - difference| of the parameters that were tried, over the largest
- *                  |difference|, infinite if a gradient or a loss is NaN or infinite. In f64 compare it with 1e-6:
- *                  what is wrong by a small share gives a small error. The product that leads down from layer 1 is
- *                  not used, so the `transposed` of a map of yours (dualprop/custom.h) is checked in higher layers only
+ * Each linear map of the caller's (dualprop/custom.h) in the network is also called directly, in the context's
+ * precision, with the layer's weights and random vectors, whichever layer it is. Checked are: W and W^T are linear, and
+ * a sample's result is the same alone and in a batch; <W x, d> = <x, W^T d>; the gradient is the slope of <W(w) x, d>
+ * along a random direction of w; every element of a result is set, none is added to, and nothing beside it is written.
+ * Not tested are: a map in the other precision, with weights and sizes that the network does not have, and from several
+ * threads at once.
+ *
+ * Compare the error with 1e-6. What is wrong by a small share gives a small error: a transposed map that is 1 % too
+ * large 0.01, a gradient that is 0.1 % too large 0.001.
+ *
+ * @param error     receives the largest error: |gradient - difference| of the parameters that were tried, over the
+ *                  largest |difference|, or of one of the checks of a map, over the numbers that are compared;
+ *                  infinite if a result is NaN or infinite, or memory beside it was written.
+ *                  Untouched on failure
  * @param network   initialised, and no other call uses it
  * @param rule      whose loss is the one that is differentiated
  * @param images    count samples, in the context's precision
  * @param labels    [count]
  * @param count     samples
  * @param tried     parameters to try of each tensor, evenly spread; 0: all
- * @return DUALPROP_OK, or what the library's calls return
+ * @return DUALPROP_OK, DUALPROP_ERROR_CANCELLED (a function of a map did not return 0), or what the library's calls
+ *         return
  */
 DUALPROP_CHECKED dualprop_status dualprop_testing_gradient(
     double *error, dualprop_network *network, dualprop_rule *rule, const void *images, const int32_t *labels,

@@ -92,6 +92,7 @@ FUNCTIONS = {
     "layer_custom": "S pppp",
     "layer_feedback": "S ppp",
     "layer_info": "S pppp",
+    "layer_map_functions": "S pppppp",
     "layer_set_frozen": "S pi",
     "layer_set_learning_rate": "S pd",
     "layer_shape": "S ppppppppp",

@@ -134,14 +134,17 @@ static void *empty(struct side *side, int64_t count)
     return guarded(side, (size_t)count * real_size(side));
 }
 
+static double next_uniform(struct side *side, double low, double high)
+{
+    side->random = side->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (float)(low + (high - low) * (double)(side->random >> 40) * 0x1p-24);
+}
+
 /* The same numbers on both sides, in the order of the calls. */
 static void *uniform(struct side *side, int64_t count, double low, double high)
 {
     void *reals = empty(side, count);
-    for (int64_t i = 0; i < count; i++) {
-        side->random = side->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        set_real(side, reals, i, (float)(low + (high - low) * (double)(side->random >> 40) * 0x1p-24));
-    }
+    for (int64_t i = 0; i < count; i++) set_real(side, reals, i, next_uniform(side, low, high));
     return reals;
 }
 
@@ -435,6 +438,10 @@ static void compare_sides(char sentence[256], const struct side *own, const stru
         snprintf(sentence, 256, "memory beside an array was written");
         return;
     }
+    if (own->result_count != reference->result_count) {
+        snprintf(sentence, 256, "weights could not be read");
+        return;
+    }
     for (int r = 0; r < own->result_count; r++)
         for (int64_t i = 0; i < own->results[r].count; i++) {
             double value = own->results[r].values[i], expected = reference->results[r].values[i];
@@ -513,6 +520,8 @@ int dualprop_testing_slots(int *failed, const dualprop_backend *table, int type,
 
 /* ---- the gradient of a whole network ---- */
 
+#include "map_check.h"
+
 struct check {
     dualprop_network *network;
     dualprop_state *state;
@@ -522,12 +531,6 @@ struct check {
     int64_t count, tried;
     double error, largest;
 };
-
-/* What is not a finite number is the worst of all, and remains it. */
-static void note_error(double *worst, double error)
-{
-    if (!(error <= *worst)) *worst = isfinite(error) ? error : INFINITY;
-}
 
 static dualprop_status loss_at(double *loss, const struct check *check, const char *name, dualprop_view *view,
                                int64_t i, double value)
@@ -603,6 +606,8 @@ dualprop_status dualprop_testing_gradient(double *error, dualprop_network *netwo
     if (status == DUALPROP_OK) status = check_all(&check);
     dualprop_optimizer_destroy(check.optimizer);
     dualprop_state_destroy(check.state);
-    if (status == DUALPROP_OK) *error = isfinite(check.error) ? check.error / check.largest : INFINITY;
+    double worst = isfinite(check.error) ? share_of(check.error, check.largest) : INFINITY;
+    if (status == DUALPROP_OK) status = check_maps(&worst, network);
+    if (status == DUALPROP_OK) *error = worst;
     return status;
 }

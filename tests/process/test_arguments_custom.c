@@ -116,8 +116,14 @@ static void sweep_layer_custom(void)
     HANDLES(layer, LAYER, "layer", dualprop_layer_custom(&out.name, &out.n[0], &out.n[1], bad))
 }
 
+static void sweep_layer_map_functions(void)
+{
+    HANDLES(layer, LAYER, "layer", dualprop_layer_map_functions(NULL, NULL, NULL, NULL, NULL, bad))
+}
+
 static const struct sweep SWEEPS[] = { SWEEP(activation_register), SWEEP(activation_find),    SWEEP(activation_name),
-                                       SWEEP(map_register),        SWEEP(network_add_custom), SWEEP(layer_custom) };
+                                       SWEEP(map_register),        SWEEP(network_add_custom), SWEEP(layer_custom),
+                                       SWEEP(layer_map_functions) };
 const struct sweep_list SWEEPS_OF_CUSTOM = { SWEEPS, SWEEP_COUNT(SWEEPS) };
 
 Suite *test_arguments_custom_suite(void)

@@ -101,7 +101,7 @@ def test_every_function_is_used(_):
               and not re.match(r"rule_[gs]et_", name)}
     # A table of functions in C, C source of a network, and buffers in place of malloc: they are for programs in C.
     allowed = {"status_message", "diagnostics_state", "backend_builtin", "network_export_c", "arena_allocator",
-               "context_memory_needed", "context_set_allocator", "rule_memory_needed"}
+               "context_memory_needed", "context_set_allocator", "rule_memory_needed", "layer_map_functions"}
     # A group needs a transport of the caller's, and Python has torch.distributed and mpi4py for the gradients.
     unused = {name for name in unused if not name.startswith("group_")
               and name not in ("optimizer_group", "optimizer_set_group")}

@@ -446,6 +446,99 @@ START_TEST(a_gradient_that_is_not_finite_is_found)
 }
 END_TEST
 
+/* ---- functions that are wrong, and what the installed tester makes of them ---- */
+
+/* What becomes of a function: factor * right + shift + others * the first sample + held * what stood there. */
+struct mistake {
+    int where;
+    double factor, shift, others, held;
+};
+
+static struct mistake mistake;
+
+static void spoil(int where, void *result, const double *held, const dualprop_map_shape *shape, int64_t count,
+                  int64_t length)
+{
+    if (mistake.where != where) return;
+    for (int64_t i = 0; i < count; i++)
+        put(result, shape, i,
+            mistake.factor * get(result, shape, i) + mistake.shift + mistake.others * get(result, shape, i % length) +
+                (mistake.held != 0 ? mistake.held * held[i] : 0));
+}
+
+static void read_held(double *held, const void *result, const dualprop_map_shape *shape, int64_t count)
+{
+    ck_assert(count <= SMALL_MAX_REALS);
+    for (int64_t i = 0; i < count; i++) held[i] = get(result, shape, i);
+}
+
+static int mistaken_forward(void *user_data, void *a, const void *x, const void *w, const dualprop_map_shape *shape)
+{
+    double held[SMALL_MAX_REALS];
+    read_held(held, a, shape, shape->count * shape->outputs);
+    matrix_forward(user_data, a, x, w, shape);
+    spoil(FORWARD, a, held, shape, shape->count * shape->outputs, shape->outputs);
+    return 0;
+}
+
+static int mistaken_transposed(void *user_data, void *to, const void *delta, const void *w,
+                               const dualprop_map_shape *shape)
+{
+    double held[SMALL_MAX_REALS];
+    read_held(held, to, shape, shape->count * shape->inputs);
+    matrix_transposed(user_data, to, delta, w, shape);
+    spoil(TRANSPOSED, to, held, shape, shape->count * shape->inputs, shape->inputs);
+    return 0;
+}
+
+static int mistaken_gradient(void *user_data, void *gradient, const void *x, const void *delta, const void *w,
+                             const dualprop_map_shape *shape)
+{
+    double held[SMALL_MAX_REALS];
+    read_held(held, gradient, shape, shape->weights);
+    matrix_gradient(user_data, gradient, x, delta, w, shape);
+    spoil(GRADIENT, gradient, held, shape, shape->weights, shape->weights);
+    return 0;
+}
+
+/* The first is right. The map is layer 1, from which nothing leads down. */
+static const struct mistake MISTAKES[] = {
+    { GRADIENT, 1, 0, 0, 0 },   { TRANSPOSED, 1.01, 0, 0, 0 }, { TRANSPOSED, 0, 0, 0, 0 }, { TRANSPOSED, 1, 0.1, 0, 0 },
+    { TRANSPOSED, 1, 0, 0, 1 }, { TRANSPOSED, 1, 0, 0.1, 0 },  { FORWARD, 1, 0.1, 0, 0 },  { FORWARD, 1, 0, 0.1, 0 },
+    { FORWARD, 1, 0, 0, 1 },    { GRADIENT, 1.001, 0, 0, 0 },  { GRADIENT, 1, 0.1, 0, 0 }, { GRADIENT, 1, 0, 0, 1 },
+};
+#define MISTAKE_COUNT ((int)(sizeof MISTAKES / sizeof MISTAKES[0]))
+
+START_TEST(the_tester_finds_a_mistake_in_each_function)
+{
+    dualprop_options options = { sizeof options, .precision = DUALPROP_F64 };
+    dualprop_context *context;
+    dualprop_network *network;
+    dualprop_rule *rule;
+    double x[4 * 5], error = -1;
+    int32_t labels[4] = { 0, 1, 2, 1 };
+    int map;
+    for (int i = 0; i < 20; i++) x[i] = sin(1 + 3 * i);
+    mistake = MISTAKES[_i];
+    expect_ok(dualprop_context_create(&context, DUALPROP_BACKEND_REFERENCE, &options));
+    expect_ok(dualprop_map_register(&map, context, "mistaken", mistaken_forward, mistaken_transposed, mistaken_gradient,
+                                    NULL));
+    expect_ok(dualprop_network_create(&network, context, 1, 1, 5));
+    expect_ok(dualprop_network_add_custom(network, map, 7, 35, 5, DUALPROP_TANH));
+    expect_ok(dualprop_network_add_dense(network, 3, DUALPROP_IDENTITY));
+    expect_ok(dualprop_network_initialize(network, 3));
+    expect_ok(dualprop_rule_create(&rule, context, DUALPROP_DP_ADJOINT));
+    expect_ok(dualprop_rule_set_alpha(rule, 0.5));
+    expect_ok(dualprop_rule_set_beta(rule, 1e-4));
+    expect_ok(dualprop_testing_gradient(&error, network, rule, x, labels, 4, 0));
+    if (_i == 0) ck_assert_msg(error < 1e-6, "error %g of what is right", error);
+    if (_i > 0) ck_assert_msg(error > 5e-4, "error %g of mistake %d", error, _i);
+    dualprop_rule_destroy(rule);
+    dualprop_network_destroy(network);
+    dualprop_context_destroy(context);
+}
+END_TEST
+
 /* ---- what is refused ---- */
 
 START_TEST(pooling_c_source_and_numbers_of_others_are_refused)
@@ -654,6 +747,7 @@ Suite *test_custom_map_suite(void)
     tcase_add_loop_test(cases, blocks_add_up, 0, 2);
     tcase_add_loop_test(cases, faults_of_a_function_are_statuses, 0, 4 * FAULT_COUNT);
     tcase_add_loop_test(cases, a_gradient_that_is_not_finite_is_found, 0, 2);
+    tcase_add_loop_test(cases, the_tester_finds_a_mistake_in_each_function, 0, MISTAKE_COUNT);
     tcase_add_test(cases, pooling_c_source_and_numbers_of_others_are_refused);
     tcase_add_loop_test(cases, a_checkpoint_keeps_the_name, 0, 2);
     tcase_add_loop_test(cases, a_file_that_contradicts_itself_is_refused, 0, 7);

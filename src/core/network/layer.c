@@ -154,6 +154,21 @@ dualprop_status dualprop_layer_custom(const char **map, int64_t *weights, int64_
     return DUALPROP_OK;
 }
 
+dualprop_status dualprop_layer_map_functions(dualprop_map_product *forward, dualprop_map_product *transposed,
+                                             dualprop_map_gradient *gradient, void **user_data, int *type,
+                                             const dualprop_layer *layer)
+{
+    static const struct dualprop__custom_map NO_MAP;
+    DUALPROP__REQUIRE_HANDLE(layer, DUALPROP__LAYER);
+    const struct dualprop__custom_map *map = layer->custom_map ? layer->custom_map : &NO_MAP;
+    if (forward) *forward = map->forward;
+    if (transposed) *transposed = map->transposed;
+    if (gradient) *gradient = map->gradient;
+    if (user_data) *user_data = map->user_data;
+    if (type) *type = layer->network->context->precision;
+    return DUALPROP_OK;
+}
+
 dualprop_status dualprop_layer_set_frozen(dualprop_layer *layer, int frozen)
 {
     DUALPROP__REQUIRE_HANDLE(layer, DUALPROP__LAYER);
