@@ -71,6 +71,7 @@ resumes() { # EPOCHS PROCESSES: the checkpoint goes on to the bits of an undistu
     over "$2" "$program" --resume long --data good --epochs "$1" --checkpoint resumed --quiet || shows || return 1
     [ -s "undisturbed.$1" ] ||
         "$alone" $small --epochs "$1" --checkpoint "undisturbed.$1" --quiet >/dev/null || return 1
+    [ -e resumed ] || cp long resumed # the last epoch was saved before the signal came: nothing is left to do
     cmp resumed "undisturbed.$1"
 }
 stops() { # SIGNAL RANK_OR_mpirun STATUS
