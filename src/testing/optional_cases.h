@@ -155,29 +155,12 @@ static dualprop_status run_extended(struct side *side, int size, int variant)
 
 static dualprop_status run_proximal(struct side *side, int size, int variant)
 {
-    int64_t rows = 1 + size, width = lengths[size] % 97;
-    if (width < 2) width = 2;
-    double max_abs = NAN, tolerance = 32 * epsilon_of(side);
-    void *a = uniform(side, rows * width, -4, 4);
-    dualprop_output output = { .loss = DUALPROP_CROSS_ENTROPY,
-                               .exact = variant ? DUALPROP_OUTPUT_SPROVR : DUALPROP_OUTPUT_EXACT,
-                               .gain_plus = 0.25,
-                               .gain_minus = 0.75,
-                               .alpha = 0.25,
-                               .beta = 0.5,
-                               .rows = rows,
-                               .width = width,
-                               .a = a,
-                               .at = a,
-                               .target = uniform(side, rows * width, 0, 2.0 / (double)width),
-                               .mean = empty(side, rows * width),
-                               .delta = empty(side, rows * width),
-                               .max_abs = &max_abs,
-                               .workspace = guarded(side, (size_t)width * 7 * sizeof(double)) };
+    double max_abs;
+    dualprop_output output = output_of(side, size, DUALPROP_CROSS_ENTROPY, &max_abs);
+    output.exact = variant ? DUALPROP_OUTPUT_SPROVR : DUALPROP_OUTPUT_EXACT;
+    output.workspace = guarded(side, (size_t)output.width * 7 * sizeof(double));
     dualprop_status status = side->table->output_proximal(side->self, &output);
-    note(side, "mean", output.mean, rows * width, tolerance);
-    note(side, "delta", output.delta, rows * width, tolerance);
-    note_numbers(side, "max_abs", &max_abs, 1, tolerance);
+    note_output(side, &output);
     return status;
 }
 

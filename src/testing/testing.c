@@ -350,30 +350,42 @@ static dualprop_status run_step(struct side *side, int size, int variant)
     return status;
 }
 
-static dualprop_status run_output(struct side *side, int size, int variant)
+/* An output of this loss, and what its step is to be measured by. */
+static dualprop_output output_of(struct side *side, int size, int loss, double *max_abs)
 {
     int64_t rows = 1 + size, width = lengths[size] % 97, count;
     if (width < 2) width = 2;
     count = rows * width;
-    double max_abs = NAN;
+    *max_abs = NAN;
     void *a = uniform(side, count, -4, 4), *target = uniform(side, count, 0, 2.0 / (double)width);
-    dualprop_output output = { .loss = variant ? DUALPROP_CROSS_ENTROPY : DUALPROP_MSE,
-                               .gain_plus = 0.25,
-                               .gain_minus = 0.75,
-                               .alpha = 0.25,
-                               .beta = 0.5,
-                               .rows = rows,
-                               .width = width,
-                               .a = a,
-                               .at = a,
-                               .target = target,
-                               .mean = empty(side, count),
-                               .delta = empty(side, count),
-                               .max_abs = &max_abs };
+    return (dualprop_output){ .loss = loss,
+                              .gain_plus = 0.25,
+                              .gain_minus = 0.75,
+                              .alpha = 0.25,
+                              .beta = 0.5,
+                              .rows = rows,
+                              .width = width,
+                              .a = a,
+                              .at = a,
+                              .target = target,
+                              .mean = empty(side, count),
+                              .delta = empty(side, count),
+                              .max_abs = max_abs };
+}
+
+static void note_output(struct side *side, const dualprop_output *output)
+{
+    note(side, "mean", output->mean, output->rows * output->width, 32 * epsilon_of(side));
+    note(side, "delta", output->delta, output->rows * output->width, 32 * epsilon_of(side));
+    note_numbers(side, "max_abs", output->max_abs, 1, 32 * epsilon_of(side));
+}
+
+static dualprop_status run_output(struct side *side, int size, int variant)
+{
+    double max_abs;
+    dualprop_output output = output_of(side, size, variant ? DUALPROP_CROSS_ENTROPY : DUALPROP_MSE, &max_abs);
     dualprop_status status = side->table->output_step(side->self, &output);
-    note(side, "mean", output.mean, count, 32 * epsilon_of(side));
-    note(side, "delta", output.delta, count, 32 * epsilon_of(side));
-    note_numbers(side, "max_abs", &max_abs, 1, 32 * epsilon_of(side));
+    note_output(side, &output);
     return status;
 }
 
