@@ -549,16 +549,24 @@ void dualprop__group_sums_destroy(dualprop_optimizer *optimizer)
     optimizer->sums = NULL;
 }
 
+/* The subtrees of process r, whose number is returned. */
+static int cover_of_process(struct dualprop__node nodes[DUALPROP__MOST_NODES], const struct dualprop__group_sums *sums,
+                            int r)
+{
+    const struct dualprop__node whole = { 0, sums->blocks };
+    const struct dualprop__node range = { dualprop__first_block(sums->blocks, r, sums->size),
+                                          dualprop__first_block(sums->blocks, r + 1, sums->size) };
+    return dualprop__tree_cover(nodes, whole, range);
+}
+
 /* The subtrees of every process. */
 static dualprop_status plan_nodes(struct dualprop__group_sums *sums, dualprop_context *context)
 {
-    struct dualprop__node nodes[DUALPROP__MOST_NODES], whole = { 0, sums->blocks };
+    struct dualprop__node nodes[DUALPROP__MOST_NODES];
     sums->nodes_of = dualprop__allocate_array(context, (size_t)sums->size, sizeof *sums->nodes_of);
     if (!sums->nodes_of) return DUALPROP_ERROR_NO_MEMORY;
     for (int r = 0; r < sums->size; r++) {
-        struct dualprop__node range = { dualprop__first_block(sums->blocks, r, sums->size),
-                                        dualprop__first_block(sums->blocks, r + 1, sums->size) };
-        sums->nodes_of[r] = dualprop__tree_cover(nodes, whole, range);
+        sums->nodes_of[r] = cover_of_process(nodes, sums, r);
         sums->all_count += sums->nodes_of[r];
         if (r != sums->rank) continue;
         sums->own_first = sums->all_count - sums->nodes_of[r];
@@ -568,9 +576,7 @@ static dualprop_status plan_nodes(struct dualprop__group_sums *sums, dualprop_co
     sums->all = dualprop__allocate_array(context, (size_t)sums->all_count, sizeof *sums->all);
     if (!sums->all) return DUALPROP_ERROR_NO_MEMORY;
     for (int r = 0, at = 0; r < sums->size; r++) {
-        struct dualprop__node range = { dualprop__first_block(sums->blocks, r, sums->size),
-                                        dualprop__first_block(sums->blocks, r + 1, sums->size) };
-        int count = dualprop__tree_cover(nodes, whole, range);
+        int count = cover_of_process(nodes, sums, r);
         memcpy(sums->all + at, nodes, (size_t)count * sizeof *nodes);
         at += count;
     }

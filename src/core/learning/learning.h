@@ -79,8 +79,11 @@ dualprop_status dualprop__gradient_compute(dualprop_optimizer *optimizer, dualpr
 
 /* step.c: the largest gradient of a layer that a step may take. */
 double dualprop__largest_gradient(const dualprop_optimizer *optimizer, const dualprop_layer *layer);
-/* step.c: do rates let weights grow by themselves, so that a step has to check them first? */
-int dualprop__step_needs_weights(const dualprop_optimizer *optimizer);
+/*
+ * step.c: can the gradient go into the step without being written down first? Not with clipping, Kolen and Pollack's
+ * feedback, or rates that let weights grow by themselves, so that a step has to check them.
+ */
+int dualprop__step_can_fuse(const dualprop_optimizer *optimizer);
 /* A kind of optimizer; its formula is in math/optimizer_math.h. */
 struct dualprop__optimizer_row {
     int moments; /* of each parameter: SGD has the momentum, Adam the mean and the mean of squares, plain SGD none */

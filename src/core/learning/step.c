@@ -68,14 +68,6 @@ static int lets_weights_grow(const dualprop_optimizer *optimizer, const dualprop
     return !layer->frozen && (layer_rate(optimizer, layer) > 1 || optimizer->weight_decay > 1);
 }
 
-int dualprop__step_needs_weights(const dualprop_optimizer *optimizer)
-{
-    const dualprop_network *network = optimizer->network;
-    for (int k = 0; k < network->layer_count; k++)
-        if (lets_weights_grow(optimizer, network->layers[k])) return 1;
-    return 0;
-}
-
 /*
  * Weight decay alone multiplies a weight by 1 - rate decay, and momentum what it gathers by up to 1 / (1 - momentum).
  */
@@ -205,6 +197,15 @@ dualprop_status dualprop_step(dualprop_optimizer *optimizer)
 
 /* ---- gradient and step in one ---- */
 
+int dualprop__step_can_fuse(const dualprop_optimizer *optimizer)
+{
+    const dualprop_network *network = optimizer->network;
+    if (optimizer->clip > 0 || network->feedback == DUALPROP_FEEDBACK_KOLEN_POLLACK) return 0;
+    for (int k = 0; k < network->layer_count; k++)
+        if (lets_weights_grow(optimizer, network->layers[k])) return 0;
+    return 1;
+}
+
 /* Can no gradient of layer k in this inference be too large? What a map of the caller's computes is not known. */
 static int is_layer_finite(const dualprop_optimizer *optimizer, const dualprop_state *state, int k)
 {
@@ -262,13 +263,10 @@ dualprop_status dualprop__update(dualprop_optimizer *optimizer, dualprop_state *
 {
     dualprop_status status;
     DUALPROP__TRY(dualprop__update_check(optimizer, state));
-    int has_learned_feedback = optimizer->network->feedback == DUALPROP_FEEDBACK_KOLEN_POLLACK;
-    int fused = optimizer->clip <= 0 && !has_learned_feedback && !dualprop__step_needs_weights(optimizer) &&
-                is_surely_finite(optimizer, state);
     DUALPROP__TRY(dualprop__network_begin_write(optimizer->network));
     if (optimizer->is_fused) {
         status = learn_without_gradient(optimizer, state);
-    } else if (fused) {
+    } else if (dualprop__step_can_fuse(optimizer) && is_surely_finite(optimizer, state)) {
         status = learn_in_section(optimizer, state);
     } else {
         status = dualprop__gradient_compute(optimizer, state, 0);

@@ -20,12 +20,11 @@ struct train_step {
     double rejected; /* not 0: a condition failed, and the step was not applied */
 };
 
-/* Clipping, Kolen and Pollack's weights and rates that let weights grow need the host; a gradient held is to stay. */
+/* What looks at the gradient first needs the host; a gradient held is to stay. */
 static int can_append(const dualprop_optimizer *optimizer)
 {
-    return !optimizer->sums && optimizer->context->backend.gate_steps && optimizer->clip <= 0 &&
-           optimizer->gradient_samples == 0 && optimizer->network->feedback != DUALPROP_FEEDBACK_KOLEN_POLLACK &&
-           !dualprop__step_needs_weights(optimizer);
+    return !optimizer->sums && optimizer->context->backend.gate_steps && optimizer->gradient_samples == 0 &&
+           dualprop__step_can_fuse(optimizer);
 }
 
 static dualprop_status append_conditions(struct train_step *step, dualprop_state *state)
