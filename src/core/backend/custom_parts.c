@@ -47,27 +47,19 @@ const struct dualprop__custom_map *dualprop__custom_map_named(const dualprop_con
     return (const struct dualprop__custom_map *)part_of_name(&context->maps, name);
 }
 
-/* The number of the built-in activation of this name, or -1. */
-static int builtin_activation(const char *name)
-{
-    for (int activation = DUALPROP_IDENTITY; activation <= DUALPROP_SOFTMAX; activation++)
-        if (dualprop__same_name(dualprop_name(DUALPROP_NAMES_ACTIVATION, activation), name)) return activation;
-    return -1;
-}
-
 dualprop_status dualprop_activation_find(int *activation, const dualprop_context *context, const char *name)
 {
     DUALPROP__REQUIRE_HANDLE(context, DUALPROP__CONTEXT);
     DUALPROP__REQUIRE(context, activation, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "activation is NULL; expected a place for the result");
     DUALPROP__REQUIRE(context, name, DUALPROP_ERROR_INVALID_ARGUMENT, "name is NULL; expected a name");
-    int builtin = builtin_activation(name);
-    const struct dualprop__custom_part *part = builtin < 0 ? part_of_name(&context->activations, name) : NULL;
-    DUALPROP__REQUIRE(context, builtin >= 0 || part, DUALPROP_ERROR_UNSUPPORTED,
+    if (dualprop__find_name(activation, DUALPROP_NAMES_ACTIVATION, name)) return DUALPROP_OK;
+    const struct dualprop__custom_part *part = part_of_name(&context->activations, name);
+    DUALPROP__REQUIRE(context, part, DUALPROP_ERROR_UNSUPPORTED,
                       "the activation '%.64s' is not built in and not registered with this context; "
                       "dualprop_activation_register() registers one",
                       name);
-    *activation = part ? part->number : builtin;
+    *activation = part->number;
     return DUALPROP_OK;
 }
 
@@ -146,9 +138,11 @@ dualprop_status dualprop_activation_register(int *activation, dualprop_context *
     DUALPROP__REQUIRE_HANDLE(context, DUALPROP__CONTEXT);
     DUALPROP__REQUIRE(context, activation, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "activation is NULL; expected a place for the result");
+    int builtin;
     DUALPROP__TRY(check_custom_name(context, name));
-    DUALPROP__REQUIRE(context, builtin_activation(name) < 0, DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "name is '%s', a built-in activation; expected another one", name);
+    DUALPROP__REQUIRE(context, !dualprop__find_name(&builtin, DUALPROP_NAMES_ACTIVATION, name),
+                      DUALPROP_ERROR_INVALID_ARGUMENT, "name is '%s', a built-in activation; expected another one",
+                      name);
     DUALPROP__REQUIRE(context, value, DUALPROP_ERROR_INVALID_ARGUMENT, "value is NULL; expected a function");
     DUALPROP__REQUIRE(context, slope, DUALPROP_ERROR_INVALID_ARGUMENT, "slope is NULL; expected a function");
     DUALPROP__TRY(check_on_host(context));

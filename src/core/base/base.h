@@ -197,6 +197,8 @@ void dualprop__leave(atomic_int *busy);
 /* ---- names.c ---- */
 /* Are two names of choices equal? '-' and '_' are, and so are "ReLU" and "relu". */
 int dualprop__same_name(const char *one, const char *other);
+/* Find the choice of this name in a group, DUALPROP_NAMES_...; 0 if there is none, and no error is noted. */
+int dualprop__find_name(int *value, int group, const char *name);
 
 /* ---- utf8.c ---- */
 /* Is the text UTF-8, without surrogates and overlong forms? */

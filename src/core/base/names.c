@@ -130,16 +130,22 @@ static void list_names(char *list, size_t size, int group)
     }
 }
 
+int dualprop__find_name(int *value, int group, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (names[i].group != group || !dualprop__same_name(names[i].text, name)) continue;
+        *value = names[i].value;
+        return 1;
+    }
+    return 0;
+}
+
 dualprop_status dualprop_from_name(int *value, int group, const char *name)
 {
     char list[256];
     DUALPROP__REQUIRE(NULL, value, DUALPROP_ERROR_INVALID_ARGUMENT, "dualprop_from_name: value is NULL");
     DUALPROP__REQUIRE(NULL, name, DUALPROP_ERROR_INVALID_ARGUMENT, "dualprop_from_name: name is NULL");
-    for (size_t i = 0; i < count; i++) {
-        if (names[i].group != group || !dualprop__same_name(names[i].text, name)) continue;
-        *value = names[i].value;
-        return DUALPROP_OK;
-    }
+    if (dualprop__find_name(value, group, name)) return DUALPROP_OK;
     list_names(list, sizeof list, group);
     DUALPROP__REQUIRE(NULL, list[0], DUALPROP_ERROR_INVALID_ARGUMENT, "group is %d; expected DUALPROP_NAMES_...",
                       group);

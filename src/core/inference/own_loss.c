@@ -8,8 +8,6 @@
  *     exact    mean = a - alpha^2 g(s+) + (1 - alpha)^2 g(s-),   delta = -(alpha g(s+) + (1 - alpha) g(s-))
  *     SPROVR   mean = a - (2 alpha - 1) g(s),                    delta = -g(s)
  */
-#include <math.h>
-
 #include "passes.h"
 
 /* The host arrays of a batch, in one piece of memory; the last three are there for a proximal map. */
@@ -66,17 +64,24 @@ struct loss_call {
     void *user_data;
 };
 
-/* Call the function at these outputs; losses and slopes may be NULL. */
-static dualprop_status call_function(struct loss_call call, dualprop_state *state, const void *outputs, double *losses,
-                                     double *slopes)
+/* Call the function at these outputs, on the host; losses and slopes may be NULL. */
+static dualprop_status call_function(struct loss_call call, const dualprop_state *state, const double *outputs,
+                                     double *losses, double *slopes)
 {
-    struct loss_arrays arrays = arrays_of(state);
-    DUALPROP__TRY(fetch_reals(arrays.outputs, state, outputs));
-    int answer = call.function(call.user_data, losses, slopes, arrays.outputs, arrays.targets, state->batch.count,
+    int answer = call.function(call.user_data, losses, slopes, outputs, arrays_of(state).targets, state->batch.count,
                                dualprop__output(state)->width);
     DUALPROP__REQUIRE(state->context, answer == 0, DUALPROP_ERROR_CANCELLED,
                       "the loss function returned %d; expected 0, which continues", answer);
     return DUALPROP_OK;
+}
+
+/* The same at outputs in backend memory. */
+static dualprop_status fetch_and_call(struct loss_call call, dualprop_state *state, const void *outputs, double *losses,
+                                      double *slopes)
+{
+    struct loss_arrays arrays = arrays_of(state);
+    DUALPROP__TRY(fetch_reals(arrays.outputs, state, outputs));
+    return call_function(call, state, arrays.outputs, losses, slopes);
 }
 
 static struct loss_call call_of_inference(const dualprop_state *state)
@@ -97,7 +102,7 @@ dualprop_status dualprop__own_loss_evaluate(double *sum, dualprop_state *state)
     struct loss_arrays arrays = arrays_of(state);
     DUALPROP__TRY(fetch_reals(arrays.targets, state, state->plan.target));
     struct loss_call call = { state->rule->loss_function, state->rule->loss_data };
-    DUALPROP__TRY(call_function(call, state, dualprop__output(state)->arrays.mean, arrays.losses, NULL));
+    DUALPROP__TRY(fetch_and_call(call, state, dualprop__output(state)->arrays.mean, arrays.losses, NULL));
     *sum = sum_of_losses(state);
     return DUALPROP_OK;
 }
@@ -112,7 +117,7 @@ dualprop_status dualprop__own_loss_begin(dualprop_state *state)
                                                    state->plan.target, state->batch.count, own->width, 1, &unused,
                                                    &state->plan.own_loss->correct, &top_k));
     DUALPROP__TRY(fetch_reals(arrays.targets, state, state->plan.target));
-    DUALPROP__TRY(call_function(call_of_inference(state), state, own->arrays.a, arrays.losses, arrays.slopes));
+    DUALPROP__TRY(fetch_and_call(call_of_inference(state), state, own->arrays.a, arrays.losses, arrays.slopes));
     state->plan.own_loss->loss = sum_of_losses(state) / (double)state->batch.count;
     state->plan.own_loss->source = own->versions.a_source;
     return dualprop__batch_put_slopes(state, arrays.slopes);
@@ -125,20 +130,13 @@ dualprop_status dualprop__own_loss_renew(int *changed, dualprop_state *state)
     if (!dualprop__has_own_loss(state) || state->snapshot.nudge_at == DUALPROP_NUDGE_AT_PREDICTION) return DUALPROP_OK;
     struct loss_arrays arrays = arrays_of(state);
     if (state->plan.own_loss->source == own->versions.a_source) return DUALPROP_OK;
-    DUALPROP__TRY(call_function(call_of_inference(state), state, own->arrays.a, NULL, arrays.slopes));
+    DUALPROP__TRY(fetch_and_call(call_of_inference(state), state, own->arrays.a, NULL, arrays.slopes));
     state->plan.own_loss->source = own->versions.a_source;
     *changed = 1;
     return dualprop__batch_put_slopes(state, arrays.slopes);
 }
 
 /* ---- exact steps ---- */
-
-static int are_finite(const double *values, int64_t count)
-{
-    for (int64_t i = 0; i < count; i++)
-        if (!isfinite(values[i])) return 0;
-    return 1;
-}
 
 /* minimisers <- argmin t loss(s) + 1/2 ||s - a||^2 of each sample, t times its weight; slopes <- loss' there. */
 static dualprop_status minimise_loss(double *slopes, dualprop_state *state, double t)
@@ -151,13 +149,11 @@ static dualprop_status minimise_loss(double *slopes, dualprop_state *state, doub
                                count, width);
     DUALPROP__REQUIRE(state->context, answer == 0, DUALPROP_ERROR_CANCELLED,
                       "the loss's proximal map returned %d; expected 0, which continues", answer);
-    DUALPROP__REQUIRE(state->context, are_finite(arrays.minimisers, count * width), DUALPROP_ERROR_NOT_FINITE,
-                      "the loss's proximal map returned a number that is NaN or infinite");
-    answer = own->function(own->user_data, NULL, slopes, arrays.minimisers, arrays.targets, count, width);
-    DUALPROP__REQUIRE(state->context, answer == 0, DUALPROP_ERROR_CANCELLED,
-                      "the loss function returned %d; expected 0, which continues", answer);
-    DUALPROP__REQUIRE(state->context, are_finite(slopes, count * width), DUALPROP_ERROR_NOT_FINITE,
-                      "the loss function returned a slope that is NaN or infinite");
+    DUALPROP__REQUIRE(state->context, dualprop__reals_finite(arrays.minimisers, DUALPROP_F64, count * width),
+                      DUALPROP_ERROR_NOT_FINITE, "the loss's proximal map returned a number that is NaN or infinite");
+    DUALPROP__TRY(call_function(call_of_inference(state), state, arrays.minimisers, NULL, slopes));
+    DUALPROP__REQUIRE(state->context, dualprop__reals_finite(slopes, DUALPROP_F64, count * width),
+                      DUALPROP_ERROR_NOT_FINITE, "the loss function returned a slope that is NaN or infinite");
     return DUALPROP_OK;
 }
 
@@ -181,19 +177,12 @@ static dualprop_status find_step(dualprop_state *state)
     return DUALPROP_OK;
 }
 
-static dualprop_status store_reals(void *memory, const dualprop_state *state, const double *values)
-{
-    const dualprop_context *context = state->context;
-    int64_t count = state->batch.count * dualprop__output(state)->width;
-    for (int64_t i = 0; i < count; i++) dualprop__real_set(state->plan.staging, context->precision, i, values[i]);
-    return context->backend.copy_in(context->instance, memory, state->plan.staging, (size_t)count * context->real_size);
-}
-
 dualprop_status dualprop__own_loss_step(dualprop_state *state, void *mean, void *delta)
 {
     struct loss_arrays arrays = arrays_of(state);
+    int64_t count = state->batch.count * dualprop__output(state)->width;
     DUALPROP__TRY(fetch_reals(arrays.outputs, state, dualprop__output(state)->arrays.a));
     DUALPROP__TRY(find_step(state));
-    DUALPROP__TRY(store_reals(mean, state, arrays.minimisers));
-    return store_reals(delta, state, arrays.other_slopes);
+    DUALPROP__TRY(dualprop__state_store(state, mean, arrays.minimisers, count));
+    return dualprop__state_store(state, delta, arrays.other_slopes, count);
 }

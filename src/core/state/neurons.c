@@ -134,10 +134,7 @@ static dualprop_status set_neurons(dualprop_state *state, int index, int which, 
     if (count > 0) {
         DUALPROP__TRY(have_scratch(state, index, which));
         if (!layer->arrays[which]) DUALPROP__TRY(dualprop__reals_create(state->context, &layer->arrays[which], width));
-        for (int64_t i = 0; i < count; i++) /* staging memory holds three rows of the widest layer */
-            dualprop__real_set(state->plan.staging, context->precision, i, values[i]);
-        DUALPROP__TRY(context->backend.copy_in(context->instance, layer->arrays[which], state->plan.staging,
-                                               (size_t)count * context->real_size));
+        DUALPROP__TRY(dualprop__state_store(state, layer->arrays[which], values, count));
         memcpy(layer->values[which], values, (size_t)count * sizeof *values);
     }
     layer->given = (layer->given & ~(1u << which)) | (unsigned)(count > 0) << which;

@@ -221,6 +221,13 @@ dualprop_status dualprop__check_not_open(const dualprop_state *state)
     return DUALPROP_OK;
 }
 
+dualprop_status dualprop__state_store(dualprop_state *state, void *memory, const double *values, int64_t count)
+{
+    const dualprop_context *context = state->context;
+    for (int64_t i = 0; i < count; i++) dualprop__real_set(state->plan.staging, context->precision, i, values[i]);
+    return context->backend.copy_in(context->instance, memory, state->plan.staging, (size_t)count * context->real_size);
+}
+
 void dualprop__state_close(dualprop_state *state, enum dualprop__phase phase)
 {
     state->run.phase = phase;

@@ -268,6 +268,8 @@ dualprop_status dualprop__state_begin_read(dualprop_state *state);
 void dualprop__state_end_read(dualprop_state *state);
 /* Refuse a state whose inference by hand is open. */
 dualprop_status dualprop__check_not_open(const dualprop_state *state);
+/* Copy `count` host numbers to backend memory, through staging memory, which has to have room for them. */
+dualprop_status dualprop__state_store(dualprop_state *state, void *memory, const double *values, int64_t count);
 /* End an inference that is open, whatever came of it. */
 void dualprop__state_close(dualprop_state *state, enum dualprop__phase phase);
 
