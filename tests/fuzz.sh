@@ -16,7 +16,7 @@ fuzzed() { # COMPILER FLAGS: the library and what the harnesses need of the prog
 harness() { # COMPILER NAME OUTPUT OPTIONS...
     compiler=$1 source=tests/fuzz/fuzz_$2.c output=$3
     [ "$2" != calls ] || source="$source tests/support/random_calls.c tests/support/random_calls_more.c
-        tests/support/randomness.c tests/support/failing_allocator.c"
+        tests/support/lone_transport.c tests/support/randomness.c tests/support/failing_allocator.c"
     shift 3
     # shellcheck disable=SC2086 # one word a file
     "$compiler" -g -O1 -std=gnu11 -Iinclude -Isrc -Iprograms -Itests -Itests/support "$@" -o "$output" $source \

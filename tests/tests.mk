@@ -26,8 +26,8 @@ $(BUILD)/tests/suites.h: FORCE
 # The harnesses of tests/fuzz without a fuzzer: `make check` replays their corpora.
 REPLAYS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/tests/fuzz/replay_%,$(wildcard tests/fuzz/fuzz_*.c))
 tests: $(REPLAYS)
-$(BUILD)/tests/fuzz/replay_calls: $(addprefix $(BUILD)/tests/support/,random_calls.o random_calls_more.o randomness.o \
-    failing_allocator.o)
+$(BUILD)/tests/fuzz/replay_calls: $(addprefix $(BUILD)/tests/support/,random_calls.o random_calls_more.o \
+    lone_transport.o randomness.o failing_allocator.o)
 $(REPLAYS): $(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(COMMON) $(OBJECTS)
 	$(CC) -o $@ $(SANITIZERS) $(LDFLAGS) $(filter %.o,$^) $(COMMON) $(BLIS_LIBRARY) $(SYSTEM_LIBRARIES) $(FILE_LIBRARIES)
 

@@ -4,41 +4,14 @@
 #include <dualprop/group.h>
 
 #include "arguments.h"
+#include "lone_transport.h"
 
 Suite *test_arguments_group_suite(void);
-
-/* A group of one process: its transport has nothing to move, and keeps what gather finds in place. */
-static int keep_exchanged(void *user_data, void *receive, const int64_t *receive_offsets, const void *send,
-                          const int64_t *send_offsets)
-{
-    (void)user_data;
-    memcpy((char *)receive + receive_offsets[0], (const char *)send + send_offsets[0],
-           (size_t)(send_offsets[1] - send_offsets[0]));
-    return 0;
-}
-
-static int keep_gathered(void *user_data, void *bytes, const int64_t *offsets)
-{
-    (void)user_data;
-    (void)bytes;
-    (void)offsets;
-    return 0;
-}
-
-static const char *no_error(void *user_data)
-{
-    (void)user_data;
-    return NULL;
-}
-
-static const dualprop_transport ALONE = {
-    sizeof(dualprop_transport), 0, 1, keep_exchanged, keep_gathered, no_error, NULL
-};
 
 static dualprop_group *group_alone(dualprop_context *context)
 {
     dualprop_group *group;
-    expect_ok(dualprop_group_create(&group, context, &ALONE));
+    expect_ok(dualprop_group_create(&group, context, &lone_transport));
     return group;
 }
 
@@ -61,28 +34,28 @@ static void *bad_group(int i)
 static void sweep_group_create(void)
 {
     dualprop_group *made;
-    dualprop_transport transport = ALONE;
-    INVALID("group", dualprop_group_create(NULL, own.context, &ALONE));
-    HANDLES_OF_CREATE(context, CONTEXT, "context", made, dualprop_group_create(&made, bad, &ALONE))
+    dualprop_transport transport = lone_transport;
+    INVALID("group", dualprop_group_create(NULL, own.context, &lone_transport));
+    HANDLES_OF_CREATE(context, CONTEXT, "context", made, dualprop_group_create(&made, bad, &lone_transport))
     NOTHING(made, DUALPROP_ERROR_INVALID_ARGUMENT, "transport", dualprop_group_create(&made, own.context, NULL));
     transport.struct_size = 0;
     NOTHING(made, DUALPROP_ERROR_INVALID_ARGUMENT, "transport", dualprop_group_create(&made, own.context, &transport));
     static const int32_t SIZES[] = { 0, -1, DUALPROP_MAX_GROUP + 1 }, RANKS[] = { -1, 1, INT32_MAX };
     for (int i = 0; i < 3; i++) {
-        transport = ALONE;
+        transport = lone_transport;
         transport.size = SIZES[i];
         NOTHING(made, DUALPROP_ERROR_INVALID_ARGUMENT, "size", dualprop_group_create(&made, own.context, &transport));
-        transport = ALONE;
+        transport = lone_transport;
         transport.rank = RANKS[i];
         NOTHING(made, DUALPROP_ERROR_INVALID_ARGUMENT, "rank", dualprop_group_create(&made, own.context, &transport));
     }
-    transport = ALONE;
+    transport = lone_transport;
     transport.exchange = NULL;
     NOTHING(made, DUALPROP_ERROR_INVALID_ARGUMENT, "function", dualprop_group_create(&made, own.context, &transport));
-    transport = ALONE;
+    transport = lone_transport;
     transport.gather = NULL;
     NOTHING(made, DUALPROP_ERROR_INVALID_ARGUMENT, "function", dualprop_group_create(&made, own.context, &transport));
-    transport = ALONE;
+    transport = lone_transport;
     transport.error = NULL;
     NOTHING(made, DUALPROP_ERROR_INVALID_ARGUMENT, "function", dualprop_group_create(&made, own.context, &transport));
 }

@@ -8,6 +8,7 @@
 #include "main.h"
 #include "support/expect.h"
 #include "support/failing_allocator.h"
+#include "support/lone_transport.h"
 #include "support/saved_model.h"
 #include "support/scratch_folder.h"
 
@@ -398,32 +399,12 @@ static dualprop_status use_options(saved_model *model)
 
 /* ---- a group of one process ---- */
 
-static int exchange_with_none(void *user_data, void *receive, const int64_t *receive_offsets, const void *send,
-                              const int64_t *send_offsets)
-{
-    (void)user_data, (void)receive, (void)receive_offsets, (void)send, (void)send_offsets;
-    return 0;
-}
-
-static int gather_with_none(void *user_data, void *bytes, const int64_t *offsets)
-{
-    (void)user_data, (void)bytes, (void)offsets;
-    return 0;
-}
-
-static const char *never_fails(void *user_data)
-{
-    (void)user_data;
-    return NULL;
-}
-
 static dualprop_status use_group(saved_model *model)
 {
-    const dualprop_transport alone = { sizeof alone, 0, 1, exchange_with_none, gather_with_none, never_fails, NULL };
     double value = 1;
     int64_t integer = 2;
     dualprop_group *group = NULL;
-    dualprop_status status = dualprop_group_create(&group, model->context, &alone);
+    dualprop_status status = dualprop_group_create(&group, model->context, &lone_transport);
     if (status == DUALPROP_OK) status = dualprop_optimizer_set_group(model->optimizer, group, 3);
     if (status == DUALPROP_OK) status = dualprop_group_sum(&value, &integer, group, 1, 1);
     if (status == DUALPROP_OK) status = dualprop_group_share_network(model->network, group, 0);

@@ -193,23 +193,13 @@ static const struct {
 
 static void expect_alike(struct small_network *one, struct small_network *other, double tolerance)
 {
-    double x[SMALL_MAX_REALS], y[SMALL_MAX_REALS], bias[2][SMALL_MAX_REALS];
     for (int k = 1; k <= one->plan.layers; k++) {
-        int64_t dyads = one->plan.batch * one->plan.widths[k], weights = one->plan.widths[k - 1] * one->plan.widths[k];
-        for (int which = DUALPROP_S_PLUS; which <= DUALPROP_S_DELTA; which++) {
-            small_read(x, one, k, which);
-            small_read(y, other, k, which);
-            double error = relative_difference(x, y, dyads);
-            ck_assert_msg(error <= tolerance, "layer %d, value %d: error %g", k, which, error);
-        }
+        small_expect_dyads(one, other, k, tolerance);
         expect_ok(dualprop_gradient(one->optimizer, one->state));
         expect_ok(dualprop_gradient(other->optimizer, other->state));
         expect_ok(dualprop_gradient_accumulate(one->optimizer, one->state));
         expect_ok(dualprop_gradient_accumulate(other->optimizer, other->state));
-        small_read_gradient(x, bias[0], one, k);
-        small_read_gradient(y, bias[1], other, k);
-        ck_assert_msg(relative_difference(x, y, weights) <= tolerance, "gradient of layer %d", k);
-        ck_assert(relative_difference(bias[0], bias[1], one->plan.widths[k]) <= tolerance);
+        small_expect_gradient(one, other, k, tolerance);
     }
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "household.h"
+#include "lone_transport.h"
 
 /* ---- files ---- */
 
@@ -403,30 +404,9 @@ static dualprop_status read_gradient(household *self)
 
 /* ---- a group of one process ---- */
 
-static int exchange(void *user_data, void *receive, const int64_t *receive_offsets, const void *send,
-                    const int64_t *send_offsets)
-{
-    (void)user_data;
-    memcpy((char *)receive + receive_offsets[0], (const char *)send + send_offsets[0],
-           (size_t)(send_offsets[1] - send_offsets[0]));
-    return 0;
-}
-
-static int gather(void *user_data, void *bytes, const int64_t *offsets)
-{
-    (void)user_data, (void)bytes, (void)offsets;
-    return 0;
-}
-
-static const char *no_failure(void *user_data)
-{
-    (void)user_data;
-    return NULL;
-}
-
 static dualprop_status begin_group(household *self)
 {
-    dualprop_transport transport = { sizeof transport, 0, 1, exchange, gather, no_failure, NULL };
+    dualprop_transport transport = lone_transport;
     dualprop_group *made = NULL;
     dualprop_status status = dualprop_group_create(&made, self->context, &transport);
     if (status != DUALPROP_OK) return status;

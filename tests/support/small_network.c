@@ -194,6 +194,27 @@ double small_error(struct small_network *small, struct small_network *twin)
     return worst;
 }
 
+void small_expect_dyads(struct small_network *small, struct small_network *other, int k, double tolerance)
+{
+    double x[SMALL_MAX_REALS], y[SMALL_MAX_REALS];
+    for (int which = DUALPROP_S_PLUS; which <= DUALPROP_S_DELTA; which++) {
+        small_read(x, small, k, which);
+        small_read(y, other, k, which);
+        double error = relative_difference(x, y, small->plan.batch * small->plan.widths[k]);
+        ck_assert_msg(error <= tolerance, "layer %d, value %d: error %g", k, which, error);
+    }
+}
+
+void small_expect_gradient(struct small_network *small, struct small_network *other, int k, double tolerance)
+{
+    double x[SMALL_MAX_REALS], y[SMALL_MAX_REALS], bias[2][SMALL_MAX_REALS];
+    const int64_t *widths = small->plan.widths;
+    small_read_gradient(x, bias[0], small, k);
+    small_read_gradient(y, bias[1], other, k);
+    ck_assert_msg(relative_difference(x, y, widths[k - 1] * widths[k]) <= tolerance, "gradient of layer %d", k);
+    ck_assert(relative_difference(bias[0], bias[1], widths[k]) <= tolerance);
+}
+
 double relative_difference(const double *x, const double *y, int64_t count)
 {
     double difference = 0, largest = 0;

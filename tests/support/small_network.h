@@ -56,6 +56,9 @@ double small_cosine(struct small_network *small, struct small_network *twin, int
 double small_norm_ratio(struct small_network *small, struct small_network *twin, int k);
 /* Largest |gradient - twin's| over the twin's norm, of all layers. */
 double small_error(struct small_network *small, struct small_network *twin);
+/* Expect equal dyads of layer k, and equal gradients that the optimizers hold, relative to the largest. */
+void small_expect_dyads(struct small_network *small, struct small_network *other, int k, double tolerance);
+void small_expect_gradient(struct small_network *small, struct small_network *other, int k, double tolerance);
 /* Largest |x - y| over the largest |y|. */
 double relative_difference(const double *x, const double *y, int64_t count);
 
