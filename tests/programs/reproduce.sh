@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 PROGRAMS=$PWD/${BUILD:-build}/programs
 OUTPUT=$PWD/${BUILD:-build}/check/reproduce
 export PROGRAMS OUTPUT
-unset MNIST FASHION CIFAR10 CIFAR100 IMAGENET32 SEEDS CELLS EPOCHS LIMIT BACKEND THREADS
+unset MNIST FASHION CIFAR10 CIFAR100 IMAGENET32 SEEDS CELLS EPOCHS LIMIT BACKEND THREADS KNOWN
 rm -rf "$OUTPUT" && mkdir -p "$OUTPUT" || exit 1
 if ! have python3 || [ ! -d /usr/share/datasets/fashion-mnist ]; then
     skip "reproduce: python3 or Fashion-MNIST is not installed"
@@ -41,6 +41,21 @@ ls -l --time-style=full-iso $short/*/*/*/run.safetensors >"$OUTPUT/before"
 test_that "what is done is not done again" eval 'reproduces EPOCHS=1 SEEDS=1 LIMIT=200 &&
     ls -l --time-style=full-iso $short/*/*/*/run.safetensors | cmp - "$OUTPUT/before" && \
         ! grep -q "test accuracy" "$OUTPUT/said"'
+sed 's/"machine": "[^"]*"/"machine": "a machine elsewhere"/' $results.jsonl >"$OUTPUT/known.jsonl"
+elsewhere() { # VARIABLE=VALUE...: in a folder without runs, where those of known.jsonl are known
+    reproduces EPOCHS=1 CELLS="bp dp-0" KNOWN="$OUTPUT/known.jsonl" OUTPUT="$OUTPUT/elsewhere" "$@"
+}
+known=$OUTPUT/elsewhere/results/table1-epochs-1-limit-200
+test_that "runs that are known from elsewhere are not made again" eval 'elsewhere SEEDS="1 2" LIMIT=200 &&
+    [ "$(grep -c "seed [0-9]: test accuracy" "$OUTPUT/said")" -eq 2 ] && \
+        grep -q "^4 of 4 runs done" "$OUTPUT/said" && [ ! -e "$OUTPUT"/elsewhere/table1-*/*/*/seed-1 ]'
+test_that "they stand in the table, with their machine" eval 'grep -q "^| BP | .* ± .* | 1, 2 | " $known.md && \
+    grep -q "4 runs, .*2 on a machine elsewhere" $known.md && \
+        grep -q "since their logs are elsewhere: seed 1 of dp-0, bp\." $known.md || cat $known.md'
+test_that "and keep their lines" eval \
+    'grep "\"bp\", \"seed\": 1," "$OUTPUT/known.jsonl" | grep -qFf - $known.jsonl'
+test_that "runs of another size are no such runs" eval 'elsewhere SEEDS=1 LIMIT=100 &&
+    [ "$(grep -c "seed 1: test accuracy" "$OUTPUT/said")" -eq 2 ]'
 test_that "two seeds have a spread" eval 'reproduces EPOCHS=1 SEEDS="1 2" CELLS="bp" LIMIT=200 &&
     grep -q "^| BP | .* | [0-9.]* ± [0-9.]* | .* | 1, 2 | " $results.md'
 
@@ -74,6 +89,8 @@ test_that "a program that fails is a failure" refuses "--backend is" EPOCHS=1 LI
 test_that "MNIST= with Fashion-MNIST in it" refuses "it holds fashion-mnist; expected mnist" EPOCHS=1 LIMIT=100 \
     SEEDS=1 CELLS=bp \
     MNIST=/usr/share/datasets/fashion-mnist
+test_that "results that are not there" refuses "KNOWN=nowhere: No such file" KNOWN=nowhere
+test_that "results that are none" refuses "README.md: line 1 is no line of results" KNOWN=README.md
 locked() {
     mkdir -p "$OUTPUT/table1-epochs-1-limit-60"
     flock "$OUTPUT/table1-epochs-1-limit-60/lock" env EPOCHS=1 LIMIT=60 SEEDS=1 CELLS=bp tools/reproduce table1 \

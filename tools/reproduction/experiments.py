@@ -16,11 +16,12 @@ class Cell:
 
 
 class Experiment:
-    """epochs: of a full run. batches: stop a run after so many measured batches; 0: train to the end."""
+    """epochs: of a full run. extras: options of full runs only. batches: stop a run after so many measured batches; 0:
+    train to the end. curves: what the report needs of every epoch, by its names in the log."""
 
-    def __init__(self, name, cells, seeds, epochs, extras=(), batches=0):
+    def __init__(self, name, cells, seeds, epochs, extras=(), batches=0, curves=()):
         self.name, self.cells, self.seeds, self.epochs = name, cells, seeds, epochs
-        self.extras, self.batches = list(extras), batches  # extras: options of full runs only
+        self.extras, self.batches, self.curves = list(extras), batches, curves
 
 
 ALPHA = {"0": "0", "0.5": "1/2", "1": "1"}
@@ -69,7 +70,7 @@ def table1():
     cells = [Cell(dataset, name, title, f"table1-{name}-{dataset}", cost)
              for name, title, cost in TABLE1 for dataset in ("mnist", "fashion-mnist")]
     return Experiment("table1", cells, [1, 2, 3], 20,
-                      ["--diagnostics", "lipschitz", "--attack", "0.02,0.05,0.1,0.2"])
+                      ["--diagnostics", "lipschitz", "--attack", "0.02,0.05,0.1,0.2"], curves=["lipschitz"])
 
 
 MEASURED = ["--diagnostics", "angle,norms,residual", "--audit-every", "50"]
@@ -78,14 +79,15 @@ MEASURED = ["--diagnostics", "angle,norms,residual", "--audit-every", "50"]
 def table2():
     cells = [Cell("mnist", name, title, f"table2-{preset}-mnist", cost, MEASURED + options)
              for name, title, preset, cost, options in TABLE2]
-    return Experiment("table2", cells, [1, 2, 3, 4, 5], 20)
+    return Experiment("table2", cells, [1, 2, 3, 4, 5], 20,
+                      curves=["angle", "difference", "norm", "bp_norm", "residual"])
 
 
 def figure3():
     """The runs of Fig. 3 are those of Table 2 by DP^T."""
     whole = table2()
     cells = [cell for cell in whole.cells if cell.name.startswith("dp-adjoint")]
-    return Experiment("table2", cells, whole.seeds, whole.epochs)
+    return Experiment("table2", cells, whole.seeds, whole.epochs, curves=whole.curves)
 
 
 def table3_cell(dataset, alpha, beta, options=()):
@@ -101,7 +103,7 @@ def table3():
              for beta in ("1", "0.1", "0.01") for alpha in ("0", "0.5", "1")]
     cells += [table3_cell(dataset, None, None) for dataset in ("cifar10", "cifar100")]
     cells.append(table3_cell("imagenet32", "0.5", "0.01"))
-    return Experiment("table3", cells, [1, 2, 3], 130)
+    return Experiment("table3", cells, [1, 2, 3], 130, curves=["angle"])
 
 
 def figure2():

@@ -1,4 +1,5 @@
 """Tables in Markdown, JSON lines and pictures from the runs that have ended."""
+import collections
 import json
 import math
 import os
@@ -7,6 +8,7 @@ import statistics
 
 from . import experiments
 from .pictures import CATEGORIES, Line, Panel, draw, layer_colour
+from .runs import LAST
 
 
 # ---- Numbers ----
@@ -79,17 +81,31 @@ def name_of(dataset):
     return names[dataset]
 
 
-
-
 def origin(runs):
     """The machines, data and dates of the runs, as sentences."""
     about = [run.about() for run in runs]
-    machines = sorted({text.get("machine", "?") for text in about})
+    machines = collections.Counter(text.get("machine", "?") for text in about)
+    where = "; ".join(f"{count} on {machine}" if len(machines) > 1 else f"on {machine}"
+                      for machine, count in sorted(machines.items()))
     days = sorted({text.get("started", "?")[:10] for text in about})
     digests = sorted({(run.cell.dataset, last(run, "sha256")) for run in runs if last(run, "sha256")})
-    text = f"{len(runs)} runs, started {' to '.join(dict.fromkeys([days[0], days[-1]]))}, on: {'; '.join(machines)}.\n"
+    text = f"{len(runs)} runs, started {' to '.join(dict.fromkeys([days[0], days[-1]]))}: {where}.\n"
     for dataset, digest in digests:
         text += f"SHA-256 of the contents of {name_of(dataset)} as it was read: `{digest}`.\n"
+    return text
+
+
+def without_curves(runs):
+    """A sentence for each data set with runs whose logs are not here, so that no curve can be drawn of them."""
+    text = ""
+    for dataset in datasets(runs):
+        lacking = {}
+        for run in runs:
+            if run.cell.dataset == dataset and run.experiment.curves and not run.curves() and not run.divergence():
+                lacking.setdefault(run.seed, []).append(run.cell.name)
+        if lacking:
+            text += f"\nNot in the curves of {name_of(dataset)} over the epochs, since their logs are elsewhere: "
+            text += "; ".join(f"seed {seed} of {', '.join(names)}" for seed, names in sorted(lacking.items())) + ".\n"
     return text
 
 
@@ -175,9 +191,8 @@ def robustness_panels(runs, dataset):
     for (name, title), colour in zip(ROBUST, CATEGORIES):
         points = {}
         for run in of_cell(runs, dataset, name):
-            for line in run.epochs():
-                if line.get("lipschitz"):
-                    points.setdefault(line["epoch"], []).append(line["lipschitz"])
+            for epoch, norm in enumerate(run.curves().get("lipschitz", []), 1):
+                points.setdefault(epoch, []).append(norm)
         lines.append(Line(title, means_at(points), colour, marks=False))
     panels.append(Panel("norm of W2 W1 W0", "epoch", "Lipschitz estimate", lines, log="y"))
     return panels
@@ -209,7 +224,7 @@ def table2(todo, pictures):
         rows.append([cell.title, paper, result, f"{statistics.mean(ratio):.3g}" if ratio else "—",
                      f"{statistics.mean(angle):.1f}" if angle else "—",
                      f"{statistics.mean(residual):.2g}" if residual else "—",
-                     str(max((len(run.epochs()) for run in mine), default=0)), seeds(mine), commits(mine)])
+                     str(max((last(run, "epoch") or 0 for run in mine), default=0)), seeds(mine), commits(mine)])
     figure3(todo, pictures)
     return "\n" + table(["rule", "paper", "test accuracy %", "norm / BP's (worst layer, epoch 1)",
                          "angle to BP (worst layer, epoch 1)", "residual (epoch 1)", "epochs", "seeds", "commit"], rows)
@@ -222,14 +237,15 @@ def figure3(todo, pictures):
     for key, title, unit in titles:
         for alpha in ("0", "1"):
             mine = of_cell(runs, "mnist", f"dp-adjoint-{alpha}")
-            layers = max((len(line.get(key, [])) for run in mine for line in run.epochs()), default=0)
+            mine = [run for run in mine if key in run.curves()]
+            layers = max((len(run.curves()[key][0]) for run in mine), default=0)
             lines = []
             for k in range(1, layers + 1):
                 for source in ([key, "bp_norm"] if key == "norm" else [key]):
                     points = {}
                     for run in mine:
-                        for line in run.epochs():
-                            points.setdefault(line["epoch"], []).append(line[source][k - 1])
+                        for epoch, values in enumerate(run.curves()[source], 1):
+                            points.setdefault(epoch, []).append(values[k - 1])
                     lines.append(Line("" if source == "bp_norm" else str(k), means_at(points), layer_colour(k, layers),
                                       dashed=source == "bp_norm"))
             panels.append(Panel(f"{title}, alpha {alpha}", "epoch", unit, lines))
@@ -256,14 +272,13 @@ def table3(todo, pictures):
             angle = [max(last(run, "angle")) for run in mine if last(run, "angle")]
             rows.append([cell.title, paper, "; ".join(results + ([spread(right)] if right or not results else [])),
                          spread(top5), f"{statistics.mean(angle):.1f}" if angle else "—",
-                         str(max((len(run.epochs()) for run in mine), default=0)), seeds(mine), commits(mine)])
+                         str(max((last(run, "epoch") or 0 for run in mine), default=0)), seeds(mine), commits(mine)])
         text += f"\n### {name_of(dataset)}\n\n" + table(
             ["rule", "top-1 %: paper", "ours", "top-5 %, last epoch", "worst angle, last epoch", "epochs", "seeds",
              "commit"],
             rows)
-        panels = [angle_panel(cell.title, "epoch", [(line["epoch"], line["angle"])
-                                                    for run in of_cell(runs, dataset, cell.name)[:1]
-                                                    for line in run.epochs() if "angle" in line])
+        panels = [angle_panel(cell.title, "epoch", [point for run in of_cell(runs, dataset, cell.name)[:1]
+                                                    for point in enumerate(run.curves().get("angle", []), 1)])
                   for cell in cells(todo, dataset)]
         pictures.append((f"table3-angles-{dataset}", f"Angle to back-propagation by layer, VGG16, {name_of(dataset)}",
                          panels, 3,
@@ -339,13 +354,12 @@ WRITERS = {"table1": table1, "table2": table2, "table3": table3, "figure2": figu
 
 def as_lines(runs):
     for run in runs:
-        line = {"data": run.cell.dataset, "cell": run.cell.name, "seed": run.seed, "epochs": len(run.epochs()),
+        line = {"data": run.cell.dataset, "cell": run.cell.name, "seed": run.seed, "epochs": last(run, "epoch") or 0,
                 "accuracy": accuracy(run), "diverged": run.divergence()}
-        for key in ("lipschitz", "angle", "residual", "test_top5", "sha256"):
-            if last(run, key) is not None:
-                line[key] = last(run, key)
+        line.update({key: last(run, key) for key in LAST if last(run, key) is not None})
         about = run.about()
-        line.update({"attacks": run.attacks()} if run.attacks() else {})
+        for key, value in (("limit", about.get("limit")), ("curves", run.curves()), ("attacks", run.attacks())):
+            line.update({key: value} if value else {})
         line.update({key: about.get(key) for key in ("commit", "machine", "started")})
         yield json.dumps(line)
 
@@ -364,6 +378,7 @@ def write(name, title, todo, results, here):
         if draw(picture, heading, panels, columns, key):
             written.append(picture)
             text += f"\n![{heading}]({os.path.basename(picture)})\n"
+    text += without_curves(runs)
     left = len(todo) - len(runs)
     if left:
         text += f"\n{left} of {len(todo)} runs have not ended; a dash stands where none has.\n"

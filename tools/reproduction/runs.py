@@ -8,6 +8,8 @@ import time
 
 from . import experiments
 
+# What a line of results holds of the last epoch.
+LAST = ("lipschitz", "angle", "residual", "test_top5", "sha256")
 DIVERGED = re.compile(r"epoch (\d+), batch (\d+): (.*)")
 
 
@@ -78,6 +80,12 @@ class Run:
             return None
         return float(found[-1]) if found else None
 
+    def curves(self):
+        """{name: values over the epochs} of what the experiment draws."""
+        lines = self.epochs()
+        return {key: [line[key] for line in lines] for key in self.experiment.curves
+                if lines and all(key in line for line in lines)}
+
     # ---- running ----
 
     def command(self, programs, options):
@@ -112,6 +120,7 @@ class Run:
         command = self.command(about.get("programs", programs), options)
         if not os.path.exists(self.path("run.safetensors")):
             about = {"commit": commit, "programs": programs, "machine": machine, "command": command,
+                     "limit": options["limit"],
                      "started": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())}
             with open(self.path("run.json"), "w", encoding="utf-8") as file:
                 json.dump(about, file, indent=1)
@@ -142,6 +151,41 @@ class Run:
             return False
         with open(self.path("stderr"), encoding="utf-8") as file:
             return file.read().strip() or f"{' '.join(self.process.args)}: exit status {status}"
+
+
+class KnownRun:
+    """A run that was made elsewhere, read from its line of results. Its folder is not here, and it is not run again."""
+
+    def __init__(self, experiment, cell, row):
+        self.experiment, self.cell, self.seed, self.row = experiment, cell, row["seed"], row
+
+    def is_done(self):
+        return True
+
+    def about(self):
+        return self.row
+
+    def curves(self):
+        return self.row.get("curves", {})
+
+    def epochs(self):
+        """The lines of the epochs that are known: all with their curves, or the last one alone."""
+        count, curves = self.row["epochs"], self.curves()
+        first = 1 if curves else count
+        lines = [{"epoch": epoch, **{key: values[epoch - 1] for key, values in curves.items()}}
+                 for epoch in range(first, count + 1)]
+        if lines:
+            lines[-1].update({key: self.row[key] for key in LAST if key in self.row})
+        return lines
+
+    def attacks(self):
+        return self.row.get("attacks", [])
+
+    def divergence(self):
+        return tuple(self.row["diverged"]) if self.row["diverged"] else None
+
+    def tested(self):
+        return self.row["accuracy"]
 
 
 def seconds_left(pending, running, jobs, epochs):
