@@ -68,7 +68,7 @@ static int32_t four_digits(const char *at, const char *end)
     int32_t number = 0;
     if (end - at < 4) return -1;
     for (int i = 0; i < 4; i++) {
-        const char *digit = at[i] ? strchr(digits, at[i]) : NULL;
+        const char *digit = memchr(digits, at[i], sizeof digits - 1);
         if (!digit) return -1;
         number = number << 4 | (int32_t)(digit - digits < 16 ? digit - digits : digit - digits - 6);
     }
@@ -81,7 +81,7 @@ static int decode_escape(char bytes[4], const char **at, const char *end)
     static const char escapes[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
     static const unsigned char first[] = { 0, 0xc0, 0xe0, 0xf0 };
     char escape = *(*at)++;
-    const char *found = escape ? strchr(escapes, escape) : NULL;
+    const char *found = memchr(escapes, escape, sizeof escapes - 1);
     if (found) bytes[0] = meanings[found - escapes];
     if (found) return 1;
     if (escape != 'u') return 0;
