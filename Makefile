@@ -323,7 +323,7 @@ REPRODUCE = MNIST='$(MNIST)' FASHION='$(FASHION)' CIFAR10='$(CIFAR10)' CIFAR100=
             IMAGENET32='$(IMAGENET32)' SEEDS='$(SEEDS)' EPOCHS='$(EPOCHS)' LIMIT='$(LIMIT)' CELLS='$(CELLS)' \
             BACKEND='$(if $(filter file,$(origin BACKEND)),auto,$(BACKEND))' \
             JOBS='$(if $(filter file,$(origin JOBS)),1,$(JOBS))' OUTPUT='$(OUTPUT)' PROGRAMS='$(PROGRAMS_FOLDER)' \
-            tools/reproduce
+            KNOWN='$(KNOWN)' tools/reproduce
 reproduce-table1 reproduce-table2 reproduce-table3 reproduce-figure2 reproduce-figure3:
 	@$(REPRODUCE) $(@:reproduce-%=%)
 atlas:
@@ -377,8 +377,8 @@ help:
 	@echo 'make vectors         reference vectors (VECTORS=DIR BACKEND=reference PRECISION=f64)'
 	@echo 'make reproduce-table1   a table or figure of the paper beside its numbers: -table1, -table2, -table3,'
 	@echo '                     -figure2, -figure3 (MNIST=DIR FASHION=DIR CIFAR10=DIR CIFAR100=DIR SEEDS="1 2"'
-	@echo '                     CELLS="bp dp-0" EPOCHS= LIMIT= BACKEND= JOBS=1 OUTPUT=reproduction); hours to days;'
-	@echo '                     stopped at any time, it goes on. make atlas: what asymmetry costs'
+	@echo '                     CELLS="bp dp-0" EPOCHS= LIMIT= BACKEND= JOBS=1 OUTPUT=reproduction KNOWN=); hours to'
+	@echo '                     days; stopped at any time, it goes on. make atlas: what asymmetry costs'
 	@echo 'make learn-cifar10   the runs of docs/cifar10.md (DATA=DIR PARTS="minicnn cnn vgg16")'
 	@echo 'make figure2         the angles of a run, as in Fig. 2 (LOG=run.jsonl AUDIT_LOG=batches.jsonl PICTURE=out.png)'
 	@echo 'make figure3         angles and norms of runs, as in Fig. 3 (LOG="a.jsonl b.jsonl" TITLES="alpha 0;alpha 1")'
