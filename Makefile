@@ -312,6 +312,11 @@ vectors:
 	@$(MAKE) --no-print-directory -j$(JOBS) all programs examples >&2
 	@$(BUILD)/programs/dualprop-vectors --backend $(BACKEND) --precision $(PRECISION) $(VECTORS)
 
+# The text of exported sources, from src/math; a test compares.
+formulas:
+	tools/export-formulas >src/core/checkpoint/exported_formulas.h.new
+	mv src/core/checkpoint/exported_formulas.h.new src/core/checkpoint/exported_formulas.h
+
 # docs/combinations.md, measured; a test compares.
 combinations:
 	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/tests/rule/combinations >&2
@@ -404,6 +409,6 @@ FORCE:
     check-install check-mpich check-python mpi \
         check-cuda check-cuda-mutants check-oom check-io check-asan check-ubsan check-tsan check-valgrind \
         check-fuzz check-command-lines check-kills check-coverage check-mutants check-msan check-cross bench vectors \
-        combinations reproduce-table1 \
+        combinations formulas reproduce-table1 \
         reproduce-table2 reproduce-table3 reproduce-figure2 reproduce-figure3 atlas learn-cifar10 figure2 figure3 \
         install install-strip install-library install-programs uninstall amalgamation deb docs format help clean FORCE

@@ -69,20 +69,22 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_checkpoint_write(const dualprop_checkpoint *checkpoint, const char *path);
 
 /**
- * Write a network as C source: FOLDER/NAME.h and FOLDER/NAME.c, with the weights as constant arrays and one function,
- * NAME_predict(scores, sample). They need a C11 compiler alone (-ffreestanding): no file, no heap, no library.
+ * Write a network as C source: FOLDER/NAME.h and FOLDER/NAME.c, with the weights as constant arrays and two functions,
+ * NAME_predict(scores, sample), and NAME_load_bytes(sample, bytes), which is the network's input transform. They need a
+ * C11 compiler alone (-ffreestanding): no file, no heap, no library; compilers may call memcpy. The header says how
+ * many bytes of the stack a prediction takes: about those of two layers' values.
  *
  * Scores have the bits of the reference backend in the network's precision, if the compiler does not contract
- * multiplications and additions (-ffp-contract=off, which gcc's -std=c11 implies). Samples are numbers: the input
- * transform of bytes is the caller's.
+ * multiplications and additions (-ffp-contract=off, which gcc's -std=c11 implies).
  *
- * @param network  dense layers with identity, relu, leaky-relu, hard-sigmoid, sigmoid, tanh or silu
+ * @param network  dense, convolutional and local layers, pooling, and built-in activations
  * @param folder   exists; existing files of these names are replaced
  * @param name     a name of C, at most 64 letters
  * @return DUALPROP_OK, or
  *         DUALPROP_ERROR_INVALID_ARGUMENT  no layers, or a name that is none of C
  *         DUALPROP_ERROR_INVALID_STATE     the weights were never set
- *         DUALPROP_ERROR_UNSUPPORTED       another kind of layer, or another activation
+ *         DUALPROP_ERROR_UNSUPPORTED       a map or an activation of the program's own, or more than 2^31 - 1 weights
+ *                                          or values in a layer
  *         DUALPROP_ERROR_BUSY, DUALPROP_ERROR_NO_MEMORY, and what dualprop_checkpoint_write() returns for files
  * Threads: any.  Since: 0.1.
  */

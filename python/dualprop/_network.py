@@ -370,6 +370,10 @@ class Network(Handle):
             checkpoint.put_network(self)
             checkpoint.write(path)
 
+    def export_c(self, folder: Any, name: str) -> None:
+        """Write the network as C source, folder/name.h and folder/name.c, which needs no library and no heap."""
+        call("network_export_c", self, folder, name)
+
     @classmethod
     def load(cls, context: Context, path: Any) -> "Network":
         """Make the network of a file that save() or a program wrote."""

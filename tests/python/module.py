@@ -99,8 +99,8 @@ def test_every_function_is_used(_):
     unused = {name for name in _signatures.FUNCTIONS
               if not re.search(r'"%s"' % name, text) and not name.endswith("_destroy") and name not in plain
               and not re.match(r"rule_[gs]et_", name)}
-    # A table of functions in C, C source of a network, and buffers in place of malloc: they are for programs in C.
-    allowed = {"status_message", "diagnostics_state", "backend_builtin", "network_export_c", "arena_allocator",
+    # A table of functions in C, and buffers in place of malloc: they are for programs in C.
+    allowed = {"status_message", "diagnostics_state", "backend_builtin", "arena_allocator",
                "context_memory_needed", "context_set_allocator", "rule_memory_needed", "layer_map_functions"}
     # A group needs a transport of the caller's, and Python has torch.distributed and mpi4py for the gradients.
     unused = {name for name in unused if not name.startswith("group_")
@@ -124,6 +124,24 @@ def test_weights_say_what_predict_says(trained):
     hidden = np.tanh(points @ network["layer1.weight"] + network["layer1.bias"])
     scores = hidden @ network["layer2.weight"] + network["layer2.bias"]
     np.testing.assert_allclose(trained.state.predict(points), scores, rtol=1e-4, atol=1e-5)
+
+
+def test_network_as_c_source(_):
+    """What export_c() writes predicts with the bits of the reference backend."""
+    context = dp.Context(backend="reference")
+    network = dp.Network(context, (6, 5, 2)).convolution(4, 3, activation="softplus").max_pool(2).dense(3)
+    network.initialize(seed=1)
+    images = np.random.default_rng(1).normal(size=(5, 6, 5, 2)).astype(np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        network.export_c(folder, "net")
+        library = os.path.join(folder, "net.so")
+        command = os.environ.get("CC", "cc").split() + ["-std=c11", "-ffp-contract=off", "-shared", "-fPIC"]
+        subprocess.run(command + ["-o", library, os.path.join(folder, "net.c")], check=True)
+        predict = C.CDLL(library).net_predict
+        for image, expected in zip(images, dp.State(network, None, capacity=5).predict(images)):
+            scores = np.empty(3, np.float32)
+            predict(C.c_void_p(scores.ctypes.data), C.c_void_p(image.ctypes.data))
+            np.testing.assert_array_equal(scores, expected)
 
 
 def test_listing_of_the_module(_):
@@ -640,7 +658,7 @@ def test_anything_may_be_passed(trained):
     optimizer.learn(state, points, labels)
     network.save(path)
     values += [context, network, rule, state, optimizer, checkpoint, diagnostics, network.layers[0]]
-    skipped = {"close", "set_stream", "write", "save", "cancel", "set_log", "set_parallel_for"}
+    skipped = {"close", "set_stream", "write", "save", "export_c", "cancel", "set_log", "set_parallel_for"}
     calls = 0
     for thing in (dp.Context, dp.Network, dp.Rule, dp.State, dp.Optimizer, dp.Checkpoint, dp.Diagnostics, dp.Layer,
                   network, rule, state, optimizer, checkpoint, diagnostics, context, network.layers[0]):

@@ -550,7 +550,8 @@ START_TEST(pooling_c_source_and_numbers_of_others_are_refused)
     expect_error(dualprop_network_add_pooling(network, DUALPROP_POOL_MAX, window, NULL), DUALPROP_ERROR_INVALID_STATE,
                  "ends with a custom layer");
     expect_ok(dualprop_network_initialize(network, 1));
-    expect_error(dualprop_network_export_c(network, "no-such-folder", "net"), DUALPROP_ERROR_UNSUPPORTED, "custom");
+    expect_error(dualprop_network_export_c(network, "no-such-folder", "net"), DUALPROP_ERROR_UNSUPPORTED,
+                 "cannot be written as C source");
     expect_error(dualprop_optimizer_create_fused(&optimizer, network, DUALPROP_SGD), DUALPROP_ERROR_UNSUPPORTED,
                  "linear maps of the caller's own need a gradient in memory");
     expect_ok(dualprop_network_layer(&layer, network, 1));

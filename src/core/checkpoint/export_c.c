@@ -2,14 +2,15 @@
  * export_c.c - a network as C source: its weights as constant arrays, and one function that predicts.
  *
  * What is written needs a C11 compiler and nothing else: no file, no heap, no library, not even libc. A layer's sum
- * runs in double, in the order of its inputs, as the reference backend's does, and the formulas of activations are
- * those of src/math in the same order of operations, so that scores have the bits of the reference backend.
+ * runs in double, in the order of its inputs, as the reference backend's does (tools/exported_layers.h), and the text
+ * of activations is that of src/math, so that scores have the bits of the reference backend.
  */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "checkpoint_internal.h"
+#include "exported_formulas.h"
 
 /* ---- text that grows ---- */
 
@@ -74,189 +75,103 @@ static void add_number(struct source_text *text, double value, const char *suffi
                  suffix);
 }
 
-/* ---- activations ---- */
+/* ---- formulas ---- */
 
-/* The formulas of src/math/activation.h and elementary.h; test_export.c compares the bits. */
-static const char EXPONENTIAL_F32[] = "static real as_real(uint32_t bits)\n"
-                                      "{\n"
-                                      "    union { uint32_t bits; real number; } both;\n"
-                                      "    both.bits = bits;\n"
-                                      "    return both.number;\n"
-                                      "}\n\n"
-                                      "static uint32_t as_bits(real number)\n"
-                                      "{\n"
-                                      "    union { uint32_t bits; real number; } both;\n"
-                                      "    both.number = number;\n"
-                                      "    return both.bits;\n"
-                                      "}\n\n"
-                                      "static real power_of_two(real n)\n"
-                                      "{\n"
-                                      "    return as_real(as_bits(n + (0x1.8p23f + 127.0f)) << 23);\n"
-                                      "}\n\n"
-                                      "/* e^x for x <= 0 */\n"
-                                      "static real exponential(real x)\n"
-                                      "{\n"
-                                      "    real least = x < -104.0f ? -104.0f : x;\n"
-                                      "    real n = (least * 1.4426950408889634f + 0x1.8p23f) - 0x1.8p23f;\n"
-                                      "    real near = least - n * 0x1.62ep-1f, far = n * 0x1.0bfbe8p-15f;\n"
-                                      "    real high = near - far, low = (near - high) - far;\n"
-                                      "    real sum = 0.00019913594f;\n"
-                                      "    sum = sum * high + 0.0013940285f;\n"
-                                      "    sum = sum * high + 0.0083332742f;\n"
-                                      "    sum = sum * high + 0.0416663665f;\n"
-                                      "    sum = sum * high + 0.166666668f;\n"
-                                      "    sum = sum * high + 0.5000000042f;\n"
-                                      "    real half = (0.5f * n + 0x1.8p23f) - 0x1.8p23f;\n"
-                                      "    real e = 1 + (high + (high * high * sum + low));\n"
-                                      "    return e * power_of_two(half) * power_of_two(n - half);\n"
-                                      "}\n\n";
+enum { FORMULA_COUNT = sizeof exported_formulas / sizeof *exported_formulas };
 
-static const char EXPONENTIAL_F64[] = "static real as_real(uint64_t bits)\n"
-                                      "{\n"
-                                      "    union { uint64_t bits; real number; } both;\n"
-                                      "    both.bits = bits;\n"
-                                      "    return both.number;\n"
-                                      "}\n\n"
-                                      "static uint64_t as_bits(real number)\n"
-                                      "{\n"
-                                      "    union { uint64_t bits; real number; } both;\n"
-                                      "    both.number = number;\n"
-                                      "    return both.bits;\n"
-                                      "}\n\n"
-                                      "static real power_of_two(real n)\n"
-                                      "{\n"
-                                      "    return as_real(as_bits(n + (0x1.8p52 + 1023.0)) << 52);\n"
-                                      "}\n\n"
-                                      "/* e^x for x <= 0 */\n"
-                                      "static real exponential(real x)\n"
-                                      "{\n"
-                                      "    real least = x < -746.0 ? -746.0 : x;\n"
-                                      "    real n = (least * 1.4426950408889634 + 0x1.8p52) - 0x1.8p52;\n"
-                                      "    real near = least - n * 0x1.62e42feep-1, far = n * 0x1.a39ef35793c76p-33;\n"
-                                      "    real high = near - far, low = (near - high) - far;\n"
-                                      "    real sum = 2.5113990251622669577e-8;\n"
-                                      "    sum = sum * high + 2.7625545158103437487e-7;\n"
-                                      "    sum = sum * high + 2.7557229593309713293e-6;\n"
-                                      "    sum = sum * high + 0.00002480150669213751243;\n"
-                                      "    sum = sum * high + 0.00019841269901050681382;\n"
-                                      "    sum = sum * high + 0.0013888888930169974074;\n"
-                                      "    sum = sum * high + 0.0083333333333155808385;\n"
-                                      "    sum = sum * high + 0.041666666666582066221;\n"
-                                      "    sum = sum * high + 0.16666666666666684322;\n"
-                                      "    sum = sum * high + 0.50000000000000045773;\n"
-                                      "    real half = (0.5 * n + 0x1.8p52) - 0x1.8p52;\n"
-                                      "    real e = 1 + (high + (high * high * sum + low));\n"
-                                      "    return e * power_of_two(half) * power_of_two(n - half);\n"
-                                      "}\n\n";
-
-static const char SIGMOID[] = "static real sigmoid(real x)\n"
-                              "{\n"
-                              "    real fall = exponential(x < 0 ? x : -x);\n"
-                              "    return (x < 0 ? fall : 1) / (1 + fall);\n"
-                              "}\n\n";
-
-static const char SILU[] = "static real silu(real x)\n"
-                           "{\n"
-                           "    real fall = exponential(x < 0 ? x : -x);\n"
-                           "    return x * ((x < 0 ? fall : 1) / (1 + fall));\n"
-                           "}\n\n";
-
-static const char TANH_F32[] = "static real hyperbolic_tangent(real x)\n"
-                               "{\n"
-                               "    real size = x < 0 ? -x : x, z = x * x, fall = exponential(-(2 * size));\n"
-                               "    real sum = -0.0062975323f;\n"
-                               "    sum = sum * z + 0.021089548f;\n"
-                               "    sum = sum * z - 0.053857105f;\n"
-                               "    sum = sum * z + 0.133326381f;\n"
-                               "    sum = sum * z - 0.333333194f;\n"
-                               "    real value = size < 0.55f ? size + size * (z * sum) : (1 - fall) / (1 + fall);\n"
-                               "    return x < 0 ? -value : x > 0 ? value : x;\n"
-                               "}\n\n";
-
-static const char TANH_F64[] = "static real hyperbolic_tangent(real x)\n"
-                               "{\n"
-                               "    real size = x < 0 ? -x : x, z = x * x, fall = exponential(-(2 * size));\n"
-                               "    real sum = -0.000019636046910452107275;\n"
-                               "    sum = sum * z + 0.000083556835823889453821;\n"
-                               "    sum = sum * z - 0.00023355859237897659848;\n"
-                               "    sum = sum * z + 0.00058851840958691122127;\n"
-                               "    sum = sum * z - 0.0014555620931525337389;\n"
-                               "    sum = sum * z + 0.0035920952660284088828;\n"
-                               "    sum = sum * z - 0.0088632329529017378438;\n"
-                               "    sum = sum * z + 0.021869488409827049589;\n"
-                               "    sum = sum * z - 0.053968253964721131725;\n"
-                               "    sum = sum * z + 0.13333333333328594719;\n"
-                               "    sum = sum * z - 0.33333333333333313363;\n"
-                               "    real value = size < 0.55 ? size + size * (z * sum) : (1 - fall) / (1 + fall);\n"
-                               "    return x < 0 ? -value : x > 0 ? value : x;\n"
-                               "}\n\n";
-
-/* An activation in C, of x; `text` are the functions that it needs beside exponential(), if it needs that. */
-struct exported_activation {
-    int activation;
-    const char *expression;
-    int needs_exponential;
-    const char *text[2]; /* for f32 and f64 */
-};
-
-static const struct exported_activation exported_activations[] = {
-    { DUALPROP_IDENTITY, "x", 0, { "", "" } },
-    { DUALPROP_RELU, "0 > x ? 0 : x", 0, { "", "" } },
-    { DUALPROP_LEAKY_RELU, "x > 0 ? x : (real)0.01 * x", 0, { "", "" } },
-    { DUALPROP_HARD_SIGMOID, "0 > (1 < x ? 1 : x) ? 0 : (1 < x ? 1 : x)", 0, { "", "" } },
-    { DUALPROP_SIGMOID, "sigmoid(x)", 1, { SIGMOID, SIGMOID } },
-    { DUALPROP_TANH, "hyperbolic_tangent(x)", 1, { TANH_F32, TANH_F64 } },
-    { DUALPROP_SILU, "silu(x)", 1, { SILU, SILU } },
-};
-
-#define EXPORTED_COUNT ((int)(sizeof exported_activations / sizeof *exported_activations))
-
-static const struct exported_activation *find_exported(int activation)
+/* Does the text have the name as a word? */
+static int mentions(const char *text, const char *name)
 {
-    for (int i = 0; i < EXPORTED_COUNT; i++)
-        if (exported_activations[i].activation == activation) return &exported_activations[i];
-    return NULL;
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+    size_t length = strlen(name);
+    for (const char *at = strstr(text, name); at; at = strstr(at + 1, name)) {
+        int begins = at == text || !strchr(letters, at[-1]);
+        if (begins && (at[length] == 0 || !strchr(letters, at[length]))) return 1;
+    }
+    return 0;
 }
 
-static int uses_activation(const dualprop_network *network, int activation)
+/* The name of an activation's function: "math_leaky_relu". */
+struct function_name {
+    char text[32];
+};
+
+static struct function_name name_of_activation(int activation)
 {
-    int uses = 0;
-    for (int k = 0; k < network->layer_count; k++) uses |= network->layers[k]->activation == activation;
-    return uses;
+    struct function_name name;
+    snprintf(name.text, sizeof name.text, activation == DUALPROP_SOFTMAX ? "%s" : "math_%s",
+             dualprop_name(DUALPROP_NAMES_ACTIVATION, activation));
+    for (char *at = name.text; *at; at++)
+        if (*at == '-') *at = '_';
+    return name;
+}
+
+static int network_needs(const dualprop_network *network, const char *name)
+{
+    for (int k = 0; k < network->layer_count; k++) {
+        const dualprop_layer *layer = network->layers[k];
+        if (strcmp(name, dualprop__layer_is_image(layer) ? "convolution_layer" : "dense_layer") == 0) return 1;
+        if (strcmp(name, name_of_activation(layer->activation).text) == 0) return 1;
+    }
+    return 0;
+}
+
+/* Those that the layers need, and what these need: each refers to earlier ones alone. */
+static void add_formulas(struct source_text *text, const dualprop_network *network)
+{
+    int type = network->context->precision;
+    char needed[FORMULA_COUNT] = { 0 };
+    for (int i = FORMULA_COUNT - 1; i >= 0; i--) {
+        const struct exported_formula *formula = &exported_formulas[i];
+        needed[i] = network_needs(network, formula->name);
+        for (int j = i + 1; j < FORMULA_COUNT && !needed[i]; j++)
+            needed[i] = needed[j] && mentions(exported_formulas[j].text, formula->name);
+        if (formula->type != 0 && formula->type != type) needed[i] = 0;
+    }
+    for (int i = 0; i < FORMULA_COUNT; i++) {
+        if (!needed[i]) continue;
+        add_block(text, exported_formulas[i].text);
+        add_block(text, "\n");
+    }
 }
 
 /* ---- the two files ---- */
 
+/* Elements of the largest of layers first, first + 2, ..., without the last one, whose values are the scores. */
+static int64_t scratch_values(const dualprop_network *network, int first)
+{
+    int64_t most = 0;
+    for (int k = first; k < network->layer_count; k += 2)
+        if (network->layers[k - 1]->outputs > most) most = network->layers[k - 1]->outputs;
+    return most;
+}
+
 static void add_header(struct source_text *text, const dualprop_network *network, const char *name)
 {
     const char *real = network->context->precision == DUALPROP_F32 ? "float" : "double";
+    int64_t stack = (scratch_values(network, 1) + scratch_values(network, 2)) * (int64_t)network->context->real_size;
     add_line(text, "/* %s.h - a network of %d layers, written by libdualprop %s. */\n", name, network->layer_count,
              dualprop_version_string());
     add_line(text, "#ifndef %s_h\n#define %s_h\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n", name, name);
     add_line(text, "enum { %s_inputs = %lld, %s_outputs = %lld };\n\n", name,
              (long long)dualprop__network_inputs(network), name, (long long)dualprop__network_outputs(network));
-    add_line(text, "/* scores [%s_outputs] of one sample [%s_inputs]; bytes come after the input transform. */\n", name,
-             name);
-    add_line(text, "void %s_predict(%s *scores, const %s *sample);\n\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n", name,
-             real, real);
+    add_line(text,
+             "/* scores [%s_outputs] of one sample [%s_inputs], which is (height, width, channels) = (%lld, %lld, %lld)"
+             " in this\n * order. Takes %lld bytes of the stack, and some 500 more. */\n",
+             name, name, (long long)network->height, (long long)network->width, (long long)network->channels,
+             (long long)stack);
+    add_line(text, "void %s_predict(%s *scores, const %s *sample);\n", name, real, real);
+    add_line(
+        text,
+        "/* A sample from bytes [%s_inputs]: (byte / 255 - mean) / deviation, by channel, as the network has it. */\n"
+        "void %s_load_bytes(%s *sample, const unsigned char *bytes);\n",
+        name, name, real);
+    add_block(text, "\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n");
 }
 
-static void add_activations(struct source_text *text, const dualprop_network *network)
+static void add_array(struct source_text *text, const char *declaration, const void *reals, int type, int64_t count)
 {
-    int is_double = network->context->precision == DUALPROP_F64, needs = 0;
-    for (int i = 0; i < EXPORTED_COUNT; i++)
-        needs |=
-            exported_activations[i].needs_exponential && uses_activation(network, exported_activations[i].activation);
-    if (needs) add_block(text, is_double ? EXPONENTIAL_F64 : EXPONENTIAL_F32);
-    for (int i = 0; i < EXPORTED_COUNT; i++)
-        if (uses_activation(network, exported_activations[i].activation))
-            add_block(text, exported_activations[i].text[is_double]);
-}
-
-static void add_array(struct source_text *text, const char *array, int layer, const void *reals, int type,
-                      int64_t count)
-{
-    add_line(text, "static const real %s%d[%lld] = {", array, layer, (long long)count);
+    add_line(text, "%s[%lld] = {", declaration, (long long)count);
     for (int64_t i = 0; i < count && !text->failed; i++) {
         add_block(text, i % 6 == 0 ? "\n    " : " ");
         add_number(text, dualprop__real_at(reals, type, i), type == DUALPROP_F32 ? "f," : ",");
@@ -264,57 +179,100 @@ static void add_array(struct source_text *text, const char *array, int layer, co
     add_block(text, "\n};\n\n");
 }
 
-static void add_layer_function(struct source_text *text)
+static void add_load_bytes(struct source_text *text, const dualprop_network *network, const char *name)
 {
-    add_block(text, "/* a [outputs] = x [inputs] W [inputs, outputs] + b, summed in double, input by input */\n"
-                    "static void multiply(real *a, const real *x, const real *w, const real *b, int inputs,\n"
-                    "                     int outputs)\n"
-                    "{\n"
-                    "    for (int o = 0; o < outputs; o++) {\n"
-                    "        double sum = 0;\n"
-                    "        for (int i = 0; i < inputs; i++) sum += (double)x[i] * (double)w[(long)i * outputs + o];\n"
-                    "        a[o] = (real)(sum + (double)b[o]);\n"
-                    "    }\n"
-                    "}\n\n");
+    add_array(text, "static const double mean", network->mean, DUALPROP_F64, network->channels);
+    add_array(text, "static const double deviation", network->deviation, DUALPROP_F64, network->channels);
+    add_line(text,
+             "void %s_load_bytes(real *sample, const unsigned char *bytes)\n{\n"
+             "    for (long i = 0; i < %s_inputs; i++)\n"
+             "        sample[i] = (real)((bytes[i] / 255.0 - mean[i %% %lld]) / deviation[i %% %lld]);\n}\n\n",
+             name, name, (long long)network->channels, (long long)network->channels);
 }
 
+/* The shape of layer k as a constant of the source. */
+static void add_image_layer(struct source_text *text, const dualprop_layer *layer, int k)
+{
+    const dualprop_convolution *map = &layer->map;
+    int is_pooled = map->pooling != DUALPROP_POOL_NONE;
+    add_line(text,
+             "static const struct image_layer shape%d = {\n    .height = %lld, .width = %lld, .channels = %lld,\n"
+             "    .kernel = { %lld, %lld }, .stride = { %lld, %lld }, .padding = { %lld, %lld },\n",
+             k, (long long)map->height, (long long)map->width, (long long)map->channels, (long long)map->kernel_height,
+             (long long)map->kernel_width, (long long)map->stride_height, (long long)map->stride_width,
+             (long long)map->padding_height, (long long)map->padding_width);
+    add_line(text,
+             "    .map_width = %lld, .outputs = %lld, .is_local = %d,\n    .pooled = { %lld, %lld }, "
+             ".window = { %lld, %lld }, .window_stride = { %lld, %lld }, .is_average = %d\n};\n\n",
+             (long long)map->map_width, (long long)map->outputs, layer->kind == DUALPROP_LAYER_LOCAL,
+             (long long)(is_pooled ? map->pooled_height : map->map_height),
+             (long long)(is_pooled ? map->pooled_width : map->map_width),
+             (long long)(is_pooled ? map->window_height : 1), (long long)(is_pooled ? map->window_width : 1),
+             (long long)(is_pooled ? map->window_stride_height : 1),
+             (long long)(is_pooled ? map->window_stride_width : 1), map->pooling == DUALPROP_POOL_AVERAGE);
+}
+
+static void add_activation(struct source_text *text, const dualprop_layer *layer, const char *values)
+{
+    long long outputs = (long long)layer->outputs, channels = (long long)dualprop__layer_channels(layer);
+    if (layer->activation == DUALPROP_SOFTMAX)
+        add_line(text, "    softmax(%s, %lld, %lld);\n", values, outputs / channels, channels);
+    else if (layer->activation != DUALPROP_IDENTITY)
+        add_line(text, "    for (long i = 0; i < %lld; i++) %s[i] = %s(%s[i]);\n", outputs, values,
+                 name_of_activation(layer->activation).text, values);
+}
+
+/* Layers write into two arrays by turns, and the last one into the scores. */
 static void add_predict(struct source_text *text, const dualprop_network *network, const char *name)
 {
-    int last = network->layer_count;
-    add_line(text, "void %s_predict(%s *scores, const %s *sample)\n{\n", name, "real", "real");
-    for (int k = 1; k < last; k++)
-        add_line(text, "    real a%d[%lld];\n", k, (long long)network->layers[k - 1]->outputs);
-    for (int k = 1; k <= last; k++) {
+    static const char *const arrays[2] = { "even", "odd" };
+    const char *from = "sample";
+    add_line(text, "void %s_predict(real *scores, const real *sample)\n{\n", name);
+    for (int first = 1; first <= 2; first++)
+        if (first < network->layer_count)
+            add_line(text, "    real %s[%lld];\n", arrays[first % 2], (long long)scratch_values(network, first));
+    for (int k = 1; k <= network->layer_count; k++) {
         const dualprop_layer *layer = network->layers[k - 1];
-        char to[16] = "scores", from[16] = "sample";
-        if (k < last) snprintf(to, sizeof to, "a%d", k);
-        if (k > 1) snprintf(from, sizeof from, "a%d", k - 1);
-        add_line(text, "\n    multiply(%s, %s, weight%d, bias%d, %lld, %lld);\n", to, from, k, k,
-                 (long long)layer->inputs, (long long)layer->outputs);
-        if (layer->activation == DUALPROP_IDENTITY) continue;
-        add_line(text, "    for (int i = 0; i < %lld; i++) {\n        real x = %s[i];\n        %s[i] = %s;\n    }\n",
-                 (long long)layer->outputs, to, to, find_exported(layer->activation)->expression);
+        const char *to = k < network->layer_count ? arrays[k % 2] : "scores";
+        if (dualprop__layer_is_image(layer))
+            add_line(text, "\n    convolution_layer(%s, %s, weight%d, bias%d, &shape%d);\n", to, from, k, k, k);
+        else
+            add_line(text, "\n    dense_layer(%s, %s, weight%d, bias%d, %lld, %lld);\n", to, from, k, k,
+                     (long long)layer->inputs, (long long)layer->outputs);
+        add_activation(text, layer, to);
+        from = to;
     }
     add_block(text, "}\n");
+}
+
+static dualprop_status add_parameter(struct source_text *text, const dualprop_layer *layer, int is_bias, void *staging)
+{
+    char declaration[64];
+    snprintf(declaration, sizeof declaration, "static const real %s%d", is_bias ? "bias" : "weight", layer->index);
+    DUALPROP__TRY(dualprop__parameter_fetch(staging, layer, is_bias));
+    add_array(text, declaration, staging, layer->network->context->precision,
+              dualprop__parameter_elements(layer, is_bias));
+    return DUALPROP_OK;
 }
 
 static dualprop_status add_source(struct source_text *text, const dualprop_network *network, const char *name,
                                   void *staging)
 {
-    int type = network->context->precision;
+    int is_float = network->context->precision == DUALPROP_F32;
     add_line(text,
-             "/* %s.c - see %s.h. With -ffp-contract=off (gcc's -std=c11 means that) scores have the reference\n"
-             " * backend's bits. */\n#include \"%s.h\"\n\n#include <stdint.h>\n\ntypedef %s real;\n\n",
-             name, name, name, type == DUALPROP_F32 ? "float" : "double");
-    for (int k = 0; k < network->layer_count; k++) {
-        const dualprop_layer *layer = network->layers[k];
-        DUALPROP__TRY(dualprop__parameter_fetch(staging, layer, 0));
-        add_array(text, "weight", k + 1, staging, type, dualprop__parameter_elements(layer, 0));
-        DUALPROP__TRY(dualprop__parameter_fetch(staging, layer, 1));
-        add_array(text, "bias", k + 1, staging, type, dualprop__parameter_elements(layer, 1));
+             "/* %s.c - see %s.h. With -ffp-contract=off (gcc's -std=c11 means that) scores have the bits of\n"
+             " * libdualprop's reference backend. */\n#include \"%s.h\"\n\n#include <stdint.h>\n\n"
+             "#ifdef __clang__\n#pragma STDC FP_CONTRACT OFF\n#endif\n\n"
+             "typedef %s real;\ntypedef %s math_pattern;\n\n",
+             name, name, name, is_float ? "float" : "double", is_float ? "uint32_t" : "uint64_t");
+    add_formulas(text, network);
+    for (int k = 1; k <= network->layer_count; k++) {
+        const dualprop_layer *layer = network->layers[k - 1];
+        if (dualprop__layer_is_image(layer)) add_image_layer(text, layer, k);
+        DUALPROP__TRY(add_parameter(text, layer, 0, staging));
+        DUALPROP__TRY(add_parameter(text, layer, 1, staging));
     }
-    add_activations(text, network);
-    add_layer_function(text);
+    add_load_bytes(text, network, name);
     add_predict(text, network, name);
     return DUALPROP_OK;
 }
@@ -363,17 +321,24 @@ static dualprop_status check_exported(const dualprop_network *network)
 {
     DUALPROP__REQUIRE(network->context, network->layer_count > 0, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "network has no layers; add one first");
-    for (int k = 0; k < network->layer_count; k++) {
-        const dualprop_layer *layer = network->layers[k];
-        DUALPROP__REQUIRE(network->context, layer->kind == DUALPROP_LAYER_DENSE, DUALPROP_ERROR_UNSUPPORTED,
-                          "layer %d is %s; only dense layers are written as C source", k + 1,
-                          dualprop_name(DUALPROP_NAMES_LAYER, layer->kind));
-        DUALPROP__REQUIRE(network->context, find_exported(layer->activation), DUALPROP_ERROR_UNSUPPORTED,
-                          "layer %d has the activation %s, which is not written as C source; expected identity, relu, "
-                          "leaky-relu, hard-sigmoid, sigmoid, tanh or silu",
-                          k + 1, dualprop__layer_activation_name(layer));
-        DUALPROP__REQUIRE(network->context, layer->inputs <= INT32_MAX && layer->outputs <= INT32_MAX,
-                          DUALPROP_ERROR_UNSUPPORTED, "layer %d is too wide for C's int", k + 1);
+    for (int k = 1; k <= network->layer_count; k++) {
+        const dualprop_layer *layer = network->layers[k - 1];
+        DUALPROP__REQUIRE(network->context, !layer->custom_map, DUALPROP_ERROR_UNSUPPORTED,
+                          "layer %d has the map %s, whose functions are the program's and cannot be written as C "
+                          "source; expected dense, convolutional and local layers",
+                          k, layer->custom_map->part.name);
+        DUALPROP__REQUIRE(network->context, !layer->custom_activation, DUALPROP_ERROR_UNSUPPORTED,
+                          "layer %d has the activation %s, whose functions are the program's and cannot be written as "
+                          "C source; expected a built-in one",
+                          k, dualprop__layer_activation_name(layer));
+        DUALPROP__REQUIRE(network->context,
+                          layer->inputs <= INT32_MAX && layer->outputs <= INT32_MAX &&
+                              dualprop__parameter_elements(layer, 0) <= INT32_MAX,
+                          DUALPROP_ERROR_UNSUPPORTED,
+                          "layer %d has %lld inputs, %lld outputs and %lld weights; expected at most %d of each, the "
+                          "largest long of any compiler",
+                          k, (long long)layer->inputs, (long long)layer->outputs,
+                          (long long)dualprop__parameter_elements(layer, 0), INT32_MAX);
     }
     return DUALPROP_OK;
 }
