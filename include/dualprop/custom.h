@@ -10,6 +10,9 @@
  * a device they cannot be registered (DUALPROP_ERROR_UNSUPPORTED). A backend's slots never meet them: the library calls
  * your functions between two slots, so products and updates are not fused where one of them is yours.
  *
+ * Numbers of parts come from one counter of the process, so that a number of one context is never that of a part of
+ * another. They differ from run to run: store names, not numbers.
+ *
  * Ownership: what is registered belongs to the context and lives as long as it does; nothing is removed. user_data is
  * yours and must outlive the context and all its networks.   Threads: registering is safe from any thread at any time.
  * An activation's functions are called by several threads at once, the context's workers among them, each for numbers
@@ -65,7 +68,7 @@ typedef int (*dualprop_activation_difference)(void *user_data, double *differenc
  * Layers with it work with back-propagation, dual propagation in all its variants without damping, and all options of a
  * rule; damping needs a projection, as with tanh, and is refused (dp-damped, lpom, inverted-lpom). Feed-forward, Eq. 2,
  * 19 and LeCun's variant call f at a, or at the arguments of s+ and s-; f' serves back-propagation and LeCun's variant.
- * An infinite or NaN result is DUALPROP_ERROR_DIVERGED, as it is of the built-in ones.
+ * An infinite or NaN result is DUALPROP_ERROR_DIVERGED, whose sentence names the activation and the layer.
  *
  * Without a `difference`, delta is f(x) - f(y) if x and y are more than 2^-17 apart, else f'((x + y)/2) (x - y): at
  * least 10 digits of it are right for a smooth f, which is more than a float has. A kink within those 2^-17 is missed.
@@ -164,13 +167,14 @@ typedef int (*dualprop_map_gradient)(void *user_data, void *gradient, const void
  *
  * @param map         receives its number, for dualprop_network_add_custom(), in this context only
  * @param context     on the CPU
- * @param name        as in dualprop_activation_register(); maps have names of their own
+ * @param name        as in dualprop_activation_register(), and no built-in layer's or activation's; a map and an
+ *                    activation of your own may have the same
  * @param forward     W x
  * @param transposed  W^T delta, of the very same W: rules rely on it
  * @param gradient    of its weights
  * @param user_data   passed to the functions
  * @return DUALPROP_OK, or
- *         DUALPROP_ERROR_INVALID_ARGUMENT  the name is not of that form, or registered already
+ *         DUALPROP_ERROR_INVALID_ARGUMENT  the name is not of that form, a built-in one's, or registered already
  *         DUALPROP_ERROR_UNSUPPORTED       the context computes on a device
  *         DUALPROP_ERROR_NO_MEMORY         nothing is registered
  * Threads: any.  Since: 0.1.
@@ -191,8 +195,9 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_map_register(
  * @param map         what dualprop_map_register() returned for this context
  * @param outputs     >= 1
  * @param weights     how many parameters the map has, >= 1
- * @param fan_in      >= 1: how many inputs one output sums up, for initializers, which draw w like weights of such a
- *                    layer; write "layerK.weight" if w needs something else
+ * @param fan_in      how many inputs one output sums up, 1 .. the layer's inputs or `weights`, whichever is more; for
+ *                    initializers, which draw w like weights of such a layer. Write "layerK.weight" if w needs
+ *                    something else
  * @param activation  as for a dense layer
  * @return DUALPROP_OK, or
  *         DUALPROP_ERROR_INVALID_ARGUMENT  a number out of its range; the text says which

@@ -123,8 +123,12 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_diagnostics_input_gradien
  * @param diagnostics  the diagnostics
  * @param index        layer, 1..L; the damping of layer k uses the map above it, index k + 1
  * @param iterations   1..1,000,000, the maximum: it stops earlier when the estimate no longer grows
- * @return DUALPROP_OK, or DUALPROP_ERROR_BUSY (the network is being written), DUALPROP_ERROR_CANCELLED,
- *         DUALPROP_ERROR_NO_MEMORY (there is no copy then; another call may try again)
+ * @return DUALPROP_OK, or
+ *         DUALPROP_ERROR_BUSY       the network is being written
+ *         DUALPROP_ERROR_CANCELLED  by dualprop_context_cancel(), or by a function of a map of your own, which returned
+ *                                   something else than 0
+ *         DUALPROP_ERROR_DIVERGED   such a function computed a number that is NaN or infinite
+ *         DUALPROP_ERROR_NO_MEMORY  there is no copy then; another call may try again
  * Threads: one at a time.  Allocates: once, in an f32 context.  Since: 0.1.
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
@@ -133,6 +137,8 @@ dualprop_diagnostics_spectral_norm(double *gamma, dualprop_diagnostics *diagnost
 /**
  * Estimate, in the same way, the spectral norm of W_{L-1} ... W_0, all layers' linear maps one after another. It is a
  * bound on the network's Lipschitz constant if no activation has a slope above 1 (silu's slope reaches 1.1).
+ * Activations do not take part: of one of your own no function is called, and whether its slope stays below 1 is for
+ * you to know. Maps of your own take part as linear maps, in f64.
  *
  * Average pooling is linear and belongs to the product. Max pooling is not linear: the iteration goes down through the
  * positions that were largest for its own vector, and the estimate is a lower bound for the maps with pooling. The

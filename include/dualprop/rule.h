@@ -409,7 +409,9 @@ dualprop_rule_get_alpha_mismatch(double *deviation, const dualprop_rule *rule);
  *
  * @param rule      the rule
  * @param state     added to s+ and s- of layers 1..L after each update, independently
- * @param top_down  added to Delta_k (to -g at the output) before each update, the same for s+ and s-
+ * @param top_down  added to Delta_k (to -g at the output) before each update, the same for s+ and s-. At an output
+ *                  whose step is a proximal map (exact or SPROVR, of cross-entropy or of a loss of your own) there is
+ *                  no g to add it to: it is added to the delta that results from the map
  * @param weight    added to the weights (not biases) as an inference reads them: one draw per inference, for both
  *                  directions; the gradient is applied to the weights themselves
  */

@@ -320,8 +320,16 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_state_keep_inference(dual
  *                unless dualprop_state_keep_inference() keeps them
  * @param images  (count, height, width, channels), contiguous, in the context's precision
  * @param count   1 or more; may be larger than the capacity: it is then computed in pieces of the capacity
- * @return DUALPROP_OK, or DUALPROP_ERROR_NOT_FINITE (an input is NaN or infinite), _CANCELLED, _BUSY. On an error no
- *         score was written; but after _CANCELLED and _DEVICE the scores of pieces that were finished may be
+ * @return DUALPROP_OK, or
+ *         DUALPROP_ERROR_NOT_FINITE     an input is NaN or infinite
+ *         DUALPROP_ERROR_DIVERGED       a layer's output is, by weights that are too large or by a function of an own
+ *                                       activation or map, which the text then names
+ *         DUALPROP_ERROR_CANCELLED      by dualprop_context_cancel(), or by a function of an own part, which returned
+ *                                       something else than 0
+ *         DUALPROP_ERROR_INVALID_STATE  the weights were never set, or an inference is open
+ *         DUALPROP_ERROR_BUSY
+ *         On an error no score was written; but after _DIVERGED, _CANCELLED and _DEVICE the scores of pieces that were
+ *         finished may be
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_predict(void *scores, dualprop_state *state, const void *images, int64_t count);
@@ -356,7 +364,7 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_predict_probabilities_vie
  * @param images   (count, height, width, channels), contiguous, in the context's precision
  * @param labels   [count] classes, 0 .. outputs-1
  * @param count    1 or more; may be larger than the capacity
- * @return as dualprop_predict()
+ * @return as dualprop_predict(); DUALPROP_ERROR_CANCELLED also if the rule's own loss returned something else than 0
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_evaluate(
     double *loss, int64_t *correct, int64_t *top_k, int k, dualprop_state *state, const void *images,

@@ -177,7 +177,8 @@ START_TEST(another_precision_is_refused)
     expect_ok(saved_model_save(&model, folder.file));
     plan.precision = DUALPROP_F64;
     expect_ok(saved_model_open(&other, &plan));
-    expect_error(saved_model_load(&other, folder.file), DUALPROP_ERROR_FORMAT, "f64");
+    expect_error(saved_model_load(&other, folder.file), DUALPROP_ERROR_FORMAT,
+                 "expected f64, the context's. Load it with a context whose options.precision");
     ck_assert_ptr_null(other.network);
     saved_model_destroy(&other);
     saved_model_destroy(&model);

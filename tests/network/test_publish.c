@@ -104,6 +104,11 @@ START_TEST(nothing_else_writes_to_what_is_served)
     dualprop_state *state;
     float x[WIDTH] = { 1 }, w[WIDTH * 2] = { 0 };
     int32_t label = 1;
+    dualprop_network *other;
+    expect_ok(dualprop_network_create(&other, context, 1, 1, 3));
+    expect_ok(dualprop_network_add_dense(other, 2, DUALPROP_IDENTITY));
+    expect_error(dualprop_network_publish(served, other), DUALPROP_ERROR_INVALID_ARGUMENT, "from has 1 layers");
+    dualprop_network_destroy(other);
     expect_error(dualprop_network_publish(served, learner), DUALPROP_ERROR_INVALID_STATE, "never set");
     expect_ok(dualprop_network_initialize(served, 7)); /* a publication that was refused has changed nothing */
     expect_ok(dualprop_network_initialize(learner, 7));

@@ -195,6 +195,8 @@ static void sweep_arena_allocator(void)
     INVALID("buffer", dualprop_arena_allocator(&arena, NULL, sizeof memory));
     INVALID("size", dualprop_arena_allocator(&arena, memory, 0));
     INVALID("size", dualprop_arena_allocator(&arena, memory, DUALPROP_ARENA_BYTES));
+    INVALID("size", dualprop_arena_allocator(&arena, memory, SIZE_MAX)); /* beyond the last address */
+    INVALID("size", dualprop_arena_allocator(&arena, memory, (size_t)(UINTPTR_MAX - (uintptr_t)memory) + 1));
     bad.struct_size = 8;
     INVALID("struct_size", dualprop_arena_allocator(&bad, memory, sizeof memory));
     bad.struct_size = UINT64_MAX;

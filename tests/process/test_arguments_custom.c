@@ -82,6 +82,10 @@ static void sweep_map_register(void)
     INVALID("map", dualprop_map_register(NULL, own.context, "mine", no_product, no_product, no_gradient, NULL));
     INVALID("name", dualprop_map_register(&out.i[0], own.context, NULL, no_product, no_product, no_gradient, NULL));
     INVALID("name", dualprop_map_register(&out.i[0], own.context, "a b", no_product, no_product, no_gradient, NULL));
+    INVALID("built-in",
+            dualprop_map_register(&out.i[0], own.context, "Dense", no_product, no_product, no_gradient, NULL));
+    INVALID("built-in",
+            dualprop_map_register(&out.i[0], own.context, "relu", no_product, no_product, no_gradient, NULL));
     INVALID("forward", dualprop_map_register(&out.i[0], own.context, "mine", NULL, no_product, no_gradient, NULL));
     INVALID("transposed", dualprop_map_register(&out.i[0], own.context, "mine", no_product, NULL, no_gradient, NULL));
     INVALID("gradient", dualprop_map_register(&out.i[0], own.context, "mine", no_product, no_product, NULL, NULL));
@@ -102,7 +106,8 @@ static void sweep_network_add_custom(void)
     NUMBERS(int, "map", dualprop_network_add_custom(network, bad, 2, 3, 4, DUALPROP_RELU), -1, 0, 3, INT32_MAX);
     NUMBERS(int64_t, "outputs", dualprop_network_add_custom(network, map, bad, 3, 4, DUALPROP_RELU), 0, -1, INT64_MIN);
     NUMBERS(int64_t, "weights", dualprop_network_add_custom(network, map, 2, bad, 4, DUALPROP_RELU), 0, -1, INT64_MIN);
-    NUMBERS(int64_t, "fan_in", dualprop_network_add_custom(network, map, 2, 3, bad, DUALPROP_RELU), 0, -1, INT64_MIN);
+    NUMBERS(int64_t, "fan_in", dualprop_network_add_custom(network, map, 2, 3, bad, DUALPROP_RELU), 0, -1, INT64_MIN,
+            INT64_MAX);
     NUMBERS(int, "activation", dualprop_network_add_custom(network, map, 2, 3, 4, bad), -1, 10, INT32_MAX);
     expect_error(dualprop_network_add_custom(network, map, INT64_MAX / 8, 3, 4, 0), DUALPROP_ERROR_RANGE, "outputs");
     expect_error(dualprop_network_add_custom(network, map, 2, INT64_MAX / 8, 4, 0), DUALPROP_ERROR_RANGE, "weights");

@@ -3,6 +3,7 @@
  * the program of exactly that size, together or each in its own.
  */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -362,6 +363,56 @@ START_TEST(what_is_told_is_enough)
 }
 END_TEST
 
+/* The last error names the bytes of the whole, and the function that tells them. */
+static void expect_words_of_memory(uint64_t bytes, const char *function)
+{
+    char text[512], number[32];
+    expect_ok(dualprop_last_error(text, sizeof text, NULL, NULL));
+    snprintf(number, sizeof number, "%llu bytes in all", (unsigned long long)bytes);
+    ck_assert_msg(strstr(text, number) || bytes == 0, "\"%s\" does not name %s", text, number);
+    ck_assert_msg(strstr(text, function), "\"%s\" does not name %s", text, function);
+}
+
+START_TEST(want_of_memory_names_the_whole)
+{
+    static const char *const functions[5] = { "dualprop_context_memory_needed()", "dualprop_network_memory_needed()",
+                                              "dualprop_rule_memory_needed()", "dualprop_optimizer_memory_needed()",
+                                              "dualprop_state_memory_needed()" };
+    for (int object = 0; object < 5; object++) {
+        unsigned char *buffers[5];
+        uint64_t needed[5];
+        dualprop_allocator arenas[5];
+        model made;
+        if (object == 1) continue; /* layer by layer: below */
+        measure(needed, _i, 0);
+        for (int i = 0; i < 5; i++) arenas[i] = arena_of(&buffers[i], needed[i] - (i == object ? 64 : 0), 0);
+        ck_assert_int_eq(model_create(&made, _i, 0, arenas, 5), DUALPROP_ERROR_NO_MEMORY);
+        expect_words_of_memory(object == 0 ? 0 : needed[object], functions[object]);
+        model_destroy(&made);
+        for (int i = 0; i < 5; i++) free(buffers[i]);
+    }
+    dualprop_options options = options_of(_i, NULL);
+    dualprop_context *context;
+    dualprop_network *network;
+    unsigned char *buffer;
+    uint64_t needed;
+    expect_ok(dualprop_context_create(&context, BACKENDS[_i % 2], &options));
+    expect_ok(dualprop_network_create_outline(&network, context, 1, 1, 7));
+    expect_ok(dualprop_network_add_dense(network, 30, DUALPROP_RELU));
+    expect_ok(dualprop_network_memory_needed(&needed, network));
+    dualprop_network_destroy(network);
+    dualprop_allocator arena = arena_of(&buffer, needed - 64, 0);
+    expect_ok(dualprop_context_set_allocator(context, &arena));
+    expect_ok(dualprop_network_create(&network, context, 1, 1, 7));
+    expect_error(dualprop_network_add_dense(network, 30, DUALPROP_RELU), DUALPROP_ERROR_NO_MEMORY, "layer 1");
+    expect_words_of_memory(needed, functions[1]);
+    dualprop_network_destroy(network);
+    expect_ok(dualprop_context_set_allocator(context, NULL));
+    dualprop_context_destroy(context);
+    free(buffer);
+}
+END_TEST
+
 /* Arrays that had to grow leave holes in an arena, which nothing that is made later need fit. */
 START_TEST(what_is_told_is_enough_for_many_layers)
 {
@@ -468,6 +519,7 @@ Suite *test_arenas_suite(void)
     tcase_add_loop_test(tcase, what_is_told_is_enough, 0, 8);
     tcase_add_loop_test(tcase, what_is_told_is_enough_for_many_layers, 0, 8);
     tcase_add_loop_test(tcase, each_object_has_a_buffer, 0, 8);
+    tcase_add_loop_test(tcase, want_of_memory_names_the_whole, 0, 8);
     tcase_add_loop_test(tcase, blocks_do_not_overlap, 0, 4);
     suite_add_tcase(suite, tcase);
     return suite;

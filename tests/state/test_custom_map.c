@@ -384,9 +384,10 @@ static const struct {
     { FORWARD, NAN, DUALPROP_ERROR_DIVERGED, "the map wrong of layer 1" },
     { FORWARD, INFINITY, DUALPROP_ERROR_DIVERGED, "the map wrong of layer 1" }, /* tanh would make 1 of it */
     { TRANSPOSED, -INFINITY, DUALPROP_ERROR_DIVERGED, "the map wrong of layer 3" },
-    { GRADIENT, NAN, DUALPROP_ERROR_NOT_FINITE, "the gradient of layer 1" },
-    { GRADIENT, INFINITY, DUALPROP_ERROR_NOT_FINITE, "the gradient of layer 1" },
-    { GRADIENT, 1e200, DUALPROP_ERROR_NOT_FINITE, "the gradient of layer 1 reaches" }, /* its dyads are small */
+    { GRADIENT, NAN, DUALPROP_ERROR_NOT_FINITE, "the gradient of layer 1 and the map wrong holds NaN" },
+    { GRADIENT, INFINITY, DUALPROP_ERROR_NOT_FINITE, "the gradient of layer 1 and the map wrong reaches" },
+    { GRADIENT, 1e200, DUALPROP_ERROR_NOT_FINITE,
+      "the gradient of layer 1 and the map wrong reaches" }, /* its dyads are small */
 };
 /* And the same again in blocks, as a group computes it. */
 #define FAULT_COUNT ((int)(sizeof FAULTS / sizeof FAULTS[0]))

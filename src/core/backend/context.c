@@ -24,10 +24,7 @@ static dualprop_context *allocate_context(const struct dualprop__settings *setti
     const dualprop_allocator *allocator = &settings->allocator;
     size_t size = dualprop__round_up(sizeof(dualprop_context));
     dualprop_context *context = allocator->allocate(allocator->user_data, size, 64);
-    if (!context) {
-        dualprop__fail(NULL, DUALPROP_ERROR_NO_MEMORY, "no memory for the context's %zu bytes", sizeof *context);
-        return NULL;
-    }
+    if (!context) return NULL;
     memset(context, 0, sizeof *context);
     atomic_store(&context->memory_current, size);
     atomic_store(&context->memory_peak, size);
@@ -108,7 +105,7 @@ dualprop_status dualprop_context_create(dualprop_context **context, int backend,
     int shield = dualprop__shield_begin(); /* a thread cancelled in here would leave worker threads behind */
     dualprop_status status = create_context(context, backend, &settings);
     dualprop__shield_end(shield);
-    return status;
+    return dualprop__whole_memory(NULL, status, "a context", 0, "dualprop_context_memory_needed");
 }
 
 dualprop_status dualprop_context_memory_needed(uint64_t *bytes, int backend, const dualprop_options *options)

@@ -161,7 +161,13 @@ dualprop_status dualprop_map_register(int *map, dualprop_context *context, const
 {
     DUALPROP__REQUIRE_HANDLE(context, DUALPROP__CONTEXT);
     DUALPROP__REQUIRE(context, map, DUALPROP_ERROR_INVALID_ARGUMENT, "map is NULL; expected a place for the result");
+    int builtin;
     DUALPROP__TRY(check_custom_name(context, name));
+    DUALPROP__REQUIRE(context,
+                      !dualprop__find_name(&builtin, DUALPROP_NAMES_LAYER, name) &&
+                          !dualprop__find_name(&builtin, DUALPROP_NAMES_ACTIVATION, name),
+                      DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "name is '%s', a built-in layer's or activation's; expected another one", name);
     DUALPROP__REQUIRE(context, forward, DUALPROP_ERROR_INVALID_ARGUMENT, "forward is NULL; expected a function");
     DUALPROP__REQUIRE(context, transposed, DUALPROP_ERROR_INVALID_ARGUMENT, "transposed is NULL; expected a function");
     DUALPROP__REQUIRE(context, gradient, DUALPROP_ERROR_INVALID_ARGUMENT, "gradient is NULL; expected a function");

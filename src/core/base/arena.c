@@ -103,6 +103,9 @@ dualprop_status dualprop_arena_allocator(dualprop_allocator *allocator, void *bu
         (unsigned long long)allocator->struct_size, sizeof *allocator);
     DUALPROP__REQUIRE(NULL, buffer, DUALPROP_ERROR_INVALID_ARGUMENT, "buffer is NULL; expected %zu bytes of memory",
                       size);
+    DUALPROP__REQUIRE(NULL, size <= UINTPTR_MAX - (uintptr_t)buffer, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "size is %zu; expected no more than there are addresses behind the buffer, %zu", size,
+                      (size_t)(UINTPTR_MAX - (uintptr_t)buffer));
     size_t lost = (size_t)(-(uintptr_t)buffer & (GRAIN - 1));
     DUALPROP__REQUIRE(NULL, size >= lost + 2 * GRAIN, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "size is %zu; expected at least %zu at this address", size, lost + 2 * GRAIN);

@@ -125,6 +125,12 @@ static inline uint64_t dualprop__round_up(uint64_t size)
 {
     return (size + 63) / 64 * 64;
 }
+/*
+ * NO_MEMORY in words of the whole: what the object that was to be created takes, and which function tells it
+ * beforehand; bytes 0: not known here. Other statuses pass, with their sentences. context may be NULL.
+ */
+dualprop_status dualprop__whole_memory(const dualprop_context *context, dualprop_status status, const char *what,
+                                       uint64_t bytes, const char *function);
 /* What a block of this size takes of the context's memory, for sizes that are told beforehand. */
 uint64_t dualprop__block_bytes(uint64_t size);
 

@@ -89,6 +89,17 @@ static void *no_memory(dualprop_context *context, size_t size)
     return NULL;
 }
 
+dualprop_status dualprop__whole_memory(const dualprop_context *context, dualprop_status status, const char *what,
+                                       uint64_t bytes, const char *function)
+{
+    if (status != DUALPROP_ERROR_NO_MEMORY) return status;
+    if (bytes == 0)
+        return dualprop__fail(context, status, "no memory for %s; %s() tells beforehand what it takes in all", what,
+                              function);
+    return dualprop__fail(context, status, "no memory for %s, which takes %llu bytes in all; %s() tells it beforehand",
+                          what, (unsigned long long)bytes, function);
+}
+
 void *dualprop__allocate_aligned(dualprop_context *context, size_t size, size_t alignment)
 {
     size_t room = alignment < LEAST_ALIGNMENT ? LEAST_ALIGNMENT : alignment, total = 0;

@@ -180,8 +180,9 @@ static dualprop_status check_network_record(struct network_record *record, const
     const char *expected = dualprop_name(DUALPROP_NAMES_TYPE, context->precision);
     int64_t area;
     DUALPROP__REQUIRE(context, strcmp(record->precision, expected) == 0, DUALPROP_ERROR_FORMAT,
-                      "%s: the network's precision is %s; expected %s, the context's", checkpoint->source,
-                      dualprop__quote(record->precision).text, expected);
+                      "%s: the network's precision is %s; expected %s, the context's. Load it with a context whose "
+                      "options.precision is that of the file",
+                      checkpoint->source, dualprop__quote(record->precision).text, expected);
     int fits = record->input[0] >= 1 && record->input[1] >= 1 && record->input[2] >= 1 &&
                DUALPROP__MULTIPLY(&area, record->input[0], record->input[1]) &&
                DUALPROP__MULTIPLY(&record->inputs, area, record->input[2]);

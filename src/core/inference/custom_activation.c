@@ -27,10 +27,11 @@ struct custom_update {
     int type;
     int64_t count;
     double *workspace;
-    int doubles;              /* of workspace for each number */
-    atomic_int answer;        /* the first that was not 0 */
-    _Atomic uint64_t max_abs; /* the bits of the largest |s+-|, which order as the numbers do; NaN is above all */
-    _Atomic uint64_t change;  /* likewise, of the largest change */
+    int doubles;               /* of workspace for each number */
+    atomic_int answer;         /* the first that was not 0 */
+    _Atomic(const char *) bad; /* what a function computed that is NaN or infinite, of finite numbers; else NULL */
+    _Atomic uint64_t max_abs;  /* the bits of the largest |s+-|, which order as the numbers do; NaN is above all */
+    _Atomic uint64_t change;   /* likewise, of the largest change */
 };
 
 /* Numbers first .. first + count - 1 of a layer. */
@@ -79,16 +80,28 @@ static void store_pair(const struct custom_piece *piece, void *mean, void *delta
 
 /* ---- calls of the caller's functions ---- */
 
+/* Is what a function computed of finite numbers finite? Else the function is at fault, and the sentence says which. */
+static void check_results(const struct custom_piece *piece, const char *what, const double *results, const double *at,
+                          int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (!isfinite(results[i]) && isfinite(at[i])) atomic_store(&piece->update->bad, what);
+}
+
 static int call_value(const struct custom_piece *piece, int64_t count)
 {
     const struct dualprop__activation *activation = piece->update->activation;
-    return activation->value(activation->user_data, piece->values, piece->arguments, count);
+    int answer = activation->value(activation->user_data, piece->values, piece->arguments, count);
+    if (answer == 0) check_results(piece, "value", piece->values, piece->arguments, count);
+    return answer;
 }
 
 static int call_slope(const struct custom_piece *piece, double *slopes, int64_t count)
 {
     const struct dualprop__activation *activation = piece->update->activation;
-    return activation->slope(activation->user_data, slopes, piece->arguments, count);
+    int answer = activation->slope(activation->user_data, slopes, piece->arguments, count);
+    if (answer == 0) check_results(piece, "slope", slopes, piece->arguments, count);
+    return answer;
 }
 
 static int is_close_pair(double span)
@@ -121,8 +134,10 @@ static int call_pairs(struct custom_piece *piece)
     int answer = call_value(piece, 2 * piece->count);
     if (answer != 0) return answer;
     if (!activation->difference) return subtract_values(piece);
-    return activation->difference(activation->user_data, piece->differences, piece->arguments,
-                                  piece->arguments + piece->count, piece->spans, piece->count);
+    answer = activation->difference(activation->user_data, piece->differences, piece->arguments,
+                                    piece->arguments + piece->count, piece->spans, piece->count);
+    if (answer == 0) check_results(piece, "difference", piece->differences, piece->spans, piece->count);
+    return answer;
 }
 
 static dualprop__pair_f64 pair_at(const struct custom_piece *piece, int64_t i, const dualprop__gains_f64 *gains)
@@ -330,6 +345,10 @@ static dualprop_status run_pieces(struct custom_update *update, dualprop_state *
     if (update->count <= PIECE_NUMBERS) run_piece(update, 0);
     else host->parallel_for(host->user_data, run_piece, update, (update->count + PIECE_NUMBERS - 1) / PIECE_NUMBERS);
     DUALPROP__TRY(dualprop__layer_answer(layer, atomic_load(&update->answer)));
+    const char *bad = atomic_load(&update->bad);
+    DUALPROP__REQUIRE(state->context, !bad, DUALPROP_ERROR_DIVERGED,
+                      "the activation %s of layer %d computed a %s that is NaN or infinite",
+                      dualprop__layer_activation_name(layer), layer->index, bad ? bad : "");
     if (max_abs) *max_abs = maximum_of_bits(atomic_load(&update->max_abs));
     if (change) *change = maximum_of_bits(atomic_load(&update->change));
     return DUALPROP_OK;

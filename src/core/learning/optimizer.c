@@ -111,6 +111,24 @@ static dualprop_status create_optimizer(dualprop_optimizer **out, dualprop_netwo
     return DUALPROP_OK;
 }
 
+/* As create_learning() takes. */
+static uint64_t bytes_of_learning(const dualprop_layer *layer, int kind, int fused)
+{
+    const dualprop_context *context = layer->network->context;
+    int moments = moment_count(kind), of_biases = moments + !fused;
+    int of_weights = of_biases + (layer->network->feedback == DUALPROP_FEEDBACK_KOLEN_POLLACK ? moments : 0);
+    return (uint64_t)of_weights * dualprop__reals_bytes(context, layer->weight_elements) +
+           (uint64_t)of_biases * dualprop__reals_bytes(context, layer->bias_elements);
+}
+
+static uint64_t bytes_of_optimizer(const dualprop_network *network, int kind, int fused)
+{
+    uint64_t sum = dualprop__block_bytes(sizeof(dualprop_optimizer)) +
+                   dualprop__block_bytes((uint64_t)network->layer_count * sizeof(struct dualprop__learning));
+    for (int k = 0; k < network->layer_count; k++) sum += bytes_of_learning(network->layers[k], kind, fused);
+    return sum;
+}
+
 static const char *what_needs_gradients(const dualprop_network *network)
 {
     if (dualprop__network_has_custom_maps(network)) return "linear maps of the caller's own";
@@ -139,7 +157,8 @@ static dualprop_status check_and_create(dualprop_optimizer **out, dualprop_netwo
     *out = NULL;
     DUALPROP__TRY(check_optimized(network, kind, fused, function));
     DUALPROP__TRY(dualprop__network_check_real(network));
-    return create_optimizer(out, network, kind, fused);
+    return dualprop__whole_memory(network->context, create_optimizer(out, network, kind, fused), "an optimizer",
+                                  bytes_of_optimizer(network, kind, fused), "dualprop_optimizer_memory_needed");
 }
 
 dualprop_status dualprop_optimizer_create(dualprop_optimizer **out, dualprop_network *network, int kind)
@@ -152,26 +171,13 @@ dualprop_status dualprop_optimizer_create_fused(dualprop_optimizer **out, dualpr
     return check_and_create(out, network, kind, 1, __func__);
 }
 
-/* As create_learning() takes. */
-static uint64_t bytes_of_learning(const dualprop_layer *layer, int kind, int fused)
-{
-    const dualprop_context *context = layer->network->context;
-    int moments = moment_count(kind), of_biases = moments + !fused;
-    int of_weights = of_biases + (layer->network->feedback == DUALPROP_FEEDBACK_KOLEN_POLLACK ? moments : 0);
-    return (uint64_t)of_weights * dualprop__reals_bytes(context, layer->weight_elements) +
-           (uint64_t)of_biases * dualprop__reals_bytes(context, layer->bias_elements);
-}
-
 dualprop_status dualprop_optimizer_memory_needed(uint64_t *bytes, dualprop_network *network, int kind, int fused)
 {
     DUALPROP__REQUIRE(NULL, bytes, DUALPROP_ERROR_INVALID_ARGUMENT, "bytes is NULL; expected a place for the result");
     DUALPROP__TRY(check_optimized(network, kind, fused, __func__));
     DUALPROP__REQUIRE(network->context, fused == 0 || fused == 1, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "fused is %d; expected 0 or 1", fused);
-    uint64_t sum = dualprop__block_bytes(sizeof(dualprop_optimizer)) +
-                   dualprop__block_bytes((uint64_t)network->layer_count * sizeof(struct dualprop__learning));
-    for (int k = 0; k < network->layer_count; k++) sum += bytes_of_learning(network->layers[k], kind, fused);
-    *bytes = sum;
+    *bytes = bytes_of_optimizer(network, kind, fused);
     return DUALPROP_OK;
 }
 

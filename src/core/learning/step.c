@@ -96,13 +96,15 @@ static dualprop_status check_gradient(const dualprop_optimizer *optimizer, const
     dualprop_context *context = optimizer->context;
     const struct dualprop__learning *learning = &optimizer->layers[layer->index - 1];
     double reached, allowed = dualprop__largest_gradient(optimizer, layer);
+    const char *whose = layer->custom_map ? " and the map " : "";
+    const char *map = layer->custom_map ? layer->custom_map->part.name : "";
     DUALPROP__TRY(largest_of(&reached, layer, learning->weight_gradient, learning->bias_gradient));
     reached *= scale;
     DUALPROP__REQUIRE(context, !isnan(reached), DUALPROP_ERROR_NOT_FINITE,
-                      "the gradient of layer %d holds NaN, so no step was taken", layer->index);
+                      "the gradient of layer %d%s%s holds NaN, so no step was taken", layer->index, whose, map);
     DUALPROP__REQUIRE(context, reached <= allowed, DUALPROP_ERROR_NOT_FINITE,
-                      "the gradient of layer %d reaches %g; a step allows %g, so none was taken", layer->index, reached,
-                      allowed);
+                      "the gradient of layer %d%s%s reaches %g; a step allows %g, so none was taken", layer->index,
+                      whose, map, reached, allowed);
     return DUALPROP_OK;
 }
 

@@ -72,6 +72,14 @@ uint64_t dualprop__layer_bytes(const dualprop_layer *layer)
            (uint64_t)arrays * dualprop__reals_bytes(context, layer->weight_elements);
 }
 
+uint64_t dualprop__described_bytes(const dualprop_network *network, const dualprop_layer *description)
+{
+    dualprop_layer layer = *description;
+    layer.network = (dualprop_network *)(uintptr_t)network; /* which is only read */
+    layer.weight_elements = count_weights(&layer);
+    return layer.weight_elements > 0 ? dualprop__layer_bytes(&layer) : 0;
+}
+
 void dualprop__layer_destroy(dualprop_layer *layer)
 {
     if (!layer) return;

@@ -67,8 +67,10 @@ dualprop_status dualprop__describe_custom(dualprop_layer *layer, const dualprop_
                       (long long)outputs);
     DUALPROP__REQUIRE(context, weights >= 1, DUALPROP_ERROR_INVALID_ARGUMENT, "weights is %lld; expected >= 1",
                       (long long)weights);
-    DUALPROP__REQUIRE(context, fan_in >= 1, DUALPROP_ERROR_INVALID_ARGUMENT, "fan_in is %lld; expected >= 1",
-                      (long long)fan_in);
+    int64_t inputs = input[0] * input[1] * input[2], most = weights > inputs ? weights : inputs;
+    DUALPROP__REQUIRE(context, fan_in >= 1 && fan_in <= most, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "fan_in is %lld; expected 1..%lld, the layer's inputs or weights", (long long)fan_in,
+                      (long long)most);
     DUALPROP__TRY(check_activation(context, activation));
     DUALPROP__REQUIRE(context, fits(1, outputs, 1), DUALPROP_ERROR_RANGE, "outputs is %lld; its size overflows",
                       (long long)outputs);
@@ -81,7 +83,7 @@ dualprop_status dualprop__describe_custom(dualprop_layer *layer, const dualprop_
         .custom_map = map,
         .custom_weights = weights,
         .fan_in = fan_in,
-        .inputs = input[0] * input[1] * input[2],
+        .inputs = inputs,
         .outputs = outputs,
         .bias_elements = outputs,
         .learning_rate = 1.0,

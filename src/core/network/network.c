@@ -64,7 +64,8 @@ static dualprop_status check_and_make(dualprop_network **network, dualprop_conte
     DUALPROP__TRY(dualprop__check_handle(context, DUALPROP__CONTEXT, "context", function));
     DUALPROP__TRY(dualprop__context_enter(context));
     DUALPROP__TRY(check_shape(context, height, width, channels));
-    return dualprop__network_make(network, context, height, width, channels);
+    return dualprop__whole_memory(context, dualprop__network_make(network, context, height, width, channels),
+                                  "a network", 0, "dualprop_network_memory_needed");
 }
 
 dualprop_status dualprop_network_create(dualprop_network **network, dualprop_context *context, int64_t height,

@@ -2,6 +2,7 @@
  * network_add.c - adding layers on top of a network, and what its top then is.
  */
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "network_internal.h"
@@ -47,6 +48,23 @@ static dualprop_status make_layer_room(dualprop_network *network)
     return DUALPROP_OK;
 }
 
+/* What the network would take with a layer of this description. */
+static uint64_t bytes_with_layer(const dualprop_network *network, const dualprop_layer *description)
+{
+    uint64_t bytes, count = (uint64_t)network->layer_count;
+    if (dualprop_network_memory_needed(&bytes, network) != DUALPROP_OK) return 0;
+    if (network->layer_count == network->layer_capacity)
+        bytes += dualprop__block_bytes((count == 0 ? FIRST_LAYERS : 2 * count) * sizeof *network->layers);
+    return bytes + dualprop__described_bytes(network, description);
+}
+
+static dualprop_status append_layer(dualprop_network *network, const dualprop_layer *description)
+{
+    DUALPROP__TRY(make_layer_room(network));
+    dualprop_layer **place = &network->layers[network->layer_count];
+    return dualprop__layer_create(place, network, description, network->layer_count + 1);
+}
+
 dualprop_status dualprop__network_append(dualprop_network *network, const dualprop_layer *description)
 {
     dualprop_context *context = network->context;
@@ -54,12 +72,17 @@ dualprop_status dualprop__network_append(dualprop_network *network, const dualpr
     DUALPROP__REQUIRE(context, DUALPROP__ADD(&total, network->parameters, own) && network->layer_count < INT_MAX / 4,
                       DUALPROP_ERROR_RANGE, "the network's number of parameters overflows with another %lld",
                       (long long)own);
-    DUALPROP__TRY(make_layer_room(network));
-    dualprop_layer **place = &network->layers[network->layer_count];
-    DUALPROP__TRY(dualprop__layer_create(place, network, description, network->layer_count + 1));
+    dualprop_status status = append_layer(network, description);
+    if (status == DUALPROP_ERROR_NO_MEMORY) {
+        char what[64];
+        snprintf(what, sizeof what, "a network with layer %d", network->layer_count + 1);
+        return dualprop__whole_memory(context, status, what, bytes_with_layer(network, description),
+                                      "dualprop_network_memory_needed");
+    }
+    DUALPROP__TRY(status);
+    dualprop__layer_output(network->top, network->layers[network->layer_count]);
     network->layer_count++;
     network->parameters = total;
-    dualprop__layer_output(network->top, *place);
     return DUALPROP_OK;
 }
 

@@ -86,25 +86,23 @@ static layer_text layer_words(const dualprop_layer *layer)
     return words;
 }
 
-static dualprop_status check_layer(const dualprop_layer *own, const dualprop_layer *other)
-{
-    DUALPROP__REQUIRE(own->network->context,
-                      dualprop__layer_alike(own, other) && dualprop__layer_activates_alike(own, other),
-                      DUALPROP_ERROR_INVALID_ARGUMENT, "source has another layer %d: %s; expected destination's %s",
-                      own->index, layer_words(other).text, layer_words(own).text);
-    return DUALPROP_OK;
-}
-
-dualprop_status dualprop__network_check_alike(const dualprop_network *destination, const dualprop_network *source)
+dualprop_status dualprop__network_check_alike(const dualprop_network *destination, const dualprop_network *source,
+                                              const char *to, const char *from)
 {
     const dualprop_context *context = destination->context;
     DUALPROP__REQUIRE(context, source->context->precision == context->precision, DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "source has precision %s; expected destination's, %s",
-                      dualprop_name(DUALPROP_NAMES_TYPE, source->context->precision),
+                      "%s has precision %s; expected that of %s, %s", from,
+                      dualprop_name(DUALPROP_NAMES_TYPE, source->context->precision), to,
                       dualprop_name(DUALPROP_NAMES_TYPE, context->precision));
     DUALPROP__REQUIRE(context, source->layer_count == destination->layer_count, DUALPROP_ERROR_INVALID_ARGUMENT,
-                      "source has %d layers; expected destination's %d", source->layer_count, destination->layer_count);
-    for (int k = 0; k < source->layer_count; k++) DUALPROP__TRY(check_layer(destination->layers[k], source->layers[k]));
+                      "%s has %d layers; expected the %d of %s", from, source->layer_count, destination->layer_count,
+                      to);
+    for (int k = 0; k < source->layer_count; k++) {
+        const dualprop_layer *own = destination->layers[k], *other = source->layers[k];
+        DUALPROP__REQUIRE(context, dualprop__layer_alike(own, other) && dualprop__layer_activates_alike(own, other),
+                          DUALPROP_ERROR_INVALID_ARGUMENT, "%s has another layer %d: %s; expected that of %s: %s", from,
+                          own->index, layer_words(other).text, to, layer_words(own).text);
+    }
     return DUALPROP_OK;
 }
 
@@ -115,7 +113,7 @@ dualprop_status dualprop_network_copy(dualprop_network *destination, const dualp
     DUALPROP__TRY(dualprop__context_enter(destination->context));
     DUALPROP__TRY(dualprop__context_enter(source->context));
     if (destination == source) return DUALPROP_OK;
-    DUALPROP__TRY(dualprop__network_check_alike(destination, source));
+    DUALPROP__TRY(dualprop__network_check_alike(destination, source, "destination", "source"));
     dualprop_network *opened;
     DUALPROP__TRY(dualprop__network_open(&opened, source));
     dualprop_status status = copy_all_parameters(destination, opened);

@@ -158,6 +158,8 @@ void dualprop__layer_destroy(dualprop_layer *layer); /* NULL and half-built are 
 int dualprop__layer_reshape(dualprop_layer *layer, const dualprop_layer *description);
 /* What it takes of memory; of an outline what it would. */
 uint64_t dualprop__layer_bytes(const dualprop_layer *layer);
+/* The same of a layer that a network might get. */
+uint64_t dualprop__described_bytes(const dualprop_network *network, const dualprop_layer *description);
 
 /* Of a layer or a description: the activation's name, built-in or the caller's. */
 const char *dualprop__layer_activation_name(const dualprop_layer *layer);
@@ -208,8 +210,9 @@ dualprop_status dualprop__parameter_replace(dualprop_layer *layer, int is_bias, 
                                             const char *what);
 /* network_copy.c: as dualprop_network_clone(), after its checks and with `network` open for reading. */
 dualprop_status dualprop__network_clone(dualprop_network **clone, const dualprop_network *network);
-/* Have two networks the same precision and layers? */
-dualprop_status dualprop__network_check_alike(const dualprop_network *destination, const dualprop_network *source);
+/* Have two networks the same precision and layers? `to` and `from` are the names of the caller's arguments. */
+dualprop_status dualprop__network_check_alike(const dualprop_network *destination, const dualprop_network *source,
+                                              const char *to, const char *from);
 /* Copy feedback weights and parameters between alike networks of one context, open for writing and reading. */
 dualprop_status dualprop__network_copy_arrays(dualprop_network *destination, const dualprop_network *source);
 /* Copy all parameters through host memory; `source` is open for reading. */

@@ -67,7 +67,7 @@ static dualprop_status publish(dualprop_network *to, const dualprop_network *fro
 {
     dualprop_network *opened;
     DUALPROP__TRY(dualprop__network_check_real(to));
-    DUALPROP__TRY(dualprop__network_check_alike(to, from));
+    DUALPROP__TRY(dualprop__network_check_alike(to, from, "to", "from"));
     DUALPROP__TRY(dualprop__network_open(&opened, from));
     dualprop_status status = publish_opened(to, opened);
     dualprop__network_end_read(opened);

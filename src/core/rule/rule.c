@@ -62,7 +62,9 @@ dualprop_status dualprop_rule_create(dualprop_rule **out, dualprop_context *cont
     DUALPROP__TRY(dualprop__context_enter(context));
     DUALPROP__TRY(check_variant(context, variant));
     dualprop_rule *rule = dualprop__allocate(context, sizeof *rule);
-    if (!rule) return DUALPROP_ERROR_NO_MEMORY;
+    if (!rule)
+        return dualprop__whole_memory(context, DUALPROP_ERROR_NO_MEMORY, "a rule", dualprop__block_bytes(sizeof *rule),
+                                      "dualprop_rule_memory_needed");
     rule->magic = DUALPROP__RULE;
     rule->context = context;
     atomic_init(&rule->references, 1);

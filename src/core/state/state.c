@@ -118,8 +118,10 @@ dualprop_status dualprop_state_create(dualprop_state **out, dualprop_network *ne
     DUALPROP__TRY(dualprop__network_check_real(network));
     DUALPROP__TRY(check_fit(network, rule, capacity));
     dualprop_state *state;
-    DUALPROP__TRY(create_bare_state(&state, network, rule, capacity, capacity));
-    dualprop_status status = dualprop__state_plan(state);
+    dualprop_status status = create_bare_state(&state, network, rule, capacity, capacity);
+    if (status != DUALPROP_OK)
+        return dualprop__whole_memory(network->context, status, "a state", 0, "dualprop_state_memory_needed");
+    status = dualprop__state_plan(state);
     if (status != DUALPROP_OK) {
         dualprop_state_destroy(state);
         return status;

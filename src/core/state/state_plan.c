@@ -3,6 +3,7 @@
  *
  * The same walk over the network first counts the bytes and then hands out the pieces, so the two cannot disagree.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "state_plan.h"
@@ -354,8 +355,11 @@ static dualprop_status allocate_memory(struct dualprop__memory *memory, dualprop
     }
     dualprop_status status = context->backend.allocate(context->instance, &memory->arena, memory->arena_bytes);
     if (status != DUALPROP_OK)
-        return dualprop__fail(context, status, "a state for capacity %lld needs %zu bytes, which could not be had",
-                              (long long)state->capacity, memory->arena_bytes);
+        return status == DUALPROP_ERROR_NO_MEMORY
+                   ? status
+                   : dualprop__fail(context, status,
+                                    "a state for capacity %lld needs %zu bytes, which could not be had",
+                                    (long long)state->capacity, memory->arena_bytes);
     return context->backend.fill_zero(context->instance, memory->arena, memory->arena_bytes);
 }
 
@@ -392,6 +396,9 @@ dualprop_status dualprop__state_plan(dualprop_state *state)
     state->plan.needs = dualprop__state_needs(state->rule);
     dualprop_status status = allocate_memory(&fresh, state);
     if (status == DUALPROP_OK) status = dualprop__switches_plan(state);
+    char what[64];
+    snprintf(what, sizeof what, "a state for capacity %lld", (long long)state->capacity);
+    status = dualprop__whole_memory(state->context, status, what, state->plan.bytes, "dualprop_state_memory_needed");
     const struct dualprop__memory *kept = status == DUALPROP_OK ? &fresh : &old;
     if (status != DUALPROP_OK) {
         state->plan.needs = needs;
