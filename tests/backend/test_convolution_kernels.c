@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "main.h"
+#include "support/comparison.h"
 #include "support/workbench.h"
 
 #ifdef DUALPROP_NO_BLIS
@@ -168,12 +169,12 @@ static void check_group(const workbench *bench, const workbench *expected, int g
         ck_assert_msg(error <= DBL_MAX, "%s: %s[%lld] is %g", what, own->label, (long long)i, values[i]);
         errors += error * error;
         sizes += right[i] * right[i];
-        greatest_error = fmax(greatest_error, error);
-        greatest = fmax(greatest, fabs(right[i]));
+        greatest_error = comparison_larger(greatest_error, error);
+        greatest = comparison_larger(greatest, fabs(right[i]));
     }
     double natural = way == DUALPROP__WINOGRAD ? own->scale : 0;
-    sizes = fmax(sizes, natural * natural * (double)own->count);
-    greatest = fmax(greatest, natural);
+    sizes = comparison_larger(sizes, natural * natural * (double)own->count);
+    greatest = comparison_larger(greatest, natural);
     ck_assert_msg(sqrt(errors) <= RMS * unit * sqrt(sizes), "%s: the error of %s is %g of it, expected at most %g",
                   what, own->label, sqrt(errors / sizes), RMS * unit);
     ck_assert_msg(greatest_error <= GREATEST * unit * greatest,
@@ -388,7 +389,7 @@ static void check_transposition(workbench *bench, const struct layer *layer, int
     double between = inner(bench, weights, gradient, elements);
     /* The errors of the directions are independent, and their sums grow as the sizes of the arrays do. */
     double natural = way == DUALPROP__WINOGRAD ? natural_sum(&shape, shape.channels) : 0;
-    double size = fmax(inner(bench, up, up, results), natural * natural * (double)results);
+    double size = comparison_larger(inner(bench, up, up, results), natural * natural * (double)results);
     double near = RMS * sqrt(size * inner(bench, y, y, results));
     if (bench->type == DUALPROP_F64) near *= DBL_EPSILON / FLT_EPSILON;
     ck_assert_msg(fabs(above - below) <= near, "%s: <Wx, y> is %.9g and <x, W'y> is %.9g", what, above, below);

@@ -11,6 +11,7 @@
 #include "core/backend/backend_internal.h"
 #include "cuda_test.h"
 #include "math/bfloat16.h"
+#include "support/comparison.h"
 #include "support/workbench.h"
 
 /* ---- rounding ---- */
@@ -160,7 +161,7 @@ static double greatest(const float *x, const float *other, int64_t count)
     for (int64_t i = 0; i < count; i++) {
         double apart = fabs((double)x[i] - (other ? (double)other[i] : 0));
         if (isnan(apart)) return apart;
-        most = fmax(most, apart);
+        most = comparison_larger(most, apart);
     }
     return most;
 }

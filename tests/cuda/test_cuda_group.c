@@ -11,6 +11,7 @@
 
 #include "cuda_test.h"
 #include "learner.h"
+#include "support/comparison.h"
 #include "support/expect.h"
 #include "support/thread_group.h"
 
@@ -153,8 +154,8 @@ START_TEST(a_device_learns_by_blocks_what_the_reference_learns)
     ck_assert_msg(alone.status == DUALPROP_OK && reference.status == DUALPROP_OK, "%s%s", alone.text, reference.text);
     ck_assert_int_eq(alone.count, reference.count);
     for (int64_t i = 0; i < alone.count; i++) {
-        most = fmax(most, fabs((double)reference.values[i]));
-        apart = fmax(apart, fabs((double)alone.values[i] - (double)reference.values[i]));
+        most = comparison_larger(most, fabs((double)reference.values[i]));
+        apart = comparison_larger(apart, fabs((double)alone.values[i] - (double)reference.values[i]));
     }
     /* Adam divides by a gradient's own size: one that nearly cancels over the blocks moves with its roundings. */
     ck_assert_msg(apart <= 2e-3 * most, "%s: %g apart of %g", rows[_i].name, apart, most);

@@ -13,6 +13,7 @@
 
 #include "cuda_test.h"
 #include "learner.h"
+#include "support/comparison.h"
 #include "support/expect.h"
 
 #define ROOM 200000
@@ -107,8 +108,8 @@ static double distance(const struct outcome *one, const struct outcome *other)
     double most = 0, apart = 0;
     ck_assert_int_eq(one->count, other->count);
     for (int64_t i = 0; i < one->count; i++) {
-        most = fmax(most, fabs((double)other->values[i]));
-        apart = fmax(apart, fabs((double)one->values[i] - (double)other->values[i]));
+        most = comparison_larger(most, fabs((double)other->values[i]));
+        apart = comparison_larger(apart, fabs((double)one->values[i] - (double)other->values[i]));
         ck_assert(isfinite(one->values[i]));
     }
     return apart / most;

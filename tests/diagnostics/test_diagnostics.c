@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "main.h"
+#include "support/comparison.h"
 #include "support/small_network.h"
 #include "support/expect.h"
 #include "support/failing_allocator.h"
@@ -591,7 +592,7 @@ static double steepest(const struct small_plan *plan, int which)
     settle(&small);
     for (int k = 1; k <= plan->layers; k++)
         for (int state = DUALPROP_S_PLUS; state <= DUALPROP_S_MINUS; state++)
-            most = fmax(most, fabs(slope_along(diagnostics, &small, which, k, state)));
+            most = comparison_larger(most, fabs(slope_along(diagnostics, &small, which, k, state)));
     dualprop_diagnostics_destroy(diagnostics);
     small_destroy(&small);
     return most;

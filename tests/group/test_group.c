@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "main.h"
+#include "support/comparison.h"
 #include "support/expect.h"
 #include "support/failing_allocator.h"
 #include "support/randomness.h"
@@ -364,8 +365,8 @@ START_TEST(blocks_are_the_same_gradient)
     for (int i = 0; i < INPUTS * 37; i++) {
         double apart = blocked[i] > plain[i] ? blocked[i] - plain[i] : plain[i] - blocked[i];
         double size = plain[i] < 0 ? -plain[i] : plain[i];
-        if (apart > difference) difference = apart;
-        if (size > largest) largest = size;
+        difference = comparison_larger(difference, apart);
+        largest = comparison_larger(largest, size);
     }
     /* 29 products added in two orders: at most 29 roundings of numbers no larger than their sum of absolute values. */
     ck_assert_msg(largest > 0 && difference <= 1e-13 * largest, "differs by %g of %g", difference, largest);

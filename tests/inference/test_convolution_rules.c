@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "support/comparison.h"
 #include "support/expect.h"
 #include "support/image_network.h"
 
@@ -172,7 +173,7 @@ START_TEST(forward_reaches_one_layer_a_pass)
         for (int k = 1; k <= IMAGE_LAYERS; k++) {
             double largest = 0;
             int64_t count = image_parameter(gradient, &made, 2 * (k - 1), 1);
-            for (int64_t i = 0; i < count; i++) largest = fmax(largest, fabs(gradient[i]));
+            for (int64_t i = 0; i < count; i++) largest = comparison_larger(largest, fabs(gradient[i]));
             if (k <= IMAGE_LAYERS - plan.passes) ck_assert_double_eq(largest, 0);
             else ck_assert_double_gt(largest, 0);
         }
@@ -216,7 +217,7 @@ static double largest_difference(struct image_network *one, struct image_network
     for (int k = 1; k <= IMAGE_LAYERS; k++) {
         int64_t count = image_read(first, one, k, which);
         image_read(second, other, k, other_which);
-        for (int64_t i = 0; i < count; i++) largest = fmax(largest, fabs(first[i] - second[i]));
+        for (int64_t i = 0; i < count; i++) largest = comparison_larger(largest, fabs(first[i] - second[i]));
     }
     return largest;
 }

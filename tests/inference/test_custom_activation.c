@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "main.h"
+#include "support/comparison.h"
 #include "support/expect.h"
 #include "support/scratch_folder.h"
 #include "support/small_network.h"
@@ -255,8 +256,8 @@ START_TEST(images_and_f32_work_too)
     read_first_layer(copy, &made);
     destroy_pictures(&made);
     for (int i = 0; i < PICTURES * SIDE * SIDE * 4; i++) {
-        difference = fmax(difference, fabs((double)builtin[i] - (double)copy[i]));
-        largest = fmax(largest, fabs((double)builtin[i]));
+        difference = comparison_larger(difference, fabs((double)builtin[i] - (double)copy[i]));
+        largest = comparison_larger(largest, fabs((double)builtin[i]));
     }
     ck_assert_msg(largest > 0 && difference <= 4e-6 * largest, "difference %g of %g", difference, largest);
 }

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "support/comparison.h"
 #include "support/small_network.h"
 
 static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
@@ -87,8 +88,9 @@ START_TEST(test_forward_reaches_one_layer_a_pass)
         for (int k = 1; k <= plan.layers; k++) {
             double largest = 0;
             small_read_gradient(weight, bias, &small, k);
-            for (int64_t i = 0; i < plan.widths[k - 1] * plan.widths[k]; i++) largest = fmax(largest, fabs(weight[i]));
-            for (int64_t i = 0; i < plan.widths[k]; i++) largest = fmax(largest, fabs(bias[i]));
+            for (int64_t i = 0; i < plan.widths[k - 1] * plan.widths[k]; i++)
+                largest = comparison_larger(largest, fabs(weight[i]));
+            for (int64_t i = 0; i < plan.widths[k]; i++) largest = comparison_larger(largest, fabs(bias[i]));
             if (k <= plan.layers - plan.passes) ck_assert_double_eq(largest, 0.0);
             else ck_assert_double_gt(largest, 0.0);
         }

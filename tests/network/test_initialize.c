@@ -14,6 +14,7 @@
 #include <dualprop/dualprop.h>
 
 #include "math/formulas.h"
+#include "support/comparison.h"
 #include "support/expect.h"
 
 Suite *test_initialize_suite(void);
@@ -81,7 +82,7 @@ static double average(const double *values, int power)
 static double largest(const double *values)
 {
     double most = 0;
-    for (int i = 0; i < COUNT; i++) most = fmax(most, fabs(values[i]));
+    for (int i = 0; i < COUNT; i++) most = comparison_larger(most, fabs(values[i]));
     return most;
 }
 
@@ -142,7 +143,8 @@ static double kolmogorov_distance(double *values, double deviation, double low_t
     qsort(values, COUNT, sizeof *values, ascending);
     for (int i = 0; i < COUNT; i++) {
         double below = (0.5 * erfc(-values[i] / deviation / sqrt(2)) - low_tail) / (1 - 2 * low_tail);
-        distance = fmax(distance, fmax(fabs(below - (double)i / COUNT), fabs(below - (double)(i + 1) / COUNT)));
+        distance = comparison_larger(
+            distance, comparison_larger(fabs(below - (double)i / COUNT), fabs(below - (double)(i + 1) / COUNT)));
     }
     return distance;
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "support/comparison.h"
 #include "support/expect.h"
 #include "support/image_network.h"
 #include "core/backend/backend_internal.h"
@@ -34,7 +35,7 @@ static struct image_plan plan_of(int i)
 static double difference_of(const double *x, const double *y, int64_t count)
 {
     double largest = 0;
-    for (int64_t i = 0; i < count; i++) largest = fmax(largest, fabs(x[i] - y[i]));
+    for (int64_t i = 0; i < count; i++) largest = comparison_larger(largest, fabs(x[i] - y[i]));
     return largest;
 }
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "support/comparison.h"
 #include "support/expect.h"
 #include "support/model.h"
 
@@ -311,7 +312,7 @@ static double spectral_norm(const double *weight, int64_t rows, int64_t columns)
                     a[p][i] = c * x - s * y, a[q][i] = s * x + c * y;
                 }
             }
-    for (int64_t i = 0; i < columns; i++) largest = fmax(largest, a[i][i]);
+    for (int64_t i = 0; i < columns; i++) largest = comparison_larger(largest, a[i][i]);
     return sqrt(largest);
 }
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "support/comparison.h"
 #include "support/expect.h"
 #include "support/model.h"
 
@@ -50,9 +51,9 @@ static void expect_layer(struct small_network *small, int k, const char *what)
     small_read(minus, small, k, DUALPROP_S_MINUS);
     small_read(mean, small, k, DUALPROP_S_MEAN);
     for (int64_t i = 0; i < count; i++) expected[i] = mean_of(k, i);
-    double error =
-        fmax(relative_difference(plus, model.plus[k], count), relative_difference(minus, model.minus[k], count));
-    error = fmax(error, relative_difference(mean, expected, count));
+    double error = comparison_larger(relative_difference(plus, model.plus[k], count),
+                                     relative_difference(minus, model.minus[k], count));
+    error = comparison_larger(error, relative_difference(mean, expected, count));
     ck_assert_msg(error <= TOLERANCE, "%s: layer %d is off by %.3g", what, k, error);
 }
 
@@ -61,8 +62,8 @@ static void expect_gradient(struct small_network *small, int k, const char *what
     double weight[SMALL_MAX_REALS], bias[SMALL_MAX_REALS], own_weight[SMALL_MAX_REALS], own_bias[SMALL_MAX_REALS];
     small_read_gradient(weight, bias, small, k);
     model_gradient(own_weight, own_bias, &model, k);
-    double error = fmax(relative_difference(weight, own_weight, model.widths[k - 1] * model.widths[k]),
-                        relative_difference(bias, own_bias, model.widths[k]));
+    double error = comparison_larger(relative_difference(weight, own_weight, model.widths[k - 1] * model.widths[k]),
+                                     relative_difference(bias, own_bias, model.widths[k]));
     ck_assert_msg(error <= 10 * TOLERANCE, "%s: gradient %d is off by %.3g", what, k, error);
 }
 

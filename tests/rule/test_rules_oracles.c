@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "support/comparison.h"
 #include "support/expect.h"
 #include "support/model.h"
 #include "support/singular_values.h"
@@ -788,9 +789,9 @@ static void expect_own_gradient(const struct small_plan *plan, double robustness
         small_gradient(&small);
         small_read_gradient(weight, bias, &small, k);
         int64_t count = plan->widths[k - 1] * plan->widths[k];
-        for (int64_t i = 0; i < count; i++) largest = fmax(largest, fabs(weight[i]));
+        for (int64_t i = 0; i < count; i++) largest = comparison_larger(largest, fabs(weight[i]));
         for (int64_t i = 0; i < count; i += 7)
-            worst = fmax(worst, fabs(slope_of(&small, robustness, k, i, 1e-5) - weight[i]));
+            worst = comparison_larger(worst, fabs(slope_of(&small, robustness, k, i, 1e-5) - weight[i]));
         ck_assert_msg(worst < 1e-6 * largest, "%s, %s, %s, alpha %g: layer %d is off by %.3g of %.3g", what,
                       dualprop_name(DUALPROP_NAMES_RULE, plan->variant),
                       dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, plan->output_step), plan->alpha, k, worst, largest);

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "support/comparison.h"
 #include "support/expect.h"
 #include "support/small_network.h"
 
@@ -38,7 +39,7 @@ static struct small_plan plan_of(int backend)
 static void softmax(double *p, const double *s)
 {
     double top = s[0], sum = 0;
-    for (int i = 1; i < CLASSES; i++) top = fmax(top, s[i]);
+    for (int i = 1; i < CLASSES; i++) top = comparison_larger(top, s[i]);
     for (int i = 0; i < CLASSES; i++) sum += p[i] = exp(s[i] - top);
     for (int i = 0; i < CLASSES; i++) p[i] /= sum;
 }
@@ -51,7 +52,7 @@ static double residual(const double *s, const double *a, const double *at, const
         softmax(p, at + b * CLASSES);
         for (int i = 0; i < CLASSES; i++) {
             int j = b * CLASSES + i;
-            worst = fmax(worst, fabs(s[j] - a[j] + t * (p[i] - y[j])));
+            worst = comparison_larger(worst, fabs(s[j] - a[j] + t * (p[i] - y[j])));
         }
     }
     return worst;

@@ -6,6 +6,7 @@
  * layer, gives the order: log10 of the ratio.
  */
 #include "combinations.h"
+#include "comparison.h"
 
 #include <dualprop/dualprop.h>
 #include <math.h>
@@ -136,7 +137,7 @@ static double distance(dualprop_optimizer *optimizer, dualprop_optimizer *twin)
     for (int k = 1; k <= LAYERS; k++) {
         double norm, difference;
         must(dualprop_gradient_compare(NULL, NULL, &norm, &difference, optimizer, twin, k));
-        worst = fmax(worst, difference / norm);
+        worst = comparison_larger(worst, difference / norm);
     }
     return worst;
 }

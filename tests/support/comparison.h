@@ -9,6 +9,12 @@
 
 #include <stdint.h>
 
+/* The larger of two, where a NaN is larger than everything: a maximum of errors has to keep it, and fmax() drops it. */
+static inline double comparison_larger(double most, double x)
+{
+    return x > most || x != x ? x : most;
+}
+
 int comparison_near(double value, double expected, double absolute, double relative);
 /* The index of the first value that is not near, or -1. */
 int64_t comparison_first_far(const double *values, const double *expected, int64_t count, double absolute,

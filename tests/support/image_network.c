@@ -2,6 +2,7 @@
  * image_network.c - see image_network.h.
  */
 #include "image_network.h"
+#include "comparison.h"
 
 #include <check.h>
 #include <math.h>
@@ -175,7 +176,7 @@ double image_error(struct image_network *of, struct image_network *twin)
     for (int k = 1; k <= IMAGE_LAYERS; k++) {
         double other, difference;
         expect_ok(dualprop_gradient_compare(NULL, NULL, &other, &difference, of->optimizer, twin->optimizer, k));
-        worst = fmax(worst, difference / other);
+        worst = comparison_larger(worst, difference / other);
     }
     return worst;
 }

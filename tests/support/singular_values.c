@@ -4,6 +4,7 @@
  * Each rotation makes two columns orthogonal; when all are, their lengths are the singular values (Hestenes).
  */
 #include "singular_values.h"
+#include "comparison.h"
 
 #include <math.h>
 
@@ -44,7 +45,8 @@ double greatest_singular_value(double *matrix, int64_t rows, int64_t columns)
         for (int64_t i = 0; i < columns; i++)
             for (int64_t j = i + 1; j < columns; j++) rotated |= orthogonalise(matrix, rows, columns, i, j);
     }
-    for (int64_t i = 0; i < columns; i++) greatest = fmax(greatest, column_product(matrix, rows, columns, i, i));
+    for (int64_t i = 0; i < columns; i++)
+        greatest = comparison_larger(greatest, column_product(matrix, rows, columns, i, i));
     return sqrt(greatest);
 }
 

@@ -2,6 +2,7 @@
  * small_network.c - see small_network.h.
  */
 #include "small_network.h"
+#include "comparison.h"
 
 #include <check.h>
 #include <math.h>
@@ -189,7 +190,7 @@ double small_error(struct small_network *small, struct small_network *twin)
     for (int k = 1; k <= small->plan.layers; k++) {
         double other, difference;
         must(dualprop_gradient_compare(NULL, NULL, &other, &difference, small->optimizer, twin->optimizer, k));
-        worst = fmax(worst, difference / other);
+        worst = comparison_larger(worst, difference / other);
     }
     return worst;
 }
@@ -219,8 +220,8 @@ double relative_difference(const double *x, const double *y, int64_t count)
 {
     double difference = 0, largest = 0;
     for (int64_t i = 0; i < count; i++) {
-        difference = fmax(difference, fabs(x[i] - y[i]));
-        largest = fmax(largest, fabs(y[i]));
+        difference = comparison_larger(difference, fabs(x[i] - y[i]));
+        largest = comparison_larger(largest, fabs(y[i]));
     }
     return largest > 0 ? difference / largest : difference;
 }
