@@ -174,8 +174,9 @@ def test_listings_of_the_readme(_):
                 after.append((before, weights, dict(space["network"].items())))
         finally:
             os.chdir(place)
-    assert len(listings) == 7, "a new listing needs its line here"
-    (_, _, learned), (saved, _, resumed), (_, _, _), (_, _, _), (_, frozen, one_more), (images_network, _, _), _ = after
+    assert len(listings) == 8, "a new listing needs its line here"
+    (_, _, learned), (saved, _, resumed), _, _, (_, frozen, one_more), (_, before_fused, fused), _, _ = after
+    images_network = after[6][0]
     assert space["scores"].shape == (100, 10)
     for name, weights in learned.items():
         np.testing.assert_array_equal(resumed[name], weights)
@@ -187,6 +188,7 @@ def test_listings_of_the_readme(_):
     for name in ("layer1.weight", "layer1.bias"):
         np.testing.assert_array_equal(frozen[name], one_more[name])
     assert (frozen["layer2.weight"] != one_more["layer2.weight"]).any()
+    assert (before_fused["layer2.weight"] != fused["layer2.weight"]).any() and printed[1][0] > 0.9
     assert printed[-1][0] < 0.01, printed
     assert space["network"].layers[0].activation == "softsign"
 
