@@ -30,7 +30,7 @@ static sample queue[KEPT];
 static atomic_uint written, taken;
 static atomic_int stop;
 
-static double microseconds[MOST_SECONDS * RATE], errors[MOST_SECONDS * RATE];
+static double microseconds[MOST_SECONDS * RATE], error[MOST_SECONDS]; /* of each tick; the mean of each second */
 static int ticks, busy, missed;
 
 static void check(dualprop_status status)
@@ -65,18 +65,17 @@ static void *control(void *argument)
 
         double measured = u - 6 * sin(angle) - 0.8 * velocity - 0.5 * tanh(10 * velocity); /* the plant */
         sample seen = { { (float)angle, (float)velocity / 4, (float)measured / 10 }, (float)u / 10 };
-        unsigned at = atomic_load(&written);
-        if (at - atomic_load(&taken) < KEPT) {
-            queue[at % KEPT] = seen;
-            atomic_store(&written, at + 1);
+        if (written - taken < KEPT) {
+            queue[written % KEPT] = seen;
+            written++;
         }
         velocity += measured / RATE;
         angle += velocity / RATE;
-        errors[i] = fabs(path - angle);
+        error[i / RATE] += fabs(path - angle) / RATE;
         microseconds[i] = now() - due;
         missed += microseconds[i] > 1e6 / RATE;
     }
-    atomic_store(&stop, 1);
+    stop = 1;
     return NULL;
 }
 
@@ -87,13 +86,13 @@ static void learn(dualprop_network *served, dualprop_network *network, dualprop_
     static float x[BATCH * INPUTS], y[BATCH];
     dualprop_view inputs = { sizeof inputs, x, DUALPROP_F32, 2, { BATCH, INPUTS }, { INPUTS, 1 } };
     dualprop_view targets = { sizeof targets, y, DUALPROP_F32, 2, { BATCH, 1 }, { 1, 1 } };
-    unsigned count = 0, draw = 1;
+    unsigned draw = 1;
 
-    while (!atomic_load(&stop)) {
-        for (; count != atomic_load(&written); atomic_store(&taken, ++count)) kept[count % KEPT] = queue[count % KEPT];
-        for (int b = 0; b < BATCH && count > 0; b++) {
+    while (!stop) {
+        for (; taken != written; taken++) kept[taken % KEPT] = queue[taken % KEPT];
+        for (int b = 0; b < BATCH && taken > 0; b++) {
             draw = draw * 1664525 + 1013904223;
-            const sample *one = &kept[(draw >> 8) % (count < KEPT ? count : KEPT)];
+            const sample *one = &kept[(draw >> 8) % (taken < KEPT ? taken : KEPT)];
             for (int i = 0; i < INPUTS; i++) x[b * INPUTS + i] = one->state[i];
             y[b] = one->torque;
         }
@@ -106,13 +105,6 @@ static int ascending(const void *x, const void *y)
 {
     const double *one = x, *other = y;
     return (*one > *other) - (*one < *other);
-}
-
-static double mean_error(int second)
-{
-    double sum = 0;
-    for (int i = 0; i < RATE; i++) sum += errors[second * RATE + i] / RATE;
-    return sum;
 }
 
 int main(int argc, char **argv)
@@ -151,7 +143,7 @@ int main(int argc, char **argv)
     printf("%d ticks: worst %.0f us, 99.9th percentile %.0f us, median %.0f us, %d missed\n", ticks,
            microseconds[ticks - 1], microseconds[ticks - 1 - ticks / 1000], microseconds[ticks / 2], missed);
     printf("%d refused, %llu allocations\n", busy, (unsigned long long)(after - before));
-    printf("mean error %.4f in the first second, %.4f in the last\n", mean_error(0), mean_error(seconds - 1));
+    printf("mean error %.4f in the first second, %.4f in the last\n", error[0], error[seconds - 1]);
 
     dualprop_optimizer_destroy(adam);
     dualprop_state_destroy(serving);

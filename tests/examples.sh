@@ -234,6 +234,18 @@ compile_against_installed() {
     mv $(find "$work/copied" -type f -perm -u=x) "$work/installed"
 }
 
+# Whoever copies the example finds a wrong transpose or gradient by its exit status.
+a_wrong_layer_fails() {
+    for change in 's/sum += get(delta/sum -= get(delta/' 's/tap_of(f, t)) \* get(delta/tap_of(f, 0)) * get(delta/'; do
+        sed "$change" examples/custom_layer.c >"$work/copied/wrong_layer.c" &&
+            ! cmp -s examples/custom_layer.c "$work/copied/wrong_layer.c" &&
+            (cd "$work/copied" && eval "$CC -o wrong_layer wrong_layer.c -ldualprop-testing \
+                $(pkg-config --cflags --libs dualprop) -lm") || return 1
+        LD_LIBRARY_PATH=$work/usr/lib "$work/copied/wrong_layer" >"$work/output" && return 1
+        grep -q '^largest error of a gradient: ' "$work/output" || return 1
+    done
+}
+
 # The list above has them all.
 none_is_forgotten() {
     for source in examples/*.c; do
@@ -249,6 +261,7 @@ test_that "every example is run" none_is_forgotten
 programs=$build/examples libraries=
 all_of_them "on the static library"
 test_that "examples compile against what is installed, by the command that each names" compile_against_installed
+test_that "examples/custom_layer with a fault in it fails" a_wrong_layer_fails
 programs=$work/installed libraries=$work/usr/lib
 all_of_them "on the installed library"
 count_end
