@@ -242,22 +242,27 @@ check-io: tests
 check-asan:
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/asan LIB=build/asan/lib SANITIZE=address OPTIMIZE=-O1 \
 	    build/asan/tests/main
-	CK_FORK=no CK_TIMEOUT_MULTIPLIER=10 ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=4096 \
+	@CK_FORK=no CK_TIMEOUT_MULTIPLIER=10 ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=4096 \
 	    LSAN_OPTIONS=suppressions=tests/lsan.txt \
-	    build/asan/tests/main $(SUITE)
+	    tests/suites.sh build/asan/tests/main build/asan/check $(SUITE)
 check-ubsan:
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/ubsan LIB=build/ubsan/lib SANITIZE=undefined OPTIMIZE=-O1 \
 	    build/ubsan/tests/main
-	CK_TIMEOUT_MULTIPLIER=10 build/ubsan/tests/main $(SUITE)
+	@CK_TIMEOUT_MULTIPLIER=10 UBSAN_OPTIONS=print_stacktrace=1 \
+	    tests/suites.sh build/ubsan/tests/main build/ubsan/check $(SUITE)
+# TSAN_THREADS call at the same time.
+TSAN_THREADS ?= 8
 check-tsan:
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/tsan LIB=build/tsan/lib SANITIZE=thread OPTIMIZE=-O1 \
 	    build/tsan/tests/main
-	CK_FORK=no CK_TIMEOUT_MULTIPLIER=20 TSAN_OPTIONS=halt_on_error=1 build/tsan/tests/main \
-	    $(or $(SUITE),threads publish determinism context)
+	@CK_FORK=no CK_TIMEOUT_MULTIPLIER=20 TSAN_OPTIONS=halt_on_error=1 TEST_THREADS=$(TSAN_THREADS) \
+	    tests/suites.sh build/tsan/tests/main build/tsan/check \
+	    $(or $(SUITE),threads publish determinism context group)
+# What valgrind's processor has: AVX2.
 check-valgrind: tests
-	CK_FORK=no CK_TIMEOUT_MULTIPLIER=50 valgrind -q --leak-check=full --errors-for-leak-kinds=definite,indirect \
-	    --show-leak-kinds=definite,indirect \
-	    --error-exitcode=9 $(BUILD)/tests/main $(SUITE)
+	@CK_FORK=no CK_TIMEOUT_MULTIPLIER=50 UNDER='valgrind -q --leak-check=full --show-leak-kinds=definite,indirect \
+	    --errors-for-leak-kinds=definite,indirect --error-exitcode=9' \
+	    tests/suites.sh $(BUILD)/tests/main $(BUILD)/valgrind $(SUITE)
 check-fuzz:
 	@tests/fuzz.sh
 # Random command lines.
@@ -280,7 +285,8 @@ check-msan:
 	@$(MAKE) --no-print-directory -j$(JOBS) NVCC=no BLIS=no CC=clang BUILD=build/msan LIB=build/msan/lib \
 	    SANITIZE=memory OPTIMIZE=-O1 \
 	    build/msan/tests/main
-	CK_FORK=no CK_TIMEOUT_MULTIPLIER=20 build/msan/tests/main $(or $(SUITE),$(MSAN_SUITES))
+	@CK_FORK=no CK_TIMEOUT_MULTIPLIER=20 tests/suites.sh build/msan/tests/main build/msan/check \
+	    $(or $(SUITE),$(MSAN_SUITES))
 # Other machines and C libraries: TARGETS="aarch64 s390x i686 musl".
 check-cross:
 	@tests/cross.sh $(TARGETS)
@@ -375,8 +381,8 @@ help:
 	@echo 'make deps            install what building and testing need (Debian, Ubuntu)'
 	@echo 'make demo            train on Fashion-MNIST by dual propagation and show the result'
 	@echo 'make check           all tests; check-suites, -headers, -abi, -manners, -install, -python, -oom, -io are parts,'
-	@echo '                     check-asan, -ubsan, -tsan, -msan, -valgrind, -fuzz, -command-lines, -kills, -coverage,'
-	@echo '                     -mutants, -cross, -mpich and -cuda-mutants go further (SUITE=NAME chooses;'
+	@echo '                     check-asan, -ubsan, -tsan, -msan, -valgrind, -fuzz, -command-lines, -kills,'
+	@echo '                     -coverage, -mutants, -cross, -mpich and -cuda-mutants go further (SUITE=NAME chooses;'
 	@echo '                     figures: docs/reliability.md)'
 	@echo 'make bench           speed against the frameworks (CASES=mlp, vgg16... BENCH_VENV=DIR)'
 	@echo 'make vectors         reference vectors (VECTORS=DIR BACKEND=reference PRECISION=f64)'
@@ -408,7 +414,7 @@ FORCE:
 .PHONY: wheel all programs examples tests deps demo check check-suites check-headers check-abi check-manners \
     check-install check-mpich check-python mpi \
         check-cuda check-cuda-mutants check-oom check-io check-asan check-ubsan check-tsan check-valgrind \
-        check-fuzz check-command-lines check-kills check-coverage check-mutants check-msan check-cross bench vectors \
-        combinations formulas reproduce-table1 \
+        check-fuzz check-command-lines check-kills check-coverage check-mutants check-msan check-cross bench \
+        vectors combinations formulas reproduce-table1 \
         reproduce-table2 reproduce-table3 reproduce-figure2 reproduce-figure3 atlas learn-cifar10 figure2 figure3 \
         install install-strip install-library install-programs uninstall amalgamation deb docs format help clean FORCE

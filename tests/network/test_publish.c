@@ -201,19 +201,19 @@ START_TEST(readers_are_never_refused_and_see_whole_sets)
     dualprop_context *context = create_context(BACKENDS[_i % 2]);
     dualprop_context *other = _i / 2 ? create_context(BACKENDS[_i % 2]) : context;
     dualprop_network *learner = create_dense(context), *served = create_dense(other);
-    struct reader readers[READERS];
-    pthread_t threads[READERS];
+    struct reader readers[MOST_TEST_THREADS];
+    pthread_t threads[MOST_TEST_THREADS];
     atomic_int stop = 0;
     uint64_t before, after;
-    int refused = 0;
+    int refused = 0, count = test_threads(READERS);
     fill(learner, 1);
     expect_ok(dualprop_network_publish(served, learner));
-    for (int i = 0; i < READERS; i++) {
+    for (int i = 0; i < count; i++) {
         readers[i] = (struct reader){ .stop = &stop };
         expect_ok(dualprop_state_create(&readers[i].state, served, NULL, 1));
     }
     expect_ok(dualprop_context_memory(NULL, NULL, &before, context));
-    for (int i = 0; i < READERS; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, read_on, &readers[i]), 0);
+    for (int i = 0; i < count; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, read_on, &readers[i]), 0);
     for (int i = 0; i < PUBLICATIONS; i++) {
         fill(learner, (float)(i % 4 + 1));
         dualprop_status status = dualprop_network_publish(served, learner);
@@ -222,7 +222,7 @@ START_TEST(readers_are_never_refused_and_see_whole_sets)
     }
     expect_ok(dualprop_context_memory(NULL, NULL, &after, context));
     atomic_store(&stop, 1);
-    for (int i = 0; i < READERS; i++) {
+    for (int i = 0; i < count; i++) {
         pthread_join(threads[i], NULL);
         ck_assert_int_eq(readers[i].refused, 0);
         ck_assert_int_eq(readers[i].torn, 0);

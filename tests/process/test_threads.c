@@ -17,7 +17,7 @@
 #include "support/saved_model.h"
 #include "support/scratch_folder.h"
 
-#define THREADS 8
+#define THREADS 8 /* unless TEST_THREADS says otherwise */
 
 static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
 
@@ -63,19 +63,20 @@ static void *live_often(void *argument)
 
 START_TEST(lives_side_by_side_have_the_bits_of_one_alone)
 {
-    struct life lives[THREADS + 1];
-    pthread_t threads[THREADS];
+    int count = test_threads(THREADS);
+    struct life lives[MOST_TEST_THREADS + 1];
+    pthread_t threads[MOST_TEST_THREADS];
     scratch_folder folder = scratch_folder_create();
     memset(lives, 0, sizeof lives);
-    for (int i = 0; i <= THREADS; i++) {
+    for (int i = 0; i <= count; i++) {
         lives[i].plan = (saved_plan){ BACKENDS[_i], DUALPROP_F32, DUALPROP_ADAM, NULL, NULL, 1 + i % 3 };
         snprintf(lives[i].file, sizeof lives[i].file, "%s-%d", folder.file, i);
     }
-    expect_ok(live(&lives[THREADS]));
-    run_threads(threads, THREADS, live_often, lives, sizeof *lives);
-    for (int i = 0; i < THREADS; i++) {
+    expect_ok(live(&lives[count]));
+    run_threads(threads, count, live_often, lives, sizeof *lives);
+    for (int i = 0; i < count; i++) {
         ck_assert_int_eq(lives[i].status, DUALPROP_OK);
-        ck_assert_uint_eq(lives[i].parameters, lives[THREADS].parameters);
+        ck_assert_uint_eq(lives[i].parameters, lives[count].parameters);
     }
     scratch_folder_destroy(&folder);
 }
@@ -131,18 +132,19 @@ static void *use_the_context(void *argument)
 
 START_TEST(a_context_is_shared)
 {
-    struct share shares[THREADS + 1];
-    pthread_t threads[THREADS];
+    int count = test_threads(THREADS);
+    struct share shares[MOST_TEST_THREADS + 1];
+    pthread_t threads[MOST_TEST_THREADS];
     dualprop_options options = DUALPROP_OPTIONS_INIT;
     dualprop_context *context = NULL;
     options.threads = 3;
     expect_ok(dualprop_context_create(&context, BACKENDS[_i], &options));
-    for (int i = 0; i <= THREADS; i++) shares[i] = (struct share){ .context = context };
-    use_the_context(&shares[THREADS]);
-    run_threads(threads, THREADS, use_the_context, shares, sizeof *shares);
-    for (int i = 0; i < THREADS; i++) {
+    for (int i = 0; i <= count; i++) shares[i] = (struct share){ .context = context };
+    use_the_context(&shares[count]);
+    run_threads(threads, count, use_the_context, shares, sizeof *shares);
+    for (int i = 0; i < count; i++) {
         ck_assert_int_eq(shares[i].status, DUALPROP_OK);
-        ck_assert_mem_eq(shares[i].scores, shares[THREADS].scores, sizeof shares[i].scores);
+        ck_assert_mem_eq(shares[i].scores, shares[count].scores, sizeof shares[i].scores);
     }
     dualprop_context_destroy(context);
 }
@@ -192,13 +194,14 @@ START_TEST(rivals_for_a_handle_are_told_to_wait)
 {
     saved_plan plan = { BACKENDS[_i], DUALPROP_F32, DUALPROP_SGD, NULL, NULL, 2 };
     saved_model model;
-    struct rival rivals[THREADS];
-    pthread_t threads[THREADS];
+    int count = test_threads(THREADS);
+    struct rival rivals[MOST_TEST_THREADS];
+    pthread_t threads[MOST_TEST_THREADS];
     expect_ok(saved_model_create(&model, &plan));
-    for (int i = 0; i < THREADS; i++) rivals[i] = (struct rival){ .model = &model, .number = i };
-    run_threads(threads, THREADS, call_often, rivals, sizeof *rivals);
+    for (int i = 0; i < count; i++) rivals[i] = (struct rival){ .model = &model, .number = i };
+    run_threads(threads, count, call_often, rivals, sizeof *rivals);
     long done = 0;
-    for (int i = 0; i < THREADS; i++) {
+    for (int i = 0; i < count; i++) {
         ck_assert_int_eq(rivals[i].other, 0);
         done += rivals[i].done; /* one that was always too late may have none */
     }
