@@ -40,6 +40,11 @@ typedef struct household {
     double scores[70 * 10];      /* for predictions */
     unsigned char file[1 << 17]; /* the only one, whatever it is called */
     size_t file_size, file_place;
+    int faulty;                   /* does now and then something fail, memory, files or threads? */
+    randomness faults;            /* what fails when, apart from what is called */
+    int file_fault, thread_fault; /* so many calls until the file or a start of a thread fails; 0: none does */
+    int file_faults_hit, thread_faults_hit;
+    long calls_hit; /* so many calls had a fault */
     struct prints {
         uint64_t network, rule, optimizer, state;
     } prints[OF_EACH]; /* of all that a checkpoint keeps of them */
@@ -71,6 +76,8 @@ extern const act more_acts[];
 extern const int more_act_count;
 /* random_calls_more.c: files in the household's memory. */
 dualprop_io household_files(household *self);
+/* Did anything fail since the faults were armed, before the call? */
+int fault_hit(const household *self);
 
 /* End the process with a sentence and the seed. */
 _Noreturn void promise_broken(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,5 +1,7 @@
 #include "random_calls.h"
 
+#include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -615,9 +617,62 @@ static void check_prints(household *self, const act *done, dualprop_status statu
     }
 }
 
+/* ---- faults ---- */
+
+static void arm_faults(household *self)
+{
+    randomness *draws = &self->faults;
+    int which = self->faulty ? (int)random_below(draws, 4) : 3;
+    failing_allocator_arm(&self->memory, which == 0 ? 1 + (long)random_below(draws, 30) : 0,
+                          (int)random_below(draws, 2));
+    self->file_fault = which == 1 ? 1 + (int)random_below(draws, 8) : 0;
+    self->thread_fault = which == 2 ? 1 + (int)random_below(draws, 2) : 0;
+    self->file_faults_hit = self->thread_faults_hit = 0;
+}
+
+int fault_hit(const household *self)
+{
+    return self->memory.failures > 0 || self->file_faults_hit > 0 || self->thread_faults_hit > 0;
+}
+
+/* Nothing that comes after the call fails, such as looking at what it did. */
+static void disarm_faults(household *self, const char *name, dualprop_status status)
+{
+    promise(status != DUALPROP_ERROR_NO_MEMORY || self->bytes || self->memory.failures > 0,
+            "%s is out of memory without a reason", name);
+    promise(status != DUALPROP_ERROR_IO || self->file_faults_hit > 0, "%s cannot read or write without a reason", name);
+    promise(status != DUALPROP_ERROR_THREAD || self->thread_faults_hit > 0, "%s lacks a thread without a reason", name);
+    self->calls_hit += fault_hit(self);
+    failing_allocator_arm(&self->memory, 0, 0);
+    self->file_fault = self->thread_fault = 0;
+}
+
+static int start_thread(void *user_data, void **thread, void *(*main)(void *), void *argument)
+{
+    household *self = user_data;
+    pthread_t made;
+    if (self->thread_fault > 0 && --self->thread_fault == 0) {
+        self->thread_faults_hit++;
+        return EAGAIN;
+    }
+    int error = pthread_create(&made, NULL, main, argument);
+    *thread = (void *)(uintptr_t)made;
+    return error;
+}
+
+static void join_thread(void *user_data, void *thread)
+{
+    (void)user_data;
+    pthread_join((pthread_t)(uintptr_t)thread, NULL);
+}
+
+/* ---- a call ---- */
+
 static dualprop_status call(household *self, const act *next)
 {
+    arm_faults(self);
     dualprop_status status = next->run(self);
+    disarm_faults(self, next->name, status);
     check_sentence(next, status);
     check_prints(self, next, status);
     return status;
@@ -651,7 +706,15 @@ static void create(household *self, int backend, int precision)
     dualprop_allocator table = failing_allocator_table(&self->memory);
     options.io = &files;
     options.allocator = self->bytes ? NULL : &table;
-    promise(dualprop_context_create(&self->context, backend, &options) == DUALPROP_OK, "no context");
+    dualprop_threads threads = { sizeof threads, start_thread, join_thread, self };
+    options.thread_hooks = &threads;
+    dualprop_status status;
+    do {
+        arm_faults(self);
+        status = dualprop_context_create(&self->context, backend, &options);
+        promise(status == DUALPROP_OK || fault_hit(self), "no context: %s", dualprop_status_name(status));
+        disarm_faults(self, "context_create", status);
+    } while (status != DUALPROP_OK);
     promise(dualprop_checkpoint_create(&self->checkpoint, self->context) == DUALPROP_OK, "no checkpoint");
     for (int i = 0; i < ACTS; i++)
         if (strncmp(acts[i].name, "make_", 5) == 0)
@@ -693,6 +756,17 @@ int random_calls_run(int backend, int precision, uint64_t stream, int calls)
     memset(&house, 0, sizeof house);
     house.random = random_start(stream);
     return live(&house, backend, precision, calls);
+}
+
+int random_calls_with_faults(long *hit, int backend, int precision, uint64_t stream, int calls)
+{
+    memset(&house, 0, sizeof house);
+    house.random = random_start(stream);
+    house.faults = random_start(~stream);
+    house.faulty = 1;
+    int learnt = live(&house, backend, precision, calls);
+    *hit += house.calls_hit;
+    return learnt;
 }
 
 int random_calls_from(int backend, int precision, const uint8_t *bytes, size_t size, int calls)

@@ -9,11 +9,18 @@
 
 /* ---- files ---- */
 
+/* Is it this call's turn to fail? */
+static int file_fails(household *self)
+{
+    return self->file_fault > 0 && --self->file_fault == 0 && ++self->file_faults_hit;
+}
+
 /* There is one file, which takes any name. */
 static int64_t open_file(void *user_data, const char *path, int writable)
 {
     household *self = user_data;
     (void)path;
+    if (file_fails(self)) return -EMFILE;
     if (!writable && self->file_size == 0) return -ENOENT;
     self->file_place = 0;
     return 1;
@@ -21,8 +28,9 @@ static int64_t open_file(void *user_data, const char *path, int writable)
 
 static int64_t size_of_file(void *user_data, int64_t file)
 {
+    household *self = user_data;
     (void)file;
-    return (int64_t)((household *)user_data)->file_size;
+    return file_fails(self) ? -EIO : (int64_t)self->file_size;
 }
 
 static int64_t read_file(void *user_data, int64_t file, void *buffer, size_t size)
@@ -30,6 +38,7 @@ static int64_t read_file(void *user_data, int64_t file, void *buffer, size_t siz
     household *self = user_data;
     size_t left = self->file_size - self->file_place, count = size < left ? size : left;
     (void)file;
+    if (file_fails(self)) return -EIO;
     memcpy(buffer, self->file + self->file_place, count);
     self->file_place += count;
     return (int64_t)count;
@@ -39,6 +48,7 @@ static int64_t write_file(void *user_data, int64_t file, const void *buffer, siz
 {
     household *self = user_data;
     (void)file;
+    if (file_fails(self)) return -ENOSPC;
     if (size > sizeof self->file - self->file_place) return -ENOSPC;
     memcpy(self->file + self->file_place, buffer, size);
     self->file_place += size;
@@ -48,20 +58,20 @@ static int64_t write_file(void *user_data, int64_t file, const void *buffer, siz
 
 static int64_t end_file(void *user_data, int64_t file)
 {
-    (void)user_data, (void)file;
-    return 0;
+    (void)file;
+    return file_fails(user_data) ? -EIO : 0;
 }
 
 static int64_t rename_file(void *user_data, const char *from, const char *to)
 {
-    (void)user_data, (void)from, (void)to;
-    return 0;
+    (void)from, (void)to;
+    return file_fails(user_data) ? -EACCES : 0;
 }
 
 static int64_t name_file(void *user_data, const char *path)
 {
-    (void)user_data, (void)path;
-    return 0;
+    (void)path;
+    return file_fails(user_data) ? -EIO : 0;
 }
 
 dualprop_io household_files(household *self)
@@ -503,8 +513,8 @@ static dualprop_status load(household *self)
     dualprop_status saved = save(self);
     if (saved != DUALPROP_OK) return saved;
     dualprop_status status = dualprop_checkpoint_read(&read, self->context, "file");
-    promise(status == DUALPROP_OK || status == DUALPROP_ERROR_LIMIT, "what was saved does not load: %s",
-            dualprop_status_name(status));
+    promise(status == DUALPROP_OK || status == DUALPROP_ERROR_LIMIT || fault_hit(self),
+            "what was saved does not load: %s", dualprop_status_name(status));
     if (status != DUALPROP_OK) return status;
     dualprop_checkpoint_destroy(self->checkpoint);
     self->checkpoint = read;
