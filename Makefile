@@ -272,6 +272,10 @@ check-command-lines: programs
 KILLS ?= 10000
 check-kills: tests
 	$(BUILD)/tests/process/kills $(KILLS)
+# Memory, files and threads fail at random for so long; TEST_SEED chooses.
+SOAK_SECONDS ?= 3600
+check-soak: tests
+	$(BUILD)/tests/process/soak $(SOAK_SECONDS)
 # What the suites do not run, and what they do not notice: MUTANTS changes of src/core, chosen by SEED.
 check-coverage:
 	@tests/coverage.sh
@@ -381,7 +385,7 @@ help:
 	@echo 'make deps            install what building and testing need (Debian, Ubuntu)'
 	@echo 'make demo            train on Fashion-MNIST by dual propagation and show the result'
 	@echo 'make check           all tests; check-suites, -headers, -abi, -manners, -install, -python, -oom, -io are parts,'
-	@echo '                     check-asan, -ubsan, -tsan, -msan, -valgrind, -fuzz, -command-lines, -kills,'
+	@echo '                     check-asan, -ubsan, -tsan, -msan, -valgrind, -fuzz, -command-lines, -kills, -soak,'
 	@echo '                     -coverage, -mutants, -cross, -mpich and -cuda-mutants go further (SUITE=NAME chooses;'
 	@echo '                     figures: docs/reliability.md)'
 	@echo 'make bench           speed against the frameworks (CASES=mlp, vgg16... BENCH_VENV=DIR)'
@@ -414,7 +418,7 @@ FORCE:
 .PHONY: wheel all programs examples tests deps demo check check-suites check-headers check-abi check-manners \
     check-install check-mpich check-python mpi \
         check-cuda check-cuda-mutants check-oom check-io check-asan check-ubsan check-tsan check-valgrind \
-        check-fuzz check-command-lines check-kills check-coverage check-mutants check-msan check-cross bench \
+        check-fuzz check-command-lines check-kills check-soak check-coverage check-mutants check-msan check-cross bench \
         vectors combinations formulas reproduce-table1 \
         reproduce-table2 reproduce-table3 reproduce-figure2 reproduce-figure3 atlas learn-cifar10 figure2 figure3 \
         install install-strip install-library install-programs uninstall amalgamation deb docs format help clean FORCE

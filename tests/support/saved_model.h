@@ -44,7 +44,7 @@ dualprop_status saved_model_get(saved_model *model, const dualprop_checkpoint *c
 dualprop_status saved_model_save(const saved_model *model, const char *path);
 dualprop_status saved_model_load(saved_model *model, const char *path);
 
-/* A checksum over every bit of all parameters. Ends the test where they cannot be read. */
+/* A checksum over every bit of all parameters. Ends the process where they cannot be read. */
 uint32_t saved_model_parameters(const saved_model *model);
 
 #endif
