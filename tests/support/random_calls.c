@@ -619,14 +619,18 @@ static void check_prints(household *self, const act *done, dualprop_status statu
 
 /* ---- faults ---- */
 
-static void arm_faults(household *self)
+/* One of the next calls of memory, files and threads; 0: none of them. Most acts make few. */
+static long next_fault(household *self)
 {
     randomness *draws = &self->faults;
-    int which = self->faulty ? (int)random_below(draws, 4) : 3;
-    failing_allocator_arm(&self->memory, which == 0 ? 1 + (long)random_below(draws, 30) : 0,
-                          (int)random_below(draws, 2));
-    self->file_fault = which == 1 ? 1 + (int)random_below(draws, 8) : 0;
-    self->thread_fault = which == 2 ? 1 + (int)random_below(draws, 2) : 0;
+    return self->faulty && random_below(draws, 2) ? 1 + (long)random_below(draws, 1 + random_below(draws, 20)) : 0;
+}
+
+static void arm_faults(household *self)
+{
+    failing_allocator_arm(&self->memory, next_fault(self), (int)random_below(&self->faults, 2));
+    self->file_fault = (int)next_fault(self);
+    self->thread_fault = (int)next_fault(self);
     self->file_faults_hit = self->thread_faults_hit = 0;
 }
 
