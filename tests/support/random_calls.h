@@ -22,7 +22,7 @@
  * learning steps were made: with none, the draws are not worth much.
  */
 int random_calls_run(int backend, int precision, uint64_t stream, int calls);
-/* The same, while in every second call memory, a file or the start of a thread may fail; adds how many calls had one. */
+/* The same, while memory, files and starts of threads fail in many calls; adds how many. */
 int random_calls_with_faults(long *hit, int backend, int precision, uint64_t stream, int calls);
 /* The same, with the calls and their arguments chosen by bytes, until they are used up or this many calls are made. */
 int random_calls_from(int backend, int precision, const uint8_t *bytes, size_t size, int calls);
