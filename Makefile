@@ -418,7 +418,7 @@ FORCE:
 .PHONY: wheel all programs examples tests deps demo check check-suites check-headers check-abi check-manners \
     check-install check-mpich check-python mpi \
         check-cuda check-cuda-mutants check-oom check-io check-asan check-ubsan check-tsan check-valgrind \
-        check-fuzz check-command-lines check-kills check-soak check-coverage check-mutants check-msan check-cross bench \
-        vectors combinations formulas reproduce-table1 \
+        check-fuzz check-command-lines check-kills check-soak check-coverage check-mutants check-msan check-cross \
+        bench vectors combinations formulas reproduce-table1 \
         reproduce-table2 reproduce-table3 reproduce-figure2 reproduce-figure3 atlas learn-cifar10 figure2 figure3 \
         install install-strip install-library install-programs uninstall amalgamation deb docs format help clean FORCE
