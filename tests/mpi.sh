@@ -62,10 +62,15 @@ test_that "the example prints the same for one process and three" minimal
 
 # ---- Layers in different processes ----
 
-pipeline=$mpi_build/examples/mpi/pipeline
+# A small data set: each process reads all of it, which takes longer than learning from 30 batches.
+pipeline() { # PROCESSES OPTIONS...
+    processes=$1
+    shift
+    over "$processes" "$mpi_build/examples/mpi/pipeline" --data "$folder/images" --batch 20 "$@"
+}
 weights() { sed -n 's/.*weights \([0-9a-f]*\),.*/\1/p' "$folder/stdout"; }
 in_step() {
-    over 1 "$pipeline" --steps 4 --batch 20 && one=$(weights) && over 3 "$pipeline" --steps 4 --batch 20 &&
+    pipeline 1 --steps 4 && one=$(weights) && pipeline 3 --steps 4 &&
         [ -n "$one" ] && [ "$one" = "$(weights)" ] && return 0
     cat "$folder/stdout" "$folder/stderr"
     return 1
@@ -73,17 +78,18 @@ in_step() {
 in_flight() { # TEXT LINES OPTIONS...: so many processes say TEXT
     text=$1 lines=$2
     shift 2
-    over 3 "$pipeline" --steps 30 --batch 20 "$@" && [ "$(grep -c -- "$text" "$folder/stdout")" -eq "$lines" ] &&
+    pipeline 3 --steps 30 "$@" && [ "$(grep -c -- "$text" "$folder/stdout")" -eq "$lines" ] &&
         grep -q "test accuracy" "$folder/stdout" && return 0
     cat "$folder/stdout" "$folder/stderr"
     return 1
 }
-if [ -r "${FASHION_MNIST:-/usr/share/datasets/fashion-mnist}/train-images-idx3-ubyte.gz" ]; then
+if have python3; then
+    mkdir "$folder/images" && python3 tests/python/make_images.py mnist "$folder/images" 700
     test_that "layers in three processes have the bits of one" in_step
     test_that "batches in flight are all learned from, by all layers" in_flight "learned from 30 of 30" 3 --mode wave
     test_that "layers learn though messages are lost" in_flight "gave up [1-9]" 2 --mode free --drop 0.5
 else
-    skip "layers in different processes: Fashion-MNIST is not installed"
+    skip "layers in different processes: there is no python3 to make images"
 fi
 
 # ---- Two hosts: network namespaces with a cable between them ----

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { INPUTS = 20, CLASSES = 3, BATCH = 60, BLOCKS = 4, STEPS = 200 };
+enum { INPUTS = 20, CLASSES = 3, BATCH = 60, BLOCKS = 4, STEPS = 50 };
 
 /* A process that fails alone must not reach MPI_Finalize(), which waits for the others. */
 static void check(dualprop_status status)

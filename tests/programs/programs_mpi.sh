@@ -67,12 +67,12 @@ begin() { # EPOCHS
         --quiet >stdout 2>stderr </dev/null &
     job=$!
 }
-resumes() { # EPOCHS PROCESSES: the checkpoint goes on to the bits of an undisturbed run
-    over "$2" "$program" --resume long --data good --epochs "$1" --checkpoint resumed --quiet || shows || return 1
-    [ -s "undisturbed.$1" ] ||
-        "$alone" $small --epochs "$1" --checkpoint "undisturbed.$1" --quiet >/dev/null || return 1
-    [ -e resumed ] || cp long resumed # the last epoch was saved before the signal came: nothing is left to do
-    cmp resumed "undisturbed.$1"
+# The checkpoint goes on, two epochs beyond what the log holds, to the bits of an undisturbed run. (Processes that share
+# a busy processor take seconds for an epoch, so they do not make all that the run began with.)
+resumes() { # PROCESSES
+    epochs=$(($(wc -l <long.log) + 2))
+    over "$1" "$program" --resume long --data good --epochs $epochs --checkpoint resumed --quiet || shows || return 1
+    "$alone" $small --epochs $epochs --checkpoint undisturbed --quiet >/dev/null && cmp resumed undisturbed
 }
 stops() { # SIGNAL RANK_OR_mpirun STATUS
     begin 30
@@ -81,7 +81,7 @@ stops() { # SIGNAL RANK_OR_mpirun STATUS
     wait "$job"
     status=$?
     [ $status -eq "$3" ] || { echo "exit status $status; expected $3"; shows; return 1; }
-    [ "$(wc -l <long.log)" -lt 30 ] && resumes 30 2
+    [ "$(wc -l <long.log)" -lt 30 ] && resumes 2
 }
 if [ -n "$more" ]; then
     test_that "SIGUSR1 to mpirun stops all after the same batch, and two go on" stops USR1 mpirun 138
@@ -90,7 +90,7 @@ else
 fi
 test_that "SIGINT to one process stops all" stops INT 1 130
 
-# A process is killed at a moment that is drawn: the old or the new checkpoint is whole.
+# A process is killed at some moment of an epoch: the old or the new checkpoint is whole.
 killed() { # RANK EPOCHS_BEFORE DELAY
     begin 30
     wait_for_epochs long.log "$2" || shows || return 1
@@ -99,11 +99,11 @@ killed() { # RANK EPOCHS_BEFORE DELAY
     wait "$job"
     status=$?
     [ $status -ne 0 ] && [ $status -ne 124 ] || { echo "exit status $status"; shows; return 1; }
-    resumes 30 $((1 + $2 % 4))
+    resumes $((1 + $2 % 4))
 }
 kill=0
 while [ $kill -lt "${KILLS:-3}" ]; do
-    epochs=$((1 + (kill * 7 + 3) % 20)) delay=0.0$((kill * 13 % 10))
+    epochs=$((1 + (kill * 7 + 3) % 6)) delay=0.0$((kill * 13 % 10))
     test_that "process $((kill % 3)) is killed $delay s after epoch $epochs: the run resumes to the same bits" \
         killed $((kill % 3)) $epochs $delay
     kill=$((kill + 1))
