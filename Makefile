@@ -224,8 +224,9 @@ check-mpich: all programs
 	@command -v mpicc.mpich >/dev/null && command -v mpiexec.mpich >/dev/null || \
 	    { echo 'check-mpich needs MPICH: apt-get install mpich libmpich-dev'; exit 1; }
 	@$(MAKE) --no-print-directory -j$(JOBS) MPICC=mpicc.mpich MPI_BUILD=$(BUILD)/mpich MPI_LIB=$(BUILD)/mpich/lib mpi
-	MPIRUN=mpiexec.mpich BUILD='$(BUILD)' LIB='$(LIB)' MPI_BUILD='$(BUILD)/mpich' tests/mpi.sh
-	MPIRUN=mpiexec.mpich BUILD='$(BUILD)' LIB='$(LIB)' MPI_BUILD='$(BUILD)/mpich' tests/programs/programs_mpi.sh
+	MPIRUN=mpiexec.mpich BUILD='$(BUILD)' LIB='$(LIB)' MPI_BUILD='$(BUILD)/mpich' sh tests/mpi.sh
+	MPIRUN=mpiexec.mpich BUILD='$(BUILD)' LIB='$(LIB)' MPI_BUILD='$(BUILD)/mpich' \
+	    sh tests/programs/programs_mpi.sh
 wheel: all
 	@BUILD='$(BUILD)' LIB='$(LIB)' tools/make-wheel
 check-cuda: all tests

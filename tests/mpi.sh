@@ -26,12 +26,12 @@ done
 test_that "messages of 100 bytes at most change nothing" same 3 100 60
 test_that "a process that is late only delays the others" same 3 1000000 60 late 1
 
-ends() { # TEXT FAULT...: the run ends, badly, and says TEXT
+ends() { # TEXT FAULT...: the run ends, badly, and says TEXT; without one it is mpirun that says something
     text=$1
     shift
     over 3 "$learn" 6 1000000 2 "$@"
     status=$?
-    [ $status -ne 0 ] && [ $status -ne 124 ] && grep -q -- "$text" "$folder/stderr" && return 0
+    [ $status -ne 0 ] && [ $status -ne 124 ] && { [ -z "$text" ] || grep -q -- "$text" "$folder/stderr"; } && return 0
     echo "exit status $status; on stderr, where $text was expected:"
     cat "$folder/stderr"
     return 1
@@ -137,7 +137,9 @@ pulled() {
     cat "$folder/stderr"
     return 1
 }
-if [ -z "$more" ] || [ "$(id -u)" -ne 0 ] || ! have ip || ! have unshare; then
+if [ -z "$more" ]; then
+    skip "two hosts: tried with the mpirun of Open MPI alone"
+elif [ "$(id -u)" -ne 0 ] || ! have ip || ! have unshare; then
     skip "two hosts: only root can make network namespaces"
 elif ! connect >"$folder/connect" 2>&1; then
     disconnect
