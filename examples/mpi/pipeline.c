@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "../read_idx.h"
 
@@ -305,12 +306,20 @@ static int hear(void)
     return NEWS;
 }
 
+/* The same, and leave the core to others for a moment if there is none. */
+static int wait_and_hear(void)
+{
+    int what = hear();
+    if (what == NOTHING) nanosleep(&(struct timespec){ 0, 50000 }, NULL);
+    return what;
+}
+
 /* Wait until a place is free; without patience as long as it takes. */
 static void wait_for(int place)
 {
     double begun = MPI_Wtime();
     int waits = strcmp(mode, "wave") == 0;
-    while (numbers[place] >= 0 && (waits || MPI_Wtime() - begun < patience / 1000)) hear();
+    while (numbers[place] >= 0 && (waits || MPI_Wtime() - begun < patience / 1000)) wait_and_hear();
 }
 
 static void run_in_flight(void)
@@ -321,7 +330,7 @@ static void run_in_flight(void)
         go_up(number, NULL);
         hear();
     }
-    while (!is_bottom() && hear() != LAST) continue;
+    while (!is_bottom() && wait_and_hear() != LAST) continue;
     if (is_bottom())
         for (int place = 0; place < in_flight; place++) wait_for(place);
     if (!is_top()) MPI_Send(NULL, 0, MPI_FLOAT, rank + 1, END, MPI_COMM_WORLD);
@@ -331,7 +340,7 @@ static void run_in_flight(void)
     if (!is_top()) MPI_Irecv(&above_is_done, 1, MPI_INT, rank + 1, END + 1, MPI_COMM_WORLD, &done);
     while (!below_knows) {
         MPI_Test(&done, &below_knows, MPI_STATUS_IGNORE);
-        while (hear() != NOTHING) continue;
+        while (wait_and_hear() != NOTHING) continue;
     }
     for (int place = 0; place < in_flight; place++) give_up(place);
     MPI_Waitall(in_flight, going_down, MPI_STATUSES_IGNORE);

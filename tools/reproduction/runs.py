@@ -1,6 +1,7 @@
 """Runs in folders: started, resumed, stopped, and read. A run that is done is not done again."""
 import json
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -11,6 +12,16 @@ from . import experiments
 # What a line of results holds of the last epoch.
 LAST = ("lipschitz", "angle", "residual", "test_top5", "sha256")
 DIVERGED = re.compile(r"epoch (\d+), batch (\d+): (.*)")
+
+
+def machine():
+    name = platform.machine()
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            name = next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), name)
+    except OSError:
+        pass
+    return f"{name}, {len(os.sched_getaffinity(0))} cores"
 
 
 def read_lines(path):
