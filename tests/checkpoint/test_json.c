@@ -2,9 +2,7 @@
  * test_json.c - the reader and the writer of JSON: what RFC 8259 allows is read, what it does not is refused with its
  * place, and numbers and texts come back as they were, in every locale and mode of rounding.
  */
-#include <dlfcn.h>
 #include <float.h>
-#include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,17 +11,7 @@
 #include "main.h"
 #include "support/expect.h"
 #include "support/failing_allocator.h"
-
-/* ---- a C library that has no memory for a locale ---- */
-
-static int locales_fail;
-
-locale_t newlocale(int mask, const char *name, locale_t base)
-{
-    locale_t (*real)(int, const char *, locale_t) =
-        (locale_t(*)(int, const char *, locale_t))(uintptr_t)dlsym(RTLD_NEXT, "newlocale");
-    return locales_fail ? (locale_t)0 : real(mask, name, base);
-}
+#include "support/failing_system.h"
 
 /* ---- reading ---- */
 
@@ -355,19 +343,36 @@ START_TEST(memory_that_runs_out_is_a_status)
 }
 END_TEST
 
+START_TEST(sizes_that_wrap_are_no_memory)
+{
+    static const size_t sizes[] = { SIZE_MAX,      SIZE_MAX - 1, SIZE_MAX - 63,
+                                    SIZE_MAX - 64, SIZE_MAX / 2, SIZE_MAX / 2 - 64 };
+    dualprop_context *context;
+    dualprop__json_writer writer;
+    expect_ok(dualprop_context_create(&context, DUALPROP_BACKEND_REFERENCE, NULL));
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        dualprop__json_begin(&writer, context, sizes[i]);
+        dualprop__json_put_integer(&writer, 1);
+        ck_assert_int_eq(writer.status, DUALPROP_ERROR_NO_MEMORY);
+        ck_assert_ptr_null(writer.text);
+    }
+    dualprop_context_destroy(context);
+}
+END_TEST
+
 START_TEST(no_memory_for_a_locale_is_a_status)
 {
     dualprop_context *context;
     dualprop__json_writer writer;
     double real = 7;
     expect_ok(dualprop_context_create(&context, DUALPROP_BACKEND_REFERENCE, NULL));
-    locales_fail = 1;
+    failing_system = FAILING_LOCALE;
     dualprop__json_begin(&writer, context, 0);
     dualprop__json_put_real(&writer, 1);
     ck_assert_int_eq(writer.status, DUALPROP_ERROR_NO_MEMORY);
     dualprop__json json = dualprop__json_of(context, "here", "text", "1.5]", 4);
     expect_error(dualprop__json_real(&json, &real), DUALPROP_ERROR_NO_MEMORY, "out of memory");
-    locales_fail = 0;
+    failing_system = 0;
     expect_ok(dualprop__json_real(&json, &real));
     ck_assert(real == 1.5);
     dualprop__release(context, writer.text);
@@ -387,6 +392,7 @@ Suite *test_json_suite(void)
     tcase_add_test(tests, every_real_comes_back);
     tcase_add_test(tests, texts_are_written_so_that_they_come_back);
     tcase_add_test(tests, memory_that_runs_out_is_a_status);
+    tcase_add_test(tests, sizes_that_wrap_are_no_memory);
     tcase_add_test(tests, no_memory_for_a_locale_is_a_status);
     suite_add_tcase(suite, tests);
     return suite;

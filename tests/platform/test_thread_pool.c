@@ -82,6 +82,35 @@ START_TEST(loops_follow_each_other)
 }
 END_TEST
 
+/* Wait for all tasks of a loop to be there; each needs a thread of its own for that. */
+struct meeting {
+    atomic_int here;
+    int expected;
+    atomic_int met;
+};
+
+static void meet(void *argument, int64_t index)
+{
+    struct meeting *meeting = argument;
+    (void)index;
+    atomic_fetch_add(&meeting->here, 1);
+    for (int waited = 0; atomic_load(&meeting->here) < meeting->expected && waited < 60000; waited++)
+        nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+    if (atomic_load(&meeting->here) == meeting->expected) atomic_store(&meeting->met, 1);
+}
+
+START_TEST(tasks_run_at_the_same_time)
+{
+    dualprop_context *context = context_with(1 + _i, NULL);
+    for (int round = 0; round < 20; round++) {
+        struct meeting meeting = { .expected = 1 + _i };
+        run(context, meet, &meeting, 1 + _i);
+        ck_assert(meeting.met);
+    }
+    dualprop_context_destroy(context);
+}
+END_TEST
+
 static void write_square(void *argument, int64_t index)
 {
     ((double *)argument)[index] = (double)(index * index);
@@ -407,6 +436,7 @@ Suite *test_thread_pool_suite(void)
     TCase *tests = tcase_create("thread_pool");
     tcase_add_loop_test(tests, every_index_runs_once, 0, 6);
     tcase_add_loop_test(tests, loops_follow_each_other, 0, 4);
+    tcase_add_loop_test(tests, tasks_run_at_the_same_time, 1, 4);
     tcase_add_test(tests, results_are_visible_afterwards);
     tcase_add_test(tests, a_loop_inside_a_loop);
     tcase_add_test(tests, callers_in_many_threads);

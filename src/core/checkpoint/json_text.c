@@ -16,7 +16,7 @@ static int make_json_room(dualprop__json_writer *writer, size_t more)
     if (writer->status != DUALPROP_OK) return 0;
     if (more < writer->capacity - writer->length) return 1; /* and a NUL */
     writer->status = DUALPROP_ERROR_NO_MEMORY;
-    if (!DUALPROP__ADD(&needed, writer->length, more) || !DUALPROP__MULTIPLY(&capacity, needed + 64, 2)) return 0;
+    if (!DUALPROP__ADD(&needed, more, writer->length + 64) || !DUALPROP__MULTIPLY(&capacity, needed, 2)) return 0;
     char *text = dualprop__allocate(writer->context, capacity);
     if (!text) return 0;
     if (writer->text) memcpy(text, writer->text, writer->length);
@@ -102,9 +102,7 @@ static void tidy(char *digits)
         if (!strchr(digits, '.')) strcat(digits, ".0");
         return;
     }
-    char *from = exponent + 1, *to = exponent + 1;
-    if (*from == '-') to++;
-    if (*from == '-' || *from == '+') from++;
+    char *from = exponent + 2, *to = exponent + (exponent[1] == '-' ? 2 : 1); /* printf() writes either sign */
     while (*from == '0') from++;
     memmove(to, from, strlen(from) + 1);
 }
