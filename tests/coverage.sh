@@ -15,7 +15,8 @@ make --no-print-directory -j"$(nproc)" -s NVCC=no BUILD=$build LIB=$build/lib \
 find $build -name '*.gcda' -delete
 CK_TIMEOUT_MULTIPLIER=10 $build/tests/main ${SUITE-} >$build/suites.txt 2>&1 || true
 tail -n 1 $build/suites.txt
-gcovr --root . --object-directory $build --filter src/core/ --gcov-ignore-parse-errors --json $build/all.json
+gcovr --root . --object-directory $build --filter src/core/ --gcov-ignore-parse-errors \
+    --exclude-branches-by-pattern ".*DUALPROP__(TRY_)?ALWAYS.*" --json $build/all.json
 
 summary() {
     gcovr --root . -a $build/all.json "$@" --print-summary --txt /dev/null | awk -v name="$name" '

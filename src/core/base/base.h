@@ -105,6 +105,12 @@ dualprop_status dualprop__check_handle(const void *handle, uint32_t kind, const 
         dualprop_status dualprop__status_ = (call);                     \
         if (dualprop__status_ != DUALPROP_OK) return dualprop__status_; \
     } while (0)
+/*
+ * What holds for a reason that stands beside it, and is checked all the same: a condition, and a call that succeeds.
+ * Coverage does not count the other outcome (tests/coverage.sh).
+ */
+#define DUALPROP__ALWAYS(condition) (condition)
+#define DUALPROP__TRY_ALWAYS(call) DUALPROP__TRY(call)
 /* Forget whose the calling thread's last error was; the text stays. For contexts that go away. */
 void dualprop__error_detach(const dualprop_context *context);
 /* Copy a text to a caller's buffer, cut to fit between characters; *needed counts its NUL. */

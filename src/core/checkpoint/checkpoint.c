@@ -235,7 +235,7 @@ dualprop_status dualprop_checkpoint_put_tensor(dualprop_checkpoint *checkpoint, 
     DUALPROP__TRY(dualprop__view_check(context, view, all, "view"));
     DUALPROP__REQUIRE(context, dualprop__tensor_bytes(&bytes, view->type, view->rank, view->shape),
                       DUALPROP_ERROR_RANGE, "the size of tensor %s overflows", dualprop__quote(name).text);
-    dualprop__tensor *tensor = dualprop__tensor_create(context, name, view->type, view->rank, view->shape, 1);
+    dualprop__tensor *tensor = dualprop__tensor_create(context, name, view->type, view->rank, view->shape);
     if (!tensor) return DUALPROP_ERROR_NO_MEMORY;
     copy_elements(tensor->data, view, (int64_t)(bytes / dualprop__type_size(view->type)));
     return dualprop__checkpoint_put_tensor(checkpoint, tensor);

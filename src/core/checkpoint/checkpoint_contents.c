@@ -11,15 +11,15 @@ int dualprop__tensor_bytes(size_t *bytes, int type, int rank, const int64_t *sha
 {
     int64_t product = (int64_t)dualprop__type_size(type);
     for (int i = 0; i < rank; i++)
-        if (shape[i] < 0 || !DUALPROP__MULTIPLY(&product, product, shape[i])) return 0;
+        if (!DUALPROP__MULTIPLY(&product, product, shape[i])) return 0;
     *bytes = (size_t)product;
     return (uint64_t)product <= SIZE_MAX / 2;
 }
 
 dualprop__tensor *dualprop__tensor_create(dualprop_context *context, const char *name, int type, int rank,
-                                          const int64_t *shape, int own)
+                                          const int64_t *shape)
 {
-    size_t length = strlen(name) + 1, extents = (size_t)rank * sizeof *shape, size;
+    size_t length = strlen(name) + 1, extents = (size_t)rank * sizeof *shape, size = 0;
     dualprop__tensor *tensor = dualprop__allocate(context, sizeof *tensor + extents + length);
     if (!tensor) return NULL;
     tensor->shape = (int64_t *)(tensor + 1);
@@ -27,10 +27,10 @@ dualprop__tensor *dualprop__tensor_create(dualprop_context *context, const char 
     tensor->type = (unsigned char)type;
     tensor->rank = (unsigned char)rank;
     if (rank > 0) memcpy(tensor->shape, shape, extents);
-    tensor->owned = own != 0;
-    /* The caller has checked the size. */
-    tensor->size = dualprop__tensor_bytes(&size, type, rank, shape) ? size : 0;
-    if (own && !(tensor->data = dualprop__allocate(context, tensor->size))) {
+    tensor->owned = 1;
+    (void)dualprop__tensor_bytes(&size, type, rank, shape); /* which the caller has checked */
+    tensor->size = size;
+    if (!(tensor->data = dualprop__allocate(context, size))) {
         dualprop__release(context, tensor);
         return NULL;
     }
@@ -97,7 +97,6 @@ dualprop__quoted dualprop__quote(const char *name)
 dualprop_status dualprop__checkpoint_put_tensor(dualprop_checkpoint *checkpoint, dualprop__tensor *tensor)
 {
     dualprop_context *context = checkpoint->context;
-    if (!tensor) return DUALPROP_ERROR_NO_MEMORY;
     dualprop_status status = dualprop__named_list_reserve(&checkpoint->tensors, context, 1);
     if (status == DUALPROP_OK) tensor = dualprop__named_list_put(&checkpoint->tensors, tensor);
     dualprop__tensor_destroy(context, tensor);
@@ -186,7 +185,7 @@ dualprop_status dualprop__checkpoint_put_parameter(dualprop_checkpoint *part, co
 {
     int64_t shape[DUALPROP_MAX_RANK];
     int rank = dualprop__parameter_shape(shape, layer, is_bias), type = layer->network->context->precision;
-    dualprop__tensor *tensor = dualprop__tensor_create(part->context, name, type, rank, shape, 1);
+    dualprop__tensor *tensor = dualprop__tensor_create(part->context, name, type, rank, shape);
     if (!tensor) return DUALPROP_ERROR_NO_MEMORY;
     dualprop_status status = dualprop__parameter_read(tensor->data, layer, is_bias, memory);
     if (status == DUALPROP_OK) return dualprop__checkpoint_put_tensor(part, tensor);
@@ -203,9 +202,9 @@ dualprop_status dualprop__checkpoint_get_parameter(const dualprop_checkpoint *ch
     dualprop__tensor *tensor = NULL;
     DUALPROP__TRY(dualprop__checkpoint_expect_finite(&tensor, checkpoint, name, type, rank, shape));
     int64_t count = (int64_t)(tensor->size / dualprop__type_size(type));
-    DUALPROP__REQUIRE(checkpoint->context, !range || dualprop__reals_within(tensor->data, type, count, range),
-                      DUALPROP_ERROR_FORMAT,
-                      "%s: tensor %s holds numbers that no learning step leaves; expected %g..%g", checkpoint->source,
-                      name, range ? range[0] : 0, range ? range[1] : 0);
+    if (range && !dualprop__reals_within(tensor->data, type, count, range))
+        return dualprop__fail(checkpoint->context, DUALPROP_ERROR_FORMAT,
+                              "%s: tensor %s holds numbers that no learning step leaves; expected %g..%g",
+                              checkpoint->source, name, range[0], range[1]);
     return dualprop__parameter_write(layer, is_bias, memory, tensor->data);
 }

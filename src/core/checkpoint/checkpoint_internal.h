@@ -43,17 +43,17 @@ struct dualprop_checkpoint {
 
 /* ---- checkpoint_contents.c ---- */
 
-/* Make a tensor with zeroed elements of its own (own = 1), or without any (own = 0). NULL: out of memory. */
+/* Make a tensor with zeroed elements of its own, whose bytes fit. NULL: out of memory. */
 dualprop__tensor *dualprop__tensor_create(dualprop_context *context, const char *name, int type, int rank,
-                                          const int64_t *shape, int own);
+                                          const int64_t *shape);
 void dualprop__tensor_destroy(dualprop_context *context, dualprop__tensor *tensor); /* NULL is fine */
-/* Bytes of an array; 0 (false) if an extent is negative or the product, extent by extent, overflows. */
+/* Bytes of an array of extents of 0 or more; 0 (false) if the product, extent by extent, overflows. */
 int dualprop__tensor_bytes(size_t *bytes, int type, int rank, const int64_t *shape);
 dualprop__text *dualprop__text_create(dualprop_context *context, const char *name, const char *value);
 void dualprop__text_destroy(dualprop_context *context, dualprop__text *text); /* NULL is fine */
 
-/* Make room for one item and put it in; it is the checkpoint's afterwards, and destroyed on failure. NULL is passed on
- * as NO_MEMORY. */
+/* Make room for one item and put it in; it is the checkpoint's afterwards, and destroyed on failure. A text of NULL is
+ * passed on as NO_MEMORY. */
 dualprop_status dualprop__checkpoint_put_tensor(dualprop_checkpoint *checkpoint, dualprop__tensor *tensor);
 dualprop_status dualprop__checkpoint_put_text(dualprop_checkpoint *checkpoint, dualprop__text *text);
 /* Move everything out of `part` into the checkpoint, replacing what has the same names and all tensors for whose names

@@ -41,7 +41,7 @@ dualprop_status dualprop__checkpoint_accept(const dualprop_checkpoint *checkpoin
 {
     char sentence[256] = "";
     if (status != DUALPROP_ERROR_INVALID_ARGUMENT && status != DUALPROP_ERROR_RANGE) return status;
-    if (dualprop_last_error(sentence, sizeof sentence, NULL, NULL) != DUALPROP_OK) sentence[0] = 0;
+    DUALPROP__TRY_ALWAYS(dualprop_last_error(sentence, sizeof sentence, NULL, NULL)); /* of no context */
     return dualprop__fail(checkpoint->context, DUALPROP_ERROR_FORMAT, "%s: the text \"%s\" is refused: %s",
                           checkpoint->source, text, sentence);
 }

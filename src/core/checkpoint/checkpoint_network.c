@@ -48,7 +48,7 @@ static int is_flattened(const dualprop_network *network, int k)
     const dualprop_convolution *map = &network->layers[k]->map;
     int64_t below[3] = { network->height, network->width, network->channels };
     if (k > 0) dualprop__layer_output(below, network->layers[k - 1]);
-    return below[0] != map->height || below[1] != map->width || below[2] != map->channels;
+    return below[0] != map->height || below[1] != map->width; /* one image has as many elements as the other */
 }
 
 static void describe_map(dualprop__json_writer *writer, const dualprop_network *network, int k)
@@ -339,7 +339,7 @@ static dualprop_status check_layers(const dualprop_checkpoint *checkpoint, const
     for (int more = 1;; k++) {
         dualprop_layer layer = { 0 };
         dualprop__tensor *tensors[2];
-        DUALPROP__TRY(dualprop__json_next(&more, &json, '[', k == 0));
+        DUALPROP__TRY_ALWAYS(dualprop__json_next(&more, &json, '[', k == 0));
         if (!more) break;
         DUALPROP__REQUIRE(checkpoint->context, k < most, DUALPROP_ERROR_FORMAT,
                           "%s: the network's layers are no list of 1..%zu, half the tensors", checkpoint->source, most);
@@ -358,11 +358,12 @@ static dualprop_status add_layer(dualprop_network *network, const dualprop_check
     dualprop_layer layer = { 0 };
     dualprop__tensor *tensors[2];
     dualprop_layer *added;
-    DUALPROP__TRY(describe_record(&layer, checkpoint, json, network->layer_count + 1, network->top));
-    DUALPROP__TRY(expect(tensors, checkpoint, &layer));
+    /* check_layers() was here before. */
+    DUALPROP__TRY_ALWAYS(describe_record(&layer, checkpoint, json, network->layer_count + 1, network->top));
+    DUALPROP__TRY_ALWAYS(expect(tensors, checkpoint, &layer));
     DUALPROP__TRY(dualprop__network_append(network, &layer));
-    DUALPROP__TRY(dualprop_network_layer(&added, network, layer.index));
-    DUALPROP__TRY(dualprop_layer_set_frozen(added, layer.frozen));
+    DUALPROP__TRY_ALWAYS(dualprop_network_layer(&added, network, layer.index));
+    DUALPROP__TRY_ALWAYS(dualprop_layer_set_frozen(added, layer.frozen));
     DUALPROP__TRY(dualprop_layer_set_learning_rate(added, layer.learning_rate));
     DUALPROP__TRY(dualprop__parameter_store(added, 0, tensors[0]->data));
     return dualprop__parameter_store(added, 1, tensors[1]->data);
@@ -375,7 +376,7 @@ static dualprop_status read_channel_numbers(double *numbers, const dualprop_chec
     DUALPROP__TRY(dualprop__json_enter(&json, '['));
     for (int64_t i = 0;; i++) {
         int more = 1;
-        DUALPROP__TRY(dualprop__json_next(&more, &json, '[', i == 0));
+        DUALPROP__TRY_ALWAYS(dualprop__json_next(&more, &json, '[', i == 0));
         DUALPROP__REQUIRE(checkpoint->context, more == (i < count), DUALPROP_ERROR_FORMAT,
                           "%s: the network's mean or deviation is not a list of %lld, its channels", checkpoint->source,
                           (long long)count);
@@ -409,9 +410,9 @@ static dualprop_status put_back_network(dualprop_network *network, const dualpro
                                               record->initializer));
     DUALPROP__TRY(dualprop_network_set_initializer(network, initializer, record->scale));
     DUALPROP__TRY(set_transform(network, checkpoint, record));
-    DUALPROP__TRY(dualprop__json_enter(&json, '['));
+    DUALPROP__TRY_ALWAYS(dualprop__json_enter(&json, '['));
     for (int first = 1;; first = 0) {
-        DUALPROP__TRY(dualprop__json_next(&more, &json, '[', first));
+        DUALPROP__TRY_ALWAYS(dualprop__json_next(&more, &json, '[', first));
         if (!more) break;
         DUALPROP__TRY(add_layer(network, checkpoint, &json));
     }

@@ -120,7 +120,7 @@ static dualprop_status set_seed(dualprop_rule *rule, const dualprop_checkpoint *
     return dualprop_rule_set_seed(rule, seed);
 }
 
-/* Count the elements of a list and refuse too many. */
+/* Count the elements of a list and refuse too many. That it is JSON was checked when the text was loaded. */
 static dualprop_status count_list(int *count, const dualprop_checkpoint *checkpoint, const dualprop__json *list,
                                   const char *name, int most)
 {
@@ -128,11 +128,11 @@ static dualprop_status count_list(int *count, const dualprop_checkpoint *checkpo
     *count = 0;
     DUALPROP__TRY(dualprop__json_enter(&json, '['));
     for (int more = 1;; (*count)++) {
-        DUALPROP__TRY(dualprop__json_next(&more, &json, '[', *count == 0));
+        DUALPROP__TRY_ALWAYS(dualprop__json_next(&more, &json, '[', *count == 0));
         if (!more) return DUALPROP_OK;
         DUALPROP__REQUIRE(checkpoint->context, *count < most, DUALPROP_ERROR_FORMAT,
                           "%s: the rule's %s is not a list of at most %d", checkpoint->source, name, most);
-        DUALPROP__TRY(dualprop__json_skip(&json));
+        DUALPROP__TRY_ALWAYS(dualprop__json_skip(&json));
     }
 }
 
@@ -140,10 +140,10 @@ static dualprop_status read_order(int32_t *order, const dualprop__json *list, in
 {
     dualprop__json json = *list;
     int more;
-    DUALPROP__TRY(dualprop__json_enter(&json, '['));
+    DUALPROP__TRY_ALWAYS(dualprop__json_enter(&json, '['));
     for (int i = 0; i < count; i++) {
         int64_t layer;
-        DUALPROP__TRY(dualprop__json_next(&more, &json, '[', i == 0));
+        DUALPROP__TRY_ALWAYS(dualprop__json_next(&more, &json, '[', i == 0));
         DUALPROP__TRY(dualprop__json_integer(&json, &layer));
         order[i] = layer > INT32_MAX || layer < 0 ? -1 : (int32_t)layer;
     }
@@ -168,11 +168,11 @@ static dualprop_status read_layer_numbers(double *numbers, const dualprop__json 
 {
     dualprop__json json = *list;
     int more;
-    DUALPROP__TRY(dualprop__json_enter(&json, '['));
+    DUALPROP__TRY_ALWAYS(dualprop__json_enter(&json, '['));
     for (int i = 0; i < count; i++) {
         numbers[i] = NAN;
-        DUALPROP__TRY(dualprop__json_next(&more, &json, '[', i == 0));
-        if (dualprop__json_peek(&json) == 'n') DUALPROP__TRY(dualprop__json_skip(&json));
+        DUALPROP__TRY_ALWAYS(dualprop__json_next(&more, &json, '[', i == 0));
+        if (dualprop__json_peek(&json) == 'n') DUALPROP__TRY_ALWAYS(dualprop__json_skip(&json));
         else DUALPROP__TRY(dualprop__json_real(&json, &numbers[i]));
     }
     return DUALPROP_OK;
@@ -221,7 +221,7 @@ static dualprop_status set_options(dualprop_rule *rule, const dualprop_checkpoin
     DUALPROP__TRY(set_seed(rule, checkpoint, record->seed));
     DUALPROP__TRY(set_damping(rule, checkpoint, record));
     DUALPROP__TRY(dualprop_rule_set_input_robustness(rule, record->input_robustness));
-    DUALPROP__TRY(dualprop_rule_set_feedback(rule, feedback));
+    DUALPROP__TRY_ALWAYS(dualprop_rule_set_feedback(rule, feedback)); /* which has a name */
     DUALPROP__TRY(dualprop_rule_set_async_fraction(rule, record->async_fraction));
     DUALPROP__TRY(dualprop_rule_set_time_step(rule, record->time_step));
     DUALPROP__TRY(dualprop_rule_set_warm_start(rule, (int)record->warm_start));

@@ -79,12 +79,13 @@ static dualprop_status set_choices(dualprop_rule *rule, const dualprop_checkpoin
         dualprop__checkpoint_choice(&schedule, checkpoint, "rule", DUALPROP_NAMES_SCHEDULE, record->schedule));
     DUALPROP__TRY(dualprop__checkpoint_choice(&pool_switches, checkpoint, "rule", DUALPROP_NAMES_SWITCHES,
                                               record->pool_switches));
-    DUALPROP__TRY(dualprop_rule_set_pool_switches(rule, pool_switches));
-    DUALPROP__TRY(dualprop_rule_set_variant(rule, variant));
+    /* Every choice has a name, and so is one that the setter knows. */
+    DUALPROP__TRY_ALWAYS(dualprop_rule_set_pool_switches(rule, pool_switches));
+    DUALPROP__TRY_ALWAYS(dualprop_rule_set_variant(rule, variant));
     if (loss == DUALPROP_LOSS_FUNCTION) dualprop__rule_expect_loss_function(rule);
-    else DUALPROP__TRY(dualprop_rule_set_loss(rule, loss));
-    DUALPROP__TRY(dualprop_rule_set_output_step(rule, output_step));
-    DUALPROP__TRY(dualprop_rule_set_nudge_at(rule, nudge_at));
+    else DUALPROP__TRY_ALWAYS(dualprop_rule_set_loss(rule, loss));
+    DUALPROP__TRY_ALWAYS(dualprop_rule_set_output_step(rule, output_step));
+    DUALPROP__TRY_ALWAYS(dualprop_rule_set_nudge_at(rule, nudge_at));
     return dualprop_rule_set_schedule(rule, schedule, (int)record->passes);
 }
 

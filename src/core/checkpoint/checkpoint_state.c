@@ -41,8 +41,7 @@ static dualprop_status put_state_piece(dualprop_checkpoint *part, const dualprop
 {
     dualprop_context *context = state->context;
     size_t bytes = (size_t)(piece->shape[0] * piece->shape[1]) * context->real_size;
-    dualprop__tensor *tensor =
-        dualprop__tensor_create(part->context, piece->name, context->precision, 2, piece->shape, 1);
+    dualprop__tensor *tensor = dualprop__tensor_create(part->context, piece->name, context->precision, 2, piece->shape);
     if (!tensor) return DUALPROP_ERROR_NO_MEMORY;
     dualprop_status status = context->backend.copy_out(context->instance, tensor->data, piece->array, bytes);
     if (status == DUALPROP_OK) return dualprop__checkpoint_put_tensor(part, tensor);

@@ -25,10 +25,7 @@ static int grow_text(struct source_text *text, size_t more)
 {
     size_t room = text->room ? text->room : 4096;
     if (text->failed) return 0;
-    while (room - text->size < more) {
-        if (room > SIZE_MAX / 2) return text->failed = 1, 0;
-        room *= 2;
-    }
+    while (room - text->size < more) room *= 2; /* which memory of half the size allows */
     if (room == text->room) return 1;
     char *bytes = dualprop__allocate(text->context, room);
     if (!bytes) return text->failed = 1, 0;

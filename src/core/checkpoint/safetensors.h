@@ -34,7 +34,7 @@ dualprop_status dualprop__safetensors_write(const dualprop_checkpoint *checkpoin
 #define DUALPROP__FORMAT "format"
 #define DUALPROP__CRC32 "crc32"
 #define DUALPROP__CRC32_TEXTS "crc32_texts"
-/* "F32" and so on; NULL if there is no such type. */
+/* "F32" and so on, of a type that a tensor may have. */
 const char *dualprop__safetensors_dtype(int type);
 uint32_t dualprop__safetensors_crc32_texts(const dualprop_checkpoint *checkpoint);
 

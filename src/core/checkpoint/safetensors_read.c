@@ -277,7 +277,7 @@ static dualprop_status read_entries(struct block *block, dualprop_checkpoint *ch
     dualprop__json json =
         dualprop__json_of(checkpoint->context, checkpoint->source, "header", parts->header, parts->header_size);
     int has_texts = 0;
-    DUALPROP__TRY(dualprop__json_enter(&json, '{'));
+    DUALPROP__TRY_ALWAYS(dualprop__json_enter(&json, '{')); /* with which the header begins */
     for (int more = 1, first = 1;; first = 0) {
         const char *key;
         size_t length;
@@ -296,9 +296,9 @@ static dualprop_status read_entries(struct block *block, dualprop_checkpoint *ch
 static dualprop_status check_names(const dualprop_checkpoint *checkpoint, const dualprop__named_list *list)
 {
     const char *twice = dualprop__named_list_twice(list);
-    DUALPROP__REQUIRE(checkpoint->context, !twice, DUALPROP_ERROR_FORMAT, "%s: the name %s occurs twice in the header",
-                      checkpoint->source, twice ? dualprop__quote(twice).text : "");
-    return DUALPROP_OK;
+    if (!twice) return DUALPROP_OK;
+    return dualprop__fail(checkpoint->context, DUALPROP_ERROR_FORMAT, "%s: the name %s occurs twice in the header",
+                          checkpoint->source, dualprop__quote(twice).text);
 }
 
 static dualprop_status parse_header(dualprop_checkpoint *checkpoint, const struct parts *parts)
@@ -307,11 +307,14 @@ static dualprop_status parse_header(dualprop_checkpoint *checkpoint, const struc
     struct block block = { 0 };
     size_t places, extents, texts, total;
     DUALPROP__TRY(read_entries(&block, checkpoint, parts));
-    int fits = DUALPROP__MULTIPLY(&places, block.tensors + 1, sizeof *block.tensor) &&
-               DUALPROP__MULTIPLY(&extents, block.extents, sizeof *block.extent) &&
-               DUALPROP__MULTIPLY(&texts, block.texts, sizeof *block.text) && DUALPROP__ADD(&total, places, extents) &&
-               DUALPROP__ADD(&total, total, texts);
-    DUALPROP__REQUIRE(context, fits, DUALPROP_ERROR_NO_MEMORY, "%s: no memory for its header", checkpoint->source);
+    int fits = DUALPROP__MULTIPLY(&places, block.tensors + 1, sizeof *block.tensor);
+    fits &= DUALPROP__MULTIPLY(&extents, block.extents, sizeof *block.extent);
+    fits &= DUALPROP__MULTIPLY(&texts, block.texts, sizeof *block.text);
+    fits &= DUALPROP__ADD(&total, places, extents);
+    fits &= DUALPROP__ADD(&total, total, texts);
+    /* A header has at most 100 MB, and each of these things some bytes in it. */
+    DUALPROP__REQUIRE(context, DUALPROP__ALWAYS(fits), DUALPROP_ERROR_NO_MEMORY, "%s: no memory for its header",
+                      checkpoint->source);
     checkpoint->read = dualprop__allocate(context, total);
     if (!checkpoint->read) return DUALPROP_ERROR_NO_MEMORY;
     block.tensor = checkpoint->read;

@@ -17,7 +17,7 @@
 const char *dualprop__safetensors_dtype(int type)
 {
     static const char *const names[] = { NULL, "F32", "F64", "U8", "I32" };
-    return type >= DUALPROP_F32 && type <= DUALPROP_I32 ? names[type] : NULL;
+    return names[type];
 }
 
 /* ---- checksums ---- */
