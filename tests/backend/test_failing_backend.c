@@ -6,13 +6,17 @@
  * are run to their ends again and again, in each with another call that fails, once or from then on, on backends that
  * do things at once and that defer them.
  */
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "main.h"
 #include "support/expect.h"
 #include "support/failing_allocator.h"
 #include "support/failing_backend.h"
 #include "support/lone_transport.h"
+#include "support/scratch_folder.h"
 
 enum { BATCH = 2, INPUTS = 32, CLASSES = 3 };
 
@@ -241,6 +245,15 @@ static dualprop_status save_and_load(life *of)
     return status;
 }
 
+static dualprop_status export_source(life *of)
+{
+    scratch_folder folder = scratch_folder_create();
+    dualprop_status status = dualprop_network_export_c(of->network, folder.path, "exported");
+    ck_assert_int_eq(scratch_folder_entries(&folder), status == DUALPROP_OK ? 2 : 0);
+    scratch_folder_destroy(&folder);
+    return status;
+}
+
 static dualprop_status diagnose(life *of)
 {
     double numbers[8], gradient[BATCH * INPUTS];
@@ -333,7 +346,8 @@ typedef dualprop_status (*step_of_life)(life *of);
 enum { LIVES = 3, MOST_STEPS = 20 };
 static const step_of_life lives[LIVES][MOST_STEPS] = {
     { make_dense, make_rules, learn, learn_apart, learn_in_steps, look_at_dyads, predict, copy_parameters,
-      save_and_load, diagnose, measure_objectives, use_group, step_exactly, use_options, damp, use_own_loss },
+      save_and_load, diagnose, export_source, measure_objectives, use_group, step_exactly, use_options, damp,
+      use_own_loss },
     { make_images, make_rules, learn, learn_without_gradient, learn_apart, learn_in_steps, predict, copy_parameters,
       save_and_load, diagnose, use_group, use_options },
     { make_custom, make_rules, learn, learn_apart, learn_in_steps, look_at_dyads, predict, copy_parameters,
@@ -406,10 +420,103 @@ START_TEST(every_call_of_a_backend_fails)
 }
 END_TEST
 
+/* ---- a device in a forked child ---- */
+
+static life parent;
+
+#define FORKED(call) expect_error((call), DUALPROP_ERROR_FORKED, "process")
+
+static void make_in_child(void)
+{
+    static const int64_t one[2] = { 1, 1 };
+    dualprop_context *context = parent.context;
+    dualprop_network *network = parent.network;
+    life made = { 0 };
+    FORKED(dualprop_network_create(&made.network, context, 1, 1, 1));
+    FORKED(dualprop_network_clone(&made.clone, network));
+    FORKED(dualprop_rule_create(&made.rule, context, DUALPROP_DP));
+    FORKED(dualprop_state_create(&made.state, network, parent.rule, 1));
+    FORKED(dualprop_optimizer_create(&made.optimizer, network, DUALPROP_SGD));
+    FORKED(dualprop_diagnostics_create(&made.diagnostics, network, DUALPROP_MSE, 1));
+    FORKED(dualprop_checkpoint_create(&made.checkpoint, context));
+    FORKED(dualprop_checkpoint_read_memory(&made.checkpoint, context, "x", 1));
+    FORKED(dualprop_checkpoint_get_network(&made.network, parent.checkpoint));
+    FORKED(dualprop_group_create(&made.group, context, &lone_transport));
+    FORKED(dualprop_network_add_dense(network, 1, DUALPROP_RELU));
+    FORKED(dualprop_network_add_convolution(network, 1, one, one, NULL, DUALPROP_RELU));
+    FORKED(dualprop_network_add_custom(network, 1000, 1, 1, 1, DUALPROP_RELU));
+    FORKED(dualprop_network_add_pooling(network, DUALPROP_POOL_MAX, one, one));
+    FORKED(dualprop_network_add_flatten(network));
+    ck_assert(!made.network && !made.clone && !made.rule && !made.state && !made.optimizer && !made.diagnostics &&
+              !made.checkpoint && !made.group);
+}
+
+static void use_in_child(void)
+{
+    double numbers[512] = { 0 };
+    dualprop_view inputs = image_view(), targets = label_view();
+    dualprop_view biases = vector_view(numbers, DUALPROP_F64, 5),
+                  weights = matrix_view(numbers, DUALPROP_F64, 4, CLASSES);
+    FORKED(dualprop_infer(parent.state, images, labels, BATCH));
+    FORKED(dualprop_infer_begin(parent.state, &inputs, &targets));
+    FORKED(dualprop_predict(numbers, parent.state, images, BATCH));
+    FORKED(dualprop_state_read(&weights, parent.state, 1, DUALPROP_S_MEAN));
+    FORKED(dualprop_state_prepare(parent.state));
+    FORKED(dualprop_learn(parent.optimizer, parent.state, images, labels, BATCH));
+    FORKED(dualprop_gradient(parent.optimizer, parent.state));
+    FORKED(dualprop_step(parent.optimizer));
+    FORKED(dualprop_diagnostics_twin(parent.diagnostics, &inputs, &targets));
+    FORKED(dualprop_diagnostics_lipschitz(numbers, parent.diagnostics, 1));
+    FORKED(dualprop_network_initialize(parent.network, 1));
+    FORKED(dualprop_network_read(&biases, parent.network, "layer1.bias"));
+    FORKED(dualprop_network_write(parent.network, "layer1.bias", &biases));
+    FORKED(dualprop_network_copy(parent.clone, parent.network));
+    FORKED(dualprop_network_publish(parent.clone, parent.network));
+    FORKED(dualprop_network_set_feedback(parent.network, DUALPROP_FEEDBACK_SYMMETRIC, 0));
+    FORKED(dualprop_network_read_feedback(&weights, parent.network, 3));
+    FORKED(dualprop_network_write_feedback(parent.network, 3, &weights));
+    FORKED(dualprop_network_export_c(parent.network, "/tmp", "exported"));
+    FORKED(dualprop_checkpoint_put_network(parent.checkpoint, parent.network));
+    FORKED(dualprop_checkpoint_put_optimizer(parent.checkpoint, parent.optimizer));
+    FORKED(dualprop_checkpoint_put_state(parent.checkpoint, parent.state));
+    FORKED(dualprop_checkpoint_write(parent.checkpoint, "/tmp/x"));
+    FORKED(dualprop_context_set_stream(parent.context, NULL));
+    FORKED(dualprop_context_synchronize(parent.context));
+}
+
+/* A device cannot be used after a fork: every call says so, and what is destroyed in the child leaves the device alone. */
+START_TEST(a_forked_child_has_no_device)
+{
+    memset(&memory, 0, sizeof memory);
+    failing_backend_arm(0, 0);
+    expect_ok(open_context(&parent, FAILING_DEVICE));
+    for (int i = 0; i < 10; i++) expect_ok(lives[0][i](&parent)); /* all that it makes is made then */
+    expect_ok(use_group(&parent));
+    expect_ok(dualprop_context_synchronize(parent.context));
+    expect_error(dualprop_context_set_stream(parent.context, NULL), DUALPROP_ERROR_UNSUPPORTED, "has no streams");
+    failing_backend_arm(1, 1);
+    pid_t child = fork();
+    if (child == 0) {
+        make_in_child();
+        use_in_child();
+        end_life(&parent);
+        exit(failing_slots.calls == 0 ? 0 : 1);
+    }
+    int status = 1;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    failing_backend_arm(0, 0);
+    expect_ok(dualprop_learn(parent.optimizer, parent.state, images, labels, BATCH));
+    end_life(&parent);
+    ck_assert_int_eq(memory.live_blocks, 0);
+}
+END_TEST
+
 Suite *test_failing_backend_suite(void)
 {
     Suite *suite = suite_create("failing backend");
     TCase *tests = tcase_create("failing backend");
+    tcase_add_test(tests, a_forked_child_has_no_device);
     tcase_add_loop_test(tests, every_call_of_a_backend_fails, 0, 2 * ROWS);
     suite_add_tcase(suite, tests);
     return suite;

@@ -145,6 +145,38 @@ static dualprop_status load(saved_model *model)
     return status;
 }
 
+/* In folders, so that a failure in the middle is seen: either file is whole or not there. */
+static dualprop_status export_network(saved_model *model)
+{
+    dualprop_network *small;
+    dualprop_status status = dualprop_network_create(&small, model->context, 1, 1, 40);
+    for (int k = 0; k < 2 && status == DUALPROP_OK; k++) /* more text than the first 4 KiB */
+        status = dualprop_network_add_dense(small, 20, k == 0 ? DUALPROP_TANH : DUALPROP_IDENTITY);
+    if (status == DUALPROP_OK) status = dualprop_network_initialize(small, 1);
+    if (status == DUALPROP_OK) status = dualprop_network_export_c(small, folder.path, "small");
+    dualprop_network_destroy(small);
+    return status;
+}
+
+/* Another program's file, whose elements are not aligned: each tensor gets a copy. */
+static dualprop_status read_misaligned(saved_model *model)
+{
+    static const char header[] = "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
+                                 "\"b\":{\"dtype\":\"F64\",\"shape\":[2],\"data_offsets\":[1,17]}}";
+    unsigned char bytes[8 + sizeof header - 1 + 17] = { sizeof header - 1 };
+    double numbers[2] = { 1.5, -2.5 };
+    memcpy(bytes + 8, header, sizeof header - 1);
+    memcpy(bytes + sizeof bytes - 16, numbers, 16);
+    dualprop_checkpoint *checkpoint;
+    dualprop_view found = { .struct_size = sizeof found };
+    dualprop_status status = dualprop_checkpoint_read_memory(&checkpoint, model->context, bytes, sizeof bytes);
+    if (status != DUALPROP_OK) return status;
+    expect_ok(dualprop_checkpoint_find(&found, checkpoint, "b"));
+    ck_assert(((const double *)found.data)[0] == 1.5 && ((const double *)found.data)[1] == -2.5);
+    dualprop_checkpoint_destroy(checkpoint);
+    return DUALPROP_OK;
+}
+
 static dualprop_status fill_checkpoint(saved_model *model)
 {
     float number = 1;
@@ -429,7 +461,8 @@ static const struct {
     { "load", load, 20 },               { "checkpoint", fill_checkpoint, 7 }, { "diagnostics", make_diagnostics, 2 },
     { "prepare options", prepare_options, 2 }, { "prepare a loss function", prepare_loss_function, 5 },
     { "weigh classes", weigh_classes, 3 }, { "activation", use_activation, 4 }, { "map", use_map, 8 },
-    { "options", use_options, 30 },     { "group", use_group, 15 },
+    { "options", use_options, 30 },     { "group", use_group, 15 }, { "export", export_network, 10 },
+    { "misaligned", read_misaligned, 4 },
     /* clang-format on */
 };
 enum { OPERATIONS = sizeof operations / sizeof *operations };
