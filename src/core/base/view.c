@@ -201,27 +201,24 @@ DEFINE_GATHER(f64_f64, double, double, TO_F64)
 DEFINE_GATHER(u8_f64, uint8_t, double, TO_U8)
 DEFINE_GATHER(i32_f64, int32_t, double, TO_I32)
 
+/* By the precision of the reals (F64 or not) and the type of the view. */
 static const struct row_copy {
-    int view, reals;
     void (*gather)(void *to, const void *from, int64_t stride, int64_t count);
     void (*scatter)(void *to, int64_t stride, const void *from, int64_t count);
-} row_copies[] = {
-    { DUALPROP_F32, DUALPROP_F32, gather_f32_f32, scatter_f32_f32 },
-    { DUALPROP_F64, DUALPROP_F32, gather_f64_f32, scatter_f64_f32 },
-    { DUALPROP_U8, DUALPROP_F32, gather_u8_f32, scatter_u8_f32 },
-    { DUALPROP_I32, DUALPROP_F32, gather_i32_f32, scatter_i32_f32 },
-    { DUALPROP_F32, DUALPROP_F64, gather_f32_f64, scatter_f32_f64 },
-    { DUALPROP_F64, DUALPROP_F64, gather_f64_f64, scatter_f64_f64 },
-    { DUALPROP_U8, DUALPROP_F64, gather_u8_f64, scatter_u8_f64 },
-    { DUALPROP_I32, DUALPROP_F64, gather_i32_f64, scatter_i32_f64 },
+} row_copies[2][DUALPROP_I32 + 1] = {
+    {
+        [DUALPROP_F32] = { gather_f32_f32, scatter_f32_f32 },
+        [DUALPROP_F64] = { gather_f64_f32, scatter_f64_f32 },
+        [DUALPROP_U8] = { gather_u8_f32, scatter_u8_f32 },
+        [DUALPROP_I32] = { gather_i32_f32, scatter_i32_f32 },
+    },
+    {
+        [DUALPROP_F32] = { gather_f32_f64, scatter_f32_f64 },
+        [DUALPROP_F64] = { gather_f64_f64, scatter_f64_f64 },
+        [DUALPROP_U8] = { gather_u8_f64, scatter_u8_f64 },
+        [DUALPROP_I32] = { gather_i32_f64, scatter_i32_f64 },
+    },
 };
-
-static const struct row_copy *row_copy_of(int view, int reals)
-{
-    for (size_t i = 0; i < sizeof row_copies / sizeof row_copies[0]; i++)
-        if (row_copies[i].view == view && row_copies[i].reals == reals) return &row_copies[i];
-    return NULL;
-}
 
 /* ---- walking ---- */
 
@@ -260,8 +257,8 @@ static char *row_address(const dualprop_view *view, const struct walk *walk)
 
 void dualprop__view_gather(void *reals, int type, const dualprop_view *view)
 {
-    const struct row_copy *copy = row_copy_of(view->type, type);
-    if (!copy || dualprop__view_count(view) <= 0) return;
+    const struct row_copy *copy = &row_copies[type == DUALPROP_F64][view->type];
+    if (dualprop__view_count(view) <= 0) return;
     int64_t count = row_length(view), bytes = count * (int64_t)dualprop__type_size(type);
     struct walk walk = { { 0 }, 0 };
     char *to = reals;
@@ -273,8 +270,8 @@ void dualprop__view_gather(void *reals, int type, const dualprop_view *view)
 
 void dualprop__view_scatter(const dualprop_view *view, const void *reals, int type)
 {
-    const struct row_copy *copy = row_copy_of(view->type, type);
-    if (!copy || dualprop__view_count(view) <= 0) return;
+    const struct row_copy *copy = &row_copies[type == DUALPROP_F64][view->type];
+    if (dualprop__view_count(view) <= 0) return;
     int64_t count = row_length(view), bytes = count * (int64_t)dualprop__type_size(type);
     struct walk walk = { { 0 }, 0 };
     const char *from = reals;
