@@ -1,34 +1,51 @@
 #!/usr/bin/env python3
-"""Breaks one line of src/core at a time and looks whether the suites notice.
+"""Breaks one line of src/core at a time, in a copy of the tree, and looks whether the suites notice.
 
-usage: tests/mutants.py [COUNT] [SEED]    with BUILD (build/mutants), SUITES and FILES (a pattern) in the environment
+usage: tests/mutants.py [COUNT] [SEED]    with BUILD (build/mutants), FILES (a pattern), LINES (FILE:LINE ..., all of
+whose mutants are tried) and SUITES in the environment
 
 Each mutant is one small change, chosen by the seed: a comparison, a constant, an operator, a condition. It is compiled,
-linked into tests/main of a build of its own, and the suites that touch its room run; a mutant that no test notices is
-printed with its line. The last lines are how many were killed, and the survivors.
+linked into tests/main of a build of its own, and suites run until one of them notices. A mutant that none notices is
+printed with its line, and in the end with the reason if tests/mutants.txt has one.
 """
-import os, random, re, subprocess, sys, glob
+import glob, os, random, re, shutil, subprocess, sys, time
 
 count = int(sys.argv[1]) if len(sys.argv) > 1 else 200
 seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
-build = os.environ.get("BUILD", "build/mutants")
+build = os.path.abspath(os.environ.get("BUILD", "build/mutants"))
+tree = f"{build}/tree"
 CHANGES = [(r"<=", "<"), (r">=", ">"), (r" < ", " <= "), (r" > ", " >= "), (r"==", "!="), (r"!=", "=="),
            (r"&&", "||"), (r"\|\|", "&&"), (r" \+ ", " - "), (r" - ", " + "), (r" \* ", " + "),
            (r"\b1\b", "2"), (r"\b0\b", "1"), (r"\breturn DUALPROP_OK;", "return DUALPROP_ERROR_IO;"),
            (r"if \(!", "if ("), (r"\+\+", "--")]
-ROOMS = {"base": ["context", "view", "draw", "host", "names"],
-         "platform": ["file", "io", "thread_pool", "process", "cpus"],
-         "backend": ["context", "module", "backend", "arguments"],
-         "network": ["network", "convolution", "initialize", "arguments"],
-         "rule": ["rule", "arguments"], "state": ["state", "rules", "caches", "dyad", "learning"],
-         "inference": ["rules", "oracles", "vectors", "learning", "predict"],
-         "learning": ["learning", "rules_learning", "gradient"],
-         "checkpoint": ["checkpoint", "hostile_files"], "diagnostics": ["diagnostics"], "group": ["group"]}
-
+# Suites of the file's room first, then those that look at everything a little; the slow ones are left to a person.
+ROOMS = {"base": ["sizes", "context", "view", "arenas", "file", "initialize"],
+         "platform": ["system_calls", "thread_pool", "file", "io", "process"],
+         "backend": ["context", "own_slots", "module", "failing_backend", "custom_activation", "custom_map"],
+         "network": ["network", "convolution", "initialize", "publish"],
+         "rule": ["rule", "misuse", "rules_learning"],
+         "state": ["dyad_access", "neurons", "shares", "state_memory", "sample_weights", "keep_inference", "open",
+                   "caches", "rules_model", "custom_map", "rules_hardware"],
+         "inference": ["rules_output", "custom_activation", "own_loss", "oracles", "rules_model", "rules_learning",
+                       "rules_hardware", "convolution_rules", "neurons", "open"],
+         "learning": ["learning", "extreme_steps", "misuse", "group"],
+         "checkpoint": ["json", "checkpoint_texts", "checkpoint", "hostile_files", "export"], "diagnostics": ["diagnostics"],
+         "group": ["group"]}
+EVERYWHERE = ["arguments", "refused_calls", "oom", "random_calls", "failing_backend"]
+sound = {}  # does the suite pass without a mutant?
 
 def make(*targets):
-    return subprocess.run(["make", "-s", "NVCC=no", f"BUILD={build}", f"LIB={build}/lib", "OPTIMIZE=-O1", *targets],
-                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+    return subprocess.run(["make", "-s", f"-j{os.environ.get('JOBS', os.cpu_count())}", "NVCC=no",
+                           "CORE_FLAGS=-O1", *targets], cwd=tree, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+
+
+def copy_tree():
+    """What git tracks, and what is new: files keep their times, so that a second run builds little."""
+    names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], stdout=subprocess.PIPE, text=True).stdout
+    for name in names.splitlines():
+        if os.path.isfile(name):
+            os.makedirs(os.path.dirname(f"{tree}/{name}"), exist_ok=True)
+            shutil.copy2(name, f"{tree}/{name}")
 
 
 def candidates():
@@ -46,41 +63,70 @@ def candidates():
                 in_comment = False
 
 
+def passes(suite, program="main"):
+    try:
+        return subprocess.run([f"build/tests/{program}", suite], cwd=tree, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, timeout=900,
+                              env={**os.environ, "CK_DEFAULT_TIMEOUT": "120"}).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def notices(path):
+    """The first suite that fails with the mutant and passes without, or None."""
+    for suite in os.environ.get("SUITES", "").split() or ROOMS[path.split("/")[2]] + EVERYWHERE:
+        if not passes(suite):
+            sound[suite] = sound[suite] if suite in sound else passes(suite, "sound")
+            if sound[suite]:
+                return suite
+    return None
+
+
+def known_reasons():
+    """Lines of tests/mutants.txt: FILE: CODE -> CODE: REASON, whatever the line's number."""
+    reasons, name = {}, "tests/mutants.txt"
+    for line in open(name, encoding="utf-8") if os.path.exists(name) else []:
+        if line.strip() and not line.startswith("#"):
+            change, reason = line.rstrip("\n").split("  ::  ")
+            reasons[change] = reason
+    return reasons
+
+
 def main():
-    if make(f"{build}/tests/main"):
+    copy_tree()
+    if make("build/tests/main"):
         sys.exit("mutants: the build without a mutant fails")
-    found = list(candidates())
+    shutil.copy2(f"{tree}/build/tests/main", f"{tree}/build/tests/sound")
+    found, reasons = list(candidates()), known_reasons()
     random.Random(seed).shuffle(found)
+    lines = os.environ.get("LINES", "").split()
+    if lines:
+        found = [change for change in found if f"{change[0]}:{change[1] + 1}" in lines]
     killed, survivors, tried = 0, [], 0
     for path, number, begin, end, text in found:
         if tried == count:
             break
         whole = open(path, encoding="utf-8").read()
-        lines = whole.split("\n")
+        lines = open(f"{tree}/{path}", encoding="utf-8").read().split("\n")
         before = lines[number]
         lines[number] = before[:begin] + text + before[end:]
-        try:
-            open(path, "w", encoding="utf-8").write("\n".join(lines))
-            if make(f"{build}/tests/main"):
-                continue  # no mutant: the compiler refuses it
+        kept = "\n".join(lines[:number] + [before] + lines[number + 1:])
+        open(f"{tree}/{path}", "w", encoding="utf-8").write("\n".join(lines))
+        if make("build/tests/main") == 0:  # else no mutant: the compiler refuses it
             tried += 1
-            suites = os.environ.get("SUITES", "").split() or ROOMS[path.split("/")[2]]
-            try:
-                dead = subprocess.run([f"{build}/tests/main", *suites], stdout=subprocess.DEVNULL,
-                                      stderr=subprocess.DEVNULL,
-                                      stdin=subprocess.DEVNULL, timeout=900,
-                                      env={**os.environ, "CK_DEFAULT_TIMEOUT": "60"}).returncode != 0
-            except subprocess.TimeoutExpired:
-                dead = True
-            killed += dead
-            if not dead:
-                survivors.append(f"{path}:{number + 1}: {before.strip()}  ->  {lines[number].strip()}")
-                print("survives", survivors[-1], flush=True)
-        finally:
-            open(path, "w", encoding="utf-8").write(whole)
+            started = time.monotonic()
+            killer = notices(path)
+            killed += killer is not None
+            change = f"{path}: {before.strip()}  ->  {lines[number].strip()}"
+            if killer is None:
+                survivors.append((f"{path}:{number + 1}", change))
+            print(f"{tried}: {killer or 'SURVIVES'} {time.monotonic() - started:.0f} s {path}:{number + 1}: "
+                  f"{before.strip()}  ->  {lines[number].strip()}", flush=True)
+        open(f"{tree}/{path}", "w", encoding="utf-8").write(kept)
+    print("suites that fail without a mutant:", *[suite for suite in sound if not sound[suite]])
     print(f"{killed} of {tried} mutants killed (seed {seed})")
-    for line in survivors:
-        print("survivor:", line)
+    for place, change in survivors:
+        print("survivor:", place, change, "::", reasons.get(change, "no reason yet"))
 
 
 main()
