@@ -11,7 +11,8 @@ cd "$(dirname "$0")/.."
 command -v gcovr >/dev/null || { echo "coverage: gcovr is not installed"; exit 1; }
 build=build/coverage
 make --no-print-directory -j"$(nproc)" -s NVCC=no BUILD=$build LIB=$build/lib \
-    CORE_FLAGS='-O0 -U_FORTIFY_SOURCE --coverage -fprofile-update=atomic' LDFLAGS='--coverage -Wl,-u,__gcov_dump' all tests
+    CORE_FLAGS='-O0 -U_FORTIFY_SOURCE --coverage -fprofile-update=atomic' \
+    LDFLAGS='--coverage -Wl,-u,__gcov_dump' all tests
 find $build -name '*.gcda' -delete
 CK_TIMEOUT_MULTIPLIER=10 $build/tests/main ${SUITE-} >$build/suites.txt 2>&1 || true
 tail -n 1 $build/suites.txt

@@ -8,7 +8,7 @@ Each mutant is one small change, chosen by the seed: a comparison, a constant, a
 linked into tests/main of a build of its own, and suites run until one of them notices. A mutant that none notices is
 printed with its line, and in the end with the reason if tests/mutants.txt has one.
 """
-import glob, os, random, re, shutil, subprocess, sys, time
+import filecmp, glob, os, random, re, shutil, subprocess, sys, time
 
 count = int(sys.argv[1]) if len(sys.argv) > 1 else 200
 seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
@@ -29,23 +29,25 @@ ROOMS = {"base": ["sizes", "context", "view", "arenas", "file", "initialize"],
          "inference": ["rules_output", "custom_activation", "own_loss", "oracles", "rules_model", "rules_learning",
                        "rules_hardware", "convolution_rules", "neurons", "open"],
          "learning": ["learning", "extreme_steps", "misuse", "group"],
-         "checkpoint": ["json", "checkpoint_texts", "checkpoint", "hostile_files", "export"], "diagnostics": ["diagnostics"],
-         "group": ["group"]}
+         "checkpoint": ["json", "checkpoint_texts", "checkpoint", "hostile_files", "export"],
+         "diagnostics": ["diagnostics"], "group": ["group"]}
 EVERYWHERE = ["arguments", "refused_calls", "oom", "random_calls", "failing_backend"]
 sound = {}  # does the suite pass without a mutant?
 
 def make(*targets):
-    return subprocess.run(["make", "-s", f"-j{os.environ.get('JOBS', os.cpu_count())}", "NVCC=no",
-                           "CORE_FLAGS=-O1", *targets], cwd=tree, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+    jobs = os.environ.get("JOBS", os.cpu_count())
+    return subprocess.run(["make", "-s", f"-j{jobs}", "NVCC=no", "CORE_FLAGS=-O1", *targets], cwd=tree,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
 
 
 def copy_tree():
-    """What git tracks, and what is new: files keep their times, so that a second run builds little."""
+    """What git tracks, and what is new; files that are the same are left alone, so that a second run builds little."""
     names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], stdout=subprocess.PIPE, text=True).stdout
     for name in names.splitlines():
         if os.path.isfile(name):
             os.makedirs(os.path.dirname(f"{tree}/{name}"), exist_ok=True)
-            shutil.copy2(name, f"{tree}/{name}")
+            if not os.path.exists(f"{tree}/{name}") or not filecmp.cmp(name, f"{tree}/{name}", shallow=False):
+                shutil.copy(name, f"{tree}/{name}")
 
 
 def candidates():

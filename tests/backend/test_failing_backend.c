@@ -484,7 +484,7 @@ static void use_in_child(void)
     FORKED(dualprop_context_synchronize(parent.context));
 }
 
-/* A device cannot be used after a fork: every call says so, and what is destroyed in the child leaves the device alone. */
+/* A device cannot be used after a fork: every call says so, and destroying in the child leaves the device alone. */
 START_TEST(a_forked_child_has_no_device)
 {
     memset(&memory, 0, sizeof memory);

@@ -1,8 +1,8 @@
 /*
- * failing_system.h - calls of the C library that fail when a test says so: those that no limit of the system makes fail.
+ * failing_system.h - calls of the C library that fail when a test says so.
  *
- * The functions of these names in the test program come before the C library's. Children that end by _exit() count
- * where coverage is measured, which they would not.
+ * They are those that no limit of the system makes fail. The functions of these names in the test program come before
+ * the C library's. Children that end by _exit() count where coverage is measured, which they would not.
  */
 #ifndef DUALPROP_TESTS_FAILING_SYSTEM_H
 #define DUALPROP_TESTS_FAILING_SYSTEM_H
