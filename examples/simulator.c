@@ -29,9 +29,8 @@ static const float beta = 1, change = 0.01f; /* the nudge; what is worth a messa
 /* Neuron i of a layer. sbar and delta are its own; heard_* are what the other layer has heard of them last. */
 static struct layer {
     float sbar[WIDEST], delta[WIDEST], heard_sbar[WIDEST], heard_delta[WIDEST];
-    float a[WIDEST], top_down[WIDEST];      /* sums over what this layer has heard, kept up to date by each message */
-    int sent_up[WIDEST], sent_down[WIDEST]; /* numbers of the last messages, to count those that are overtaken */
-    int heard_up[WIDEST], heard_down[WIDEST];
+    float a[WIDEST], top_down[WIDEST];       /* sums over what this layer has heard, kept up to date by each message */
+    int sent[2][WIDEST], arrived[2][WIDEST]; /* numbers of the last messages up and down: some are overtaken */
     unsigned char period[WIDEST];
 } layers[LAYERS];
 
@@ -42,17 +41,16 @@ typedef struct message {
     int number;
     float value;
 } message;
-static message wheel[SLOTS][MOST];
+static message wheel[SLOTS][MOST]; /* a slot for each unit of time to come */
 static int waiting[SLOTS];
 
 static struct {
-    long long multiply_adds, bytes_up, bytes_down;
+    long long multiply_adds, bytes[2]; /* bytes up and down */
 } counts[LAYERS];
 static long long sent, lost, overtaken;
 static unsigned long long random_state;
 static double lost_share;
-static char raster[RASTER_ROWS + OUTPUTS][TIME + 1];
-static int recording;
+static char raster[RASTER_ROWS + OUTPUTS][TIME]; /* of the last sample */
 
 static unsigned draw(void) /* xorshift64* */
 {
@@ -60,36 +58,25 @@ static unsigned draw(void) /* xorshift64* */
     return (unsigned)((random_state * 0x2545F4914F6CDD1DULL) >> 32);
 }
 
-static void record(int layer, int neuron, int now, char sign)
-{
-    int row = layer == 2 ? RASTER_ROWS + neuron : neuron;
-    if (recording && layer > 0 && (layer == 2 || neuron < RASTER_ROWS)) raster[row][now] = sign;
-}
-
 static void send(int layer, int neuron, int down, float value, int now)
 {
-    int number = down ? ++layers[layer].sent_down[neuron] : ++layers[layer].sent_up[neuron];
-    int slot = (now + 1 + (int)(draw() % 6)) % SLOTS;
-    *(down ? &counts[layer].bytes_down : &counts[layer].bytes_up) += 6; /* an address and a number of 4 bytes */
-    record(layer, neuron, now, down ? '-' : '+');
+    message made = { (short)layer, (short)neuron, (short)down, ++layers[layer].sent[down][neuron], value };
+    int slot = (now + 1 + (int)(draw() % 6)) % SLOTS, row = layer == 2 ? RASTER_ROWS + neuron : neuron;
+    counts[layer].bytes[down] += 6; /* an address and a number of 4 bytes */
+    if (layer == 2 || (layer == 1 && neuron < RASTER_ROWS)) raster[row][now] = down ? '-' : '+';
     sent++;
-    if (draw() < lost_share * 4294967296.0 || waiting[slot] == MOST) {
-        lost++;
-        return;
-    }
-    wheel[slot][waiting[slot]++] = (message){
-        .layer = (short)layer, .neuron = (short)neuron, .down = (short)down, .number = number, .value = value
-    };
+    if (draw() < lost_share * 4294967296.0 || waiting[slot] == MOST) lost++;
+    else wheel[slot][waiting[slot]++] = made;
 }
 
 /* The other layer hears it: its sums move by the change. An older message that comes late is believed as well. */
 static void arrive(const message *seen)
 {
     struct layer *from = &layers[seen->layer];
-    int i = seen->neuron, *heard = seen->down ? &from->heard_down[i] : &from->heard_up[i];
+    int i = seen->neuron, *arrived = &from->arrived[seen->down][i];
     float *known = seen->down ? &from->heard_delta[i] : &from->heard_sbar[i], by = seen->value - *known;
-    overtaken += seen->number < *heard;
-    *heard = seen->number;
+    overtaken += seen->number < *arrived;
+    *arrived = seen->number;
     *known = seen->value;
     if (by == 0) return;
     if (seen->down) {
@@ -162,13 +149,6 @@ static void learn(float rate)
     for (int j = 0; j < HIDDEN; j++) first_bias[j] += rate / beta * layers[1].delta[j];
 }
 
-static int answer(void)
-{
-    int best = 0;
-    for (int j = 1; j < OUTPUTS; j++) best = layers[2].a[j] > layers[2].a[best] ? j : best;
-    return best;
-}
-
 static void check(dualprop_status status)
 {
     char text[512] = "";
@@ -177,8 +157,10 @@ static void check(dualprop_status status)
     exit(1);
 }
 
-static dualprop_view matrix(float *data, int rows, int columns)
+/* A parameter of the library's network: of rank 2, or a bias where there is one row. */
+static dualprop_view parameter(float *data, int rows, int columns)
 {
+    if (rows == 1) return (dualprop_view){ sizeof(dualprop_view), data, DUALPROP_F32, 1, { columns }, { 1 } };
     return (dualprop_view){ sizeof(dualprop_view), data, DUALPROP_F32, 2, { rows, columns }, { columns, 1 } };
 }
 
@@ -195,15 +177,16 @@ int main(int argc, char **argv)
     dualprop_context *context;
     dualprop_network *network;
     dualprop_state *state;
-    dualprop_view weights[2] = { matrix(first[0], INPUTS, HIDDEN), matrix(second[0], HIDDEN, OUTPUTS) };
+    const char *names[4] = { "layer1.weight", "layer2.weight", "layer1.bias", "layer2.bias" };
+    dualprop_view parameters[4] = { parameter(first[0], INPUTS, HIDDEN), parameter(second[0], HIDDEN, OUTPUTS),
+                                    parameter(first_bias, 1, HIDDEN), parameter(second_bias, 1, OUTPUTS) };
 
     check(dualprop_context_create(&context, DUALPROP_BACKEND_AUTO, NULL));
     check(dualprop_network_create(&network, context, 28, 28, 1));
     check(dualprop_network_add_dense(network, HIDDEN, DUALPROP_RELU));
     check(dualprop_network_add_dense(network, OUTPUTS, DUALPROP_IDENTITY));
     check(dualprop_network_initialize(network, seed));
-    check(dualprop_network_read(&weights[0], network, "layer1.weight"));
-    check(dualprop_network_read(&weights[1], network, "layer2.weight"));
+    for (int i = 0; i < 4; i++) check(dualprop_network_read(&parameters[i], network, names[i]));
 
     random_state = seed * 0x9E3779B97F4A7C15ULL + 1;
     for (int l = 0; l < LAYERS; l++)
@@ -212,7 +195,6 @@ int main(int argc, char **argv)
         int64_t at = n % count;
         float target[OUTPUTS] = { 0 };
         target[labels[at]] = 1;
-        recording = n + 1 == samples;
         memset(raster, '.', sizeof raster);
         show(images + at * INPUTS, target);
         learn(0.01f * (1 - 0.9f * (float)n / (float)samples));
@@ -224,21 +206,17 @@ int main(int argc, char **argv)
            100.0 * (double)overtaken / (double)sent);
     for (int l = 0; l < LAYERS; l++)
         printf("from layer %d: %.0f multiply-adds, %.0f bytes up, %.0f bytes down a sample\n", l,
-               (double)counts[l].multiply_adds / (double)samples, (double)counts[l].bytes_up / (double)samples,
-               (double)counts[l].bytes_down / (double)samples);
+               (double)counts[l].multiply_adds / (double)samples, (double)counts[l].bytes[0] / (double)samples,
+               (double)counts[l].bytes[1] / (double)samples);
 
-    recording = 0;
     for (int64_t n = 0; n < test; n++) {
+        int best = 0;
         show(test_images + n * INPUTS, NULL);
-        correct += answer() == test_labels[n];
+        for (int j = 1; j < OUTPUTS; j++) best = layers[2].a[j] > layers[2].a[best] ? j : best;
+        correct += best == test_labels[n];
     }
     printf("on the chip: %.2f %% of %lld correct\n", 100.0 * (double)correct / (double)test, (long long)test);
-    dualprop_view biases[2] = { { sizeof(dualprop_view), first_bias, DUALPROP_F32, 1, { HIDDEN }, { 1 } },
-                                { sizeof(dualprop_view), second_bias, DUALPROP_F32, 1, { OUTPUTS }, { 1 } } };
-    check(dualprop_network_write(network, "layer1.weight", &weights[0]));
-    check(dualprop_network_write(network, "layer2.weight", &weights[1]));
-    check(dualprop_network_write(network, "layer1.bias", &biases[0]));
-    check(dualprop_network_write(network, "layer2.bias", &biases[1]));
+    for (int i = 0; i < 4; i++) check(dualprop_network_write(network, names[i], &parameters[i]));
     check(dualprop_state_create(&state, network, NULL, 100));
     check(dualprop_evaluate(NULL, &correct, NULL, 1, state, test_images, test_labels, test));
     printf("its weights in the library: %.2f %% correct\n", 100.0 * (double)correct / (double)test);

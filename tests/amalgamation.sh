@@ -1,6 +1,6 @@
 #!/bin/sh
 # The library as one source: gcc, clang and musl-gcc compile it without options but the standard's; in a C++ program it
-# passes the reference vectors and the suites of C tests.
+# passes the reference vectors and the suites of C tests. SUITES=all runs every suite, on gcc's object and on clang's.
 cd "$(dirname "$0")/.."
 . tests/count.sh
 build=${BUILD:-build}
@@ -17,6 +17,12 @@ learns_exclusive_or() {
         printf '0 xor 0 = 0\n0 xor 1 = 1\n1 xor 0 = 1\n1 xor 1 = 0\n' >"$work/expected" &&
         $1 -I"$work/include" -o "$work/minimal" $2 examples/minimal.c -x none "$work/$3.o" $libraries &&
         "$work/minimal" >"$work/output" && diff "$work/expected" "$work/output"
+}
+
+# Check is there for one C library; on musl a program trains, saves, loads and compares, on the library alone.
+lives_on_musl() {
+    musl-gcc -static -std=c11 -D_GNU_SOURCE -I"$work/include" -o "$work/smoke" tests/process/smoke.c "$work/musl-gcc.o" \
+        $libraries && "$work/smoke" >"$work/output" || { cat "$work/output"; return 1; }
 }
 
 passes_the_vectors() {
@@ -103,10 +109,14 @@ done
 if have clang; then test_that "a program by clang" learns_exclusive_or clang "-x c" clang; fi
 if have musl-gcc; then
     test_that "a static program of musl" learns_exclusive_or "musl-gcc -static" "-x c" musl-gcc
+    test_that "a static program of musl that saves and loads" lives_on_musl
 fi
 if have "$CXX"; then
     test_that "its program in C++" learns_exclusive_or "$CXX" "-x c++" dualprop
     test_that "the suites pass in a C++ program" passes_the_suites dualprop
+    if [ "${SUITES:-}" = all ] && have clang; then
+        test_that "the suites pass on clang's object" passes_the_suites clang
+    fi
 else
     skip "a program in C++: no C++ compiler here"
 fi
