@@ -47,7 +47,8 @@ typedef void (*dualprop_testing_report)(void *user_data, int passed, const char 
  * @param type       DUALPROP_F32 or DUALPROP_F64
  * @param report     called for each case; may be NULL
  * @param user_data  for report
- * @return the number of cases that ran; 0: the table has no slot of its own that is tested, or create failed
+ * @return the number of cases that ran; 0: the table has no slot of its own that is tested, or create failed. A table
+ *         that dualprop_context_create() would refuse is one case, which failed, and its sentence says what is missing
  */
 int dualprop_testing_slots(int *failed, const dualprop_backend *table, int type, dualprop_testing_report report,
                            void *user_data);

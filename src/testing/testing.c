@@ -480,9 +480,29 @@ static int run_case(struct side *own, struct side *reference, const struct famil
     return sentence[0] == 0;
 }
 
+/* Would a context take the table? What it lacks is told in the library's words; that its instance fails is not meant. */
+static int is_table_right(const dualprop_backend *table, dualprop_testing_report report, void *user_data)
+{
+    char sentence[256] = "table is NULL; expected a table";
+    dualprop_context *context = NULL;
+    dualprop_options options = { .struct_size = sizeof options, .precision = DUALPROP_F32, .backend = table };
+    dualprop_status status = DUALPROP_ERROR_INVALID_ARGUMENT;
+    if (table) {
+        status = dualprop_context_create(&context, DUALPROP_BACKEND_AUTO, &options);
+        if (status != DUALPROP_OK && dualprop_last_error(sentence, sizeof sentence, NULL, NULL) != DUALPROP_OK)
+            return 0;
+        dualprop_context_destroy(context);
+    }
+    int is_right = status != DUALPROP_ERROR_INVALID_ARGUMENT && status != DUALPROP_ERROR_BACKEND_VERSION;
+    if (!is_right && report) report(user_data, 0, "the table", sentence);
+    return is_right;
+}
+
 int dualprop_testing_slots(int *failed, const dualprop_backend *table, int type, dualprop_testing_report report,
                            void *user_data)
 {
+    if (failed) *failed = 1;
+    if (!is_table_right(table, report, user_data)) return 1;
     /* The nine share a layout, workspace and cache: one that is the caller's concerns the three directions. */
     int owns_maps = TESTING_OWNS(convolution_weight_elements) || TESTING_OWNS(write_convolution_weights) ||
                     TESTING_OWNS(read_convolution_weights) || TESTING_OWNS(convolution_workspace) ||

@@ -253,6 +253,37 @@ START_TEST(a_table_without_slots_of_its_own_has_no_cases)
 END_TEST
 
 /* The gradient of a network is right, and an error of 1e-3 in one number of one product shows. */
+static void keep_sentence(void *user_data, int passed, const char *what, const char *sentence)
+{
+    ck_assert(!passed && strcmp(what, "the table") == 0);
+    snprintf(user_data, 256, "%s", sentence);
+}
+
+/* What a beginner forgets is told, and does not end the process. */
+START_TEST(an_incomplete_table_is_told)
+{
+    char sentence[256];
+    int failed = 0;
+    dualprop_backend table = { .struct_size = sizeof table,
+                               .api = DUALPROP_BACKEND_API,
+                               .flags = DUALPROP_BACKEND_HOST_MEMORY,
+                               .name = "mine",
+                               .dense_bottom_up =
+                                   dualprop_backend_builtin(DUALPROP_BACKEND_REFERENCE)->dense_bottom_up };
+    ck_assert_int_eq(dualprop_testing_slots(&failed, &table, DUALPROP_F32, keep_sentence, sentence), 1);
+    ck_assert_int_eq(failed, 1);
+    ck_assert_msg(strstr(sentence, "create, destroy and describe are required") != NULL, "%s", sentence);
+    ck_assert_int_eq(dualprop_testing_slots(&failed, NULL, DUALPROP_F32, keep_sentence, sentence), 1);
+    ck_assert_msg(strstr(sentence, "NULL") != NULL, "%s", sentence);
+    table = *dualprop_backend_builtin(DUALPROP_BACKEND_REFERENCE);
+    table.convolution_bottom_up = NULL;
+    ck_assert_int_eq(dualprop_testing_slots(&failed, &table, DUALPROP_F32, keep_sentence, sentence), 1);
+    ck_assert_msg(strstr(sentence, "convolutions come together") != NULL, "%s", sentence);
+    table.struct_size = 8;
+    ck_assert_int_eq(dualprop_testing_slots(NULL, &table, DUALPROP_F32, NULL, NULL), 1);
+}
+END_TEST
+
 START_TEST(gradients_are_checked)
 {
     for (int wrong = NOTHING; wrong <= WRONG_NUMBER; wrong++) {
@@ -296,6 +327,7 @@ Suite *test_testing_suite(void)
     tcase_add_loop_test(cases, wrong_slots_are_found, 0, 2);
     tcase_add_loop_test(cases, wrong_slots_of_images_and_options_are_found, 0, 2);
     tcase_add_test(cases, a_table_without_slots_of_its_own_has_no_cases);
+    tcase_add_test(cases, an_incomplete_table_is_told);
     tcase_add_loop_test(cases, gradients_are_checked, 0, 2);
     suite_add_tcase(suite, cases);
     return suite;

@@ -75,8 +75,9 @@ static dualprop_status check_labels(const dualprop_state *state, const dualprop_
     for (int64_t row = 0; row < count; row++) {
         int64_t label = label_at(labels, row);
         DUALPROP__REQUIRE(state->context, label >= 0 && label < classes, DUALPROP_ERROR_INVALID_ARGUMENT,
-                          "labels[%lld] is %lld; expected 0..%lld", (long long)row, (long long)label,
-                          (long long)classes - 1);
+                          "labels[%lld] is %lld; expected 0..%lld, one for each output%s", (long long)row,
+                          (long long)label, (long long)classes - 1,
+                          classes == 1 ? " (integers are labels; real targets are floating-point numbers)" : "");
     }
     return DUALPROP_OK;
 }
