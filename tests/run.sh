@@ -45,6 +45,7 @@ for program in tests/format.sh tests/rooms.sh tests/cuda.sh tests/programs/no_de
     tests/programs/programs_vgg16.sh tests/programs/programs_mpi.sh tests/programs/asymmetry.sh \
     tests/programs/figures.sh tests/programs/presets.sh \
     tests/programs/reproduce.sh tests/equations.sh tests/exported_formulas.sh \
+    tests/embedding.sh \
     tests/headers.sh tests/manners.sh tests/abi.sh tests/install.sh \
     tests/exceptions.sh tests/mpi.sh tests/cmake.sh tests/amalgamation.sh tests/deb.sh \
     tests/reproducible.sh tests/examples.sh tests/readme.sh tests/docs.sh tests/python.sh; do
