@@ -21,8 +21,8 @@ learns_exclusive_or() {
 
 # Check is there for one C library; on musl a program trains, saves, loads and compares, on the library alone.
 lives_on_musl() {
-    musl-gcc -static -std=c11 -D_GNU_SOURCE -I"$work/include" -o "$work/smoke" tests/process/smoke.c "$work/musl-gcc.o" \
-        $libraries && "$work/smoke" >"$work/output" || { cat "$work/output"; return 1; }
+    musl-gcc -static -std=c11 -D_GNU_SOURCE -I"$work/include" -o "$work/smoke" tests/process/smoke.c \
+        "$work/musl-gcc.o" $libraries && "$work/smoke" >"$work/output" || { cat "$work/output"; return 1; }
 }
 
 passes_the_vectors() {

@@ -5,7 +5,8 @@ cd "$(dirname "$0")/.."
 
 # The third column of row $1 of the table.
 tests_of() {
-    awk -F '|' -v number="$1" '$2 + 0 == number && NF == 5 { print $4 }' docs/embedding.md | grep -o '`[^`]*`' | tr -d '`'
+    awk -F '|' -v number="$1" '$2 + 0 == number && NF == 5 { print $4 }' docs/embedding.md |
+        grep -o '`[^`]*`' | tr -d '`'
 }
 
 # A script of `make check` or a file that one reads, a suite, a test of a suite, of the Python package or of an example.
@@ -13,8 +14,9 @@ is_run() {
     case $1 in
     tests/*.sh) [ -e "$1" ] && grep -q "$1" tests/run.sh ;;
     tests/*) [ -e "$1" ] && grep -rq "$(basename "$1")" tests --include='*.sh' ;;
-    *) ls tests/*/test_"$1".c >/dev/null 2>&1 || grep -rqE "tcase_add(_loop)?_test\(.*[ ,]$1[,)]" tests --include='*.c' ||
-        grep -q "^def $1(" tests/python/module.py || grep -q "^$1() {" tests/examples.sh ;;
+    *) ls tests/*/test_"$1".c >/dev/null 2>&1 || grep -q "^def $1(" tests/python/module.py ||
+        grep -q "^$1() {" tests/examples.sh ||
+        grep -rqE "tcase_add(_loop)?_test\(.*[ ,]$1[,)]" tests --include='*.c' ;;
     esac
 }
 

@@ -480,7 +480,7 @@ static int run_case(struct side *own, struct side *reference, const struct famil
     return sentence[0] == 0;
 }
 
-/* Would a context take the table? What it lacks is told in the library's words; that its instance fails is not meant. */
+/* Would a context take the table? What it lacks is told in the library's words. */
 static int is_table_right(const dualprop_backend *table, dualprop_testing_report report, void *user_data)
 {
     char sentence[256] = "table is NULL; expected a table";
