@@ -145,7 +145,10 @@ static uint64_t hash_parameters(struct process *process)
             view.shape[i] = shape[i];
             view.strides[i] = stride;
         }
-        if (dualprop_network_read(&view, process->network, name) != DUALPROP_OK) return 0;
+        if (dualprop_network_read(&view, process->network, name) != DUALPROP_OK) {
+            hash = 0;
+            break;
+        }
         for (size_t b = 0; b < (size_t)count * sizeof *reals; b++)
             hash = (hash ^ ((unsigned char *)reals)[b]) * 1099511628211u;
     }
