@@ -318,7 +318,7 @@ dualprop_network_write(dualprop_network *network, const char *name, const dualpr
  * @param kind     DUALPROP_FEEDBACK_...
  * @param seed     of the random numbers
  * @return DUALPROP_OK, DUALPROP_ERROR_INVALID_STATE (no layers yet, or a state or an optimizer was already created; no
- *         layers can be added afterwards), DUALPROP_ERROR_BUSY, or DUALPROP_ERROR_NO_MEMORY (the network then has none)
+ *         layers can be added afterwards), DUALPROP_ERROR_BUSY, or DUALPROP_ERROR_NO_MEMORY: nothing has changed
  * Since: 0.1.
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status

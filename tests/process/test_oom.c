@@ -613,6 +613,31 @@ START_TEST(running_out_is_said_in_a_sentence)
 }
 END_TEST
 
+/* Feedback weights of another kind, with no memory left, take the place of the old ones. */
+START_TEST(feedback_weights_are_not_lost)
+{
+    struct rich rich = { NULL, NULL, NULL, NULL, NULL };
+    saved_model model;
+    dualprop_layer *layer;
+    double first[12], second[12];
+    int kind;
+    expect_ok(saved_model_create(&model, &plans[_i]));
+    expect_ok(make_rich_network(&rich, &model));
+    dualprop_view one = matrix_view(first, DUALPROP_F64, 4, 3), two = matrix_view(second, DUALPROP_F64, 4, 3);
+    expect_ok(dualprop_network_read_feedback(&one, rich.network, 1));
+    failing_allocator_arm(&memory, 1, 1);
+    expect_ok(dualprop_network_set_feedback(rich.network, DUALPROP_FEEDBACK_RANDOM, 2));
+    failing_allocator_arm(&memory, 0, 0);
+    expect_ok(dualprop_network_read_feedback(&two, rich.network, 1));
+    ck_assert(first[0] != second[0]);
+    expect_ok(dualprop_network_layer(&layer, rich.network, 1));
+    expect_ok(dualprop_layer_feedback(&kind, NULL, layer));
+    ck_assert_int_eq(kind, DUALPROP_FEEDBACK_RANDOM);
+    dualprop_network_destroy(rich.network);
+    saved_model_destroy(&model);
+}
+END_TEST
+
 Suite *test_oom_suite(void)
 {
     Suite *suite = suite_create("oom");
@@ -623,6 +648,7 @@ Suite *test_oom_suite(void)
     tcase_add_loop_test(tests, a_step_allocates_nothing, 0, 16);
     tcase_add_loop_test(tests, a_step_with_every_option_allocates_nothing, 0, 2);
     tcase_add_test(tests, running_out_is_said_in_a_sentence);
+    tcase_add_loop_test(tests, feedback_weights_are_not_lost, 0, 2);
     suite_add_tcase(suite, tests);
     return suite;
 }

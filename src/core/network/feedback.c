@@ -65,10 +65,14 @@ static void drop_feedback(dualprop_network *network)
     network->feedback = DUALPROP_FEEDBACK_SYMMETRIC;
 }
 
+/* Weights of another kind take the place of those that are there, so that no call loses them for want of memory. */
 dualprop_status dualprop__feedback_allocate(dualprop_network *network, int kind)
 {
-    drop_feedback(network);
-    if (kind == DUALPROP_FEEDBACK_SYMMETRIC) return DUALPROP_OK;
+    if (kind == DUALPROP_FEEDBACK_SYMMETRIC || network->feedback != DUALPROP_FEEDBACK_SYMMETRIC) {
+        if (kind == DUALPROP_FEEDBACK_SYMMETRIC) drop_feedback(network);
+        network->feedback = kind;
+        return DUALPROP_OK;
+    }
     network->feedback_staging = dualprop__allocate_array(network->context, (size_t)dualprop__largest_weights(network),
                                                          2 * network->context->real_size);
     dualprop_status status = network->feedback_staging ? DUALPROP_OK : DUALPROP_ERROR_NO_MEMORY;
