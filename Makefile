@@ -242,13 +242,13 @@ check-io: tests
 # Each in its own build folder, with its own copy of the objects.
 check-asan:
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/asan LIB=build/asan/lib SANITIZE=address OPTIMIZE=-O1 \
-	    build/asan/tests/main
+	    build/asan/tests/main build/asan/tests/backend/module_path
 	@CK_FORK=no CK_TIMEOUT_MULTIPLIER=10 ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=4096 \
 	    LSAN_OPTIONS=suppressions=tests/lsan.txt \
 	    tests/suites.sh build/asan/tests/main build/asan/check $(SUITE)
 check-ubsan:
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/ubsan LIB=build/ubsan/lib SANITIZE=undefined OPTIMIZE=-O1 \
-	    build/ubsan/tests/main
+	    build/ubsan/tests/main build/ubsan/tests/backend/module_path
 	@CK_TIMEOUT_MULTIPLIER=10 UBSAN_OPTIONS=print_stacktrace=1 \
 	    tests/suites.sh build/ubsan/tests/main build/ubsan/check $(SUITE)
 # TSAN_THREADS call at the same time.

@@ -11,8 +11,9 @@ rm -f "$logs"/*.log
 reported='ERROR: (Address|Leak)Sanitizer|WARNING: (Thread|Memory)Sanitizer|runtime error:'
 
 runs() { # SUITE
+    # In a session of its own: Check kills its process group when an alarm rings in a test that it did not fork.
     # shellcheck disable=SC2086 # one word each
-    ${UNDER-} "$main" "$1.c" >"$logs/$1.log" 2>&1 </dev/null
+    setsid -w ${UNDER-} "$main" "$1.c" >"$logs/$1.log" 2>&1 </dev/null
     status=$?
     [ $status -eq 0 ] && ! grep -qE "$reported" "$logs/$1.log" || { tail -n 40 "$logs/$1.log"; return 1; }
 }
