@@ -17,7 +17,8 @@
  * and delta of the map when they are read (unpooling writes delta rounded straight away).
  *
  * shape->cache, which each layer has for itself, holds what more than one slot of a step reads, so that it is formed
- * once: | weights in BF16 | delta of the map before pooling | or, of BF16, input | delta of the map |.
+ * once, and the parts of a gradient, which may wait there until the learning step adds them:
+ * | weights in BF16 | delta of the map before pooling | parts | or, of BF16, input | delta of the map |.
  */
 #include "maps.h"
 #include "slots.h"
@@ -139,9 +140,9 @@ dualprop_status dualprop__cuda_read_convolution_weights(void *self, const dualpr
 /* ---- planning ---- */
 
 /*
- * The workspace: what products have for themselves, patches, and the parts of a gradient. How many samples' patches
- * there are at once, and into how many parts a gradient is cut, depends on the shape and the device alone, so that sums
- * always have the same order.
+ * The workspace: what products have for themselves, patches, and the parts of a gradient that are added at once. How
+ * many samples' patches there are at once, and into how many parts a gradient is cut, depends on the shape and the
+ * device alone, so that sums always have the same order.
  */
 static int64_t patch_bytes(const dualprop_convolution *shape)
 {
@@ -157,11 +158,6 @@ static int64_t samples_at_once(const dualprop_convolution *shape)
 static float *patches_of(const dualprop__cuda *self)
 {
     return (float *)((char *)self->workspace + DUALPROP__CUDA_PRODUCT_WORKSPACE);
-}
-
-static float *parts_of(const dualprop__cuda *self, const dualprop_convolution *shape)
-{
-    return (float *)((char *)patches_of(self) + rounded(samples_at_once(shape) * patch_bytes(shape)));
 }
 
 static int64_t divided(int64_t a, int64_t b)
@@ -181,13 +177,18 @@ static int64_t even_parts(int64_t rows, int64_t parts)
  * A gradient is a small matrix that sums over all places of all samples. So that there are about two blocks for each
  * multiprocessor, however large the tiles that cuBLASLt chooses, the sum is cut into parts, which are added in order.
  */
-static int64_t gradient_parts(const dualprop__cuda *self, const dualprop_convolution *shape)
+static int64_t most_parts(const dualprop__cuda *self, const dualprop_convolution *shape)
 {
     int64_t largest_tiles = divided(taps_of(shape), LARGEST_TILE_ROWS) * divided(shape->outputs, LARGEST_TILE_COLUMNS);
     int64_t parts = divided(2 * (int64_t)self->properties.multiProcessorCount, largest_tiles);
-    int64_t rows = samples_at_once(shape) * places_of(shape), most = rows / FEWEST_ROWS;
+    int64_t most = samples_at_once(shape) * places_of(shape) / FEWEST_ROWS;
     if (is_local(shape) || most < 1) return 1;
-    return even_parts(rows, parts < most ? parts : most);
+    return parts < most ? parts : most;
+}
+
+static int64_t gradient_parts(const dualprop__cuda *self, const dualprop_convolution *shape)
+{
+    return even_parts(samples_at_once(shape) * places_of(shape), most_parts(self, shape));
 }
 
 /*
@@ -201,11 +202,18 @@ static int has_few_blocks(const dualprop__cuda *self, const dualprop_convolution
            blocks < 4 * (int64_t)self->properties.multiProcessorCount;
 }
 
+/* Does the cache have room for the parts, because the gradient is known to be formed in parts? */
+static int keeps_parts(const dualprop__cuda *self, const dualprop_convolution *shape)
+{
+    return !is_local(shape) && has_few_blocks(self, shape);
+}
+
 static dualprop_status reserve_patches(dualprop__cuda *self, int direction, const dualprop_convolution *shape)
 {
     int64_t bytes = DUALPROP__CUDA_PRODUCT_WORKSPACE + rounded(samples_at_once(shape) * patch_bytes(shape));
     int64_t parts = direction == DUALPROP__CUDA_FILTER ? gradient_parts(self, shape) : 1;
-    if (parts > 1) bytes += parts * taps_of(shape) * shape->outputs * (int64_t)sizeof(float);
+    if (parts > 1 && !keeps_parts(self, shape))
+        bytes += parts * taps_of(shape) * shape->outputs * (int64_t)sizeof(float);
     return dualprop__cuda_reserve(self, (size_t)bytes);
 }
 
@@ -256,7 +264,8 @@ int64_t dualprop__cuda_convolution_workspace(void *self, const dualprop_convolut
 {
     int64_t gradients = gradient_bytes(shape);
     int64_t map = bytes_of(shape->batch, shape->map_height, shape->map_width, shape->outputs, sizeof(float));
-    if (gradients < 0 || map < 0) return -1;
+    int64_t patches = bytes_of(shape->map_height, shape->map_width, taps_of(shape), 1, sizeof(float));
+    if (gradients < 0 || map < 0 || patches < 0) return -1;
     if (shape->batch > 1) {
         dualprop_status planned = plan_slot(self, shape);
         (void)planned;
@@ -270,9 +279,13 @@ int64_t dualprop__cuda_convolution_cache(void *self, const dualprop_convolution 
     int64_t weights = bytes_of(dualprop__cuda_convolution_weight_elements(self, shape), 1, 1, 1, sizeof(uint16_t));
     int64_t map = bytes_of(shape->batch, shape->map_height, shape->map_width, shape->outputs, sizeof(float));
     int64_t x = bytes_of(shape->batch, shape->height, shape->width, shape->channels, sizeof(uint16_t));
-    if (weights < 0 || map < 0 || x < 0) return -1;
+    int64_t patches = bytes_of(shape->map_height, shape->map_width, taps_of(shape), 1, sizeof(float));
+    if (weights < 0 || map < 0 || x < 0 || patches < 0) return -1;
     int64_t operands = may_round(self, shape) ? weights + x + rounded(map / 2) : 0;
-    return operands + (pools(shape) ? map : 0);
+    int64_t parts = keeps_parts(self, shape)
+                        ? bytes_of(most_parts(self, shape), taps_of(shape), shape->outputs, 1, sizeof(float))
+                        : 0;
+    return parts < 0 ? -1 : operands + parts + (pools(shape) ? map : 0);
 }
 
 static dualprop_status prepare(dualprop__cuda *self, const dualprop_convolution *shape, const float *weights)
@@ -346,6 +359,13 @@ static uint16_t *rounded_map(const dualprop__cuda *self, const dualprop_convolut
 {
     return (uint16_t *)((char *)rounded_input(self, shape) +
                         rounded(input_elements(shape) * (int64_t)sizeof(uint16_t)));
+}
+
+static float *parts_of(const dualprop__cuda *self, const dualprop_convolution *shape)
+{
+    int64_t map = pools(shape) ? rounded(map_elements(shape) * (int64_t)sizeof(float)) : 0;
+    if (keeps_parts(self, shape)) return (float *)((char *)shape->cache + map); /* strict f32 has nothing else there */
+    return (float *)((char *)patches_of(self) + rounded(samples_at_once(shape) * patch_bytes(shape)));
 }
 
 static const void *weights_for(const dualprop_convolution *shape, const float *weights, int found)
@@ -510,6 +530,7 @@ static dualprop_status backward_by_patches(dualprop__cuda *self, const dualprop_
     return DUALPROP_OK;
 }
 
+/* gradient NULL: what it is the sum of is left in parts_of(). */
 static dualprop_status filter_by_patches(dualprop__cuda *self, const dualprop_convolution *shape, float *gradient,
                                          const float *x, const float *map, double scale, int accumulate)
 {
@@ -523,7 +544,7 @@ static dualprop_status filter_by_patches(dualprop__cuda *self, const dualprop_co
         else DUALPROP__CUDA_PASS(gradient_of_patches(self, &slice, to, parts, parts > 1 ? 1 : scale, add));
         first += slice.shape.batch;
     }
-    if (parts == 1) return DUALPROP_OK;
+    if (parts == 1 || !gradient) return DUALPROP_OK;
     return dualprop__cuda_sum_parts(self, gradient, to, elements, parts, scale, accumulate);
 }
 
@@ -604,7 +625,14 @@ static dualprop_status filter_by_dnn(dualprop__cuda *self, const dualprop_convol
     return dualprop__cuda_scale(self, gradient, plain, elements, scale, accumulate);
 }
 
-/* The gradient of the weights, by the plan found. */
+/* May the learning step add up the parts of the gradient? */
+static int step_adds_parts(const dualprop__cuda *self, const dualprop_convolution *shape)
+{
+    int64_t parts = keeps_parts(self, shape) ? gradient_parts(self, shape) : 1;
+    return parts > 1 && dualprop__cuda_are_few_rows(parts);
+}
+
+/* The gradient of the weights, by the plan found; NULL: only its parts. */
 static dualprop_status weight_slopes(dualprop__cuda *self, const dualprop_convolution *shape, float *gradient,
                                      const float *x, const float *delta, const uint8_t *switches, int found,
                                      double scale, int accumulate)
@@ -657,8 +685,13 @@ static dualprop_status gradient_and_step(dualprop__cuda *self, const dualprop_co
     int found;
     DUALPROP__CUDA_PASS(plan(self, &found, DUALPROP__CUDA_FILTER, shape));
     int by_step = found != DUALPROP__CUDA_NO_PLAN && step->gradient_scale == 1;
+    if (step_adds_parts(self, shape)) {
+        tensors[0].summed = parts_of(self, shape), tensors[0].scale = scale;
+        tensors[0].rows = gradient_parts(self, shape);
+    }
     dualprop__cuda_gather(self, 1);
-    dualprop_status status = weight_slopes(self, shape, of_weights, x, delta, switches, found, by_step ? 1 : scale, 0);
+    dualprop_status status = weight_slopes(self, shape, tensors[0].summed ? NULL : of_weights, x, delta, switches,
+                                           found, by_step ? 1 : scale, 0);
     if (status == DUALPROP_OK) status = learn(self, step, by_step ? scale : 1, tensors);
     if (status == DUALPROP_OK && shared) status = dualprop__cuda_learn_finish(self);
     dualprop__cuda_gather(self, 0);

@@ -8,6 +8,7 @@
  *     gradient = x^T delta       gradient^T (outputs x inputs) = delta^T x
  *
  * where W^T, x^T and delta^T are what cuBLAS sees in W, x and delta as they lie. Weights keep the layout of the host.
+ * Layers with few outputs are multiplied by kernels of ours (narrow.cu).
  */
 #include "slots.h"
 
@@ -57,7 +58,9 @@ static dualprop_status bottom_up(dualprop__cuda *self, const dualprop_dense *sha
         .d = a,
         .scale = 1,
     };
-    DUALPROP__CUDA_PASS(dualprop__cuda_multiply(self, &product));
+    if (dualprop__cuda_is_narrow(shape))
+        DUALPROP__CUDA_PASS(dualprop__cuda_narrow_up(self, shape, a, x, weights, bias));
+    else DUALPROP__CUDA_PASS(dualprop__cuda_multiply(self, &product));
     return dyad ? dualprop__cuda_dyad(self, dyad) : DUALPROP_OK;
 }
 
@@ -84,6 +87,7 @@ static dualprop_status top_down(dualprop__cuda *self, const dualprop_dense *shap
         .d = to,
         .scale = 1,
     };
+    if (dualprop__cuda_is_narrow(shape)) return dualprop__cuda_narrow_down(self, shape, to, delta, weights, dyad);
     DUALPROP__CUDA_PASS(dualprop__cuda_multiply(self, &product));
     return dyad ? dualprop__cuda_dyad(self, dyad) : DUALPROP_OK;
 }
@@ -112,6 +116,8 @@ static dualprop_status weight_slopes(dualprop__cuda *self, const dualprop_dense 
         .scale = (float)scale,
         .keep = accumulate ? 1 : 0,
     };
+    if (dualprop__cuda_has_narrow_gradient(shape))
+        return dualprop__cuda_narrow_slopes(self, shape, gradient, x, delta, scale, accumulate);
     return dualprop__cuda_multiply(self, &product);
 }
 
@@ -137,8 +143,13 @@ static dualprop_status gradient_and_step(dualprop__cuda *self, const dualprop_de
     };
     tensors[0].count = shape->inputs * shape->outputs;
     tensors[1].summed = delta, tensors[1].rows = shape->batch, tensors[1].scale = scale;
+    int by_step = dualprop__cuda_has_narrow_gradient(shape);
+    if (by_step) {
+        tensors[0].summed = delta, tensors[0].x = x, tensors[0].rows = shape->batch, tensors[0].scale = scale;
+        tensors[0].inputs = shape->inputs, tensors[0].outputs = shape->outputs;
+    }
     dualprop__cuda_gather(self, 1);
-    dualprop_status status = weight_slopes(self, shape, of_weights, x, delta, scale, 0);
+    dualprop_status status = by_step ? DUALPROP_OK : weight_slopes(self, shape, of_weights, x, delta, scale, 0);
     if (status == DUALPROP_OK) status = dualprop__cuda_learn(self, step, tensors, bias ? 2 : 1);
     if (status == DUALPROP_OK && shared) status = dualprop__cuda_learn_finish(self);
     dualprop__cuda_gather(self, 0);

@@ -207,10 +207,15 @@ dualprop_status dualprop__cuda_input_staging_end(dualprop__cuda *self);
 typedef dualprop_status (*dualprop__cuda_run)(dualprop__cuda *self, const void *arguments);
 dualprop_status dualprop__cuda_issue(dualprop__cuda *self, dualprop__cuda_run run, const void *arguments, size_t size);
 /* What is known of a command beside its arguments. */
-enum dualprop__cuda_kind { DUALPROP__CUDA_OTHER, DUALPROP__CUDA_DYADS, DUALPROP__CUDA_ROUNDINGS };
+enum dualprop__cuda_kind {
+    DUALPROP__CUDA_OTHER,
+    DUALPROP__CUDA_DYADS,
+    DUALPROP__CUDA_ROUNDINGS,
+    DUALPROP__CUDA_NARROW
+};
 struct dualprop__cuda_traits {
     const void *written; /* the one array that it writes to, otherwise it only reads; NULL: any that it names */
-    int64_t kind, at;    /* where among the arguments the dyad's body begins, or that of roundings */
+    int64_t kind, at;    /* where among the arguments the dyad's body begins, or that of roundings, or the product */
 };
 dualprop_status dualprop__cuda_issue_known(dualprop__cuda *self, dualprop__cuda_run run, const void *arguments,
                                            size_t size, const struct dualprop__cuda_traits *traits);
@@ -255,16 +260,18 @@ void dualprop__cuda_graph_cache_destroy(dualprop__cuda *self);
 void dualprop__cuda_graph_cache_forget(dualprop__cuda *self);
 
 /*
- * learn.cu: one tensor's learning step, deferred until the thread asks for something else. The gradient of biases may
- * still have to be formed: g = scale * the sums of the columns of `summed`, which stays as it is until then.
+ * learn.cu: one tensor's learning step, deferred until the thread asks for something else. Its gradient may still have
+ * to be formed: g = scale * the sums of the columns of `summed`, which stays as it is until then; or, with x, those of
+ * a narrow layer's weights (narrow.cuh), g = scale * x^T summed.
  */
 typedef struct dualprop__cuda_tensor {
     float *w;
     float *g;
     float *moment1, *moment2; /* NULL if the kind does not have it */
     int64_t count;
-    const float *summed; /* [rows, count]; NULL: g is there */
-    int64_t rows;
+    const float *summed; /* [rows, count], or with x [rows, outputs]; NULL: g is there */
+    const float *x;      /* NULL, or [rows, inputs] */
+    int64_t rows, inputs, outputs;
     double scale;
 } dualprop__cuda_tensor;
 dualprop_status dualprop__cuda_learn(dualprop__cuda *self, const dualprop_step_numbers *numbers,

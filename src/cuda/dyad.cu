@@ -5,6 +5,8 @@
  */
 #include "dyad.cuh"
 
+#include "narrow.cuh"
+
 using namespace dualprop_cuda;
 
 namespace {
@@ -136,6 +138,11 @@ struct output_body {
         return "output step";
     }
 
+    static constexpr const char *name_after_product()
+    {
+        return "narrow product and output step";
+    }
+
     DUALPROP__CUDA_BOTH int rounds() const
     {
         return loss == DUALPROP_CROSS_ENTROPY ? 2 : 0;
@@ -209,6 +216,25 @@ void take_start(dualprop__cuda *self, output_body *body, const dualprop_output *
     dualprop__cuda_drop_last(self);
 }
 
+/* The product that comes right before the step, if it is one that the step can form; it is dropped then. */
+int take_product(dualprop__cuda *self, narrow_up *product, const dualprop_output *output)
+{
+    const narrow_up *last = (const narrow_up *)dualprop__cuda_last_body(self, DUALPROP__CUDA_NARROW);
+    if (!last || last->a != output->a || last->rows != output->rows || last->outputs != output->width) return 0;
+    *product = *last;
+    dualprop__cuda_drop_last(self);
+    return 1;
+}
+
+dualprop_status issue_output(dualprop__cuda *self, const output_body &body, const dualprop_output *output)
+{
+    narrow_up_body<output_body> with_product;
+    memset((void *)&with_product, 0, sizeof with_product);
+    if (!take_product(self, &with_product.product, output)) return issue<team>(self, body, output->rows);
+    with_product.after = body;
+    return issue<block_a_row>(self, with_product, output->rows);
+}
+
 dualprop_status output_step(dualprop__cuda *self, const dualprop_output *output)
 {
     output_body body;
@@ -226,7 +252,7 @@ dualprop_status output_step(dualprop__cuda *self, const dualprop_output *output)
     body.loss = output->loss;
     body.derivative = output->derivative;
     take_start(self, &body, output);
-    DUALPROP__CUDA_PASS((issue<team>(self, body, output->rows)));
+    DUALPROP__CUDA_PASS(issue_output(self, body, output));
     return dualprop__cuda_max_abs_deliver(self);
 }
 

@@ -84,9 +84,17 @@ struct dyad_body {
     /* Four elements from `first` on, whose a are at hand; all arrays are aligned to 16 bytes. */
     template <int Activation> DUALPROP__CUDA_BOTH void four(uint32_t first, const float at[4], max_tracker *seen) const
     {
-        float down[4] = { 0, 0, 0, 0 }, new_mean[4], new_delta[4], old_mean[4], old_delta[4] = { 0, 0, 0, 0 };
-        dualprop__pair_f32 pairs[4];
+        float down[4] = { 0, 0, 0, 0 };
         if (top_down) load_four(down, top_down + first);
+        four_with<Activation>(first, at, down, seen);
+    }
+
+    /* The same where what comes from above is at hand, too. */
+    template <int Activation>
+    DUALPROP__CUDA_BOTH void four_with(uint32_t first, const float at[4], const float down[4], max_tracker *seen) const
+    {
+        float new_mean[4], new_delta[4], old_mean[4], old_delta[4] = { 0, 0, 0, 0 };
+        dualprop__pair_f32 pairs[4];
         for (int j = 0; j < 4; j++) {
             pairs[j] = update<Activation>(at[j], down[j]);
             new_mean[j] = pairs[j].mean;

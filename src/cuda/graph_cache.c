@@ -78,6 +78,8 @@ static dualprop_status fill_list(dualprop__cuda *self, struct dualprop__cuda_com
     list->bytes = dualprop__cuda_host_allocate(self, FIRST_ROOM);
     if (!list->bytes) return DUALPROP_ERROR_NO_MEMORY;
     list->room = FIRST_ROOM;
+    list->beside.host = dualprop__cuda_host_allocate(self, DUALPROP__CUDA_BESIDE);
+    if (!list->beside.host) return DUALPROP_ERROR_NO_MEMORY;
     DUALPROP__CUDA_PASS(dualprop__cuda_max_slots_create(self, &list->max_slots));
     DUALPROP__CUDA_TRY(self, cudaMalloc(&list->steps, bytes));
     DUALPROP__CUDA_TRY(self, cudaMallocHost(&list->steps_pinned, bytes));
@@ -93,6 +95,7 @@ static void destroy_list(dualprop__cuda *self, struct dualprop__cuda_command_lis
         if (list->steps) cudaFree(list->steps);
     }
     dualprop__cuda_max_slots_destroy(self, &list->max_slots);
+    dualprop__cuda_host_release(self, list->beside.host, DUALPROP__CUDA_BESIDE);
     dualprop__cuda_host_release(self, list->bytes, list->room);
     dualprop__cuda_host_release(self, list, sizeof *list);
 }
@@ -131,6 +134,7 @@ static void return_list(dualprop__cuda *self, struct dualprop__cuda_command_list
     list->step_count = 0;
     list->tensor_count = 0;
     list->gathering = 0;
+    list->beside.bytes = 0;
     list->rejected = NULL;
     list->read_back_count = 0;
     list->used_at = ++self->graph_clock;
@@ -307,6 +311,7 @@ static dualprop_status send_steps(dualprop__cuda *self, struct dualprop__cuda_co
 static dualprop_status run_now(dualprop__cuda *self, struct dualprop__cuda_command_list *list)
 {
     DUALPROP__CUDA_PASS(dualprop__cuda_learn_flush(self, list));
+    DUALPROP__CUDA_PASS(dualprop__cuda_send_beside(self, list));
     DUALPROP__CUDA_PASS(send_steps(self, list));
     size_t size = list->used;
     list->used = 0;
@@ -471,6 +476,7 @@ dualprop_status dualprop__cuda_begin_deferred(dualprop__cuda *self)
 static dualprop_status finish(dualprop__cuda *self, struct dualprop__cuda_command_list *list)
 {
     DUALPROP__CUDA_PASS(dualprop__cuda_learn_flush(self, list));
+    DUALPROP__CUDA_PASS(dualprop__cuda_send_beside(self, list));
     DUALPROP__CUDA_PASS(send_steps(self, list));
     if (list->used > 0) DUALPROP__CUDA_PASS(run_list(self, list->bytes, list->used));
     return dualprop__cuda_max_abs_finish(self, list);

@@ -17,6 +17,12 @@ extern "C" {
 #define DUALPROP__CUDA_STEPS 512     /* different sets of numbers in one section */
 #define DUALPROP__CUDA_STEP_BYTES 64 /* room for one of them */
 #define DUALPROP__CUDA_TENSORS 32    /* learnt in one launch */
+#define DUALPROP__CUDA_BESIDE 65536  /* most bytes that wait to be sent with samples */
+
+struct dualprop__cuda_beside {
+    void *host, *to; /* [DUALPROP__CUDA_BESIDE] on the host */
+    size_t bytes;    /* 0: none wait */
+};
 
 struct dualprop__cuda_command_list {
     struct dualprop__cuda_command_list *next; /* in the list of idle ones */
@@ -35,7 +41,8 @@ struct dualprop__cuda_command_list {
     dualprop__cuda_tensor tensors[DUALPROP__CUDA_TENSORS]; /* whose launch waits for more of them */
     int tensor_steps[DUALPROP__CUDA_TENSORS];              /* the numbers of each */
     int tensor_count, tensor_kind;
-    uint64_t *rejected;  /* not 0 there: no step is applied (gate_steps); or NULL */
+    struct dualprop__cuda_beside beside; /* bytes for the device that may go with the samples that come next */
+    uint64_t *rejected;                  /* not 0 there: no step is applied (gate_steps); or NULL */
     int read_back_count; /* maxima that a kernel writes to the host before the steps; others are copied at the end */
     int gathering;       /* the work that is issued reads no parameters, so the launch may go on waiting */
 };
@@ -55,6 +62,8 @@ static inline void *dualprop__cuda_number_at(void *table, int index)
 void dualprop__cuda_max_abs_read_back(struct dualprop__cuda_command_list *list, uint64_t **to, int64_t *count);
 /* All maxima of the list to their targets, once they have come. */
 dualprop_status dualprop__cuda_max_abs_finish(dualprop__cuda *self, struct dualprop__cuda_command_list *list);
+/* memory.c: send what waits for samples, since none have come. */
+dualprop_status dualprop__cuda_send_beside(dualprop__cuda *self, struct dualprop__cuda_command_list *list);
 /* learn.cu: issue the launch that waits. */
 dualprop_status dualprop__cuda_learn_flush(dualprop__cuda *self, struct dualprop__cuda_command_list *list);
 

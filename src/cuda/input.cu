@@ -3,11 +3,13 @@
  *
  * Samples travel as they are (bytes stay bytes): the host gathers as many images as fit into a slot of input staging,
  * which sends them beside the work that runs; after them in the stream of that work the device moves and normalises
- * them in one launch and follows the greatest of the results. In a slot lie, one after the other,
+ * them in one launch and follows the greatest of the results. What was to be copied right before, the batch's targets,
+ * goes along with the first of them. In a slot lie, one after the other,
  *
- *     | mean | deviation | augmentation of these images | the images |
+ *     | mean | deviation | augmentation of these images | targets | the images |
  */
 #include "launch.cuh"
+#include "graph_cache.h"
 
 using namespace dualprop_cuda;
 
@@ -20,7 +22,10 @@ struct input_body {
     float *x;
     const double *mean, *deviation; /* [channels] or NULL */
     const int32_t *augmentation;    /* [images, 3] or NULL */
+    const uint32_t *beside;         /* words to be copied as they are, after the elements */
+    uint32_t *beside_to;
     max_places to;
+    int64_t elements;
     int64_t height, width, channels;
     int64_t type;
 
@@ -52,6 +57,10 @@ struct input_body {
     {
         int64_t image = i, channel = split_axis(&image, channels);
         maxima seen = { 0, 0 };
+        if (i >= elements) {
+            beside_to[i - elements] = beside[i - elements];
+            return seen;
+        }
         if (augmentation) {
             int64_t column = split_axis(&image, width), row = split_axis(&image, height);
             seen.max_abs = moved(image, row, column, channel);
@@ -124,7 +133,8 @@ struct batch {
     const dualprop_view *input;
     const double *mean, *deviation; /* NULL: none, or not for this type */
     const int32_t *augmentation;
-    int64_t image; /* elements of one */
+    int64_t image;                        /* elements of one */
+    struct dualprop__cuda_beside *beside; /* what goes along with the first images; or NULL */
 };
 
 int64_t rounded(int64_t bytes)
@@ -137,9 +147,14 @@ int64_t table_bytes(const batch &batch)
     return batch.input->shape[3] * (int64_t)sizeof(double);
 }
 
+int64_t beside_bytes(const batch &batch)
+{
+    return batch.beside ? (int64_t)batch.beside->bytes : 0;
+}
+
 /* Where the parts begin in the place of so many images. */
 struct layout {
-    int64_t deviation, augmentation, samples, end;
+    int64_t deviation, augmentation, beside, samples, end;
 };
 
 layout layout_of(const batch &batch, int64_t images)
@@ -147,7 +162,8 @@ layout layout_of(const batch &batch, int64_t images)
     layout at;
     at.deviation = batch.mean ? table_bytes(batch) : 0;
     at.augmentation = rounded(at.deviation + (batch.deviation ? table_bytes(batch) : 0));
-    at.samples = at.augmentation + (batch.augmentation ? rounded(images * 3 * (int64_t)sizeof(int32_t)) : 0);
+    at.beside = at.augmentation + (batch.augmentation ? rounded(images * 3 * (int64_t)sizeof(int32_t)) : 0);
+    at.samples = at.beside + rounded(beside_bytes(batch));
     at.end = at.samples + images * batch.image * size_of(batch.input->type);
     return at;
 }
@@ -167,6 +183,7 @@ void fill_place(char *to, const batch &batch, const layout &at, int64_t first, i
     if (batch.deviation) memcpy(to + at.deviation, batch.deviation, (size_t)table_bytes(batch));
     if (batch.augmentation)
         memcpy(to + at.augmentation, batch.augmentation + 3 * first, (size_t)images * 3 * sizeof(int32_t));
+    if (batch.beside) memcpy(to + at.beside, batch.beside->host, batch.beside->bytes);
     gather(to + at.samples, batch.input, first * batch.image, images * batch.image);
 }
 
@@ -183,23 +200,40 @@ dualprop_status load_images(dualprop__cuda *self, const batch &batch, input_body
     body.augmentation = batch.augmentation ? (const int32_t *)(from + at.augmentation) : NULL;
     body.from = from + at.samples;
     body.x += first * batch.image;
-    DUALPROP__CUDA_PASS(issue<each_with_max>(self, body, images * batch.image));
+    body.elements = images * batch.image;
+    body.beside = (const uint32_t *)(from + at.beside);
+    body.beside_to = batch.beside ? (uint32_t *)batch.beside->to : NULL;
+    DUALPROP__CUDA_PASS(issue<each_with_max>(self, body, body.elements + beside_bytes(batch) / 4));
     return dualprop__cuda_input_staging_end(self);
 }
 
-dualprop_status load_batch(dualprop__cuda *self, const batch &batch, const input_body &body)
+dualprop_status load_batch(dualprop__cuda *self, batch batch, const input_body &body)
 {
     int64_t most = images_at_once(batch), all = batch.input->shape[0];
-    for (int64_t first = 0; first < all; first += most)
+    for (int64_t first = 0; first < all; first += most) {
         DUALPROP__CUDA_PASS(load_images(self, batch, body, first, all - first < most ? all - first : most));
+        batch.beside = NULL;
+    }
     return DUALPROP_OK;
 }
 
+/* What waits to go along, if it is the last that was asked for; it waits no longer. */
+struct dualprop__cuda_beside *take_beside(dualprop__cuda *self, struct dualprop__cuda_beside *own)
+{
+    struct dualprop__cuda_command_list *list = dualprop__cuda_command_list_of(self);
+    if (!list || list->beside.bytes == 0 || list->used > 0 || list->tensor_count > 0) return NULL;
+    *own = list->beside;
+    list->beside.bytes = 0;
+    return own;
+}
+
 /* The copies go at once, and the transform with them, after all deferred work; only the maximum may wait. */
-dualprop_status load_input(dualprop__cuda *self, float *x, const batch &batch, double *max_abs)
+dualprop_status load_input(dualprop__cuda *self, float *x, batch batch, double *max_abs)
 {
     const dualprop_view *input = batch.input;
+    struct dualprop__cuda_beside beside;
     input_body body;
+    batch.beside = take_beside(self, &beside);
     memset((void *)&body, 0, sizeof body);
     DUALPROP__CUDA_PASS(dualprop__cuda_flush(self));
     DUALPROP__CUDA_PASS(dualprop__cuda_max_slot(self, &body.to.max_abs, max_abs));
@@ -227,7 +261,7 @@ dualprop_status dualprop__cuda_load_input(void *instance, void *x, const dualpro
     dualprop__cuda *self = (dualprop__cuda *)instance;
     int bytes = input->type == DUALPROP_U8;
     batch of = { input, bytes ? mean : NULL, bytes ? deviation : NULL, augmentation,
-                 input->shape[1] * input->shape[2] * input->shape[3] };
+                 input->shape[1] * input->shape[2] * input->shape[3], NULL };
     DUALPROP__CUDA_SLOT(self, load_input(self, (float *)x, of, max_abs));
 }
 

@@ -1,7 +1,7 @@
 /*
- * launch.cuh - the one place where kernels are launched, and the five shapes that kernels have.
+ * launch.cuh - the one place where kernels are launched, and the six shapes that kernels have.
  *
- * A kernel is a body: a plain struct of arguments with __host__ __device__ members that do one element. The five
+ * A kernel is a body: a plain struct of arguments with __host__ __device__ members that do one element. The six
  * shapes put a body on the device:
  *
  *   each            element i of count, every one on its own                 void operator()(int64_t i) const
@@ -11,6 +11,8 @@
  *                                            void operator()(int64_t group, max_tracker *) const
  *   team            row r of count by the 32 lanes of a warp: in every round each lane forms a part, the parts are
  *                   combined in a fixed tree, and every lane takes the result; at last each lane finishes its share
+ *   block_a_row     row r of count by all threads of a block: each forms a part of up to 16 sums, which are added in a
+ *                   fixed tree, a thread stores each sum, and then the first warp does the row of a team's body
  *   one_block       a single block asks a question of each of count elements (at most `block`), and then, knowing
  *                   whether any of them answered yes, each thread of the block acts
  *                                            int ask(int64_t i) const; void act(int thread, int any) const
@@ -196,7 +198,7 @@ static inline int is_narrow(int64_t count)
     return count < ((int64_t)1 << 31) - 4;
 }
 
-/* ---- the five shapes ---- */
+/* ---- the six shapes ---- */
 
 template <class Body>
 __global__ void __launch_bounds__(block) each_kernel(Body body, int64_t count, const dualprop__cuda_kernel_info *)
@@ -295,24 +297,31 @@ template <class Body> struct each_group {
  *   void finish(int64_t row, int lane, const memory &, max_tracker *) const
  *   places to                                                       where the maxima go
  */
+#ifdef __CUDACC__
+/* One row, by a whole warp. */
+template <class Body>
+__device__ static inline void team_row(const Body &body, int64_t row, int lane, max_tracker *seen)
+{
+    constexpr int width = (int)(sizeof(typename Body::parts) / sizeof(double));
+    typename Body::memory kept;
+    for (int round = 0; round < body.rounds(); round++) {
+        typename Body::parts own = body.part(round, row, lane, kept);
+        for (int distance = lanes / 2; distance > 0; distance /= 2)
+            for (int k = 0; k < width; k++)
+                own.v[k] = body.combine(round, own.v[k], __shfl_xor_sync(0xffffffffu, own.v[k], distance));
+        body.take(round, own, &kept);
+    }
+    body.finish(row, lane, kept, seen);
+}
+#endif
+
 template <class Body>
 __global__ void __launch_bounds__(block) team_kernel(Body body, int64_t rows, const dualprop__cuda_kernel_info *)
 {
-    constexpr int width = (int)(sizeof(typename Body::parts) / sizeof(double));
     max_tracker seen;
-    int lane = (int)threadIdx.x % lanes;
     int64_t step = (int64_t)gridDim.x * (block / lanes);
-    for (int64_t row = (int64_t)blockIdx.x * (block / lanes) + threadIdx.x / lanes; row < rows; row += step) {
-        typename Body::memory kept;
-        for (int round = 0; round < body.rounds(); round++) {
-            typename Body::parts own = body.part(round, row, lane, kept);
-            for (int distance = lanes / 2; distance > 0; distance /= 2)
-                for (int k = 0; k < width; k++)
-                    own.v[k] = body.combine(round, own.v[k], __shfl_xor_sync(0xffffffffu, own.v[k], distance));
-            body.take(round, own, &kept);
-        }
-        body.finish(row, lane, kept, &seen);
-    }
+    for (int64_t row = (int64_t)blockIdx.x * (block / lanes) + threadIdx.x / lanes; row < rows; row += step)
+        team_row(body, row, (int)threadIdx.x % lanes, &seen);
     raise(body.to, seen);
 }
 
@@ -335,27 +344,110 @@ template <class Body> struct team {
                     all[lane].v[k] = body.combine(round, all[lane].v[k], all[lane + distance].v[k]);
     }
 
+    static void row_serial(const Body &body, int64_t row, max_tracker *seen)
+    {
+        memory kept[lanes];
+        parts all[lanes];
+        for (int round = 0; round < body.rounds(); round++) {
+            for (int lane = 0; lane < lanes; lane++) all[lane] = body.part(round, row, lane, kept[lane]);
+            combine_serial(body, round, all);
+            for (int lane = 0; lane < lanes; lane++) body.take(round, all[0], &kept[lane]);
+        }
+        for (int lane = 0; lane < lanes; lane++) body.finish(row, lane, kept[lane], seen);
+    }
+
     static void serial(const void *bytes, int64_t rows)
     {
         Body body;
         max_tracker seen;
         memcpy(&body, bytes, sizeof body);
-        for (int64_t row = 0; row < rows; row++) {
-            memory kept[lanes];
-            parts all[lanes];
-            for (int round = 0; round < body.rounds(); round++) {
-                for (int lane = 0; lane < lanes; lane++) all[lane] = body.part(round, row, lane, kept[lane]);
-                combine_serial(body, round, all);
-                for (int lane = 0; lane < lanes; lane++) body.take(round, all[0], &kept[lane]);
-            }
-            for (int lane = 0; lane < lanes; lane++) body.finish(row, lane, kept[lane], &seen);
-        }
+        for (int64_t row = 0; row < rows; row++) row_serial(body, row, &seen);
         raise_serial(body.to, seen);
     }
 
     static int64_t blocks(int64_t rows)
     {
         return (rows + block / lanes - 1) / (block / lanes);
+    }
+};
+
+/*
+ * A body of rows has, beside `after`, the body of a team,
+ *
+ *   void part(int64_t row, int thread, float sums[row_sums]) const    what a thread adds to each sum
+ *   int sums() const                                                   how many there are
+ *   void store(int64_t row, int number, float sum) const
+ */
+constexpr int row_sums = 16;
+
+#ifdef __CUDACC__
+/* The sums of all threads of the block, `own` being a thread's; each thread with number < row_sums gets one of them. */
+__device__ static inline float block_sum(float own[row_sums])
+{
+    __shared__ float sums[block / lanes][row_sums];
+    int thread = (int)threadIdx.x;
+    float total = 0;
+    for (int distance = lanes / 2; distance > 0; distance /= 2)
+        for (int k = 0; k < row_sums; k++) own[k] += __shfl_xor_sync(0xffffffffu, own[k], distance);
+    for (int k = 0; k < row_sums; k++)
+        if (thread % lanes == 0) sums[thread / lanes][k] = own[k];
+    __syncthreads();
+    for (int warp = 0; thread < row_sums && warp < block / lanes; warp++) total += sums[warp][thread];
+    return total;
+}
+#endif
+
+template <class Body>
+__global__ void __launch_bounds__(block) row_kernel(Body body, int64_t rows, const dualprop__cuda_kernel_info *)
+{
+    max_tracker seen;
+    int thread = (int)threadIdx.x;
+    for (int64_t row = blockIdx.x; row < rows; row += gridDim.x) {
+        float sums[row_sums];
+        body.part(row, thread, sums);
+        float total = block_sum(sums);
+        if (thread < body.sums()) body.store(row, thread, total);
+        __syncthreads(); /* what was stored is there, and the shared sums are free again */
+        if (thread < lanes) team_row(body.after, row, thread, &seen);
+    }
+    raise(body.after.to, seen);
+}
+
+template <class Body> struct block_a_row {
+    static auto kernel()
+    {
+        return row_kernel<Body>;
+    }
+
+    static void add_serial(float all[block][row_sums], float totals[row_sums])
+    {
+        for (int k = 0; k < row_sums; k++) totals[k] = 0;
+        for (int first = 0; first < block; first += lanes) {
+            for (int distance = lanes / 2; distance > 0; distance /= 2)
+                for (int i = first; i < first + distance; i++)
+                    for (int k = 0; k < row_sums; k++) all[i][k] += all[i + distance][k];
+            for (int k = 0; k < row_sums; k++) totals[k] += all[first][k];
+        }
+    }
+
+    static void serial(const void *bytes, int64_t rows)
+    {
+        Body body;
+        max_tracker seen;
+        memcpy((void *)&body, bytes, sizeof body);
+        for (int64_t row = 0; row < rows; row++) {
+            float all[block][row_sums], totals[row_sums];
+            for (int thread = 0; thread < block; thread++) body.part(row, thread, all[thread]);
+            add_serial(all, totals);
+            for (int k = 0; k < body.sums(); k++) body.store(row, k, totals[k]);
+            team<decltype(body.after)>::row_serial(body.after, row, &seen);
+        }
+        raise_serial(body.after.to, seen);
+    }
+
+    static int64_t blocks(int64_t rows)
+    {
+        return rows;
     }
 };
 
@@ -444,12 +536,16 @@ dualprop_status issue(dualprop__cuda *self, const Body &body, int64_t count,
     return dualprop__cuda_issue(self, run, &work, sizeof work);
 }
 
-/* The same for a body of a kind to which work may be added while it is deferred, `at` so many bytes into the body. */
+/*
+ * The same for a body of a kind to which work may be added while it is deferred, or that other work takes over, `at` so
+ * many bytes into the body. `written` as in its traits.
+ */
 template <template <class> class Shape, class Body>
-dualprop_status issue_kind(dualprop__cuda *self, const Body &body, int64_t count, int kind, size_t at)
+dualprop_status issue_kind(dualprop__cuda *self, const Body &body, int64_t count, int kind, size_t at,
+                           const void *written = NULL)
 {
     launch<Shape<Body>, Body> work;
-    struct dualprop__cuda_traits traits = { NULL, kind, 0 };
+    struct dualprop__cuda_traits traits = { written, kind, 0 };
     if (count <= 0) return DUALPROP_OK;
     memset((void *)&work, 0, sizeof work);
     traits.at = (const char *)&work.body - (const char *)&work + (int64_t)at;

@@ -5,7 +5,7 @@
  * scales) differ from step to step; kernels read them from a table on the device, so that the launch is always the
  * same.
  */
-#include "launch.cuh"
+#include "narrow.cuh"
 #include "graph_cache.h"
 
 using namespace dualprop_cuda;
@@ -22,8 +22,9 @@ struct learn_body {
         float *moment1, *moment2;
         const numbers_f32 *numbers;
         int64_t count, end;  /* elements; where its groups end, counted over all tensors */
-        const float *summed; /* [rows, count], whose sums of columns are still to become g; or NULL */
-        int64_t rows;
+        const float *summed; /* whose sums of columns are still to become g, or with x the product; or NULL */
+        const float *x;
+        int64_t rows, inputs, outputs;
         double scale;
     } tensors[DUALPROP__CUDA_TENSORS];
     const uint64_t *rejected; /* not 0 there: change nothing (step_condition.cu); NULL: no condition */
@@ -72,6 +73,20 @@ struct learn_body {
             if (first + j < end) own.g[first + j] = (float)(own.scale * sums[j]);
     }
 
+    /* As the gradient of a narrow layer by itself (narrow.cu), with the same bits. */
+    DUALPROP__CUDA_BOTH static void multiply(const tensor &own, int64_t first, int64_t end)
+    {
+        float sums[4] = { 0, 0, 0, 0 };
+        narrow_gradient elements[4];
+        for (int j = 0; j < 4; j++)
+            elements[j] = narrow_gradient(own.x, own.summed, own.inputs, own.outputs,
+                                          first + j < end ? first + j : end - 1);
+        for (int64_t row = 0; row < own.rows; row++)
+            for (int j = 0; j < 4; j++) sums[j] = elements[j].with_row(row, sums[j]);
+        for (int j = 0; j < 4; j++)
+            if (first + j < end) own.g[first + j] = (float)(own.scale * (double)sums[j]);
+    }
+
     DUALPROP__CUDA_BOTH void learn_four(const tensor &own, const numbers_f32 &numbers, int64_t at) const
     {
         float w[4], g[4], moment1[4] = { 0, 0, 0, 0 }, moment2[4] = { 0, 0, 0, 0 };
@@ -92,7 +107,8 @@ struct learn_body {
         const tensor &own = tensors[number];
         const numbers_f32 numbers = *own.numbers; /* all at once, not again after each store */
         int64_t at = 4 * (number > 0 ? i - tensors[number - 1].end : i), end = at + 4;
-        if (own.summed) add_up(own, at, end < own.count ? end : own.count);
+        if (own.x) multiply(own, at, end < own.count ? end : own.count);
+        else if (own.summed) add_up(own, at, end < own.count ? end : own.count);
         if (aligned >> number & 1 && end <= own.count) {
             learn_four(own, numbers, at);
             return;
@@ -130,8 +146,11 @@ struct launch_of_tensors {
         to.count = tensor.count;
         to.end = groups;
         to.rows = tensor.rows;
+        to.inputs = tensor.inputs;
+        to.outputs = tensor.outputs;
         to.scale = tensor.scale;
         to.summed = tensor.summed;
+        to.x = tensor.x;
     }
 };
 

@@ -5,6 +5,7 @@
  * buffer is filled again only when the event after its last copy has come. So the caller's array may change as soon
  * as a call returns, and no thread waits for the device unless both buffers are on their way.
  */
+#include "graph_cache.h"
 #include "slots.h"
 
 #include <string.h>
@@ -135,11 +136,27 @@ dualprop_status dualprop__cuda_download(dualprop__cuda *self, void *host, const 
 
 /* ---- the slots: copying ---- */
 
-/* Deferred work may still have to read the old contents. */
+/*
+ * Deferred work may still have to read the old contents. What is small, such as a batch's targets, then waits for the
+ * samples, to go in one copy with them (input.cu).
+ */
 static dualprop_status copy_in(dualprop__cuda *self, void *memory, const void *host, size_t bytes)
 {
+    struct dualprop__cuda_command_list *list = dualprop__cuda_command_list_of(self);
     DUALPROP__CUDA_PASS(dualprop__cuda_flush(self));
-    return dualprop__cuda_upload(self, memory, host, bytes);
+    if (!list || bytes > DUALPROP__CUDA_BESIDE || bytes % 4 != 0)
+        return dualprop__cuda_upload(self, memory, host, bytes);
+    if (bytes > 0) memcpy(list->beside.host, host, bytes);
+    list->beside.to = memory;
+    list->beside.bytes = bytes;
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop__cuda_send_beside(dualprop__cuda *self, struct dualprop__cuda_command_list *list)
+{
+    size_t bytes = list->beside.bytes;
+    list->beside.bytes = 0;
+    return dualprop__cuda_upload(self, list->beside.to, list->beside.host, bytes);
 }
 
 dualprop_status dualprop__cuda_copy_in(void *self, void *memory, const void *host, size_t bytes)

@@ -45,6 +45,19 @@ dualprop_status dualprop__cuda_column_sums_of_all(dualprop__cuda *self, const du
 /* Are these so few rows that one thread adds up a column? */
 int dualprop__cuda_are_few_rows(int64_t rows);
 
+/* ---- narrow.cu: dense layers with so few outputs that kernels of ours multiply ---- */
+
+int dualprop__cuda_is_narrow(const dualprop_dense *shape);
+dualprop_status dualprop__cuda_narrow_up(dualprop__cuda *self, const dualprop_dense *shape, float *a, const float *x,
+                                         const float *weights, const float *bias);
+/* And the dyad update with it, if dyad is not NULL. */
+dualprop_status dualprop__cuda_narrow_down(dualprop__cuda *self, const dualprop_dense *shape, float *top_down,
+                                           const float *delta, const float *weights, const dualprop_dyad *dyad);
+/* May the learning step form the gradient, of so few samples? By itself it has the same bits. */
+int dualprop__cuda_has_narrow_gradient(const dualprop_dense *shape);
+dualprop_status dualprop__cuda_narrow_slopes(dualprop__cuda *self, const dualprop_dense *shape, float *gradient,
+                                             const float *x, const float *delta, double scale, int accumulate);
+
 /* ---- products.c: cuBLASLt ---- */
 
 /*

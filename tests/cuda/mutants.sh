@@ -31,7 +31,7 @@ mutant() {
         OPTIMIZE="-O1 -w" -j2 >"$work/log" 2>&1; then
         echo "FAILED: $1: it cannot be built"
         failed=$((failed + 1))
-    elif suites cuda_fours && suites cuda_learning && suites cuda_table; then
+    elif suites cuda_fours && suites cuda_narrow && suites cuda_learning && suites cuda_table; then
         echo "FAILED: $1: no test noticed"
         failed=$((failed + 1))
     else
@@ -53,10 +53,23 @@ mutant "team: warps take one row" launch.cuh '/ team_kernel(/,/^}/s/row += step/
 mutant "team: one row too many" launch.cuh '/ team_kernel(/,/^}/s/row < rows/row <= rows/'
 mutant "team: one row too few" launch.cuh '/ team_kernel(/,/^}/s/row < rows/row < rows - 1/'
 mutant "team: a row belongs to every warp" launch.cuh '/ team_kernel(/,/^}/s/ + threadIdx.x \/ lanes;/;/'
-mutant "team: half a tree" launch.cuh '/ team_kernel(/,/^}/s/distance = lanes \/ 2/distance = lanes \/ 4/'
-mutant "team: half a mask" launch.cuh '/ team_kernel(/,/^}/s/0xffffffffu/0xffffu/'
+mutant "team: half a tree" launch.cuh '/ team_row(/,/^}/s/distance = lanes \/ 2/distance = lanes \/ 4/'
+mutant "team: half a mask" launch.cuh '/ team_row(/,/^}/s/0xffffffffu/0xffffu/'
 mutant "team: lanes that are done leave" launch.cuh \
-    '/ team_kernel(/,/^}/s/int lane = .*/&\n    if (lane > rows) return;/'
+    '/ team_kernel(/,/^}/s/max_tracker seen;/&\n    if ((int)threadIdx.x % lanes > rows) return;/'
+mutant "block_a_row: blocks take one row" launch.cuh '/ row_kernel(/,/^}/s/row += gridDim.x/row = rows/'
+mutant "block_a_row: one row too many" launch.cuh '/ row_kernel(/,/^}/s/row < rows/row <= rows/'
+mutant "block_a_row: one row too few" launch.cuh '/ row_kernel(/,/^}/s/row < rows/row < rows - 1/'
+mutant "block_a_row: every warp finishes the row" launch.cuh \
+    '/ row_kernel(/,/^}/s/if (thread < lanes) team_row(body.after, row, thread, &seen)'\
+'/team_row(body.after, row, thread % lanes, \&seen)/'
+mutant "block_a_row: no barrier after the sums are stored" launch.cuh '/ row_kernel(/,/^}/s/__syncthreads();//'
+mutant "block_a_row: no barrier before sums are read" launch.cuh '/ block_sum(/,/^}/s/__syncthreads();//'
+mutant "block_a_row: the last warp is forgotten" launch.cuh \
+    '/ block_sum(/,/^}/s/warp < block \/ lanes/warp < block \/ lanes - 1/'
+mutant "block_a_row: half a tree" launch.cuh '/ block_sum(/,/^}/s/distance = lanes \/ 2/distance = lanes \/ 4/'
+mutant "block_a_row: the last sum is forgotten" launch.cuh \
+    '/ block_sum(/,/^}/s/k < row_sums; k++)$/k < row_sums - 1; k++)/'
 mutant "each_group: threads take one group" launch.cuh '/ group_kernel(/,/^}/s/i += step/i = count/'
 mutant "each_group: one group too many" launch.cuh '/ group_kernel(/,/^}/s/i < count/i <= count/'
 mutant "each_group: one group too few" launch.cuh '/ group_kernel(/,/^}/s/i < count/i < count - 1/'
@@ -64,7 +77,7 @@ mutant "each_group: one group too few" launch.cuh '/ group_kernel(/,/^}/s/i < co
 mutant "dyads by fours: the tail is done as four" dyad.cu 's/if (first + 4 <= end) {/if (first < end) {/'
 mutant "dyads by fours: the tail is left out" dyad.cu \
     '/by fours/,/^};/s/ROLLED for (; first < end; first++)/ROLLED for (; first + 1 < end; first++)/'
-mutant "dyads by fours: one element of four is forgotten" dyad.cuh '/void four(/,/^    }/s/j < 4; j++) {/j < 3; j++) {/'
+mutant "dyads by fours: one element of four is forgotten" dyad.cuh '/void four_with(/,/^    }/s/j < 4; j++) {/j < 3; j++) {/'
 mutant "finish by fours: the first place of a window counts alone" maps.cu \
     's/for (int k = 1; k < 4; k++) {/for (int k = 1; k < 1; k++) {/'
 mutant "finish by fours: the last of equals" maps.cu 's/int greater = x\[j\] > most\[j\]/int greater = x[j] >= most[j]/'
@@ -79,6 +92,19 @@ mutant "rounding: the tail is done as four" maps.cu \
     's/if (own.by_fours \&\& first + 4 <= own.count) {/if (own.by_fours) {/'
 mutant "learning by fours: the tail is done as four" learn.cu 's/ \&\& end <= own.count) {/) {/'
 mutant "learning by fours: groups of the tensor before" learn.cu 's/i - tensors\[number - 1\].end : i/i : i/'
+# Layers with few outputs.
+mutant "narrow: threads take one input" narrow.cuh 's/i += block)/i = product.inputs)/'
+mutant "narrow: no bias" narrow.cuh 's/product.bias ? sum + product.bias\[number\] : sum/sum/'
+mutant "narrow: the input of the element before" narrow.cuh \
+    's/int64_t input = quotient(at, outputs)/int64_t input = quotient(at > 0 ? at - 1 : 0, outputs)/'
+mutant "narrow: four elements of the first input" narrow.cu \
+    's/product.element(row, input + j)/product.element(row, input)/'
+mutant "narrow: what comes down is not written" narrow.cu 's/store_four(product.top_down + 4 \* group, down);//'
+mutant "narrow: a gradient is never added" narrow.cu 's/accumulate ? (double)gradient\[i\] + scaled : scaled/scaled/'
+mutant "learning: products beyond the end" learn.cu \
+    '/void multiply(/,/^    }/s/first + j < end ? first + j : end - 1/first + j/'
+mutant "learning: products lack a row" learn.cu '/void multiply(/,/^    }/s/row < own.rows/row < own.rows - 1/'
+mutant "input: what goes along is not copied" input.cu 's/beside_to\[i - elements\] = beside\[i - elements\];//'
 # Several arrays in one launch, and what a kernel does beside its own work.
 mutant "learning: sums of biases lack a row" learn.cu 's/at < own.rows \* own.count/at < (own.rows - 1) * own.count/'
 mutant "learning: sums of biases beyond the end" learn.cu 's/first + j < end ? first + j : end - 1/first + j/'

@@ -218,10 +218,11 @@ END_TEST
 /* With DUALPROP_CUDA_PATH (tests/cuda.sh) the loader alone would find neither cuBLASLt nor cuDNN. */
 START_TEST(libraries_are_found_in_wheels)
 {
-    learner_plan plan = plan_of_images(&image_rows[0]);
+    learner_plan plan = plan_of_images(&image_rows[0]), mlp = plan_of(&rows[0]);
     standin_state *standin = cuda_standin();
     if (cuda_needs_standin("libraries in wheels")) return;
-    compare_with_reference(&plan, "libraries in wheels");
+    compare_with_reference(&plan, "cuDNN in wheels");
+    compare_with_reference(&mlp, "cuBLASLt in wheels");
     ck_assert_int_gt(standin->products, 0);
     ck_assert_int_gt(standin->convolutions, 0);
     cuda_check_clean(0);

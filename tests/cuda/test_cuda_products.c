@@ -196,16 +196,16 @@ END_TEST
 START_TEST(a_product_without_algorithm_is_unsupported)
 {
     workbench bench;
-    dualprop_dense shape = { 5, 6, 7, NULL, 0 };
+    dualprop_dense shape = { 5, 6, 27, NULL, 0 };
     if (cuda_needs_standin("products without algorithms")) return;
     open_bench(&bench, DUALPROP_NUMERICS_STRICT);
     standin_state *standin = cuda_standin();
     standin->lenient = 1;
-    float *x = bench_zeros(&bench, 5 * 6), *weights = bench_zeros(&bench, 6 * 7), *a = bench_reals(&bench, 5 * 7);
+    float *x = bench_zeros(&bench, 5 * 6), *weights = bench_zeros(&bench, 6 * 27), *a = bench_reals(&bench, 5 * 27);
     for (standin->no_algorithms = 3; standin->no_algorithms > 0; standin->no_algorithms--) {
         ck_assert_int_eq(bench.backend->dense_bottom_up(bench.self, &shape, a, x, weights, NULL, NULL),
                          DUALPROP_ERROR_UNSUPPORTED);
-        ck_assert_msg(strstr(bench.host.sentence, "7 x 5 x 6"), "\"%s\" does not say which product",
+        ck_assert_msg(strstr(bench.host.sentence, "27 x 5 x 6"), "\"%s\" does not say which product",
                       bench.host.sentence);
     }
     ck_assert_int_eq(bench.backend->dense_bottom_up(bench.self, &shape, a, x, weights, NULL, NULL), DUALPROP_OK);
@@ -217,13 +217,13 @@ END_TEST
 START_TEST(a_product_without_fast_algorithm_is_strict)
 {
     workbench bench;
-    dualprop_dense shape = { 5, 6, 7, NULL, 0 };
+    dualprop_dense shape = { 5, 6, 27, NULL, 0 };
     if (cuda_needs_standin("products without algorithms")) return;
     open_bench(&bench, _i ? DUALPROP_NUMERICS_BF16 : DUALPROP_NUMERICS_TF32);
     standin_state *standin = cuda_standin();
     standin->lenient = 1;
     standin->no_fast_algorithms = 1;
-    float *x = bench_zeros(&bench, 5 * 6), *weights = bench_zeros(&bench, 6 * 7), *a = bench_reals(&bench, 5 * 7);
+    float *x = bench_zeros(&bench, 5 * 6), *weights = bench_zeros(&bench, 6 * 27), *a = bench_reals(&bench, 5 * 27);
     ck_assert_int_eq(bench.backend->dense_bottom_up(bench.self, &shape, a, x, weights, NULL, NULL), DUALPROP_OK);
     close_bench(&bench);
 }

@@ -235,7 +235,7 @@ fi
 
 # ---- every kernel, each test in a process of its own, so that a device that dies does not count forty times ----
 
-part kernels 75 env CK_FORK=yes $tests cuda_table cuda_fours
+part kernels 75 env CK_FORK=yes $tests cuda_table cuda_fours cuda_narrow
 part bf16 30 env CK_FORK=no $tests cuda_bf16
 part staging 10 env CK_FORK=no $tests cuda_input_staging
 part vectors 15 $programs/dualprop-vectors --backend cuda --precision f32 tests/golden
@@ -261,8 +261,8 @@ if have compute-sanitizer; then
     sanitize="compute-sanitizer --error-exitcode 9 --report-api-errors no"
     compute-sanitizer --help 2>&1 | grep -q -e '--kernel-name' && \
         sanitize="$sanitize --kernel-name kernel_substring=dualprop_cuda"
-    part memcheck 40 env CK_FORK=no $sanitize --tool memcheck $tests cuda_fours
-    part racecheck 40 env CK_FORK=no $sanitize --tool racecheck $tests cuda_fours
+    part memcheck 40 env CK_FORK=no $sanitize --tool memcheck $tests cuda_fours cuda_narrow
+    part racecheck 40 env CK_FORK=no $sanitize --tool racecheck $tests cuda_fours cuda_narrow
 else
     skip "compute-sanitizer is not here"
 fi

@@ -379,7 +379,7 @@ static void do_one(const struct product *product, int64_t number)
 static void do_product(const void *payload)
 {
     const struct product *product = payload;
-    for (int64_t number = 0; number < product->d.batch; number++) do_one(product, number);
+    for (int64_t number = 0; !standin_control()->idle && number < product->d.batch; number++) do_one(product, number);
 }
 
 static void check_bias(const struct operation *operation, int64_t rows, uint32_t alignment)

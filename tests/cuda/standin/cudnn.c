@@ -553,6 +553,7 @@ static void do_convolution(const void *payload)
     const struct convolution *self = payload;
     int result = results[self->direction];
     float *wide[3] = { NULL }, *to = self->at[result];
+    if (standin_control()->idle) return;
     struct sums sums = { .to = calloc((size_t)elements_of(self, result), sizeof *sums.to) };
     if (!sums.to) abort();
     for (int i = 0; i < 3; i++) {

@@ -39,6 +39,7 @@ typedef struct standin_state {
     int no_fast_algorithms; /* cuBLASLt has nothing for TF32 and BF16 */
     int no_algorithms;      /* nor has cuBLASLt; it says so by a status (1), no result (2), or a result's status (3) */
     int foreign_capture;    /* a foreign thread captures in the global mode */
+    int idle;    /* count work, and do none of it: products, convolutions, kernels of more than a few elements */
     int lenient; /* let pointers lead where no device memory is: for tests that hand in arrays of their own */
     /* What was done. */
     long live;   /* things created and not released: memory, streams, events, graphs, handles, descriptors */
@@ -50,6 +51,7 @@ typedef struct standin_state {
     long rounded;                 /* convolutions of BF16 */
     long by_fours;                /* kernels whose name says so */
     long kernels, products, convolutions, graph_launches, captures, synchronizations, mallocs;
+    long uploads;        /* copies from the host */
     long queries, nodes; /* how often a stream was asked whether it has work left; nodes of the graph captured last */
     /* Broken rules: the first is reported. */
     long complaints;
