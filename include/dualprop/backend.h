@@ -393,6 +393,19 @@ typedef struct dualprop_backend {
     int64_t (*dense_bottom_up_workspace)(void *self, int64_t batch, int64_t inputs, int64_t outputs);
     /** Return the bytes of workspace that convolution_bottom_up alone needs, for batches up to shape->batch. */
     int64_t (*convolution_bottom_up_workspace)(void *self, const dualprop_convolution *shape);
+
+    /*
+     * Devices, once more: the end of a section in two parts. Both are NULL or none; NULL: every call waits for the
+     * numbers of its section.
+     */
+
+    /**
+     * End the section as end_deferred does, but return when its work has been submitted. *section receives what
+     * collect_deferred takes; NULL on failure, which ends the section.
+     */
+    dualprop_status (*submit_deferred)(void *self, void **section);
+    /** Wait for the numbers of a section that was submitted, and write them; once for each section, by any thread. */
+    dualprop_status (*collect_deferred)(void *self, void *section);
 } dualprop_backend;
 
 /**

@@ -143,6 +143,39 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_learn_view(
     dualprop_optimizer *optimizer, dualprop_state *state, const dualprop_view *inputs, const dualprop_view *targets);
 
 /**
+ * Let dualprop_learn() and dualprop_learn_view() return before the device has decided whether the step is applied, so
+ * that the host prepares the next batch meanwhile. Off by default.
+ *
+ * The status of a step is then that of the next call that uses the optimizer or the state (settings and
+ * dualprop_optimizer_info() excepted): that call first does what is left of the step, and if the step has failed, it
+ * returns the step's status and sentence and does nothing of its own; the call after it goes on as usual. So statuses,
+ * sentences and bits are those of the same calls without the option, and a step that is refused has changed nothing. At
+ * the end of a run call dualprop_optimizer_wait(). Destroying the optimizer or the state waits too, and drops the
+ * status.
+ *
+ * Until then the number of steps does not include the step, the network can be read, and a call that writes it is
+ * DUALPROP_ERROR_BUSY; the optimizer and the state count as one handle for threads. Where a step cannot wait (on the
+ * CPU, in a group of processes, while the optimizer holds a gradient, and where the host has to see numbers of the
+ * inference, with clipping or a tolerance for example), the call returns the status at once. dualprop_optimizer_wait()
+ * before a call tells the two apart.
+ *
+ * @param optimizer  the optimizer
+ * @param delayed    1: delayed; 0: every call returns the status of its step
+ * @return DUALPROP_OK, or DUALPROP_ERROR_INVALID_ARGUMENT
+ * Threads: one call at a time.  Since: 0.1.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status
+dualprop_optimizer_set_delayed_status(dualprop_optimizer *optimizer, int delayed);
+/**
+ * Wait until the status of the last step is known, and return it.
+ *
+ * @param optimizer  the optimizer
+ * @return DUALPROP_OK, also if no status is delayed; or the status of the step, which is reported once
+ * Threads: one call at a time.  Allocates: never.  Since: 0.1.
+ */
+DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_optimizer_wait(dualprop_optimizer *optimizer);
+
+/**
  * Copy the gradient of a named parameter: the mean over all samples that it was computed from.
  *
  * With dualprop_gradient_write() a program can reduce gradients over several processes, clip them, add noise to them,

@@ -62,7 +62,8 @@ class Optimizer(Handle):
 
     def __init__(self, network: Network, kind: Any = "adam", learning_rate: Optional[float] = None, *,
                  momentum: Optional[float] = None, betas: Any = None, epsilon: float = 1e-8,
-                 weight_decay: Optional[float] = None, clip: Optional[float] = None, fused: bool = False) -> None:
+                 weight_decay: Optional[float] = None, clip: Optional[float] = None, fused: bool = False,
+                 delayed_status: bool = False) -> None:
         self._network = is_a(Network, network, "network")
         create = "optimizer_create_fused" if fused else "optimizer_create"
         self._create(create, (network,), network, choice("OPTIMIZER", kind))
@@ -77,6 +78,8 @@ class Optimizer(Handle):
             call("optimizer_set_weight_decay", self, weight_decay)
         if clip is not None:
             call("optimizer_set_clip", self, clip)
+        if delayed_status:
+            call("optimizer_set_delayed_status", self, 1)
 
     @staticmethod
     def memory_needed(network: Network, kind: Any = "adam", fused: bool = False) -> int:
@@ -99,6 +102,10 @@ class Optimizer(Handle):
         """Infer on a batch and step."""
         call("learn_view", self, is_a(State, state, "state"), C.byref(samples(inputs, state._inputs)),
              C.byref(targets_view(targets)))
+
+    def wait(self) -> None:
+        """Wait until the last step's outcome is known, with delayed_status; raise it if the step failed."""
+        call("optimizer_wait", self)
 
     def update(self, state: State) -> None:
         """Step by the gradient of a settled state."""

@@ -214,6 +214,33 @@ static dualprop_status end_deferred(void *self, int discard)
     return status;
 }
 
+static dualprop_status submit_deferred(void *instance, void **section)
+{
+    dualprop__cuda *self = instance;
+    struct dualprop__cuda_saved_device saved;
+    struct dualprop__cuda_command_list *list = NULL;
+    dualprop_status status = dualprop__cuda_enter(self, &saved);
+    *section = NULL;
+    if (status != DUALPROP_OK) {
+        dualprop__cuda_abandon(self);
+        return status;
+    }
+    status = dualprop__cuda_leave(self, &saved, dualprop__cuda_submit_deferred(self, &list));
+    *section = list;
+    return status;
+}
+
+static dualprop_status collect_deferred(void *instance, void *section)
+{
+    dualprop__cuda *self = instance;
+    struct dualprop__cuda_saved_device saved;
+    dualprop_status status = dualprop__cuda_enter(self, &saved);
+    if (status == DUALPROP_OK)
+        return dualprop__cuda_leave(self, &saved, dualprop__cuda_collect_deferred(self, section));
+    dualprop__cuda_abandon_submitted(self, section);
+    return status;
+}
+
 /* ---- the table ---- */
 
 #define CUDA_ENTRY(result, name, parameters, arguments) .name = dualprop__cuda_##name,
@@ -237,6 +264,8 @@ static const dualprop_backend table = {
     .begin_deferred = begin_deferred,
     .end_deferred = end_deferred,
     .gate_steps = dualprop__cuda_gate_steps,
+    .submit_deferred = submit_deferred,
+    .collect_deferred = collect_deferred,
 };
 
 __attribute__((visibility("default"))) const dualprop_backend *dualprop_backend_entry(void);

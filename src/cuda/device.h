@@ -254,6 +254,11 @@ dualprop_status dualprop__cuda_begin_deferred(dualprop__cuda *self);
 dualprop_status dualprop__cuda_end_deferred(dualprop__cuda *self, int discard);
 /* End the section without the device. */
 void dualprop__cuda_abandon(dualprop__cuda *self);
+/* End the section in two parts: its work is submitted, and its numbers are collected, or, without the device, given up.
+ */
+dualprop_status dualprop__cuda_submit_deferred(dualprop__cuda *self, struct dualprop__cuda_command_list **list);
+dualprop_status dualprop__cuda_collect_deferred(dualprop__cuda *self, struct dualprop__cuda_command_list *list);
+void dualprop__cuda_abandon_submitted(dualprop__cuda *self, struct dualprop__cuda_command_list *list);
 dualprop_status dualprop__cuda_graph_cache_create(dualprop__cuda *self);
 void dualprop__cuda_graph_cache_destroy(dualprop__cuda *self);
 /* Graphs that were captured with other memory or another stream's settings are of no use any more. */

@@ -142,10 +142,9 @@ static void return_list(dualprop__cuda *self, struct dualprop__cuda_command_list
     self->idle_lists = list;
 }
 
-/* The thread's section is over. */
+/* A section is over. */
 static void leave_list(dualprop__cuda *self, struct dualprop__cuda_command_list *list)
 {
-    current = NULL;
     return_list(self, list);
     self->active_lists--;
     dualprop__cuda_free_retired(self);
@@ -473,13 +472,12 @@ dualprop_status dualprop__cuda_begin_deferred(dualprop__cuda *self)
     return DUALPROP_OK;
 }
 
-static dualprop_status finish(dualprop__cuda *self, struct dualprop__cuda_command_list *list)
+static dualprop_status submit(dualprop__cuda *self, struct dualprop__cuda_command_list *list)
 {
     DUALPROP__CUDA_PASS(dualprop__cuda_learn_flush(self, list));
     DUALPROP__CUDA_PASS(dualprop__cuda_send_beside(self, list));
     DUALPROP__CUDA_PASS(send_steps(self, list));
-    if (list->used > 0) DUALPROP__CUDA_PASS(run_list(self, list->bytes, list->used));
-    return dualprop__cuda_max_abs_finish(self, list);
+    return list->used > 0 ? run_list(self, list->bytes, list->used) : DUALPROP_OK;
 }
 
 /* What may still be on its way to the host is let come, so that it is not taken for what comes later. */
@@ -488,15 +486,51 @@ static void let_come(dualprop__cuda *self, const struct dualprop__cuda_command_l
     if (list->read_back_count > 0 && self->dead == DUALPROP_OK) cudaStreamSynchronize(self->stream);
 }
 
-dualprop_status dualprop__cuda_end_deferred(dualprop__cuda *self, int discard)
+/* The section is over, with this status. */
+static dualprop_status close_list(dualprop__cuda *self, struct dualprop__cuda_command_list *list,
+                                  dualprop_status status)
 {
-    struct dualprop__cuda_command_list *list = dualprop__cuda_command_list_of(self);
-    if (!list) return DUALPROP_OK;
-    dualprop_status status = discard ? DUALPROP_OK : finish(self, list);
     if (status != DUALPROP_OK) let_come(self, list);
     dualprop__cuda_max_abs_drop(self, &list->max_slots);
     leave_list(self, list);
     return status;
+}
+
+dualprop_status dualprop__cuda_end_deferred(dualprop__cuda *self, int discard)
+{
+    struct dualprop__cuda_command_list *list = dualprop__cuda_command_list_of(self);
+    if (!list) return DUALPROP_OK;
+    dualprop_status status = discard ? DUALPROP_OK : submit(self, list);
+    if (status == DUALPROP_OK && !discard) status = dualprop__cuda_max_abs_finish(self, list);
+    current = NULL;
+    return close_list(self, list, status);
+}
+
+/* A section inside another one is part of that, whose end has its numbers. */
+dualprop_status dualprop__cuda_submit_deferred(dualprop__cuda *self, struct dualprop__cuda_command_list **list)
+{
+    struct dualprop__cuda_command_list *own = dualprop__cuda_command_list_of(self);
+    *list = NULL;
+    if (!own) return DUALPROP_OK;
+    dualprop_status status = submit(self, own);
+    current = NULL;
+    if (status != DUALPROP_OK) return close_list(self, own, status);
+    *list = own;
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop__cuda_collect_deferred(dualprop__cuda *self, struct dualprop__cuda_command_list *list)
+{
+    return list ? close_list(self, list, dualprop__cuda_max_abs_finish(self, list)) : DUALPROP_OK;
+}
+
+void dualprop__cuda_abandon_submitted(dualprop__cuda *self, struct dualprop__cuda_command_list *list)
+{
+    if (!list || !dualprop__cuda_is_ours(self)) return;
+    pthread_mutex_lock(&self->lock);
+    list->max_slots.count = 0;
+    leave_list(self, list);
+    pthread_mutex_unlock(&self->lock);
 }
 
 /* In a forked child another thread may have held the lock, so there the list is left to the process's end. */
@@ -504,12 +538,6 @@ void dualprop__cuda_abandon(dualprop__cuda *self)
 {
     struct dualprop__cuda_command_list *list = dualprop__cuda_command_list_of(self);
     if (!list) return;
-    if (!dualprop__cuda_is_ours(self)) {
-        current = NULL;
-        return;
-    }
-    pthread_mutex_lock(&self->lock);
-    list->max_slots.count = 0;
-    leave_list(self, list);
-    pthread_mutex_unlock(&self->lock);
+    current = NULL;
+    dualprop__cuda_abandon_submitted(self, list);
 }

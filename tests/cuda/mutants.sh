@@ -77,7 +77,8 @@ mutant "each_group: one group too few" launch.cuh '/ group_kernel(/,/^}/s/i < co
 mutant "dyads by fours: the tail is done as four" dyad.cu 's/if (first + 4 <= end) {/if (first < end) {/'
 mutant "dyads by fours: the tail is left out" dyad.cu \
     '/by fours/,/^};/s/ROLLED for (; first < end; first++)/ROLLED for (; first + 1 < end; first++)/'
-mutant "dyads by fours: one element of four is forgotten" dyad.cuh '/void four_with(/,/^    }/s/j < 4; j++) {/j < 3; j++) {/'
+mutant "dyads by fours: one element of four is forgotten" dyad.cuh \
+    '/void four_with(/,/^    }/s/j < 4; j++) {/j < 3; j++) {/'
 mutant "finish by fours: the first place of a window counts alone" maps.cu \
     's/for (int k = 1; k < 4; k++) {/for (int k = 1; k < 1; k++) {/'
 mutant "finish by fours: the last of equals" maps.cu 's/int greater = x\[j\] > most\[j\]/int greater = x[j] >= most[j]/'

@@ -101,6 +101,17 @@ static void sweep_optimizer_set_clip(void)
     OPTIMIZER_NUMBER(dualprop_optimizer_set_clip, "norm", -1, -1e-300);
 }
 
+static void sweep_optimizer_set_delayed_status(void)
+{
+    HANDLES(optimizer, OPTIMIZER, "optimizer", dualprop_optimizer_set_delayed_status(bad, 1))
+    NUMBERS(int, "delayed", dualprop_optimizer_set_delayed_status(own.optimizer, bad), -1, 2, INT32_MIN, INT32_MAX);
+}
+
+static void sweep_optimizer_wait(void)
+{
+    HANDLES(optimizer, OPTIMIZER, "optimizer", dualprop_optimizer_wait(bad))
+}
+
 static void sweep_optimizer_info(void)
 {
     HANDLES(optimizer, OPTIMIZER, "optimizer", dualprop_optimizer_info(&out.i[0], &out.n[0], &out.d[0], bad))
@@ -206,7 +217,8 @@ static const struct sweep SWEEPS[] = {
     SWEEP(optimizer_create), SWEEP(optimizer_create_fused), SWEEP(optimizer_memory_needed), SWEEP(optimizer_destroy),
     SWEEP(optimizer_set_learning_rate),
     SWEEP(optimizer_set_momentum), SWEEP(optimizer_set_moments), SWEEP(optimizer_set_weight_decay),
-    SWEEP(optimizer_set_schedule), SWEEP(optimizer_set_clip), SWEEP(optimizer_info), SWEEP(gradient),
+    SWEEP(optimizer_set_schedule), SWEEP(optimizer_set_clip), SWEEP(optimizer_info),
+    SWEEP(optimizer_set_delayed_status), SWEEP(optimizer_wait), SWEEP(gradient),
     SWEEP(gradient_accumulate), SWEEP(update), SWEEP(learn), SWEEP(learn_view), SWEEP(step), SWEEP(gradient_read),
     SWEEP(gradient_write), SWEEP(gradient_compare),
 };

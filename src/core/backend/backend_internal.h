@@ -44,6 +44,9 @@ void dualprop__custom_parts_destroy(dualprop_context *context);
 dualprop_status dualprop__section_begin(const dualprop_context *context);
 /* End it. `status` is what its calls have come to; returns status, or what went wrong while ending. */
 dualprop_status dualprop__section_end(const dualprop_context *context, dualprop_status status);
+/* The same in two parts, where the backend has them. */
+dualprop_status dualprop__section_submit(const dualprop_context *context, void **section);
+dualprop_status dualprop__section_collect(const dualprop_context *context, void *section);
 
 /* Is the memory of the context's backend the host's? */
 static inline int dualprop__is_on_host(const dualprop_context *context)

@@ -14,3 +14,13 @@ dualprop_status dualprop__section_end(const dualprop_context *context, dualprop_
     dualprop_status ended = context->backend.end_deferred(context->instance, status != DUALPROP_OK);
     return status == DUALPROP_OK ? ended : status;
 }
+
+dualprop_status dualprop__section_submit(const dualprop_context *context, void **section)
+{
+    return context->backend.submit_deferred(context->instance, section);
+}
+
+dualprop_status dualprop__section_collect(const dualprop_context *context, void *section)
+{
+    return context->backend.collect_deferred(context->instance, section);
+}

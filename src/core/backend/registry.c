@@ -59,6 +59,8 @@ static const char *what_is_missing(const dualprop_backend *table)
         return "name, create, destroy and describe are required";
     if (convolutions != 0 && convolutions != 9) return "the nine slots for convolutions come together";
     if (!table->begin_deferred != !table->end_deferred) return "begin_deferred and end_deferred come together";
+    if (!table->submit_deferred != !table->collect_deferred)
+        return "submit_deferred and collect_deferred come together";
     if (!table->extended_update != !table->output_proximal) return "extended_update and output_proximal come together";
     if (!is_on_host(table))
         return has_dense_slots(table) ? NULL : "every slot is required where memory is not host memory";

@@ -36,20 +36,18 @@ dualprop_status dualprop__deferred_begin(dualprop_state *state)
 }
 
 /* What was derived from weights may be among the work that was not done. */
-static dualprop_status end_device(dualprop_state *state, dualprop_status status)
+static dualprop_status note_ended(dualprop_state *state, dualprop_status status)
 {
-    status = dualprop__section_end(state->context, status);
+    state->section.deferred = 0;
     for (int k = 1; k <= state->layer_count && status != DUALPROP_OK; k++)
         state->dyads[k].caches[0].weights = state->dyads[k].caches[1].weights = NULL;
     return status;
 }
 
-dualprop_status dualprop__infer_section_end(dualprop_state *state, dualprop_status status)
+/* The maxima are there: refuse a batch that is not finite, and find out whether a layer diverged. */
+static dualprop_status check_maxima(dualprop_state *state)
 {
     int too_large = 0;
-    if (!state->section.deferred) return status;
-    state->section.deferred = 0;
-    DUALPROP__TRY(end_device(state, status));
     dualprop_status loaded = dualprop__batch_check(state);
     if (loaded != DUALPROP_OK && state->run.phase == DUALPROP__OPEN && state->run.inferences > 0)
         state->run.inferences--;
@@ -62,4 +60,23 @@ dualprop_status dualprop__infer_section_end(dualprop_state *state, dualprop_stat
             dualprop__is_too_large(own->observed.feed_forward_max_abs, own->observed.max_abs, state->snapshot.limit);
     }
     return too_large ? DUALPROP_ERROR_DIVERGED : DUALPROP_OK;
+}
+
+dualprop_status dualprop__infer_section_end(dualprop_state *state, dualprop_status status)
+{
+    if (!state->section.deferred) return status;
+    DUALPROP__TRY(note_ended(state, dualprop__section_end(state->context, status)));
+    return check_maxima(state);
+}
+
+dualprop_status dualprop__infer_section_submit(dualprop_state *state, void **section)
+{
+    dualprop_status status = dualprop__section_submit(state->context, section);
+    return status == DUALPROP_OK ? DUALPROP_OK : note_ended(state, status);
+}
+
+dualprop_status dualprop__infer_section_collect(dualprop_state *state, void *section)
+{
+    DUALPROP__TRY(note_ended(state, dualprop__section_collect(state->context, section)));
+    return check_maxima(state);
 }

@@ -26,6 +26,9 @@ typedef struct dualprop__inference {
 dualprop_status dualprop__infer_run(dualprop__inference *inference, dualprop_state *state, const dualprop_view *inputs,
                                     const dualprop_view *targets);
 dualprop_status dualprop__infer_section_end(dualprop_state *state, dualprop_status status);
+/* The same in two parts, of a section that has gone well so far: submit it, and collect what it found. */
+dualprop_status dualprop__infer_section_submit(dualprop_state *state, void **section);
+dualprop_status dualprop__infer_section_collect(dualprop_state *state, void *section);
 dualprop_status dualprop__infer_finish(const dualprop__inference *inference, dualprop_state *state,
                                        dualprop_status status);
 /* Check the plain arrays of dualprop_infer() and describe them as views. */

@@ -15,6 +15,17 @@ struct dualprop__learning {
 
 struct dualprop__group_sums;
 
+/* train_step.c: one call's learning step in the section of its inference. */
+struct dualprop__train_step {
+    dualprop__inference inference;
+    int appended;    /* the step was deferred with the inference, and the network is open for writing */
+    int applied;     /* and its conditions held */
+    double rejected; /* not 0: a condition failed, and the step was not applied */
+    /* With delayed status: the state of a step that was submitted, and its section; NULL: there is none. */
+    dualprop_state *state;
+    void *section;
+};
+
 struct dualprop_optimizer {
     uint32_t magic;
     dualprop_context *context;
@@ -31,6 +42,8 @@ struct dualprop_optimizer {
     struct dualprop__learning *layers; /* [layer_count] */
     struct dualprop__group_sums *sums; /* of blocks and processes; NULL: one batch, one process */
     uint64_t learned;                  /* the serial number of the inference of the last update; 0: none */
+    int delays_status;                 /* is the status of a step that was submitted found by the next call? */
+    struct dualprop__train_step train_step;
     atomic_int busy;
 };
 
@@ -49,6 +62,9 @@ dualprop_status dualprop__optimizer_restore(dualprop_optimizer *optimizer, doubl
                                             double epsilon);
 /* optimizer.c: one call at a time. */
 dualprop_status dualprop__optimizer_enter(dualprop_optimizer *optimizer, const char *function);
+/* train_step.c: find the status of the step that was submitted last, if that is still to be found; of an optimizer that
+ * is entered, or is being destroyed. */
+dualprop_status dualprop__settle_step(dualprop_optimizer *optimizer);
 void dualprop__optimizer_leave(dualprop_optimizer *optimizer);
 
 /* gradient.c: what a gradient held has to be multiplied by to be the mean over all samples in it. */

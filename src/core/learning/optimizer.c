@@ -186,6 +186,7 @@ void dualprop_optimizer_destroy(dualprop_optimizer *optimizer)
     if (!optimizer || optimizer->magic != DUALPROP__OPTIMIZER) return;
     dualprop_context *context = optimizer->context;
     dualprop_network *network = optimizer->network;
+    (void)dualprop__settle_step(optimizer);
     dualprop__group_sums_destroy(optimizer);
     if (optimizer->layers)
         for (int k = 0; k < network->layer_count; k++) destroy_learning(&optimizer->layers[k], network->layers[k]);
@@ -201,7 +202,10 @@ dualprop_status dualprop__optimizer_enter(dualprop_optimizer *optimizer, const c
 {
     DUALPROP__TRY(dualprop__check_handle(optimizer, DUALPROP__OPTIMIZER, "optimizer", function));
     DUALPROP__TRY(dualprop__context_enter(optimizer->context));
-    return dualprop__enter(optimizer->context, &optimizer->busy, "optimizer");
+    DUALPROP__TRY(dualprop__enter(optimizer->context, &optimizer->busy, "optimizer"));
+    dualprop_status status = dualprop__settle_step(optimizer);
+    if (status != DUALPROP_OK) dualprop__optimizer_leave(optimizer);
+    return status;
 }
 
 void dualprop__optimizer_leave(dualprop_optimizer *optimizer)

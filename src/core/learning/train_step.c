@@ -12,14 +12,6 @@
 #include <math.h>
 #include <pthread.h>
 
-/* One call's learning step in the section of its inference. */
-struct train_step {
-    dualprop_optimizer *optimizer;
-    int appended;    /* the step was deferred with the inference, and the network is open for writing */
-    int applied;     /* and its conditions held */
-    double rejected; /* not 0: a condition failed, and the step was not applied */
-};
-
 /* What looks at the gradient first needs the host; a gradient held is to stay. */
 static int can_append(const dualprop_optimizer *optimizer)
 {
@@ -27,9 +19,8 @@ static int can_append(const dualprop_optimizer *optimizer)
            dualprop__step_can_fuse(optimizer);
 }
 
-static dualprop_status append_conditions(struct train_step *step, dualprop_state *state)
+static dualprop_status append_conditions(dualprop_optimizer *optimizer, dualprop_state *state)
 {
-    const dualprop_optimizer *optimizer = step->optimizer;
     const dualprop_context *context = state->context;
     const double *input = &state->dyads[0].observed.max_abs;
     /* Inputs have to be finite, and no more. */
@@ -45,57 +36,126 @@ static dualprop_status append_conditions(struct train_step *step, dualprop_state
         };
     }
     return context->backend.gate_steps(context->instance, state->plan.conditions, state->layer_count + 1,
-                                       &step->rejected);
+                                       &optimizer->train_step.rejected);
 }
 
 /* Defer the step too, if that can be done, at the end of an inference that is deferred. */
-static dualprop_status append_step(struct train_step *step, dualprop_state *state)
+static dualprop_status append_step(dualprop_optimizer *optimizer, dualprop_state *state)
 {
-    if (!can_append(step->optimizer) || !dualprop__network_try_upgrade(state->network)) return DUALPROP_OK;
+    struct dualprop__train_step *step = &optimizer->train_step;
+    if (!can_append(optimizer) || !dualprop__network_try_upgrade(state->network)) return DUALPROP_OK;
     step->appended = 1;
-    DUALPROP__TRY(append_conditions(step, state));
-    return step->rejected ? DUALPROP_OK : dualprop__learn_layers(step->optimizer, state);
+    DUALPROP__TRY(append_conditions(optimizer, state));
+    return step->rejected ? DUALPROP_OK : dualprop__learn_layers(optimizer, state);
 }
 
-/* Note what came of it, when the section has ended with `status`. */
-static void settle_step(struct train_step *step, dualprop_status status)
+/* The step is in the section or has failed: the network is read again, and no longer written. */
+static void close_step(const dualprop_optimizer *optimizer)
 {
-    if (!step->appended) return;
-    step->applied = status == DUALPROP_OK && !step->rejected;
-    if (step->applied) dualprop__count_step(step->optimizer);
-    dualprop__feedback_align(step->optimizer->network);
-    dualprop__network_downgrade(step->optimizer->network);
+    if (!optimizer->train_step.appended) return;
+    dualprop__feedback_align(optimizer->network);
+    dualprop__network_downgrade(optimizer->network);
 }
 
-/* The inference and, if that can be done, the step in its section. */
-static dualprop_status infer_and_append(struct train_step *step, dualprop_state *state, const dualprop_view *inputs,
-                                        const dualprop_view *targets)
+/* Note what came of a step, when the section has ended with `status`, and end the inference. */
+static dualprop_status end_step(dualprop_optimizer *optimizer, dualprop_state *state, dualprop_status status)
 {
-    dualprop__inference inference;
-    DUALPROP__REQUIRE(state->context, state->network == step->optimizer->network, DUALPROP_ERROR_INVALID_ARGUMENT,
+    struct dualprop__train_step *step = &optimizer->train_step;
+    step->applied = step->appended && status == DUALPROP_OK && !step->rejected;
+    if (step->applied) dualprop__count_step(optimizer);
+    if (step->applied) optimizer->learned = state->run.serial;
+    return dualprop__infer_finish(&step->inference, state, status);
+}
+
+/* The inference and, if that can be done, the step in its section, which is left to its caller to end. */
+static dualprop_status infer_and_append(dualprop_optimizer *optimizer, dualprop_state *state,
+                                        const dualprop_view *inputs, const dualprop_view *targets)
+{
+    struct dualprop__train_step *step = &optimizer->train_step;
+    *step = (struct dualprop__train_step){ 0 };
+    DUALPROP__REQUIRE(state->context, state->network == optimizer->network, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "state and optimizer are of different networks; expected the same");
-    dualprop_status status = dualprop__infer_run(&inference, state, inputs, targets);
-    if (status == DUALPROP_OK && inference.deferred) status = append_step(step, state);
+    dualprop_status status = dualprop__infer_run(&step->inference, state, inputs, targets);
+    if (status == DUALPROP_OK && step->inference.deferred) status = append_step(optimizer, state);
+    return status;
+}
+
+static dualprop_status infer_and_step(dualprop_optimizer *optimizer, dualprop_state *state, dualprop_status status)
+{
     status = dualprop__infer_section_end(state, status);
-    settle_step(step, status);
-    if (step->applied) step->optimizer->learned = state->run.serial;
-    return dualprop__infer_finish(&inference, state, status);
+    close_step(optimizer);
+    return end_step(optimizer, state, status);
+}
+
+/* ---- delayed status ---- */
+
+/*
+ * The step has been submitted, and what it comes to is found by the next call that uses the optimizer or the state. Its
+ * inference stays open until then, so that what could not be decided on the device finds everything as it was.
+ */
+static dualprop_status settle_submitted(dualprop_optimizer *optimizer)
+{
+    struct dualprop__train_step *step = &optimizer->train_step;
+    dualprop_state *state = step->state;
+    step->state = NULL;
+    state->delayed.optimizer = NULL;
+    DUALPROP__TRY(end_step(optimizer, state, dualprop__infer_section_collect(state, step->section)));
+    return step->applied ? DUALPROP_OK : dualprop__update(optimizer, state);
+}
+
+/* The state is not in a call: every call that takes both enters the optimizer first. */
+dualprop_status dualprop__settle_step(dualprop_optimizer *optimizer)
+{
+    dualprop_state *state = optimizer->train_step.state;
+    if (!state) return DUALPROP_OK;
+    DUALPROP__TRY(dualprop__enter(optimizer->context, &state->busy, "state"));
+    dualprop_status status = settle_submitted(optimizer);
+    dualprop__leave(&state->busy);
+    return status;
+}
+
+/* For a state that is entered, or being destroyed. */
+static dualprop_status settle_of_state(dualprop_optimizer *optimizer)
+{
+    DUALPROP__TRY(dualprop__enter(optimizer->context, &optimizer->busy, "optimizer"));
+    dualprop_status status = settle_submitted(optimizer);
+    dualprop__leave(&optimizer->busy);
+    return status;
+}
+
+static int may_delay(const dualprop_optimizer *optimizer)
+{
+    const struct dualprop__train_step *step = &optimizer->train_step;
+    return optimizer->delays_status && step->appended && !step->rejected && optimizer->context->backend.submit_deferred;
+}
+
+static dualprop_status submit_step(dualprop_optimizer *optimizer, dualprop_state *state)
+{
+    struct dualprop__train_step *step = &optimizer->train_step;
+    dualprop_status status = dualprop__infer_section_submit(state, &step->section);
+    close_step(optimizer);
+    if (status != DUALPROP_OK) return end_step(optimizer, state, status);
+    step->state = state;
+    state->delayed.optimizer = optimizer;
+    state->delayed.settle = settle_of_state;
+    return DUALPROP_OK;
 }
 
 static dualprop_status train(dualprop_optimizer *optimizer, dualprop_state *state, const dualprop_view *inputs,
                              const dualprop_view *targets)
 {
-    struct train_step step = { .optimizer = optimizer };
-    DUALPROP__TRY(infer_and_append(&step, state, inputs, targets));
-    return step.applied ? DUALPROP_OK : dualprop__update(optimizer, state);
+    dualprop_status status = infer_and_append(optimizer, state, inputs, targets);
+    if (status == DUALPROP_OK && may_delay(optimizer)) return submit_step(optimizer, state);
+    DUALPROP__TRY(infer_and_step(optimizer, state, status));
+    return optimizer->train_step.applied ? DUALPROP_OK : dualprop__update(optimizer, state);
 }
 
 /* A failure here is reported to the other processes. inputs NULL: this process's share is empty. */
 static dualprop_status train_in_group(dualprop_optimizer *optimizer, dualprop_state *state, const dualprop_view *inputs,
                                       const dualprop_view *targets, dualprop_status status)
 {
-    struct train_step step = { .optimizer = optimizer };
-    if (status == DUALPROP_OK && inputs) status = infer_and_append(&step, state, inputs, targets);
+    if (status == DUALPROP_OK && inputs)
+        status = infer_and_step(optimizer, state, infer_and_append(optimizer, state, inputs, targets));
     return dualprop__group_update(optimizer, state, status == DUALPROP_OK && inputs ? state->batch.count : 0, status);
 }
 
@@ -116,6 +176,22 @@ static dualprop_status enter_and_train(dualprop_optimizer *optimizer, dualprop_s
     if (entered) dualprop__state_leave(state);
     dualprop__optimizer_leave(optimizer);
     return status;
+}
+
+dualprop_status dualprop_optimizer_set_delayed_status(dualprop_optimizer *optimizer, int delayed)
+{
+    DUALPROP__REQUIRE_HANDLE(optimizer, DUALPROP__OPTIMIZER);
+    DUALPROP__REQUIRE(optimizer->context, delayed == 0 || delayed == 1, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "delayed is %d; expected 0 or 1", delayed);
+    optimizer->delays_status = delayed;
+    return DUALPROP_OK;
+}
+
+dualprop_status dualprop_optimizer_wait(dualprop_optimizer *optimizer)
+{
+    DUALPROP__TRY(dualprop__optimizer_enter(optimizer, __func__));
+    dualprop__optimizer_leave(optimizer);
+    return DUALPROP_OK;
 }
 
 /* ---- the public calls; a cancelled thread terminates on entry ---- */

@@ -137,6 +137,7 @@ void dualprop_state_destroy(dualprop_state *state)
     if (!state || state->magic != DUALPROP__STATE) return;
     dualprop_context *context = state->context;
     dualprop_network *network = state->network;
+    if (state->delayed.optimizer) (void)state->delayed.settle(state->delayed.optimizer);
     if (state->run.phase == DUALPROP__OPEN) dualprop__state_close(state, DUALPROP__IDLE);
     dualprop__switches_release(state);
     dualprop__state_release_memory(state, &(struct dualprop__memory){ state->plan.arena, state->plan.staging,
@@ -195,7 +196,10 @@ dualprop_status dualprop__state_enter(dualprop_state *state, const char *functio
 {
     DUALPROP__TRY(dualprop__check_handle(state, DUALPROP__STATE, "state", function));
     DUALPROP__TRY(dualprop__context_enter(state->context));
-    return dualprop__enter(state->context, &state->busy, "state");
+    DUALPROP__TRY(dualprop__enter(state->context, &state->busy, "state"));
+    dualprop_status status = state->delayed.optimizer ? state->delayed.settle(state->delayed.optimizer) : DUALPROP_OK;
+    if (status != DUALPROP_OK) dualprop__state_leave(state);
+    return status;
 }
 
 void dualprop__state_leave(dualprop_state *state)

@@ -233,6 +233,12 @@ struct dualprop_state {
         int deferred;           /* maxima come at the end of the inference */
         double scratch_max_abs; /* of s+ in scratch, which no code reads; a deferred slot may write it late */
     } section;
+
+    /* train_step.c: a step whose status is still to be found, before the state is used again. */
+    struct {
+        dualprop_status (*settle)(dualprop_optimizer *optimizer);
+        dualprop_optimizer *optimizer; /* NULL: there is none */
+    } delayed;
 };
 
 /* The neighbours of layer k: only this room knows which they are. */
