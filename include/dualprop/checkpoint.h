@@ -72,7 +72,8 @@ dualprop_checkpoint_write(const dualprop_checkpoint *checkpoint, const char *pat
  * Write a network as C source: FOLDER/NAME.h and FOLDER/NAME.c, with the weights as constant arrays and two functions,
  * NAME_predict(scores, sample), and NAME_load_bytes(sample, bytes), which is the network's input transform. They need a
  * C11 compiler alone (-ffreestanding): no file, no heap, no library; compilers may call memcpy. The header says how
- * many bytes of the stack a prediction takes: about those of two layers' values.
+ * many bytes of the stack a prediction takes: about those of two layers' values. The source has some 18 bytes of text
+ * per weight in f32: it is meant for networks that a compiler can hold.
  *
  * Scores have the bits of the reference backend in the network's precision, if the compiler does not contract
  * multiplications and additions (-ffp-contract=off, which gcc's -std=c11 implies).

@@ -4,6 +4,7 @@
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <dualprop/testing.h>
@@ -284,6 +285,24 @@ START_TEST(an_incomplete_table_is_told)
 }
 END_TEST
 
+/* Of any size that an older header could have: what is not there is not tested, and not read. */
+START_TEST(a_shorter_table_is_read_to_its_end)
+{
+    dualprop_backend table = *dualprop_backend_builtin(DUALPROP_BACKEND_REFERENCE);
+    table.name = "short";
+    for (size_t size = sizeof(uint64_t); size <= sizeof table; size += sizeof(void *)) {
+        uint8_t *copy = malloc(size);
+        int failed = -1;
+        memcpy(copy, &table, size);
+        memcpy(copy, &(uint64_t){ size }, sizeof(uint64_t));
+        int cases = dualprop_testing_slots(&failed, (dualprop_backend *)(void *)copy, DUALPROP_F64, NULL, NULL);
+        ck_assert_msg(cases == failed && cases == (size < sizeof table && failed == 1), "size %d: %d of %d failed",
+                      (int)size, failed, cases);
+        free(copy);
+    }
+}
+END_TEST
+
 START_TEST(gradients_are_checked)
 {
     for (int wrong = NOTHING; wrong <= WRONG_NUMBER; wrong++) {
@@ -328,6 +347,7 @@ Suite *test_testing_suite(void)
     tcase_add_loop_test(cases, wrong_slots_of_images_and_options_are_found, 0, 2);
     tcase_add_test(cases, a_table_without_slots_of_its_own_has_no_cases);
     tcase_add_test(cases, an_incomplete_table_is_told);
+    tcase_add_test(cases, a_shorter_table_is_read_to_its_end);
     tcase_add_loop_test(cases, gradients_are_checked, 0, 2);
     suite_add_tcase(suite, cases);
     return suite;
