@@ -310,7 +310,7 @@ static int hear(void)
 static int wait_and_hear(void)
 {
     int what = hear();
-    if (what == NOTHING) nanosleep(&(struct timespec){ 0, 50000 }, NULL);
+    if (what == NOTHING) nanosleep(&(struct timespec){ 0, 200000 }, NULL);
     return what;
 }
 
