@@ -150,6 +150,20 @@ with_the_tester() {
     done
 }
 
+# By the archive, and by the source, which a site with two MPIs compiles itself.
+over_mpi() {
+    mpicc -std=c11 -o "$work/group" examples/mpi/minimal_mpi.c $(pkg-config --cflags --libs dualprop-mpi) &&
+        prints_sum "$work/group" && mv "$work/output" "$work/sum" &&
+        mpicc -std=c11 -o "$work/group_from_source" examples/mpi/minimal_mpi.c \
+            "$prefix/share/dualprop/mpi_transport.c" $(pkg-config --cflags --libs dualprop) &&
+        prints_sum "$work/group_from_source" && cmp "$work/output" "$work/sum" &&
+        pkg-config --variable=mpi dualprop-mpi | grep -q "[0-9]"
+}
+prints_sum() {
+    OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 LD_LIBRARY_PATH=$prefix/lib "$1" >"$work/output" 2>&1 &&
+        grep -q "^sum of layer 1's weights" "$work/output" || { cat "$work/output"; return 1; }
+}
+
 in_cxx() {
     $CXX -std=c++17 -x c++ -o "$work/cxx" examples/minimal.c $(pkg-config --cflags --libs dualprop) &&
         prints_what_it_should "$work/cxx"
@@ -190,6 +204,11 @@ test_that "a program by pkg-config, shared" with_pkg_config
 test_that "a program by pkg-config, static" with_pkg_config_static
 test_that "a program with libdualprop.a" with_the_archive
 test_that "a kernel and a layer tested by libdualprop-testing.a" with_the_tester
+if have mpicc; then
+    test_that "a group over MPI, by the archive and by the installed source" over_mpi
+else
+    skip "a group over MPI: there is no mpicc"
+fi
 if have "$CXX"; then test_that "a program in C++" in_cxx; else skip "a program in C++: no C++ compiler here"; fi
 if have cmake; then
     test_that "a program by CMake, shared and static, and a kernel tested" with_cmake

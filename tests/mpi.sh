@@ -5,6 +5,15 @@ cd "$(dirname "$0")/.."
 build=${BUILD:-build}
 . tests/mpi/launcher.sh
 learn=$mpi_build/tests/mpi/learn
+# That is so where MPI is and where it is not.
+nothing_needs_mpi() {
+    for file in "${LIB:-lib}/libdualprop.so.0" "${LIB:-lib}/libdualprop-cuda.so.0"; do
+        [ -e "$file" ] || continue
+        ! readelf -d "$file" | grep NEEDED | grep -qi 'mpi\|nccl' || return 1
+        ! nm -D --undefined-only "$file" | grep -q ' P\?MPI_\| nccl' || return 1
+    done
+}
+test_that "neither library needs MPI" nothing_needs_mpi
 needs_mpi "$learn" "groups over MPI"
 folder=$mpi_build/check/mpi
 rm -rf "$folder" && mkdir -p "$folder"
@@ -149,11 +158,4 @@ else
     test_that "a cable is pulled: the processes end and name the other" pulled
     disconnect
 fi
-
-nothing_needs_mpi() {
-    for file in "${LIB:-lib}/libdualprop.so.0" "${LIB:-lib}/libdualprop-cuda.so.0"; do
-        [ ! -e "$file" ] || ! readelf -d "$file" | grep NEEDED | grep -qi 'mpi\|nccl' || return 1
-    done
-}
-test_that "neither library needs MPI" nothing_needs_mpi
 count_end
