@@ -139,6 +139,24 @@ static void failing_describe(void *self, char *buffer, size_t size)
 
 #define FAILING_ENTRY(result, name, parameters, arguments) table.name = failing_##name;
 
+/* The built-in backend does the rest. */
+static void keep_some_slots(int kind)
+{
+    dualprop_backend whole = table;
+    table = (dualprop_backend){ .struct_size = sizeof table,
+                                .api = DUALPROP_BACKEND_API,
+                                .flags = DUALPROP_BACKEND_HOST_MEMORY,
+                                .name = "failing in parts",
+                                .create = whole.create,
+                                .destroy = whole.destroy,
+                                .describe = whole.describe };
+    if (kind == FAILING_PRODUCT) table.dense_bottom_up = whole.dense_bottom_up;
+    if (kind == FAILING_PRODUCT) table.max_abs = whole.max_abs;
+    if (kind == FAILING_FOLLOWERS) table.synchronize = whole.synchronize;
+    if (kind == FAILING_FOLLOWERS) table.dyad_update = whole.dyad_update;
+    if (kind == FAILING_FOLLOWERS) table.optimizer_step = whole.optimizer_step;
+}
+
 const dualprop_backend *failing_backend_table(int kind)
 {
     reference = *dualprop_backend_builtin(DUALPROP_BACKEND_REFERENCE);
@@ -153,7 +171,8 @@ const dualprop_backend *failing_backend_table(int kind)
     DUALPROP__MEMORY_SLOTS(FAILING_ENTRY)
     DUALPROP__LAYOUT_SLOTS(FAILING_ENTRY)
     DUALPROP__COMPUTING_SLOTS(FAILING_ENTRY)
-    if (kind == FAILING_HOST) table.flags = DUALPROP_BACKEND_HOST_MEMORY;
+    if (kind >= FAILING_HOST) table.flags = DUALPROP_BACKEND_HOST_MEMORY;
+    if (kind >= FAILING_FOLLOWERS) keep_some_slots(kind);
     if (kind != FAILING_DEFERRED) return &table;
     table.begin_deferred = failing_begin_deferred;
     table.end_deferred = failing_end_deferred;

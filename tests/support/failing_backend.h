@@ -22,8 +22,11 @@ extern failing_backend failing_slots;
 
 /* Count from 0 again and fail at the given call. */
 void failing_backend_arm(long fail_at, int for_ever);
-/* Memory of its own; the same with deferred sections, whose steps are gated; memory that it takes for the host's. */
-enum { FAILING_DEVICE, FAILING_DEFERRED, FAILING_HOST };
+/*
+ * Memory of its own; the same with deferred sections, whose steps are gated; memory that it takes for the host's; and
+ * tables on host memory with some slots alone: what follows a product, or one product of dense layers.
+ */
+enum { FAILING_DEVICE, FAILING_DEFERRED, FAILING_HOST, FAILING_FOLLOWERS, FAILING_PRODUCT };
 /* A table for dualprop_options. It is borrowed, and the same in every call. */
 const dualprop_backend *failing_backend_table(int kind);
 
