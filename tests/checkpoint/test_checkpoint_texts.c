@@ -4,6 +4,7 @@
  *
  * A model with every option is put into a checkpoint, a piece of one of its texts is replaced, and all is taken out.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,6 +152,7 @@ static const struct {
     { "network", "\"learning_rate\":1.0}],", "\"learning_rate\":-1.0}],", REFUSED, "factor is -1" },
     { "network", "\"layers\":[{", "\"layers\":{\"x\":[{}]},\"more\":[{", REFUSED, "" },
     { "rule", "\"passes\":2", "\"passes\":4294967297", REFUSED, "expected >= 1" },
+    { "rule", "\"dp-damped\"", "\"dp\"", DUALPROP_ERROR_UNSUPPORTED, "damping" },
     { "rule", "\"dp-damped\"", "\"dp-dumped\"", REFUSED, "unknown choice" },
     { "rule", "\"mse\"", "\"mae\"", REFUSED, "unknown choice" },
     { "rule", "\"linear\"", "\"square\"", REFUSED, "unknown choice" },
@@ -317,6 +319,24 @@ START_TEST(dyads_need_a_state_with_a_rule)
 }
 END_TEST
 
+/* No pass was made, so that no delta was ever written: they are saved as what they are, zeros. */
+START_TEST(deltas_that_were_never_written_are_zeros)
+{
+    dualprop_view inputs = matrix_view((void *)(uintptr_t)sample, DUALPROP_F32, 1, 12);
+    dualprop_view targets = vector_view((void *)(uintptr_t)label, DUALPROP_I32, 1);
+    dualprop_view found = { .struct_size = sizeof found };
+    dualprop_state *fresh;
+    expect_ok(dualprop_state_create(&fresh, network, rule, 2));
+    expect_ok(dualprop_infer_begin(fresh, &inputs, &targets));
+    expect_ok(dualprop_infer_end(fresh));
+    expect_ok(dualprop_checkpoint_put_state(checkpoint, fresh));
+    expect_ok(dualprop_checkpoint_find(&found, checkpoint, "state.layer1.delta"));
+    ck_assert_int_eq(found.shape[0], 1);
+    for (int64_t i = 0; i < found.shape[1]; i++) ck_assert(((const float *)found.data)[i] == 0);
+    dualprop_state_destroy(fresh);
+}
+END_TEST
+
 START_TEST(an_open_inference_is_neither_saved_nor_replaced)
 {
     dualprop_view inputs = matrix_view((void *)(uintptr_t)sample, DUALPROP_F32, 1, 12);
@@ -363,7 +383,119 @@ START_TEST(a_tensor_is_given_by_name_or_view_alone)
 }
 END_TEST
 
+/* Moments that no step leaves, and numbers that are none. */
+START_TEST(numbers_of_tensors_have_their_range)
+{
+    static const struct {
+        const char *name;
+        float value;
+        dualprop_status status;
+        const char *word;
+    } values[] = {
+        { "optimizer.layer1.weight.moment2", -1, DUALPROP_ERROR_FORMAT, "no learning step leaves" },
+        { "optimizer.layer2.bias.moment1", 3e38f, DUALPROP_ERROR_FORMAT, "no learning step leaves" },
+        { "optimizer.layer1.feedback.moment2", -1, DUALPROP_ERROR_FORMAT, "no learning step leaves" },
+        { "optimizer.layer1.weight.moment2", (float)NAN, DUALPROP_ERROR_NOT_FINITE, "NaN" },
+        { "layer2.weight", (float)INFINITY, DUALPROP_ERROR_NOT_FINITE, "infinity" },
+        { "layer1.feedback", (float)NAN, DUALPROP_ERROR_NOT_FINITE, "NaN" },
+        { "state.layer1.mean", (float)NAN, DUALPROP_ERROR_NOT_FINITE, "NaN" },
+    };
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        dualprop_view found = { .struct_size = sizeof found };
+        expect_ok(dualprop_checkpoint_find(&found, checkpoint, values[i].name));
+        float *last = (float *)found.data, before = *last;
+        *last = values[i].value;
+        expect_error(take_out(), values[i].status, values[i].word);
+        *last = before;
+        expect_ok(take_out());
+    }
+}
+END_TEST
+
+START_TEST(more_layers_than_tensors)
+{
+    dualprop_network *small, *got;
+    dualprop_checkpoint *other;
+    expect_ok(dualprop_network_create(&small, context, 1, 1, 3));
+    expect_ok(dualprop_network_add_dense(small, 3, DUALPROP_RELU));
+    expect_ok(dualprop_network_initialize(small, 1));
+    expect_ok(dualprop_checkpoint_create(&other, context));
+    expect_ok(dualprop_checkpoint_put_network(other, small));
+    dualprop_checkpoint *kept = checkpoint;
+    checkpoint = other;
+    replace("network", "}]",
+            "},{\"kind\":\"dense\",\"outputs\":3,\"activation\":\"relu\",\"frozen\":false,"
+            "\"learning_rate\":1.0}]");
+    expect_error(dualprop_checkpoint_get_network(&got, other), DUALPROP_ERROR_FORMAT, "no list of 1..1");
+    checkpoint = kept;
+    dualprop_checkpoint_destroy(other);
+    dualprop_network_destroy(small);
+}
+END_TEST
+
+/* Without moments that need a gradient; on this backend the optimizer comes back as one that keeps none. */
+START_TEST(an_optimizer_without_a_gradient_comes_back)
+{
+    dualprop_network *small;
+    dualprop_optimizer *fused, *got;
+    static const float numbers[3] = { 1, 2, 3 };
+    dualprop_state *plain;
+    dualprop_rule *bp;
+    expect_ok(dualprop_network_create(&small, context, 1, 1, 3));
+    expect_ok(dualprop_network_add_dense(small, 3, DUALPROP_IDENTITY));
+    expect_ok(dualprop_network_initialize(small, 1));
+    expect_ok(dualprop_rule_create(&bp, context, DUALPROP_BP));
+    expect_ok(dualprop_state_create(&plain, small, bp, 1));
+    expect_ok(dualprop_optimizer_create_fused(&fused, small, DUALPROP_ADAM));
+    expect_ok(dualprop_learn(fused, plain, numbers, label, 1));
+    expect_ok(dualprop_checkpoint_put_optimizer(checkpoint, fused));
+    ck_assert_ptr_nonnull(strstr(dualprop__checkpoint_text(checkpoint, "optimizer"), "\"gradient\":\"none\""));
+    expect_ok(dualprop_checkpoint_get_optimizer(&got, checkpoint, small));
+    expect_ok(dualprop_infer(plain, numbers, label, 1));
+    expect_error(dualprop_gradient(got, plain), DUALPROP_ERROR_UNSUPPORTED, "gradient");
+    expect_ok(dualprop_update(got, plain));
+    dualprop_optimizer_destroy(got);
+    dualprop_optimizer_destroy(fused);
+    dualprop_state_destroy(plain);
+    dualprop_rule_destroy(bp);
+    dualprop_network_destroy(small);
+}
+END_TEST
+
 /* ---- limits and paths ---- */
+
+START_TEST(arguments_of_reading_and_writing)
+{
+    dualprop_checkpoint *read;
+    static const char bytes[16];
+    expect_error(dualprop_checkpoint_write(checkpoint, NULL), DUALPROP_ERROR_INVALID_ARGUMENT, "path is NULL");
+    expect_error(dualprop_checkpoint_write(checkpoint, ""), DUALPROP_ERROR_INVALID_ARGUMENT, "path is empty");
+    expect_ok(dualprop_context_set_limit(context, DUALPROP_LIMIT_FILE_BYTES, 15));
+    expect_error(dualprop_checkpoint_read_memory(&read, context, bytes, 16), DUALPROP_ERROR_LIMIT, "limit of 15");
+    ck_assert_ptr_null(read);
+}
+END_TEST
+
+/* A header of more than the format's 100 MB, and a tensor of 2^63 bytes. */
+START_TEST(sizes_beyond_the_formats)
+{
+    enum { LENGTH = 100000001 };
+    static const char header[] = "{\"a\":{\"dtype\":\"F32\",\"shape\":[2305843009213693952],\"data_offsets\":[0,4]}}";
+    dualprop_checkpoint *read;
+    unsigned char *bytes = calloc(LENGTH + 8, 1);
+    ck_assert_ptr_nonnull(bytes);
+    for (int i = 0; i < 8; i++) bytes[i] = (unsigned char)((uint64_t)LENGTH >> 8 * i);
+    for (int limit = 0; limit < 5; limit++) expect_ok(dualprop_context_set_limit(context, limit, UINT64_MAX));
+    expect_error(dualprop_checkpoint_read_memory(&read, context, bytes, LENGTH + 8), DUALPROP_ERROR_FORMAT,
+                 "100000000");
+    memset(bytes, 0, 8);
+    bytes[0] = sizeof header - 1;
+    memcpy(bytes + 8, header, sizeof header - 1);
+    expect_error(dualprop_checkpoint_read_memory(&read, context, bytes, 8 + sizeof header - 1 + 4),
+                 DUALPROP_ERROR_FORMAT, "the size of tensor a overflows");
+    free(bytes);
+}
+END_TEST
 
 START_TEST(limits_beyond_the_formats_are_the_formats)
 {
@@ -414,6 +546,12 @@ Suite *test_checkpoint_texts_suite(void)
     tcase_add_test(tests, a_text_that_is_missing_is_named);
     tcase_add_test(tests, a_rule_comes_back_with_every_option);
     tcase_add_test(tests, dyads_need_a_state_with_a_rule);
+    tcase_add_test(tests, deltas_that_were_never_written_are_zeros);
+    tcase_add_test(tests, numbers_of_tensors_have_their_range);
+    tcase_add_test(tests, more_layers_than_tensors);
+    tcase_add_test(tests, an_optimizer_without_a_gradient_comes_back);
+    tcase_add_test(tests, arguments_of_reading_and_writing);
+    tcase_add_test(tests, sizes_beyond_the_formats);
     tcase_add_test(tests, an_open_inference_is_neither_saved_nor_replaced);
     tcase_add_test(tests, tensors_of_other_names_stay);
     tcase_add_test(tests, a_tensor_is_given_by_name_or_view_alone);

@@ -157,8 +157,8 @@ static dualprop_status apply(dualprop_optimizer *optimizer, const struct optimiz
     /* A constant rate keeps what an earlier schedule had set; so set that first. */
     DUALPROP__TRY(dualprop_optimizer_set_schedule(optimizer, DUALPROP_RATE_WARMUP_COSINE, record->start, record->end,
                                                   record->warmup, record->decay));
-    DUALPROP__TRY(dualprop_optimizer_set_schedule(optimizer, record->schedule_value, record->start, record->end,
-                                                  record->warmup, record->decay));
+    DUALPROP__TRY_ALWAYS(dualprop_optimizer_set_schedule(optimizer, record->schedule_value, record->start, record->end,
+                                                         record->warmup, record->decay));
     optimizer->steps = record->steps;
     return DUALPROP_OK;
 }
