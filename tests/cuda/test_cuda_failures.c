@@ -318,6 +318,34 @@ START_TEST(every_call_may_fail)
 }
 END_TEST
 
+/* Of these nothing comes back until the process ends, whether or not the runtime says so again. */
+static const int fatal[] = {
+    cudaErrorIllegalAddress, cudaErrorMisalignedAddress, cudaErrorLaunchFailure,
+    cudaErrorAssert,         cudaErrorECCUncorrectable,  cudaErrorNvlinkUncorrectable,
+    cudaErrorContained,      cudaErrorTensorMemoryLeak,  cudaErrorContextIsDestroyed,
+    cudaErrorUnknown,
+};
+
+START_TEST(fatal_errors_end_an_instance)
+{
+    static learner self;
+    char sentence[600];
+    learner_plan with = plan();
+    if (cuda_needs_standin("errors for good")) return;
+    standin_state *standin = standin_alone();
+    expect_ok(learner_begin(&self, &with, DUALPROP_BACKEND_CUDA));
+    standin->fail_at = standin->calls + 20;
+    standin->fail_error = fatal[_i];
+    ck_assert_int_eq(learner_epoch(&self), DUALPROP_ERROR_DEVICE);
+    ck_assert_int_eq(dualprop_last_error(sentence, sizeof sentence, NULL, NULL), DUALPROP_OK);
+    ck_assert_msg(strstr(sentence, "for good"), "\"%s\" does not say that the device is lost", sentence);
+    standin->fail_at = 0;
+    ck_assert_int_eq(learner_epoch(&self), DUALPROP_ERROR_DEVICE);
+    learner_end(&self);
+    cuda_check_clean(0);
+}
+END_TEST
+
 /* ---- what was derived from weights ---- */
 
 static void make_weights_new(learner *self)
@@ -414,6 +442,7 @@ Suite *test_cuda_failures_suite(void)
     tcase_add_test(absent, the_module_is_found_by_its_path);
     tcase_add_test(absent, tensor_cores_are_for_devices);
     tcase_add_loop_test(failing, every_call_may_fail, 0, (int)(sizeof failures / sizeof failures[0]));
+    tcase_add_loop_test(failing, fatal_errors_end_an_instance, 0, (int)(sizeof fatal / sizeof fatal[0]));
     tcase_add_test(failing, rounded_weights_are_made_again);
     tcase_add_test(failing, out_of_memory_passes);
     tcase_add_test(failing, a_forked_child_is_refused);

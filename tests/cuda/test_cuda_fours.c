@@ -234,6 +234,51 @@ START_TEST(maps_have_the_same_bits)
 }
 END_TEST
 
+/* ---- arrays that indices of 32 bits do not reach ---- */
+
+static long fours_of_update(workbench *bench, int64_t count)
+{
+    float *some = bench_reals(bench, 64);
+    dualprop_dyad dyad = { .activation = DUALPROP_RELU, .count = count, .width = count, .a = some, .mean = some };
+    long before = fours_so_far();
+    ck_assert_int_eq(bench->backend->dyad_update(bench->self, &dyad), DUALPROP_OK);
+    return fours_so_far() - before;
+}
+
+/* Up and down of maps with 2^20 places and 256 outputs, pooled 2 x 2. */
+static long fours_of_maps(workbench *bench, int64_t batch)
+{
+    static const struct shape large = { 1, 1024, 4, 256, 1, MAX, 2, 2, 1 };
+    const dualprop_backend *with = bench->backend;
+    dualprop_convolution shape = convolution_of(&large);
+    float *some = bench_reals(bench, 64);
+    long before = fours_so_far();
+    shape.batch = batch;
+    shape.workspace = shape.cache = some;
+    ck_assert_int_eq(with->convolution_bottom_up(bench->self, &shape, some, (uint8_t *)some, some, some, some, NULL),
+                     0);
+    ck_assert_int_eq(with->convolution_top_down(bench->self, &shape, some, some, (uint8_t *)some, some, NULL), 0);
+    return fours_so_far() - before;
+}
+
+/* The stand-in does none of the work, so that no such arrays are needed. */
+START_TEST(large_arrays_go_one_by_one)
+{
+    workbench bench;
+    standin_state *standin = cuda_standin();
+    if (cuda_needs_standin("arrays of 2^31 elements")) return;
+    begin(&bench, DUALPROP_NUMERICS_STRICT);
+    standin->lenient = standin->idle = standin->no_real = 1;
+    ck_assert_int_eq(fours_of_update(&bench, ((int64_t)1 << 31) - 8), 1);
+    ck_assert_int_eq(fours_of_update(&bench, (int64_t)1 << 31), 0);
+    ck_assert_int_eq(fours_of_update(&bench, ((int64_t)1 << 32) + 4), 0);
+    ck_assert_int_eq(fours_of_maps(&bench, 4), 2);
+    ck_assert_int_eq(fours_of_maps(&bench, 32), 0);
+    bench_close(&bench);
+    cuda_check_clean(0);
+}
+END_TEST
+
 /* ---- learning ---- */
 
 static void learn(struct record *record, workbench *bench, int kind, int64_t count, int moved)
@@ -287,6 +332,7 @@ Suite *test_cuda_fours_suite(void)
     tcase_add_loop_test(tests, dyads_have_the_same_bits, 0, ACTIVATIONS);
     tcase_add_loop_test(tests, maps_have_the_same_bits, 0, 2 * SHAPES);
     tcase_add_loop_test(tests, steps_have_the_same_bits, 0, 2);
+    tcase_add_test(tests, large_arrays_go_one_by_one);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -435,6 +435,21 @@ cudaError_t cudaMalloc(void **memory, size_t bytes)
     return make_block(memory, bytes, 0);
 }
 
+cudaError_t cudaMallocManaged(void **memory, size_t bytes, unsigned int flags)
+{
+    CALL();
+    (void)flags;
+    return make_block(memory, bytes, 0);
+}
+
+cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, int number)
+{
+    CALL();
+    (void)number;
+    *value = attribute != cudaDevAttrConcurrentManagedAccess || !state.no_managed;
+    return cudaSuccess;
+}
+
 cudaError_t cudaMallocHost(void **memory, size_t bytes)
 {
     CALL();

@@ -359,6 +359,7 @@ static cudnnStatus_t give_results(const struct descriptor *heuristics, int64_t w
         judge(real.cudnnBackendGetAttribute(heuristics->real, CUDNN_ATTR_ENGINEHEUR_RESULTS,
                                             CUDNN_TYPE_BACKEND_DESCRIPTOR, wanted, count, reals),
               "its results");
+    if (standin_control()->miscounts) *count += 1000;
     return CUDNN_STATUS_SUCCESS;
 }
 
@@ -453,6 +454,7 @@ static cudnnStatus_t finalize_plan(struct descriptor *plan)
         plan->workspace = engines[configuration->engine].workspace;
     }
     keep_operation(plan, configuration->graph);
+    standin_control()->plans++;
     return CUDNN_STATUS_SUCCESS;
 }
 

@@ -39,8 +39,10 @@ typedef struct standin_state {
     int no_fast_algorithms; /* cuBLASLt has nothing for TF32 and BF16 */
     int no_algorithms;      /* nor has cuBLASLt; it says so by a status (1), no result (2), or a result's status (3) */
     int foreign_capture;    /* a foreign thread captures in the global mode */
-    int idle;    /* count work, and do none of it: products, convolutions, kernels of more than a few elements */
-    int lenient; /* let pointers lead where no device memory is: for tests that hand in arrays of their own */
+    int idle;       /* count work, and do none of it: products, convolutions, kernels of more than a few elements */
+    int miscounts;  /* cuDNN counts more results than it gives */
+    int no_managed; /* the host may not touch managed memory while the device works */
+    int lenient;    /* let pointers lead where no device memory is: for tests that hand in arrays of their own */
     /* What was done. */
     long live;   /* things created and not released: memory, streams, events, graphs, handles, descriptors */
     size_t used; /* bytes of device memory */
@@ -52,6 +54,7 @@ typedef struct standin_state {
     long by_fours;                /* kernels whose name says so */
     long kernels, products, convolutions, graph_launches, captures, synchronizations, mallocs;
     long uploads;        /* copies from the host */
+    long plans;          /* of cuDNN */
     long queries, nodes; /* how often a stream was asked whether it has work left; nodes of the graph captured last */
     /* Broken rules: the first is reported. */
     long complaints;
