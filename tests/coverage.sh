@@ -14,8 +14,9 @@ make --no-print-directory -j"$(nproc)" -s NVCC=no BUILD=$build LIB=$build/lib \
     CORE_FLAGS='-O0 -U_FORTIFY_SOURCE --coverage -fprofile-update=atomic' \
     LDFLAGS='--coverage -Wl,-u,__gcov_dump' all tests
 find $build -name '*.gcda' -delete
-CK_TIMEOUT_MULTIPLIER=10 $build/tests/main ${SUITE-} >$build/suites.txt 2>&1 || true
-tail -n 1 $build/suites.txt
+# shellcheck disable=SC2086 # one word each
+CK_TIMEOUT_MULTIPLIER=10 tests/suites.sh $build/tests/main $build/check ${SUITE-} >$build/suites.txt 2>&1 || true
+tail -n 2 $build/suites.txt | head -n 1
 gcovr --root . --object-directory $build --filter src/core/ --gcov-ignore-parse-errors \
     --exclude-branches-by-pattern ".*DUALPROP__(TRY_)?ALWAYS.*" --json $build/all.json
 

@@ -23,15 +23,15 @@ ROOMS = {"base": ["sizes", "context", "view", "arenas", "file", "initialize"],
          "platform": ["system_calls", "thread_pool", "file", "io", "process"],
          "backend": ["context", "own_slots", "module", "failing_backend", "custom_activation", "custom_map"],
          "network": ["network", "convolution", "initialize", "publish"],
-         "rule": ["rule", "misuse", "rules_learning"],
+         "rule": ["rule", "rule_revision", "misuse", "checkpoint_texts", "rules_learning"],
          "state": ["dyad_access", "neurons", "shares", "state_memory", "sample_weights", "keep_inference", "open",
                    "caches", "rules_model", "custom_map", "rules_hardware"],
          "inference": ["rules_output", "custom_activation", "own_loss", "oracles", "rules_model", "rules_learning",
                        "rules_hardware", "convolution_rules", "neurons", "open"],
-         "learning": ["learning", "extreme_steps", "misuse", "group"],
+         "learning": ["learning", "extreme_steps", "misuse", "sample_weights", "group"],
          "checkpoint": ["json", "checkpoint_texts", "checkpoint", "hostile_files", "export"],
          "diagnostics": ["diagnostics"], "group": ["group"]}
-EVERYWHERE = ["arguments", "refused_calls", "oom", "random_calls", "failing_backend"]
+EVERYWHERE = ["arguments_", "refused_calls", "oom", "random_calls", "failing_backend"]
 sound = {}  # does the suite pass without a mutant?
 
 def make(*targets):
@@ -67,7 +67,8 @@ def candidates():
 
 def passes(suite, program="main"):
     try:
-        return subprocess.run([f"build/tests/{program}", suite], cwd=tree, stdout=subprocess.DEVNULL,
+        exactly = suite if suite.endswith("_") else f"{suite}.c"
+        return subprocess.run([f"build/tests/{program}", exactly], cwd=tree, stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, timeout=900,
                               env={**os.environ, "CK_DEFAULT_TIMEOUT": "120"}).returncode == 0
     except subprocess.TimeoutExpired:
