@@ -49,6 +49,35 @@ START_TEST(blocks_of_absurd_sizes)
 }
 END_TEST
 
+enum { COUNTERS = 4, EACH = 5000 };
+
+static void *allocate_much(void *blocks)
+{
+    for (int i = 0; i < EACH; i++) ((void **)blocks)[i] = dualprop__allocate(context, 64);
+    return NULL;
+}
+
+/* As nothing is released meanwhile, the peak is what is there in the end, whichever thread came last. */
+START_TEST(threads_count_their_memory_together)
+{
+    static void *blocks[COUNTERS][EACH];
+    pthread_t threads[COUNTERS];
+    uint64_t before, current, peak, allocations, more;
+    expect_ok(dualprop_context_memory(&before, NULL, &allocations, context));
+    for (int i = 0; i < COUNTERS; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, allocate_much, blocks[i]), 0);
+    for (int i = 0; i < COUNTERS; i++) pthread_join(threads[i], NULL);
+    expect_ok(dualprop_context_memory(&current, &peak, &more, context));
+    ck_assert_uint_eq(current - before, (uint64_t)COUNTERS * EACH * dualprop__block_bytes(64));
+    ck_assert_uint_eq(peak, current);
+    ck_assert_uint_eq(more - allocations, (uint64_t)COUNTERS * EACH);
+    for (int i = 0; i < COUNTERS; i++)
+        for (int k = 0; k < EACH; k++) dualprop__release(context, blocks[i][k]);
+    expect_ok(dualprop_context_memory(&current, &peak, NULL, context));
+    ck_assert_uint_eq(current, before);
+    ck_assert_uint_gt(peak, current);
+}
+END_TEST
+
 /* Alignments of less and of more than a large page, of blocks of less and of more. */
 START_TEST(blocks_are_aligned_and_zero)
 {
@@ -295,6 +324,7 @@ Suite *test_sizes_suite(void)
     TCase *tests = tcase_create("sizes");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, blocks_of_absurd_sizes);
+    tcase_add_test(tests, threads_count_their_memory_together);
     tcase_add_test(tests, blocks_are_aligned_and_zero);
     tcase_add_test(tests, arrays_of_reals_of_absurd_sizes);
     tcase_add_test(tests, ranges_of_reals);

@@ -433,6 +433,31 @@ START_TEST(more_layers_than_tensors)
 }
 END_TEST
 
+/* Images that a layer takes as vectors: of several rows, of one row, and not. */
+START_TEST(flattened_images_come_back)
+{
+    static const int64_t one[2] = { 1, 1 }, shapes[3][2] = { { 2, 3 }, { 1, 3 }, { 1, 1 } };
+    for (int i = 0; i < 3; i++)
+        for (int flat = 0; flat < 2; flat++) {
+            dualprop_network *made, *got;
+            dualprop_layer *layer;
+            int64_t output[3];
+            expect_ok(dualprop_network_create(&made, context, shapes[i][0], shapes[i][1], 2));
+            if (flat) expect_ok(dualprop_network_add_flatten(made));
+            expect_ok(dualprop_network_add_convolution(made, 2, one, one, NULL, DUALPROP_RELU));
+            expect_ok(dualprop_network_initialize(made, 1));
+            expect_ok(dualprop_checkpoint_put_network(checkpoint, made));
+            expect_ok(dualprop_checkpoint_get_network(&got, checkpoint));
+            expect_ok(dualprop_network_layer(&layer, got, 1));
+            expect_ok(dualprop_layer_shape(NULL, output, NULL, NULL, NULL, NULL, NULL, NULL, layer));
+            ck_assert_int_eq(output[0], flat ? 1 : shapes[i][0]);
+            ck_assert_int_eq(output[1], flat ? 1 : shapes[i][1]);
+            dualprop_network_destroy(got);
+            dualprop_network_destroy(made);
+        }
+}
+END_TEST
+
 /* Without moments that need a gradient; on this backend the optimizer comes back as one that keeps none. */
 START_TEST(an_optimizer_without_a_gradient_comes_back)
 {
@@ -549,6 +574,7 @@ Suite *test_checkpoint_texts_suite(void)
     tcase_add_test(tests, deltas_that_were_never_written_are_zeros);
     tcase_add_test(tests, numbers_of_tensors_have_their_range);
     tcase_add_test(tests, more_layers_than_tensors);
+    tcase_add_test(tests, flattened_images_come_back);
     tcase_add_test(tests, an_optimizer_without_a_gradient_comes_back);
     tcase_add_test(tests, arguments_of_reading_and_writing);
     tcase_add_test(tests, sizes_beyond_the_formats);

@@ -29,8 +29,8 @@ _Static_assert(sizeof(struct arena_record) <= GRAIN && sizeof(struct hole) <= GR
 static int arena_lock(struct arena_record *record)
 {
     int own = dualprop__process_number(), holder = 0;
-    while (!atomic_compare_exchange_weak(&record->holder, &holder, own)) {
-        if (holder != 0 && holder != own) return 0;
+    while (!atomic_compare_exchange_strong(&record->holder, &holder, own)) {
+        if (holder != own) return 0;
         holder = 0;
         sched_yield();
     }
