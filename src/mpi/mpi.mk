@@ -26,7 +26,8 @@ $(MPI_BENCH): $(MPI_BUILD)/%: %.c $(BUILD)/tests/bench/vgg16_step.o $(MPI_LIBRAR
 	    $(LIB)/libdualprop.a $(SYSTEM_LIBRARIES)
 # mpicc adds its headers by -I, so -Wpedantic would look into them. MPICH declares arrays of statuses, and its constant
 # for none of them is no array, which gcc takes for an overflow.
-MPI_FLAGS = $(filter-out -Wpedantic,$(FLAGS)) -Isrc/mpi/include -Wno-stringop-overflow
+MPI_FLAGS = $(filter-out -Wpedantic,$(FLAGS)) -Isrc/mpi/include \
+            $(if $(findstring MPICH,$(MPI_NAME)),-Wno-stringop-overflow)
 $(MPI_BUILD)/mpi-flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(MPICC) $(MPI_FLAGS)' | cmp -s - $@ || echo '$(MPICC) $(MPI_FLAGS)' >$@
