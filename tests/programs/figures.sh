@@ -57,4 +57,11 @@ test_that "an empty log" refuses "has no line" figure2 "$folder/empty.jsonl"
 test_that "no log" refuses "cannot be read" figure2 "$folder/nothing"
 test_that "an unknown figure" refuses "unknown figure figure4" figure4 "$log"
 test_that "nothing to draw" refuses "expected figure2 or figure3" figure2
+
+lost_messages() {
+    PICTURE=$folder/lost.png tools/lost-messages --draw >"$folder/stdout" &&
+        head -c 4 "$folder/lost.png" | grep -q PNG &&
+        grep -q "^3 in flight, 50 % lost: [0-9.]* ± [0-9.]* %, .* (5 runs)$" "$folder/stdout"
+}
+if have python3; then test_that "the picture of lost messages from its lines" lost_messages; fi
 count_end
