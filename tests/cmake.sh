@@ -28,7 +28,7 @@ configure() {
     folder=$1
     shift
     CXX=/nowhere cmake -S "$work/$folder" -B "$work/$folder/build" -DCMAKE_C_COMPILER="$CC" -DCMAKE_BUILD_TYPE=Debug \
-        ${CCACHE:+-DCMAKE_C_COMPILER_LAUNCHER=$CCACHE} "$@"
+        -DCMAKE_EXPORT_COMPILE_COMMANDS=ON ${CCACHE:+-DCMAKE_C_COMPILER_LAUNCHER=$CCACHE} "$@"
 }
 
 learns_exclusive_or() {
@@ -70,6 +70,21 @@ hardened() {
     readelf -dW "$work/added/build/libdualprop/libdualprop.so.0" | grep -q 'BIND_NOW'
 }
 
+# What a compiler is told about machine, numbers and safety (-m..., -f...) for one source, in order.
+settings_of() {
+    tr ' ' '\n' | grep -E '^-[mf]' | grep -Ev '^-f(PIC|file-prefix-map=.*)$' | sort -u
+}
+
+same_settings() {
+    for object in core/base/error cpu/loops/elementwise cpu/loops/elementwise_avx512 cpu/blis/blis_product_avx2; do
+        [ "$(uname -m)" = x86_64 ] || case $object in *_avx*) continue ;; esac
+        make -n -B BUILD="$work/make" CC="$CC" "$work/make/src/$object.o" | grep " -c src/$object.c" | settings_of \
+            >"$work/expected"
+        grep -- " -c .*/src/$object\.c\"" "$work/added/build/compile_commands.json" | settings_of >"$work/output"
+        [ -s "$work/expected" ] && diff "$work/expected" "$work/output" || { echo "for src/$object.c"; return 1; }
+    done
+}
+
 # Configuring is enough: the targets are those of add_subdirectory().
 fetched_content() {
     project fetched "include(FetchContent)
@@ -85,6 +100,7 @@ if have cmake; then
     test_that "the library of add_subdirectory() exports the interface" exports_only_the_interface
     test_that "the static library of add_subdirectory() shows public names only, and hides them" hides_names
     test_that "both libraries are hardened" hardened
+    test_that "sources are compiled with the Makefile's settings" same_settings
     test_that "FetchContent" fetched_content
 else
     skip "a project that brings the library along: cmake is not installed"
