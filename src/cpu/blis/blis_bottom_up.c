@@ -1,9 +1,9 @@
 /*
  * blis_bottom_up.c - a = x W + bias, and the dyad update of a while it is in the cache.
  *
- * Phase 1 packs x by samples, unless they are few. A unit of phase 2 is a block of samples times a block of outputs:
- * for each DEPTH inputs, each panel of weights, which stays in the nearest cache, meets each panel of samples in the
- * block; then bias and dyad. The next panel of weights is fetched meanwhile.
+ * Phase 1 packs x by samples, unless it is read in place. A unit of phase 2 is a block of samples times a block of
+ * outputs: for each DEPTH inputs, each panel of weights, which stays in the nearest cache, meets each panel of samples
+ * in the block; then bias and dyad. The next panel of weights is fetched meanwhile.
  */
 #include "blis_small.h"
 
@@ -14,8 +14,6 @@
 #define UP_SAMPLE_PANELS 24
 #define OUTPUT_PANELS 4
 #define UP_UNITS 16
-/* Samples up to which x is not packed. */
-#define DIRECT_SAMPLES 4
 
 struct dense_bottom_up {
     const dualprop__blis *blis;
@@ -197,8 +195,7 @@ dualprop_status dualprop__blis_dense_bottom_up(void *self, const dualprop_dense 
     };
     job.packing = dualprop__packing_of(self, shape->workspace, x, shape->batch, shape->inputs);
     partition_bottom_up(&job);
-    /* Few samples: packing them would take a phase of its own, which threads wait for. */
-    job.is_direct = job.blis->kernel.run_direct && shape->batch <= DIRECT_SAMPLES;
+    job.is_direct = dualprop__reads_in_place(job.blis, shape->batch, shape->inputs);
     dualprop__team_phase phases[2] = {
         { .unit = bottom_up_pack_unit, .units = dualprop__packing_units(&job.packing) },
         { .unit = bottom_up_product_unit, .units = job.samples.parts * job.outputs.parts },

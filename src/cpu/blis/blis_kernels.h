@@ -49,6 +49,7 @@ typedef struct dualprop__microkernel {
      * alone waits for its own sums at each term. Goes with run_direct.
      */
     void (*run_row)(const dualprop__product *product, const dualprop__row_streams *streams);
+    int reads_rows_fast;    /* is run_direct so fast that packing rows of whole lines for run gains nothing? */
     void (*function)(void); /* BLIS's own */
     void *context;          /* BLIS's cntx_t */
 } dualprop__microkernel;

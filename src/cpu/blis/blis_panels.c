@@ -87,6 +87,18 @@ int64_t dualprop__packed_bytes(const dualprop__blis *blis, int64_t batch, int64_
 
 /* ---- packing samples ---- */
 
+/* Samples that are not packed, whatever their width. */
+#define FEW_SAMPLES 4
+#define CACHE_PAGE 4096 /* bytes after which places in the nearest cache repeat */
+
+int dualprop__reads_in_place(const dualprop__blis *blis, int64_t batch, int64_t width)
+{
+    int64_t bytes = width * (int64_t)blis->loops->real_size;
+    if (!blis->kernel.run_direct) return 0;
+    return batch <= FEW_SAMPLES ||
+           (blis->kernel.reads_rows_fast && bytes % DUALPROP__LINE == 0 && bytes % CACHE_PAGE != 0);
+}
+
 /* Columns that are packed by one unit. */
 #define PACKED_COLUMNS 256
 

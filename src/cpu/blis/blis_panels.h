@@ -98,6 +98,12 @@ dualprop__packing dualprop__packing_of(const dualprop__blis *blis, void *to, con
                                        int64_t width);
 int64_t dualprop__packing_units(const dualprop__packing *packing);
 void dualprop__packing_run(const dualprop__packing *packing, int64_t unit);
+/*
+ * Are a product's samples read where they lie? Few are, since packing them would take a phase of its own, which threads
+ * wait for. More are if the kernel is fast at it and a row is whole lines, but not whole pages: then all rows would
+ * compete for the same places of the nearest cache.
+ */
+int dualprop__reads_in_place(const dualprop__blis *blis, int64_t batch, int64_t width);
 /* Bytes that the packed samples take, rounded up to lines. */
 int64_t dualprop__packed_bytes(const dualprop__blis *blis, int64_t batch, int64_t width);
 

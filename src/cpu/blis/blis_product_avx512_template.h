@@ -8,8 +8,8 @@
 #define FORMULA_VECTOR (2 * LANES)
 /* How far ahead broadcasts are fetched, in reals: into the next panel too, since panels follow one another. */
 #define FORMULA_AHEAD (1536 / (int64_t)sizeof(REAL))
-/* The same for vectors that a product is the first with; later they are in the nearest cache. */
-#define FORMULA_VECTORS_AHEAD (12 * FORMULA_VECTOR)
+/* The same, in steps, for vectors that a product is the first with; later they are in the nearest cache. */
+#define FORMULA_VECTORS_AHEAD 12
 
 /*
  * One result: `rows` rows of `halves` registers each, all in registers. rows, halves, direct (are the operands' steps
@@ -36,6 +36,10 @@ static inline __attribute__((always_inline)) void FORMULA(multiply)(int rows, in
         _mm_prefetch((const char *)(c + i * stride), _MM_HINT_T0);
         if (halves == 2) _mm_prefetch((const char *)(c + i * stride + LANES), _MM_HINT_T0);
     }
+    /* For each three rows one pointer: with one a row, most would lie in memory. */
+    const REAL *rows_at[(BROADCAST + 2) / 3];
+#pragma GCC unroll 5
+    for (int i = 0; i < rows; i += 3) rows_at[i / 3] = broadcasts + i * broadcast_row;
 #pragma GCC unroll 2
     for (int64_t k = 0; k < product->depth; k++, vectors += vector_step, broadcasts += broadcast_step) {
         FORMULA(register) first, second;
@@ -46,17 +50,20 @@ static inline __attribute__((always_inline)) void FORMULA(multiply)(int rows, in
             first = MM(load)(vectors);
             second = halves == 2 ? MM(load)(vectors + LANES) : first;
             _mm_prefetch((const char *)(broadcasts + FORMULA_AHEAD), _MM_HINT_T0);
-            if (cold) _mm_prefetch((const char *)(vectors + FORMULA_VECTORS_AHEAD), _MM_HINT_T0);
-            if (cold) _mm_prefetch((const char *)(vectors + FORMULA_VECTORS_AHEAD + LANES), _MM_HINT_T0);
         }
+        if (cold) _mm_prefetch((const char *)(vectors + FORMULA_VECTORS_AHEAD * vector_step), _MM_HINT_T0);
+        if (cold) _mm_prefetch((const char *)(vectors + FORMULA_VECTORS_AHEAD * vector_step + LANES), _MM_HINT_T0);
         if (!direct && BROADCAST * sizeof(REAL) > 64)
             _mm_prefetch((const char *)(broadcasts + FORMULA_AHEAD) + 64, _MM_HINT_T0);
 #pragma GCC unroll 14
         for (int i = 0; i < rows; i++) {
-            FORMULA(register) factor = MM(set1)(broadcasts[i * broadcast_row]);
+            REAL broadcast = direct ? rows_at[i / 3][i % 3 * broadcast_row] : broadcasts[i];
+            FORMULA(register) factor = MM(set1)(broadcast);
             sums[i][0] = MM(fmadd)(factor, first, sums[i][0]);
             if (halves == 2) sums[i][1] = MM(fmadd)(factor, second, sums[i][1]);
         }
+#pragma GCC unroll 5
+        for (int i = 0; direct && i < rows; i += 3) rows_at[i / 3] += broadcast_step;
     }
 #pragma GCC unroll 14
     for (int i = 0; i < rows; i++) {
@@ -121,12 +128,12 @@ static void FORMULA(run_row)(const dualprop__product *product, const dualprop__r
 }
 #undef STREAMS
 
-#define ROWS(n)                                                                            \
-    case n:                                                                                \
-        if (product->vector_count <= LANES && !(DIRECT && product->is_tile))               \
-            FORMULA(multiply)(n, 1, DIRECT, 0, product);                                   \
-        else if (!DIRECT && product->is_cold) FORMULA(multiply)(n, 2, DIRECT, 1, product); \
-        else FORMULA(multiply)(n, 2, DIRECT, 0, product);                                  \
+#define ROWS(n)                                                                 \
+    case n:                                                                     \
+        if (product->vector_count <= LANES && !(DIRECT && product->is_tile))    \
+            FORMULA(multiply)(n, 1, DIRECT, 0, product);                        \
+        else if (product->is_cold) FORMULA(multiply)(n, 2, DIRECT, 1, product); \
+        else FORMULA(multiply)(n, 2, DIRECT, 0, product);                       \
         return;
 #define DIRECT 0
 static void FORMULA(run)(const dualprop__microkernel *kernel, const dualprop__product *product)

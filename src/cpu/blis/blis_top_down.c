@@ -1,9 +1,10 @@
 /*
  * blis_top_down.c - Delta = delta W^T, and the dyad update of the layer below while Delta is in the cache.
  *
- * Phase 1 packs delta by samples. A unit of phase 2 is a few panels of inputs for a block of samples: for each panel
- * and each DEPTH outputs it transposes the block of W into the member's slice of the workspace, and multiplies, while
- * the next block is fetched. A few panels, so that the dyad update has rows of some length.
+ * Phase 1 packs delta by samples, unless it is read in place. A unit of phase 2 is a few panels of inputs for a block
+ * of samples: for each panel and each DEPTH outputs it transposes the block of W into the member's slice of the
+ * workspace, and multiplies, while the next block is fetched. A few panels, so that the dyad update has rows of some
+ * length.
  */
 #include "blis_small.h"
 
@@ -17,6 +18,7 @@ struct dense_top_down {
     const dualprop_dense *shape;
     dualprop__packing packing;
     dualprop__partition samples, inputs, depth; /* in panels, panels, panels of outputs */
+    int is_direct;                              /* delta is read where it lies */
     void *top_down;
     const void *weights;
     char *slices;
@@ -131,17 +133,24 @@ static void multiply_top_down(const struct dense_top_down *job, const char *slic
     const dualprop_dense *shape = job->shape;
     int64_t vector = blis->kernel.vector, broadcast = blis->kernel.broadcast;
     int64_t row = sample_panel * broadcast, column = input_panel * vector;
+    int64_t output = first_output(job, part);
+    const void *delta = job->is_direct ? dualprop__at(blis, job->packing.from, row * shape->outputs + output)
+                                       : dualprop__at(blis, job->packing.to, row * shape->outputs + output * broadcast);
     dualprop__product product = {
         .vector_count = dualprop__least(vector, shape->inputs - column),
         .broadcast_count = dualprop__least(broadcast, shape->batch - row),
         .depth = output_count(job, part),
         .vectors = slice,
-        .broadcasts = dualprop__at(blis, job->packing.to, row * shape->outputs + first_output(job, part) * broadcast),
+        .vector_step = vector,
+        .broadcasts = delta,
+        .broadcast_step = 1,
+        .broadcast_row = shape->outputs,
         .accumulate = part > 0,
         .c = dualprop__at(blis, job->top_down, row * shape->inputs + column),
         .stride = shape->inputs,
     };
-    blis->kernel.run(&blis->kernel, &product);
+    if (job->is_direct) blis->kernel.run_direct(&blis->kernel, &product);
+    else blis->kernel.run(&blis->kernel, &product);
 }
 
 /* Fetch one of `shares` shares of the weights that the next panel's slice is made of. */
@@ -238,7 +247,9 @@ dualprop_status dualprop__blis_dense_top_down(void *self, const dualprop_dense *
         { .unit = top_down_product_unit, .units = job.samples.parts * job.inputs.parts },
     };
     dualprop__max_tracker_begin(&job.maxima);
-    dualprop__team_run(job.blis->reference.host, &job, phases, 2, members_with_slices(&job));
+    job.is_direct = dualprop__reads_in_place(job.blis, shape->batch, shape->outputs);
+    dualprop__team_run(job.blis->reference.host, &job, phases + job.is_direct, 2 - job.is_direct,
+                       members_with_slices(&job));
     if (dyad) dualprop__max_tracker_write(&job.maxima, dyad->max_abs, dyad->change);
     return DUALPROP_OK;
 }
