@@ -170,7 +170,7 @@ static dualprop_status objective_of(double values[3], dualprop_diagnostics *diag
 dualprop_status dualprop_diagnostics_objective(double *dp, double *sprovr, double *adjoint,
                                                dualprop_diagnostics *diagnostics, dualprop_state *state)
 {
-    double values[3];
+    double values[3] = { 0 };
     DUALPROP__TRY(dualprop__diagnostics_enter(diagnostics, __func__));
     dualprop_status status = objective_of(values, diagnostics, state, __func__);
     dualprop__diagnostics_leave(diagnostics);
