@@ -258,7 +258,7 @@ check-tsan:
 	    build/tsan/tests/main
 	@CK_FORK=no CK_TIMEOUT_MULTIPLIER=20 TSAN_OPTIONS=halt_on_error=1 TEST_THREADS=$(TSAN_THREADS) \
 	    tests/suites.sh build/tsan/tests/main build/tsan/check \
-	    $(or $(SUITE),threads publish determinism context group)
+	    $(or $(SUITE),threads publish determinism context group thread_pool)
 # What valgrind's processor has: AVX2.
 check-valgrind: tests
 	@CK_FORK=no CK_TIMEOUT_MULTIPLIER=50 UNDER='valgrind -q --leak-check=full --show-leak-kinds=definite,indirect \

@@ -102,8 +102,10 @@ struct dualprop__dyads {
 struct dualprop__needs {
     uint8_t error_signal, input_dyads, power, alphas, mask, state_noise, down_noise, weight_noise, extended_output,
         feedback, loss_function, loss_proximal, fresh_minus; /* 0 or 1 */
+    uint8_t none[3]; /* 0, in place of padding: needs are compared byte by byte */
     int order_count;
 };
+_Static_assert(sizeof(struct dualprop__needs) == 16 + sizeof(int), "needs have no padding");
 
 /* A state is idle until an inference begins, open during it, and settled when it ended well. */
 enum dualprop__phase { DUALPROP__IDLE, DUALPROP__OPEN, DUALPROP__SETTLED };
