@@ -98,6 +98,12 @@ static void sweep_group_sum(void)
     INVALID("integers", dualprop_group_sum(numbers, NULL, group, 1, 1));
     NUMBERS(int, "value_count", dualprop_group_sum(numbers, integers, group, bad, 1), -1, 4097, INT32_MIN, INT32_MAX);
     NUMBERS(int, "integer_count", dualprop_group_sum(numbers, integers, group, 1, bad), -1, 4097, INT32_MIN, INT32_MAX);
+    static double most[4096];
+    static int64_t most_integers[4096];
+    most[4095] = 1.5, most_integers[4095] = -7;
+    expect_ok(dualprop_group_sum(most, most_integers, group, 4096, 4096));
+    ck_assert(most[4095] == 1.5 && most_integers[4095] == -7);
+    expect_ok(dualprop_group_sum(NULL, NULL, group, 0, 0));
     dualprop_group_destroy(group);
 }
 
