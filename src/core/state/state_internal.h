@@ -141,12 +141,12 @@ struct dualprop__neurons {
 
 struct dualprop_state {
     uint32_t magic;
+    int layer_count; /* L */
     dualprop_context *context;
     dualprop_network *network;
     dualprop_network *opened; /* while a call reads parameters: the network whose layers hold them */
     dualprop_rule *rule;      /* NULL: prediction only */
     int64_t capacity;
-    int layer_count;                   /* L */
     struct dualprop__dyads *dyads;     /* [L + 1] */
     struct dualprop__neurons *neurons; /* NULL until single neurons get values */
     struct dualprop__aside *aside;     /* NULL: predictions overwrite the inference */
@@ -216,13 +216,13 @@ struct dualprop_state {
         enum dualprop__phase phase;
         int passes;
         double residual, pass_change, pass_max_abs;
-        int is_measured;    /* is the change of s+- measured in this pass? */
-        int growing_passes; /* the last so many passes changed more than the one before each */
-        double last_change; /* of the pass before; NaN until delta had reached the lowest layer before it */
+        uint8_t is_measured; /* is the change of s+- measured in this pass? */
+        uint8_t holds;       /* is the network kept from being written? */
+        int growing_passes;  /* the last so many passes changed more than the one before each */
+        double last_change;  /* of the pass before; NaN until delta had reached the lowest layer before it */
         int64_t updates, skipped;
         uint64_t inferences;               /* begun so far; with the seed it decides what is drawn */
         uint64_t drawn[8];                 /* of each kind of draws in this inference */
-        int holds;                         /* is the network kept from being written? */
         const dualprop_network *read_from; /* the network whose weights an open inference has used, and their */
         uint64_t generation;               /* generation */
         uint64_t serial;                   /* a number that no other inference of the context has */
