@@ -10,6 +10,38 @@
 #include "support/expect.h"
 #include "support/model.h"
 
+/* Noise of less than 1 on what comes down, where nothing else does: it is in delta, and is read there. */
+START_TEST(small_noise_from_above_is_in_delta)
+{
+    static const float x[3] = { 0.5f, -0.25f, 1 };
+    static const int32_t label[1] = { 1 };
+    double noise[2] = { 0.25, 0 }, delta[4];
+    for (int which = 0; which < 2; which++) {
+        dualprop_context *context;
+        dualprop_network *network;
+        dualprop_rule *rule;
+        dualprop_state *state;
+        dualprop_view view = matrix_view(delta, DUALPROP_F64, 1, 4);
+        expect_ok(dualprop_context_create(&context, DUALPROP_BACKEND_REFERENCE, NULL));
+        expect_ok(dualprop_network_create(&network, context, 1, 1, 3));
+        expect_ok(dualprop_network_add_dense(network, 4, DUALPROP_IDENTITY));
+        expect_ok(dualprop_network_add_dense(network, 2, DUALPROP_IDENTITY));
+        expect_ok(dualprop_network_initialize(network, 1));
+        expect_ok(dualprop_rule_create(&rule, context, DUALPROP_DP));
+        expect_ok(dualprop_rule_set_schedule(rule, DUALPROP_FORWARD, 1));
+        expect_ok(dualprop_rule_set_noise(rule, noise[1 - which], noise[which], 0));
+        expect_ok(dualprop_state_create(&state, network, rule, 1));
+        expect_ok(dualprop_infer(state, x, label, 1));
+        expect_ok(dualprop_state_read(&view, state, 1, DUALPROP_S_DELTA));
+        for (int i = 0; i < 4; i++) ck_assert_double_ne(delta[i], 0);
+        dualprop_state_destroy(state);
+        dualprop_rule_destroy(rule);
+        dualprop_network_destroy(network);
+        dualprop_context_destroy(context);
+    }
+}
+END_TEST
+
 Suite *test_rules_hardware_suite(void);
 
 static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
@@ -479,6 +511,7 @@ Suite *test_rules_hardware_suite(void)
 {
     Suite *suite = suite_create("imperfect hardware");
     TCase *tests = tcase_create("each of BACKENDS");
+    tcase_add_test(tests, small_noise_from_above_is_in_delta);
     tcase_add_loop_test(tests, equal_seeds_and_positions_draw_the_same, 0, 2);
     tcase_add_loop_test(tests, state_noise_is_added_to_both_states, 0, 2);
     tcase_add_loop_test(tests, top_down_noise_is_the_same_for_both_states, 0, 2);
