@@ -203,6 +203,47 @@ START_TEST(narrow_products_are_sums_in_f32)
 }
 END_TEST
 
+/* What comes down is written as it is by itself, and dyads are updated with it, as they are by themselves. */
+START_TEST(what_comes_down_is_there_with_an_update)
+{
+    static const int activations[] = { DUALPROP_RELU, DUALPROP_TANH };
+    const struct shape *row = &shapes[2];
+    workbench bench;
+    begin(&bench, DUALPROP_NUMERICS_STRICT);
+    bench_begin(&bench, 6);
+    int64_t below = row->batch * row->inputs;
+    dualprop_dense shape = { row->batch, row->inputs, row->outputs, NULL, 0 };
+    float *w = numbers(&bench, row->inputs * row->outputs), *delta = numbers(&bench, row->batch * row->outputs);
+    float *a = numbers(&bench, below), *down[2], *mean[2], *deltas[2];
+    for (int i = 0; i < 2; i++) {
+        down[i] = bench_reals(&bench, below);
+        mean[i] = bench_zeros(&bench, below);
+        deltas[i] = bench_zeros(&bench, below);
+    }
+    dualprop_dyad apart = { .activation = activations[_i],
+                            .gain_plus = .75,
+                            .gain_minus = .25,
+                            .alpha = .5,
+                            .count = below,
+                            .width = row->inputs,
+                            .a = a,
+                            .top_down = down[0],
+                            .mean = mean[0],
+                            .delta = deltas[0] };
+    dualprop_dyad together = apart;
+    together.top_down = down[1], together.mean = mean[1], together.delta = deltas[1];
+    ck_assert_int_eq(bench.backend->dense_top_down(bench.self, &shape, down[0], delta, w, NULL), DUALPROP_OK);
+    ck_assert_int_eq(bench.backend->dyad_update(bench.self, &apart), DUALPROP_OK);
+    ck_assert_int_eq(bench.backend->dense_top_down(bench.self, &shape, down[1], delta, w, &together), DUALPROP_OK);
+    ck_assert_int_eq(bench.backend->synchronize(bench.self), DUALPROP_OK);
+    ck_assert(memcmp(down[0], down[1], (size_t)below * sizeof(float)) == 0);
+    ck_assert(memcmp(mean[0], mean[1], (size_t)below * sizeof(float)) == 0);
+    ck_assert(memcmp(deltas[0], deltas[1], (size_t)below * sizeof(float)) == 0);
+    bench_close(&bench);
+    cuda_check_clean(0);
+}
+END_TEST
+
 Suite *test_cuda_narrow_suite(void)
 {
     Suite *suite = suite_create("cuda narrow");
@@ -210,6 +251,7 @@ Suite *test_cuda_narrow_suite(void)
     tcase_set_timeout(tests, 120);
     tcase_add_loop_test(tests, a_section_has_the_bits_of_calls, 0, SHAPES);
     tcase_add_loop_test(tests, narrow_products_are_sums_in_f32, 0, 3);
+    tcase_add_loop_test(tests, what_comes_down_is_there_with_an_update, 0, 2);
     suite_add_tcase(suite, tests);
     return suite;
 }
