@@ -31,7 +31,8 @@ mutant() {
         OPTIMIZE="-O1 -w" -j2 >"$work/log" 2>&1; then
         echo "FAILED: $1: it cannot be built"
         failed=$((failed + 1))
-    elif suites cuda_fours && suites cuda_narrow && suites cuda_learning && suites cuda_table; then
+    elif suites cuda_narrow && suites cuda_engines && suites cuda_fours && suites cuda_learning &&
+        suites cuda_table; then
         echo "FAILED: $1: no test noticed"
         failed=$((failed + 1))
     else
