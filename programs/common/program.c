@@ -137,8 +137,12 @@ static int run_program(host *owner, const program *self, int argc, char **argv)
     if (peers_begin(owner) != DUALPROP_OK) return complain(owner, EXIT_FAILED);
     if (peers_agree(owner, command_line_read(&given, owner, self, argc, argv)) != DUALPROP_OK)
         return complain(owner, EXIT_USAGE);
-    if (given.text[setting_find("help")] != NULL || given.text[setting_find("version")] != NULL)
-        return answer(self, &given, owner);
+    int is_question = given.text[setting_find("help")] != NULL || given.text[setting_find("version")] != NULL;
+    /* A process that answered alone would keep the others waiting. */
+    if (peers_agree(owner, peers_compare_text(owner, "choice of --help or --version", is_question ? "yes" : "no")) !=
+        DUALPROP_OK)
+        return complain(owner, EXIT_USAGE);
+    if (is_question) return answer(self, &given, owner);
     int status = settle(&run, owner, self, &given);
     if (status != EXIT_DONE) return status;
     if (run.export_c != NULL) return export(owner, &run);

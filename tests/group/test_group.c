@@ -28,10 +28,11 @@ struct process {
     /* what to do */
     int backend, precision, threads, is_image;
     int64_t blocks, total;
-    int accumulate, poison_rank, odd_rank;  /* -1: no rank */
-    int (*oddity)(struct process *process); /* what the odd rank does before learning */
-    failing_allocator *memory;              /* NULL: never fails */
-    long fail_at;                           /* the allocation that fails, counted from the group's creation; 0: none */
+    int accumulate, poison_rank, odd_rank;       /* -1: no rank */
+    int (*oddity)(struct process *process);      /* what the odd rank does before learning */
+    int (*late_oddity)(struct process *process); /* what it does after the first step */
+    failing_allocator *memory;                   /* NULL: never fails */
+    long fail_at; /* the allocation that fails, counted from the group's creation; 0: none */
     /* what came of it */
     dualprop_status created, set, learned;
     char text[512];
@@ -210,6 +211,7 @@ static void learn_in_group(struct process *process, const dualprop_transport *tr
         remember(process, &process->set,
                  dualprop_optimizer_set_group(process->optimizer, process->group, process->blocks));
     for (int step = 0; step < STEPS && process->created == DUALPROP_OK && process->set == DUALPROP_OK; step++) {
+        if (step == 1 && process->late_oddity && rank == process->odd_rank) process->late_oddity(process);
         uint64_t before = allocations_so_far(process);
         int64_t total = step == 2 ? process->total / 2 : process->total;
         dualprop_status status = learn_share(process, rank, total, step);
@@ -413,6 +415,12 @@ static int freezes_a_layer(struct process *process)
     return dualprop_network_layer(&layer, process->network, 1) || dualprop_layer_set_frozen(layer, 1);
 }
 
+/* Biases, which each step compares, begin as zeros whatever the seed. */
+static int draws_other_weights(struct process *process)
+{
+    return dualprop_network_initialize(process->network, 99);
+}
+
 /* A failure between two collective calls is heard by the others in their next one, whichever that is. */
 static int tells_of_a_failure(struct process *process)
 {
@@ -443,6 +451,7 @@ START_TEST(processes_that_differ_are_refused)
     } rows[] = {
         { sets_other_rate, "has other settings" },
         { freezes_a_layer, "has other settings" },
+        { draws_other_weights, "or weights than process 0" },
         { makes_another_call, "to make the same calls" },
         { takes_other_blocks, "blocks" },
         { tells_of_a_failure, "process 2: the disk is full" },
@@ -452,6 +461,20 @@ START_TEST(processes_that_differ_are_refused)
     as.oddity = rows[_i].oddity;
     run_group(processes, 3, &as, NULL);
     expect_all(processes, 2, -1, 0, DUALPROP_ERROR_PEER, rows[_i].words);
+}
+END_TEST
+
+/* All parameters are compared again after a write that was no step. */
+START_TEST(a_process_that_alone_writes_weights_is_refused)
+{
+    struct process processes[3], as = plan(DUALPROP_BACKEND_REFERENCE, DUALPROP_F64, 0, 6, 30);
+    as.odd_rank = 1;
+    as.late_oddity = draws_other_weights;
+    run_group(processes, 3, &as, NULL);
+    for (int r = 0; r < 3; r++) {
+        ck_assert_int_eq(processes[r].learned, DUALPROP_ERROR_PEER);
+        ck_assert_msg(strstr(processes[r].text, "or weights than process 0") != NULL, "%s", processes[r].text);
+    }
 }
 END_TEST
 
@@ -664,7 +687,8 @@ Suite *test_group_suite(void)
     tcase_add_test(bits, blocks_are_the_same_gradient);
     tcase_add_loop_test(bits, the_report_is_that_of_the_batch, 0, 2);
     tcase_add_test(failures, a_batch_that_is_not_finite_stops_all);
-    tcase_add_loop_test(failures, processes_that_differ_are_refused, 0, 5);
+    tcase_add_loop_test(failures, processes_that_differ_are_refused, 0, 6);
+    tcase_add_test(failures, a_process_that_alone_writes_weights_is_refused);
     tcase_add_test(failures, another_precision_is_refused);
     tcase_add_test(failures, a_transport_that_fails_at_any_call_ends_the_run);
     tcase_add_loop_test(failures, a_process_without_memory_ends_the_run, 0, 2);

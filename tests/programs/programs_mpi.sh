@@ -199,4 +199,18 @@ test_that "a full disk in process 0" full_disk
 help() { over 2 "$program" --help && grep -q "^Usage: dualprop-mlp-mpi " stdout && \
     [ "$(grep -c Usage stdout)" -eq 1 ]; }
 test_that "help is printed once" help
+# A process that answered and left would keep the other waiting.
+help_of_one() { # OPTION
+    cat >one_asks <<END
+#!/bin/sh
+[ "\${OMPI_COMM_WORLD_RANK:-\${PMI_RANK:-0}}" = 0 ] || exec "$program" $1
+exec "$program" $small --epochs 1
+END
+    chmod +x one_asks
+    over 2 ./one_asks
+    [ $? -eq 2 ] && grep -q "process 1: has another choice of --help or --version than process 0" stderr || shows
+}
+for option in --help --version; do
+    test_that "$option of one process alone ends all" help_of_one $option
+done
 count_end

@@ -72,6 +72,9 @@ dualprop_status dualprop__group_gather(dualprop_group *group, void *bytes, const
 /* The same of `each` bytes a process. */
 dualprop_status dualprop__group_gather_equal(dualprop_group *group, void *bytes, size_t each);
 
+/* group_network.c: carry `digest` on by all parameters of a network, in the public layout. The network is open. */
+dualprop_status dualprop__parameters_digest(uint64_t *digest, const dualprop_network *network);
+
 /* FNV-1a, 64 bits, carried on from `digest`; begin with DUALPROP__DIGEST. */
 #define DUALPROP__DIGEST 0xcbf29ce484222325u
 static inline uint64_t dualprop__digest(uint64_t digest, const void *data, size_t size)

@@ -141,6 +141,19 @@ static dualprop_status digest_arrays(uint64_t *digests, const dualprop_network *
     return DUALPROP_OK;
 }
 
+dualprop_status dualprop__parameters_digest(uint64_t *digest, const dualprop_network *network)
+{
+    dualprop_context *context = network->context;
+    size_t count = (size_t)array_count(network);
+    void *host = dualprop__parameter_staging(network);
+    uint64_t *digests = dualprop__allocate_array(context, count, sizeof *digests);
+    dualprop_status status = host && digests ? digest_arrays(digests, network, host) : DUALPROP_ERROR_NO_MEMORY;
+    if (status == DUALPROP_OK) *digest = dualprop__digest(*digest, digests, count * sizeof *digests);
+    dualprop__release(context, digests);
+    dualprop__release(context, host);
+    return status;
+}
+
 static dualprop_status compare_digests(const dualprop_group *group, const dualprop_network *network,
                                        const uint64_t *digests)
 {

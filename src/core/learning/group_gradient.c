@@ -380,7 +380,19 @@ static dualprop_status sum_group_layers(dualprop_optimizer *optimizer, dualprop_
 
 /* ---- agreement ---- */
 
-/* What must be equal in all processes for them to learn the same: settings, frozen layers, the last layer's biases. */
+/*
+ * All parameters, once they may differ: before the first step, and after every write that was no step. They are
+ * compared as a caller would read them, since processes may pad them differently.
+ */
+static dualprop_status add_parameters(uint64_t *digest, const dualprop_optimizer *optimizer)
+{
+    const dualprop_network *network = optimizer->network;
+    const struct dualprop__group_sums *sums = optimizer->sums;
+    if (sums->is_compared && atomic_load(&network->written) == sums->compared_write) return DUALPROP_OK;
+    return dualprop__parameters_digest(digest, network);
+}
+
+/* What must be equal in all processes for them to learn the same; in most steps, of the weights only the last biases. */
 static dualprop_status learning_digest(uint64_t *digest, const dualprop_optimizer *optimizer)
 {
     const dualprop_network *network = optimizer->network;
@@ -405,6 +417,7 @@ static dualprop_status learning_digest(uint64_t *digest, const dualprop_optimize
         const double layer[] = { network->layers[k]->frozen, network->layers[k]->learning_rate };
         *digest = dualprop__digest(*digest, layer, sizeof layer);
     }
+    DUALPROP__TRY(add_parameters(digest, optimizer));
     const dualprop_layer *last = network->layers[network->layer_count - 1];
     size_t bytes = (size_t)last->bias_elements * context->real_size;
     if (context->backend.flags & DUALPROP_BACKEND_HOST_MEMORY) {
@@ -438,12 +451,13 @@ dualprop_status dualprop__group_check_shares(const struct dualprop__group_sums *
     for (int r = 0; r < sums->size; at += sums->group->words[r].count, r++) {
         int64_t end =
             dualprop__first_sample(total, dualprop__first_block(sums->blocks, r + 1, sums->size), sums->blocks);
-        DUALPROP__REQUIRE(sums->group->context, at + sums->group->words[r].count == end,
-                          DUALPROP_ERROR_INVALID_ARGUMENT,
-                          "process %d has %lld samples of a batch of %lld; expected %lld, as dualprop_group_share() "
-                          "computes with %lld blocks",
-                          r, (long long)sums->group->words[r].count, (long long)total, (long long)(end - at),
-                          (long long)sums->blocks);
+        DUALPROP__REQUIRE(
+            sums->group->context, at + sums->group->words[r].count == end, DUALPROP_ERROR_INVALID_ARGUMENT,
+            "the processes have %lld samples together, and process %d has %lld of them; expected %lld, as "
+            "dualprop_group_share() computes with %lld blocks (this process or another one has not its "
+            "share)",
+            (long long)total, r, (long long)sums->group->words[r].count, (long long)(end - at),
+            (long long)sums->blocks);
     }
     return DUALPROP_OK;
 }
@@ -466,7 +480,9 @@ static dualprop_status agree_on_batch(int64_t *total, int64_t *begin, dualprop_o
     if (status == DUALPROP_OK) status = learning_digest(&word.digest, optimizer);
     word.status = status;
     DUALPROP__TRY(dualprop__group_agree(group, word));
-    DUALPROP__TRY(dualprop__group_compare_digests(group, "settings of its optimizer, frozen layers, or last biases"));
+    DUALPROP__TRY(dualprop__group_compare_digests(group, "settings of its optimizer, frozen layers, or weights"));
+    sums->is_compared = 1;
+    sums->compared_write = atomic_load(&optimizer->network->written);
     *total = 0;
     for (int r = 0; r < group->transport.size; r++) {
         DUALPROP__REQUIRE(group->context, group->words[r].steps == group->words[0].steps, DUALPROP_ERROR_PEER,

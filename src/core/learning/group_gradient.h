@@ -49,6 +49,8 @@ struct dualprop__group_sums {
      * of all shares after it: the mean over the batch is not larger than the largest gradient of a share's sample.
      */
     uint32_t is_surely_finite;
+    int is_compared;                      /* have all parameters been compared with the other processes'? */
+    uint64_t compared_write;              /* the network's `written` then */
     struct dualprop__block_score *scores; /* [blocks] scratch of dualprop_group_report() */
 };
 
