@@ -7,11 +7,14 @@
 
 The forward pass predicts. The backward pass nudges the outputs along the gradient that comes in, lets the dyads settle,
 and returns the gradients of the parameters and of the inputs: those of the loss as beta -> 0, with an error of
-O(beta^2) at alpha = 1/2. The parameters are torch's, so that its optimizers train them. Needs PyTorch; arrays are
-shared, not copied, where torch keeps them on the CPU and in the context's precision.
+O(beta^2) at alpha = 1/2, whatever the loss's scale. There are no second derivatives: asking for them is an error. The
+parameters are torch's, so that its optimizers train them; each pass copies them to the network. Needs PyTorch; other
+arrays are shared, not copied, where torch keeps them on the CPU and in the context's precision. state_dict() saves a
+module; copy.deepcopy() cannot copy it.
 """
 from __future__ import annotations
 
+import math
 from typing import Any, Optional, Tuple
 
 import torch
@@ -36,16 +39,34 @@ class _Propagate(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> Tuple[Optional[torch.Tensor], ...]:
+        if torch.is_grad_enabled():  # once_differentiable would notice it of the incoming gradient alone
+            raise RuntimeError("layers that learn by dual propagation have no second derivatives; expected "
+                               "create_graph=False")
         inputs, *parameters = ctx.saved_tensors
         layers, count = ctx.layers, inputs.shape[0]
         layers._write(parameters)
-        layers.state.infer_gradient(_array(inputs), _array(gradients[0]))
+        scale = _scale(gradients[0])
+        layers.state.infer_gradient(_array(inputs), _array(gradients[0] / scale))
         layers._held.gradient(layers.state)
         of_inputs = None
         if ctx.needs_input_grad[1]:
-            of_inputs = torch.from_numpy(layers._diagnostics.input_gradient(layers.state, count=count))
+            of_inputs = torch.from_numpy(layers._diagnostics.input_gradient(layers.state, count=count)) * scale
         # The library's gradient is a mean over the samples; torch's is a sum, since the loss has its own mean.
-        return (None, of_inputs, *(torch.from_numpy(layers._held.gradients[name]) * count for name in layers._names))
+        return (None, of_inputs,
+                *(torch.from_numpy(layers._held.gradients[name]) * count * scale for name in layers._names))
+
+
+def _scale(gradient: torch.Tensor) -> float:
+    """The power of two below the largest row's norm.
+
+    Gradients are linear in the one that comes in, but a nudge has to be small beside the states: divided by this, the
+    error is that of beta alone, however large or small the loss is.
+    """
+    norm = float(gradient.detach().double().norm(dim=1).max())
+    if norm == 0 or not math.isfinite(norm):  # the latter is refused by the inference, with its place
+        return 1.0
+    # Beyond the range of f32 a quotient by the scale would be none.
+    return math.ldexp(1.0, max(-120, min(120, math.frexp(norm)[1] - 1)))
 
 
 def _array(tensor: torch.Tensor) -> Any:
@@ -69,19 +90,13 @@ class Layers(torch.nn.Module):
         self._held = Optimizer(network, "sgd")  # of which only the gradient is used
         self._diagnostics = Diagnostics(network, capacity=capacity)
         self._names = network.keys()
-        self._written: Any = None
         for name in self._names:
             self.register_parameter(name.replace(".", "_"), torch.nn.Parameter(torch.from_numpy(network[name])))
 
     def _write(self, parameters: Any) -> None:
-        """Bring the network's parameters to torch's, if they differ."""
-        state = (self.network.generation, [(id(one.untyped_storage()), one.data_ptr(), one._version)
-                                           for one in parameters])
-        if state == self._written:
-            return
+        """Bring the network's parameters to torch's: always, since .data and numpy change them without a trace."""
         for name, parameter in zip(self._names, parameters):
             self.network[name] = _array(parameter)
-        self._written = (self.network.generation, state[1])
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """The outputs for (count, inputs)."""
@@ -90,4 +105,7 @@ class Layers(torch.nn.Module):
         expected = torch.from_numpy(self.network.context.dtype.type(0).reshape(1)).dtype
         if inputs.dtype != expected:
             raise TypeError(f"inputs has the type {inputs.dtype}; expected {expected}, the context's precision")
+        if torch.is_grad_enabled() and inputs.shape[0] > self.state.capacity:
+            raise ValueError(f"inputs has {inputs.shape[0]} rows; expected at most {self.state.capacity}, the capacity "
+                             f"(any number under torch.no_grad())")
         return _Propagate.apply(self, inputs, *self.parameters())

@@ -35,7 +35,7 @@ def gradients_of(loss, layers, x):
 
 
 def difference(found, expected):
-    return max(float((one - other).norm() / other.norm()) for one, other in zip(found, expected))
+    return max(float((one - other).double().norm() / other.double().norm()) for one, other in zip(found, expected))
 
 
 def compare(layers, tolerance, dtype, activation=torch.tanh, weigh=None):
@@ -152,13 +152,53 @@ def test_what_does_not_fit_is_an_exception():
             continue
         raise AssertionError(wrong.shape)
     x = torch.zeros(8, 5, dtype=torch.float64, requires_grad=True)
-    y = layers(x)  # predictions may be longer than the capacity
+    with torch.no_grad():
+        layers(x)  # predictions may be longer than the capacity
     try:
-        y.sum().backward()
-    except dp.ArgumentError as error:
+        layers(x)
+    except ValueError as error:
         assert "capacity" in str(error)
     else:
         raise AssertionError("8 samples in a state for 7")
+
+
+def test_the_scale_of_the_loss_does_not_matter():
+    """Loss scaling begins at 65536; tiny losses do not vanish, in f32 either."""
+    for precision, dtype in (("f32", torch.float32), ("f64", torch.float64)):
+        for scale in (1e-30, 1e-6, 1e3, 65536.0, 1e9, 1e30):
+            compare(make(precision), 1e-4, dtype, weigh=lambda y, scale=scale: (y.square().sum() + y[0, 1]) * scale)
+    layers, x = make(), torch.randn(7, 5, dtype=torch.float64, requires_grad=True)
+    assert all(not one.any() for one in gradients_of(layers(x).sum() * 0, layers, x))
+    try:
+        (layers(x).sum() * float("inf")).backward()
+    except dp.Error:
+        return
+    raise AssertionError("an infinite gradient")
+
+
+def test_changes_that_torch_does_not_count_are_noticed():
+    layers = make()
+    x = torch.randn(7, 5, dtype=torch.float64)
+
+    def double_by_numpy():
+        layers.layer1_weight.detach().numpy()[:] *= 2
+    for change in (lambda: layers.layer1_weight.data.mul_(1.5), lambda: layers.layer2_weight.data.clamp_(-0.1, 0.1),
+                   lambda: layers.layer1_bias.data.copy_(torch.ones(6)), double_by_numpy):
+        layers(x)
+        change()
+        assert torch.allclose(layers(x), by_autograd(layers, x))
+
+
+def test_second_derivatives_are_refused():
+    layers = make()
+    front = torch.nn.Linear(5, 5, dtype=torch.float64)
+    x = torch.randn(7, 5, dtype=torch.float64, requires_grad=True)
+    try:
+        torch.autograd.grad(layers(front(x)).sum(), x, create_graph=True)
+    except RuntimeError as error:
+        assert "second derivatives" in str(error), error
+        return
+    raise AssertionError("a gradient of a gradient")
 
 
 tests = [(name, test) for name, test in list(globals().items()) if name.startswith("test_")]
