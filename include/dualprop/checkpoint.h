@@ -30,8 +30,8 @@ dualprop_checkpoint_create(dualprop_checkpoint **checkpoint, dualprop_context *c
 DUALPROP_API void dualprop_checkpoint_destroy(dualprop_checkpoint *checkpoint);
 
 /**
- * Read a safetensors file, written by this library or another. Tensors of a type that dualprop_view lacks (BF16, I64)
- * or of more than DUALPROP_MAX_RANK extents are left out, and so are keys that the format does not define.
+ * Read a safetensors file, written by this library or another. Tensors of another type than f32, f64, i32 and u8
+ * (BF16, I64) or of more than DUALPROP_MAX_RANK extents are left out, and so are keys that the format does not define.
  *
  * The time is proportional to the file's size. The context's allocator is asked for at most twice the size and 1 MiB
  * within the default limits (3.5 MiB if tens of thousands of tensors have many extents and no elements).

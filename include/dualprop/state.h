@@ -43,7 +43,7 @@ DUALPROP_API void dualprop_state_destroy(dualprop_state *state);
 /**
  * Re-plan the state after the rule's variant, schedule, passes or tolerance has changed, or an option was switched on
  * or off. Memory is reallocated only if the rule needs different arrays; warm-start dyads and power-iteration vectors
- * are then reset.
+ * are then reset. An inference ends: update before.
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_state_prepare(dualprop_state *state);
 
