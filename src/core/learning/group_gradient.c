@@ -392,7 +392,7 @@ static dualprop_status add_parameters(uint64_t *digest, const dualprop_optimizer
     return dualprop__parameters_digest(digest, network);
 }
 
-/* What must be equal in all processes for them to learn the same; in most steps, of the weights only the last biases. */
+/* What must be equal in all processes for them to learn the same; of the weights mostly the last biases alone. */
 static dualprop_status learning_digest(uint64_t *digest, const dualprop_optimizer *optimizer)
 {
     const dualprop_network *network = optimizer->network;
