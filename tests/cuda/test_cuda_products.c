@@ -49,6 +49,8 @@ static const struct shape {
     { 33, 65, 129 }, { 256, 256, 256 }, { 2, 4097, 3 },
 };
 
+#define MANY_OUTPUTS 10 /* the shape with 129: few outputs are multiplied by kernels of ours, not by cuBLASLt */
+
 static const struct precision {
     const char *name;
     int numerics;
@@ -186,7 +188,7 @@ START_TEST(the_real_library_judges)
         return;
     }
     open_bench(&bench, DUALPROP_NUMERICS_STRICT);
-    check_up_and_down(&bench, &shapes[0], &precisions[0]);
+    check_up_and_down(&bench, &shapes[MANY_OUTPUTS], &precisions[0]);
     ck_assert_int_gt(standin->judged, 0);
     close_bench(&bench);
 }
