@@ -129,28 +129,34 @@ dualprop_status dualprop_group_share_network(dualprop_network *network, dualprop
 
 /* ---- compared ---- */
 
-static dualprop_status digest_arrays(uint64_t *digests, const dualprop_network *network, void *host)
+/* Carry `digest` on by an array, if the layer has it; host: staging memory. */
+static dualprop_status digest_array(uint64_t *digest, const struct array *array, void *host)
+{
+    if (!array->memory) return DUALPROP_OK;
+    DUALPROP__TRY(dualprop__parameter_read(host, array->layer, array->is_bias, array->memory));
+    *digest = dualprop__digest(*digest, host, array_bytes(array));
+    return DUALPROP_OK;
+}
+
+static dualprop_status digest_each(uint64_t *digests, const dualprop_network *network, void *host)
 {
     for (int index = 0; index < array_count(network); index++) {
         struct array array = array_of(network, index);
-        digests[index] = 0;
-        if (!array.memory) continue;
-        DUALPROP__TRY(dualprop__parameter_read(host, array.layer, array.is_bias, array.memory));
-        digests[index] = dualprop__digest(DUALPROP__DIGEST, host, array_bytes(&array));
+        digests[index] = DUALPROP__DIGEST;
+        DUALPROP__TRY(digest_array(&digests[index], &array, host));
     }
     return DUALPROP_OK;
 }
 
 dualprop_status dualprop__parameters_digest(uint64_t *digest, const dualprop_network *network)
 {
-    dualprop_context *context = network->context;
-    size_t count = (size_t)array_count(network);
     void *host = dualprop__parameter_staging(network);
-    uint64_t *digests = dualprop__allocate_array(context, count, sizeof *digests);
-    dualprop_status status = host && digests ? digest_arrays(digests, network, host) : DUALPROP_ERROR_NO_MEMORY;
-    if (status == DUALPROP_OK) *digest = dualprop__digest(*digest, digests, count * sizeof *digests);
-    dualprop__release(context, digests);
-    dualprop__release(context, host);
+    dualprop_status status = host ? DUALPROP_OK : DUALPROP_ERROR_NO_MEMORY;
+    for (int index = 0; index < array_count(network) && status == DUALPROP_OK; index++) {
+        struct array array = array_of(network, index);
+        status = digest_array(digest, &array, host);
+    }
+    dualprop__release(network->context, host);
     return status;
 }
 
@@ -187,7 +193,7 @@ static dualprop_status compare_networks(dualprop_group *group, const dualprop_ne
         status = dualprop__network_begin_read(read);
         is_open = status == DUALPROP_OK;
     }
-    if (status == DUALPROP_OK) status = digest_arrays(digests + (size_t)group->transport.rank * count, network, host);
+    if (status == DUALPROP_OK) status = digest_each(digests + (size_t)group->transport.rank * count, network, host);
     struct dualprop__word word = { .call = DUALPROP__CALL_CHECK_NETWORK,
                                    .status = status,
                                    .digest = status == DUALPROP_OK ? shape_digest(network) : 0 };
