@@ -68,8 +68,11 @@ static void drop_feedback(dualprop_network *network)
 /* Weights of another kind take the place of those that are there, so that no call loses them for want of memory. */
 dualprop_status dualprop__feedback_allocate(dualprop_network *network, int kind)
 {
-    if (kind == DUALPROP_FEEDBACK_SYMMETRIC || network->feedback != DUALPROP_FEEDBACK_SYMMETRIC) {
-        if (kind == DUALPROP_FEEDBACK_SYMMETRIC) drop_feedback(network);
+    if (kind == DUALPROP_FEEDBACK_SYMMETRIC) {
+        drop_feedback(network);
+        return DUALPROP_OK;
+    }
+    if (network->feedback != DUALPROP_FEEDBACK_SYMMETRIC) {
         network->feedback = kind;
         return DUALPROP_OK;
     }

@@ -354,12 +354,10 @@ static dualprop_status allocate_memory(struct dualprop__memory *memory, dualprop
         if (!memory->staging) return DUALPROP_ERROR_NO_MEMORY;
     }
     dualprop_status status = context->backend.allocate(context->instance, &memory->arena, memory->arena_bytes);
+    if (status == DUALPROP_ERROR_NO_MEMORY) return status; /* dualprop__state_plan() tells it of the whole state */
     if (status != DUALPROP_OK)
-        return status == DUALPROP_ERROR_NO_MEMORY
-                   ? status
-                   : dualprop__fail(context, status,
-                                    "a state for capacity %lld needs %zu bytes, which could not be had",
-                                    (long long)state->capacity, memory->arena_bytes);
+        return dualprop__fail(context, status, "a state for capacity %lld needs %zu bytes, which could not be had",
+                              (long long)state->capacity, memory->arena_bytes);
     return context->backend.fill_zero(context->instance, memory->arena, memory->arena_bytes);
 }
 
