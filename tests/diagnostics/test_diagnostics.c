@@ -8,14 +8,13 @@
 #include <string.h>
 
 #include "main.h"
+#include "support/backends.h"
 #include "support/comparison.h"
 #include "support/small_network.h"
 #include "support/expect.h"
 #include "support/failing_allocator.h"
 #include "support/randomness.h"
 #include "support/singular_values.h"
-
-static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
 
 static struct small_plan plan_of(int backend)
 {

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "main.h"
+#include "support/backends.h"
 #include "support/comparison.h"
 #include "support/expect.h"
 #include "support/scratch_folder.h"
@@ -19,7 +20,6 @@
 
 Suite *test_custom_activation_suite(void);
 
-static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
 static const int VARIANTS[] = { DUALPROP_BP, DUALPROP_DP, DUALPROP_DP_ADJOINT, DUALPROP_FENCHEL, DUALPROP_LECUN };
 #define VARIANT_COUNT ((int)(sizeof VARIANTS / sizeof VARIANTS[0]))
 

@@ -8,10 +8,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "support/backends.h"
 #include "support/comparison.h"
 #include "support/small_network.h"
-
-static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
 
 static struct small_plan plan_of(int backend)
 {
@@ -29,18 +28,6 @@ static struct small_plan plan_of(int backend)
         .passes = 1,
     };
     return plan;
-}
-
-static double error_of(const struct small_plan *plan)
-{
-    struct small_network small = small_create(plan);
-    struct small_network twin = small_twin(&small, DUALPROP_BP);
-    small_gradient(&small);
-    small_gradient(&twin);
-    double error = small_error(&small, &twin);
-    small_destroy(&twin);
-    small_destroy(&small);
-    return error;
 }
 
 /* ---- 1: small beta equals back-propagation ---- */
@@ -105,9 +92,9 @@ static void expect_order(const struct small_plan *base, double order)
 {
     struct small_plan plan = *base;
     plan.beta = 1e-2;
-    double coarse = error_of(&plan);
+    double coarse = small_error_of(&plan);
     plan.beta = 1e-3;
-    double fine = error_of(&plan);
+    double fine = small_error_of(&plan);
     double measured = log10(coarse / fine);
     ck_assert_msg(fabs(measured - order) < 0.1, "%s alpha %g activation %d: order %g, expected %g (%g -> %g)",
                   dualprop_name(DUALPROP_NAMES_RULE, plan.variant), plan.alpha, plan.activation, measured, order,

@@ -8,12 +8,12 @@
 #include <string.h>
 
 #include "main.h"
+#include "support/backends.h"
 #include "support/expect.h"
 #include "support/small_network.h"
 
 Suite *test_own_loss_suite(void);
 
-static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
 static const int VARIANTS[] = { DUALPROP_BP,      DUALPROP_DP,    DUALPROP_DP_ADJOINT,
                                 DUALPROP_FENCHEL, DUALPROP_LECUN, DUALPROP_DP_DAMPED };
 #define VARIANT_COUNT ((int)(sizeof VARIANTS / sizeof VARIANTS[0]))

@@ -8,12 +8,11 @@
 #include <string.h>
 
 #include "main.h"
+#include "support/backends.h"
 #include "support/expect.h"
 #include "support/small_network.h"
 
 Suite *test_sample_weights_suite(void);
-
-static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
 
 #define SAMPLES 6
 #define LAYERS 3

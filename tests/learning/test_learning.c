@@ -5,10 +5,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "support/backends.h"
 #include "support/expect.h"
 #include "support/small_network.h"
-
-static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
 
 static struct small_plan plan_of(int backend)
 {

@@ -7,13 +7,12 @@
 #include <string.h>
 
 #include "main.h"
+#include "support/backends.h"
 #include "support/expect.h"
 #include "support/failing_allocator.h"
 #include "support/small_network.h"
 
 Suite *test_misuse_suite(void);
-
-static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
 
 static struct small_plan plan_of(int backend)
 {

@@ -11,12 +11,11 @@
 
 #include "core/checkpoint/checkpoint_internal.h"
 #include "core/state/state_internal.h"
+#include "support/backends.h"
 #include "support/expect.h"
 #include "support/failing_allocator.h"
 #include "support/image_network.h"
 #include "support/singular_values.h"
-
-static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
 
 static struct image_plan plan_of(int backend)
 {

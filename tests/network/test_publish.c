@@ -5,14 +5,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "support/backends.h"
 #include "support/expect.h"
 #include "main.h"
 
 #define WIDTH 24
 #define READERS 3
 #define PUBLICATIONS 400
-
-static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
 
 static dualprop_context *create_context(int backend)
 {

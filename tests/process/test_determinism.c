@@ -8,6 +8,7 @@
 #include <dualprop/dualprop.h>
 
 #include "main.h"
+#include "support/backends.h"
 
 #define INPUTS 100
 #define HIDDEN 130
@@ -15,7 +16,6 @@
 #define BATCH 53
 #define STEPS 4
 
-static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
 static const int RULES[] = { DUALPROP_BP, DUALPROP_DP, DUALPROP_DP_ADJOINT };
 
 struct data {

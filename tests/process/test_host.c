@@ -13,12 +13,11 @@
 #include <unistd.h>
 
 #include "main.h"
+#include "support/backends.h"
 #include "support/expect.h"
 #include "support/saved_model.h"
 #include "support/scratch_folder.h"
 #include "support/small_network.h"
-
-static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
 
 static saved_plan plan_of(int backend, int threads)
 {

@@ -12,14 +12,13 @@
 #include <unistd.h>
 
 #include "main.h"
+#include "support/backends.h"
 #include "support/expect.h"
 #include "support/randomness.h"
 #include "support/saved_model.h"
 #include "support/scratch_folder.h"
 
 #define THREADS 8 /* unless TEST_THREADS says otherwise */
-
-static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
 
 static void run_threads(pthread_t *threads, int count, void *(*main)(void *), void *arguments, size_t size)
 {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/backend/backend_internal.h"
+#include "support/backends.h"
 #include "support/expect.h"
 #include "support/model.h"
 
@@ -43,8 +44,6 @@ START_TEST(small_noise_from_above_is_in_delta)
 END_TEST
 
 Suite *test_rules_hardware_suite(void);
-
-static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
 
 static struct small_plan plan_of(int backend)
 {

@@ -7,13 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "support/backends.h"
 #include "support/comparison.h"
 #include "support/expect.h"
 #include "support/model.h"
 
 Suite *test_rules_learning_suite(void);
 
-static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
 static struct model model;
 
 static struct small_plan plan_of(int backend)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "support/backends.h"
 #include "support/comparison.h"
 #include "support/expect.h"
 #include "support/model.h"
@@ -18,7 +19,6 @@ Suite *test_rules_model_suite(void);
 #define TOLERANCE 1e-12
 #define LONGEST 512
 
-static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
 static struct model model;
 
 static struct small_plan plan_of(int backend)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "support/backends.h"
 #include "support/comparison.h"
 #include "support/expect.h"
 #include "support/model.h"
@@ -16,7 +17,6 @@
 
 Suite *test_rules_oracles_suite(void);
 
-static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
 static struct model model;
 
 static struct small_plan plan_of(int backend)
@@ -39,17 +39,6 @@ static struct small_plan plan_of(int backend)
 static int is_damped(int variant)
 {
     return variant == DUALPROP_DP_DAMPED || variant == DUALPROP_LPOM || variant == DUALPROP_INVERTED_LPOM;
-}
-
-static double error_of(const struct small_plan *plan)
-{
-    struct small_network small = small_create(plan), twin = small_twin(&small, DUALPROP_BP);
-    small_gradient(&small);
-    small_gradient(&twin);
-    double error = small_error(&small, &twin);
-    small_destroy(&twin);
-    small_destroy(&small);
-    return error;
 }
 
 /* ---- 1: small beta equals back-propagation, whatever the rule and the schedule ---- */
@@ -79,7 +68,7 @@ START_TEST(small_beta_equals_back_propagation)
         for (plan.schedule = DUALPROP_FORWARD_BACKWARD; plan.schedule <= DUALPROP_LIST; plan.schedule++)
             for (plan.loss = DUALPROP_MSE; plan.loss <= DUALPROP_CROSS_ENTROPY; plan.loss++) {
                 plan.passes = enough_passes(&plan);
-                double error = error_of(&plan);
+                double error = small_error_of(&plan);
                 ck_assert_msg(error < 1e-5, "%s, %s, %s: %.3g from back-propagation",
                               dualprop_name(DUALPROP_NAMES_RULE, plan.variant),
                               dualprop_name(DUALPROP_NAMES_SCHEDULE, plan.schedule),
@@ -93,9 +82,9 @@ END_TEST
 static void expect_order(struct small_plan plan, double order)
 {
     plan.beta = 1e-2;
-    double coarse = error_of(&plan);
+    double coarse = small_error_of(&plan);
     plan.beta = 1e-3;
-    double measured = log10(coarse / error_of(&plan));
+    double measured = log10(coarse / small_error_of(&plan));
     ck_assert_msg(fabs(measured - order) < 0.1, "%s, step %s, loss %s, alpha %g: order %g, expected %g",
                   dualprop_name(DUALPROP_NAMES_RULE, plan.variant),
                   dualprop_name(DUALPROP_NAMES_OUTPUT_STEP, plan.output_step),
@@ -130,7 +119,7 @@ START_TEST(lecun_equals_back_propagation_at_any_beta)
     for (plan.activation = DUALPROP_IDENTITY; plan.activation <= DUALPROP_TANH; plan.activation++)
         for (plan.loss = DUALPROP_MSE; plan.loss <= DUALPROP_CROSS_ENTROPY; plan.loss++)
             for (plan.alpha = 0; plan.alpha <= 1; plan.alpha += 0.5)
-                for (plan.beta = -2; plan.beta < 5; plan.beta += 3) ck_assert_double_le(error_of(&plan), 1e-13);
+                for (plan.beta = -2; plan.beta < 5; plan.beta += 3) ck_assert_double_le(small_error_of(&plan), 1e-13);
 }
 END_TEST
 

@@ -8,13 +8,12 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "support/backends.h"
 #include "support/comparison.h"
 #include "support/expect.h"
 #include "support/small_network.h"
 
 Suite *test_rules_output_suite(void);
-
-static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
 
 #define CLASSES 7
 #define BATCH 5

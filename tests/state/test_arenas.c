@@ -8,11 +8,11 @@
 #include <string.h>
 
 #include "main.h"
+#include "support/backends.h"
 #include "support/expect.h"
 #include "support/failing_allocator.h"
 #include "support/randomness.h"
 
-static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
 static const int TYPES[] = { DUALPROP_F32, DUALPROP_F64 };
 static const int64_t three[2] = { 3, 3 }, two[2] = { 2, 2 };
 

@@ -7,6 +7,7 @@
 #include <check.h>
 #include <string.h>
 
+#include "support/backends.h"
 #include "support/expect.h"
 #include "main.h"
 
@@ -17,8 +18,6 @@
 #define CLASSES 4
 #define INPUTS (SIDE * SIDE * CHANNELS)
 #define MOST (BATCH * INPUTS)
-
-static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
 
 struct life {
     dualprop_context *context;

@@ -9,13 +9,12 @@
 #include <string.h>
 
 #include "main.h"
+#include "support/backends.h"
 #include "support/expect.h"
 #include "support/scratch_folder.h"
 #include "support/small_network.h"
 
 Suite *test_custom_map_suite(void);
-
-static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
 
 /* ---- maps ---- */
 

@@ -6,12 +6,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "support/backends.h"
 #include "support/expect.h"
 #include "support/model.h"
 
 Suite *test_dyad_access_suite(void);
 
-static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
 static struct model model;
 
 static struct small_plan plan_of(int backend)

@@ -7,11 +7,11 @@
 #include <string.h>
 
 #include "main.h"
+#include "support/backends.h"
 #include "support/expect.h"
 #include "support/failing_allocator.h"
 
 enum { SIDE = 6, INPUTS = SIDE * SIDE, CLASSES = 3, BATCH = 4, MANY = 11, MOST = 8 * SIDE * SIDE * BATCH };
-static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
 
 typedef struct model {
     dualprop_context *context;

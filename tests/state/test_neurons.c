@@ -7,11 +7,11 @@
 #include <string.h>
 
 #include "main.h"
+#include "support/backends.h"
 #include "support/expect.h"
 #include "support/failing_allocator.h"
 
 enum { INPUTS = 3, HIDDEN = 5, OUTPUTS = 2, BATCH = 3, MOST = 8 };
-static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
 static const int64_t WIDTHS[] = { INPUTS, HIDDEN, OUTPUTS };
 static const double BETA = 0.5, ALPHA = 0.25;
 

@@ -3,10 +3,10 @@
  */
 #include <check.h>
 
+#include "support/backends.h"
 #include "support/expect.h"
 #include "main.h"
 
-static const int BACKENDS[] = { DUALPROP_BACKEND_REFERENCE, DUALPROP_BACKEND_BLIS };
 static const int TYPES[] = { DUALPROP_F32, DUALPROP_F64 };
 
 static dualprop_context *create_context(int backend, int type, int threads)

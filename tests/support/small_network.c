@@ -195,6 +195,18 @@ double small_error(struct small_network *small, struct small_network *twin)
     return worst;
 }
 
+double small_error_of(const struct small_plan *plan)
+{
+    struct small_network small = small_create(plan);
+    struct small_network twin = small_twin(&small, DUALPROP_BP);
+    small_gradient(&small);
+    small_gradient(&twin);
+    double error = small_error(&small, &twin);
+    small_destroy(&twin);
+    small_destroy(&small);
+    return error;
+}
+
 void small_expect_dyads(struct small_network *small, struct small_network *other, int k, double tolerance)
 {
     double x[SMALL_MAX_REALS], y[SMALL_MAX_REALS];

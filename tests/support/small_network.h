@@ -56,6 +56,8 @@ double small_cosine(struct small_network *small, struct small_network *twin, int
 double small_norm_ratio(struct small_network *small, struct small_network *twin, int k);
 /* Largest |gradient - twin's| over the twin's norm, of all layers. */
 double small_error(struct small_network *small, struct small_network *twin);
+/* The same of the network that a plan describes, over back-propagation's gradient. */
+double small_error_of(const struct small_plan *plan);
 /* Expect equal dyads of layer k, and equal gradients that the optimizers hold, relative to the largest. */
 void small_expect_dyads(struct small_network *small, struct small_network *other, int k, double tolerance);
 void small_expect_gradient(struct small_network *small, struct small_network *other, int k, double tolerance);
