@@ -58,6 +58,7 @@ if ! "$python" -c 'import numpy' 2>/dev/null; then
 fi
 
 count_of "$folder/module.log" "$python" tests/python/module.py "$folder"
+count_of "$folder/sentences.log" "$python" tests/python/sentences.py "$folder"
 # With the Python of the benchmarks, where it has torch.
 torch_python=${BENCH_VENV:+$BENCH_VENV/bin/}python3
 if "$torch_python" -c 'import torch' 2>/dev/null; then

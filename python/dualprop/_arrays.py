@@ -12,6 +12,7 @@ from typing import Any, Sequence
 import numpy as np
 
 from ._errors import ArgumentError
+from ._library import shown
 from ._signatures import CONSTANTS
 
 MAX_RANK = CONSTANTS["MAX_RANK"]
@@ -55,11 +56,29 @@ def _check(array: np.ndarray, name: str, types: Sequence[type], expected: str = 
                          "pass a copy")
 
 
-def reads(value: Any, name: str, types: Sequence[type] = REALS) -> View:
-    """A view of an array that is read. Lists and the like are made arrays of; whole numbers in them become float64."""
+def array_of(value: Any, name: str) -> np.ndarray:
+    """An array of what numpy makes one of; what it would lose is refused."""
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} is a masked array; its mask would be ignored")
-    array = np.asarray(value)
+    try:
+        return np.asarray(value)
+    except Exception as error:  # rows of different lengths, and whatever __array__ of the caller's raises
+        raise TypeError(f"{name} is {shown(value)}, which makes no array: {error}") from None
+
+
+def doubles(value: Any, name: str) -> np.ndarray:
+    """Numbers in one dimension, as a new array of float64 that C can read; none for None."""
+    array = array_of([] if value is None else value, name)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} has dtype {array.dtype.name}; expected numbers")
+    if array.ndim != 1:
+        raise ValueError(f"{name} has {array.ndim} dimensions; expected 1")
+    return np.ascontiguousarray(array, np.float64)
+
+
+def reads(value: Any, name: str, types: Sequence[type] = REALS) -> View:
+    """A view of an array that is read. Lists and the like are made arrays of; whole numbers in them become float64."""
+    array = array_of(value, name)
     if not isinstance(value, np.ndarray) and not hasattr(value, "__array_interface__") and array.dtype.kind in "iub":
         array = array.astype(np.float64)
     _check(array, name, types)
@@ -87,12 +106,10 @@ def writes(value: Any, name: str, types: Sequence[type] = REALS) -> View:
 
 def targets(value: Any) -> View:
     """Labels (whole numbers, one dimension) or dense targets (float32 or float64, two dimensions)."""
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError("targets is a masked array; its mask would be ignored")
-    array = np.asarray(value)
+    array = array_of(value, "targets")
     if array.dtype.kind in "iu" and array.dtype not in _CODES or array.dtype == np.uint8:
         if array.size and (array.min() < -2**31 or array.max() >= 2**31):
-            raise ValueError(f"targets hold {array.max()}, which is not a label")
+            raise ValueError(f"targets has {array.min()}..{array.max()}, which are no labels")
         array = array.astype(np.int32)
     _check(array, "targets", tuple(dtype.type for dtype in _CODES if dtype != np.uint8),
            "labels (integers from 0, one a sample) or real targets (float32 or float64, (count, outputs))")

@@ -8,7 +8,8 @@ import numpy as np
 
 from ._arrays import TENSORS, View, borrowed, reads
 from ._context import Context, is_a
-from ._library import Handle, call, exclusive, fixed
+from ._errors import ArgumentError
+from ._library import Handle, _exception, bound, call, exclusive, fixed, shown, text
 from ._network import Network
 from ._optimizer import Optimizer
 from ._rule import Rule
@@ -33,26 +34,29 @@ class Checkpoint(Handle):
         self._create("checkpoint_create", (context,), context)
 
     @classmethod
-    def _of(cls, context: Context, name: str, *arguments: Any) -> "Checkpoint":
+    def _of(cls, context: Context, name: str, **named: Any) -> "Checkpoint":
         checkpoint = cls.__new__(cls)
         checkpoint._context = is_a(Context, context, "context")
-        checkpoint._create(name, (context,), context, *arguments)
+        checkpoint._create(name, (context,), context, **named)
         return checkpoint
 
     @classmethod
     def read(cls, context: Context, path: Any) -> "Checkpoint":
         """Read a file; it is checked whole."""
-        return cls._of(context, "checkpoint_read", path)
+        return cls._of(context, "checkpoint_read", path=path)
 
     @classmethod
     def from_bytes(cls, context: Context, data: bytes) -> "Checkpoint":
         """The same from memory."""
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise TypeError(f"data is {type(data).__name__}; expected bytes")
         data = bytes(data)
-        return cls._of(context, "checkpoint_read_memory", C.cast(C.c_char_p(data), C.c_void_p), len(data))
+        return cls._of(context, "checkpoint_read_memory", data=C.cast(C.c_char_p(data), C.c_void_p),
+                       **{"len(data)": len(data)})
 
     def write(self, path: Any) -> None:
         """Write a file in place of an old one, which stays whole if that fails."""
-        call("checkpoint_write", exclusive(self), path)
+        call("checkpoint_write", exclusive(self), path=path)
 
     # ---- objects ----
 
@@ -112,29 +116,31 @@ class Checkpoint(Handle):
         # What is found is borrowed until the next put, so no thread may put meanwhile.
         self._enter(True)
         try:
-            from ._library import _exception, bound, text
-            status = bound("checkpoint_find")[0](C.byref(view), self._pointer, text(name))
+            status = bound("checkpoint_find")[0](C.byref(view), self._pointer, text(name, "name"))
             if status != 0:
-                raise KeyError(str(_exception(status)))
+                raise KeyError(str(_exception(status, {})))
             return borrowed(view).copy()
         finally:
             self._leave()
 
     def __setitem__(self, name: str, value: Any) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"name is {shown(name)}; expected a str")
         call("checkpoint_put_tensor", exclusive(self), name, C.byref(reads(value, name, TENSORS)))
 
     def get_text(self, key: str) -> Optional[str]:
         """A text, or None where there is none."""
-        from ._errors import ArgumentError
+        if not isinstance(key, str):
+            raise TypeError(f"key is {shown(key)}; expected a str")
         needed = C.c_size_t()
         try:
-            call("checkpoint_get_text", None, 0, C.byref(needed), exclusive(self), key)
+            call("checkpoint_get_text", None, 0, C.byref(needed), exclusive(self), key=key)
             buffer = C.create_string_buffer(needed.value + 1)
-            call("checkpoint_get_text", buffer, len(buffer), None, exclusive(self), key)
+            call("checkpoint_get_text", buffer, len(buffer), None, exclusive(self), key=key)
         except ArgumentError:
             return None
         return buffer.value.decode(errors="replace")
 
     def put_text(self, key: str, value: Optional[str]) -> None:
         """Put a text in under a key; None removes it."""
-        call("checkpoint_put_text", exclusive(self), key, value)
+        call("checkpoint_put_text", exclusive(self), key=key, value=value)

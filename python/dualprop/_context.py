@@ -9,7 +9,8 @@ from typing import Any, Callable, NamedTuple, Optional
 import numpy as np
 
 from . import _errors as errors
-from ._library import Handle, call, choice, exclusive, guarded, name_of, text
+from ._library import (Handle, call, choice, exclusive, flag, function_of, guarded, name_of, one_of, shown, text,
+                       whole)
 from ._signatures import CONSTANTS
 
 LogFunction = C.CFUNCTYPE(None, C.c_void_p, C.c_int, C.c_char_p, C.c_char_p)
@@ -22,23 +23,25 @@ LEVELS = ("error", "warning", "info", "debug")
 LIMITS = ("header_bytes", "tensors", "name_bytes", "file_bytes", "texts")
 
 
-def _returned(what: str, value: Any, dtype: Any, shape: tuple) -> np.ndarray:
+def returned(what: str, value: Any, dtype: Any, shape: tuple, called: str = "an array") -> np.ndarray:
     """What a function of the caller's returned, as an array of that type and shape, or an exception that names it."""
     if value is None:
-        raise TypeError(f"{what} returned None; expected an array of shape {shape}")
-    array = np.asarray(value)
-    if array.dtype.kind == "c":
-        raise TypeError(f"{what} returned complex numbers; expected real ones")
-    array = array.astype(dtype, copy=False)
+        raise TypeError(f"{what} returned None; expected {called} of shape {shape}")
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind == "c":
+            raise TypeError("complex numbers; expected real ones")
+        array = array.astype(dtype, copy=False)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{what} returned {called} that is none of real numbers: {error}") from None
     if array.shape != shape:
-        raise ValueError(f"{what} returned an array of shape {array.shape}; expected {shape}")
+        raise ValueError(f"{what} returned {called} of shape {array.shape}; expected {shape}")
     return array
 
 
 def _elementwise(kind: Any, what: str, function: Callable[..., Any]) -> Any:
     """A function of arrays as C calls it; what it raises is raised by the call that needed it."""
-    if not callable(function):
-        raise TypeError(f"{what} is {function!r}; expected a function")
+    function_of(function, what)
 
     def receive(_: Any, results: Any, *rest: Any) -> int:
         *given, count = rest
@@ -46,7 +49,7 @@ def _elementwise(kind: Any, what: str, function: Callable[..., Any]) -> Any:
 
         def work() -> None:
             arrays = [np.ctypeslib.as_array(pointer, (count,)).copy() for pointer in given]
-            np.ctypeslib.as_array(results, (count,))[...] = _returned(what, function(*arrays), np.float64, (count,))
+            np.ctypeslib.as_array(results, (count,))[...] = returned(what, function(*arrays), np.float64, (count,))
             answer[0] = 0
         guarded(work)
         return answer[0]
@@ -71,8 +74,7 @@ def _array_at(address: int, dtype: Any, *shape: int) -> np.ndarray:
 
 def _linear(kind: Any, what: str, function: Callable[..., Any], result: str, *given: str) -> Any:
     """A function of arrays as C calls it; `result` and `given` are extents: "inputs", "outputs" or "weights"."""
-    if not callable(function):
-        raise TypeError(f"{what} is {function!r}; expected a function")
+    function_of(function, what)
 
     def receive(_: Any, to: int, *rest: Any) -> int:
         *addresses, place = rest
@@ -84,7 +86,7 @@ def _linear(kind: Any, what: str, function: Callable[..., Any], result: str, *gi
             extents = {"inputs": (shape.count, shape.inputs), "outputs": (shape.count, shape.outputs),
                        "weights": (shape.weights,)}
             arrays = [_array_at(address, dtype, *extents[name]).copy() for address, name in zip(addresses, given)]
-            array = _returned(what, function(*arrays), dtype, extents[result])
+            array = returned(what, function(*arrays), dtype, extents[result])
             _array_at(to, dtype, *extents[result])[...] = array
             answer[0] = 0
         guarded(work)
@@ -121,17 +123,18 @@ class Context(Handle):
                  numerics: Any = "strict", autotune: bool = False, device: int = 0, module: Any = None,
                  log: Optional[Callable[[str, str, str], Any]] = None, log_level: str = "info") -> None:
         version = CONSTANTS["VERSION_MAJOR"] * 10000 + CONSTANTS["VERSION_MINOR"] * 100 + CONSTANTS["VERSION_PATCH"]
-        numbers = {"precision": choice("TYPE", precision), "threads": -1 if threads == "all" else threads,
-                   "level": choice("LEVEL", level), "numerics": choice("NUMERICS", numerics),
-                   "autotune": int(bool(autotune)), "device": device}
-        for name, number in numbers.items():
-            if not isinstance(number, (int, np.integer)) or not -2**31 <= number < 2**31:
-                raise TypeError(f"{name} is {number!r}; expected a small whole number or a name")
-        options = Options(struct_size=C.sizeof(Options), version=version, module=text(module),
-                          **{name: int(number) for name, number in numbers.items()})
+        numbers = {"precision": choice("TYPE", precision, "precision"), "level": choice("LEVEL", level, "level"),
+                   "threads": -1 if isinstance(threads, str) and threads == "all" else threads,
+                   "numerics": choice("NUMERICS", numerics, "numerics"), "autotune": flag(autotune, "autotune"),
+                   "device": device}
+        options = Options(struct_size=C.sizeof(Options), version=version, module=text(module, "module"),
+                          **{name: whole(number, name, -2**31, 2**31 - 1) for name, number in numbers.items()})
+        one_of(log_level, "log_level", LEVELS)
+        if log is not None:
+            function_of(log, "log")
         self._callbacks: dict = {}
         self._maps: dict = {}
-        self._create("context_create", (), choice("BACKEND", backend), C.byref(options))
+        self._create("context_create", (), backend=choice("BACKEND", backend, "backend"), options=C.byref(options))
         if log is not None:
             self.set_log(log, log_level)
 
@@ -172,10 +175,9 @@ class Context(Handle):
 
     def set_log(self, log: Optional[Callable[[str, str, str], Any]], level: str = "info") -> None:
         """Call log(level, component, message) for messages of this level and above; None: no log."""
-        if not isinstance(level, str) or level not in LEVELS:
-            raise errors.ArgumentError(f"level is {level!r}; expected one of {', '.join(LEVELS)}")
-        if log is not None and not callable(log):
-            raise TypeError(f"log is {log!r}; expected a function")
+        one_of(level, "level", LEVELS)
+        if log is not None:
+            function_of(log, "log")
 
         def receive(_: Any, number: int, component: bytes, message: bytes) -> None:
             guarded(log, LEVELS[max(0, min(number, 3))], component.decode(errors="replace"),  # type: ignore[arg-type]
@@ -191,8 +193,8 @@ class Context(Handle):
         Results do not depend on it. What run leaves undone, because it raised an exception, is done before the call
         returns and raises it; calling task again, or later, is an exception in run.
         """
-        if run is not None and not callable(run):
-            raise TypeError(f"run is {run!r}; expected a function")
+        if run is not None:
+            function_of(run, "run")
 
         def loop(_: Any, task: int, argument: Any, count: int) -> None:
             function = C.cast(task, TaskFunction)
@@ -222,7 +224,7 @@ class Context(Handle):
                     index = min(left)
                 do(index)
         function = None if run is None else LoopFunction(loop)
-        call("context_set_parallel_for", exclusive(self), function, None, threads)
+        call("context_set_parallel_for", exclusive(self), function, None, threads=threads)
         self._callbacks["loop"] = function
 
     def register_activation(self, name: str, value: Callable[[np.ndarray], Any],
@@ -240,7 +242,7 @@ class Context(Handle):
         functions = [_elementwise(ActivationFunction, "value", value), _elementwise(ActivationFunction, "slope", slope)]
         functions.append(None if difference is None else _elementwise(DifferenceFunction, "difference", difference))
         if not isinstance(name, str):
-            raise TypeError(f"name is {name!r}; expected a str")
+            raise TypeError(f"name is {shown(name)}; expected a str")
         number = C.c_int()
         self._callbacks.setdefault("activations", []).append(functions)  # as long as the context may call them
         call("activation_register", C.byref(number), self, name, *functions, None)
@@ -260,7 +262,7 @@ class Context(Handle):
                      _linear(ProductFunction, "transposed", transposed, "inputs", "outputs", "weights"),
                      _linear(GradientFunction, "gradient", gradient, "weights", "inputs", "outputs", "weights")]
         if not isinstance(name, str):
-            raise TypeError(f"name is {name!r}; expected a str")
+            raise TypeError(f"name is {shown(name)}; expected a str")
         number = C.c_int()
         self._callbacks.setdefault("maps", []).append(functions)  # as long as the context may call them
         call("map_register", C.byref(number), self, name, *functions, None)
@@ -271,18 +273,18 @@ class Context(Handle):
         """The number of a map that was registered."""
         number = self._maps.get(name.lower().replace("_", "-")) if isinstance(name, str) else None
         if number is None:
-            raise errors.ArgumentError(f"map is {name!r}; expected one of {sorted(self._maps)}, which "
+            raise errors.ArgumentError(f"map is {shown(name)}; expected one of {sorted(self._maps)}, which "
                                        "Context.register_map() registered")
         return number
 
     def _activation(self, value: Any) -> Any:
         """The number of an activation, built-in or of the caller's."""
         try:
-            return choice("ACTIVATION", value)
+            return choice("ACTIVATION", value, "activation")
         except errors.ArgumentError as error:  # whose text lists the built-in ones
             number = C.c_int()
             try:
-                call("activation_find", C.byref(number), self, value)
+                call("activation_find", C.byref(number), self, activation=value)
             except errors.Error:
                 error.args = (f"{error}, or one that Context.register_activation() registered", *error.args[1:])
                 raise error from None
@@ -297,7 +299,8 @@ class Context(Handle):
 
     def set_stream(self, stream: Optional[int]) -> None:
         """Let work on a CUDA device go into this cudaStream_t, given as a number; None: the context's own."""
-        call("context_set_stream", exclusive(self), None if stream is None else C.c_void_p(stream))
+        pointer = None if stream is None else C.c_void_p(whole(stream, "stream", 0, 2**64 - 1))
+        call("context_set_stream", exclusive(self), pointer)
 
     def synchronize(self) -> None:
         """Wait until a device has done all that was asked of it."""
@@ -313,9 +316,7 @@ class Context(Handle):
 
     def set_limit(self, limit: str, value: int) -> None:
         """Set a limit on files that are read: header_bytes, tensors, name_bytes, file_bytes or texts."""
-        if not isinstance(limit, str) or limit not in LIMITS:
-            raise errors.ArgumentError(f"limit is {limit!r}; expected one of {', '.join(LIMITS)}")
-        call("context_set_limit", self, LIMITS.index(limit), value)
+        call("context_set_limit", self, limit=LIMITS.index(one_of(limit, "limit", LIMITS)), value=value)
 
 
 def is_a(kind: type, value: Any, name: str) -> Any:

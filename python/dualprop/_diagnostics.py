@@ -8,7 +8,7 @@ import numpy as np
 
 from ._arrays import samples, targets as targets_view, writes
 from ._context import is_a
-from ._library import Handle, call, choice, fixed
+from ._library import Handle, call, choice, fixed, whole
 from ._network import Network
 from ._optimizer import Optimizer
 from ._state import State
@@ -39,7 +39,8 @@ class Diagnostics(Handle):
     def __init__(self, network: Network, loss: Any = "mse", capacity: int = 1) -> None:
         self._network = is_a(Network, network, "network")
         self._inputs = network.inputs
-        self._create("diagnostics_create", (network,), network, choice("LOSS", loss), capacity)
+        self._create("diagnostics_create", (network,), network, loss=choice("LOSS", loss, "loss"),
+                     capacity=capacity)
 
     def twin(self, inputs: Any, targets: Any) -> None:
         """Let the twin infer on a batch and keep its gradient."""
@@ -48,28 +49,31 @@ class Diagnostics(Handle):
     def compare(self, optimizer: Optimizer, index: int) -> Difference:
         """Compare the gradient that an optimizer holds with the twin's, for one layer."""
         numbers = [C.c_double() for _ in range(5)]
-        call("diagnostics_compare", *map(C.byref, numbers), self, is_a(Optimizer, optimizer, "optimizer"), index)
+        call("diagnostics_compare", *map(C.byref, numbers), self, is_a(Optimizer, optimizer, "optimizer"),
+             index=index)
         return Difference(*(number.value for number in numbers))
 
     def input_gradient(self, state: State, out: Optional[np.ndarray] = None, *,
                        count: Optional[int] = None) -> np.ndarray:
         """-1/beta W_0^T delta_1 of a settled state, (count, inputs); count: of its samples, the capacity else."""
         if out is None:
-            samples = is_a(State, state, "state").capacity if count is None else count
-            out = np.empty((samples, self.network.inputs), self.network.context.dtype)
-        call("diagnostics_input_gradient", C.byref(writes(out, "out")), self, is_a(State, state, "state"))
+            capacity = is_a(State, state, "state").capacity
+            rows = capacity if count is None else whole(count, "count", 1, capacity)
+            out = np.empty((rows, self.network.inputs), self.network.context.dtype)
+        call("diagnostics_input_gradient", out=C.byref(writes(out, "out")), diagnostics=self,
+             state=is_a(State, state, "state"))
         return out
 
     def spectral_norm(self, index: int, iterations: int = 50) -> float:
         """The spectral norm of one layer's linear map, estimated from below."""
         number = C.c_double()
-        call("diagnostics_spectral_norm", C.byref(number), self, index, iterations)
+        call("diagnostics_spectral_norm", C.byref(number), self, index=index, iterations=iterations)
         return number.value
 
     def lipschitz(self, iterations: int = 50) -> float:
         """The spectral norm of all linear maps one after another."""
         number = C.c_double()
-        call("diagnostics_lipschitz", C.byref(number), self, iterations)
+        call("diagnostics_lipschitz", C.byref(number), self, iterations=iterations)
         return number.value
 
     def restart(self) -> None:
@@ -79,7 +83,7 @@ class Diagnostics(Handle):
     def zero_delta_fraction(self, state: State, index: int) -> float:
         """The fraction of a layer's dyads with delta = 0."""
         number = C.c_double()
-        call("diagnostics_zero_delta_fraction", C.byref(number), is_a(State, state, "state"), index)
+        call("diagnostics_zero_delta_fraction", C.byref(number), is_a(State, state, "state"), index=index)
         return number.value
 
     def objective(self, state: State) -> Objective:
@@ -91,5 +95,5 @@ class Diagnostics(Handle):
     def bregman(self, state: State, index: int) -> float:
         """Eq. 23 for one layer: the difference of the Bregman divergences of s+ and s- from their mean."""
         number = C.c_double()
-        call("diagnostics_bregman", C.byref(number), self, is_a(State, state, "state"), index)
+        call("diagnostics_bregman", C.byref(number), self, is_a(State, state, "state"), index=index)
         return number.value

@@ -1,17 +1,21 @@
 """The library itself: where it is found, how it is called, and the handles it gives out.
 
 Every call goes through call(). It converts arguments by the table of signatures and refuses what does not fit, so that
-no number is cut and no pointer comes from the caller. It keeps every handle of the call alive and open until the call
-returns, and turns a status into an exception with the library's sentence. Functions are bound when they are first
-called: one that an older library lacks stops only what needs it.
+no number is cut and no pointer comes from the caller. What the caller of the package passed is an argument by keyword,
+under the name that the caller knows: sentences say that name, the library's own too. call() keeps every handle of the
+call alive and open until the call returns, and turns a status into an exception with the library's sentence. Functions
+are bound when they are first called: one that an older library lacks stops only what needs it.
 """
 from __future__ import annotations
 
 import ctypes as C
 import operator
 import os
+import re
 import threading
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator, Optional, Sequence
+
+import numpy as np
 
 from . import _errors as errors
 from ._signatures import CONSTANTS, FUNCTIONS
@@ -100,14 +104,14 @@ def _bind(name: str) -> Any:
     codes = signature[1] if len(signature) > 1 else ""
     function.restype = TYPES[signature[0]]
     function.argtypes = [TYPES[code] for code in codes]
-    return function, codes, signature[0]
+    return function, codes, signature[0], signature[2:]
 
 
 _bound: dict = {}
 
 
 def bound(name: str) -> Any:
-    """The function, the codes of its arguments, and the code of its result."""
+    """The function, the codes of its arguments, the code of its result, and the names of its arguments."""
     found = _bound.get(name)
     if found is None:
         found = _bound[name] = _bind(name)
@@ -140,9 +144,9 @@ class Handle:
             raise errors.HandleError(f"this {self._kind} was created already")
         self._pointer, self._parents = pointer, parents
 
-    def _create(self, name: str, parents: tuple, *arguments: Any) -> None:
+    def _create(self, name: str, parents: tuple, *arguments: Any, **named: Any) -> None:
         place = C.c_void_p()
-        call(name, C.byref(place), *arguments)
+        call(name, C.byref(place), *arguments, **named)
         try:
             self._adopt(place.value, parents)
         except errors.HandleError:
@@ -233,63 +237,111 @@ class exclusive:
 _POINTERS = (type(C.byref(C.c_int())), C._SimpleCData, C.Array, C.Structure, C._CFuncPtr)  # type: ignore[attr-defined]
 
 
-def _convert(name: str, position: int, code: str, value: Any, entered: list) -> Any:
-    if isinstance(value, (Handle, exclusive)):
-        handle = value.handle if isinstance(value, exclusive) else value
-        pointer = handle._enter(isinstance(value, exclusive))
-        entered.append(handle)
-        return pointer
-    if code in INTEGERS:
-        try:
-            number = operator.index(value)
-        except TypeError:
-            raise TypeError(f"{name}: argument {position} is {value!r}; expected a whole number") from None
-        least, most = INTEGERS[code]
-        if not least <= number <= most:
-            raise errors.RangeError(f"{name}: argument {position} is {number}; expected {least}..{most}")
-        return number
-    if code == "d":
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            raise TypeError(f"{name}: argument {position} is {value!r}; expected a number") from None
-    if code == "s":
-        return text(value)
-    if value is None or isinstance(value, _POINTERS):
-        return value
-    raise TypeError(f"{name}: argument {position} is {value!r}; expected an object of this package")
+def whole(value: Any, name: str, least: int = -2**63, most: int = 2**63 - 1) -> int:
+    """A whole number in a range; True and False are none."""
+    try:
+        if isinstance(value, (bool, np.bool_)):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} is {shown(value)}; expected a whole number") from None
+    if not least <= number <= most:
+        raise errors.RangeError(f"{name} is {shown(number)}; expected {least}..{most}")
+    return number
 
 
-def text(value: Any) -> Optional[bytes]:
+def real(value: Any, name: str) -> float:
+    """A number; texts, arrays and True and False are none."""
+    try:
+        if isinstance(value, (bool, np.bool_, str, bytes, bytearray, np.complexfloating)) or np.ndim(value) > 0:
+            raise TypeError
+        return float(value)
+    except OverflowError:
+        raise errors.RangeError(f"{name} is {shown(value)}; expected a number that a double holds") from None
+    except Exception:  # of an object of the caller's, it may be any
+        raise TypeError(f"{name} is {shown(value)}; expected a number") from None
+
+
+def flag(value: Any, name: str) -> int:
+    """True or False, or 1 or 0, for C."""
+    if isinstance(value, (bool, np.bool_)) or (isinstance(value, (int, np.integer)) and value in (0, 1)):
+        return int(value)
+    raise TypeError(f"{name} is {shown(value)}; expected True or False")
+
+
+def one_of(value: Any, name: str, known: Sequence[str]) -> str:
+    """One of a few texts."""
+    if not isinstance(value, str) or value not in known:
+        raise errors.ArgumentError(f"{name} is {shown(value)}; expected one of {', '.join(known)}")
+    return value
+
+
+def function_of(value: Any, name: str) -> Any:
+    """What can be called."""
+    if not callable(value):
+        raise TypeError(f"{name} is {shown(value)}; expected a function")
+    return value
+
+
+def shown(value: Any) -> str:
+    """A value as a sentence shows it, cut where it is long; whatever it is."""
+    try:
+        text = repr(value)
+    except Exception:  # of a class of the caller's, or a number of more digits than Python writes
+        text = f"a value of the type {type(value).__name__}"
+    text = " ".join(text.split())
+    return text if len(text) <= 100 else text[:97] + "..."
+
+
+def text(value: Any, name: str) -> Optional[bytes]:
     """A str, a path or None for C."""
     if value is None:
         return None
     try:
         encoded = os.fsencode(value) if isinstance(value, os.PathLike) else value.encode("utf-8", "surrogateescape")
     except AttributeError:
-        raise TypeError(f"{value!r} is not a text") from None
+        raise TypeError(f"{name} is {shown(value)}; expected a str or a path") from None
+    except ValueError:
+        raise ValueError(f"{name} is {shown(value)}, which is no text in UTF-8") from None
     if b"\0" in encoded:
-        raise ValueError(f"{value!r} holds a zero character")
+        raise ValueError(f"{name} is {shown(value)}, which holds a zero character")
     return encoded
 
 
-def call(name: str, *arguments: Any) -> Any:
-    """Call dualprop_NAME. A status other than OK is an exception; so is an exception that a callback raised
-    meanwhile."""
+def _convert(name: str, code: str, value: Any, entered: list) -> Any:
+    if code == "p" and isinstance(value, (Handle, exclusive)):
+        handle = value.handle if isinstance(value, exclusive) else value
+        pointer = handle._enter(isinstance(value, exclusive))
+        entered.append(handle)
+        return pointer
+    if code in INTEGERS:
+        return whole(value, name, *INTEGERS[code])
+    if code == "d":
+        return real(value, name)
+    if code == "s":
+        return text(value, name)
+    if value is None or isinstance(value, _POINTERS):
+        return value
+    raise TypeError(f"{name} is {shown(value)}; expected an object of this package")
+
+
+def call(name: str, /, *arguments: Any, **named: Any) -> Any:
+    """Call dualprop_NAME with arguments in C's order, named ones last: name = value, as the caller knows it. A status
+    other than OK is an exception; so is an exception that a callback raised meanwhile."""
     if getattr(_thread, "in_callback", False):
         raise errors.StateError("a callback must not call the library")
-    function, codes, result = bound(name)
+    function, codes, result, parameters = bound(name)
+    names = [*parameters[:len(arguments)], *named]
     entered: list = []
     failure = None
     _thread.raised = raised = []
     try:
-        if len(arguments) != len(codes):
-            raise TypeError(f"{name} takes {len(codes)} arguments, got {len(arguments)}")
-        converted = [_convert(name, i + 1, code, value, entered)
-                     for i, (code, value) in enumerate(zip(codes, arguments))]
+        if len(names) != len(codes):
+            raise TypeError(f"{name} takes {len(codes)} arguments, got {len(names)}")
+        converted = [_convert(*argument, entered) for argument in zip(names, codes, (*arguments, *named.values()))]
         value = function(*converted)
         if result == "S" and value != 0:
-            failure = _exception(value)
+            failure = _exception(value, {"labels": "targets", **dict(zip(parameters, names))})
     finally:
         _thread.raised = None
         for handle in reversed(entered):
@@ -307,11 +359,14 @@ def call(name: str, *arguments: Any) -> Any:
     return value
 
 
-def _exception(status: int) -> errors.Error:
+def _exception(status: int, names: dict) -> errors.Error:
+    """The exception of a status; the sentence begins with the caller's name where it began with the header's."""
     buffer = C.create_string_buffer(1024)
     bound("last_error")[0](buffer, len(buffer), None, None)
     name = bound("status_name")[0](status).decode().replace("DUALPROP_", "", 1)
-    error = errors.OF_STATUS.get(name, errors.Error)(buffer.value.decode(errors="replace"))
+    sentence = re.sub(r"^(?:options\.)?(\w+)", lambda word: names.get(word[1], word[1]),
+                      buffer.value.decode(errors="replace"))
+    error = errors.OF_STATUS.get(name, errors.Error)(sentence)
     error.status, error.name = status, name
     return error
 
@@ -344,14 +399,27 @@ _LONG_NAMES = {("SCHEDULE", "forward-backward"): "fw-bw", ("SCHEDULE", "forward"
                ("SCHEDULE", "asynchronous"): "async"}
 
 
-def choice(group: str, value: Any) -> int:
+# Types that are no precision are in the library's list, too.
+_CHOICES = {"TYPE": ("f32", "f64")}
+
+
+def choice(group: str, value: Any, name: str) -> int:
     """The constant of a name such as "dp-adjoint"; a number passes as it is."""
-    if isinstance(value, str):
+    if not isinstance(value, str) and isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        return int(value)
+    number = C.c_int()
+    known = _CHOICES.get(group)
+    if isinstance(value, str) and (known is None or value.lower() in known):
         value = _LONG_NAMES.get((group, value.lower().replace("_", "-")), value)
-        number = C.c_int()
-        call("from_name", C.byref(number), CONSTANTS["NAMES_" + group], value)
+        call("from_name", C.byref(number), CONSTANTS["NAMES_" + group], **{name: value})
         return number.value
-    return value
+    if known is None:
+        try:
+            call("from_name", C.byref(number), CONSTANTS["NAMES_" + group], "?")
+        except errors.ArgumentError as error:
+            known = str(error).partition("expected one of ")[2].split(", ")
+    kind = errors.ArgumentError if isinstance(value, str) else TypeError
+    raise kind(f"{name} is {shown(value)}; expected one of {', '.join(known or ())}")
 
 
 def name_of(group: str, value: int) -> str:

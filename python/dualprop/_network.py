@@ -6,9 +6,9 @@ from typing import Any, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from ._arrays import reads, writes
+from ._arrays import doubles, reads, writes
 from ._context import Context, is_a
-from ._library import Handle, call, choice, exclusive, fixed, name_of
+from ._library import Handle, call, choice, exclusive, fixed, flag, name_of, real, shown, whole
 from ._signatures import CONSTANTS
 
 KINDS = ("dense", "convolution", "local", "custom")
@@ -18,10 +18,11 @@ def _pair(value: Any, name: str) -> Any:
     """Two numbers for C, from two or from one."""
     if value is None:
         return None
-    numbers = list(value) if isinstance(value, (tuple, list, np.ndarray)) else [value, value]
-    if len(numbers) != 2 or any(not isinstance(n, (int, np.integer)) or abs(int(n)) >= 2**62 for n in numbers):
-        raise TypeError(f"{name} is {value!r}; expected one or two whole numbers")
-    return (C.c_int64 * 2)(*(int(n) for n in numbers))
+    many = isinstance(value, (tuple, list)) or (isinstance(value, np.ndarray) and value.ndim > 0)
+    numbers = list(value) if many else [value, value]
+    if len(numbers) != 2:
+        raise TypeError(f"{name} is {shown(value)}; expected one or two whole numbers")
+    return (C.c_int64 * 2)(*(whole(number, name) for number in numbers))
 
 
 class Shape(NamedTuple):
@@ -45,13 +46,13 @@ class Layer:
         self._network, self._index = is_a(Network, network, "network"), index
         self._info()  # refuses a number that there is not
 
-    def _call(self, name: str, *results: Any, values: tuple = ()) -> None:
+    def _call(self, name: str, *results: Any, **values: Any) -> None:
         """Ask for the layer, whose pointer is valid as long as no layer is added, and use it before that may happen."""
         place = C.c_void_p()
         self._network._enter()
         try:
-            call("network_layer", C.byref(place), self._network, self.index)
-            call(name, *results, place, *values)
+            call("network_layer", C.byref(place), self._network, index=self.index)
+            call(name, *results, place, **values)
         finally:
             self._network._leave()
 
@@ -107,7 +108,7 @@ class Layer:
 
     @frozen.setter
     def frozen(self, frozen: bool) -> None:
-        self._call("layer_set_frozen", values=(int(bool(frozen)),))
+        self._call("layer_set_frozen", frozen=flag(frozen, "frozen"))
 
     @property
     def learning_rate(self) -> float:
@@ -116,7 +117,7 @@ class Layer:
 
     @learning_rate.setter
     def learning_rate(self, factor: float) -> None:
-        self._call("layer_set_learning_rate", values=(float(factor),))
+        self._call("layer_set_learning_rate", learning_rate=factor)
 
     @property
     def feedback(self) -> Tuple[str, float]:
@@ -146,8 +147,10 @@ class Network(Handle):
         if len(shape) == 1:
             shape = (1, 1, *shape)
         if len(shape) != 3:
-            raise TypeError(f"input_shape is {input_shape!r}; expected (height, width, channels) or a number of inputs")
-        self._create(_create, (context,), context, *shape)
+            raise TypeError(f"input_shape is {shown(input_shape)}; expected (height, width, channels) or a number of "
+                            "inputs")
+        names = ("input_shape (height)", "input_shape (width)", "input_shape (channels)")
+        self._create(_create, (context,), context, **dict(zip(names, shape)))
 
     @classmethod
     def outline(cls, context: Context, input_shape: Any) -> "Network":
@@ -172,21 +175,23 @@ class Network(Handle):
 
     def dense(self, outputs: int, activation: Any = "identity") -> "Network":
         """Add a dense layer; returns the network."""
-        call("network_add_dense", exclusive(self), outputs, self.context._activation(activation))
+        call("network_add_dense", exclusive(self), outputs=outputs, activation=self.context._activation(activation))
         return self
 
     def convolution(self, channels: int, kernel: Any, activation: Any = "identity", *, stride: Any = None,
                     padding: Any = None) -> "Network":
         """Add a convolution; without padding the size stays (at stride 1). Returns the network."""
-        call("network_add_convolution", exclusive(self), channels, _pair(kernel, "kernel"), _pair(stride, "stride"),
-             _pair(padding, "padding"), self.context._activation(activation))
+        call("network_add_convolution", exclusive(self), channels=channels, kernel=_pair(kernel, "kernel"),
+             stride=_pair(stride, "stride"), padding=_pair(padding, "padding"),
+             activation=self.context._activation(activation))
         return self
 
     def local(self, channels: int, kernel: Any, activation: Any = "identity", *, stride: Any = None,
               padding: Any = None) -> "Network":
         """Add a locally connected layer: weights of its own at each place. Returns the network."""
-        call("network_add_local", exclusive(self), channels, _pair(kernel, "kernel"), _pair(stride, "stride"),
-             _pair(padding, "padding"), self.context._activation(activation))
+        call("network_add_local", exclusive(self), channels=channels, kernel=_pair(kernel, "kernel"),
+             stride=_pair(stride, "stride"), padding=_pair(padding, "padding"),
+             activation=self.context._activation(activation))
         return self
 
     def custom(self, map: str, outputs: int, weights: int, activation: Any = "identity", *,
@@ -196,20 +201,20 @@ class Network(Handle):
         if fan_in is None:
             _, _, inputs, below = self._info()
             fan_in = below if self._info()[0] else inputs
-        call("network_add_custom", exclusive(self), self.context._map(map), outputs, weights, fan_in,
-             self.context._activation(activation))
+        call("network_add_custom", exclusive(self), map=self.context._map(map), outputs=outputs, weights=weights,
+             fan_in=fan_in, activation=self.context._activation(activation))
         return self
 
     def max_pool(self, window: Any, stride: Any = None) -> "Network":
         """Let the last layer take the greatest of each window. Returns the network."""
-        call("network_add_pooling", exclusive(self), CONSTANTS["POOL_MAX"], _pair(window, "window"),
-             _pair(stride, "stride"))
+        call("network_add_pooling", exclusive(self), CONSTANTS["POOL_MAX"], window=_pair(window, "window"),
+             stride=_pair(stride, "stride"))
         return self
 
     def average_pool(self, window: Any, stride: Any = None) -> "Network":
         """Let the last layer take the mean of each window. Returns the network."""
-        call("network_add_pooling", exclusive(self), CONSTANTS["POOL_AVERAGE"], _pair(window, "window"),
-             _pair(stride, "stride"))
+        call("network_add_pooling", exclusive(self), CONSTANTS["POOL_AVERAGE"], window=_pair(window, "window"),
+             stride=_pair(stride, "stride"))
         return self
 
     def flatten(self) -> "Network":
@@ -218,32 +223,36 @@ class Network(Handle):
         return self
 
     def initialize(self, seed: int = 1, initializer: Any = None, scale: float = 1.0) -> "Network":
-        """Draw the weights; initializer is "lecun", "he", "glorot", "truncated", "normal" or "paper". Returns the
-        network."""
+        """Draw the weights; initializer is "lecun", "he", "glorot", "truncated", "normal" or "paper", and scale a
+        factor on what it draws. Returns the network."""
+        scale = real(scale, "scale")
         if initializer is not None:
-            call("network_set_initializer", exclusive(self), choice("INITIALIZER", initializer), scale)
-        call("network_initialize", self, seed)
+            call("network_set_initializer", exclusive(self), choice("INITIALIZER", initializer, "initializer"),
+                 scale=scale)
+        elif scale != 1:
+            raise ValueError(f"scale is {scale}; expected an initializer beside it, which it scales")
+        call("network_initialize", self, seed=seed)
         return self
 
     def set_input_transform(self, mean: Any, deviation: Any) -> "Network":
         """Make numbers of bytes as (value/255 - mean[c]) / deviation[c]. Returns the network."""
-        means = np.atleast_1d(np.ascontiguousarray(mean, np.float64))
-        deviations = np.atleast_1d(np.ascontiguousarray(deviation, np.float64))
-        if means.ndim != 1 or means.shape != deviations.shape:
+        means, deviations = (doubles([value] if np.isscalar(value) else value, name)
+                             for value, name in ((mean, "mean"), (deviation, "deviation")))
+        if means.shape != deviations.shape:
             raise ValueError(f"mean and deviation have shapes {means.shape} and {deviations.shape}; "
                              "expected one number a channel")
-        call("network_set_input_transform", exclusive(self), means.ctypes.data_as(C.c_void_p),
-             deviations.ctypes.data_as(C.c_void_p), len(means))
+        call("network_set_input_transform", exclusive(self), mean=means.ctypes.data_as(C.c_void_p),
+             deviation=deviations.ctypes.data_as(C.c_void_p), **{"len(mean)": len(means)})
         return self
 
     def set_open(self, bottom: bool = False, top: bool = False) -> "Network":
         """Let other networks go on at the bottom, at the top, or both. Returns the network."""
-        call("network_set_open", exclusive(self), (1 if bottom else 0) + (2 if top else 0))
+        call("network_set_open", exclusive(self), flag(bottom, "bottom") + 2 * flag(top, "top"))
         return self
 
     def set_feedback(self, kind: Any, seed: int = 1) -> "Network":
         """Give every layer feedback weights: "kolen-pollack", "random", "sign", or none: "symmetric"."""
-        call("network_set_feedback", exclusive(self), choice("FEEDBACK", kind), seed)
+        call("network_set_feedback", exclusive(self), kind=choice("FEEDBACK", kind, "kind"), seed=seed)
         return self
 
     # ---- what it is ----
@@ -306,7 +315,7 @@ class Network(Handle):
         return iter(self.keys())
 
     def __contains__(self, name: Any) -> bool:
-        return name in self._shapes()
+        return isinstance(name, str) and name in self._shapes()
 
     def __len__(self) -> int:
         return len(self._shapes())
@@ -317,9 +326,9 @@ class Network(Handle):
 
     def shape_of(self, name: str) -> Tuple[int, ...]:
         """The shape of a parameter."""
-        shape = self._shapes().get(name)
+        shape = self._shapes().get(name) if isinstance(name, str) else None
         if shape is None:
-            raise KeyError(f"{name!r}; expected one of {', '.join(self.keys())}")
+            raise KeyError(f"name is {shown(name)}; expected one of {', '.join(self.keys())}")
         return shape
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -329,23 +338,23 @@ class Network(Handle):
 
     def __setitem__(self, name: str, value: Any) -> None:
         self.shape_of(name)
-        call("network_write", self, name, C.byref(reads(value, name)))
+        call("network_write", self, name, **{name: C.byref(reads(value, name))})
 
     def read(self, name: str, out: np.ndarray) -> np.ndarray:
         """Copy a parameter into an array of the caller's, of any strides."""
-        call("network_read", C.byref(writes(out, "out")), self, name)
+        call("network_read", out=C.byref(writes(out, "out")), network=self, name=name)
         return out
 
     def read_feedback(self, index: int, out: Optional[np.ndarray] = None) -> np.ndarray:
         """Layer index's feedback weights."""
         if out is None:
-            out = np.empty(self.shape_of(f"layer{index}.weight"), self.context.dtype)
-        call("network_read_feedback", C.byref(writes(out, "out")), self, index)
+            out = np.empty(self.shape_of(f"layer{Layer(self, index).index}.weight"), self.context.dtype)
+        call("network_read_feedback", out=C.byref(writes(out, "out")), network=self, index=index)
         return out
 
     def write_feedback(self, index: int, value: Any) -> None:
         """Set layer index's feedback weights."""
-        call("network_write_feedback", self, index, C.byref(reads(value, "value")))
+        call("network_write_feedback", self, index=index, value=C.byref(reads(value, "value")))
 
     # ---- copies and files ----
 
@@ -372,7 +381,7 @@ class Network(Handle):
 
     def export_c(self, folder: Any, name: str) -> None:
         """Write the network as C source, folder/name.h and folder/name.c, which needs no library and no heap."""
-        call("network_export_c", self, folder, name)
+        call("network_export_c", self, folder=folder, name=name)
 
     @classmethod
     def load(cls, context: Context, path: Any) -> "Network":

@@ -8,7 +8,7 @@ import numpy as np
 
 from ._arrays import reads, samples, targets as targets_view, writes
 from ._context import is_a
-from ._library import Handle, call, choice, fixed, name_of
+from ._library import Handle, call, choice, fixed, flag, name_of, real, shown
 from ._network import Network
 from ._state import State
 
@@ -26,7 +26,7 @@ class Gradients:
     __slots__ = ("_optimizer", "__weakref__")
 
     def __init__(self, optimizer: "Optimizer") -> None:
-        self._optimizer = optimizer
+        self._optimizer = is_a(Optimizer, optimizer, "optimizer")
 
     def __getitem__(self, name: str) -> np.ndarray:
         network = self._optimizer.network
@@ -34,11 +34,11 @@ class Gradients:
 
     def __setitem__(self, name: str, value: Any) -> None:
         self._optimizer.network.shape_of(name)
-        call("gradient_write", self._optimizer, name, C.byref(reads(value, name)))
+        call("gradient_write", self._optimizer, name, **{name: C.byref(reads(value, name))})
 
     def read(self, name: str, out: np.ndarray) -> np.ndarray:
         """Copy a gradient into an array of the caller's."""
-        call("gradient_read", C.byref(writes(out, "out")), self._optimizer, name)
+        call("gradient_read", out=C.byref(writes(out, "out")), optimizer=self._optimizer, name=name)
         return out
 
     def __iter__(self) -> Iterator[str]:
@@ -65,28 +65,31 @@ class Optimizer(Handle):
                  weight_decay: Optional[float] = None, clip: Optional[float] = None, fused: bool = False,
                  delayed_status: bool = False) -> None:
         self._network = is_a(Network, network, "network")
-        create = "optimizer_create_fused" if fused else "optimizer_create"
-        self._create(create, (network,), network, choice("OPTIMIZER", kind))
+        create = "optimizer_create_fused" if flag(fused, "fused") else "optimizer_create"
+        self._create(create, (network,), network, kind=choice("OPTIMIZER", kind, "kind"))
         if learning_rate is not None:
             self.learning_rate = learning_rate
         if momentum is not None:
-            call("optimizer_set_momentum", self, momentum)
+            call("optimizer_set_momentum", self, momentum=momentum)
+        epsilon = real(epsilon, "epsilon")
         if betas is not None or epsilon != 1e-8:
+            if betas is not None and not (isinstance(betas, (tuple, list)) and len(betas) == 2):
+                raise TypeError(f"betas is {shown(betas)}; expected two numbers")
             first, second = (0.9, 0.999) if betas is None else betas
-            call("optimizer_set_moments", self, first, second, epsilon)
+            call("optimizer_set_moments", self, **{"betas[0]": first, "betas[1]": second, "epsilon": epsilon})
         if weight_decay is not None:
-            call("optimizer_set_weight_decay", self, weight_decay)
+            call("optimizer_set_weight_decay", self, weight_decay=weight_decay)
         if clip is not None:
-            call("optimizer_set_clip", self, clip)
-        if delayed_status:
+            call("optimizer_set_clip", self, clip=clip)
+        if flag(delayed_status, "delayed_status"):
             call("optimizer_set_delayed_status", self, 1)
 
     @staticmethod
     def memory_needed(network: Network, kind: Any = "adam", fused: bool = False) -> int:
         """The bytes that an optimizer would take."""
         number = C.c_uint64()
-        call("optimizer_memory_needed", C.byref(number), is_a(Network, network, "network"), choice("OPTIMIZER", kind),
-             bool(fused))
+        call("optimizer_memory_needed", C.byref(number), is_a(Network, network, "network"),
+             kind=choice("OPTIMIZER", kind, "kind"), fused=flag(fused, "fused"))
         return number.value
 
     @classmethod
@@ -117,7 +120,7 @@ class Optimizer(Handle):
 
     def gradient(self, state: State, accumulate: bool = False) -> None:
         """Compute the gradient of a settled state, or add it to what is held."""
-        call("gradient_accumulate" if accumulate else "gradient", self, is_a(State, state, "state"))
+        call("gradient_accumulate" if flag(accumulate, "accumulate") else "gradient", self, is_a(State, state, "state"))
 
     def step(self) -> None:
         """Apply the gradient."""
@@ -131,7 +134,8 @@ class Optimizer(Handle):
     def compare(self, other: "Optimizer", index: int) -> Comparison:
         """Compare the gradients that two optimizers hold for a layer."""
         numbers = [C.c_double() for _ in range(4)]
-        call("gradient_compare", *map(C.byref, numbers), self, is_a(Optimizer, other, "other"), index)
+        call("gradient_compare", *map(C.byref, numbers), self, is_a(Optimizer, other, "other"),
+             index=index)
         return Comparison(*(number.value for number in numbers))
 
     # ---- settings ----
@@ -158,9 +162,10 @@ class Optimizer(Handle):
 
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
-        call("optimizer_set_learning_rate", self, value)
+        call("optimizer_set_learning_rate", self, learning_rate=value)
 
     def set_schedule(self, schedule: Any, start: float = 0.0, end: float = 0.0, warmup: int = 0,
                      decay: int = 0) -> None:
         """ "constant", or "warmup-cosine": from start up over `warmup` steps, then down to end at step `decay`."""
-        call("optimizer_set_schedule", self, choice("RATE", schedule), start, end, warmup, decay)
+        call("optimizer_set_schedule", self, schedule=choice("RATE", schedule, "schedule"), start=start, end=end,
+             warmup=warmup, decay=decay)

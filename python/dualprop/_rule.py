@@ -6,8 +6,8 @@ from typing import Any, Callable, NamedTuple, Tuple
 
 import numpy as np
 
-from ._context import Context, is_a
-from ._library import Handle, call, choice, exclusive, fixed, guarded, name_of
+from ._context import Context, is_a, returned
+from ._library import Handle, call, choice, exclusive, fixed, flag, function_of, guarded, name_of, shown, whole
 
 _Doubles = C.POINTER(C.c_double)
 ProximalFunction = C.CFUNCTYPE(C.c_int, C.c_void_p, _Doubles, _Doubles, _Doubles, _Doubles, C.c_int64, C.c_int64)
@@ -26,9 +26,7 @@ def _loss_function(function: Callable[[np.ndarray, np.ndarray], Any]) -> Any:
                 raise TypeError(f"the loss function returned {type(found).__name__}; expected a tuple: losses, slopes")
             for pointer, value, shape, name in ((losses, found[0], (count,), "losses"),
                                                 (slopes, found[1], (count, width), "slopes")):
-                array = np.asarray(value, np.float64)
-                if array.shape != shape:
-                    raise ValueError(f"the loss function returned {name} of shape {array.shape}; expected {shape}")
+                array = returned("the loss function", value, np.float64, shape, name)
                 if pointer:
                     np.ctypeslib.as_array(pointer, shape)[...] = array
             answer[0] = 0
@@ -44,15 +42,21 @@ def _proximal(function: Callable[[np.ndarray, np.ndarray, np.ndarray], Any]) -> 
 
         def work() -> None:
             given = [np.ctypeslib.as_array(pointer, (count, width)).copy() for pointer in (a, targets)]
-            array = np.asarray(function(*given, np.ctypeslib.as_array(t, (count, 1)).copy()), np.float64)
-            if array.shape != (count, width):
-                raise ValueError(f"the proximal map returned an array of shape {array.shape}; expected "
-                                 f"{(count, width)}")
+            found = function(*given, np.ctypeslib.as_array(t, (count, 1)).copy())
+            array = returned("the proximal map", found, np.float64, (count, width))
             np.ctypeslib.as_array(minimisers, (count, width))[...] = array
             answer[0] = 0
         guarded(work)
         return answer[0]
     return ProximalFunction(receive)
+
+
+def _several(value: Any, name: str, expected: str) -> list:
+    """The elements of what has some."""
+    try:
+        return list(value)
+    except TypeError:
+        raise TypeError(f"{name} is {shown(value)}; expected {expected}") from None
 
 
 def _number(name: str, kind: Any, doc: str) -> Any:
@@ -62,7 +66,7 @@ def _number(name: str, kind: Any, doc: str) -> Any:
         return place.value
 
     def set(self: "Rule", value: Any) -> None:
-        call("rule_set_" + name, exclusive(self), value)
+        call("rule_set_" + name, exclusive(self), **{name: value})
     return property(get, set, doc=doc)
 
 
@@ -73,7 +77,7 @@ def _choice(name: str, group: str, doc: str) -> Any:
         return name_of(group, place.value)
 
     def set(self: "Rule", value: Any) -> None:
-        call("rule_set_" + name, exclusive(self), choice(group, value))
+        call("rule_set_" + name, exclusive(self), **{name: choice(group, value, name)})
     return property(get, set, doc=doc)
 
 
@@ -107,7 +111,7 @@ class Rule(Handle):
         if unknown:
             raise TypeError(f"Rule has no option {unknown[0]!r}; expected one of {', '.join(self._settings)}")
         self._functions: list = []
-        self._create("rule_create", (context,), context, choice("RULE", variant))
+        self._create("rule_create", (context,), context, variant=choice("RULE", variant, "variant"))
         for name, value in settings.items():
             setattr(self, name, value)
 
@@ -165,9 +169,7 @@ class Rule(Handle):
         """Add the proximal map to a loss of your own, for exact output steps: function(a, targets, t) is the s that
         minimises t * loss(s) + |s - a|^2 / 2 for each sample, where t is (count, 1) and may be negative; None removes
         it. Set the loss before; call State.prepare() on states made before."""
-        if function is not None and not callable(function):
-            raise TypeError(f"function is {function!r}; expected a function")
-        kept = None if function is None else _proximal(function)
+        kept = None if function is None else _proximal(function_of(function, "function"))
         self._functions.append(kept)
         call("rule_set_loss_proximal", exclusive(self), kept)
 
@@ -187,7 +189,7 @@ class Rule(Handle):
 
     @warm_start.setter
     def warm_start(self, value: bool) -> None:
-        call("rule_set_warm_start", exclusive(self), int(bool(value)))
+        call("rule_set_warm_start", exclusive(self), flag(value, "warm_start"))
 
     @property
     def fresh_minus(self) -> bool:
@@ -198,7 +200,7 @@ class Rule(Handle):
 
     @fresh_minus.setter
     def fresh_minus(self, value: bool) -> None:
-        call("rule_set_fresh_minus", exclusive(self), int(bool(value)))
+        call("rule_set_fresh_minus", exclusive(self), flag(value, "fresh_minus"))
 
     @property
     def schedule(self) -> Tuple[str, int]:
@@ -214,7 +216,7 @@ class Rule(Handle):
     @schedule.setter
     def schedule(self, value: Any) -> None:
         name, passes = value if isinstance(value, (tuple, list)) and len(value) == 2 else (value, self.schedule[1])
-        call("rule_set_schedule", exclusive(self), choice("SCHEDULE", name), passes)
+        self._set_schedule(name, {"schedule (passes)": passes})
 
     @property
     def passes(self) -> int:
@@ -223,7 +225,10 @@ class Rule(Handle):
 
     @passes.setter
     def passes(self, value: int) -> None:
-        self.schedule = (self.schedule[0], value)
+        self._set_schedule(self.schedule[0], {"passes": value})
+
+    def _set_schedule(self, name: Any, passes: dict) -> None:
+        call("rule_set_schedule", exclusive(self), schedule=choice("SCHEDULE", name, "schedule"), **passes)
 
     @property
     def order(self) -> Tuple[int, ...]:
@@ -236,10 +241,9 @@ class Rule(Handle):
 
     @order.setter
     def order(self, value: Any) -> None:
-        layers = [int(layer) for layer in value]
-        if any(not 0 <= layer < 65536 for layer in layers):
-            raise ValueError(f"order is {layers}; expected layers 0..65535")
-        call("rule_set_order", exclusive(self), (C.c_int32 * max(1, len(layers)))(*layers), len(layers))
+        layers = [whole(layer, "order", 0, 65535) for layer in _several(value, "order", "numbers of layers")]
+        call("rule_set_order", exclusive(self), order=(C.c_int32 * max(1, len(layers)))(*layers),
+             **{"len(order)": len(layers)})
 
     @property
     def damping(self) -> Tuple[str, int]:
@@ -251,7 +255,8 @@ class Rule(Handle):
     @damping.setter
     def damping(self, value: Any) -> None:
         name, iterations = value if isinstance(value, (tuple, list)) and len(value) == 2 else (value, self.damping[1])
-        call("rule_set_damping", exclusive(self), choice("DAMPING", name), iterations)
+        call("rule_set_damping", exclusive(self), damping=choice("DAMPING", name, "damping"),
+             **{"damping (power iterations)": iterations})
 
     @property
     def noise(self) -> Noise:
@@ -262,23 +267,25 @@ class Rule(Handle):
 
     @noise.setter
     def noise(self, value: Any) -> None:
-        numbers = tuple(value)
+        expected = "three numbers: of states, top-down signals, weights"
+        numbers = _several(value, "noise", expected)
         if len(numbers) != 3:
-            raise ValueError(f"noise is {value!r}; expected three numbers: of states, top-down signals, weights")
-        call("rule_set_noise", exclusive(self), *numbers)
+            raise ValueError(f"noise is {shown(value)}; expected {expected}")
+        call("rule_set_noise", exclusive(self), **{f"noise[{i}]": number for i, number in enumerate(numbers)})
 
     def set_layer(self, index: int, *, alpha: Any = None, beta: Any = None, damping: Any = None) -> None:
         """Set one layer's alpha, beta or D."""
+        whole(index, "index", 0)
         for name, value in (("alpha", alpha), ("beta", beta), ("damping", damping)):
             if value is not None:
-                call("rule_set_layer_" + name, exclusive(self), index, value)
+                call("rule_set_layer_" + name, exclusive(self), index=index, **{name: value})
 
     def layer(self, index: int) -> dict:
         """One layer's alpha, beta, and D where it was given (else NaN)."""
         found = {}
         for name in ("alpha", "beta", "damping"):
             place = C.c_double()
-            call("rule_get_layer_" + name, C.byref(place), self, index)
+            call("rule_get_layer_" + name, C.byref(place), self, index=index)
             found[name] = place.value
         return found
 

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
-from ._arrays import reads, samples, targets as targets_view, writes
+from ._arrays import array_of, doubles, reads, samples, targets as targets_view, writes
 from ._context import is_a
-from ._library import Handle, call, fixed
+from ._library import Handle, call, fixed, flag, one_of, whole
 from ._network import Network
 from ._rule import Rule
 from ._signatures import CONSTANTS
@@ -23,9 +23,7 @@ NEURONS = {"alpha": "NEURON_ALPHA", "gain-plus": "NEURON_GAIN_PLUS", "gain-minus
 
 def which_of(which: str) -> int:
     """The constant of one of a layer's arrays."""
-    if not isinstance(which, str) or which not in ARRAYS:
-        raise ValueError(f"which is {which!r}; expected one of {', '.join(ARRAYS)}")
-    return CONSTANTS[ARRAYS[which]]
+    return CONSTANTS[ARRAYS[one_of(which, "which", tuple(ARRAYS))]]
 
 
 class Report(NamedTuple):
@@ -64,14 +62,14 @@ class State(Handle):
         self._rule = None if rule is None else is_a(Rule, rule, "rule")
         self._capacity, self._inputs = capacity, network.inputs
         parents = (network,) if rule is None else (network, rule)
-        self._create("state_create", parents, network, rule, capacity)
+        self._create("state_create", parents, network, rule, capacity=capacity)
 
     @staticmethod
     def memory_needed(network: Network, rule: Optional[Rule] = None, capacity: int = 1) -> int:
         """The bytes that a state would take."""
         number = C.c_uint64()
         call("state_memory_needed", C.byref(number), is_a(Network, network, "network"),
-             None if rule is None else is_a(Rule, rule, "rule"), capacity)
+             None if rule is None else is_a(Rule, rule, "rule"), capacity=capacity)
         return number.value
 
     def prepare(self) -> None:
@@ -94,7 +92,7 @@ class State(Handle):
 
     def update_layer(self, index: int) -> None:
         """Update one layer once, between begin() and end()."""
-        call("infer_layer", self, index)
+        call("infer_layer", self, index=index)
 
     def run_pass(self) -> None:
         """Run the next pass of the schedule, between begin() and end()."""
@@ -106,18 +104,18 @@ class State(Handle):
 
     def set_augmentation(self, augmentation: Any) -> None:
         """Shift and mirror the images of the next batch: (count, 3) of rows down, columns right, mirrored or not."""
-        array = np.ascontiguousarray(augmentation)
+        array = array_of(augmentation, "augmentation")
         if (array.dtype.kind not in "iub" or array.ndim != 2 or array.shape[1] != 3
-                or abs(array).max(initial=0) >= 2**31):
-            raise ValueError("augmentation must be whole numbers of shape (count, 3)")
+                or array.min(initial=0) < -2**31 or array.max(initial=0) >= 2**31):
+            raise ValueError(f"augmentation has {array.dtype.name} of shape {array.shape}; expected whole numbers of "
+                             "32 bits of shape (count, 3)")
         array = np.ascontiguousarray(array, np.int32)
-        call("state_set_augmentation", self, array.ctypes.data_as(C.c_void_p), len(array))
+        call("state_set_augmentation", self, augmentation=array.ctypes.data_as(C.c_void_p),
+             **{"len(augmentation)": len(array)})
 
     def _weigh(self, name: str, weights: Any) -> None:
-        array = np.ascontiguousarray([] if weights is None else weights, np.float64)
-        if array.ndim != 1:
-            raise ValueError(f"weights has {array.ndim} dimensions; expected 1")
-        call(name, self, array.ctypes.data_as(C.c_void_p), len(array))
+        array = doubles(weights, "weights")
+        call(name, self, weights=array.ctypes.data_as(C.c_void_p), **{"len(weights)": len(array)})
 
     def set_sample_weights(self, weights: Any) -> None:
         """Weigh the samples of the next inference or evaluation; None: no weights."""
@@ -130,12 +128,10 @@ class State(Handle):
     def set_neurons(self, index: int, which: str, values: Any) -> None:
         """Give single neurons of a layer an "alpha", "gain-plus", "gain-minus" or "noise" of their own, or say who
         "listens" (0 or 1); None: none of their own."""
-        if not isinstance(which, str) or which not in NEURONS:
-            raise ValueError(f"which is {which!r}; expected one of {', '.join(NEURONS)}")
-        array = np.ascontiguousarray([] if values is None else values, np.float64)
-        if array.ndim != 1:
-            raise ValueError(f"values has {array.ndim} dimensions; expected 1")
-        call("state_set_neurons", self, index, CONSTANTS[NEURONS[which]], array.ctypes.data_as(C.c_void_p), len(array))
+        which = NEURONS[one_of(which, "which", tuple(NEURONS))]
+        array = doubles(values, "values")
+        call("state_set_neurons", self, index=index, which=CONSTANTS[which], values=array.ctypes.data_as(C.c_void_p),
+             **{"len(values)": len(array)})
 
     @property
     def report(self) -> Report:
@@ -155,12 +151,12 @@ class State(Handle):
 
     @inference_count.setter
     def inference_count(self, value: int) -> None:
-        call("state_set_inference_count", self, value)
+        call("state_set_inference_count", self, inference_count=value)
 
     def damping(self, index: int) -> tuple:
         """gamma_k as it was estimated (or NaN), and the D_k that was used."""
         gamma, damping = C.c_double(), C.c_double()
-        call("state_damping", C.byref(gamma), C.byref(damping), self, index)
+        call("state_damping", C.byref(gamma), C.byref(damping), self, index=index)
         return gamma.value, damping.value
 
     # ---- dyads ----
@@ -170,29 +166,33 @@ class State(Handle):
         """A layer's "plus", "minus", "mean", "delta", "bottom-up" or "top-down"; count: of samples, the capacity
         else."""
         if out is None:
-            width = self.network.inputs if index == 0 else self.network.layers[index - 1].outputs
-            out = np.empty((self.capacity if count is None else count, width), self.network.context.dtype)
-        call("state_read", C.byref(writes(out, "out")), self, index, which_of(which))
+            widths = [self.network.inputs, *(layer.outputs for layer in self.network.layers)]
+            width = widths[whole(index, "index", 0, len(widths) - 1)]
+            rows = self.capacity if count is None else whole(count, "count", 1, self.capacity)
+            out = np.empty((rows, width), self.network.context.dtype)
+        call("state_read", out=C.byref(writes(out, "out")), state=self, index=index, which=which_of(which))
         return out
 
     def write(self, index: int, which: str, value: Any) -> None:
         """Overwrite "plus", "minus", "mean" or "delta" of a layer, between begin() and end()."""
-        call("state_write", self, index, which_of(which), C.byref(reads(value, "value")))
+        call("state_write", self, index=index, which=which_of(which), value=C.byref(reads(value, "value")))
 
     def read_part(self, index: int, which: str, first: int, out: np.ndarray) -> np.ndarray:
         """Read neurons first .. first + out.shape[1] - 1 of a layer into an array of (samples, neurons)."""
-        call("state_read_part", C.byref(writes(out, "out")), self, index, which_of(which), first)
+        call("state_read_part", out=C.byref(writes(out, "out")), state=self, index=index, which=which_of(which),
+             first=first)
         return out
 
     def write_part(self, index: int, which: str, first: int, value: Any) -> None:
         """Overwrite neurons of a layer from number `first` on, between begin() and end()."""
-        call("state_write_part", self, index, which_of(which), first, C.byref(reads(value, "value")))
+        call("state_write_part", self, index=index, which=which_of(which), first=first,
+             value=C.byref(reads(value, "value")))
 
     # ---- predictions ----
 
     def keep_inference(self, keep: bool = True) -> None:
         """Leave the inference alone while predicting and evaluating, which costs the memory of a prediction."""
-        call("state_keep_inference", self, bool(keep))
+        call("state_keep_inference", self, keep=flag(keep, "keep"))
 
     def _outputs(self, name: str, inputs: Any, out: Optional[np.ndarray]) -> np.ndarray:
         view = samples(inputs, self._inputs)
@@ -200,7 +200,7 @@ class State(Handle):
             if view.array.ndim == 0:
                 raise ValueError("inputs is a single number; expected an array of samples")
             out = np.empty((view.array.shape[0], self.network.outputs), self.network.context.dtype)
-        call(name, C.byref(writes(out, "out")), self, C.byref(view))
+        call(name, out=C.byref(writes(out, "out")), state=self, inputs=C.byref(view))
         return out
 
     def predict(self, inputs: Any, out: Optional[np.ndarray] = None) -> np.ndarray:
@@ -215,6 +215,6 @@ class State(Handle):
         """Compare the outputs with labels or dense targets."""
         loss, correct, top_k = C.c_double(), C.c_int64(), C.c_int64()
         view = samples(inputs, self._inputs)
-        call("evaluate_view", C.byref(loss), C.byref(correct), C.byref(top_k), k, self, C.byref(view),
-             C.byref(targets_view(targets)))
+        call("evaluate_view", C.byref(loss), C.byref(correct), C.byref(top_k), k=k, state=self, inputs=C.byref(view),
+             targets=C.byref(targets_view(targets)))
         return Evaluation(loss.value, correct.value, top_k.value, view.array.shape[0])

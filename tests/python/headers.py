@@ -13,7 +13,7 @@ CODES = {"int": "i", "int32_t": "i", "dualprop_status": "i", "int64_t": "l", "ui
          "size_t": "z", "double": "d", "dualprop_log": "p", "dualprop_parallel_for": "p"}
 HEAD = '''"""The signatures of the library's functions and the values of its constants.
 
-A signature is the code of the result, a blank, and a code for each argument:
+A signature is the code of the result, a code for each argument, and the names of the arguments in the header:
 
     S status   v nothing   s const char *   p another pointer, or a function
     i int, int32_t   u uint32_t   l int64_t   L uint64_t   z size_t   d double
@@ -42,6 +42,11 @@ def code_of(declaration):
     return CODES.get(words[0], "p")
 
 
+def name_of(declaration):
+    """The name of one parameter such as `const int64_t kernel[2]`."""
+    return re.findall(r"\w+", re.sub(r"\[.*?\]", "", declaration))[-1]
+
+
 def without_parentheses(arguments):
     """A parameter that is a pointer to a function has commas of its own: leave out what stands in its parentheses."""
     return re.sub(r"\(\s*\*\s*(\w+)\s*\)\s*\([^()]*\)", r"*\1", arguments)
@@ -53,10 +58,11 @@ def functions(text):
     pattern = r"^\s*DUALPROP_(?:CALL|API)\b([\w\s*]*?)\bdualprop_(\w+)\(([^;]*)\);"
     for result, name, arguments in re.findall(pattern, text, flags=re.S | re.M):
         arguments = [" ".join(a.split()) for a in without_parentheses(arguments).split(",")]
-        codes = "" if arguments == ["void"] else "".join(code_of(a) for a in arguments)
+        arguments = [] if arguments == ["void"] else arguments
+        codes, names = "".join(code_of(a) for a in arguments), [name_of(a) for a in arguments]
         result = " ".join(result.replace("DUALPROP_CHECKED", "").split())
         kinds = {"": "S", "dualprop_status": "S", "void": "v", "const char *": "s", "const char*": "s", "uint32_t": "u"}
-        found[name] = (kinds.get(result, "p") + " " + codes).strip()
+        found[name] = " ".join([kinds.get(result, "p"), codes, *names]).strip()
     return found
 
 

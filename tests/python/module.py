@@ -368,7 +368,7 @@ def test_no_exception_of_an_activation_is_lost(_):
             (lambda a: a[:1], np.cosh, ValueError, "value returned an array of shape"),
             (lambda a: 1.0, np.cosh, ValueError, "value returned an array of shape ()"),
             (lambda a: None, np.cosh, TypeError, "value returned None"),
-            (lambda a: a + 1j, np.cosh, TypeError, "value returned complex numbers"),
+            (lambda a: a + 1j, np.cosh, TypeError, "complex numbers"),
             (lambda a: a * np.nan, np.cosh, dp.DivergedError, "layer 1"),
             (lambda a: context.memory, np.cosh, dp.StateError, "callback"),
             (np.tanh, lambda a: "slope", ValueError, "could not convert"))):
@@ -583,7 +583,7 @@ def test_labels_of_every_type(trained):
     dense = trained.state.evaluate(points, np.eye(3)[labels])
     assert dense == expected
     refuses(ValueError, lambda: trained.state.evaluate(points, labels + 2**40))
-    refuses(dp.ArgumentError, lambda: trained.state.evaluate(points, labels + 3), "labels[")
+    refuses(dp.ArgumentError, lambda: trained.state.evaluate(points, labels + 3), "targets[")
     refuses(TypeError, lambda: trained.state.evaluate(points, labels > 0), "bool")
 
 
@@ -612,6 +612,28 @@ def test_sentences_of_wrong_arrays(trained):
     assert of_one.predict(np.zeros(8)).shape == (8, 1) and of_one.predict(np.zeros(1)).shape == (1, 1)
 
 
+def test_sentences_of_wrong_values(trained):
+    """In the caller's words; tests/python/sentences.py passes wrong values to every parameter that there is."""
+    network, state = dp.Network(trained.context, 2), trained.state
+    for call, sentence in (
+            (lambda: dp.Context("nope"), "backend is 'nope'; expected one of auto, reference, blis, cpu, cuda"),
+            (lambda: dp.Context(precision="f16"), "precision is 'f16'; expected one of f32, f64"),
+            (lambda: dp.Context(precision="u8"), "precision is 'u8'; expected one of f32, f64"),
+            (lambda: dp.Context(level=1.5), "level is 1.5; expected one of auto, baseline, avx2, avx512"),
+            (lambda: network.dense(3.7), "outputs is 3.7; expected a whole number"),
+            (lambda: network.dense(True), "outputs is True; expected a whole number"),
+            (lambda: network.dense(3, None), "activation is None; expected one of identity, relu, "),
+            (lambda: dp.Rule(trained.context, alpha="0.5"), "alpha is '0.5'; expected a number"),
+            (lambda: dp.Rule(trained.context, quantization=1), "quantization is 1; expected 0 or 2..24"),
+            (lambda: dp.Rule(trained.context, warm_start="no"), "warm_start is 'no'; expected True or False"),
+            (lambda: state.read(99, "plus"), "index is 99; expected 0..2"),
+            (lambda: state.read(-1, "plus"), "index is -1; expected 0..2"),
+            (lambda: dp.Checkpoint.from_bytes(trained.context, 5), "data is int; expected bytes"),
+            (lambda: network.initialize(1, scale=2), "scale is 2.0; expected an initializer beside it")):
+        error = refuses(Exception, call)
+        assert str(error).startswith(sentence), (str(error), sentence)
+
+
 def test_wrong_arrays_are_exceptions(trained):
     points, labels = blobs(8, 9)
     predict = trained.state.predict
@@ -634,7 +656,7 @@ def test_wrong_arrays_are_exceptions(trained):
     refuses(ValueError, lambda: predict(points, out), "read-only")
     refuses(TypeError, lambda: predict(points, [[0.0] * 3] * 8), "list")
     refuses(TypeError, lambda: predict(points, np.zeros((8, 3), np.int32)), "int32")
-    refuses(dp.ArgumentError, lambda: predict(points, np.zeros((8, 4), np.float32)), "scores")
+    refuses(dp.ArgumentError, lambda: predict(points, np.zeros((8, 4), np.float32)), "out has the shape [8, 4]")
     refuses(dp.ArgumentError, lambda: predict(points, np.lib.stride_tricks.as_strided(np.zeros(3, np.float32), (8, 3),
                                                                                      (0, 4), writeable=True)))
     refuses(dp.NotFiniteError, lambda: predict(points * np.inf))
