@@ -59,6 +59,15 @@ test_that "runs of another size are no such runs" eval 'elsewhere SEEDS=1 LIMIT=
 test_that "two seeds have a spread" eval 'reproduces EPOCHS=1 SEEDS="1 2" CELLS="bp" LIMIT=200 &&
     grep -q "^| BP | .* | [0-9.]* ± [0-9.]* | .* | 1, 2 | " $results.md'
 
+attacked_twice() { # a run that was stopped among its attacks makes them again when it goes on
+    for right in 0.5 0.25; do
+        echo "{\"attack\":\"fgsm\",\"epsilon\":0.1,\"test_accuracy\":$right}"
+    done >>$short/fashion-mnist/bp/seed-1/run.jsonl
+    EPOCHS=1 LIMIT=200 SEEDS=1 CELLS=bp tools/reproduce table1 --report >"$OUTPUT/said" 2>&1 &&
+        grep -q '"attacks": \[{"attack": "fgsm", "epsilon": 0.1, "test_accuracy": 0.25}\]' $results.jsonl
+}
+test_that "an attack that was logged twice counts once" attacked_twice
+
 run=$OUTPUT/table1-epochs-40-limit-500/fashion-mnist/bp/seed-7
 stopped() {
     SEEDS=7 CELLS="bp" EPOCHS=40 LIMIT=500 tools/reproduce table1 >"$OUTPUT/said" 2>&1 &

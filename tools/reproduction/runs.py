@@ -67,7 +67,9 @@ class Run:
                       key=lambda line: line["epoch"])
 
     def attacks(self):
-        return [line for line in read_lines(self.path("run.jsonl")) if "attack" in line]
+        """One line of the log for each attack and strength; the last one counts where a run was cut among them."""
+        return list({(line["attack"], line["epsilon"]): line
+                     for line in read_lines(self.path("run.jsonl")) if "attack" in line}.values())
 
     def audits(self):
         """The first epoch's measured batches."""
