@@ -283,7 +283,8 @@ DUALPROP_API DUALPROP_CHECKED dualprop_status dualprop_network_parameter(
     char *name, size_t size, int64_t *shape, int *rank, const dualprop_network *network, int index);
 
 /**
- * Copy a parameter tensor into the caller's array.
+ * Copy a parameter tensor into the caller's array. Nothing is allocated for an array without gaps of the context's
+ * precision.
  *
  * @param view     f32 or f64, of the tensor's shape, any strides
  * @param network  the network
@@ -296,7 +297,8 @@ dualprop_network_read(const dualprop_view *view, const dualprop_network *network
 
 /**
  * Set a parameter tensor from the caller's array. All values must be finite (else
- * DUALPROP_ERROR_NOT_FINITE). DUALPROP_ERROR_BUSY while a state infers on the network.
+ * DUALPROP_ERROR_NOT_FINITE). DUALPROP_ERROR_BUSY while a state infers on the network. Nothing is allocated for an
+ * array without gaps of the context's precision.
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_network_write(dualprop_network *network, const char *name, const dualprop_view *view);

@@ -222,6 +222,58 @@ START_TEST(takes_transposed_backward_spaced_and_broadcast_views)
 }
 END_TEST
 
+/* Plain arrays of the context's precision pass without memory between; others are refused where there is none. */
+START_TEST(allocates_nothing_for_plain_arrays)
+{
+    int precision = _i % 2 ? DUALPROP_F64 : DUALPROP_F32;
+    failing_allocator memory = { .fail_at = 0 };
+    dualprop_allocator table = failing_allocator_table(&memory);
+    dualprop_options options = { .struct_size = sizeof options, .precision = precision, .allocator = &table };
+    static const char *const NAMES[] = { "layer1.weight", "layer1.bias", "layer2.weight", "layer2.bias" };
+    static const int COUNTS[] = { 36, 2, 36, CLASSES };
+    double values[36] = { 0 }, read[36];
+    size_t size = precision == DUALPROP_F64 ? sizeof(double) : sizeof(float);
+    dualprop_view views[] = { { sizeof *views, values, precision, 4, { 3, 3, 2, 2 }, { 12, 4, 2, 1 } },
+                              vector_view(values, precision, 2),
+                              matrix_view(values, precision, INPUTS, CLASSES),
+                              vector_view(values, precision, CLASSES) };
+    dualprop_context *own;
+    dualprop_network *made;
+    expect_ok(dualprop_context_create(&own, BACKENDS[_i / 2], &options));
+    expect_ok(dualprop_network_create(&made, own, 2, 3, 2));
+    expect_ok(dualprop_network_add_convolution(made, 2, (int64_t[]){ 3, 3 }, NULL, NULL, DUALPROP_TANH));
+    expect_ok(dualprop_network_add_dense(made, CLASSES, DUALPROP_IDENTITY));
+    expect_ok(dualprop_network_set_feedback(made, DUALPROP_FEEDBACK_RANDOM, 1));
+    for (int i = 0; i < 36; i++) {
+        if (precision == DUALPROP_F64) values[i] = i;
+        else ((float *)values)[i] = (float)i;
+    }
+    failing_allocator_arm(&memory, 1, 1);
+    for (int i = 0; i < 4; i++) {
+        dualprop_view to = views[i];
+        to.data = read;
+        expect_ok(dualprop_network_write(made, NAMES[i], &views[i]));
+        expect_ok(dualprop_network_read(&to, made, NAMES[i]));
+        ck_assert(memcmp(read, values, (size_t)COUNTS[i] * size) == 0);
+        if (i != 2) continue;
+        memset(read, 0, sizeof read);
+        expect_ok(dualprop_network_write_feedback(made, 2, &views[i]));
+        expect_ok(dualprop_network_read_feedback(&to, made, 2));
+        ck_assert(memcmp(read, values, 36 * size) == 0);
+    }
+    ck_assert_int_eq(memory.allocations, 0);
+    expect_error(dualprop_network_write_feedback(made, 2, NULL), DUALPROP_ERROR_INVALID_ARGUMENT, "view is NULL");
+    expect_error(dualprop_network_read_feedback(NULL, made, 2), DUALPROP_ERROR_INVALID_ARGUMENT, "view is NULL");
+    views[2].type = DUALPROP_I32;
+    expect_error(dualprop_network_write_feedback(made, 2, &views[2]), DUALPROP_ERROR_INVALID_ARGUMENT, "type");
+    views[3].strides[0] = 2;
+    expect_error(dualprop_network_write(made, NAMES[3], &views[3]), DUALPROP_ERROR_NO_MEMORY, "bytes");
+    expect_error(dualprop_network_read(&views[3], made, NAMES[3]), DUALPROP_ERROR_NO_MEMORY, "bytes");
+    dualprop_network_destroy(made);
+    dualprop_context_destroy(own);
+}
+END_TEST
+
 START_TEST(refuses_what_is_not_finite_and_keeps_the_old)
 {
     static const double NONE[] = { NAN, INFINITY, -INFINITY, 1e300 };
@@ -582,6 +634,7 @@ Suite *test_network_suite(void)
     tcase_add_test(tests, knows_no_other_names);
     tcase_add_loop_test(tests, gives_back_what_was_written_on_every_backend_and_precision, 0, 4);
     tcase_add_test(tests, takes_transposed_backward_spaced_and_broadcast_views);
+    tcase_add_loop_test(tests, allocates_nothing_for_plain_arrays, 0, 4);
     tcase_add_test(tests, refuses_what_is_not_finite_and_keeps_the_old);
     tcase_add_test(tests, refuses_views_of_another_shape_or_type);
     tcase_add_test(tests, every_write_raises_the_generation);

@@ -127,6 +127,7 @@ static dualprop_status find_feedback(dualprop_layer **layer, const dualprop_netw
     *layer = network->layers[index - 1];
     DUALPROP__REQUIRE(network->context, (*layer)->feedback, DUALPROP_ERROR_INVALID_STATE,
                       "network has no feedback weights; call dualprop_network_set_feedback() first");
+    DUALPROP__TRY(dualprop__view_check(network->context, view, DUALPROP__REAL_TYPES, "view"));
     return dualprop__parameter_check(view, *layer, 0, "the weights");
 }
 
@@ -138,16 +139,10 @@ dualprop_status dualprop_network_read_feedback(const dualprop_view *view, const 
     DUALPROP__TRY(dualprop__context_enter(context));
     DUALPROP__TRY(find_feedback(&layer, network, view, index));
     DUALPROP__TRY(dualprop__view_check_output(context, view, DUALPROP__REAL_TYPES, "view"));
-    void *host = dualprop__allocate_array(context, (size_t)dualprop__parameter_elements(layer, 0), context->real_size);
-    if (!host) return DUALPROP_ERROR_NO_MEMORY;
     dualprop_network *read = (dualprop_network *)network;
-    dualprop_status status = dualprop__network_begin_read(read);
-    if (status == DUALPROP_OK) {
-        status = dualprop__parameter_read(host, layer, 0, layer->feedback);
-        dualprop__network_end_read(read);
-    }
-    if (status == DUALPROP_OK) dualprop__view_scatter(view, host, context->precision);
-    dualprop__release(context, host);
+    DUALPROP__TRY(dualprop__network_begin_read(read));
+    dualprop_status status = dualprop__parameter_read_view(view, layer, 0, layer->feedback);
+    dualprop__network_end_read(read);
     return status;
 }
 

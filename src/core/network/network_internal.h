@@ -202,6 +202,9 @@ uint64_t dualprop__network_pointer_bytes(const dualprop_network *network); /* of
 void *dualprop__parameter_staging(const dualprop_network *network);
 dualprop_status dualprop__parameter_fetch(void *host, const dualprop_layer *layer, int is_bias);
 dualprop_status dualprop__parameter_store(dualprop_layer *layer, int is_bias, const void *host);
+/* Copy a parameter, or what is laid out as it is in `memory`, to a checked view. The network is open for reading. */
+dualprop_status dualprop__parameter_read_view(const dualprop_view *view, const dualprop_layer *layer, int is_bias,
+                                              const void *memory);
 /*
  * Open the network for writing and store what a checked view holds, if it is finite, in `memory`, which is laid out as
  * the parameter is; NULL: as the parameter itself. `what` names the view in a sentence.

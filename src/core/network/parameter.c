@@ -145,13 +145,15 @@ static void *allocate_host(const dualprop_layer *layer, int is_bias)
     return dualprop__allocate_array(context, (size_t)dualprop__parameter_elements(layer, is_bias), context->real_size);
 }
 
-/* With the network open for reading. */
-static dualprop_status read_parameter(const dualprop_view *view, const dualprop_layer *layer, int is_bias)
+dualprop_status dualprop__parameter_read_view(const dualprop_view *view, const dualprop_layer *layer, int is_bias,
+                                              const void *memory)
 {
     dualprop_context *context = layer->network->context;
+    if (dualprop__view_is_array(view, context->precision))
+        return dualprop__parameter_read(view->data, layer, is_bias, memory);
     void *host = allocate_host(layer, is_bias);
     if (!host) return DUALPROP_ERROR_NO_MEMORY;
-    dualprop_status status = dualprop__parameter_fetch(host, layer, is_bias);
+    dualprop_status status = dualprop__parameter_read(host, layer, is_bias, memory);
     if (status == DUALPROP_OK) dualprop__view_scatter(view, host, context->precision);
     dualprop__release(context, host);
     return status;
@@ -168,7 +170,8 @@ dualprop_status dualprop_network_read(const dualprop_view *view, const dualprop_
     DUALPROP__TRY(dualprop__view_check_output(network->context, view, DUALPROP__REAL_TYPES, "view"));
     dualprop_network *opened;
     DUALPROP__TRY(dualprop__network_open(&opened, network));
-    dualprop_status status = read_parameter(view, opened->layers[layer->index - 1], is_bias);
+    layer = opened->layers[layer->index - 1];
+    dualprop_status status = dualprop__parameter_read_view(view, layer, is_bias, is_bias ? layer->bias : layer->weight);
     dualprop__network_end_read(opened);
     return status;
 }
@@ -178,10 +181,14 @@ dualprop_status dualprop__parameter_replace(dualprop_layer *layer, int is_bias, 
 {
     dualprop_network *network = layer->network;
     dualprop_context *context = network->context;
-    void *host = allocate_host(layer, is_bias);
-    if (!host) return DUALPROP_ERROR_NO_MEMORY;
-    dualprop__view_gather(host, context->precision, view);
     dualprop_status status = DUALPROP_OK;
+    void *between = NULL; /* which a plain array of the context's precision does not need */
+    const void *host = view->data;
+    if (!dualprop__view_is_array(view, context->precision)) {
+        host = between = allocate_host(layer, is_bias);
+        if (!between) return DUALPROP_ERROR_NO_MEMORY;
+        dualprop__view_gather(between, context->precision, view);
+    }
     if (!dualprop__reals_finite(host, context->precision, dualprop__parameter_elements(layer, is_bias)))
         status = dualprop__fail(
             context, DUALPROP_ERROR_NOT_FINITE,
@@ -193,7 +200,7 @@ dualprop_status dualprop__parameter_replace(dualprop_layer *layer, int is_bias, 
         dualprop__feedback_align(network);
         dualprop__network_end_write(network);
     }
-    dualprop__release(context, host);
+    dualprop__release(context, between);
     return status;
 }
 
