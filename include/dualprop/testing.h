@@ -81,7 +81,7 @@ int dualprop_testing_slots(int *failed, const dualprop_backend *table, int type,
  * @param count     samples
  * @param tried     parameters to try of each tensor, evenly spread; 0: all
  * @return DUALPROP_OK, DUALPROP_ERROR_CANCELLED (a function of a map did not return 0), or what the library's calls
- *         return; INVALID_ARGUMENT without a text where error is NULL
+ *         return; INVALID_ARGUMENT, whose text dualprop_last_error() has without a context, if error is NULL
  */
 DUALPROP_CHECKED dualprop_status dualprop_testing_gradient(
     double *error, dualprop_network *network, dualprop_rule *rule, const void *images, const int32_t *labels,

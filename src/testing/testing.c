@@ -631,11 +631,28 @@ static dualprop_status check_all(struct check *check)
     return status;
 }
 
+static dualprop_status refuse_error(void **self, const dualprop_host *host, int type, int level)
+{
+    (void)self, (void)type, (void)level;
+    return host->fail(host->user_data, DUALPROP_ERROR_INVALID_ARGUMENT,
+                      "error is NULL; expected a place for the result");
+}
+
+/* The public interface has one way to a sentence of one's own: the function of a table that creates a backend. */
+static dualprop_status refuse(void)
+{
+    dualprop_backend table = *dualprop_backend_builtin(DUALPROP_BACKEND_REFERENCE);
+    dualprop_options options = { .struct_size = sizeof options, .backend = &table };
+    dualprop_context *context;
+    table.create = refuse_error;
+    return dualprop_context_create(&context, DUALPROP_BACKEND_AUTO, &options);
+}
+
 dualprop_status dualprop_testing_gradient(double *error, dualprop_network *network, dualprop_rule *rule,
                                           const void *images, const int32_t *labels, int64_t count, int64_t tried)
 {
     struct check check = { .network = network, .images = images, .labels = labels, .count = count, .tried = tried };
-    if (!error) return DUALPROP_ERROR_INVALID_ARGUMENT;
+    if (!error) return refuse();
     dualprop_status status = dualprop_state_create(&check.state, network, rule, count);
     if (status == DUALPROP_OK) status = dualprop_optimizer_create(&check.optimizer, network, DUALPROP_SGD);
     if (status == DUALPROP_OK) status = check_all(&check);

@@ -329,8 +329,8 @@ START_TEST(gradients_are_checked)
         expect_ok(dualprop_rule_set_beta(rule, 1e-4));
         expect_ok(dualprop_testing_gradient(&error, network, rule, x, labels, 6, _i ? 7 : 0));
         ck_assert_msg(wrong ? error > 1e-2 : error < 1e-6, "error %g with fault %d", error, wrong);
-        ck_assert_int_eq(dualprop_testing_gradient(NULL, network, rule, x, labels, 6, 0),
-                         DUALPROP_ERROR_INVALID_ARGUMENT);
+        expect_error(dualprop_testing_gradient(NULL, network, rule, x, labels, 6, 0), DUALPROP_ERROR_INVALID_ARGUMENT,
+                     "error is NULL; expected a place for the result");
         dualprop_rule_destroy(rule);
         dualprop_network_destroy(network);
         dualprop_context_destroy(context);

@@ -73,6 +73,48 @@ START_TEST(an_inference_is_learned_from_once)
 }
 END_TEST
 
+static dualprop_status learn_from(struct small_network *small)
+{
+    return dualprop_update(small->optimizer, small->state);
+}
+
+/* The sentence says why there is no inference, and not what it might have been. */
+START_TEST(an_update_tells_what_became_of_the_inference)
+{
+    struct small_plan plan = plan_of(BACKENDS[_i]);
+    struct small_network small = small_create(&plan);
+    dualprop_view inputs = matrix_view(small.x, DUALPROP_F64, plan.batch, plan.widths[0]);
+    double scores[64], gradient[64];
+    dualprop_view to = matrix_view(scores, DUALPROP_F64, plan.batch, plan.widths[2]);
+    dualprop_view of_inputs = matrix_view(gradient, DUALPROP_F64, plan.batch, plan.widths[0]);
+    dualprop_checkpoint *checkpoint;
+    dualprop_diagnostics *diagnostics;
+    expect_error(learn_from(&small), DUALPROP_ERROR_INVALID_STATE, "not settled: no inference was made; call");
+    expect_ok(small_infer(&small));
+    expect_ok(dualprop_state_prepare(small.state));
+    expect_error(learn_from(&small), DUALPROP_ERROR_INVALID_STATE, "dualprop_state_prepare() has ended the last");
+    expect_ok(dualprop_predict_view(&to, small.state, &inputs)); /* of what was lost before */
+    expect_error(learn_from(&small), DUALPROP_ERROR_INVALID_STATE, "dualprop_state_prepare() has ended the last");
+    expect_ok(small_infer(&small));
+    expect_ok(dualprop_predict_view(&to, small.state, &inputs));
+    expect_error(learn_from(&small), DUALPROP_ERROR_INVALID_STATE, "a prediction or an evaluation has overwritten");
+    expect_ok(small_infer(&small));
+    expect_ok(dualprop_checkpoint_create(&checkpoint, small.context));
+    expect_ok(dualprop_checkpoint_put_state(checkpoint, small.state));
+    expect_ok(dualprop_checkpoint_get_state(small.state, checkpoint));
+    expect_error(learn_from(&small), DUALPROP_ERROR_INVALID_STATE, "dualprop_checkpoint_get_state() has ended");
+    expect_ok(dualprop_context_cancel(small.context));
+    expect_error(small_infer(&small), DUALPROP_ERROR_CANCELLED, "");
+    expect_ok(dualprop_context_resume(small.context));
+    expect_ok(dualprop_diagnostics_create(&diagnostics, small.network, DUALPROP_MSE, plan.batch));
+    expect_error(dualprop_diagnostics_input_gradient(&of_inputs, diagnostics, small.state),
+                 DUALPROP_ERROR_INVALID_STATE, "not settled: ");
+    dualprop_diagnostics_destroy(diagnostics);
+    dualprop_checkpoint_destroy(checkpoint);
+    small_destroy(&small);
+}
+END_TEST
+
 static void write_bias(struct small_network *small)
 {
     double bias[5] = { 0 };
@@ -251,6 +293,7 @@ Suite *test_misuse_suite(void)
     TCase *tests = tcase_create("each of BACKENDS");
     tcase_add_loop_test(tests, settings_of_another_optimizer_are_refused, 0, 2);
     tcase_add_loop_test(tests, an_inference_is_learned_from_once, 0, 2);
+    tcase_add_loop_test(tests, an_update_tells_what_became_of_the_inference, 0, 2);
     tcase_add_loop_test(tests, dyads_of_other_parameters_are_not_learned_from, 0, 2);
     tcase_add_loop_test(tests, targets_that_are_no_distributions_leave_a_warning, 0, 2);
     tcase_add_loop_test(tests, labels_of_64_bits_are_labels, 0, 2);

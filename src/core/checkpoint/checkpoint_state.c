@@ -166,7 +166,7 @@ static dualprop_status get_state(dualprop_state *state, const dualprop_checkpoin
     DUALPROP__TRY(each_piece(state, checkpoint, record.warm_count, 1));
     state->run.inferences = (uint64_t)record.inferences;
     state->run.warm_count = record.warm_count;
-    state->run.phase = DUALPROP__IDLE;
+    dualprop__state_lose(state, DUALPROP__LOST_TO_CHECKPOINT);
     for (int k = 1; k <= state->layer_count && record.warm_count > 0; k++) {
         state->dyads[k].versions.mean++;
         state->dyads[k].versions.delta++;

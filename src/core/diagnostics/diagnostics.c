@@ -176,8 +176,7 @@ static dualprop_status check_settled(const dualprop_diagnostics *diagnostics, co
     const dualprop_context *context = diagnostics->context;
     DUALPROP__REQUIRE(context, state->network == diagnostics->network, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "state and diagnostics are of different networks; expected the same");
-    DUALPROP__REQUIRE(context, state->run.phase == DUALPROP__SETTLED, DUALPROP_ERROR_INVALID_STATE,
-                      "state has not settled; call dualprop_infer() first");
+    DUALPROP__TRY(dualprop__check_settled(state));
     DUALPROP__REQUIRE(context, state->batch.count <= diagnostics->twin->capacity, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "state holds %lld samples; expected at most %lld, the capacity of diagnostics",
                       (long long)state->batch.count, (long long)diagnostics->twin->capacity);

@@ -25,7 +25,7 @@ static dualprop_status begin_prediction(dualprop_state *state)
         return status;
     }
     dualprop__set_aside(state);
-    state->run.phase = DUALPROP__IDLE;
+    dualprop__state_lose(state, DUALPROP__LOST_TO_PREDICTION);
     return DUALPROP_OK;
 }
 

@@ -49,12 +49,9 @@ dualprop_status dualprop__gradient_check_phase(const dualprop_optimizer *optimiz
 {
     DUALPROP__REQUIRE(optimizer->context, state->network == optimizer->network, DUALPROP_ERROR_INVALID_ARGUMENT,
                       "state and optimizer are of different networks; expected the same");
-    DUALPROP__REQUIRE(
-        optimizer->context, state->run.phase == phase, DUALPROP_ERROR_INVALID_STATE, "%s",
-        phase == DUALPROP__SETTLED
-            ? "state has not settled; call dualprop_infer() first, and after predictions, which overwrite an "
-              "inference unless dualprop_state_keep_inference() keeps it"
-            : "no inference is open; call dualprop_infer_begin() first");
+    if (phase == DUALPROP__SETTLED) return dualprop__check_settled(state);
+    DUALPROP__REQUIRE(optimizer->context, state->run.phase == phase, DUALPROP_ERROR_INVALID_STATE,
+                      "no inference is open; call dualprop_infer_begin() first");
     return DUALPROP_OK;
 }
 

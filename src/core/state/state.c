@@ -163,7 +163,7 @@ static dualprop_status prepare_state(dualprop_state *state)
     if (!same) DUALPROP__TRY(dualprop__state_plan(state));
     else DUALPROP__TRY(dualprop__switches_plan(state));
     state->plan.revision = atomic_load(&state->rule->plan);
-    state->run.phase = DUALPROP__IDLE;
+    dualprop__state_lose(state, DUALPROP__LOST_TO_PREPARE);
     state->run.warm_count = same ? state->run.warm_count : 0;
     return DUALPROP_OK;
 }
@@ -227,6 +227,28 @@ dualprop_status dualprop__check_not_open(const dualprop_state *state)
     return DUALPROP_OK;
 }
 
+dualprop_status dualprop__check_settled(const dualprop_state *state)
+{
+    static const char *const reasons[] = {
+        [DUALPROP__NEVER_INFERRED] = "no inference was made",
+        [DUALPROP__LOST_TO_FAILURE] = "the last inference failed",
+        [DUALPROP__LOST_TO_PREDICTION] = "a prediction or an evaluation has overwritten the last inference, which "
+                                         "dualprop_state_keep_inference() prevents",
+        [DUALPROP__LOST_TO_PREPARE] = "dualprop_state_prepare() has ended the last inference",
+        [DUALPROP__LOST_TO_CHECKPOINT] = "dualprop_checkpoint_get_state() has ended the last inference",
+    };
+    DUALPROP__TRY(dualprop__check_not_open(state));
+    DUALPROP__REQUIRE(state->context, state->run.phase == DUALPROP__SETTLED, DUALPROP_ERROR_INVALID_STATE,
+                      "state has not settled: %s; call dualprop_infer() first", reasons[state->run.lost]);
+    return DUALPROP_OK;
+}
+
+void dualprop__state_lose(dualprop_state *state, enum dualprop__lost how)
+{
+    if (state->run.phase != DUALPROP__IDLE) state->run.lost = (uint8_t)how;
+    state->run.phase = DUALPROP__IDLE;
+}
+
 dualprop_status dualprop__state_store(dualprop_state *state, void *memory, const double *values, int64_t count)
 {
     const dualprop_context *context = state->context;
@@ -236,6 +258,7 @@ dualprop_status dualprop__state_store(dualprop_state *state, void *memory, const
 
 void dualprop__state_close(dualprop_state *state, enum dualprop__phase phase)
 {
+    if (phase == DUALPROP__IDLE) dualprop__state_lose(state, DUALPROP__LOST_TO_FAILURE);
     state->run.phase = phase;
     if (phase == DUALPROP__SETTLED) state->run.warm_count = state->batch.count;
     if (state->run.holds) dualprop__state_end_read(state);

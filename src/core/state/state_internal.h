@@ -109,6 +109,14 @@ _Static_assert(sizeof(struct dualprop__needs) == 16 + sizeof(int), "needs have n
 
 /* A state is idle until an inference begins, open during it, and settled when it ended well. */
 enum dualprop__phase { DUALPROP__IDLE, DUALPROP__OPEN, DUALPROP__SETTLED };
+/* Why a state is idle, for the sentence of a call that needs its inference. */
+enum dualprop__lost {
+    DUALPROP__NEVER_INFERRED,
+    DUALPROP__LOST_TO_FAILURE,
+    DUALPROP__LOST_TO_PREDICTION,
+    DUALPROP__LOST_TO_PREPARE,
+    DUALPROP__LOST_TO_CHECKPOINT
+};
 
 /* own_loss.c: a loss function and what it works on, on the host. */
 struct dualprop__own_loss {
@@ -218,6 +226,7 @@ struct dualprop_state {
         double residual, pass_change, pass_max_abs;
         uint8_t is_measured; /* is the change of s+- measured in this pass? */
         uint8_t holds;       /* is the network kept from being written? */
+        uint8_t lost;        /* enum dualprop__lost: how the last inference that had settled went */
         int growing_passes;  /* the last so many passes changed more than the one before each */
         double last_change;  /* of the pass before; NaN until delta had reached the lowest layer before it */
         int64_t updates, skipped;
@@ -276,6 +285,10 @@ dualprop_status dualprop__state_begin_read(dualprop_state *state);
 void dualprop__state_end_read(dualprop_state *state);
 /* Refuse a state whose inference by hand is open. */
 dualprop_status dualprop__check_not_open(const dualprop_state *state);
+/* Refuse a state that does not hold the dyads of a whole inference, with the reason in the sentence. */
+dualprop_status dualprop__check_settled(const dualprop_state *state);
+/* The dyads are of no inference any more. */
+void dualprop__state_lose(dualprop_state *state, enum dualprop__lost how);
 /* Copy `count` host numbers to backend memory, through staging memory, which has to have room for them. */
 dualprop_status dualprop__state_store(dualprop_state *state, void *memory, const double *values, int64_t count);
 /* End an inference that is open, whatever came of it. */
