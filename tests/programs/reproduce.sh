@@ -68,6 +68,16 @@ attacked_twice() { # a run that was stopped among its attacks makes them again w
 }
 test_that "an attack that was logged twice counts once" attacked_twice
 
+figure2_of_one_batch() { # a run that was made, with 16 layers
+    run=$OUTPUT/figure2/cifar10/dp-adjoint-0-beta-1/seed-1
+    mkdir -p $run && touch $run/done
+    echo '{"epoch":1,"batch":1,"angle":[30.126,30,30,30,30,30,30,30,30,30,30,30,30,30,30,0.0]}' >$run/audits.jsonl
+    CIFAR10=nowhere tools/reproduce figure2 --report >"$OUTPUT/said" 2>&1 &&
+        grep -q '"batches": 1, "angles": \[\[30.13, 30, .*, 0.0\]\]' "$OUTPUT/results/figure2.jsonl" &&
+        grep -q '^| CIFAR-10 | DP^T, alpha 0, beta 1 | 1 | 30.1 | 30.1 | 30.1 |' "$OUTPUT/results/figure2.md"
+}
+test_that "Figure 2 keeps the angles that it draws" figure2_of_one_batch
+
 run=$OUTPUT/table1-epochs-40-limit-500/fashion-mnist/bp/seed-7
 stopped() {
     SEEDS=7 CELLS="bp" EPOCHS=40 LIMIT=500 tools/reproduce table1 >"$OUTPUT/said" 2>&1 &

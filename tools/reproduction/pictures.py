@@ -74,8 +74,11 @@ def draw(picture, heading, panels, columns, key_title=""):
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
     titles = [line.title for line in panels[0].lines if line.title]
-    right = 60 + 8 * max((len(title) for title in titles), default=0)
-    width, height = 90 + 390 * columns + right, 110 + 330 * rows
+    height = 110 + 330 * rows
+    most = (height - 140) // 20  # lines of the key, one above the other
+    key_columns = max(1, -(-len(titles) // most))
+    right = 20 + key_columns * (40 + 8 * max((len(title) for title in titles), default=0))
+    width = 90 + 390 * columns + right
     with tempfile.TemporaryDirectory() as folder:
         text = [f"set terminal pngcairo size {width},{height} font 'sans,11' background '#ffffff'",
                 f"set output {quoted(picture)}", "set border 3 lc rgb '#555555'",
@@ -84,7 +87,7 @@ def draw(picture, heading, panels, columns, key_title=""):
                 f"set multiplot layout {rows},{columns} title {quoted(heading)} font 'sans,14' margins "
                 f"{75 / width},{1 - right / width},{65 / height},{1 - 75 / height} spacing {80 / width},{85 / height}",
                 f"set key at screen {1 - 10 / width},0.5 right center vertical Left reverse title {quoted(key_title)} "
-                "samplen 1.5 spacing 1.2"]
+                f"maxrows {most} samplen 1.5 spacing 1.2"]
         for number, panel in enumerate(panels):
             text += panel_commands(panel, folder, number, number == 0)
         text.append("unset multiplot")

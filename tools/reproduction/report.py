@@ -358,7 +358,10 @@ def as_lines(runs):
                 "accuracy": accuracy(run), "diverged": run.divergence()}
         line.update({key: last(run, key) for key in LAST if last(run, key) is not None})
         about = run.about()
-        for key, value in (("limit", about.get("limit")), ("curves", run.curves()), ("attacks", run.attacks())):
+        measured = run.audits() if run.experiment.batches else []
+        angles = [[round(angle, 2) for angle in batch["angle"]] for batch in measured]
+        for key, value in (("limit", about.get("limit")), ("curves", run.curves()), ("attacks", run.attacks()),
+                           ("batches", len(angles)), ("angles", angles)):
             line.update({key: value} if value else {})
         line.update({key: about.get(key) for key in ("commit", "machine", "started")})
         yield json.dumps(line)
