@@ -1,5 +1,6 @@
 """torch_layers.py - dualprop.torch: gradients are those of autograd, whatever is in front and behind, and stay those of
 the forward pass that they belong to. Prints one line a failed test and the count.   usage: torch_layers.py"""
+import copy
 import os
 import sys
 import traceback
@@ -187,6 +188,77 @@ def test_changes_that_torch_does_not_count_are_noticed():
         layers(x)
         change()
         assert torch.allclose(layers(x), by_autograd(layers, x))
+
+
+def test_a_copy_is_independent():
+    torch.manual_seed(4)
+    layers = make("f64", rule=lambda context: dp.Rule(context, "dp-adjoint", alpha=0.5, beta=2e-3))
+    x = torch.randn(7, 5, dtype=torch.float64, requires_grad=True)
+    expected = gradients_of(layers(x).square().sum(), layers, x)
+    model = copy.deepcopy(torch.nn.Sequential(layers, torch.nn.Tanh()))
+    twin = model[0]
+    assert twin.network is not layers.network and twin.rule.beta == 2e-3 and twin.state.capacity == 7
+    assert all(torch.equal(one, other) for one, other in zip(layers.parameters(), twin.parameters()))
+    found = gradients_of(twin(x).square().sum(), twin, x)
+    assert difference(found, expected) < 1e-12
+    with torch.no_grad():
+        twin.layer1_weight.mul_(2)
+        twin.rule.beta = 0.1
+    assert not torch.allclose(twin(x), layers(x)) and torch.allclose(layers(x), by_autograd(layers, x))
+    assert layers.rule.beta == 2e-3
+    del layers
+    assert torch.allclose(twin(x), by_autograd(twin, x))
+
+
+def test_an_empty_batch():
+    """As torch's layers: an empty result, and gradients that are zero."""
+    layers = make()
+    x = torch.empty(0, 5, dtype=torch.float64, requires_grad=True)
+    y = layers(x)
+    assert y.shape == (0, 3) and y.dtype == torch.float64
+    gradients = gradients_of(y.sum(), layers, x)
+    assert gradients[0].shape == (0, 5) and all(not one.any() for one in gradients)
+    with torch.no_grad():
+        assert layers(x).shape == (0, 3)
+    try:
+        layers(torch.empty(0, 6, dtype=torch.float64))
+    except ValueError as error:
+        assert "(count, 5)" in str(error), error
+        return
+    raise AssertionError("(0, 6) for 5 inputs")
+
+
+def test_another_precision_is_refused():
+    for precision, same, others in (("f32", "float", ("double", "half", "bfloat16")),
+                                    ("f64", "double", ("float", "half"))):
+        layers = make(precision)
+        x = torch.zeros(2, 5, dtype=getattr(torch, {"float": "float32", "double": "float64"}[same]))
+        getattr(layers, same)().to("cpu")
+        for other in others:
+            try:
+                getattr(layers, other)()
+            except TypeError as error:
+                assert "precision" in str(error) and str(x.dtype) in str(error), error
+            else:
+                raise AssertionError(other)
+        assert layers(x).dtype == x.dtype and layers.layer1_weight.dtype == x.dtype
+
+
+def test_unchanged_parameters_are_not_written():
+    layers = make()
+    x = torch.randn(7, 5, dtype=torch.float64)
+    layers(x)
+    before = layers.network.generation
+    layers(x)
+    assert layers.network.generation == before
+    with torch.no_grad():
+        layers.layer2_bias.add_(1)
+    layers(x)
+    assert layers.network.generation == before + 1
+    layers.network["layer1.bias"] = np.ones(6)  # what others wrote is written over
+    assert torch.allclose(layers(x), by_autograd(layers, x))
+    layers.network.initialize(seed=9)
+    assert torch.allclose(layers(x), by_autograd(layers, x))
 
 
 def test_second_derivatives_are_refused():
