@@ -16,6 +16,7 @@
 #include "support/expect.h"
 #include "support/failing_allocator.h"
 #include "support/failing_backend.h"
+#include "support/idle_map.h"
 #include "support/lone_transport.h"
 #include "support/scratch_folder.h"
 
@@ -101,28 +102,12 @@ static int half(void *user_data, double *values, const double *a, int64_t count)
     return 0;
 }
 
-static int copy_elements(void *user_data, void *result, const void *vectors, const void *weights,
-                         const dualprop_map_shape *shape)
-{
-    (void)user_data, (void)weights;
-    memcpy(result, vectors, (size_t)(shape->count * shape->inputs) * sizeof(double));
-    return 0;
-}
-
-static int no_gradient(void *user_data, void *gradient, const void *x, const void *delta, const void *weights,
-                       const dualprop_map_shape *shape)
-{
-    (void)user_data, (void)x, (void)delta, (void)weights;
-    memset(gradient, 0, (size_t)shape->weights * sizeof(double));
-    return 0;
-}
-
 /* With an activation and a map of the caller's. */
 static dualprop_status make_custom(life *of)
 {
     int activation, map;
     STEP(dualprop_activation_register(&activation, of->context, "half", half_of, half, NULL, NULL));
-    STEP(dualprop_map_register(&map, of->context, "copy", copy_elements, copy_elements, no_gradient, NULL));
+    STEP(idle_map_register(&map, of->context));
     STEP(dualprop_network_create(&of->network, of->context, 4, 4, 2));
     STEP(dualprop_network_add_custom(of->network, map, INPUTS, 1, 1, activation));
     STEP(dualprop_network_add_dense(of->network, CLASSES, DUALPROP_IDENTITY));

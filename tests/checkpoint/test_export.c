@@ -10,6 +10,7 @@
 
 #include "main.h"
 #include "support/expect.h"
+#include "support/idle_map.h"
 #include "support/randomness.h"
 #include "support/scratch_folder.h"
 
@@ -213,22 +214,6 @@ static int own_activation(void *user_data, double *values, const double *a, int6
     return 0;
 }
 
-static int own_product(void *user_data, void *result, const void *vectors, const void *weights,
-                       const dualprop_map_shape *shape)
-{
-    (void)user_data, (void)vectors, (void)weights;
-    memset(result, 0, (size_t)(shape->count * shape->outputs) * sizeof(float));
-    return 0;
-}
-
-static int own_gradient(void *user_data, void *gradient, const void *x, const void *delta, const void *weights,
-                        const dualprop_map_shape *shape)
-{
-    (void)user_data, (void)x, (void)delta, (void)weights;
-    memset(gradient, 0, (size_t)shape->weights * sizeof(float));
-    return 0;
-}
-
 START_TEST(what_is_not_exported_is_refused_by_name)
 {
     dualprop_context *context = create_context(DUALPROP_F32);
@@ -236,7 +221,7 @@ START_TEST(what_is_not_exported_is_refused_by_name)
     scratch_folder folder = scratch_folder_create();
     int activation, map;
     expect_ok(dualprop_activation_register(&activation, context, "gently", own_activation, own_activation, NULL, NULL));
-    expect_ok(dualprop_map_register(&map, context, "mixing", own_product, own_product, own_gradient, NULL));
+    expect_ok(idle_map_register(&map, context));
     expect_ok(dualprop_network_create(&own, context, 1, 1, 4));
     expect_ok(dualprop_network_add_dense(own, 4, activation));
     expect_ok(dualprop_network_initialize(own, 1));
@@ -248,7 +233,7 @@ START_TEST(what_is_not_exported_is_refused_by_name)
     expect_ok(dualprop_network_add_custom(own, map, 4, 4, 4, DUALPROP_RELU));
     expect_ok(dualprop_network_initialize(own, 1));
     expect_error(dualprop_network_export_c(own, folder.path, "net"), DUALPROP_ERROR_UNSUPPORTED,
-                 "layer 2 has the map mixing");
+                 "layer 2 has the map idle");
     expect_ok(dualprop_network_create(&unset, context, 1, 1, 4));
     expect_error(dualprop_network_export_c(unset, folder.path, "net"), DUALPROP_ERROR_INVALID_ARGUMENT, "layers");
     expect_ok(dualprop_network_add_dense(unset, 2, DUALPROP_IDENTITY));

@@ -77,7 +77,7 @@ START_TEST(without_random_numbers_files_are_replaced)
 {
     failing_system = FAILING_GETRANDOM;
     for (int i = 0; i < 20; i++) {
-        char text[16];
+        char text[24];
         snprintf(text, sizeof text, "number %d", i);
         expect_ok(replace(text));
         expect_text(text);

@@ -2,6 +2,7 @@
  * test_arguments_custom.c - every function of custom.h with every bad argument.
  */
 #include "arguments.h"
+#include "idle_map.h"
 
 Suite *test_arguments_custom_suite(void);
 
@@ -61,34 +62,23 @@ static void sweep_activation_name(void)
         ck_assert_ptr_null(dualprop_activation_name(own.context, NO_ACTIVATIONS[i]));
 }
 
-static int no_product(void *user_data, void *result, const void *vectors, const void *weights,
-                      const dualprop_map_shape *shape)
-{
-    (void)user_data, (void)result, (void)vectors, (void)weights, (void)shape;
-    return 0;
-}
-
-static int no_gradient(void *user_data, void *gradient, const void *x, const void *delta, const void *weights,
-                       const dualprop_map_shape *shape)
-{
-    (void)user_data, (void)gradient, (void)x, (void)delta, (void)weights, (void)shape;
-    return 0;
-}
-
 static void sweep_map_register(void)
 {
     HANDLES(context, CONTEXT, "context",
-            dualprop_map_register(&out.i[0], bad, "mine", no_product, no_product, no_gradient, NULL))
-    INVALID("map", dualprop_map_register(NULL, own.context, "mine", no_product, no_product, no_gradient, NULL));
-    INVALID("name", dualprop_map_register(&out.i[0], own.context, NULL, no_product, no_product, no_gradient, NULL));
-    INVALID("name", dualprop_map_register(&out.i[0], own.context, "a b", no_product, no_product, no_gradient, NULL));
+            dualprop_map_register(&out.i[0], bad, "mine", idle_product, idle_product, idle_gradient, NULL))
+    INVALID("map", dualprop_map_register(NULL, own.context, "mine", idle_product, idle_product, idle_gradient, NULL));
+    INVALID("name",
+            dualprop_map_register(&out.i[0], own.context, NULL, idle_product, idle_product, idle_gradient, NULL));
+    INVALID("name",
+            dualprop_map_register(&out.i[0], own.context, "a b", idle_product, idle_product, idle_gradient, NULL));
     INVALID("built-in",
-            dualprop_map_register(&out.i[0], own.context, "Dense", no_product, no_product, no_gradient, NULL));
+            dualprop_map_register(&out.i[0], own.context, "Dense", idle_product, idle_product, idle_gradient, NULL));
     INVALID("built-in",
-            dualprop_map_register(&out.i[0], own.context, "relu", no_product, no_product, no_gradient, NULL));
-    INVALID("forward", dualprop_map_register(&out.i[0], own.context, "mine", NULL, no_product, no_gradient, NULL));
-    INVALID("transposed", dualprop_map_register(&out.i[0], own.context, "mine", no_product, NULL, no_gradient, NULL));
-    INVALID("gradient", dualprop_map_register(&out.i[0], own.context, "mine", no_product, no_product, NULL, NULL));
+            dualprop_map_register(&out.i[0], own.context, "relu", idle_product, idle_product, idle_gradient, NULL));
+    INVALID("forward", dualprop_map_register(&out.i[0], own.context, "mine", NULL, idle_product, idle_gradient, NULL));
+    INVALID("transposed",
+            dualprop_map_register(&out.i[0], own.context, "mine", idle_product, NULL, idle_gradient, NULL));
+    INVALID("gradient", dualprop_map_register(&out.i[0], own.context, "mine", idle_product, idle_product, NULL, NULL));
 }
 
 /* On a network to which layers may be added, with a map of its context, which stays. */
@@ -98,9 +88,9 @@ static void sweep_network_add_custom(void)
     dualprop_network *network;
     int map;
     expect_ok(dualprop_context_create(&context, DUALPROP_BACKEND_REFERENCE, NULL));
-    expect_ok(dualprop_map_register(&map, context, "mine", no_product, no_product, no_gradient, NULL));
+    expect_ok(dualprop_map_register(&map, context, "mine", idle_product, idle_product, idle_gradient, NULL));
     INVALID("'Mine', which is registered already",
-            dualprop_map_register(&out.i[0], context, "Mine", no_product, no_product, no_gradient, NULL));
+            dualprop_map_register(&out.i[0], context, "Mine", idle_product, idle_product, idle_gradient, NULL));
     expect_ok(dualprop_network_create(&network, context, 1, 1, 4));
     HANDLES(network, NETWORK, "network", dualprop_network_add_custom(bad, map, 2, 3, 4, DUALPROP_RELU))
     NUMBERS(int, "map", dualprop_network_add_custom(network, bad, 2, 3, 4, DUALPROP_RELU), -1, 0, 3, INT32_MAX);

@@ -8,6 +8,7 @@
 #include "main.h"
 #include "support/expect.h"
 #include "support/failing_allocator.h"
+#include "support/idle_map.h"
 #include "support/lone_transport.h"
 #include "support/saved_model.h"
 #include "support/scratch_folder.h"
@@ -291,22 +292,6 @@ static dualprop_status use_activation(saved_model *model)
     return status;
 }
 
-static int halves(void *user_data, void *result, const void *vectors, const void *weights,
-                  const dualprop_map_shape *shape)
-{
-    (void)user_data, (void)weights;
-    for (int64_t i = 0; i < shape->count * shape->inputs; i++) ((float *)result)[i] = ((const float *)vectors)[i] / 2;
-    return 0;
-}
-
-static int no_gradient(void *user_data, void *gradient, const void *x, const void *delta, const void *weights,
-                       const dualprop_map_shape *shape)
-{
-    (void)user_data, (void)x, (void)delta, (void)weights;
-    memset(gradient, 0, (size_t)shape->weights * sizeof(float));
-    return 0;
-}
-
 /* A map, likewise, and a network with it that learns. */
 static dualprop_status use_map(saved_model *model)
 {
@@ -316,8 +301,7 @@ static dualprop_status use_map(saved_model *model)
     saved_model made = { .precision = DUALPROP_F32 };
     int map = 0;
     dualprop_status status = dualprop_context_create(&made.context, DUALPROP_BACKEND_REFERENCE, &options);
-    if (status == DUALPROP_OK)
-        status = dualprop_map_register(&map, made.context, "half", halves, halves, no_gradient, NULL);
+    if (status == DUALPROP_OK) status = idle_map_register(&map, made.context);
     if (status == DUALPROP_OK) status = dualprop_network_create(&made.network, made.context, 1, 1, 2);
     if (status == DUALPROP_OK) status = dualprop_network_add_custom(made.network, map, 2, 1, 1, DUALPROP_IDENTITY);
     if (status == DUALPROP_OK) status = dualprop_network_initialize(made.network, 1);
