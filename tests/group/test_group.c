@@ -7,11 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "main.h"
 #include "support/comparison.h"
 #include "support/expect.h"
 #include "support/failing_allocator.h"
+#include "support/lone_transport.h"
 #include "support/randomness.h"
 #include "support/thread_group.h"
 
@@ -657,6 +660,62 @@ START_TEST(a_batch_without_samples_is_refused)
 }
 END_TEST
 
+/* In a forked child it is FORKED, idle or in use at the fork; the optimizer goes on without it. */
+static int use_in_child(struct process *process)
+{
+    double x[INPUTS] = { 0 }, value = 1;
+    int32_t label = 0;
+    alarm(60);
+    expect_error(dualprop_group_sum(&value, NULL, process->group, 1, 0), DUALPROP_ERROR_FORKED, "another process");
+    expect_error(dualprop_group_agree(process->group, DUALPROP_OK, NULL), DUALPROP_ERROR_FORKED, "another process");
+    expect_error(dualprop_group_share_network(process->network, process->group, 0), DUALPROP_ERROR_FORKED,
+                 "another process");
+    expect_error(dualprop_group_check_network(process->group, process->network), DUALPROP_ERROR_FORKED,
+                 "another process");
+    expect_error(dualprop_optimizer_set_group(process->optimizer, process->group, 1), DUALPROP_ERROR_FORKED,
+                 "another process");
+    expect_error(dualprop_learn(process->optimizer, process->state, x, &label, 1), DUALPROP_ERROR_FORKED,
+                 "another process");
+    expect_ok(dualprop_optimizer_set_group(process->optimizer, NULL, 0));
+    expect_ok(dualprop_learn(process->optimizer, process->state, x, &label, 1));
+    destroy(process);
+    return 0;
+}
+
+static int child_status;
+
+static int fork_in_a_call(void *user_data, void *bytes, const int64_t *offsets)
+{
+    struct process *process = user_data;
+    (void)bytes, (void)offsets;
+    if (!process->group || child_status >= 0) return 0;
+    pid_t child = fork();
+    if (child == 0) _exit(use_in_child(process));
+    return waitpid(child, &child_status, 0) == child ? 0 : 1;
+}
+
+START_TEST(a_group_stays_with_the_process_that_made_it)
+{
+    struct process process = plan(DUALPROP_BACKEND_REFERENCE, DUALPROP_F64, 0, 2, 8);
+    dualprop_transport transport = lone_transport;
+    double value = 1;
+    transport.user_data = &process;
+    transport.gather = fork_in_a_call;
+    child_status = 0; /* not while it is created */
+    expect_ok(create(&process, 0));
+    expect_ok(dualprop_group_create(&process.group, process.context, &transport));
+    expect_ok(dualprop_optimizer_set_group(process.optimizer, process.group, 1));
+    pid_t child = fork();
+    if (child == 0) _exit(use_in_child(&process));
+    ck_assert_int_eq(waitpid(child, &child_status, 0), child);
+    ck_assert_int_eq(child_status, 0);
+    child_status = -1;
+    expect_ok(dualprop_group_sum(&value, NULL, process.group, 1, 0));
+    ck_assert_int_eq(child_status, 0);
+    destroy(&process);
+}
+END_TEST
+
 START_TEST(shares_cover_the_batch)
 {
     for (int64_t blocks = 1; blocks <= 70; blocks += 3)
@@ -695,6 +754,7 @@ Suite *test_group_suite(void)
     tcase_add_test(failures, another_library_is_refused);
     tcase_add_test(calls, processes_share_compare_add_and_agree);
     tcase_add_test(calls, a_batch_without_samples_is_refused);
+    tcase_add_test(calls, a_group_stays_with_the_process_that_made_it);
     tcase_add_test(calls, shares_cover_the_batch);
     suite_add_tcase(suite, bits);
     suite_add_tcase(suite, failures);

@@ -120,6 +120,7 @@ dualprop_status dualprop_group_create(dualprop_group **out, dualprop_context *co
         return agree_on_memory(&missing, DUALPROP_ERROR_NO_MEMORY);
     }
     group->magic = DUALPROP__GROUP;
+    group->process_number = dualprop__process_number();
     atomic_init(&group->references, 1);
     group->context = context;
     group->transport = copy;
@@ -157,6 +158,9 @@ dualprop_status dualprop__group_enter(dualprop_group *group, const char *functio
 {
     DUALPROP__TRY(dualprop__check_handle(group, DUALPROP__GROUP, "group", function));
     DUALPROP__TRY(dualprop__context_enter(group->context));
+    DUALPROP__REQUIRE(group->context, group->process_number == dualprop__process_number(), DUALPROP_ERROR_FORKED,
+                      "group was created in another process, which has its place among the others; it can only be "
+                      "destroyed here");
     int idle = 0;
     DUALPROP__REQUIRE(group->context, atomic_compare_exchange_strong(&group->busy, &idle, 1), DUALPROP_ERROR_BUSY,
                       "group is in use by another call");

@@ -41,6 +41,7 @@ struct dualprop_group {
     atomic_int references;
     dualprop_context *context;
     dualprop_transport transport;
+    int process_number; /* who made it: a forked child would speak in its place */
     atomic_int busy;
     int failed; /* the transport failed: nothing can be agreed on any more */
     uint64_t calls;
