@@ -12,6 +12,7 @@
 #include "main.h"
 #include "support/expect.h"
 #include "support/failing_allocator.h"
+#include "support/failing_backend.h"
 
 static dualprop_context *create(int backend, const dualprop_options *options)
 {
@@ -246,6 +247,168 @@ START_TEST(a_module_of_another_version_is_refused)
 }
 END_TEST
 
+/* ---- a module that has a device, by failing_backend.h ---- */
+
+static dualprop_backend device;
+static dualprop_status device_says;
+
+/* Parentheses: Check has a macro of that name. */
+static dualprop_status create_device(void **instance, const dualprop_host *host, int type, int level)
+{
+    if (device_says != DUALPROP_OK) return (host->fail)(host->user_data, device_says, "so says the \"device\"\n\\");
+    return dualprop_backend_builtin(DUALPROP_BACKEND_REFERENCE)->create(instance, host, type, level);
+}
+
+static const dualprop_backend *device_table(void)
+{
+    return &device;
+}
+
+static void *device_symbol(void *user_data, void *module, const char *name)
+{
+    const dualprop_backend *(*entry)(void) = device_table;
+    void *symbol;
+    (void)user_data, (void)module, (void)name;
+    memcpy(&symbol, &entry, sizeof symbol);
+    return symbol;
+}
+
+/* Ask for `auto` beside a device that says `says`; the name of what came is copied. */
+static dualprop_status ask_auto(char *name, char *text, size_t size, dualprop_status says, int numerics)
+{
+    int module = 0;
+    dualprop_loader loader = { sizeof loader, any_module, device_symbol, a_reason, &module };
+    dualprop_options options = DUALPROP_OPTIONS_INIT;
+    dualprop_context *context;
+    const char *backend;
+    device = *failing_backend_table(FAILING_DEVICE);
+    device.create = create_device;
+    device_says = says;
+    failing_backend_arm(0, 0);
+    options.loader = &loader;
+    options.module = "/somewhere/libdualprop-cuda.so.0";
+    options.numerics = numerics;
+    dualprop_status status = dualprop_context_create(&context, DUALPROP_BACKEND_AUTO, &options);
+    if (status != DUALPROP_OK) return status;
+    expect_ok(dualprop_context_info(NULL, NULL, &backend, context));
+    snprintf(name, 32, "%s", backend);
+    expect_ok(dualprop_context_describe(text, size, NULL, context));
+    dualprop_context_destroy(context);
+    return DUALPROP_OK;
+}
+
+START_TEST(auto_takes_a_device_that_is_there)
+{
+    char name[32], text[1024];
+    for (int numerics = DUALPROP_NUMERICS_STRICT; numerics <= DUALPROP_NUMERICS_BF16; numerics++) {
+        expect_ok(ask_auto(name, text, sizeof text, DUALPROP_OK, numerics));
+        ck_assert_str_eq(name, "failing");
+        ck_assert_msg(strstr(text, "a CUDA device is here"), "%s", text);
+    }
+}
+END_TEST
+
+/* What a device may lack is a reason for the CPU, in words that stay JSON; other failures are the caller's to know. */
+START_TEST(auto_goes_on_without_a_device)
+{
+    static const dualprop_status reasons[] = { DUALPROP_ERROR_NO_BACKEND,      DUALPROP_ERROR_NO_DEVICE,
+                                               DUALPROP_ERROR_BACKEND_VERSION, DUALPROP_ERROR_DEVICE,
+                                               DUALPROP_ERROR_UNSUPPORTED,     DUALPROP_ERROR_NO_MEMORY };
+    char name[32], text[1024];
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
+        expect_ok(ask_auto(name, text, sizeof text, reasons[i], DUALPROP_NUMERICS_STRICT));
+        ck_assert(strcmp(name, "blis") == 0 || strcmp(name, "reference") == 0);
+        ck_assert_msg(strstr(text, "not cuda: so says the \\u0022device\\u0022\\u000a\\u005c"), "%s", text);
+    }
+    expect_error(ask_auto(name, text, sizeof text, DUALPROP_ERROR_IO, DUALPROP_NUMERICS_STRICT), DUALPROP_ERROR_IO,
+                 "so says");
+    expect_error(ask_auto(name, text, sizeof text, DUALPROP_ERROR_NO_DEVICE, DUALPROP_NUMERICS_TF32),
+                 DUALPROP_ERROR_UNSUPPORTED, "is for CUDA devices");
+}
+END_TEST
+
+/* A table on the host's memory that cannot be opened, completed or used as it is; nothing is left of it. */
+START_TEST(a_table_that_cannot_be_opened)
+{
+    failing_allocator memory = { .fail_at = 0 };
+    dualprop_allocator allocator = failing_allocator_table(&memory);
+    dualprop_options options = DUALPROP_OPTIONS_INIT;
+    dualprop_context *context;
+    options.allocator = &allocator;
+    options.backend = &device;
+    for (int part = 0; part < 2; part++) {
+        device = *failing_backend_table(part ? FAILING_FOLLOWERS : FAILING_HOST);
+        device.create = create_device;
+        device_says = DUALPROP_ERROR_DEVICE;
+        expect_error(dualprop_context_create(&context, 0, &options), DUALPROP_ERROR_DEVICE, "so says");
+        device_says = DUALPROP_OK;
+        for (long at = 1; at == 1 || memory.failures > 0; at++) {
+            memory.failures = 0;
+            failing_allocator_arm(&memory, at, 0);
+            dualprop_status status = dualprop_context_create(&context, 0, &options);
+            ck_assert_int_eq(status, memory.failures > 0 ? DUALPROP_ERROR_NO_MEMORY : DUALPROP_OK);
+            dualprop_context_destroy(context);
+        }
+        ck_assert_int_eq(memory.live_blocks, 0);
+        failing_allocator_arm(&memory, 0, 0);
+        options.numerics = DUALPROP_NUMERICS_BF16;
+        expect_error(dualprop_context_create(&context, 0, &options), DUALPROP_ERROR_UNSUPPORTED, "precision bf16");
+        options.numerics = DUALPROP_NUMERICS_STRICT;
+        device.struct_size = offsetof(dualprop_backend, submit_deferred); /* of an older header */
+        expect_ok(dualprop_context_create(&context, 0, &options));
+        dualprop_context_destroy(context);
+        device.name = NULL;
+        expect_error(dualprop_context_create(&context, 0, &options), DUALPROP_ERROR_INVALID_ARGUMENT, "without a name");
+    }
+}
+END_TEST
+
+START_TEST(numbers_among_the_options_have_a_range)
+{
+    static const struct {
+        int precision, threads, numerics, autotune, device, refused;
+    } rows[] = { { 0, 1024, 0, 1, 7, 0 },
+                 { 0, DUALPROP_ALL_CPUS, 0, 0, 0, 0 },
+                 { 0, -2, 0, 0, 0, 1 },
+                 { 0, 1025, 0, 0, 0, 1 },
+                 { 0, 1, -1, 0, 0, 1 },
+                 { 0, 1, DUALPROP_NUMERICS_BF16 + 1, 0, 0, 1 },
+                 { DUALPROP_F64, 1, DUALPROP_NUMERICS_TF32, 0, 0, 1 },
+                 { 0, 1, 0, 2, 0, 1 },
+                 { 0, 1, 0, -1, 0, 1 },
+                 { 0, 1, 0, 0, -1, 1 } };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        dualprop_options options = DUALPROP_OPTIONS_INIT;
+        uint64_t bytes = 0;
+        options.precision = rows[i].precision;
+        options.threads = rows[i].threads;
+        options.numerics = rows[i].numerics;
+        options.autotune = rows[i].autotune;
+        options.device = rows[i].device;
+        dualprop_status status = dualprop_context_memory_needed(&bytes, DUALPROP_BACKEND_REFERENCE, &options);
+        if (rows[i].refused) expect_error(status, DUALPROP_ERROR_INVALID_ARGUMENT, "options.");
+        else expect_ok(status);
+        ck_assert((bytes > 0) == !rows[i].refused);
+    }
+}
+END_TEST
+
+START_TEST(what_is_not_asked_for_is_not_written)
+{
+    dualprop_context *context = create(DUALPROP_BACKEND_REFERENCE, NULL);
+    uint64_t current = 0, peak = 0, allocations = 0;
+    int threads = 0;
+    expect_ok(dualprop_context_memory(NULL, NULL, NULL, context));
+    expect_ok(dualprop_context_memory(&current, &peak, &allocations, context));
+    ck_assert(current > 0 && peak >= current && allocations > 0);
+    expect_ok(dualprop_context_info(NULL, NULL, NULL, context));
+    expect_ok(dualprop_context_info(NULL, &threads, NULL, context));
+    ck_assert_int_eq(threads, 1);
+    dualprop_context_destroy(context);
+    expect_error(dualprop_context_create(&context, 99, NULL), DUALPROP_ERROR_INVALID_ARGUMENT, "backend is 99");
+}
+END_TEST
+
 START_TEST(a_description_is_cut_to_fit)
 {
     dualprop_context *context = create(DUALPROP_BACKEND_REFERENCE, NULL);
@@ -333,6 +496,11 @@ Suite *test_context_suite(void)
     tcase_add_test(tests, tables_of_other_sizes);
     tcase_add_test(tests, a_backend_that_is_absent_is_an_error_by_name_and_a_reason_for_auto);
     tcase_add_test(tests, a_module_of_another_version_is_refused);
+    tcase_add_test(tests, auto_takes_a_device_that_is_there);
+    tcase_add_test(tests, auto_goes_on_without_a_device);
+    tcase_add_test(tests, a_table_that_cannot_be_opened);
+    tcase_add_test(tests, numbers_among_the_options_have_a_range);
+    tcase_add_test(tests, what_is_not_asked_for_is_not_written);
     tcase_add_test(tests, a_description_is_cut_to_fit);
     tcase_add_test(tests, each_thread_has_its_last_error_and_each_context_too);
     tcase_add_test(tests, every_status_has_a_name_and_a_message);

@@ -406,9 +406,9 @@ static long live(int which, int kind, long at, int for_ever)
 /* Parts of the caller's need memory of the host. */
 static const struct {
     int life, kind;
-} rows[] = { { 0, FAILING_DEVICE },    { 0, FAILING_DEFERRED },  { 1, FAILING_DEVICE },
-             { 1, FAILING_DEFERRED },  { 2, FAILING_HOST },      { 0, FAILING_HOST },
-             { 0, FAILING_FOLLOWERS }, { 1, FAILING_FOLLOWERS }, { 0, FAILING_PRODUCT } };
+} rows[] = { { 0, FAILING_DEVICE },  { 0, FAILING_DEFERRED }, { 1, FAILING_DEVICE },      { 1, FAILING_DEFERRED },
+             { 2, FAILING_HOST },    { 0, FAILING_HOST },     { 0, FAILING_FOLLOWERS },   { 1, FAILING_FOLLOWERS },
+             { 0, FAILING_PRODUCT }, { 0, FAILING_DENSE },    { 1, FAILING_CONVOLUTIONS } };
 enum { ROWS = sizeof rows / sizeof *rows };
 
 /* A row is a life on a kind of backend, whose calls fail once, or every fifth for ever. */

@@ -2,15 +2,19 @@
  * test_module.c - where the CUDA module is looked for, and what the dynamic loader is never given.
  */
 #include <elf.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "dualprop/backend.h"
 #include "main.h"
 #include "support/expect.h"
+#include "support/failing_allocator.h"
 #include "support/scratch_folder.h"
 
 #define MODULE "libdualprop-cuda.so.0"
@@ -200,6 +204,205 @@ START_TEST(a_truncated_module_is_refused)
 }
 END_TEST
 
+/* ---- where, seen by a loader of the caller's ---- */
+
+/* A module that is opened wherever it is said to be, and what it then has: nothing, or no table. */
+struct seen {
+    int has_driver, opens, has_entry;
+    const char *error;
+    char path[256]; /* the module that was opened last */
+};
+
+static const dualprop_backend *no_table(void)
+{
+    return NULL;
+}
+
+static void *see_open(void *user_data, const char *path)
+{
+    struct seen *seen = user_data;
+    if (strcmp(path, "libcuda.so.1") == 0) return seen->has_driver ? seen : NULL;
+    snprintf(seen->path, sizeof seen->path, "%s", path);
+    return seen->opens ? seen : NULL;
+}
+
+static void *see_symbol(void *user_data, void *module, const char *name)
+{
+    struct seen *seen = user_data;
+    const dualprop_backend *(*entry)(void) = no_table;
+    void *symbol;
+    ck_assert_ptr_eq(module, seen);
+    ck_assert_str_eq(name, DUALPROP_BACKEND_ENTRY);
+    memcpy(&symbol, &entry, sizeof symbol);
+    return seen->has_entry ? symbol : NULL;
+}
+
+static const char *see_error(void *user_data)
+{
+    return ((struct seen *)user_data)->error;
+}
+
+/* Ask for a backend with that loader; what comes of it. */
+static dualprop_status ask(struct seen *seen, int backend, const char *module, const dualprop_allocator *allocator)
+{
+    dualprop_loader loader = { sizeof loader, see_open, see_symbol, see_error, seen };
+    dualprop_options options = DUALPROP_OPTIONS_INIT;
+    dualprop_context *context;
+    options.loader = &loader;
+    options.module = module;
+    options.allocator = allocator;
+    seen->path[0] = '\0';
+    dualprop_status status = dualprop_context_create(&context, backend, &options);
+    dualprop_context_destroy(context);
+    return status;
+}
+
+#define EXPECT_NO_MODULE(seen, module, word) \
+    expect_error(ask((seen), DUALPROP_BACKEND_CUDA, (module), NULL), DUALPROP_ERROR_NO_BACKEND, (word))
+
+/* DUALPROP_BACKEND_PATH: the first folder that has it, whatever stands between the colons. */
+START_TEST(folders_are_searched_in_their_order)
+{
+    static const char *const rows[] = { "",    ":",           "::",           "/nowhere", "/nowhere:",
+                                        ":%s", "%s:/nowhere", "/nowhere::%s", "%s:" };
+    struct seen seen = { .error = "no" };
+    scratch_folder folder = scratch_folder_create();
+    char paths[256], found[160];
+    snprintf(found, sizeof found, "%s/" MODULE, folder.path);
+    scratch_write(found, "module", 6);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *place = strstr(rows[i], "%s");
+        if (place) snprintf(paths, sizeof paths, "%.*s%s%s", (int)(place - rows[i]), rows[i], folder.path, place + 2);
+        else snprintf(paths, sizeof paths, "%s", rows[i]);
+        setenv("DUALPROP_BACKEND_PATH", paths, 1);
+        EXPECT_NO_MODULE(&seen, NULL, "cannot be loaded: no");
+        ck_assert_msg(strcmp(seen.path, place ? found : MODULE) == 0, "%s: %s", paths, seen.path);
+    }
+    unsetenv("DUALPROP_BACKEND_PATH");
+    scratch_folder_destroy(&folder);
+}
+END_TEST
+
+/* The file of this code is not known where its mapping cannot be read; then the loader is asked. */
+START_TEST(without_descriptors_the_loader_is_asked)
+{
+    struct seen seen = { .error = "no" };
+    struct rlimit limit, none;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = limit;
+    none.rlim_cur = 0;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    dualprop_status status = ask(&seen, DUALPROP_BACKEND_CUDA, NULL, NULL);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    ck_assert_int_eq(status, DUALPROP_ERROR_NO_BACKEND);
+    ck_assert_str_eq(seen.path, MODULE);
+}
+END_TEST
+
+/* By name it is NO_MEMORY; for `auto` the CPU is left, as long as that has memory. */
+START_TEST(any_allocation_of_the_search_may_fail)
+{
+    int backend = _i ? DUALPROP_BACKEND_AUTO : DUALPROP_BACKEND_CUDA;
+    failing_allocator memory = { .fail_at = 0 };
+    dualprop_allocator table = failing_allocator_table(&memory);
+    struct seen seen = { .has_driver = 1, .error = "no" };
+    setenv("DUALPROP_BACKEND_PATH", "/nowhere:/nowhere/either", 1);
+    for (long at = 1; at == 1 || memory.failures > 0; at++) {
+        memory.failures = 0;
+        failing_allocator_arm(&memory, at, 0);
+        dualprop_status status = ask(&seen, backend, NULL, &table),
+                        usual = _i ? DUALPROP_OK : DUALPROP_ERROR_NO_BACKEND;
+        ck_assert_msg(status == usual || (memory.failures > 0 && status == DUALPROP_ERROR_NO_MEMORY), "%ld: %s", at,
+                      dualprop_status_name(status));
+        ck_assert_int_eq(memory.live_blocks, 0);
+    }
+    unsetenv("DUALPROP_BACKEND_PATH");
+}
+END_TEST
+
+/* Loaded, and of no use: no entry, an entry without a table, and a loader that gives no reason. */
+START_TEST(a_module_without_a_table_is_refused)
+{
+    struct seen seen = { .opens = 1, .error = "no entry" };
+    EXPECT_NO_MODULE(&seen, "some-module", "some-module cannot be loaded: no entry");
+    seen.error = NULL;
+    EXPECT_NO_MODULE(&seen, "some-module", "the loader gave no reason");
+    seen.has_entry = 1;
+    EXPECT_NO_MODULE(&seen, "some-module", "some-module has no table");
+    seen.has_driver = 0;
+    expect_ok(ask(&seen, DUALPROP_BACKEND_AUTO, NULL, NULL));
+    ck_assert_str_eq(seen.path, "");
+}
+END_TEST
+
+/* ---- what the loader is never given ---- */
+
+/* Headers of a library of two segments that is whole, and what is then changed. */
+struct library {
+    Elf64_Ehdr header;
+    Elf64_Phdr segments[2];
+    char code[64];
+};
+
+static struct library whole_library(void)
+{
+    struct library library = { .header = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64 } } };
+    library.header.e_phoff = offsetof(struct library, segments);
+    library.header.e_phentsize = sizeof library.segments[0];
+    library.header.e_phnum = 2;
+    library.segments[0].p_type = PT_LOAD;
+    library.segments[0].p_filesz = sizeof library;
+    library.segments[1].p_type = PT_NULL;
+    library.segments[1].p_offset = UINT64_MAX;
+    return library;
+}
+
+static void expect_library(const char *file, const struct library *library, size_t size, const char *word)
+{
+    struct seen seen = { .error = "the loader was asked" };
+    scratch_write(file, library, size);
+    EXPECT_NO_MODULE(&seen, file, word);
+}
+
+START_TEST(what_is_no_library_is_left_to_the_loader)
+{
+    static const char asked[] = "the loader was asked", truncated[] = "the file is truncated";
+    scratch_folder folder = scratch_folder_create();
+    struct seen seen = { .error = asked };
+    struct library library = whole_library();
+    expect_library(folder.file, &library, sizeof library, asked);
+    expect_library(folder.file, &library, sizeof library - 1, truncated);
+    expect_library(folder.file, &library, sizeof library.header - 1, asked);
+    library.header.e_ident[EI_CLASS] = ELFCLASS32;
+    expect_library(folder.file, &library, sizeof library - 1, asked);
+    library.header.e_ident[EI_CLASS] = ELFCLASS64;
+    library.header.e_ident[EI_MAG1] = 'e';
+    expect_library(folder.file, &library, sizeof library - 1, asked);
+    library = whole_library();
+    library.header.e_phentsize++;
+    expect_library(folder.file, &library, sizeof library - 1, asked);
+    library = whole_library();
+    library.header.e_phoff = sizeof library - 1;
+    expect_library(folder.file, &library, sizeof library, truncated);
+    library = whole_library();
+    library.header.e_shoff = sizeof library;
+    expect_library(folder.file, &library, sizeof library, asked);
+    library.header.e_shnum = library.header.e_shentsize = 1;
+    expect_library(folder.file, &library, sizeof library, truncated);
+    library = whole_library();
+    library.segments[1].p_type = PT_LOAD;
+    expect_library(folder.file, &library, sizeof library, truncated);
+    EXPECT_NO_MODULE(&seen, folder.path, asked);
+    EXPECT_NO_MODULE(&seen, "/nowhere/at-all", asked);
+    ck_assert_int_eq(unlink(folder.file), 0);
+    ck_assert_int_eq(mkfifo(folder.file, 0600), 0);
+    EXPECT_NO_MODULE(&seen, folder.file, "it is no regular file");
+    ck_assert_str_eq(seen.path, ""); /* it would wait */
+    EXPECT_NO_MODULE(&seen, "/dev/null", "it is no regular file");
+    scratch_folder_destroy(&folder);
+}
+END_TEST
+
 Suite *test_module_suite(void)
 {
     Suite *suite = suite_create("module");
@@ -208,6 +411,11 @@ Suite *test_module_suite(void)
     tcase_add_test(tests, a_module_beside_the_program_is_found);
     tcase_add_test(tests, a_program_with_raised_privileges_asks_the_system_alone);
     tcase_add_test(tests, a_truncated_module_is_refused);
+    tcase_add_test(tests, folders_are_searched_in_their_order);
+    tcase_add_test(tests, without_descriptors_the_loader_is_asked);
+    tcase_add_loop_test(tests, any_allocation_of_the_search_may_fail, 0, 2);
+    tcase_add_test(tests, a_module_without_a_table_is_refused);
+    tcase_add_test(tests, what_is_no_library_is_left_to_the_loader);
     suite_add_tcase(suite, tests);
     return suite;
 }

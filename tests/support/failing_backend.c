@@ -155,6 +155,27 @@ static void keep_some_slots(int kind)
     if (kind == FAILING_FOLLOWERS) table.synchronize = whole.synchronize;
     if (kind == FAILING_FOLLOWERS) table.dyad_update = whole.dyad_update;
     if (kind == FAILING_FOLLOWERS) table.optimizer_step = whole.optimizer_step;
+    if (kind >= FAILING_DENSE) table.flags |= DUALPROP_BACKEND_UNFUSED;
+    if (kind == FAILING_DENSE) {
+        table.weight_elements = whole.weight_elements;
+        table.write_weights = whole.write_weights;
+        table.read_weights = whole.read_weights;
+        table.dense_workspace = whole.dense_workspace;
+        table.dense_bottom_up = whole.dense_bottom_up;
+        table.dense_top_down = whole.dense_top_down;
+        table.dense_gradient = whole.dense_gradient;
+    }
+    if (kind == FAILING_CONVOLUTIONS) {
+        table.convolution_weight_elements = whole.convolution_weight_elements;
+        table.write_convolution_weights = whole.write_convolution_weights;
+        table.read_convolution_weights = whole.read_convolution_weights;
+        table.convolution_workspace = whole.convolution_workspace;
+        table.convolution_cache = whole.convolution_cache;
+        table.convolution_prepare = whole.convolution_prepare;
+        table.convolution_bottom_up = whole.convolution_bottom_up;
+        table.convolution_top_down = whole.convolution_top_down;
+        table.convolution_gradient = whole.convolution_gradient;
+    }
 }
 
 const dualprop_backend *failing_backend_table(int kind)

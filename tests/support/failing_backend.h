@@ -24,9 +24,18 @@ extern failing_backend failing_slots;
 void failing_backend_arm(long fail_at, int for_ever);
 /*
  * Memory of its own; the same with deferred sections, whose steps are gated; memory that it takes for the host's; and
- * tables on host memory with some slots alone: what follows a product, or one product of dense layers.
+ * tables on host memory with some slots alone: what follows a product, one product of dense layers, or all that dense
+ * layers or convolutions need, whose products stand alone.
  */
-enum { FAILING_DEVICE, FAILING_DEFERRED, FAILING_HOST, FAILING_FOLLOWERS, FAILING_PRODUCT };
+enum {
+    FAILING_DEVICE,
+    FAILING_DEFERRED,
+    FAILING_HOST,
+    FAILING_FOLLOWERS,
+    FAILING_PRODUCT,
+    FAILING_DENSE,
+    FAILING_CONVOLUTIONS
+};
 /* A table for dualprop_options. It is borrowed, and the same in every call. */
 const dualprop_backend *failing_backend_table(int kind);
 
