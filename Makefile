@@ -251,7 +251,10 @@ check-oom: tests
 check-io: tests
 	$(BUILD)/tests/main io file checkpoint hostile_files data_files
 
-# Each in its own build folder, with its own copy of the objects.
+# Most suites, with both sanitizers in one build: a part of `make check`.
+check-sanitized:
+	BUILD='$(BUILD)' tests/sanitized.sh
+# All of them, each in its own build folder, with its own copy of the objects.
 check-asan:
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/asan LIB=build/asan/lib SANITIZE=address OPTIMIZE=-O1 \
 	    build/asan/tests/main build/asan/tests/backend/module_path
@@ -397,10 +400,10 @@ help:
 	@echo 'make                 the library: lib/libdualprop.so and lib/libdualprop.a'
 	@echo 'make deps            install what building and testing need (Debian, Ubuntu)'
 	@echo 'make demo            train on Fashion-MNIST by dual propagation and show the result'
-	@echo 'make check           all tests; check-suites, -headers, -abi, -manners, -install, -python, -oom, -io are parts,'
-	@echo '                     check-asan, -ubsan, -tsan, -msan, -valgrind, -fuzz, -command-lines, -kills, -soak,'
-	@echo '                     -coverage, -mutants, -cross, -mpich and -cuda-mutants go further (SUITE=NAME chooses;'
-	@echo '                     figures: docs/reliability.md)'
+	@echo 'make check           all tests; check-suites, -headers, -abi, -manners, -install, -python, -oom, -io and'
+	@echo '                     -sanitized are parts; check-asan, -ubsan, -tsan, -msan, -valgrind, -fuzz, -kills, -soak,'
+	@echo '                     -command-lines, -coverage, -mutants, -cross, -mpich and -cuda-mutants go further'
+	@echo '                     (SUITE=NAME chooses; figures: docs/reliability.md)'
 	@echo 'make bench           speed against the frameworks (CASES=mlp, vgg16... BENCH_VENV=DIR)'
 	@echo 'make vectors         reference vectors (VECTORS=DIR BACKEND=reference PRECISION=f64)'
 	@echo 'make reproduce-table1   a table or figure of the paper beside its numbers: -table1, -table2, -table3,'
@@ -430,8 +433,8 @@ FORCE:
 .SECONDARY:
 .PHONY: wheel all programs examples tests deps demo check check-suites check-headers check-abi check-manners \
     check-install check-mpich check-python mpi \
-        check-cuda check-cuda-mutants check-oom check-io check-asan check-ubsan check-tsan check-valgrind \
-        check-fuzz check-command-lines check-kills check-soak check-coverage check-mutants check-msan check-cross \
-        bench vectors combinations formulas reproduce-table1 \
+        check-cuda check-cuda-mutants check-oom check-io check-sanitized check-asan check-ubsan check-tsan \
+        check-valgrind check-fuzz check-command-lines check-kills check-soak check-coverage check-mutants check-msan \
+        check-cross bench vectors combinations formulas reproduce-table1 \
         reproduce-table2 reproduce-table3 reproduce-figure2 reproduce-figure3 atlas learn-cifar10 figure2 figure3 \
         install install-strip install-library install-programs uninstall amalgamation deb docs format help clean FORCE
