@@ -12,6 +12,7 @@
 #include "support/expect.h"
 #include "support/failing_allocator.h"
 #include "support/failing_system.h"
+#include "support/traps.h"
 
 /* ---- reading ---- */
 
@@ -142,6 +143,7 @@ static const struct {
 
 START_TEST(numbers_are_read_or_refused)
 {
+    traps_set(1);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         char *exact;
         int64_t whole = 7;
@@ -156,6 +158,7 @@ START_TEST(numbers_are_read_or_refused)
         ck_assert_msg(real == (status == DUALPROP_OK ? numbers[i].real : 7), "%s", numbers[i].text);
         free(exact);
     }
+    traps_set(0);
 }
 END_TEST
 

@@ -2,6 +2,7 @@
  * reals.c - arrays of the context's precision, in the backend's memory and on the host.
  */
 #include <math.h>
+#include <string.h>
 
 #include "base.h"
 
@@ -52,12 +53,27 @@ int dualprop__reals_within(const void *reals, int type, int64_t count, const dou
     return within;
 }
 
+/* By their bits: to compare a NaN, as a file may hold it, ends a host that traps invalid operations. */
+static int is_finite_f32(const float *value)
+{
+    uint32_t bits;
+    memcpy(&bits, value, sizeof bits);
+    return (bits & 0x7f800000u) != 0x7f800000u;
+}
+
+static int is_finite_f64(const double *value)
+{
+    uint64_t bits;
+    memcpy(&bits, value, sizeof bits);
+    return (bits & 0x7ff0000000000000u) != 0x7ff0000000000000u;
+}
+
 int dualprop__reals_finite(const void *reals, int type, int64_t count)
 {
     int finite = 1;
     if (type == DUALPROP_F32)
-        for (int64_t i = 0; i < count; i++) finite &= isfinite(((const float *)reals)[i]) != 0;
+        for (int64_t i = 0; i < count; i++) finite &= is_finite_f32((const float *)reals + i);
     else
-        for (int64_t i = 0; i < count; i++) finite &= isfinite(((const double *)reals)[i]) != 0;
+        for (int64_t i = 0; i < count; i++) finite &= is_finite_f64((const double *)reals + i);
     return finite;
 }

@@ -2,6 +2,7 @@
  * json_parse.c - JSON text from an untrusted source, read in place.
  */
 #include <errno.h>
+#include <fenv.h>
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>
@@ -169,7 +170,10 @@ dualprop_status dualprop__json_integer(dualprop__json *json, int64_t *value)
     return DUALPROP_OK;
 }
 
-/* In the C locale, whichever the host has chosen: glibc and musl have that one ready. */
+/*
+ * In the C locale, whichever the host has chosen: glibc and musl have that one ready. A number that is too large raises
+ * an overflow, which a host may have asked to trap: it is held.
+ */
 dualprop_status dualprop__json_real(dualprop__json *json, double *value)
 {
     int whole, rounding, before = errno;
@@ -179,9 +183,12 @@ dualprop_status dualprop__json_real(dualprop__json *json, double *value)
     locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
     DUALPROP__REQUIRE(json->context, plain, DUALPROP_ERROR_NO_MEMORY, "out of memory for the %s of %s", json->what,
                       json->source);
+    fenv_t traps;
+    feholdexcept(&traps);
     dualprop__float_mode mode = dualprop__float_mode_enter_default(&rounding);
     double number = strtod_l(json->at, NULL, plain);
     dualprop__float_mode_leave(mode, rounding);
+    fesetenv(&traps);
     freelocale(plain);
     errno = before;
     if (!isfinite(number)) return dualprop__json_refuse(json, "a number that is too large");
