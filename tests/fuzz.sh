@@ -53,8 +53,8 @@ if [ "${REPLAY:-no}" = no ] && command -v clang >/dev/null 2>&1; then
         harness clang "$name" "$folder/fuzz_$name" -fsanitize=address,undefined,fuzzer
         longest=65536 patience=5
         [ "$name" != calls ] || { longest=4096 patience=60; } # some hundred calls
-        "$folder/fuzz_$name" -max_total_time="${FUZZ_SECONDS:-60}" -rss_limit_mb=1024 -malloc_limit_mb=256 -timeout="$patience" \
-            -max_len="$longest" -artifact_prefix="$folder/" "$corpus"
+        "$folder/fuzz_$name" -max_total_time="${FUZZ_SECONDS:-60}" -rss_limit_mb=1024 -malloc_limit_mb=256 \
+            -timeout="$patience" -max_len="$longest" -artifact_prefix="$folder/" "$corpus"
     done
     exit
 fi
