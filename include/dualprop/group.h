@@ -22,8 +22,8 @@
  * its status, whatever call the others make next. After DUALPROP_ERROR_TRANSPORT a group cannot be used
  * again; processes may then be one step apart, and continue from the last checkpoint.
  *
- * Ownership: a group keeps its context alive, an optimizer its group.   Threads: one call at a time on a group. A forked
- * child can only destroy it.
+ * Ownership: a group keeps its context alive, an optimizer its group.   Threads: one call at a time on a group. A
+ * forked child can only destroy it.
  */
 #ifndef DUALPROP_GROUP_H
 #define DUALPROP_GROUP_H
