@@ -153,7 +153,8 @@ static int run_and_flush(host *owner, const program *self, int argc, char **argv
 {
     int status = run_program(owner, self, argc, argv);
 
-    if (fflush(stdout) == 0 || status != EXIT_DONE) return status;
+    int written = fflush(stdout) == 0 && !ferror(stdout);
+    if (written || status != EXIT_DONE) return status;
     fprintf(stderr, "%s: writing the results to stdout failed\n", owner->program);
     return EXIT_FAILED;
 }
@@ -165,6 +166,7 @@ int program_main(const program *self, int argc, char **argv)
 
     standard_streams_hold();
     signal(SIGXFSZ, SIG_IGN); /* a file beyond the limit is an error like a full disk */
+    signal(SIGPIPE, SIG_IGN); /* and so is stdout whose reader has gone: the run goes on and is saved */
     snprintf(name, sizeof name, "%s%s", self->name, launch_suffix);
     host_init(&owner, name);
     int status = launch_begin(&owner, &argc, &argv) == DUALPROP_OK ? run_and_flush(&owner, self, argc, argv)

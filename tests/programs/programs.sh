@@ -448,6 +448,15 @@ limited() { # A file may have 512 or 1024 bytes; the checkpoint is written after
         [ -s log ] && [ "$(grep -c "^{.*}$" log)" -eq "$(wc -l <log)" ] && [ "$(tail -c 1 log)" = "" ]
 }
 test_that "a log beyond the file size limit keeps whole lines" limited
+# `dualprop-mlp ... | head -n 1`: the reader has gone before the first epoch ends, and the run is saved all the same.
+outlives_its_reader() {
+    trains $small --batch 1 --epochs 3 --checkpoint read &&
+    { "$program" $small --batch 1 --epochs 3 --checkpoint unread --log log 2>stderr; echo $? >status; } | head -n 1 \
+        >first && [ "$(wc -l <first)" -eq 1 ] && [ "$(cat status)" -eq 1 ] && \
+        one_line "writing the results to stdout failed" && [ "$(wc -l <log)" -eq 3 ] && cmp read unread
+}
+rm -f log
+test_that "a run whose reader has gone is saved" outlives_its_reader
 test_that "half a line of a log stays by itself" eval 'cp straight kept && printf "{\"epoch\":4,\"tr" >log &&
     trains --resume kept --data good --epochs 5 --log log --backend reference && \
         [ "$(grep -c "^{.*}$" log)" -eq 1 ] && [ "$(wc -l <log)" -eq 2 ]'
