@@ -21,6 +21,7 @@
 #define MASK_TYPE __mmask16
 #define FPCLASS(x, classes) _mm512_fpclass_ps_mask(x, classes)
 #define LESS(x, y) _mm512_cmp_ps_mask(x, y, _CMP_LT_OQ)
+#define ALL_WIDE(x) _mm512_set1_epi32((int32_t)(x))
 typedef __m512 FORMULA(wide);
 #include "step_avx512_template.h"
 #include "elementwise_template.h"
@@ -29,6 +30,7 @@ typedef __m512 FORMULA(wide);
 #undef MASK_TYPE
 #undef FPCLASS
 #undef LESS
+#undef ALL_WIDE
 
 #define REAL double
 #define BITS int64_t
@@ -39,6 +41,7 @@ typedef __m512 FORMULA(wide);
 #define MASK_TYPE __mmask8
 #define FPCLASS(x, classes) _mm512_fpclass_pd_mask(x, classes)
 #define LESS(x, y) _mm512_cmp_pd_mask(x, y, _CMP_LT_OQ)
+#define ALL_WIDE(x) _mm512_set1_epi64((int64_t)(x))
 typedef __m512d FORMULA(wide);
 #include "step_avx512_template.h"
 #include "elementwise_template.h"
@@ -47,3 +50,4 @@ typedef __m512d FORMULA(wide);
 #undef MASK_TYPE
 #undef FPCLASS
 #undef LESS
+#undef ALL_WIDE

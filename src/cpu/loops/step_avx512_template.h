@@ -6,13 +6,13 @@
  * instructions.
  *
  * A template: its includer defines REAL, FORMULA(name), FORMULA(wide) of WIDE_LANES reals, MM(name) of its intrinsics,
- * MASK_TYPE, FPCLASS and LESS.
+ * MASK_TYPE, FPCLASS, LESS and ALL_WIDE, an integer in all lanes.
  */
 
 /* The numbers of a step, each in all lanes of a register. */
 typedef struct FORMULA(wide_step) {
     FORMULA(wide) rate, gradient_scale, coupled_decay, apart_decay, momentum, beta1, rest1, beta2, rest2;
-    FORMULA(wide) scale1, scale2, epsilon, least2, largest_gradient, largest_move, largest_weight;
+    FORMULA(wide) scale1, scale2, epsilon, least2, largest_gradient, largest_move;
 } FORMULA(wide_step);
 
 static inline FORMULA(wide_step) FORMULA(wide_step_of)(const FORMULA(step) * step)
@@ -33,7 +33,6 @@ static inline FORMULA(wide_step) FORMULA(wide_step_of)(const FORMULA(step) * ste
         .least2 = MM(set1)(step->least2),
         .largest_gradient = MM(set1)(FORMULA(largest_gradient)()),
         .largest_move = MM(set1)(FORMULA(largest_move)()),
-        .largest_weight = MM(set1)(FORMULA(largest_weight)()),
     };
 }
 
@@ -44,6 +43,18 @@ static inline FORMULA(wide) FORMULA(wide_hold)(FORMULA(wide) x, FORMULA(wide) li
     return MM(max)(MM(sub)(MM(setzero)(), limit), x);
 }
 
+/*
+ * FORMULA(hold) with the largest weight, which is the largest finite number: infinities become that, all else stays.
+ * One instruction instead of two. Its table has four bits for each class of numbers: quiet and signalling NaN, zero, 1,
+ * both infinities, other numbers.
+ */
+static inline FORMULA(wide) FORMULA(wide_hold_weight)(FORMULA(wide) x)
+{
+    enum { UNCHANGED = 1, LARGEST = 14, LEAST = 15 };
+    const uint32_t table = UNCHANGED * 0x11001111u | (uint32_t)LEAST << 16 | (uint32_t)LARGEST << 20;
+    return MM(fixupimm)(x, x, ALL_WIDE(table), 0);
+}
+
 /* FORMULA(flush): zeros and denormal numbers become zero. */
 static inline FORMULA(wide) FORMULA(wide_flush)(FORMULA(wide) x)
 {
@@ -51,55 +62,57 @@ static inline FORMULA(wide) FORMULA(wide_flush)(FORMULA(wide) x)
     return MM(mask_mov)(x, FPCLASS(x, ZEROS_AND_DENORMALS), MM(setzero)());
 }
 
-static inline FORMULA(wide)
-    FORMULA(wide_decayed_gradient)(const FORMULA(wide_step) * step, FORMULA(wide) w, FORMULA(wide) g)
+/*
+ * decays, here and below: is there weight decay? It is constant where these are inlined. Without it the term is left
+ * out: what it adds is a zero, whose sign FORMULA(flush) drops.
+ */
+static inline __attribute__((always_inline)) FORMULA(wide)
+    FORMULA(wide_decayed_gradient)(const FORMULA(wide_step) * step, int decays, FORMULA(wide) w, FORMULA(wide) g)
 {
-    g = MM(add)(MM(mul)(step->gradient_scale, g), MM(mul)(step->coupled_decay, w));
+    g = MM(mul)(step->gradient_scale, g);
+    if (decays) g = MM(add)(g, MM(mul)(step->coupled_decay, w));
     return FORMULA(wide_hold)(g, step->largest_gradient);
 }
 
 static inline FORMULA(wide)
     FORMULA(wide_sgd)(const FORMULA(wide_step) * step, FORMULA(wide) w, FORMULA(wide) g, FORMULA(wide) * moment)
 {
-    FORMULA(wide) m = MM(add)(MM(mul)(step->momentum, *moment), FORMULA(wide_decayed_gradient)(step, w, g));
+    FORMULA(wide) m = MM(add)(MM(mul)(step->momentum, *moment), FORMULA(wide_decayed_gradient)(step, 1, w, g));
     m = FORMULA(wide_flush)(FORMULA(wide_hold)(m, step->largest_move));
     *moment = m;
-    return FORMULA(wide_hold)(MM(sub)(w, MM(mul)(step->rate, m)), step->largest_weight);
+    return FORMULA(wide_hold_weight)(MM(sub)(w, MM(mul)(step->rate, m)));
 }
 
-/*
- * The same without momentum and weight decay. What they add is a zero, whose sign FORMULA(flush) drops; and a held
- * gradient is far from the largest move.
- */
+/* The same without momentum and weight decay, where a held gradient is far from the largest move. */
 static inline FORMULA(wide)
     FORMULA(wide_plain_sgd)(const FORMULA(wide_step) * step, FORMULA(wide) w, FORMULA(wide) g, FORMULA(wide) * moment)
 {
-    g = FORMULA(wide_hold)(MM(mul)(step->gradient_scale, g), step->largest_gradient);
-    *moment = FORMULA(wide_flush)(g);
-    return FORMULA(wide_hold)(MM(sub)(w, MM(mul)(step->rate, *moment)), step->largest_weight);
+    *moment = FORMULA(wide_flush)(FORMULA(wide_decayed_gradient)(step, 0, w, g));
+    return FORMULA(wide_hold_weight)(MM(sub)(w, MM(mul)(step->rate, *moment)));
 }
 
-/* FORMULA(plain_sgd), and the same with no weight decay. */
+/* FORMULA(plain_sgd) */
 static inline __attribute__((always_inline)) FORMULA(wide)
     FORMULA(wide_momentless)(const FORMULA(wide_step) * step, int decays, FORMULA(wide) w, FORMULA(wide) g)
 {
-    g = decays ? FORMULA(wide_decayed_gradient)(step, w, g)
-               : FORMULA(wide_hold)(MM(mul)(step->gradient_scale, g), step->largest_gradient);
-    return FORMULA(wide_hold)(MM(sub)(w, MM(mul)(step->rate, FORMULA(wide_flush)(g))), step->largest_weight);
+    FORMULA(wide) move = FORMULA(wide_flush)(FORMULA(wide_decayed_gradient)(step, decays, w, g));
+    return FORMULA(wide_hold_weight)(MM(sub)(w, MM(mul)(step->rate, move)));
 }
 
-static inline FORMULA(wide) FORMULA(wide_adam)(const FORMULA(wide_step) * step, FORMULA(wide) w, FORMULA(wide) g,
-                                               FORMULA(wide) * moment1, FORMULA(wide) * moment2)
+static inline __attribute__((always_inline)) FORMULA(wide)
+    FORMULA(wide_adam)(const FORMULA(wide_step) * step, int decays, FORMULA(wide) w, FORMULA(wide) g,
+                       FORMULA(wide) * moment1, FORMULA(wide) * moment2)
 {
-    FORMULA(wide) slope = FORMULA(wide_decayed_gradient)(step, w, g);
+    FORMULA(wide) slope = FORMULA(wide_decayed_gradient)(step, decays, w, g);
     FORMULA(wide) m = FORMULA(wide_flush)(MM(add)(MM(mul)(step->beta1, *moment1), MM(mul)(step->rest1, slope)));
     FORMULA(wide) v = MM(add)(MM(mul)(step->beta2, *moment2), MM(mul)(step->rest2, MM(mul)(slope, slope)));
     v = MM(mask_mov)(v, LESS(v, step->least2), MM(setzero)());
     *moment1 = m;
     *moment2 = v;
     FORMULA(wide) move = MM(div)(MM(mul)(step->scale1, m), MM(add)(MM(sqrt)(MM(mul)(step->scale2, v)), step->epsilon));
-    move = MM(add)(FORMULA(wide_hold)(move, step->largest_move), MM(mul)(step->apart_decay, w));
-    return FORMULA(wide_hold)(MM(sub)(w, MM(mul)(step->rate, move)), step->largest_weight);
+    move = FORMULA(wide_hold)(move, step->largest_move);
+    if (decays) move = MM(add)(move, MM(mul)(step->apart_decay, w));
+    return FORMULA(wide_hold_weight)(MM(sub)(w, MM(mul)(step->rate, move)));
 }
 
 /* `lanes` of the elements from i on. plain (neither momentum nor weight decay?) is constant where this is inlined. */
@@ -118,12 +131,13 @@ static inline __attribute__((always_inline)) void FORMULA(sgd_lanes)(const FORMU
     MM(mask_storeu)(w + i, lanes, next);
 }
 
-static inline __attribute__((always_inline)) void FORMULA(adam_lanes)(const FORMULA(wide_step) * step, MASK_TYPE lanes,
-                                                                      int64_t i, REAL *w, const REAL *g, REAL *moment1,
-                                                                      REAL *moment2)
+static inline __attribute__((always_inline)) void FORMULA(adam_lanes)(const FORMULA(wide_step) * step, int decays,
+                                                                      MASK_TYPE lanes, int64_t i, REAL *w,
+                                                                      const REAL *g, REAL *moment1, REAL *moment2)
 {
     FORMULA(wide) m = MM(maskz_loadu)(lanes, moment1 + i), v = MM(maskz_loadu)(lanes, moment2 + i);
-    FORMULA(wide) next = FORMULA(wide_adam)(step, MM(maskz_loadu)(lanes, w + i), MM(maskz_loadu)(lanes, g + i), &m, &v);
+    FORMULA(wide) old = MM(maskz_loadu)(lanes, w + i), slope = MM(maskz_loadu)(lanes, g + i);
+    FORMULA(wide) next = FORMULA(wide_adam)(step, decays, old, slope, &m, &v);
     MM(mask_storeu)(moment1 + i, lanes, m);
     MM(mask_storeu)(moment2 + i, lanes, v);
     MM(mask_storeu)(w + i, lanes, next);
@@ -147,7 +161,6 @@ static void FORMULA(sgd_loop)(const FORMULA(step) * given, int64_t count, REAL *
     else FORMULA(sgd_array)(&step, 1, count, w, g, moment);
 }
 
-/* decays is constant where this is inlined. */
 static inline __attribute__((always_inline)) void FORMULA(plain_sgd_lanes)(const FORMULA(wide_step) * step, int decays,
                                                                            MASK_TYPE lanes, int64_t i, REAL *w,
                                                                            const REAL *g)
@@ -171,13 +184,23 @@ static void FORMULA(plain_sgd_loop)(const FORMULA(step) * given, int64_t count, 
     else FORMULA(plain_sgd_array)(&step, 0, count, w, g);
 }
 
+static inline __attribute__((always_inline)) void FORMULA(adam_array)(const FORMULA(wide_step) * step, int decays,
+                                                                      int64_t count, REAL *w, const REAL *g,
+                                                                      REAL *moment1, REAL *moment2)
+{
+    int64_t i = 0;
+    for (; i + WIDE_LANES <= count; i += WIDE_LANES)
+        FORMULA(adam_lanes)(step, decays, ALL_LANES, i, w, g, moment1, moment2);
+    if (i < count) FORMULA(adam_lanes)(step, decays, FIRST_LANES(count - i), i, w, g, moment1, moment2);
+}
+
 static void FORMULA(adam_loop)(const FORMULA(step) * given, int64_t count, REAL *w, const REAL *g, REAL *moment1,
                                REAL *moment2)
 {
     const FORMULA(wide_step) step = FORMULA(wide_step_of)(given);
-    int64_t i = 0;
-    for (; i + WIDE_LANES <= count; i += WIDE_LANES) FORMULA(adam_lanes)(&step, ALL_LANES, i, w, g, moment1, moment2);
-    if (i < count) FORMULA(adam_lanes)(&step, FIRST_LANES(count - i), i, w, g, moment1, moment2);
+    if (given->coupled_decay != 0 || given->apart_decay != 0)
+        FORMULA(adam_array)(&step, 1, count, w, g, moment1, moment2);
+    else FORMULA(adam_array)(&step, 0, count, w, g, moment1, moment2);
 }
 
 /* Plain SGD on one sample's gradient, x[i] delta[j], which is formed in registers. */
