@@ -75,6 +75,7 @@ static inline __attribute__((always_inline)) void FORMULA(multiply)(int rows, in
         }
         if (halves == 2) MM(storeu)(to, sums[i][0]);
         MM(mask_storeu)(end, wanted, sum);
+        if (direct && halves == 1 && product->is_tile) MM(storeu)(to + LANES, MM(setzero)());
     }
 }
 
@@ -130,7 +131,7 @@ static void FORMULA(run_row)(const dualprop__product *product, const dualprop__r
 
 #define ROWS(n)                                                                 \
     case n:                                                                     \
-        if (product->vector_count <= LANES && !(DIRECT && product->is_tile))    \
+        if (product->vector_count <= LANES)                                     \
             FORMULA(multiply)(n, 1, DIRECT, 0, product);                        \
         else if (product->is_cold) FORMULA(multiply)(n, 2, DIRECT, 1, product); \
         else FORMULA(multiply)(n, 2, DIRECT, 0, product);                       \
