@@ -129,12 +129,11 @@ static void FORMULA(run_row)(const dualprop__product *product, const dualprop__r
 }
 #undef STREAMS
 
-#define ROWS(n)                                                                 \
-    case n:                                                                     \
-        if (product->vector_count <= LANES)                                     \
-            FORMULA(multiply)(n, 1, DIRECT, 0, product);                        \
-        else if (product->is_cold) FORMULA(multiply)(n, 2, DIRECT, 1, product); \
-        else FORMULA(multiply)(n, 2, DIRECT, 0, product);                       \
+#define ROWS(n)                                                                          \
+    case n:                                                                              \
+        if (product->vector_count <= LANES) FORMULA(multiply)(n, 1, DIRECT, 0, product); \
+        else if (product->is_cold) FORMULA(multiply)(n, 2, DIRECT, 1, product);          \
+        else FORMULA(multiply)(n, 2, DIRECT, 0, product);                                \
         return;
 #define DIRECT 0
 static void FORMULA(run)(const dualprop__microkernel *kernel, const dualprop__product *product)

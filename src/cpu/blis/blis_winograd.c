@@ -86,12 +86,10 @@ int64_t dualprop__filter_scratch(const dualprop__blis *blis)
     return DUALPROP__NINE * blis->kernel.vector * blis->kernel.vector * (int64_t)blis->loops->real_size;
 }
 
-/* Element of tap 0, channel, first output of the panel, in the layout of the weights. */
-static const void *filters_at(const dualprop__filter_panel *filters, int64_t panel, int64_t channel)
+const void *dualprop__filters_at(const dualprop__blis *blis, const dualprop_convolution *shape, const void *weights,
+                                 int64_t panel, int64_t channel)
 {
-    int64_t vector = filters->blis->kernel.vector;
-    int64_t start = (panel * DUALPROP__NINE * filters->shape->channels + channel) * vector;
-    return dualprop__at(filters->blis, filters->weights, start);
+    return dualprop__at(blis, weights, (panel * DUALPROP__NINE * shape->channels + channel) * blis->kernel.vector);
 }
 
 static void transform(const dualprop__filter_panel *filters, const void *g, int64_t tap, int64_t first, int64_t count)
@@ -119,7 +117,8 @@ static void transpose_winograd(const dualprop__filter_panel *filters, int64_t ou
     int64_t count = dualprop__least(vector, channels - channel);
     for (int64_t tap = 0; tap < DUALPROP__NINE; tap++) {
         const void *from[DUALPROP__MOST_VECTOR];
-        const char *g = dualprop__at(blis, filters_at(filters, output_panel, channel), tap * channels * vector);
+        const char *g =
+            dualprop__filters_at(blis, filters->shape, filters->weights, output_panel, tap * channels + channel);
         /* Channels beyond the last are copies of it; their results are not used. */
         for (int64_t j = 0; j < vector; j++) from[j] = dualprop__at(blis, g, dualprop__least(j, count - 1) * vector);
         blis->convolution_loops->interleave(dualprop__at(blis, filters->scratch, tap * vector * vector), from, outputs,
@@ -132,7 +131,8 @@ void dualprop__transform_filters(const dualprop__filter_panel *filters)
     const dualprop_convolution *shape = filters->shape;
     int64_t vector = filters->blis->kernel.vector;
     if (!filters->turned) {
-        transform(filters, filters_at(filters, filters->panel, 0), shape->channels * vector, 0, shape->channels);
+        const void *g = dualprop__filters_at(filters->blis, shape, filters->weights, filters->panel, 0);
+        transform(filters, g, shape->channels * vector, 0, shape->channels);
         return;
     }
     for (int64_t first = 0; first < shape->outputs; first += vector) {

@@ -68,6 +68,9 @@ typedef struct dualprop__filter_panel {
     void *scratch;   /* of dualprop__filter_scratch bytes */
 } dualprop__filter_panel;
 
+/* Element of tap 0, channel, first output of the panel, in the layout of the weights. */
+const void *dualprop__filters_at(const dualprop__blis *blis, const dualprop_convolution *shape, const void *weights,
+                                 int64_t panel, int64_t channel);
 int64_t dualprop__filter_scratch(const dualprop__blis *blis);
 void dualprop__transform_filters(const dualprop__filter_panel *filters);
 

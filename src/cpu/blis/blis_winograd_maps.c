@@ -4,7 +4,8 @@
  * A chunk is some rows of tiles. By chunks, a unit is a chunk: its V stays in the cache while one panel of outputs
  * after another is multiplied and transformed back, then the dyad update follows. Otherwise V is made for a block of
  * chunks, a chunk a unit, and then a unit is two panels of outputs for the whole block: it transforms their filters,
- * multiplies and transforms back a few chunks at a time.
+ * multiplies and transforms back a few chunks at a time. A tile that is alone is multiplied with the filters as they are
+ * transformed, without writing U.
  *
  * Sums go over DEPTH inputs at a time, so that rounding errors do not grow with the channels without bound. Pooling
  * windows that tile the tiles are pooled from a row of tiles in the nearest cache; other pooling has a phase of its
@@ -29,7 +30,7 @@ struct pass {
     dualprop__unpooling unpooling; /* first: see dualprop__unpool_unit() */
     const dualprop__blis *blis;
     const dualprop_convolution *shape;
-    int is_top_down, by_chunks, pools, pools_at_once;
+    int is_top_down, by_chunks, is_single, pools, pools_at_once; /* is_single: there is one tile */
     dualprop__tiles tiles;
     int64_t inputs, outputs, panels; /* channels of the two images, panels of the second */
     dualprop__partition depth;       /* inputs */
@@ -99,6 +100,9 @@ static void plan_direction(struct pass *job)
     job->result_height = job->pools ? shape->pooled_height : shape->height;
     job->result_width = job->pools ? shape->pooled_width : shape->width;
     job->by_chunks = dualprop__winograd_by_chunks(shape);
+    /* Whoever has run_row adds products in the order of one_tile(), with the same bits. */
+    job->is_single =
+        !job->is_top_down && !job->by_chunks && job->blis->kernel.run_row && job->tiles.rows * job->tiles.columns == 1;
 }
 
 static void plan_chunks(struct pass *job)
@@ -114,7 +118,7 @@ static void plan_chunks(struct pass *job)
     int64_t chunk_size = job->chunk_tiles / broadcast * job->panel_size;
     int64_t most = dualprop__most(1, MAPS_BLOCK_BYTES / (chunk_size * planes * size));
     job->blocks = partition_whole(job->chunks.parts, job->by_chunks ? 1 : dualprop__least(most, job->chunks.parts));
-    job->plane = dualprop__plane(blis, job->blocks.part * chunk_size);
+    job->plane = dualprop__plane(blis, job->is_single ? job->inputs : job->blocks.part * chunk_size);
     job->patch_bytes = planes * job->plane * size;
     job->part_chunks = job->by_chunks ? 1 : dualprop__least(PART_CHUNKS, most);
     job->at_once = job->by_chunks ? 1 : PANELS_AT_ONCE;
@@ -231,7 +235,7 @@ static void transform_chunk_winograd_maps(const struct pass *job, int64_t chunk,
         dualprop__winograd_input input = {
             .pixels = slice->pixels[panel % 2],
             .next = panel + 1 < panels ? slice->pixels[(panel + 1) % 2] : NULL,
-            .tiles = broadcast,
+            .tiles = job->is_single ? 1 : broadcast,
             .channels = job->inputs,
             .panels = dualprop__at(job->blis, patches, panel * job->panel_size),
             .plane = job->plane,
@@ -529,6 +533,42 @@ static void panel_unit(void *argument, int64_t unit, int64_t member)
         part_panels(job, start, dualprop__least(job->part_chunks, chunks - start), panel, count, 0, &slice);
 }
 
+/* One part of the sums: sums [planes][V] = V of the tile times the filters of a panel of outputs. */
+static void multiply_tile(const struct pass *job, int64_t panel, int64_t part, char *sums)
+{
+    const dualprop__blis *blis = job->blis;
+    int64_t vector = blis->kernel.vector, first = dualprop__part_first(&job->depth, part);
+    dualprop__winograd_tile tile = {
+        .g = dualprop__filters_at(blis, job->shape, job->weights, panel, first),
+        .tap = job->inputs * vector,
+        .count = dualprop__part_size(&job->depth, part),
+        .vector = vector,
+        .v = dualprop__at(blis, job->patches, first),
+        .plane = job->plane,
+        .sums = sums,
+    };
+    int64_t next = part + 1 < job->depth.parts ? tile.count : DUALPROP__NINE * job->inputs - first;
+    tile.next = next * vector; /* the next panel follows all taps of this one */
+    memset(sums, 0, (size_t)(job->tiles.loops->planes * vector) * blis->loops->real_size);
+    job->tiles.loops->one_tile(&tile);
+}
+
+/* The one tile's sums lie where the first tile of a chunk has its own, those of a part after them. */
+static void tile_unit(void *argument, int64_t panel, int64_t member)
+{
+    const struct pass *job = argument;
+    const dualprop__blis *blis = job->blis;
+    struct slice slice = slice_of(job, member);
+    int64_t count = job->tiles.loops->planes * blis->kernel.vector;
+    char *part_sums = dualprop__at(blis, slice.products, count);
+    multiply_tile(job, panel, 0, slice.products);
+    for (int64_t part = 1; part < job->depth.parts; part++) {
+        multiply_tile(job, panel, part, part_sums);
+        blis->loops->scale(slice.products, part_sums, 1, 1, count);
+    }
+    finish_chunk(job, 0, panel, slice.products, slice.small);
+}
+
 /* ---- the job ---- */
 
 static void run_phases_winograd_maps(struct pass *job, dualprop__team_phase *phases, int count)
@@ -548,6 +588,7 @@ static void run_products(struct pass *job)
             { .unit = patch_unit, .units = dualprop__part_size(&job->blocks, job->block) },
             { .unit = panel_unit, .units = dualprop__ceil_div(job->panels, job->at_once) },
         };
+        if (job->is_single) phases[1] = (dualprop__team_phase){ .unit = tile_unit, .units = job->panels };
         run_phases_winograd_maps(job, phases, 2);
     }
 }

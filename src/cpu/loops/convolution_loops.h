@@ -55,6 +55,20 @@ typedef struct dualprop__winograd_filters {
     int is_row, row; /* is_row: the planes of this row alone, `points` of them, from u on */
 } dualprop__winograd_filters;
 
+/*
+ * The products of one tile with filters that are multiplied as soon as they are transformed, so that U is never
+ * written: sums[plane][vector] += the sum over the filters, in their order, of v[plane][filter] U[plane][filter].
+ */
+typedef struct dualprop__winograd_tile {
+    const void *g; /* [count][vector] of tap 0 */
+    int64_t tap;
+    int64_t count, vector;
+    int64_t next; /* elements from g to the filters that are multiplied next, which are fetched meanwhile */
+    const void *v;
+    int64_t plane; /* of v */
+    void *sums;
+} dualprop__winograd_tile;
+
 /* Tiles that are written at once, at most: together whole lines, whatever a panel's width. */
 #define DUALPROP__TILES_AT_ONCE 8
 
@@ -86,6 +100,7 @@ typedef struct dualprop__winograd_loops {
     void (*input)(const dualprop__winograd_input *input);
     void (*output)(const dualprop__winograd_output *output);
     void (*filters)(const dualprop__winograd_filters *filters);
+    void (*one_tile)(const dualprop__winograd_tile *tile);
     void (*input_columns)(const dualprop__winograd_columns *columns);
     void (*delta_columns)(const dualprop__winograd_columns *columns);
     void (*gradient)(const dualprop__winograd_sums *sums);

@@ -379,6 +379,72 @@ INLINE void FORMULA(filter_planes)(const dualprop__winograd_filters *filters, in
     }
 }
 
+/* Filters whose weights stay in the nearest cache while the rows of planes are made one after another. */
+enum { FORMULA(near_filters) = 16 };
+
+/*
+ * `rows` rows of planes from row `first` on, one vector of outputs, with the sums in registers. They are constants where
+ * this is inlined, and so are `turn` and `turns`: each turn fetches its share of the filters that come after these.
+ */
+INLINE void FORMULA(multiply_rows)(const dualprop__winograd_tile *tile, int64_t ahead, int first, int rows, int turn,
+                                   int turns, int points, FORMULA(axis) f)
+{
+    VECTOR sums[2 * LONGEST];
+    const REAL *g = tile->g, *v = tile->v;
+    REAL *to = (REAL *)tile->sums + first * points * tile->vector;
+#pragma GCC unroll 12
+    for (int i = 0; i < rows * points; i++) sums[i] = FORMULA(load)(to + i * tile->vector);
+    for (int64_t k = 0; k < tile->count; k++, g += tile->vector, v++) {
+        VECTOR middle[LONGEST * LONGEST], planes[LONGEST];
+#pragma GCC unroll 9
+        for (int tap = turn; tap < 9; tap += turns) __builtin_prefetch(g + ahead + tap * tile->tap, 0, 2);
+        FORMULA(from_planes)(middle, g, tile->tap, 3, points, f);
+#pragma GCC unroll 3
+        for (int i = 0; i < rows; i++) {
+            f(planes, middle + (first + i) * 3);
+#pragma GCC unroll 6
+            for (int j = 0; j < points; j++) {
+                VECTOR patch = v[((first + i) * points + j) * tile->plane] - (VECTOR){ 0 };
+                sums[i * points + j] = MULTIPLY_ADD(patch, planes[j], sums[i * points + j]);
+            }
+        }
+    }
+#pragma GCC unroll 12
+    for (int i = 0; i < rows * points; i++) FORMULA(store)(to + i * tile->vector, sums[i]);
+}
+
+/* Rows that share what they are made of go together; all sums of the large form would not fit into registers. */
+static __attribute__((noinline)) void FORMULA(multiply_large)(const dualprop__winograd_tile *tile, int64_t ahead)
+{
+    FORMULA(multiply_rows)(tile, ahead, 0, 1, 0, 4, 6, FORMULA(filter_axis_large));
+    FORMULA(multiply_rows)(tile, ahead, 1, 2, 1, 4, 6, FORMULA(filter_axis_large));
+    FORMULA(multiply_rows)(tile, ahead, 3, 2, 2, 4, 6, FORMULA(filter_axis_large));
+    FORMULA(multiply_rows)(tile, ahead, 5, 1, 3, 4, 6, FORMULA(filter_axis_large));
+}
+
+static __attribute__((noinline)) void FORMULA(multiply_small)(const dualprop__winograd_tile *tile, int64_t ahead)
+{
+    FORMULA(multiply_rows)(tile, ahead, 0, 3, 0, 1, 3, FORMULA(filter_axis_small));
+}
+
+/* A few filters at a time, one vector of their outputs after the other. */
+INLINE void FORMULA(one_tile)(const dualprop__winograd_tile *tile,
+                              void (*multiply)(const dualprop__winograd_tile *tile, int64_t ahead))
+{
+    dualprop__winograd_tile part = *tile;
+    for (int64_t k = 0; k < tile->count; k += part.count) {
+        int64_t left = tile->count - k;
+        part.count = left < FORMULA(near_filters) ? left : FORMULA(near_filters);
+        int64_t ahead = left > part.count ? part.count * tile->vector : tile->next - k * tile->vector;
+        part.v = (const REAL *)tile->v + k;
+        for (int64_t i = 0; i < tile->vector; i += LANES) {
+            part.g = (const REAL *)tile->g + k * tile->vector + i;
+            part.sums = (REAL *)tile->sums + i;
+            multiply(&part, ahead);
+        }
+    }
+}
+
 /* From the stage, where tiles follow each other without gaps, to the panel. */
 INLINE void FORMULA(put_columns)(const dualprop__winograd_columns *columns, int64_t planes, int64_t staged)
 {
@@ -450,6 +516,11 @@ INLINE void FORMULA(gradient_rows)(const dualprop__winograd_sums *sums, int poin
         FORMULA(filter_planes)(filters, points, FORMULA(filter_axis_##form));                                    \
     }                                                                                                            \
                                                                                                                  \
+    static void FORMULA(one_tile_##form)(const dualprop__winograd_tile *one)                                     \
+    {                                                                                                            \
+        FORMULA(one_tile)(one, FORMULA(multiply_##form));                                                        \
+    }                                                                                                            \
+                                                                                                                 \
     static void FORMULA(input_columns_##form)(const dualprop__winograd_columns *columns)                         \
     {                                                                                                            \
         FORMULA(columns)(columns, patch, points, FORMULA(from_patch_##form));                                    \
@@ -473,8 +544,8 @@ WINOGRAD_FORM(small, 2, 2, 3)
     {                                                                                                         \
         .tile = outputs, .patch = pixels, .points = values, .planes = values * values, .offset = before,      \
         .input = FORMULA(input_##form), .output = FORMULA(output_##form), .filters = FORMULA(filters_##form), \
-        .input_columns = FORMULA(input_columns_##form), .delta_columns = FORMULA(delta_columns_##form),       \
-        .gradient = FORMULA(gradient_##form),                                                                 \
+        .one_tile = FORMULA(one_tile_##form), .input_columns = FORMULA(input_columns_##form),                 \
+        .delta_columns = FORMULA(delta_columns_##form), .gradient = FORMULA(gradient_##form),                 \
     }
 
 #undef VECTOR
