@@ -12,11 +12,6 @@
 
 /* Pieces that a unit has, and panels of x that a unit packs, at most. */
 #define PIECES 24
-/*
- * Bytes of weights from which on the next piece's are fetched on AVX-512. Smaller ones lie in the third-level cache,
- * from which the processor fetches them by itself, and asking for them takes longer than it saves.
- */
-#define FAR_WEIGHTS ((int64_t)16 << 20)
 #define PACKED_PANELS 8
 
 struct dense_gradient {
@@ -26,6 +21,7 @@ struct dense_gradient {
     char *packed_x, *packed_delta;
     dualprop__partition pieces, depth, packing; /* in panels of inputs, samples, panels of inputs */
     int64_t output_panels;
+    int fetches_beside; /* products fetch what the learning step of the next piece reads and writes */
     const dualprop__sink *sink;
 };
 
@@ -87,6 +83,19 @@ static int64_t gradient_start_of(const struct dense_gradient *job, int64_t panel
     return (panel * job->shape->inputs + piece * kernel->broadcast) * kernel->vector;
 }
 
+/* A product with the samples from `sample` on fetches its share of the next piece's weights and moments. */
+static void fetch_next_piece(const struct dense_gradient *job, dualprop__product *product, int64_t panel, int64_t piece,
+                             int64_t sample)
+{
+    const dualprop__microkernel *kernel = &job->blis->kernel;
+    const char *places[3];
+    int count = dualprop__sink_places(places, job->blis, job->sink, gradient_start_of(job, panel, piece + 1));
+    int64_t bytes = kernel->broadcast * kernel->vector * (int64_t)job->blis->loops->real_size;
+    int64_t each = dualprop__ceil_div(bytes, job->shape->batch);
+    for (int i = 0; i < count; i++) places[i] += sample * each;
+    dualprop__fetch_beside(product, places, count, each * product->depth);
+}
+
 static void sum_up_gradient(const struct dense_gradient *job, void *tile, int64_t panel, int64_t piece)
 {
     const dualprop__blis *blis = job->blis;
@@ -103,6 +112,7 @@ static void sum_up_gradient(const struct dense_gradient *job, void *tile, int64_
             .c = tile,
             .stride = vector,
         };
+        if (job->fetches_beside) fetch_next_piece(job, &product, panel, piece, sample);
         blis->kernel.run(&blis->kernel, &product);
     }
 }
@@ -114,11 +124,13 @@ static void learn_panel_bias(const struct dense_gradient *job, int64_t panel)
                          dualprop__at(job->blis, job->packed_delta, panel * vector * batch), vector, panel);
 }
 
-/* Fetch what the learning step of a piece reads and writes, where that is not fetched by itself. */
+/*
+ * Fetch what the learning step of a piece reads and writes. On AVX-512 the products do, or what they do not fetch lies in
+ * the third-level cache, from which the processor fetches it by itself: asking for it takes longer than it saves.
+ */
 static void fetch_gradient(const struct dense_gradient *job, int64_t panel, int64_t piece)
 {
-    int64_t weights = job->shape->inputs * job->shape->outputs * (int64_t)job->blis->loops->real_size;
-    if (job->blis->level == DUALPROP_LEVEL_AVX512 && weights < FAR_WEIGHTS) return;
+    if (job->blis->level == DUALPROP_LEVEL_AVX512) return;
     dualprop__fetch_weights(job->blis, job->sink, gradient_start_of(job, panel, piece),
                             height_of(job, piece) * job->blis->kernel.vector);
 }
@@ -173,6 +185,7 @@ dualprop_status dualprop__blis_dense_gradient(void *self, const dualprop_dense *
     job.packed_delta = shape->workspace;
     job.packed_x = job.packed_delta + packed_delta_bytes(self, shape->batch, shape->outputs);
     partition_gradient(&job);
+    job.fetches_beside = dualprop__fetches_beside(self, shape->inputs, shape->outputs);
     dualprop__team_phase phases[2] = {
         { .unit = gradient_pack_unit, .units = dualprop__most(job.output_panels, job.packing.parts) },
         { .unit = gradient_product_unit, .units = job.output_panels * job.pieces.parts },

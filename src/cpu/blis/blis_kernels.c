@@ -119,6 +119,7 @@ void dualprop__microkernel_find(dualprop__microkernel *kernel, void *context, in
     kernel->context = context;
     kernel->run_direct = NULL;
     kernel->run_row = NULL;
+    kernel->fetches_beside = 0;
     kernel->reads_rows_fast = 0;
     kernel->function = is_single ? (void (*)(void))choice.single : (void (*)(void))choice.twice;
     kernel->vector = tile[choice.prefers_rows];

@@ -19,6 +19,12 @@ typedef struct dualprop__product {
     const void *broadcasts; /* [depth][broadcast]; the same */
     int is_cold;            /* the first product with these vectors: they are worth fetching ahead */
     int accumulate;
+    /*
+     * What is needed after this product, fetched meanwhile: from each of these places so many bytes a step of the sum.
+     * One, three or none; only a kernel that fetches_beside heeds them, in run with all its broadcasts.
+     */
+    const char *fetch[3];
+    int64_t fetch_step;
     void *c;
     int64_t stride;
     /* For run_direct: elements between terms of vectors and broadcasts, and from one broadcast to the next. */
@@ -49,6 +55,7 @@ typedef struct dualprop__microkernel {
      * alone waits for its own sums at each term. Goes with run_direct.
      */
     void (*run_row)(const dualprop__product *product, const dualprop__row_streams *streams);
+    int fetches_beside;     /* does run heed what a product says of fetching? */
     int reads_rows_fast;    /* is run_direct so fast that packing rows of whole lines for run gains nothing? */
     void (*function)(void); /* BLIS's own */
     void *context;          /* BLIS's cntx_t */

@@ -83,6 +83,27 @@ static inline void dualprop__fetch_to_write(const char *array, int64_t from, int
 /* Bring the tile of everything into it that a dyad update reads and writes beside what a product is about to write. */
 void dualprop__fetch_dyads(const dualprop__blis *blis, const dualprop_dyad *dyad, const dualprop__tile *tile);
 
+/*
+ * Bytes of a layer's weights from which on products fetch beside what comes next. Smaller ones stay in the second-level
+ * cache, with their moments nearly.
+ */
+#define DUALPROP__FETCHED_WEIGHTS ((int64_t)1 << 20)
+
+/* Are the weights that these panels are of fetched so? */
+static inline int dualprop__fetches_beside(const dualprop__blis *blis, int64_t inputs, int64_t outputs)
+{
+    return blis->kernel.fetches_beside &&
+           inputs * outputs * (int64_t)blis->loops->real_size >= DUALPROP__FETCHED_WEIGHTS;
+}
+
+/* Let a product fetch `bytes`, evenly, from each of `count` places, 1 to 3. */
+static inline void dualprop__fetch_beside(dualprop__product *product, const char *const *places, int count,
+                                          int64_t bytes)
+{
+    for (int i = 0; i < 3; i++) product->fetch[i] = count == 1 && i > 0 ? NULL : places[dualprop__least(i, count - 1)];
+    product->fetch_step = dualprop__ceil_div(bytes, product->depth);
+}
+
 /* ---- samples as broadcasts: [ceil(batch / N)][width][N] ---- */
 
 /* One job: pack rows of an array [batch, width]. */

@@ -41,5 +41,6 @@ void dualprop__microkernel_use_avx512(dualprop__microkernel *kernel, int type)
     kernel->run = is_double ? run_f64 : run_f32;
     kernel->run_direct = is_double ? run_direct_f64 : run_direct_f32;
     kernel->run_row = is_double ? run_row_f64 : run_row_f32;
+    kernel->fetches_beside = 1;
     kernel->reads_rows_fast = !is_double; /* not measured in f64 */
 }

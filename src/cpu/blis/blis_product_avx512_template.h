@@ -13,11 +13,11 @@
 
 /*
  * One result: `rows` rows of `halves` registers each, all in registers. rows, halves, direct (are the operands' steps
- * those of the product, not those of panels?) and cold are constants wherever this is inlined. Every element is the sum
- * over k in order, starting at 0, so that its bits depend on none of them.
+ * those of the product, not those of panels?), cold and fetches (places to fetch from) are constants wherever this is
+ * inlined. Every element is the sum over k in order, starting at 0, so that its bits depend on none of them.
  */
 static inline __attribute__((always_inline)) void FORMULA(multiply)(int rows, int halves, int direct, int cold,
-                                                                    const dualprop__product *product)
+                                                                    int fetches, const dualprop__product *product)
 {
     const REAL *vectors = product->vectors, *broadcasts = product->broadcasts;
     REAL *c = product->c;
@@ -36,6 +36,9 @@ static inline __attribute__((always_inline)) void FORMULA(multiply)(int rows, in
         _mm_prefetch((const char *)(c + i * stride), _MM_HINT_T0);
         if (halves == 2) _mm_prefetch((const char *)(c + i * stride + LANES), _MM_HINT_T0);
     }
+    /* Requests that come one after another at once are dropped by some processors, all but the first twenty or so. */
+    const char *fetch[3] = { product->fetch[0], product->fetch[1], product->fetch[2] };
+    int64_t fetch_step = product->fetch_step;
     /* For each three rows one pointer: with one a row, most would lie in memory. */
     const REAL *rows_at[(BROADCAST + 2) / 3];
 #pragma GCC unroll 5
@@ -51,6 +54,8 @@ static inline __attribute__((always_inline)) void FORMULA(multiply)(int rows, in
             second = halves == 2 ? MM(load)(vectors + LANES) : first;
             _mm_prefetch((const char *)(broadcasts + FORMULA_AHEAD), _MM_HINT_T0);
         }
+#pragma GCC unroll 3
+        for (int i = 0; i < fetches; i++, fetch[i - 1] += fetch_step) _mm_prefetch(fetch[i], _MM_HINT_T1);
         if (cold) _mm_prefetch((const char *)(vectors + FORMULA_VECTORS_AHEAD * vector_step), _MM_HINT_T0);
         if (cold) _mm_prefetch((const char *)(vectors + FORMULA_VECTORS_AHEAD * vector_step + LANES), _MM_HINT_T0);
         if (!direct && BROADCAST * sizeof(REAL) > 64)
@@ -129,12 +134,26 @@ static void FORMULA(run_row)(const dualprop__product *product, const dualprop__r
 }
 #undef STREAMS
 
-#define ROWS(n)                                                                          \
-    case n:                                                                              \
-        if (product->vector_count <= LANES) FORMULA(multiply)(n, 1, DIRECT, 0, product); \
-        else if (product->is_cold) FORMULA(multiply)(n, 2, DIRECT, 1, product);          \
-        else FORMULA(multiply)(n, 2, DIRECT, 0, product);                                \
+#define ROWS(n)                                                                                 \
+    case n:                                                                                     \
+        if (product->vector_count <= LANES) FORMULA(multiply)(n, 1, DIRECT, 0, 0, product);     \
+        else if (!DIRECT && n == BROADCAST && product->fetch[1]) FORMULA(fetch_three)(product); \
+        else if (!DIRECT && n == BROADCAST && product->fetch[0]) FORMULA(fetch_one)(product);   \
+        else if (product->is_cold) FORMULA(multiply)(n, 2, DIRECT, 1, 0, product);              \
+        else FORMULA(multiply)(n, 2, DIRECT, 0, 0, product);                                    \
         return;
+/* The first product with these vectors fetches them too. */
+static void FORMULA(fetch_one)(const dualprop__product *product)
+{
+    if (product->is_cold) FORMULA(multiply)(BROADCAST, 2, 0, 1, 1, product);
+    else FORMULA(multiply)(BROADCAST, 2, 0, 0, 1, product);
+}
+
+static void FORMULA(fetch_three)(const dualprop__product *product)
+{
+    FORMULA(multiply)(BROADCAST, 2, 0, 0, 3, product);
+}
+
 #define DIRECT 0
 static void FORMULA(run)(const dualprop__microkernel *kernel, const dualprop__product *product)
 {

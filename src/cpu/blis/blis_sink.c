@@ -38,16 +38,23 @@ void dualprop__learn_bias(const dualprop__blis *blis, int64_t rows, int64_t outp
                           sink_moment_at(blis, sink, 2, first), sink_moment_at(blis, sink, 3, first));
 }
 
-static void prefetch(const void *memory, int64_t bytes)
+int dualprop__sink_places(const char *places[3], const dualprop__blis *blis, const dualprop__sink *sink, int64_t first)
 {
-    for (int64_t i = 0; i < bytes; i += DUALPROP__LINE) __builtin_prefetch((const char *)memory + i, 1, 2);
+    int count = 0;
+    places[count++] = dualprop__at(blis, sink->step ? sink->weights : sink->gradient, first);
+    for (int i = 0; sink->step && i < 2; i++)
+        if (sink->moments[i]) places[count++] = sink_moment_at(blis, sink, i, first);
+    return count;
+}
+
+static void prefetch(const char *memory, int64_t bytes)
+{
+    for (int64_t i = 0; i < bytes; i += DUALPROP__LINE) __builtin_prefetch(memory + i, 1, 2);
 }
 
 void dualprop__fetch_weights(const dualprop__blis *blis, const dualprop__sink *sink, int64_t first, int64_t count)
 {
-    int64_t bytes = count * (int64_t)blis->loops->real_size;
-    prefetch(dualprop__at(blis, sink->step ? sink->weights : sink->gradient, first), bytes);
-    if (!sink->step) return;
-    for (int i = 0; i < 2; i++)
-        if (sink->moments[i]) prefetch(sink_moment_at(blis, sink, i, first), bytes);
+    const char *places[3];
+    int number = dualprop__sink_places(places, blis, sink, first);
+    for (int i = 0; i < number; i++) prefetch(places[i], count * (int64_t)blis->loops->real_size);
 }

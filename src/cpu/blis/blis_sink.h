@@ -25,7 +25,8 @@ static inline int dualprop__has_bias(const dualprop__sink *sink)
     return (sink->step ? sink->bias : sink->bias_gradient) != NULL;
 }
 
-/* Fetch what dualprop__learn_weights will touch. */
+/* Where what dualprop__learn_weights will touch begins, 1 to 3 places; gives how many. Or fetch it at once. */
+int dualprop__sink_places(const char *places[3], const dualprop__blis *blis, const dualprop__sink *sink, int64_t first);
 void dualprop__fetch_weights(const dualprop__blis *blis, const dualprop__sink *sink, int64_t first, int64_t count);
 
 #endif

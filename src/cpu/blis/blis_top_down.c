@@ -126,8 +126,29 @@ static void transpose_top_down(const struct dense_top_down *job, char *slice, in
                                   dualprop__least(vector, count - o), dualprop__least(vector, inputs - input), vector);
 }
 
+/* Where the weights begin that block `index` of a slice is made of. */
+static const char *block_at(const struct dense_top_down *job, int64_t input_panel, int64_t part, int64_t index)
+{
+    int64_t vector = job->blis->kernel.vector, output = first_output(job, part) + index * vector;
+    return dualprop__at(job->blis, job->weights, output * job->shape->inputs + input_panel * vector * vector);
+}
+
+/* Of the next panel's slice, a product fetches beside as many blocks, if a few products fetch all. */
+static void fetch_next_slice(const struct dense_top_down *job, dualprop__product *product, int64_t input_panel,
+                             int64_t part, int64_t share, int64_t shares)
+{
+    int64_t vector = job->blis->kernel.vector, panels = dualprop__part_size(&job->depth, part);
+    int64_t each = dualprop__ceil_div(panels, shares);
+    const char *places[3];
+    int count = 0;
+    for (int64_t i = share * each; i < (share + 1) * each && i < panels; i++)
+        places[count++] = block_at(job, input_panel + 1, part, i);
+    if (count == 0) return;
+    dualprop__fetch_beside(product, places, count, vector * vector * (int64_t)job->blis->loops->real_size);
+}
+
 static void multiply_top_down(const struct dense_top_down *job, const char *slice, int64_t sample_panel,
-                              int64_t input_panel, int64_t part)
+                              int64_t input_panel, int64_t part, int64_t share, int64_t shares)
 {
     const dualprop__blis *blis = job->blis;
     const dualprop_dense *shape = job->shape;
@@ -149,6 +170,7 @@ static void multiply_top_down(const struct dense_top_down *job, const char *slic
         .c = dualprop__at(blis, job->top_down, row * shape->inputs + column),
         .stride = shape->inputs,
     };
+    if (shares > 0) fetch_next_slice(job, &product, input_panel, part, share, shares);
     if (job->is_direct) blis->kernel.run_direct(&blis->kernel, &product);
     else blis->kernel.run(&blis->kernel, &product);
 }
@@ -160,11 +182,8 @@ static void fetch_top_down(const struct dense_top_down *job, int64_t input_panel
     const dualprop__blis *blis = job->blis;
     int64_t vector = blis->kernel.vector, panels = dualprop__part_size(&job->depth, part);
     int64_t bytes = vector * vector * (int64_t)blis->loops->real_size;
-    for (int64_t o = panels * share / shares; o < panels * (share + 1) / shares; o++) {
-        int64_t output = first_output(job, part) + o * vector;
-        dualprop__fetch(dualprop__at(blis, job->weights, output * job->shape->inputs + input_panel * vector * vector),
-                        0, bytes);
-    }
+    for (int64_t o = panels * share / shares; o < panels * (share + 1) / shares; o++)
+        dualprop__fetch(block_at(job, input_panel, part, o), 0, bytes);
 }
 
 /* Fetch what the dyad update will read and write where one panel of samples meets one of inputs. */
@@ -181,16 +200,30 @@ static void fetch_dyads_top_down(const struct dense_top_down *job, int64_t sampl
     dualprop__fetch_dyads(job->blis, job->dyad, &tile);
 }
 
+/*
+ * How many products of a block of samples fetch the next slice beside, at most three blocks each; 0: it is fetched at
+ * once. The last product of a block may be too small for it.
+ */
+static int64_t fetching_products(const struct dense_top_down *job, int64_t count, int64_t part)
+{
+    int64_t products = dualprop__least(job->shape->batch / job->blis->kernel.broadcast, count);
+    int64_t panels = dualprop__part_size(&job->depth, part);
+    int fetches = !job->is_direct && dualprop__fetches_beside(job->blis, job->shape->inputs, job->shape->outputs);
+    return fetches && 3 * products >= panels ? products : 0;
+}
+
 /* One panel of inputs, for one part of the outputs, times a block of samples. */
 static void multiply_block_top_down(const struct dense_top_down *job, char *slice, int64_t samples, int64_t input_panel,
                                     int64_t part)
 {
     int64_t first = dualprop__part_first(&job->samples, samples), count = dualprop__part_size(&job->samples, samples);
+    int has_next = input_panel + 1 < job->inputs.whole;
+    int64_t shares = has_next ? fetching_products(job, count, part) : 0;
     transpose_top_down(job, slice, input_panel, part);
     for (int64_t i = 0; i < count; i++) {
-        if (input_panel + 1 < job->inputs.whole) fetch_top_down(job, input_panel + 1, part, i, count);
+        if (has_next && shares == 0) fetch_top_down(job, input_panel + 1, part, i, count);
         if (job->dyad && part + 1 == job->depth.parts) fetch_dyads_top_down(job, first + i, input_panel);
-        multiply_top_down(job, slice, first + i, input_panel, part);
+        multiply_top_down(job, slice, first + i, input_panel, part, i, shares);
     }
 }
 
