@@ -125,7 +125,7 @@ static void learn_panel_bias(const struct dense_gradient *job, int64_t panel)
 }
 
 /*
- * Fetch what the learning step of a piece reads and writes. On AVX-512 the products do, or what they do not fetch lies in
+ * Fetch what the learning step of a piece reads and writes. On AVX-512 the products do. What they do not fetch lies in
  * the third-level cache, from which the processor fetches it by itself: asking for it takes longer than it saves.
  */
 static void fetch_gradient(const struct dense_gradient *job, int64_t panel, int64_t piece)

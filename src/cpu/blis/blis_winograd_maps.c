@@ -4,8 +4,8 @@
  * A chunk is some rows of tiles. By chunks, a unit is a chunk: its V stays in the cache while one panel of outputs
  * after another is multiplied and transformed back, then the dyad update follows. Otherwise V is made for a block of
  * chunks, a chunk a unit, and then a unit is two panels of outputs for the whole block: it transforms their filters,
- * multiplies and transforms back a few chunks at a time. A tile that is alone is multiplied with the filters as they are
- * transformed, without writing U.
+ * multiplies and transforms back a few chunks at a time. A tile that is alone is multiplied with the filters as they
+ * are transformed, without writing U.
  *
  * Sums go over DEPTH inputs at a time, so that rounding errors do not grow with the channels without bound. Pooling
  * windows that tile the tiles are pooled from a row of tiles in the nearest cache; other pooling has a phase of its

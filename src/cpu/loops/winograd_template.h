@@ -383,8 +383,8 @@ INLINE void FORMULA(filter_planes)(const dualprop__winograd_filters *filters, in
 enum { FORMULA(near_filters) = 16 };
 
 /*
- * `rows` rows of planes from row `first` on, one vector of outputs, with the sums in registers. They are constants where
- * this is inlined, and so are `turn` and `turns`: each turn fetches its share of the filters that come after these.
+ * `rows` rows of planes from row `first` on, one vector of outputs, with the sums in registers. They are constants
+ * where this is inlined, and so are `turn` and `turns`: each turn fetches its share of the filters that come next.
  */
 INLINE void FORMULA(multiply_rows)(const dualprop__winograd_tile *tile, int64_t ahead, int first, int rows, int turn,
                                    int turns, int points, FORMULA(axis) f)
