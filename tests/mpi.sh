@@ -50,7 +50,7 @@ test_that "a process that is stopped: the others end and name it" ends "no word 
 test_that "a process that exits ends the run" ends "" exit 1
 test_that "a process that gives up ends the run" ends "" leave 2
 test_that "a batch that is not finite stops all, with its sentence" ends "DUALPROP_ERROR_PEER: process 1: " nan 1
-test_that "another learning rate is refused" ends "has other settings" rate 2
+test_that "another learning rate is refused" ends "the learning rate is 0.5 in process 2 and" rate 2
 test_that "another order of calls is refused" ends "to make the same calls" order 1
 test_that "a failure of one process alone is every process's" ends \
     "DUALPROP_ERROR_PEER: process 1: the disk is full" tell 1

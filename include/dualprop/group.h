@@ -167,8 +167,9 @@ dualprop_group_check_network(dualprop_group *group, const dualprop_network *netw
  *
  * The memory for sums is allocated here, none in a step: about (2 + log2 blocks) gradients. Gradients of a device pass
  * through host memory. The first step, and the first after the network was written by anything but a step, compares all
- * parameters, which needs memory for the largest one meanwhile; other steps compare settings and the last layer's
- * biases. Rules are not compared.
+ * parameters, which needs memory for the largest one meanwhile; other steps compare the last layer's biases. Every step
+ * compares the settings of the optimizer, its layers, the rule, and the state (weights of classes, neurons), and its
+ * failure names the one that differs; functions of the program's own are not compared.
  *
  * @param optimizer  the optimizer
  * @param group      of the optimizer's context; NULL: this process alone

@@ -89,7 +89,7 @@ static dualprop_status create_context(struct process *process)
         if (status_ != DUALPROP_OK) return status_; \
     } while (0)
 
-static dualprop_status create(struct process *process, int rank)
+static dualprop_status create(struct process *process)
 {
     TRY(create_context(process));
     TRY(dualprop_network_create(&process->network, process->context, SIDE, SIDE, CHANNELS));
@@ -103,7 +103,7 @@ static dualprop_status create(struct process *process, int rank)
         TRY(dualprop_network_add_dense(process->network, 50, DUALPROP_TANH));
     }
     TRY(dualprop_network_add_dense(process->network, CLASSES, DUALPROP_IDENTITY));
-    TRY(dualprop_network_initialize(process->network, rank == process->odd_rank && !process->oddity ? 4 : 3));
+    TRY(dualprop_network_initialize(process->network, 3));
     TRY(dualprop_rule_create(&process->rule, process->context, DUALPROP_DP_ADJOINT));
     TRY(dualprop_state_create(&process->state, process->network, process->rule, MOST_SAMPLES));
     return dualprop_optimizer_create(&process->optimizer, process->network, DUALPROP_ADAM);
@@ -205,7 +205,7 @@ static uint64_t allocations_so_far(const struct process *process)
 
 static void learn_in_group(struct process *process, const dualprop_transport *transport, int rank)
 {
-    remember(process, &process->created, create(process, rank));
+    remember(process, &process->created, create(process));
     if (process->memory) failing_allocator_arm(process->memory, process->fail_at, 0);
     if (process->created == DUALPROP_OK && transport)
         remember(process, &process->created, dualprop_group_create(&process->group, process->context, transport));
@@ -327,7 +327,7 @@ START_TEST(the_report_is_that_of_the_batch)
         int64_t correct, hits;
         double weights[29];
         for (int i = 0; i < 29; i++) weights[i] = i / 3 % 4; /* runs that blocks cut */
-        expect_ok(create(&process, 0));
+        expect_ok(create(&process));
         expect_ok(dualprop_optimizer_set_group(process.optimizer, NULL, blocks));
         fill_samples(&process, x, narrow, labels, 0, 29, 0);
         if (_i == 1) expect_ok(dualprop_state_set_sample_weights(process.state, weights, 29));
@@ -361,7 +361,7 @@ START_TEST(blocks_are_the_same_gradient)
         double x[29 * INPUTS];
         float narrow[29 * INPUTS];
         int32_t labels[29];
-        expect_ok(create(&process, 0));
+        expect_ok(create(&process));
         expect_ok(dualprop_optimizer_set_group(process.optimizer, NULL, blocks));
         fill_samples(&process, x, narrow, labels, 0, 29, 0);
         expect_ok(dualprop_infer(process.state, x, labels, 29));
@@ -418,6 +418,43 @@ static int freezes_a_layer(struct process *process)
     return dualprop_network_layer(&layer, process->network, 1) || dualprop_layer_set_frozen(layer, 1);
 }
 
+static int sets_other_alpha(struct process *process)
+{
+    return dualprop_rule_set_alpha(process->rule, 0.25);
+}
+
+static int sets_other_beta_of_a_layer(struct process *process)
+{
+    return dualprop_rule_set_layer_beta(process->rule, 2, 0.25);
+}
+
+static int sets_other_loss(struct process *process)
+{
+    return dualprop_rule_set_loss(process->rule, DUALPROP_CROSS_ENTROPY);
+}
+
+static int sets_other_schedule(struct process *process)
+{
+    return dualprop_rule_set_schedule(process->rule, DUALPROP_ODD_EVEN, 1) || dualprop_state_prepare(process->state);
+}
+
+static int weighs_classes(struct process *process)
+{
+    const double weights[CLASSES] = { 1, 2, 1, 1, 1 };
+    return dualprop_state_set_class_weights(process->state, weights, CLASSES);
+}
+
+static int draws_by_another_seed(struct process *process)
+{
+    return dualprop_rule_set_seed(process->rule, 9007199254740993u); /* no double is it */
+}
+
+static int transforms_inputs_otherwise(struct process *process)
+{
+    const double mean[CHANNELS] = { 0.5, 0 }, deviation[CHANNELS] = { 1, 1 };
+    return dualprop_network_set_input_transform(process->network, mean, deviation, CHANNELS);
+}
+
 /* Biases, which each step compares, begin as zeros whatever the seed. */
 static int draws_other_weights(struct process *process)
 {
@@ -452,9 +489,16 @@ START_TEST(processes_that_differ_are_refused)
         int (*oddity)(struct process *process);
         const char *words;
     } rows[] = {
-        { sets_other_rate, "has other settings" },
-        { freezes_a_layer, "has other settings" },
-        { draws_other_weights, "or weights than process 0" },
+        { sets_other_rate, "the learning rate is 0.002" },
+        { freezes_a_layer, "process 2 has other frozen layers than process 0" },
+        { draws_other_weights, "process 2 has other weights than process 0" },
+        { transforms_inputs_otherwise, "process 2 has other means and deviations of inputs than process 0" },
+        { sets_other_alpha, "alpha is 0.25 in process 2 and 0.5 in process 0; expected the same" },
+        { sets_other_beta_of_a_layer, "process 2 has other betas of layers than process 0" },
+        { sets_other_loss, "the loss is ce in process 2 and mse in process 0" },
+        { sets_other_schedule, "the schedule is odd-even in process 2 and fw-bw in process 0" },
+        { weighs_classes, "process 2 has other weights of classes than process 0" },
+        { draws_by_another_seed, "the seed is 9007199254740992 in process 2 and 1 in process 0" },
         { makes_another_call, "to make the same calls" },
         { takes_other_blocks, "blocks" },
         { tells_of_a_failure, "process 2: the disk is full" },
@@ -467,17 +511,39 @@ START_TEST(processes_that_differ_are_refused)
 }
 END_TEST
 
-/* All parameters are compared again after a write that was no step. */
-START_TEST(a_process_that_alone_writes_weights_is_refused)
+/* All parameters are compared again after a write that was no step; what rules and optimizers set, in every step. */
+START_TEST(a_process_that_alone_changes_between_steps_is_refused)
 {
+    static const struct {
+        int (*oddity)(struct process *process);
+        const char *words;
+    } rows[] = {
+        { draws_other_weights, "process 1 has other weights than process 0" },
+        { sets_other_alpha, "alpha is 0.25 in process 1 and 0.5 in process 0" },
+        { sets_other_rate, "the learning rate is 0.002" },
+    };
     struct process processes[3], as = plan(DUALPROP_BACKEND_REFERENCE, DUALPROP_F64, 0, 6, 30);
     as.odd_rank = 1;
-    as.late_oddity = draws_other_weights;
+    as.late_oddity = rows[_i].oddity;
     run_group(processes, 3, &as, NULL);
     for (int r = 0; r < 3; r++) {
         ck_assert_int_eq(processes[r].learned, DUALPROP_ERROR_PEER);
-        ck_assert_msg(strstr(processes[r].text, "or weights than process 0") != NULL, "%s", processes[r].text);
+        ck_assert_msg(strstr(processes[r].text, rows[_i].words) != NULL, "%s", processes[r].text);
     }
+}
+END_TEST
+
+/* With 2 samples in 6 blocks process 0 has none, and no rule to compare: the rules of the others differ. */
+START_TEST(rules_are_compared_where_there_are_samples)
+{
+    struct process processes[3], as = plan(DUALPROP_BACKEND_REFERENCE, DUALPROP_F64, 0, 6, 2);
+    as.odd_rank = 2;
+    as.oddity = sets_other_alpha;
+    run_group(processes, 3, &as, NULL);
+    expect_all(processes, 3, -1, 0, DUALPROP_ERROR_PEER, "alpha is 0.25 in process 2 and 0.5 in process 1");
+    as.odd_rank = 0;
+    run_group(processes, 3, &as, NULL);
+    for (int r = 0; r < 3; r++) ck_assert_msg(processes[r].learned == DUALPROP_OK, "%s", processes[r].text);
 }
 END_TEST
 
@@ -595,11 +661,12 @@ static void member_talks(struct thread_member *member)
     int64_t integers[1] = { 1 << rank };
     uint32_t flags = 0;
     dualprop_status *kept = &process->learned;
-    remember(process, &process->created, create(process, rank));
+    remember(process, &process->created, create(process));
     if (process->created == DUALPROP_OK)
         remember(process, &process->created,
                  dualprop_group_create(&process->group, process->context, &member->transport));
     if (process->created == DUALPROP_OK) {
+        if (rank == process->odd_rank && dualprop_network_initialize(process->network, 4) != DUALPROP_OK) *kept = 1000;
         if (dualprop_group_check_network(process->group, process->network) != DUALPROP_ERROR_PEER) *kept = 1001;
         if (dualprop_group_share_network(process->network, process->group, 1) != DUALPROP_OK) *kept = 1002;
         if (dualprop_group_check_network(process->group, process->network) != DUALPROP_OK) *kept = 1003;
@@ -647,7 +714,7 @@ START_TEST(a_batch_without_samples_is_refused)
     struct process process = plan(DUALPROP_BACKEND_REFERENCE, DUALPROP_F64, 0, 2, 8);
     double x[INPUTS] = { 0 };
     int32_t label = 0;
-    expect_ok(create(&process, 0));
+    expect_ok(create(&process));
     expect_ok(dualprop_optimizer_set_group(process.optimizer, NULL, 2));
     uint64_t before = hash_parameters(&process);
     expect_error(dualprop_update(process.optimizer, NULL), DUALPROP_ERROR_INVALID_ARGUMENT, "no sample");
@@ -746,8 +813,9 @@ Suite *test_group_suite(void)
     tcase_add_test(bits, blocks_are_the_same_gradient);
     tcase_add_loop_test(bits, the_report_is_that_of_the_batch, 0, 2);
     tcase_add_test(failures, a_batch_that_is_not_finite_stops_all);
-    tcase_add_loop_test(failures, processes_that_differ_are_refused, 0, 6);
-    tcase_add_test(failures, a_process_that_alone_writes_weights_is_refused);
+    tcase_add_loop_test(failures, processes_that_differ_are_refused, 0, 13);
+    tcase_add_loop_test(failures, a_process_that_alone_changes_between_steps_is_refused, 0, 3);
+    tcase_add_test(failures, rules_are_compared_where_there_are_samples);
     tcase_add_test(failures, another_precision_is_refused);
     tcase_add_test(failures, a_transport_that_fails_at_any_call_ends_the_run);
     tcase_add_loop_test(failures, a_process_without_memory_ends_the_run, 0, 2);

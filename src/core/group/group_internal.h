@@ -32,6 +32,7 @@ struct dualprop__word {
     int64_t count;             /* what the call counts: samples, or numbers to be added up */
     int64_t steps;             /* of the optimizer */
     uint64_t digest;           /* of what must be equal everywhere: settings, weights */
+    uint64_t rule;             /* the same of the rule; 0 in a process whose share is empty, which has none */
     uint32_t flags;            /* raised by the program */
     uint32_t is_surely_finite; /* of a gradient: no number of this process's share can be too large for a step */
 };
