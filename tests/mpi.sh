@@ -51,6 +51,8 @@ test_that "a process that exits ends the run" ends "" exit 1
 test_that "a process that gives up ends the run" ends "" leave 2
 test_that "a batch that is not finite stops all, with its sentence" ends "DUALPROP_ERROR_PEER: process 1: " nan 1
 test_that "another learning rate is refused" ends "the learning rate is 0.5 in process 2 and" rate 2
+test_that "another alpha is refused" ends "alpha is 0.25 in process 1 and 0.5 in process 0" alpha 1
+test_that "a process that never comes does not hold the others" ends "a process did not come" absent 1
 test_that "another order of calls is refused" ends "to make the same calls" order 1
 test_that "a failure of one process alone is every process's" ends \
     "DUALPROP_ERROR_PEER: process 1: the disk is full" tell 1
@@ -92,6 +94,23 @@ in_flight() { # TEXT LINES OPTIONS...: so many processes say TEXT
     cat "$folder/stdout" "$folder/stderr"
     return 1
 }
+refuses() { # TEXT OPTIONS...: one line, exit status 2
+    text=$1
+    shift
+    pipeline 3 "$@"
+    [ $? -eq 2 ] && [ "$(grep -c "^pipeline: " "$folder/stderr")" -eq 1 ] && grep -qF -- "$text" "$folder/stderr" &&
+        return 0
+    cat "$folder/stdout" "$folder/stderr"
+    return 1
+}
+refused() {
+    refuses '--drop is "2"; expected a number from 0 to 1' --mode free --drop 2 &&
+        refuses '--steps is "ten"; expected a number from 1 to 29999' --steps ten &&
+        refuses '--batch is ""; expected a number' --batch &&
+        refuses 'the option is "--slow"' --slow 1 && refuses '--mode is "fast"; expected sync, wave' --mode fast &&
+        refuses '--mode is "sync"; expected free, since --drop is given' --drop 0.5
+}
+test_that "a wrong option of the layers'"'"' example is named" refused
 if have python3; then
     mkdir "$folder/images" && python3 tests/python/make_images.py mnist "$folder/images" 700
     test_that "layers in three processes have the bits of one" in_step

@@ -43,9 +43,11 @@ dualprop_status launch_begin(host *owner, int *argc, char ***argv)
         warn_of_other_launcher(owner);
         return DUALPROP_OK;
     }
-    if (dualprop_mpi_transport_create(&transport, MPI_COMM_WORLD) != MPI_SUCCESS) {
+    int code = dualprop_mpi_transport_create(&transport, MPI_COMM_WORLD);
+    if (code != MPI_SUCCESS) {
         owner->lost = 1;
-        return host_fail(owner, DUALPROP_ERROR_TRANSPORT, "MPI_Comm_dup() failed; expected a communicator");
+        return host_fail(owner, DUALPROP_ERROR_TRANSPORT, "MPI_Comm_idup() failed%s; expected all processes",
+                         code == MPI_ERR_PENDING ? ": a process did not come for 600 s" : "");
     }
     owner->transport = &transport;
     return DUALPROP_OK;

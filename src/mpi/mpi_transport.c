@@ -1,8 +1,8 @@
 /*
  * mpi_transport.c - a transport of dualprop/group.h that moves bytes by MPI's nonblocking messages.
  *
- * All waiting is a loop of MPI_Testall() with a deadline, never MPI_Wait(): a stopped process or a cable that was
- * pulled would otherwise hold all others for ever. Public headers only, so that a site with two MPIs can compile this
+ * All waiting is a loop of MPI_Test() or MPI_Testall() with a deadline, never MPI_Wait(), and never a collective call of
+ * MPI that blocks: a stopped process or a cable that was pulled would otherwise hold all others for ever. Public headers only, so that a site with two MPIs can compile this
  * file itself.
  */
 #ifndef _GNU_SOURCE
@@ -17,6 +17,7 @@
 
 #include <dualprop/mpi.h>
 
+#define PATIENCE 600              /* seconds */
 #define LARGEST_MESSAGE (1 << 30) /* counts of MPI are ints */
 
 struct mpi_transport {
@@ -89,6 +90,18 @@ static int out_of_patience(struct mpi_transport *self)
     return self->failed = 1;
 }
 
+static int is_over(const struct mpi_transport *self, double begun)
+{
+    return self->patience > 0 && now() - begun > self->patience;
+}
+
+/* Others may need this core. */
+static void let_others_run(long polls)
+{
+    struct timespec nap = { 0, 20000 };
+    if (polls > 2000) nanosleep(&nap, NULL);
+}
+
 /* Wait for all that was begun, until patience is over. */
 static int finish(struct mpi_transport *self)
 {
@@ -98,11 +111,8 @@ static int finish(struct mpi_transport *self)
         int code = MPI_Testall(self->count, self->requests, &done, MPI_STATUSES_IGNORE);
         if (code != MPI_SUCCESS) return fail_with(self, code, "exchanging with the others, of which", self->peers[0]);
         if (done) break;
-        if (self->patience > 0 && now() - begun > self->patience) return out_of_patience(self);
-        if (polls > 2000) { /* others may need this core */
-            struct timespec nap = { 0, 20000 };
-            nanosleep(&nap, NULL);
-        }
+        if (is_over(self, begun)) return out_of_patience(self);
+        let_others_run(polls);
     }
     self->count = 0;
     return 0;
@@ -147,14 +157,29 @@ static const char *error(void *user_data)
     return ((const struct mpi_transport *)user_data)->sentence;
 }
 
-int dualprop_mpi_transport_create(dualprop_transport *transport, MPI_Comm communicator)
+/* All processes of the communicator have to come to this. PENDING: one of them has not come in time. */
+static int duplicate(struct mpi_transport *self, MPI_Comm communicator)
+{
+    MPI_Request request;
+    double begun = now();
+    int done = 0, code = MPI_Comm_idup(communicator, &self->communicator, &request);
+    for (long polls = 0; code == MPI_SUCCESS && !done; polls++) {
+        code = MPI_Test(&request, &done, MPI_STATUS_IGNORE);
+        if (!done && is_over(self, begun)) return MPI_ERR_PENDING;
+        let_others_run(polls);
+    }
+    return code;
+}
+
+int dualprop_mpi_transport_create_within(dualprop_transport *transport, MPI_Comm communicator, double seconds)
 {
     memset(transport, 0, sizeof *transport);
     struct mpi_transport *self = calloc(1, sizeof *self);
     if (!self) return MPI_ERR_NO_MEM;
-    self->patience = 600;
+    self->patience = seconds;
     self->message_size = LARGEST_MESSAGE;
-    int code = MPI_Comm_dup(communicator, &self->communicator);
+    int code = duplicate(self, communicator);
+    if (code == MPI_ERR_PENDING) return code; /* MPI may write to what self holds as long as the process lives */
     if (code == MPI_SUCCESS) code = MPI_Comm_set_errhandler(self->communicator, MPI_ERRORS_RETURN);
     if (code == MPI_SUCCESS) code = MPI_Comm_rank(self->communicator, &self->rank);
     if (code == MPI_SUCCESS) code = MPI_Comm_size(self->communicator, &self->size);
@@ -164,6 +189,11 @@ int dualprop_mpi_transport_create(dualprop_transport *transport, MPI_Comm commun
     }
     *transport = (dualprop_transport){ sizeof *transport, self->rank, self->size, exchange, gather, error, self };
     return MPI_SUCCESS;
+}
+
+int dualprop_mpi_transport_create(dualprop_transport *transport, MPI_Comm communicator)
+{
+    return dualprop_mpi_transport_create_within(transport, communicator, PATIENCE);
 }
 
 void dualprop_mpi_transport_destroy(dualprop_transport *transport)

@@ -3,8 +3,8 @@
  *
  * usage: learn BLOCKS [MESSAGE_BYTES PATIENCE [FAULT RANK]]   FAULT, by process RANK in step 10: kill, stop, late, nan,
  *        exit, leave (ends by itself as a program that failed alone), rate, order, tell (of a failure of its own), run
- *        (the shell command in $FAULT_COMMAND); level, precision and memory (it has too little) before the group is
- * made
+ *        (the shell command in $FAULT_COMMAND), alpha; level, precision and memory (it has too little) before the
+ *        group is made; absent (it never comes to make a transport)
  */
 #include <dualprop/dualprop.h>
 #include <dualprop/mpi.h>
@@ -55,7 +55,8 @@ static void fill(float *images, int32_t *labels, int64_t first, int64_t count)
     }
 }
 
-static void commit(const char *fault, float *images, dualprop_optimizer *optimizer, dualprop_group *group)
+static void commit(const char *fault, float *images, dualprop_rule *rule, dualprop_optimizer *optimizer,
+                   dualprop_group *group)
 {
     int64_t one = 1;
     if (strcmp(fault, "kill") == 0) raise(SIGKILL);
@@ -67,6 +68,7 @@ static void commit(const char *fault, float *images, dualprop_optimizer *optimiz
     if (strcmp(fault, "tell") == 0) check(dualprop_group_agree(group, DUALPROP_ERROR_IO, "the disk is full"));
     if (strcmp(fault, "run") == 0 && system(getenv("FAULT_COMMAND")) != 0) fprintf(stderr, "the command failed\n");
     if (strcmp(fault, "rate") == 0) check(dualprop_optimizer_set_learning_rate(optimizer, 0.5));
+    if (strcmp(fault, "alpha") == 0) check(dualprop_rule_set_alpha(rule, 0.25));
     if (strcmp(fault, "order") == 0) check(dualprop_group_sum(NULL, &one, group, 0, 1));
 }
 
@@ -89,11 +91,13 @@ int main(int argc, char **argv)
     MPI_Init_thread(&argc, &argv, MPI_THREAD_SERIALIZED, &level);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     int odd = argc > 5 && atoi(argv[5]) == rank;
-    if (dualprop_mpi_transport_create(&transport, MPI_COMM_WORLD) != MPI_SUCCESS) MPI_Abort(MPI_COMM_WORLD, 1);
-    if (argc > 3) {
-        dualprop_mpi_transport_set_message_size(&transport, atoi(argv[2]));
-        dualprop_mpi_transport_set_patience(&transport, atof(argv[3]));
+    if (odd && strcmp(fault, "absent") == 0) nanosleep(&(struct timespec){ 60, 0 }, NULL);
+    int code = dualprop_mpi_transport_create_within(&transport, MPI_COMM_WORLD, argc > 3 ? atof(argv[3]) : 600);
+    if (code != MPI_SUCCESS) {
+        fprintf(stderr, "process %d: %s\n", rank, code == MPI_ERR_PENDING ? "a process did not come" : "no transport");
+        MPI_Abort(MPI_COMM_WORLD, 1);
     }
+    if (argc > 3) dualprop_mpi_transport_set_message_size(&transport, atoi(argv[2]));
     options.threads = 1 + rank % 2;
     if (odd && strcmp(fault, "level") == 0) options.level = DUALPROP_LEVEL_BASELINE;
     if (odd && strcmp(fault, "precision") == 0) options.precision = DUALPROP_F64;
@@ -115,7 +119,7 @@ int main(int argc, char **argv)
         int64_t first, count, total = step % 3 == 2 ? 2 : BATCH; /* now and then fewer samples than processes */
         check(dualprop_group_share(&first, &count, group, blocks, total));
         fill(images, labels, step * BATCH + first, count);
-        if (odd && step == 10) commit(fault, images, optimizer, group);
+        if (odd && step == 10) commit(fault, images, rule, optimizer, group);
         check(dualprop_learn(optimizer, state, images, labels, count));
     }
     check(dualprop_group_check_network(group, network));

@@ -29,9 +29,17 @@ extern "C" {
  *
  * @param transport     filled; pass it to dualprop_group_create(), and destroy it after the group
  * @param communicator  duplicated
- * @return MPI_SUCCESS, or an error code of MPI; transport is then all zero
+ * @return MPI_SUCCESS, or an error code of MPI, MPI_ERR_PENDING if a process has not come to this call for 600 s;
+ *         transport is then all zero
  */
 int dualprop_mpi_transport_create(dualprop_transport *transport, MPI_Comm communicator);
+
+/**
+ * The same with another patience, for this call too.
+ *
+ * @param seconds  as in dualprop_mpi_transport_set_patience()
+ */
+int dualprop_mpi_transport_create_within(dualprop_transport *transport, MPI_Comm communicator, double seconds);
 
 /** Free what _create() made. Collective over the communicator unless the transport has failed. */
 void dualprop_mpi_transport_destroy(dualprop_transport *transport);
