@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "launch.h"
 #include "peers.h"
 #include "program.h"
 #include "rule_settings.h"
@@ -404,12 +405,17 @@ dualprop_status settings_compare(const settings *self, host *owner)
 static void help_row(FILE *stream, const program *self, int row)
 {
     const setting *entry = &setting_table[row];
-    const char *initial = program_default(self, row);
+    const char *initial = program_default(self, row), *help = entry->help;
     char left[48];
 
+    if (launch_joins && strcmp(entry->name, "threads") == 0) {
+        help = "of each process; 0: the processors of the machine divided by the processes on it; the bits do not "
+               "depend on it";
+        initial = "1; of a process alone 0";
+    }
     snprintf(left, sizeof left, "--%s%s%s", entry->name, entry->value != NULL ? " " : "",
              entry->value != NULL ? entry->value : "");
-    fprintf(stream, "  %-24s %s", left, entry->help);
+    fprintf(stream, "  %-24s %s", left, help);
     if (initial != NULL && initial[0] != '\0') fprintf(stream, " (%s)", initial);
     fputc('\n', stream);
 }
@@ -424,6 +430,6 @@ void command_line_help(FILE *stream, const program *self, const char *name)
     for (const preset *entry = self->presets; entry->name != NULL; entry++) fprintf(stream, "  %s\n", entry->name);
     fprintf(stream,
             "%s\nExit status: 0, 1 after a failure, 2 for a wrong option, 130 after Ctrl-C, 143 after\n"
-            "SIGTERM, 129 after SIGHUP (the batch is finished and the checkpoint saved first).\n",
-            self->notes);
+            "SIGTERM, 129 after SIGHUP%s (the batch is finished and the checkpoint saved first).\n",
+            self->notes, launch_joins ? ", 138 after SIGUSR1" : "");
 }

@@ -9,7 +9,7 @@
 
 #include "program_host.h"
 
-/* The most processes: as many losses are added up in one call. */
+/* The most processes of a program, fewer than a group may have: as many losses are added up in one call. */
 #define PEERS_MOST 4096
 
 /* Which process this is, and how many there are, here and on how many machines. Collective. */

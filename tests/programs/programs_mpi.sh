@@ -199,6 +199,19 @@ test_that "a full disk in process 0" full_disk
 help() { over 2 "$program" --help && grep -q "^Usage: dualprop-mlp-mpi " stdout && \
     [ "$(grep -c Usage stdout)" -eq 1 ]; }
 test_that "help is printed once" help
+of_many() {
+    over 2 "$program" --help && grep -q -- "--threads N  *of each process; 0: the processors of the machine divided" \
+        stdout && grep -q "138 after SIGUSR1" stdout && ! "$alone" --help | grep -q "of each process\|138" || shows
+}
+test_that "help is that of a run of many processes" of_many
+# The number that peers.h has room for is a right one, if it is not met.
+most_ranks() {
+    over 2 "$program" $small --ranks 4096
+    [ $? -eq 2 ] && grep -q -- "--ranks is 4096, but there are 2 processes" stderr || shows || return 1
+    over 2 "$program" $small --ranks 4097
+    [ $? -eq 2 ] && grep -q -- '--ranks is "4097"; expected a whole number from 1 to 4096' stderr || shows
+}
+test_that "--ranks may be as large as the number of processes" most_ranks
 # A process that answered and left would keep the other waiting.
 help_of_one() { # OPTION
     cat >one_asks <<END
