@@ -6,7 +6,6 @@
 #include <dualprop/dualprop.h>
 #include <dualprop/mpi.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 enum { INPUTS = 20, CLASSES = 3, BATCH = 60, BLOCKS = 4, STEPS = 50 };
 
@@ -17,10 +16,9 @@ static void check(dualprop_status status)
     if (status == DUALPROP_OK) return;
     if (dualprop_last_error(text, sizeof text, NULL, NULL) == DUALPROP_OK) fprintf(stderr, "%s\n", text);
     MPI_Abort(MPI_COMM_WORLD, 1);
-    exit(1);
 }
 
-/* Sample i of all samples that there are: any process can compute it. */
+/* Sample i of all: any process can compute it. */
 static int32_t make_sample(float x[INPUTS], int64_t i)
 {
     for (int j = 0; j < INPUTS; j++) x[j] = (float)((i * 37 + j * 101) % 97) / 97.0f - 0.5f;
@@ -29,9 +27,9 @@ static int32_t make_sample(float x[INPUTS], int64_t i)
 
 int main(int argc, char **argv)
 {
-    static float images[BATCH * INPUTS];
+    static float images[BATCH * INPUTS], weights[INPUTS * 32];
     static int32_t labels[BATCH];
-    float weights[INPUTS * 32];
+    int64_t first, count;
     dualprop_transport transport;
     dualprop_context *context;
     dualprop_group *group;
@@ -39,11 +37,8 @@ int main(int argc, char **argv)
     dualprop_rule *rule;
     dualprop_state *state;
     dualprop_optimizer *optimizer;
-    int rank, level;
     double sum = 0;
-
-    MPI_Init_thread(&argc, &argv, MPI_THREAD_SERIALIZED, &level);
-    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    MPI_Init(&argc, &argv);
     if (dualprop_mpi_transport_create(&transport, MPI_COMM_WORLD) != MPI_SUCCESS) MPI_Abort(MPI_COMM_WORLD, 1);
     check(dualprop_context_create(&context, DUALPROP_BACKEND_AUTO, NULL));
     check(dualprop_group_create(&group, context, &transport));
@@ -55,17 +50,15 @@ int main(int argc, char **argv)
     check(dualprop_state_create(&state, network, rule, BATCH));
     check(dualprop_optimizer_create(&optimizer, network, DUALPROP_ADAM));
     check(dualprop_optimizer_set_group(optimizer, group, BLOCKS)); /* the blocks decide the bits, not the processes */
+    check(dualprop_group_share(&first, &count, group, BLOCKS, BATCH));
     for (int step = 0; step < STEPS; step++) {
-        int64_t first, count;
-        check(dualprop_group_share(&first, &count, group, BLOCKS, BATCH));
         for (int64_t i = 0; i < count; i++) labels[i] = make_sample(&images[i * INPUTS], step * BATCH + first + i);
         check(dualprop_learn(optimizer, state, images, labels, count));
     }
     dualprop_view view = { sizeof view, weights, DUALPROP_F32, 2, { INPUTS, 32 }, { 32, 1 } };
     check(dualprop_network_read(&view, network, "layer1.weight"));
     for (int i = 0; i < INPUTS * 32; i++) sum += weights[i];
-    if (rank == 0) printf("sum of layer 1's weights %.17g\n", sum);
-
+    if (transport.rank == 0) printf("sum of layer 1's weights %.17g\n", sum);
     dualprop_optimizer_destroy(optimizer);
     dualprop_state_destroy(state);
     dualprop_rule_destroy(rule);

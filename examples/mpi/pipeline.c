@@ -400,26 +400,44 @@ static void test(double seconds)
     free(test_labels);
 }
 
+/* Every process reads the same options; process 0 tells which one is wrong. */
+static void refuse(const char *option, const char *value, const char *expected)
+{
+    if (rank == 0) fprintf(stderr, "pipeline: %s is \"%s\"; expected %s\n", option, value, expected);
+    MPI_Finalize();
+    exit(2);
+}
+
+static double number_of(const char *option, const char *value, double least, double most)
+{
+    char *end, expected[64];
+    double number = strtod(value, &end);
+    snprintf(expected, sizeof expected, "a number from %g to %g", least, most);
+    if (end == value || *end || !(number >= least && number <= most)) refuse(option, value, expected);
+    return number;
+}
+
 static void read_options(int argc, char **argv)
 {
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], "--mode") == 0) mode = argv[i + 1];
-        else if (strcmp(argv[i], "--data") == 0) folder = argv[i + 1];
-        else if (strcmp(argv[i], "--drop") == 0) drop = atof(argv[i + 1]);
-        else if (strcmp(argv[i], "--wait") == 0) patience = atof(argv[i + 1]);
-        else if (strcmp(argv[i], "--steps") == 0) steps = atoi(argv[i + 1]);
-        else if (strcmp(argv[i], "--batch") == 0) batch = atoi(argv[i + 1]);
-        else if (strcmp(argv[i], "--passes") == 0) passes = atoi(argv[i + 1]);
-        else if (strcmp(argv[i], "--in-flight") == 0) in_flight = atoi(argv[i + 1]);
-        else if (strcmp(argv[i], "--seed") == 0) seed = atoi(argv[i + 1]);
-        else argc = 0;
+    char processes[12];
+    for (int i = 1; i < argc; i += 2) {
+        const char *option = argv[i], *value = i + 1 < argc ? argv[i + 1] : "";
+        if (strcmp(option, "--mode") == 0) mode = value;
+        else if (strcmp(option, "--data") == 0) folder = value;
+        else if (strcmp(option, "--drop") == 0) drop = number_of(option, value, 0, 1);
+        else if (strcmp(option, "--wait") == 0) patience = number_of(option, value, 0, 1e9);
+        else if (strcmp(option, "--steps") == 0) steps = (int)number_of(option, value, 1, END - 1);
+        else if (strcmp(option, "--batch") == 0) batch = (int)number_of(option, value, 1, 10000);
+        else if (strcmp(option, "--passes") == 0) passes = (int)number_of(option, value, 1, 1000);
+        else if (strcmp(option, "--in-flight") == 0) in_flight = (int)number_of(option, value, 1, MOST_IN_FLIGHT);
+        else if (strcmp(option, "--seed") == 0) seed = (int)number_of(option, value, 0, 1e9);
+        else refuse("the option", option, "one of those at the head of pipeline.c");
     }
-    int in_step = strcmp(mode, "sync") == 0, known = in_step || strcmp(mode, "wave") == 0 || strcmp(mode, "free") == 0;
-    if (argc % 2 == 1 && known && steps > 0 && steps < END && batch > 0 && in_flight > 0 &&
-        in_flight <= MOST_IN_FLIGHT && size <= LAYERS && (drop == 0 || strcmp(mode, "free") == 0))
-        return;
-    if (rank == 0) fprintf(stderr, "see the head of pipeline.c for its options; --drop needs --mode free\n");
-    MPI_Abort(MPI_COMM_WORLD, 2);
+    snprintf(processes, sizeof processes, "%d", size);
+    if (strcmp(mode, "sync") != 0 && strcmp(mode, "wave") != 0 && strcmp(mode, "free") != 0)
+        refuse("--mode", mode, "sync, wave or free");
+    if (drop > 0 && strcmp(mode, "free") != 0) refuse("--mode", mode, "free, since --drop is given");
+    if (size > LAYERS) refuse("the number of processes", processes, "at most 6, the layers");
 }
 
 int main(int argc, char **argv)
