@@ -37,8 +37,11 @@
 /* Before a loop that mostly runs once: unrolling it would take registers, which limit how many threads run. */
 #ifdef __CUDA_ARCH__
 #define ROLLED _Pragma("unroll 1")
+/* Before one that mostly loads: two rounds in flight hide most of what a load takes, four would take too many. */
+#define BY_TWOS _Pragma("unroll 2")
 #else
 #define ROLLED
+#define BY_TWOS
 #endif
 
 namespace dualprop_cuda {

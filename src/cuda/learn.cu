@@ -81,7 +81,7 @@ struct learn_body {
         for (int j = 0; j < 4; j++)
             elements[j] = narrow_gradient(own.x, own.summed, own.inputs, own.outputs,
                                           first + j < end ? first + j : end - 1);
-        for (int64_t row = 0; row < own.rows; row++)
+        BY_TWOS for (int64_t row = 0; row < own.rows; row++)
             for (int j = 0; j < 4; j++) sums[j] = elements[j].with_row(row, sums[j]);
         for (int j = 0; j < 4; j++)
             if (first + j < end) own.g[first + j] = (float)(own.scale * (double)sums[j]);
@@ -105,10 +105,10 @@ struct learn_body {
         if (rejected && *rejected) return;
         int number = tensor_of(i);
         const tensor &own = tensors[number];
-        const numbers_f32 numbers = *own.numbers; /* all at once, not again after each store */
         int64_t at = 4 * (number > 0 ? i - tensors[number - 1].end : i), end = at + 4;
         if (own.x) multiply(own, at, end < own.count ? end : own.count);
         else if (own.summed) add_up(own, at, end < own.count ? end : own.count);
+        const numbers_f32 numbers = *own.numbers; /* all at once, not again after each store */
         if (aligned >> number & 1 && end <= own.count) {
             learn_four(own, numbers, at);
             return;
