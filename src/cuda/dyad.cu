@@ -48,8 +48,7 @@ struct fours_of_dyads {
         body.dyad = dyad;
         body.to = dyad.to;
         body.count = count;
-        return issue_kind<each_group>(self, body, (count + 3) / 4, DUALPROP__CUDA_DYADS,
-                                      (size_t)((const char *)&body.dyad - (const char *)&body));
+        return issue_dyads(self, body, (count + 3) / 4);
     }
 };
 

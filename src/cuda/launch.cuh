@@ -384,16 +384,26 @@ template <class Body> struct team {
 constexpr int row_sums = 16;
 
 #ifdef __CUDACC__
-/* The sums of all threads of the block, `own` being a thread's; each thread with number < row_sums gets one of them. */
+/*
+ * The sums of all threads of the block, `own` being a thread's; each thread with number < row_sums gets one of them.
+ * Two lanes that meet share the sums that they still have between them: in the end a lane has one sum of its warp, the
+ * one of half its number. That is 16 shuffles, where each lane would need 80 for all sums, and the same tree of each.
+ */
 __device__ static inline float block_sum(float own[row_sums])
 {
     __shared__ float sums[block / lanes][row_sums];
     int thread = (int)threadIdx.x;
     float total = 0;
-    for (int distance = lanes / 2; distance > 0; distance /= 2)
-        for (int k = 0; k < row_sums; k++) own[k] += __shfl_xor_sync(0xffffffffu, own[k], distance);
-    for (int k = 0; k < row_sums; k++)
-        if (thread % lanes == 0) sums[thread / lanes][k] = own[k];
+    static_assert(lanes == 2 * row_sums, "two lanes are left for each sum");
+    for (int half = row_sums / 2; half > 0; half /= 2) {
+        int is_upper = (thread & 2 * half) != 0;
+        for (int k = 0; k < half; k++) {
+            float given = is_upper ? own[k] : own[k + half], kept = is_upper ? own[k + half] : own[k];
+            own[k] = kept + __shfl_xor_sync(0xffffffffu, given, 2 * half);
+        }
+    }
+    own[0] += __shfl_xor_sync(0xffffffffu, own[0], 1);
+    if (thread % 2 == 0) sums[thread / lanes][thread % lanes / 2] = own[0];
     __syncthreads();
     for (int warp = 0; thread < row_sums && warp < block / lanes; warp++) total += sums[warp][thread];
     return total;

@@ -257,8 +257,7 @@ struct fours_of_finish {
         body.to = like.to;
         body.dyad = like.dyad;
         if (Activation == no_update) return issue<each_group>(self, body, count / 4);
-        return issue_kind<each_group>(self, body, count / 4, DUALPROP__CUDA_DYADS,
-                                      (size_t)((const char *)&body.dyad - (const char *)&body));
+        return issue_dyads(self, body, count / 4);
     }
 
     template <int Activation> dualprop_status run() const

@@ -123,8 +123,7 @@ struct narrow_dyads {
         body.dyad = dyad;
         body.product = product;
         body.to = dyad.to;
-        return issue_kind<each_group>(self, body, dyad.elements / 4, DUALPROP__CUDA_DYADS,
-                                      (size_t)((const char *)&body.dyad - (const char *)&body));
+        return issue_dyads(self, body, dyad.elements / 4);
     }
 };
 
