@@ -125,6 +125,30 @@ START_TEST(test_failed_learning_leaves_no_trace)
 }
 END_TEST
 
+/* On the CPU a step's status comes with its own call, delayed or not, and no bit depends on it. */
+START_TEST(test_delayed_status_has_no_effect)
+{
+    struct small_plan plan = plan_of(_i);
+    struct small_network at_once = small_create(&plan), delayed = small_create(&plan);
+    const double inputs[] = { 0.5, NAN, 0.25, 1e300, INFINITY, 0.125 };
+    ck_assert_int_eq(dualprop_optimizer_set_delayed_status(delayed.optimizer, 1), DUALPROP_OK);
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
+        char here[256] = "", there[256] = "";
+        at_once.x[11] = delayed.x[11] = inputs[i];
+        dualprop_status status = learn(&at_once);
+        if (status != DUALPROP_OK) expect_ok(dualprop_last_error(here, sizeof here, NULL, NULL));
+        ck_assert_int_eq(learn(&delayed), status);
+        if (status != DUALPROP_OK) expect_ok(dualprop_last_error(there, sizeof there, NULL, NULL));
+        ck_assert_str_eq(here, there);
+        ck_assert_int_eq(status == DUALPROP_OK, fabs(inputs[i]) < 1);
+        expect_same_weights(&at_once, &delayed);
+        expect_ok(dualprop_optimizer_wait(delayed.optimizer));
+    }
+    small_destroy(&delayed);
+    small_destroy(&at_once);
+}
+END_TEST
+
 START_TEST(test_update_is_gradient_and_step)
 {
     struct small_plan plan = plan_of(_i);
@@ -740,6 +764,7 @@ Suite *test_learning_suite(void)
     tcase_add_loop_test(tcase, test_update_is_gradient_and_step, 0, 2);
     tcase_add_loop_test(tcase, test_learning_in_one_call, 0, 2);
     tcase_add_loop_test(tcase, test_failed_learning_leaves_no_trace, 0, 2);
+    tcase_add_loop_test(tcase, test_delayed_status_has_no_effect, 0, 2);
     tcase_add_loop_test(tcase, test_formulas, 0, 2);
     tcase_add_loop_test(tcase, test_plain_sgd, 0, 2);
     tcase_add_loop_test(tcase, test_learning_without_a_gradient, 0, 2);

@@ -33,6 +33,9 @@ typedef struct household {
     dualprop_diagnostics *diagnostics[OF_EACH];
     dualprop_checkpoint *checkpoint;
     dualprop_group *group;
+    int is_device;
+    int delays;                           /* on a device: the status of a step may come with the next call */
+    int unseen;                           /* was the last call not looked at? */
     int activation, map;                  /* of the household's own, once they are registered */
     double images[SAMPLES * MOST_INPUTS]; /* or as many floats, as the context reads them */
     int32_t labels[LABELS];
