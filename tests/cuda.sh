@@ -40,7 +40,7 @@ run "$shared" "$@"
 
 echo "Kernels as grids of threads:"
 [ $# -gt 0 ] || set -- cuda_table cuda_fours cuda_narrow cuda_engines cuda_learning cuda_failures cuda_bf16 cuda_random
-export DUALPROP_REAL_CUDNN= DUALPROP_REAL_CUBLASLT= DUALPROP_TEST_SAMPLE=12
+export DUALPROP_REAL_CUDNN= DUALPROP_REAL_CUBLASLT= DUALPROP_TEST_SAMPLE=6
 export DUALPROP_TEST_OTHER_MODULE="$shared/libdualprop-cuda.so.0"
 run "$simt" "$@"
 

@@ -57,6 +57,18 @@ const standin_state *cuda_peek(void)
     return on_device() ? NULL : control(0);
 }
 
+int cuda_is_sampled(void)
+{
+    return getenv("DUALPROP_TEST_SAMPLE") != NULL;
+}
+
+long cuda_sample(long most)
+{
+    const char *given = getenv("DUALPROP_TEST_SAMPLE");
+    long asked = given ? strtol(given, NULL, 10) : most;
+    return asked < most ? asked : most;
+}
+
 int cuda_needs_standin(const char *test)
 {
     char reason[200];
@@ -64,6 +76,18 @@ int cuda_needs_standin(const char *test)
     snprintf(reason, sizeof reason, "%s: it needs the stand-ins, and this is a real device", test);
     test_skip(reason);
     return 1;
+}
+
+void cuda_open_bench(workbench *bench, const dualprop_backend *backend, int numerics)
+{
+    if (!on_device()) control(0)->lenient = 1;
+    memset(bench, 0, sizeof *bench);
+    bench->backend = backend;
+    bench->type = DUALPROP_F32;
+    bench->level = DUALPROP_LEVEL_AUTO;
+    threaded_host_init(&bench->host, 1);
+    bench->host.host.numerics = numerics;
+    ck_assert_int_eq(bench_instance(&bench->self, backend, &bench->host.host, bench->type, bench->level), DUALPROP_OK);
 }
 
 void cuda_check_clean(long live)

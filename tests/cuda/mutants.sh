@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 build=${BUILD:-build}
 work=$build/tests/cuda/mutant
 word=${1:-}
-export DUALPROP_REAL_CUDNN= DUALPROP_TEST_TELL=yes \
+export DUALPROP_REAL_CUDNN= DUALPROP_TEST_TELL=yes DUALPROP_TEST_SAMPLE=6 \
     DUALPROP_TEST_OTHER_MODULE=$build/tests/cuda/shared/libdualprop-cuda.so.0
 
 suites() {
@@ -74,9 +74,13 @@ mutant "block_a_row: no barrier after the sums are stored" launch.cuh '/ row_ker
 mutant "block_a_row: no barrier before sums are read" launch.cuh '/ block_sum(/,/^}/s/__syncthreads();//'
 mutant "block_a_row: the last warp is forgotten" launch.cuh \
     '/ block_sum(/,/^}/s/warp < block \/ lanes/warp < block \/ lanes - 1/'
-mutant "block_a_row: half a tree" launch.cuh '/ block_sum(/,/^}/s/distance = lanes \/ 2/distance = lanes \/ 4/'
+mutant "block_a_row: half a tree" launch.cuh '/ block_sum(/,/^}/s/half = row_sums \/ 2/half = row_sums \/ 4/'
 mutant "block_a_row: the last sum is forgotten" launch.cuh \
-    '/ block_sum(/,/^}/s/k < row_sums; k++)$/k < row_sums - 1; k++)/'
+    '/ block_sum(/,/^}/s/if (thread % 2 == 0) sums/if (thread % 2 == 0 \&\& thread % lanes < lanes - 2) sums/'
+mutant "block_a_row: half of the lanes are forgotten" launch.cuh \
+    '/ block_sum(/,/^}/s/own\[0\] += __shfl_xor_sync(0xffffffffu, own\[0\], 1);//'
+mutant "block_a_row: lanes keep what they give" launch.cuh \
+    '/ block_sum(/,/^}/s/own\[k + half\] : own\[k\];/own[k] : own[k + half];/'
 mutant "each_group: threads take one group" launch.cuh '/ group_kernel(/,/^}/s/i += step/i = count/'
 mutant "each_group: one group too many" launch.cuh '/ group_kernel(/,/^}/s/i < count/i <= count/'
 mutant "each_group: one group too few" launch.cuh '/ group_kernel(/,/^}/s/i < count/i < count - 1/'

@@ -166,17 +166,6 @@ static double greatest(const float *x, const float *other, int64_t count)
     return most;
 }
 
-static void open_bench(workbench *bench, const dualprop_backend *backend, int numerics)
-{
-    memset(bench, 0, sizeof *bench);
-    bench->backend = backend;
-    bench->type = DUALPROP_F32;
-    bench->level = DUALPROP_LEVEL_AUTO;
-    threaded_host_init(&bench->host, 1);
-    bench->host.host.numerics = numerics;
-    ck_assert_int_eq(bench_instance(&bench->self, backend, &bench->host.host, bench->type, bench->level), DUALPROP_OK);
-}
-
 static double depth_of(const dualprop_convolution *shape, int direction)
 {
     int64_t taps = shape->kernel_height * shape->kernel_width;
@@ -214,8 +203,8 @@ START_TEST(convolutions_are_those_of_rounded_operands)
     static workbench cuda, reference;
     standin_state *standin = cuda_standin();
     if (standin) standin->lenient = 1, standin->no_real = _i > 0;
-    open_bench(&cuda, cuda_table(), DUALPROP_NUMERICS_BF16);
-    open_bench(&reference, &dualprop__reference_backend, DUALPROP_NUMERICS_STRICT);
+    cuda_open_bench(&cuda, cuda_table(), DUALPROP_NUMERICS_BF16);
+    cuda_open_bench(&reference, &dualprop__reference_backend, DUALPROP_NUMERICS_STRICT);
     for (int direction = 0; direction < 3; direction++) {
         long before = standin ? standin->rounded : 0;
         int rounded = rows[_i].all || direction == 0;
@@ -236,8 +225,8 @@ START_TEST(no_engine_is_no_failure)
     standin_state *standin = cuda_standin();
     if (cuda_needs_standin("no engines")) return;
     standin->lenient = standin->no_engines = 1;
-    open_bench(&cuda, cuda_table(), DUALPROP_NUMERICS_BF16);
-    open_bench(&reference, &dualprop__reference_backend, DUALPROP_NUMERICS_STRICT);
+    cuda_open_bench(&cuda, cuda_table(), DUALPROP_NUMERICS_BF16);
+    cuda_open_bench(&reference, &dualprop__reference_backend, DUALPROP_NUMERICS_STRICT);
     for (int direction = 0; direction < 3; direction++) compare(&cuda, &reference, &rows[_i], direction, 0);
     ck_assert_int_eq(standin->convolutions, 0);
     bench_close(&reference);
@@ -253,7 +242,7 @@ START_TEST(a_nan_stays)
     struct arrays arrays;
     standin_state *standin = cuda_standin();
     if (standin) standin->lenient = standin->no_real = 1;
-    open_bench(&cuda, cuda_table(), DUALPROP_NUMERICS_BF16);
+    cuda_open_bench(&cuda, cuda_table(), DUALPROP_NUMERICS_BF16);
     for (int direction = 0; direction < 3; direction++) {
         make_arrays(&arrays, &cuda, &rows[2], PLAIN);
         arrays.x[arrays.x_count / 2] = arrays.delta[arrays.a_count / 2] = NAN;

@@ -188,12 +188,7 @@ START_TEST(gradients_in_parts_have_the_same_bits)
     if (cuda_needs_standin("gradients in parts")) return;
     standin_state *standin = cuda_standin();
     standin->lenient = standin->no_real = 1;
-    memset(&bench, 0, sizeof bench);
-    bench.backend = cuda_table();
-    bench.type = DUALPROP_F32;
-    bench.level = DUALPROP_LEVEL_AUTO;
-    threaded_host_init(&bench.host, 1);
-    ck_assert_int_eq(bench_instance(&bench.self, bench.backend, &bench.host.host, bench.type, bench.level), 0);
+    cuda_open_bench(&bench, cuda_table(), DUALPROP_NUMERICS_STRICT);
     for (int way = ALONE; way <= IN_A_SECTION; way++) {
         long convolutions = standin->convolutions;
         count = step(left[way], &bench, &parts_rows[_i], way);

@@ -51,17 +51,6 @@ static float *numbers(workbench *bench, int64_t count, int moved, int odd)
     return x;
 }
 
-static void begin(workbench *bench, int numerics)
-{
-    memset(bench, 0, sizeof *bench);
-    bench->backend = cuda_table();
-    bench->type = DUALPROP_F32;
-    bench->level = DUALPROP_LEVEL_AUTO;
-    threaded_host_init(&bench->host, 1);
-    bench->host.host.numerics = numerics;
-    ck_assert_int_eq(bench_instance(&bench->self, bench->backend, &bench->host.host, bench->type, bench->level), 0);
-}
-
 /* `calls` kernels by fours ran in the first call, none in the second; known on the stand-ins alone. */
 static void check_fours(long before, long calls)
 {
@@ -117,9 +106,8 @@ START_TEST(dyads_have_the_same_bits)
     static const int64_t counts[] = { 1, 3, 4, 1023, 1024, 5001 };
     static struct record one, other;
     workbench bench;
-    standin_state *standin = cuda_standin();
-    if (standin) standin->lenient = 1;
-    begin(&bench, DUALPROP_NUMERICS_STRICT);
+    cuda_standin();
+    cuda_open_bench(&bench, cuda_table(), DUALPROP_NUMERICS_STRICT);
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
         for (int way = 0; way < 4; way++) {
             update(&one, &bench, activations[_i], counts[i], way, 0);
@@ -223,7 +211,7 @@ START_TEST(maps_have_the_same_bits)
     standin->lenient = standin->no_real = 1;
     standin->no_engines = !bf16;
     if (bf16 && shapes[_i % SHAPES].channels % 2) return; /* some of its plans read f32 */
-    begin(&bench, bf16 ? DUALPROP_NUMERICS_BF16 : DUALPROP_NUMERICS_STRICT);
+    cuda_open_bench(&bench, cuda_table(), bf16 ? DUALPROP_NUMERICS_BF16 : DUALPROP_NUMERICS_STRICT);
     for (int i = 0; i < ACTIVATIONS; i++) {
         convolve(&one, &bench, &shapes[_i % SHAPES], activations[i], 0);
         convolve(&other, &bench, &shapes[_i % SHAPES], activations[i], 1);
@@ -267,7 +255,7 @@ START_TEST(large_arrays_go_one_by_one)
     workbench bench;
     standin_state *standin = cuda_standin();
     if (cuda_needs_standin("arrays of 2^31 elements")) return;
-    begin(&bench, DUALPROP_NUMERICS_STRICT);
+    cuda_open_bench(&bench, cuda_table(), DUALPROP_NUMERICS_STRICT);
     standin->lenient = standin->idle = standin->no_real = 1;
     ck_assert_int_eq(fours_of_update(&bench, ((int64_t)1 << 31) - 8), 1);
     ck_assert_int_eq(fours_of_update(&bench, (int64_t)1 << 31), 0);
@@ -311,9 +299,8 @@ START_TEST(steps_have_the_same_bits)
     static const int64_t counts[] = { 1, 2, 4, 7, 2049 };
     static struct record one, other;
     workbench bench;
-    standin_state *standin = cuda_standin();
-    if (standin) standin->lenient = 1;
-    begin(&bench, DUALPROP_NUMERICS_STRICT);
+    cuda_standin();
+    cuda_open_bench(&bench, cuda_table(), DUALPROP_NUMERICS_STRICT);
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         learn(&one, &bench, _i ? DUALPROP_ADAM : DUALPROP_SGD, counts[i], 0);
         learn(&other, &bench, _i ? DUALPROP_ADAM : DUALPROP_SGD, counts[i], 1);

@@ -40,19 +40,6 @@ static float *numbers(workbench *bench, int64_t count)
     return x;
 }
 
-static void begin(workbench *bench, int numerics)
-{
-    standin_state *standin = cuda_standin();
-    if (standin) standin->lenient = 1;
-    memset(bench, 0, sizeof *bench);
-    bench->backend = cuda_table();
-    bench->type = DUALPROP_F32;
-    bench->level = DUALPROP_LEVEL_AUTO;
-    threaded_host_init(&bench->host, 1);
-    bench->host.host.numerics = numerics;
-    ck_assert_int_eq(bench_instance(&bench->self, bench->backend, &bench->host.host, bench->type, bench->level), 0);
-}
-
 /* The last layer of a network in a training step: up, the output step, down with the dyads below, the step. */
 static void step(struct record *record, workbench *bench, const struct shape *row, int loss, int activation,
                  int deferred)
@@ -126,7 +113,8 @@ START_TEST(a_section_has_the_bits_of_calls)
     static struct record one, other;
     static const int activations[] = { DUALPROP_RELU, DUALPROP_TANH, DUALPROP_SOFTMAX };
     workbench bench;
-    begin(&bench, DUALPROP_NUMERICS_STRICT);
+    cuda_standin();
+    cuda_open_bench(&bench, cuda_table(), DUALPROP_NUMERICS_STRICT);
     for (int i = 0; i < 3; i++) {
         int loss = i == 1 ? DUALPROP_CROSS_ENTROPY : DUALPROP_MSE;
         struct shape row = shapes[_i];
@@ -156,7 +144,8 @@ START_TEST(narrow_products_are_sums_in_f32)
     static const int numerics[] = { DUALPROP_NUMERICS_STRICT, DUALPROP_NUMERICS_TF32, DUALPROP_NUMERICS_BF16 };
     const struct shape *row = &shapes[2];
     workbench bench;
-    begin(&bench, numerics[_i]);
+    cuda_standin();
+    cuda_open_bench(&bench, cuda_table(), numerics[_i]);
     bench_begin(&bench, 4);
     int64_t batch = row->batch, inputs = row->inputs, outputs = row->outputs;
     dualprop_dense shape = { batch, inputs, outputs, NULL, 0 };
@@ -209,7 +198,8 @@ START_TEST(what_comes_down_is_there_with_an_update)
     static const int activations[] = { DUALPROP_RELU, DUALPROP_TANH };
     const struct shape *row = &shapes[2];
     workbench bench;
-    begin(&bench, DUALPROP_NUMERICS_STRICT);
+    cuda_standin();
+    cuda_open_bench(&bench, cuda_table(), DUALPROP_NUMERICS_STRICT);
     bench_begin(&bench, 6);
     int64_t below = row->batch * row->inputs;
     dualprop_dense shape = { row->batch, row->inputs, row->outputs, NULL, 0 };

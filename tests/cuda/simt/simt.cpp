@@ -207,12 +207,12 @@ int let_go_on()
 /* Run a warp as far as it comes without the others. */
 void run_warp(int warp)
 {
-    int order[lanes];
-    count_up(order, lanes);
-    do {
-        mix(order, lanes);
-        for (int lane : order)
-            if (fibers[warp * lanes + lane].is == READY) enter(warp * lanes + lane);
+    do { /* an order is drawn by where it begins, and by a step, which is odd and so comes by all lanes */
+        int first = (int)draw(lanes), step = 1 + 2 * (int)draw(lanes / 2);
+        for (int i = 0; i < lanes; i++) {
+            int thread = warp * lanes + (first + i * step) % lanes;
+            if (fibers[thread].is == READY) enter(thread);
+        }
     } while (do_shuffles(warp));
 }
 

@@ -23,7 +23,8 @@ struct position {
     int block, thread, barriers; /* its numbers, and how many barriers its block has passed */
 };
 extern position now;
-extern __thread int runs_here; /* the grid, on this thread of the host: others run code of the module beside it */
+/* The grid, on this thread of the host: others run code of the module beside it. Asked at every access to memory. */
+extern __thread __attribute__((tls_model("initial-exec"))) int runs_here;
 
 /* Is this in the stack of a thread, which is its own, or in the memory that a block shares? */
 int is_private(const void *address);
