@@ -4,6 +4,8 @@
  */
 #include <math.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "cuda_test.h"
 #include "support/workbench.h"
@@ -234,6 +236,59 @@ START_TEST(what_comes_down_is_there_with_an_update)
 }
 END_TEST
 
+/* Numbers that end where a page does, after which nothing may be read; they are mapped for the life of the process. */
+static float *numbers_at_the_end(workbench *bench, int64_t count)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes = (size_t)count * sizeof(float);
+    size_t pages = (bytes + page - 1) / page * page;
+    char *begin = mmap(NULL, pages + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert(begin != MAP_FAILED && mprotect(begin + pages, page, PROT_NONE) == 0);
+    float *x = (float *)(begin + pages - bytes), *drawn = numbers(bench, count);
+    return memcpy(x, drawn, bytes);
+}
+
+/*
+ * The learning step forms the gradients of weights and biases by fours, of which the last lie beyond the end: it reads
+ * nothing there. Both tensors learn, though they are in one launch.
+ */
+START_TEST(a_step_learns_all_and_reads_no_further)
+{
+    enum { BATCH = 5, INPUTS = 13, OUTPUTS = 7, WEIGHTS = INPUTS * OUTPUTS };
+    workbench bench;
+    if (cuda_needs_standin("memory that ends")) return;
+    cuda_standin();
+    cuda_open_bench(&bench, cuda_table(), DUALPROP_NUMERICS_STRICT);
+    bench_begin(&bench, 7);
+    dualprop_dense shape = { BATCH, INPUTS, OUTPUTS, NULL, 0 };
+    float *x = numbers_at_the_end(&bench, BATCH * INPUTS), *delta = numbers_at_the_end(&bench, BATCH * OUTPUTS);
+    float *w = numbers(&bench, WEIGHTS), *bias = numbers(&bench, OUTPUTS), before[WEIGHTS], bias_before[OUTPUTS];
+    float *gradient = bench_reals(&bench, WEIGHTS), *bias_gradient = bench_reals(&bench, OUTPUTS);
+    dualprop_step_numbers step_of = { .kind = DUALPROP_PLAIN_SGD, .learning_rate = .125, .gradient_scale = 1 };
+    memcpy(before, w, sizeof before);
+    memcpy(bias_before, bias, sizeof bias_before);
+    ck_assert_int_eq(bench.backend->begin_deferred(bench.self), DUALPROP_OK);
+    ck_assert_int_eq(bench.backend->dense_gradient(bench.self, &shape, gradient, bias_gradient, x, delta, .375, 0,
+                                                   &step_of, w, bias, (void *[4]){ NULL }),
+                     DUALPROP_OK);
+    ck_assert_int_eq(bench.backend->end_deferred(bench.self, 0), DUALPROP_OK);
+    ck_assert_int_eq(bench.backend->synchronize(bench.self), DUALPROP_OK);
+    for (int i = 0; i < INPUTS; i++)
+        for (int k = 0; k < OUTPUTS; k++) {
+            double sum = 0;
+            for (int b = 0; b < BATCH; b++) sum += (double)x[b * INPUTS + i] * (double)delta[b * OUTPUTS + k];
+            ck_assert_double_eq_tol(w[i * OUTPUTS + k], before[i * OUTPUTS + k] - .125 * .375 * sum, 1e-5);
+        }
+    for (int k = 0; k < OUTPUTS; k++) {
+        double sum = 0;
+        for (int b = 0; b < BATCH; b++) sum += (double)delta[b * OUTPUTS + k];
+        ck_assert_double_eq_tol(bias[k], bias_before[k] - .125 * .375 * sum, 1e-5);
+    }
+    ck_assert(bench_intact(&bench));
+    bench_close(&bench);
+    cuda_check_clean(0);
+}
+END_TEST
+
 Suite *test_cuda_narrow_suite(void)
 {
     Suite *suite = suite_create("cuda narrow");
@@ -242,6 +297,7 @@ Suite *test_cuda_narrow_suite(void)
     tcase_add_loop_test(tests, a_section_has_the_bits_of_calls, 0, SHAPES);
     tcase_add_loop_test(tests, narrow_products_are_sums_in_f32, 0, 3);
     tcase_add_loop_test(tests, what_comes_down_is_there_with_an_update, 0, 2);
+    tcase_add_test(tests, a_step_learns_all_and_reads_no_further);
     suite_add_tcase(suite, tests);
     return suite;
 }
