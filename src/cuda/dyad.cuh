@@ -185,7 +185,7 @@ static inline dualprop_status fill_dyad(dualprop__cuda *self, dyad_body *body, c
     return DUALPROP_OK;
 }
 
-/* Launch a body that does four dyads at once, those of its member `dyad`, to which work may be added (graph_cache.h). */
+/* Launch a body that does four dyads at once, of its member `dyad`, to which work may be added (graph_cache.h). */
 template <class Body> dualprop_status issue_dyads(dualprop__cuda *self, const Body &body, int64_t groups)
 {
     return issue_kind<each_group>(self, body, groups, DUALPROP__CUDA_DYADS,

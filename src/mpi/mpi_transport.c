@@ -1,9 +1,9 @@
 /*
  * mpi_transport.c - a transport of dualprop/group.h that moves bytes by MPI's nonblocking messages.
  *
- * All waiting is a loop of MPI_Test() or MPI_Testall() with a deadline, never MPI_Wait(), and never a collective call of
- * MPI that blocks: a stopped process or a cable that was pulled would otherwise hold all others for ever. Public headers
- * only, so that a site with two MPIs can compile this file itself.
+ * All waiting is a loop of MPI_Test() or MPI_Testall() with a deadline, never MPI_Wait(), and never a collective call
+ * of MPI that blocks: a stopped process or a cable that was pulled would otherwise hold all others for ever. Public
+ * headers only, so that a site with two MPIs can compile this file itself.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* clock_gettime, where a site compiles this file alone */

@@ -10,11 +10,11 @@
 
 #include <string.h>
 
-/* ---- one layer's numbers: weights and biases in one array, each from a multiple of DUALPROP__LINE on ---- */
+/* ---- one layer's numbers: weights and biases in one array, each from a multiple of DUALPROP__SUM_LINE on ---- */
 
 static int64_t round_up(int64_t count)
 {
-    return (count + DUALPROP__LINE - 1) / DUALPROP__LINE * DUALPROP__LINE;
+    return (count + DUALPROP__SUM_LINE - 1) / DUALPROP__SUM_LINE * DUALPROP__SUM_LINE;
 }
 
 int64_t dualprop__layer_reals(const dualprop_layer *layer)

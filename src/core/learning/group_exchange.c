@@ -23,7 +23,7 @@ struct section {
 static int64_t part_begin(struct section section, int rank, int size)
 {
     return section.first +
-           (rank == size ? section.count : section.count / DUALPROP__LINE * rank / size * DUALPROP__LINE);
+           (rank == size ? section.count : section.count / DUALPROP__SUM_LINE * rank / size * DUALPROP__SUM_LINE);
 }
 
 static int64_t part_count(struct section section, int rank, int size)

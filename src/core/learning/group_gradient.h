@@ -66,7 +66,7 @@ dualprop_status dualprop__group_gradient(dualprop_optimizer *optimizer, dualprop
 /* ---- group_blocks.c: one layer's numbers, weights and biases in one array, and the sums of this process ---- */
 
 /* Reals: parts and arrays, and the biases in one, begin at multiples of it. */
-#define DUALPROP__LINE 16
+#define DUALPROP__SUM_LINE 16
 int64_t dualprop__layer_reals(const dualprop_layer *layer);
 /* Array `index` of layer k; the biases in an array. */
 char *dualprop__sum_array(const dualprop_optimizer *optimizer, int k, int index);

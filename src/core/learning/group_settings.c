@@ -10,12 +10,12 @@
 
 /* A setting of many numbers is a digest of them. */
 #define OF_MANY (-1)
-#define NUMBER (-2)
+#define OF_ONE (-2)
 
 struct setting {
     const char *name;
     double value;
-    int names; /* the group of names of a choice, NUMBER, or OF_MANY */
+    int names; /* the group of names of a choice, OF_ONE, or OF_MANY */
 };
 
 struct settings {
@@ -54,20 +54,20 @@ static void list_own(struct settings *settings, const dualprop_optimizer *optimi
     transform = dualprop__digest(transform, network->mean, channels);
     transform = dualprop__digest(transform, network->deviation, channels);
     add_setting(settings, "the optimizer", DUALPROP_NAMES_OPTIMIZER, optimizer->kind);
-    add_setting(settings, "the learning rate", NUMBER, optimizer->learning_rate);
-    add_setting(settings, "the momentum", NUMBER, optimizer->momentum);
-    add_setting(settings, "beta1 of Adam", NUMBER, optimizer->beta1);
-    add_setting(settings, "beta2 of Adam", NUMBER, optimizer->beta2);
-    add_setting(settings, "epsilon of Adam", NUMBER, optimizer->epsilon);
-    add_setting(settings, "the weight decay", NUMBER, optimizer->weight_decay);
-    add_setting(settings, "the clipping norm", NUMBER, optimizer->clip);
+    add_setting(settings, "the learning rate", OF_ONE, optimizer->learning_rate);
+    add_setting(settings, "the momentum", OF_ONE, optimizer->momentum);
+    add_setting(settings, "beta1 of Adam", OF_ONE, optimizer->beta1);
+    add_setting(settings, "beta2 of Adam", OF_ONE, optimizer->beta2);
+    add_setting(settings, "epsilon of Adam", OF_ONE, optimizer->epsilon);
+    add_setting(settings, "the weight decay", OF_ONE, optimizer->weight_decay);
+    add_setting(settings, "the clipping norm", OF_ONE, optimizer->clip);
     add_setting(settings, "the schedule of the learning rate", DUALPROP_NAMES_RATE, optimizer->schedule);
-    add_setting(settings, "the schedule's first learning rate", NUMBER, optimizer->rate_start);
-    add_setting(settings, "the schedule's last learning rate", NUMBER, optimizer->rate_end);
-    add_setting(settings, "the schedule's warm-up", NUMBER, (double)optimizer->rate_warmup);
-    add_setting(settings, "the schedule's decay", NUMBER, (double)optimizer->rate_decay);
-    add_setting(settings, "the samples in the gradient held", NUMBER, (double)optimizer->gradient_samples);
-    add_setting(settings, "the blocks", NUMBER, (double)optimizer->sums->blocks);
+    add_setting(settings, "the schedule's first learning rate", OF_ONE, optimizer->rate_start);
+    add_setting(settings, "the schedule's last learning rate", OF_ONE, optimizer->rate_end);
+    add_setting(settings, "the schedule's warm-up", OF_ONE, (double)optimizer->rate_warmup);
+    add_setting(settings, "the schedule's decay", OF_ONE, (double)optimizer->rate_decay);
+    add_setting(settings, "the samples in the gradient held", OF_ONE, (double)optimizer->gradient_samples);
+    add_setting(settings, "the blocks", OF_ONE, (double)optimizer->sums->blocks);
     add_many(settings, "frozen layers", frozen);
     add_many(settings, "learning rates of layers", rates);
     add_many(settings, "means and deviations of inputs", transform);
@@ -117,21 +117,21 @@ static void list_rule(struct settings *settings, const dualprop_state *state)
     add_setting(settings, "the output step", DUALPROP_NAMES_OUTPUT_STEP, rule->output_step);
     add_setting(settings, "the point of the nudge", DUALPROP_NAMES_NUDGE_AT, rule->nudge_at);
     add_setting(settings, "the schedule", DUALPROP_NAMES_SCHEDULE, rule->schedule);
-    add_setting(settings, "the most passes", NUMBER, rule->passes);
+    add_setting(settings, "the most passes", OF_ONE, rule->passes);
     add_setting(settings, "the switches of pooling", DUALPROP_NAMES_SWITCHES, rule->pool_switches);
-    add_setting(settings, "alpha", NUMBER, rule->alpha);
-    add_setting(settings, "beta", NUMBER, rule->beta);
-    add_setting(settings, "the divergence limit", NUMBER, rule->divergence_limit);
-    add_setting(settings, "the growth limit", NUMBER, rule->growth_limit);
+    add_setting(settings, "alpha", OF_ONE, rule->alpha);
+    add_setting(settings, "beta", OF_ONE, rule->beta);
+    add_setting(settings, "the divergence limit", OF_ONE, rule->divergence_limit);
+    add_setting(settings, "the growth limit", OF_ONE, rule->growth_limit);
     add_setting(settings, "the damping", DUALPROP_NAMES_DAMPING, rule->damping);
-    add_setting(settings, "the power iterations", NUMBER, rule->power_iterations);
-    add_setting(settings, "the input's robustness", NUMBER, rule->input_robustness);
+    add_setting(settings, "the power iterations", OF_ONE, rule->power_iterations);
+    add_setting(settings, "the input's robustness", OF_ONE, rule->input_robustness);
     add_setting(settings, "the feedback", DUALPROP_NAMES_FEEDBACK, rule->feedback);
-    add_setting(settings, "the time step", NUMBER, rule->time_step);
-    add_setting(settings, "the warm start", NUMBER, rule->warm_start);
-    add_setting(settings, "the fresh s-", NUMBER, rule->fresh_minus);
-    add_setting(settings, "the mismatch of alpha", NUMBER, rule->alpha_mismatch);
-    add_setting(settings, "the seed", NUMBER, (double)rule->seed);
+    add_setting(settings, "the time step", OF_ONE, rule->time_step);
+    add_setting(settings, "the warm start", OF_ONE, rule->warm_start);
+    add_setting(settings, "the fresh s-", OF_ONE, rule->fresh_minus);
+    add_setting(settings, "the mismatch of alpha", OF_ONE, rule->alpha_mismatch);
+    add_setting(settings, "the seed", OF_ONE, (double)rule->seed);
     add_many(settings, "seeds",
              dualprop__digest(DUALPROP__DIGEST, &rule->seed, 8)); /* of which two may be one double */
     list_of_layers(settings, state, rule);
@@ -167,7 +167,7 @@ static dualprop_status refuse_setting(const dualprop_context *context, const str
         return dualprop__fail(context, DUALPROP_ERROR_PEER,
                               "process %d has other %s than process %d; expected the same in all processes", r,
                               setting->name, base);
-    if (setting->names == NUMBER)
+    if (setting->names == OF_ONE)
         return dualprop__fail(context, DUALPROP_ERROR_PEER,
                               "%s is %.17g in process %d and %.17g in process %d; expected the same in all processes",
                               setting->name, value, r, base_value, base);

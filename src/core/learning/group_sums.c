@@ -120,7 +120,7 @@ static dualprop_status allocate_messages(struct dualprop__group_sums *sums, cons
         most = reals > most ? reals : most;
     }
     if (most > dualprop__section_reals(sums->size)) most = dualprop__section_reals(sums->size);
-    int64_t largest_part = most / sums->size + DUALPROP__LINE; /* parts of a section differ by at most a line */
+    int64_t largest_part = most / sums->size + DUALPROP__SUM_LINE; /* parts of a section differ by at most a line */
     sums->received = dualprop__allocate_array(context, (size_t)(sums->all_count - sums->own_count),
                                               (size_t)largest_part * context->real_size);
     sums->sent = dualprop__allocate_array(context, sums->own_count > 1 ? (size_t)sums->own_count : 0,
