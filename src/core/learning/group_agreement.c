@@ -1,5 +1,5 @@
 /*
- * group_agreement.c - what the processes of a group compare before a step: that all can learn, and would learn the same.
+ * group_agreement.c - what the processes of a group compare before a step: that all can learn, and would learn alike.
  */
 #include "group_gradient.h"
 

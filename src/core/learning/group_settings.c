@@ -1,5 +1,5 @@
 /*
- * group_settings.c - what a step depends on beside weights and samples, which all processes of a group have to set alike.
+ * group_settings.c - what a step depends on beside weights and samples, alike in all processes of a group.
  *
  * Each word carries a digest of it. If these differ, all processes read so in the same words, and exchange the settings
  * themselves, to say which one differs.
