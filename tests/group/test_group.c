@@ -547,16 +547,22 @@ START_TEST(rules_are_compared_where_there_are_samples)
 }
 END_TEST
 
-START_TEST(another_precision_is_refused)
+START_TEST(another_precision_or_backend_is_refused)
 {
+    static const struct {
+        int backend, precision;
+        const char *words;
+    } rows[] = { { DUALPROP_BACKEND_REFERENCE, DUALPROP_F32, "precision f64 and f32" },
+                 { DUALPROP_BACKEND_BLIS, DUALPROP_F64, "backend reference and blis" } };
     struct process processes[2], as = plan(DUALPROP_BACKEND_REFERENCE, DUALPROP_F64, 0, 2, 8);
     static struct thread_group group;
     processes[0] = processes[1] = as;
-    processes[1].precision = DUALPROP_F32;
+    processes[1].backend = rows[_i].backend;
+    processes[1].precision = rows[_i].precision;
     thread_group_run(&group, 2, member_learns, processes, sizeof *processes, NULL);
     for (int r = 0; r < 2; r++) {
         ck_assert_int_eq(processes[r].created, DUALPROP_ERROR_UNSUPPORTED);
-        ck_assert_msg(strstr(processes[r].text, "precision f64 and f32") != NULL, "%s", processes[r].text);
+        ck_assert_msg(strstr(processes[r].text, rows[_i].words) != NULL, "%s", processes[r].text);
     }
 }
 END_TEST
@@ -769,7 +775,7 @@ START_TEST(a_group_stays_with_the_process_that_made_it)
     transport.user_data = &process;
     transport.gather = fork_in_a_call;
     child_status = 0; /* not while it is created */
-    expect_ok(create(&process, 0));
+    expect_ok(create(&process));
     expect_ok(dualprop_group_create(&process.group, process.context, &transport));
     expect_ok(dualprop_optimizer_set_group(process.optimizer, process.group, 1));
     pid_t child = fork();
@@ -816,7 +822,7 @@ Suite *test_group_suite(void)
     tcase_add_loop_test(failures, processes_that_differ_are_refused, 0, 13);
     tcase_add_loop_test(failures, a_process_that_alone_changes_between_steps_is_refused, 0, 3);
     tcase_add_test(failures, rules_are_compared_where_there_are_samples);
-    tcase_add_test(failures, another_precision_is_refused);
+    tcase_add_loop_test(failures, another_precision_or_backend_is_refused, 0, 2);
     tcase_add_test(failures, a_transport_that_fails_at_any_call_ends_the_run);
     tcase_add_loop_test(failures, a_process_without_memory_ends_the_run, 0, 2);
     tcase_add_test(failures, another_library_is_refused);
