@@ -359,13 +359,39 @@ def call(name: str, /, *arguments: Any, **named: Any) -> Any:
     return value
 
 
+# What the library's sentences call by its name in C, where the package's name is not CLASS.METHOD of CLASS_METHOD.
+_HERE = {
+    "infer": "State.infer()", "infer_begin": "State.begin()", "infer_end": "State.end()",
+    "infer_update": "Optimizer.update_open()", "predict": "State.predict()", "learn": "Optimizer.learn()",
+    "update": "Optimizer.update()", "gradient": "Optimizer.gradient()", "step": "Optimizer.step()",
+    "map_register": "Context.register_map()", "activation_register": "Context.register_activation()",
+    "rule_set_loss_function": "Rule.loss = ...", "rule_set_loss_proximal": "Rule.set_loss_proximal()",
+    "network_create": "Network", "optimizer_create": "Optimizer", "optimizer_create_fused": "Optimizer(fused=True)",
+    "optimizer_set_moments": "Optimizer(betas=...)", "optimizer_set_momentum": "Optimizer(momentum=...)",
+    "checkpoint_get_state": "Checkpoint.restore_state()",
+}
+
+
+def name_here(function: str) -> str:
+    """The package's name of dualprop_FUNCTION()."""
+    if function in _HERE:
+        return _HERE[function]
+    kind, _, rest = function.partition("_")
+    if "group" in function:  # which the package does not have
+        return f"dualprop_{function}()"
+    if kind == "rule":  # whose settings are attributes
+        return f"Rule.{rest[len('set_'):]} = ..."
+    return f"{kind.capitalize()}.{rest}" + ("" if rest == "report" else "()")
+
+
 def _exception(status: int, names: dict) -> errors.Error:
-    """The exception of a status; the sentence begins with the caller's name where it began with the header's."""
+    """The exception of a status. The sentence names arguments and functions as the package does, not as the headers."""
     buffer = C.create_string_buffer(1024)
     bound("last_error")[0](buffer, len(buffer), None, None)
     name = bound("status_name")[0](status).decode().replace("DUALPROP_", "", 1)
     sentence = re.sub(r"^(?:options\.)?(\w+)", lambda word: names.get(word[1], word[1]),
                       buffer.value.decode(errors="replace"))
+    sentence = re.sub(r"\bdualprop_(\w+)\(\)", lambda word: name_here(word[1]), sentence)
     error = errors.OF_STATUS.get(name, errors.Error)(sentence)
     error.status, error.name = status, name
     return error

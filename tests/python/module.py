@@ -310,7 +310,7 @@ def test_a_proximal_map_of_ones_own(trained):
     points, _ = blobs(20, 6)
     wanted = np.random.default_rng(1).standard_normal((20, 3)).astype(np.float32)
     rules = [dp.Rule(trained.context, "dp", loss=loss) for loss in ("mse", squared_error)]
-    refuses(dp.StateError, lambda: rules[0].set_loss_proximal(lambda *_: None), "loss_function")
+    refuses(dp.StateError, lambda: rules[0].set_loss_proximal(lambda *_: None), "Rule.loss = ...")
     rules[1].set_loss_proximal(lambda a, targets, t: (a + t * targets) / (1 + t))
     assert rules[1].has_loss_proximal and not rules[0].has_loss_proximal
     for rule in rules:
@@ -632,6 +632,26 @@ def test_sentences_of_wrong_values(trained):
             (lambda: network.initialize(1, scale=2), "scale is 2.0; expected an initializer beside it")):
         error = refuses(Exception, call)
         assert str(error).startswith(sentence), (str(error), sentence)
+
+
+def test_sentences_name_what_the_package_has(trained):
+    """Functions that the library's sentences recommend are called by their names in Python."""
+    refuses(dp.StateError, lambda: dp.State(dp.Network(trained.context, 2).dense(1), None, 4).predict(np.zeros((4, 2))),
+            "call Network.initialize()")
+    refuses(dp.UnsupportedError, lambda: dp.Optimizer(trained.network, "adam", momentum=0.9), "Optimizer(betas=...)")
+    state = dp.State(trained.network, trained.rule, 4)
+    refuses(dp.StateError, lambda: state.read(1, "plus"), "call State.infer() or State.begin() first")
+    found = set()
+    for folder, _, files in os.walk(os.path.join(ROOT, "src")):
+        for name in files:
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                for sentence in re.findall(r'"[^"\n]*"', file.read()):
+                    found |= set(re.findall(r"dualprop_(\w+)\(\)", sentence))
+    assert len(found) > 25 or "DUALPROP_TEST_INSTALLED" in os.environ, found
+    for name in found - {name for name in found if "group" in name}:
+        thing = dp
+        for part in re.sub(r"\(.*\)| = .*", "", _library.name_here(name)).split("."):
+            thing = getattr(thing, part)
 
 
 def test_wrong_arrays_are_exceptions(trained):
