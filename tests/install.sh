@@ -35,6 +35,18 @@ stage_like_prefix() {
     ! grep -r "$work/stage" "$work/stage/usr" --include='*.pc' --include='*.cmake'
 }
 
+# Into the default prefix: the loader finds the library without a word. In a mount namespace with an /etc (which has the
+# loader's cache) and a /usr/local of its own, so that the system stays as it is.
+starts_at_once() {
+    cp -a /etc "$work/etc" && CC=$CC unshare -m sh -ec '
+        mount --bind "$1/etc" /etc
+        mount -t tmpfs tmpfs /usr/local
+        make --no-print-directory install
+        unset PKG_CONFIG_PATH LD_LIBRARY_PATH
+        $CC -o "$1/at_once" examples/minimal.c $(pkg-config --cflags --libs dualprop)
+        "$1/at_once" >"$1/output"' sh "$work" && diff "$work/expected" "$work/output"
+}
+
 # What a debugger reads of a function lies in a file beside the library, and the library points at it.
 stripped() {
     make --no-print-directory install-strip PREFIX=/usr DESTDIR="$work/stripped" || return 1
@@ -224,6 +236,11 @@ else
 fi
 test_that "make install DESTDIR= stages the same files" stage_like_prefix
 test_that "make uninstall" uninstall_leaves_nothing
+if [ "$(id -u)" = 0 ] && have ldconfig && unshare -m mount -t tmpfs tmpfs /usr/local 2>/dev/null; then
+    test_that "a program starts after make install without ldconfig" starts_at_once
+else
+    skip "make install into /usr/local: not root, or there are no mount namespaces"
+fi
 test_that "make install-strip" stripped
 flags=$(uname -m)\ $(cat "${BUILD:-build}/flags")
 case $flags in
