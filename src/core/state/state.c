@@ -232,8 +232,8 @@ dualprop_status dualprop__check_settled(const dualprop_state *state)
     static const char *const reasons[] = {
         [DUALPROP__NEVER_INFERRED] = "no inference was made",
         [DUALPROP__LOST_TO_FAILURE] = "the last inference failed",
-        [DUALPROP__LOST_TO_PREDICTION] = "a prediction or an evaluation has overwritten the last inference, which "
-                                         "dualprop_state_keep_inference() prevents",
+        [DUALPROP__LOST_TO_PREDICTION] = ("a prediction or an evaluation has overwritten the last inference, which "
+                                          "dualprop_state_keep_inference() prevents"),
         [DUALPROP__LOST_TO_PREPARE] = "dualprop_state_prepare() has ended the last inference",
         [DUALPROP__LOST_TO_CHECKPOINT] = "dualprop_checkpoint_get_state() has ended the last inference",
     };
