@@ -205,7 +205,8 @@ dualprop_gradient_read(const dualprop_view *view, dualprop_optimizer *optimizer,
  * @param name       "layer1.weight", "layer1.bias", ...
  * @param view       finite; borrowed for the call
  * @return as dualprop_gradient_read(), but never INVALID_STATE; DUALPROP_ERROR_NOT_FINITE: nothing changed
- * Threads: one call at a time.  Allocates: as dualprop_gradient_read(), and a copy after accumulation.  Since: 0.1.
+ * Threads: one call at a time.  Allocates: as dualprop_gradient_read(), and on a device a copy after accumulation.
+ * Since: 0.1.
  */
 DUALPROP_API DUALPROP_CHECKED dualprop_status
 dualprop_gradient_write(dualprop_optimizer *optimizer, const char *name, const dualprop_view *view);

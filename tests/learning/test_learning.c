@@ -2,6 +2,7 @@
  * test_learning.c - the learning step: formulas, the order of calls, freezing, clipping, accumulation, refusals.
  */
 #include <check.h>
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -447,6 +448,7 @@ START_TEST(test_gradient_written_in_part)
 {
     struct small_plan plan = plan_of(_i);
     double kept[SMALL_MAX_REALS], read[SMALL_MAX_REALS], given[4] = { 1, -2, 0.5, 1.0 / 3 };
+    uint64_t before, after;
     struct small_network small = small_create(&plan);
     dualprop_view bias = parameter_view(given, &small, 5), weights = parameter_view(read, &small, 2);
     expect_ok(dualprop_gradient_write(small.optimizer, "layer3.bias", &bias));
@@ -458,16 +460,25 @@ START_TEST(test_gradient_written_in_part)
     expect_ok(dualprop_gradient_read(&weights, small.optimizer, "layer2.weight"));
     ck_assert_int_eq(dualprop_gradient_accumulate(small.optimizer, small.state), DUALPROP_OK);
     ck_assert_int_eq(dualprop_gradient_accumulate(small.optimizer, small.state), DUALPROP_OK);
+    expect_ok(dualprop_context_memory(NULL, NULL, &before, small.context));
     expect_ok(dualprop_gradient_write(small.optimizer, "layer3.bias", &bias));
     weights.data = read;
     expect_ok(dualprop_gradient_read(&weights, small.optimizer, "layer2.weight"));
     ck_assert_double_le(relative_difference(read, kept, 63), 1e-14);
+    expect_ok(dualprop_gradient_write(small.optimizer, "layer2.weight", &weights));
+    expect_ok(dualprop_gradient_read(&weights, small.optimizer, "layer2.weight"));
+    ck_assert_double_le(relative_difference(read, kept, 63), 1e-14);
+    expect_ok(dualprop_context_memory(NULL, NULL, &after, small.context));
+    ck_assert_uint_eq(before, after);
     bias.data = read;
     expect_ok(dualprop_gradient_read(&bias, small.optimizer, "layer3.bias"));
     ck_assert_double_le(relative_difference(read, given, 4), 1e-15);
 
-    given[2] = NAN;
+    given[2] = DBL_MAX; /* three times as much, the sum of three batches, is not held */
     bias.data = given;
+    expect_error(dualprop_gradient_write(small.optimizer, "layer3.bias", &bias), DUALPROP_ERROR_NOT_FINITE,
+                 "layer3.bias");
+    given[2] = NAN;
     expect_error(dualprop_gradient_write(small.optimizer, "layer3.bias", &bias), DUALPROP_ERROR_NOT_FINITE,
                  "layer3.bias");
     small_destroy(&small);

@@ -210,21 +210,35 @@ static dualprop_status begin_gradient(dualprop_optimizer *optimizer)
     return DUALPROP_OK;
 }
 
-/* host is the mean over all samples; what is held is a sum over the first batch's size. */
+/* Are all numbers finite, also after they are multiplied? */
+static int stay_finite(const void *reals, int type, int64_t count, double factor)
+{
+    int finite = 1;
+    if (factor == 1) return dualprop__reals_finite(reals, type, count);
+    for (int64_t i = 0; i < count; i++) {
+        if (type == DUALPROP_F32) finite &= isfinite(((const float *)reals)[i] * (float)factor) != 0;
+        else finite &= isfinite(((const double *)reals)[i] * factor) != 0;
+    }
+    return finite;
+}
+
+/* Keep the gradient times a factor other than 1 where the backend's memory is the host's alone. */
 static dualprop_status store_gradient(dualprop_optimizer *optimizer, const dualprop_layer *layer, int is_bias,
-                                      const void *host, const char *name)
+                                      const void *host, double factor, const char *name)
 {
     const struct dualprop__learning *learning = &optimizer->layers[layer->index - 1];
+    void *memory = is_bias ? learning->bias_gradient : learning->weight_gradient;
+    int type = optimizer->context->precision;
     DUALPROP__REQUIRE(
-        optimizer->context,
-        dualprop__reals_finite(host, optimizer->context->precision, dualprop__parameter_elements(layer, is_bias)),
+        optimizer->context, stay_finite(host, type, dualprop__parameter_elements(layer, is_bias), factor),
         DUALPROP_ERROR_NOT_FINITE,
         "view for the gradient of %s holds a value that is NaN or infinite in the context's precision; expected finite "
         "numbers",
         name);
     if (optimizer->gradient_samples == 0) DUALPROP__TRY(begin_gradient(optimizer));
-    return dualprop__parameter_write(layer, is_bias, is_bias ? learning->bias_gradient : learning->weight_gradient,
-                                     host);
+    DUALPROP__TRY(dualprop__parameter_write(layer, is_bias, memory, host));
+    if (factor != 1) scale_reals(memory, type, is_bias ? layer->bias_elements : layer->weight_elements, factor);
+    return DUALPROP_OK;
 }
 
 static dualprop_status write_gradient(dualprop_optimizer *optimizer, const char *name, const dualprop_view *view)
@@ -237,14 +251,16 @@ static dualprop_status write_gradient(dualprop_optimizer *optimizer, const char 
     DUALPROP__TRY(dualprop__parameter_check(view, layer, is_bias, name));
     DUALPROP__TRY(dualprop__gradient_check_kept(optimizer));
     int64_t count = dualprop__parameter_elements(layer, is_bias);
+    /* The view is the mean over all samples; what is held is a sum over the first batch's size. */
     int is_sum = optimizer->gradient_samples > optimizer->first_samples;
-    if (dualprop__view_is_array(view, context->precision) && !is_sum)
-        return store_gradient(optimizer, layer, is_bias, view->data, name);
+    double factor = is_sum ? 1 / dualprop__gradient_scale(optimizer) : 1;
+    if (dualprop__view_is_array(view, context->precision) && (!is_sum || dualprop__is_on_host(context)))
+        return store_gradient(optimizer, layer, is_bias, view->data, factor, name);
     void *host = dualprop__allocate_array(context, (size_t)count, context->real_size);
     if (!host) return DUALPROP_ERROR_NO_MEMORY;
     dualprop__view_gather(host, context->precision, view);
-    if (is_sum) scale_reals(host, context->precision, count, 1 / dualprop__gradient_scale(optimizer));
-    dualprop_status status = store_gradient(optimizer, layer, is_bias, host, name);
+    if (is_sum) scale_reals(host, context->precision, count, factor);
+    dualprop_status status = store_gradient(optimizer, layer, is_bias, host, 1, name);
     dualprop__release(context, host);
     return status;
 }
