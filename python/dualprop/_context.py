@@ -127,6 +127,8 @@ class Context(Handle):
                    "threads": -1 if isinstance(threads, str) and threads == "all" else threads,
                    "numerics": choice("NUMERICS", numerics, "numerics"), "autotune": flag(autotune, "autotune"),
                    "device": device}
+        if isinstance(threads, str) and threads != "all":
+            raise errors.ArgumentError(f'threads is {threads!r}; expected a number, or "all"')
         options = Options(struct_size=C.sizeof(Options), version=version, module=text(module, "module"),
                           **{name: whole(number, name, -2**31, 2**31 - 1) for name, number in numbers.items()})
         one_of(log_level, "log_level", LEVELS)
