@@ -32,6 +32,7 @@ part suites "$build/tests/main"
 part host-memory "$build/tests/process/host_memory"
 part fuzz-corpora sh tests/fuzz/corpora.sh
 part sanitized sh tests/sanitized.sh
+part cross sh tests/cross.sh aarch64 musl
 part kills "$build/tests/process/kills" 500
 if [ -x "$build/programs/dualprop-vectors" ]; then
     for backend in reference blis; do
