@@ -154,9 +154,9 @@ START_TEST(narrow_products_are_sums_in_f32)
     float *x = numbers(&bench, batch * inputs), *w = numbers(&bench, inputs * outputs);
     float *delta = numbers(&bench, batch * outputs), *a = bench_reals(&bench, batch * outputs);
     float *down = bench_reals(&bench, batch * inputs), *gradient = numbers(&bench, inputs * outputs);
-    float *kept = bench_reals(&bench, inputs * outputs);
+    float *kept = bench_reals(&bench, inputs * outputs), *bias = numbers(&bench, outputs);
     memcpy(kept, gradient, (size_t)(inputs * outputs) * sizeof *kept);
-    ck_assert_int_eq(bench.backend->dense_bottom_up(bench.self, &shape, a, x, w, NULL, NULL), DUALPROP_OK);
+    ck_assert_int_eq(bench.backend->dense_bottom_up(bench.self, &shape, a, x, w, bias, NULL), DUALPROP_OK);
     ck_assert_int_eq(bench.backend->dense_top_down(bench.self, &shape, down, delta, w, NULL), DUALPROP_OK);
     ck_assert_int_eq(bench.backend->dense_gradient(bench.self, &shape, gradient, NULL, x, delta, .25, 1, NULL, NULL,
                                                    NULL, (void *[4]){ NULL }),
@@ -164,7 +164,7 @@ START_TEST(narrow_products_are_sums_in_f32)
     ck_assert_int_eq(bench.backend->synchronize(bench.self), DUALPROP_OK);
     for (int64_t b = 0; b < batch; b++)
         for (int64_t k = 0; k < outputs; k++) {
-            double sum = 0, magnitude = 0;
+            double sum = (double)bias[k], magnitude = fabs(sum);
             for (int64_t i = 0; i < inputs; i++) {
                 sum += (double)x[b * inputs + i] * (double)w[i * outputs + k];
                 magnitude += fabs((double)x[b * inputs + i] * (double)w[i * outputs + k]);
