@@ -295,7 +295,7 @@ START_TEST(what_needs_the_other_side_is_refused)
     down[7] = 0;
     expect_ok(dualprop_infer_end(lower.state));
     expect_ok(dualprop_infer_begin(whole.state, &images, &targets));
-    expect_error(dualprop_update(whole.optimizer, whole.state), DUALPROP_ERROR_INVALID_STATE, "settled");
+    expect_error(dualprop_update(whole.optimizer, whole.state), DUALPROP_ERROR_INVALID_STATE, "inference is open");
     expect_ok(dualprop_infer_end(whole.state));
     destroy_piece(&lower);
     destroy_piece(&whole);
