@@ -47,7 +47,7 @@ HARDENING = -fstack-protector-strong $(if $(filter x86_64% amd64% i386-% i486-% 
             $(if $(SANITIZE)$(filter -O0,$(OPTIMIZE) $(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 HARDENED_PROGRAM := -pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 # Two folders give the same bytes: no name of the folder that was built in gets into an object.
-FOLDERLESS := -ffile-prefix-map=$(CURDIR)=.
+FOLDERLESS := '-ffile-prefix-map=$(CURDIR)=.'
 FLAGS = -std=c11 -D_GNU_SOURCE $(OPTIMIZE) -g $(FOLDERLESS) -fPIC -fvisibility=hidden $(HARDENING) $(NUMERICS) \
     $(WARNINGS) -Iinclude -Isrc -MMD -MP \
         $(if $(filter no,$(BLIS)),-DDUALPROP_NO_BLIS) $(SANITIZERS) $(CFLAGS) \

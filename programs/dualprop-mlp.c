@@ -32,7 +32,16 @@ static void describe(char *text, size_t size, const settings *run, const dataset
     snprintf(text, size, "%lld-%s-%d", (long long)(data->height * data->width * data->channels), hidden, data->classes);
 }
 
-static const char *const defaults[] = { NULL };
+/* The paper's weights divide the first layer by 28, which suits images of 28 x 28 alone. */
+static void complete(settings *run, int (*said)(const void *context, const char *option), const void *context)
+{
+    int is_own = run->dataset == DATASET_IDX || run->dataset == DATASET_NPY;
+
+    if (!said(context, "init")) run->initializer = is_own ? DUALPROP_INIT_LECUN : DUALPROP_INIT_PAPER;
+}
+
+/* An empty value: complete() decides. */
+static const char *const defaults[] = { "init=", NULL };
 static const char *const without[] = { "model", NULL };
 
 int main(int argc, char **argv)
@@ -44,6 +53,7 @@ int main(int argc, char **argv)
                                  .without = without,
                                  .presets = mlp_presets,
                                  .notes = "",
+                                 .complete = complete,
                                  .add_layers = add_layers,
                                  .describe = describe };
 

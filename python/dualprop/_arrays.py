@@ -23,7 +23,7 @@ if "I64" in CONSTANTS:
 _TYPES = {code: dtype for dtype, code in _CODES.items()}
 REALS = (np.float32, np.float64)
 INPUTS = (np.float32, np.float64, np.uint8)
-TENSORS = tuple(dtype.type for dtype in _CODES)
+TENSORS = tuple(dtype.type for dtype in _CODES if dtype != np.int64)  # of files
 
 
 class View(C.Structure):
@@ -43,17 +43,17 @@ def _names(types: Sequence[type]) -> str:
 
 
 def _check(array: np.ndarray, name: str, types: Sequence[type], expected: str = "") -> None:
-    if array.dtype.type not in types or not array.dtype.isnative:
+    if not any(array.dtype == np.dtype(kind) for kind in types):  # C has two names for one size: long and long long
         order = "" if array.dtype.isnative else " of another byte order"
         held = "text" if array.dtype.kind in "US" else f"dtype {array.dtype.name}{order}"
         raise TypeError(f"{name} has {held}; expected {expected or 'numbers, one of ' + _names(types)}")
     if array.ndim > MAX_RANK:
         raise ValueError(f"{name} has {array.ndim} dimensions; expected at most {MAX_RANK}")
-    if array.size and not array.flags.aligned:
-        raise ValueError(f"{name} does not start at a multiple of its item size; pass a copy")
     if array.size and any(n > 1 and stride % array.itemsize for n, stride in zip(array.shape, array.strides)):
         raise ValueError(f"{name} has byte strides {array.strides}, no multiples of the item size {array.itemsize}; "
                          "pass a copy")
+    if array.size and not array.flags.aligned:
+        raise ValueError(f"{name} does not start at a multiple of its item size; pass a copy")
 
 
 def array_of(value: Any, name: str) -> np.ndarray:

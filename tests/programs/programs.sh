@@ -222,6 +222,10 @@ arrays="$small --dataset npy --data arrays"
 test_that "arrays of numpy" trains $arrays
 test_that "they train as IDX files do" eval 'run $small --quiet && sed "s/,[^,]*$//" stdout >a && run $arrays --quiet &&
     sed "s/,[^,]*$//" stdout | cmp - a'
+test_that "weights for own data are drawn by their fan-in" eval '
+    run $arrays --epochs 1 --checkpoint by-default --quiet &&
+    run $arrays --epochs 1 --init lecun --checkpoint by-name --quiet && cmp by-default by-name &&
+    run $arrays --epochs 1 --init paper --checkpoint of-paper --quiet && ! cmp -s by-default of-paper'
 refuses_array() { # TEXT COMMAND...: what it writes takes the place of the test images
     text=$1
     shift

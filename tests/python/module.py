@@ -576,7 +576,7 @@ def test_numpy_without_copies(trained):
 def test_labels_of_every_type(trained):
     points, labels = blobs(30, 8)
     expected = trained.state.evaluate(points, labels.astype(np.int32))
-    for kind in (np.int8, np.uint8, np.int16, np.uint16, np.int64, np.uint32, np.uint64):
+    for kind in (np.int8, np.uint8, np.int16, np.uint16, np.int64, np.longlong, np.uint32, np.uint64):
         assert trained.state.evaluate(points, labels.astype(kind)) == expected, kind
     assert trained.state.evaluate(points, labels.tolist()) == expected
     assert trained.state.evaluate(points, np.repeat(labels, 3)[::3]) == expected
@@ -671,6 +671,8 @@ def test_wrong_arrays_are_exceptions(trained):
     refuses(ValueError, lambda: predict(record["x"]), "multiple")
     odd = np.zeros(8 * 2 * 4 + 1, np.uint8)[1:].view(np.float32).reshape(8, 2)
     refuses(ValueError, lambda: predict(odd), "item size")
+    apart = np.ndarray((8, 2), np.float32, np.zeros(8 * 10, np.uint8), strides=(10, 4))
+    refuses(ValueError, lambda: predict(apart), "byte strides (10, 4)")
     out = np.zeros((8, 3), np.float32)
     out.flags.writeable = False
     refuses(ValueError, lambda: predict(points, out), "read-only")

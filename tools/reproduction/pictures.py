@@ -85,7 +85,7 @@ def draw(picture, heading, panels, columns, key_title=""):
                 "set tics nomirror out tc rgb '#333333'",
                 "set grid lc rgb '#e4e4e4' lt 1 lw 1",
                 f"set multiplot layout {rows},{columns} title {quoted(heading)} font 'sans,14' margins "
-                f"{75 / width},{1 - right / width},{65 / height},{1 - 75 / height} spacing {80 / width},{85 / height}",
+                f"{75 / width},{1 - right / width},{65 / height},{1 - 75 / height} spacing {80 / width},{110 / height}",
                 f"set key at screen {1 - 10 / width},0.5 right center vertical Left reverse title {quoted(key_title)} "
                 f"maxrows {most} samplen 1.5 spacing 1.2"]
         for number, panel in enumerate(panels):

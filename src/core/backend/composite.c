@@ -244,28 +244,38 @@ static dualprop_status split_map_gradient(void *self, const dualprop_convolution
 
 /* ---- which slots are the caller's ---- */
 
-/* Is the slot the caller's own, and not copied from the built-in table? */
-#define COMPOSITE_OWNS(table, slot) ((table)->slot && (table)->slot != dualprop__builtin_backend()->slot)
+/* Is the slot another one than the backend's that completes the table? */
+#define COMPOSITE_HAS(table, slot) ((table)->slot && (table)->slot != dualprop__builtin_backend()->slot)
 
-/* Must a product of the built-in backend, or of a caller whose products stand alone, be called without its follower? */
-static int is_split(const dualprop_backend *table, int owns_product, int owns_follower)
-{
-    return owns_product ? (table->flags & DUALPROP_BACKEND_UNFUSED) != 0 : owns_follower;
-}
+/* Is it the caller's own, and not copied from a built-in table? */
+#define COMPOSITE_OWNS(table, slot) (COMPOSITE_HAS(table, slot) && (table)->slot != dualprop__reference_backend.slot)
+
+/* The built-in backend that a product is of, which calls its own follower. */
+#define COMPOSITE_MAKER(table, product)                                                     \
+    ((table)->product == dualprop__reference_backend.product ? &dualprop__reference_backend \
+                                                             : dualprop__builtin_backend())
+
+/*
+ * Must a product be called without its follower? A built-in one, if the table has another follower than the product's
+ * backend; the caller's, if its products stand alone.
+ */
+#define COMPOSITE_SPLITS(table, product, follower)          \
+    (COMPOSITE_OWNS(table, product)                         \
+         ? ((table)->flags & DUALPROP_BACKEND_UNFUSED) != 0 \
+         : (table)->follower && (table)->follower != COMPOSITE_MAKER(table, product)->follower)
 
 static void find_splits(struct composite *pair, const dualprop_backend *table)
 {
-    int update = COMPOSITE_OWNS(table, dyad_update), step = COMPOSITE_OWNS(table, optimizer_step);
-    int up = COMPOSITE_OWNS(table, dense_bottom_up), down = COMPOSITE_OWNS(table, dense_top_down);
-    int gradient = COMPOSITE_OWNS(table, dense_gradient);
-    pair->splits_up = is_split(table, up, update);
-    pair->splits_down = is_split(table, down, update);
-    pair->splits_map_up = is_split(table, COMPOSITE_OWNS(table, convolution_bottom_up), update);
-    pair->splits_map_down = is_split(table, COMPOSITE_OWNS(table, convolution_top_down), update);
-    pair->splits_map_gradient = is_split(table, COMPOSITE_OWNS(table, convolution_gradient), step);
+    int up = COMPOSITE_HAS(table, dense_bottom_up), down = COMPOSITE_HAS(table, dense_top_down);
+    int gradient = COMPOSITE_HAS(table, dense_gradient);
+    pair->splits_up = COMPOSITE_SPLITS(table, dense_bottom_up, dyad_update);
+    pair->splits_down = COMPOSITE_SPLITS(table, dense_top_down, dyad_update);
+    pair->splits_map_up = COMPOSITE_SPLITS(table, convolution_bottom_up, dyad_update);
+    pair->splits_map_down = COMPOSITE_SPLITS(table, convolution_top_down, dyad_update);
+    pair->splits_map_gradient = COMPOSITE_SPLITS(table, convolution_gradient, optimizer_step);
     pair->has_rows = !table->weight_elements && (up || down || gradient);
     pair->converts = pair->has_rows && !(up && down && gradient);
-    pair->splits_gradient = is_split(table, gradient, step) || (pair->has_rows && !gradient);
+    pair->splits_gradient = COMPOSITE_SPLITS(table, dense_gradient, optimizer_step) || (pair->has_rows && !gradient);
 }
 
 int dualprop__composite_splits(const dualprop_backend *table)
