@@ -9,7 +9,9 @@ The forward pass predicts. The backward pass nudges the outputs along the gradie
 and returns the gradients of the parameters and of the inputs: those of the loss as beta -> 0, with an error of
 O(beta^2) at alpha = 1/2, whatever the loss's scale. There are no second derivatives: asking for them is an error. The
 parameters are torch's, so that its optimizers train them; a pass copies those to the network that have changed, which
-it finds by comparing them with a copy. Needs PyTorch; other arrays are shared, not copied, where torch keeps them on
+it finds by comparing them with a copy. What the last step of torch's optimizer or load_state_dict() changed is not in
+the network before the next pass or copy_to_network(), and what is written to the network instead of the parameters is
+lost in it. Needs PyTorch; other arrays are shared, not copied, where torch keeps them on
 the CPU. state_dict() saves a module, copy.deepcopy() copies it with a network and a rule of its own. It computes in its
 context's precision: .double() on a network of float32 is an error.
 """
@@ -135,6 +137,11 @@ class Layers(torch.nn.Module):
                 known[...] = array
             self.network[name] = array
         self._generation = self.network.generation
+
+    def copy_to_network(self) -> Network:
+        """Copy the parameters to the network, and return it: before it is saved or exported."""
+        self._write(tuple(self.parameters()))
+        return self.network
 
     def _apply(self, fn: Any, *arguments: Any) -> Any:
         """What .to(), .double() and the like call."""

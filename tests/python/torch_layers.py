@@ -261,6 +261,16 @@ def test_unchanged_parameters_are_not_written():
     assert torch.allclose(layers(x), by_autograd(layers, x))
 
 
+def test_the_network_gets_the_parameters_before_it_is_saved():
+    layers = make()
+    state = {name: 2 * value for name, value in layers.state_dict().items()}
+    layers.load_state_dict(state)
+    network = layers.copy_to_network()
+    assert network is layers.network
+    for name in network.keys():
+        assert np.array_equal(network[name], state[name.replace(".", "_")].numpy()), name
+
+
 def test_second_derivatives_are_refused():
     layers = make()
     front = torch.nn.Linear(5, 5, dtype=torch.float64)
