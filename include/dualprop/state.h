@@ -339,7 +339,8 @@ dualprop_predict_view(const dualprop_view *scores, dualprop_state *state, const 
 
 /**
  * Compute the network's outputs as probabilities: the softmax of each row of scores, that is, of the logits of a
- * network that learned by cross-entropy.
+ * network that learned by cross-entropy. Outputs of a network that ends in softmax or sigmoid are probabilities as
+ * they are: take dualprop_predict() there.
  *
  * @param probabilities  receives (count, outputs), contiguous, in the context's precision; rows add up to 1
  * @param state          as in dualprop_predict()

@@ -208,7 +208,7 @@ class State(Handle):
         return self._outputs("predict_view", inputs, out)
 
     def predict_probabilities(self, inputs: Any, out: Optional[np.ndarray] = None) -> np.ndarray:
-        """The softmax of the network's outputs, (count, outputs)."""
+        """The softmax of the network's outputs, (count, outputs); not for a network that ends in softmax or sigmoid."""
         return self._outputs("predict_probabilities_view", inputs, out)
 
     def evaluate(self, inputs: Any, targets: Any, k: int = 1) -> Evaluation:
