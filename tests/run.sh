@@ -8,12 +8,8 @@ logs=$build/check
 mkdir -p "$logs"
 passed=0 failed=0 skipped=0
 
-part() {
-    name=$1
-    shift
-    echo "== $name"
-    "$@" >"$logs/$name.log" 2>&1 </dev/null
-    code=$?
+# What the log of $name, which ended with status $code, adds to the counts.
+report() {
     count=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$logs/$name.log" | tail -n 1)
     [ -n "$count" ] || count="0 passed, 0 failed, 0 skipped"
     set -- $count
@@ -28,7 +24,26 @@ part() {
     passed=$((passed + $1)) failed=$((failed + bad)) skipped=$((skipped + $5))
 }
 
+part() {
+    name=$1
+    shift
+    echo "== $name"
+    "$@" >"$logs/$name.log" 2>&1 </dev/null
+    code=$?
+    report
+}
+
+# The suites and those of CUDA take longest, use one core each, and build nothing: they run at the same time.
+trap '[ -z "$cuda" ] || kill -- "-$cuda" 2>/dev/null' EXIT
+trap 'exit 130' INT TERM HUP
+setsid sh tests/cuda.sh >"$logs/cuda.log" 2>&1 </dev/null &
+cuda=$!
 part suites "$build/tests/main"
+name=cuda
+echo "== $name"
+wait "$cuda"
+code=$? cuda=
+report
 part host-memory "$build/tests/process/host_memory"
 part fuzz-corpora sh tests/fuzz/corpora.sh
 part sanitized sh tests/sanitized.sh
@@ -43,7 +58,7 @@ if [ -x "$build/programs/dualprop-vectors" ]; then
         done
     done
 fi
-for program in tests/format.sh tests/rooms.sh tests/cuda.sh tests/programs/no_device.sh tests/programs/programs.sh \
+for program in tests/format.sh tests/rooms.sh tests/programs/no_device.sh tests/programs/programs.sh \
     tests/programs/programs_vgg16.sh tests/programs/programs_mpi.sh tests/programs/asymmetry.sh \
     tests/programs/figures.sh tests/programs/presets.sh \
     tests/programs/reproduce.sh tests/equations.sh tests/exported_formulas.sh \
