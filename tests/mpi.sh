@@ -110,7 +110,7 @@ refused() {
         refuses 'the option is "--slow"' --slow 1 && refuses '--mode is "fast"; expected sync, wave' --mode fast &&
         refuses '--mode is "sync"; expected free, since --drop is given' --drop 0.5
 }
-test_that "a wrong option of the layers'"'"' example is named" refused
+test_that "a wrong option of the layers' example is named" refused
 if have python3; then
     mkdir "$folder/images" && python3 tests/python/make_images.py mnist "$folder/images" 700
     test_that "layers in three processes have the bits of one" in_step

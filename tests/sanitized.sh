@@ -39,7 +39,8 @@ for name in $harnesses; do replays="$replays $build/tests/fuzz/replay_$name"; do
 builds() {
     # shellcheck disable=SC2086 # one word a file
     make --no-print-directory -s -j"${JOBS:-$(nproc 2>/dev/null || echo 2)}" NVCC=no BUILD="$build" LIB="$build/lib" \
-        SANITIZE=$both OPTIMIZE=-O1 SUITE_SOURCES="$sources" "$build/tests/main" $replays
+        SANITIZE=$both OPTIMIZE=-O1 SUITE_SOURCES="$sources" "$build/tests/main" \
+        "$build/tests/backend/module_path" $replays
 }
 test_that "the library and its tests compile with -fsanitize=$both" builds
 [ "$failed" -eq 0 ] || { count_end; exit; }
