@@ -139,9 +139,7 @@ void dualprop_context_destroy(dualprop_context *context)
 /* In a forked child the CPU goes on with one thread; a device does not. */
 dualprop_status dualprop__context_enter(dualprop_context *context)
 {
-    if (context->process_number == dualprop__process_number() ||
-        (context->backend.flags & DUALPROP_BACKEND_HOST_MEMORY))
-        return DUALPROP_OK;
+    if (context->process_number == dualprop__process_number() || dualprop__is_on_host(context)) return DUALPROP_OK;
     return dualprop__fail(context, DUALPROP_ERROR_FORKED,
                           "the context was created in process %ld and its device cannot be used in process %ld",
                           (long)context->process, (long)dualprop__process_id());

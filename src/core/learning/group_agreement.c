@@ -26,7 +26,7 @@ static dualprop_status learning_digest(uint64_t *digest, const dualprop_optimize
     DUALPROP__TRY(add_parameters(digest, optimizer));
     const dualprop_layer *last = network->layers[network->layer_count - 1];
     size_t bytes = (size_t)last->bias_elements * context->real_size;
-    if (context->backend.flags & DUALPROP_BACKEND_HOST_MEMORY) {
+    if (dualprop__is_on_host(context)) {
         *digest = dualprop__digest(*digest, last->bias, bytes);
         return DUALPROP_OK;
     }

@@ -80,7 +80,7 @@ static dualprop_status allocate_layers(struct dualprop__group_sums *sums, const 
     dualprop_context *context = optimizer->context;
     const dualprop_network *network = optimizer->network;
     size_t layers = (size_t)network->layer_count;
-    int on_host = (context->backend.flags & DUALPROP_BACKEND_HOST_MEMORY) != 0, depth = 0;
+    int on_host = dualprop__is_on_host(context), depth = 0;
     for (int i = 0; i < sums->own_count; i++) {
         int below = dualprop__tree_depth(sums->own[i]);
         depth = below > depth ? below : depth;
